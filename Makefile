@@ -1,0 +1,27 @@
+PYTHON ?= python3
+# uv does not read pip's own setting of extra wheel folders.
+export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
+.PHONY: demo up test check bench constraints
+
+demo: .venv/.home        # train two recipes and show them; nothing stays behind
+	@.venv/bin/bakehouse demo
+up: .venv/.home          # Redis, service and workers until Ctrl-C; state in .bakehouse/
+	@.venv/bin/bakehouse up
+test: check              # everything that is checked
+	@.venv/bin/pytest -q
+check: .venv/.dev        # what needs no running code
+	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet . && .venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
+bench: .venv/.dev        # measure beside a plain PyTorch loop
+	@.venv/bin/python -m bench
+constraints: .venv/.dev  # pin the newest versions; torch stays free for the host's own build
+	@.venv/bin/uv pip compile -qU --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate \
+	    --no-header pyproject.toml | grep -Ev '^(torch|triton|nvidia-|cuda-)' > constraints.txt
+
+.venv/.%: pyproject.toml constraints.txt
+	@echo "Installing Bakehouse [$*] into .venv: about half a minute"
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install -qq -c constraints.txt uv && .venv/bin/uv pip install -q -p .venv -c constraints.txt -e '.[$*]' \
+	    || { echo "uv could not; trying pip"; .venv/bin/pip install -qq -c constraints.txt -e '.[$*]'; }
+	@touch $@
