@@ -1,0 +1,16 @@
+"""POST a training recipe, watch it train, download the best checkpoint."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bakehouse.client import Client as Client
+
+__all__ = ["Client"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only who asks for the client pays for its imports.
+    if name == "Client":
+        return import_module("bakehouse.client").Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

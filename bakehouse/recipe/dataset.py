@@ -1,0 +1,26 @@
+"""Which data a recipe trains on, how they are split and scaled."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from bakehouse.recipe.ingredient import Ingredient
+
+
+class Dataset(Ingredient):
+    """A data set and what is done to it before the first layer."""
+
+    main: ClassVar[str | None] = "id"
+
+    id: str = Field(min_length=1, max_length=64)
+    """A built-in set, or a file or folder of your own by its name; `GET /v1/datasets` lists them."""
+    target: str | None = Field(default=None, min_length=1, max_length=256)
+    """For a table with named columns: the column to predict. All others are inputs."""
+    normalization: Literal["none", "standardize", "min_max"] = "standardize"
+    """Fitted on the training split only and stored in the checkpoint: `standardize` to mean 0 and biased
+    variance 1, `min_max` to [0, 1]; per feature for tables, per channel for images."""
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the rows that are not test rows; stops the run and chooses the best. Not used by a set
+    with a validation split of its own."""
+    split_seed: int = Field(default=0, ge=0, lt=2**32)
+    """Apart from the run's seed, so that runs with different seeds see the same split."""

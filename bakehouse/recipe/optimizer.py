@@ -1,0 +1,51 @@
+"""Optimizers. Decay is a regularizer, not a setting of these."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
+
+DECAY_HINT = {"weight_decay": "decay is a regularizer: l2 (in the gradient) or weight_decay (decoupled)"}
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Sgd(Ingredient):
+    """Stochastic gradient descent with momentum: v <- momentum v + g; w <- w - lr v."""
+
+    main: ClassVar[str | None] = "lr"
+    hints: ClassVar[Mapping[str, str]] = DECAY_HINT
+
+    type: Literal["sgd"] = "sgd"
+    lr: float = Field(default=0.05, gt=0, le=1e3)
+    """Learning rate before the schedule."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """0 is plain gradient descent."""
+    nesterov: bool = False
+    """Nesterov's form, w <- w - lr (g + momentum v)."""
+
+    @model_validator(mode="after")
+    def nesterov_has_momentum(self) -> "Sgd":
+        """Nesterov's form looks ahead along the momentum."""
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class Adam(Ingredient):
+    """Adaptive moments. Kingma & Ba 2015, arXiv 1412.6980."""
+
+    main: ClassVar[str | None] = "lr"
+    hints: ClassVar[Mapping[str, str]] = DECAY_HINT
+
+    type: Literal["adam"] = "adam"
+    lr: float = Field(default=1e-3, gt=0, le=1e3)
+    """Learning rate before the schedule."""
+    betas: Annotated[tuple[Beta, Beta], BeforeValidator(as_tuple, json_schema_input_type=list[Beta])] = (0.9, 0.999)
+    """Decay of the first and the second moment."""
+    eps: float = Field(default=1e-8, gt=0, le=1)
+    """Added to the root of the second moment."""
+
+
+Optimizer = Annotated[Sgd | Adam, Field(discriminator="type"), one()]

@@ -1,0 +1,219 @@
+"""From bytes to a recipe, with every problem named."""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, posted_pointer
+from bakehouse.recipe.recipe import Recipe
+
+MAX_DEPTH = 32
+MAX_NUMBER_CHARACTERS = 64
+
+TYPE_NAMES = {
+    "int_type": "integer", "float_type": "number", "string_type": "string", "bool_type": "true or false",
+    "dict_type": "object", "model_type": "object", "model_attributes_type": "object", "tuple_type": "list",
+    "int_from_float": "integer", "finite_number": "finite number",
+}  # fmt: skip
+PLAIN_MESSAGES = {
+    "dict_type": "should be an object", "model_attributes_type": "should be the name of a variant, or an object",
+}  # fmt: skip
+BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def parse_json(body: bytes | str) -> Any:
+    """One JSON document with one meaning: no NaN, no duplicate keys, no lone surrogates, depth up to 32.
+
+    Raises MalformedJson, which says where.
+    """
+    try:
+        text = body if isinstance(body, str) else body.decode("utf-8")
+        document = json.loads(
+            text,
+            object_pairs_hook=unique_keys,
+            parse_constant=refuse_constant,
+            parse_float=finite_float,
+            parse_int=short_int,
+        )
+        check_depth(document)
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"not UTF-8: byte {error.start}") from error
+    except UnicodeEncodeError as error:
+        raise MalformedJson("half of a surrogate pair in a string") from error
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"{error.msg}: line {error.lineno} column {error.colno}") from error
+    except RecursionError as error:
+        raise MalformedJson(f"nested deeper than {MAX_DEPTH}") from error
+    return document
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, refused where a key stands twice."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise MalformedJson(f"the key {json.dumps(twice[:64])} stands twice in one object")
+    return result
+
+
+def refuse_constant(name: str) -> float:
+    """NaN and the infinities, which Python's parser would take."""
+    raise MalformedJson(f"{name} is not JSON")
+
+
+def finite_float(text: str) -> float:
+    """A number that fits a double."""
+    if len(text) > MAX_NUMBER_CHARACTERS or not math.isfinite(float(text)):
+        raise MalformedJson(f"the number {text[:MAX_NUMBER_CHARACTERS]} is too large or too long")
+    return float(text)
+
+
+def short_int(text: str) -> int:
+    """An integer of at most 64 characters."""
+    if len(text) > MAX_NUMBER_CHARACTERS:
+        raise MalformedJson(f"a number of {len(text)} digits; at most {MAX_NUMBER_CHARACTERS} are read")
+    return int(text)
+
+
+def check_depth(document: Any) -> None:
+    """Counts nesting without recursion."""
+    level, depth = [document], 1
+    while level:
+        if depth > MAX_DEPTH:
+            raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
+        level = [child for node in level for child in children(node)]
+        depth += 1
+
+
+def children(node: Any) -> Iterable[Any]:
+    """What is nested in a container; containers count as a level, bare values do not."""
+    inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [child for child in inside if isinstance(child, dict | list)]
+
+
+def read_recipe(document: Any) -> Recipe:
+    """The recipe that a JSON document says, short forms spelt out.
+
+    Raises RecipeInvalid with every problem of the document.
+    """
+    if not isinstance(document, dict):
+        raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe is a JSON object")])
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise RecipeInvalid(translate(document, error.errors(include_url=False))) from error
+
+
+def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
+    """pydantic's errors as problems with pointers into what was posted."""
+    for error in errors:
+        kind, context = error["type"], error.get("ctx", {})
+        path: list[str | int] = list(error["loc"])
+        allowed: tuple[str, ...] | None = None
+        match kind:
+            case "extra_forbidden":
+                code, (message, allowed) = "unknown_field", unknown_field(path)
+            case "union_tag_invalid" | "union_tag_not_found":
+                code, (message, allowed) = "unknown_variant", unknown_variant(path, context)
+                path.append("type")
+            case "missing":
+                code, message = "missing", "this field is required"
+            case "literal_error":
+                code, allowed = "not_allowed", quoted(context["expected"])
+                message = f"should be {context['expected']}" + nearest(error["input"], allowed)
+            case "value_error":
+                code, message = "conflict", str(context["error"])
+            case _:
+                code, allowed = kind, tuple(bounds(kind, context)) or None
+                message = PLAIN_MESSAGES.get(kind) or plain(error["msg"])
+        yield Problem(pointer=posted_pointer(document, located(path)[1]), code=code, message=message, allowed=allowed)
+
+
+def plain(message: str) -> str:
+    """pydantic's message without its name for the value."""
+    return re.sub(r"^\w+ should", "should", message).replace(" after validation", "")
+
+
+def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:
+    """The nearest field, or what to write instead of a name that is ambiguous."""
+    name = str(path[-1])[:64]
+    owner, _ = located(path[:-1])
+    fields = tuple(owner.model_fields)
+    advice = f": {owner.hints[name]}" if name in owner.hints else nearest(name, fields)
+    return f"unknown field {name!r}{advice}", fields
+
+
+def unknown_variant(path: list[str | int], context: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The nearest variant of the family."""
+    tags = tuple(tag for tag in variants_at(path))
+    given = context.get("tag")
+    if given is None:
+        return "needs a type", tags
+    return f"unknown variant {str(given)[:64]!r}{nearest(given, tags)}", tags
+
+
+def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
+    """The class that stands at a path of pydantic's, and the path without the tags of variants."""
+    here: type[Ingredient] = Recipe
+    family: dict[str, type[Ingredient]] = {}
+    plain: list[str | int] = []
+    for step in path:
+        if step in family:
+            here, family = family[str(step)], {}
+            continue
+        plain.append(step)
+        if step in here.model_fields:
+            family = variants(here.model_fields[str(step)].annotation)
+            if len(family) == 1:
+                here, family = family.popitem()[1], {}
+    return here, plain
+
+
+def variants_at(path: list[str | int]) -> dict[str, type[Ingredient]]:
+    """The variants of the family at a path, by tag."""
+    fields = [step for step in path if isinstance(step, str)]
+    owner, _ = located(list(fields[:-1]))
+    return variants(owner.model_fields[fields[-1]].annotation)
+
+
+def variants(annotation: Any) -> dict[str, type[Ingredient]]:
+    """The ingredient classes within an annotation, by tag (or class name where there is none)."""
+    if isinstance(annotation, type) and issubclass(annotation, Ingredient):
+        tag = annotation.model_fields["type"].default if "type" in annotation.model_fields else annotation.__name__
+        return {tag: annotation}
+    found: dict[str, type[Ingredient]] = {}
+    for inner in get_args(annotation):
+        found |= variants(inner)
+    return found
+
+
+def nearest(given: Any, names: Iterable[str]) -> str:
+    """A suggestion, if one name is near."""
+    word, names = str(given)[:64].lower(), list(names)
+    within = [name for name in names if len(word) > 2 and word in name]
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5) or within
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def quoted(expected: str) -> tuple[str, ...]:
+    """The names in pydantic's list of literals."""
+    return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
+
+
+def bounds(kind: str, context: dict[str, Any]) -> Iterator[str]:
+    """What is allowed, from the type or range that was missed."""
+    if kind in TYPE_NAMES:
+        yield TYPE_NAMES[kind]
+    yield from (f"{sign} {context[name]:g}" for name, sign in BOUNDS.items() if name in context)
+    yield from (f"{name.replace('_', ' ')} {context[name]}" for name in ("min_length", "max_length") if name in context)
+    if "pattern" in context:
+        yield f"a match of {context['pattern']}"
