@@ -1,0 +1,208 @@
+"""What cannot be trained: one function a reason, each yielding problems with pointers into the canonical
+recipe. They are found in two looks, before and after the layers are grown."""
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import assert_never
+
+from bakehouse.plan.card import ResolvedData
+from bakehouse.plan.defaults import PLACEMENTS
+from bakehouse.plan.layers import Layer, Norm, walk
+from bakehouse.plan.splits import SplitSizes
+from bakehouse.recipe.architecture import Cnn, Resnet
+from bakehouse.recipe.augmentation import InputNoise, RandomCrop
+from bakehouse.recipe.ingredient import Off
+from bakehouse.recipe.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from bakehouse.recipe.problems import Problem
+from bakehouse.recipe.recipe import Recipe
+
+Check = Callable[[Recipe, ResolvedData, SplitSizes], Iterator[Problem]]
+LayerCheck = Callable[[Recipe, Layer], Iterator[Problem]]
+
+MONITORS = {
+    "classification": ("validation_loss", "validation_accuracy"),
+    "regression": ("validation_loss", "validation_mean_absolute_error", "validation_r2"),
+}
+
+
+def find_problems(recipe: Recipe, data: ResolvedData, sizes: SplitSizes, root: Layer | None = None) -> list[Problem]:
+    """Without layers, what data and fields tell; with layers, what their shapes tell."""
+    if root is None:
+        return [problem for check in CHECKS for problem in check(recipe, data, sizes)]
+    return [problem for check in LAYER_CHECKS for problem in check(recipe, root)]
+
+
+def conflict(pointer: str, message: str, allowed: tuple[str, ...] | None = None) -> Problem:
+    """Two parts of a recipe, or a recipe and its data, that do not go together."""
+    return Problem(pointer=pointer, code="conflict", message=message, allowed=allowed)
+
+
+def images_where_needed(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Convolutions, crops and flips need height and width."""
+    if len(data.shape) == 3:
+        return
+    told = f"{recipe.dataset.id} holds rows of {data.shape[0]} numbers"
+    if isinstance(recipe.architecture, Cnn | Resnet):
+        name = recipe.architecture.type
+        yield conflict("/architecture/type", f"{name} needs images; {told}", ("linear", "mlp"))
+    for index, item in enumerate(recipe.augmentation):
+        if not isinstance(item, InputNoise):
+            yield conflict(f"/augmentation/{index}", f"{item.type} needs images; {told}", ("input_noise",))
+
+
+def crop_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Padding beyond the image's own size would cut out nothing but black."""
+    for index, item in enumerate(recipe.augmentation):
+        side = min(data.shape[1:], default=0)
+        if isinstance(item, RandomCrop) and side and (item.padding or 0) >= side:
+            yield conflict(
+                f"/augmentation/{index}/padding", f"should be below the image's side of {side}", (f"< {side}",)
+            )
+
+
+def loss_fits_target(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Classes and numbers have losses of their own."""
+    loss = recipe.objective.loss
+    if (loss == "cross_entropy") != (data.task == "classification"):
+        right = "cross_entropy" if data.task == "classification" else "squared_error"
+        kind = "classes" if data.task == "classification" else "numbers"
+        yield conflict(
+            "/objective/loss", f"{loss} does not fit {recipe.dataset.id}, whose targets are {kind}", (right,)
+        )
+
+
+def smoothing_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Smoothing needs classes, and must leave the right class the most likely."""
+    smoothing = recipe.objective.label_smoothing
+    if smoothing is None:
+        return
+    if data.classes is None:
+        yield conflict("/objective/label_smoothing", "only for cross_entropy: there are no classes to smooth")
+    elif smoothing.spread == "wrong_classes" and smoothing.epsilon >= 1 - 1 / len(data.classes):
+        most = 1 - 1 / len(data.classes)
+        yield conflict(
+            "/objective/label_smoothing/epsilon",
+            f"the right class would not be the likeliest of {len(data.classes)}",
+            (f"< {most:g}",),
+        )
+
+
+def monitor_exists(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Accuracy is for classes, R^2 and absolute error for numbers."""
+    allowed = MONITORS[data.task]
+    if recipe.evaluation.monitor not in allowed:
+        message = f"{recipe.evaluation.monitor} does not exist for {data.task}"
+        yield conflict("/evaluation/monitor", message, allowed)
+
+
+def dropout_has_a_place(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """Each architecture has its own places, one dropout of a kind in each."""
+    allowed = PLACEMENTS[type(recipe.architecture)]
+    seen: set[tuple[str, str | None]] = set()
+    for index, item in enumerate(recipe.dropout):
+        if item.placement not in allowed:
+            message = f"{recipe.architecture.type} has no place {item.placement}"
+            yield conflict(f"/dropout/{index}/placement", message, allowed)
+        if (item.type, item.placement) in seen:
+            yield conflict(f"/dropout/{index}", f"{item.type} stands twice at {item.placement}")
+        seen.add((item.type, item.placement))
+
+
+def regularizers_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """One coefficient for one thing."""
+    types = [item.type for item in recipe.regularizer]
+    for index, name in enumerate(types):
+        if name in types[:index]:
+            yield conflict(f"/regularizer/{index}", f"{name} stands twice")
+
+
+def warmup_ends(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """A warm-up longer than the run never reaches the learning rate."""
+    if recipe.schedule.warmup_epochs > recipe.epochs:
+        yield conflict("/schedule/warmup_epochs", "longer than the run", (f"<= {recipe.epochs}",))
+
+
+def batches_have_statistics(recipe: Recipe, data: ResolvedData, sizes: SplitSizes) -> Iterator[Problem]:
+    """The variance of one row is zero: batch norm needs two in every batch, the last one too."""
+    smallest = sizes.train % recipe.batch_size or recipe.batch_size
+    if not isinstance(recipe.norm, BatchNorm) or smallest > 1:
+        return
+    near = sorted(range(2, min(2 * recipe.batch_size + 3, sizes.train + 1)), key=lambda n: abs(n - recipe.batch_size))
+    allowed = tuple(str(size) for size in near if sizes.train % size != 1)[:2]
+    last = "every" if recipe.batch_size == 1 else "the last"
+    message = f"batch_norm has no variance to divide by: {last} batch of {sizes.train:,} training rows has one row"
+    yield conflict("/batch_size", message, allowed)
+
+
+def groups_divide(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+    """Group norm splits channels evenly."""
+    if not isinstance(recipe.norm, GroupNorm):
+        return
+    channels = sorted({layer.input[0] for _, layer in walk(root) if isinstance(layer, Norm)})
+    odd = [count for count in channels if count % recipe.norm.num_groups]
+    if odd:
+        common = [n for n in range(1, channels[0] + 1) if all(count % n == 0 for count in channels)]
+        message = f"{recipe.norm.num_groups} groups do not divide {odd[0]} channels"
+        yield conflict("/norm/num_groups", message, tuple(map(str, common)))
+
+
+def norm_has_a_place(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+    """A norm that would be nowhere is a mistake, as a dropout without a place is."""
+    if not isinstance(recipe.norm, Off) and not any(isinstance(layer, Norm) for _, layer in walk(root)):
+        message = f"{recipe.architecture.type} has no hidden layers to normalise"
+        yield conflict("/norm/type", message, ("none",))
+
+
+def norms_have_statistics(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+    """A single number minus its mean is zero, whatever the number."""
+    for name, layer in walk(root):
+        if isinstance(layer, Norm) and numbers_normalized(layer) == 1:
+            message = f"{layer.spec.type} would normalise each number of {name} by itself, which leaves zero"
+            if (
+                name.startswith("hidden")
+                and isinstance(layer.spec, InstanceNorm)
+                and isinstance(recipe.architecture, Cnn)
+            ):
+                message += "; leave the fully-connected layers out (architecture.hidden: []) or take another norm"
+            others = ("none", "batch_norm", "layer_norm", "group_norm")
+            yield conflict("/norm/type", message, others if isinstance(layer.spec, InstanceNorm) else others[:2])
+            return
+
+
+def numbers_normalized(layer: Norm) -> int:
+    """How many numbers share a mean."""
+    match layer.spec:
+        case BatchNorm():
+            return 2 * prod(layer.input[1:])  # at least two rows: see batches_have_statistics
+        case LayerNorm():
+            return prod(layer.input)
+        case InstanceNorm():
+            return prod(layer.input[1:])
+        case GroupNorm(num_groups=groups):
+            return prod(layer.input) // groups
+        case _:
+            assert_never(layer.spec)
+
+
+def maps_are_left(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+    """Pooling must leave at least one pixel."""
+    for name, layer in walk(root):
+        if min(layer.output[1:], default=1) < 1:
+            stages = int(name.split(".")[0].removeprefix("stage"))
+            message = f"the image is used up after {stages - 1} stages, each of which halves its side"
+            yield conflict("/architecture/channels", message, (f"at most {stages - 1} stages",))
+            return
+
+
+CHECKS: tuple[Check, ...] = (
+    images_where_needed,
+    crop_fits,
+    loss_fits_target,
+    smoothing_fits,
+    monitor_exists,
+    dropout_has_a_place,
+    regularizers_once,
+    warmup_ends,
+    batches_have_statistics,
+)
+LAYER_CHECKS: tuple[LayerCheck, ...] = (groups_divide, norm_has_a_place, norms_have_statistics, maps_are_left)

@@ -1,0 +1,255 @@
+"""A plan as a plain PyTorch script, for people who have the weights and not Bakehouse."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import assert_never
+
+from bakehouse.plan.layers import (
+    Activation,
+    Conv,
+    Denormalize,
+    Dropout,
+    Flatten,
+    Layer,
+    Linear,
+    Norm,
+    Normalize,
+    Pool,
+    Residual,
+    Sequential,
+    Shape,
+    Subsample,
+    walk,
+)
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.dropout import VanillaDropout
+from bakehouse.recipe.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+
+Named = tuple[str, Layer]
+Arguments = dict[str, object]
+
+ACTIVATIONS = {
+    "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU()", "gelu": "nn.GELU()", "silu": "nn.SiLU()", "tanh": "nn.Tanh()",
+    "sigmoid": "nn.Sigmoid()",
+}  # fmt: skip
+
+IMPORTS = """\
+from collections import OrderedDict
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+"""
+
+NORMALIZE = """\
+class Normalize(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(shape))
+        self.register_buffer("scale", torch.ones(shape))
+
+    def forward(self, x):
+        return (x.float() - self.shift) * self.scale
+"""
+
+DENORMALIZE = """\
+class Denormalize(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("std", torch.ones(()))
+
+    def forward(self, x):
+        return x * self.std + self.mean
+"""
+
+VANILLA_DROPOUT = """\
+class VanillaDropout(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        if self.training:
+            return x * torch.empty_like(x).bernoulli_(1 - self.rate)
+        return x * (1 - self.rate)
+"""
+
+RESIDUAL = """\
+class Residual(nn.Module):
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut or nn.Identity()
+
+    def forward(self, x):
+        return self.body(x) + self.shortcut(x)
+"""
+
+SUBSAMPLE = """\
+class Subsample(nn.Module):
+    def __init__(self, stride, extra_channels):
+        super().__init__()
+        self.stride = stride
+        self.extra_channels = extra_channels
+
+    def forward(self, x):
+        x = x[:, :, :: self.stride, :: self.stride]
+        return nn.functional.pad(x, (0, 0, 0, 0, 0, self.extra_channels))
+"""
+
+SEQUENCE = """\
+def sequence(**layers):
+    return nn.Sequential(OrderedDict(layers))
+"""
+
+
+def pytorch_code(plan: Plan, path: str = "best.safetensors") -> str:
+    """A script that builds the model, loads its weights and evaluates; it needs torch and safetensors alone."""
+    model = "\n".join(
+        [
+            f"# In: {inputs(plan)}. Out: {outputs(plan)}.",
+            f"model = {expression(plan.root, '')}",
+            f"model.load_state_dict(load_file({json.dumps(path)}))",
+            "model.eval()",
+        ]
+    )
+    return "\n\n".join([IMPORTS, *definitions(plan.root)]) + f"\n\n{model}\n"
+
+
+def inputs(plan: Plan) -> str:
+    """What the model takes."""
+    shape = " x ".join(map(str, ("batch", *plan.data.shape)))
+    return f"{shape}, in the data set's units ({plan.card.minimum:g} to {plan.card.maximum:g})"
+
+
+def outputs(plan: Plan) -> str:
+    """What the model gives."""
+    return f"logits of {plan.outputs} classes" if plan.data.classes else "values in the data set's units"
+
+
+def definitions(root: Layer) -> Iterator[str]:
+    """The classes that torch does not have, each only where it is used."""
+    layers = [layer for _, layer in walk(root)]
+    wanted: list[tuple[bool, str]] = [
+        (any(isinstance(layer, Normalize) for layer in layers), NORMALIZE),
+        (any(isinstance(layer, Denormalize) for layer in layers), DENORMALIZE),
+        (
+            any(isinstance(layer, Dropout) and isinstance(layer.spec, VanillaDropout) for layer in layers),
+            VANILLA_DROPOUT,
+        ),
+        (has_residual(root), RESIDUAL),
+        (any(isinstance(layer, Subsample) for layer in layers), SUBSAMPLE),
+    ]
+    yield from (text for is_used, text in wanted if is_used)
+    yield SEQUENCE
+
+
+def has_residual(layer: Layer) -> bool:
+    """Whether there is a residual sum in a layer."""
+    match layer:
+        case Sequential(children):
+            return any(has_residual(child) for _, child in children)
+        case _:
+            return isinstance(layer, Residual)
+
+
+def expression(layer: Layer, indent: str) -> str:
+    """The Python expression that builds a layer; later lines are indented."""
+    match layer:
+        case Sequential(children):
+            inner = indent + "    "
+            lines = [f"{inner}{line}," for line in arguments(children, inner)]
+            return "\n".join(["sequence(", *lines, f"{indent})"])
+        case Residual(body, shortcut):
+            rest = "" if shortcut is None else f", {expression(shortcut, indent)}"
+            return f"Residual({expression(body, indent)}{rest})"
+        case Activation():
+            return ACTIVATIONS[layer.name]
+        case Norm():
+            return norm(layer)
+        case _:
+            return primitive(layer)
+
+
+def arguments(children: tuple[Named, ...], indent: str) -> Iterator[str]:
+    """The layers of a sequence; equal ones in a row, numbered on, as a comprehension."""
+    while children:
+        (name, layer), count = children[0], run_length(children)
+        stem, number = numbered(name)
+        if count > 1:
+            numbers = f"for n in range({number}, {number + count})"
+            yield f'**{{f"{stem}{{n}}": {expression(layer, indent)} {numbers}}}'
+        else:
+            yield f"{name}={expression(layer, indent)}"
+        children = children[count:]
+
+
+def run_length(children: tuple[Named, ...]) -> int:
+    """How many layers from the first on are equal but for the number in their names."""
+    name, layer = children[0]
+    stem, first = numbered(name)
+    alike = (child == (f"{stem}{number}", layer) for number, child in enumerate(children, start=first))
+    return len(list(takewhile(bool, alike))) or 1
+
+
+def numbered(name: str) -> tuple[str, int]:
+    """A name without the number at its end, and that number."""
+    stem = re.sub(r"\d+$", "", name)
+    return stem, int(name[len(stem) :] or 0)
+
+
+def primitive(layer: Normalize | Denormalize | Linear | Conv | Dropout | Pool | Flatten | Subsample) -> str:
+    """A layer that fits in a line."""
+    match layer:
+        case Normalize():
+            return call("Normalize", *layer.statistics)
+        case Denormalize():
+            return "Denormalize()"
+        case Linear():
+            return call("nn.Linear", layer.input[0], layer.output[0], bias=(layer.bias, True))
+        case Conv(kernel_size=side):
+            options = {"stride": (layer.stride, 1), "padding": ((side - 1) // 2, 0), "bias": (layer.bias, True)}
+            return call("nn.Conv2d", layer.input[0], layer.output[0], side, **options)
+        case Dropout(spec=spec):
+            return call("VanillaDropout" if isinstance(spec, VanillaDropout) else "nn.Dropout", spec.rate)
+        case Pool(kind="max"):
+            return call("nn.MaxPool2d", layer.size)
+        case Pool():
+            return "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())"
+        case Flatten():
+            return "nn.Flatten()"
+        case Subsample():
+            return call("Subsample", layer.stride, layer.output[0] - layer.input[0])
+        case _:
+            assert_never(layer)
+
+
+def norm(layer: Norm) -> str:
+    """A normalisation layer; settings are shown where they are not torch's defaults."""
+    spec, features, eps = layer.spec, layer.input[0], (layer.spec.eps, 1e-5)
+    match spec:
+        case BatchNorm():
+            kind = "nn.BatchNorm2d" if len(layer.input) == 3 else "nn.BatchNorm1d"
+            return call(kind, features, eps=eps, momentum=(spec.momentum, 0.1), affine=(spec.affine, True))
+        case LayerNorm():
+            return call("nn.LayerNorm", flat(layer.input), eps=eps, elementwise_affine=(spec.elementwise_affine, True))
+        case InstanceNorm():
+            return call("nn.InstanceNorm2d", features, eps=eps, affine=(spec.affine, False))
+        case GroupNorm():
+            return call("nn.GroupNorm", spec.num_groups, features, eps=eps, affine=(spec.affine, True))
+        case _:
+            assert_never(spec)
+
+
+def flat(shape: Shape) -> object:
+    """A shape of one number as that number."""
+    return list(shape) if len(shape) > 1 else shape[0]
+
+
+def call(name: str, *values: object, **options: tuple[object, object]) -> str:
+    """A call; each option is its value and the default at which it is left out."""
+    shown = [f"{key}={value!r}" for key, (value, default) in options.items() if value != default]
+    return f"{name}({', '.join([*map(repr, values), *shown])})"

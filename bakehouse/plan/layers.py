@@ -1,0 +1,184 @@
+"""Layers with shapes: the small tree that an architecture is written as.
+
+Shapes leave out the batch: (features,) or (channels, height, width). The names in a `Sequential`, and `body`
+and `shortcut` of a `Residual`, joined by dots, are the names in the state dict.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from bakehouse.recipe.architecture import Activation as ActivationName
+from bakehouse.recipe.dropout import AnyDropout
+from bakehouse.recipe.norm import NormLayer
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """(x - shift) * scale with buffers fitted on the training split; one for each feature or channel."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+    @property
+    def statistics(self) -> Shape:
+        """The shape of `shift` and `scale`."""
+        return self.input if len(self.input) == 1 else (self.input[0], 1, 1)
+
+
+@dataclass(frozen=True)
+class Denormalize:
+    """x * std + mean: from standardised targets back to the data's units; last in a regression model."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = W x (+ b)."""
+
+    input: Shape
+    output: Shape
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class Conv:
+    """2-d convolution with square filters, padded by (kernel_size - 1) / 2."""
+
+    input: Shape
+    output: Shape
+    kernel_size: int
+    stride: int = 1
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A normalisation layer over `input`."""
+
+    spec: NormLayer
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise nonlinearity."""
+
+    name: ActivationName
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """A dropout layer; `index` is its place in the recipe's list."""
+
+    spec: AnyDropout
+    input: Shape
+    index: int
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max pooling with stride `size`, or the mean over the whole map."""
+
+    kind: Literal["max", "global_average"]
+    input: Shape
+    size: int = 2
+
+    @property
+    def output(self) -> Shape:
+        channels, height, width = self.input
+        return (channels,) if self.kind == "global_average" else (channels, height // self.size, width // self.size)
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """All numbers of a sample in one row."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        return (prod(self.input),)
+
+
+@dataclass(frozen=True)
+class Subsample:
+    """Every `stride`-th pixel, and channels of zeros behind: the shortcut without parameters (option A)."""
+
+    input: Shape
+    output: Shape
+    stride: int
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Named layers, one after the other."""
+
+    children: tuple[tuple[str, "Layer"], ...]
+
+    @property
+    def input(self) -> Shape:
+        return self.children[0][1].input
+
+    @property
+    def output(self) -> Shape:
+        return self.children[-1][1].output
+
+
+@dataclass(frozen=True)
+class Residual:
+    """body(x) + shortcut(x); the shortcut is x itself where it is None."""
+
+    body: Sequential
+    shortcut: Subsample | None = None
+
+    @property
+    def input(self) -> Shape:
+        return self.body.input
+
+    @property
+    def output(self) -> Shape:
+        return self.body.output
+
+
+Primitive = Normalize | Denormalize | Linear | Conv | Norm | Activation | Dropout | Pool | Flatten | Subsample
+Layer = Primitive | Sequential | Residual
+
+
+def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
+    """The primitives in the order in which data meet them, with their names in the state dict."""
+    prefix = f"{name}." if name else ""
+    match layer:
+        case Sequential(children):
+            for child_name, child in children:
+                yield from walk(child, prefix + child_name)
+        case Residual(body, shortcut):
+            yield from walk(body, prefix + "body")
+            if shortcut is not None:
+                yield from walk(shortcut, prefix + "shortcut")
+        case _:
+            yield name, layer

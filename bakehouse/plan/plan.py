@@ -1,0 +1,111 @@
+"""The plan: what a recipe means for one data set, found without torch."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from bakehouse.plan.card import DatasetCard, ResolvedData, TargetError, Task, resolve_target
+from bakehouse.plan.chain import Chain
+from bakehouse.plan.checks import find_problems
+from bakehouse.plan.cnn import cnn
+from bakehouse.plan.defaults import fill_in
+from bakehouse.plan.estimate import Estimate, estimate
+from bakehouse.plan.layers import Denormalize, Sequential
+from bakehouse.plan.linear import linear
+from bakehouse.plan.mlp import mlp
+from bakehouse.plan.resnet import resnet
+from bakehouse.plan.splits import SplitSizes, split_sizes
+from bakehouse.recipe.architecture import Cnn, Linear, Mlp, Resnet
+from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained."""
+
+    recipe: Recipe
+    """Canonical, with the defaults that depend on the data."""
+    card: DatasetCard
+    data: ResolvedData
+    sizes: SplitSizes
+    root: Sequential
+    estimate: Estimate
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the model gives for a sample: one a class, or one."""
+        return self.root.output[0]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The last, smaller batch counts."""
+        return -(-self.sizes.train // self.recipe.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run, if it does not stop early."""
+        return self.steps_per_epoch * self.recipe.epochs
+
+
+def make_plan(recipe: Recipe, card: DatasetCard) -> Plan:
+    """Raises RecipeInvalid, with pointers into the canonical recipe, where the two do not fit."""
+    data = resolve(recipe, card)
+    recipe = fill_in(recipe, data)
+    sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
+    refuse(find_problems(recipe, data, sizes))
+    root = in_units(grow(recipe, data), data)
+    refuse(find_problems(recipe, data, sizes, root))
+    data_bytes = 4 * card.features * sum(sizes)
+    return Plan(recipe, card, data, sizes, root, estimate(recipe, root, data_bytes))
+
+
+def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
+    """The set's task and shape, with the recipe's target."""
+    try:
+        return resolve_target(card, recipe.dataset.target, task=asked_task(recipe))
+    except TargetError as error:
+        problem = Problem(
+            pointer="/dataset/target", code="target", message=error.message, allowed=error.allowed or None
+        )
+        raise RecipeInvalid([problem]) from error
+
+
+def asked_task(recipe: Recipe) -> Task | None:
+    """What the recipe's loss takes a column of numbers for."""
+    match recipe.objective.loss:
+        case "cross_entropy":
+            return "classification"
+        case "squared_error":
+            return "regression"
+        case None:
+            return None
+
+
+def refuse(problems: list[Problem]) -> None:
+    """All problems of one look together."""
+    if problems:
+        raise RecipeInvalid(problems)
+
+
+def in_units(root: Sequential, data: ResolvedData) -> Sequential:
+    """A regression model learns standardised targets and answers in the data's units."""
+    if data.task == "classification":
+        return root
+    return Sequential((*root.children, ("denormalize", Denormalize(root.output))))
+
+
+def grow(recipe: Recipe, data: ResolvedData) -> Sequential:
+    """The architecture's layers."""
+    chain = Chain(recipe, data.shape)
+    outputs = len(data.classes) if data.classes else 1
+    match recipe.architecture:
+        case Linear():
+            return linear(recipe.architecture, chain, outputs)
+        case Mlp():
+            return mlp(recipe.architecture, chain, outputs)
+        case Cnn():
+            return cnn(recipe.architecture, chain, outputs)
+        case Resnet():
+            return resnet(recipe.architecture, chain, outputs)
+        case _:
+            assert_never(recipe.architecture)
