@@ -1,0 +1,159 @@
+"""Reads `.csv` files: a header, then rows of numbers and text.
+
+Two passes, so that memory holds numbers and never the whole text.
+"""
+
+import csv
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakehouse.data.contents import Table, check_rows, check_size
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.labels import number
+from bakehouse.plan.card import Column
+
+MAX_CLASSES = 1_000
+"""More different values in a column are not listed on its card."""
+LARGEST = float(np.finfo(np.float32).max)
+
+Line = tuple[int, list[str]]
+"""Where a row ends in the file, and its cells."""
+
+
+@dataclass
+class Seen:
+    """What the first pass learns of a column."""
+
+    name: str
+    numbers: int = 0
+    texts: int = 0
+    first_text: str = ""
+    whole: bool = True
+
+
+def read_csv(path: Path) -> Table:
+    """Cells are separated by commas, semicolons or tabs: whichever the header has most of."""
+    seen, rows = _survey(_lines(path))
+    check_rows(rows)
+    check_size("its numbers", rows * len(seen) * 8)
+    values, texts = _values(_lines(path), seen)
+    columns = [_column(column, values[:, i], texts[i]) for i, column in enumerate(seen)]
+    notes = [
+        f"{_shown(column.name)} counts as text, although most of its cells are numbers: see {column.first_text}"
+        for column in seen
+        if 0 < column.texts < column.numbers
+    ]
+    return Table(values=values, columns=tuple(columns), notes=notes)
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """The header, then the rows that are not blank; all of one length."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader, width = csv.reader(file, delimiter=_delimiter(path), strict=True), None
+        try:
+            for row in reader:
+                width = width or len(row)
+                if row and len(row) != width:
+                    raise UnusableSource(f"line {reader.line_num}: {len(row)} cells, but the header names {width}")
+                if row:
+                    yield reader.line_num, [cell.strip() for cell in row]
+        except csv.Error as error:
+            raise UnusableSource(f"line {reader.line_num}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise UnusableSource(f"after line {reader.line_num}: the text is not UTF-8") from error
+
+
+def _delimiter(path: Path) -> str:
+    with path.open("rb") as file:
+        header = file.readline(1 << 20)
+    return max(",;\t", key=lambda delimiter: header.count(delimiter.encode()))
+
+
+def _survey(lines: Iterator[Line]) -> tuple[list[Seen], int]:
+    _, header = next(lines, (1, list[str]()))
+    _check_header(header)
+    seen, rows = [Seen(name) for name in header], 0
+    for line, row in lines:
+        rows += 1
+        for column, cell in zip(seen, row, strict=True):
+            _look(column, cell, line)
+    return seen, rows
+
+
+def _check_header(header: list[str]) -> None:
+    if len(header) < 2:
+        raise UnusableSource("line 1: a header with at least two columns is needed")
+    if "" in header:
+        raise UnusableSource(f"line 1: column {header.index('') + 1} has no name")
+    name, times = Counter(header).most_common(1)[0]
+    if times > 1:
+        raise UnusableSource(f"line 1: {times} columns are called {_shown(name)}")
+    if all(number(cell) is not None for cell in header):
+        raise UnusableSource("line 1: a header is needed, but all cells are numbers")
+
+
+def _look(column: Seen, cell: str, line: int) -> None:
+    if not cell:
+        raise UnusableSource(f"line {line}, column {_shown(column.name)}: the cell is empty")
+    value = number(cell)
+    if value is None:
+        column.texts += 1
+        column.first_text = column.first_text or f"{_shown(cell)} in line {line}"
+        return
+    if not abs(value) <= LARGEST:  # so written that nan fails too
+        where = f"line {line}, column {_shown(column.name)}"
+        raise UnusableSource(f"{where}: {_shown(cell)} is not a finite 32-bit number")
+    column.numbers += 1
+    column.whole = column.whole and value.is_integer()
+
+
+def _values(lines: Iterator[Line], seen: list[Seen]) -> tuple[NDArray[np.float64], list[list[str]]]:
+    """The rows as numbers, and each text column's different texts, sorted; its numbers are their ranks."""
+    codes: list[dict[str, int]] = [{} for _ in seen]
+    flat = array("d")
+    next(lines)
+    for _, row in lines:
+        for column, code, cell in zip(seen, codes, row, strict=True):
+            flat.append(code.setdefault(cell, len(code)) if column.texts else float(cell))
+    values = np.array(flat).reshape(-1, len(seen))
+    texts = [sorted(code) for code in codes]
+    for position, column in enumerate(seen):
+        if column.texts:
+            ranks = {text: rank for rank, text in enumerate(texts[position])}
+            by_code = np.array([ranks[text] for text in codes[position]])
+            values[:, position] = by_code[values[:, position].astype(np.int64)]
+    return values, texts
+
+
+def _column(column: Seen, values: NDArray[np.float64], texts: list[str]) -> Column:
+    if column.texts:
+        counts = tuple(np.bincount(values.astype(np.int64)).tolist())
+        few = len(texts) <= MAX_CLASSES
+        return Column(
+            name=column.name,
+            kind="text",
+            classes=tuple(texts) if few else None,
+            class_counts=counts if few else None,
+        )
+    distinct, rows = np.unique(values, return_counts=True)
+    listed = column.whole and len(distinct) <= MAX_CLASSES
+    return Column(
+        name=column.name,
+        kind="integer" if column.whole else "number",
+        classes=tuple(str(int(value)) for value in distinct) if listed else None,
+        class_counts=tuple(rows.tolist()) if listed else None,
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        mean=float(values.mean()),
+    )
+
+
+def _shown(text: str) -> str:
+    """A user's text in a message: quoted, escaped and short."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")

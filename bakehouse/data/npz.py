@@ -1,0 +1,138 @@
+"""Reads `.npz` files: x and y, and the same for validation and test, without ever unpickling."""
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bakehouse.data.contents import SPLITS, Array, Samples, check_finite, check_rows, check_size
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.labels import encode_targets
+
+MAX_ENTRIES = 10_000
+MAX_RATIO = 100
+"""Of sizes after and before inflating; real inputs stay below 20."""
+SMALL = 16 << 20
+"""Entries up to this size may have any ratio: sorted labels compress a thousandfold."""
+CHUNK = 1 << 20
+UNREADABLE = 0x61
+"""Flags of a zip entry: encrypted, patch data, strongly encrypted."""
+CHANNELS = (1, 3, 4)
+"""What an axis of channels measures in pictures."""
+
+
+def read_npz(path: Path) -> Samples:
+    """Integer, boolean or text `y` are classes; float `y` is regression."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = _read_arrays(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise UnusableSource(f"not a sound npz file: {error}") from error
+    notes: list[str] = []
+    inputs = {name: _inputs(name, values, notes) for name, values in arrays.items() if name.startswith("x")}
+    targets = {name: _one_per_row(name, values) for name, values in arrays.items() if name.startswith("y")}
+    _check_together(inputs, targets)
+    encoded, classes = encode_targets(targets)
+    return Samples(
+        kind="table" if inputs["x"].ndim == 2 else "image",
+        arrays={**inputs, **encoded},
+        classes=classes,
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
+    entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    if len(archive.infolist()) > MAX_ENTRIES:
+        raise UnusableSource(f"it holds {len(archive.infolist())} entries; at most {MAX_ENTRIES} are read")
+    wanted = [f"{axis}{split}" for split in SPLITS for axis in "xy" if f"x{split}" in entries or f"y{split}" in entries]
+    for name in ["x", "y", *wanted]:
+        if name not in entries:
+            found = ", ".join(sorted(entries)[:10]) or "nothing"
+            raise UnusableSource(f"there is no array called {name}; it holds {found}"[:300])
+    check_size("its arrays", sum(entries[name].file_size for name in wanted))
+    return {name: _read_entry(archive, entries[name], name) for name in wanted}
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
+    if entry.flag_bits & UNREADABLE or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UnusableSource(f"{name} is encrypted or compressed in a way that numpy does not write")
+    if entry.file_size > max(SMALL, MAX_RATIO * entry.compress_size):
+        ratio = entry.file_size // max(entry.compress_size, 1)
+        raise UnusableSource(f"{name} inflates {ratio} times; at most {MAX_RATIO} times is read")
+    with archive.open(entry) as stream:
+        shape, fortran, dtype = _header(stream, name)
+        size = math.prod(shape) * dtype.itemsize
+        if size != entry.file_size - stream.tell():
+            raise UnusableSource(f"{name} says that it holds {size:,} bytes, its entry {entry.file_size:,}")
+        return _body(stream, size).view(dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Checked before a byte of the array is read."""
+    try:
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        raise UnusableSource(f"{name} is not a numpy array: {error}"[:300]) from error
+    if dtype.hasobject:
+        raise UnusableSource(f"{name} holds Python objects, which are never loaded; store plain numbers or text")
+    if dtype.kind not in "fiubUS" or any(axis < 1 for axis in shape) or dtype.itemsize == 0:
+        raise UnusableSource(f"{name} must hold numbers or text, but is {dtype} with shape {shape}")
+    return shape, fortran, dtype
+
+
+def _body(stream: IO[bytes], size: int) -> Array:
+    body = np.empty(size, dtype=np.uint8)
+    for start in range(0, size, CHUNK):
+        chunk = stream.read(min(CHUNK, size - start))
+        body[start : start + len(chunk)] = np.frombuffer(chunk, dtype=np.uint8)
+    stream.read(1)  # past the end, where the checksum is compared
+    return body
+
+
+def _inputs(name: str, values: Array, notes: list[str]) -> Array:
+    if values.dtype.kind not in "fiub":
+        raise UnusableSource(f"{name} must hold numbers, but is {values.dtype}")
+    if values.ndim == 4:
+        values = _channels_first(values, notes)
+    elif values.ndim == 3:
+        values = values[:, None]
+    elif values.ndim != 2:
+        raise UnusableSource(f"{name} must be rows x features, or pictures with 3 or 4 axes, but is {values.shape}")
+    if values.ndim == 2 or values.dtype != np.uint8:
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+    check_finite(name, values)
+    return np.ascontiguousarray(values)
+
+
+def _channels_first(values: Array, notes: list[str]) -> Array:
+    if values.shape[3] not in CHANNELS or values.shape[1] in CHANNELS:
+        return values
+    notes.append("x was read as pictures of height x width x channels")
+    return values.transpose(0, 3, 1, 2)
+
+
+def _one_per_row(name: str, values: Array) -> Array:
+    if values.ndim == 2 and values.shape[1] == 1:
+        return values[:, 0]
+    if values.ndim != 1:
+        raise UnusableSource(f"{name} must hold one value a row, but is {values.shape}")
+    return values
+
+
+def _check_together(inputs: dict[str, Array], targets: dict[str, Array]) -> None:
+    check_rows(len(inputs["x"]))
+    for name, values in inputs.items():
+        rows = len(targets[name.replace("x", "y", 1)])
+        if len(values) != rows:
+            raise UnusableSource(f"{name} has {len(values)} rows and its y has {rows}")
+        if values.shape[1:] != inputs["x"].shape[1:] or values.dtype != inputs["x"].dtype:
+            here, there = f"{values.dtype} {values.shape[1:]}", f"{inputs['x'].dtype} {inputs['x'].shape[1:]}"
+            raise UnusableSource(f"{name} holds {here} a row, x holds {there}")

@@ -1,0 +1,143 @@
+"""Reads folders of pictures: one folder a class, or train, validation and test folders of such."""
+
+import os
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from bakehouse.data.contents import Array, Samples, check_rows, check_size
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.labels import encode_targets
+
+# Pillow's own limit only warns, and only from 89 million pixels on; ours is checked in `_measure`.
+Image.MAX_IMAGE_PIXELS = None
+MAX_PIXELS = 50_000_000
+SUFFIXES = (".png", ".jpg", ".jpeg")
+SPLIT_FOLDERS = {"train": "", "validation": "_validation", "val": "_validation", "test": "_test"}
+GREY_MODES = ("1", "L", "LA", "I", "I;16")
+EXIF_ORIENTATION = 0x0112
+DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+"""What Pillow raises over a picture that is not sound."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file, known by its header."""
+
+    path: Path
+    split: str
+    label: str
+    size: tuple[int, int] = (0, 0)
+    """Width and height as shown."""
+    grey: bool = False
+
+
+def read_pictures(folder: Path) -> Samples:
+    """Sizes are read from the headers first; pictures of other sizes take the commonest one."""
+    notes: list[str] = []
+    pictures = [_measure(picture, folder) for picture in _find(folder, notes)]
+    check_rows(sum(picture.split == "" for picture in pictures))
+    size, same = Counter(picture.size for picture in pictures).most_common(1)[0]
+    if same < len(pictures):
+        notes.append(f"{len(pictures) - same} of {len(pictures)} pictures were resized to {size[0]} x {size[1]}")
+    channels = 1 if all(picture.grey for picture in pictures) else 3
+    shape = (channels, size[1], size[0])
+    check_size(f"{len(pictures)} pictures of {size[0]} x {size[1]}", len(pictures) * channels * size[0] * size[1])
+    splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in pictures)}
+    inputs = {f"x{split}": _decode_all(members, shape, folder) for split, members in splits.items()}
+    labels = {f"y{split}": np.array([p.label for p in members]) for split, members in splits.items()}
+    encoded, classes = encode_targets(labels)
+    return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes, notes=notes)
+
+
+def _find(folder: Path, notes: list[str]) -> Iterator[Picture]:
+    """All pictures, in the order of their names, so that a set is packed the same way everywhere."""
+    names = [path.name for path in _folders(folder)]
+    if not names:
+        raise UnusableSource("it holds neither class folders of PNG or JPEG pictures nor the four idx files of MNIST")
+    split_up = "train" in names and set(names) <= set(SPLIT_FOLDERS)
+    roots = [(SPLIT_FOLDERS[name], folder / name) for name in names] if split_up else [("", folder)]
+    skipped: list[str] = []
+    for split, root in roots:
+        for label in _folders(root):
+            yield from _find_class(label, split, skipped)
+    if skipped:
+        notes.append(f"{len(skipped)} entries that are not PNG or JPEG files were left out, such as {skipped[0]!r}")
+
+
+def _find_class(folder: Path, split: str, skipped: list[str]) -> Iterator[Picture]:
+    for entry in _entries(folder):
+        if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES):
+            yield Picture(Path(entry.path), split, folder.name)
+        else:
+            skipped.append(f"{folder.name}/{entry.name}"[:80])
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [Path(entry.path) for entry in _entries(folder) if entry.is_dir(follow_symlinks=False)]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+
+
+@contextmanager
+def _opened(path: Path, folder: Path) -> Iterator[Image.Image]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file, Image.open(file, formats=("PNG", "JPEG")) as image:
+            yield image
+    except UnusableSource:
+        raise
+    except DECODING_ERRORS as error:
+        reason = "not a PNG or JPEG picture" if isinstance(error, UnidentifiedImageError) else _reason(error)
+        raise UnusableSource(f"{path.relative_to(folder)} cannot be read: {reason}"[:300]) from error
+
+
+def _reason(error: Exception) -> str:
+    """Without the path, which the system's own errors name in full."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _measure(picture: Picture, folder: Path) -> Picture:
+    with _opened(picture.path, folder) as image:
+        if image.width * image.height > MAX_PIXELS:
+            name, pixels = picture.path.relative_to(folder), f"{image.width} x {image.height}"
+            raise UnusableSource(f"{name} has {pixels} pixels; at most {MAX_PIXELS:,} are read")
+        turned = _is_photo(image) and image.getexif().get(EXIF_ORIENTATION, 1) >= 5
+        size = (image.height, image.width) if turned else image.size
+        return Picture(picture.path, picture.split, picture.label, size, image.mode in GREY_MODES)
+
+
+def _is_photo(image: Image.Image) -> bool:
+    """Cameras write JPEG with its orientation; to look for one in a PNG would decode it."""
+    return image.format == "JPEG"
+
+
+def _decode_all(pictures: list[Picture], shape: tuple[int, int, int], folder: Path) -> Array:
+    x = np.empty((len(pictures), *shape), dtype=np.uint8)
+    for row, picture in enumerate(pictures):
+        with _opened(picture.path, folder) as image:
+            x[row] = _decode(image, shape)
+    return x
+
+
+def _decode(image: Image.Image, shape: tuple[int, int, int]) -> Array:
+    """Upright, 8 bits a channel, of the common size, channels first."""
+    channels, height, width = shape
+    if _is_photo(image):
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits; `convert` would clip at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)

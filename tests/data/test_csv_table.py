@@ -1,0 +1,72 @@
+"""Reading `.csv` files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakehouse.data.csv_table import read_csv
+from bakehouse.data.errors import UnusableSource
+
+ROWS = "".join(f"{i},{i / 4},{'cb'[i % 2]}\n" for i in range(10))
+
+
+def test_columns_are_whole_numbers_numbers_or_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS)
+    table = read_csv(tmp_path / "a.csv")
+    age, dose, kind = table.columns
+    assert (age.kind, age.classes, age.minimum, age.maximum) == ("integer", tuple("0123456789"), 0, 9)
+    assert (dose.kind, dose.classes, dose.mean) == ("number", None, 1.125)
+    assert (kind.kind, kind.classes, kind.class_counts) == ("text", ("b", "c"), (5, 5))
+    np.testing.assert_array_equal(table.values[:3], [[0, 0, 1], [1, 0.25, 0], [2, 0.5, 1]])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters_marks_quotes_and_blank_lines(tmp_path: Path, delimiter: str) -> None:
+    text = f'"a b"{delimiter}"c"\r\n\r\n' + "".join(f'{i}{delimiter}"{i}"\r\n' for i in range(10)) + "\r\n"
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    table = read_csv(tmp_path / "a.csv")
+    assert [column.name for column in table.columns] == ["a b", "c"]
+    assert table.values.shape == (10, 2)
+
+
+def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS + "NA,1,b\n")
+    table = read_csv(tmp_path / "a.csv")
+    assert table.columns[0].kind == "text"
+    assert table.notes == ["'age' counts as text, although most of its cells are numbers: see 'NA' in line 12"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "line 1: a header with at least two columns is needed"),
+        ("a\n1\n", "line 1: a header with at least two columns is needed"),
+        ("a,b,a\n", "line 1: 2 columns are called 'a'"),
+        ("a,,c\n", "line 1: column 2 has no name"),
+        ("1,2,3\n" + ROWS, "line 1: a header is needed, but all cells are numbers"),
+        ("a,b,c\n", "0 rows are too few"),
+        ("a,b,c\n" + ROWS[: ROWS.index("9,")], "9 rows are too few"),
+        ("a,b,c\n" + ROWS + "1,2\n", "line 12: 2 cells, but the header names 3"),
+        ("a,b,c\n" + ROWS + "1,,b\n", "line 12, column 'b': the cell is empty"),
+        ("a,b,c\n" + ROWS + "1,nan,b\n", "line 12, column 'b': 'nan' is not a finite 32-bit number"),
+        ("a,b,c\n" + ROWS + "1,-1e39,b\n", "line 12, column 'b': '-1e39' is not a finite 32-bit number"),
+        ("a,b,c\n" + ROWS + '1,2,"b\n', "line 12: unexpected end of data"),
+        ("a,b,c\n" + ROWS + "\udcff,2,b\n", "the text is not UTF-8"),
+        ("a,b,c\n" + ROWS + f"1,2,{'b' * 200_000}\n", "line 12: field larger than field limit"),
+    ],
+)
+def test_broken_files_are_explained_with_the_line(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UnusableSource) as caught:
+        read_csv(tmp_path / "a.csv")
+    assert problem in str(caught.value)
+
+
+@given(st.lists(st.tuples(st.floats(-1e30, 1e30), st.integers(-(2**50), 2**50)), min_size=10, max_size=30))
+def test_numbers_are_kept_exactly(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, int]]) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_text("a,b\n" + "".join(f"{a!r},{b}\n" for a, b in rows))
+    np.testing.assert_array_equal(read_csv(path).values, rows)

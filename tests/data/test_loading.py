@@ -1,0 +1,73 @@
+"""From files to the arrays that a worker trains on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakehouse.data.folders import read_card
+from bakehouse.data.loading import load
+from bakehouse.data.pack import pack
+from bakehouse.plan.card import TargetError
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A packed table of twelve rows."""
+    rows = "".join(f"{i % 3 * 10},{i / 4},{'ba'[i % 2]}\n" for i in range(12))
+    (tmp_path / "doses.csv").write_text("age,dose,kind\n" + rows)
+    pack("doses", tmp_path / "doses.csv", tmp_path / "packed")
+    return tmp_path / "packed"
+
+
+def test_a_text_column_as_target(table: Path) -> None:
+    arrays = load(table, target="kind")
+    assert (arrays.x.dtype.name, arrays.x.shape, arrays.x_test is None) == ("float32", (12, 2), True)
+    assert arrays.x[1].tolist() == [10, 0.25]
+    assert (arrays.y.dtype.name, arrays.y.tolist()) == ("int64", [1, 0] * 6)
+
+
+def test_columns_of_numbers_as_targets(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("age,dose\n" + "".join(f"{i % 3 * 10},{i / 4}\n" for i in range(12)))
+    pack("n", tmp_path / "n.csv", tmp_path / "packed")
+    assert load(tmp_path / "packed", target="age").y.tolist() == [0, 1, 2] * 4
+    assert load(tmp_path / "packed", target="age", task="regression").y.tolist() == [0, 10, 20] * 4
+    dose = load(tmp_path / "packed", target="dose")
+    assert (dose.y.dtype.name, dose.y[3], dose.x.shape) == ("float32", 0.75, (12, 1))
+
+
+def test_a_target_that_cannot_be_learnt_is_refused(table: Path) -> None:
+    with pytest.raises(TargetError, match="features must be numbers"):
+        load(table, target="dose")
+
+
+def test_arrays_are_mapped_and_own_splits_come_with_them(tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).normal(size=(12, 4)), np.linspace(0, 1, 12)
+    np.savez(tmp_path / "a.npz", x=x, y=y, x_validation=x[:2], y_validation=y[:2])
+    card = pack("a", tmp_path / "a.npz", tmp_path / "packed")
+    arrays = load(tmp_path / "packed")
+    assert isinstance(arrays.x, np.memmap)
+    assert card.counts.validation == 2
+    assert (card.task, card.classes, card.origin) == ("regression", None, "file a.npz")
+    assert arrays.y_validation is not None
+    np.testing.assert_array_equal(arrays.y_validation, y[:2].astype(np.float32))
+
+
+def test_pictures_are_packed_too(tmp_path: Path, save_picture: Callable[..., None]) -> None:
+    for i in range(12):
+        save_picture(tmp_path / "pets" / ("dog" if i % 2 else "cat") / f"{i}.png", i)
+    card = pack("pets", tmp_path / "pets", tmp_path / "packed")
+    assert (card.kind, card.shape, card.dtype, card.maximum) == ("image", (1, 4, 6), "uint8", 11)
+    assert (card.classes, card.class_counts, card.origin) == (("cat", "dog"), (6, 6), "folder pets")
+    assert load(tmp_path / "packed").x.dtype == np.uint8
+    assert read_card(tmp_path / "packed") == card
+
+
+def test_the_fingerprint_is_of_arrays_and_classes_alone(tmp_path: Path) -> None:
+    x, y = np.arange(48.0).reshape(12, 4), np.arange(12) % 2
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    np.savez_compressed(tmp_path / "b.npz", x=x.astype(np.float32), y=y.astype(bool).astype(np.int8))
+    np.savez(tmp_path / "c.npz", x=x, y=y + 1)
+    a, b, c = (pack(name, tmp_path / f"{name}.npz", tmp_path / name).fingerprint for name in "abc")
+    assert a == b != c

@@ -1,0 +1,168 @@
+"""Reading `.npz` files, good ones and hostile ones."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.npz import read_npz
+
+LABELS = np.arange(12) % 3
+ROWS = np.linspace(0, 1, 48).reshape(12, 4)
+
+
+@pytest.mark.parametrize(
+    ("x", "kind", "shape", "dtype"),
+    [
+        (ROWS, "table", (12, 4), "float32"),
+        (np.arange(48, dtype=np.uint8).reshape(12, 4), "table", (12, 4), "float32"),
+        (np.zeros((12, 8, 6), np.uint8), "image", (12, 1, 8, 6), "uint8"),
+        (np.zeros((12, 3, 8, 6), np.uint8), "image", (12, 3, 8, 6), "uint8"),
+        (np.zeros((12, 8, 6, 3), np.uint8), "image", (12, 3, 8, 6), "uint8"),
+        (np.zeros((12, 8, 6), np.int64), "image", (12, 1, 8, 6), "float32"),
+        (np.asfortranarray(ROWS.astype(">f8")), "table", (12, 4), "float32"),
+    ],
+)
+def test_inputs_become_tables_or_channels_first(
+    tmp_path: Path, x: np.ndarray, kind: str, shape: tuple[int, ...], dtype: str
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=x, y=LABELS)
+    samples = read_npz(tmp_path / "a.npz")
+    assert (samples.kind, samples.arrays["x"].shape, samples.arrays["x"].dtype.name) == (kind, shape, dtype)
+    if kind == "table":
+        np.testing.assert_array_equal(samples.arrays["x"], x.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "encoded"),
+    [
+        (np.array([7, 3, 7] * 4), ("3", "7"), [1, 0, 1] * 4),
+        (np.array([True, False] * 6), ("False", "True"), [1, 0] * 6),
+        (np.array(["b", "a", "c"] * 4), ("a", "b", "c"), [1, 0, 2] * 4),
+        (np.array(["10", "9", "1"] * 4), ("1", "9", "10"), [2, 1, 0] * 4),
+        (np.array([b"b", b"a"] * 6), ("a", "b"), [1, 0] * 6),
+        (np.array([[0], [1]] * 6), ("0", "1"), [0, 1] * 6),
+        (np.linspace(0, 1, 12), None, np.linspace(0, 1, 12, dtype=np.float32)),
+    ],
+)
+def test_targets_are_sorted_classes_or_float32(
+    tmp_path: Path, y: np.ndarray, classes: tuple[str, ...] | None, encoded: list[int]
+) -> None:
+    np.savez(tmp_path / "a.npz", x=ROWS, y=y)
+    samples = read_npz(tmp_path / "a.npz")
+    assert samples.classes == classes
+    np.testing.assert_array_equal(samples.arrays["y"], encoded)
+
+
+def test_own_splits_share_their_classes(tmp_path: Path) -> None:
+    y_test = np.array([5, 0])
+    np.savez(tmp_path / "a.npz", x=ROWS, y=LABELS, x_test=ROWS[:2], y_test=y_test, unrelated=LABELS)
+    samples = read_npz(tmp_path / "a.npz")
+    assert set(samples.arrays) == {"x", "y", "x_test", "y_test"}
+    assert samples.classes == ("0", "1", "2", "5")
+    np.testing.assert_array_equal(samples.arrays["y_test"], [3, 0])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "problem"),
+    [
+        ({"x": ROWS}, "there is no array called y; it holds x"),
+        ({"a": ROWS, "b": LABELS}, "there is no array called x; it holds a, b"),
+        ({"x": ROWS, "y": LABELS, "x_test": ROWS}, "there is no array called y_test"),
+        ({"x": ROWS[:9], "y": LABELS[:9]}, "9 rows are too few to train on; at least 10 are needed"),
+        ({"x": ROWS, "y": LABELS[:11]}, "x has 12 rows and its y has 11"),
+        ({"x": ROWS, "y": np.zeros(12, int)}, "one class"),
+        ({"x": ROWS, "y": np.zeros((12, 2))}, "y must hold one value a row, but is (12, 2)"),
+        ({"x": ROWS[:, 0], "y": LABELS}, "x must be rows x features, or pictures"),
+        (
+            {"x": np.where(ROWS > 0.9, np.nan, ROWS), "y": LABELS},
+            "x holds a value in row 10 (from 0) that is not a finite",
+        ),
+        ({"x": ROWS + 1e300, "y": LABELS}, "x holds a value in row 0 (from 0) that is not a finite"),
+        ({"x": ROWS, "y": np.full(12, np.inf)}, "y holds a value in row 0"),
+        ({"x": ROWS.astype(str), "y": LABELS}, "x must hold numbers"),
+        ({"x": ROWS.astype(complex), "y": LABELS}, "x must hold numbers or text, but is complex128"),
+        ({"x": ROWS[:0], "y": LABELS[:0]}, "with shape (0, 4)"),
+        ({"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS}, "x_test holds float32 (3,) a row"),
+        ({"x": ROWS, "y": LABELS, "x_test": ROWS, "y_test": ROWS[:, 0]}, "targets must all be numbers or all text"),
+        ({"x": ROWS, "y": np.array(["\udcff", "a"] * 6)}, "the name of a class is not Unicode text"),
+    ],
+)
+def test_unusable_arrays_are_explained(tmp_path: Path, arrays: dict[str, np.ndarray], problem: str) -> None:
+    np.savez(tmp_path / "a.npz", allow_pickle=False, **arrays)
+    with pytest.raises(UnusableSource) as caught:
+        read_npz(tmp_path / "a.npz")
+    assert problem in str(caught.value)
+
+
+class Canary:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.array([Canary(tmp_path / "hatched")] * 12, dtype=object), y=LABELS)
+    with pytest.raises(UnusableSource, match="Python objects, which are never loaded"):
+        read_npz(tmp_path / "a.npz")
+    assert not (tmp_path / "hatched").exists()
+
+
+def header(shape: tuple[int, ...], descr: str = "<f8") -> bytes:
+    """The start of an `.npy` file that claims this shape."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"shape": shape, "fortran_order": False, "descr": descr})
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (header((10**12, 1)) + bytes(800), "x says that it holds 8,000,000,000,000 bytes"),
+        (header((-10, -10)) + bytes(800), "with shape (-10, -10)"),
+        (header((10, 10)) + bytes(799), "x says that it holds 800 bytes"),
+        (header((10, 10), "|V8") + bytes(800), "must hold numbers or text"),
+        (b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535, "x is not a numpy array"),
+        (b"not numpy at all", "x is not a numpy array"),
+    ],
+)
+def test_lying_headers_are_found_before_anything_is_read(tmp_path: Path, entry: bytes, problem: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", entry)
+        archive.writestr("y.npy", entry)
+    with pytest.raises(UnusableSource) as caught:
+        read_npz(tmp_path / "a.npz")
+    assert problem in str(caught.value)
+
+
+def test_an_entry_that_inflates_too_far_is_refused_unread(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((300, 8 << 10)), y=np.arange(300) % 2)
+    with pytest.raises(UnusableSource, match=r"x inflates \d+ times; at most 100"):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_sorted_labels_may_compress_as_well_as_they_like(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(100_000, 2))
+    np.savez_compressed(tmp_path / "a.npz", x=rows, y=np.arange(100_000) // 50_000)
+    assert read_npz(tmp_path / "a.npz").classes == ("0", "1")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text"])
+def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, x=np.random.default_rng(0).normal(size=(64, 64)), y=np.arange(64) % 2)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    damaged = {"cut": whole[:middle], "flipped": whole[:middle] + bytes(9) + whole[middle + 9 :], "text": b"a,b\n1,2\n"}
+    path.write_bytes(damaged[damage])
+    with pytest.raises(UnusableSource, match="not a sound npz file"):
+        read_npz(path)
