@@ -1,0 +1,65 @@
+"""What can go wrong with the record of runs. Nothing here knows of HTTP.
+
+RunsError
+├── RunNotFound          no such run
+├── CursorNotFound       a page was asked for beside a run that does not exist
+├── IllegalTransition    the run's state forbids what was asked
+├── OwnershipLost        the writer does not own the run any more; it must stop and change nothing
+├── IdempotencyMismatch  the same key came with another body
+└── StorageFull          the artifact store has no room
+"""
+
+from bakehouse.runs.run import Request, Status
+
+
+class RunsError(Exception):
+    """Any of the errors above; its text is a sentence for the user."""
+
+
+class RunNotFound(RunsError):
+    """No such run."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"There is no run {run_id!r}.")
+        self.run_id = run_id
+
+
+class CursorNotFound(RunsError):
+    """A page was asked for beside a run that does not exist."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"There is no run {cursor!r} to count pages from.")
+        self.cursor = cursor
+
+
+class IllegalTransition(RunsError):
+    """The run's state forbids what was asked."""
+
+    def __init__(self, run_id: str, *, status: Status, request: Request | None, asked: str) -> None:
+        pending = f" and was asked to {request}" if request else ""
+        super().__init__(f"The run {run_id} is {status}{pending}; it cannot be {asked}.")
+        self.run_id, self.status, self.request, self.asked = run_id, status, request, asked
+
+
+class OwnershipLost(RunsError):
+    """The writer does not own the run any more; it must stop and change nothing."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"The run {run_id} belongs to another process or to none.")
+        self.run_id = run_id
+
+
+class IdempotencyMismatch(RunsError):
+    """The same key came with another body."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The idempotency key {key!r} was used with another body.")
+        self.key = key
+
+
+class StorageFull(RunsError):
+    """The artifact store has no room."""
+
+    def __init__(self, *, needed: int, free: int) -> None:
+        super().__init__(f"The artifact store has {free} bytes free and needs {needed}.")
+        self.needed, self.free = needed, free

@@ -1,0 +1,105 @@
+"""Every Redis key of the record, its time to live, and in which indexes a run stands."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from bakehouse.runs.record import Record
+
+IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
+# Change entries are two short fields; readers that were away for longer read the runs' own logs.
+CHANGES_MAX_LENGTH = 100_000
+
+# Scores that the script replaces: the run's place in the order of creation, and the same before all fresh runs.
+IN_ORDER = "order"
+BEFORE_FRESH = "recovered"
+
+
+def digest(text: str) -> str:
+    """A fixed-length name for what a client chose."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one tenant."""
+
+    tenant: str = "local"
+
+    def run(self, run_id: str) -> str:
+        """Hash: the record's fields as JSON, and what the script keeps beside them."""
+        return f"{self.tenant}:run:{run_id}"
+
+    def log(self, run_id: str) -> str:
+        """Stream: the run's events by `seq`."""
+        return f"{self.tenant}:log:{run_id}"
+
+    def changes(self) -> str:
+        """Stream: (run, seq) of every event of every run."""
+        return f"{self.tenant}:changes"
+
+    def idempotency(self, key_digest: str) -> str:
+        """String: the run that a client's key made, and the digest of the body."""
+        return f"{self.tenant}:idempotency:{key_digest}"
+
+    def runs(self) -> str:
+        """Sorted set of all runs by creation."""
+        return f"{self.tenant}:runs"
+
+    def filtered(self, field: str, value: str) -> str:
+        """Sorted set of the runs whose `field` has that value, by creation."""
+        return f"{self.tenant}:runs:{field}:{quote(value, safe='')}"
+
+    def labelled(self, name: str, value: str) -> str:
+        """Sorted set of the runs with that label, by creation."""
+        return self.filtered("label", name) + f":{quote(value, safe='')}"
+
+    def filters(self, fields: Mapping[str, str | None], labels: Mapping[str, str]) -> list[str]:
+        """The sorted sets that a run which matches stands in, all of them."""
+        filtered = [self.filtered(field, value) for field, value in fields.items() if value is not None]
+        return filtered + [self.labelled(name, value) for name, value in labels.items()]
+
+    def claimable(self) -> str:
+        """Sorted set of the queued runs: recovered ones first, then the oldest."""
+        return f"{self.tenant}:claimable"
+
+    def leases(self) -> str:
+        """Sorted set of the running runs by the end of their lease."""
+        return f"{self.tenant}:leases"
+
+    def replaced(self) -> str:
+        """Sorted set of the runs with replaced checkpoints, by when the first was replaced."""
+        return f"{self.tenant}:replaced"
+
+    def workers(self) -> str:
+        """Sorted set of worker names by when they are forgotten."""
+        return f"{self.tenant}:workers"
+
+    def worker(self, name: str) -> str:
+        """String: what a worker last said of itself; expires."""
+        return f"{self.tenant}:worker:{name}"
+
+    def indexes(self, record: Record) -> dict[str, str]:
+        """Every sorted set that the run stands in, with its score there."""
+        by_creation = [
+            self.runs(),
+            self.filtered("status", record.status),
+            self.filtered("dataset", record.recipe.dataset.id),
+            self.filtered("architecture", record.recipe.architecture.type),
+            self.filtered("recipe_sha256", record.recipe_sha256),
+            *(self.labelled(name, value) for name, value in record.labels.items()),
+        ]
+        return dict.fromkeys(by_creation, IN_ORDER) | self.queues(record)
+
+    def queues(self, record: Record) -> dict[str, str]:
+        """The sorted sets that workers and supervisors look into."""
+        queues: dict[str, str] = {}
+        if record.status == "queued":
+            recovered = record.reason in ("preempted", "worker_lost")
+            queues[self.claimable()] = BEFORE_FRESH if recovered else IN_ORDER
+        if record.lease_until is not None:
+            queues[self.leases()] = str(record.lease_until)
+        if record.replaced_ms:
+            queues[self.replaced()] = str(min(record.replaced_ms.values()))
+        return queues

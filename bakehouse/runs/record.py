@@ -1,0 +1,138 @@
+"""The record: a run with what only workers and supervisors need to know of it."""
+
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bakehouse.advice.advice import Advice
+from bakehouse.model import Model
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Run
+
+# Without 0, 1, i, l, o and u: nothing looks like something else, nothing spells a word.
+ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
+ID_LENGTH = 12
+
+
+class Owner(Model):
+    """The training process that a run belongs to."""
+
+    nonce: str
+    """Random; whoever writes as the owner shows it."""
+    host: str
+    boot_id: str
+    pid: int
+    start_time: int
+    """Clock ticks from boot to the process's start: with `boot_id` and `pid` it names one process for ever."""
+
+
+class Record(Run):
+    """A run with its owner, its lease, what is logged and what is kept. Times are milliseconds by Redis's clock."""
+
+    token: str = ""
+    """Random, of the latest write."""
+    seq: int = 0
+    """Of the latest event."""
+    owner: Owner | None = None
+    released_by: str | None = None
+    """Nonce of the owner that gave the run away itself: it may say so twice."""
+    lease_ms: int = 0
+    lease_until: int | None = None
+    claimed_ms: int | None = None
+    """When the present attempt began."""
+    requested_ms: int | None = None
+    """When the present request was made."""
+    logged_step: int = 0
+    logged_epoch: int = 0
+    resume_step: int = -1
+    """Of the newest resume state."""
+    attempts_without_progress: int = 0
+    """Attempts that were lost since the newest resume state."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """By epoch. One without roles was replaced and is kept for those who are downloading it."""
+    replaced_ms: dict[int, int] = {}
+    """When a checkpoint lost its last role, by epoch."""
+    idempotency: str | None = None
+    """The digest of the idempotency key that made this run."""
+
+    def public(self, now: int, queue: QueuePlace | None = None) -> Run:
+        """What everybody may see, with the time that the present attempt has taken so far."""
+        shown = {name: getattr(self, name) for name in Run.model_fields}
+        return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
+
+    def digests(self) -> frozenset[str]:
+        """Of the checkpoints whose files must stay."""
+        return frozenset(item.sha256 for item in self.checkpoints)
+
+    def seconds_until(self, now: int) -> float:
+        """Spent running, over all attempts."""
+        return self.seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event that has no number yet."""
+
+    type: EventType
+    attempt: int
+    data: dict[str, Any]
+
+
+def rfc3339(milliseconds: int) -> str:
+    """UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with null for what JSON cannot say: NaN and the infinities."""
+    return {name: None if is_non_finite(value) else value for name, value in numbers.items()}
+
+
+def is_non_finite(value: object) -> bool:
+    """NaN or an infinity."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def event_data(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat JSON; what was not finite is null and named in `non_finite`."""
+    lost = [name for name, value in fields.items() if is_non_finite(value)]
+    return {**finite(fields), "non_finite": lost} if lost else dict(fields)
+
+
+def queue_place(rank: int, workers: int) -> QueuePlace:
+    """Where a run stands, in words."""
+    if workers == 0:
+        return QueuePlace(position=rank + 1, reason="no worker is running")
+    ahead = "next" if rank == 0 else f"{rank} ahead"
+    return QueuePlace(position=rank + 1, reason=f"waits for a free worker, {ahead}")
+
+
+def new_run_id() -> str:
+    """`run_` and 12 random characters: 59 bits."""
+    return "run_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+
+
+def new_run(
+    recipe: Recipe, *, advice: tuple[Advice, ...], steps: int, patience: int | None = None, origin: str | None = None
+) -> Run:
+    """A run as it is before it is stored; the store fills in the times."""
+    return Run(
+        id=new_run_id(),
+        name=recipe.name,
+        labels=recipe.labels,
+        status="queued",
+        reason="retried" if origin else "submitted",
+        recipe=recipe,
+        recipe_sha256=recipe.sha256(),
+        recipe_group_sha256=recipe.group_sha256(),
+        advice=advice,
+        origin=origin,
+        transitions=(),
+        progress=Progress(epochs=recipe.epochs, steps=steps, patience=patience),
+        created_at="",
+        updated_at="",
+    )

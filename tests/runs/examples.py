@@ -1,0 +1,31 @@
+"""Runs, owners and receipts to test with."""
+
+from bakehouse.advice.advice import Advice
+from bakehouse.recipe.read import read_recipe
+from bakehouse.runs.commands import PublishCheckpoint
+from bakehouse.runs.record import Owner, new_run
+from bakehouse.runs.run import Best, Checkpoint, Receipt, Run
+
+ADVICE = Advice(
+    code="variance_shift", severity="warning", pointer="/dropout/0", message="Shifts.", source="Li 2019", patch=()
+)
+RECEIPT = Receipt(
+    recipe_sha256="0" * 64, dataset_fingerprint="sha256:0", weights_sha256=None, versions={"torch": "2.13.0"},
+    device="cpu", threads=1, seed=0, exact=True, peak_memory_bytes=1, device_seconds=0.5,
+)  # fmt: skip
+
+
+def a_run(*, dataset: str = "digits", labels: dict[str, str] | None = None, advice: tuple[Advice, ...] = ()) -> Run:
+    recipe = read_recipe({"dataset": dataset, "architecture": "mlp", "labels": labels or {}, "epochs": 8})
+    return new_run(recipe, advice=advice, steps=80)
+
+
+def an_owner(nonce: str = "first") -> Owner:
+    return Owner(nonce=nonce, host="here", boot_id="boot", pid=7, start_time=1)
+
+
+def a_checkpoint(epoch: int, *, nonce: str = "first", content: str = "a") -> PublishCheckpoint:
+    checkpoint = Checkpoint(
+        epoch=epoch, roles=("best",), metrics={"validation_loss": 1 / epoch}, sha256=f"{content}{epoch}", bytes=9
+    )
+    return PublishCheckpoint(nonce, checkpoint, Best(epoch=epoch, monitor="validation_loss", value=1 / epoch))

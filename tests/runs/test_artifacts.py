@@ -1,0 +1,300 @@
+"""Files: whole, or not there, wherever a writer is killed."""
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from bakehouse.runs import artifacts as artifacts_module
+from bakehouse.runs.artifacts import UNFINISHED, Artifacts
+from bakehouse.runs.errors import StorageFull
+
+RUN = "run_abcdefgh2345"
+WEIGHTS = b"weights" * 100
+DIGEST = sha256(WEIGHTS).hexdigest()
+STATE = {"model.safetensors": b"m" * 500, "state.json": b"{}"}
+
+# Every call through which a write reaches the disk.
+BOUNDARIES: list[tuple[Any, str]] = [(os, "fsync"), (Path, "rename"), (Path, "mkdir"), (Path, "open")]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may be done about it."""
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    return Artifacts(tmp_path)
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, call: int, error: Callable[[], BaseException], *, times: int = 1) -> None:
+    """From the call on, counted over all boundaries, that many calls fail instead of being carried out."""
+    count = 0
+
+    def failing(original: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if call <= count < call + times:
+                raise error()
+            return original(*arguments, **options)
+
+        return instead
+
+    for owner, name in BOUNDARIES:
+        monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def resume_folder(root: Path, name: str) -> Path:
+    return root / "local" / RUN / "resume" / name
+
+
+def test_a_checkpoint_is_found_by_its_digest(artifacts: Artifacts) -> None:
+    stored = artifacts.write_checkpoint(RUN, WEIGHTS, {"epoch": 3})
+    assert (stored.sha256, stored.bytes) == (DIGEST, len(WEIGHTS))
+    assert artifacts.checkpoint_path(RUN, DIGEST).read_bytes() == WEIGHTS
+    manifest = artifacts.checkpoint_manifest(RUN, DIGEST)
+    assert manifest["epoch"] == 3
+    assert manifest["files"]["model.safetensors"] == {"bytes": len(WEIGHTS), "sha256": DIGEST}
+
+
+def test_the_same_weights_again_are_the_same_untouched_file(artifacts: Artifacts) -> None:
+    artifacts.write_checkpoint(RUN, WEIGHTS, {"epoch": 3})
+    before = artifacts.checkpoint_path(RUN, DIGEST).stat()
+    artifacts.write_checkpoint(RUN, WEIGHTS, {"epoch": 4})
+    after = artifacts.checkpoint_path(RUN, DIGEST).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert artifacts.checkpoint_manifest(RUN, DIGEST)["epoch"] == 3
+
+
+def test_a_damaged_checkpoint_is_written_anew(artifacts: Artifacts) -> None:
+    artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    flip_a_bit(artifacts.checkpoint_path(RUN, DIGEST))
+    artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    assert artifacts.checkpoint_path(RUN, DIGEST).read_bytes() == WEIGHTS
+
+
+def test_another_writer_of_the_same_weights_wins(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Path.rename
+
+    def overtaken(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", original)
+        artifacts.write_checkpoint(RUN, WEIGHTS, {"by": "other"})
+        return original(path, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    artifacts.write_checkpoint(RUN, WEIGHTS, {"by": "me"})
+    assert artifacts.checkpoint_manifest(RUN, DIGEST)["by"] == "other"
+    assert artifacts.sweep(RUN) == 0
+
+
+def test_the_newest_resume_state_is_by_step_not_by_name(artifacts: Artifacts) -> None:
+    for step in (900, 1000, 99):
+        artifacts.write_resume(RUN, step, {**STATE, "step": str(step).encode()})
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert (found.state.step, found.state.files["step"], found.rejected) == (1000, b"1000", ())
+
+
+def test_without_a_resume_state_there_is_none(artifacts: Artifacts) -> None:
+    found = artifacts.newest_resume(RUN)
+    assert (found.state, found.rejected) == (None, ())
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "bit flip": lambda folder: flip_a_bit(folder / "model.safetensors"),
+    "bit flip in the manifest": lambda folder: flip_a_bit(folder / "manifest.json"),
+    "truncated": lambda folder: os.truncate(folder / "model.safetensors", 499),
+    "file missing": lambda folder: (folder / "state.json").unlink(),
+    "manifest missing": lambda folder: (folder / "manifest.json").unlink(),
+    "manifest empty": lambda folder: os.truncate(folder / "manifest.json", 0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_resume_state_is_named_and_the_older_one_used(
+    artifacts: Artifacts, tmp_path: Path, damage: str
+) -> None:
+    older = artifacts.write_resume(RUN, 10, STATE)
+    newer = artifacts.write_resume(RUN, 20, STATE)
+    DAMAGE[damage](resume_folder(tmp_path, newer))
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert (found.state.name, found.state.files) == (older, STATE)
+    assert [rejected.name for rejected in found.rejected] == [newer]
+    assert found.rejected[0].reason
+
+
+def test_only_the_last_two_resume_states_are_kept(artifacts: Artifacts) -> None:
+    for step in (10, 20, 30, 40):
+        artifacts.write_resume(RUN, step, STATE)
+    assert artifacts.keep_resumes(RUN) > 2 * 502
+    assert artifacts.keep_resumes(RUN) == 0
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert found.state.step == 40
+
+
+@pytest.mark.parametrize("call", range(1, 20))
+def test_a_writer_killed_anywhere_leaves_the_old_or_the_new(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    with monkeypatch.context() as patch:
+        fail_at(patch, call, Killed)
+        try:
+            artifacts.write_resume(RUN, 20, STATE)
+        except Killed:
+            finished = False
+        else:
+            finished = True
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert found.state.files == STATE
+    assert found.state.step in ({20} if finished else {10, 20})
+    assert found.rejected == ()
+    artifacts.sweep(RUN)
+    assert artifacts.sweep(RUN) == 0
+
+
+@pytest.mark.parametrize("call", range(1, 20))
+def test_a_checkpoint_killed_anywhere_is_written_by_the_next_attempt(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_at(patch, call, Killed)
+        with suppress(Killed):
+            artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    assert artifacts.checkpoint_path(RUN, DIGEST).read_bytes() == WEIGHTS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which file a descriptor is")
+def test_all_is_safe_on_disk_before_it_has_its_name(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def recorded_fsync(descriptor: int) -> None:
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def recorded_rename(path: Path, target: Path) -> Path:
+        done.append("renamed")
+        return rename(path, target)
+
+    artifacts.write_resume(RUN, 10, STATE)
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "rename", recorded_rename)
+    artifacts.write_resume(RUN, 20, STATE)
+    *files, folder, renamed, parent = done
+    assert files == [*STATE, "manifest.json"]
+    assert folder.endswith(UNFINISHED)
+    assert (renamed, parent) == ("renamed", "resume")
+
+
+def full() -> OSError:
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+def unfinished(root: Path) -> list[Path]:
+    return list(root.rglob(f"*{UNFINISHED}"))
+
+
+@pytest.mark.parametrize("call", [1, 3, 5])
+def test_a_disk_that_is_full_for_a_moment_is_tried_once_more(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    fail_at(monkeypatch, call, full)
+    artifacts.write_resume(RUN, 20, STATE)
+    assert unfinished(tmp_path) == []
+
+
+def test_a_full_disk_keeps_the_old_and_leaves_nothing_half_written(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = artifacts.write_resume(RUN, 10, STATE)
+    with monkeypatch.context() as patch:
+        fail_at(patch, 3, full, times=1000)
+        with pytest.raises(StorageFull):
+            artifacts.write_resume(RUN, 20, STATE)
+    assert unfinished(tmp_path) == []
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert found.state.name == older
+
+
+def test_other_errors_of_the_disk_are_not_called_full(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    fail_at(monkeypatch, 3, lambda: OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output error"):
+        artifacts.write_resume(RUN, 20, STATE)
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def test_space_is_looked_at_before_anything_is_written(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, artifacts_module.RESERVE_BYTES + 100))
+    with pytest.raises(StorageFull) as refused:
+        artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    assert refused.value.needed == artifacts_module.RESERVE_BYTES + len(WEIGHTS)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_deletion_counts_what_it_frees(artifacts: Artifacts, tmp_path: Path) -> None:
+    stored = artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    artifacts.write_resume(RUN, 10, STATE)
+    held = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    freed = artifacts.delete_checkpoint(RUN, stored.sha256)
+    assert freed > len(WEIGHTS)
+    assert artifacts.delete_checkpoint(RUN, stored.sha256) == 0
+    assert artifacts.delete_run(RUN) == held - freed
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_half_written_files_of_dead_attempts_are_swept(artifacts: Artifacts, tmp_path: Path) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    stump = resume_folder(tmp_path, f"20-dead{UNFINISHED}")
+    stump.mkdir()
+    (stump / "model.safetensors").write_bytes(b"half")
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert (found.state.step, found.rejected) == (10, ())
+    assert artifacts.sweep(RUN) == 4
+    assert not stump.exists()
+
+
+@pytest.mark.parametrize("name", ["..", "run_../../../etc", "", "run_abcdefgh2345/.."])
+def test_no_name_leads_out_of_the_store(artifacts: Artifacts, name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        artifacts.delete_run(name)
+    with pytest.raises(ValueError, match="name"):
+        artifacts.checkpoint_path(RUN, name)
+
+
+def test_a_store_that_can_be_written_says_so(artifacts: Artifacts, tmp_path: Path) -> None:
+    artifacts.check_writable()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    blocked = Artifacts(tmp_path / "file")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        blocked.check_writable()

@@ -1,0 +1,46 @@
+"""Times, ids and numbers as users see them."""
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakehouse.runs.record import event_data, new_run_id, queue_place, rfc3339
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_790_000_000_007, "2026-09-21T14:13:20.007Z"),
+        (1_790_000_000_999, "2026-09-21T14:13:20.999Z"),
+    ],
+)
+def test_times_are_utc_with_milliseconds(milliseconds: int, text: str) -> None:
+    assert rfc3339(milliseconds) == text
+
+
+@given(st.integers(0, 4_000_000_000_000), st.integers(1, 10_000))
+def test_times_sort_as_text(earlier: int, step: int) -> None:
+    assert rfc3339(earlier) < rfc3339(earlier + step)
+
+
+def test_ids_are_short_distinct_and_hard_to_misread() -> None:
+    ids = {new_run_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(re.fullmatch("run_[2-9a-hjkmnp-tv-z]{12}", run_id) for run_id in ids)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.floats() | st.integers()))
+def test_events_hold_only_what_json_can_say(fields: dict[str, float]) -> None:
+    data = event_data(fields)
+    lost = data.pop("non_finite", [])
+    assert {name for name in fields if not math.isfinite(fields[name])} == set(lost)
+    assert data == {name: None if name in lost else value for name, value in fields.items()}
+
+
+def test_a_run_that_waits_for_ever_says_why() -> None:
+    assert queue_place(0, workers=0).reason == "no worker is running"
+    assert queue_place(0, workers=1).reason == "waits for a free worker, next"
