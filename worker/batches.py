@@ -1,0 +1,71 @@
+"""The training split as batches: tensors on the device, taken by index, many batches a gather."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from bakehouse.plan.plan import Plan
+from worker.augmentation import after_normalization, before_normalization
+from worker.dataset import Data
+from worker.seeds import Seeds
+
+Batch = tuple[Tensor, Tensor]
+
+BLOCK_BATCHES = 64
+BLOCK_BYTES = 64 << 20
+# Inputs are kept normalised, as float32, if they take no more than this.
+KEEP_BYTES = 2 << 30
+
+
+class Batches:
+    """Inputs as the model's core wants them, targets as the loss does; a function of (seed, step) alone."""
+
+    def __init__(self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format) -> None:
+        recipe = plan.recipe
+        self.batch_size, self.steps_per_epoch, self.layout = recipe.batch_size, plan.steps_per_epoch, layout
+        self.before_normalization = tuple(before_normalization(recipe.augmentation))
+        self.after_normalization = tuple(after_normalization(recipe.augmentation))
+        keep = not self.before_normalization and data.train.inputs.numel() * 4 <= KEEP_BYTES
+        self.normalize = None if keep else normalize
+        self.inputs = normalize(data.train.inputs) if keep else data.train.inputs
+        self.targets = data.standardized(data.train.targets)
+        self.order_seeds = Seeds(recipe.seed, "order")
+        augments = self.before_normalization or self.after_normalization
+        self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if augments else None
+        self.generator = torch.Generator(data.train.inputs.device)
+        batch_bytes = 4 * recipe.batch_size * plan.card.features
+        self.block_rows = recipe.batch_size * max(1, min(BLOCK_BATCHES, BLOCK_BYTES // batch_bytes))
+
+    def order(self, epoch: int) -> Tensor:
+        """The permutation of the training rows in an epoch, from 0."""
+        generator = torch.Generator().manual_seed(self.order_seeds.at(epoch))
+        return torch.randperm(len(self.inputs), generator=generator).to(self.inputs.device)
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        """The rest of the epoch that `step` is in."""
+        epoch, done = divmod(step, self.steps_per_epoch)
+        for rows in torch.split(self.order(epoch)[done * self.batch_size :], self.block_rows):
+            for inputs, targets in self.gather(rows):
+                yield self.transformed(inputs, step), targets
+                step += 1
+
+    def gather(self, rows: Tensor) -> Iterator[Batch]:
+        """One copy for a block of batches."""
+        inputs = self.inputs.index_select(0, rows)
+        if self.layout is torch.channels_last:
+            inputs = inputs.contiguous(memory_format=self.layout)
+        targets = self.targets.index_select(0, rows)
+        return zip(torch.split(inputs, self.batch_size), torch.split(targets, self.batch_size), strict=True)
+
+    def transformed(self, inputs: Tensor, step: int) -> Tensor:
+        """Augmented and normalised, where that was not done once for all steps."""
+        if self.augmentation_seeds is not None:
+            self.generator.manual_seed(self.augmentation_seeds.at(step))
+        for transform in self.before_normalization:
+            inputs = transform(inputs, self.generator)
+        if self.normalize is not None:
+            inputs = self.normalize(inputs)
+        for transform in self.after_normalization:
+            inputs = transform(inputs, self.generator)
+        return inputs if self.normalize is None else inputs.contiguous(memory_format=self.layout)

@@ -1,0 +1,121 @@
+"""Layers of a plan as torch modules: one match, the same names."""
+
+from collections import OrderedDict
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bakehouse.plan import layers as plan
+from bakehouse.plan.plan import Plan
+from worker.dropout import dropout
+from worker.norm import norm
+from worker.seeds import Seeds
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}  # fmt: skip
+
+
+def build_model(plan: Plan) -> nn.Sequential:
+    """The plan's model on the CPU, initialised as torch does it, from the recipe's seed alone."""
+    torch.default_generator.manual_seed(Seeds(plan.recipe.seed, "initialisation").at(0))
+    model = build(plan.root)
+    assert isinstance(model, nn.Sequential)
+    return model
+
+
+def build(layer: plan.Layer) -> nn.Module:
+    """One layer with all that is in it."""
+    match layer:
+        case plan.Sequential(children):
+            return nn.Sequential(OrderedDict((name, build(child)) for name, child in children))
+        case plan.Residual(body, shortcut):
+            return Residual(build(body), None if shortcut is None else build(shortcut))
+        case plan.Normalize():
+            return Normalize(layer.statistics)
+        case plan.Denormalize():
+            return Denormalize()
+        case plan.Linear():
+            return nn.Linear(layer.input[0], layer.output[0], bias=layer.bias)
+        case plan.Conv(kernel_size=side):
+            channels, padding = (layer.input[0], layer.output[0]), (side - 1) // 2
+            return nn.Conv2d(*channels, side, stride=layer.stride, padding=padding, bias=layer.bias)
+        case plan.Norm():
+            return norm(layer)
+        case plan.Activation():
+            return ACTIVATIONS[layer.name]()
+        case plan.Dropout():
+            return dropout(layer.spec)
+        case plan.Pool(kind="max"):
+            return nn.MaxPool2d(layer.size)
+        case plan.Pool():
+            return MeanOverMap()
+        case plan.Flatten():
+            return nn.Flatten()
+        case plan.Subsample():
+            return Subsample(layer.stride, layer.output[0] - layer.input[0])
+        case _:
+            assert_never(layer)
+
+
+class Normalize(nn.Module):
+    """(x - shift) * scale, from stored units to those of the first layer."""
+
+    def __init__(self, statistics: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(statistics))
+        self.register_buffer("scale", torch.ones(statistics))
+        self.shift: Tensor
+        self.scale: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return (inputs.float() - self.shift) * self.scale
+
+
+class Denormalize(nn.Module):
+    """x * std + mean, from standardised targets to the data's units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("std", torch.ones(()))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        return outputs * self.std + self.mean
+
+
+class Residual(nn.Module):
+    """body(x) + shortcut(x). He et al. 2016, arXiv 1512.03385."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.body(inputs)
+        return outputs + (inputs if self.shortcut is None else self.shortcut(inputs))
+
+
+class Subsample(nn.Module):
+    """Every `stride`-th pixel, and `extra` channels of zeros behind."""
+
+    def __init__(self, stride: int, extra: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.extra = extra
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return functional.pad(inputs[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+
+class MeanOverMap(nn.Module):
+    """(N, C, H, W) -> (N, C)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.mean((2, 3))

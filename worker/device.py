@@ -1,0 +1,62 @@
+"""The device of a training process, made deterministic, and what is known of it."""
+
+import os
+import platform
+import resource
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def open_device(name: str, *, threads: int) -> torch.device:
+    """`auto` is a GPU where there is one. Call it once, in the process that trains.
+
+    Equal seeds give equal bits: deterministic kernels, fixed cuBLAS workspaces, no TF32, no benchmarking.
+    """
+    torch.set_num_threads(threads)
+    has_gpu = name != "cpu" and torch.cuda.is_available()
+    device = torch.device(name if name != "auto" else "cuda" if has_gpu else "cpu")
+    if device.type == "cuda":
+        device = torch.device("cuda", device.index or 0)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.use_deterministic_algorithms(True)
+    return device
+
+
+def device_class(device: torch.device) -> str:
+    """What must be the same for the same bits: a GPU's name, or a processor's model and instruction set."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def processor() -> str:
+    """The processor's model, as the kernel names it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def versions(device: torch.device) -> dict[str, str]:
+    """Of all that decides a run's bits."""
+    found = {"bakehouse": version("bakehouse"), "torch": torch.__version__, "python": platform.python_version()}
+    return found | ({"cuda": str(torch.version.cuda)} if device.type == "cuda" else {})
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU's allocator, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes that a run on this device can have."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,43 @@
+"""Measuring a model: evaluation mode, no augmentation, the clean objective, the data's own units."""
+
+from collections.abc import Generator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bakehouse.plan.card import Task
+from worker.types import Model, Objective
+
+BATCH_ROWS = 1024
+
+Metrics = dict[str, float]
+SplitName = Literal["validation", "test"]
+
+
+def evaluate(
+    model: Model, inputs: Tensor, targets: Tensor, *, task: Task, objective: Objective, split: SplitName
+) -> Generator[None, None, Metrics]:
+    """Yields after each batch; returns the split's metrics. The sums are in float64 and read once."""
+    totals = torch.zeros(2, dtype=torch.float64, device=inputs.device)
+    for rows, wanted in zip(torch.split(inputs, BATCH_ROWS), torch.split(targets, BATCH_ROWS), strict=True):
+        with torch.inference_mode():
+            outputs = model(rows)
+            totals += batch_totals(outputs.float(), wanted, task=task, objective=objective)
+        yield
+    loss, other = (totals / len(targets)).tolist()
+    if task == "classification":
+        return {f"{split}_loss": loss, f"{split}_accuracy": other}
+    spread = float(targets.double().var(correction=0))
+    r2 = 1 - loss / spread if spread else 0.0
+    return {f"{split}_loss": loss, f"{split}_mean_absolute_error": other, f"{split}_r2": r2}
+
+
+def batch_totals(outputs: Tensor, targets: Tensor, *, task: Task, objective: Objective) -> Tensor:
+    """Sums over rows: of the loss, and of hits or of absolute errors."""
+    loss = objective(outputs, targets).double() * len(targets)
+    if task == "classification":
+        other = (outputs.argmax(1) == targets).sum().double()
+    else:
+        other = (outputs.squeeze(1) - targets).abs().double().sum()
+    return torch.stack((loss, other))
