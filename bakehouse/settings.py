@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Worker processes on this machine."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Torch threads of a training process; by default 1 on a CPU unless the recipe is large."""
+    memory_bytes: int | None = Field(default=None, ge=1 << 20)
+    """What a training process may use; by default all that the machine or the container has."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`, or `auto`: a GPU where there is one."""
     max_parameters: int = Field(default=200_000_000, ge=1)

@@ -31,7 +31,7 @@ from bakehouse.runs.run import Failure, Progress, Reason, Receipt
 from bakehouse.settings import Settings
 from worker.checkpoints import Candidate, Filer
 from worker.dataset import load_data
-from worker.device import device_class, open_device, peak_memory, versions
+from worker.device import device_class, open_device, peak_memory, threads, versions
 from worker.journal import Journal, Ledger
 from worker.meter import StepLog
 from worker.resume import made_by, restore, snapshot
@@ -124,8 +124,8 @@ class Attempt:
         catalog = Catalog(settings)
         folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
         self.plan = make_plan(recipe, catalog.card(recipe.dataset.id))
-        self.threads = settings.threads or 1
-        self.device = open_device(settings.device, threads=self.threads)
+        self.threads = threads(settings)
+        self.device = open_device(settings)
         self.training = Training(self.plan, load_data(self.plan, folder, self.device), self.device)
         self.filer = Filer(self.plan, self.run_id, self.place.artifacts, self.journal)
         self.resume()

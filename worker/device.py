@@ -8,13 +8,16 @@ from pathlib import Path
 
 import torch
 
+from bakehouse.settings import Settings
 
-def open_device(name: str, *, threads: int) -> torch.device:
+
+def open_device(settings: Settings) -> torch.device:
     """`auto` is a GPU where there is one. Call it once, in the process that trains.
 
     Equal seeds give equal bits: deterministic kernels, fixed cuBLAS workspaces, no TF32, no benchmarking.
     """
-    torch.set_num_threads(threads)
+    name = settings.device
+    torch.set_num_threads(threads(settings))
     has_gpu = name != "cpu" and torch.cuda.is_available()
     device = torch.device(name if name != "auto" else "cuda" if has_gpu else "cpu")
     if device.type == "cuda":
@@ -24,7 +27,23 @@ def open_device(name: str, *, threads: int) -> torch.device:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         torch.use_deterministic_algorithms(True)
+    else:
+        # An allocation beyond it fails with an error that names itself, instead of the kernel's SIGKILL.
+        limit = memory_limit(settings)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     return device
+
+
+def threads(settings: Settings) -> int:
+    """One, unless set: two processes with two threads each on two cores train 5.6 times less than with one."""
+    return settings.threads or 1
+
+
+def device_memory(device: torch.device, settings: Settings) -> int:
+    """Bytes that a run on this device can have."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return memory_limit(settings)
 
 
 def device_class(device: torch.device) -> str:
@@ -55,8 +74,11 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def total_memory(device: torch.device) -> int:
-    """Bytes that a run on this device can have."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def memory_limit(settings: Settings) -> int:
+    """Bytes that a training process may use: the setting, or all of the machine's (of the container's)."""
+    if settings.memory_bytes is not None:
+        return settings.memory_bytes
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cgroup = Path("/sys/fs/cgroup/memory.max")
+    allowed = cgroup.read_text(encoding="ascii").strip() if cgroup.exists() else "max"
+    return physical if allowed == "max" else min(physical, int(allowed))

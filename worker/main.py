@@ -1,0 +1,173 @@
+"""`python -m worker.main`: the supervisor of one machine's workers, without torch.
+
+Starts the workers and restarts dead ones; once a second rings for runs that wait, ends leases that are over,
+kills owners that do not obey a cancel, and removes checkpoints that were replaced. Several do no harm.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import Cancel, Forget, Lost
+from bakehouse.runs.errors import IllegalTransition, OwnershipLost, RunNotFound
+from bakehouse.runs.record import Record
+from bakehouse.runs.ring import Doorbell
+from bakehouse.runs.store import Store, connect
+from bakehouse.settings import Settings
+from worker.identity import is_dead, kill
+
+ROUND_SECONDS = 1.0
+GRACE_SECONDS = 30.0
+OBEY_MS = 20_000
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+STEADY_SECONDS = 60.0
+
+
+@dataclass
+class Slot:
+    """A worker process, and when it may be started again."""
+
+    name: str
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    failures: int = 0
+
+    def keep_running(self) -> None:
+        """Starts it if it does not run and is not being waited for."""
+        if self.process is not None and self.process.poll() is not None:
+            self.schedule()
+        if self.process is None and monotonic() >= self.start_at:
+            self.started_at = monotonic()
+            self.process = start_worker(self.name)
+
+    def schedule(self) -> None:
+        """The pauses grow; a worker that lived for a minute starts them afresh."""
+        if monotonic() - self.started_at > STEADY_SECONDS:
+            self.failures = 0
+        pause = PAUSES[min(self.failures, len(PAUSES) - 1)]
+        code = self.process.returncode if self.process else None
+        print(f"{self.name} ended with code {code}: starting it again in {pause:g} s", file=sys.stderr, flush=True)
+        self.process, self.start_at, self.failures = None, monotonic() + pause, self.failures + 1
+
+
+def start_worker(name: str) -> subprocess.Popen[bytes]:
+    """A name of its own each time: RQ remembers dead ones for a while."""
+    unique = f"{name}-{os.getpid()}-{int(monotonic() * 1000)}"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "worker.warm", unique, "--parent", str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+class Supervisor:
+    """What is done once a second."""
+
+    def __init__(self, settings: Settings, store: Store, doorbell: Doorbell) -> None:
+        self.store, self.doorbell = store, doorbell
+        self.artifacts = Artifacts(settings.artifacts)
+        self.slots = [Slot(f"{socket.gethostname()}-{number}") for number in range(1, settings.workers + 1)]
+        self.lease_seconds = settings.lease_seconds
+        self.in_contact_since = self.last_round = monotonic()
+
+    def round(self) -> None:
+        """Everything, in the order in which one thing helps the next."""
+        for slot in self.slots:
+            slot.keep_running()
+        self.note_contact()
+        for record in self.owned():
+            self.judge(record)
+        self.ring_for_waiting()
+        self.forget_replaced()
+
+    def note_contact(self) -> None:
+        """After an outage every lease looks over: owners get a full lease to come back."""
+        self.store.ping()
+        now = monotonic()
+        if now - self.last_round > max(3 * ROUND_SECONDS, self.lease_seconds / 3):
+            self.in_contact_since = now
+        self.last_round = now
+
+    def owned(self) -> Iterator[Record]:
+        """Runs that have an owner."""
+        for run_id in self.store.owned():
+            try:
+                yield self.store.record(run_id)
+            except RunNotFound:
+                continue  # deleted since it was listed
+
+    def judge(self, record: Record) -> None:
+        """Whether the owner is gone, silent, or does not listen."""
+        owner, now = record.owner, self.store.now()
+        if owner is None:
+            return
+        try:
+            if is_dead(owner):
+                self.store.command(record.id, Lost(nonce=owner.nonce))
+            elif monotonic() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
+                self.store.command(record.id, Lost())
+            elif record.request == "cancel" and now - (record.requested_ms or now) > OBEY_MS and kill(owner):
+                self.store.command(record.id, Cancel(owner.nonce, actor="supervisor"))
+        except (IllegalTransition, OwnershipLost, RunNotFound):
+            pass  # it changed hands or ended meanwhile, which is as good
+
+    def ring_for_waiting(self) -> None:
+        """Rings get lost; runs do not."""
+        idle = sum(worker.status == "idle" for worker in self.store.workers())
+        missing = min(self.store.claimable_count(), idle) - self.doorbell.unanswered()
+        if missing > 0:
+            self.doorbell.ring(missing)
+
+    def forget_replaced(self) -> None:
+        """Checkpoints that another replaced ten minutes ago: first out of the record, then off the disk."""
+        for run_id in self.store.forgettable(self.store.now()):
+            before = self.store.record(run_id)
+            after = self.store.command(run_id, Forget())
+            for sha256 in before.digests() - after.digests():
+                self.artifacts.delete_checkpoint(run_id, sha256)
+
+    def end(self) -> None:
+        """Workers save their states and end; those that do not are killed."""
+        processes = [slot.process for slot in self.slots if slot.process is not None]
+        for process in processes:
+            process.terminate()
+        deadline = monotonic() + GRACE_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline - monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def main() -> None:
+    """Until SIGTERM or SIGINT."""
+    settings = Settings()
+    if settings.redis_url is None:
+        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need to know their Redis")
+    ending = threading.Event()
+
+    def end(*_: Any) -> None:
+        ending.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    redis = connect(settings.redis_url, patient=True)
+    supervisor = Supervisor(settings, Store(redis, lease_seconds=settings.lease_seconds), Doorbell(redis))
+    while not ending.is_set():
+        supervisor.round()
+        ending.wait(ROUND_SECONDS)
+    supervisor.end()
+
+
+if __name__ == "__main__":
+    main()
