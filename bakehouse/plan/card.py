@@ -55,7 +55,7 @@ class DatasetCard(Model):
     """One sample's shape without the batch; for a table with named columns, the columns that are
     not a target: (features,)."""
     dtype: Literal["uint8", "float32"]
-    """How the inputs are stored. uint8 images are divided by 255 before anything else."""
+    """How the inputs are stored; models take them in these units."""
     counts: SplitCounts
     task: Task | None = None
     """Null for a table whose target the recipe names: see `columns`."""

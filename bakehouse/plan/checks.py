@@ -141,7 +141,8 @@ def groups_divide(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     channels = sorted({layer.input[0] for _, layer in walk(root) if isinstance(layer, Norm)})
     odd = [count for count in channels if count % recipe.norm.num_groups]
     if odd:
-        common = [n for n in range(1, channels[0] + 1) if all(count % n == 0 for count in channels)]
+        # A channel a group is instance norm, and nothing at all for rows.
+        common = [n for n in range(1, max(channels[0], 2)) if all(count % n == 0 for count in channels)]
         message = f"{recipe.norm.num_groups} groups do not divide {odd[0]} channels"
         yield conflict("/norm/num_groups", message, tuple(map(str, common)))
 
@@ -169,7 +170,7 @@ def norms_have_statistics(recipe: Recipe, root: Layer) -> Iterator[Problem]:
             return
 
 
-def numbers_normalized(layer: Norm) -> int:
+def numbers_normalized(layer: Norm) -> float:
     """How many numbers share a mean."""
     match layer.spec:
         case BatchNorm():
@@ -179,7 +180,7 @@ def numbers_normalized(layer: Norm) -> int:
         case InstanceNorm():
             return prod(layer.input[1:])
         case GroupNorm(num_groups=groups):
-            return prod(layer.input) // groups
+            return prod(layer.input) / groups
         case _:
             assert_never(layer.spec)
 

@@ -1,0 +1,102 @@
+"""Advice on penalties, decay and constraints."""
+
+from collections.abc import Iterator
+
+from bakehouse.advice.advice import Advice
+from bakehouse.advice.patch import remove, replace
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.optimizer import Adam
+from bakehouse.recipe.regularizer import L1, L2, AnyRegularizer, MaxNorm, WeightDecay
+
+MOST_DECAY_WITH_MAX_NORM = 1e-3
+
+
+def l2_with_adam(plan: Plan) -> Iterator[Advice]:
+    """Adam divides the penalty's gradient by its own size."""
+    for index, item in penalties(plan):
+        if isinstance(item, L2) and isinstance(plan.recipe.optimizer, Adam) and not has(plan, WeightDecay):
+            decay = WeightDecay(include_biases=item.include_biases, include_norms=item.include_norms)
+            yield Advice(
+                code="l2_with_adam",
+                severity="warning",
+                pointer=f"/regularizer/{index}",
+                message=f"adam divides the gradient of l2 ({item.coefficient:g} w) by its running size, so weights "
+                "with large gradients are hardly decayed. Decoupled weight_decay shrinks all alike.",
+                source="Loshchilov & Hutter 2019, arXiv 1711.05101",
+                patch=replace(f"/regularizer/{index}", decay),
+            )
+
+
+def two_decays(plan: Plan) -> Iterator[Advice]:
+    """Two coefficients for one effect."""
+    for index, item in penalties(plan):
+        if isinstance(item, L2) and has(plan, WeightDecay):
+            yield Advice(
+                code="two_decays",
+                severity="error",
+                pointer=f"/regularizer/{index}",
+                message=f"l2 ({item.coefficient:g}) and weight_decay both shrink the weights; pick one.",
+                source="Loshchilov & Hutter 2019, arXiv 1711.05101, section 2",
+                patch=remove(f"/regularizer/{index}"),
+            )
+
+
+def decay_too_strong(plan: Plan) -> Iterator[Advice]:
+    """A step that takes away a whole weight or more."""
+    lr = plan.recipe.optimizer.lr
+    for index, item in penalties(plan):
+        # Adam's step is as long as lr, however large the penalty's gradient.
+        bounded = isinstance(plan.recipe.optimizer, Adam) and isinstance(item, L2)
+        if isinstance(item, MaxNorm) or bounded or lr * item.coefficient < 1:
+            continue
+        effect = "takes 1 or more off each weight" if isinstance(item, L1) else "takes weights to zero or past it"
+        default = type(item)().coefficient
+        yield Advice(
+            code="decay_too_strong",
+            severity="error",
+            pointer=f"/regularizer/{index}/coefficient",
+            message=f"lr {lr:g} times {item.type} {item.coefficient:g} is {lr * item.coefficient:g}; a step at 1 or "
+            f"more {effect}.",
+            source="Goodfellow et al. 2016, Deep Learning, 7.1",
+            patch=replace(f"/regularizer/{index}/coefficient", min(default, 0.1 / lr)),
+        )
+
+
+def l1_subgradient(plan: Plan) -> Iterator[Advice]:
+    """Weights that should be zero swing around it."""
+    for index, item in penalties(plan):
+        if isinstance(item, L1) and item.method == "subgradient":
+            yield Advice(
+                code="l1_subgradient",
+                severity="warning",
+                pointer=f"/regularizer/{index}/method",
+                message=f"a gradient of {item.coefficient:g} sign(w) steps over zero and back: no weight becomes "
+                "exactly zero. The proximal step stops there.",
+                source="Parikh & Boyd 2014, Proximal Algorithms",
+                patch=replace(f"/regularizer/{index}/method", "proximal"),
+            )
+
+
+def max_norm_with_decay(plan: Plan) -> Iterator[Advice]:
+    """A ceiling that is never reached."""
+    for index, item in penalties(plan):
+        if isinstance(item, L2 | WeightDecay) and has(plan, MaxNorm) and item.coefficient > MOST_DECAY_WITH_MAX_NORM:
+            yield Advice(
+                code="max_norm_with_decay",
+                severity="info",
+                pointer=f"/regularizer/{index}/coefficient",
+                message=f"{item.type} at {item.coefficient:g} keeps weights small, so that max_norm seldom acts; "
+                f"{MOST_DECAY_WITH_MAX_NORM:g} or less leaves it room.",
+                source="Goodfellow et al. 2016, Deep Learning, 7.2",
+                patch=replace(f"/regularizer/{index}/coefficient", MOST_DECAY_WITH_MAX_NORM),
+            )
+
+
+def penalties(plan: Plan) -> Iterator[tuple[int, AnyRegularizer]]:
+    """The recipe's regularizers with their places."""
+    return enumerate(plan.recipe.regularizer)
+
+
+def has(plan: Plan, kind: type[AnyRegularizer]) -> bool:
+    """Whether the recipe has one of this kind."""
+    return any(isinstance(item, kind) for item in plan.recipe.regularizer)

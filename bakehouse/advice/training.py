@@ -1,0 +1,140 @@
+"""Advice on data, augmentation, targets, schedules and stopping."""
+
+from collections.abc import Iterator
+
+from bakehouse.advice.advice import Advice
+from bakehouse.advice.patch import remove, replace
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.augmentation import HorizontalFlip, InputNoise
+from bakehouse.recipe.early_stopping import Patience
+from bakehouse.recipe.optimizer import Sgd
+from bakehouse.recipe.schedule import Step
+
+LARGE_BATCH = 1024
+WARMUP_EPOCHS = 5.0
+FEW_VALIDATION_ROWS = 200
+PATIENCE_ON_FEW_ROWS = 20
+
+
+def large_batch_without_warmup(plan: Plan) -> Iterator[Advice]:
+    """The first steps of a large batch are the unstable ones."""
+    recipe = plan.recipe
+    large = isinstance(recipe.optimizer, Sgd) and recipe.batch_size >= LARGE_BATCH
+    if large and recipe.schedule.warmup_epochs == 0:
+        yield Advice(
+            code="large_batch_without_warmup",
+            severity="warning",
+            pointer="/schedule/warmup_epochs",
+            message=f"sgd starts at lr {recipe.optimizer.lr:g} with {recipe.batch_size:,} rows a step; weights change "
+            "fastest in the first epochs, and a step this large can upset them. Warm up over about five.",
+            source="Goyal et al. 2017, arXiv 1706.02677, section 2.2",
+            patch=replace("/schedule/warmup_epochs", min(WARMUP_EPOCHS, float(recipe.epochs))),
+        )
+
+
+def inputs_not_normalized(plan: Plan) -> Iterator[Advice]:
+    """Inputs on different scales make a narrow valley of the loss."""
+    if plan.recipe.dataset.normalization == "none":
+        card = plan.card
+        yield Advice(
+            code="inputs_not_normalized",
+            severity="warning",
+            pointer="/dataset/normalization",
+            message=f"the inputs of {card.id} run from {card.minimum:g} to {card.maximum:g} and go into the "
+            "model as they are; inputs that are off centre or on different scales slow down the descent.",
+            source="LeCun et al. 1998, Efficient BackProp, section 4.3",
+            patch=replace("/dataset/normalization", "standardize"),
+        )
+
+
+def flip_changes_meaning(plan: Plan) -> Iterator[Advice]:
+    """The mirror image of a character is another or none."""
+    for index, item in enumerate(plan.recipe.augmentation):
+        if isinstance(item, HorizontalFlip) and item.probability > 0 and not plan.card.mirror_safe:
+            yield Advice(
+                code="flip_changes_meaning",
+                severity="warning",
+                pointer=f"/augmentation/{index}",
+                message=f"{item.probability:.0%} of the samples of {plan.card.id} are mirrored, and there a mirror "
+                "image means something else or nothing (b and d).",
+                source="Goodfellow et al. 2016, Deep Learning, 7.4",
+                patch=remove(f"/augmentation/{index}"),
+            )
+
+
+def input_noise_large(plan: Plan) -> Iterator[Advice]:
+    """Noise as large as the data; without normalisation its unit is the data's own."""
+    inputs = {"standardize": "inputs of std 1", "min_max": "inputs between 0 and 1"}
+    normalization = plan.recipe.dataset.normalization
+    for index, item in enumerate(plan.recipe.augmentation):
+        if isinstance(item, InputNoise) and item.std > 0.5 and normalization in inputs:
+            yield Advice(
+                code="input_noise_large",
+                severity="warning",
+                pointer=f"/augmentation/{index}/std",
+                message=f"noise of std {item.std:g} on {inputs[normalization]} hides much of them; 0.1 is usual.",
+                source="Goodfellow et al. 2016, Deep Learning, 7.5",
+                patch=replace(f"/augmentation/{index}/std", 0.1),
+            )
+
+
+def smoothing_strong(plan: Plan) -> Iterator[Advice]:
+    """More is taken from the right class than was found to help."""
+    smoothing = plan.recipe.objective.label_smoothing
+    if smoothing is not None and smoothing.epsilon > 0.2:
+        yield Advice(
+            code="smoothing_strong",
+            severity="warning",
+            pointer="/objective/label_smoothing/epsilon",
+            message=f"{smoothing.epsilon:.0%} of the target is spread over "
+            f"{smoothing.spread.replace('_', ' ')}; 10% is usual.",
+            source="Szegedy et al. 2016, arXiv 1512.00567, section 7",
+            patch=replace("/objective/label_smoothing/epsilon", 0.1),
+        )
+
+
+def short_patience(plan: Plan) -> Iterator[Advice]:
+    """Validation dips and recovers."""
+    stopping = plan.recipe.early_stopping
+    if isinstance(stopping, Patience) and stopping.patience < 3:
+        yield Advice(
+            code="short_patience",
+            severity="warning",
+            pointer="/early_stopping/patience",
+            message=f"the run ends after {stopping.patience} epoch{'s' * (stopping.patience > 1)} without improvement; "
+            "validation often worsens for longer and recovers.",
+            source="Prechelt 1998, Early Stopping - But When?",
+            patch=replace("/early_stopping/patience", Patience().patience),
+        )
+
+
+def few_validation_rows(plan: Plan) -> Iterator[Advice]:
+    """A few rows decide when to stop."""
+    stopping, rows = plan.recipe.early_stopping, plan.sizes.validation
+    if isinstance(stopping, Patience) and rows < FEW_VALIDATION_ROWS and stopping.patience < PATIENCE_ON_FEW_ROWS:
+        yield Advice(
+            code="few_validation_rows",
+            severity="warning",
+            pointer="/early_stopping/patience",
+            message=f"{rows} validation rows decide when to stop, one of which is {1 / rows:.1%}; with so much noise, "
+            f"wait longer than {stopping.patience} epochs.",
+            source="Goodfellow et al. 2016, Deep Learning, 7.8",
+            patch=replace("/early_stopping/patience", PATIENCE_ON_FEW_ROWS),
+        )
+
+
+def stops_before_the_drop(plan: Plan) -> Iterator[Advice]:
+    """A plateau ends the run that the next learning rate would have left."""
+    stopping, schedule = plan.recipe.early_stopping, plan.recipe.schedule
+    if not isinstance(stopping, Patience) or not isinstance(schedule, Step) or schedule.gamma == 1:
+        return
+    if stopping.patience < schedule.step_size < plan.recipe.epochs:
+        yield Advice(
+            code="stops_before_the_drop",
+            severity="info",
+            pointer="/early_stopping/patience",
+            message=f"a plateau of {stopping.patience} epochs ends the run, but the learning rate drops only every "
+            f"{schedule.step_size}; a drop often ends the plateau.",
+            source="Prechelt 1998, Early Stopping - But When?",
+            patch=replace("/early_stopping/patience", schedule.step_size),
+        )

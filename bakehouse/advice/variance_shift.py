@@ -1,0 +1,72 @@
+"""Variance shift: dropout changes the variance that a later batch norm learns, and stops doing so in evaluation.
+
+Li et al. 2018, arXiv 1801.05134.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bakehouse.plan.layers import Activation, Conv, Dropout, Linear, Norm, Primitive, walk
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.norm import BatchNorm
+
+MOMENTS = {
+    "relu": (0.1592, 0.3408), "leaky_relu": (0.1560, 0.3441), "gelu": (0.0796, 0.3456), "silu": (0.0427, 0.3131),
+    "tanh": (0.0, 0.3943), "sigmoid": (0.25, 0.0434),
+}  # fmt: skip
+"""Squared mean and variance of an activation of N(0, 1)."""
+STANDARD = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A dropout and the batch norm that it misleads."""
+
+    dropout: Dropout
+    norm: str
+    """Its name in the state dict."""
+    ratio: float
+    """Evaluation variance over training variance at the norm, for weights that add up independent inputs."""
+    fan_in: int
+    """Inputs of a unit of the first weights between the two; 0 where there are none."""
+
+
+def shifts(plan: Plan) -> Iterator[Shift]:
+    """Every dropout with a batch norm behind it."""
+    layers = list(walk(plan.root))
+    if not isinstance(plan.recipe.norm, BatchNorm):
+        return
+    for position, (_, layer) in enumerate(layers):
+        if isinstance(layer, Dropout) and layer.spec.rate > 0:
+            yield from shift_behind(layer, layers[:position], layers[position + 1 :])
+
+
+def shift_behind(
+    dropout: Dropout, before: list[tuple[str, Primitive]], behind: list[tuple[str, Primitive]]
+) -> Iterator[Shift]:
+    """The first norm behind a dropout, if there is one."""
+    norms = [position for position, (_, layer) in enumerate(behind) if isinstance(layer, Norm)]
+    if norms:
+        fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, Linear | Conv)]
+        ratio = variance_ratio(dropout.spec.rate, *moments([layer for _, layer in before]))
+        yield Shift(dropout, behind[norms[0]][0], ratio, fan_ins[0] if fan_ins else 0)
+
+
+def variance_ratio(rate: float, squared_mean: float, variance: float) -> float:
+    """v / ((c^2 + v) / (1 - rate) - c^2), equation 8; also what equation 14 gives without correlation."""
+    return variance / ((squared_mean + variance) / (1 - rate) - squared_mean)
+
+
+def moments(before: list[Primitive]) -> tuple[float, float]:
+    """Squared mean and variance of what a dropout sees; after weights or a norm, those of N(0, 1)."""
+    for layer in reversed(before):
+        if isinstance(layer, Activation):
+            return MOMENTS[layer.name]
+        if isinstance(layer, Linear | Conv | Norm):
+            return STANDARD
+    return STANDARD
+
+
+def fan_in(layer: Linear | Conv) -> int:
+    """Numbers that one unit adds up."""
+    return layer.input[0] * (layer.kernel_size**2 if isinstance(layer, Conv) else 1)

@@ -1,0 +1,113 @@
+"""Recipes and plans drawn at random."""
+
+from typing import Any
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from bakehouse.plan.defaults import PLACEMENTS
+from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe
+from tests.plan.cards import Document, columns_card, image_card, table_card
+
+CARDS = (image_card(side=8, channels=1, rows=900), image_card(mirror_safe=False), table_card(), table_card(rows=300),
+         table_card(classes=None), table_card(classes=2), columns_card())  # fmt: skip
+
+rates = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
+placements = st.sampled_from([None, "input", "hidden", "block_before_norm", "block_before_conv", "classifier"])
+widths = st.lists(st.sampled_from([1, 7, 8, 16, 64, 256]), min_size=1, max_size=6)
+activations = st.sampled_from(["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"])
+norm_placements = st.sampled_from(["before_activation", "after_activation"])
+coefficients = st.sampled_from([0.0, 1e-4, 2e-3, 1.0, 1e3])
+
+
+def variant(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
+    """One variant with some of its fields."""
+    return st.fixed_dictionaries({"type": st.just(name)}, optional=fields)
+
+
+FAMILIES: dict[str, st.SearchStrategy[Any]] = {
+    "architecture": st.just("linear")
+    | variant("mlp", hidden=widths, activation=activations)
+    | variant(
+        "cnn",
+        channels=widths,
+        hidden=st.just([]) | widths,
+        convolutions=st.integers(1, 3),
+        kernel_size=st.sampled_from([1, 3, 5, 7]),
+        activation=activations,
+    )
+    | variant("resnet", depth=st.sampled_from([8, 14, 20]), activation=activations),
+    "norm": st.none()
+    | variant("group_norm", num_groups=st.sampled_from([1, 2, 7, 8, 16]), placement=norm_placements)
+    | st.sampled_from(["batch_norm", "layer_norm", "instance_norm"]).flatmap(
+        lambda name: variant(name, placement=norm_placements)
+    ),
+    "dropout": rates
+    | st.lists(
+        variant("dropout", rate=rates, placement=placements)
+        | variant("vanilla_dropout", rate=rates, placement=placements),
+        max_size=3,
+    ),
+    "augmentation": st.lists(
+        variant("random_crop")
+        | variant("horizontal_flip", probability=rates)
+        | variant("input_noise", std=st.sampled_from([0.1, 0.5, 2.0])),
+        max_size=3,
+    ),
+    "regularizer": st.lists(
+        variant("l1", coefficient=coefficients, method=st.sampled_from(["proximal", "subgradient"]))
+        | variant("l2", coefficient=coefficients)
+        | variant("weight_decay", coefficient=coefficients)
+        | variant("max_norm"),
+        max_size=4,
+    ),
+    "objective": st.fixed_dictionaries(
+        {},
+        optional={"label_smoothing": rates.filter(bool), "loss": st.sampled_from(["cross_entropy", "squared_error"])},
+    ),
+    "optimizer": st.sampled_from(["sgd", "adam"]).flatmap(
+        lambda name: variant(name, lr=st.sampled_from([1e-4, 0.1, 0.5, 100.0]))
+    )
+    | st.just("adamw"),
+    "schedule": st.sampled_from(["constant", "cosine", "step"]).flatmap(
+        lambda name: variant(name, warmup_epochs=st.sampled_from([0, 2.5]))
+    ),
+    "batch_size": st.sampled_from([1, 2, 15, 16, 64, 1024, 4096]),
+    "epochs": st.sampled_from([1, 3, 30]),
+    "early_stopping": st.none() | st.integers(1, 30),
+}
+
+
+@st.composite
+def documents(draw: st.DrawFn, *, always: frozenset[str] = frozenset({"architecture"})) -> Document:
+    """Recipes in which every field is right by itself."""
+    wanted = always | draw(st.sets(st.sampled_from(sorted(FAMILIES)), max_size=6))
+    normalization = draw(st.sampled_from(["none", "standardize", "min_max"]))
+    dataset = {"id": "set", "normalization": normalization}
+    return {"dataset": dataset, **{name: draw(FAMILIES[name]) for name in sorted(wanted)}}
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """Plans of recipes that fit their data."""
+    card = draw(st.sampled_from(CARDS))
+    document = draw(documents(always=frozenset({"architecture", "norm", "dropout"})))
+    if card.kind == "table" and draw(st.booleans()):
+        document["architecture"] = draw(variant("mlp", hidden=widths, activation=activations))
+    if draw(st.booleans()):
+        document["dropout"] = [{"type": "dropout", "rate": draw(rates), "placement": draw(places_in(document))}]
+    if card.columns is not None:
+        document["dataset"] = {"id": card.id, "target": draw(st.sampled_from(["rooms", "price"]))}
+    try:
+        return make_plan(read_recipe(document), card)
+    except RecipeInvalid:
+        assume(False)
+        raise
+
+
+def places_in(document: Document) -> st.SearchStrategy[str]:
+    """Where the architecture of a document can have dropout."""
+    architecture = read_recipe({**document, "dropout": []}).architecture
+    return st.sampled_from(PLACEMENTS[type(architecture)])

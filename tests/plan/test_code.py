@@ -1,0 +1,108 @@
+"""The script that users get builds the same model as the plan says."""
+
+import ast
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.code import pytorch_code
+from bakehouse.plan.plan import Plan
+from tests.plan.cards import Document, image_card, planned, table_card
+from worker.build import build_model
+
+ARCHITECTURES: dict[str, Document] = {
+    "linear": {"architecture": "linear"},
+    "mlp": {"architecture": {"type": "mlp", "hidden": [16, 16, 16, 24]}},
+    "cnn": {"architecture": {"type": "cnn", "channels": [8, 16], "convolutions": 2, "hidden": []}},
+    "cnn_hidden": {"architecture": {"type": "cnn", "channels": [8], "kernel_size": 5, "hidden": [16, 24]}},
+    "resnet": {"architecture": {"type": "resnet", "depth": 20}},
+}
+NORMS = ("none", "batch_norm", "layer_norm", "instance_norm", "group_norm")
+PLACEMENTS = ("before_activation", "after_activation")
+
+
+def refused(architecture: str, norm: str) -> bool:
+    """Instance norm needs maps; linear models have nothing to normalise."""
+    return (norm == "instance_norm" and architecture in ("mlp", "cnn_hidden")) or (
+        norm != "none" and architecture == "linear"
+    )
+
+
+CASES = [
+    pytest.param({**ARCHITECTURES[name], "norm": norm if norm == "none" else {"type": norm, "placement": placement}},
+                 id=f"{name}-{norm}-{placement}")
+    for name, norm, placement in product(ARCHITECTURES, NORMS, PLACEMENTS)
+    if not refused(name, norm)
+]  # fmt: skip
+
+
+def built(plan: Plan, folder: Path, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """Runs the script beside a file with these weights."""
+    path = folder / "best.safetensors"
+    save_file(weights, path)
+    scope: dict[str, Any] = {}
+    exec(compile(pytorch_code(plan, str(path)), "model.py", "exec"), scope)  # noqa: S102  # running it is what is tested
+    model = scope["model"]
+    assert isinstance(model, torch.nn.Module)
+    return model
+
+
+def disturbed(plan: Plan) -> torch.nn.Module:
+    """The worker's model with numbers that no initialisation gives."""
+    model = build_model(plan)
+    generator = torch.Generator().manual_seed(0)
+    for value in model.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+    return model.eval()
+
+
+@pytest.mark.parametrize("document", CASES)
+def test_the_script_loads_the_weights_and_computes_the_same(document: Document, tmp_path: Path) -> None:
+    plan = planned(document, image_card(side=8))
+    model = disturbed(plan)
+    loaded = built(plan, tmp_path, model.state_dict())
+    x = torch.rand(3, *plan.data.shape, generator=torch.Generator().manual_seed(1))
+    assert not loaded.training
+    assert list(loaded.state_dict()) == list(model.state_dict())
+    assert sum(p.numel() for p in loaded.parameters()) == plan.estimate.parameters
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("kind", ["dropout", "vanilla_dropout"])
+@pytest.mark.parametrize("card", [table_card(), table_card(classes=None)], ids=["classes", "numbers"])
+def test_dropout_and_units_survive(kind: str, card: DatasetCard, tmp_path: Path) -> None:
+    plan = planned({"dropout": [{"type": kind, "rate": 0.3}]}, card)
+    model = disturbed(plan)
+    x = torch.rand(3, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(built(plan, tmp_path, model.state_dict())(x), model(x))
+
+
+def test_settings_away_from_the_defaults_are_in_the_script() -> None:
+    code = pytorch_code(planned({"norm": {"type": "batch_norm", "momentum": 0.01, "eps": 1e-3, "affine": False}}))
+    assert "nn.BatchNorm1d(256, eps=0.001, momentum=0.01, affine=False)" in code
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_only_what_is_used_is_defined(name: str) -> None:
+    tree = ast.parse(pytorch_code(planned(ARCHITECTURES[name], image_card())))
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    residual = {"Residual", "Subsample"} if name == "resnet" else set()
+    assert defined == {"Normalize"} | residual
+
+
+def test_a_deep_network_stays_short() -> None:
+    code = pytorch_code(planned({"architecture": {"type": "resnet", "depth": 1202}}, image_card()))
+    assert len(code.splitlines()) < 150
+
+
+def test_any_path_is_quoted() -> None:
+    path = 'a "quoted"\\path\n.safetensors'
+    assert ast.literal_eval(pytorch_code(planned({}), path).split("load_file(")[1].split("))")[0]) == path

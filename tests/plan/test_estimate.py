@@ -1,0 +1,57 @@
+"""Numbers that are known before anything is built, against what torch builds."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch.utils.flop_counter import FlopCounterMode
+
+from bakehouse.plan.estimate import flops
+from bakehouse.plan.layers import Conv, Linear, walk
+from bakehouse.plan.plan import Plan
+from tests.plan.cards import Document, image_card, planned, table_card
+from tests.plan.drawn import plans
+from worker.build import build_model
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans())
+def test_parameters_are_those_that_torch_has(plan: Plan) -> None:
+    assert plan.estimate.parameters == sum(weight.numel() for weight in build_model(plan).parameters())
+
+
+@settings(max_examples=30, deadline=None)
+@given(plans())
+def test_every_plan_runs_and_gives_its_outputs(plan: Plan) -> None:
+    model = build_model(plan).eval()
+    with torch.no_grad():
+        assert model(torch.rand(2, *plan.data.shape)).shape == (2, plan.outputs)
+
+
+@pytest.mark.parametrize("architecture", ["linear", "mlp", "cnn", "resnet"])
+def test_arithmetic_of_weights_is_what_torch_counts(architecture: str) -> None:
+    plan = planned({"architecture": architecture}, image_card(side=16))
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        build_model(plan).eval()(torch.rand(1, *plan.data.shape))
+    ours = sum(flops(layer) for _, layer in walk(plan.root) if isinstance(layer, Linear | Conv))
+    assert ours == counter.get_total_flops()
+    assert ours <= plan.estimate.flops_per_sample <= 1.2 * ours
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        ({"batch_size": 64}, {"batch_size": 128}),
+        ({"optimizer": {"type": "sgd", "momentum": 0}}, {"optimizer": "sgd"}),
+        ({"optimizer": "sgd"}, {"optimizer": "adam"}),
+        ({"architecture": {"type": "mlp", "hidden": 64}}, {"architecture": {"type": "mlp", "hidden": 65}}),
+    ],
+)
+def test_what_takes_more_memory(smaller: Document, larger: Document) -> None:
+    assert planned(smaller).estimate.memory_bytes < planned(larger).estimate.memory_bytes
+
+
+def test_memory_of_a_small_model_by_hand() -> None:
+    plan = planned({"architecture": "linear", "batch_size": 10}, table_card(features=4, classes=3, rows=100))
+    weights, activations, data = 4 * 3 + 3, 4 + 3, 4 * 100
+    assert plan.estimate.memory_bytes == 4 * (4 * weights + 2 * 10 * activations + data)

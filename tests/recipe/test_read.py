@@ -1,0 +1,122 @@
+"""From bytes to a recipe: malformed text, and documents that nobody would write."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from jsonpointer import resolve_pointer
+
+from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
+from bakehouse.recipe.read import parse_json, read_recipe
+from bakehouse.recipe.recipe import Recipe
+from tests.plan.cards import Document
+from tests.plan.drawn import documents
+
+WORDS = sorted({"none", "type", "adamw", "weight_decay", "rate", "p", "id", "hidden", *Recipe.model_fields})
+texts = st.sampled_from(WORDS) | st.text(max_size=4)
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1, 3)
+trees = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> Any:
+    """A recipe with something else in one place."""
+    document: Any = draw(documents())
+    here = document
+    while True:
+        key = draw(st.sampled_from(sorted(here) if isinstance(here, dict) else range(len(here))))
+        if not isinstance(here[key], dict | list) or not here[key] or draw(st.booleans()):
+            break
+        here = here[key]
+    if isinstance(here, dict) and draw(st.booleans()):
+        key = draw(texts)
+    here[key] = draw(trees)
+    return document
+
+
+def refusal(document: Any) -> RecipeInvalid | None:
+    """None for a recipe; any other exception passes through."""
+    try:
+        read_recipe(document)
+    except RecipeInvalid as refused:
+        return refused
+    return None
+
+
+def check_refusal(document: Any) -> None:
+    """A document is a recipe, or is refused with problems that point into it."""
+    refused = refusal(document)
+    assert refused is None or refused.problems
+    for problem in refused.problems if refused else ():
+        parent, _, _ = problem.pointer.rpartition("/")
+        assert problem.pointer == "" or isinstance(resolve_pointer(document, parent), dict | list)
+        problem.model_dump_json()
+
+
+@given(trees)
+def test_any_json_is_a_recipe_or_refused(document: Any) -> None:
+    check_refusal(document)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Recipe.model_fields)), trees, max_size=6))
+def test_any_values_of_the_fields_are_a_recipe_or_refused(fields: Document) -> None:
+    check_refusal({"dataset": "digits", "architecture": "mlp", **fields})
+
+
+@example({"dataset": "digits", "architecture": "mlp", "optimizer": {"type": "adam", "lr": 10**400}})
+@example({"dataset": "digits", "architecture": {"type": ["mlp"]}})
+@example({"dataset": "digits", "architecture": {"type": {"mlp": 1}}})
+@given(spoilt())
+def test_a_spoilt_recipe_is_still_one_or_refused(document: Any) -> None:
+    check_refusal(document)
+
+
+@given(trees)
+def test_any_document_survives_its_text(document: Any) -> None:
+    text = json.dumps(document, ensure_ascii=False)
+    assume(not re.search(r"\d{65}", text))
+    assert parse_json(text) == document
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "line 1 column 1"),
+        (b"{", "line 1 column 2"),
+        (b'{"a": 1,}', "line 1 column"),
+        (b"{'a': 1}", "line 1 column 2"),
+        (b'{"a": 1} {"b": 2}', "Extra data"),
+        (b'\n{"a": }', "line 2 column"),
+        (b'{"lr": NaN}', "NaN"),
+        (b'{"lr": -Infinity}', "-Infinity"),
+        (b'{"lr": 1e999}', "too large"),
+        (b'{"lr": 0.' + b"1" * 100 + b"}", "too long"),
+        (b'{"seed": ' + b"1" * 5000 + b"}", "5000 digits"),
+        (b'{"seed": 1, "seed": 2}', '"seed" stands twice'),
+        (b'{"a": [{"b": 1, "b": 1}]}', '"b" stands twice'),
+        (b'{"a": "\xff"}', "byte 7"),
+        ("\ufeff{}".encode(), "BOM"),
+        (b'{"a": "\\ud800"}', "surrogate"),
+        (b'{"\\udfff": 1}', "surrogate"),
+        (b'{"a": "\x01"}', "control character"),
+        (b"[" * 33 + b"]" * 33, "deeper than 32"),
+        (b"[" * 100_000 + b"]" * 100_000, "deeper than 32"),
+        (b'{"a":' * 100_000, "deeper than 32"),
+    ],
+)
+def test_malformed_text_is_refused_and_says_why(body: bytes, says: str) -> None:
+    with pytest.raises(MalformedJson) as refused:
+        parse_json(body)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("body", [b"[" * 32 + b"]" * 32, b' {"a": "\\ud83d\\ude00"} ', b"1e308", b"-0.0", b"null"])
+def test_odd_but_right_text_is_read(body: bytes) -> None:
+    assert parse_json(body) == json.loads(body)

@@ -1,0 +1,85 @@
+"""What identifies a recipe, and how the language is built."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe, variants
+from bakehouse.recipe.recipe import Recipe
+from tests.plan.cards import Document
+from tests.plan.drawn import documents
+
+SHORT: Document = {"dataset": "digits", "architecture": "mlp"}
+FAMILIES = [
+    variant
+    for field in Recipe.model_fields.values()
+    for variant in variants(field.annotation).values()
+    if "type" in variant.model_fields
+]
+
+
+@pytest.mark.parametrize("variant", FAMILIES, ids=lambda variant: variant.__name__)
+def test_the_type_of_a_variant_is_its_class_in_snake_case(variant: type[Ingredient]) -> None:
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", variant.__name__).lower()
+    assert variant.model_fields["type"].default == ("none" if variant is Off else snake)
+
+
+@pytest.mark.parametrize("variant", [*FAMILIES, Recipe], ids=lambda variant: variant.__name__)
+def test_every_variant_says_what_it_is_and_has_its_main_field(variant: type[Ingredient]) -> None:
+    assert variant.__doc__
+    assert variant.main is None or variant.main in variant.model_fields
+
+
+@pytest.mark.parametrize("variant", FAMILIES, ids=lambda variant: variant.__name__)
+def test_every_setting_says_what_it_means(variant: type[Ingredient]) -> None:
+    silent = [name for name, field in variant.model_fields.items() if name != "type" and not field.description]
+    assert silent == []
+
+
+@pytest.mark.parametrize("change", [{"name": "other"}, {"labels": {"study": "a"}}])
+def test_names_and_labels_are_not_hashed(change: Document) -> None:
+    assert read_recipe({**SHORT, **change}).sha256() == read_recipe(SHORT).sha256()
+
+
+def test_seeds_of_one_recipe_find_each_other() -> None:
+    first, second = (read_recipe({**SHORT, "seed": seed}) for seed in (0, 1))
+    assert first.sha256() != second.sha256()
+    assert first.group_sha256() == second.group_sha256()
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 51}, {"norm": "layer_norm"}, {"dataset": {"id": "digits", "split_seed": 1}}, {"dropout": 0}]
+)
+def test_anything_else_is_another_recipe(change: Document) -> None:
+    changed = read_recipe({**SHORT, **change})
+    assert changed.sha256() != read_recipe(SHORT).sha256()
+    assert changed.group_sha256() != read_recipe(SHORT).group_sha256()
+
+
+def test_a_hash_stays_what_it_is() -> None:
+    digest = "d039b3abba05bb7f09760806021b457cf0184bf2e38e211e3c125c6992b41eae"
+    assert read_recipe(SHORT).sha256() == digest
+
+
+@given(documents())
+def test_every_canonical_form_is_a_fixed_point(document: Document) -> None:
+    recipe = read_recipe(document)
+    again = read_recipe(recipe.canonical())
+    assert again == recipe
+    assert again.sha256() == recipe.sha256()
+
+
+@given(documents(), st.integers(1, 9))
+def test_whole_numbers_stand_for_decimals(document: Document, lr: int) -> None:
+    one, other = ({**document, "optimizer": {"type": "sgd", "lr": value}} for value in (lr, float(lr)))
+    assert read_recipe(one).sha256() == read_recipe(other).sha256()
+
+
+@pytest.mark.parametrize("regularizer", [0, {}, "", False])
+def test_adamw_does_not_hide_what_stands_beside_it(regularizer: object) -> None:
+    with pytest.raises(RecipeInvalid):
+        read_recipe({**SHORT, "optimizer": "adamw", "regularizer": regularizer})
