@@ -1,0 +1,14 @@
+"""`python -m bench`: every benchmark, as the tables of bench/README.md."""
+
+from datetime import UTC, datetime
+
+from bench import http, latency, loop
+from bench.report import machine
+
+if __name__ == "__main__":
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}\n")
+    print("| model | Bakehouse, samples/s | plain loop, samples/s | ratio |\n|---|---|---|---|")
+    loop.main()
+    print("\n| what | figure |\n|---|---|")
+    latency.main()
+    http.main()
