@@ -1,0 +1,171 @@
+"""`bakehouse up`: Redis, the service and the workers on this machine, with all state in one folder."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import typer
+
+from bakehouse.cli.processes import Command, HomeError, Say, only_one, watched
+from bakehouse.cli.redis_server import redis_server
+from bakehouse.settings import Settings
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SERVICE_GRACE = 10.0
+READY_WITHIN = 60.0
+WORKER_GRACE = 30.0  # until resume states are on the disk
+
+# glibc gives large buffers back and faults them in again at every step; a small CNN trains 1.2 times as fast without.
+KEEP_BUFFERS = {
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+
+
+class PortTaken(HomeError):
+    """Somebody else listens on the service's port."""
+
+    def __init__(self, host: str, port: int, why: OSError) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port} ({why.strerror}): "
+            "end the program that does, or choose another BAKEHOUSE_PORT"
+        )
+        self.host, self.port = host, port
+
+
+@dataclass(frozen=True)
+class Home:
+    """What runs: where clients find the service, where its parts find Redis, and where the logs are."""
+
+    url: str
+    redis_url: str
+    logs: Path
+
+
+def say_on_stderr(text: str) -> None:
+    """Talk goes to stderr, data to stdout."""
+    print(f"bakehouse: {text}", file=sys.stderr, flush=True)
+
+
+def up(settings: Settings, *, on_ready: Callable[[Home], None]) -> None:
+    """Run until Ctrl-C or SIGTERM; what cannot start is said on stderr, with exit code 2."""
+    try:
+        with home_running(settings) as home:
+            on_ready(home)
+            while True:
+                signal.pause()
+    except KeyboardInterrupt:
+        say_on_stderr("ended; the next `bakehouse up` goes on where this one stopped")
+    except HomeError as error:
+        say_on_stderr(str(error))
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Home]:
+    """Everything up and ready for the length of the block; signals interrupt the block, and at its end
+    the workers stop first, then the service, then Redis."""
+    with ExitStack() as stack:
+        stack.enter_context(_signals_interrupt())
+        lock = stack.enter_context(only_one(settings.home))
+        port = _free_port(settings)
+        redis_url = stack.enter_context(_redis(settings, say))
+        here = settings.model_copy(update={"port": port, "redis_url": redis_url})
+        service = stack.enter_context(watched(_service(here, lock), say=say))
+        # Beside the service, which is ready long before torch is imported; ended before it.
+        if settings.workers > 0:
+            workers = stack.enter_context(watched(_workers(here, lock), say=say))
+            workers.settled.set()
+        service.wait_until(partial(_is_ready, here), seconds=READY_WITHIN)
+        yield Home(_address(here), redis_url, _logs(here))
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # One is enough: make and the terminal both send it, and ending in order takes a moment.
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _redis(settings: Settings, say: Say) -> AbstractContextManager[str]:
+    if settings.redis_url is not None:
+        return nullcontext(settings.redis_url)
+    return redis_server(settings.home, say=say)
+
+
+def _free_port(settings: Settings) -> int:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.create_server((settings.host, settings.port), family=family) as free:
+            port: int = free.getsockname()[1]
+            return port
+    except OSError as error:
+        raise PortTaken(settings.host, settings.port, error) from error
+
+
+def _service(settings: Settings, lock: int) -> Command:
+    # -P: a folder named `service` where the user stands is not ours.
+    return Command(
+        name="service",
+        arguments=(sys.executable, "-P", "-m", "service"),
+        log=_logs(settings) / "service.log",
+        grace=SERVICE_GRACE,
+        environment=_environment(settings),
+        inherited=(lock,),
+    )
+
+
+def _workers(settings: Settings, lock: int) -> Command:
+    return Command(
+        name="worker",
+        arguments=(sys.executable, "-P", "-m", "worker.main"),
+        log=_logs(settings) / "worker.log",
+        grace=WORKER_GRACE,
+        environment=KEEP_BUFFERS | _environment(settings),
+        inherited=(lock,),
+    )
+
+
+def _logs(settings: Settings) -> Path:
+    return settings.home / "logs"
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    names = {f"BAKEHOUSE_{name.upper()}" for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in names}
+    chosen = {
+        f"BAKEHOUSE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
+    }
+    return kept | chosen | {"PYTHONUNBUFFERED": "1"}
+
+
+def _address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - not bound, reached
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _is_ready(settings: Settings) -> bool:
+    try:
+        answer = httpx.get(f"{_address(settings)}/healthz/ready", timeout=5, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return answer.is_success

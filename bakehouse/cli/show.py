@@ -1,0 +1,56 @@
+"""`bakehouse show`: one run on one page."""
+
+import json
+
+from bakehouse.cli.endings import failure_rows
+from bakehouse.cli.linting import advice_row
+from bakehouse.cli.tables import block, table
+from bakehouse.cli.view import duration, number, printable
+from bakehouse.client import ClientRun
+from bakehouse.client.comparison import choices
+from bakehouse.runs.run import Checkpoint, Run
+
+
+def show_run(run: ClientRun) -> str:
+    """Status, recipe, best, metrics, checkpoints, advice."""
+    record = run.record
+    parts = [block(status_rows(record)), block(recipe_rows(record))]
+    checkpoints = run.checkpoints()
+    if record.metrics:
+        parts.append(block([(name, number(name, value)) for name, value in record.metrics.items()]))
+    if checkpoints:
+        parts.append(table(("EPOCH", "ROLES", "BYTES", "SHA256"), [checkpoint_row(item) for item in checkpoints]))
+    if record.advice:
+        parts.append(block(advice_row(item.model_dump()) for item in record.advice))
+    return "\n\n".join(parts)
+
+
+def status_rows(run: Run) -> list[tuple[str, str]]:
+    """What it does and how far it is."""
+    done, asked = run.progress, f", asked to {run.request}" if run.request else ""
+    rows = [
+        ("run", run.id + (f"  {printable(run.name)}" if run.name else "")),
+        ("status", f"{run.status} ({run.reason.replace('_', ' ')}){asked}"),
+        ("progress", f"epoch {done.epoch} of {done.epochs}, {duration(run.seconds)}, attempt {run.attempt}"),
+        ("created", run.created_at),
+    ]
+    if run.queue is not None:
+        rows.append(("queue", f"place {run.queue.position}: {run.queue.reason}"))
+    if run.best is not None:
+        rows.append(("best", f"epoch {run.best.epoch}, {run.best.monitor} {number(run.best.monitor, run.best.value)}"))
+    if run.labels:
+        rows.append(("labels", printable(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
+    return rows + (failure_rows(run.failure) if run.failure else [])
+
+
+def recipe_rows(run: Run) -> list[tuple[str, str]]:
+    """Only what is not the default."""
+    return [
+        (name, printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+        for name, value in choices(run.recipe).items()
+    ]
+
+
+def checkpoint_row(item: Checkpoint) -> tuple[str, str, str, str]:
+    """A file that can be downloaded."""
+    return (str(item.epoch), " ".join(item.roles), f"{item.bytes:,}", item.sha256)

@@ -1,0 +1,185 @@
+"""`bakehouse up` with stand-ins for the service and the worker: what starts, stops, restarts and is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from bakehouse.cli.home import PortTaken, home_running
+from bakehouse.cli.processes import AlreadyRunning, ChildEnded
+from bakehouse.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+Wait = Callable[[Callable[[], bool]], None]
+IsRunning = Callable[[int], bool]
+
+SERVICE = """
+import http.server, json, os, signal, sys
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        known = {name: value for name, value in os.environ.items() if name.startswith(("BAKEHOUSE_", "MALLOC_"))}
+        self.wfile.write(json.dumps({"pid": os.getpid()} | known).encode())
+
+def end(number, frame):
+    print("service ended", flush=True)
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, end)
+http.server.HTTPServer((os.environ["BAKEHOUSE_HOST"], int(os.environ["BAKEHOUSE_PORT"])), Answer).serve_forever()
+"""
+
+WORKER = """
+import json, os, pathlib, signal, sys
+
+def end(number, frame):
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, end)
+home = pathlib.Path(os.environ["BAKEHOUSE_HOME"])
+with (home / "workers").open("a") as file:
+    print(json.dumps({"pid": os.getpid()} | dict(os.environ)), file=file)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home on a free port; the service and the worker are stand-ins."""
+    parts = tmp_path / "parts"
+    (parts / "worker").mkdir(parents=True)
+    (parts / "service.py").write_text(SERVICE)
+    (parts / "worker" / "__init__.py").touch()
+    (parts / "worker" / "main.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", f"{parts}:{ROOT}")
+    return Settings(home=tmp_path / "home", port=0)
+
+
+def test_everything_is_up_with_one_redis_and_nothing_is_after(
+    settings: Settings, wait: Wait, is_running: IsRunning
+) -> None:
+    with home_running(settings) as home:
+        service = httpx.get(home.url).json()
+        wait(lambda: workers(settings) != [])
+        worker = workers(settings)[0]
+        assert service["BAKEHOUSE_REDIS_URL"] == worker["BAKEHOUSE_REDIS_URL"] == home.redis_url
+        assert "MALLOC_TOP_PAD_" in worker
+        assert "MALLOC_TOP_PAD_" not in service
+        server = redis_pid(home.redis_url)
+        assert all(is_running(pid) for pid in (service["pid"], worker["pid"], server))
+    assert not any(is_running(pid) for pid in (service["pid"], worker["pid"], server))
+    assert {log.name for log in home.logs.iterdir()} == {"redis.log", "service.log", "worker.log"}
+
+
+def test_an_outside_redis_is_used_and_left_running(settings: Settings, tmp_path: Path) -> None:
+    with home_running(settings) as first:
+        outside = settings.model_copy(update={"redis_url": first.redis_url, "home": tmp_path / "second"})
+        with home_running(outside) as second:
+            assert httpx.get(second.url).json()["BAKEHOUSE_REDIS_URL"] == first.redis_url
+            assert not (tmp_path / "second" / "redis").exists()
+        assert redis_pid(first.redis_url)
+
+
+def test_a_second_one_on_the_same_home_is_refused(settings: Settings) -> None:
+    with home_running(settings), pytest.raises(AlreadyRunning, match=str(os.getpid())), home_running(settings):
+        pass
+
+
+def test_a_taken_port_is_refused_before_anything_starts(settings: Settings, tmp_path: Path) -> None:
+    with home_running(settings) as home:
+        taken = settings.model_copy(update={"port": httpx.URL(home.url).port, "home": tmp_path / "second"})
+        with pytest.raises(PortTaken, match="Address already in use"), home_running(taken):
+            pass
+        assert not (tmp_path / "second" / "redis").exists()
+
+
+def test_a_service_that_cannot_start_is_shown_with_its_last_words(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "parts" / "service.py").write_text("raise SystemExit('no flour')")
+    with pytest.raises(ChildEnded, match="no flour"), home_running(settings):
+        pass
+
+
+def test_dead_parts_are_started_again_and_it_is_said(settings: Settings, wait: Wait) -> None:
+    said: list[str] = []
+    with home_running(settings, say=said.append) as home:
+        wait(lambda: len(workers(settings)) == 1)
+        os.kill(httpx.get(home.url).json()["pid"], signal.SIGKILL)
+        os.kill(workers(settings)[0]["pid"], signal.SIGKILL)
+        wait(lambda: len(workers(settings)) == 2 and is_up(home.url))
+    assert sorted(line.split(" ended")[0] for line in said) == ["service", "worker"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_in_order_and_cleanly(
+    settings: Settings, is_running: IsRunning, number: signal.Signals
+) -> None:
+    with up(settings) as (process, url):
+        pids = [httpx.get(url).json()["pid"], *(worker["pid"] for worker in workers(settings))]
+        process.send_signal(number)
+        process.send_signal(number)
+        assert process.wait() == 0
+    assert not any(is_running(pid) for pid in pids)
+    assert "service ended" in (settings.home / "logs" / "service.log").read_text()
+
+
+def test_a_killed_one_leaves_nothing_and_can_be_started_at_once(
+    settings: Settings, wait: Wait, is_running: IsRunning
+) -> None:
+    with up(settings) as (process, url):
+        wait(lambda: workers(settings) != [])
+        pids = [httpx.get(url).json()["pid"], workers(settings)[0]["pid"]]
+        process.kill()
+    with home_running(settings) as home:
+        assert is_up(home.url)
+        assert not any(is_running(pid) for pid in pids)
+
+
+def test_a_problem_is_one_sentence_and_exit_code_2(settings: Settings) -> None:
+    with home_running(settings), up(settings) as (process, url):
+        assert url == ""
+        assert process.wait() == 2
+
+
+@contextmanager
+def up(settings: Settings) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    program = (
+        "import typer; from bakehouse.cli.home import up; from bakehouse.settings import Settings\n"
+        "typer.run(lambda: up(Settings(), on_ready=lambda home: print(home.url, flush=True)))"
+    )
+    environment = os.environ | {"BAKEHOUSE_HOME": str(settings.home), "BAKEHOUSE_PORT": "0"}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def workers(settings: Settings) -> list[dict[str, Any]]:
+    file = settings.home / "workers"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def redis_pid(url: str) -> int:
+    with redis.Redis.from_url(url) as client:
+        return int(client.info("server")["process_id"])
+
+
+def is_up(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,62 @@
+"""`bakehouse train`: a recipe without a service."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bakehouse.cli.main import app
+
+RECIPE = {"dataset": "iris", "architecture": "linear", "epochs": 3, "name": "small"}
+COMMAND = [sys.executable, "-c", "from bakehouse.cli.main import app; app()"]
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder."""
+    monkeypatch.setenv("BAKEHOUSE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_recipe_is_trained_and_its_best_is_there(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["train", "-", "-o", "out", "--json"], input=json.dumps(RECIPE))
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["data"]["epoch"] for event in events if event["type"] == "epoch"] == [1, 2, 3]
+    assert events[-1]["type"] == "end"
+    assert "small  succeeded: all 3 epochs are done" in result.stderr
+    assert "out/best.safetensors" in result.stderr
+    assert (tmp_path / "out" / "best.safetensors").exists()
+
+
+def test_a_refused_recipe_starts_nothing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["train", "-", "-o", "out", "--set", "epochs=0"], input=json.dumps(RECIPE))
+    assert result.exit_code == 2
+    assert "/epochs" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_one_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE | {"epochs": 1000, "early_stopping": "none"}))
+    command = [*COMMAND, "train", "recipe.json", "-o", "out", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if json.loads(line)["type"] == "epoch":
+                break
+        first.send_signal(signal.SIGINT)
+        first.communicate()
+    assert first.returncode == 130
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "all 1000 epochs are done" in again.stderr
+    epochs = [json.loads(line)["data"]["epoch"] for line in again.stdout.splitlines() if '"type": "epoch"' in line]
+    assert epochs[-1] == 1000
+    assert epochs[0] > 1

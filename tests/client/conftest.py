@@ -1,0 +1,73 @@
+"""A network that fails."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.live_service import LiveService
+
+CutUrl = Callable[[list[int]], str]
+
+
+class CuttingProxy:
+    """Passes bytes on; the nth connection is cut after so many bytes of answers, later ones never."""
+
+    def __init__(self, port: int, cuts: list[int]) -> None:
+        self.port, self.cuts = port, list(cuts)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                downstream, _ = self.listener.accept()
+                limit = self.cuts.pop(0) if self.cuts else None
+                threading.Thread(target=self.serve, args=(downstream, limit), daemon=True).start()
+
+    def serve(self, downstream: socket.socket, limit: int | None) -> None:
+        with downstream, socket.create_connection(("127.0.0.1", self.port)) as upstream:
+            requests = threading.Thread(target=pump, args=(downstream, upstream, None), daemon=True)
+            requests.start()
+            pump(upstream, downstream, limit)
+            for side in (upstream, downstream):
+                with suppress(OSError):
+                    side.shutdown(socket.SHUT_RDWR)
+            requests.join()
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+def pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+    """Until one side ends or the limit is reached."""
+    with suppress(OSError):
+        while limit is None or limit > 0:
+            received = source.recv(4096 if limit is None else min(4096, limit))
+            if not received:
+                return
+            sink.sendall(received)
+            limit = None if limit is None else limit - len(received)
+
+
+@pytest.fixture
+def cut_url(service: LiveService) -> Iterator[CutUrl]:
+    """The service's address over a network that cuts connections."""
+    with ExitStack() as stack:
+
+        def through(cuts: list[int]) -> str:
+            proxy = CuttingProxy(urlsplit(service.url).port or 80, cuts)
+            stack.callback(proxy.close)
+            return proxy.url
+
+        yield through

@@ -1,0 +1,127 @@
+"""Submitting, listing, asking, comparing, against the real service."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bakehouse import Client
+from bakehouse.client import Conflict, NotFound, RecipeRefused, RunTimeout
+from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
+from tests.live_service import Baker
+
+RECIPE = {"dataset": "digits", "architecture": "mlp"}
+
+
+def test_a_recipe_from_a_dict_and_from_a_file(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(RECIPE | {"labels": {"a": "1"}}))
+    runs = [client.submit(RECIPE), client.submit(file, name="mine", labels={"b": "2"}), client.submit(str(file))]
+    assert [run.name for run in runs] == [None, "mine", None]
+    assert [run.record.labels for run in runs] == [{}, {"a": "1", "b": "2"}, {"a": "1"}]
+    assert {run.status for run in runs} == {"queued"}
+    assert len({run.record.recipe_sha256 for run in runs}) == 1
+
+
+def test_a_bad_recipe_says_where(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(RecipeRefused) as caught:
+        client.submit({**RECIPE, "norm": "batchnorm"})
+    assert [(flaw.pointer, flaw.code) for flaw in caught.value.errors] == [("/norm", "unknown_variant")]
+    assert caught.value.request_id
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(MalformedJson):
+        client.submit(tmp_path / "bad.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(RecipeInvalid):
+        client.submit(tmp_path / "list.json")
+
+
+def test_validating_stores_nothing(client: Client) -> None:
+    found = client.validate({**RECIPE, "norm": "batch_norm", "dropout": 0.5})
+    assert found["recipe"]["norm"]["type"] == "batch_norm"
+    assert found["estimate"]["parameters"] > 0
+    assert list(client.runs()) == []
+    with pytest.raises(RecipeRefused):
+        client.validate({})
+
+
+def test_pages_are_walked_and_filters_are_sent(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bakehouse.client.client.PAGE_SIZE", 2)
+    ids = [client.submit(RECIPE, labels={"odd": str(place % 2)}).id for place in range(5)]
+    client.run(ids[0]).cancel()
+    assert [run.id for run in client.runs()] == ids[::-1]
+    assert [run.id for run in client.runs(labels={"odd": "0"})] == [ids[4], ids[2], ids[0]]
+    assert [run.id for run in client.runs(status="cancelled")] == ids[:1]
+    assert list(client.runs(dataset="iris")) == []
+
+
+def test_data_sets_and_workers(client: Client) -> None:
+    assert "digits" in [listing.id for listing in client.datasets()]
+    assert client.workers() == []
+
+
+def test_asking_and_what_the_state_forbids(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE)
+    assert run.pause().status == "paused"
+    assert run.resume().status == "queued"
+    baker.claim()
+    assert run.stop().record.request == "stop"
+    assert run.cancel().record.request == "cancel"
+    with pytest.raises(Conflict, match="cannot be paused"):
+        run.pause()
+    baker.cancel(run.id)
+    assert run.refresh().is_over
+    again = run.retry()
+    assert (again.record.origin, again.status) == (run.id, "queued")
+
+
+def test_waiting_ends_with_the_run_or_with_patience(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE)
+    with pytest.raises(RunTimeout, match=run.id):
+        run.wait(timeout=0.1)
+    baker.bake(run, [0.5, 0.4])
+    finished = run.wait(timeout=30)
+    assert finished.status == "succeeded"
+    assert finished.best is not None
+    assert finished.best.value == 0.4
+
+
+def test_history_and_checkpoints(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE)
+    assert run.history() == []
+    digest = baker.bake(run, [0.5, 0.4])
+    assert [(row["epoch"], row["validation_loss"]) for row in run.history()] == [(1, 0.5), (2, 0.4)]
+    assert [item.sha256 for item in run.checkpoints()] == [digest]
+
+
+def test_a_comparison_has_only_what_differs(client: Client, baker: Baker) -> None:
+    plain, normed = client.submit(RECIPE, name="plain"), client.submit({**RECIPE, "norm": "layer_norm"})
+    baker.bake(plain, [0.5])
+    baker.bake(normed, [0.4, 0.3])
+    rows = client.compare([plain, normed.id])
+    assert [row["norm.type"] for row in rows] == ["none", "layer_norm"]
+    assert [row["best_validation_loss"] for row in rows] == [0.5, 0.3]
+    assert not any(name.startswith("optimizer") for row in rows for name in row)
+
+
+def test_a_notebook_shows_the_curve(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE, name="<script>")
+    assert "no epoch yet" in run._repr_html_()
+    baker.bake(run, [0.5, 0.4, 0.6])
+    shown = run.refresh()._repr_html_()
+    assert shown.count("<polyline") == 2
+    assert "<script" not in shown
+    assert "http" not in shown
+    assert run.id in repr(run)
+
+
+def test_a_run_that_is_not_there(client: Client) -> None:
+    with pytest.raises(NotFound, match="run_22"):
+        client.run("run_222222222222")
+
+
+def test_only_who_asks_for_the_client_pays_for_it() -> None:
+    program = "import sys, bakehouse, bakehouse.model; assert 'httpx' not in sys.modules; bakehouse.Client"
+    subprocess.run([sys.executable, "-c", program], check=True)

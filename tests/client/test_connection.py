@@ -1,0 +1,181 @@
+"""What is asked again, and what is not, against a server with a script."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from bakehouse.client import (
+    Client,
+    ClientError,
+    Conflict,
+    NotAllowed,
+    NotFound,
+    RecipeRefused,
+    Refused,
+    TooManyRequests,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from bakehouse.client.connection import Connection
+from tests.runs.examples import a_run
+
+Answer = tuple[int, dict[str, str], str]
+Script = Callable[[list[Answer]], "Scripted"]
+
+RUN = a_run()
+CREATED: Answer = (201, {}, RUN.model_dump_json())
+CUT: Answer = (0, {}, "")
+
+
+class Scripted(HTTPServer):
+    """Gives the answers in order; keeps what was asked."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        super().__init__(("127.0.0.1", 0), Answerer)
+        self.answers, self.asked = answers, []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    asked: list[tuple[str, dict[str, str], bytes]]
+
+
+class Answerer(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Scripted)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.path, dict(self.headers), body))
+        status, headers, text = self.server.answers.pop(0)
+        if status == 0:
+            return
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_GET = do_POST  # noqa: N815 - its name there
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        pass
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """Servers that end with the test."""
+    with ExitStack() as stack:
+
+        def start(answers: list[Answer]) -> Scripted:
+            server = Scripted(answers)
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            return server
+
+        yield start
+
+
+def problem(status: int, **headers: str) -> Answer:
+    text = json.dumps({"type": "x", "status": status, "detail": "no flour", "request_id": "r7", "new": 1})
+    return (status, {name.replace("_", "-"): value for name, value in headers.items()}, text)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [CUT],
+        [problem(503)],
+        [problem(500), CUT],
+        [problem(429, Retry_After="0")],
+        [problem(409, Retry_After="0")] * 6,
+        [(502, {}, "<html>bad gateway</html>")],
+    ],
+)
+def test_a_passing_failure_is_asked_again_with_the_same_key(script: Script, before: list[Answer]) -> None:
+    server = script([*before, CREATED])
+    with Client(server.url) as client:
+        assert client.submit({"dataset": "digits"}).id == RUN.id
+    keys = {headers["Idempotency-Key"] for _, headers, _ in server.asked}
+    bodies = {body for _, _, body in server.asked}
+    assert (len(server.asked), len(keys), len(bodies)) == (len(before) + 1, 1, 1)
+
+
+def test_two_submissions_have_two_keys(script: Script) -> None:
+    server = script([CREATED, CREATED])
+    with Client(server.url) as client:
+        client.submit({"dataset": "digits"})
+        client.submit({"dataset": "digits"})
+    assert len({headers["Idempotency-Key"] for _, headers, _ in server.asked}) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, RecipeRefused),
+        (401, NotAllowed),
+        (403, NotAllowed),
+        (404, NotFound),
+        (409, Conflict),
+        (413, Refused),
+        (422, RecipeRefused),
+        (429, TooManyRequests),
+        (503, Unavailable),
+    ],
+)
+def test_what_does_not_pass_is_an_error_with_the_request_id(script: Script, status: int, kind: type[Refused]) -> None:
+    server = script([problem(status)] * 5)
+    with Client(server.url) as client, pytest.raises(Refused, match="no flour") as caught:
+        client.submit({"dataset": "digits"})
+    assert type(caught.value) is kind
+    assert (caught.value.request_id, caught.value.status) == ("r7", status)
+    assert len(server.asked) == (5 if kind in (TooManyRequests, Unavailable) else 1)
+
+
+def test_a_wait_that_is_too_long_is_not_waited_for(script: Script) -> None:
+    server = script([problem(503, Retry_After="3600")])
+    with Client(server.url) as client, pytest.raises(Unavailable):
+        client.submit({"dataset": "digits"})
+
+
+def test_a_newer_service_may_say_more(script: Script) -> None:
+    said = RUN.model_dump(mode="json") | {"flavour": "rye"}
+    said["progress"] |= {"crumbs": 3}
+    server = script([(200, {}, json.dumps(said))])
+    with Client(server.url) as client:
+        assert client.run(RUN.id).record == RUN
+
+
+def test_what_is_no_answer_is_said(script: Script) -> None:
+    server = script([(200, {}, "<html>login</html>")])
+    with Client(server.url) as client, pytest.raises(UnexpectedAnswer, match="/v1/runs/x"):
+        client.run("x")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "localhost:8000"])
+def test_nobody_there(url: str) -> None:
+    with pytest.raises(Unreachable, match=url):
+        Client(url).run("x")
+
+
+def test_the_address_comes_from_the_environment(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = script([(200, {}, RUN.model_dump_json())])
+    monkeypatch.setenv("BAKEHOUSE_URL", server.url + "/")
+    with Client() as client:
+        assert client.run(RUN.id).id == RUN.id
+    assert server.asked[0][0] == f"/v1/runs/{RUN.id}"
+
+
+def test_every_wait_is_finite() -> None:
+    connection = Connection("http://127.0.0.1:1", timeout=15.0)
+    assert None not in connection._http.timeout.as_dict().values()
+    connection.close()
+
+
+def test_every_error_is_one_of_ours() -> None:
+    assert all(issubclass(kind, ClientError) for kind in (Refused, Unreachable, UnexpectedAnswer))

@@ -1,0 +1,71 @@
+"""Following a run over a network that cuts."""
+
+import threading
+
+import pytest
+
+from bakehouse.client import Client, ClientRun, NotFound, RunEvent
+from tests.client.conftest import CutUrl
+from tests.live_service import Baker
+
+RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 30, "labels": {"strange": "line\u2028separator"}}
+
+
+@pytest.mark.parametrize("cuts", [[], [0], [1, 200], [400, 700, 1000, 0, 300], [900] * 12])
+def test_a_cut_stream_has_no_gap_and_no_repetition(
+    client: Client, baker: Baker, cut_url: CutUrl, cuts: list[int]
+) -> None:
+    run = client.submit(RECIPE)
+    baker.bake(run, [1 / epoch for epoch in range(1, 31)])
+    with Client(cut_url(cuts)) as far:
+        record = ClientRun(far._connection, run.record)
+        events = list(record.stream())
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.epoch for event in events if event.type == "epoch"] == list(range(1, 31))
+    assert events[-1].type == "end"
+    assert record.status == "succeeded"
+
+
+def test_events_come_while_the_run_goes_on(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE)
+    assert baker.claim().id == run.id
+    seen: list[RunEvent] = []
+    for event in run.stream():
+        seen.append(event)
+        if event.type == "state" and event.data["status"] == "running":
+            baker.train(run.id, [0.9])
+        if event.type == "epoch":
+            threading.Thread(target=baker.succeed, args=(run.id,)).start()
+    assert [event.type for event in seen if event.type != "advice"] == ["state", "state", "epoch", "state", "end"]
+    assert seen[-3].metrics == {"train_loss": 0.45, "validation_loss": 0.9, "validation_accuracy": 0.91}
+
+
+def test_what_was_read_to_its_end_has_nothing_more(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE)
+    baker.bake(run, [0.5])
+    last = [*run.stream()][-1].seq
+    assert list(run.stream(after=last)) == []
+    assert [event.seq for event in run.stream(after=last - 2)] == [last - 1, last]
+
+
+def test_a_run_that_is_gone_is_said(client: Client, baker: Baker) -> None:
+    run = client.submit(RECIPE)
+    run.cancel()
+    baker.store.delete(run.id)
+    with pytest.raises(NotFound, match=run.id):
+        list(run.stream())
+
+
+def test_numbers_that_were_not_finite_are_none() -> None:
+    data = {
+        "epoch": 3,
+        "step": 9,
+        "train_loss": None,
+        "name": "x",
+        "best": True,
+        "lr": 0.1,
+        "non_finite": ["train_loss"],
+    }
+    event = RunEvent(seq=1, time="", attempt=1, type="epoch", data=data)
+    assert event.metrics == {"train_loss": None, "lr": 0.1}
+    assert (event.epoch, event.step) == (3, 9)
