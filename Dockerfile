@@ -1,0 +1,43 @@
+# Two images from one file: `--target service` has no torch, `--target worker` has.
+FROM python:3.13.9-slim-bookworm AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+WORKDIR /src
+RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir uv==0.13.9 && python -m venv --without-pip /opt/venv
+COPY pyproject.toml constraints.txt LICENSE ./
+COPY bakehouse bakehouse
+COPY service service
+COPY worker worker
+
+FROM build AS build-service
+RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv -c constraints.txt '.[service]'
+
+FROM build AS build-worker
+# `cpu`, or a CUDA version that torch has wheels for, such as `cu130`.
+ARG TORCH_BACKEND=cpu
+RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv -c constraints.txt --torch-backend "$TORCH_BACKEND" '.[worker]'
+
+FROM python:3.13.9-slim-bookworm AS base
+# The data folder exists in the image so that a new volume takes its owner.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin bakehouse \
+    && install -d -o bakehouse -g bakehouse /var/lib/bakehouse
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    BAKEHOUSE_HOME=/var/lib/bakehouse
+WORKDIR /var/lib/bakehouse
+USER 10001:10001
+
+FROM base AS service
+COPY --from=build-service /opt/venv /opt/venv
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz/live', timeout=4)"]
+CMD ["python", "-P", "-m", "service"]
+
+FROM base AS worker
+COPY --from=build-worker /opt/venv /opt/venv
+# glibc gives large buffers back and faults them in again at every step.
+ENV MALLOC_MMAP_THRESHOLD_=1073741824 \
+    MALLOC_TRIM_THRESHOLD_=4294967296 \
+    MALLOC_TOP_PAD_=67108864
+CMD ["python", "-P", "-m", "worker.main"]

@@ -1,0 +1,140 @@
+"""What the images and the compose file promise, checked without an engine."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOOLS = Path(sys.executable).parent
+PASSWORD = "S3cretOfThisTest"
+SERVICES = ["redis", "service", "worker", "worker-gpu"]
+OURS = ["service", "worker", "worker-gpu"]
+
+
+def docker_compose(password: str) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BAKEHOUSE_")}
+    return subprocess.run(
+        [TOOLS / "docker-compose", "--profile", "gpu", "config", "--format", "json"],
+        check=False,
+        cwd=ROOT,
+        env=environment | {"BAKEHOUSE_REDIS_PASSWORD": password},
+        capture_output=True,
+        text=True,
+    )
+
+
+@cache
+def services() -> dict[str, Any]:
+    shown = docker_compose(PASSWORD)
+    assert shown.returncode == 0, shown.stderr
+    return dict(json.loads(shown.stdout)["services"])
+
+
+@cache
+def stages() -> dict[str, list[str]]:
+    """The instructions of each stage of the Dockerfile, those of the stages it builds on first."""
+    text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        if start := re.fullmatch(r"FROM (\S+) AS (\S+)", line):
+            lines = found.setdefault(start[2], list(found.get(start[1], [line])))
+        elif line and not line.startswith("#"):
+            lines.append(line)
+    return found
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    said = subprocess.run([TOOLS / "hadolint", "Dockerfile"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "")
+
+
+def test_there_are_the_services_that_these_tests_know() -> None:
+    assert sorted(services()) == sorted(SERVICES)
+
+
+def test_nothing_starts_without_a_password() -> None:
+    refused = docker_compose("")
+    assert refused.returncode != 0
+    assert "put BAKEHOUSE_REDIS_PASSWORD into .env" in refused.stderr
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_password_is_in_no_command(name: str) -> None:
+    service = services()[name]
+    assert PASSWORD not in json.dumps([service["command"], service.get("healthcheck"), service.get("build")])
+    assert PASSWORD in json.dumps(service["environment"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_containers_are_confined(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in service
+    assert all("size=" in mount for mount in service["tmpfs"])
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+
+
+def test_only_the_service_is_published_and_only_on_loopback() -> None:
+    published = [(name, port["host_ip"]) for name in services() for port in services()[name].get("ports", [])]
+    assert published == [("service", "127.0.0.1")]
+
+
+@pytest.mark.parametrize("name", ["redis", "worker", "worker-gpu"])
+def test_redis_and_workers_reach_no_network_but_their_own(name: str) -> None:
+    assert list(services()[name]["networks"]) == ["inside"]
+
+
+@pytest.mark.parametrize(
+    "setting", ["appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "requirepass"]
+)
+def test_redis_keeps_what_it_was_told(setting: str) -> None:
+    assert setting in services()["redis"]["command"][-1]
+
+
+@pytest.mark.parametrize("name", ["worker", "worker-gpu"])
+def test_a_worker_has_time_to_write_its_resume_state(name: str) -> None:
+    assert services()[name]["stop_grace_period"] == "45s"
+
+
+def test_the_gpu_is_the_gpu_workers_alone() -> None:
+    holders = [name for name in services() if "reservations" in services()[name]["deploy"]["resources"]]
+    assert holders == ["worker-gpu"]
+    assert services()["worker-gpu"]["profiles"] == ["gpu"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_artifacts_and_data_sets_are_on_one_shared_volume(name: str) -> None:
+    mounts = [(mount["source"], mount["target"]) for mount in services()[name]["volumes"]]
+    assert mounts == [("state", "/var/lib/bakehouse")]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_compose_builds_a_target_that_exists(name: str) -> None:
+    assert services()[name]["build"]["target"] in stages()
+
+
+@pytest.mark.parametrize("target", ["service", "worker"])
+def test_images_do_not_run_as_root_and_bases_are_pinned(target: str) -> None:
+    assert [line for line in stages()[target] if line.startswith("USER ")] == ["USER 10001:10001"]
+    assert re.fullmatch(r"FROM python:3\.\d+\.\d+-slim-\w+ AS \w+", stages()[target][0])
+
+
+@pytest.mark.parametrize(("target", "extra"), [("service", ".[service]"), ("worker", ".[worker]")])
+def test_each_image_installs_only_what_it_runs(target: str, extra: str) -> None:
+    installs = re.findall(r"'(\.\[.*?\])'", "\n".join(stages()[f"build-{target}"]))
+    assert installs == [extra]
+    assert f"COPY --from=build-{target} /opt/venv /opt/venv" in stages()[target]
+
+
+def test_the_service_has_a_health_check() -> None:
+    assert any(line.startswith("HEALTHCHECK") for line in stages()["service"])

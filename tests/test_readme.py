@@ -1,0 +1,92 @@
+"""Every block of the README does what the README says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bakehouse.cli.home import Home, home_running
+from bakehouse.client import Client
+from bakehouse.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCKS if kind == language]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), port=0, redis_url=None, data=None, workers=2)
+    with home_running(settings) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader stands: a clone with its virtual environment."""
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "cookbook").symlink_to(ROOT / "cookbook")
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "bakehouse").symlink_to(Path(sys.executable).with_name("bakehouse"))
+    return folder
+
+
+def execute(program: list[str], text: str, home: Home, folder: Path) -> str:
+    """As pasted, but at the address of this test's service."""
+    port = home.url.rpartition(":")[2]
+    done = subprocess.run(
+        [*program, text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")],
+        cwd=folder,
+        env={**os.environ, "BAKEHOUSE_URL": home.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", [text for text in blocks("sh") if text.startswith("make ")])
+def test_the_two_commands_are_there(command: str) -> None:
+    target = command.split()[1]
+    assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("sh") if not text.startswith("make ")])
+def test_shell_blocks_run(text: str, home: Home, folder: Path) -> None:
+    execute(["bash", "-euo", "pipefail", "-c"], text, home, folder)
+
+
+def test_curl_downloads_the_best_checkpoint(home: Home, folder: Path) -> None:
+    run_id = json.loads((folder / "run.json").read_text())["id"]
+    with Client(home.url) as client:
+        best = client.run(run_id).wait().best_checkpoint()
+    assert (folder / "model.safetensors").stat().st_size == best.bytes
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python_blocks_run(text: str, home: Home, folder: Path) -> None:
+    printed = execute([sys.executable, "-c"], text, home, folder)
+    assert printed.splitlines()[0].startswith("1 ")
+    assert (folder / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("text", blocks("json"))
+def test_recipes_train(text: str, home: Home) -> None:
+    with Client(home.url) as client:
+        assert client.submit(json.loads(text)).wait(timeout=60).status == "succeeded"
+
+
+def test_it_is_short_and_its_links_lead_somewhere() -> None:
+    assert len(README.splitlines()) < 200
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
