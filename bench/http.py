@@ -103,7 +103,7 @@ def main() -> None:
         with process(service, environment, f"{url}/healthz/ready"):
             body = json.dumps(RECIPE).encode()
             run = httpx.post(f"{url}/v1/runs", content=body, headers={"Content-Type": "application/json"}).json()
-            bare = [sys.executable, str(BARE), redis_url, run["id"], str(bare_port)]
+            bare = [sys.executable, "-P", str(BARE), redis_url, run["id"], str(bare_port)]
             with process(bare, {}, f"http://127.0.0.1:{bare_port}/"):
                 request = get(f"/v1/runs/{run['id']}")
                 reads = [

@@ -41,7 +41,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 def plain(name: str, folder: Path) -> float:
     """Samples a second of the plain loop, in a process of its own."""
-    command = [sys.executable, str(PLAIN), name, str(folder / "x.npy"), str(folder / "y.npy"), str(SECONDS)]
+    # -P: this folder has an http.py, which is not the one that torch imports.
+    command = [sys.executable, "-P", str(PLAIN), name, str(folder / "x.npy"), str(folder / "y.npy"), str(SECONDS)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
