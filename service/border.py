@@ -1,0 +1,86 @@
+"""What every request meets first and every answer last: an id, a limit, safe headers. Pure ASGI, so that streams
+keep their back-pressure."""
+
+import re
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import REQUEST_ID, BodyTooLarge, FromAnotherPage, ServiceError, answer_to, render
+
+SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Border:
+    """Wraps the whole application, its last resort for errors included."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        scope[REQUEST_ID] = request_id(Headers(scope=scope).get("x-request-id", ""))
+        mark = marked(scope, send)
+        if error := refusal(scope, self._max_body_bytes):
+            return await render(scope, answer_to(error))(scope, receive, mark)
+        return await self._app(scope, limited(receive, self._max_body_bytes), mark)
+
+
+def refusal(scope: Scope, max_body_bytes: int) -> ServiceError | None:
+    """What is wrong before anything is read."""
+    # Where nobody has to show a key, any page that the user has open could otherwise cancel her runs.
+    if scope["method"] not in SAFE_METHODS and Headers(scope=scope).get("sec-fetch-site") in (
+        "cross-site",
+        "same-site",
+    ):
+        return FromAnotherPage()
+    return BodyTooLarge(max_body_bytes) if declared_bytes(scope) > max_body_bytes else None
+
+
+def request_id(given: str) -> str:
+    """The caller's, if it is harmless, else a new one."""
+    return given if SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def declared_bytes(scope: Scope) -> int:
+    """What Content-Length says; the server has checked that it is a number."""
+    return int(Headers(scope=scope).get("content-length", "0"))
+
+
+def marked(scope: Scope, send: Send) -> Send:
+    """Adds the id and the safe headers where the answer has none of its own."""
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = scope[REQUEST_ID]
+            for name, value in SAFE.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_marked
+
+
+def limited(receive: Receive, limit: int) -> Receive:
+    """Counts what comes, also where no length was declared."""
+    seen = 0
+
+    async def receive_limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise BodyTooLarge(limit)
+        return message
+
+    return receive_limited

@@ -1,0 +1,34 @@
+"""/v1/datasets: what can be trained on."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+
+from bakehouse.data.errors import DatasetNotFound
+from bakehouse.model import Model
+from bakehouse.plan.card import DatasetListing
+from service.deps import PartsDep, refuse_unknown_parameters
+from service.openapi import problems
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Depends(refuse_unknown_parameters)])
+
+
+class Datasets(Model):
+    """All data sets of this machine."""
+
+    data: tuple[DatasetListing, ...]
+
+
+@router.get("", operation_id="list_datasets")
+def list_datasets(parts: PartsDep) -> Datasets:
+    """Built in, and your own; what is new begins to be packed."""
+    return Datasets(data=tuple(parts.catalog.listings()))
+
+
+@router.get("/{dataset_id}", operation_id="get_dataset", responses=problems(404))
+def get_dataset(dataset_id: Annotated[str, Path(max_length=256)], parts: PartsDep) -> DatasetListing:
+    """One data set with its card, once it is ready."""
+    listings = {listing.id: listing for listing in parts.catalog.listings()}
+    if dataset_id not in listings:
+        raise DatasetNotFound(dataset_id, nearest=(), allowed=tuple(listings))
+    return listings[dataset_id]

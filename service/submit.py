@@ -1,0 +1,149 @@
+"""From a posted recipe to a queued run, or to what it would be."""
+
+import logging
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from bakehouse.advice.advice import Advice
+from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.model import Model
+from bakehouse.plan.estimate import parameters
+from bakehouse.plan.layers import walk
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.early_stopping import Patience
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.record import new_run
+from bakehouse.runs.run import Run
+from bakehouse.runs.store import Created, Idempotency
+from service.deps import Parts
+
+# A data set that is new is packed meanwhile.
+PACKING_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class LayerRow(Model):
+    """One layer of the model, in the order in which data meet it."""
+
+    name: str
+    """In the state dict of the weights."""
+    type: str
+    input: tuple[int, ...]
+    """Without the batch."""
+    output: tuple[int, ...]
+    parameters: int
+
+
+class Costs(Model):
+    """What training takes, from the shapes alone."""
+
+    parameters: int
+    """Learned numbers."""
+    flops_per_sample: int
+    """Of a forward pass; training takes about three times this."""
+    memory_bytes: int
+    """Weights, gradients, optimizer, one batch's activations, and the data."""
+    steps: int
+    """If it does not stop early."""
+    train: int
+    """Rows of the training split."""
+    validation: int
+    test: int
+
+
+class Preview(Model):
+    """What a recipe would be, nothing stored."""
+
+    recipe: Recipe
+    """Canonical: every default spelt out."""
+    recipe_sha256: str
+    advice: tuple[Advice, ...]
+    layers: tuple[LayerRow, ...]
+    estimate: Costs
+
+
+def prepared(parts: Parts, document: Any) -> Prepared:
+    """Planned within the limits of this service and of its largest worker."""
+    memory = max((worker.memory_bytes for worker in parts.store.workers()), default=None)
+    limits = Limits(parameters=parts.settings.max_parameters, memory_bytes=memory)
+    return prepare(document, parts.catalog, limits, wait_seconds=PACKING_SECONDS)
+
+
+def preview(parts: Parts, document: Any) -> Preview:
+    """The canonical recipe, what is to be said about it, and what it costs."""
+    baked = prepared(parts, document)
+    recipe = baked.plan.recipe
+    return Preview(
+        recipe=recipe,
+        recipe_sha256=recipe.sha256(),
+        advice=baked.advice,
+        layers=layer_table(baked.plan),
+        estimate=costs(baked.plan),
+    )
+
+
+def layer_table(plan: Plan) -> tuple[LayerRow, ...]:
+    """The plan, layer by layer."""
+    return tuple(
+        LayerRow(
+            name=name,
+            type=type(layer).__name__.lower(),
+            input=layer.input,
+            output=layer.output,
+            parameters=parameters(layer),
+        )
+        for name, layer in walk(plan.root)
+    )
+
+
+def costs(plan: Plan) -> Costs:
+    """The plan's estimate beside its steps and rows."""
+    estimate, sizes = plan.estimate, plan.sizes
+    return Costs(
+        parameters=estimate.parameters,
+        flops_per_sample=estimate.flops_per_sample,
+        memory_bytes=estimate.memory_bytes,
+        steps=plan.steps,
+        train=sizes.train,
+        validation=sizes.validation,
+        test=sizes.test,
+    )
+
+
+def submit(parts: Parts, document: Any, key: Idempotency | None, *, origin: str | None = None) -> Created:
+    """A queued run and a ring for it; the same again for the same key."""
+    baked = prepared(parts, document)
+    recipe = baked.plan.recipe
+    patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
+    run = new_run(recipe, advice=baked.advice, steps=baked.plan.steps, patience=patience, origin=origin)
+    created = parts.store.create(run, idempotency=key)
+    if not created.replayed:
+        ring(parts)
+    return created
+
+
+def retry(parts: Parts, run_id: str, key: Idempotency | None) -> Created:
+    """The same recipe again, under the name and labels that the run has now."""
+    run = parts.store.get(run_id)
+    if not run.is_over:
+        raise IllegalTransition(run_id, status=run.status, request=run.request, asked="retried")
+    document = {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
+    return submit(parts, document, key, origin=run_id)
+
+
+def wake(parts: Parts, run: Run) -> Run:
+    """The run; if it waits for a worker again, with a ring."""
+    if run.status == "queued":
+        ring(parts)
+    return run
+
+
+def ring(parts: Parts) -> None:
+    """The run is accepted already: a supervisor makes up for a ring that fails."""
+    try:
+        parts.doorbell.ring()
+    except RedisError as error:
+        log.warning("the doorbell could not be rung: %s", type(error).__name__)

@@ -1,0 +1,175 @@
+"""What holds on every route: errors, headers, limits, the description."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.conftest import ROOT, end, start_service
+from tests.service.owner import RECIPE
+
+JSON = {"content-type": "application/json"}
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, object]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, object] = answer.json()
+    assert document["status"] == status
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert str(document["type"]).startswith("urn:bakehouse:problem:")
+    return document
+
+
+def test_the_service_imports_no_torch() -> None:
+    program = "import service.app, service.__main__, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[1,]", b"NaN", b'{"epochs": NaN}', b'{"epochs": 1e400}', b'{"a": 1, "a": 2}',
+        b'{"name": "\\ud800"}', b'{"\\udfff": 1}', b"\xff\xfe", b'{"a":' * 40 + b"1" + b"}" * 40, b"[" * 100_000,
+        b'{"seed": ' + b"9" * 5000 + b"}", b'{"name": "\x00"}',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_what_is_not_json_is_400(api: httpx.Client, method: str, body: bytes) -> None:
+    path = "/v1/runs" if method == "POST" else "/v1/runs/run_222222222222"
+    document = problem(api.request(method, path, content=body, headers=JSON), 400)
+    assert document["type"] == "urn:bakehouse:problem:malformed_json"
+
+
+@pytest.mark.parametrize("body", ["null", "[]", '"digits"', "1", "true", '{"dataset": {"id": "\\u0000"}}', "{}"])
+def test_json_that_is_no_recipe_is_422(api: httpx.Client, body: str) -> None:
+    assert problem(api.post("/v1/runs", content=body, headers=JSON), 422)["errors"]
+
+
+def test_problems_point_into_what_was_posted(api: httpx.Client) -> None:
+    recipe = {"dataset": "digitz", "architecture": "mpl", "norm": {"type": "batch_norm", "epss": 1}, "dropout": 2}
+    errors = problem(api.post("/v1/runs", json=recipe), 422)["errors"]
+    assert isinstance(errors, list)
+    found = {error["pointer"]: error for error in errors}
+    assert found.keys() == {"/architecture", "/norm/epss", "/dropout"}
+    assert "'mlp'" in found["/architecture"]["message"]
+    errors = problem(api.post("/v1/runs", json={**RECIPE, "dataset": "digitz"}), 422)["errors"]
+    assert isinstance(errors, list)
+    assert errors[0]["pointer"] == "/dataset"
+    assert "digits" in errors[0]["allowed"]
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_only_json_is_taken(api: httpx.Client, kind: str) -> None:
+    problem(api.post("/v1/runs", content=json.dumps(RECIPE), headers={"content-type": kind}), 415)
+
+
+def test_large_bodies_are_413_with_and_without_a_length(api: httpx.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * 65536
+
+    problem(api.post("/v1/runs", content=b" " * (1 << 21), headers=JSON), 413)
+    problem(api.post("/v1/runs", content=chunks(), headers=JSON), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nope", 404), ("GET", "/v1/runs/", 404), ("PUT", "/v1/runs", 405), ("GET", "/v1/runs/run_x", 404),
+        ("GET", "/v1/runs/run_222222222222", 404), ("GET", "/v1/runs/run_222222222222/events", 404),
+        ("GET", "/v1/runs/run_222222222222/recipe", 404), ("GET", "/v1/runs/run_222222222222/metrics", 404),
+        ("GET", "/v1/runs/run_222222222222/checkpoints/best", 404), ("POST", "/v1/runs/run_222222222222/cancel", 404),
+        ("POST", "/v1/runs/run_222222222222/retry", 404), ("DELETE", "/v1/runs/run_222222222222", 404),
+        ("GET", "/v1/runs/..%2f..%2fetc/checkpoints/1/model.safetensors", 404), ("GET", "/docs/%2e%2e/app.py", 404),
+        ("GET", "/v1/datasets/nothing", 404), ("GET", "/v1/runs?lable=a:b", 422), ("GET", "/v1/runs?limit=0", 422),
+        ("GET", "/v1/runs?limit=ten", 422), ("GET", "/v1/runs?label=a", 422), ("GET", "/v1/runs?status=done", 422),
+        ("GET", "/v1/runs?after=run_222222222222", 422), ("GET", "/v1/runs?after=a&before=b", 422),
+        ("GET", "/v1/events", 422), ("GET", "/v1/events?run=run_222222222222", 404),
+        ("GET", "/v1/events?label=a:b&after=x", 422), ("GET", "/v1/workers?x=1", 422),
+    ],
+)  # fmt: skip
+def test_every_failure_is_a_problem(api: httpx.Client, method: str, path: str, status: int) -> None:
+    answer = api.request(method, path)
+    document = problem(answer, status)
+    assert ("errors" in document) == (status == 422)
+
+
+def test_every_answer_has_safe_headers_and_an_id(api: httpx.Client) -> None:
+    for path in ("/", "/docs", "/docs/start.js", "/v1/runs", "/nope", "/openapi.json", "/healthz/live"):
+        headers = api.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-request-id"]
+        assert "server" not in headers
+        assert "access-control-allow-origin" not in headers
+    assert api.get("/", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    assert api.get("/", headers={"x-request-id": "<b>"}).headers["x-request-id"] != "<b>"
+
+
+def test_pages_of_other_sites_change_nothing(api: httpx.Client) -> None:
+    for site, status in [("cross-site", 403), ("same-site", 403), ("same-origin", 201), ("none", 201)]:
+        answer = api.post("/v1/runs", json=RECIPE, headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == status
+    assert api.get("/v1/runs", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+def test_the_documentation_needs_no_other_host(api: httpx.Client) -> None:
+    page = api.get("/docs").text
+    assert "//" not in page.replace("<!doctype html>", "")
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js", "favicon-32x32.png"):
+        assert api.get(f"/docs/{name}").status_code == 200
+
+
+def test_the_description_names_every_failure_and_the_recipe(api: httpx.Client) -> None:
+    document = api.get("/openapi.json").json()
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert {"create_run", "get_run", "list_runs", "get_run_events", "get_weights"} <= set(ids)
+    for operation in operations:
+        failures = [answer for status, answer in operation["responses"].items() if status >= "4"]
+        assert failures
+        assert all(list(answer["content"]) == ["application/problem+json"] for answer in failures)
+    schemas = document["components"]["schemas"]
+    assert {"Recipe", "Run", "ProblemDocument", "Event", "RunEvent", "GroupNorm", "RunPatch"} <= schemas.keys()
+    references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
+    assert references <= schemas.keys()
+
+
+def test_without_redis_nothing_is_accepted_and_the_service_stays(tmp_path: Path) -> None:
+    process, address = start_service(f"unix://{tmp_path}/nothing.sock", tmp_path)
+    try:
+        with httpx.Client(base_url=address, trust_env=False, timeout=10) as client:
+            assert client.get("/healthz/live").status_code == 200
+            for answer in (client.post("/v1/runs", json=RECIPE), client.get("/v1/runs"), client.get("/healthz/ready")):
+                problem(answer, 503)
+                assert int(answer.headers["retry-after"]) >= 1
+            problem(client.get("/v1/events?label=a:b"), 503)
+    finally:
+        assert end(process) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"BAKEHOUSE_HOST": "0.0.0.0"}, "BAKEHOUSE_INSECURE=1"),
+        ({"BAKEHOUSE_REDIS_URL": ""}, "BAKEHOUSE_REDIS_URL"),
+        ({"BAKEHOUSE_REDIS_URL": "nonsense"}, "redis://"),
+        ({"BAKEHOUSE_PORT": "many"}, "port"),
+    ],
+)
+def test_it_refuses_to_start_unsafe_or_blind(settings: dict[str, str], words: str) -> None:
+    environment = {"PATH": "/usr/bin", "BAKEHOUSE_REDIS_URL": "redis://127.0.0.1:1", **settings}
+    environment = {name: value for name, value in environment.items() if value}
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr

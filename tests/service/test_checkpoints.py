@@ -1,0 +1,102 @@
+"""Downloads: whole, in parts, resumed, verified."""
+
+import base64
+import hashlib
+import random
+
+import httpx
+import pytest
+
+from tests.service.owner import Oven
+from tests.service.test_runs import create
+
+WEIGHTS = random.Random(0).randbytes(3_000_000)
+SIZE = len(WEIGHTS)
+
+
+@pytest.fixture
+def file(api: httpx.Client, oven: Oven) -> str:
+    """The address of a best checkpoint."""
+    run = create(api)
+    oven.claim(run)
+    oven.checkpoint(run, 2, WEIGHTS)
+    return f"/v1/runs/{run}/checkpoints/2/model.safetensors"
+
+
+def test_roles_lead_to_epochs(api: httpx.Client, file: str) -> None:
+    folder = file.removesuffix("/2/model.safetensors")
+    (listed,) = api.get(folder).json()["data"]
+    assert (listed["epoch"], listed["roles"], listed["bytes"]) == (2, ["best"], SIZE)
+    assert api.get(f"{folder}/2").json() == listed
+    for below in ("", "/model.safetensors"):
+        moved = api.get(f"{folder}/best{below}")
+        assert (moved.status_code, moved.headers["location"]) == (307, f"{folder}/2{below}")
+    for absent in ("last", "3", "02", "9" * 300, "x", "-1"):
+        assert api.get(f"{folder}/{absent}").status_code in (404, 422)
+        assert api.get(f"{folder}/{absent}/model.safetensors").status_code in (404, 422)
+
+
+def test_the_whole_file_says_what_it_is(api: httpx.Client, file: str) -> None:
+    sha256 = hashlib.sha256(WEIGHTS)
+    for answer in (api.get(file), api.head(file)):
+        assert answer.status_code == 200
+        assert answer.headers["content-length"] == str(SIZE)
+        assert answer.headers["accept-ranges"] == "bytes"
+        assert answer.headers["etag"] == f'"sha256-{sha256.hexdigest()}"'
+        assert answer.headers["repr-digest"] == f"sha-256=:{base64.b64encode(sha256.digest()).decode()}:"
+        assert answer.headers["content-disposition"].startswith("attachment; filename=")
+        assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
+    assert api.get(file).content == WEIGHTS
+    assert api.get(file, headers={"If-None-Match": api.head(file).headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0), ("bytes=5-9", 5, 9), ("bytes=2999999-", SIZE - 1, SIZE - 1),
+        ("bytes=-10", SIZE - 10, SIZE - 1), ("bytes=-9999999", 0, SIZE - 1), ("bytes=100-99999999", 100, SIZE - 1),
+        ("bytes=1000000-2500000", 1_000_000, 2_500_000),
+    ],
+)  # fmt: skip
+def test_one_range_is_a_part(api: httpx.Client, file: str, asked: str, first: int, last: int) -> None:
+    answer = api.get(file, headers={"Range": asked})
+    assert answer.status_code == 206
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
+    assert answer.content == WEIGHTS[first : last + 1]
+    assert "repr-digest" in answer.headers
+
+
+@pytest.mark.parametrize("asked", ["bytes=9-5", "bytes=-", "items=0-1", "bytes=0-1,5-6", "bytes", "bytes=a-b"])
+def test_ranges_that_mean_nothing_are_ignored(api: httpx.Client, file: str, asked: str) -> None:
+    answer = api.get(file, headers={"Range": asked})
+    assert (answer.status_code, len(answer.content)) == (200, SIZE)
+
+
+@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=99999999999-", "bytes=-0"])
+def test_beyond_the_end_is_416(api: httpx.Client, file: str, asked: str) -> None:
+    answer = api.get(file, headers={"Range": asked})
+    assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{SIZE}")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_if_range_gives_the_whole_of_another_file(api: httpx.Client, file: str) -> None:
+    tag = api.head(file).headers["etag"]
+    assert api.get(file, headers={"Range": "bytes=5-", "If-Range": tag}).status_code == 206
+    for other in ('"sha256-0"', f"W/{tag}", "Sat, 31 Jan 2026 12:00:00 GMT"):
+        assert api.get(file, headers={"Range": "bytes=5-", "If-Range": other}).status_code == 200
+
+
+def test_a_download_with_cuts_is_the_file(api: httpx.Client, file: str) -> None:
+    cuts, got = random.Random(1), b""
+    while len(got) < SIZE:
+        with api.stream("GET", file, headers={"Range": f"bytes={len(got)}-"}) as answer:
+            for piece in answer.iter_bytes(cuts.randrange(1, 400_000)):
+                got += piece
+                if cuts.random() < 0.3:
+                    break
+    assert got == WEIGHTS
+
+
+def test_a_file_that_is_gone_is_404(api: httpx.Client, oven: Oven, file: str) -> None:
+    oven.artifacts.delete_run(file.split("/")[3])
+    assert api.get(file).status_code == 404

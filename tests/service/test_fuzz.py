@@ -1,0 +1,23 @@
+"""Everything that the description allows, and much that it does not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_schema_conformance,response_headers_conformance"
+)
+
+
+def test_no_request_is_answered_otherwise_than_described(api: httpx.Client, tmp_path: Path) -> None:
+    # Streams do not end; they have tests of their own.
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", f"{api.base_url}/openapi.json",
+        "--phases", "coverage,fuzzing", "--checks", CHECKS, "--max-examples", "5", "--seed", "1",
+        "--exclude-path-regex", "events$", "--generation-database", "none", "--request-timeout", "5", "--no-color",
+    ]  # fmt: skip
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stdout[-5000:]

@@ -1,0 +1,215 @@
+"""Runs over HTTP, with a hand that trains."""
+
+import json
+import threading
+import time
+
+import httpx
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from bakehouse.runs.run import Worker
+from tests.service.owner import RECIPE, Oven
+
+
+def create(api: httpx.Client, **fields: object) -> str:
+    answer = api.post("/v1/runs", json={**RECIPE, **fields})
+    assert answer.status_code == 201, answer.text
+    run_id: str = answer.json()["id"]
+    return run_id
+
+
+def test_a_recipe_becomes_a_queued_run_and_one_ring(api: httpx.Client, redis_server: str) -> None:
+    answer = api.post("/v1/runs", json=RECIPE)
+    run = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/v1/runs/{run['id']}"
+    assert (run["status"], run["reason"], run["queue"]["position"]) == ("queued", "submitted", 1)
+    assert run["recipe"]["batch_size"] == 64
+    assert api.get(answer.headers["location"]).json() == run
+    with Redis.from_url(redis_server) as redis:
+        (job,) = Queue("bakehouse", connection=redis, serializer=JSONSerializer).jobs
+    assert (job.func_name, job.args, job.kwargs) == ("worker.jobs.train_next", [], {})
+
+
+def test_the_canonical_recipe_gives_the_same_run_again(api: httpx.Client) -> None:
+    first = api.get(f"/v1/runs/{create(api)}").json()
+    recipe = api.get(f"/v1/runs/{first['id']}/recipe").json()
+    again = api.post("/v1/runs", json=recipe).json()
+    assert again["recipe_sha256"] == first["recipe_sha256"]
+    assert again["recipe"] == first["recipe"] == recipe
+
+
+def test_validate_only_stores_nothing(api: httpx.Client) -> None:
+    preview = api.post("/v1/runs?validate_only=true", json=RECIPE)
+    assert preview.status_code == 200
+    assert preview.json()["layers"][-1]["output"] == [3]
+    assert preview.json()["estimate"]["parameters"] == sum(row["parameters"] for row in preview.json()["layers"])
+    assert api.get("/v1/runs").json()["data"] == []
+
+
+def test_what_no_worker_can_hold_is_refused(api: httpx.Client, oven: Oven) -> None:
+    now = "2026-01-31T12:00:00.000Z"
+    small = Worker(
+        name="w", host="h", pid=1, device="cpu", memory_bytes=1000, status="idle", started_at=now, seen_at=now
+    )
+    oven.store.put_worker(small, ttl=60)
+    answer = api.post("/v1/runs", json={**RECIPE, "architecture": {"type": "mlp", "hidden": 4096}})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["code"] == "too_large"
+    (worker,) = api.get("/v1/workers").json()["data"]
+    assert worker["name"] == "w"
+
+
+def test_the_same_key_gives_the_first_answer_again(api: httpx.Client) -> None:
+    key = {"Idempotency-Key": "k" * 40}
+    first = api.post("/v1/runs", json=RECIPE, headers=key)
+    again = api.post(
+        "/v1/runs", content=json.dumps(RECIPE, indent=3), headers={**key, "content-type": "application/json"}
+    )
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    other = api.post("/v1/runs", json={**RECIPE, "seed": 1}, headers=key)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:bakehouse:problem:idempotency_mismatch")
+    assert len(api.get("/v1/runs").json()["data"]) == 1
+
+
+def test_the_list_is_filtered_and_paged(api: httpx.Client) -> None:
+    runs = [create(api, seed=seed, labels={"group": str(seed % 2), "all": "x"}) for seed in range(7)][::-1]
+    api.post(f"/v1/runs/{runs[0]}/cancel")
+    first = api.get("/v1/runs?limit=3").json()
+    assert [run["id"] for run in first["data"]] == runs[:3]
+    assert (first["has_more"], first["first_id"], first["last_id"]) == (True, runs[0], runs[2])
+    rest = api.get(f"/v1/runs?limit=5&after={first['last_id']}").json()
+    assert ([run["id"] for run in rest["data"]], rest["has_more"]) == (runs[3:], False)
+    back = api.get(f"/v1/runs?limit=2&before={runs[3]}").json()
+    assert [run["id"] for run in back["data"]] == runs[1:3]
+    for query, wanted in [
+        ("label=group:1", runs[1::2]), ("label=group:1&label=all:x", runs[1::2]), ("label=group:2", []),
+        ("status=cancelled", runs[:1]), ("status=queued&label=group:0", runs[2::2]), ("dataset=iris", runs),
+        ("dataset=digits", []), ("architecture=linear&limit=1", runs[:1]),
+    ]:  # fmt: skip
+        assert [run["id"] for run in api.get(f"/v1/runs?{query}").json()["data"]] == wanted, query
+
+
+def test_requests_and_what_a_state_forbids(api: httpx.Client, oven: Oven) -> None:
+    run = create(api)
+    assert api.post(f"/v1/runs/{run}/pause").json()["status"] == "paused"
+    assert api.post(f"/v1/runs/{run}/pause").status_code == 202
+    assert api.post(f"/v1/runs/{run}/resume").json()["status"] == "queued"
+    oven.claim(run)
+    for name in ("pause", "stop", "cancel", "cancel"):
+        answer = api.post(f"/v1/runs/{run}/{name}")
+        assert (answer.status_code, answer.json()["request"]) == (202, name)
+    weaker = api.post(f"/v1/runs/{run}/pause")
+    assert (weaker.status_code, weaker.json()["run_status"], weaker.json()["run_request"]) == (409, "running", "cancel")
+    assert api.post(f"/v1/runs/{run}/retry").status_code == 409
+
+
+def test_only_what_is_over_is_deleted_and_its_files_go(api: httpx.Client, oven: Oven) -> None:
+    run = create(api)
+    oven.claim(run)
+    oven.checkpoint(run, 1, b"w" * 1000)
+    refused = api.delete(f"/v1/runs/{run}")
+    assert (refused.status_code, refused.json()["run_status"]) == (409, "running")
+    oven.succeed(run)
+    assert api.delete(f"/v1/runs/{run}").json()["bytes_freed"] > 1000
+    assert api.get(f"/v1/runs/{run}").status_code == 404
+    assert api.delete(f"/v1/runs/{run}").status_code == 404
+
+
+def test_a_retry_names_its_origin_and_keeps_the_recipe(api: httpx.Client) -> None:
+    run = api.post(f"/v1/runs/{create(api, name='a')}/cancel").json()
+    api.patch(f"/v1/runs/{run['id']}", json={"name": "b"})
+    again = api.post(f"/v1/runs/{run['id']}/retry", headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.json()["origin"], again.json()["reason"]) == (201, run["id"], "retried")
+    assert (again.json()["recipe_sha256"], again.json()["name"]) == (run["recipe_sha256"], "b")
+    replayed = api.post(f"/v1/runs/{run['id']}/retry", headers={"Idempotency-Key": "k"})
+    assert replayed.json()["id"] == again.json()["id"]
+
+
+def test_name_and_labels_change_and_nothing_else(api: httpx.Client) -> None:
+    run = create(api, name="a", labels={"x": "1", "y": "2"})
+    changed = api.patch(f"/v1/runs/{run}", json={"labels": {"y": None, "z": "3"}}).json()
+    assert (changed["name"], changed["labels"]) == ("a", {"x": "1", "z": "3"})
+    assert api.patch(f"/v1/runs/{run}", json={"name": None}).json()["name"] is None
+    assert [each["id"] for each in api.get("/v1/runs?label=z:3").json()["data"]] == [run]
+    for wrong, where in [
+        ({"status": "failed"}, "/status"),
+        ({"name": ""}, "/name"),
+        ({"labels": {"a:b": "c"}}, "/labels"),
+    ]:
+        answer = api.patch(f"/v1/runs/{run}", json=wrong)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"].startswith(where)
+
+
+def test_the_etag_ignores_progress_and_follows_the_rest(api: httpx.Client, oven: Oven) -> None:
+    run = create(api)
+    oven.claim(run)
+    tag = api.get(f"/v1/runs/{run}").headers["etag"]
+    assert tag.startswith('W/"')
+    oven.steps(run, 1, 5)
+    unchanged = api.get(f"/v1/runs/{run}", headers={"If-None-Match": f'"x", {tag}'})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    oven.epoch(run, 1)
+    assert api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag}).headers["etag"] != tag
+
+
+def test_a_long_poll_ends_with_the_news(api: httpx.Client, oven: Oven) -> None:
+    run = create(api)
+    oven.claim(run)
+    tag = api.get(f"/v1/runs/{run}").headers["etag"]
+    later = threading.Timer(0.3, oven.epoch, (run, 1))
+    later.start()
+    begun = time.monotonic()
+    answer = api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag, "Prefer": "wait=9"})
+    assert answer.json()["metrics"] == {"validation_loss": 1.0}
+    assert answer.headers["preference-applied"] == "wait=9"
+    assert time.monotonic() - begun < 8
+    later.join()
+    same = api.get(f"/v1/runs/{run}", headers={"If-None-Match": answer.headers["etag"], "Prefer": "wait=1"})
+    assert same.status_code == 304
+
+
+def test_metrics_as_columns_and_as_a_table(api: httpx.Client, oven: Oven) -> None:
+    run = create(api)
+    oven.claim(run)
+    oven.steps(run, 1, 3)
+    oven.epoch(run, 1, validation_loss=2.0, validation_accuracy=float("nan"))
+    oven.epoch(run, 2, validation_loss=1.0, validation_accuracy=0.5)
+    metrics = api.get(f"/v1/runs/{run}/metrics").json()
+    assert metrics["steps"] == {"step": [1, 2, 3], "train_loss": [1.0, 0.5, pytest.approx(1 / 3)]}
+    assert metrics["epochs"]["validation_accuracy"] == [None, 0.5]
+    named = api.get(f"/v1/runs/{run}/metrics?names=validation_loss,learning_rate").json()["epochs"]
+    assert named == {"epoch": [1, 2], "step": [10, 20], "validation_loss": [2.0, 1.0], "learning_rate": [0.1, 0.1]}
+    table = api.get(f"/v1/runs/{run}/metrics?format=csv&names=validation_loss")
+    assert table.headers["content-type"].startswith("text/csv")
+    lines = table.text.splitlines()
+    assert lines[:2] == ["by,epoch,step,validation_loss", "epoch,1,10,2.0"]
+    assert lines[-1] == "step,,3,"
+
+
+def test_what_there_is_to_choose_from(api: httpx.Client) -> None:
+    families = {family["name"]: family for family in api.get("/v1/recipes/ingredients").json()["families"]}
+    norms = {variant["type"]: variant for variant in families["norm"]["variants"]}
+    assert {"none", "batch_norm", "layer_norm", "group_norm"} <= norms.keys()
+    groups = {field["name"]: field for field in norms["group_norm"]["fields"]}["num_groups"]
+    assert (groups["default"], groups["json_schema"]["minimum"], bool(groups["description"])) == (8, 1, True)
+    assert families["dropout"]["several"]
+    assert families["dataset"]["required"]
+    assert "norm" in api.get("/v1/recipes/schema").json()["properties"]
+    names = [listing["id"] for listing in api.get("/v1/datasets").json()["data"]]
+    assert "iris" in names
+    assert api.get("/v1/datasets/iris").json()["card"]["classes"]
+
+
+def test_what_waits_and_why(api: httpx.Client) -> None:
+    runs = [create(api, seed=seed) for seed in range(3)]
+    (line,) = api.get("/v1/queues").json()["data"]
+    assert (line["name"], line["length"]) == ("bakehouse", 3)
+    assert [(waiting["position"], waiting["run_id"]) for waiting in line["data"]] == list(enumerate(runs, start=1))
+    assert line["data"][0]["reason"] == "no worker is running"
+    assert api.get("/v1/workers").json() == {"data": []}
