@@ -52,7 +52,7 @@ def bake(file: Path, *, keep: bool) -> int:
 
 def say_where(home: Home) -> None:
     """Before anything trains."""
-    say(f"Page    {home.url}     nothing leaves this machine")
+    say(f"API     {home.url}/docs     nothing leaves this machine")
     say("Data    digits 8x8, 1,797 images  Worker  cpu x2")
 
 

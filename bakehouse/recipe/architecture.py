@@ -72,4 +72,5 @@ class Resnet(Ingredient):
         return depth
 
 
-Architecture = Annotated[Linear | Mlp | Cnn | Resnet, Field(discriminator="type"), one()]
+AnyArchitecture = Linear | Mlp | Cnn | Resnet
+Architecture = Annotated[AnyArchitecture, Field(discriminator="type"), one(AnyArchitecture)]

@@ -38,5 +38,6 @@ class InputNoise(Ingredient):
     """In units of the normalised inputs (standard deviations of the data under `standardize`)."""
 
 
-AnyAugmentation = Annotated[RandomCrop | HorizontalFlip | InputNoise, Field(discriminator="type")]
-Augmentations = Annotated[tuple[AnyAugmentation, ...], Field(max_length=16), several()]
+AnyAugmentation = RandomCrop | HorizontalFlip | InputNoise
+Tagged = Annotated[AnyAugmentation, Field(discriminator="type")]
+Augmentations = Annotated[tuple[Tagged, ...], Field(max_length=16), several(AnyAugmentation)]

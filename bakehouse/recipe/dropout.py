@@ -48,5 +48,6 @@ class VanillaDropout(Ingredient):
     """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
 
 
-AnyDropout = Annotated[Dropout | VanillaDropout, Field(discriminator="type")]
-Dropouts = Annotated[tuple[AnyDropout, ...], Field(max_length=8), several(number=Dropout)]
+AnyDropout = Dropout | VanillaDropout
+Tagged = Annotated[AnyDropout, Field(discriminator="type")]
+Dropouts = Annotated[tuple[Tagged, ...], Field(max_length=8), several(AnyDropout, number=Dropout)]

@@ -24,4 +24,5 @@ class Patience(Ingredient):
     """Never stops before this many epochs."""
 
 
-EarlyStopping = Annotated[Off | Patience, Field(discriminator="type"), one(number=Patience)]
+AnyEarlyStopping = Off | Patience
+EarlyStopping = Annotated[AnyEarlyStopping, Field(discriminator="type"), one(AnyEarlyStopping, number=Patience)]

@@ -1,9 +1,10 @@
 """What every ingredient shares: the closed model, its short forms, and the variant called none."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from types import GenericAlias
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from bakehouse.model import Model
 
@@ -31,7 +32,7 @@ def written_as(kind: type[Ingredient], value: object) -> object:
 
 def part(kind: type[Ingredient]) -> BeforeValidator:
     """A part without variants: `"digits"` is short for `{"id": "digits"}`."""
-    return BeforeValidator(lambda value: written_as(kind, value), json_schema_input_type=kind | str | int | float)
+    return BeforeValidator(lambda value: written_as(kind, value), json_schema_input_type=kind | str)
 
 
 def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], object]:
@@ -49,12 +50,12 @@ def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], obj
     return spell_out
 
 
-def one(*, number: type[Ingredient] | None = None) -> BeforeValidator:
-    """A family of which a recipe has one variant."""
-    return BeforeValidator(variant(number=number), json_schema_input_type=Any)
+def one(family: Any, *, number: type[Ingredient] | None = None, short: Any = None) -> BeforeValidator:
+    """A family of which a recipe has one variant; `short` is the type of what the recipe itself spells out."""
+    return BeforeValidator(variant(number=number), json_schema_input_type=posted(family, number, short))
 
 
-def several(*, number: type[Ingredient] | None = None) -> BeforeValidator:
+def several(family: Any, *, number: type[Ingredient] | None = None) -> BeforeValidator:
     """A family of which a recipe has a list; one object stands for a list of one, none for an empty list."""
     spell_out = variant(number=number)
 
@@ -63,7 +64,18 @@ def several(*, number: type[Ingredient] | None = None) -> BeforeValidator:
         spelt = [spell_out(item) for item in items]
         return tuple(item for item in spelt if item != {"type": "none"})
 
-    return BeforeValidator(spell_out_all, json_schema_input_type=Any)
+    item = posted(family | Off, number, None)
+    return BeforeValidator(spell_out_all, json_schema_input_type=GenericAlias(list, (item,)) | item)
+
+
+def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
+    """The type of what may be posted for one variant, for JSON Schema: the variant, its name, a number, null."""
+    kinds = get_args(family)
+    names = Literal[tuple(kind.model_fields["type"].default for kind in kinds)]  # type: ignore[valid-type]
+    forms: Any = Annotated[family, Field(discriminator="type")] | names
+    forms = forms | float if number is not None else forms
+    forms = forms | short if short is not None else forms
+    return forms | None if Off in kinds else forms
 
 
 def as_tuple(value: object) -> object:

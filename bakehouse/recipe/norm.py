@@ -77,5 +77,6 @@ class GroupNorm(Ingredient):
     """Between affine layer and activation, or on the activation's output."""
 
 
-Norm = Annotated[Off | BatchNorm | LayerNorm | InstanceNorm | GroupNorm, Field(discriminator="type"), one()]
 NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm
+AnyNorm = Off | NormLayer
+Norm = Annotated[AnyNorm, Field(discriminator="type"), one(AnyNorm)]

@@ -35,7 +35,8 @@ class Objective(Ingredient):
     loss: Literal["cross_entropy", "squared_error"] | None = None
     """By default `cross_entropy` for classes and `squared_error` for numbers."""
     label_smoothing: Annotated[
-        LabelSmoothing | None, BeforeValidator(smoothing, json_schema_input_type=LabelSmoothing | float | None)
+        LabelSmoothing | None,
+        BeforeValidator(smoothing, json_schema_input_type=LabelSmoothing | float | Literal["none"] | None),
     ] = None
     """For `cross_entropy`."""
 

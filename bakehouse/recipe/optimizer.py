@@ -1,9 +1,9 @@
 """Optimizers. Decay is a regularizer, not a setting of these."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
 
@@ -48,4 +48,9 @@ class Adam(Ingredient):
     """Added to the root of the second moment."""
 
 
-Optimizer = Annotated[Sgd | Adam, Field(discriminator="type"), one()]
+ADAMW_OBJECT = {"type": "object", "properties": {"type": {"const": "adamw"}}, "required": ["type"]}
+Adamw = Literal["adamw"] | Annotated[dict[str, Any], WithJsonSchema(ADAMW_OBJECT)]
+"""Short for `adam` and a decoupled `weight_decay`; the recipe spells it out."""
+
+AnyOptimizer = Sgd | Adam
+Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), one(AnyOptimizer, short=Adamw)]

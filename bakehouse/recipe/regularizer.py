@@ -70,5 +70,6 @@ class MaxNorm(Ingredient):
     """Largest length of a unit's incoming weights (of a filter, for convolutions)."""
 
 
-AnyRegularizer = Annotated[L1 | L2 | WeightDecay | MaxNorm, Field(discriminator="type")]
-Regularizers = Annotated[tuple[AnyRegularizer, ...], Field(max_length=8), several()]
+AnyRegularizer = L1 | L2 | WeightDecay | MaxNorm
+Tagged = Annotated[AnyRegularizer, Field(discriminator="type")]
+Regularizers = Annotated[tuple[Tagged, ...], Field(max_length=8), several(AnyRegularizer)]

@@ -44,4 +44,5 @@ class Cosine(Ingredient):
     """Linear rise from 0 over the first epochs (fractions count)."""
 
 
-Schedule = Annotated[Constant | Step | Cosine, Field(discriminator="type"), one()]
+AnySchedule = Constant | Step | Cosine
+Schedule = Annotated[AnySchedule, Field(discriminator="type"), one(AnySchedule)]

@@ -16,7 +16,7 @@ CACHE = "public, max-age=3600"
 def get_recipe_schema(response: Response) -> dict[str, Any]:
     """JSON Schema of a recipe in its canonical form; short forms are taken too."""
     response.headers["Cache-Control"] = CACHE
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema(mode="serialization")}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
 
 
 @router.get("/ingredients", operation_id="list_ingredients")

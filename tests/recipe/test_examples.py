@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.prepare import Limits, prepare
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import parse_json, read_recipe
+from bakehouse.recipe.recipe import Recipe
 from bakehouse.settings import Settings
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -53,3 +55,9 @@ def test_each_problem_is_named_where_it_was_posted(path: Path, tmp_path: Path) -
         prepare(example["recipe"], catalog, Limits(parameters=10**9))
     found = [[problem.pointer, problem.code, problem.message] for problem in refused.value.problems]
     assert found == example["problems"]
+
+
+@examples("valid")
+@pytest.mark.parametrize("form", ["recipe", "canonical"])
+def test_the_json_schema_takes_both_forms(path: Path, form: str) -> None:
+    jsonschema.validate(read(path)[form], Recipe.model_json_schema())
