@@ -52,6 +52,8 @@ def train_next(memory_bytes: int | None = None) -> None:
             attempt.terminated = True
 
     signal.signal(signal.SIGTERM, terminate)
+    # The worker's parent process blocks it around the fork, so that none is lost before this handler.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     settings = Settings()
     store = open_store(settings)
     owner = this_process()

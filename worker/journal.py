@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import Protocol
 
 from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEvents, Renew
-from bakehouse.runs.errors import RunsError
+from bakehouse.runs.errors import OwnershipLost, RunsError
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Progress
 
@@ -88,6 +88,8 @@ class Journal:
         self._closed = True
         self._wake.set()
         self._thread.join()
+        # The filer may still send what it has just written: nobody would ever answer it.
+        self._fail(self.error or OwnershipLost(self.ledger.record.id))
 
     def _run(self) -> None:
         try:
@@ -126,8 +128,12 @@ class Journal:
 
     def _carry_out(self, order: Order) -> None:
         try:
+            if self.error is not None:
+                raise self.error
             self.ledger.commit(order.command)
-        except RunsError as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
+            if not isinstance(error, RunsError):
+                self._fail(error)
             order.done.set_exception(error)
         else:
             order.done.set_result(None)
@@ -135,11 +141,11 @@ class Journal:
     def _commit(self, command: Command) -> None:
         try:
             self.ledger.commit(command)
-        except RunsError as error:
+        except Exception as error:  # noqa: BLE001 - the training thread looks at `error`
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """The run is somebody else's, or gone: whoever waits is told."""
+        """Nothing more is written: whoever waits is told."""
         with self._lock:
             self.error = error
             orders, self._orders = self._orders, []

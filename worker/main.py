@@ -106,19 +106,26 @@ class Supervisor:
                 continue  # deleted since it was listed
 
     def judge(self, record: Record) -> None:
-        """Whether the owner is gone, silent, or does not listen."""
-        owner, now = record.owner, self.store.now()
-        if owner is None:
-            return
+        """Whether the owner is gone, silent, or does not listen; a run that is over by that does not go on."""
         try:
-            if is_dead(owner):
-                self.store.command(record.id, Lost(nonce=owner.nonce))
-            elif monotonic() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
-                self.store.command(record.id, Lost())
-            elif record.request == "cancel" and now - (record.requested_ms or now) > OBEY_MS and kill(owner):
-                self.store.command(record.id, Cancel(owner.nonce, actor="supervisor"))
+            command = self.verdict(record)
+            if command is not None and self.store.command(record.id, command).is_over:
+                self.artifacts.keep_resumes(record.id, 0)
         except (IllegalTransition, OwnershipLost, RunNotFound):
             pass  # it changed hands or ended meanwhile, which is as good
+
+    def verdict(self, record: Record) -> Lost | Cancel | None:
+        """What an owner's state and its lease ask for; kills one that does not obey."""
+        owner, now = record.owner, self.store.now()
+        if owner is None:
+            return None
+        if is_dead(owner):
+            return Lost(nonce=owner.nonce)
+        if monotonic() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
+            return Lost()
+        if record.request == "cancel" and now - (record.requested_ms or now) > OBEY_MS and kill(owner):
+            return Cancel(owner.nonce, actor="supervisor")
+        return None
 
     def ring_for_waiting(self) -> None:
         """Rings get lost; runs do not."""
@@ -130,10 +137,13 @@ class Supervisor:
     def forget_replaced(self) -> None:
         """Checkpoints that another replaced ten minutes ago: first out of the record, then off the disk."""
         for run_id in self.store.forgettable(self.store.now()):
-            before = self.store.record(run_id)
-            after = self.store.command(run_id, Forget())
-            for sha256 in before.digests() - after.digests():
-                self.artifacts.delete_checkpoint(run_id, sha256)
+            try:
+                before = self.store.record(run_id)
+                after = self.store.command(run_id, Forget())
+                for sha256 in before.digests() - after.digests():
+                    self.artifacts.delete_checkpoint(run_id, sha256)
+            except (RunNotFound, FileNotFoundError):
+                continue  # deleted meanwhile, or another supervisor was faster
 
     def end(self) -> None:
         """Workers save their states and end; those that do not are killed."""

@@ -106,6 +106,8 @@ def refuse(error: Exception) -> int:
 def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
     """A new run, or the one that was interrupted in this folder."""
     ledger = open_ledger(prepared, folder)
+    if ledger.record.is_over:
+        return exit_code(ledger.record, folder)
     nonce = secrets.token_hex(16)
     ledger.commit(Claim(Owner(nonce=nonce, host="", boot_id="", pid=os.getpid(), start_time=0), LEASE_MS))
     artifacts = Artifacts(folder / "artifacts")
@@ -128,6 +130,7 @@ def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
         record = Record.model_validate_json(kept.read_text(encoding="utf-8"))
         if record.recipe_sha256 == prepared.plan.recipe.sha256() and not record.is_over:
             ledger = FolderLedger(record, folder)
+            cut_log(folder, record.seq)
             if record.owner is not None:
                 ledger.commit(Lost(nonce=record.owner.nonce))
             return ledger
@@ -139,6 +142,14 @@ def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
     ledger = FolderLedger(record, folder)
     ledger.accept(record, events)
     return ledger
+
+
+def cut_log(folder: Path, seq: int) -> None:
+    """What a killed process logged and no record counts will be logged again."""
+    with (folder / "events.jsonl").open("r+b") as log:
+        for _ in range(seq):
+            log.readline()
+        log.truncate()
 
 
 def clear(folder: Path) -> None:

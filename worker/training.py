@@ -1,6 +1,8 @@
 """The training loop: plan and data to weights. It knows neither Redis nor files."""
 
+from collections import deque
 from collections.abc import Generator, Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Literal
@@ -92,6 +94,7 @@ class Training:
         self.step = 0
         self.validated = 0
         self.validated_step = 0
+        self.untold: deque[StepLog] = deque()
         self.last: EpochLog | None = None
         self.best_weights: Weights | None = None
         self.asked: Ending | None = None
@@ -157,13 +160,16 @@ class Training:
         epoch = self.validated + 1
         for step, loss in self.meter.read(self.step):
             if is_logged(step) or step == self.meter.diverged_at:
-                yield StepLog(step, epoch, loss, self.schedule(step - 1))
+                self.untold.append(StepLog(step, epoch, loss, self.schedule(step - 1)))
+        # Whoever saves between two of them reads too, and so tells the rest first.
+        while self.untold:
+            yield self.untold.popleft()
         if self.meter.diverged_at is not None:
             raise NonFinite(self.meter.diverged_at)
 
     def validate(self) -> Iterator[Happening | None]:
         """Ends an epoch: measures, lets the stopper see it, keeps the best."""
-        metrics = self.meter.metrics() | (yield from self.measure("validation"))
+        metrics = self.meter.metrics() | (yield from self.measure(self.model, "validation"))
         epoch = self.validated + 1
         is_best = self.stopper.observe(epoch, metrics[self.plan.recipe.evaluation.monitor])
         if is_best:
@@ -174,21 +180,22 @@ class Training:
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
         yield self.last
 
-    def measure(self, name: SplitName) -> Generator[None, None, Metrics]:
-        """The present weights on a split, through the whole model, in the data's units."""
+    def measure(self, model: nn.Module, name: SplitName) -> Generator[None, None, Metrics]:
+        """A whole model on a split, in the data's units."""
         split = self.data.validation if name == "validation" else self.data.test
-        self.model.eval()
+        model.eval()
         objective, task = self.clean_objective, self.plan.data.task
-        return evaluate(self.model, split.inputs, split.targets, task=task, objective=objective, split=name)
+        return evaluate(model, split.inputs, split.targets, task=task, objective=objective, split=name)
 
     def finish(self, ending: Ending) -> Iterator[Happening | None]:
         """Measures the best weights on the test split, once."""
         if self.best_weights is None or self.last is None:
             raise NonFinite(self.step)
-        last_weights = self.weights()
-        self.model.load_state_dict(self.best_weights)
-        metrics = yield from self.measure("test")
-        yield Finished(ending, metrics, self.last, last_weights)
+        # A copy: what is saved meanwhile is still the last step's state.
+        best = deepcopy(self.model)
+        best.load_state_dict(self.best_weights)
+        metrics = yield from self.measure(best, "test")
+        yield Finished(ending, metrics, self.last, self.weights())
 
     def ending(self) -> Ending | None:
         """Why there is nothing more to train, once the present weights are measured."""

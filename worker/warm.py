@@ -23,6 +23,7 @@ import bakehouse.data
 from bakehouse.data.folders import read_card
 from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.read import read_recipe
+from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Lost
 from bakehouse.runs.record import rfc3339
 from bakehouse.runs.ring import QUEUE, Doorbell
@@ -69,7 +70,7 @@ class WarmWorker(Worker):
 
     def __init__(self, settings: Settings, name: str, about: dict[str, Any], redis: Redis) -> None:
         self.store = Store(redis, lease_seconds=settings.lease_seconds)
-        self.doorbell = Doorbell(redis)
+        self.doorbell, self.artifacts = Doorbell(redis), Artifacts(settings.artifacts)
         self.about = about
         self.started = rfc3339(self.store.time_ms())
         self.status = "starting"
@@ -91,9 +92,10 @@ class WarmWorker(Worker):
         return socket.gethostname()
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's own, and ours for `GET /v1/workers`."""
+        """RQ's own, and ours for `GET /v1/workers`; RQ lets children beat too."""
         super().heartbeat(*args, **kwargs)
-        self.tell("busy" if self.horse_pid else "idle")
+        if not self.is_horse:
+            self.tell("busy" if self.horse_pid else "idle")
 
     def tell(self, status: str) -> None:
         """What this worker is and does."""
@@ -112,9 +114,14 @@ class WarmWorker(Worker):
             self.doorbell.ring()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Remembers whose runs to give back."""
+        """Remembers whose runs to give back. SIGTERM waits until the child has a handler for it."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         super().fork_work_horse(job, queue)
         self.child = self.horse_pid
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        if self._stop_requested:
+            self.handle_warm_shutdown_request()
+        self.tell("busy")
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """In the child: it must not outlive its parent, who would give its run to another."""
@@ -128,7 +135,8 @@ class WarmWorker(Worker):
     def give_back(self) -> None:
         """Whatever the child's exit code was."""
         for run_id, nonce in self.runs_of(self.child).items():
-            self.store.command(run_id, Lost(actor="worker", nonce=nonce))
+            if self.store.command(run_id, Lost(actor="worker", nonce=nonce)).is_over:
+                self.artifacts.keep_resumes(run_id, 0)
 
     def runs_of(self, pid: int) -> dict[str, str]:
         """Runs owned by a child of this worker, with the nonces."""

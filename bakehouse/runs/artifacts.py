@@ -263,7 +263,10 @@ def delete_folder(folder: Path) -> int:
     if not folder.is_dir():
         return 0
     doomed = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
-    folder.rename(doomed)
+    try:
+        folder.rename(doomed)
+    except FileNotFoundError:
+        return 0  # somebody else deletes it
     freed = sum(path.stat().st_size for path in doomed.rglob("*") if path.is_file())
     shutil.rmtree(doomed)
     return freed

@@ -75,7 +75,7 @@ class Store:
         reply = self._send(write)
         if idempotency and reply.outcome == "held":
             return self._replayed(idempotency, reply)
-        return Created(self.get(run.id), replayed=False)
+        return Created(self._public([record])[0], replayed=False)
 
     def _replayed(self, idempotency: Idempotency, reply: wire.Reply) -> Created:
         held = json.loads(reply.payload)

@@ -1,0 +1,264 @@
+"""Whole runs through everything, and what is left of them when parts are killed."""
+
+import hashlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bakehouse.data.folders import read_card
+from bakehouse.data.known import BUILTIN
+from bakehouse.plan.code import pytorch_code
+from bakehouse.plan.plan import make_plan
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.record import Owner
+from bakehouse.runs.run import Checkpoint
+from bakehouse.settings import Settings
+from tests.whole import (
+    ENDLESS,
+    REFERENCE,
+    SHORT,
+    Home,
+    events_of,
+    home_up,
+    is_running,
+    kill,
+    put,
+    redis_pid,
+    wait_until,
+)
+from worker.dataset import load_data
+
+Fault = Callable[[Home, Owner], None]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Two workers, so that one can go on where the other stands still."""
+    with home_up(tmp_path_factory.mktemp("whole") / "home", workers=2) as home:
+        yield home
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What must be the same however often a run was interrupted."""
+
+    steps: list[dict[str, Any]]
+    epochs: list[dict[str, Any]]
+    best: Checkpoint
+    last: Checkpoint
+    reason: str
+    metrics: dict[str, float | None]
+
+
+@pytest.fixture(scope="module")
+def reference_id(home: Home) -> str:
+    """A run that nothing happened to."""
+    run_id = home.submit(REFERENCE)
+    record = home.wait_for(run_id, "succeeded", "failed")
+    assert (record.status, record.reason, record.attempt) == ("succeeded", "early_stopped", 1)
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def reference(home: Home, reference_id: str) -> Trace:
+    """What every other run of the recipe must leave."""
+    return trace(home, reference_id)
+
+
+def test_the_log_over_http_has_no_gap_and_the_service_has_no_torch(home: Home, reference_id: str) -> None:
+    events = home.get(f"/v1/runs/{reference_id}/events?limit=1000").json()["data"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[0]["type"] == "state"
+    assert events[-1]["type"] == "end"
+    pids = home.pids()
+    assert "libtorch" not in Path(f"/proc/{pids.service}/maps").read_text()
+    assert "libtorch" not in Path(f"/proc/{pids.supervisor}/maps").read_text()
+    assert "libtorch" in Path(f"/proc/{pids.workers[0]}/maps").read_text()
+
+
+def test_the_downloaded_best_gives_its_recorded_metrics_in_plain_torch(
+    home: Home, reference_id: str, tmp_path: Path
+) -> None:
+    run = home.get(f"/v1/runs/{reference_id}").json()
+    weights = home.get(f"/v1/runs/{reference_id}/checkpoints/best/model.safetensors").content
+    (tmp_path / "best.safetensors").write_bytes(weights)
+    recorded = home.get(f"/v1/runs/{reference_id}/checkpoints/best").json()["metrics"]
+    plan = make_plan(Recipe.model_validate_json(home.get(f"/v1/runs/{reference_id}/recipe").content), digits())
+    scope: dict[str, Any] = {}
+    with chdir(tmp_path):
+        exec(pytorch_code(plan), scope)  # noqa: S102 - a user runs it as a script
+    model: nn.Module = scope["model"]
+    data = load_data(plan, BUILTIN / "digits", torch.device("cpu"))
+    with torch.no_grad():
+        logits, targets = model(data.validation.inputs), data.validation.targets
+    assert (logits.argmax(1) == targets).double().mean().item() == recorded["validation_accuracy"]
+    assert F.cross_entropy(logits, targets).item() == pytest.approx(recorded["validation_loss"], rel=1e-6)
+    assert run["best"]["value"] == recorded["validation_loss"]
+
+
+def kill_training(home: Home, owner: Owner) -> None:
+    kill(owner.pid)
+
+
+def kill_worker(home: Home, owner: Owner) -> None:
+    kill(parent_of(owner.pid))
+
+
+def kill_supervisor(home: Home, owner: Owner) -> None:
+    kill(home.pids().supervisor)
+
+
+def kill_redis(home: Home, owner: Owner) -> None:
+    kill(redis_pid(home.redis_url))
+
+
+def kill_everything(home: Home, owner: Owner) -> None:
+    kill(*home.all_pids())
+    home.wait()
+    home.start()
+
+
+def end_and_start(home: Home, owner: Owner) -> None:
+    assert home.end() == 0
+    home.start()
+
+
+def pause_and_resume(home: Home, owner: Owner) -> None:
+    run_id = running(home, owner)
+    home.post(f"/v1/runs/{run_id}/pause")
+    home.wait_for(run_id, "paused")
+    home.post(f"/v1/runs/{run_id}/resume")
+
+
+def stand_still(home: Home, owner: Owner) -> None:
+    """Beyond the lease; it wakes up when another process has the run."""
+    run_id = running(home, owner)
+    os.kill(owner.pid, signal.SIGSTOP)
+    wait_until(lambda: (other := home.store.record(run_id).owner) is not None and other.nonce != owner.nonce)
+    os.kill(owner.pid, signal.SIGCONT)
+    wait_until(lambda: not is_running(owner.pid))
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts", "reason"),
+    [
+        (kill_training, 2, "worker_lost"),
+        (kill_worker, 2, "worker_lost"),
+        (kill_supervisor, 2, "preempted"),
+        (kill_redis, 1, "claimed"),
+        (kill_everything, 2, "worker_lost"),
+        (end_and_start, 2, "preempted"),
+        (pause_and_resume, 2, "paused_by_user"),
+        (stand_still, 2, "worker_lost"),
+    ],
+)
+def test_a_run_ends_with_the_same_bits_whatever_happens_to_it(
+    home: Home, reference: Trace, fault: Fault, attempts: int, reason: str
+) -> None:
+    run_id = home.submit(REFERENCE)
+    fault(home, home.wait_for_resume_state(run_id))
+    record = home.wait_for(run_id, "succeeded", "failed")
+    assert trace(home, run_id) == reference
+    assert (record.attempt, record.exact) == (attempts, True)
+    assert reason in [transition.reason for transition in record.transitions]
+
+
+def test_a_running_run_is_cancelled_by_its_worker(home: Home) -> None:
+    run_id, owner = train_endlessly(home)
+    home.post(f"/v1/runs/{run_id}/cancel")
+    assert home.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
+    wait_until(lambda: not is_running(owner.pid))
+
+
+def test_a_stopped_run_succeeds_with_its_best(home: Home) -> None:
+    run_id, _ = train_endlessly(home)
+    home.post(f"/v1/runs/{run_id}/stop")
+    record = home.wait_for(run_id, "succeeded", "failed")
+    assert record.reason == "stopped_by_user"
+    (best,) = (item for item in record.checkpoints if "best" in item.roles)
+    assert record.receipt is not None
+    assert record.receipt.weights_sha256 == best.sha256
+    weights = home.get(f"/v1/runs/{run_id}/checkpoints/best/model.safetensors").content
+    assert hashlib.sha256(weights).hexdigest() == best.sha256
+
+
+def test_what_waits_is_cancelled_at_once_and_a_stop_of_it_trains_one_epoch(home: Home) -> None:
+    busy = [train_endlessly(home)[0] for _ in range(2)]
+    queued, paused, stopped = (home.submit(ENDLESS) for _ in range(3))
+    for run_id in (paused, stopped):
+        assert home.post(f"/v1/runs/{run_id}/pause")["status"] == "paused"
+    for run_id in (queued, paused):
+        assert home.post(f"/v1/runs/{run_id}/cancel")["status"] == "cancelled"
+    assert home.post(f"/v1/runs/{stopped}/stop")["status"] == "queued"
+    for run_id in busy:
+        home.post(f"/v1/runs/{run_id}/cancel")
+    assert home.wait_for(stopped, "succeeded", "failed").reason == "stopped_by_user"
+    assert home.store.record(queued).attempt == home.store.record(paused).attempt == 0
+
+
+def test_a_run_whose_ring_was_lost_is_trained_all_the_same(home: Home) -> None:
+    settings = Settings(home=home.folder)
+    home.wait_for(put(home.store, settings, SHORT), "succeeded")
+
+
+def test_the_service_is_back_after_it_was_killed(home: Home) -> None:
+    service = home.pids().service
+    kill(service)
+    wait_until(lambda: home.child("service") not in (0, service))
+    run_id = home.store.page(limit=1).data[0].id
+    wait_until(lambda: answers(home, f"/v1/runs/{run_id}"))
+
+
+def train_endlessly(home: Home) -> tuple[str, Owner]:
+    """A run that only a request ends, once it has something to lose."""
+    run_id = home.submit(ENDLESS)
+    return run_id, home.wait_for_resume_state(run_id)
+
+
+def trace(home: Home, run_id: str) -> Trace:
+    """The run's results; on the way, what holds for every log."""
+    record, events = home.store.record(run_id), events_of(home.store, run_id)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.type for event in events].count("end") == 1
+    assert events[-1].type == "end"
+    steps = [event.data for event in events if event.type == "step"]
+    epochs = [{**event.data, "seconds": 0} for event in events if event.type == "epoch"]
+    assert [data["epoch"] for data in epochs] == list(range(1, len(epochs) + 1))
+    numbers = [data["step"] for data in steps]
+    assert numbers == sorted(set(numbers))
+    roles = {role: item for item in record.checkpoints for role in item.roles}
+    return Trace(steps, epochs, roles["best"], roles["last"], record.reason, record.metrics)
+
+
+def running(home: Home, owner: Owner) -> str:
+    """The run of an owner."""
+    records = (home.store.record(run_id) for run_id in home.store.owned())
+    return next(record.id for record in records if record.owner == owner)
+
+
+def answers(home: Home, path: str) -> bool:
+    """Whether the service does."""
+    try:
+        return home.get(path).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def parent_of(pid: int) -> int:
+    """From /proc."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def digits() -> Any:
+    """The card of the built-in set."""
+    return read_card(BUILTIN / "digits")
