@@ -121,8 +121,10 @@ class Home:
 
     def pids(self) -> "Pids":
         """Of the parts, once there is a worker."""
-        children = wait_until(lambda: children_of(supervisor) if (supervisor := self.child("worker.main")) else None)
-        return Pids(self.child("service"), self.child("worker.main"), children, redis_pid(self.redis_url))
+        supervisor = wait_until(lambda: self.child("worker.main"))
+        (nursery,) = wait_until(lambda: children_of(supervisor))
+        workers = wait_until(lambda: children_of(nursery))
+        return Pids(self.child("service"), supervisor, nursery, workers, redis_pid(self.redis_url))
 
     def child(self, module: str) -> int:
         """The child of `up` that runs a module; 0 if there is none at the moment."""
@@ -140,6 +142,7 @@ class Pids:
 
     service: int
     supervisor: int
+    nursery: int
     workers: list[int]
     redis: int
 
@@ -227,6 +230,13 @@ class Bakery:
     doorbell: Doorbell
     artifacts: Artifacts
     process: "subprocess.Popen[bytes]"
+    """The nursery."""
+
+    @property
+    def worker(self) -> int:
+        """The process that RQ knows."""
+        (pid,) = children_of(self.process.pid)
+        return pid
 
     def bake(self, recipe: Document) -> str:
         """The id of a new run, rung for."""
@@ -250,7 +260,7 @@ def worker_up(folder: Path, **environment: object) -> Iterator[Bakery]:
     with redis_server(folder) as redis_url:
         settings = Settings.model_validate(chosen | {"redis_url": redis_url})
         redis = connect(redis_url, patient=True)
-        process = start_worker(settings, "baker")
+        process = start_nursery(settings)
         bakery = Bakery(settings, redis, Store(redis), Doorbell(redis), Artifacts(settings.artifacts), process)
         try:
             wait_until(lambda: [worker for worker in bakery.store.workers() if worker.status == "idle"])
@@ -260,10 +270,10 @@ def worker_up(folder: Path, **environment: object) -> Iterator[Bakery]:
             process.wait(LIMIT_SECONDS)
 
 
-def start_worker(settings: Settings, name: str) -> "subprocess.Popen[bytes]":
-    """`python -m worker.warm` with these settings."""
+def start_nursery(settings: Settings) -> "subprocess.Popen[bytes]":
+    """`python -m worker.nursery` with these settings."""
     chosen = {f"BAKEHOUSE_{key.upper()}": str(value) for key, value in settings.model_dump(exclude_none=True).items()}
-    command = [sys.executable, "-P", "-m", "worker.warm", name, "--parent", str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "worker.nursery", "--parent", str(os.getpid())]
     return subprocess.Popen(command, env={**os.environ, **chosen})
 
 

@@ -6,12 +6,8 @@ kills owners that do not obey a cancel, and removes checkpoints that were replac
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -23,50 +19,16 @@ from bakehouse.runs.ring import Doorbell
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.identity import is_dead, kill
+from worker.slots import Process, Slot, end_all, spawn
 
 ROUND_SECONDS = 1.0
 GRACE_SECONDS = 30.0
 OBEY_MS = 20_000
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-STEADY_SECONDS = 60.0
 
 
-@dataclass
-class Slot:
-    """A worker process, and when it may be started again."""
-
-    name: str
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    start_at: float = 0.0
-    failures: int = 0
-
-    def keep_running(self) -> None:
-        """Starts it if it does not run and is not being waited for."""
-        if self.process is not None and self.process.poll() is not None:
-            self.schedule()
-        if self.process is None and monotonic() >= self.start_at:
-            self.started_at = monotonic()
-            self.process = start_worker(self.name)
-
-    def schedule(self) -> None:
-        """The pauses grow; a worker that lived for a minute starts them afresh."""
-        if monotonic() - self.started_at > STEADY_SECONDS:
-            self.failures = 0
-        pause = PAUSES[min(self.failures, len(PAUSES) - 1)]
-        code = self.process.returncode if self.process else None
-        print(f"{self.name} ended with code {code}: starting it again in {pause:g} s", file=sys.stderr, flush=True)
-        self.process, self.start_at, self.failures = None, monotonic() + pause, self.failures + 1
-
-
-def start_worker(name: str) -> subprocess.Popen[bytes]:
-    """A name of its own each time: RQ remembers dead ones for a while."""
-    unique = f"{name}-{os.getpid()}-{int(monotonic() * 1000)}"
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "worker.warm", unique, "--parent", str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def start_nursery(_: str) -> Process:
+    """The process that forks the workers."""
+    return spawn(["worker.nursery", "--parent", str(os.getpid())])
 
 
 class Supervisor:
@@ -75,7 +37,7 @@ class Supervisor:
     def __init__(self, settings: Settings, store: Store, doorbell: Doorbell) -> None:
         self.store, self.doorbell = store, doorbell
         self.artifacts = Artifacts(settings.artifacts)
-        self.slots = [Slot(f"{socket.gethostname()}-{number}") for number in range(1, settings.workers + 1)]
+        self.slots = [Slot("the nursery of the workers", start_nursery)] if settings.workers else []
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_round = monotonic()
 
@@ -147,16 +109,7 @@ class Supervisor:
 
     def end(self) -> None:
         """Workers save their states and end; those that do not are killed."""
-        processes = [slot.process for slot in self.slots if slot.process is not None]
-        for process in processes:
-            process.terminate()
-        deadline = monotonic() + GRACE_SECONDS
-        for process in processes:
-            try:
-                process.wait(max(0.1, deadline - monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_all(self.slots, grace=GRACE_SECONDS)
 
 
 def main() -> None:

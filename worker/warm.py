@@ -1,28 +1,20 @@
-"""`python -m worker.warm`: an RQ worker whose forked children find torch imported and warmed.
+"""An RQ worker whose forked children find torch imported and warmed.
 
-A child of it takes its first step 25 ms after the ring; one that imports torch itself, 1,600. The parent uses
-one thread and no GPU: after a second thread, or CUDA, children hang.
+A child of it takes its first step 25 ms after the ring; one that imports torch itself, 1,600.
 """
 
-import argparse
-import json
 import os
 import signal
 import socket
 from functools import cached_property
-from pathlib import Path
+from time import monotonic
 from typing import Any
 
-import torch
 from redis import Redis
 from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-import bakehouse.data
-from bakehouse.data.folders import read_card
-from bakehouse.plan.plan import make_plan
-from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Lost
 from bakehouse.runs.record import rfc3339
@@ -30,22 +22,13 @@ from bakehouse.runs.ring import QUEUE, Doorbell
 from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from worker.dataset import load_data
-from worker.device import device_class, device_memory, open_device, versions
 from worker.identity import die_with_parent
 from worker.jobs import train_next
-from worker.training import Training
 
-DIGITS = Path(bakehouse.data.__file__).parent / "builtin" / "digits"
-WARM_UP = {
-    "dataset": "digits",
-    "architecture": {"type": "cnn", "channels": [4], "hidden": [8]},
-    "norm": "batch_norm",
-    "dropout": 0.5,
-}
 # RQ asks again after 15 s less than this; Redis clients give up a silent answer after 10.
 WORKER_TTL = 20
 HEARTBEAT_TTL = 60.0
+TELL_SECONDS = 4.0
 
 
 class Ring(Job):
@@ -73,7 +56,7 @@ class WarmWorker(Worker):
         self.doorbell, self.artifacts = Doorbell(redis), Artifacts(settings.artifacts)
         self.about = about
         self.started = rfc3339(self.store.time_ms())
-        self.status = "starting"
+        self.told: tuple[str, float] = ("", 0.0)
         queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=Ring)
         super().__init__(
             [queue],
@@ -94,11 +77,13 @@ class WarmWorker(Worker):
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         """RQ's own, and ours for `GET /v1/workers`; RQ lets children beat too."""
         super().heartbeat(*args, **kwargs)
-        if not self.is_horse:
-            self.tell("busy" if self.horse_pid else "idle")
+        status = "busy" if self.horse_pid else "idle"
+        if not self.is_horse and (status != self.told[0] or monotonic() - self.told[1] > TELL_SECONDS):
+            self.tell(status)
 
     def tell(self, status: str) -> None:
         """What this worker is and does."""
+        self.told = (status, monotonic())
         now = self.store.now()
         run_id = self.owned_by_child() if status == "busy" else None
         info = {**self.about, "status": status, "run_id": run_id, "started_at": self.started, "seen_at": rfc3339(now)}
@@ -154,51 +139,11 @@ class WarmWorker(Worker):
             os.kill(self.horse_pid, signal.SIGTERM)
 
 
-def warm_up() -> None:
-    """One step of a small model: torch builds on first use what every child would build again."""
-    torch.set_num_threads(1)
-    plan = make_plan(read_recipe(WARM_UP), read_card(DIGITS))
-    device = torch.device("cpu")
-    training = Training(plan, load_data(plan, DIGITS, device), device)
-    next(training.run())
-
-
-def describe(settings: Settings) -> dict[str, Any]:
-    """The device as a child sees it: this process must never open a GPU."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        device = open_device(settings)
-        memory = device_memory(device, settings)
-        about = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
-        os.write(writing, json.dumps(about).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    about = json.loads(text)
-    assert isinstance(about, dict)
-    return about
-
-
-def main() -> None:
-    """Until SIGTERM, which lets the child save its state first."""
-    parser = argparse.ArgumentParser(prog="python -m worker.warm", description="One worker process.")
-    parser.add_argument("name")
-    parser.add_argument("--parent", type=int, help="end when this process does")
-    arguments = parser.parse_args()
-    if arguments.parent:
-        die_with_parent(arguments.parent, signal.SIGTERM)
-    settings = Settings()
+def serve(settings: Settings, name: str, about: dict[str, Any]) -> None:
+    """Works until SIGTERM, which lets the child save its state first; then nobody counts on this worker."""
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs to know its Redis")
-    warm_up()
-    about = describe(settings)
     Ring.memory_bytes = about["memory_bytes"]
-    worker = WarmWorker(settings, arguments.name, about, connect(settings.redis_url, patient=True))
+    worker = WarmWorker(settings, name, about, connect(settings.redis_url, patient=True))
     worker.work(logging_level="WARNING")
-
-
-if __name__ == "__main__":
-    main()
+    worker.store.remove_worker(name)

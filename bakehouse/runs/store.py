@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from redis import Redis
 from redis.backoff import ConstantBackoff, ExponentialBackoff
@@ -225,7 +225,7 @@ class Store:
     def _matching(self, filters: list[str], *, after: str | None, before: str | None) -> Iterator[str]:
         """Ids from the cursor on: walks the smallest index and asks the others."""
         smallest, *others = sorted(filters, key=self._redis.zcard) or [self._keys.runs()]
-        start = self._bound(after or before)
+        start = self._bound(after, "after") or self._bound(before, "before")
         while chunk := self._chunk(smallest, start, newest_first=before is None):
             ids = [wire.text(run_id) for run_id, _ in chunk]
             with self._redis.pipeline(transaction=False) as pipeline:
@@ -235,12 +235,12 @@ class Store:
             yield from (run_id for run_id, *found in zip(ids, *scores, strict=True) if None not in found)
             start = f"({chunk[-1][1]:.0f}"
 
-    def _bound(self, cursor: str | None) -> str | None:
+    def _bound(self, cursor: str | None, parameter: Literal["after", "before"]) -> str | None:
         if cursor is None:
             return None
         score = self._redis.zscore(self._keys.runs(), cursor)
         if score is None:
-            raise CursorNotFound(cursor)
+            raise CursorNotFound(cursor, parameter)
         return f"({score:.0f}"
 
     def _chunk(self, index: str, start: str | None, *, newest_first: bool) -> list[tuple[wire.Text, float]]:
@@ -318,6 +318,13 @@ class Store:
             pipeline.set(self._keys.worker(worker.name), worker.model_dump_json(), px=ttl_ms)
             pipeline.zremrangebyscore(self._keys.workers(), "-inf", now)
             pipeline.zadd(self._keys.workers(), {worker.name: now + ttl_ms})
+            pipeline.execute()
+
+    def remove_worker(self, name: str) -> None:
+        """A worker that has ended in order is not waited for."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.delete(self._keys.worker(name))
+            pipeline.zrem(self._keys.workers(), name)
             pipeline.execute()
 
     def workers(self) -> list[Worker]:

@@ -8,7 +8,6 @@ from time import monotonic
 
 import pytest
 
-import worker.main
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, PublishCheckpoint, Renew
 from bakehouse.runs.errors import OwnershipLost
@@ -20,7 +19,7 @@ from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
 from tests.whole import SHORT, put, wait_until
 from worker.identity import start_time, this_process
-from worker.main import OBEY_MS, Slot, Supervisor
+from worker.main import OBEY_MS, Supervisor
 
 # Nobody knows whether it lives.
 FAR = Owner(nonce="far", host="elsewhere", boot_id="", pid=1, start_time=1)
@@ -173,31 +172,3 @@ def publish_best(kitchen: Kitchen, run_id: str, epoch: int) -> str:
     best = Best(epoch=epoch, monitor="validation_loss", value=1 / epoch)
     kitchen.store.command(run_id, PublishCheckpoint("far", checkpoint, best))
     return stored.sha256
-
-
-def test_a_dead_worker_is_started_again_after_pauses_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(name: str) -> "subprocess.Popen[bytes]":
-        started.append(subprocess.Popen([sys.executable, "-c", f"raise SystemExit('no flour for {name}')"]))
-        return started[-1]
-
-    monkeypatch.setattr(worker.main, "start_worker", start)
-    monkeypatch.setattr(worker.main, "PAUSES", (0.0, 0.0, 600.0))
-    slot = Slot("baker")
-
-    def is_given_up() -> bool:
-        slot.keep_running()
-        return slot.start_at > monotonic()
-
-    wait_until(is_given_up)
-    slot.keep_running()
-    assert [process.returncode for process in started] == [1, 1, 1]
-    assert slot.process is None
-
-
-def test_a_worker_that_lived_long_starts_its_pauses_afresh() -> None:
-    slot = Slot("baker", started_at=LONG_AGO, failures=6)
-    slot.schedule()
-    assert slot.failures == 1
-    assert slot.start_at < monotonic() + 10
