@@ -1,0 +1,85 @@
+"""Batches: which rows, in which order, changed how."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.worker.tiny import FLOWERS, PICTURES, data_of, planned
+from worker.batches import Batch, Batches
+from worker.build import build_model
+from worker.training import fill_statistics
+
+CROP = [{"type": "random_crop", "padding": 3}]
+
+
+def batches_of(document: dict[str, Any], layout: torch.memory_format = torch.contiguous_format) -> Batches:
+    plan = planned(document)
+    data, model = data_of(plan), build_model(plan)
+    fill_statistics(model, data)
+    return Batches(plan, data, model[0], layout)
+
+
+def same(first: list[Batch], second: list[Batch]) -> bool:
+    pairs = zip(first, second, strict=True)
+    return all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in pairs)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 1024])
+def test_an_epoch_has_every_row_once_and_the_last_batch_is_kept(batch_size: int) -> None:
+    batches = batches_of({**FLOWERS, "norm": None, "batch_size": batch_size})
+    epoch = list(batches.from_step(0))
+    sizes = [len(targets) for _, targets in epoch]
+    assert len(epoch) == batches.steps_per_epoch
+    assert sizes[:-1] == [min(batch_size, 96)] * (len(sizes) - 1)
+    assert sum(sizes) == len(batches.inputs)
+    rows = [
+        (*row.tolist(), int(target)) for inputs, targets in epoch for row, target in zip(inputs, targets, strict=True)
+    ]
+    whole = zip(batches.inputs, batches.targets, strict=True)
+    assert sorted(rows) == sorted((*row.tolist(), int(target)) for row, target in whole)
+
+
+@pytest.mark.parametrize("augmentation", [[], CROP, [{"type": "input_noise"}], [*CROP, {"type": "input_noise"}]])
+def test_the_rest_of_an_epoch_is_the_epochs_tail(augmentation: list[Any]) -> None:
+    # 144 rows one by one are more than two blocks of 64 batches.
+    document = {**PICTURES, "norm": None, "batch_size": 1, "augmentation": augmentation}
+    whole = list(batches_of(document).from_step(144))
+    for done in (0, 1, 63, 64, 65, 143):
+        assert same(list(batches_of(document).from_step(144 + done)), whole[done:])
+
+
+def test_each_epoch_and_each_seed_has_an_order_of_its_own() -> None:
+    first, again, other = batches_of(FLOWERS), batches_of(FLOWERS), batches_of({**FLOWERS, "seed": 1})
+    assert torch.equal(first.order(3), again.order(3))
+    assert not torch.equal(first.order(0), first.order(1))
+    assert not torch.equal(first.order(0), other.order(0))
+
+
+def test_what_a_crop_pads_with_is_black_and_not_the_mean() -> None:
+    batches = batches_of({**PICTURES, "augmentation": CROP})
+    assert batches.normalize is not None
+    black = batches.normalize(torch.zeros(1, 1, 1, 1, dtype=torch.uint8)).item()
+    inputs, _ = next(batches.from_step(0))
+    assert black < -0.5
+    assert float((inputs == black).double().mean()) > 0.6
+
+
+@pytest.mark.parametrize("augmentation", [[], CROP])
+def test_inputs_come_normalised_and_in_the_layout_that_was_asked_for(augmentation: list[Any]) -> None:
+    batches = batches_of({**PICTURES, "augmentation": augmentation}, torch.channels_last)
+    inputs: Tensor = next(batches.from_step(0))[0]
+    assert inputs.dtype == torch.float32
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert float(inputs.min()) < -0.5
+
+
+def test_the_draw_of_a_step_does_not_depend_on_the_steps_before_it() -> None:
+    document = {**PICTURES, "augmentation": [{"type": "input_noise"}]}
+    batches = batches_of(document)
+    rows = batches.inputs[:5]
+    first = batches.transformed(rows, 4)
+    batches.transformed(rows, 5)
+    assert torch.equal(batches.transformed(rows, 4), first)
+    assert not torch.equal(batches.transformed(rows, 5), first)

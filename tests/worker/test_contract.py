@@ -1,0 +1,130 @@
+"""What holds for every variant of every ingredient, in a small recipe that it fits."""
+
+import math
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import pytest
+import torch
+
+from bakehouse.plan.layers import Conv, Denormalize, Linear, Norm, Normalize, walk
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.norm import BatchNorm, LayerNorm
+from bakehouse.recipe.problems import RecipeInvalid
+from tests.worker.tiny import Document, Outcome, bits, finished, gone_on, interrupted, measured, planned, training_of
+from tests.worker.variants import BASES, changes, name_of
+from worker.training import Training
+
+MIDDLE = 5
+"""Units of work: within the first validation, or just before it."""
+
+
+def with_change(base: Document, change: tuple[str, Any]) -> Document:
+    """Writes a variant into a recipe, in place of the family or of one choice in it."""
+    family, value = change
+    present = base.get(family)
+    if isinstance(value, dict) and isinstance(present, dict | str):
+        spelt = present if isinstance(present, dict) else {"dataset": {"id": present}}.get(family, {"type": present})
+        value = {**spelt, **value} if spelt.get("type") == value.get("type") else value
+    return {**base, family: value}
+
+
+def recipe_of(change: tuple[str, Any]) -> Document:
+    """The first base that the variant fits, one with the same architecture before others."""
+    family, value = change
+    wanted = value["type"] if family == "architecture" else None
+    for base in sorted(BASES, key=lambda base: wanted not in (None, planned(base).recipe.architecture.type)):
+        document = with_change(base, change)
+        try:
+            planned(document)
+        except RecipeInvalid:
+            continue
+        return document
+    raise AssertionError(f"{name_of(change)} fits none of the bases")
+
+
+def recipes() -> dict[str, Document]:
+    """By name; a choice that is the default is the recipe of its variant again."""
+    found: dict[str, tuple[str, Document]] = {}
+    for change in changes():
+        document = recipe_of(change)
+        found.setdefault(planned(document).recipe.sha256(), (name_of(change), document))
+    return dict(found.values())
+
+
+RECIPES = recipes()
+
+
+def planned_names(plan: Plan) -> set[str]:
+    """The tensors that the layers of a plan have."""
+    names: set[str] = set()
+    for name, layer in walk(plan.root):
+        match layer:
+            case Normalize():
+                own = ["shift", "scale"]
+            case Denormalize():
+                own = ["mean", "std"]
+            case Linear(bias=bias) | Conv(bias=bias):
+                own = ["weight", "bias"] if bias else ["weight"]
+            case Norm(spec=spec):
+                affine = spec.elementwise_affine if isinstance(spec, LayerNorm) else spec.affine
+                own = ["weight", "bias"] if affine else []
+                own += ["running_mean", "running_var", "num_batches_tracked"] if isinstance(spec, BatchNorm) else []
+            case _:
+                own = []
+        names |= {f"{name}.{tensor}" for tensor in own}
+    return names
+
+
+@cache
+def whole(name: str) -> tuple[Training, Outcome]:
+    """The recipe, trained without an interruption."""
+    training = training_of(RECIPES[name])
+    return training, finished(training)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_built_is_what_was_planned(name: str) -> None:
+    training = training_of(RECIPES[name])
+    assert set(training.model.state_dict()) == planned_names(training.plan)
+    assert sum(parameter.numel() for parameter in training.model.parameters()) == training.plan.estimate.parameters
+    assert len(training.parameters) == len(set(training.parameters)) == len(list(training.model.parameters()))
+    rows = training.data.test.inputs[:3]
+    with torch.inference_mode():
+        assert training.model.eval()(rows).shape == (3, training.plan.outputs)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_trains_and_every_number_is_finite(name: str) -> None:
+    training = training_of(RECIPES[name])
+    before = bits(training.weights())
+    told = [item for item in islice(training.run(), MIDDLE) if item is not None]
+    assert told
+    assert bits(training.weights()) != before
+    _, outcome = whole(name)
+    assert outcome.diverged_at is None
+    assert outcome.told[-1]["ending"] in ("epochs_done", "early_stopped")
+    numbers = [value for item in outcome.told for value in [*item.values(), *item.get("metrics", {}).values()]]
+    assert all(math.isfinite(value) for value in numbers if isinstance(value, float))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_killed_in_the_middle_it_ends_with_the_same_bits(name: str) -> None:
+    assert gone_on(RECIPES[name], *interrupted(RECIPES[name], MIDDLE)) == whole(name)[1]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_best_weights_reproduce_their_metrics_and_measuring_changes_nothing(name: str) -> None:
+    trained, outcome = whole(name)
+    fresh = training_of(RECIPES[name])
+    best = next(item for item in outcome.told if item.get("epoch") == trained.stopper.best_epoch and "is_best" in item)
+    assert trained.best_weights is not None
+    fresh.model.load_state_dict(trained.best_weights)
+    before = bits(fresh.weights())
+    first = measured(fresh, "validation")
+    torch.manual_seed(1)
+    assert measured(fresh, "validation") == first
+    assert bits(fresh.weights()) == before
+    assert first == {key: value for key, value in best["metrics"].items() if key.startswith("validation")}
+    assert measured(fresh, "test") == outcome.told[-1]["metrics"]

@@ -1,0 +1,175 @@
+"""`python -m worker.train` as a process of its own: exit codes, files, and going on after any end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.runs.commands import Claim
+from bakehouse.runs.transitions import MAX_ATTEMPTS_WITHOUT_PROGRESS
+from bakehouse.settings import Settings
+from tests.runs.examples import an_owner
+from tests.worker.tiny import PICTURES, Document
+from worker.train import main, open_ledger, train
+
+ROOT = Path(__file__).parents[2]
+RECIPE: Document = {
+    **PICTURES, "dataset": "digits", "augmentation": ["random_crop"], "epochs": 30, "early_stopping": None,
+}  # fmt: skip
+"""Half a second."""
+
+
+def start(recipe: Document, folder: Path) -> subprocess.Popen[str]:
+    """The command, with the recipe on its standard input."""
+    environment = {**os.environ, "BAKEHOUSE_DEVICE": "cpu", "BAKEHOUSE_THREADS": "1", "BAKEHOUSE_HOME": str(folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.train", "-", "-o", str(folder / "out")],
+        cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(recipe))
+    process.stdin.close()
+    return process
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, the events that it printed, and what else it said."""
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        events = [json.loads(line) for line in process.stdout]
+        return process.wait(60), events, process.stderr.read()
+
+
+def signalled(number: signal.Signals, *, at_epoch: int, folder: Path) -> int:
+    """The exit code of a process that gets a signal once it has told of an epoch."""
+    with start(RECIPE, folder) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["type"] == "epoch" and event["data"]["epoch"] >= at_epoch:
+                break
+        process.send_signal(number)
+        process.stdout.read()
+        return process.wait(60)
+
+
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "out" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def numbers(log: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Steps or epochs, without seconds."""
+    return [{**event["data"], "seconds": 0} for event in log if event["type"] == kind]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run without an interruption."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, events, _ = ended(start(RECIPE, folder))
+    assert code == 0
+    assert events == log_of(folder)
+    return folder
+
+
+def test_a_run_leaves_its_record_its_log_and_its_best(whole: Path) -> None:
+    record = json.loads((whole / "out" / "record.json").read_text(encoding="utf-8"))
+    log = log_of(whole)
+    assert (record["status"], record["seq"]) == ("succeeded", len(log))
+    assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
+    assert [event["epoch"] for event in numbers(log, "epoch")] == list(range(1, 31))
+    assert log[-1]["type"] == "end"
+    assert "head.weight" in safetensors.torch.load_file(whole / "out" / "best.safetensors")
+    assert not list((whole / "out").glob("artifacts/local/*/resume/*"))
+
+
+def test_killed_ended_and_killed_again_it_ends_with_the_same_bits(whole: Path, tmp_path: Path) -> None:
+    assert signalled(signal.SIGKILL, at_epoch=1, folder=tmp_path) == -signal.SIGKILL
+    assert signalled(signal.SIGTERM, at_epoch=2, folder=tmp_path) == 130
+    assert list((tmp_path / "out").glob("artifacts/local/*/resume/*"))
+    assert signalled(signal.SIGKILL, at_epoch=3, folder=tmp_path) == -signal.SIGKILL
+    code, events, _ = ended(start(RECIPE, tmp_path))
+    log = log_of(tmp_path)
+    assert code == 0
+    assert log[-len(events) :] == events
+    assert (tmp_path / "out/best.safetensors").read_bytes() == (whole / "out/best.safetensors").read_bytes()
+    assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
+    assert log[-1]["attempt"] == 4
+    for kind in ("step", "epoch"):
+        assert numbers(log, kind) == numbers(log_of(whole), kind)
+
+
+def test_a_loss_that_is_not_finite_is_exit_code_1(tmp_path: Path) -> None:
+    code, events, said = ended(start({**RECIPE, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}}, tmp_path))
+    assert code == 1
+    assert events[-1]["data"] == {"status": "failed", "reason": "non_finite"}
+    assert "The loss is not finite from step" in said
+
+
+def test_a_recipe_that_cannot_be_trained_is_exit_code_2(tmp_path: Path) -> None:
+    code, events, said = ended(start({**RECIPE, "dropout": {"type": "dropout", "p": 0.5}}, tmp_path))
+    assert (code, events) == (2, [])
+    assert said.startswith("/dropout/p: unknown field 'p': write rate")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("content", "said"), [('{"dataset": ', "line 1 column 13"), (None, "No such file")])
+def test_a_recipe_that_cannot_be_read_is_exit_code_2(
+    content: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recipe.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["worker.train", str(path), "-o", str(tmp_path / "out")])
+    assert main() == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Prepared:
+    return prepare(RECIPE, Catalog(Settings(home=tmp_path)), Limits(parameters=10**6))
+
+
+def test_events_that_no_record_counts_are_cut_off(prepared: Prepared, tmp_path: Path) -> None:
+    open_ledger(prepared, tmp_path).commit(Claim(an_owner(), 1000))
+    log = tmp_path / "events.jsonl"
+    before = log.read_bytes()
+    log.write_bytes(before + b'{"seq": 3}\n{"se')
+    ledger = open_ledger(prepared, tmp_path)
+    assert ledger.record.status == "queued"
+    lines = log.read_bytes().removeprefix(before).splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == [ledger.record.seq]
+
+
+def test_a_run_whose_process_died_again_and_again_is_over(
+    prepared: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(MAX_ATTEMPTS_WITHOUT_PROGRESS):
+        ledger = open_ledger(prepared, tmp_path)
+        ledger.commit(Claim(an_owner(), 1000))
+    assert train(prepared, tmp_path, Settings(home=tmp_path)) == 1
+    assert "5 attempts in a row died" in capsys.readouterr().err
+    assert open_ledger(prepared, tmp_path).record.status == "queued"
+
+
+def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_path: Path) -> None:
+    first = open_ledger(prepared, tmp_path).record
+    (tmp_path / "mine.txt").touch()
+    settings = Settings(home=tmp_path)
+    other = prepare({**RECIPE, "seed": 1}, Catalog(settings), Limits(parameters=10**6))
+    assert open_ledger(prepared, tmp_path).record.id == first.id
+    record = open_ledger(other, tmp_path).record
+    assert record.id != first.id
+    assert len((tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()) == record.seq
+    assert (tmp_path / "mine.txt").exists()

@@ -1,0 +1,58 @@
+"""Every variant of every family of the recipe language, read off its own classes."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.read import variants
+from bakehouse.recipe.recipe import Recipe
+from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document
+
+BASES: list[Document] = [
+    PICTURES,
+    {**FLOWERS, "norm": "batch_norm"},
+    PATIENTS,
+    {**PICTURES, "architecture": {"type": "resnet", "depth": 8}},
+    # Without a place for a norm or hidden dropout.
+    {**FLOWERS, "architecture": "linear"},
+]
+"""A variant is tried in each, the first that it fits is trained."""
+
+# A compiler costs half a minute; not a choice: version.
+LEFT_OUT = {"compile", "version"}
+OPTIONAL: dict[str, list[Any]] = {"label_smoothing": [0.1, {"epsilon": 0.1, "spread": "wrong_classes"}]}
+"""Choices that are neither a literal nor a truth value."""
+
+
+def choices(kind: type[Ingredient]) -> Iterator[tuple[str, Any]]:
+    """Each value of each field that has a few."""
+    for name, field in kind.model_fields.items():
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if name in LEFT_OUT or name == "type":
+                continue
+            if get_origin(inner) is Literal:
+                yield from ((name, value) for value in get_args(inner))
+            elif inner is bool:
+                yield from ((name, value) for value in (True, False))
+        yield from ((name, value) for value in OPTIONAL.get(name, []))
+
+
+def changes() -> Iterator[tuple[str, Any]]:
+    """A field of the recipe and what to write there."""
+    yield from choices(Recipe)
+    for family, field in Recipe.model_fields.items():
+        for tag, kind in variants(field.annotation).items():
+            typed = {"type": tag} if "type" in kind.model_fields else {}
+            if typed and kind is not Off:
+                yield family, typed
+            for name, value in choices(kind):
+                yield family, {**typed, name: value}
+
+
+def name_of(change: tuple[str, Any]) -> str:
+    """`norm:group_norm:affine=True`."""
+    family, value = change
+    if not isinstance(value, dict):
+        return f"{family}={value}"
+    fields = [f"{name}={choice}" for name, choice in value.items() if name != "type"]
+    return ":".join([family, *([value["type"]] if "type" in value else []), *fields])
