@@ -249,9 +249,16 @@ class Attempt:
     def failure(self, code: Reason, message: str, *, pointer: str | None = None, retryable: bool = False) -> Ending:
         """A failure that names its cause; the best so far is kept."""
         self.watchdog.is_waiting = True
-        if self.filer is not None and code != "storage_full":
-            self.filer.finish()
+        if self.filer is not None:
+            self.keep_best(self.filer)
         return Fail(self.nonce, Failure(code=code, message=message, pointer=pointer, retryable=retryable))
+
+    def keep_best(self, filer: Filer) -> None:
+        """The best that was not written yet. A disk that has no room now must not hide why the run failed."""
+        try:
+            filer.finish()
+        except (StorageFull, OSError) as error:
+            self.note("best_not_kept", f"The newest best could not be written: {error}")
 
     def internal_failure(self, error: Exception) -> Ending:
         """Our own mistake: the log of the worker has the traceback, the user the error's name."""

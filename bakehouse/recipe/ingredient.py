@@ -36,13 +36,16 @@ def part(kind: type[Ingredient]) -> BeforeValidator:
 
 
 def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], object]:
-    """Spells out one variant: a string names it, a number is the main field of `number`, null is none."""
+    """Spells out one variant: a string names it, null is none; a number is the main field of `number`, and an
+    object without a type is one."""
 
     def spell_out(value: object) -> object:
         if value is None:
             return {"type": "none"}
         if isinstance(value, str):
             return {"type": value}
+        if number is not None and isinstance(value, dict) and "type" not in value:
+            return {"type": number.model_fields["type"].default, **value}
         if number is not None and isinstance(value, int | float) and not isinstance(value, bool):
             return {"type": number.model_fields["type"].default, number.main: value}
         return value
@@ -73,7 +76,7 @@ def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
     kinds = get_args(family)
     names = Literal[tuple(kind.model_fields["type"].default for kind in kinds)]  # type: ignore[valid-type]
     forms: Any = Annotated[family, Field(discriminator="type")] | names
-    forms = forms | float if number is not None else forms
+    forms = forms | number | float if number is not None else forms
     forms = forms | short if short is not None else forms
     return forms | None if Off in kinds else forms
 

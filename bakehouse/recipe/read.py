@@ -4,7 +4,9 @@ import difflib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -16,6 +18,9 @@ from bakehouse.recipe.recipe import Recipe
 
 MAX_DEPTH = 32
 MAX_NUMBER_CHARACTERS = 64
+# A mebibyte holds half a million values; validating and naming them all would take minutes.
+MAX_VALUES = 10_000
+MAX_PROBLEMS = 100
 
 TYPE_NAMES = {
     "int_type": "integer", "float_type": "number", "string_type": "string", "bool_type": "true or false",
@@ -29,7 +34,8 @@ BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def parse_json(body: bytes | str) -> Any:
-    """One JSON document with one meaning: no NaN, no duplicate keys, no lone surrogates, depth up to 32.
+    """One JSON document with one meaning: no NaN, no duplicate keys, no lone surrogates, depth up to 32,
+    at most 10,000 values.
 
     Raises MalformedJson, which says where.
     """
@@ -42,14 +48,14 @@ def parse_json(body: bytes | str) -> Any:
             parse_float=finite_float,
             parse_int=short_int,
         )
-        check_depth(document)
+        check_size(document)
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedJson(f"not UTF-8: byte {error.start}") from error
     except UnicodeEncodeError as error:
         raise MalformedJson("half of a surrogate pair in a string") from error
     except json.JSONDecodeError as error:
-        raise MalformedJson(f"{error.msg}: line {error.lineno} column {error.colno}") from error
+        raise MalformedJson(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
         raise MalformedJson(f"nested deeper than {MAX_DEPTH}") from error
     return document
@@ -59,8 +65,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, refused where a key stands twice."""
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise MalformedJson(f"the key {json.dumps(twice[:64])} stands twice in one object")
     return result
 
@@ -84,17 +89,20 @@ def short_int(text: str) -> int:
     return int(text)
 
 
-def check_depth(document: Any) -> None:
-    """Counts nesting without recursion."""
-    level, depth = [document], 1
+def check_size(document: Any) -> None:
+    """Counts nesting and values without recursion."""
+    level, depth, values = children([document]), 1, 1
     while level:
         if depth > MAX_DEPTH:
             raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
+        values += sum(len(node) for node in level)
+        if values > MAX_VALUES:
+            raise MalformedJson(f"more than {MAX_VALUES} values")
         level = [child for node in level for child in children(node)]
         depth += 1
 
 
-def children(node: Any) -> Iterable[Any]:
+def children(node: Any) -> list[Any]:
     """What is nested in a container; containers count as a level, bare values do not."""
     inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     return [child for child in inside if isinstance(child, dict | list)]
@@ -103,14 +111,14 @@ def children(node: Any) -> Iterable[Any]:
 def read_recipe(document: Any) -> Recipe:
     """The recipe that a JSON document says, short forms spelt out.
 
-    Raises RecipeInvalid with every problem of the document.
+    Raises RecipeInvalid with every problem of the document, or its first hundred.
     """
     if not isinstance(document, dict):
         raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe is a JSON object")])
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise RecipeInvalid(translate(document, error.errors(include_url=False))) from error
+        raise RecipeInvalid(islice(translate(document, error.errors(include_url=False)), MAX_PROBLEMS)) from error
 
 
 def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
