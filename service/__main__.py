@@ -11,6 +11,7 @@ from bakehouse.settings import Settings
 from service.app import create_app, make_parts
 from service.deps import Parts
 from service.hub import Hub
+from service.protocol import Protocol
 
 GRACE_SECONDS = 5
 # Streams of a thousand readers, and room for the others.
@@ -70,7 +71,7 @@ def serve(settings: Settings, parts: Parts) -> None:
         print(f"INSECURE: anybody who reaches {settings.host}:{settings.port} may use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
-        create_app(parts), host=settings.host, port=settings.port, loop="uvloop", http="httptools", ws="none",
+        create_app(parts), host=settings.host, port=settings.port, loop="uvloop", http=Protocol, ws="none",
         lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
         timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MOST_CONNECTIONS,
     )  # fmt: skip

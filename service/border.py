@@ -1,15 +1,18 @@
 """What every request meets first and every answer last: an id, a limit, safe headers. Pure ASGI, so that streams
 keep their back-pressure."""
 
+import asyncio
 import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import REQUEST_ID, BodyTooLarge, FromAnotherPage, ServiceError, answer_to, render
+from bakehouse.runs.artifacts import WEIGHTS
+from service.errors import REQUEST_ID, BodyTooLarge, BodyTooSlow, FromAnotherPage, ServiceError, answer_to, render
 
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+BODY_SECONDS = 30
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -33,7 +36,14 @@ class Border:
         mark = marked(scope, send)
         if error := refusal(scope, self._max_body_bytes):
             return await render(scope, answer_to(error))(scope, receive, mark)
-        return await self._app(scope, limited(receive, self._max_body_bytes), mark)
+        return await self._app(as_get(scope), limited(receive, self._max_body_bytes), mark)
+
+
+def as_get(scope: Scope) -> Scope:
+    """HEAD is GET whose body the server leaves out; files have a HEAD of their own, and streams none."""
+    if scope["method"] != "HEAD" or scope["path"].endswith((WEIGHTS, "/events")):
+        return scope
+    return {**scope, "method": "GET"}
 
 
 def refusal(scope: Scope, max_body_bytes: int) -> ServiceError | None:
@@ -72,15 +82,22 @@ def marked(scope: Scope, send: Send) -> Send:
 
 
 def limited(receive: Receive, limit: int) -> Receive:
-    """Counts what comes, also where no length was declared."""
+    """Counts what comes, also where no length was declared, and does not wait for it for ever."""
     seen = 0
+    deadline: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def receive_limited() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, deadline
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise BodyTooSlow(BODY_SECONDS) from error
         seen += len(message.get("body", b""))
         if seen > limit:
             raise BodyTooLarge(limit)
+        if not message.get("more_body", False):
+            deadline = None
         return message
 
     return receive_limited

@@ -2,22 +2,24 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.recipe.read import parse_json
+from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
 from bakehouse.runs.errors import RunNotFound
+from bakehouse.runs.record import Idempotency
 from bakehouse.runs.ring import Doorbell
-from bakehouse.runs.store import Idempotency, Store
+from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
-from service.errors import SHOWN_CHARACTERS, Flaw, NotRestful, WrongContentType
+from service.errors import SHOWN_CHARACTERS, EncodedBody, Flaw, NotRestful, WrongContentType
 from service.hub import Hub
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
@@ -53,6 +55,8 @@ async def posted_json(request: Request) -> Any:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in JSON_TYPES:
         raise WrongContentType(JSON_TYPES[0])
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise EncodedBody
     return parse_json(await request.body())
 
 
@@ -62,7 +66,8 @@ async def idempotency_of(
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="Chosen by the client: the same key and body within 24 h give the first answer again.",
+            description="Chosen by the client: the same key and body (whatever its spaces and order) within 24 h "
+            "give the run that the first one made, as it is now, with `Idempotency-Replayed: true`.",
             min_length=1,
             max_length=255,
         ),
@@ -78,16 +83,23 @@ async def idempotency_of(
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """A misspelt filter would silently show everything."""
-    allowed = tuple(parameters(request.scope["route"].dependant))
-    unknown = [name for name in request.query_params if name not in allowed]
-    if unknown:
-        raise NotRestful(*(unknown_parameter(name, allowed) for name in unknown))
+    """A misspelt filter would silently show everything, and of one that stands twice the first would be dropped."""
+    takes_many = dict(parameters(request.scope["route"].dependant))
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    flaws = [unknown_parameter(name, tuple(takes_many)) for name in given if name not in takes_many]
+    flaws += [
+        Flaw(parameter=name, code="repeated_parameter", message="may stand here once only")
+        for name, count in given.items()
+        if count > 1 and not takes_many.get(name, True)
+    ]
+    if flaws:
+        raise NotRestful(*flaws[:MAX_PROBLEMS])
 
 
-def parameters(dependant: Dependant) -> Iterator[str]:
-    """The query parameters of a route and of what it depends on."""
-    yield from (field.alias for field in dependant.query_params)
+def parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """The query parameters of a route and of what it depends on, and whether each may stand there several times."""
+    for field in dependant.query_params:
+        yield field.alias, get_origin(field.field_info.annotation) is list
     for inner in dependant.dependencies:
         yield from parameters(inner)
 
@@ -103,10 +115,13 @@ def unknown_parameter(name: str, allowed: tuple[str, ...]) -> Flaw:
 
 def parse_labels(given: list[str]) -> dict[str, str]:
     """From `key:value` each."""
-    pairs = [label.partition(":") for label in given]
+    pairs = [label.partition(":") for label in set(given)]
     if not all(key and colon for key, colon, _ in pairs):
         raise NotRestful(Flaw(parameter="label", code="format", message="should be key:value"))
-    return {key: value for key, _, value in pairs}
+    labels = {key: value for key, _, value in pairs}
+    if len(labels) < len(pairs):
+        raise NotRestful(Flaw(parameter="label", code="conflict", message="no run has two values of one label"))
+    return labels
 
 
 CHANGE_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"

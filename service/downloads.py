@@ -11,12 +11,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from bakehouse.runs.run import Checkpoint
-from service.errors import RangeNotSatisfiable
+from service.errors import Outdated, RangeNotSatisfiable
 from service.waiting import matches
 
 BLOCK_BYTES = 1 << 20
 MEDIA_TYPE = "application/octet-stream"
-SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+# As many digits as Python turns into a number without complaint.
+SINGLE_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,4000})-([0-9]{0,4000})[ \t]*", re.IGNORECASE)
 
 
 class FileStream(StreamingResponse):
@@ -44,13 +45,15 @@ def blocks(file: BinaryIO, part: range) -> Iterator[bytes]:
 
 
 def download(path: Path, checkpoint: Checkpoint, filename: str, asked: Headers, *, only_head: bool) -> Response:
-    """200, 206 or 304, as the headers ask. Raises FileNotFoundError and RangeNotSatisfiable."""
+    """200, 206 or 304, as the headers ask. Raises FileNotFoundError, Outdated and RangeNotSatisfiable."""
     tag = f'"sha256-{checkpoint.sha256}"'
     headers = {
         "ETag": tag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(checkpoint.sha256)).decode()}:",
         "Cache-Control": "private, max-age=31536000, immutable",
     }
+    if not is_still(asked.get("if-match", "*"), tag):
+        raise Outdated
     if matches(asked.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     # Ranges are of GET alone.
@@ -71,10 +74,16 @@ def download(path: Path, checkpoint: Checkpoint, filename: str, asked: Headers, 
     return FileStream(file, part, status=206, headers=headers)
 
 
+def is_still(if_match: str, tag: str) -> bool:
+    """Strong comparison with each of the tags that the client has."""
+    given = [each.strip() for each in if_match.split(",")]
+    return "*" in given or tag in given
+
+
 def wanted_part(asked: Headers, tag: str, size: int) -> range | None:
     """The one range that was asked for; None is the whole: without a range, with several, with one that means
     nothing, or when what the client has is of another file."""
-    found = SINGLE_RANGE.fullmatch(asked.get("range", "").replace(" ", ""))
+    found = SINGLE_RANGE.fullmatch(asked.get("range", ""))
     if found is None or asked.get("if-range", tag) != tag:
         return None
     first, last = found.groups()

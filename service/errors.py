@@ -3,7 +3,10 @@
 ServiceError
 ├── FromAnotherPage       403
 ├── BodyTooLarge          413
+├── BodyTooSlow           408
 ├── WrongContentType      415
+├── EncodedBody           415
+├── Outdated              412
 ├── NotRestful            422: a parameter, a header or a field of a small body is wrong
 ├── CheckpointNotFound    404
 ├── RangeNotSatisfiable   416
@@ -13,8 +16,8 @@ Errors of recipes, runs, data sets, Redis and the framework are answered by thei
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -22,11 +25,12 @@ from urllib.parse import quote
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisSlow
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from bakehouse.data.errors import DatasetNotFound, DatasetNotReady
@@ -38,6 +42,10 @@ MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
 RETRY_SECONDS = "1"
 SHOWN_CHARACTERS = 200
+# Its disk is full, or too few replicas are there.
+REFUSES_WRITES = ("MISCONF", "NOREPLICAS")
+# A reply may be lost after the write.
+ASK_AGAIN = "Ask again; with the same Idempotency-Key nothing is done twice."
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +95,9 @@ class Answer:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+INTERNAL = Answer(name="internal", status=500, detail="This is an error of the service; its log says more.")
+
+
 class ServiceError(Exception):
     """What only HTTP knows of; its text is a sentence for the user."""
 
@@ -106,12 +117,33 @@ class BodyTooLarge(ServiceError):
         self.limit = limit
 
 
+class BodyTooSlow(ServiceError):
+    """A body that does not come to its end."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"The body did not come within {seconds} s.")
+
+
 class WrongContentType(ServiceError):
     """A body that does not say that it is JSON."""
 
     def __init__(self, wanted: str) -> None:
         super().__init__(f"The body must be sent with Content-Type: {wanted}.")
         self.wanted = wanted
+
+
+class EncodedBody(ServiceError):
+    """A body that is compressed."""
+
+    def __init__(self) -> None:
+        super().__init__("The body must be sent without a Content-Encoding.")
+
+
+class Outdated(ServiceError):
+    """What the client has is not what is here."""
+
+    def __init__(self) -> None:
+        super().__init__("The file here has none of the ETags in If-Match.")
 
 
 class NotRestful(ServiceError):
@@ -145,13 +177,24 @@ class NotReady(ServiceError):
 HANDLED: tuple[type[Exception], ...] = (
     HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunNotFound, CursorNotFound,
     IllegalTransition, IdempotencyMismatch, StorageFull, DatasetNotFound, DatasetNotReady, RedisAway, RedisSlow,
-    OutOfMemoryError, Exception,
+    ResponseError, ClientDisconnect, Exception,
 )  # fmt: skip
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """The one handler of every class in HANDLED."""
-    return render(request.scope, answer_to(error))
+    answer = answer_to(error)
+    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer = replace(answer, headers={"Allow": ", ".join(methods_here(request))})
+    return render(request.scope, answer)
+
+
+def methods_here(request: Request) -> Iterator[str]:
+    """Those of all routes of this path; the framework names those of the first."""
+    for method in ("DELETE", "GET", "HEAD", "PATCH", "POST"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 def answer_to(error: Exception) -> Answer:
@@ -180,18 +223,22 @@ def answer_to(error: Exception) -> Answer:
             headers = {"Retry-After": str(error.retry_after)}
             return Answer(name="dataset_not_ready", status=409, detail=str(error), headers=headers)
         case CursorNotFound():
-            flaw = Flaw(parameter="after", code="unknown_cursor", message="there is no such run to count pages from")
+            flaw = Flaw(
+                parameter=error.parameter, code="unknown_cursor", message="there is no such run to count pages from"
+            )
             return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
         case IdempotencyMismatch():
             return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
         case RedisAway() | RedisSlow():
-            return unavailable("redis_away", "Redis does not answer; nothing was accepted.")
-        case OutOfMemoryError():
-            return unavailable("redis_full", "Redis has no memory left; nothing was accepted.")
+            return unavailable("redis_away", f"Redis does not answer. {ASK_AGAIN}")
+        case ResponseError():
+            return of_redis(error)
         case StorageFull():
             return unavailable("storage_full", "There is no room on the disk.")
+        case ClientDisconnect():
+            return Answer(name="gone", status=400, detail="The body did not come to its end.")
         case _:
-            return Answer(name="internal", status=500, detail="This is an error of the service; its log says more.")
+            return INTERNAL
 
 
 def of_service(error: ServiceError) -> Answer:
@@ -203,6 +250,14 @@ def of_service(error: ServiceError) -> Answer:
             return Answer(name="body_too_large", status=413, detail=str(error))
         case WrongContentType():
             return Answer(name="wrong_content_type", status=415, detail=str(error))
+        case BodyTooSlow():
+            headers = {"Connection": "close"}
+            return Answer(name="slow", status=408, detail=str(error), headers=headers)
+        case EncodedBody():
+            headers = {"Accept-Encoding": "identity"}
+            return Answer(name="encoded_body", status=415, detail=str(error), headers=headers)
+        case Outdated():
+            return Answer(name="outdated", status=412, detail=str(error))
         case NotRestful(flaws=flaws):
             return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=flaws)
         case CheckpointNotFound():
@@ -212,6 +267,17 @@ def of_service(error: ServiceError) -> Answer:
             return Answer(name="range_not_satisfiable", status=416, detail=str(error), headers=headers)
         case _:
             return unavailable("not_ready", str(error))
+
+
+def of_redis(error: ResponseError) -> Answer:
+    """What Redis refuses: for a while, or because of an error of ours, which nobody else logs."""
+    if isinstance(error, OutOfMemoryError):
+        return unavailable("redis_full", "Redis has no memory left; nothing was accepted.")
+    if isinstance(error, ReadOnlyError) or str(error).startswith(REFUSES_WRITES):
+        log.warning("Redis takes no writes: %s", error)
+        return unavailable("redis_read_only", "Redis takes no writes now; nothing was accepted.")
+    log.error("Redis refused a command", exc_info=error)
+    return INTERNAL
 
 
 def of_framework(error: HTTPException) -> Answer:
@@ -234,7 +300,8 @@ def parameter_flaw(error: Any) -> Flaw:
 
 def field_flaw(error: ErrorDetails) -> Flaw:
     """pydantic's complaint of a field of a small body, without what was sent."""
-    return Flaw(pointer=pointer(error["loc"])[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+    where = [step for step in error["loc"] if step != "[key]"]  # pydantic's name for a key itself
+    return Flaw(pointer=pointer(where)[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
 
 
 def body_flaw(problem: Problem) -> Flaw:

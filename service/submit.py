@@ -14,9 +14,8 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition
-from bakehouse.runs.record import new_run
+from bakehouse.runs.record import Created, Idempotency, new_run
 from bakehouse.runs.run import Run
-from bakehouse.runs.store import Created, Idempotency
 from service.deps import Parts
 
 # A data set that is new is packed meanwhile.
@@ -114,7 +113,9 @@ def costs(plan: Plan) -> Costs:
 
 
 def submit(parts: Parts, document: Any, key: Idempotency | None, *, origin: str | None = None) -> Created:
-    """A queued run and a ring for it; the same again for the same key."""
+    """A queued run and a ring for it; the same again for the same key, whatever would be said of the recipe today."""
+    if key and (before := parts.store.first_answer(key)):
+        return before
     baked = prepared(parts, document)
     recipe = baked.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
@@ -127,6 +128,8 @@ def submit(parts: Parts, document: Any, key: Idempotency | None, *, origin: str 
 
 def retry(parts: Parts, run_id: str, key: Idempotency | None) -> Created:
     """The same recipe again, under the name and labels that the run has now."""
+    if key and (before := parts.store.first_answer(key)):
+        return before
     run = parts.store.get(run_id)
     if not run.is_over:
         raise IllegalTransition(run_id, status=run.status, request=run.request, asked="retried")

@@ -152,10 +152,11 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A user gives a run another name and other labels, whatever its state."""
+    """A user gives a run another name (unless `keep_name`), adds labels, and takes those away whose value is None."""
 
     name: str | None
-    labels: Mapping[str, str]
+    labels: Mapping[str, str | None]
+    keep_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)

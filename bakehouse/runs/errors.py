@@ -9,6 +9,8 @@ RunsError
 └── StorageFull          the artifact store has no room
 """
 
+from typing import Literal
+
 from bakehouse.runs.run import Request, Status
 
 
@@ -27,9 +29,9 @@ class RunNotFound(RunsError):
 class CursorNotFound(RunsError):
     """A page was asked for beside a run that does not exist."""
 
-    def __init__(self, cursor: str) -> None:
+    def __init__(self, cursor: str, parameter: Literal["after", "before"]) -> None:
         super().__init__(f"There is no run {cursor!r} to count pages from.")
-        self.cursor = cursor
+        self.cursor, self.parameter = cursor, parameter
 
 
 class IllegalTransition(RunsError):

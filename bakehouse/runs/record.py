@@ -81,6 +81,22 @@ class NewEvent:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's key for a POST, and what it posted."""
+
+    key: str
+    body_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new run, or the one that the same key made before."""
+
+    run: Run
+    replayed: bool
+
+
 def rfc3339(milliseconds: int) -> str:
     """UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)

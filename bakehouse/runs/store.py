@@ -4,7 +4,6 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
 from typing import Any, Literal
@@ -18,29 +17,13 @@ from bakehouse.runs import wire
 from bakehouse.runs.commands import Claim, Command, actor_of
 from bakehouse.runs.errors import CursorNotFound, IdempotencyMismatch, IllegalTransition, RunNotFound
 from bakehouse.runs.keys import Keys, digest
-from bakehouse.runs.record import NewEvent, Owner, Record, queue_place
+from bakehouse.runs.record import Created, Idempotency, NewEvent, Owner, Record, queue_place
 from bakehouse.runs.run import Actor, Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """A client's key for a POST, and what it posted."""
-
-    key: str
-    body_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A new run, or the one that the same key made before."""
-
-    run: Run
-    replayed: bool
 
 
 def connect(url: str, *, patient: bool) -> Redis:
@@ -74,11 +57,16 @@ class Store:
         write = self._write(None, record, events, "service", idempotency)
         reply = self._send(write)
         if idempotency and reply.outcome == "held":
-            return self._replayed(idempotency, reply)
+            return self._replayed(idempotency, reply.payload)
         return Created(self._public([record])[0], replayed=False)
 
-    def _replayed(self, idempotency: Idempotency, reply: wire.Reply) -> Created:
-        held = json.loads(reply.payload)
+    def first_answer(self, idempotency: Idempotency) -> Created | None:
+        """What the same key made before."""
+        held = self._redis.get(self._keys.idempotency(digest(idempotency.key)))
+        return None if held is None else self._replayed(idempotency, held)
+
+    def _replayed(self, idempotency: Idempotency, payload: Any) -> Created:
+        held = json.loads(payload)
         if held["body_sha256"] != idempotency.body_sha256:
             raise IdempotencyMismatch(idempotency.key)
         return Created(self.get(held["run_id"]), replayed=True)

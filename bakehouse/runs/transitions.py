@@ -56,12 +56,18 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
             return ask(record, request, now)
         case Resume():
             return resume(record, now)
-        case Rename(name=name, labels=labels):
-            return changed(record, now, name=name, labels=dict(labels)), []
+        case Rename():
+            return rename(record, command, now), []
         case Forget():
             return forget(record, now), []
         case _:
             return reduce_owned(record, command, now)
+
+
+def rename(record: Record, command: Rename, now: int) -> Record:
+    """Name and labels are merged here, so that two who change them at once lose nothing."""
+    labels = {key: value for key, value in {**record.labels, **command.labels}.items() if value is not None}
+    return changed(record, now, name=record.name if command.keep_name else command.name, labels=labels)
 
 
 def reduce_owned(record: Record, command: ByOwner, now: int) -> Reduced:

@@ -23,7 +23,7 @@ FAILURES = problems(404, 503)
 MOVED: dict[int | str, dict[str, Any]] = {307: {"description": "Of a role: where its epoch is."}}
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
-Which = Annotated[str, Path(description="An epoch, `best` or `last`.", max_length=9)]
+Which = Annotated[str, Path(description="An epoch, `best` or `last`.")]
 
 
 class Checkpoints(Model):
@@ -49,7 +49,7 @@ def get_checkpoint(run_id: RunId, which: Which, parts: PartsDep) -> Checkpoint |
 @router.get(f"/{{which}}/{WEIGHTS}", operation_id="get_weights", response_class=Response,
             responses={200: {"content": BINARY, "description": "The weights; they never change."},
                        206: {"content": BINARY, "description": "A part of them."}, 304: {"description": "The same."},
-                       **MOVED, **FAILURES, **problems(416)})  # fmt: skip
+                       **MOVED, **FAILURES, **problems(412, 416)})  # fmt: skip
 def get_weights(run_id: RunId, which: Which, parts: PartsDep, request: Request) -> Response:
     """The weights as one safetensors file, in whole or from a place on."""
     return weights(parts, run_id, which, request)
@@ -57,7 +57,7 @@ def get_weights(run_id: RunId, which: Which, parts: PartsDep, request: Request) 
 
 @router.head(f"/{{which}}/{WEIGHTS}", operation_id="head_weights", response_class=Response,
              responses={200: {"description": "What GET would say."}, 304: {"description": "The same."},
-                        **MOVED, **FAILURES})  # fmt: skip
+                        **MOVED, **FAILURES, **problems(412)})  # fmt: skip
 def head_weights(run_id: RunId, which: Which, parts: PartsDep, request: Request) -> Response:
     """Size and digest of the weights."""
     return weights(parts, run_id, which, request)

@@ -45,7 +45,7 @@ async def get_run_events(
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the next event.")] = 0,
 ) -> EventPage | Response:
     """With `Accept: text/event-stream` a stream from `after` (or `Last-Event-ID`) to the run's end; else a page."""
-    if "text/event-stream" in accept:
+    if "text/event-stream" in accept.lower():
         return await stream(parts, run_id, after if last_seen is None else last_seen)
     await parts.hub.ready()
     events = await new_events(parts.hub, parts.store, run_id, after=after, limit=limit + 1, seconds=wait)
@@ -77,6 +77,7 @@ async def follow_runs(
     if bool(run) == bool(label):
         raise NotRestful(Flaw(parameter="run", code="missing", message="either run=... or label=key:value"))
     await parts.hub.ready()
+    await run_in_threadpool(parts.store.ping)
     for run_id in run:
         await run_in_threadpool(parts.store.head, run_id)
     selection = Selection(runs=frozenset(run), labels=tuple(parse_labels(label).items()))

@@ -1,5 +1,6 @@
 """/v1/runs: submit, look, ask, rename, delete."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -10,8 +11,8 @@ from bakehouse.model import Model
 from bakehouse.recipe.recipe import LabelKey, LabelValue, Recipe
 from bakehouse.runs.commands import Ask, Command, Rename, Resume
 from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.record import Created
 from bakehouse.runs.run import Page, Run, Status
-from bakehouse.runs.store import Created
 from service.deps import (
     IdempotencyKey,
     IfNoneMatch,
@@ -125,7 +126,14 @@ def get_run_metrics(
     run_id: RunId,
     parts: PartsDep,
     names: Annotated[list[str], Query(description="Metrics, separated by commas; by default all.")] = [],  # noqa: B006
-    max_points: Annotated[int | None, Query(ge=1, le=1_000_000, description="Rows; extremes are kept.")] = None,
+    max_points: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=1_000_000,
+            description="About so many rows of each; the ends and each column's extremes stay, if need be as more.",
+        ),
+    ] = None,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - the parameter's name
 ) -> Metrics | Response:
     """Columns by epoch and by step."""
@@ -167,7 +175,7 @@ def ask(parts: Parts, run_id: str, command: Command) -> Run:
     return wake(parts, parts.store.get(run_id))
 
 
-@router.post("/{run_id}/retry", status_code=201, operation_id="retry_run", responses=problems(404, 409, 422, 503))
+@router.post("/{run_id}/retry", status_code=201, operation_id="retry_run", responses=problems(400, 404, 409, 422, 503))
 def retry_run(run_id: RunId, parts: PartsDep, response: Response, key: IdempotencyKey) -> Run:
     """A new run of the same recipe that names this one as its origin; this one must be over."""
     return announce(retry(parts, run_id, key), response)
@@ -178,11 +186,9 @@ def retry_run(run_id: RunId, parts: PartsDep, response: Response, key: Idempoten
 def change_run(run_id: RunId, document: PostedJson, parts: PartsDep) -> Run:
     """Another name, other labels."""
     patch = read_patch(document)
-    run = parts.store.get(run_id)
-    labels = {key: value for key, value in {**run.labels, **patch.labels}.items() if value is not None}
-    refuse_many(labels)
-    name = patch.name if "name" in patch.model_fields_set else run.name
-    parts.store.command(run_id, Rename(name, labels))
+    refuse_many({**parts.store.record(run_id).labels, **patch.labels})
+    keep_name = "name" not in patch.model_fields_set
+    parts.store.command(run_id, Rename(patch.name, patch.labels, keep_name=keep_name))
     return parts.store.get(run_id)
 
 
@@ -194,9 +200,9 @@ def read_patch(document: Any) -> RunPatch:
         raise NotRestful(*(field_flaw(each) for each in error.errors(include_url=False))) from error
 
 
-def refuse_many(labels: dict[str, str]) -> None:
+def refuse_many(labels: Mapping[str, str | None]) -> None:
     """As many as a recipe may have."""
-    if len(labels) > 32:
+    if sum(value is not None for value in labels.values()) > 32:
         raise NotRestful(Flaw(pointer="/labels", code="too_long", message="a run has at most 32 labels"))
 
 

@@ -41,9 +41,9 @@ from bakehouse.runs.errors import (
     RunsError,
 )  # fmt: skip
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.record import Record
+from bakehouse.runs.record import Idempotency, Record
 from bakehouse.runs.run import Page, Worker
-from bakehouse.runs.store import Idempotency, Store, connect
+from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from tests.runs.examples import ADVICE, RECEIPT, a_checkpoint, a_run, an_owner
 
@@ -391,7 +391,7 @@ def test_filters_combine(store: Store, monkeypatch: pytest.MonkeyPatch, chunk: i
 
 def test_a_renamed_run_is_found_by_its_new_labels_alone(store: Store) -> None:
     run_id = submitted(store, labels={"study": "old"})
-    store.command(run_id, Rename(None, {"study": "new"}))
+    store.command(run_id, Rename(None, {"study": "new", "gone": None}))
     assert ids(store.page(labels={"study": "old"})) == []
     assert ids(store.page(labels={"study": "new"})) == [run_id]
 

@@ -381,6 +381,8 @@ def test_a_run_keeps_its_first_start() -> None:
 def test_a_run_is_renamed_in_any_state(record: Record) -> None:
     renamed, events = reduce(record, Rename("b", {"x": "y"}), NOW)
     assert (renamed.name, renamed.labels, renamed.status, events) == ("b", {"x": "y"}, record.status, [])
+    again, _ = reduce(renamed, Rename(None, {"x": None, "z": "1"}, keep_name=True), NOW)
+    assert (again.name, again.labels) == ("b", {"z": "1"})
 
 
 def test_what_everybody_sees_is_a_run() -> None:

@@ -25,7 +25,7 @@ def test_fields_of_the_script_are_not_the_records() -> None:
 
 def test_only_what_changed_is_written() -> None:
     running = reduce(RECORD, Claim(an_owner(), 10_000), 5)[0]
-    assert encode(RECORD, reduce(RECORD, Rename("b", {}), 0)[0]).keys() == {"name", "labels"}
+    assert encode(RECORD, reduce(RECORD, Rename("b", {"x": "y"}), 0)[0]).keys() == {"name", "labels"}
     logged = reduce(running, LogEvents("first", (StepEntry(1, {}),)), 9)[0]
     assert encode(running, logged).keys() == {"logged_step", "updated_at"}
 

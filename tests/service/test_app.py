@@ -1,10 +1,13 @@
 """What holds on every route: errors, headers, limits, the description."""
 
+import gzip
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -138,6 +141,8 @@ def test_the_description_names_every_failure_and_the_recipe(api: httpx.Client) -
         assert all(list(answer["content"]) == ["application/problem+json"] for answer in failures)
     schemas = document["components"]["schemas"]
     assert {"Recipe", "Run", "ProblemDocument", "Event", "RunEvent", "GroupNorm", "RunPatch"} <= schemas.keys()
+    fields = [field for schema in schemas.values() for field in schema.get("properties", {}).values()]
+    assert not any(isinstance(field.get("default"), dict | list) for field in fields)
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= schemas.keys()
 
@@ -173,3 +178,110 @@ def test_it_refuses_to_start_unsafe_or_blind(settings: dict[str, str], words: st
     assert ended.returncode == 2
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{" + ",".join(f'"{number}": 1' for number in range(90_000)) + ', "89999": 1}',
+        '{"dataset": "iris", "architecture": "linear", "regularizer": [' + ",".join(["{}"] * 300_000) + "]}",
+        '{"regularizer": [' + ",".join(["1"] * 10_001) + "]}",
+    ],
+    ids=["a key twice", "empty objects", "numbers"],
+)
+def test_a_body_within_the_limit_keeps_nobody_busy(api: httpx.Client, body: str) -> None:
+    problem(api.post("/v1/runs", content=body, headers=JSON), 400)
+
+
+def test_of_very_many_problems_some_are_told(api: httpx.Client) -> None:
+    recipe = {**RECIPE, "regularizer": [{}] * 4000, **{f"field{number}": 1 for number in range(4000)}}
+    errors = problem(api.post("/v1/runs", json=recipe), 422)["errors"]
+    assert isinstance(errors, list)
+    assert len(errors) == 100
+
+
+def test_compressed_bodies_are_415(api: httpx.Client) -> None:
+    answer = api.post("/v1/runs", content=gzip.compress(b"{}"), headers={**JSON, "content-encoding": "gzip"})
+    problem(answer, 415)
+    assert answer.headers["accept-encoding"] == "identity"
+    assert api.post("/v1/runs", json=RECIPE, headers={"content-encoding": "identity"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/runs", "GET, POST"),
+        ("/v1/runs/run_222222222222", "DELETE, GET, PATCH"),
+        ("/v1/runs/run_222222222222/cancel", "POST"),
+        ("/v1/runs/run_222222222222/checkpoints/1/model.safetensors", "GET, HEAD"),
+        ("/healthz/live", "GET"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(api: httpx.Client, path: str, methods: str) -> None:
+    for method in ("PUT", "OPTIONS", "TRACE"):
+        answer = api.request(method, path)
+        problem(answer, 405)
+        assert answer.headers["allow"] == methods
+
+
+def test_head_is_get_without_a_body(api: httpx.Client) -> None:
+    run = api.post("/v1/runs", json=RECIPE).json()["id"]
+    for path in ("/", "/v1/runs", f"/v1/runs/{run}", "/healthz/live", "/docs", "/openapi.json", "/nope"):
+        got, head = api.get(path), api.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+    for path in (f"/v1/runs/{run}/events", f"/v1/events?run={run}", f"/v1/runs/{run}/cancel"):
+        assert api.head(path, headers={"accept": "text/event-stream"}).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("status=queued&status=running", "status"),
+        ("limit=1&limit=2", "limit"),
+        ("label=a:1&label=a:2", "label"),
+        ("before=run_222222222222", "before"),
+        ("after=run_222222222222", "after"),
+    ],
+)
+def test_what_a_query_cannot_mean_is_422(api: httpx.Client, query: str, parameter: str) -> None:
+    errors = problem(api.get(f"/v1/runs?{query}"), 422)["errors"]
+    assert isinstance(errors, list)
+    assert errors[0]["parameter"] == parameter
+
+
+def say(address: str, said: bytes) -> socket.socket:
+    place = urlsplit(address)
+    connection = socket.create_connection((place.hostname, place.port), timeout=30)
+    connection.sendall(said)
+    return connection
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """All that comes until the service ends the connection."""
+    with connection:
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"BREW / HTTP/1.1\r\nhost: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 70_000, 431),
+    ],
+)
+def test_what_is_no_request_is_a_problem_and_ends_the_connection(address: str, said: bytes, status: int) -> None:
+    head, _, body = answer_of(say(address, said)).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"content-type: application/problem+json" in head
+    assert json.loads(body)["status"] == status
+
+
+def test_a_request_that_does_not_come_holds_no_connection(address: str) -> None:
+    whole, half = b"GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /healthz/live HTTP/1.1\r\nx-slow: "
+    silent, slow, kept = (say(address, said) for said in (b"", half, whole + half))
+    assert answer_of(silent).startswith(b"HTTP/1.1 408 ")
+    assert answer_of(slow).startswith(b"HTTP/1.1 408 ")
+    got = answer_of(kept)
+    assert (got.count(b"HTTP/1.1 200 "), got.count(b"HTTP/1.1 408 ")) == (1, 1)

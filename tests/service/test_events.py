@@ -61,10 +61,29 @@ def test_a_run_that_is_over_is_replayed_and_then_204(api: httpx.Client, oven: Ov
         assert api.get(f"/v1/runs/{run}/events?after={seen}", headers=STREAM).status_code == 204
 
 
+@pytest.mark.parametrize("seen", ["garbage", "-1", "1.5", "1e2", "", "9" * 20])
+def test_an_id_that_no_event_has_is_422(api: httpx.Client, oven: Oven, seen: str) -> None:
+    run = create(api)
+    answer = api.get(f"/v1/runs/{run}/events", headers={**STREAM, "Last-Event-ID": seen})
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "Last-Event-ID")
+
+
+def test_an_id_that_was_lost_starts_from_the_snapshot(api: httpx.Client, oven: Oven) -> None:
+    run = create(api)
+    oven.claim(run)
+    head = oven.store.head(run)
+    stream = follow(api, f"/v1/runs/{run}/events", str(head + 7))
+    first = next(stream)
+    assert (first.event, first.id, first.json()) == ("reset", str(head), {"snapshot": f"/v1/runs/{run}"})
+    oven.epoch(run, 1)
+    assert int(next(stream).id) == head + 1
+    stream.close()  # type: ignore[attr-defined]
+
+
 def test_what_a_stream_says_of_itself(api: httpx.Client, oven: Oven) -> None:
     run = create(api)
     oven.bake(run)
-    answer = api.get(f"/v1/runs/{run}/events", headers=STREAM)
+    answer = api.get(f"/v1/runs/{run}/events", headers={"accept": "Text/Event-Stream"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-store", "no")
     first, *others, last = answer.text.split("\n\n")

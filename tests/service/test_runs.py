@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -139,11 +140,11 @@ def test_name_and_labels_change_and_nothing_else(api: httpx.Client) -> None:
     for wrong, where in [
         ({"status": "failed"}, "/status"),
         ({"name": ""}, "/name"),
-        ({"labels": {"a:b": "c"}}, "/labels"),
+        ({"labels": {"a:b": "c"}}, "/labels/a:b"),
     ]:
         answer = api.patch(f"/v1/runs/{run}", json=wrong)
         assert answer.status_code == 422
-        assert answer.json()["errors"][0]["pointer"].startswith(where)
+        assert answer.json()["errors"][0]["pointer"] == where
 
 
 def test_the_etag_ignores_progress_and_follows_the_rest(api: httpx.Client, oven: Oven) -> None:
@@ -213,3 +214,45 @@ def test_what_waits_and_why(api: httpx.Client) -> None:
     assert [(waiting["position"], waiting["run_id"]) for waiting in line["data"]] == list(enumerate(runs, start=1))
     assert line["data"][0]["reason"] == "no worker is running"
     assert api.get("/v1/workers").json() == {"data": []}
+
+
+def test_changes_at_once_lose_nothing(api: httpx.Client) -> None:
+    run = create(api)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: api.patch(f"/v1/runs/{run}", json={"labels": {f"k{n}": "v"}}), range(24)))
+        list(threads.map(lambda change: api.patch(f"/v1/runs/{run}", json=change), [{"name": "n"}, {"labels": {}}] * 8))
+    changed = api.get(f"/v1/runs/{run}").json()
+    assert (changed["name"], len(changed["labels"])) == ("n", 24)
+    assert api.patch(f"/v1/runs/{run}", json={"labels": {f"more{n}": "v" for n in range(9)}}).status_code == 422
+
+
+def test_one_key_at_once_makes_one_run(api: httpx.Client) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(
+            threads.map(lambda _: api.post("/v1/runs", json=RECIPE, headers={"Idempotency-Key": "k"}), range(20))
+        )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == 19
+
+
+def test_a_key_gives_its_answer_again_whatever_has_changed(api: httpx.Client, oven: Oven) -> None:
+    recipe, key = {**RECIPE, "architecture": {"type": "mlp", "hidden": 4096}}, {"Idempotency-Key": "k"}
+    run = api.post("/v1/runs", json=recipe, headers=key).json()["id"]
+    now = "2026-01-31T12:00:00.000Z"
+    small = Worker(
+        name="w", host="h", pid=1, device="cpu", memory_bytes=1000, status="idle", started_at=now, seen_at=now
+    )
+    oven.store.put_worker(small, ttl=60)
+    assert api.post("/v1/runs", json=recipe).status_code == 422
+    assert api.post("/v1/runs", json=recipe, headers=key).json()["id"] == run
+    api.post(f"/v1/runs/{run}/cancel")
+    for wrong in ("/v1/runs?validate_only=true", f"/v1/runs/{run}/retry"):
+        assert api.post(wrong, json=recipe, headers=key).status_code == 422
+
+
+def test_labels_may_hold_anything(api: httpx.Client) -> None:
+    odd = {"ä/ö%2f?#&": "x:y\u2028\0 \U0001f35e", "none": ""}
+    run = create(api, labels=odd)
+    for key, value in odd.items():
+        assert [each["id"] for each in api.get("/v1/runs", params={"label": f"{key}:{value}"}).json()["data"]] == [run]

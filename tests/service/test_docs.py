@@ -1,0 +1,29 @@
+"""The documentation as a browser shows it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+# The sandbox needs rights that containers rarely have; the rest keeps the browser's own calls home out of the way.
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--enable-logging=stderr", "--v=0",
+    "--virtual-time-budget=20000", "--dump-dom",
+]  # fmt: skip
+
+
+def test_the_page_shows_every_operation_within_its_policy(api: httpx.Client, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium")
+    command = [chromium, *FLAGS, f"--user-data-dir={tmp_path}", str(api.base_url.join("/docs"))]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    described = api.get("/openapi.json").json()["paths"].values()
+    operations = [operation["operationId"] for path in described for operation in path.values()]
+    assert [name for name in operations if f'{name}"' not in shown.stdout] == []
+    # Whatever another host is asked for, the policy refuses, and the console says so.
+    assert "CONSOLE" not in shown.stderr

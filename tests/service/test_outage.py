@@ -1,0 +1,96 @@
+"""Redis freezes, fills up or takes no writes while the service runs."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.service.conftest import end, start_service
+from tests.service.owner import RECIPE
+from tests.service.test_app import problem
+from tests.service.test_events import start_redis
+from tests.service.test_runs import create
+
+WITHOUT_REDIS = {"/", "/healthz/live", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/datasets",
+                 "/v1/datasets/{dataset_id}"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"unix://{tmp_path_factory.mktemp('outage') / 'r.sock'}"
+
+
+@pytest.fixture(scope="module")
+def redis(redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    server = start_redis(Path(redis_url.removeprefix("unix://")).parent, redis_url)
+    yield server
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def client(
+    redis: "subprocess.Popen[bytes]", redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    process, address = start_service(redis_url, tmp_path_factory.mktemp("home"))
+    with httpx.Client(base_url=address, timeout=20, trust_env=False) as client:
+        yield client
+    end(process)
+
+
+def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request]:
+    paths = client.get("/openapi.json").json()["paths"]
+    asked = [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    filled = [(method, path.replace("{run_id}", run).replace("{which}", "best"))
+              for method, path in asked if path not in WITHOUT_REDIS]  # fmt: skip
+    body = json.dumps(RECIPE)
+    headers = {"content-type": "application/json", "accept": "text/event-stream"}
+    return [
+        client.build_request(method, path + ("?label=a:b" if path == "/v1/events" else ""), headers=headers,
+                             content={"POST": body, "PATCH": "{}"}.get(method))
+        for method, path in filled
+    ]  # fmt: skip
+
+
+def test_every_route_says_that_redis_is_away_and_nothing_is_half_done(
+    client: httpx.Client, redis: "subprocess.Popen[bytes]"
+) -> None:
+    run = create(client)
+    requests = requests_of_all_routes(client, run)
+    before = client.get("/v1/runs").json()
+    redis.send_signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(len(requests)) as threads:
+            answers = list(threads.map(client.send, requests))
+    finally:
+        redis.send_signal(signal.SIGCONT)
+    assert {f"{answer.request.method} {answer.url.path}": answer.status_code for answer in answers} == {
+        f"{request.method} {request.url.path}": 503 for request in requests
+    }
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
+    assert client.get("/v1/runs").json() == before
+    assert client.get("/healthz/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name"), [("maxmemory", 1, "full"), ("min-replicas-to-write", 1, "read_only")]
+)
+def test_what_redis_does_not_take_is_503(
+    client: httpx.Client, redis_url: str, setting: str, value: int, name: str
+) -> None:
+    before = client.get("/v1/runs").json()
+    with Redis.from_url(redis_url) as redis:
+        redis.config_set(setting, value)
+        try:
+            refused = problem(client.post("/v1/runs", json=RECIPE), 503)
+        finally:
+            redis.config_set(setting, 0)
+    assert refused["type"] == f"urn:bakehouse:problem:redis_{name}"
+    assert client.get("/v1/runs").json() == before
+    assert create(client)
