@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from bakehouse.client import Client, ClientRun
+from bakehouse.data.folders import read_card
+from bakehouse.data.known import BUILTIN
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, Cancel, EpochEntry, Fail, LogEvents, Pause, PublishCheckpoint, Succeed
 from bakehouse.runs.record import Owner, Record
@@ -40,6 +42,7 @@ class Baker:
     store: Store
     artifacts: Artifacts
     epoch: dict[str, int] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
 
     def claim(self) -> Record:
         """The next waiting run."""
@@ -52,10 +55,17 @@ class Baker:
         for loss in losses:
             epoch = self.epoch[run_id] = self.epoch.get(run_id, 0) + 1
             metrics = {"train_loss": loss / 2, "validation_loss": loss, "validation_accuracy": 1 - loss / 10}
-            entry = EpochEntry(epoch, epoch * STEPS, metrics)
+            entry = EpochEntry(epoch, epoch * STEPS, metrics, self.standing(run_id, loss))
             epochs = self.store.record(run_id).progress.epochs
             progress = Progress(epoch=epoch, epochs=epochs, step=epoch * STEPS, steps=epochs * STEPS)
             self.store.command(run_id, LogEvents(NONCE, (entry,), progress))
+
+    def standing(self, run_id: str, loss: float) -> dict[str, bool | int]:
+        """Whether it is the best yet, and how long ago that was."""
+        losses = self.losses.setdefault(run_id, [])
+        losses.append(loss)
+        since = len(losses) - 1 - losses.index(min(losses))
+        return {"is_best": since == 0, "epochs_since_best": since}
 
     def keep(self, run_id: str, weights: bytes, *, loss: float = 0.5) -> str:
         """The present epoch's weights become the best; their digest."""
@@ -94,8 +104,9 @@ class Baker:
         return digest
 
 
+DIGITS = read_card(BUILTIN / "digits")
 RECEIPT = Receipt(
-    recipe_sha256="0" * 64, dataset_fingerprint="sha256:0", weights_sha256=None, versions={"torch": "2.13.0"},
+    recipe_sha256="0" * 64, dataset_fingerprint=DIGITS.fingerprint, weights_sha256=None, versions={"torch": "2.13.0"},
     device="cpu", threads=1, seed=0, exact=True, peak_memory_bytes=1, device_seconds=0.5,
 )  # fmt: skip
 

@@ -10,12 +10,11 @@ from typing import Any
 from bakehouse.cli.endings import exit_code, why
 from bakehouse.cli.following import watch
 from bakehouse.cli.home import Home, home_running
+from bakehouse.cli.program import program
+from bakehouse.cli.script import code_of
 from bakehouse.cli.tables import results_table
 from bakehouse.cli.view import View
 from bakehouse.client import Client, ClientRun
-from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, prepare
-from bakehouse.plan.code import pytorch_code
 from bakehouse.settings import Settings
 
 RECIPES: tuple[dict[str, Any], ...] = (
@@ -44,7 +43,7 @@ def bake(file: Path, *, keep: bool) -> int:
             code = exit_code(run.status for run in runs)
             say_results(runs, views)
             if code == 0:
-                offer_best(runs, file, settings)
+                offer_best(runs, client, file)
             if keep:
                 stay(home)
     return code
@@ -59,23 +58,21 @@ def say_where(home: Home) -> None:
 def say_results(runs: Sequence[ClientRun], views: Sequence[View]) -> None:
     """Why each ended, and the table."""
     for view in views:
-        say(f"{view.label} {why(view)}")
+        say(f"{view.label}: {why(view)}")
     print(
         results_table([(run, view.label, view.best_numbers) for run, view in zip(runs, views, strict=True)]), flush=True
     )
 
 
-def offer_best(runs: Sequence[ClientRun], file: Path, settings: Settings) -> None:
+def offer_best(runs: Sequence[ClientRun], client: Client, file: Path) -> None:
     """Both have the same monitor on the same rows, so that the lower one is the better."""
     better = min(runs, key=lambda run: run.best.value if run.best else float("inf"))
     sha256 = better.best_checkpoint().sha256
     better.download_best(file)
     say(f"\nThe best weights, {better.name}'s, are in {file.absolute()} (sha256 {sha256[:12]}…, verified).")
     say("In plain PyTorch, without Bakehouse:\n")
-    limits = Limits(parameters=settings.max_parameters)
-    plan = prepare(better.record.recipe.canonical(), Catalog(settings), limits).plan
-    print(pytorch_code(plan, str(file)), flush=True)
-    say("Next: `bakehouse up` keeps a service running; `bakehouse run RECIPE` trains your own.")
+    print(code_of(better, client, file), flush=True)
+    say(f"Next: `{program()} up` keeps a service running; `{program()} run RECIPE` trains your own.")
 
 
 def stay(home: Home) -> None:

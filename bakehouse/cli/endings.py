@@ -21,7 +21,7 @@ def why(view: View) -> str:
     kept = f"kept epoch {view.best_epoch}" if view.best_epoch else "no epoch was finished"
     match view.reason:
         case "early_stopped":
-            best = number(view.monitor, view.best_value)
+            best = number(view.monitor, view.best_numbers.get(view.monitor))
             return f"stopped early at epoch {view.epoch}: no better than {best} for {view.patience} epochs; {kept}"
         case "epochs_done":
             return f"all {view.epoch} epochs are done; {kept}"

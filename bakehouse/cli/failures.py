@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from bakehouse.cli.endings import FAILED, NOT_ALLOWED, TIMEOUT, UNREACHABLE, USAGE
 from bakehouse.cli.processes import HomeError
 from bakehouse.cli.view import printable
@@ -20,7 +22,7 @@ from bakehouse.client.errors import Flaw
 from bakehouse.data.errors import DatasetError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 
-Explained = ClientError | RecipeError | HomeError | DatasetError | OSError
+Explained = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError
 
 
 def report(error: Explained) -> int:
@@ -37,6 +39,8 @@ def explain(error: Explained) -> tuple[int, str]:
             return USAGE, problem_list(problems)
         case RecipeRefused():
             return USAGE, f"{error}{request_id(error)}"
+        case ValidationError():
+            return USAGE, setting_list(error)
         case MalformedJson():
             return USAGE, f"the recipe is not JSON: {error}"
         case Unreachable():
@@ -57,6 +61,15 @@ def explain(error: Explained) -> tuple[int, str]:
             return FAILED, f"{error.filename}: {error.strerror}"
         case ClientError():
             return FAILED, str(error)
+
+
+def setting_list(error: ValidationError) -> str:
+    """A line a setting: its name, what it is, and why that cannot be."""
+    lines = [
+        f"  BAKEHOUSE_{'_'.join(map(str, flaw['loc'])).upper()} is {printable(str(flaw['input']))!r}: {flaw['msg']}"
+        for flaw in error.errors()
+    ]
+    return "\n".join(["a setting cannot be used", *lines])
 
 
 def problem_list(problems: Iterable[Flaw | Problem]) -> str:

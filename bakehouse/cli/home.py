@@ -1,5 +1,6 @@
 """`bakehouse up`: Redis, the service and the workers on this machine, with all state in one folder."""
 
+import errno
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 import httpx
 import typer
@@ -34,12 +36,36 @@ KEEP_BUFFERS = {
 class PortTaken(HomeError):
     """Somebody else listens on the service's port."""
 
-    def __init__(self, host: str, port: int, why: OSError) -> None:
+    def __init__(self, host: str, port: int) -> None:
         super().__init__(
-            f"cannot listen on {host}:{port} ({why.strerror}): "
-            "end the program that does, or choose another BAKEHOUSE_PORT"
+            f"another program listens on {host}:{port}: end it, or choose another BAKEHOUSE_PORT (0 takes a free one)"
         )
         self.host, self.port = host, port
+
+
+class CannotListen(HomeError):
+    """The address is not this machine's, or not ours to take."""
+
+    def __init__(self, host: str, port: int, why: OSError) -> None:
+        reason = why.strerror if isinstance(why, socket.gaierror) else os.strerror(why.errno or errno.EINVAL)
+        super().__init__(f"cannot listen on {host}:{port} ({reason}): choose another BAKEHOUSE_HOST or BAKEHOUSE_PORT")
+        self.host, self.port = host, port
+
+
+class NoRedisThere(HomeError):
+    """Nobody listens at the address of an outside Redis."""
+
+    def __init__(self, address: str, why: OSError) -> None:
+        super().__init__(f"no Redis answers at {address} ({why}): start it, or leave BAKEHOUSE_REDIS_URL out")
+        self.address = address
+
+
+class NoData(HomeError):
+    """The folder of data sets is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"BAKEHOUSE_DATA is {folder}, which is no folder: create it, or set another")
+        self.folder = folder
 
 
 @dataclass(frozen=True)
@@ -76,6 +102,8 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
     the workers stop first, then the service, then Redis."""
     with ExitStack() as stack:
         stack.enter_context(_signals_interrupt())
+        if settings.data is not None and not settings.data.is_dir():
+            raise NoData(settings.data)
         lock = stack.enter_context(only_one(settings.home))
         port = _free_port(settings)
         redis_url = stack.enter_context(_redis(settings, say))
@@ -108,8 +136,20 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _redis(settings: Settings, say: Say) -> AbstractContextManager[str]:
     if settings.redis_url is not None:
+        _knock(settings.redis_url)
         return nullcontext(settings.redis_url)
     return redis_server(settings.home, say=say)
+
+
+def _knock(redis_url: str) -> None:
+    """Rather now than a minute of service and workers that start again and again."""
+    parts = urlsplit(redis_url)
+    address = f"{parts.hostname}:{parts.port or 6379}"
+    if parts.scheme in ("redis", "rediss"):
+        try:
+            socket.create_connection((parts.hostname, parts.port or 6379), timeout=5).close()
+        except OSError as error:
+            raise NoRedisThere(address, error) from error
 
 
 def _free_port(settings: Settings) -> int:
@@ -119,7 +159,9 @@ def _free_port(settings: Settings) -> int:
             port: int = free.getsockname()[1]
             return port
     except OSError as error:
-        raise PortTaken(settings.host, settings.port, error) from error
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(settings.host, settings.port) from error
+        raise CannotListen(settings.host, settings.port, error) from error
 
 
 def _service(settings: Settings, lock: int) -> Command:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from bakehouse.cli import home
@@ -18,11 +19,13 @@ from bakehouse.cli.failures import report
 from bakehouse.cli.linting import lint_recipe, lint_text
 from bakehouse.cli.local import train_here
 from bakehouse.cli.processes import HomeError
+from bakehouse.cli.program import program
 from bakehouse.cli.recipes import load, seeds_of
+from bakehouse.cli.script import code_of
 from bakehouse.cli.show import show_run
 from bakehouse.cli.tables import datasets_table, runs_table, workers_table
 from bakehouse.cli.watching import say_ids, say_saved, watch_to_the_end
-from bakehouse.client import Client, ClientError, ClientRun
+from bakehouse.client import Client, ClientError, ClientRun, Conflict, NotFound
 from bakehouse.data.errors import DatasetError
 from bakehouse.recipe.problems import RecipeError
 from bakehouse.runs.run import Status
@@ -37,6 +40,10 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # who reads our output went away: typer's business
+        except ValidationError as error:
+            if error.title != Settings.__name__:
+                raise
+            raise typer.Exit(report(error)) from error
         except (ClientError, RecipeError, HomeError, DatasetError, OSError) as error:
             raise typer.Exit(report(error)) from error
 
@@ -51,7 +58,7 @@ app = typer.Typer(
 
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A JSON file, or - for standard input.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="run_ and 12 characters, as `bakehouse ls` shows them.")]
-RunIds = Annotated[list[str], typer.Argument(metavar="ID...", help="One or more runs.")]
+RunIds = Annotated[list[str], typer.Argument(metavar="ID", help="One or more runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, or one event a line.")]
 Changes = Annotated[
     list[str] | None,
@@ -59,7 +66,23 @@ Changes = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="A run for each seed: 0-4, or 0,3,7.")]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to watch; then exit with 124. The run goes on.")]
-OUTPUT = typer.Option("-o", "--output", metavar="FILE", dir_okay=False, help="Where to save the best weights.")
+
+
+def in_a_folder(file: Path | None) -> Path | None:
+    """Found out before hours of training, not after."""
+    if file is not None and not os.access(file.absolute().parent, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{file.parent} is no folder that can be written to")
+    return file
+
+
+OUTPUT = typer.Option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    dir_okay=False,
+    callback=in_a_folder,
+    help="Where to save the best weights.",
+)
 File = Annotated[Path, OUTPUT]
 Output = Annotated[Path | None, OUTPUT]
 Folder = Annotated[
@@ -122,7 +145,7 @@ def run(
 def watch(ids: RunIds, timeout: Timeout = None, as_json: AsJson = False) -> None:
     """Follow runs from their beginning to their end."""
     with Client() as client:
-        runs = [client.run(each) for each in ids]
+        runs = [client.run(each) for each in dict.fromkeys(ids)]
         raise typer.Exit(watch_to_the_end(runs, timeout=timeout, as_json=as_json))
 
 
@@ -162,7 +185,19 @@ def best(
         found = client.run(run_id)
         checkpoint = found.best_checkpoint()
         found.download(checkpoint, output)
-    say_saved(output, checkpoint, as_json=as_json)
+    say_saved(run_id, output, checkpoint, as_json=as_json)
+
+
+@app.command()
+def code(
+    run_id: RunId,
+    file: Annotated[Path, typer.Option(metavar="FILE", help="The weights that the script shall load.")] = Path(
+        "best.safetensors"
+    ),
+) -> None:
+    """Print a script that loads a run's weights into plain PyTorch, without Bakehouse."""
+    with Client() as client:
+        print(code_of(client.run(run_id), client, file), end="")
 
 
 @app.command()
@@ -235,22 +270,30 @@ def worker() -> None:
 def say_up(ready: home.Home) -> None:
     """The address is data."""
     print(ready.url, flush=True)
-    home.say_on_stderr(f"up until Ctrl-C, logs in {ready.logs}\n  next: bakehouse run RECIPE")
+    elsewhere = "" if ready.url == Settings.model_construct().base_url else f"BAKEHOUSE_URL={ready.url} "
+    home.say_on_stderr(f"up until Ctrl-C, logs in {ready.logs}\n  next: {elsewhere}{program()} run RECIPE")
 
 
 def ask(ids: list[str], action: Callable[[ClientRun], ClientRun], *, as_json: bool) -> None:
-    """One request a run."""
+    """One request a run; what one run refuses does not keep the others from it."""
+    codes = []
     with Client() as client:
-        for run_id in ids:
-            record = action(client.run(run_id)).record
+        for run_id in dict.fromkeys(ids):
+            try:
+                record = action(client.run(run_id)).record
+            except (NotFound, Conflict) as error:
+                codes.append(report(error))
+                continue
             pending = f", asked to {record.request}" if record.request else ""
             print(record.model_dump_json() if as_json else f"{record.id}  {record.status}{pending}")
+    if codes:
+        raise typer.Exit(codes[0])
 
 
 def labels_of(pairs: list[str]) -> dict[str, str]:
     """`owner:me` and the like."""
     if not all(":" in pair for pair in pairs):
-        raise typer.BadParameter("is of the form key:value", param_hint="--label")
+        raise typer.BadParameter(f"{' '.join(pairs)} is not of the form key:value", param_hint="--label")
     return dict(pair.split(":", 1) for pair in pairs)
 
 

@@ -5,7 +5,11 @@ HomeError
 ├── ChildEnded       a process ended before it was ready
 ├── NotReady         a process runs and does not become ready
 ├── NoRedis          (redis_server.py) no server program on this machine
-└── PortTaken        (home.py) somebody else listens there
+├── NoFolder         the folder of state cannot be made or written to
+├── NoRedisThere     (home.py) nobody listens at the address of an outside Redis
+├── NoData           (home.py) the folder of data sets is not there
+├── PortTaken        (home.py) somebody else listens there
+└── CannotListen     (home.py) the address is not this machine's
 """
 
 import fcntl
@@ -37,6 +41,14 @@ class AlreadyRunning(HomeError):
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(f"{folder} is in use by process {pid}: end that one, or choose another BAKEHOUSE_HOME")
         self.folder, self.pid = folder, pid
+
+
+class NoFolder(HomeError):
+    """The folder of state cannot be made or written to."""
+
+    def __init__(self, folder: Path, why: OSError) -> None:
+        super().__init__(f"{folder} cannot be used ({why.strerror}): choose another BAKEHOUSE_HOME")
+        self.folder = folder
 
 
 class ChildEnded(HomeError):
@@ -159,8 +171,11 @@ def end(process: subprocess.Popen[bytes], *, grace: float) -> None:
 def only_one(folder: Path) -> Iterator[int]:
     """Hold the folder's lock and yield its descriptor: children that inherit it hold the lock too, so
     that what survives a killed parent keeps the folder."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise NoFolder(folder, error) from error
     try:
         while not _locked(descriptor):
             holder = os.pread(descriptor, 20, 0).decode()

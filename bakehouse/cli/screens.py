@@ -7,15 +7,17 @@ from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
-from bakehouse.cli.view import View, duration, named_numbers, number
+from bakehouse.cli.view import View, duration, named_numbers, number, shortened
 from bakehouse.client.events import RunEvent
 
 Show = Callable[[View, RunEvent], None]
 
 # A line for each of the first epochs, then for every 2nd, every 4th, ... so that a long run does not flood.
 LINES_BEFORE_DOUBLING = 20
+ROOM_FOR_BARS = 72
 
 
 def screen(views: Sequence[View], *, as_json: bool) -> AbstractContextManager[Show]:
@@ -39,10 +41,11 @@ def json_lines() -> Iterator[Show]:
 @contextmanager
 def plain_lines() -> Iterator[Show]:
     """States and epochs on stderr."""
+    heard: set[str] = set()
 
     def show(view: View, event: RunEvent) -> None:
         text = line(view, event)
-        if text:
+        if text and (event.type != "advice" or is_news(view, event, heard)):
             print(f"{view.label}  {text}", file=sys.stderr, flush=True)
 
     yield show
@@ -70,8 +73,8 @@ def stride(epoch: int) -> int:
 def tail(view: View) -> str:
     """Best epoch, patience, time left."""
     parts = [f"best e{view.best_epoch}"] if view.best_epoch else []
-    if view.patience is not None and view.epoch > view.best_epoch > 0:
-        parts.append(f"patience {view.epoch - view.best_epoch}/{view.patience}")
+    if view.patience is not None and view.epochs_since_best > 0:
+        parts.append(f"patience {view.epochs_since_best}/{view.patience}")
     if view.seconds_left is not None:
         bound = "" if view.patience is None else "≤ "
         parts.append(f"{bound}{duration(view.seconds_left)} left")
@@ -84,24 +87,34 @@ def bars(views: Sequence[View], console: Console) -> Iterator[Show]:
     columns = (
         TextColumn("  {task.description}", markup=False),
         TextColumn("{task.fields[position]:>9}", markup=False),
-        BarColumn(bar_width=15),
-        TextColumn("{task.fields[said]}", markup=False),
+        *([BarColumn(bar_width=15)] if console.width >= ROOM_FOR_BARS else []),
+        # The one that gives way where there is not enough room.
+        TextColumn("{task.fields[said]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
     )
-    with Progress(*columns, console=console, refresh_per_second=8) as progress:
-        width = max(len(view.label) for view in views)
-        tasks = {view.id: add(progress, view, width) for view in views}
+    heard: set[str] = set()
+    with Progress(*columns, console=console, refresh_per_second=8, expand=True) as progress:
+        tasks = {view.id: add(progress, view, console.width // 3) for view in views}
 
         def show(view: View, event: RunEvent) -> None:
-            if event.type in ("log", "advice"):
+            if is_news(view, event, heard):
                 progress.console.print(Text(f"{view.label}: {view.messages[-1]}"))
             progress.update(tasks[view.id], completed=view.step, position=position(view), said=said(view))
 
         yield show
 
 
-def add(progress: Progress, view: View, width: int) -> TaskID:
+def add(progress: Progress, view: View, most: int) -> TaskID:
     """The bar of one run."""
-    return progress.add_task(view.label.ljust(width), total=view.steps, position=position(view), said=said(view))
+    label = shortened(view.label, most)
+    return progress.add_task(label, total=view.steps, position=position(view), said=said(view))
+
+
+def is_news(view: View, event: RunEvent, heard: set[str]) -> bool:
+    """A message that no other run of this screen has brought: advice is the same for all seeds."""
+    if event.type not in ("log", "advice") or (event.type == "advice" and view.messages[-1] in heard):
+        return False
+    heard.add(view.messages[-1])
+    return True
 
 
 def position(view: View) -> str:
@@ -116,7 +129,7 @@ def said(view: View) -> str:
     if view.status == "queued":
         return "waits for a worker"
     if not view.best_epoch:
-        loss = view.numbers.get("loss")
+        loss = view.numbers.get("train_loss")
         return "starts" if loss is None else f"step {view.step}  loss {loss:.4g}"
     return f"{summary(view)}  {tail(view).partition('  ')[2]}"
 

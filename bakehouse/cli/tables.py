@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from bakehouse.cli.view import duration, number, printable
+from bakehouse.cli.view import duration, number, printable, shortened
 from bakehouse.client import ClientRun
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run, Worker
 
 Row = Sequence[str]
+LONGEST_NAME = 32
 
 
 def table(header: Row, rows: Iterable[Row]) -> str:
@@ -83,12 +84,13 @@ def datasets_table(sets: Iterable[DatasetListing]) -> str:
 
 def datasets_row(listing: DatasetListing) -> Row:
     """A data set in a line."""
-    card = listing.card
+    card, name = listing.card, shortened(listing.id, LONGEST_NAME)
     if card is None:
-        return (listing.id, listing.status, "", "", "", "", listing.problem or "")
+        return (name, listing.status, "", "", "", "", listing.problem or "")
     shape = "x".join(map(str, card.shape))
     task = card.task or "by the target"
-    return (listing.id, listing.status, card.kind, shape, task, f"{card.counts.train:,}", card.title)
+    says = "; ".join(filter(None, (card.title, *card.notes)))
+    return (name, listing.status, card.kind, shape, task, f"{card.counts.train:,}", says)
 
 
 def workers_table(workers: Iterable[Worker]) -> str:

@@ -10,7 +10,7 @@ from bakehouse.client.events import RunEvent
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 
-HIGHER_IS_BETTER = ("validation_accuracy", "validation_r2")
+LONGEST_LABEL = 32
 SHORT = {
     "train_loss": "train", "validation_loss": "val", "train_accuracy": "train acc", "validation_accuracy": "val acc",
     "validation_r2": "val r2", "test_loss": "test", "test_accuracy": "test acc", "test_r2": "test r2",
@@ -34,8 +34,8 @@ class View:
     numbers: dict[str, float | None] = field(default_factory=dict)
     """The latest step's or epoch's."""
     best_epoch: int = 0
-    best_value: float = math.inf
     best_numbers: dict[str, float | None] = field(default_factory=dict)
+    epochs_since_best: int = 0
     messages: list[str] = field(default_factory=list)
     _attempt: int = 0
     _timed: list[tuple[int, float]] = field(default_factory=list)
@@ -87,23 +87,21 @@ class View:
         moment = datetime.fromisoformat(event.time).timestamp()
         same = self._timed[:1] if event.attempt == self._attempt else []
         self._attempt, self._timed = event.attempt, [*same, (self.epoch, moment)]
-        value = self.numbers.get(self.monitor)
-        if value is not None and self._is_better(value):
-            self.best_epoch, self.best_value, self.best_numbers = self.epoch, value, self.numbers
-
-    def _is_better(self, value: float) -> bool:
-        """As the worker's early stopper: strictly, by more than `min_delta`."""
-        sign = -1.0 if self.monitor in HIGHER_IS_BETTER else 1.0
-        stopping = self.recipe.early_stopping
-        min_delta = stopping.min_delta if isinstance(stopping, Patience) else 0.0
-        return self.best_epoch == 0 or sign * value < sign * self.best_value - min_delta
+        self.epochs_since_best = event.data["epochs_since_best"]
+        if event.data["is_best"]:
+            self.best_epoch, self.best_numbers = self.epoch, self.numbers
 
 
 def label_of(recipe: Recipe, run_id: str, *, seeds: bool = False) -> str:
     """The name, or the id; among seeds of one recipe, the seed."""
     if seeds:
         return f"seed {recipe.seed}"
-    return printable(recipe.name) if recipe.name else run_id
+    return shortened(printable(recipe.name), LONGEST_LABEL) if recipe.name else run_id
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut, and said so."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def printable(text: str) -> str:

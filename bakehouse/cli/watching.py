@@ -63,10 +63,14 @@ def say_ids(runs: Sequence[ClientRun], *, as_json: bool) -> None:
         print(f"  bakehouse watch {' '.join(run.id for run in runs)}", file=sys.stderr)
 
 
-def say_saved(output: Path, checkpoint: Checkpoint, *, as_json: bool) -> None:
+def say_saved(run_id: str, output: Path, checkpoint: Checkpoint, *, as_json: bool) -> None:
     """Where the weights are."""
     if as_json:
         print(json.dumps({"file": str(output), **checkpoint.model_dump(mode="json")}))
     else:
         print(output)
-        print(f"epoch {checkpoint.epoch}, {checkpoint.bytes:,} bytes, sha256 {checkpoint.sha256}", file=sys.stderr)
+        print(
+            f"epoch {checkpoint.epoch}, {checkpoint.bytes:,} bytes, sha256 {checkpoint.sha256}\n"
+            f"  bakehouse code {run_id} --file {output}",
+            file=sys.stderr,
+        )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 from bakehouse.client.comparison import compare
@@ -58,7 +59,7 @@ class Client:
 
     def run(self, run_id: str) -> ClientRun:
         """One that was submitted before."""
-        return ClientRun(self._connection, self._connection.get(Run, f"/v1/runs/{run_id}"))
+        return ClientRun(self._connection, self._connection.get(Run, f"/v1/runs/{quote(run_id, safe='')}"))
 
     def runs(
         self,

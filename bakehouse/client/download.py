@@ -1,6 +1,7 @@
 """A checkpoint's file: resumed where it was cut, verified, and only then under its name."""
 
 import base64
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ READ_SECONDS = 30.0
 
 def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: Path) -> Path:
     """The weights of a checkpoint at `path`. What an earlier try left beside it is gone on with."""
+    if not path.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(path.parent))
     part = path.with_name(f"{path.name}.{checkpoint.sha256[:16]}.part")
     address = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}/model.safetensors"
     fetch(connection, address, checkpoint, part)

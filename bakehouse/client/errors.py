@@ -82,6 +82,10 @@ class Flaw(BaseModel):
     message: str
     allowed: tuple[str, ...] | None = None
 
+    def __str__(self) -> str:
+        where = self.pointer or self.parameter
+        return f"{where}  {self.message}" if where else self.message
+
 
 class ProblemDocument(BaseModel):
     """`application/problem+json`; whatever else it says is passed over."""
@@ -101,7 +105,8 @@ class Refused(ClientError):
     """The service answered with a problem."""
 
     def __init__(self, problem: ProblemDocument, *, retry_after: float | None = None) -> None:
-        super().__init__(problem.detail or problem.title or f"the service answered {problem.status}")
+        said = problem.detail or problem.title or f"the service answered {problem.status}"
+        super().__init__("\n  ".join([said, *map(str, problem.errors)]))
         self.problem, self.retry_after = problem, retry_after
         self.status, self.detail, self.request_id = problem.status, problem.detail, problem.request_id
         self.errors = problem.errors

@@ -38,9 +38,9 @@ class RunEvent(BaseModel):
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Every number of a step or an epoch but its position; None where it was not finite."""
+        """Every number of a step or an epoch but its place among the others; None where it was not finite."""
         lost = self.data.get("non_finite", ())
-        places = ("epoch", "step")
+        places = ("epoch", "step", "epochs_since_best")
         return {
             name: value
             for name, value in self.data.items()

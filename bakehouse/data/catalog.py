@@ -70,7 +70,8 @@ class Catalog:
         sources = {source.id: source for source in self._sources()}
         if name not in sources:
             nearest = get_close_matches(name[:64], sources, n=3)
-            raise DatasetNotFound(name, nearest=tuple(nearest), allowed=tuple(sources))
+            usable = tuple(name for name, source in sources.items() if isinstance(source, BuiltIn | Files))
+            raise DatasetNotFound(name, nearest=tuple(nearest), allowed=usable)
         return sources[name]
 
     def _folder(self, files: Files) -> Path:

@@ -4,6 +4,7 @@ Two passes, so that memory holds numbers and never the whole text.
 """
 
 import csv
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ MAX_CLASSES = 1_000
 """More different values in a column are not listed on its card."""
 LARGEST = float(np.finfo(np.float32).max)
 
+GAPS = ("na", "n/a", "#n/a", "null", "none", "-", "?", ".")
+"""How programs write that there is no number."""
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
 Line = tuple[int, list[str]]
 """Where a row ends in the file, and its cells."""
 
@@ -33,6 +38,8 @@ class Seen:
     name: str
     numbers: int = 0
     texts: int = 0
+    gaps: int = 0
+    decimal_commas: int = 0
     first_text: str = ""
     whole: bool = True
 
@@ -40,6 +47,7 @@ class Seen:
 def read_csv(path: Path) -> Table:
     """Cells are separated by commas, semicolons or tabs: whichever the header has most of."""
     seen, rows = _survey(_lines(path))
+    _check_texts(seen)
     check_rows(rows)
     check_size("its numbers", rows * len(seen) * 8)
     values, texts = _values(_lines(path), seen)
@@ -49,13 +57,18 @@ def read_csv(path: Path) -> Table:
         for column in seen
         if 0 < column.texts < column.numbers
     ]
+    text = [_shown(column.name) for column in seen if column.texts]
+    if len(text) > 1:
+        notes.append(
+            f"features must be numbers: write {', '.join(text[:5])} as numbers, or leave all but one of them out"
+        )
     return Table(values=values, columns=tuple(columns), notes=notes)
 
 
 def _lines(path: Path) -> Iterator[Line]:
     """The header, then the rows that are not blank; all of one length."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader, width = csv.reader(file, delimiter=_delimiter(path), strict=True), None
+        reader, width = csv.reader(file, delimiter=_delimiter(path), skipinitialspace=True, strict=True), None
         try:
             for row in reader:
                 width = width or len(row)
@@ -66,7 +79,21 @@ def _lines(path: Path) -> Iterator[Line]:
         except csv.Error as error:
             raise UnusableSource(f"line {reader.line_num}: {error}") from error
         except UnicodeDecodeError as error:
-            raise UnusableSource(f"after line {reader.line_num}: the text is not UTF-8") from error
+            raise UnusableSource(f"line {_undecodable(path)}: the text is not UTF-8; save it as UTF-8") from error
+
+
+def _undecodable(path: Path) -> int:
+    """The text is decoded in blocks, so that the reader does not know the line."""
+    with path.open("rb") as file:
+        return next(place for place, line in enumerate(file, start=1) if not _is_utf8(line))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _delimiter(path: Path) -> str:
@@ -87,10 +114,13 @@ def _survey(lines: Iterator[Line]) -> tuple[list[Seen], int]:
 
 
 def _check_header(header: list[str]) -> None:
+    if not header:
+        raise UnusableSource("it is empty: a header and rows are needed")
     if len(header) < 2:
         raise UnusableSource("line 1: a header with at least two columns is needed")
     if "" in header:
-        raise UnusableSource(f"line 1: column {header.index('') + 1} has no name")
+        hint = " (pandas leaves out its row numbers with `to_csv(..., index=False)`)" if header[0] == "" else ""
+        raise UnusableSource(f"line 1: column {header.index('') + 1} has no name{hint}")
     name, times = Counter(header).most_common(1)[0]
     if times > 1:
         raise UnusableSource(f"line 1: {times} columns are called {_shown(name)}")
@@ -98,12 +128,27 @@ def _check_header(header: list[str]) -> None:
         raise UnusableSource("line 1: a header is needed, but all cells are numbers")
 
 
+def _check_texts(seen: list[Seen]) -> None:
+    """Numbers that are only written in a way that would make them text, and classes of each."""
+    for column in seen:
+        if column.texts and column.decimal_commas == column.texts:
+            problem = "has a comma; write numbers like 1234.5"
+        elif column.numbers and 0 < column.gaps == column.texts:
+            problem = "stands for no number; fill it in, or leave the row or the column out"
+        else:
+            continue
+        raise UnusableSource(f"column {_shown(column.name)}: {column.first_text} {problem}")
+
+
 def _look(column: Seen, cell: str, line: int) -> None:
     if not cell:
-        raise UnusableSource(f"line {line}, column {_shown(column.name)}: the cell is empty")
+        where = f"line {line}, column {_shown(column.name)}"
+        raise UnusableSource(f"{where}: the cell is empty; fill it in, or leave the row or the column out")
     value = number(cell)
     if value is None:
         column.texts += 1
+        column.gaps += cell.lower() in GAPS
+        column.decimal_commas += DECIMAL_COMMA.fullmatch(cell) is not None
         column.first_text = column.first_text or f"{_shown(cell)} in line {line}"
         return
     if not abs(value) <= LARGEST:  # so written that nan fails too

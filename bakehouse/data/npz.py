@@ -21,6 +21,8 @@ SMALL = 16 << 20
 CHUNK = 1 << 20
 UNREADABLE = 0x61
 """Flags of a zip entry: encrypted, patch data, strongly encrypted."""
+FEW_VALUES = 10
+"""Floats with so few different values are probably meant as classes."""
 CHANNELS = (1, 3, 4)
 """What an axis of channels measures in pictures."""
 
@@ -37,6 +39,8 @@ def read_npz(path: Path) -> Samples:
     targets = {name: _one_per_row(name, values) for name, values in arrays.items() if name.startswith("y")}
     _check_together(inputs, targets)
     encoded, classes = encode_targets(targets)
+    if classes is None and len(np.unique(encoded["y"])) <= FEW_VALUES:
+        notes.append("y holds floats, so it is regressed; whole numbers, true and false, or text would be classes")
     return Samples(
         kind="table" if inputs["x"].ndim == 2 else "image",
         arrays={**inputs, **encoded},
@@ -123,7 +127,7 @@ def _one_per_row(name: str, values: Array) -> Array:
     if values.ndim == 2 and values.shape[1] == 1:
         return values[:, 0]
     if values.ndim != 1:
-        raise UnusableSource(f"{name} must hold one value a row, but is {values.shape}")
+        raise UnusableSource(f"{name} must hold one value a row, such as a class number, but is {values.shape}")
     return values
 
 

@@ -43,6 +43,9 @@ def read_pictures(folder: Path) -> Samples:
     """Sizes are read from the headers first; pictures of other sizes take the commonest one."""
     notes: list[str] = []
     pictures = [_measure(picture, folder) for picture in _find(folder, notes)]
+    if not pictures:
+        left_out = f"; {notes[0]}" if notes else ""
+        raise UnusableSource(f"there are no PNG or JPEG files right in its class folders{left_out}")
     check_rows(sum(picture.split == "" for picture in pictures))
     size, same = Counter(picture.size for picture in pictures).most_common(1)[0]
     if same < len(pictures):

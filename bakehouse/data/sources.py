@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bakehouse.data.known import BUILTIN, KNOWN
 
-PACKED_FORM = 1
+PACKED_FORM = 2
 """Raised when the same files are packed differently; older packed sets are then made again."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 READ = (".npz", ".csv")
@@ -77,7 +77,7 @@ class Signatures:
 def find_sources(data: Path | None, signatures: Signatures) -> list[Source]:
     """All data sets, built-in ones first, then by name."""
     builtin = [BuiltIn(path.name, path) for path in sorted(BUILTIN.iterdir()) if path.is_dir()]
-    own = _own(data, {source.id for source in builtin}, signatures) if data is not None and data.is_dir() else []
+    own = _own(data, {source.id for source in builtin}, signatures) if data is not None else []
     taken = {source.id for source in own}
     known = [_known(name, signatures) for name in KNOWN if name not in taken]
     return [*builtin, *sorted([*known, *own], key=lambda source: source.id)]
@@ -91,6 +91,8 @@ def _known(name: str, signatures: Signatures) -> Source:
 
 
 def _own(data: Path, builtin: set[str], signatures: Signatures) -> list[Source]:
+    if not data.is_dir():
+        return [Refused("BAKEHOUSE_DATA", "it names a folder that is not there: create it, or set another")]
     by_name: dict[str, list[Path]] = defaultdict(list)
     refused: list[Source] = []
     for path in sorted(data.iterdir()):
@@ -120,7 +122,7 @@ def _problem(path: Path, builtin: set[str]) -> str | None:
     if path.is_file() and path.suffix.lower() not in READ:
         return f"{path.suffix} files are not read: use .npz, .csv, or a folder of class folders of pictures"
     if not NAME.fullmatch(_name(path)):
-        return "a data set's name is 1 to 64 letters, digits, dots, dashes and underscores: rename it"
+        return "a data set's name is 1 to 64 of a-z, 0-9 and ._- and begins with a letter or digit: rename it"
     if _name(path) in builtin:
         return f"{_name(path)} is the name of a built-in data set: rename it"
     return None

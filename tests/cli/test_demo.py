@@ -20,7 +20,7 @@ def test_two_recipes_are_trained_and_the_better_one_is_kept(tmp_path: Path, monk
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith("run_")]
     assert [row[1:3] for row in rows] == [["plain", "succeeded"], ["bn-dropout", "succeeded"]]
-    assert "bn-dropout stopped early at epoch" in result.stderr
+    assert "bn-dropout: stopped early at epoch" in result.stderr
     assert "model.eval()" in result.stdout
     with safe_open(tmp_path / "bakehouse-demo-best.safetensors", framework="numpy") as weights:
         assert "head.weight" in weights.keys()  # noqa: SIM118 - not a mapping

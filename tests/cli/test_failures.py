@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from bakehouse.cli.failures import Explained, explain
 from bakehouse.cli.home import PortTaken
@@ -20,6 +21,7 @@ from bakehouse.client import (
 from bakehouse.client.errors import Flaw, ProblemDocument
 from bakehouse.data.errors import DatasetNotReady
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
+from bakehouse.settings import Settings
 
 SAID = ProblemDocument(status=400, detail="no flour", request_id="r7")
 FLAWS = (
@@ -42,7 +44,7 @@ FLAWED = SAID.model_copy(update={"errors": FLAWS})
         (RecipeRefused(SAID), 2, ["no flour", "r7"]),
         (NotFound(SAID), 2, ["no flour", "bakehouse ls"]),
         (DatasetNotReady("mine", retry_after=2), 2, ["mine is being packed"]),
-        (PortTaken("127.0.0.1", 8000, OSError(98, "in use")), 2, ["8000"]),
+        (PortTaken("127.0.0.1", 8000), 2, ["8000"]),
         (Unreachable("http://x", "refused"), 3, ["http://x", "bakehouse up"]),
         (Unavailable(SAID), 3, ["no flour", "r7"]),
         (NotAllowed(SAID), 4, ["no flour", "r7"]),
@@ -59,3 +61,12 @@ def test_every_error_has_a_code_and_says_what_to_do(error: Explained, code: int,
     assert all(word in text for word in words), text
     assert "\x1b" not in text
     assert str(Path.home()) not in text
+
+
+def test_a_setting_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAKEHOUSE_PORT", "eight\x1b[2J")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    code, text = explain(caught.value)
+    assert code == 2
+    assert "BAKEHOUSE_PORT is 'eight?[2J'" in text

@@ -14,8 +14,8 @@ import httpx
 import pytest
 import redis
 
-from bakehouse.cli.home import PortTaken, home_running
-from bakehouse.cli.processes import AlreadyRunning, ChildEnded
+from bakehouse.cli.home import CannotListen, NoData, NoRedisThere, PortTaken, home_running
+from bakehouse.cli.processes import AlreadyRunning, ChildEnded, HomeError, NoFolder
 from bakehouse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_a_second_one_on_the_same_home_is_refused(settings: Settings) -> None:
 def test_a_taken_port_is_refused_before_anything_starts(settings: Settings, tmp_path: Path) -> None:
     with home_running(settings) as home:
         taken = settings.model_copy(update={"port": httpx.URL(home.url).port, "home": tmp_path / "second"})
-        with pytest.raises(PortTaken, match="Address already in use"), home_running(taken):
+        with pytest.raises(PortTaken, match="another program listens on"), home_running(taken):
             pass
         assert not (tmp_path / "second" / "redis").exists()
 
@@ -183,3 +183,20 @@ def is_up(url: str) -> bool:
         return httpx.get(url).is_success
     except httpx.TransportError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"host": "nobody.invalid"}, CannotListen, "choose another BAKEHOUSE_HOST"),
+        ({"redis_url": "redis://:secret@127.0.0.1:1/0"}, NoRedisThere, "no Redis answers at 127.0.0.1:1"),
+        ({"data": Path("/nowhere")}, NoData, "BAKEHOUSE_DATA is /nowhere"),
+        ({"home": Path("/proc/nobody")}, NoFolder, "choose another BAKEHOUSE_HOME"),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(
+    settings: Settings, changes: dict[str, Any], error: type[HomeError], words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught, home_running(settings.model_copy(update=changes)):
+        pass
+    assert "secret" not in str(caught.value)

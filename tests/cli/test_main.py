@@ -1,5 +1,6 @@
 """The command against the real service: what it prints where, and its exit codes."""
 
+import ast
 import json
 import os
 import signal
@@ -114,6 +115,8 @@ def test_the_exit_code_is_true(
         (["run", "-"], "[]", 2, "object"),
         (["lint", "recipe.json", "--set", "epochs=0"], None, 2, "/epochs"),
         (["show", "run_222222222222"], None, 2, "bakehouse ls"),
+        (["show", "../workers"], None, 2, "bakehouse ls"),
+        (["code", "run_222222222222"], None, 2, "bakehouse ls"),
         (["watch"], None, 2, "Missing argument"),
         (["nonsense"], None, 2, "No such command"),
         (["ls", "--status", "burnt"], None, 2, "burnt"),
@@ -192,8 +195,13 @@ def test_ls_and_show(baked: ClientRun, client: Client) -> None:
 
 def test_a_folder_that_is_not_there_is_said(baked: ClientRun) -> None:
     result = bakehouse("best", baked.id, "-o", "no/such/best.safetensors")
-    assert result.exit_code == 1
-    assert "no/such/best.safetensors" in result.stderr
+    assert result.exit_code == 2
+    assert "no/such is no folder" in " ".join(result.stderr.split())
+
+
+def test_nothing_is_trained_that_could_not_be_saved(recipe: str, client: Client) -> None:
+    assert bakehouse("run", recipe, "-o", "no/such/best.safetensors").exit_code == 2
+    assert list(client.runs()) == []
 
 
 def test_asking(recipe: str, client: Client) -> None:
@@ -214,3 +222,40 @@ def test_watching_several(client: Client, baker: Baker) -> None:
     result = bakehouse("watch", first.id, second.id)
     assert result.exit_code == 1
     assert [row.split()[1:3] for row in result.stdout.splitlines()[1:]] == [["plain", "succeeded"], ["other", "failed"]]
+
+
+def test_asking_goes_on_behind_what_is_refused(client: Client, baked: ClientRun) -> None:
+    run = client.submit(RECIPE)
+    result = bakehouse("cancel", baked.id, "run_222222222222", run.id, run.id)
+    assert result.exit_code == 1
+    assert result.stdout == f"{run.id}  cancelled\n"
+    assert result.stderr.count("bakehouse: ") == 2
+
+
+def test_the_same_run_is_watched_once(baked: ClientRun) -> None:
+    assert len(bakehouse("watch", baked.id, baked.id).stdout.splitlines()) == 2
+
+
+def test_code_loads_the_file_that_best_saved(baked: ClientRun) -> None:
+    saved = bakehouse("best", baked.id, "-o", "mine.safetensors")
+    assert f"bakehouse code {baked.id} --file mine.safetensors" in saved.stderr
+    code = bakehouse("code", baked.id, "--file", "mine.safetensors").stdout
+    assert "head=nn.Linear(256, 10)" in code
+    assert code.endswith('model.load_state_dict(load_file("mine.safetensors"))\nmodel.eval()\n')
+    ast.parse(code)
+
+
+def test_there_is_no_code_for_a_data_set_that_is_another_now(client: Client, baker: Baker) -> None:
+    run = client.submit({"dataset": "iris", "architecture": "mlp"})
+    baker.bake(run, [0.5])
+    result = bakehouse("code", run.id)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "iris cannot be used: its files are not those that the run was trained on" in result.stderr
+
+
+def test_a_bad_setting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BAKEHOUSE_URL")
+    monkeypatch.setenv("BAKEHOUSE_PORT", "abc")
+    result = bakehouse("ls")
+    assert result.exit_code == 2
+    assert "BAKEHOUSE_PORT" in result.stderr

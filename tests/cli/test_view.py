@@ -6,9 +6,12 @@ import pytest
 
 from bakehouse.cli.endings import exit_code, why
 from bakehouse.cli.screens import line, said, stride
-from bakehouse.cli.tables import table
+from bakehouse.cli.tables import datasets_table, table
 from bakehouse.cli.view import View, duration, label_of, number, printable
 from bakehouse.client import RunEvent
+from bakehouse.data.folders import read_card
+from bakehouse.data.known import BUILTIN
+from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.read import read_recipe
 
 
@@ -22,11 +25,13 @@ def state(status: str, reason: str, seq: int = 1) -> RunEvent:
     return RunEvent(seq=seq, time="2026-01-01T00:00:00.000Z", attempt=1, type="state", data=data)
 
 
-def epoch(number: int, loss: float | None, *, attempt: int = 1) -> RunEvent:
+def epoch(number: int, loss: float | None, *, attempt: int = 1, since: int = 0) -> RunEvent:
     data = {
         "epoch": number,
         "step": number * 23,
         "validation_loss": loss,
+        "is_best": since == 0,
+        "epochs_since_best": since,
         "non_finite": [] if loss else ["validation_loss"],
     }
     time = f"2026-01-01T00:00:{number:02}.000Z"
@@ -37,26 +42,27 @@ def test_the_best_is_the_early_stoppers() -> None:
     view = a_view(early_stopping={"type": "patience", "patience": 3, "min_delta": 0.1})
     for event in [
         state("running", "claimed"),
-        epoch(1, None),
+        epoch(1, None, since=1),
         epoch(2, 0.9),
-        epoch(3, 0.85),
+        epoch(3, 0.85, since=1),
         epoch(4, 0.7),
-        epoch(5, 0.8),
+        epoch(5, 0.8, since=1),
     ]:
         view.observe(event)
-    assert (view.best_epoch, view.best_value, view.epoch, view.step) == (4, 0.7, 5, 115)
+    assert (view.best_epoch, view.best_numbers["validation_loss"], view.epoch, view.step) == (4, 0.7, 5, 115)
     assert said(view) == "best e4  val 0.7  patience 1/3  ≤ 35 s left"
     view.observe(state("succeeded", "early_stopped"))
     assert why(view) == "stopped early at epoch 5: no better than 0.7 for 3 epochs; kept epoch 4"
     assert said(view) == "best e4  val 0.7  done"
 
 
-def test_accuracy_is_better_when_higher() -> None:
-    view = a_view(evaluation="validation_accuracy")
-    for place, accuracy in enumerate([0.5, 0.7, 0.6], start=1):
-        event = epoch(place, 0.1)
-        view.observe(event.model_copy(update={"data": {**event.data, "validation_accuracy": accuracy}}))
-    assert (view.best_epoch, view.best_value) == (2, 0.7)
+def test_before_the_first_epoch_there_are_steps() -> None:
+    view = a_view()
+    view.observe(state("running", "claimed"))
+    assert said(view) == "starts"
+    step = {"step": 3, "epoch": 1, "train_loss": 2.30321, "lr": 0.001}
+    view.observe(RunEvent(seq=2, time="", attempt=1, type="step", data=step))
+    assert said(view) == "step 3  loss 2.303"
 
 
 def test_time_left_is_the_present_attempts() -> None:
@@ -113,3 +119,17 @@ def test_names_cannot_steer_a_terminal() -> None:
     recipe = read_recipe({"dataset": "digits", "architecture": "mlp", "name": "\x1b[2J", "seed": 3})
     assert label_of(recipe, "run_1") == "?[2J"
     assert label_of(recipe, "run_1", seeds=True) == "seed 3"
+
+
+def test_long_names_leave_room_for_numbers() -> None:
+    recipe = read_recipe({"dataset": "digits", "architecture": "mlp", "name": "n" * 100})
+    assert label_of(recipe, "run_1") == "n" * 31 + "…"
+
+
+def test_data_sets_say_what_was_noted_or_is_wrong() -> None:
+    card = read_card(BUILTIN / "iris").model_copy(update={"title": "", "notes": ("resized", "cut")})
+    rows = datasets_table(
+        [DatasetListing(id="f" * 80, status="broken", problem="no"), DatasetListing(id="i", status="ready", card=card)]
+    ).splitlines()
+    assert rows[1].split() == ["f" * 31 + "…", "broken", "no"]
+    assert rows[2].endswith("150    resized; cut")

@@ -30,6 +30,7 @@ def test_a_bad_recipe_says_where(client: Client, tmp_path: Path) -> None:
         client.submit({**RECIPE, "norm": "batchnorm"})
     assert [(flaw.pointer, flaw.code) for flaw in caught.value.errors] == [("/norm", "unknown_variant")]
     assert caught.value.request_id
+    assert "/norm  unknown variant 'batchnorm'" in str(caught.value)
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(MalformedJson):
         client.submit(tmp_path / "bad.json")

@@ -32,20 +32,31 @@ def test_delimiters_marks_quotes_and_blank_lines(tmp_path: Path, delimiter: str)
     assert table.values.shape == (10, 2)
 
 
+def test_spaces_around_quotes_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('a, "b, c"\n' + '1, "2"\n' * 10)
+    assert [column.name for column in read_csv(tmp_path / "a.csv").columns] == ["a", "b, c"]
+
+
 def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS + "NA,1,b\n")
+    (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS + "old,1,b\n")
     table = read_csv(tmp_path / "a.csv")
     assert table.columns[0].kind == "text"
-    assert table.notes == ["'age' counts as text, although most of its cells are numbers: see 'NA' in line 12"]
+    assert table.notes == [
+        "'age' counts as text, although most of its cells are numbers: see 'old' in line 12",
+        "features must be numbers: write 'age', 'kind' as numbers, or leave all but one of them out",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "line 1: a header with at least two columns is needed"),
+        ("", "it is empty: a header and rows are needed"),
         ("a\n1\n", "line 1: a header with at least two columns is needed"),
         ("a,b,a\n", "line 1: 2 columns are called 'a'"),
         ("a,,c\n", "line 1: column 2 has no name"),
+        (",b,c\n", "line 1: column 1 has no name (pandas leaves out its row numbers with `to_csv(..., index=False)`)"),
+        ("a,b,c\n" + ROWS + "1,NA,b\n", "column 'b': 'NA' in line 12 stands for no number"),
+        ("a;b\n" + 10 * "1,5;2\n", "column 'a': '1,5' in line 2 has a comma; write numbers like 1234.5"),
         ("1,2,3\n" + ROWS, "line 1: a header is needed, but all cells are numbers"),
         ("a,b,c\n", "0 rows are too few"),
         ("a,b,c\n" + ROWS[: ROWS.index("9,")], "9 rows are too few"),
@@ -54,7 +65,7 @@ def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
         ("a,b,c\n" + ROWS + "1,nan,b\n", "line 12, column 'b': 'nan' is not a finite 32-bit number"),
         ("a,b,c\n" + ROWS + "1,-1e39,b\n", "line 12, column 'b': '-1e39' is not a finite 32-bit number"),
         ("a,b,c\n" + ROWS + '1,2,"b\n', "line 12: unexpected end of data"),
-        ("a,b,c\n" + ROWS + "\udcff,2,b\n", "the text is not UTF-8"),
+        ("a,b,c\n" + ROWS + "\udcff,2,b\n", "line 12: the text is not UTF-8"),
         ("a,b,c\n" + ROWS + f"1,2,{'b' * 200_000}\n", "line 12: field larger than field limit"),
     ],
 )

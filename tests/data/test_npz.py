@@ -59,6 +59,11 @@ def test_targets_are_sorted_classes_or_float32(
     np.testing.assert_array_equal(samples.arrays["y"], encoded)
 
 
+def test_floats_that_look_like_classes_are_noted(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=ROWS, y=LABELS.astype(float))
+    assert "whole numbers, true and false, or text would be classes" in read_npz(tmp_path / "a.npz").notes[0]
+
+
 def test_own_splits_share_their_classes(tmp_path: Path) -> None:
     y_test = np.array([5, 0])
     np.savez(tmp_path / "a.npz", x=ROWS, y=LABELS, x_test=ROWS[:2], y_test=y_test, unrelated=LABELS)
@@ -77,7 +82,7 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
         ({"x": ROWS[:9], "y": LABELS[:9]}, "9 rows are too few to train on; at least 10 are needed"),
         ({"x": ROWS, "y": LABELS[:11]}, "x has 12 rows and its y has 11"),
         ({"x": ROWS, "y": np.zeros(12, int)}, "one class"),
-        ({"x": ROWS, "y": np.zeros((12, 2))}, "y must hold one value a row, but is (12, 2)"),
+        ({"x": ROWS, "y": np.zeros((12, 2))}, "y must hold one value a row, such as a class number, but is (12, 2)"),
         ({"x": ROWS[:, 0], "y": LABELS}, "x must be rows x features, or pictures"),
         (
             {"x": np.where(ROWS > 0.9, np.nan, ROWS), "y": LABELS},

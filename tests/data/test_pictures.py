@@ -137,3 +137,12 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, save_picture: Save
         save_picture(tmp_path / "only" / f"{i}.png", i)
     with pytest.raises(UnusableSource, match="one class"):
         read_pictures(tmp_path)
+
+
+def test_pictures_too_deep_or_of_another_kind_are_counted(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "set" / "a" / "b" / "1.png", 1)
+    (tmp_path / "set" / "a" / "2.gif").write_text("")
+    with pytest.raises(
+        UnusableSource, match=r"no PNG or JPEG files right in its class folders; 2 entries .* 'a/2.gif'"
+    ):
+        read_pictures(tmp_path / "set")

@@ -22,6 +22,11 @@ def test_without_a_folder_there_are_the_built_in_and_the_known() -> None:
     assert set(found) == {"breast_cancer", "diabetes", "digits", "iris", "wine", *KNOWN}
 
 
+def test_a_folder_that_is_not_there_is_listed(tmp_path: Path) -> None:
+    refused = sources(tmp_path / "nowhere")["BAKEHOUSE_DATA"]
+    assert refused == Refused("BAKEHOUSE_DATA", "it names a folder that is not there: create it, or set another")
+
+
 def test_own_files_are_named_by_their_stems_in_lower_case(tmp_path: Path) -> None:
     for name in ("Doses.v2.csv", "b.NPZ", "README.md", "LICENSE", ".hidden.npz"):
         (tmp_path / name).write_text("")
@@ -36,10 +41,10 @@ def test_own_files_are_named_by_their_stems_in_lower_case(tmp_path: Path) -> Non
     ("name", "problem"),
     [
         ("weights.pkl", ".pkl files are not read"),
-        ("my data.csv", "1 to 64 letters, digits"),
-        ("_x.csv", "1 to 64 letters, digits"),
-        ("x" * 65 + ".csv", "1 to 64 letters, digits"),
-        ("a\n\x1b[31m.npz", "1 to 64 letters, digits"),
+        ("my data.csv", "1 to 64 of a-z"),
+        ("_x.csv", "1 to 64 of a-z"),
+        ("x" * 65 + ".csv", "1 to 64 of a-z"),
+        ("a\n\x1b[31m.npz", "1 to 64 of a-z"),
         ("Iris.csv", "iris is the name of a built-in data set"),
     ],
 )
