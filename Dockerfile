@@ -36,8 +36,4 @@ CMD ["python", "-P", "-m", "service"]
 
 FROM base AS worker
 COPY --from=build-worker /opt/venv /opt/venv
-# glibc gives large buffers back and faults them in again at every step.
-ENV MALLOC_MMAP_THRESHOLD_=1073741824 \
-    MALLOC_TRIM_THRESHOLD_=4294967296 \
-    MALLOC_TOP_PAD_=67108864
 CMD ["python", "-P", "-m", "worker.main"]

@@ -36,7 +36,14 @@ from starlette.types import Scope
 from bakehouse.data.errors import DatasetNotFound, DatasetNotReady
 from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
-from bakehouse.runs.errors import CursorNotFound, IdempotencyMismatch, IllegalTransition, RunNotFound, StorageFull
+from bakehouse.runs.errors import (
+    CursorNotFound,
+    IdempotencyMismatch,
+    IllegalTransition,
+    RecordUnreadable,
+    RunNotFound,
+    StorageFull,
+)
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
@@ -176,8 +183,8 @@ class NotReady(ServiceError):
 
 HANDLED: tuple[type[Exception], ...] = (
     HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunNotFound, CursorNotFound,
-    IllegalTransition, IdempotencyMismatch, StorageFull, DatasetNotFound, DatasetNotReady, RedisAway, RedisSlow,
-    ResponseError, ClientDisconnect, Exception,
+    IllegalTransition, IdempotencyMismatch, RecordUnreadable, StorageFull, DatasetNotFound, DatasetNotReady,
+    RedisAway, RedisSlow, ResponseError, ClientDisconnect, Exception,
 )  # fmt: skip
 
 
@@ -215,6 +222,8 @@ def answer_to(error: Exception) -> Answer:
         case IllegalTransition():
             extra = {"run_status": error.status, "run_request": error.request}
             return Answer(name="illegal_transition", status=409, detail=str(error), extra=extra)
+        case RecordUnreadable():
+            return Answer(name="run_unreadable", status=409, detail=str(error))
         case RunNotFound():
             return Answer(name="run_not_found", status=404, detail=str(error))
         case DatasetNotFound():

@@ -247,7 +247,7 @@ def trace(home: Home, run_id: str) -> Trace:
 
 def running(home: Home, owner: Owner) -> str:
     """The run of an owner."""
-    records = (home.store.record(run_id) for run_id in home.store.owned())
+    records = home.store.owned()
     return next(record.id for record in records if record.owner == owner)
 
 

@@ -1,6 +1,7 @@
 """The training split as batches: tensors on the device, taken by index, many batches a gather."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +46,13 @@ class Batches:
     def from_step(self, step: int) -> Iterator[Batch]:
         """The rest of the epoch that `step` is in."""
         epoch, done = divmod(step, self.steps_per_epoch)
-        for rows in torch.split(self.order(epoch)[done * self.batch_size :], self.block_rows):
-            for inputs, targets in self.gather(rows):
+        # Blocks begin where they always do: kernels choose their path by a batch's alignment in its block.
+        first, skipped = divmod(done, self.block_rows // self.batch_size)
+        for rows in torch.split(self.order(epoch), self.block_rows)[first:]:
+            for inputs, targets in islice(self.gather(rows), skipped, None):
                 yield self.transformed(inputs, step), targets
                 step += 1
+            skipped = 0
 
     def gather(self, rows: Tensor) -> Iterator[Batch]:
         """One copy for a block of batches."""

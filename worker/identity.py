@@ -29,7 +29,7 @@ def this_process() -> Owner:
 def is_dead(owner: Owner) -> bool:
     """Whether an owner on this machine, seen from the same process table, has ended. False elsewhere: who knows."""
     is_here = owner.host == socket.gethostname() and owner.boot_id == boot_id()
-    return is_here and start_time(owner.pid) != owner.start_time
+    return is_here and Path("/proc/self/stat").exists() and start_time(owner.pid) != owner.start_time
 
 
 def kill(owner: Owner) -> bool:

@@ -6,9 +6,7 @@ kills owners that do not obey a cancel, and removes checkpoints that were replac
 
 import os
 import signal
-import threading
-from collections.abc import Iterator
-from time import monotonic
+from time import sleep
 from typing import Any
 
 from bakehouse.runs.artifacts import Artifacts
@@ -16,7 +14,7 @@ from bakehouse.runs.commands import Cancel, Forget, Lost
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.record import Record
 from bakehouse.runs.ring import Doorbell
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store, connect, monotonic_ms
 from bakehouse.settings import Settings
 from worker.identity import is_dead, kill
 from worker.slots import Process, Slot, end_all, spawn
@@ -24,6 +22,7 @@ from worker.slots import Process, Slot, end_all, spawn
 ROUND_SECONDS = 1.0
 GRACE_SECONDS = 30.0
 OBEY_MS = 20_000
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def start_nursery(_: str) -> Process:
@@ -39,33 +38,26 @@ class Supervisor:
         self.artifacts = Artifacts(settings.artifacts)
         self.slots = [Slot("the nursery of the workers", start_nursery)] if settings.workers else []
         self.lease_seconds = settings.lease_seconds
-        self.in_contact_since = self.last_round = monotonic()
+        self.in_contact_since = self.last_round = seconds_up()
 
     def round(self) -> None:
         """Everything, in the order in which one thing helps the next."""
         for slot in self.slots:
             slot.keep_running()
-        self.note_contact()
-        for record in self.owned():
+        self.store.ping()
+        for record in self.store.owned():
+            self.note_contact()
             self.judge(record)
         self.ring_for_waiting()
         self.forget_replaced()
 
     def note_contact(self) -> None:
-        """After an outage every lease looks over: owners get a full lease to come back."""
-        self.store.ping()
-        now = monotonic()
+        """After an outage every lease looks over: owners get a full lease to come back. An outage shows by the
+        time that the last call took."""
+        now = seconds_up()
         if now - self.last_round > max(3 * ROUND_SECONDS, self.lease_seconds / 3):
             self.in_contact_since = now
         self.last_round = now
-
-    def owned(self) -> Iterator[Record]:
-        """Runs that have an owner."""
-        for run_id in self.store.owned():
-            try:
-                yield self.store.record(run_id)
-            except RunNotFound:
-                continue  # deleted since it was listed
 
     def judge(self, record: Record) -> None:
         """Whether the owner is gone, silent, or does not listen; a run that is over by that does not go on."""
@@ -73,7 +65,7 @@ class Supervisor:
             command = self.verdict(record)
             if command is not None and self.store.command(record.id, command).is_over:
                 self.artifacts.keep_resumes(record.id, 0)
-        except (IllegalTransition, OwnershipLost, RunNotFound):
+        except (IllegalTransition, OwnershipLost, RunNotFound, ProcessLookupError):
             pass  # it changed hands or ended meanwhile, which is as good
 
     def verdict(self, record: Record) -> Lost | Cancel | None:
@@ -83,7 +75,7 @@ class Supervisor:
             return None
         if is_dead(owner):
             return Lost(nonce=owner.nonce)
-        if monotonic() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
+        if seconds_up() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
             return Lost()
         if record.request == "cancel" and now - (record.requested_ms or now) > OBEY_MS and kill(owner):
             return Cancel(owner.nonce, actor="supervisor")
@@ -112,24 +104,37 @@ class Supervisor:
         end_all(self.slots, grace=GRACE_SECONDS)
 
 
+def seconds_up() -> float:
+    """Since this machine was started, its sleep included: leases go on meanwhile."""
+    return monotonic_ms() / 1000
+
+
+class Ended(BaseException):
+    """Somebody wants the supervisor to end, whatever it waits for."""
+
+
+def end(*_: Any) -> None:
+    """Once is enough."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise Ended
+
+
 def main() -> None:
     """Until SIGTERM or SIGINT."""
     settings = Settings()
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need to know their Redis")
-    ending = threading.Event()
-
-    def end(*_: Any) -> None:
-        ending.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
     redis = connect(settings.redis_url, patient=True)
     supervisor = Supervisor(settings, Store(redis, lease_seconds=settings.lease_seconds), Doorbell(redis))
-    while not ending.is_set():
-        supervisor.round()
-        ending.wait(ROUND_SECONDS)
-    supervisor.end()
+    for number in SIGNALS:
+        signal.signal(number, end)
+    try:
+        while True:
+            supervisor.round()
+            sleep(ROUND_SECONDS)
+    except Ended:
+        supervisor.end()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from bakehouse.runs.ring import QUEUE, Doorbell
 from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from worker.identity import die_with_parent
+from worker.identity import boot_id, die_with_parent
 from worker.jobs import train_next
 
 # RQ asks again after 15 s less than this; Redis clients give up a silent answer after 10.
@@ -94,8 +94,7 @@ class WarmWorker(Worker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """A child for the ring; what it still owns when it has ended, it has lost."""
         super().execute_job(job, queue)
-        self.give_back()
-        if self.store.claimable_count() and not self._stop_requested:
+        if self.give_back():
             self.doorbell.ring()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
@@ -117,20 +116,22 @@ class WarmWorker(Worker):
         """The run of the present child, if it has claimed one."""
         return next(iter(self.runs_of(self.horse_pid)), None)
 
-    def give_back(self) -> None:
-        """Whatever the child's exit code was."""
-        for run_id, nonce in self.runs_of(self.child).items():
+    def give_back(self) -> bool:
+        """Whatever the child's exit code was; whether there was anything."""
+        lost = self.runs_of(self.child)
+        for run_id, nonce in lost.items():
             if self.store.command(run_id, Lost(actor="worker", nonce=nonce)).is_over:
                 self.artifacts.keep_resumes(run_id, 0)
+        return bool(lost)
 
     def runs_of(self, pid: int) -> dict[str, str]:
         """Runs owned by a child of this worker, with the nonces."""
-        records = (self.store.record(run_id) for run_id in self.store.owned())
-        owners = {record.id: record.owner for record in records}
+        owners = {record.id: record.owner for record in self.store.owned()}
+        here = (self.host, boot_id(), pid)
         return {
             run_id: owner.nonce
             for run_id, owner in owners.items()
-            if owner and (owner.host, owner.pid) == (self.host, pid)
+            if owner and (owner.host, owner.boot_id, owner.pid) == here
         }
 
     def handle_warm_shutdown_request(self) -> None:

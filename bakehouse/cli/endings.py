@@ -20,6 +20,8 @@ def why(view: View) -> str:
     """Why it stopped, in a sentence."""
     kept = f"kept epoch {view.best_epoch}" if view.best_epoch else "no epoch was finished"
     match view.reason:
+        case "early_stopped" if view.patience is None:
+            return f"stopped early at epoch {view.epoch} by {view.recipe.early_stopping.type}; {kept}"
         case "early_stopped":
             best = number(view.monitor, view.best_numbers.get(view.monitor))
             return f"stopped early at epoch {view.epoch}: no better than {best} for {view.patience} epochs; {kept}"

@@ -76,7 +76,7 @@ def tail(view: View) -> str:
     if view.patience is not None and view.epochs_since_best > 0:
         parts.append(f"patience {view.epochs_since_best}/{view.patience}")
     if view.seconds_left is not None:
-        bound = "" if view.patience is None else "≤ "
+        bound = "" if view.recipe.early_stopping.type == "none" else "≤ "
         parts.append(f"{bound}{duration(view.seconds_left)} left")
     return "  ".join(parts)
 

@@ -56,7 +56,7 @@ class Recipe(Ingredient):
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16` computes layers in 16 bits (autocast); weights stay in 32."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile; `auto` is off on a CPU, where it costs seconds before the first step."""
+    """torch.compile; `auto` is off: it costs seconds before the first step, and small models lose by it."""
     time_budget_seconds: float | None = Field(default=None, gt=0, le=1e8)
     """Running time over all attempts; then the run ends with its best."""
 

@@ -2,6 +2,7 @@
 
 RunsError
 ├── RunNotFound          no such run
+├── RecordUnreadable     another version wrote the run
 ├── CursorNotFound       a page was asked for beside a run that does not exist
 ├── IllegalTransition    the run's state forbids what was asked
 ├── OwnershipLost        the writer does not own the run any more; it must stop and change nothing
@@ -23,6 +24,14 @@ class RunNotFound(RunsError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id!r}.")
+        self.run_id = run_id
+
+
+class RecordUnreadable(RunsError):
+    """The run's record is not one that this version can read: another one wrote it."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"The run {run_id} was written by another version of Bakehouse, which this one cannot read.")
         self.run_id = run_id
 
 

@@ -103,7 +103,7 @@ class Receipt(Model):
     weights_sha256: str | None
     """Of the best checkpoint."""
     versions: dict[str, str]
-    """bakehouse, torch, python, and the device's driver."""
+    """bakehouse, torch, numpy, python; cuda and cudnn on a GPU."""
     device: str
     threads: int
     seed: int

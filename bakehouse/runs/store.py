@@ -1,9 +1,11 @@
 """The record in Redis: everything that Redis is told about runs is told here."""
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from itertools import islice
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from redis.retry import Retry
 
 from bakehouse.runs import wire
 from bakehouse.runs.commands import Claim, Command, actor_of
-from bakehouse.runs.errors import CursorNotFound, IdempotencyMismatch, IllegalTransition, RunNotFound
+from bakehouse.runs.errors import CursorNotFound, IdempotencyMismatch, IllegalTransition, RecordUnreadable, RunNotFound
 from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import Created, Idempotency, NewEvent, Owner, Record, queue_place
 from bakehouse.runs.run import Actor, Event, Page, Run, Status, Worker
@@ -23,6 +25,11 @@ from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200
+# Clocks drift: after this time Redis is asked again.
+TRUSTED_MS = 10_000
+BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+log = logging.getLogger(__name__)
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
@@ -46,7 +53,7 @@ class Store:
         self._keys = Keys(tenant)
         self._lease_ms = round(lease_seconds * 1000)
         self._script = redis.register_script(COMMIT)
-        self._ahead_ms: int | None = None
+        self._ahead_ms, self._heard_ms = 0, -TRUSTED_MS
 
     # Writing
 
@@ -102,8 +109,8 @@ class Store:
                 record = self.record(run_id)
                 if record.status == "queued" and fits(record):
                     return self.commit(record, Claim(owner, self._lease_ms))
-            except (RunNotFound, IllegalTransition):
-                continue  # somebody was faster
+            except (RunNotFound, IllegalTransition, RecordUnreadable):
+                continue  # somebody was faster, or another version's worker has to take it
         return None
 
     def delete(self, run_id: str) -> None:
@@ -152,7 +159,7 @@ class Store:
 
     def now(self) -> int:
         """Redis's clock in milliseconds: as last heard, plus what this machine's has counted since."""
-        if self._ahead_ms is None:
+        if monotonic_ms() - self._heard_ms > TRUSTED_MS:
             return self.time_ms()
         return self._ahead_ms + monotonic_ms()
 
@@ -160,10 +167,11 @@ class Store:
         """Redis's clock in milliseconds."""
         seconds, microseconds = self._redis.time()
         self._set_clock(seconds * 1000 + microseconds // 1000)
-        return self.now()
+        return self._ahead_ms + monotonic_ms()
 
     def _set_clock(self, milliseconds: int) -> None:
-        self._ahead_ms = milliseconds - monotonic_ms()
+        self._heard_ms = monotonic_ms()
+        self._ahead_ms = milliseconds - self._heard_ms
 
     # Reading
 
@@ -243,7 +251,8 @@ class Store:
         with self._redis.pipeline(transaction=False) as pipeline:
             for run_id in ids:
                 pipeline.hgetall(self._keys.run(run_id))
-            return [wire.decode(fields) for fields in pipeline.execute() if fields]
+            hashes = [fields for fields in pipeline.execute() if fields]
+        return [record for fields in hashes if (record := readable(fields)) is not None]
 
     # Logs
 
@@ -287,13 +296,11 @@ class Store:
             yield from ids
             start += CHUNK
 
-    def owned(self) -> list[str]:
+    def owned(self) -> Iterator[Record]:
         """Runs that have an owner, the oldest lease first."""
-        return wire.texts(self._redis.zrange(self._keys.leases(), 0, -1))
-
-    def expired(self, now: int) -> list[str]:
-        """Runs whose lease is over."""
-        return wire.texts(self._redis.zrangebyscore(self._keys.leases(), "-inf", f"({now}"))
+        for run_id in wire.texts(self._redis.zrange(self._keys.leases(), 0, -1)):
+            with suppress(RunNotFound, RecordUnreadable):
+                yield self.record(run_id)
 
     def forgettable(self, now: int) -> list[str]:
         """Runs with checkpoints that were replaced long enough ago to go."""
@@ -340,6 +347,15 @@ class Store:
         ]
 
 
+def readable(fields: wire.Fields) -> Record | None:
+    """The record of a hash; None, with a word in the log, for one that another version wrote."""
+    try:
+        return wire.decode(fields)
+    except RecordUnreadable as error:
+        log.warning("%s", error)
+        return None
+
+
 def monotonic_ms() -> int:
-    """This machine's own count of milliseconds; suspended machines stand still."""
-    return time.monotonic_ns() // 1_000_000
+    """This machine's own count of milliseconds; on Linux it goes on while the machine sleeps."""
+    return time.clock_gettime_ns(BOOT_CLOCK) // 1_000_000

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
+from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS
 from bakehouse.runs.record import NewEvent, Record, rfc3339
 from bakehouse.runs.run import Actor, Event
@@ -93,7 +96,10 @@ def decode(fields: Fields) -> Record:
     """The record of a hash."""
     known = ((text(name), text(value)) for name, value in fields.items())
     members = (f'"{name}":{value}' for name, value in known if name in Record.model_fields)
-    return Record.model_validate_json("{" + ",".join(members) + "}")
+    try:
+        return Record.model_validate_json("{" + ",".join(members) + "}")
+    except ValidationError as error:
+        raise RecordUnreadable(json.loads(text(fields.get(b"id") or fields.get("id") or '"?"'))) from error  # type: ignore[call-overload]
 
 
 def parse_event(entry_id: Text, fields: Fields) -> Event:

@@ -170,8 +170,9 @@ def resume_run(run_id: RunId, parts: PartsDep) -> Run:
 
 
 def ask(parts: Parts, run_id: str, command: Command) -> Run:
-    """What the run is after the command."""
-    parts.store.command(run_id, command)
+    """What the run is after the command. One that is over does not go on: its resume states go."""
+    if parts.store.command(run_id, command).is_over:
+        parts.artifacts.keep_resumes(run_id, 0)
     return wake(parts, parts.store.get(run_id))
 
 

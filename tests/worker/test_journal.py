@@ -21,7 +21,7 @@ from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.run import Progress
 from bakehouse.runs.transitions import reduce, submit
 from tests.runs.examples import a_run, an_owner
-from worker.journal import Journal
+from worker.journal import MOST_ENTRIES, Journal
 
 NOW = 1_790_000_000_000
 PROGRESS = Progress(epochs=1, steps=9)
@@ -177,3 +177,17 @@ def test_a_note_is_written_without_a_command_after_it() -> None:
     assert written.wait(10)
     journal.close()
     assert notebook.commands == [LogEvents("first", (LogEntry("note", "Something."),), PROGRESS)]
+
+
+def test_a_long_backlog_is_written_in_slices() -> None:
+    notebook = Notebook()
+    notebook.gate.clear()
+    with journal_in(notebook) as journal:
+        journal.put(StepEntry(1, {"train_loss": 1.0}), PROGRESS)
+        for step in range(2, 2 * MOST_ENTRIES + 3):
+            journal.put(StepEntry(step, {"train_loss": 1.0}), PROGRESS)
+        notebook.gate.set()
+        journal.flush()
+    logs = [command for command in notebook.commands if isinstance(command, LogEvents)]
+    assert max(len(log.entries) for log in logs) <= MOST_ENTRIES
+    assert notebook.steps() == list(range(1, 2 * MOST_ENTRIES + 3))

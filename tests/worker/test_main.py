@@ -1,5 +1,7 @@
 """What the supervisor does once a second, on a real Redis."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,3 +174,19 @@ def publish_best(kitchen: Kitchen, run_id: str, epoch: int) -> str:
     best = Best(epoch=epoch, monitor="validation_loss", value=1 / epoch)
     kitchen.store.command(run_id, PublishCheckpoint("far", checkpoint, best))
     return stored.sha256
+
+
+def test_it_ends_also_while_redis_is_away(tmp_path: Path) -> None:
+    settings = {"BAKEHOUSE_REDIS_URL": f"unix://{tmp_path}/nobody.sock", "BAKEHOUSE_WORKERS": "0"}
+    command = [sys.executable, "-P", "-m", "worker.main"]
+    with subprocess.Popen(command, env={**os.environ, **settings, "BAKEHOUSE_HOME": str(tmp_path)}) as supervisor:
+        wait_until(lambda: handles_sigterm(supervisor.pid))
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
+
+
+def handles_sigterm(pid: int) -> bool:
+    """Whether the process has a handler of its own."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)

@@ -29,7 +29,7 @@ from worker.training import EpochLog
 STOPS_EARLY = {**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": 2}
 BEST, LAST = 6, 8
 """Its best and its last epoch."""
-UNITS = 74
+UNITS = 148
 """Of work, with the evaluation of the best on the test split."""
 
 Cut = Literal["new", "after the best", "at the end"]
@@ -51,13 +51,13 @@ def test_the_recipe_stops_early_and_after_its_best() -> None:
     assert (training.stopper.best_epoch, training.validated) == (BEST, LAST)
 
 
-@pytest.mark.parametrize("unit", [*range(0, UNITS - 6, 2), *range(UNITS - 6, UNITS)])
+@pytest.mark.parametrize("unit", [*range(0, UNITS - 12, 4), *range(UNITS - 12, UNITS)])
 def test_killed_after_any_unit_of_work(unit: int) -> None:
     assert gone_on(STOPS_EARLY, *interrupted(STOPS_EARLY, unit)) == whole()
 
 
-# A validation takes three units and begins anew.
-@pytest.mark.parametrize("every", [3, 5, 16])
+# A validation takes ten units or so and begins anew.
+@pytest.mark.parametrize("every", [13, 16, 35])
 def test_killed_again_and_again(every: int) -> None:
     files, told = interrupted(STOPS_EARLY, 1)
     while True:
@@ -154,7 +154,9 @@ def test_no_field_of_the_position_can_be_left_out(path: tuple[str, ...]) -> None
     assert any(ends_otherwise(cut, without_field(cut, path)) for cut in STEPS)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", {"type": "sgd", "momentum": 0.9}])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", {"type": "sgd", "momentum": 0.9}, {"type": "rmsprop", "momentum": 0.9, "centered": True}]
+)
 def test_moments_have_the_strides_of_channels_last_filters(optimizer: Any) -> None:
     document: Document = {**PICTURES, "architecture": {"type": "cnn", "channels": [4, 8]}, "optimizer": optimizer}
     training = training_of(document)
@@ -191,3 +193,11 @@ def test_a_state_says_what_it_was_made_on_and_keeps_infinities() -> None:
 def test_going_on_does_not_depend_on_what_was_drawn_before() -> None:
     torch.manual_seed(123)
     assert gone_on(STOPS_EARLY, *interrupted(STOPS_EARLY, 10)) == whole()
+
+
+@pytest.mark.parametrize(("batch_size", "step"), [(5, 3), (7, 1), (13, 3)])
+def test_batches_that_end_anywhere_in_memory_give_the_same_bits(batch_size: int, step: int) -> None:
+    # Kernels choose their path by the alignment of a batch in its block: the block must begin where it always does.
+    architecture = {"type": "mlp", "hidden": [8]}
+    document = {"dataset": "breast_cancer", "architecture": architecture, "batch_size": batch_size, "epochs": 2}
+    assert gone_on(document, *interrupted(document, step)) == finished(training_of(document))

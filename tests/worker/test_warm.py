@@ -1,5 +1,6 @@
 """The forking worker: what its children do, and what nobody can make them do."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,16 @@ def assert_the_worker_goes_on(bakery: Bakery) -> None:
     worker = bakery.worker
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
     assert bakery.worker == worker
+
+
+def test_a_run_that_does_not_fit_is_not_rung_for_again_and_again(bakery: Bakery) -> None:
+    large = {**SHORT, "architecture": {"type": "mlp", "hidden": [60_000]}, "batch_size": 65_536}
+    run_id = bakery.bake(large)
+    wait_until(lambda: bakery.doorbell.unanswered() == 0)
+    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+    time.sleep(0.5)
+    before = bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    time.sleep(1.0)
+    assert bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 20
+    assert bakery.store.record(run_id).status == "queued"
+    bakery.store.command(run_id, Ask("cancel"))
