@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -57,6 +58,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         device = open_device(settings)
         memory = device_memory(device, settings)
         about = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
+        about["gpus"] = torch.cuda.device_count() if device.type == "cuda" else 0
         os.write(writing, json.dumps(about).encode())
         os._exit(0)
     os.close(writing)
@@ -68,7 +70,14 @@ def describe(settings: Settings) -> dict[str, Any]:
     return about
 
 
-def fork_worker(settings: Settings, name: str, about: dict[str, Any]) -> Forked:
+def settings_of(settings: Settings, number: int, gpus: int) -> Settings:
+    """Of one of the workers: a GPU each, in turn, unless one is named."""
+    if gpus == 0 or settings.device not in ("auto", "cuda"):
+        return settings
+    return settings.model_copy(update={"device": f"cuda:{number % gpus}"})
+
+
+def fork_worker(settings: Settings, about: dict[str, Any], name: str) -> Forked:
     """A worker that ends with this process. A name of its own each time: RQ remembers dead ones for a while."""
     nursery = os.getpid()
     unique = f"{name}-{nursery}-{int(monotonic() * 1000)}"
@@ -77,6 +86,8 @@ def fork_worker(settings: Settings, name: str, about: dict[str, Any]) -> Forked:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # The children of the worker read their settings anew.
+        os.environ["BAKEHOUSE_DEVICE"] = settings.device
         die_with_parent(nursery, signal.SIGTERM)
         serve(settings, unique, about)
 
@@ -93,10 +104,14 @@ def main() -> None:
     settings, ending = Settings(), threading.Event()
     warm_up()
     about = describe(settings)
+    gpus = about.pop("gpus")
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, lambda *_: ending.set())
     names = [f"{socket.gethostname()}-{number}" for number in range(1, settings.workers + 1)]
-    slots = [Slot(name, lambda name: fork_worker(settings, name, about)) for name in names]
+    slots = [
+        Slot(name, partial(fork_worker, settings_of(settings, number, gpus), about))
+        for number, name in enumerate(names)
+    ]
     while not ending.is_set():
         for slot in slots:
             slot.keep_running()
