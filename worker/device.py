@@ -85,7 +85,7 @@ def versions(device: torch.device) -> dict[str, str]:
         "python": platform.python_version(),
     }
     if device.type == "cuda":
-        found |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+        found |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}  # type: ignore[no-untyped-call]
     return found
 
 
