@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from bakehouse.plan import layers as plan
 from bakehouse.plan.plan import Plan
+from worker.drop_connect import DropConnectLayer
 from worker.dropout import dropout
-from worker.norm import norm
+from worker.norm import BatchRenormLayer, norm
 from worker.seeds import Seeds
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -24,6 +25,9 @@ def build_model(plan: Plan) -> nn.Sequential:
     torch.default_generator.manual_seed(Seeds(plan.recipe.seed, "initialisation").at(0))
     model = build(plan.root)
     assert isinstance(model, nn.Sequential)
+    for layer in model.modules():
+        if isinstance(layer, BatchRenormLayer):
+            layer.run_steps = plan.steps
     return model
 
 
@@ -34,31 +38,51 @@ def build(layer: plan.Layer) -> nn.Module:
             return nn.Sequential(OrderedDict((name, build(child)) for name, child in children))
         case plan.Residual(body, shortcut):
             return Residual(build(body), None if shortcut is None else build(shortcut))
+        case plan.DenseConcat(body):
+            return DenseConcat(build(body))
+        case plan.Pool():
+            return pool(layer)
         case plan.Normalize():
             return Normalize(layer.statistics)
         case plan.Denormalize():
             return Denormalize()
+        case plan.Exponential():
+            return Exponential()
         case plan.Linear():
             return nn.Linear(layer.input[0], layer.output[0], bias=layer.bias)
         case plan.Conv(kernel_size=side):
-            channels, padding = (layer.input[0], layer.output[0]), (side - 1) // 2
-            return nn.Conv2d(*channels, side, stride=layer.stride, padding=padding, bias=layer.bias)
+            padding, groups = (side - 1) // 2, layer.groups
+            channels = layer.input[0], layer.output[0]
+            return nn.Conv2d(*channels, side, layer.stride, padding, groups=groups, bias=layer.bias)
         case plan.Norm():
             return norm(layer)
+        case plan.Activation(name="maxout"):
+            return Maxout(layer.pieces)
         case plan.Activation():
             return ACTIVATIONS[layer.name]()
         case plan.Dropout():
             return dropout(layer.spec)
-        case plan.Pool(kind="max"):
-            return nn.MaxPool2d(layer.size)
-        case plan.Pool():
-            return MeanOverMap()
+        case plan.DropConnect(activation=name):
+            return DropConnectLayer(layer, None if name is None else ACTIVATIONS[name]())
         case plan.Flatten():
             return nn.Flatten()
         case plan.Subsample():
             return Subsample(layer.stride, layer.output[0] - layer.input[0])
         case _:
             assert_never(layer)
+
+
+def pool(layer: plan.Pool) -> nn.Module:
+    """Windows, or the whole map."""
+    match layer.kind:
+        case "max":
+            return nn.MaxPool2d(layer.size)
+        case "average":
+            return nn.AvgPool2d(layer.size)
+        case "global_max":
+            return MaxOverMap()
+        case "global_average":
+            return MeanOverMap()
 
 
 class Normalize(nn.Module):
@@ -89,6 +113,13 @@ class Denormalize(nn.Module):
         return outputs * self.std + self.mean
 
 
+class Exponential(nn.Module):
+    """exp(x), from the log of a mean to the mean."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        return outputs.exp()
+
+
 class Residual(nn.Module):
     """body(x) + shortcut(x). He et al. 2016, arXiv 1512.03385."""
 
@@ -102,6 +133,17 @@ class Residual(nn.Module):
         return outputs + (inputs if self.shortcut is None else self.shortcut(inputs))
 
 
+class DenseConcat(nn.Module):
+    """x and body(x), as channels of one map. Huang et al. 2017, arXiv 1608.06993."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat((inputs, self.body(inputs)), 1)
+
+
 class Subsample(nn.Module):
     """Every `stride`-th pixel, and `extra` channels of zeros behind."""
 
@@ -112,6 +154,25 @@ class Subsample(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return functional.pad(inputs[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+
+class Maxout(nn.Module):
+    """max_j z_ij over the `pieces` features z_i1, z_i2, ... that stand together. Goodfellow et al. 2013,
+    arXiv 1302.4389."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.reshape(len(inputs), -1, self.pieces, *inputs.shape[2:]).amax(2)
+
+
+class MaxOverMap(nn.Module):
+    """(N, C, H, W) -> (N, C)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.amax((2, 3))
 
 
 class MeanOverMap(nn.Module):

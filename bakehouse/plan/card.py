@@ -104,6 +104,8 @@ class ResolvedData:
     shape: tuple[int, ...]
     classes: tuple[str, ...] | None
     class_counts: tuple[int, ...] | None
+    minimum: float | None = None
+    """Least target, for a column of numbers to predict."""
 
 
 class TargetError(ValueError):
@@ -137,7 +139,7 @@ def resolve_target(card: DatasetCard, target: str | None, *, task: Task | None =
     _check_features(card.columns, column)
     _check_classes(column)
     if target_task(column, task) == "regression":
-        return ResolvedData("regression", card.shape, None, None)
+        return ResolvedData("regression", card.shape, None, None, column.minimum)
     return ResolvedData("classification", card.shape, column.classes, column.class_counts)
 
 
@@ -168,7 +170,8 @@ def _check_features(columns: tuple[Column, ...], target: Column) -> None:
     text = [column.name for column in columns if column.kind == "text" and column != target]
     if text:
         names = ", ".join(text[:10])
-        raise TargetError(f"features must be numbers, but text is in: {names}", allowed=_possible_targets(columns))
+        what = f"features must be numbers, but text is in: {names}; write it as numbers, or leave the columns out"
+        raise TargetError(what, allowed=_possible_targets(columns))
 
 
 def _check_classes(column: Column) -> None:

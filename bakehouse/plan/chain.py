@@ -1,10 +1,12 @@
 """Grows a sequence of layers while tracking the shape, following the recipe's norm, dropout and activation."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from bakehouse.plan.layers import (
     Activation,
     Conv,
+    DropConnect,
     Dropout,
     Flatten,
     Layer,
@@ -17,10 +19,13 @@ from bakehouse.plan.layers import (
     Shape,
 )
 from bakehouse.recipe.architecture import Activation as ActivationName
-from bakehouse.recipe.dropout import Placement
+from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
+from bakehouse.recipe.dropout import Placement, SpatialDropout, UnitDropout
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import BatchNorm, InstanceNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, InstanceNorm
 from bakehouse.recipe.recipe import Recipe
+
+Nonlinearity = ActivationName | Literal["maxout"]
 
 
 class Chain:
@@ -33,6 +38,7 @@ class Chain:
 
     def add(self, name: str, layer: Layer) -> None:
         """Appends a layer whose input is the present shape."""
+        assert name not in dict(self.children)
         self.children.append((name, layer))
         self.shape = layer.output
 
@@ -49,6 +55,7 @@ class Chain:
         """Dropout after all norms, then the output layer."""
         self.dropout("classifier")
         self.add("head", Linear(self.shape, (outputs,)))
+        self.mask_weights("classifier")
         return self.sequential()
 
     def flatten(self) -> None:
@@ -56,9 +63,9 @@ class Chain:
         if len(self.shape) > 1:
             self.add("flatten", Flatten(self.shape))
 
-    def pool(self) -> None:
-        """2 x 2 max pooling."""
-        self.add("pool", Pool("max", self.shape))
+    def pool(self, kind: Literal["max", "average"] = "max") -> None:
+        """Halves the map's side."""
+        self.add("pool", Pool(kind, self.shape))
 
     def mean_over_map(self) -> None:
         """Global average pooling."""
@@ -66,20 +73,40 @@ class Chain:
 
     def dropout(self, placement: Placement) -> None:
         """Every dropout of the recipe that belongs here."""
-        here = [(index, spec) for index, spec in enumerate(self.recipe.dropout) if spec.placement == placement]
+        here = [
+            (index, spec)
+            for index, spec in enumerate(self.recipe.dropout)
+            if not isinstance(spec, DropConnectSpec) and self.belongs(spec, placement)
+        ]
         for index, spec in here:
-            self.add("dropout" if len(here) == 1 else f"dropout{index}", Dropout(spec, self.shape, index))
+            is_alone = len(here) == 1 and "dropout" not in dict(self.children)
+            self.add("dropout" if is_alone else f"dropout{index}", Dropout(spec, self.shape, index))
+
+    def belongs(self, spec: UnitDropout, placement: Placement) -> bool:
+        """Whether a dropout stands here; that of whole channels only where there are maps."""
+        return spec.placement == placement and (len(self.shape) == 3 or not isinstance(spec, SpatialDropout))
+
+    def mask_weights(self, placement: Placement, activation: ActivationName | None = None) -> bool:
+        """Under drop_connect, the fully-connected layer that was added last takes in its activation; whether it
+        did."""
+        name, layer = self.children[-1]
+        for index, spec in enumerate(self.recipe.dropout):
+            if isinstance(spec, DropConnectSpec) and spec.placement == placement and isinstance(layer, Linear):
+                masked = DropConnect(spec, layer.input, layer.output, index, activation, layer.bias)
+                self.children[-1] = (name, masked)
+                return True
+        return False
 
     def norm(self) -> None:
         """The recipe's norm, if it has one."""
         if not isinstance(self.recipe.norm, Off):
             self.add("norm", Norm(self.recipe.norm, self.shape))
 
-    def norm_and_activation(self, activation: ActivationName) -> None:
+    def norm_and_activation(self, activation: Nonlinearity, *, pieces: int = 1) -> None:
         """In the order that the norm's placement asks for."""
         if self.norm_is_first:
             self.norm()
-        self.add("activation", Activation(activation, self.shape))
+        self.add("activation", Activation(activation, self.shape, pieces))
         if not self.norm_is_first:
             self.norm()
 
@@ -87,17 +114,22 @@ class Chain:
         """A fully-connected layer that a norm follows."""
         self.add("linear", Linear(self.shape, (width,), bias=not self.norm_cancels_bias))
 
-    def conv(self, channels: int, kernel_size: int, *, stride: int = 1, bias: bool | None = None) -> None:
+    def conv(
+        self, channels: int, kernel_size: int, *, stride: int = 1, bias: bool | None = None, groups: int = 1
+    ) -> None:
         """A convolution that a norm follows; without a bias where the norm takes it away anyway."""
         height, width = (-(-side // stride) for side in self.shape[1:])
         bias = not self.norm_cancels_bias if bias is None else bias
-        self.add("conv", Conv(self.shape, (channels, height, width), kernel_size, stride, bias))
+        self.add("conv", Conv(self.shape, (channels, height, width), kernel_size, stride, bias, groups))
 
-    def unit(self, name: str, activation: ActivationName, affine: Callable[["Chain"], None]) -> None:
+    def unit(self, name: str, activation: Nonlinearity, affine: Callable[["Chain"], None], *, pieces: int = 1) -> None:
         """Affine layer, norm, activation and hidden dropout under one name."""
         inner = Chain(self.recipe, self.shape)
         affine(inner)
-        inner.norm_and_activation(activation)
+        if activation != "maxout" and inner.mask_weights("hidden", activation):
+            inner.norm()
+        else:
+            inner.norm_and_activation(activation, pieces=pieces)
         inner.dropout("hidden")
         self.add(name, inner.sequential())
 
@@ -118,4 +150,4 @@ class Chain:
     @property
     def norm_cancels_bias(self) -> bool:
         """A norm over each channel subtracts the bias again, whose gradient is then zero."""
-        return self.norm_is_first and isinstance(self.recipe.norm, BatchNorm | InstanceNorm)
+        return self.norm_is_first and isinstance(self.recipe.norm, BatchNorm | InstanceNorm | BatchRenorm)

@@ -5,24 +5,32 @@ from collections.abc import Callable, Iterator
 from math import prod
 from typing import assert_never
 
-from bakehouse.plan.card import ResolvedData
-from bakehouse.plan.defaults import PLACEMENTS
-from bakehouse.plan.layers import Layer, Norm, walk
+from bakehouse.plan import layers as plan
+from bakehouse.plan.card import ResolvedData, Task
+from bakehouse.plan.defaults import places
+from bakehouse.plan.layers import Dropout, Layer, Norm, walk
 from bakehouse.plan.splits import SplitSizes
-from bakehouse.recipe.architecture import Cnn, Resnet
+from bakehouse.recipe.architecture import Cnn, Densenet, Fitnet, Linear, Mlp, Preresnet, WideResnet
 from bakehouse.recipe.augmentation import InputNoise, RandomCrop
+from bakehouse.recipe.dropout import DropConnect, SpatialDropout
+from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
+from bakehouse.recipe.evaluation import HIGHER_IS_BETTER, Monitor
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm
+from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.regularizer import DropoutPenalty
+from bakehouse.recipe.schedule import OneCycle
 
 Check = Callable[[Recipe, ResolvedData, SplitSizes], Iterator[Problem]]
 LayerCheck = Callable[[Recipe, Layer], Iterator[Problem]]
 
-MONITORS = {
+MONITORS: dict[Task, tuple[Monitor, ...]] = {
     "classification": ("validation_loss", "validation_accuracy"),
     "regression": ("validation_loss", "validation_mean_absolute_error", "validation_r2"),
 }
+NOUNS: dict[Task, str] = {"classification": "classes", "regression": "numbers"}
 
 
 def find_problems(recipe: Recipe, data: ResolvedData, sizes: SplitSizes, root: Layer | None = None) -> list[Problem]:
@@ -42,7 +50,7 @@ def images_where_needed(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> It
     if len(data.shape) == 3:
         return
     told = f"{recipe.dataset.id} holds rows of {data.shape[0]} numbers"
-    if isinstance(recipe.architecture, Cnn | Resnet):
+    if not isinstance(recipe.architecture, Linear | Mlp):
         name = recipe.architecture.type
         yield conflict("/architecture/type", f"{name} needs images; {told}", ("linear", "mlp"))
     for index, item in enumerate(recipe.augmentation):
@@ -62,13 +70,24 @@ def crop_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Pro
 
 def loss_fits_target(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
     """Classes and numbers have losses of their own."""
-    loss = recipe.objective.loss
-    if (loss == "cross_entropy") != (data.task == "classification"):
-        right = "cross_entropy" if data.task == "classification" else "squared_error"
-        kind = "classes" if data.task == "classification" else "numbers"
-        yield conflict(
-            "/objective/loss", f"{loss} does not fit {recipe.dataset.id}, whose targets are {kind}", (right,)
-        )
+    loss, right = recipe.objective.loss, losses(data)
+    if loss not in right:
+        kind = f"{len(data.classes)} classes" if data.classes and loss == "binary_cross_entropy" else NOUNS[data.task]
+        yield conflict("/objective/loss", f"{loss} does not fit {recipe.dataset.id}, whose targets are {kind}", right)
+
+
+def losses(data: ResolvedData) -> tuple[Loss, ...]:
+    """Those that targets of this kind can have."""
+    if data.classes is None:
+        return ("squared_error", "poisson")
+    return ("cross_entropy", "binary_cross_entropy") if len(data.classes) == 2 else ("cross_entropy",)
+
+
+def counts_are_not_negative(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """A Poisson variable has no values below 0."""
+    if recipe.objective.loss == "poisson" and data.minimum is not None and data.minimum < 0:
+        message = f"poisson is for numbers from 0 up, and {recipe.dataset.target} goes down to {data.minimum:g}"
+        yield conflict("/objective/loss", message, ("squared_error",))
 
 
 def smoothing_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
@@ -97,15 +116,23 @@ def monitor_exists(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterato
 
 def dropout_has_a_place(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
     """Each architecture has its own places, one dropout of a kind in each."""
-    allowed = PLACEMENTS[type(recipe.architecture)]
     seen: set[tuple[str, str | None]] = set()
     for index, item in enumerate(recipe.dropout):
+        allowed = places(item, recipe)
         if item.placement not in allowed:
             message = f"{recipe.architecture.type} has no place {item.placement}"
             yield conflict(f"/dropout/{index}/placement", message, allowed)
         if (item.type, item.placement) in seen:
             yield conflict(f"/dropout/{index}", f"{item.type} stands twice at {item.placement}")
         seen.add((item.type, item.placement))
+
+
+def norm_order_is_free(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """Blocks of norm - activation - convolution are what makes a network pre-activated."""
+    fixed = isinstance(recipe.architecture, Preresnet | WideResnet | Densenet)
+    if fixed and not isinstance(recipe.norm, Off) and recipe.norm.placement == "after_activation":
+        message = f"{recipe.architecture.type} is made of blocks with the norm before the activation"
+        yield conflict("/norm/placement", message, ("before_activation",))
 
 
 def regularizers_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
@@ -116,21 +143,43 @@ def regularizers_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterat
             yield conflict(f"/regularizer/{index}", f"{name} stands twice")
 
 
+def penalty_fits_model(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """The quadratic form of dropout is known for inputs of linear models, and stands for dropout itself."""
+    for index, item in enumerate(recipe.regularizer):
+        if not isinstance(item, DropoutPenalty):
+            continue
+        if not isinstance(recipe.architecture, Linear):
+            message = f"{recipe.architecture.type} is not linear: what dropout adds to it has no closed form"
+            yield conflict(f"/regularizer/{index}", message, ("architecture linear",))
+        if recipe.dropout:
+            yield conflict(f"/regularizer/{index}", "stands for dropout on the inputs, which is there too")
+
+
 def warmup_ends(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
     """A warm-up longer than the run never reaches the learning rate."""
-    if recipe.schedule.warmup_epochs > recipe.epochs:
+    if not isinstance(recipe.schedule, OneCycle) and recipe.schedule.warmup_epochs > recipe.epochs:
         yield conflict("/schedule/warmup_epochs", "longer than the run", (f"<= {recipe.epochs}",))
+
+
+def stopping_fits_monitor(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Percent above the least need a number that is 0 at best."""
+    stopping, monitor = recipe.early_stopping, recipe.evaluation.monitor
+    if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and monitor in HIGHER_IS_BETTER:
+        allowed = tuple(name for name in MONITORS[data.task] if name not in HIGHER_IS_BETTER)
+        yield conflict("/evaluation/monitor", f"{stopping.type} compares losses, and {monitor} is none", allowed)
 
 
 def batches_have_statistics(recipe: Recipe, data: ResolvedData, sizes: SplitSizes) -> Iterator[Problem]:
     """The variance of one row is zero: batch norm needs two in every batch, the last one too."""
     smallest = sizes.train % recipe.batch_size or recipe.batch_size
-    if not isinstance(recipe.norm, BatchNorm) or smallest > 1:
+    if not isinstance(recipe.norm, BatchNorm | BatchRenorm) or smallest > 1:
         return
     near = sorted(range(2, min(2 * recipe.batch_size + 3, sizes.train + 1)), key=lambda n: abs(n - recipe.batch_size))
     allowed = tuple(str(size) for size in near if sizes.train % size != 1)[:2]
     last = "every" if recipe.batch_size == 1 else "the last"
-    message = f"batch_norm has no variance to divide by: {last} batch of {sizes.train:,} training rows has one row"
+    message = (
+        f"{recipe.norm.type} has no variance to divide by: {last} batch of {sizes.train:,} training rows has one row"
+    )
     yield conflict("/batch_size", message, allowed)
 
 
@@ -145,6 +194,26 @@ def groups_divide(recipe: Recipe, root: Layer) -> Iterator[Problem]:
         common = [n for n in range(1, max(channels[0], 2)) if all(count % n == 0 for count in channels)]
         message = f"{recipe.norm.num_groups} groups do not divide {odd[0]} channels"
         yield conflict("/norm/num_groups", message, tuple(map(str, common)))
+
+
+def norm_leaves_drop_connect_its_activation(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """The mean over masks is taken behind the activation, which must follow the weights."""
+    hidden = any(isinstance(item, DropConnect) and item.placement == "hidden" for item in recipe.dropout)
+    if hidden and not isinstance(recipe.norm, Off) and recipe.norm.placement == "before_activation":
+        message = f"{recipe.norm.type} stands between the weights that drop_connect masks and their activation"
+        yield conflict("/norm/placement", message, ("after_activation",))
+
+
+def dropout_has_layers(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+    """A row has no channels that could be dropped as a whole, a convolution no weights of its own for a sample."""
+    planned = {layer.index for _, layer in walk(root) if isinstance(layer, Dropout | plan.DropConnect)}
+    for index, item in enumerate(recipe.dropout):
+        if isinstance(item, DropConnect) and index not in planned:
+            message = f"{recipe.architecture.type} has no fully-connected hidden layers whose weights could be dropped"
+            yield conflict(f"/dropout/{index}/placement", message, ("classifier",))
+        if isinstance(item, SpatialDropout) and index not in planned:
+            message = f"{recipe.architecture.type} has no maps at {item.placement} whose channels could be dropped"
+            yield conflict(f"/dropout/{index}/type", message, ("dropout", "vanilla_dropout", "gaussian_dropout"))
 
 
 def norm_has_a_place(recipe: Recipe, root: Layer) -> Iterator[Problem]:
@@ -173,7 +242,7 @@ def norms_have_statistics(recipe: Recipe, root: Layer) -> Iterator[Problem]:
 def numbers_normalized(layer: Norm) -> float:
     """How many numbers share a mean."""
     match layer.spec:
-        case BatchNorm():
+        case BatchNorm() | BatchRenorm():
             return 2 * prod(layer.input[1:])  # at least two rows: see batches_have_statistics
         case LayerNorm():
             return prod(layer.input)
@@ -188,22 +257,41 @@ def numbers_normalized(layer: Norm) -> float:
 def maps_are_left(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     """Pooling must leave at least one pixel."""
     for name, layer in walk(root):
-        if min(layer.output[1:], default=1) < 1:
-            stages = int(name.split(".")[0].removeprefix("stage"))
+        if min(layer.output[1:], default=1) >= 1:
+            continue
+        stages = int(name.split(".")[0].removeprefix("stage"))
+        if isinstance(recipe.architecture, Fitnet):
+            message = f"the image is used up after {stages - 1} halvings, one between each two stages"
+            yield conflict("/architecture/stages", message, (f"at most {stages} stages",))
+        elif isinstance(recipe.architecture, Cnn):
             message = f"the image is used up after {stages - 1} stages, each of which halves its side"
             yield conflict("/architecture/channels", message, (f"at most {stages - 1} stages",))
-            return
+        else:
+            message = f"{recipe.architecture.type} halves the image's side twice; it needs 4 x 4 pixels"
+            yield conflict("/architecture/type", message, ("resnet", "preresnet", "wide_resnet", "resnext"))
+        return
 
 
 CHECKS: tuple[Check, ...] = (
     images_where_needed,
     crop_fits,
     loss_fits_target,
+    counts_are_not_negative,
     smoothing_fits,
     monitor_exists,
     dropout_has_a_place,
+    norm_leaves_drop_connect_its_activation,
+    norm_order_is_free,
     regularizers_once,
+    penalty_fits_model,
     warmup_ends,
+    stopping_fits_monitor,
     batches_have_statistics,
 )
-LAYER_CHECKS: tuple[LayerCheck, ...] = (groups_divide, norm_has_a_place, norms_have_statistics, maps_are_left)
+LAYER_CHECKS: tuple[LayerCheck, ...] = (
+    groups_divide,
+    dropout_has_layers,
+    norm_has_a_place,
+    norms_have_statistics,
+    maps_are_left,
+)

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import assert_never
 
+from bakehouse.plan.definitions import definitions
 from bakehouse.plan.layers import (
     Activation,
+    Affine,
     Conv,
     Denormalize,
+    DenseConcat,
+    DropConnect,
     Dropout,
+    Exponential,
     Flatten,
     Layer,
     Linear,
@@ -21,11 +26,10 @@ from bakehouse.plan.layers import (
     Sequential,
     Shape,
     Subsample,
-    walk,
 )
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.dropout import VanillaDropout
-from bakehouse.recipe.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from bakehouse.recipe import dropout as recipe
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm
 
 Named = tuple[str, Layer]
 Arguments = dict[str, object]
@@ -41,68 +45,6 @@ from collections import OrderedDict
 import torch
 from safetensors.torch import load_file
 from torch import nn
-"""
-
-NORMALIZE = """\
-class Normalize(nn.Module):
-    def __init__(self, *shape):
-        super().__init__()
-        self.register_buffer("shift", torch.zeros(shape))
-        self.register_buffer("scale", torch.ones(shape))
-
-    def forward(self, x):
-        return (x.float() - self.shift) * self.scale
-"""
-
-DENORMALIZE = """\
-class Denormalize(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
-
-    def forward(self, x):
-        return x * self.std + self.mean
-"""
-
-VANILLA_DROPOUT = """\
-class VanillaDropout(nn.Module):
-    def __init__(self, rate):
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x):
-        if self.training:
-            return x * torch.empty_like(x).bernoulli_(1 - self.rate)
-        return x * (1 - self.rate)
-"""
-
-RESIDUAL = """\
-class Residual(nn.Module):
-    def __init__(self, body, shortcut=None):
-        super().__init__()
-        self.body = body
-        self.shortcut = shortcut or nn.Identity()
-
-    def forward(self, x):
-        return self.body(x) + self.shortcut(x)
-"""
-
-SUBSAMPLE = """\
-class Subsample(nn.Module):
-    def __init__(self, stride, extra_channels):
-        super().__init__()
-        self.stride = stride
-        self.extra_channels = extra_channels
-
-    def forward(self, x):
-        x = x[:, :, :: self.stride, :: self.stride]
-        return nn.functional.pad(x, (0, 0, 0, 0, 0, self.extra_channels))
-"""
-
-SEQUENCE = """\
-def sequence(**layers):
-    return nn.Sequential(OrderedDict(layers))
 """
 
 
@@ -127,33 +69,11 @@ def inputs(plan: Plan) -> str:
 
 def outputs(plan: Plan) -> str:
     """What the model gives."""
-    return f"logits of {plan.outputs} classes" if plan.data.classes else "values in the data set's units"
-
-
-def definitions(root: Layer) -> Iterator[str]:
-    """The classes that torch does not have, each only where it is used."""
-    layers = [layer for _, layer in walk(root)]
-    wanted: list[tuple[bool, str]] = [
-        (any(isinstance(layer, Normalize) for layer in layers), NORMALIZE),
-        (any(isinstance(layer, Denormalize) for layer in layers), DENORMALIZE),
-        (
-            any(isinstance(layer, Dropout) and isinstance(layer.spec, VanillaDropout) for layer in layers),
-            VANILLA_DROPOUT,
-        ),
-        (has_residual(root), RESIDUAL),
-        (any(isinstance(layer, Subsample) for layer in layers), SUBSAMPLE),
-    ]
-    yield from (text for is_used, text in wanted if is_used)
-    yield SEQUENCE
-
-
-def has_residual(layer: Layer) -> bool:
-    """Whether there is a residual sum in a layer."""
-    match layer:
-        case Sequential(children):
-            return any(has_residual(child) for _, child in children)
-        case _:
-            return isinstance(layer, Residual)
+    if plan.data.classes is None:
+        return "values in the data set's units"
+    if plan.outputs == 1:
+        return f"the logit of {json.dumps(plan.data.classes[1])} against {json.dumps(plan.data.classes[0])}"
+    return f"logits of {plan.outputs} classes"
 
 
 def expression(layer: Layer, indent: str) -> str:
@@ -166,6 +86,10 @@ def expression(layer: Layer, indent: str) -> str:
         case Residual(body, shortcut):
             rest = "" if shortcut is None else f", {expression(shortcut, indent)}"
             return f"Residual({expression(body, indent)}{rest})"
+        case DenseConcat(body):
+            return f"DenseConcat({expression(body, indent)})"
+        case Activation(name="maxout"):
+            return call("Maxout", layer.pieces)
         case Activation():
             return ACTIVATIONS[layer.name]
         case Norm():
@@ -201,22 +125,33 @@ def numbered(name: str) -> tuple[str, int]:
     return stem, int(name[len(stem) :] or 0)
 
 
-def primitive(layer: Normalize | Denormalize | Linear | Conv | Dropout | Pool | Flatten | Subsample) -> str:
+def primitive(
+    layer: Normalize | Denormalize | Exponential | Affine | Dropout | Pool | Flatten | Subsample,
+) -> str:
     """A layer that fits in a line."""
     match layer:
         case Normalize():
             return call("Normalize", *layer.statistics)
         case Denormalize():
             return "Denormalize()"
+        case Exponential():
+            return "Exponential()"
         case Linear():
             return call("nn.Linear", layer.input[0], layer.output[0], bias=(layer.bias, True))
         case Conv(kernel_size=side):
-            options = {"stride": (layer.stride, 1), "padding": ((side - 1) // 2, 0), "bias": (layer.bias, True)}
-            return call("nn.Conv2d", layer.input[0], layer.output[0], side, **options)
+            options = {"stride": (layer.stride, 1), "padding": ((side - 1) // 2, 0)}
+            rest = {"groups": (layer.groups, 1), "bias": (layer.bias, True)}
+            return call("nn.Conv2d", layer.input[0], layer.output[0], side, **options, **rest)
         case Dropout(spec=spec):
-            return call("VanillaDropout" if isinstance(spec, VanillaDropout) else "nn.Dropout", spec.rate)
+            return dropout(spec)
+        case DropConnect():
+            return drop_connect(layer)
         case Pool(kind="max"):
             return call("nn.MaxPool2d", layer.size)
+        case Pool(kind="average"):
+            return call("nn.AvgPool2d", layer.size)
+        case Pool(kind="global_max"):
+            return "nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())"
         case Pool():
             return "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())"
         case Flatten():
@@ -225,6 +160,30 @@ def primitive(layer: Normalize | Denormalize | Linear | Conv | Dropout | Pool | 
             return call("Subsample", layer.stride, layer.output[0] - layer.input[0])
         case _:
             assert_never(layer)
+
+
+def drop_connect(layer: DropConnect) -> str:
+    """Without an activation behind it, the mean over masks is the linear layer's."""
+    sizes = layer.input + layer.output
+    if layer.activation is None:
+        return call("nn.Linear", *sizes, bias=(layer.bias, True))
+    bias = "" if layer.bias else ", bias=False"
+    return f"DropConnect({sizes[0]}, {sizes[1]}, {layer.spec.rate!r}, {ACTIVATIONS[layer.activation]}{bias})"
+
+
+def dropout(spec: recipe.UnitDropout) -> str:
+    """A dropout layer; noise that torch does not have is nothing in evaluation."""
+    match spec:
+        case recipe.Dropout():
+            return call("nn.Dropout", spec.rate)
+        case recipe.VanillaDropout():
+            return call("VanillaDropout", spec.rate)
+        case recipe.SpatialDropout():
+            return call("nn.Dropout2d", spec.rate)
+        case recipe.GaussianDropout() | recipe.Uout() | recipe.GaussianNoise():
+            return "nn.Identity()"
+        case _:
+            assert_never(spec)
 
 
 def norm(layer: Norm) -> str:
@@ -240,6 +199,8 @@ def norm(layer: Norm) -> str:
             return call("nn.InstanceNorm2d", features, eps=eps, affine=(spec.affine, False))
         case GroupNorm():
             return call("nn.GroupNorm", spec.num_groups, features, eps=eps, affine=(spec.affine, True))
+        case BatchRenorm():
+            return call("BatchRenorm", features, affine=(spec.affine, True))
         case _:
             assert_never(spec)
 

@@ -5,10 +5,14 @@ from math import prod
 from typing import assert_never
 
 from bakehouse.plan.layers import (
+    MASK_NUMBERS,
     Activation,
     Conv,
     Denormalize,
+    DenseConcat,
+    DropConnect,
     Dropout,
+    Exponential,
     Flatten,
     Layer,
     Linear,
@@ -16,12 +20,15 @@ from bakehouse.plan.layers import (
     Normalize,
     Pool,
     Primitive,
+    Residual,
+    Sequential,
     Subsample,
     walk,
 )
 from bakehouse.recipe.norm import LayerNorm
-from bakehouse.recipe.optimizer import Adam, Sgd
+from bakehouse.recipe.optimizer import Adam, Rmsprop, Sgd
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.regularizer import WeightNoise
 
 FLOAT_BYTES = 4
 
@@ -42,10 +49,31 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
     """Sums over the layers; twice the activations, since their gradients live beside them."""
     layers = [layer for _, layer in walk(root)]
     learned = sum(parameters(layer) for layer in layers)
-    activations = sum(prod(layer.output) for layer in layers)
-    copies = 2 + optimizer_copies(recipe)
-    memory = FLOAT_BYTES * (copies * learned + 2 * recipe.batch_size * activations) + data_bytes
+    # Weight noise is drawn beside a copy of the clean weights.
+    noise = 2 * any(isinstance(item, WeightNoise) for item in recipe.regularizer)
+    copies = 2 + optimizer_copies(recipe) + noise
+    numbers = copies * learned + 2 * recipe.batch_size * activations(root) + masks(recipe.batch_size, layers)
+    memory = FLOAT_BYTES * numbers + data_bytes
     return Estimate(learned, sum(flops(layer) for layer in layers), memory)
+
+
+def activations(layer: Layer) -> int:
+    """Numbers that the layers give for one sample."""
+    match layer:
+        case Sequential(children):
+            return sum(activations(child) for _, child in children)
+        case Residual(body, shortcut):
+            return activations(body) + (0 if shortcut is None else activations(shortcut))
+        case DenseConcat(body):
+            return activations(body) + prod(layer.output)
+        case _:
+            return prod(layer.output)
+
+
+def masks(batch_size: int, layers: list[Primitive]) -> int:
+    """Numbers while the weights of a drop_connect are masked: the masks and two products with them."""
+    sizes = [layer.input[0] * layer.output[0] for layer in layers if isinstance(layer, DropConnect)]
+    return 3 * max((max(size, min(batch_size * size, MASK_NUMBERS)) for size in sizes), default=0)
 
 
 def optimizer_copies(recipe: Recipe) -> int:
@@ -55,6 +83,8 @@ def optimizer_copies(recipe: Recipe) -> int:
             return 1 if momentum else 0
         case Adam():
             return 2
+        case Rmsprop(momentum=momentum, centered=centered):
+            return 1 + (momentum > 0) + centered
         case _:
             assert_never(recipe.optimizer)
 
@@ -62,10 +92,10 @@ def optimizer_copies(recipe: Recipe) -> int:
 def parameters(layer: Primitive) -> int:
     """Learned numbers of one layer."""
     match layer:
-        case Linear(bias=bias):
+        case Linear(bias=bias) | DropConnect(bias=bias):
             return layer.output[0] * (layer.input[0] + bias)
         case Conv(kernel_size=side, bias=bias):
-            return layer.output[0] * (layer.input[0] * side * side + bias)
+            return layer.output[0] * (layer.input[0] // layer.groups * side * side + bias)
         case Norm(spec=LayerNorm(elementwise_affine=affine)):
             return 2 * prod(layer.input) * affine
         case Norm(spec=spec) if not isinstance(spec, LayerNorm):
@@ -79,13 +109,15 @@ def flops(layer: Primitive) -> int:
     match layer:
         case Linear():
             return 2 * layer.input[0] * layer.output[0]
+        case DropConnect():
+            return 4 * layer.input[0] * layer.output[0] + (0 if layer.activation is None else 128 * layer.output[0])
         case Conv(kernel_size=side):
-            return 2 * prod(layer.output) * layer.input[0] * side * side
+            return 2 * prod(layer.output) * layer.input[0] // layer.groups * side * side
         case Norm():
             return 8 * prod(layer.input)
-        case Pool(size=size, kind=kind):
-            return prod(layer.input) if kind == "global_average" else prod(layer.output) * size * size
-        case Normalize() | Denormalize() | Dropout() | Activation():
+        case Pool(size=size):
+            return prod(layer.output) * size * size if layer.is_local else prod(layer.input)
+        case Normalize() | Denormalize() | Exponential() | Dropout() | Activation():
             return 2 * prod(layer.input)
         case Flatten() | Subsample():
             return 0

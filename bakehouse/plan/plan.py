@@ -8,13 +8,18 @@ from bakehouse.plan.chain import Chain
 from bakehouse.plan.checks import find_problems
 from bakehouse.plan.cnn import cnn
 from bakehouse.plan.defaults import fill_in
+from bakehouse.plan.densenet import densenet
 from bakehouse.plan.estimate import Estimate, estimate
-from bakehouse.plan.layers import Denormalize, Sequential
+from bakehouse.plan.fitnet import fitnet
+from bakehouse.plan.layers import Denormalize, Exponential, Sequential
 from bakehouse.plan.linear import linear
 from bakehouse.plan.mlp import mlp
+from bakehouse.plan.preresnet import preresnet
 from bakehouse.plan.resnet import resnet
+from bakehouse.plan.resnext import resnext
 from bakehouse.plan.splits import SplitSizes, split_sizes
-from bakehouse.recipe.architecture import Cnn, Linear, Mlp, Resnet
+from bakehouse.plan.wide_resnet import wide_resnet
+from bakehouse.recipe.architecture import Cnn, Densenet, Fitnet, Linear, Mlp, Preresnet, Resnet, Resnext, WideResnet
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.recipe import Recipe
 
@@ -53,7 +58,7 @@ def make_plan(recipe: Recipe, card: DatasetCard) -> Plan:
     recipe = fill_in(recipe, data)
     sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
     refuse(find_problems(recipe, data, sizes))
-    root = in_units(grow(recipe, data), data)
+    root = in_units(grow(recipe, data), recipe, data)
     refuse(find_problems(recipe, data, sizes, root))
     data_bytes = 4 * card.features * sum(sizes)
     return Plan(recipe, card, data, sizes, root, estimate(recipe, root, data_bytes))
@@ -73,9 +78,9 @@ def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
 def asked_task(recipe: Recipe) -> Task | None:
     """What the recipe's loss takes a column of numbers for."""
     match recipe.objective.loss:
-        case "cross_entropy":
+        case "cross_entropy" | "binary_cross_entropy":
             return "classification"
-        case "squared_error":
+        case "squared_error" | "poisson":
             return "regression"
         case None:
             return None
@@ -87,17 +92,19 @@ def refuse(problems: list[Problem]) -> None:
         raise RecipeInvalid(problems)
 
 
-def in_units(root: Sequential, data: ResolvedData) -> Sequential:
-    """A regression model learns standardised targets and answers in the data's units."""
+def in_units(root: Sequential, recipe: Recipe, data: ResolvedData) -> Sequential:
+    """A regression model learns standardised targets, or the log of a mean, and answers in the data's units."""
     if data.task == "classification":
         return root
+    if recipe.objective.loss == "poisson":
+        return Sequential((*root.children, ("exponential", Exponential(root.output))))
     return Sequential((*root.children, ("denormalize", Denormalize(root.output))))
 
 
 def grow(recipe: Recipe, data: ResolvedData) -> Sequential:
     """The architecture's layers."""
     chain = Chain(recipe, data.shape)
-    outputs = len(data.classes) if data.classes else 1
+    outputs = 1 if data.classes is None or recipe.objective.loss == "binary_cross_entropy" else len(data.classes)
     match recipe.architecture:
         case Linear():
             return linear(recipe.architecture, chain, outputs)
@@ -105,7 +112,17 @@ def grow(recipe: Recipe, data: ResolvedData) -> Sequential:
             return mlp(recipe.architecture, chain, outputs)
         case Cnn():
             return cnn(recipe.architecture, chain, outputs)
+        case Fitnet():
+            return fitnet(recipe.architecture, chain, outputs)
         case Resnet():
             return resnet(recipe.architecture, chain, outputs)
+        case Preresnet():
+            return preresnet(recipe.architecture, chain, outputs)
+        case WideResnet():
+            return wide_resnet(recipe.architecture, chain, outputs)
+        case Resnext():
+            return resnext(recipe.architecture, chain, outputs)
+        case Densenet():
+            return densenet(recipe.architecture, chain, outputs)
         case _:
             assert_never(recipe.architecture)

@@ -1,40 +1,37 @@
 """Residual networks for small images."""
 
+from functools import partial
+
 from bakehouse.plan.chain import Chain
 from bakehouse.plan.layers import Residual, Sequential, Subsample
+from bakehouse.plan.stages import add_stages
 from bakehouse.recipe.architecture import Resnet
 
-WIDTHS = (16, 32, 64)
+WIDTH = 16
 
 
 def resnet(spec: Resnet, chain: Chain, outputs: int) -> Sequential:
     """`stem`; `stage1` to `stage3` of `block1`, ..., the first of each later stage halving the map; `head`."""
-    blocks = (spec.depth - 2) // 6
     chain.start()
-    chain.unit("stem", spec.activation, lambda unit: unit.conv(WIDTHS[0], 3, bias=False))
-    for number, width in enumerate(WIDTHS, start=1):
-        stage = Chain(chain.recipe, chain.shape)
-        for position in range(1, blocks + 1):
-            stride = 2 if number > 1 and position == 1 else 1
-            stage.residual(f"block{position}", block(spec, stage, width, stride), spec.activation)
-        chain.add(f"stage{number}", stage.sequential())
+    chain.unit("stem", spec.activation, lambda unit: unit.conv(WIDTH, 3, bias=False))
+    add_stages(chain, (spec.depth - 2) // 6, partial(add_block, spec))
     chain.mean_over_map()
     return chain.finish(outputs)
 
 
-def block(spec: Resnet, chain: Chain, width: int, stride: int) -> Residual:
-    """conv - norm - activation - conv - norm; the activation after the sum is the caller's."""
-    body = Chain(chain.recipe, chain.shape)
-    first = Chain(chain.recipe, body.shape)
-    first.conv(width, 3, stride=stride, bias=False)
+def add_block(spec: Resnet, stage: Chain, name: str, doubled: int, stride: int) -> None:
+    """conv - norm - activation - conv - norm, the shortcut added, and the activation after the sum."""
+    body = Chain(stage.recipe, stage.shape)
+    first = Chain(stage.recipe, body.shape)
+    first.conv(WIDTH << doubled, 3, stride=stride, bias=False)
     first.norm_and_activation(spec.activation)
     body.add("first", first.sequential())
-    second = Chain(chain.recipe, body.shape)
+    second = Chain(stage.recipe, body.shape)
     second.dropout("block_before_conv")
-    second.conv(width, 3, bias=False)
+    second.conv(WIDTH << doubled, 3, bias=False)
     second.dropout("block_before_norm")
     if second.norm_is_first:
         second.norm()
     body.add("second", second.sequential())
-    unchanged = chain.shape == body.shape
-    return Residual(body.sequential(), None if unchanged else Subsample(chain.shape, body.shape, stride))
+    shortcut = None if stage.shape == body.shape else Subsample(stage.shape, body.shape, stride)
+    stage.residual(name, Residual(body.sequential(), shortcut), spec.activation)

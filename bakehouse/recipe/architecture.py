@@ -2,13 +2,19 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Widths = Annotated[tuple[Width, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Width] | Width)]
+
+Stages = Annotated[
+    tuple[Annotated[Widths, Field(min_length=1, max_length=64)], ...],
+    BeforeValidator(as_tuple, json_schema_input_type=list[list[Width] | Width]),
+    Field(min_length=1, max_length=16),
+]
 
 
 class Linear(Ingredient):
@@ -47,6 +53,29 @@ class Cnn(Ingredient):
     """After each convolution and each hidden layer."""
 
 
+class Fitnet(Ingredient):
+    """Thin and deep convolutional network: stages of 3x3 convolutions, each but the last ended by 2x2 max pooling,
+    the last by the maximum over the whole map; one fully-connected layer; maxout.
+
+    Maxout is the largest of `pieces` affine maps (Goodfellow et al. 2013, arXiv 1302.4389). The default is the
+    19-layer network of Romero et al. 2015, arXiv 1412.6550.
+    """
+
+    main: ClassVar[str | None] = "stages"
+
+    type: Literal["fitnet"] = "fitnet"
+    stages: Stages = ((32, 32, 32, 48, 48), (80,) * 6, (128,) * 6)
+    """Output channels of each convolution of each stage."""
+    hidden: Width = 500
+    """Units of the fully-connected layer."""
+    activation: Activation | Literal["maxout"] = "maxout"
+    """After each convolution and the fully-connected layer."""
+    pieces: int = Field(default=2, ge=2, le=16)
+    """Affine maps of a channel, for maxout."""
+    hidden_pieces: int = Field(default=5, ge=2, le=16)
+    """Affine maps of a unit of the fully-connected layer, for maxout."""
+
+
 class Resnet(Ingredient):
     """Residual network for small images: three stages of basic blocks, 16, 32 and 64 channels wide.
 
@@ -66,11 +95,119 @@ class Resnet(Ingredient):
     @classmethod
     def is_six_n_plus_two(cls, depth: int) -> int:
         """Three stages of n blocks with two convolutions each, a first convolution and the output."""
-        if depth % 6 != 2:
-            below = depth - (depth - 2) % 6
-            raise ValueError(f"depth must be 6n + 2; the nearest are {below} and {below + 6}")
-        return depth
+        return whole_blocks(depth, each=6, rest=2)
 
 
-AnyArchitecture = Linear | Mlp | Cnn | Resnet
+class Preresnet(Ingredient):
+    """Residual network for small images whose blocks are norm - activation - convolution: three stages, 16, 32 and
+    64 channels wide (four times that behind bottlenecks), with 1x1 convolutions as shortcuts where the shape changes.
+
+    Such a block shares its first norm and activation with the shortcut. The network that arXiv 1801.05134 calls
+    PreResNet-110 has 164 layers of bottlenecks. He et al. 2016, arXiv 1603.05027.
+    """
+
+    main: ClassVar[str | None] = "depth"
+
+    type: Literal["preresnet"] = "preresnet"
+    block: Literal["basic", "bottleneck"] = "basic"
+    """Two 3x3 convolutions, or 1x1, 3x3 and 1x1."""
+    depth: int = Field(default=20, ge=8, le=1202)
+    """Layers with weights: 6n + 2 for n basic blocks a stage (110 in the paper), 9n + 2 for n bottlenecks (164)."""
+    activation: Activation = "relu"
+    """After each norm."""
+
+    @field_validator("depth")
+    @classmethod
+    def has_whole_blocks(cls, depth: int, fields: ValidationInfo) -> int:
+        """Three stages of n blocks with two or three convolutions each, a first convolution and the output."""
+        return whole_blocks(depth, each=9 if fields.data.get("block") == "bottleneck" else 6, rest=2)
+
+
+class WideResnet(Ingredient):
+    """Residual network with few, wide blocks of norm - activation - convolution: three stages, 16, 32 and 64 times
+    `width` channels wide. Its own dropout stands between a block's convolutions: `block_before_conv`.
+
+    Zagoruyko & Komodakis 2016, arXiv 1605.07146.
+    """
+
+    main: ClassVar[str | None] = "depth"
+
+    type: Literal["wide_resnet"] = "wide_resnet"
+    depth: int = Field(default=16, ge=10, le=1000)
+    """Convolutions, shortcuts among them: 6n + 4 for n blocks a stage (16, 22, 28, 40 in the paper)."""
+    width: int = Field(default=4, ge=1, le=64)
+    """Factor on the channels (WRN-28-10 has depth 28 and width 10)."""
+    activation: Activation = "relu"
+    """After each norm."""
+
+    @field_validator("depth")
+    @classmethod
+    def is_six_n_plus_four(cls, depth: int) -> int:
+        """Three stages of n blocks with two convolutions each, a first convolution and three shortcuts."""
+        return whole_blocks(depth, each=6, rest=4)
+
+
+class Resnext(Ingredient):
+    """Residual network whose bottlenecks have a 3x3 convolution in `cardinality` groups: three stages, 256, 512 and
+    1,024 channels wide, with 1x1 convolutions as shortcuts where the shape changes.
+
+    Xie et al. 2017, arXiv 1611.05431, section 5.3.
+    """
+
+    main: ClassVar[str | None] = "depth"
+
+    type: Literal["resnext"] = "resnext"
+    depth: int = Field(default=29, ge=11, le=1001)
+    """Layers with weights: 9n + 2 for n bottlenecks a stage (29 in the paper)."""
+    cardinality: int = Field(default=8, ge=1, le=256)
+    """Groups of the 3x3 convolutions (8 and 16 in the paper)."""
+    width: int = Field(default=64, ge=1, le=1024)
+    """Channels of a group in the first stage, twice as many in each later one."""
+    activation: Activation = "relu"
+    """After each convolution's norm and after each sum."""
+
+    @field_validator("depth")
+    @classmethod
+    def is_nine_n_plus_two(cls, depth: int) -> int:
+        """Three stages of n blocks with three convolutions each, a first convolution and the output."""
+        return whole_blocks(depth, each=9, rest=2)
+
+
+class Densenet(Ingredient):
+    """DenseNet-BC for small images: three stages of bottlenecks (norm - activation - convolution), each of which
+    sees the outputs of all before it; between stages the channels are compressed and the map is halved.
+
+    Huang et al. 2017, arXiv 1608.06993.
+    """
+
+    main: ClassVar[str | None] = "depth"
+
+    type: Literal["densenet"] = "densenet"
+    depth: int = Field(default=100, ge=10, le=1000)
+    """Layers with weights: 6n + 4 for n bottlenecks a stage (100, 190, 250 in the paper)."""
+    growth_rate: int = Field(default=12, ge=1, le=256)
+    """Channels that each bottleneck adds; inside it has four times as many."""
+    compression: float = Field(default=0.5, gt=0, le=1)
+    """Share of the channels that goes on to the next stage."""
+    activation: Activation = "relu"
+    """After each norm."""
+
+    @field_validator("depth")
+    @classmethod
+    def is_six_n_plus_four(cls, depth: int) -> int:
+        """Three stages of n bottlenecks with two convolutions each, a first convolution, two between, the output."""
+        return whole_blocks(depth, each=6, rest=4)
+
+
+def whole_blocks(depth: int, *, each: int, rest: int) -> int:
+    """`each` layers for one more block in every stage, and `rest` outside the blocks."""
+    below = depth - (depth - rest) % each
+    if depth != below:
+        nearest = " and ".join(str(near) for near in (below, below + each) if near > rest)
+        verb = "nearest are" if " " in nearest else "smallest is"
+        raise ValueError(f"depth must be {each}n + {rest}; the {verb} {nearest}")
+    return depth
+
+
+AnyArchitecture = Linear | Mlp | Cnn | Fitnet | Resnet | Preresnet | WideResnet | Resnext | Densenet
 Architecture = Annotated[AnyArchitecture, Field(discriminator="type"), one(AnyArchitecture)]

@@ -19,12 +19,18 @@ placements = st.sampled_from([None, "input", "hidden", "block_before_norm", "blo
 widths = st.lists(st.sampled_from([1, 7, 8, 16, 64, 256]), min_size=1, max_size=6)
 activations = st.sampled_from(["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"])
 norm_placements = st.sampled_from(["before_activation", "after_activation"])
+compressions = st.sampled_from([1e-3, 0.3, 0.5, 1.0])
 coefficients = st.sampled_from([0.0, 1e-4, 2e-3, 1.0, 1e3])
 
 
 def variant(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
     """One variant with some of its fields."""
     return st.fixed_dictionaries({"type": st.just(name)}, optional=fields)
+
+
+def small(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
+    """One variant with all of these fields, whose defaults are large."""
+    return st.fixed_dictionaries({"type": st.just(name), **fields}, optional={"activation": activations})
 
 
 FAMILIES: dict[str, st.SearchStrategy[Any]] = {
@@ -38,16 +44,33 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
         kernel_size=st.sampled_from([1, 3, 5, 7]),
         activation=activations,
     )
-    | variant("resnet", depth=st.sampled_from([8, 14, 20]), activation=activations),
+    | variant("resnet", depth=st.sampled_from([8, 14, 20]), activation=activations)
+    | variant(
+        "fitnet",
+        stages=st.lists(widths.filter(lambda drawn: sum(drawn) < 200), min_size=1, max_size=3),
+        hidden=st.integers(1, 20),
+        pieces=st.integers(2, 3),
+        activation=activations | st.just("maxout"),
+    )
+    | variant("preresnet", block=st.sampled_from(["basic", "bottleneck"]), activation=activations)
+    | variant("wide_resnet", depth=st.sampled_from([10, 16]), width=st.sampled_from([1, 3]), activation=activations)
+    | small("resnext", depth=st.just(11), cardinality=st.sampled_from([1, 4]), width=st.sampled_from([1, 8]))
+    | small("densenet", depth=st.sampled_from([10, 16]), growth_rate=st.integers(1, 8), compression=compressions),
     "norm": st.none()
     | variant("group_norm", num_groups=st.sampled_from([1, 2, 7, 8, 16]), placement=norm_placements)
-    | st.sampled_from(["batch_norm", "layer_norm", "instance_norm"]).flatmap(
+    | st.sampled_from(["batch_norm", "layer_norm", "instance_norm", "batch_renorm"]).flatmap(
         lambda name: variant(name, placement=norm_placements)
     ),
     "dropout": rates
     | st.lists(
         variant("dropout", rate=rates, placement=placements)
-        | variant("vanilla_dropout", rate=rates, placement=placements),
+        | st.sampled_from(["vanilla_dropout", "gaussian_dropout"]).flatmap(
+            lambda name: variant(name, rate=rates, placement=placements)
+        )
+        | variant("spatial_dropout", rate=rates, placement=placements.filter(lambda place: place != "classifier"))
+        | variant("uout", beta=rates, placement=placements)
+        | variant("gaussian_noise", std=rates, placement=placements)
+        | variant("drop_connect", rate=rates, placement=st.sampled_from([None, "hidden", "classifier"])),
         max_size=3,
     ),
     "augmentation": st.lists(
@@ -60,23 +83,31 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
         variant("l1", coefficient=coefficients, method=st.sampled_from(["proximal", "subgradient"]))
         | variant("l2", coefficient=coefficients)
         | variant("weight_decay", coefficient=coefficients)
-        | variant("max_norm"),
+        | variant("max_norm")
+        | variant("dropout_penalty")
+        | st.sampled_from(["gradient_clip", "weight_noise"]),
         max_size=4,
     ),
     "objective": st.fixed_dictionaries(
         {},
-        optional={"label_smoothing": rates.filter(bool), "loss": st.sampled_from(["cross_entropy", "squared_error"])},
+        optional={
+            "label_smoothing": rates.filter(bool),
+            "loss": st.sampled_from(["cross_entropy", "binary_cross_entropy", "squared_error", "poisson"]),
+        },
     ),
-    "optimizer": st.sampled_from(["sgd", "adam"]).flatmap(
+    "optimizer": st.sampled_from(["sgd", "adam", "rmsprop"]).flatmap(
         lambda name: variant(name, lr=st.sampled_from([1e-4, 0.1, 0.5, 100.0]))
     )
     | st.just("adamw"),
-    "schedule": st.sampled_from(["constant", "cosine", "step"]).flatmap(
+    "schedule": st.sampled_from(["constant", "cosine", "step", "multi_step", "plateau"]).flatmap(
         lambda name: variant(name, warmup_epochs=st.sampled_from([0, 2.5]))
-    ),
+    )
+    | st.just("one_cycle"),
     "batch_size": st.sampled_from([1, 2, 15, 16, 64, 1024, 4096]),
     "epochs": st.sampled_from([1, 3, 30]),
-    "early_stopping": st.none() | st.integers(1, 30),
+    "early_stopping": st.none()
+    | st.integers(1, 30)
+    | st.sampled_from(["generalization_loss", "progress_quotient", "successive_increases"]),
 }
 
 

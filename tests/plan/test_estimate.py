@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakehouse.plan.estimate import flops
-from bakehouse.plan.layers import Conv, Linear, walk
+from bakehouse.plan.estimate import activations, flops
+from bakehouse.plan.layers import Conv, DenseConcat, Linear, Residual, Sequential, walk
 from bakehouse.plan.plan import Plan
 from tests.plan.cards import Document, image_card, planned, table_card
 from tests.plan.drawn import plans
@@ -27,8 +27,21 @@ def test_every_plan_runs_and_gives_its_outputs(plan: Plan) -> None:
         assert model(torch.rand(2, *plan.data.shape)).shape == (2, plan.outputs)
 
 
-@pytest.mark.parametrize("architecture", ["linear", "mlp", "cnn", "resnet"])
-def test_arithmetic_of_weights_is_what_torch_counts(architecture: str) -> None:
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "linear",
+        "mlp",
+        "cnn",
+        "resnet",
+        {"type": "fitnet", "stages": [[8, 8], [16]], "hidden": 20},
+        {"type": "preresnet", "block": "bottleneck"},
+        {"type": "wide_resnet", "depth": 10},
+        {"type": "resnext", "depth": 11, "width": 16},
+        {"type": "densenet", "depth": 22},
+    ],
+)
+def test_arithmetic_of_weights_is_what_torch_counts(architecture: object) -> None:
     plan = planned({"architecture": architecture}, image_card(side=16))
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
@@ -44,6 +57,7 @@ def test_arithmetic_of_weights_is_what_torch_counts(architecture: str) -> None:
         ({"batch_size": 64}, {"batch_size": 128}),
         ({"optimizer": {"type": "sgd", "momentum": 0}}, {"optimizer": "sgd"}),
         ({"optimizer": "sgd"}, {"optimizer": "adam"}),
+        ({}, {"dropout": "drop_connect"}),
         ({"architecture": {"type": "mlp", "hidden": 64}}, {"architecture": {"type": "mlp", "hidden": 65}}),
     ],
 )
@@ -55,3 +69,9 @@ def test_memory_of_a_small_model_by_hand() -> None:
     plan = planned({"architecture": "linear", "batch_size": 10}, table_card(features=4, classes=3, rows=100))
     weights, activations, data = 4 * 3 + 3, 4 + 3, 4 * 100
     assert plan.estimate.memory_bytes == 4 * (4 * weights + 2 * 10 * activations + data)
+
+
+def test_a_concatenation_is_kept_beside_its_parts() -> None:
+    conv = Conv((3, 4, 4), (2, 4, 4), 3)
+    assert activations(DenseConcat(Sequential((("conv", conv),)))) == 16 * (2 + 5)
+    assert activations(Residual(Sequential((("conv", conv),)), Sequential((("conv", conv),)))) == 16 * (2 + 2)

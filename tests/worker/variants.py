@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+from bakehouse.recipe.architecture import Cnn
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
@@ -12,7 +13,14 @@ BASES: list[Document] = [
     PICTURES,
     {**FLOWERS, "norm": "batch_norm"},
     PATIENTS,
+    {**PICTURES, "architecture": {"type": "fitnet", "stages": [[4, 4], [4]], "hidden": 8}},
     {**PICTURES, "architecture": {"type": "resnet", "depth": 8}},
+    {**PICTURES, "architecture": {"type": "preresnet", "depth": 8}},
+    {**PICTURES, "architecture": {"type": "wide_resnet", "depth": 10, "width": 1}},
+    {**PICTURES, "architecture": {"type": "resnext", "depth": 11, "cardinality": 2, "width": 4}, "epochs": 1},
+    {**PICTURES, "architecture": {"type": "densenet", "depth": 10, "growth_rate": 4}},
+    # Of two classes.
+    {**FLOWERS, "dataset": {"id": "breast_cancer", "validation_fraction": 0.8}},
     # Without a place for a norm or hidden dropout.
     {**FLOWERS, "architecture": "linear"},
 ]
@@ -46,7 +54,9 @@ def changes() -> Iterator[tuple[str, Any]]:
             if typed and kind is not Off:
                 yield family, typed
             for name, value in choices(kind):
-                yield family, {**typed, name: value}
+                # The same layer in every architecture.
+                if name != "activation" or kind is Cnn:
+                    yield family, {**typed, name: value}
 
 
 def name_of(change: tuple[str, Any]) -> str:
