@@ -12,6 +12,7 @@ from torch import Tensor
 from bakehouse.data.loading import Arrays, load
 from bakehouse.data.splits import split_rows
 from bakehouse.plan.plan import Plan
+from bakehouse.recipe.problems import Problem, RecipeInvalid
 
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 8192
@@ -37,7 +38,7 @@ class Data:
     """Normalised inputs are (x - shift) * scale."""
     target_mean: float
     target_std: float
-    """Of the training targets for regression, else 0 and 1."""
+    """Of the training targets for squared error, else 0 and 1."""
 
     def standardized(self, targets: Tensor) -> Tensor:
         """Targets as the loss sees them."""
@@ -51,8 +52,9 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     splits = cut(plan, arrays)
     statistics = normalization(plan, splits[0][0])
     train, validation, test = (on_device(x, y, device) for x, y in splits)
-    is_regression = plan.data.task == "regression"
-    mean, std = target_statistics(splits[0][1]) if is_regression else (0.0, 1.0)
+    if plan.recipe.objective.loss == "poisson":
+        refuse_negative(plan, arrays)
+    mean, std = target_statistics(splits[0][1]) if plan.recipe.objective.loss == "squared_error" else (0.0, 1.0)
     shift, scale = (torch.from_numpy(array.astype(np.float32)).to(device) for array in statistics)
     return Data(train, validation, test, shift, scale, mean, std)
 
@@ -113,6 +115,15 @@ def mean_power(inputs: NDArray[np.generic], *, power: int, about: Floats | float
 def reduced_axes(inputs: NDArray[np.generic]) -> tuple[int, ...]:
     """Rows; for images height and width too, so that one number a channel is left."""
     return (0,) if inputs.ndim == 2 else (0, 2, 3)
+
+
+def refuse_negative(plan: Plan, arrays: Arrays) -> None:
+    """Cards do not tell the least target of a set without named columns."""
+    splits = (arrays.y, arrays.y_validation, arrays.y_test)
+    least = min(float(targets.min()) for targets in splits if targets is not None)
+    if least < 0:
+        message = f"poisson is for numbers from 0 up, and the targets of {plan.card.id} go down to {least:g}"
+        raise RecipeInvalid([Problem(pointer="/objective/loss", code="conflict", message=message)])
 
 
 def target_statistics(targets: NDArray[np.generic]) -> tuple[float, float]:

@@ -1,17 +1,25 @@
 """When to stop, and which epoch is the best."""
 
 import math
-from typing import Any
+from collections import deque
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from typing import Any, assert_never
 
-from bakehouse.recipe.evaluation import Monitor
+from bakehouse.recipe.early_stopping import (
+    AnyEarlyStopping,
+    GeneralizationLoss,
+    Patience,
+    ProgressQuotient,
+    SuccessiveIncreases,
+)
+from bakehouse.recipe.evaluation import HIGHER_IS_BETTER
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.recipe import Recipe
 
-HIGHER_IS_BETTER: frozenset[Monitor] = frozenset({"validation_accuracy", "validation_r2"})
-
 
 class EarlyStopper:
-    """Goodfellow et al. 2016, algorithm 7.1: keeps the best epoch, counts those since, stops at `patience`."""
+    """Keeps the best epoch (Goodfellow et al. 2016, algorithm 7.1) and says when the recipe's criterion is met."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.spec = recipe.early_stopping
@@ -19,30 +27,96 @@ class EarlyStopper:
         self.best_epoch = 0
         self.best_value = math.inf * self.sign
         self.epochs_since_best = 0
+        errors, train_losses = remembered(self.spec)
+        # The latest epochs; errors are lower when better, whatever the monitor, and infinite where it was not finite.
+        self.errors: deque[float] = deque(maxlen=errors)
+        self.train_losses: deque[float] = deque(maxlen=train_losses)
 
-    def observe(self, epoch: int, value: float) -> bool:
+    def observe(self, epoch: int, value: float, *, train_loss: float) -> bool:
         """Takes an epoch's monitor; says whether it is the best so far. Non-finite never is."""
-        min_delta = 0.0 if isinstance(self.spec, Off) else self.spec.min_delta
+        min_delta = self.spec.min_delta if isinstance(self.spec, Patience) else 0.0
         is_best = math.isfinite(value) and self.sign * value < self.sign * self.best_value - min_delta
         if is_best:
             self.best_epoch, self.best_value, self.epochs_since_best = epoch, value, 0
         else:
             self.epochs_since_best += 1
+        self.errors.append(self.sign * value if math.isfinite(value) else math.inf)
+        self.train_losses.append(train_loss)
         return is_best
 
     def is_over(self, epoch: int) -> bool:
         """Whether the run ends after this epoch."""
-        if isinstance(self.spec, Off):
+        if isinstance(self.spec, Off) or epoch < self.spec.min_epochs:
             return False
-        return self.epochs_since_best >= self.spec.patience and epoch >= self.spec.min_epochs
+        match self.spec:
+            case Patience(patience=patience):
+                return self.epochs_since_best >= patience
+            case GeneralizationLoss(alpha=alpha):
+                return self.generalization_loss() > alpha
+            case ProgressQuotient(alpha=alpha, strip_length=length):
+                return epoch % length == 0 and self.generalization_loss() > alpha * progress(self.train_losses)
+            case SuccessiveIncreases(strips=strips, strip_length=length):
+                ends = list(self.errors)[::length]
+                return epoch % length == 0 and len(ends) > strips and is_rising(ends)
+            case _:
+                assert_never(self.spec)
+
+    def generalization_loss(self) -> float:
+        """GL = 100 (E / E_least - 1), in percent; 0 as long as nothing was finite."""
+        error = self.errors[-1]
+        if error == self.best_value or self.best_epoch == 0:
+            return 0.0
+        return 100 * (error / self.best_value - 1) if self.best_value else math.inf
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run needs; infinity, before the first best, travels as null."""
-        value = self.best_value if self.best_epoch else None
-        return {"best_epoch": self.best_epoch, "best_value": value, "epochs_since_best": self.epochs_since_best}
+        """What a resumed run needs; what is infinite travels as null."""
+        state: dict[str, Any] = {
+            "best_epoch": self.best_epoch,
+            "best_value": self.best_value if self.best_epoch else None,
+            "epochs_since_best": self.epochs_since_best,
+        }
+        if self.errors.maxlen:
+            state["errors"] = [error if math.isfinite(error) else None for error in self.errors]
+        if self.train_losses.maxlen:
+            state["train_losses"] = list(self.train_losses)
+        return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
         self.best_epoch = state["best_epoch"]
         self.best_value = math.inf * self.sign if state["best_value"] is None else state["best_value"]
         self.epochs_since_best = state["epochs_since_best"]
+        if self.errors.maxlen:
+            self.errors.extend(math.inf if error is None else error for error in state["errors"])
+        if self.train_losses.maxlen:
+            self.train_losses.extend(state["train_losses"])
+
+
+def remembered(spec: AnyEarlyStopping) -> tuple[int, int]:
+    """How many of the latest errors and train losses a criterion looks at."""
+    match spec:
+        case Off() | Patience():
+            return 0, 0
+        case GeneralizationLoss():
+            return 1, 0
+        case ProgressQuotient(strip_length=length):
+            return 1, length
+        case SuccessiveIncreases(strips=strips, strip_length=length):
+            return strips * length + 1, 0
+        case _:
+            assert_never(spec)
+
+
+def progress(train_losses: Collection[float]) -> float:
+    """P = 1000 (mean of the strip / its least - 1), in per mille."""
+    least = min(train_losses)
+    mean = math.fsum(train_losses) / len(train_losses)
+    if least == 0:
+        return math.inf if mean else 0.0
+    # The mean of equal numbers may be rounded to less than they are.
+    return max(0.0, 1000 * (mean / least - 1))
+
+
+def is_rising(errors: Sequence[float]) -> bool:
+    """Each worse than the one before."""
+    return all(earlier < later for earlier, later in pairwise(errors))

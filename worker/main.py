@@ -10,11 +10,12 @@ from time import sleep
 from typing import Any
 
 from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, Forget, Lost
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.record import Record
 from bakehouse.runs.ring import Doorbell
-from bakehouse.runs.store import Store, connect, monotonic_ms
+from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.identity import is_dead, kill
 from worker.slots import Process, Slot, end_all, spawn

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worker.evaluation import hits
+
 # A GPU waits when numbers are read: a few times a second is often enough for people.
 READ_SECONDS = 0.2
 BLOCK_STEPS = 64
@@ -62,7 +64,7 @@ class Meter:
         rows = [len(targets) for _, _, targets in pending]
         if self.counts_hits:
             outputs, targets = (torch.cat([item[place] for item in pending]) for place in (1, 2))
-            self.hits += int((outputs.argmax(1) == targets).sum())
+            self.hits += int(hits(outputs, targets))
         # One by one and in Python: the sum must not depend on when it is read.
         for loss, count in zip(losses, rows, strict=True):
             self.loss_sum += loss * count

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["initialisation", "order", "augmentation", "dropout"]
+Purpose = Literal["initialisation", "order", "augmentation", "dropout", "weight_noise"]
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Odd, so that multiples of it visit every seed of a generator before one repeats."""

@@ -1,5 +1,6 @@
 """The training loop: plan and data to weights. It knows neither Redis nor files."""
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from copy import deepcopy
@@ -10,18 +11,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from bakehouse.plan.layers import Conv, Dropout, walk
+from bakehouse.plan.layers import Conv, DropConnect, Dropout, walk
 from bakehouse.plan.plan import Plan
 from worker.batches import Batches
-from worker.build import Denormalize, Normalize, build_model
+from worker.build import Denormalize, Exponential, Normalize, build_model
 from worker.dataset import Data
 from worker.early_stopping import EarlyStopper
 from worker.evaluation import Metrics, SplitName, evaluate
 from worker.meter import Meter, StepLog, is_logged
 from worker.objective import clean_objective, objective
 from worker.optimizer import optimizer
-from worker.regularizer import after_step, before_step, gradient_changes, roles
-from worker.schedule import schedule
+from worker.regularizer import after_step, before_step, gradient_changes, noise, penalties, roles
+from worker.schedule import drops, schedule
 from worker.seeds import Seeds, device_generator
 from worker.types import Model
 
@@ -81,10 +82,13 @@ class Training:
         self.parameters = [item for group in parameters.values() for item in group]
         self.objective, self.clean_objective = objective(recipe.objective), clean_objective(recipe.objective)
         self.optimizer = optimizer(recipe, parameters)
+        self.noise = noise(recipe, parameters)
+        self.penalties = tuple(penalties(recipe, parameters))
         self.gradient_changes = tuple(gradient_changes(recipe, parameters))
         self.before_step = tuple(before_step(recipe, parameters))
         self.after_step = tuple(after_step(recipe, parameters))
-        self.schedule = schedule(plan)
+        self.drops = drops(recipe)
+        self.schedule = schedule(plan, self.drops)
         self.stopper = EarlyStopper(recipe)
         self.batches = Batches(plan, data, self.model[0], layout)
         self.meter = Meter(counts_hits=not is_regression, loss_scale=data.target_std**2)
@@ -129,10 +133,7 @@ class Training:
         if self.dropout_seeds is not None:
             self.dropout_generator.manual_seed(self.dropout_seeds.at(self.step))
         lr = self.schedule(self.step)
-        outputs, loss = self.loss(inputs, targets)
-        for parameter in self.parameters:
-            parameter.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
+        outputs, loss = self.take_gradients(inputs, targets)
         for change in self.gradient_changes:
             change(lr)
         for project in self.before_step:
@@ -144,6 +145,21 @@ class Training:
             project(lr)
         self.step += 1
         self.meter.add(loss.detach(), outputs.detach(), targets)
+
+    def take_gradients(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the objective and its penalties, at noisy weights where the recipe asks for it; outputs and objective."""
+        if self.noise is not None:
+            self.noise.add(self.step)
+        outputs, loss = self.loss(inputs, targets)
+        total = loss
+        for penalty in self.penalties:
+            total = total + penalty(inputs, outputs)
+        for parameter in self.parameters:
+            parameter.grad = None
+        total.backward()  # type: ignore[no-untyped-call]
+        if self.noise is not None:
+            self.noise.remove()
+        return outputs, loss
 
     def loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and objective; layers in 16 bits where the recipe asks for it, the loss in 32."""
@@ -171,12 +187,15 @@ class Training:
         """Ends an epoch: measures, lets the stopper see it, keeps the best."""
         metrics = self.meter.metrics() | (yield from self.measure(self.model, "validation"))
         epoch = self.validated + 1
-        is_best = self.stopper.observe(epoch, metrics[self.plan.recipe.evaluation.monitor])
+        lr, seconds = self.schedule(self.step - 1), perf_counter() - self.epoch_started
+        value = metrics[self.plan.recipe.evaluation.monitor]
+        is_best = self.stopper.observe(epoch, value, train_loss=metrics["train_loss"])
         if is_best:
             self.best_weights = self.weights()
+        if self.drops is not None:
+            self.drops.observe(value)
         self.validated, self.validated_step = epoch, self.step
         self.meter.start_epoch()
-        lr, seconds = self.schedule(self.step - 1), perf_counter() - self.epoch_started
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
         yield self.last
 
@@ -222,7 +241,7 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Position and counts, as JSON; the tensors are `worker.resume`'s. Call `read()` before."""
-        return {
+        state = {
             "step": self.step,
             "validated": self.validated,
             "validated_step": self.validated_step,
@@ -230,6 +249,7 @@ class Training:
             "stopper": self.stopper.state(),
             "meter": self.meter.state(),
         }
+        return state if self.drops is None else {**state, "drops": self.drops.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes up a position."""
@@ -237,6 +257,8 @@ class Training:
         self.last = EpochLog(**state["last"]) if state["last"] else None
         self.stopper.load_state(state["stopper"])
         self.meter.load_state(state["meter"])
+        if self.drops is not None:
+            self.drops.load_state(state["drops"])
 
 
 def has_maps(plan: Plan) -> bool:
@@ -246,15 +268,20 @@ def has_maps(plan: Plan) -> bool:
 
 def draws_masks(plan: Plan) -> bool:
     """A purpose that no layer has is not seeded: that would cost a microsecond a step."""
-    return any(isinstance(layer, Dropout) for _, layer in walk(plan.root))
+    return any(isinstance(layer, Dropout | DropConnect) for _, layer in walk(plan.root))
 
 
 def fill_statistics(model: nn.Sequential, data: Data) -> None:
-    """What was fitted on the training split becomes buffers of the model."""
+    """What was fitted on the training split becomes buffers of the model, or where it begins."""
     first, last = model[0], model[-1]
     assert isinstance(first, Normalize)
     first.shift.copy_(data.shift)
     first.scale.copy_(data.scale)
+    if isinstance(last, Exponential):
+        # From exp(0) = 1 to the mean of large counts would be a long way.
+        head = model[-2]
+        assert isinstance(head, nn.Linear)
+        head.bias.data.fill_(math.log(float(data.train.targets.double().mean()) or 1.0))
     if isinstance(last, Denormalize):
         last.mean.fill_(data.target_mean)
         last.std.fill_(data.target_std)

@@ -10,6 +10,9 @@ Transform = Callable[[Tensor, Generator], Tensor]
 Objective = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) -> mean loss of the batch, a scalar."""
 
+Penalty = Callable[[Tensor, Tensor], Tensor]
+"""(inputs, outputs) -> what is added to the objective, a scalar."""
+
 GradientChange = Callable[[float], None]
 """Changes gradients before the optimizer's step; takes the step's learning rate."""
 

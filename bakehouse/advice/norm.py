@@ -9,13 +9,17 @@ from bakehouse.plan.layers import Activation, Norm, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import BatchNorm, GroupNorm, InstanceNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm
 from bakehouse.recipe.optimizer import Sgd
 
 SMALL_BATCH = 16
 DEEP = 5
 HIGH_LR = 0.1
 MOST_GROUPS = 32
+MOST_LEFT = 0.05
+"""Of the first values of moving averages, at the end of a run."""
+LARGER_MOMENTUM = 0.1
+RENORM_SOURCE = "Ioffe 2017, arXiv 1702.03275"
 
 
 def batch_norm_small_batch(plan: Plan) -> Iterator[Advice]:
@@ -31,6 +35,45 @@ def batch_norm_small_batch(plan: Plan) -> Iterator[Advice]:
             "does not depend on the batch.",
             source="Wu & He 2018, arXiv 1803.08494, table 2",
             patch=replace("/norm", without_batch(plan, recipe.norm.placement)),
+        )
+
+
+def batch_renorm_stays_plain(plan: Plan) -> Iterator[Advice]:
+    """The correction begins when the run is over."""
+    norm = plan.recipe.norm
+    if not isinstance(norm, BatchRenorm):
+        return
+    first = norm.plain_until * (plan.steps if norm.unit == "run" else 1)
+    if first >= plan.steps:
+        default = BatchRenorm()
+        schedule = {name: getattr(default, name) for name in ("unit", "plain_until", "r_max_at", "d_max_at")}
+        yield Advice(
+            code="batch_renorm_stays_plain",
+            severity="warning",
+            pointer="/norm/plain_until",
+            message=f"batch_renorm is plain batch norm for its first {first:,.0f} steps, and this run has "
+            f"{plan.steps:,} at most; a schedule in shares of the run fits any.",
+            source=f"{RENORM_SOURCE}, section 4",
+            patch=replace("/norm", norm.model_copy(update=schedule)),
+        )
+
+
+def batch_renorm_averages_lag(plan: Plan) -> Iterator[Advice]:
+    """What evaluation divides by is still what the run began with."""
+    norm = plan.recipe.norm
+    if not isinstance(norm, BatchRenorm):
+        return
+    left = (1 - norm.momentum) ** plan.steps
+    if left > MOST_LEFT:
+        yield Advice(
+            code="batch_renorm_averages_lag",
+            severity="warning",
+            pointer="/norm/momentum",
+            message=f"after all {plan.steps:,} steps the moving averages of batch_renorm are still {left:.0%} of their "
+            f"first values 0 and 1, which say nothing of the data; a larger momentum than {norm.momentum:g} forgets "
+            "them sooner.",
+            source=f"{RENORM_SOURCE}, section 3",
+            patch=replace("/norm/momentum", max(LARGER_MOMENTUM, 1 - MOST_LEFT ** (1.01 / plan.steps))),
         )
 
 

@@ -5,23 +5,25 @@ from collections.abc import Iterator
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.patch import remove, replace
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.optimizer import Adam
-from bakehouse.recipe.regularizer import L1, L2, AnyRegularizer, MaxNorm, WeightDecay
+from bakehouse.recipe.architecture import Linear
+from bakehouse.recipe.optimizer import Adam, Rmsprop
+from bakehouse.recipe.regularizer import L1, L2, AnyRegularizer, MaxNorm, WeightDecay, WeightNoise
 
 MOST_DECAY_WITH_MAX_NORM = 1e-3
 
 
 def l2_with_adam(plan: Plan) -> Iterator[Advice]:
-    """Adam divides the penalty's gradient by its own size."""
+    """Adam and RMSprop divide the penalty's gradient by its own size."""
+    optimizer = plan.recipe.optimizer
     for index, item in penalties(plan):
-        if isinstance(item, L2) and isinstance(plan.recipe.optimizer, Adam) and not has(plan, WeightDecay):
+        if isinstance(item, L2) and isinstance(optimizer, Adam | Rmsprop) and not has(plan, WeightDecay):
             decay = WeightDecay(include_biases=item.include_biases, include_norms=item.include_norms)
             yield Advice(
                 code="l2_with_adam",
                 severity="warning",
                 pointer=f"/regularizer/{index}",
-                message=f"adam divides the gradient of l2 ({item.coefficient:g} w) by its running size, so weights "
-                "with large gradients are hardly decayed. Decoupled weight_decay shrinks all alike.",
+                message=f"{optimizer.type} divides the gradient of l2 ({item.coefficient:g} w) by its running size, so "
+                "weights with large gradients are hardly decayed. Decoupled weight_decay shrinks all alike.",
                 source="Loshchilov & Hutter 2019, arXiv 1711.05101",
                 patch=replace(f"/regularizer/{index}", decay),
             )
@@ -45,9 +47,9 @@ def decay_too_strong(plan: Plan) -> Iterator[Advice]:
     """A step that takes away a whole weight or more."""
     lr = plan.recipe.optimizer.lr
     for index, item in penalties(plan):
-        # Adam's step is as long as lr, however large the penalty's gradient.
-        bounded = isinstance(plan.recipe.optimizer, Adam) and isinstance(item, L2)
-        if isinstance(item, MaxNorm) or bounded or lr * item.coefficient < 1:
+        # The steps of Adam and RMSprop are some lr long, however large the penalty's gradient.
+        bounded = isinstance(plan.recipe.optimizer, Adam | Rmsprop) and isinstance(item, L2)
+        if not isinstance(item, L1 | L2 | WeightDecay) or bounded or lr * item.coefficient < 1:
             continue
         effect = "takes 1 or more off each weight" if isinstance(item, L1) else "takes weights to zero or past it"
         default = type(item)().coefficient
@@ -89,6 +91,24 @@ def max_norm_with_decay(plan: Plan) -> Iterator[Advice]:
                 f"{MOST_DECAY_WITH_MAX_NORM:g} or less leaves it room.",
                 source="Goodfellow et al. 2016, Deep Learning, 7.2",
                 patch=replace(f"/regularizer/{index}/coefficient", MOST_DECAY_WITH_MAX_NORM),
+            )
+
+
+def weight_noise_without_effect(plan: Plan) -> Iterator[Advice]:
+    """What noise adds to the loss of a model that is linear in its weights does not depend on them."""
+    recipe = plan.recipe
+    if not isinstance(recipe.architecture, Linear) or recipe.objective.loss != "squared_error":
+        return
+    for index, item in penalties(plan):
+        if isinstance(item, WeightNoise):
+            yield Advice(
+                code="weight_noise_without_effect",
+                severity="warning",
+                pointer=f"/regularizer/{index}",
+                message=f"noise of variance {item.variance:g} on the weights of a linear regression adds a constant to "
+                "its expected loss, the same for all weights, and only disturbs the steps.",
+                source="Goodfellow et al. 2016, Deep Learning, 7.5",
+                patch=remove(f"/regularizer/{index}"),
             )
 
 

@@ -1,14 +1,15 @@
 """Advice on data, augmentation, targets, schedules and stopping."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.patch import remove, replace
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.augmentation import HorizontalFlip, InputNoise
-from bakehouse.recipe.early_stopping import Patience
+from bakehouse.recipe.early_stopping import GeneralizationLoss, Patience, ProgressQuotient
 from bakehouse.recipe.optimizer import Sgd
-from bakehouse.recipe.schedule import Step
+from bakehouse.recipe.schedule import AnySchedule, MultiStep, OneCycle, Plateau, Step
 
 LARGE_BATCH = 1024
 WARMUP_EPOCHS = 5.0
@@ -20,7 +21,7 @@ def large_batch_without_warmup(plan: Plan) -> Iterator[Advice]:
     """The first steps of a large batch are the unstable ones."""
     recipe = plan.recipe
     large = isinstance(recipe.optimizer, Sgd) and recipe.batch_size >= LARGE_BATCH
-    if large and recipe.schedule.warmup_epochs == 0:
+    if large and not isinstance(recipe.schedule, OneCycle) and recipe.schedule.warmup_epochs == 0:
         yield Advice(
             code="large_batch_without_warmup",
             severity="warning",
@@ -111,6 +112,16 @@ def short_patience(plan: Plan) -> Iterator[Advice]:
 def few_validation_rows(plan: Plan) -> Iterator[Advice]:
     """A few rows decide when to stop."""
     stopping, rows = plan.recipe.early_stopping, plan.sizes.validation
+    if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and rows < FEW_VALIDATION_ROWS:
+        yield Advice(
+            code="few_validation_rows",
+            severity="warning",
+            pointer="/early_stopping",
+            message=f"{rows} validation rows decide when to stop, one of which is {1 / rows:.1%}; with so much noise, "
+            f"a single bad epoch meets {stopping.type}. Patience waits for many.",
+            source="Goodfellow et al. 2016, Deep Learning, 7.8",
+            patch=replace("/early_stopping", Patience(patience=PATIENCE_ON_FEW_ROWS)),
+        )
     if isinstance(stopping, Patience) and rows < FEW_VALIDATION_ROWS and stopping.patience < PATIENCE_ON_FEW_ROWS:
         yield Advice(
             code="few_validation_rows",
@@ -125,16 +136,29 @@ def few_validation_rows(plan: Plan) -> Iterator[Advice]:
 
 def stops_before_the_drop(plan: Plan) -> Iterator[Advice]:
     """A plateau ends the run that the next learning rate would have left."""
-    stopping, schedule = plan.recipe.early_stopping, plan.recipe.schedule
-    if not isinstance(stopping, Patience) or not isinstance(schedule, Step) or schedule.gamma == 1:
-        return
-    if stopping.patience < schedule.step_size < plan.recipe.epochs:
+    stopping, wait = plan.recipe.early_stopping, longest_wait(plan.recipe.schedule, plan.recipe.epochs)
+    if isinstance(stopping, Patience) and stopping.patience < wait:
         yield Advice(
             code="stops_before_the_drop",
             severity="info",
             pointer="/early_stopping/patience",
-            message=f"a plateau of {stopping.patience} epochs ends the run, but the learning rate drops only every "
-            f"{schedule.step_size}; a drop often ends the plateau.",
+            message=f"a plateau of {stopping.patience} epochs ends the run, but the learning rate may take {wait} to "
+            "drop; a drop often ends the plateau.",
             source="Prechelt 1998, Early Stopping - But When?",
-            patch=replace("/early_stopping/patience", schedule.step_size),
+            patch=replace("/early_stopping/patience", wait),
         )
+
+
+def longest_wait(schedule: AnySchedule, epochs: int) -> int:
+    """Epochs that a plateau must be survived to see the next drop within the run; 0 without drops."""
+    match schedule:
+        case Step(step_size=size, gamma=gamma):
+            return size if size < epochs and gamma < 1 else 0
+        case MultiStep(milestones=milestones, gamma=gamma) if milestones is not None and gamma < 1:
+            within = [milestone for milestone in milestones if milestone < epochs]
+            return max((later - earlier for earlier, later in pairwise([0, *within])), default=0)
+        case Plateau(patience=patience):
+            # The run ends at the epoch of the drop where both wait for as long.
+            return patience + 1 if patience < epochs else 0
+        case _:
+            return 0

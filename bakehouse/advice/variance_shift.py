@@ -5,26 +5,43 @@ Li et al. 2018, arXiv 1801.05134.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
-from bakehouse.plan.layers import Activation, Conv, Dropout, Linear, Norm, Primitive, walk
+from bakehouse.plan.layers import Activation, Conv, DropConnect, Dropout, Linear, Norm, Primitive, walk
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.norm import BatchNorm
+from bakehouse.recipe.dropout import (
+    AnyDropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout,
+    Uout,
+    VanillaDropout,
+)
+from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
+from bakehouse.recipe.dropout import Dropout as PlainDropout
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm
 
 MOMENTS = {
     "relu": (0.1592, 0.3408), "leaky_relu": (0.1560, 0.3441), "gelu": (0.0796, 0.3456), "silu": (0.0427, 0.3131),
     "tanh": (0.0, 0.3943), "sigmoid": (0.25, 0.0434),
 }  # fmt: skip
 """Squared mean and variance of an activation of N(0, 1)."""
+MAXOUT = (0.3183, 0.6817)
+"""Of the larger of two."""
 STANDARD = (0.0, 1.0)
+NOTICEABLE = 0.95
+"""Of the variance; noise that was made to be small misleads nobody above it."""
 
 
 @dataclass(frozen=True)
 class Shift:
     """A dropout and the batch norm that it misleads."""
 
-    dropout: Dropout
+    dropout: Dropout | DropConnect
     norm: str
     """Its name in the state dict."""
+    rate: float
+    """Of the dropout that adds as much variance."""
     ratio: float
     """Evaluation variance over training variance at the norm, for weights that add up independent inputs."""
     fan_in: int
@@ -34,22 +51,39 @@ class Shift:
 def shifts(plan: Plan) -> Iterator[Shift]:
     """Every dropout with a batch norm behind it."""
     layers = list(walk(plan.root))
-    if not isinstance(plan.recipe.norm, BatchNorm):
+    if not isinstance(plan.recipe.norm, BatchNorm | BatchRenorm):
         return
     for position, (_, layer) in enumerate(layers):
-        if isinstance(layer, Dropout) and layer.spec.rate > 0:
-            yield from shift_behind(layer, layers[:position], layers[position + 1 :])
+        if isinstance(layer, Dropout | DropConnect):
+            yield from shift_behind(layer, layers[:position], layers[position:])
 
 
 def shift_behind(
-    dropout: Dropout, before: list[tuple[str, Primitive]], behind: list[tuple[str, Primitive]]
+    dropout: Dropout | DropConnect, before: list[tuple[str, Primitive]], behind: list[tuple[str, Primitive]]
 ) -> Iterator[Shift]:
-    """The first norm behind a dropout, if there is one."""
+    """The first norm from a dropout on, if there is one."""
     norms = [position for position, (_, layer) in enumerate(behind) if isinstance(layer, Norm)]
-    if norms:
-        fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, Linear | Conv)]
-        ratio = variance_ratio(dropout.spec.rate, *moments([layer for _, layer in before]))
-        yield Shift(dropout, behind[norms[0]][0], ratio, fan_ins[0] if fan_ins else 0)
+    squared_mean, variance = moments([layer for _, layer in before])
+    rate = as_rate(dropout.spec, squared_mean + variance)
+    ratio = variance_ratio(rate, squared_mean, variance)
+    if norms and ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
+        fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, Linear | Conv | DropConnect)]
+        yield Shift(dropout, behind[norms[0]][0], rate, ratio, fan_ins[0] if fan_ins else 0)
+
+
+def as_rate(spec: AnyDropout, mean_square: float) -> float:
+    """The rate of the dropout that adds as much variance to inputs of this mean square: dropout adds
+    rate / (1 - rate) of it."""
+    match spec:
+        case PlainDropout() | VanillaDropout() | SpatialDropout() | GaussianDropout() | DropConnectSpec():
+            return spec.rate
+        case Uout():
+            added = spec.beta**2 / 3
+        case GaussianNoise():
+            added = spec.std**2 / mean_square
+        case _:
+            assert_never(spec)
+    return added / (1 + added)
 
 
 def variance_ratio(rate: float, squared_mean: float, variance: float) -> float:
@@ -61,12 +95,14 @@ def moments(before: list[Primitive]) -> tuple[float, float]:
     """Squared mean and variance of what a dropout sees; after weights or a norm, those of N(0, 1)."""
     for layer in reversed(before):
         if isinstance(layer, Activation):
-            return MOMENTS[layer.name]
-        if isinstance(layer, Linear | Conv | Norm):
+            return MAXOUT if layer.name == "maxout" else MOMENTS[layer.name]
+        if isinstance(layer, DropConnect) and layer.activation is not None:
+            return MOMENTS[layer.activation]
+        if isinstance(layer, Linear | Conv | DropConnect | Norm):
             return STANDARD
     return STANDARD
 
 
-def fan_in(layer: Linear | Conv) -> int:
+def fan_in(layer: Linear | Conv | DropConnect) -> int:
     """Numbers that one unit adds up."""
     return layer.input[0] * (layer.kernel_size**2 if isinstance(layer, Conv) else 1)

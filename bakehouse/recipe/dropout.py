@@ -1,4 +1,4 @@
-"""Dropout in its forms. `rate` is always the probability of zeroing."""
+"""Dropout and noise in its place. `rate` is always the probability of zeroing."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -8,6 +8,8 @@ from pydantic import Field
 from bakehouse.recipe.ingredient import Ingredient, several
 
 Placement = Literal["input", "hidden", "block_before_norm", "block_before_conv", "classifier"]
+WeightPlacement = Literal["hidden", "classifier"]
+MapPlacement = Literal["input", "hidden", "block_before_norm", "block_before_conv"]
 
 RATE_HINTS = {
     "p": "write rate, the probability of zeroing; p means keep in some texts and drop in others",
@@ -48,6 +50,94 @@ class VanillaDropout(Ingredient):
     """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
 
 
-AnyDropout = Dropout | VanillaDropout
+class SpatialDropout(Ingredient):
+    """Inverted dropout of whole channels: in training m x / (1 - rate) with one m ~ Bernoulli(1 - rate) for
+    each channel of each sample; in evaluation x. On maps only: fully-connected layers go without.
+
+    Tompson et al. 2015, arXiv 1411.4280.
+    """
+
+    main: ClassVar[str | None] = "rate"
+    hints: ClassVar[Mapping[str, str]] = RATE_HINTS
+
+    type: Literal["spatial_dropout"] = "spatial_dropout"
+    rate: float = Field(default=0.5, ge=0, lt=1)
+    """Probability of zeroing a channel."""
+    placement: MapPlacement | None = None
+    """Where; by default `hidden`, `block_before_conv` for residual networks, `input` for linear models."""
+
+
+class GaussianDropout(Ingredient):
+    """Multiplicative noise with the mean and variance of dropout: in training x r with
+    r ~ N(1, rate / (1 - rate)) for each element of each sample; in evaluation x.
+
+    Srivastava et al. 2014, JMLR 15, section 10.
+    """
+
+    main: ClassVar[str | None] = "rate"
+    hints: ClassVar[Mapping[str, str]] = RATE_HINTS
+
+    type: Literal["gaussian_dropout"] = "gaussian_dropout"
+    rate: float = Field(default=0.5, ge=0, lt=1)
+    """Probability of zeroing in the dropout that this noise is as strong as."""
+    placement: Placement | None = None
+    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+
+
+class Uout(Ingredient):
+    """Uniform multiplicative noise: in training x (1 + r) with r ~ U(-beta, beta) for each element of each
+    sample; in evaluation x. The variance grows by beta^2 x^2 / 3 only, so a batch norm behind it is hardly
+    misled.
+
+    Li et al. 2018, arXiv 1801.05134, section 5.
+    """
+
+    main: ClassVar[str | None] = "beta"
+
+    type: Literal["uout"] = "uout"
+    beta: float = Field(default=0.1, ge=0, le=1)
+    """Largest change of an element, as a share of it."""
+    placement: Placement | None = None
+    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+
+
+class GaussianNoise(Ingredient):
+    """Additive noise on hidden units: in training x + std N(0, 1) for each element of each sample; in
+    evaluation x.
+
+    Poole et al. 2014, arXiv 1406.1831.
+    """
+
+    main: ClassVar[str | None] = "std"
+
+    type: Literal["gaussian_noise"] = "gaussian_noise"
+    std: float = Field(default=0.1, ge=0, le=100)
+    """In the units of what it is added to."""
+    placement: Placement | None = None
+    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+
+
+class DropConnect(Ingredient):
+    """Dropout of weights: in training a fully-connected layer gives a(u), u = (m W) x + m b over 1 - rate, with
+    m ~ Bernoulli(1 - rate) for each weight and bias of each sample. Evaluation gives the mean of a(u) for
+    normal u with the mean and variance over masks: W x + b and rate / (1 - rate) (W^2 x^2 + b^2); in closed form
+    for relu and leaky_relu, by 32 Gauss-Hermite nodes for the others.
+
+    Wan et al. 2013, ICML, with its sampled inference replaced by the integral.
+    """
+
+    main: ClassVar[str | None] = "rate"
+    hints: ClassVar[Mapping[str, str]] = RATE_HINTS
+
+    type: Literal["drop_connect"] = "drop_connect"
+    rate: float = Field(default=0.5, ge=0, lt=1)
+    """Probability of zeroing a weight."""
+    placement: WeightPlacement | None = None
+    """Which fully-connected layers: `hidden` ones, or the output layer (`classifier`), which is the default where
+    there are no hidden ones."""
+
+
+UnitDropout = Dropout | VanillaDropout | SpatialDropout | GaussianDropout | Uout | GaussianNoise
+AnyDropout = UnitDropout | DropConnect
 Tagged = Annotated[AnyDropout, Field(discriminator="type")]
 Dropouts = Annotated[tuple[Tagged, ...], Field(max_length=8), several(AnyDropout, number=Dropout)]

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from bakehouse.recipe.ingredient import Ingredient, Off, one
 
+MinEpochs = Annotated[int, Field(ge=0, le=100_000)]
+StripLength = Annotated[int, Field(ge=1, le=1000)]
+
 
 class Patience(Ingredient):
     """Stops when the monitor has not improved for `patience` epochs in a row; the best epoch is kept.
@@ -20,9 +23,60 @@ class Patience(Ingredient):
     """Epochs without improvement before the run ends."""
     min_delta: float = Field(default=0.0, ge=0)
     """Smallest change that counts as an improvement (strictly more than this)."""
-    min_epochs: int = Field(default=0, ge=0, le=100_000)
+    min_epochs: MinEpochs = 0
     """Never stops before this many epochs."""
 
 
-AnyEarlyStopping = Off | Patience
+class GeneralizationLoss(Ingredient):
+    """Stops when the monitor E is too far above its least so far: GL = 100 (E / E_least - 1) > alpha.
+
+    Prechelt 1998, Early Stopping - But When?, GL.
+    """
+
+    main: ClassVar[str | None] = "alpha"
+
+    type: Literal["generalization_loss"] = "generalization_loss"
+    alpha: float = Field(default=5.0, gt=0, le=1e6)
+    """Percent above the least (1 to 5 in the paper)."""
+    min_epochs: MinEpochs = 0
+    """Never stops before this many epochs."""
+
+
+class ProgressQuotient(Ingredient):
+    """Stops at the end of a strip of epochs when the generalization loss is large beside what training still gains:
+    GL / P > alpha, where P = 1000 (mean train loss of the strip / its least - 1).
+
+    Prechelt 1998, Early Stopping - But When?, PQ.
+    """
+
+    main: ClassVar[str | None] = "alpha"
+
+    type: Literal["progress_quotient"] = "progress_quotient"
+    alpha: float = Field(default=1.0, gt=0, le=1e6)
+    """Percent over per mille (0.5 to 3 in the paper)."""
+    strip_length: StripLength = 5
+    """Epochs of a strip."""
+    min_epochs: MinEpochs = 0
+    """Never stops before this many epochs."""
+
+
+class SuccessiveIncreases(Ingredient):
+    """Stops at the end of a strip of epochs when the monitor is worse than a strip ago, and was so at the ends of
+    the strips before: `strips` times in a row.
+
+    Prechelt 1998, Early Stopping - But When?, UP.
+    """
+
+    main: ClassVar[str | None] = "strips"
+
+    type: Literal["successive_increases"] = "successive_increases"
+    strips: int = Field(default=3, ge=1, le=100)
+    """Worse strips in a row (2 to 8 in the paper)."""
+    strip_length: StripLength = 5
+    """Epochs of a strip."""
+    min_epochs: MinEpochs = 0
+    """Never stops before this many epochs."""
+
+
+AnyEarlyStopping = Off | Patience | GeneralizationLoss | ProgressQuotient | SuccessiveIncreases
 EarlyStopping = Annotated[AnyEarlyStopping, Field(discriminator="type"), one(AnyEarlyStopping, number=Patience)]

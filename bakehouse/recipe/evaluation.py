@@ -8,6 +8,9 @@ Monitor = Literal[
     "validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2"
 ]  # fmt: skip
 
+HIGHER_IS_BETTER: frozenset[Monitor] = frozenset({"validation_accuracy", "validation_r2"})
+"""All others are losses and errors: better when lower, 0 at best."""
+
 
 class Evaluation(Ingredient):
     """What early stopping and `best` look at."""

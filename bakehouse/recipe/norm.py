@@ -1,8 +1,8 @@
 """Normalisation layers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakehouse.recipe.ingredient import Ingredient, Off, one
 
@@ -77,6 +77,46 @@ class GroupNorm(Ingredient):
     """Between affine layer and activation, or on the activation's output."""
 
 
-NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm
+class BatchRenorm(Ingredient):
+    """Batch norm whose training looks like its evaluation: y = gamma (r (x - mean) / s + d) + beta with
+    s = sqrt(var + eps), r = s / S clipped to [1/r_max, r_max] and d = (mean - M) / S clipped to
+    [-d_max, d_max], both constants of the gradient. M and S are moving averages of mean and s from before the
+    step. Evaluation is gamma (x - M) / S + beta.
+
+    Training begins as plain batch norm (r = 1, d = 0), then both limits rise in straight lines; the layer
+    counts its own training steps. Ioffe 2017, arXiv 1702.03275.
+    """
+
+    type: Literal["batch_renorm"] = "batch_renorm"
+    momentum: float = Field(default=0.01, gt=0, le=1)
+    """Weight of the newest batch in the moving averages."""
+    eps: float = Field(default=1e-5, gt=0, le=1)
+    """Added to the variance."""
+    affine: bool = True
+    """Learn gamma and beta."""
+    r_max: float = Field(default=3.0, ge=1, le=1e6)
+    """Largest factor by which a batch's scale is corrected, once it is reached."""
+    d_max: float = Field(default=5.0, ge=0, le=1e6)
+    """Largest correction of a batch's mean, in moving standard deviations, once it is reached."""
+    unit: Literal["run", "steps"] = "run"
+    """Of the next three: shares of the run's steps, or optimizer steps (in the paper 5,000, 40,000 and 25,000)."""
+    plain_until: float = Field(default=0.05, ge=0, le=1e9)
+    """Until then plain batch norm."""
+    r_max_at: float = Field(default=0.4, ge=0, le=1e9)
+    """From then on r_max."""
+    d_max_at: float = Field(default=0.25, ge=0, le=1e9)
+    """From then on d_max."""
+    placement: Placement = "before_activation"
+    """Between affine layer and activation, or on the activation's output."""
+
+    @model_validator(mode="after")
+    def rises_after_its_beginning(self) -> Self:
+        """The limits rise from `plain_until` on."""
+        if min(self.r_max_at, self.d_max_at) < self.plain_until:
+            raise ValueError("r_max_at and d_max_at must not be before plain_until")
+        return self
+
+
+NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm | BatchRenorm
 AnyNorm = Off | NormLayer
 Norm = Annotated[AnyNorm, Field(discriminator="type"), one(AnyNorm)]

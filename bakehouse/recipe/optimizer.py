@@ -48,9 +48,32 @@ class Adam(Ingredient):
     """Added to the root of the second moment."""
 
 
+class Rmsprop(Ingredient):
+    """Divides by a moving root mean square: s <- alpha s + (1 - alpha) g^2; w <- w - lr g / (sqrt(s) + eps).
+
+    Tieleman & Hinton 2012, Neural Networks for Machine Learning, lecture 6.5; centred as in Graves 2013,
+    arXiv 1308.0850, section 4.2.
+    """
+
+    main: ClassVar[str | None] = "lr"
+    hints: ClassVar[Mapping[str, str]] = DECAY_HINT
+
+    type: Literal["rmsprop"] = "rmsprop"
+    lr: float = Field(default=0.01, gt=0, le=1e3)
+    """Learning rate before the schedule."""
+    alpha: float = Field(default=0.99, ge=0, lt=1)
+    """Decay of the mean square (0.9 in the lecture)."""
+    eps: float = Field(default=1e-8, gt=0, le=1)
+    """Added to the root of the mean square."""
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Of the divided gradients: v <- momentum v + g / (sqrt(s) + eps); w <- w - lr v."""
+    centered: bool = False
+    """Divide by the moving standard deviation: s less the square of the moving mean of g."""
+
+
 ADAMW_OBJECT = {"type": "object", "properties": {"type": {"const": "adamw"}}, "required": ["type"]}
 Adamw = Literal["adamw"] | Annotated[dict[str, Any], WithJsonSchema(ADAMW_OBJECT)]
 """Short for `adam` and a decoupled `weight_decay`; the recipe spells it out."""
 
-AnyOptimizer = Sgd | Adam
+AnyOptimizer = Sgd | Adam | Rmsprop
 Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), one(AnyOptimizer, short=Adamw)]

@@ -1,9 +1,11 @@
-"""Penalties, decay and constraints on weights. Biases and norm parameters are left out unless asked for."""
+"""Penalties, decay, constraints and noise on weights. Biases and norm parameters are left out unless asked for."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from bakehouse.recipe.dropout import RATE_HINTS
 from bakehouse.recipe.ingredient import Ingredient, several
 
 Coefficient = Annotated[float, Field(ge=0, le=1e6)]
@@ -70,6 +72,54 @@ class MaxNorm(Ingredient):
     """Largest length of a unit's incoming weights (of a filter, for convolutions)."""
 
 
-AnyRegularizer = L1 | L2 | WeightDecay | MaxNorm
+class GradientClip(Ingredient):
+    """g <- g min(1, max_norm / |g|), where |g| is the length of the objective's gradient over all parameters; what
+    other regularizers add to it is not counted.
+
+    Pascanu et al. 2013, arXiv 1211.5063, section 3.2.
+    """
+
+    main: ClassVar[str | None] = "max_norm"
+
+    type: Literal["gradient_clip"] = "gradient_clip"
+    max_norm: float = Field(default=1.0, gt=0, le=1e6)
+    """Largest length."""
+
+
+class WeightNoise(Ingredient):
+    """Each step takes its gradient at w + N(0, variance) and applies it to w.
+
+    Up to first order a penalty of variance * E|dy/dw|^2 for squared error, which leads to flat regions. Goodfellow
+    et al. 2016, 7.5.
+    """
+
+    main: ClassVar[str | None] = "variance"
+
+    type: Literal["weight_noise"] = "weight_noise"
+    variance: float = Field(default=1e-4, gt=0, le=1e6)
+    """Of the noise (the square of its standard deviation)."""
+    include_biases: bool = False
+    """Also biases."""
+    include_norms: bool = False
+    """Also scales and shifts of norm layers."""
+
+
+class DropoutPenalty(Ingredient):
+    """What dropout on the inputs adds to the objective of a linear model, up to second order and without its noise:
+    rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), the mean over the batch.
+
+    V is the curvature of the objective in the outputs: 2 for squared error (where this is exact), p (1 - p) for
+    binary cross-entropy, diag(p) - p p^T for cross-entropy, exp(y) for Poisson. Wager et al. 2013, arXiv 1307.1493.
+    """
+
+    main: ClassVar[str | None] = "rate"
+    hints: ClassVar[Mapping[str, str]] = RATE_HINTS
+
+    type: Literal["dropout_penalty"] = "dropout_penalty"
+    rate: float = Field(default=0.5, ge=0, lt=1)
+    """Probability of zeroing an input in the dropout that this stands for."""
+
+
+AnyRegularizer = L1 | L2 | WeightDecay | MaxNorm | GradientClip | WeightNoise | DropoutPenalty
 Tagged = Annotated[AnyRegularizer, Field(discriminator="type")]
 Regularizers = Annotated[tuple[Tagged, ...], Field(max_length=8), several(AnyRegularizer)]

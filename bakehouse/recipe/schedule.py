@@ -1,11 +1,13 @@
 """Schedules: the learning rate of each step, as a factor of the optimizer's `lr`."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 
-from bakehouse.recipe.ingredient import Ingredient, one
+from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
 
+Epoch = Annotated[int, Field(ge=1, le=100_000)]
 Warmup = Annotated[float, Field(ge=0, le=100_000)]
 
 
@@ -31,6 +33,36 @@ class Step(Ingredient):
     """Linear rise from 0 over the first epochs (fractions count)."""
 
 
+class MultiStep(Ingredient):
+    """lr * gamma^n after the n-th milestone."""
+
+    main: ClassVar[str | None] = "milestones"
+
+    type: Literal["multi_step"] = "multi_step"
+    milestones: (
+        Annotated[
+            tuple[Epoch, ...],
+            BeforeValidator(as_tuple, json_schema_input_type=list[Epoch] | Epoch),
+            Field(min_length=1, max_length=64),
+        ]
+        | None
+    ) = None
+    """Epochs after which the rate drops, in rising order; by default half and three quarters of the run, as in
+    He et al. 2016, arXiv 1512.03385."""
+    gamma: float = Field(default=0.1, gt=0, le=1)
+    """Factor of each drop."""
+    warmup_epochs: Warmup = 0.0
+    """Linear rise from 0 over the first epochs (fractions count)."""
+
+    @field_validator("milestones")
+    @classmethod
+    def are_rising(cls, milestones: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """Each epoch once, in order."""
+        if milestones is not None and list(milestones) != sorted(set(milestones)):
+            raise ValueError("milestones must rise from each to the next")
+        return milestones
+
+
 class Cosine(Ingredient):
     """Half a cosine from lr to eta_min over the steps after the warm-up.
 
@@ -44,5 +76,45 @@ class Cosine(Ingredient):
     """Linear rise from 0 over the first epochs (fractions count)."""
 
 
-AnySchedule = Constant | Step | Cosine
+class OneCycle(Ingredient):
+    """One rise from lr / div_factor to lr and one fall to lr / (div_factor * final_div_factor), a step at a time.
+
+    Smith & Topin 2018, arXiv 1708.07120, in torch's form of two phases; the momentum stays as it is.
+    """
+
+    hints: ClassVar[Mapping[str, str]] = {
+        "warmup_epochs": "one_cycle begins with a rise of its own: pct_start is its share of the run"
+    }
+
+    type: Literal["one_cycle"] = "one_cycle"
+    pct_start: float = Field(default=0.3, gt=0, lt=1)
+    """Share of the run's steps in which the rate rises."""
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    """Shape of the rise and of the fall."""
+    div_factor: float = Field(default=25.0, ge=1, le=1e6)
+    """Peak over the first rate."""
+    final_div_factor: float = Field(default=1e4, ge=1, le=1e12)
+    """First rate over the last."""
+
+
+class Plateau(Ingredient):
+    """lr * factor^n after the n-th time that the monitor has not improved for `patience` epochs in a row."""
+
+    main: ClassVar[str | None] = "patience"
+
+    type: Literal["plateau"] = "plateau"
+    factor: float = Field(default=0.1, gt=0, lt=1)
+    """Factor of each drop."""
+    # torch's default is 10, where early stopping's default would end the run before the first drop.
+    patience: int = Field(default=5, ge=1, le=100_000)
+    """Epochs without improvement before each drop, counted anew after it. (torch waits for one more.)"""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Smallest change that counts as an improvement (strictly more than this)."""
+    min_lr: float = Field(default=0.0, ge=0, le=1e3)
+    """No drop goes below this learning rate."""
+    warmup_epochs: Warmup = 0.0
+    """Linear rise from 0 over the first epochs (fractions count)."""
+
+
+AnySchedule = Constant | Step | MultiStep | Cosine | OneCycle | Plateau
 Schedule = Annotated[AnySchedule, Field(discriminator="type"), one(AnySchedule)]

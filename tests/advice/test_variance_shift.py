@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bakehouse.advice.variance_shift import MOMENTS, shifts, variance_ratio
+from bakehouse.advice.variance_shift import MAXOUT, MOMENTS, shifts, variance_ratio
 from tests.plan.cards import image_card, planned
 from worker.build import ACTIVATIONS
 
@@ -15,6 +15,13 @@ def test_moments_of_activations(name: str) -> None:
     values = ACTIVATIONS[name]()(torch.from_numpy(nodes)).numpy()
     mean, square = (np.average(values**power, weights=weights) for power in (1, 2))
     assert MOMENTS[name] == pytest.approx((mean**2, square - mean**2), abs=2e-3)
+
+
+def test_moments_of_maxout() -> None:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(160)
+    larger, product = np.maximum(nodes[:, None], nodes), np.outer(weights, weights)
+    mean, square = (np.average(larger**power, weights=product) for power in (1, 2))
+    assert pytest.approx((mean**2, square - mean**2), abs=5e-3) == MAXOUT
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from bakehouse.plan.layers import Conv, Denormalize, Linear, Norm, Normalize, walk
+from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, Normalize, walk
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.norm import BatchNorm, LayerNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, LayerNorm
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.worker.tiny import Document, Outcome, bits, finished, gone_on, interrupted, measured, planned, training_of
 from tests.worker.variants import BASES, changes, name_of
@@ -65,12 +65,13 @@ def planned_names(plan: Plan) -> set[str]:
                 own = ["shift", "scale"]
             case Denormalize():
                 own = ["mean", "std"]
-            case Linear(bias=bias) | Conv(bias=bias):
+            case Linear(bias=bias) | Conv(bias=bias) | DropConnect(bias=bias):
                 own = ["weight", "bias"] if bias else ["weight"]
             case Norm(spec=spec):
                 affine = spec.elementwise_affine if isinstance(spec, LayerNorm) else spec.affine
                 own = ["weight", "bias"] if affine else []
                 own += ["running_mean", "running_var", "num_batches_tracked"] if isinstance(spec, BatchNorm) else []
+                own += ["running_mean", "running_std", "num_batches_tracked"] if isinstance(spec, BatchRenorm) else []
             case _:
                 own = []
         names |= {f"{name}.{tensor}" for tensor in own}

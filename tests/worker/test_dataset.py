@@ -1,5 +1,6 @@
 """Splits on the device, and the statistics that are fitted on the training rows."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.data.known import BUILTIN
+from bakehouse.data.loading import load
+from bakehouse.recipe.problems import RecipeInvalid
 from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, data_of, planned
-from worker.dataset import Data, Floats, mean_power, normalization, target_statistics
+from worker.dataset import Data, Floats, mean_power, normalization, refuse_negative, target_statistics
 
 
 def loaded(document: dict[str, Any], normalization: str) -> Data:
@@ -110,3 +113,17 @@ def test_the_splits_have_the_planned_sizes_and_share_no_row(document: dict[str, 
     stored = np.load(BUILTIN / plan.recipe.dataset.id / "x.npy")
     together = np.concatenate([split.inputs.numpy() for split in splits])
     assert sorted(map(bytes, together)) == sorted(map(bytes, stored))
+
+
+def test_only_squared_error_standardises_targets() -> None:
+    data = data_of(planned({**PATIENTS, "objective": "poisson"}))
+    assert (data.target_mean, data.target_std) == (0.0, 1.0)
+    assert torch.equal(data.standardized(data.train.targets), data.train.targets)
+
+
+def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
+    plan = planned({**PATIENTS, "objective": "poisson"})
+    arrays = load(BUILTIN / "diabetes", target=None, task="regression")
+    refuse_negative(plan, arrays)
+    with pytest.raises(RecipeInvalid, match="the targets of diabetes go down to -346"):
+        refuse_negative(plan, replace(arrays, y=-arrays.y))

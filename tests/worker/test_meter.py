@@ -72,3 +72,10 @@ def test_a_state_goes_on() -> None:
     second.load_state(first.state())
     filled(second, set(), [0.3])
     assert second.metrics() == whole.metrics()
+
+
+def test_a_single_logit_is_that_of_class_1() -> None:
+    meter = Meter(counts_hits=True, loss_scale=1.0)
+    meter.add(torch.tensor(1.0), torch.tensor([[2.0], [-2.0], [0.1], [-0.1]]), torch.tensor([1, 0, 0, 1]))
+    meter.read(1)
+    assert meter.metrics()["train_accuracy"] == 0.5

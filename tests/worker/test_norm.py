@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bakehouse.plan.layers import Norm
-from bakehouse.recipe.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, NormLayer
-from worker.norm import norm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm, NormLayer
+from tests.worker.tiny import FLOWERS, planned
+from worker.build import build_model
+from worker.norm import BatchRenormLayer, norm
 
 Floats = NDArray[np.float64]
 
@@ -23,13 +25,16 @@ CASES: list[tuple[NormLayer, tuple[int, ...]]] = [
     (GroupNorm(eps=EPS, num_groups=3), ROWS),
     (GroupNorm(eps=EPS, num_groups=2), MAPS),
     (GroupNorm(eps=EPS, num_groups=1), MAPS),
+    # As it begins: without a correction.
+    (BatchRenorm(eps=EPS), ROWS),
+    (BatchRenorm(eps=EPS), MAPS),
 ]
 
 
 def as_groups(spec: NormLayer, x: Floats) -> Floats:
     """The numbers that share a mean, one row each."""
     match spec:
-        case BatchNorm():
+        case BatchNorm() | BatchRenorm():
             return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
         case LayerNorm():
             return x.reshape(len(x), -1)
@@ -41,7 +46,7 @@ def as_groups(spec: NormLayer, x: Floats) -> Floats:
 
 def from_groups(spec: NormLayer, rows: Floats, shape: tuple[int, ...]) -> Floats:
     """Back to the inputs' shape."""
-    if isinstance(spec, BatchNorm):
+    if isinstance(spec, BatchNorm | BatchRenorm):
         return np.moveaxis(rows.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
     return rows.reshape(shape)
 
@@ -103,11 +108,11 @@ def test_batch_norm_evaluates_with_moving_averages_that_start_at_0_and_1(shape: 
 
 
 @pytest.mark.parametrize(("spec", "shape"), CASES)
-def test_only_batch_norm_is_different_in_evaluation(spec: NormLayer, shape: tuple[int, ...]) -> None:
+def test_only_batch_statistics_are_different_in_evaluation(spec: NormLayer, shape: tuple[int, ...]) -> None:
     layer = norm(Norm(spec, shape))
     x = torch.randn(4, *shape) * 3
     trained, evaluated = layer.train()(x), layer.eval()(x)
-    assert torch.equal(trained, evaluated) is not isinstance(spec, BatchNorm)
+    assert torch.equal(trained, evaluated) is not isinstance(spec, BatchNorm | BatchRenorm)
 
 
 @pytest.mark.parametrize(("spec", "shape"), CASES)
@@ -126,3 +131,94 @@ def test_one_group_is_layer_norm_and_a_group_a_channel_is_instance_norm() -> Non
     instance = norm(Norm(InstanceNorm(affine=False), MAPS))
     torch.testing.assert_close(one(x), layer(x))
     torch.testing.assert_close(each(x), instance(x))
+
+
+def renorm(**fields: float | str) -> BatchRenormLayer:
+    """Six features in float64, gamma and beta at random."""
+    layer = BatchRenormLayer(BatchRenorm.model_validate({"momentum": 0.3, "eps": EPS, **fields}), 6).double()
+    learned(layer, ROWS)
+    return layer
+
+
+def at_once(r_max: float, d_max: float) -> dict[str, float]:
+    """Limits that are reached after the first step."""
+    return {"r_max": r_max, "d_max": d_max, "plain_until": 0, "r_max_at": 0, "d_max_at": 0}
+
+
+@pytest.mark.parametrize("shape", [ROWS, MAPS])
+@pytest.mark.parametrize(("r_max", "d_max"), [(1.0, 0.0), (1.5, 0.5), (100.0, 100.0)])
+def test_batch_renorm_step_by_step(shape: tuple[int, ...], r_max: float, d_max: float) -> None:
+    layer = renorm(**at_once(r_max, d_max))
+    assert layer.weight is not None
+    gamma, beta = (tensor.detach().numpy()[:, None] for tensor in (layer.weight, layer.bias) if tensor is not None)
+    moving_mean, moving_std = np.zeros((6, 1)), np.ones((6, 1))
+    for step in range(4):
+        x = (torch.randn(5, *shape, dtype=torch.float64) * (1 + step) + step).requires_grad_()
+        dy = torch.randn(5, *shape, dtype=torch.float64)
+        layer.weight.grad = None
+        y = layer(x)
+        y.backward(dy)
+
+        rows = as_groups(BatchRenorm(), x.detach().numpy())
+        mean = rows.mean(1, keepdims=True)
+        std = np.sqrt(EPS + ((rows - mean) ** 2).mean(1, keepdims=True))
+        most_r, most_d = (r_max, d_max) if step else (1.0, 0.0)
+        r = np.clip(std / moving_std, 1 / most_r, most_r)
+        d = np.clip((mean - moving_mean) / moving_std, -most_d, most_d)
+        z = (rows - mean) / std
+        wanted = from_groups(BatchRenorm(), gamma * (z * r + d) + beta, (5, *shape))
+        np.testing.assert_allclose(y.detach().numpy(), wanted, rtol=1e-9, atol=1e-11)
+
+        g_y = as_groups(BatchRenorm(), dy.numpy())
+        g = gamma * g_y
+        dx = r / std * (g - g.mean(1, keepdims=True) - z * (g * z).mean(1, keepdims=True))
+        assert x.grad is not None
+        np.testing.assert_allclose(x.grad.numpy(), from_groups(BatchRenorm(), dx, (5, *shape)), rtol=1e-8, atol=1e-11)
+        assert isinstance(layer.weight.grad, torch.Tensor)
+        np.testing.assert_allclose(layer.weight.grad.numpy(), (g_y * (z * r + d)).sum(1), rtol=1e-8, atol=1e-10)
+
+        moving_mean += 0.3 * (mean - moving_mean)
+        moving_std += 0.3 * (std - moving_std)
+    assert int(layer.num_batches_tracked) == 4
+    x = torch.randn(3, *shape, dtype=torch.float64)
+    rows = gamma * (as_groups(BatchRenorm(), x.numpy()) - moving_mean) / moving_std + beta
+    evaluated = layer.eval()(x).detach().numpy()
+    np.testing.assert_allclose(evaluated, from_groups(BatchRenorm(), rows, (3, *shape)), rtol=1e-9, atol=1e-11)
+    assert int(layer.num_batches_tracked) == 4
+
+
+def test_unclipped_batch_renorm_trains_on_what_it_would_have_evaluated() -> None:
+    layer = renorm(**at_once(1e6, 1e6))
+    for _ in range(3):
+        layer(torch.randn(8, 6, dtype=torch.float64) * 3 + 1)
+    x = torch.randn(8, 6, dtype=torch.float64)
+    evaluated = layer.eval()(x)
+    torch.testing.assert_close(layer.train()(x), evaluated)
+
+
+PAPER: dict[str, float | str] = {"unit": "steps", "plain_until": 5_000.0, "r_max_at": 40_000.0, "d_max_at": 25_000.0}
+
+
+@pytest.mark.parametrize(
+    ("step", "r_max", "d_max"),
+    [
+        (0, 1, 0),
+        (5_000, 1, 0),
+        (15_000, 1 + 2 * 10 / 35, 2.5),
+        (25_000, 1 + 2 * 20 / 35, 5),
+        (40_000, 3, 5),
+        (10**6, 3, 5),
+    ],
+)
+def test_the_limits_rise_as_in_the_paper(step: int, r_max: float, d_max: float) -> None:
+    in_steps, in_shares = renorm(**PAPER), renorm()
+    in_shares.run_steps = 100_000
+    for layer in (in_steps, in_shares):
+        layer.num_batches_tracked.fill_(step)
+        assert [float(limit) for limit in layer.limits()] == pytest.approx([r_max, d_max])
+
+
+def test_a_schedule_in_shares_knows_the_length_of_its_run() -> None:
+    plan = planned({**FLOWERS, "norm": "batch_renorm"})
+    lengths = [layer.run_steps for layer in build_model(plan).modules() if isinstance(layer, BatchRenormLayer)]
+    assert lengths == [plan.steps]

@@ -61,6 +61,27 @@ def test_adam(seed: int, beta1: float, beta2: float, eps: float) -> None:
     np.testing.assert_allclose(found, w, rtol=1e-3, atol=1e-5)
 
 
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    alpha=st.floats(0.1, 0.99),
+    eps=st.sampled_from([1e-8, 0.1]),
+    momentum=st.sampled_from([0.0, 0.8]),
+    centered=st.booleans(),
+)
+def test_rmsprop(seed: int, alpha: float, eps: float, momentum: float, centered: bool) -> None:
+    w, gradients = drawn(seed)
+    spec = {"type": "rmsprop", "lr": 0.01, "alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered}
+    found = trained(spec, w, gradients)
+    s = mean = v = np.zeros_like(w)
+    for g in gradients:
+        s = alpha * s + (1 - alpha) * g**2
+        mean = alpha * mean + (1 - alpha) * g
+        v = momentum * v + g / (np.sqrt(s - centered * mean**2) + eps)
+        w = w - 0.01 * v
+    np.testing.assert_allclose(found, w, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
 def test_the_learning_rate_is_the_schedules(kind: str) -> None:
     schedule = {"type": "constant", "warmup_epochs": 1}

@@ -1,9 +1,11 @@
 """Seeds by step."""
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.seeds import Seeds
+from worker.seeds import Purpose, Seeds
 
 STEPS = st.integers(0, 10**9)
 
@@ -17,8 +19,8 @@ def test_steps_have_different_seeds_that_a_generator_takes(seed: int, first: int
 
 @given(st.integers(0, 2**32 - 1), STEPS)
 def test_purposes_and_runs_share_nothing(seed: int, step: int) -> None:
-    drawn = {Seeds(seed, purpose).at(step) for purpose in ("initialisation", "order", "augmentation", "dropout")}
-    assert len(drawn | {Seeds(seed + 1, "order").at(step)}) == 5
+    drawn = {Seeds(seed, purpose).at(step) for purpose in get_args(Purpose)}
+    assert len(drawn | {Seeds(seed + 1, "order").at(step)}) == len(get_args(Purpose)) + 1
 
 
 def test_the_seeds_of_a_recipe_never_change() -> None:
