@@ -232,10 +232,7 @@ def answer_to(error: Exception) -> Answer:
             headers = {"Retry-After": str(error.retry_after)}
             return Answer(name="dataset_not_ready", status=409, detail=str(error), headers=headers)
         case CursorNotFound():
-            flaw = Flaw(
-                parameter=error.parameter, code="unknown_cursor", message="there is no such run to count pages from"
-            )
-            return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
+            return of_cursor(error)
         case IdempotencyMismatch():
             return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
         case RedisAway() | RedisSlow():
@@ -248,6 +245,12 @@ def answer_to(error: Exception) -> Answer:
             return Answer(name="gone", status=400, detail="The body did not come to its end.")
         case _:
             return INTERNAL
+
+
+def of_cursor(error: CursorNotFound) -> Answer:
+    """A page beside a run that is not there."""
+    flaw = Flaw(parameter=error.parameter, code="unknown_cursor", message="there is no such run to count pages from")
+    return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
 
 
 def of_service(error: ServiceError) -> Answer:

@@ -115,7 +115,13 @@ def test_the_gpu_is_the_gpu_workers_alone() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_artifacts_and_data_sets_are_on_one_shared_volume(name: str) -> None:
     mounts = [(mount["source"], mount["target"]) for mount in services()[name]["volumes"]]
-    assert mounts == [("state", "/var/lib/bakehouse")]
+    assert mounts[0] == ("state", "/var/lib/bakehouse")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_users_data_are_read_and_not_written(name: str) -> None:
+    data = services()[name]["volumes"][1]
+    assert (data["target"], data["read_only"]) == (services()[name]["environment"]["BAKEHOUSE_DATA"], True)
 
 
 @pytest.mark.parametrize("name", OURS)

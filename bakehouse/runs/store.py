@@ -1,9 +1,7 @@
 """The record in Redis: everything that Redis is told about runs is told here."""
 
 import json
-import logging
 import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
@@ -16,6 +14,7 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from bakehouse.runs import wire
+from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Claim, Command, actor_of
 from bakehouse.runs.errors import CursorNotFound, IdempotencyMismatch, IllegalTransition, RecordUnreadable, RunNotFound
 from bakehouse.runs.keys import Keys, digest
@@ -27,9 +26,6 @@ COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200
 # Clocks drift: after this time Redis is asked again.
 TRUSTED_MS = 10_000
-BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-log = logging.getLogger(__name__)
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
@@ -252,7 +248,7 @@ class Store:
             for run_id in ids:
                 pipeline.hgetall(self._keys.run(run_id))
             hashes = [fields for fields in pipeline.execute() if fields]
-        return [record for fields in hashes if (record := readable(fields)) is not None]
+        return [record for fields in hashes if (record := wire.readable(fields)) is not None]
 
     # Logs
 
@@ -345,17 +341,3 @@ class Store:
             for name, wanted in DURABLE.items()
             if present[name] != wanted
         ]
-
-
-def readable(fields: wire.Fields) -> Record | None:
-    """The record of a hash; None, with a word in the log, for one that another version wrote."""
-    try:
-        return wire.decode(fields)
-    except RecordUnreadable as error:
-        log.warning("%s", error)
-        return None
-
-
-def monotonic_ms() -> int:
-    """This machine's own count of milliseconds; on Linux it goes on while the machine sleeps."""
-    return time.clock_gettime_ns(BOOT_CLOCK) // 1_000_000

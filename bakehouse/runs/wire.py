@@ -1,6 +1,7 @@
 """How the record is written into Redis and read out of it; knows no client."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from bakehouse.runs.run import Actor, Event
 
 # What the script writes by itself, beside the fields of a write.
 BY_SCRIPT = {"token", "seq"}
+
+log = logging.getLogger(__name__)
 
 Text = bytes | str
 # A hash or a stream entry, whether the client decodes or not.
@@ -100,6 +103,15 @@ def decode(fields: Fields) -> Record:
         return Record.model_validate_json("{" + ",".join(members) + "}")
     except ValidationError as error:
         raise RecordUnreadable(json.loads(text(fields.get(b"id") or fields.get("id") or '"?"'))) from error  # type: ignore[call-overload]
+
+
+def readable(fields: Fields) -> Record | None:
+    """The record of a hash; None, with a word in the log, for one that another version wrote."""
+    try:
+        return decode(fields)
+    except RecordUnreadable as error:
+        log.warning("%s", error)
+        return None
 
 
 def parse_event(entry_id: Text, fields: Fields) -> Event:

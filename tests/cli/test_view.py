@@ -56,6 +56,15 @@ def test_the_best_is_the_early_stoppers() -> None:
     assert said(view) == "best e4  val 0.7  done"
 
 
+def test_without_a_patience_the_criterion_is_named() -> None:
+    view = a_view(early_stopping="progress_quotient")
+    for event in [state("running", "claimed"), epoch(1, 0.9), epoch(5, 1.0, since=4)]:
+        view.observe(event)
+    assert said(view) == "best e1  val 0.9  ≤ 35 s left"
+    view.observe(state("succeeded", "early_stopped"))
+    assert why(view) == "stopped early at epoch 5 by progress_quotient; kept epoch 1"
+
+
 def test_before_the_first_epoch_there_are_steps() -> None:
     view = a_view()
     view.observe(state("running", "claimed"))
