@@ -21,7 +21,7 @@ from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
 from tests.whole import SHORT, put, wait_until
 from worker.identity import start_time, this_process
-from worker.main import OBEY_MS, Supervisor
+from worker.supervisor import OBEY_MS, Supervisor
 
 # Nobody knows whether it lives.
 FAR = Owner(nonce="far", host="elsewhere", boot_id="", pid=1, start_time=1)
