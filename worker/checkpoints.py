@@ -16,7 +16,8 @@ from bakehouse.runs.record import finite
 from bakehouse.runs.run import Best, Checkpoint
 from worker.journal import Journal
 from worker.resume import Snapshot, to_files
-from worker.training import EpochLog, Weights
+from worker.training import EpochLog
+from worker.types import Weights
 
 BEST_EVERY_SECONDS = 1.0
 FIRST_RESUMES = (1.0, 2.0, 4.0, 8.0, 16.0)

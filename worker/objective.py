@@ -9,7 +9,18 @@ from torch.nn import functional
 
 from bakehouse.recipe.objective import LabelSmoothing
 from bakehouse.recipe.objective import Objective as ObjectiveSpec
-from worker.types import Objective
+from worker.types import Criterion, Model, Objective
+
+
+def criterion(spec: ObjectiveSpec) -> Criterion:
+    """How a training step gets from a batch to its loss."""
+    return partial(plain, objective=objective(spec))
+
+
+def plain(predict: Model, inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> tuple[Tensor, Tensor]:
+    """One forward pass."""
+    outputs = predict(inputs)
+    return outputs, objective(outputs, targets)
 
 
 def objective(spec: ObjectiveSpec) -> Objective:

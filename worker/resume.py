@@ -31,6 +31,8 @@ def snapshot(training: Training, made_by: Mapping[str, Any]) -> Snapshot:
             tensors[f"optimizer.{index}.{name}"] = tensor.detach().to("cpu", copy=True).contiguous()
     for name, tensor in (training.best_weights or {}).items():
         tensors[f"best.{name}"] = tensor
+    for name, tensor in training.tensors().items():
+        tensors[f"kept.{name}"] = tensor.detach().to("cpu", copy=True).contiguous()
     return Snapshot(training.step, tensors, {**training.state(), "made_by": dict(made_by)})
 
 
@@ -57,7 +59,8 @@ def restore(training: Training, files: Mapping[str, bytes]) -> None:
         if saved:
             state = {name: like(tensor, parameter) for name, tensor in saved.items()}
             training.optimizer.state[parameter] = state
-    training.load_state(json.loads(files[POSITION]))
+    kept = under(tensors, "kept")
+    training.load_state(json.loads(files[POSITION]), {name: under(kept, name) for name in training.kept})
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from time import perf_counter
@@ -19,15 +19,14 @@ from worker.dataset import Data
 from worker.early_stopping import EarlyStopper
 from worker.evaluation import Metrics, SplitName, evaluate
 from worker.meter import Meter, StepLog, is_logged
-from worker.objective import clean_objective, objective
+from worker.objective import clean_objective, criterion
 from worker.optimizer import optimizer
 from worker.regularizer import after_step, before_step, gradient_changes, noise, penalties, roles
 from worker.schedule import drops, schedule
 from worker.seeds import Seeds, device_generator
-from worker.types import Model
+from worker.types import Kept, Model, Weights
 
 Ending = Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
-Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,13 @@ class NonFinite(Exception):
 class Training:
     """One run's model, data and position. `run()` yields after each unit of work."""
 
-    def __init__(self, plan: Plan, data: Data, device: torch.device) -> None:
+    def __init__(
+        self, plan: Plan, data: Data, device: torch.device, checkpoints: Mapping[str, Weights] | None = None
+    ) -> None:
+        """`checkpoints` are the weights of those that the recipe names, by sha256."""
         recipe = plan.recipe
         self.plan, self.data, self.device = plan, data, device
+        self.checkpoints = checkpoints or {}
         layout = torch.channels_last if has_maps(plan) else torch.contiguous_format
         self.model = build_model(plan)
         fill_statistics(self.model, data)
@@ -80,7 +83,7 @@ class Training:
         self.forward: Model = torch.compile(self.core) if recipe.compile == "on" else self.core
         parameters = roles(self.model)
         self.parameters = [item for group in parameters.values() for item in group]
-        self.objective, self.clean_objective = objective(recipe.objective), clean_objective(recipe.objective)
+        self.criterion, self.clean_objective = criterion(recipe.objective), clean_objective(recipe.objective)
         self.optimizer = optimizer(recipe, parameters)
         self.noise = noise(recipe, parameters)
         self.penalties = tuple(penalties(recipe, parameters))
@@ -94,6 +97,9 @@ class Training:
         self.meter = Meter(counts_hits=not is_regression, loss_scale=data.target_std**2)
         self.dropout_seeds = Seeds(recipe.seed, "dropout") if draws_masks(plan) else None
         self.dropout_generator = device_generator(device)
+        self.kept: dict[str, Kept] = {"stopper": self.stopper, "meter": self.meter}
+        if self.drops is not None:
+            self.kept["drops"] = self.drops
 
         self.step = 0
         self.validated = 0
@@ -162,14 +168,16 @@ class Training:
         return outputs, loss
 
     def loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs and objective; layers in 16 bits where the recipe asks for it, the loss in 32."""
+        """Outputs and objective."""
+        return self.criterion(self.predict, inputs, targets, self.step)
+
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Layers in 16 bits where the recipe asks for it; what they say in 32."""
         if self.plan.recipe.precision == "float32":
+            return self.forward(inputs)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             outputs = self.forward(inputs)
-        else:
-            with torch.autocast(self.device.type, dtype=torch.bfloat16):
-                outputs = self.forward(inputs)
-            outputs = outputs.float()
-        return outputs, self.objective(outputs, targets)
+        return outputs.float()
 
     def read(self) -> Iterator[StepLog]:
         """Steps since the last reading that the log wants."""
@@ -240,25 +248,34 @@ class Training:
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 
     def state(self) -> dict[str, Any]:
-        """Position and counts, as JSON; the tensors are `worker.resume`'s. Call `read()` before."""
-        state = {
+        """Position and counts, as JSON. Call `read()` before."""
+        position = {
             "step": self.step,
             "validated": self.validated,
             "validated_step": self.validated_step,
             "last": asdict(self.last) if self.last else None,
-            "stopper": self.stopper.state(),
-            "meter": self.meter.state(),
         }
-        return state if self.drops is None else {**state, "drops": self.drops.state()}
+        return position | {
+            name: {key: value for key, value in kept.state().items() if not isinstance(value, Tensor)}
+            for name, kept in self.kept.items()
+        }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes up a position."""
+    def tensors(self) -> Weights:
+        """The rest of what is kept, as `name.key`; model, best weights and optimizer are `worker.resume`'s."""
+        states = {name: kept.state() for name, kept in self.kept.items()}
+        return {
+            f"{name}.{key}": value
+            for name, state in states.items()
+            for key, value in state.items()
+            if isinstance(value, Tensor)
+        }
+
+    def load_state(self, state: dict[str, Any], tensors: Mapping[str, Weights]) -> None:
+        """Takes up a position; `tensors` by name and key."""
         self.step, self.validated, self.validated_step = state["step"], state["validated"], state["validated_step"]
         self.last = EpochLog(**state["last"]) if state["last"] else None
-        self.stopper.load_state(state["stopper"])
-        self.meter.load_state(state["meter"])
-        if self.drops is not None:
-            self.drops.load_state(state["drops"])
+        for name, kept in self.kept.items():
+            kept.load_state({**state[name], **tensors[name]})
 
 
 def has_maps(plan: Plan) -> bool:

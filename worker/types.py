@@ -1,6 +1,7 @@
 """The callables that ingredients are made of; the training loop composes them."""
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from torch import Generator, Tensor, nn
 
@@ -25,4 +26,20 @@ Schedule = Callable[[int], float]
 Model = Callable[[Tensor], Tensor]
 """Forward pass: a module, or a compiled one."""
 
+Criterion = Callable[[Model, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+"""(forward pass, inputs, targets, step) -> (outputs, what the step lowers without penalties, a scalar)."""
+
 Parameters = list[nn.Parameter]
+
+Weights = dict[str, Tensor]
+"""Parameters and buffers by their names in the state dict."""
+
+
+class Kept(Protocol):
+    """What a resumed run must know and the number of the step does not tell."""
+
+    def state(self) -> dict[str, Any]:
+        """JSON values and tensors, copied when they are saved."""
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes them up; tensors come on the CPU."""

@@ -1,6 +1,7 @@
 """The plan: what a recipe means for one data set, found without torch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from bakehouse.plan.card import DatasetCard, ResolvedData, TargetError, Task, resolve_target
@@ -35,6 +36,8 @@ class Plan:
     sizes: SplitSizes
     root: Sequential
     estimate: Estimate
+    checkpoints: Mapping[str, "Plan"] = field(default_factory=dict)
+    """What was trained for each checkpoint that the recipe names, by its sha256."""
 
     @property
     def outputs(self) -> int:
@@ -52,8 +55,11 @@ class Plan:
         return self.steps_per_epoch * self.recipe.epochs
 
 
-def make_plan(recipe: Recipe, card: DatasetCard) -> Plan:
-    """Raises RecipeInvalid, with pointers into the canonical recipe, where the two do not fit."""
+def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan] | None = None) -> Plan:
+    """`checkpoints` are the plans of those that the recipe names, by sha256.
+
+    Raises RecipeInvalid, with pointers into the canonical recipe, where the two do not fit.
+    """
     data = resolve(recipe, card)
     recipe = fill_in(recipe, data)
     sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
@@ -61,7 +67,7 @@ def make_plan(recipe: Recipe, card: DatasetCard) -> Plan:
     root = in_units(grow(recipe, data), recipe, data)
     refuse(find_problems(recipe, data, sizes, root))
     data_bytes = 4 * card.features * sum(sizes)
-    return Plan(recipe, card, data, sizes, root, estimate(recipe, root, data_bytes))
+    return Plan(recipe, card, data, sizes, root, estimate(recipe, root, data_bytes), checkpoints or {})
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
