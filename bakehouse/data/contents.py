@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column
+from bakehouse.plan.card import Column, Target
 
 Array = NDArray[Any]
 
@@ -35,10 +35,12 @@ class About:
 class Samples:
     """Inputs with a fixed target: `x` and `y`, and the same of the set's own other splits."""
 
-    kind: Literal["image", "table"]
+    kind: Literal["image", "sequence", "table"]
     arrays: Mapping[str, Array]
     classes: tuple[str, ...] | None
     """Null for regression."""
+    targets: tuple[Target, ...] = ()
+    """Further targets, whose arrays are `target1`, `target2`, ..."""
     notes: list[str] = field(default_factory=list)
 
 

@@ -1,4 +1,4 @@
-"""Reads `.csv` files: a header, then rows of numbers and text.
+"""Reads `.csv` files: a header, then rows of numbers and text. An empty cell is a value that is missing.
 
 Two passes, so that memory holds numbers and never the whole text.
 """
@@ -39,6 +39,7 @@ class Seen:
     numbers: int = 0
     texts: int = 0
     gaps: int = 0
+    blanks: int = 0
     decimal_commas: int = 0
     first_text: str = ""
     whole: bool = True
@@ -53,6 +54,11 @@ def read_csv(path: Path) -> Table:
     values, texts = _values(_lines(path), seen)
     columns = [_column(column, values[:, i], texts[i]) for i, column in enumerate(seen)]
     notes = [
+        f"{_shown(column.name)} has empty cells, {column.blanks:,} in all: it can be a target, but not an input"
+        for column in seen
+        if column.blanks
+    ]
+    notes += [
         f"{_shown(column.name)} counts as text, although most of its cells are numbers: see {column.first_text}"
         for column in seen
         if 0 < column.texts < column.numbers
@@ -131,10 +137,12 @@ def _check_header(header: list[str]) -> None:
 def _check_texts(seen: list[Seen]) -> None:
     """Numbers that are only written in a way that would make them text, and classes of each."""
     for column in seen:
+        if not column.texts and not column.numbers and column.blanks:
+            raise UnusableSource(f"column {_shown(column.name)} is empty in all rows; leave it out")
         if column.texts and column.decimal_commas == column.texts:
             problem = "has a comma; write numbers like 1234.5"
         elif column.numbers and 0 < column.gaps == column.texts:
-            problem = "stands for no number; fill it in, or leave the row or the column out"
+            problem = "stands for no number; fill it in, leave the row or the column out, or leave a target empty"
         else:
             continue
         raise UnusableSource(f"column {_shown(column.name)}: {column.first_text} {problem}")
@@ -142,8 +150,8 @@ def _check_texts(seen: list[Seen]) -> None:
 
 def _look(column: Seen, cell: str, line: int) -> None:
     if not cell:
-        where = f"line {line}, column {_shown(column.name)}"
-        raise UnusableSource(f"{where}: the cell is empty; fill it in, or leave the row or the column out")
+        column.blanks += 1
+        return
     value = number(cell)
     if value is None:
         column.texts += 1
@@ -159,24 +167,30 @@ def _look(column: Seen, cell: str, line: int) -> None:
 
 
 def _values(lines: Iterator[Line], seen: list[Seen]) -> tuple[NDArray[np.float64], list[list[str]]]:
-    """The rows as numbers, and each text column's different texts, sorted; its numbers are their ranks."""
+    """The rows as numbers, nan where a cell is empty, and each text column's different texts, sorted; its numbers
+    are their ranks."""
     codes: list[dict[str, int]] = [{} for _ in seen]
     flat = array("d")
     next(lines)
     for _, row in lines:
         for column, code, cell in zip(seen, codes, row, strict=True):
-            flat.append(code.setdefault(cell, len(code)) if column.texts else float(cell))
+            if not cell:
+                flat.append(np.nan)
+            else:
+                flat.append(code.setdefault(cell, len(code)) if column.texts else float(cell))
     values = np.array(flat).reshape(-1, len(seen))
     texts = [sorted(code) for code in codes]
     for position, column in enumerate(seen):
         if column.texts:
             ranks = {text: rank for rank, text in enumerate(texts[position])}
             by_code = np.array([ranks[text] for text in codes[position]])
-            values[:, position] = by_code[values[:, position].astype(np.int64)]
+            known = ~np.isnan(values[:, position])
+            values[known, position] = by_code[values[known, position].astype(np.int64)]
     return values, texts
 
 
 def _column(column: Seen, values: NDArray[np.float64], texts: list[str]) -> Column:
+    values = values[~np.isnan(values)]
     if column.texts:
         counts = tuple(np.bincount(values.astype(np.int64)).tolist())
         few = len(texts) <= MAX_CLASSES
@@ -185,6 +199,7 @@ def _column(column: Seen, values: NDArray[np.float64], texts: list[str]) -> Colu
             kind="text",
             classes=tuple(texts) if few else None,
             class_counts=counts if few else None,
+            missing=column.blanks,
         )
     distinct, rows = np.unique(values, return_counts=True)
     listed = column.whole and len(distinct) <= MAX_CLASSES
@@ -196,6 +211,7 @@ def _column(column: Seen, values: NDArray[np.float64], texts: list[str]) -> Colu
         minimum=float(values.min()),
         maximum=float(values.max()),
         mean=float(values.mean()),
+        missing=column.blanks,
     )
 
 

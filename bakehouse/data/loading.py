@@ -1,20 +1,23 @@
 """A packed data set as arrays to train on, mapped from disk."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bakehouse.data.contents import Array
+from bakehouse.data.contents import SPLITS, Array
 from bakehouse.data.folders import read_card
-from bakehouse.plan.card import Column, Task, resolve_target, target_task
+from bakehouse.plan.card import Column, DatasetCard, Task
+from bakehouse.plan.targets import Wanted, resolve_target, target_task
 
 
 @dataclass(frozen=True)
 class Arrays:
     """Inputs and targets; validation and test only where the set has splits of its own.
 
-    `x` is uint8 or float32, `y` int64 class numbers or float32.
+    `x` is uint8 or float32, `y` int64 class numbers or float32. With further targets, `y` is float32 with a column
+    for each, the set's own first, and nan where a label is missing.
     """
 
     x: Array
@@ -25,21 +28,46 @@ class Arrays:
     y_test: Array | None = None
 
 
-def load(folder: Path, *, target: str | None = None, task: Task | None = None) -> Arrays:
-    """The arrays of a packed set; `target` names the column of a table to learn from the others."""
+def load(folder: Path, *, target: str | None = None, task: Task | None = None, tasks: Sequence[Wanted] = ()) -> Arrays:
+    """The arrays of a packed set; `target` and `tasks` name the columns of a table to learn from the others."""
     card = read_card(folder)
-    resolve_target(card, target, task=task)
+    resolve_target(card, target, task=task, tasks=tasks)
     if card.columns is None:
-        return Arrays(**{path.stem: np.load(path, mmap_mode="r") for path in folder.glob("[xy]*.npy")})
+        arrays = Arrays(**{path.stem: np.load(path, mmap_mode="r") for path in folder.glob("[xy]*.npy")})
+        return _with_further(arrays, folder, card, [name for name, _ in tasks]) if tasks else arrays
     table = np.load(folder / "table.npy", mmap_mode="r")
-    position = [column.name for column in card.columns].index(str(target))
-    x = np.delete(table, position, axis=1).astype(np.float32)
-    return Arrays(x, _targets(table[:, position], card.columns[position], task))
+    names = [column.name for column in card.columns]
+    positions = [names.index(name) for name in (str(target), *(name for name, _ in tasks))]
+    x = np.delete(table, positions, axis=1).astype(np.float32)
+    asked = [task, *(each for _, each in tasks)]
+    columns = [
+        _targets(table[:, place], card.columns[place], kind) for place, kind in zip(positions, asked, strict=True)
+    ]
+    return Arrays(x, _together(columns) if tasks else columns[0])
+
+
+def _with_further(arrays: Arrays, folder: Path, card: DatasetCard, names: list[str]) -> Arrays:
+    """A fixed target and further ones side by side, in every split."""
+    numbers = [1 + [target.name for target in card.targets].index(name) for name in names]
+    matrices = {}
+    for split in SPLITS:
+        if (main := getattr(arrays, f"y{split}")) is not None:
+            further = [np.load(folder / f"target{number}{split}.npy", mmap_mode="r") for number in numbers]
+            matrices[f"y{split}"] = _together([main, *further])
+    return replace(arrays, **matrices)
+
+
+def _together(columns: list[Array]) -> Array:
+    """One column a target. Class numbers are exact in float32 up to 2^24; -1 is none."""
+    floats = [np.where(column < 0, np.nan, column) if column.dtype == np.int64 else column for column in columns]
+    return np.stack(floats, axis=1).astype(np.float32)
 
 
 def _targets(values: Array, column: Column, task: Task | None) -> Array:
+    """As float32 or class numbers; nan or -1 where a cell is empty."""
     if target_task(column, task) == "regression":
         return np.asarray(values, dtype=np.float32)
-    if column.kind == "text":
-        return np.asarray(values, dtype=np.int64)
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    known = ~np.isnan(values)
+    numbers = np.full(len(values), -1, dtype=np.int64)
+    numbers[known] = values[known] if column.kind == "text" else np.unique(values[known], return_inverse=True)[1]
+    return numbers

@@ -1,17 +1,23 @@
-"""Reads `.npz` files: x and y, and the same for validation and test, without ever unpickling."""
+"""Reads `.npz` files: x and y, and the same for validation and test, without ever unpickling.
+
+Arrays `y_NAME` are further targets: bakehouse/data/further_targets.py.
+`x` with three axes holds grey pictures, or sequences (rows x steps x numbers) where an array `kind` says "sequence".
+"""
 
 import math
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 from numpy.lib import format as npy
 
 from bakehouse.data.contents import SPLITS, Array, Samples, check_finite, check_rows, check_size
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.further_targets import check_splits, encode_further, further_names
 from bakehouse.data.labels import encode_targets
+from bakehouse.plan.card import Target
 
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100
@@ -23,6 +29,7 @@ UNREADABLE = 0x61
 """Flags of a zip entry: encrypted, patch data, strongly encrypted."""
 FEW_VALUES = 10
 """Floats with so few different values are probably meant as classes."""
+Kind = Literal["image", "sequence", "table"]
 CHANNELS = (1, 3, 4)
 """What an axis of channels measures in pictures."""
 
@@ -35,16 +42,21 @@ def read_npz(path: Path) -> Samples:
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise UnusableSource(f"not a sound npz file: {error}") from error
     notes: list[str] = []
-    inputs = {name: _inputs(name, values, notes) for name, values in arrays.items() if name.startswith("x")}
-    targets = {name: _one_per_row(name, values) for name, values in arrays.items() if name.startswith("y")}
+    kind = _kind(arrays)
+    inputs = {name: _inputs(name, values, kind, notes) for name, values in arrays.items() if name.startswith("x")}
+    per_row = {name: _one_per_row(name, values) for name, values in arrays.items() if name.startswith("y")}
+    targets = {f"y{split}": per_row[f"y{split}"] for split in SPLITS if f"y{split}" in per_row}
     _check_together(inputs, targets)
     encoded, classes = encode_targets(targets)
     if classes is None and len(np.unique(encoded["y"])) <= FEW_VALUES:
         notes.append("y holds floats, so it is regressed; whole numbers, true and false, or text would be classes")
+    further, told = _further(per_row, {split: len(inputs[f"x{split}"]) for split in SPLITS if f"x{split}" in inputs})
+    notes += [f"y_{target.name} has no label in {target.missing:,} rows" for target in told if target.missing]
     return Samples(
-        kind="table" if inputs["x"].ndim == 2 else "image",
-        arrays={**inputs, **encoded},
+        kind=kind,
+        arrays={**inputs, **encoded, **further},
         classes=classes,
+        targets=told,
         notes=list(dict.fromkeys(notes)),
     )
 
@@ -58,8 +70,31 @@ def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
         if name not in entries:
             found = ", ".join(sorted(entries)[:10]) or "nothing"
             raise UnusableSource(f"there is no array called {name}; it holds {found}"[:300])
+    wanted += ["kind"] if "kind" in entries else []
+    wanted += _further_wanted(entries, [name.removeprefix("x") for name in wanted if name.startswith("x")])
     check_size("its arrays", sum(entries[name].file_size for name in wanted))
     return {name: _read_entry(archive, entries[name], name) for name in wanted}
+
+
+def _further_wanted(entries: dict[str, zipfile.ZipInfo], splits: list[str]) -> list[str]:
+    wanted = [f"y_{name}{split}" for name in further_names(entries) for split in splits]
+    for name in wanted:
+        if name not in entries:
+            raise UnusableSource(f"there is no array called {name}, as for the set's other targets")
+    return wanted
+
+
+def _further(per_row: dict[str, Array], rows: dict[str, int]) -> tuple[dict[str, Array], tuple[Target, ...]]:
+    """The further targets as they are packed, numbered from 1, and in that order what cards say of them."""
+    packed: dict[str, Array] = {}
+    told = []
+    for number, name in enumerate(further_names(per_row), start=1):
+        arrays = {split: per_row[f"y_{name}{split}"] for split in rows}
+        check_splits(name, arrays, rows)
+        encoded, target = encode_further(name, arrays)
+        packed |= {f"target{number}{split}": values for split, values in encoded.items()}
+        told.append(target)
+    return packed, tuple(told)
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
@@ -100,16 +135,36 @@ def _body(stream: IO[bytes], size: int) -> Array:
     return body
 
 
-def _inputs(name: str, values: Array, notes: list[str]) -> Array:
+def _kind(arrays: dict[str, Array]) -> Kind:
+    """What the file says itself, or what its inputs have axes for."""
+    axes = arrays["x"].ndim
+    if "kind" not in arrays:
+        return "table" if axes == 2 else "image"
+    said = str(arrays["kind"].reshape(-1)[0])[:40]
+    match said:
+        case "sequence" if axes == 3:
+            return "sequence"
+        case "image" if axes in (3, 4):
+            return "image"
+        case "table" if axes == 2:
+            return "table"
+    raise UnusableSource(
+        f"kind is {said!r} and x has {axes} axes; a sequence has 3 (rows x steps x numbers), an image 3 or 4, a table 2"
+    )
+
+
+def _inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Array:
     if values.dtype.kind not in "fiub":
         raise UnusableSource(f"{name} must hold numbers, but is {values.dtype}")
     if values.ndim == 4:
         values = _channels_first(values, notes)
-    elif values.ndim == 3:
+    elif values.ndim == 3 and kind == "image":
+        if values.dtype != np.uint8:
+            notes.append('x was read as grey pictures; an array kind="sequence" beside it makes its rows sequences')
         values = values[:, None]
-    elif values.ndim != 2:
+    elif values.ndim not in (2, 3):
         raise UnusableSource(f"{name} must be rows x features, or pictures with 3 or 4 axes, but is {values.shape}")
-    if values.ndim == 2 or values.dtype != np.uint8:
+    if kind != "image" or values.dtype != np.uint8:
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
     check_finite(name, values)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from bakehouse.data.cifar import holds_cifar, read_cifar
 from bakehouse.data.contents import About, Contents
 from bakehouse.data.csv_table import read_csv
 from bakehouse.data.errors import UnusableSource
@@ -31,6 +32,10 @@ LIMITS = {
 }
 
 
+class TooSlow(Exception):
+    """Comes in the middle of anything; no parser must take it for an error in the files."""
+
+
 def pack(name: str, source: Path, target: Path) -> DatasetCard:
     """Reads a file or folder and writes its packed form."""
     about = describe(name, source)
@@ -48,9 +53,11 @@ def describe(name: str, source: Path) -> About:
 
 
 def read(source: Path, about: About) -> Contents:
-    """By what the source is: a folder of idx files or of pictures, a CSV file, an NPZ file."""
+    """By what the source is: a folder of idx files, of CIFAR's files or of pictures, a CSV file, an NPZ file."""
+    if source.is_dir() and holds_idx(source):
+        return read_idx(source, about.classes)
     if source.is_dir():
-        return read_idx(source, about.classes) if holds_idx(source) else read_pictures(source)
+        return read_cifar(source, about.classes) if holds_cifar(source) else read_pictures(source)
     return read_csv(source) if source.suffix.lower() == ".csv" else read_npz(source)
 
 
@@ -64,7 +71,7 @@ def limit() -> None:
 
 
 def _give_up(_signal: int, _frame: FrameType | None) -> None:
-    raise UnusableSource(f"reading it takes more than {CPU_SECONDS} seconds of processor time")
+    raise TooSlow
 
 
 def main(name: str, source: Path, target: Path) -> None:
@@ -77,6 +84,8 @@ def main(name: str, source: Path, target: Path) -> None:
         answer = {"problem": str(error)}
     except PermissionError as error:
         answer = {"problem": f"{Path(str(error.filename)).name} may not be read by this user"}
+    except TooSlow:
+        answer = {"problem": f"reading it takes more than {CPU_SECONDS} seconds of processor time"}
     except MemoryError:
         answer = {"problem": f"reading it takes more than {LIMITS[resource.RLIMIT_AS] // GIB} GiB of memory"}
     if "problem" in answer:

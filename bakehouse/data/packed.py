@@ -59,7 +59,8 @@ def fingerprint(contents: Contents, arrays: Mapping[str, Array]) -> str:
 def _meaning(contents: Contents) -> list[object]:
     match contents:
         case Samples():
-            return [contents.kind, contents.classes]
+            further = [[target.name, target.classes] for target in contents.targets]
+            return [contents.kind, contents.classes, *further]
         case Table():
             return ["columns", [(column.name, column.kind, column.classes) for column in contents.columns]]
         case _:
@@ -94,6 +95,7 @@ def _samples_card(samples: Samples, about: About, fingerprint: str) -> DatasetCa
         task="regression" if classes is None else "classification",
         classes=classes,
         class_counts=None if classes is None else tuple(np.bincount(y, minlength=len(classes)).tolist()),
+        targets=samples.targets,
         minimum=min(float(values.min()) for values in inputs),
         maximum=max(float(values.max()) for values in inputs),
         notes=tuple(samples.notes),

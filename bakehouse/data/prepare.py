@@ -1,16 +1,20 @@
 """From a posted document to a plan that can be queued: the one way in, for service, command line and laptop."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.rules import advise
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
+from bakehouse.data.saved import NoRuns, SavedRuns, find_sources
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
+
+NO_RUNS = NoRuns()
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,19 @@ class Prepared:
     advice: tuple[Advice, ...]
 
 
-def prepare(document: Any, catalog: Catalog, limits: Limits, *, wait_seconds: float = 0.0) -> Prepared:
-    """Reads, plans and advises; `wait_seconds` is how long a set that is being packed is waited for.
+def prepare(
+    document: Any, catalog: Catalog, limits: Limits, *, saved: SavedRuns = NO_RUNS, wait_seconds: float = 0.0
+) -> Prepared:
+    """Reads, plans and advises; `wait_seconds` is how long a set that is being packed is waited for, `saved` are the
+    runs whose weights a recipe may build on.
 
     Raises RecipeInvalid with pointers into the document, and DatasetNotReady.
     """
     recipe = read_recipe(document)
     try:
         card = find_card(recipe.dataset.id, catalog, wait_seconds)
-        plan = make_plan(recipe, card)
+        recipe, checkpoints = find_sources(recipe, saved, partial(catalog.card, wait_seconds=wait_seconds))
+        plan = make_plan(recipe, card, checkpoints)
         refuse_oversized(plan, limits)
         advice = tuple(advise(plan))
         refuse_errors(advice)

@@ -40,6 +40,14 @@ def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction
     return SplitRows(np.sort(np.concatenate(groups)), validation, test)
 
 
+def strata(y: Array, task: Task) -> Array:
+    """What a split keeps the proportions of: of several targets the first, whose missing labels are one more class."""
+    if y.ndim == 1 or task == "regression":
+        return y
+    main = y[:, 0]
+    return np.asarray(np.where(np.isnan(main), np.nanmax(main) + 1, main).astype(np.int64))
+
+
 def _shuffled(rows: int, seed: int) -> Rows:
     """Sorted by raw Philox words, whose stream NumPy keeps the same in all versions."""
     return np.argsort(np.random.Philox(seed).random_raw(rows), kind="stable")

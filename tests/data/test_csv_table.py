@@ -47,6 +47,17 @@ def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
     ]
 
 
+def test_empty_cells_are_missing_values(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS + ",0.5,a\n7,,\n")
+    table = read_csv(tmp_path / "a.csv")
+    age, dose, kind = table.columns
+    assert [column.missing for column in table.columns] == [1, 1, 1]
+    assert (age.kind, age.classes, dose.mean) == ("integer", tuple("0123456789"), (1.125 * 10 + 0.5) / 11)
+    assert (kind.classes, kind.class_counts) == (("a", "b", "c"), (1, 5, 5))
+    np.testing.assert_array_equal(table.values[-2:], [[np.nan, 0.5, 0], [7, np.nan, np.nan]])
+    assert table.notes[0] == "'age' has empty cells, 1 in all: it can be a target, but not an input"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -61,7 +72,7 @@ def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
         ("a,b,c\n", "0 rows are too few"),
         ("a,b,c\n" + ROWS[: ROWS.index("9,")], "9 rows are too few"),
         ("a,b,c\n" + ROWS + "1,2\n", "line 12: 2 cells, but the header names 3"),
-        ("a,b,c\n" + ROWS + "1,,b\n", "line 12, column 'b': the cell is empty"),
+        ("a,b,c,d\n" + ROWS.replace("\n", ",\n"), "column 'd' is empty in all rows; leave it out"),
         ("a,b,c\n" + ROWS + "1,nan,b\n", "line 12, column 'b': 'nan' is not a finite 32-bit number"),
         ("a,b,c\n" + ROWS + "1,-1e39,b\n", "line 12, column 'b': '-1e39' is not a finite 32-bit number"),
         ("a,b,c\n" + ROWS + '1,2,"b\n', "line 12: unexpected end of data"),

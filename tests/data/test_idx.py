@@ -38,6 +38,7 @@ def test_classes_may_have_names(tmp_path: Path, save_idx: Callable[[Path], None]
         gzip.compress(bytes([0, 0, 8, 3] + [127, 255, 255, 255] * 3)),
         gzip.compress(bytes(1000))[:-10],
     ],
+    ids=["plain", "empty", "no sizes", "a row short", "a byte too many", "labels", "huge", "cut off"],
 )
 def test_files_that_are_not_what_they_say_are_refused(
     tmp_path: Path, save_idx: Callable[[Path], None], content: bytes

@@ -9,7 +9,7 @@ import pytest
 from bakehouse.data.folders import read_card
 from bakehouse.data.loading import load
 from bakehouse.data.pack import pack
-from bakehouse.plan.card import TargetError
+from bakehouse.plan.targets import TargetError
 
 
 @pytest.fixture
@@ -71,3 +71,34 @@ def test_the_fingerprint_is_of_arrays_and_classes_alone(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", x=x, y=y + 1)
     a, b, c = (pack(name, tmp_path / f"{name}.npz", tmp_path / name).fingerprint for name in "abc")
     assert a == b != c
+
+
+def test_further_targets_stand_beside_the_first_and_are_no_inputs(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 3 * 10 if i % 4 else ''},{'' if i == 5 else 'ba'[i % 2]},{i / 4}\n" for i in range(16))
+    (tmp_path / "n.csv").write_text("id,age,kind,dose\n" + rows)
+    pack("n", tmp_path / "n.csv", tmp_path / "packed")
+    arrays = load(tmp_path / "packed", target="kind", tasks=[("dose", None), ("age", None)])
+    assert arrays.x.tolist() == [[i] for i in range(16)]
+    kind = [np.nan if i == 5 else 1 - i % 2 for i in range(16)]
+    age = [i % 3 if i % 4 else np.nan for i in range(16)]
+    np.testing.assert_array_equal(arrays.y, np.array([kind, [i / 4 for i in range(16)], age], np.float32).T)
+    numbers = load(tmp_path / "packed", target="dose", tasks=[("age", "regression"), ("kind", None)])
+    np.testing.assert_array_equal(numbers.y[:, 1], [i % 3 * 10 if i % 4 else np.nan for i in range(16)])
+
+
+def test_further_targets_of_own_splits(tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).normal(size=(18, 4)), np.arange(18) % 3
+    b = np.where(y == 2, -1, 1 - y)
+    np.savez(
+        tmp_path / "a.npz", x=x, y=y, x_test=x[:3], y_test=y[:3], y_b=b, y_b_test=b[:3], y_a=x[:, 0], y_a_test=y[:3] / 2
+    )
+    card = pack("a", tmp_path / "a.npz", tmp_path / "packed")
+    assert [(target.name, target.classes, target.missing) for target in card.targets] == [
+        ("a", None, 0),
+        ("b", ("0", "1"), 6),
+    ]
+    arrays = load(tmp_path / "packed", tasks=[("b", None), ("a", None)])
+    assert arrays.y_test is not None
+    np.testing.assert_array_equal(arrays.y_test, [[0, 1, 0], [1, 0, 0.5], [2, np.nan, 1]])
+    np.testing.assert_array_equal(arrays.y, np.stack([y, np.where(b < 0, np.nan, b), x[:, 0]], 1).astype(np.float32))
+    assert load(tmp_path / "packed").y.ndim == 1

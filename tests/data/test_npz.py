@@ -39,6 +39,33 @@ def test_inputs_become_tables_or_channels_first(
 
 
 @pytest.mark.parametrize(
+    ("x", "kind", "shape", "dtype"),
+    [
+        (np.zeros((12, 8, 6)), "sequence", (12, 8, 6), "float32"),
+        (np.zeros((12, 8, 6), np.uint8), "sequence", (12, 8, 6), "float32"),
+        (np.zeros((12, 8, 6), np.uint8), "image", (12, 1, 8, 6), "uint8"),
+        (np.zeros((12, 8, 6, 3), np.uint8), "image", (12, 3, 8, 6), "uint8"),
+        (ROWS, "table", (12, 4), "float32"),
+    ],
+)
+def test_a_file_may_say_what_it_holds(
+    tmp_path: Path, x: np.ndarray, kind: str, shape: tuple[int, ...], dtype: str
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=x, y=LABELS, kind=kind)
+    samples = read_npz(tmp_path / "a.npz")
+    assert (samples.kind, samples.arrays["x"].shape, samples.arrays["x"].dtype.name) == (kind, shape, dtype)
+    assert set(samples.arrays) == {"x", "y"}
+
+
+@pytest.mark.parametrize("is_said", [False, True])
+def test_steps_that_look_like_pictures_are_noted(tmp_path: Path, is_said: bool) -> None:
+    arrays = {"x": np.zeros((12, 8, 6)), "y": LABELS} | ({"kind": np.array("sequence")} if is_said else {})
+    np.savez(tmp_path / "a.npz", allow_pickle=False, **arrays)
+    notes = read_npz(tmp_path / "a.npz").notes
+    assert any('kind="sequence"' in note for note in notes) != is_said
+
+
+@pytest.mark.parametrize(
     ("y", "classes", "encoded"),
     [
         (np.array([7, 3, 7] * 4), ("3", "7"), [1, 0, 1] * 4),
@@ -96,6 +123,9 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
         ({"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS}, "x_test holds float32 (3,) a row"),
         ({"x": ROWS, "y": LABELS, "x_test": ROWS, "y_test": ROWS[:, 0]}, "targets must all be numbers or all text"),
         ({"x": ROWS, "y": np.array(["\udcff", "a"] * 6)}, "the name of a class is not Unicode text"),
+        ({"x": ROWS, "y": LABELS, "kind": "sequence"}, "kind is 'sequence' and x has 2 axes; a sequence has 3"),
+        ({"x": ROWS[:, None], "y": LABELS, "kind": "sequences"}, "kind is 'sequences' and x has 3 axes"),
+        ({"x": ROWS[:, None], "y": LABELS, "kind": np.array([7.5])}, "kind is '7.5'"),
     ],
 )
 def test_unusable_arrays_are_explained(tmp_path: Path, arrays: dict[str, np.ndarray], problem: str) -> None:

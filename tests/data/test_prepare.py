@@ -36,7 +36,7 @@ def test_a_recipe_comes_back_planned_with_advice(catalog: Catalog) -> None:
     prepared = prepare(RECIPE, catalog, ENOUGH)
     assert prepared.plan.card.id == "digits"
     assert prepared.plan.recipe.canonical()["objective"]["loss"] == "cross_entropy"
-    assert [advice.code for advice in prepared.advice] == ["variance_shift"]
+    assert [advice.code for advice in prepared.advice] == ["variance_shift", "statistics_hold_the_shift"]
 
 
 def test_an_unknown_set_names_the_nearest(catalog: Catalog) -> None:

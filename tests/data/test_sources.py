@@ -19,7 +19,8 @@ def test_without_a_folder_there_are_the_built_in_and_the_known() -> None:
     found = sources(None)
     assert found["digits"] == BuiltIn("digits", BUILTIN / "digits")
     assert found["mnist"] == Missing("mnist", KNOWN["mnist"].how)
-    assert set(found) == {"breast_cancer", "diabetes", "digits", "iris", "wine", *KNOWN}
+    assert set(found) == {*(path.name for path in BUILTIN.iterdir()), *KNOWN}
+    assert {"fashion_mnist", "mnist", "cifar10", "cifar100"} <= set(KNOWN)
 
 
 def test_a_folder_that_is_not_there_is_listed(tmp_path: Path) -> None:

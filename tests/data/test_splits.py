@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakehouse.data.splits import split_rows
+from bakehouse.data.splits import split_rows, strata
 from bakehouse.plan.card import SplitCounts, Task
 from bakehouse.plan.splits import split_sizes
 
@@ -57,3 +57,12 @@ def test_a_seed_means_the_same_rows_for_ever() -> None:
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "08e985e726d6d02b"
     other = split_rows(y, SplitCounts(train=1000), task="classification", validation_fraction=0.2, seed=1)
     assert other.train.tolist() != rows.train.tolist()
+
+
+def test_rows_without_a_class_are_split_in_proportion_too() -> None:
+    main = np.repeat([0, 1, np.nan], [40, 20, 20]).astype(np.float32)
+    labels = strata(np.stack([main, np.zeros(80, np.float32)], 1), "classification")
+    assert labels.tolist() == [0] * 40 + [1] * 20 + [2] * 20
+    rows = split_rows(labels, SplitCounts(train=80), task="classification", validation_fraction=0.25, seed=0)
+    assert rows.test is not None
+    assert np.bincount(labels[rows.test]).tolist() == [8, 4, 4]
