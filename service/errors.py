@@ -41,7 +41,10 @@ from bakehouse.runs.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     RecordUnreadable,
+    RunNeeded,
     RunNotFound,
+    RunsError,
+    SourceGone,
     StorageFull,
 )
 
@@ -88,6 +91,8 @@ class ProblemDocument(Model):
     """With 409: the state that forbids what was asked."""
     run_request: str | None = None
     """With 409: what that run was asked before."""
+    dependants: tuple[str, ...] | None = None
+    """With 409: the runs that build on the weights of the one that shall be deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,9 +187,8 @@ class NotReady(ServiceError):
 
 
 HANDLED: tuple[type[Exception], ...] = (
-    HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunNotFound, CursorNotFound,
-    IllegalTransition, IdempotencyMismatch, RecordUnreadable, StorageFull, DatasetNotFound, DatasetNotReady,
-    RedisAway, RedisSlow, ResponseError, ClientDisconnect, Exception,
+    HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunsError, DatasetNotFound,
+    DatasetNotReady, RedisAway, RedisSlow, ResponseError, ClientDisconnect, Exception,
 )  # fmt: skip
 
 
@@ -219,38 +223,46 @@ def answer_to(error: Exception) -> Answer:
         case RecipeInvalid(problems=problems):
             flaws = [body_flaw(problem) for problem in problems]
             return Answer(name="invalid_recipe", status=422, detail="The recipe cannot be trained.", flaws=flaws)
-        case IllegalTransition():
-            extra = {"run_status": error.status, "run_request": error.request}
-            return Answer(name="illegal_transition", status=409, detail=str(error), extra=extra)
-        case RecordUnreadable():
-            return Answer(name="run_unreadable", status=409, detail=str(error))
-        case RunNotFound():
-            return Answer(name="run_not_found", status=404, detail=str(error))
+        case RunsError():
+            return of_record(error)
         case DatasetNotFound():
             return Answer(name="dataset_not_found", status=404, detail="There is no data set of that name.")
         case DatasetNotReady():
             headers = {"Retry-After": str(error.retry_after)}
             return Answer(name="dataset_not_ready", status=409, detail=str(error), headers=headers)
-        case CursorNotFound():
-            return of_cursor(error)
-        case IdempotencyMismatch():
-            return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
         case RedisAway() | RedisSlow():
             return unavailable("redis_away", f"Redis does not answer. {ASK_AGAIN}")
         case ResponseError():
             return of_redis(error)
-        case StorageFull():
-            return unavailable("storage_full", "There is no room on the disk.")
         case ClientDisconnect():
             return Answer(name="gone", status=400, detail="The body did not come to its end.")
         case _:
             return INTERNAL
 
 
-def of_cursor(error: CursorNotFound) -> Answer:
-    """A page beside a run that is not there."""
-    flaw = Flaw(parameter=error.parameter, code="unknown_cursor", message="there is no such run to count pages from")
-    return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
+def of_record(error: RunsError) -> Answer:
+    """What the record of runs refuses."""
+    match error:
+        case IllegalTransition():
+            extra = {"run_status": error.status, "run_request": error.request}
+            return Answer(name="illegal_transition", status=409, detail=str(error), extra=extra)
+        case RunNeeded():
+            return Answer(name="run_needed", status=409, detail=str(error), extra={"dependants": error.dependants})
+        case SourceGone():
+            return Answer(name="source_gone", status=409, detail=str(error))
+        case RecordUnreadable():
+            return Answer(name="run_unreadable", status=409, detail=str(error))
+        case RunNotFound():
+            return Answer(name="run_not_found", status=404, detail=str(error))
+        case CursorNotFound():  # a page beside a run that is not there
+            flaw = Flaw(parameter=error.parameter, code="unknown_cursor", message="there is no such run to count from")
+            return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
+        case IdempotencyMismatch():
+            return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
+        case StorageFull():
+            return unavailable("storage_full", "There is no room on the disk.")
+        case _:
+            return INTERNAL
 
 
 def of_service(error: ServiceError) -> Answer:

@@ -1,15 +1,24 @@
 """What a recipe can be made of, read off its classes."""
 
-import inspect
 from functools import cache
 from typing import Any, get_origin
 
 from pydantic.fields import FieldInfo
 
+from bakehouse.advice.rules import rules_about
 from bakehouse.model import Model
+from bakehouse.recipe.described import described
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
+
+
+class AdviceAbout(Model):
+    """A rule that looks at an ingredient."""
+
+    code: str
+    """As in the advice that a recipe gets."""
+    about: str
 
 
 class IngredientField(Model):
@@ -22,6 +31,8 @@ class IngredientField(Model):
     """What a recipe that leaves it out gets; null also where the data decide."""
     json_schema: dict[str, Any]
     """Its type and range."""
+    variants: tuple["Variant", ...] = ()
+    """Where it is itself an ingredient: which ones it can be."""
 
 
 class Variant(Model):
@@ -29,8 +40,21 @@ class Variant(Model):
 
     type: str | None
     """Null where the family has no variants."""
+    name: str
+    """Of its schema."""
+    sentence: str
+    """What it does."""
     description: str
-    """A sentence, the formula, the source."""
+    """What else there is to know; Markdown."""
+    formulas: tuple[str, ...]
+    sources: tuple[str, ...]
+    """Whom it is after."""
+    default_reason: str | None
+    """Why its defaults are what they are, where that is not plain."""
+    traps: tuple[str, ...]
+    """What misleads."""
+    advice: tuple[AdviceAbout, ...]
+    """Rules that look at it; a recipe gets what they say where they apply."""
     main: str | None
     """The field that a bare value stands for."""
     fields: tuple[IngredientField, ...]
@@ -79,8 +103,20 @@ def family(name: str) -> Family:
 def variant(kind: type[Ingredient]) -> Variant:
     """A class as a form needs it."""
     tag = kind.model_fields["type"].default if "type" in kind.model_fields else None
-    fields = tuple(field for field in fields_of(kind) if field.name != "type")
-    return Variant(type=tag, description=inspect.getdoc(kind) or "", main=kind.main, fields=fields)
+    said = described(kind)
+    return Variant(
+        type=tag,
+        name=kind.__name__,
+        sentence=said.sentence,
+        description=said.text,
+        formulas=said.formulas,
+        sources=said.sources,
+        default_reason=said.default,
+        traps=said.traps,
+        advice=tuple(AdviceAbout(code=rule.__name__, about=rule.__doc__ or "") for rule in rules_about(kind)),
+        main=kind.main,
+        fields=tuple(field for field in fields_of(kind) if field.name != "type"),
+    )
 
 
 def fields_of(kind: type[Ingredient]) -> list[IngredientField]:
@@ -94,8 +130,9 @@ def field_of(name: str, info: FieldInfo, schema: dict[str, Any]) -> IngredientFi
     bare = {key: value for key, value in schema.items() if key not in ("description", "default", "title")}
     return IngredientField(
         name=name,
-        description=inspect.cleandoc(info.description or ""),
+        description=" ".join((info.description or "").split()),
         required=info.is_required(),
         default=schema.get("default"),
         json_schema=bare,
+        variants=tuple(variant(inner) for inner in variants(info.annotation).values()),
     )

@@ -23,8 +23,17 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def json_body(model: str) -> dict[str, Any]:
     """The body of a route that parses it by itself."""
-    content = {"application/json": {"schema": {"$ref": REF.format(model=model)}}}
-    return {"requestBody": {"required": True, "content": content}}
+    return body({"$ref": REF.format(model=model)})
+
+
+def any_object() -> dict[str, Any]:
+    """The body of a route that takes a part of a larger document."""
+    return body({"type": "object", "additionalProperties": True})
+
+
+def body(schema: dict[str, Any]) -> dict[str, Any]:
+    """JSON of this schema."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def event_stream(model: str) -> dict[str, Any]:

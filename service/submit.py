@@ -1,6 +1,7 @@
 """From a posted recipe to a queued run, or to what it would be."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -13,9 +14,10 @@ from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.errors import IllegalTransition
-from bakehouse.runs.record import Created, Idempotency, new_run
-from bakehouse.runs.run import Run
+from bakehouse.runs.errors import IllegalTransition, RunNotFound
+from bakehouse.runs.record import Created, Idempotency, Record, new_run
+from bakehouse.runs.run import Reason, Run
+from bakehouse.runs.store import Store
 from service.deps import Parts
 
 # A data set that is new is packed meanwhile.
@@ -64,11 +66,27 @@ class Preview(Model):
     estimate: Costs
 
 
+@dataclass(frozen=True)
+class StoredRuns:
+    """The runs of the record, as what recipes may build on."""
+
+    store: Store
+    where: str = "here"
+
+    def find(self, run_id: str) -> Record | None:
+        """The record of a run."""
+        try:
+            return self.store.record(run_id)
+        except RunNotFound:
+            return None
+
+
 def prepared(parts: Parts, document: Any) -> Prepared:
     """Planned within the limits of this service and of its largest worker."""
     memory = max((worker.memory_bytes for worker in parts.store.workers()), default=None)
     limits = Limits(parameters=parts.settings.max_parameters, memory_bytes=memory)
-    return prepare(document, parts.catalog, limits, wait_seconds=PACKING_SECONDS)
+    saved = StoredRuns(parts.store)
+    return prepare(document, parts.catalog, limits, saved=saved, wait_seconds=PACKING_SECONDS)
 
 
 def preview(parts: Parts, document: Any) -> Preview:
@@ -112,14 +130,21 @@ def costs(plan: Plan) -> Costs:
     )
 
 
-def submit(parts: Parts, document: Any, key: Idempotency | None, *, origin: str | None = None) -> Created:
+def submit(
+    parts: Parts,
+    document: Any,
+    key: Idempotency | None,
+    *,
+    origin: str | None = None,
+    reason: Reason = "submitted",
+) -> Created:
     """A queued run and a ring for it; the same again for the same key, whatever would be said of the recipe today."""
     if key and (before := parts.store.first_answer(key)):
         return before
     baked = prepared(parts, document)
     recipe = baked.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
-    run = new_run(recipe, advice=baked.advice, steps=baked.plan.steps, patience=patience, origin=origin)
+    run = new_run(recipe, advice=baked.advice, steps=baked.plan.steps, patience=patience, origin=origin, reason=reason)
     created = parts.store.create(run, idempotency=key)
     if not created.replayed:
         ring(parts)
@@ -130,11 +155,42 @@ def retry(parts: Parts, run_id: str, key: Idempotency | None) -> Created:
     """The same recipe again, under the name and labels that the run has now."""
     if key and (before := parts.store.first_answer(key)):
         return before
+    run = ended(parts, run_id, asked="retried")
+    return submit(parts, as_it_is_named(run), key, origin=run_id, reason="retried")
+
+
+def fork(parts: Parts, run_id: str, patch: Any, key: Idempotency | None) -> Created:
+    """The patched recipe with the weights of the run's best to begin with, in all layers, as far as the patch says
+    nothing else."""
+    if key and (before := parts.store.first_answer(key)):
+        return before
+    run = ended(parts, run_id, asked="forked")
+    transfer = {"type": "transfer", "checkpoint": {"run": run_id}, "layers": "all"}
+    document = merged({**as_it_is_named(run), "pretraining": transfer}, patch)
+    return submit(parts, document, key, origin=run_id, reason="forked")
+
+
+def merged(document: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7396), but that an object of another `type` takes the place of the old one: fields of
+    one variant mean nothing, or something else, in another."""
+    if not isinstance(patch, dict):
+        return patch
+    old = document if isinstance(document, dict) and patch.get("type") in (None, document.get("type")) else {}
+    new = {name: merged(old.get(name), value) for name, value in patch.items() if value is not None}
+    return {**{name: value for name, value in old.items() if name not in patch}, **new}
+
+
+def ended(parts: Parts, run_id: str, *, asked: str) -> Run:
+    """A run that is over."""
     run = parts.store.get(run_id)
     if not run.is_over:
-        raise IllegalTransition(run_id, status=run.status, request=run.request, asked="retried")
-    document = {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
-    return submit(parts, document, key, origin=run_id)
+        raise IllegalTransition(run_id, status=run.status, request=run.request, asked=asked)
+    return run
+
+
+def as_it_is_named(run: Run) -> dict[str, Any]:
+    """The recipe, under the name and labels that the run has now."""
+    return {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
 
 
 def wake(parts: Parts, run: Run) -> Run:

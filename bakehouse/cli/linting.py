@@ -9,6 +9,7 @@ from bakehouse.cli.view import printable
 from bakehouse.client import Client, Unreachable
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.prepare import Limits, prepare
+from bakehouse.runs.folders import Folders
 from bakehouse.settings import Settings
 
 PACKING_SECONDS = 60.0
@@ -27,7 +28,8 @@ def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
 def lint_here(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The same without a service."""
     limits = Limits(parameters=settings.max_parameters)
-    prepared = prepare(document, Catalog(settings), limits, wait_seconds=PACKING_SECONDS)
+    saved = Folders(settings.trained)
+    prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
     return {
         "recipe": prepared.plan.recipe.canonical(),
         "advice": [item.model_dump(mode="json") for item in prepared.advice],

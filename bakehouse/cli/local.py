@@ -16,6 +16,7 @@ from bakehouse.cli.view import View, label_of
 from bakehouse.client import RunEvent
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.runs.folders import Folders
 from bakehouse.runs.run import Run
 from bakehouse.settings import Settings
 
@@ -26,8 +27,9 @@ def train_here(document: dict[str, Any], folder: Path | None, *, as_json: bool) 
     """Shows the training and says how it ended; the exit code. An interrupted one goes on in its folder."""
     settings = Settings()
     limits = Limits(parameters=settings.max_parameters)
-    prepared = prepare(document, Catalog(settings), limits, wait_seconds=PACKING_SECONDS)
-    folder = folder or settings.home / "train" / prepared.plan.recipe.sha256()[:12]
+    saved = Folders(settings.trained)
+    prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
+    folder = folder or settings.trained / prepared.plan.recipe.sha256()[:12]
     with training(document, folder) as process:
         show_events(as_events(process.stdout or ()), view_of(prepared), as_json=as_json)
     say_how_it_ended(prepared, folder)

@@ -8,7 +8,7 @@ from bakehouse.cli.tables import block, table
 from bakehouse.cli.view import duration, number, printable
 from bakehouse.client import ClientRun
 from bakehouse.client.comparison import choices
-from bakehouse.runs.run import Checkpoint, Run
+from bakehouse.runs.run import Checkpoint, Diagnostic, Run
 
 
 def show_run(run: ClientRun) -> str:
@@ -18,11 +18,19 @@ def show_run(run: ClientRun) -> str:
     checkpoints = run.checkpoints()
     if record.metrics:
         parts.append(block([(name, number(name, value)) for name, value in record.metrics.items()]))
+    if record.diagnostics:
+        parts.append(block([(name, numbers_of(item)) for name, item in record.diagnostics.items()]))
     if checkpoints:
         parts.append(table(("EPOCH", "ROLES", "BYTES", "SHA256"), [checkpoint_row(item) for item in checkpoints]))
     if record.advice:
         parts.append(block(advice_row(item.model_dump()) for item in record.advice))
     return "\n\n".join(parts)
+
+
+def numbers_of(diagnostic: Diagnostic) -> str:
+    """Those of the whole model; layers have rows of their own in the log."""
+    single = {name: value for name, value in diagnostic.values.items() if isinstance(value, int | float | None)}
+    return "  ".join(f"{name} {number(name, value)}" for name, value in single.items())
 
 
 def status_rows(run: Run) -> list[tuple[str, str]]:

@@ -89,7 +89,8 @@ def datasets_row(listing: DatasetListing) -> Row:
         return (name, listing.status, "", "", "", "", listing.problem or "")
     shape = "x".join(map(str, card.shape))
     task = card.task or "by the target"
-    says = "; ".join(filter(None, (card.title, *card.notes)))
+    further = [f"also {', '.join(target.name for target in card.targets)}"] if card.targets else []
+    says = "; ".join(filter(None, (card.title, *further, *card.notes)))
     return (name, listing.status, card.kind, shape, task, f"{card.counts.train:,}", says)
 
 

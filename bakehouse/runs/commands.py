@@ -53,12 +53,22 @@ class LogEntry:
     details: Json = field(default_factory=dict)
 
 
-Entry = StepEntry | EpochEntry | LogEntry
+@dataclass(frozen=True, slots=True)
+class DiagnosticEntry:
+    """What a diagnostic found. `step` grows from one entry of a name to the next."""
+
+    name: str
+    epoch: int
+    step: int
+    values: Json
+
+
+Entry = StepEntry | EpochEntry | DiagnosticEntry | LogEntry
 
 
 @dataclass(frozen=True, slots=True)
 class LogEvents:
-    """Entries in order. Steps and epochs that are logged already are dropped."""
+    """Entries in order. Steps, epochs and diagnostics that are logged already are dropped."""
 
     nonce: str
     entries: tuple[Entry, ...]

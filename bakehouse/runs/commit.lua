@@ -1,7 +1,8 @@
 -- Compare and set of one run: all of a write, or the present record.
 -- KEYS: the run, its log, the change stream, all runs by creation, [the idempotency key]
--- ARGV[1]: JSON {run, actor, seen, token, fields, events, remove, add, drop, claim, claim_ttl, changes_length}
--- Answers {outcome, Redis time in ms, seq, the present record or what holds the idempotency key}.
+-- ARGV[1]: JSON {run, actor, seen, token, fields, events, remove, add, drop, claim, claim_ttl, changes_length,
+--   sources, dependants}
+-- Answers {outcome, Redis time in ms, seq, the present record, what holds the idempotency key, or which run is in the way}.
 local run, log, changes, runs, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local write = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -19,6 +20,15 @@ if claim then
 end
 if (seen[1] or '') ~= write.seen then
   return {seen[1] and 'conflict' or 'absent', ms, seq, redis.call('HGETALL', run)}
+end
+
+-- A run is never without the weights that it builds on.
+for source, key in pairs(write.sources) do
+  if redis.call('EXISTS', key) == 0 then return {'gone', ms, seq, source} end
+end
+if write.dependants ~= '' then
+  local needed_by = redis.call('ZRANGE', write.dependants, 0, -1)
+  if #needed_by > 0 then return {'needed', ms, seq, needed_by} end
 end
 
 -- Creation order is Redis's microseconds, later than all others also when the clock was set back.

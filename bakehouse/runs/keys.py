@@ -39,6 +39,10 @@ class Keys:
         """Stream: (run, seq) of every event of every run."""
         return f"{self.tenant}:changes"
 
+    def dependants(self, run_id: str) -> str:
+        """Sorted set of the runs that build on the run's weights, by creation."""
+        return f"{self.tenant}:dependants:{run_id}"
+
     def idempotency(self, key_digest: str) -> str:
         """String: the run that a client's key made, and the digest of the body."""
         return f"{self.tenant}:idempotency:{key_digest}"
@@ -89,6 +93,7 @@ class Keys:
             self.filtered("architecture", record.recipe.architecture.type),
             self.filtered("recipe_sha256", record.recipe_sha256),
             *(self.labelled(name, value) for name, value in record.labels.items()),
+            *map(self.dependants, record.depends_on),
         ]
         return dict.fromkeys(by_creation, IN_ORDER) | self.queues(record)
 

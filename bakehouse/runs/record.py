@@ -9,8 +9,9 @@ from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.model import Model
+from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Run
+from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Reason, Run
 
 # Without 0, 1, i, l, o and u: nothing looks like something else, nothing spells a word.
 ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
@@ -105,11 +106,20 @@ def rfc3339(milliseconds: int) -> str:
 
 def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """The same with null for what JSON cannot say: NaN and the infinities."""
-    return {name: None if is_non_finite(value) else value for name, value in numbers.items()}
+    return {name: without_non_finite(value) for name, value in numbers.items()}
+
+
+def without_non_finite(value: Any) -> Any:
+    """The same with null for what is not finite, also in a list."""
+    if isinstance(value, list | tuple):
+        return [without_non_finite(item) for item in value]
+    return None if is_non_finite(value) else value
 
 
 def is_non_finite(value: object) -> bool:
-    """NaN or an infinity."""
+    """NaN or an infinity, or a list that holds one."""
+    if isinstance(value, list | tuple):
+        return any(map(is_non_finite, value))
     return isinstance(value, float) and not math.isfinite(value)
 
 
@@ -133,7 +143,13 @@ def new_run_id() -> str:
 
 
 def new_run(
-    recipe: Recipe, *, advice: tuple[Advice, ...], steps: int, patience: int | None = None, origin: str | None = None
+    recipe: Recipe,
+    *,
+    advice: tuple[Advice, ...],
+    steps: int,
+    patience: int | None = None,
+    origin: str | None = None,
+    reason: Reason = "submitted",
 ) -> Run:
     """A run as it is before it is stored; the store fills in the times."""
     return Run(
@@ -141,12 +157,13 @@ def new_run(
         name=recipe.name,
         labels=recipe.labels,
         status="queued",
-        reason="retried" if origin else "submitted",
+        reason=reason,
         recipe=recipe,
         recipe_sha256=recipe.sha256(),
         recipe_group_sha256=recipe.group_sha256(),
         advice=advice,
         origin=origin,
+        depends_on=tuple(dict.fromkeys(item.run for item in checkpoints_in(recipe).values())),
         transitions=(),
         progress=Progress(epochs=recipe.epochs, steps=steps, patience=patience),
         created_at="",

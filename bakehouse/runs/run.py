@@ -15,17 +15,17 @@ Request = Literal["pause", "stop", "cancel"]
 Actor = Literal["service", "worker", "supervisor"]
 
 Reason = Literal[
-    "submitted", "retried", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
+    "submitted", "retried", "forked", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
     "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
-    "out_of_memory", "non_finite", "dataset", "storage_full", "crash_loop", "internal",
+    "out_of_memory", "non_finite", "dataset", "checkpoint", "storage_full", "crash_loop", "internal",
 ]  # fmt: skip
 
-EventType = Literal["state", "step", "epoch", "checkpoint", "advice", "log", "end"]
+EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
 
 
 class Event(Model):
-    """One entry of a run's log. `data` is flat JSON; non-finite numbers are null there and named in
-    `non_finite`."""
+    """One entry of a run's log. `data` is flat JSON (in a `diagnostic` also lists, one value a layer); non-finite
+    numbers are null there and named in `non_finite`."""
 
     seq: int
     """Position in the run's log, from 1, without gaps."""
@@ -75,6 +75,15 @@ class Best(Model):
     value: float
 
 
+class Diagnostic(Model):
+    """What a diagnostic found last."""
+
+    epoch: int
+    step: int
+    values: dict[str, Any]
+    """Numbers and texts, or lists of them."""
+
+
 class Failure(Model):
     """Why a run failed."""
 
@@ -93,6 +102,8 @@ class Checkpoint(Model):
     metrics: dict[str, float | None]
     sha256: str
     bytes: int
+    dataset_fingerprint: str | None = None
+    """Of the data that they were trained on."""
 
 
 class Receipt(Model):
@@ -131,7 +142,9 @@ class Run(Model):
     """The same for all seeds of one recipe."""
     advice: tuple[Advice, ...]
     origin: str | None = None
-    """The run that this one retries."""
+    """The run that this one retries, or was forked from."""
+    depends_on: tuple[str, ...] = ()
+    """The runs whose weights its recipe names; they cannot be deleted before it."""
     transitions: tuple[Transition, ...]
     attempt: int = 0
     queue: QueuePlace | None = None
@@ -139,6 +152,8 @@ class Run(Model):
     best: Best | None = None
     metrics: dict[str, float | None] = {}
     """The latest epoch's; after the end also the test split's, of the best weights."""
+    diagnostics: dict[str, Diagnostic] = {}
+    """By name; the history is in the log."""
     failure: Failure | None = None
     receipt: Receipt | None = None
     exact: bool = True

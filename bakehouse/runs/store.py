@@ -16,11 +16,20 @@ from redis.retry import Retry
 from bakehouse.runs import wire
 from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Claim, Command, actor_of
-from bakehouse.runs.errors import CursorNotFound, IdempotencyMismatch, IllegalTransition, RecordUnreadable, RunNotFound
+from bakehouse.runs.errors import (
+    CursorNotFound,
+    IdempotencyMismatch,
+    IllegalTransition,
+    RecordUnreadable,
+    RunNeeded,
+    RunNotFound,
+    SourceGone,
+)
 from bakehouse.runs.keys import Keys, digest
-from bakehouse.runs.record import Created, Idempotency, NewEvent, Owner, Record, queue_place
-from bakehouse.runs.run import Actor, Event, Page, Run, Status, Worker
+from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
+from bakehouse.runs.run import Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
+from bakehouse.runs.writes import change, creation, deletion
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200
@@ -57,10 +66,11 @@ class Store:
         """Stores a queued run with its indexes, its key and its first events, or nothing."""
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=self.now())
-        write = self._write(None, record, events, "service", idempotency)
-        reply = self._send(write)
+        reply = self._send(creation(self._keys, record, events, idempotency))
         if idempotency and reply.outcome == "held":
             return self._replayed(idempotency, reply.payload)
+        if reply.outcome == "gone":
+            raise SourceGone(wire.text(reply.payload))
         return Created(self._public([record])[0], replayed=False)
 
     def first_answer(self, idempotency: Idempotency) -> Created | None:
@@ -87,7 +97,7 @@ class Store:
             after, events = reduce(record, command, self.now())
             if after is record:
                 return record
-            reply = self._send(self._write(record, after, events, actor_of(command)))
+            reply = self._send(change(self._keys, record, after, events, actor_of(command)))
             match reply.outcome:
                 case "done":
                     return after.model_copy(update={"token": reply.token, "seq": reply.seq})
@@ -110,37 +120,16 @@ class Store:
         return None
 
     def delete(self, run_id: str) -> None:
-        """Removes every key of a run that is over; its files are the caller's."""
+        """Removes every key of a run that is over and that no other builds on; its files are the caller's."""
         while True:
             record = self.record(run_id)
             if not record.is_over:
                 raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
-            drop = [self._keys.run(run_id), self._keys.log(run_id)]
-            if record.idempotency:
-                drop.append(self._keys.idempotency(record.idempotency))
-            indexes = self._keys.indexes(record)
-            write = wire.Write(run_id, "service", record.token, {}, (), indexes, {}, drop=drop)
-            if self._send(write).outcome != "conflict":
+            reply = self._send(deletion(self._keys, record))
+            if reply.outcome == "needed":
+                raise RunNeeded(run_id, tuple(wire.texts(reply.payload)))
+            if reply.outcome != "conflict":
                 return
-
-    def _write(
-        self,
-        before: Record | None,
-        after: Record,
-        events: Sequence[NewEvent],
-        actor: Actor,
-        idempotency: Idempotency | None = None,
-    ) -> wire.Write:
-        old = self._keys.indexes(before) if before else {}
-        new = self._keys.indexes(after)
-        add = {key: score for key, score in new.items() if old.get(key) != score}
-        seen = before.token if before else ""
-        claim = None
-        if idempotency:
-            held = {"run_id": after.id, "body_sha256": idempotency.body_sha256}
-            claim = (digest(idempotency.key), json.dumps(held))
-        fields = wire.encode(before, after)
-        return wire.Write(after.id, actor, seen, fields, events, old.keys() - new.keys(), add, claim=claim)
 
     def _send(self, write: wire.Write) -> wire.Reply:
         keys = [self._keys.run(write.run_id), self._keys.log(write.run_id), self._keys.changes(), self._keys.runs()]

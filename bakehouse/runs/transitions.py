@@ -1,6 +1,5 @@
 """The reducer: what each command makes of a record. Pure; `now` is milliseconds by Redis's clock."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any, assert_never
 
 from bakehouse.runs.commands import (
@@ -10,11 +9,9 @@ from bakehouse.runs.commands import (
     Claim,
     Command,
     Ending,
-    Entry,
     EpochEntry,
     Fail,
     Forget,
-    LogEntry,
     LogEvents,
     Lost,
     MarkInexact,
@@ -28,8 +25,9 @@ from bakehouse.runs.commands import (
     StepEntry,
     Succeed,
 )  # fmt: skip
+from bakehouse.runs.entries import entry_event, found, fresh
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
-from bakehouse.runs.record import NewEvent, Record, event_data, finite, rfc3339
+from bakehouse.runs.record import NewEvent, Record, finite, rfc3339
 from bakehouse.runs.run import TERMINAL, Actor, Checkpoint, Failure, Progress, Reason, Request, Run, Status, Transition
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
@@ -229,36 +227,10 @@ def log(record: Record, command: LogEvents, now: int) -> Reduced:
         logged_step=max([record.logged_step, *steps]),
         logged_epoch=max([record.logged_epoch, *(entry.epoch for entry in epochs)]),
         metrics=finite(epochs[-1].metrics) if epochs else record.metrics,
+        diagnostics={**record.diagnostics, **found(entries)},
         progress=furthest(record.progress, command.progress or record.progress),
     )
     return logged, [entry_event(entry, record.attempt) for entry in entries]
-
-
-def fresh(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Entries beyond what is logged."""
-    step, epoch = record.logged_step, record.logged_epoch
-    for entry in entries:
-        match entry:
-            case StepEntry():
-                is_new, step = entry.step > step, max(step, entry.step)
-            case EpochEntry():
-                is_new, epoch = entry.epoch > epoch, max(epoch, entry.epoch)
-            case LogEntry():
-                is_new = True
-        if is_new:
-            yield entry
-
-
-def entry_event(entry: Entry, attempt: int) -> NewEvent:
-    """An entry as the log holds it."""
-    match entry:
-        case StepEntry(step=step, numbers=numbers):
-            return NewEvent("step", attempt, event_data({"step": step, **numbers}))
-        case EpochEntry(epoch=epoch, step=step):
-            data = {"epoch": epoch, "step": step, **entry.metrics, **entry.details}
-            return NewEvent("epoch", attempt, event_data(data))
-        case LogEntry(code=code, message=message, details=details):
-            return NewEvent("log", attempt, event_data({"code": code, "message": message, **details}))
 
 
 def furthest(old: Progress, new: Progress) -> Progress:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Text = bytes | str
 # A hash or a stream entry, whether the client decodes or not.
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
-Outcome = Literal["done", "repeated", "conflict", "absent", "held"]
+Outcome = Literal["done", "repeated", "conflict", "absent", "held", "gone", "needed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Write:
     drop: Sequence[str] = ()
     claim: tuple[str, str] | None = None
     """The idempotency key's digest, and what it shall hold."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Runs that must be there, with their keys: the new one builds on their weights."""
+    dependants: str = ""
+    """The index of those that build on the run; it must be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ def script_argument(write: Write, token: str) -> str:
             "add": write.add,
             "drop": write.drop,
             "claim": write.claim[1] if write.claim else "",
+            "sources": write.sources,
+            "dependants": write.dependants,
             "claim_ttl": IDEMPOTENCY_TTL_MS,
             "changes_length": CHANGES_MAX_LENGTH,
         },

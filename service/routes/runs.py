@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from bakehouse.model import Model
 from bakehouse.recipe.recipe import LabelKey, LabelValue, Recipe
 from bakehouse.runs.commands import Ask, Command, Rename, Resume
-from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.record import Created
 from bakehouse.runs.run import Page, Run, Status
 from service.deps import (
@@ -27,8 +27,8 @@ from service.deps import (
 )
 from service.errors import Flaw, NotRestful, field_flaw
 from service.metrics import Metrics, all_events, as_csv, read_metrics
-from service.openapi import json_body, problems
-from service.submit import Preview, preview, retry, submit, wake
+from service.openapi import any_object, json_body, problems
+from service.submit import Preview, fork, preview, retry, submit, wake
 from service.waiting import changed_run, etag, matches, wait_seconds
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
@@ -182,6 +182,16 @@ def retry_run(run_id: RunId, parts: PartsDep, response: Response, key: Idempoten
     return announce(retry(parts, run_id, key), response)
 
 
+@router.post("/{run_id}/fork", status_code=201, operation_id="fork_run", response_model=Run,
+             openapi_extra=any_object(), responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
+def fork_run(run_id: RunId, document: PostedJson, parts: PartsDep, response: Response, key: IdempotencyKey) -> Run:
+    """A new run that begins with the best weights of this one, in all layers; this one must be over.
+
+    The body is a JSON merge patch of the recipe, in which an object of another `type` takes the place of the old one.
+    """
+    return announce(fork(parts, run_id, document, key), response)
+
+
 @router.patch("/{run_id}", operation_id="change_run", openapi_extra=json_body("RunPatch"),
               responses=problems(400, 404, 413, 415, 422, 503))  # fmt: skip
 def change_run(run_id: RunId, document: PostedJson, parts: PartsDep) -> Run:
@@ -209,10 +219,11 @@ def refuse_many(labels: Mapping[str, str | None]) -> None:
 
 @router.delete("/{run_id}", operation_id="delete_run", responses=problems(404, 409, 503))
 def delete_run(run_id: RunId, parts: PartsDep) -> Deleted:
-    """Removes a run that is over, with its log and files."""
-    run = parts.store.record(run_id)
-    if not run.is_over:
-        raise IllegalTransition(run_id, status=run.status, request=run.request, asked="deleted")
-    freed = parts.artifacts.delete_run(run_id)  # first: what is left after a crash can be deleted again
-    parts.store.delete(run_id)
-    return Deleted(id=run_id, bytes_freed=freed)
+    """Removes a run that is over, with its log and files; one that others build on stays until they are gone."""
+    try:
+        parts.store.delete(run_id)  # first: from now on no run can be made that builds on these files
+    except RunNotFound:
+        if freed := parts.artifacts.delete_run(run_id):
+            return Deleted(id=run_id, bytes_freed=freed)  # what a crash between the two left
+        raise
+    return Deleted(id=run_id, bytes_freed=parts.artifacts.delete_run(run_id))

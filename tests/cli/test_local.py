@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bakehouse.cli.main import app
 
 RECIPE = {"dataset": "iris", "architecture": "linear", "epochs": 3, "name": "small"}
+TRANSFER = {"type": "transfer", "layers": "all"}
 COMMAND = [sys.executable, "-c", "from bakehouse.cli.main import app; app()"]
 
 
@@ -60,3 +61,16 @@ def test_an_interrupted_one_goes_on(tmp_path: Path) -> None:
     epochs = [json.loads(line)["data"]["epoch"] for line in again.stdout.splitlines() if '"type": "epoch"' in line]
     assert epochs[-1] == 1000
     assert epochs[0] > 1
+
+
+def test_a_recipe_builds_on_a_run_that_was_trained_here(tmp_path: Path) -> None:
+    document = {**RECIPE, "pretraining": {**TRANSFER, "checkpoint": "run_aaaaaaaaaaaa"}}
+    refused = CliRunner().invoke(app, ["train", "-"], input=json.dumps(document))
+    assert refused.exit_code == 2
+    assert "/pretraining/checkpoint" in refused.stderr
+    assert "home/train" in refused.stderr
+    assert CliRunner().invoke(app, ["train", "-", "--json"], input=json.dumps(RECIPE)).exit_code == 0
+    [record] = (tmp_path / "home" / "train").glob("*/record.json")
+    document["pretraining"] = {**TRANSFER, "checkpoint": json.loads(record.read_text())["id"]}
+    result = CliRunner().invoke(app, ["train", "-", "--json"], input=json.dumps(document))
+    assert result.exit_code == 0, result.output

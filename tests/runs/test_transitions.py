@@ -12,6 +12,7 @@ from bakehouse.runs.commands import (
     Cancel,
     Claim,
     Command,
+    DiagnosticEntry,
     EpochEntry,
     Fail,
     Forget,
@@ -44,6 +45,7 @@ entries = st.lists(
     st.one_of(
         st.builds(StepEntry, st.integers(1, 20), st.just({"train_loss": 0.5})),
         st.builds(EpochEntry, st.integers(1, 5), st.integers(1, 20), st.just({"validation_loss": 0.5})),
+        st.builds(DiagnosticEntry, st.just("sparsity"), st.integers(1, 5), st.integers(1, 20), st.just({"a": [0.5]})),
         st.builds(LogEntry, st.just("note"), st.just("Something.")),
     ),
     max_size=4,

@@ -199,6 +199,8 @@ def test_what_there_is_to_choose_from(api: httpx.Client) -> None:
     assert {"none", "batch_norm", "layer_norm", "group_norm"} <= norms.keys()
     groups = {field["name"]: field for field in norms["group_norm"]["fields"]}["num_groups"]
     assert (groups["default"], groups["json_schema"]["minimum"], bool(groups["description"])) == (8, 1, True)
+    assert norms["batch_norm"]["sources"] == ["Ioffe & Szegedy 2015, arXiv 1502.03167"]
+    assert "batch_norm_small_batch" in [rule["code"] for rule in norms["batch_norm"]["advice"]]
     assert families["dropout"]["several"]
     assert families["dataset"]["required"]
     assert "norm" in api.get("/v1/recipes/schema").json()["properties"]
