@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         return self.home / "artifacts"
 
     @property
+    def trained(self) -> Path:
+        """Where runs without a service have their folders."""
+        return self.home / "train"
+
+    @property
     def datasets(self) -> Path:
         """Where packed data sets are kept."""
         return self.home / "datasets"

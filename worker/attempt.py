@@ -16,6 +16,7 @@ from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import (
     Cancel,
+    DiagnosticEntry,
     Ending,
     EpochEntry,
     Fail,
@@ -27,15 +28,18 @@ from bakehouse.runs.commands import (
     Succeed,
 )
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost, StorageFull
+from bakehouse.runs.folders import Folders
 from bakehouse.runs.run import Failure, Progress, Reason, Receipt
 from bakehouse.settings import Settings
 from worker.checkpoints import Candidate, Filer
 from worker.dataset import load_data
 from worker.device import device_class, open_device, peak_memory, threads, versions
+from worker.happenings import DiagnosticLog, EpochLog, Finished, NonFinite
 from worker.journal import Journal, Ledger
 from worker.meter import StepLog
 from worker.resume import made_by, restore, snapshot
-from worker.training import EpochLog, Finished, NonFinite, Training
+from worker.sources import SourceLost, read_sources
+from worker.training import Training
 from worker.watchdog import Watchdog
 
 PACKING_SECONDS = 1800.0
@@ -59,6 +63,12 @@ class Place:
 
     settings: Settings
     artifacts: Artifacts
+    folders: Folders | None = None
+    """Where other runs have their files, if not among `artifacts`."""
+
+    def artifacts_of(self, run_id: str) -> Artifacts:
+        """The files of a run that this one builds on."""
+        return self.artifacts if self.folders is None else self.folders.artifacts(run_id)
 
 
 class Attempt:
@@ -104,9 +114,11 @@ class Attempt:
             raise
         except NonFinite as error:
             message = f"The loss is not finite from step {error.step} on. A lower learning rate or a norm may help."
-            return self.failure("non_finite", message, pointer="/optimizer/lr")
+            return self.failure("non_finite", message, pointer=error.pointer)
         except StorageFull as error:
             return self.failure("storage_full", str(error), retryable=True)
+        except SourceLost as error:
+            return self.failure("checkpoint", str(error), pointer=error.pointer)
         except (DatasetError, RecipeInvalid) as error:
             return self.failure("dataset", str(error), pointer="/dataset")
         except (MemoryError, RuntimeError) as error:
@@ -123,10 +135,13 @@ class Attempt:
         settings, recipe = self.place.settings, self.ledger.record.recipe
         catalog = Catalog(settings)
         folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
-        self.plan = make_plan(recipe, catalog.card(recipe.dataset.id))
+        sources = read_sources(recipe, catalog, self.place.artifacts_of, wait_seconds=PACKING_SECONDS)
+        checkpoints = {sha256: source.plan for sha256, source in sources.items()}
+        self.plan = make_plan(recipe, catalog.card(recipe.dataset.id), checkpoints)
         self.threads = threads(settings)
         self.device = open_device(settings)
-        self.training = Training(self.plan, load_data(self.plan, folder, self.device), self.device)
+        data, weights = load_data(self.plan, folder, self.device), {key: item.weights for key, item in sources.items()}
+        self.training = Training(self.plan, data, self.device, weights)
         self.filer = Filer(self.plan, self.run_id, self.place.artifacts, self.journal)
         self.resume()
         self.first_step = self.training.step
@@ -174,7 +189,7 @@ class Attempt:
                 self.look_up()
         raise AssertionError("a training ends with Finished")
 
-    def tell(self, happening: StepLog | EpochLog) -> None:
+    def tell(self, happening: StepLog | EpochLog | DiagnosticLog) -> None:
         """Puts numbers into the log."""
         match happening:
             case StepLog(step=step):
@@ -190,6 +205,8 @@ class Attempt:
                 self.journal.put(EpochEntry(epoch, step, happening.metrics, details), self.progress())
                 if happening.is_best and self.training.best_weights is not None:
                     self.files.offer(happening, self.training.best_weights)
+            case DiagnosticLog(name=name, epoch=epoch, step=step):
+                self.journal.put(DiagnosticEntry(name, epoch, step, happening.values), self.progress())
 
     def look_up(self) -> None:
         """Requests, signals, the clock; then files that are due."""

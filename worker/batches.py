@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
-from worker.augmentation import after_normalization, before_normalization
+from worker.augmentation.phases import after_normalization, before_normalization, mixing
+from worker.curriculum import passes
 from worker.dataset import Data
 from worker.seeds import Seeds
-
-Batch = tuple[Tensor, Tensor]
+from worker.types import Batch, Subset
 
 BLOCK_BATCHES = 64
 BLOCK_BYTES = 64 << 20
@@ -22,26 +22,33 @@ KEEP_BYTES = 2 << 30
 class Batches:
     """Inputs as the model's core wants them, targets as the loss does; a function of (seed, step) alone."""
 
-    def __init__(self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format) -> None:
-        recipe = plan.recipe
+    def __init__(
+        self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format, subset: Subset | None = None
+    ) -> None:
+        """All rows are learnt from where there is no `subset`."""
+        recipe, self.subset = plan.recipe, subset
         self.batch_size, self.steps_per_epoch, self.layout = recipe.batch_size, plan.steps_per_epoch, layout
-        self.before_normalization = tuple(before_normalization(recipe.augmentation))
-        self.after_normalization = tuple(after_normalization(recipe.augmentation))
+        self.before_normalization = tuple(before_normalization(plan))
+        self.after_normalization = tuple(after_normalization(plan))
+        self.mixing = mixing(plan)
         keep = not self.before_normalization and data.train.inputs.numel() * 4 <= KEEP_BYTES
         self.normalize = None if keep else normalize
         self.inputs = normalize(data.train.inputs) if keep else data.train.inputs
         self.targets = data.standardized(data.train.targets)
         self.order_seeds = Seeds(recipe.seed, "order")
-        augments = self.before_normalization or self.after_normalization
-        self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if augments else None
+        self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
         self.generator = torch.Generator(data.train.inputs.device)
         batch_bytes = 4 * recipe.batch_size * plan.card.features
         self.block_rows = recipe.batch_size * max(1, min(BLOCK_BATCHES, BLOCK_BYTES // batch_bytes))
 
     def order(self, epoch: int) -> Tensor:
-        """The permutation of the training rows in an epoch, from 0."""
-        generator = torch.Generator().manual_seed(self.order_seeds.at(epoch))
-        return torch.randperm(len(self.inputs), generator=generator).to(self.inputs.device)
+        """The permutation of the training rows in an epoch, from 0; of a part of them, several."""
+        generator, count = torch.Generator().manual_seed(self.order_seeds.at(epoch)), len(self.inputs)
+        if self.subset is None:
+            return torch.randperm(count, generator=generator).to(self.inputs.device)
+        step = epoch * self.steps_per_epoch
+        rows = passes(count, self.subset, step=step, batch_size=self.batch_size, generator=generator)
+        return rows.to(self.inputs.device)
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """The rest of the epoch that `step` is in."""
@@ -50,7 +57,7 @@ class Batches:
         first, skipped = divmod(done, self.block_rows // self.batch_size)
         for rows in torch.split(self.order(epoch), self.block_rows)[first:]:
             for inputs, targets in islice(self.gather(rows), skipped, None):
-                yield self.transformed(inputs, step), targets
+                yield self.transformed(inputs, targets, step)
                 step += 1
             skipped = 0
 
@@ -62,7 +69,7 @@ class Batches:
         targets = self.targets.index_select(0, rows)
         return zip(torch.split(inputs, self.batch_size), torch.split(targets, self.batch_size), strict=True)
 
-    def transformed(self, inputs: Tensor, step: int) -> Tensor:
+    def transformed(self, inputs: Tensor, targets: Tensor, step: int) -> Batch:
         """Augmented and normalised, where that was not done once for all steps."""
         if self.augmentation_seeds is not None:
             self.generator.manual_seed(self.augmentation_seeds.at(step))
@@ -72,4 +79,6 @@ class Batches:
             inputs = self.normalize(inputs)
         for transform in self.after_normalization:
             inputs = transform(inputs, self.generator)
-        return inputs if self.normalize is None else inputs.contiguous(memory_format=self.layout)
+        if self.mixing is not None:
+            inputs, targets = self.mixing(inputs, targets, self.generator)
+        return inputs.contiguous(memory_format=self.layout), targets

@@ -8,10 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bakehouse.plan import layers as plan
+from bakehouse.plan.estimate import passes
 from bakehouse.plan.plan import Plan
-from worker.drop_connect import DropConnectLayer
-from worker.dropout import dropout
-from worker.norm import BatchRenormLayer, norm
+from worker.dropout.drop_connect import DropConnectLayer
+from worker.dropout.dropout import dropout
+from worker.heads import Heads, Units
+from worker.norm.cross_iteration_batch_norm import CrossIterationBatchNormLayer, compensated
+from worker.norm.norm import BatchRenormLayer, norm
+from worker.recurrent import RowsAsSteps, recurrent
 from worker.seeds import Seeds
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -26,8 +30,8 @@ def build_model(plan: Plan) -> nn.Sequential:
     model = build(plan.root)
     assert isinstance(model, nn.Sequential)
     for layer in model.modules():
-        if isinstance(layer, BatchRenormLayer):
-            layer.run_steps = plan.steps
+        if isinstance(layer, BatchRenormLayer | CrossIterationBatchNormLayer):
+            layer.run_steps = plan.steps * passes(plan.recipe)
     return model
 
 
@@ -35,11 +39,24 @@ def build(layer: plan.Layer) -> nn.Module:
     """One layer with all that is in it."""
     match layer:
         case plan.Sequential(children):
-            return nn.Sequential(OrderedDict((name, build(child)) for name, child in children))
+            layers = OrderedDict((name, build(child)) for name, child in children)
+            looks_back = any(isinstance(layer, CrossIterationBatchNormLayer) for layer in layers.values())
+            return compensated(layers) if looks_back else nn.Sequential(layers)
         case plan.Residual(body, shortcut):
             return Residual(build(body), None if shortcut is None else build(shortcut))
         case plan.DenseConcat(body):
             return DenseConcat(build(body))
+        case plan.Heads(named):
+            return Heads({name: build(head) for name, head in named})
+        case plan.Units(parts=parts):
+            return Units({name: build(part) for name, _, part in parts}, [first for _, first, _ in parts])
+        case _:
+            return primitive(layer)
+
+
+def primitive(layer: plan.Primitive) -> nn.Module:
+    """A layer with no other in it."""
+    match layer:
         case plan.Pool():
             return pool(layer)
         case plan.Normalize():
@@ -54,6 +71,8 @@ def build(layer: plan.Layer) -> nn.Module:
             padding, groups = (side - 1) // 2, layer.groups
             channels = layer.input[0], layer.output[0]
             return nn.Conv2d(*channels, side, layer.stride, padding, groups=groups, bias=layer.bias)
+        case plan.Recurrent():
+            return recurrent(layer)
         case plan.Norm():
             return norm(layer)
         case plan.Activation(name="maxout"):
@@ -66,6 +85,8 @@ def build(layer: plan.Layer) -> nn.Module:
             return DropConnectLayer(layer, None if name is None else ACTIVATIONS[name]())
         case plan.Flatten():
             return nn.Flatten()
+        case plan.Rows():
+            return RowsAsSteps()
         case plan.Subsample():
             return Subsample(layer.stride, layer.output[0] - layer.input[0])
         case _:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 import safetensors.torch
 
@@ -14,9 +14,9 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, PublishResume
 from bakehouse.runs.record import finite
 from bakehouse.runs.run import Best, Checkpoint
+from worker.happenings import EpochLog
 from worker.journal import Journal
 from worker.resume import Snapshot, to_files
-from worker.training import EpochLog
 from worker.types import Weights
 
 BEST_EVERY_SECONDS = 1.0
@@ -114,7 +114,12 @@ class Filer:
         manifest = {"epoch": log.epoch, "metrics": metrics, "recipe_sha256": self.plan.recipe.sha256()}
         stored = self.artifacts.write_checkpoint(self.run_id, weights, manifest)
         checkpoint = Checkpoint(
-            epoch=log.epoch, roles=(role,), metrics=metrics, sha256=stored.sha256, bytes=stored.bytes
+            epoch=log.epoch,
+            roles=(role,),
+            metrics=metrics,
+            sha256=stored.sha256,
+            bytes=stored.bytes,
+            dataset_fingerprint=self.plan.card.fingerprint,
         )
         best = Best(epoch=log.epoch, monitor=monitor, value=log.metrics[monitor]) if role == "best" else None
         self.journal.send(PublishCheckpoint(self.journal.nonce, checkpoint, best))
@@ -133,5 +138,10 @@ class Filer:
 
 def describe(plan: Plan, epoch: int) -> str:
     """What a file of weights says of itself: one string of sorted JSON, so that equal content is equal bytes."""
-    document = {"classes": plan.data.classes, "epoch": epoch, "recipe": plan.recipe.canonical()}
+    document: dict[str, Any] = {"classes": plan.data.classes, "epoch": epoch, "recipe": plan.recipe.canonical()}
+    if plan.data.tasks:
+        document["outputs"] = [
+            {"target": head.label, "first": head.first, "count": head.outputs, "classes": head.classes}
+            for head in plan.heads
+        ]
     return json.dumps(document, sort_keys=True, separators=(",", ":"))

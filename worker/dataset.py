@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakehouse.data.loading import Arrays, load
-from bakehouse.data.splits import split_rows
+from bakehouse.data.splits import split_rows, strata
+from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 
@@ -20,10 +21,19 @@ CHUNK_ROWS = 8192
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of one split: inputs (N, ...) in stored units, targets (N,) as class numbers or in the data's units."""
+    """Rows of one split: inputs (N, ...) in stored units, targets (N,) as class numbers or in the data's units. Of
+    several targets (N, targets), both as float32, nan where a label is missing."""
 
     inputs: Tensor
     targets: Tensor
+
+
+@dataclass(frozen=True)
+class TargetUnits:
+    """Mean and standard deviation of each of several targets."""
+
+    mean: Tensor
+    std: Tensor
 
 
 @dataclass(frozen=True)
@@ -39,31 +49,68 @@ class Data:
     target_mean: float
     target_std: float
     """Of the training targets for squared error, else 0 and 1."""
+    units: TargetUnits | None = None
+    """Of several targets, in place of the two."""
 
     def standardized(self, targets: Tensor) -> Tensor:
         """Targets as the loss sees them."""
+        if self.units is not None:
+            return (targets - self.units.mean) / self.units.std
         return targets if targets.dtype == torch.int64 else (targets - self.target_mean) / self.target_std
 
 
 def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     """Splits a packed set as the plan says and puts it on the device."""
     dataset = plan.recipe.dataset
-    arrays = load(folder, target=dataset.target, task=plan.data.task)
+    tasks = tuple((target.name, target.task) for target in plan.data.tasks)
+    arrays = load(folder, target=dataset.target, task=plan.data.task, tasks=tasks)
     splits = cut(plan, arrays)
+    if tasks:
+        refuse_unlabelled(plan, [targets for _, targets in splits])
     statistics = normalization(plan, splits[0][0])
     train, validation, test = (on_device(x, y, device) for x, y in splits)
     if plan.recipe.objective.loss == "poisson":
         refuse_negative(plan, arrays)
-    mean, std = target_statistics(splits[0][1]) if plan.recipe.objective.loss == "squared_error" else (0.0, 1.0)
+    units = fitted_units(plan, splits[0][1], device) if tasks else None
+    is_standardized = plan.recipe.objective.loss == "squared_error" and not tasks
+    mean, std = target_statistics(splits[0][1]) if is_standardized else (0.0, 1.0)
     shift, scale = (torch.from_numpy(array.astype(np.float32)).to(device) for array in statistics)
-    return Data(train, validation, test, shift, scale, mean, std)
+    return Data(train, validation, test, shift, scale, mean, std, units)
+
+
+def fitted_units(plan: Plan, targets: NDArray[np.generic], device: torch.device) -> TargetUnits:
+    """Of each target's labels for squared error, else 0 and 1."""
+    columns = [column[~np.isnan(column)] for column in targets.astype(np.float64).T]
+    pairs = [
+        target_statistics(column) if head.loss == "squared_error" else (0.0, 1.0)
+        for head, column in zip(plan.heads, columns, strict=True)
+    ]
+    mean, std = (torch.tensor(values, dtype=torch.float32, device=device) for values in zip(*pairs, strict=True))
+    return TargetUnits(mean, std)
+
+
+def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
+    """Cards do not tell where the labels of a target that is rarely known come to lie."""
+    problems = [
+        Problem(
+            pointer=f"/objective/tasks/{place - 1}/target" if place else "/dataset/target",
+            code="target",
+            message=f"none of the {len(targets):,} {split} rows has a label of {head.label}; another split_seed, or "
+            "more rows in that split, may help",
+        )
+        for split, targets in zip(("training", "validation", "test"), splits, strict=True)
+        for place, head in enumerate(plan.heads)
+        if np.isnan(targets[:, place].astype(np.float32)).all()
+    ]
+    if problems:
+        raise RecipeInvalid(problems)
 
 
 def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
     """Inputs and targets of train, validation and test: the set's own splits or rows of its one array."""
     dataset = plan.recipe.dataset
     rows = split_rows(
-        arrays.y,
+        strata(arrays.y, plan.data.task),
         plan.card.counts,
         task=plan.data.task,
         validation_fraction=dataset.validation_fraction,
@@ -86,8 +133,7 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
     """Shift and scale for each feature or channel, from the training rows. A constant feature becomes 0."""
     match plan.recipe.dataset.normalization:
         case "none":
-            shape = plan.root.children[0][1].input
-            statistics = (shape[0], *([1] * (len(shape) - 1)))
+            statistics = Normalize(plan.data.shape).statistics
             return np.zeros(statistics), np.ones(statistics)
         case "standardize":
             mean = mean_power(inputs, power=1)
@@ -113,14 +159,16 @@ def mean_power(inputs: NDArray[np.generic], *, power: int, about: Floats | float
 
 
 def reduced_axes(inputs: NDArray[np.generic]) -> tuple[int, ...]:
-    """Rows; for images height and width too, so that one number a channel is left."""
-    return (0,) if inputs.ndim == 2 else (0, 2, 3)
+    """Rows; for sequences steps too, for images height and width, so that one number a channel is left."""
+    return {2: (0,), 3: (0, 1), 4: (0, 2, 3)}[inputs.ndim]
 
 
 def refuse_negative(plan: Plan, arrays: Arrays) -> None:
     """Cards do not tell the least target of a set without named columns."""
     splits = (arrays.y, arrays.y_validation, arrays.y_test)
-    least = min(float(targets.min()) for targets in splits if targets is not None)
+    # Of several targets, the set's own is the first column.
+    own = [targets if targets.ndim == 1 else targets[:, 0] for targets in splits if targets is not None]
+    least = min(float(np.nanmin(targets)) for targets in own)
     if least < 0:
         message = f"poisson is for numbers from 0 up, and the targets of {plan.card.id} go down to {least:g}"
         raise RecipeInvalid([Problem(pointer="/objective/loss", code="conflict", message=message)])

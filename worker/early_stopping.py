@@ -13,7 +13,7 @@ from bakehouse.recipe.early_stopping import (
     ProgressQuotient,
     SuccessiveIncreases,
 )
-from bakehouse.recipe.evaluation import HIGHER_IS_BETTER
+from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.recipe import Recipe
 
@@ -23,7 +23,7 @@ class EarlyStopper:
 
     def __init__(self, recipe: Recipe) -> None:
         self.spec = recipe.early_stopping
-        self.sign = -1.0 if recipe.evaluation.monitor in HIGHER_IS_BETTER else 1.0
+        self.sign = -1.0 if is_higher_better(recipe.evaluation.monitor) else 1.0
         self.best_epoch = 0
         self.best_value = math.inf * self.sign
         self.epochs_since_best = 0

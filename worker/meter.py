@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worker.evaluation import hits
+from bakehouse.plan.plan import Plan
+from worker.dataset import Data
+from worker.evaluation.measuring import hits
+from worker.objective.tasks import Tally
 
 # A GPU waits when numbers are read: a few times a second is often enough for people.
 READ_SECONDS = 0.2
@@ -32,11 +35,19 @@ def is_logged(step: int) -> bool:
     return step % stride == 0
 
 
+def meter(plan: Plan, data: Data) -> "Meter":
+    """Of a run that has done nothing yet."""
+    if plan.data.tasks:
+        return Meter(counts_hits=False, loss_scale=1.0, tally=Tally(plan, data))
+    return Meter(counts_hits=plan.data.task == "classification", loss_scale=data.target_std**2)
+
+
 class Meter:
     """Sums over the epoch so far, and the steps that have not been read from the device."""
 
-    def __init__(self, *, counts_hits: bool, loss_scale: float) -> None:
-        self.counts_hits, self.loss_scale = counts_hits, loss_scale
+    def __init__(self, *, counts_hits: bool, loss_scale: float, tally: Tally | None = None) -> None:
+        """`tally` is for several targets."""
+        self.counts_hits, self.loss_scale, self.tally = counts_hits, loss_scale, tally
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []
         # The first step is read at once: it shows that a run is alive.
         self.read_at = -READ_SECONDS
@@ -46,6 +57,8 @@ class Meter:
     def start_epoch(self) -> None:
         """Forgets the sums."""
         self.loss_sum, self.hits, self.rows = 0.0, 0, 0
+        if self.tally is not None:
+            self.tally.start_epoch()
 
     def add(self, loss: Tensor, outputs: Tensor, targets: Tensor) -> None:
         """Takes a step's tensors as they are, without waiting for them."""
@@ -65,6 +78,8 @@ class Meter:
         if self.counts_hits:
             outputs, targets = (torch.cat([item[place] for item in pending]) for place in (1, 2))
             self.hits += int(hits(outputs, targets))
+        if self.tally is not None:
+            self.tally.take([(outputs, targets) for _, outputs, targets in pending])
         # One by one and in Python: the sum must not depend on when it is read.
         for loss, count in zip(losses, rows, strict=True):
             self.loss_sum += loss * count
@@ -83,12 +98,17 @@ class Meter:
     def metrics(self) -> dict[str, float]:
         """Of the epoch, in training mode: means over its rows."""
         found = {"train_loss": self.loss_sum / self.rows}
+        if self.tally is not None:
+            return found | self.tally.metrics()
         return found | ({"train_accuracy": self.hits / self.rows} if self.counts_hits else {})
 
     def state(self) -> dict[str, Any]:
         """The sums."""
-        return {"loss_sum": self.loss_sum, "hits": self.hits, "rows": self.rows}
+        sums = {"loss_sum": self.loss_sum, "hits": self.hits, "rows": self.rows}
+        return sums if self.tally is None else sums | self.tally.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes up the sums."""
         self.loss_sum, self.hits, self.rows = state["loss_sum"], state["hits"], state["rows"]
+        if self.tally is not None:
+            self.tally.load_state(state)

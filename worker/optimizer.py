@@ -4,13 +4,15 @@ over them)."""
 from typing import assert_never
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from bakehouse.recipe.optimizer import Adam, Rmsprop, Sgd
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import L2
 from worker.regularizer import Roles, chosen
-from worker.types import Parameters
+from worker.types import Parameters, Weights
+from worker.weights import under
 
 
 def optimizer(recipe: Recipe, roles: Roles) -> Optimizer:
@@ -39,3 +41,27 @@ def optimizer(recipe: Recipe, roles: Roles) -> Optimizer:
             )
         case _:
             assert_never(spec)
+
+
+def moments(optimizer: Optimizer, parameters: Parameters) -> Weights:
+    """What an optimizer keeps, as `index.name`."""
+    return {
+        f"{index}.{name}": tensor
+        for index, parameter in enumerate(parameters)
+        for name, tensor in optimizer.state[parameter].items()
+    }
+
+
+def load_moments(optimizer: Optimizer, parameters: Parameters, saved: Weights) -> None:
+    """Takes them up."""
+    for index, parameter in enumerate(parameters):
+        if found := under(str(index), saved):
+            optimizer.state[parameter] = {name: like(tensor, parameter) for name, tensor in found.items()}
+
+
+def like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Moments get the strides of their parameter: fused kernels walk both in memory order and would mix
+    them up silently otherwise."""
+    if tensor.shape != parameter.shape:
+        return tensor.to(parameter.device)
+    return torch.empty_like(parameter).copy_(tensor)

@@ -22,22 +22,28 @@ from bakehouse.recipe.regularizer import (
     WeightDecay,
     WeightNoise,
 )
-from worker.norm import BatchRenormLayer
+from worker.norm.cross_iteration_batch_norm import CrossIterationBatchNormLayer
+from worker.norm.norm import BatchRenormLayer
 from worker.seeds import Seeds
 from worker.types import GradientChange, Parameters, Penalty, Projection
 
 Role = Literal["weights", "biases", "norms"]
 Roles = dict[Role, Parameters]
 
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.LayerNorm, nn.GroupNorm, BatchRenormLayer)
+NORMS = (
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.LayerNorm, nn.GroupNorm, BatchRenormLayer,
+    CrossIterationBatchNormLayer,
+)  # fmt: skip
 
 
 def roles(model: nn.Module) -> Roles:
-    """The model's parameters by what they are."""
+    """The model's parameters by what they are; frozen ones are not among them."""
     found: Roles = {"weights": [], "biases": [], "norms": []}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            role: Role = "norms" if isinstance(module, NORMS) else "biases" if name == "bias" else "weights"
+            if not parameter.requires_grad:
+                continue
+            role: Role = "norms" if isinstance(module, NORMS) else "biases" if name.startswith("bias") else "weights"
             found[role].append(parameter)
     return found
 

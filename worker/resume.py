@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
+from worker.optimizer import load_moments, moments
 from worker.training import Training
+from worker.weights import copied, named, under
 
 TENSORS, POSITION = "state.safetensors", "state.json"
 
@@ -19,21 +20,18 @@ class Snapshot:
     """Everything that the next step depends on and that the step's number does not determine."""
 
     step: int
+    """Done so far, those before the run's own among them."""
     tensors: dict[str, Tensor]
     position: dict[str, Any]
 
 
 def snapshot(training: Training, made_by: Mapping[str, Any]) -> Snapshot:
     """Copies on the CPU; `made_by` says on what they were made. Call `training.read()` before."""
-    tensors = {f"model.{name}": tensor for name, tensor in training.weights().items()}
-    for index, parameter in enumerate(training.parameters):
-        for name, tensor in training.optimizer.state[parameter].items():
-            tensors[f"optimizer.{index}.{name}"] = tensor.detach().to("cpu", copy=True).contiguous()
-    for name, tensor in (training.best_weights or {}).items():
-        tensors[f"best.{name}"] = tensor
-    for name, tensor in training.tensors().items():
-        tensors[f"kept.{name}"] = tensor.detach().to("cpu", copy=True).contiguous()
-    return Snapshot(training.step, tensors, {**training.state(), "made_by": dict(made_by)})
+    tensors = named("model", training.weights())
+    tensors |= named("optimizer", copied(moments(training.optimizer, training.parameters)))
+    tensors |= named("best", training.best_weights or {})
+    tensors |= named("kept", copied(training.tensors()))
+    return Snapshot(training.steps_done, tensors, {**training.state(), "made_by": dict(made_by)})
 
 
 def to_files(snapshot: Snapshot) -> dict[str, bytes]:
@@ -52,25 +50,8 @@ def made_by(files: Mapping[str, bytes]) -> dict[str, Any]:
 def restore(training: Training, files: Mapping[str, bytes]) -> None:
     """Takes up a state in a training of the same plan."""
     tensors = safetensors.torch.load(files[TENSORS])
-    training.model.load_state_dict(under(tensors, "model"))
-    training.best_weights = under(tensors, "best") or None
-    for index, parameter in enumerate(training.parameters):
-        saved = under(tensors, f"optimizer.{index}")
-        if saved:
-            state = {name: like(tensor, parameter) for name, tensor in saved.items()}
-            training.optimizer.state[parameter] = state
-    kept = under(tensors, "kept")
-    training.load_state(json.loads(files[POSITION]), {name: under(kept, name) for name in training.kept})
-
-
-def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Those whose names begin with the prefix, without it."""
-    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
-
-
-def like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """Moments get the strides of their parameter: fused kernels walk both in memory order and would mix
-    them up silently otherwise."""
-    if tensor.shape != parameter.shape:
-        return tensor.to(parameter.device)
-    return torch.empty_like(parameter).copy_(tensor)
+    training.model.load_state_dict(under("model", tensors))
+    training.best_weights = under("best", tensors) or None
+    load_moments(training.optimizer, training.parameters, under("optimizer", tensors))
+    kept = under("kept", tensors)
+    training.load_state(json.loads(files[POSITION]), {name: under(name, kept) for name in training.kept})

@@ -5,7 +5,7 @@ from bisect import bisect
 from typing import Any, assert_never
 
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.evaluation import HIGHER_IS_BETTER
+from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, OneCycle, Plateau, Step
 from worker.types import Schedule
@@ -41,7 +41,7 @@ class Drops:
 
 def drops(recipe: Recipe) -> Drops | None:
     """None for a schedule that does not listen."""
-    sign = -1.0 if recipe.evaluation.monitor in HIGHER_IS_BETTER else 1.0
+    sign = -1.0 if is_higher_better(recipe.evaluation.monitor) else 1.0
     return Drops(recipe.schedule, sign) if isinstance(recipe.schedule, Plateau) else None
 
 

@@ -5,7 +5,11 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["initialisation", "order", "augmentation", "dropout", "weight_noise"]
+Purpose = Literal[
+    "initialisation", "order", "augmentation", "dropout", "weight_noise", "adversary", "test_adversary", "hints",
+    "hints_order", "hints_augmentation", "hints_dropout", "population",
+    "diagnostics", "monte_carlo",
+]  # fmt: skip
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Odd, so that multiples of it visit every seed of a generator before one repeats."""

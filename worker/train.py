@@ -23,6 +23,7 @@ from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
 from bakehouse.recipe.read import parse_json
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command, Lost
+from bakehouse.runs.folders import FILES, RECORD, Folders
 from bakehouse.runs.record import NewEvent, Owner, Record, new_run, rfc3339
 from bakehouse.runs.run import Event
 from bakehouse.runs.transitions import reduce, submit
@@ -54,9 +55,9 @@ class FolderLedger:
         record = record.model_copy(update={"seq": record.seq + len(lines)})
         with (self.folder / "events.jsonl").open("a", encoding="utf-8") as log:
             log.writelines(f"{line}\n" for line in lines)
-        aside = self.folder / "record.json.tmp"
+        aside = self.folder / f"{RECORD}.tmp"
         aside.write_text(record.model_dump_json(), encoding="utf-8")
-        aside.rename(self.folder / "record.json")
+        aside.rename(self.folder / RECORD)
         self.record = record
         if lines:
             print(*lines, sep="\n", flush=True)
@@ -69,10 +70,10 @@ def main() -> int:
     try:
         document = parse_json(read(arguments.recipe))
         limits = Limits(parameters=settings.max_parameters)
-        prepared = prepare(document, Catalog(settings), limits, wait_seconds=1800)
+        prepared = prepare(document, Catalog(settings), limits, saved=Folders(settings.trained), wait_seconds=1800)
     except (MalformedJson, RecipeInvalid, DatasetNotReady, OSError) as error:
         return refuse(error)
-    folder = arguments.output or settings.home / "train" / prepared.plan.recipe.sha256()[:12]
+    folder = arguments.output or settings.trained / prepared.plan.recipe.sha256()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return train(prepared, folder, settings)
 
@@ -110,8 +111,8 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
         return exit_code(ledger.record, folder)
     nonce = secrets.token_hex(16)
     ledger.commit(Claim(Owner(nonce=nonce, host="", boot_id="", pid=os.getpid(), start_time=0), LEASE_MS))
-    artifacts = Artifacts(folder / "artifacts")
-    attempt = Attempt(ledger, nonce, Place(settings, artifacts))
+    artifacts = Artifacts(folder / FILES)
+    attempt = Attempt(ledger, nonce, Place(settings, artifacts, Folders(settings.trained)))
 
     def terminate(*_: Any) -> None:
         attempt.terminated = True
@@ -125,7 +126,7 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
 
 def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
     """Goes on with the folder's run if it is of this recipe and not over; else starts anew."""
-    kept = folder / "record.json"
+    kept = folder / RECORD
     if kept.exists():
         record = Record.model_validate_json(kept.read_text(encoding="utf-8"))
         if record.recipe_sha256 == prepared.plan.recipe.sha256() and not record.is_over:
@@ -154,9 +155,9 @@ def cut_log(folder: Path, seq: int) -> None:
 
 def clear(folder: Path) -> None:
     """Removes what an earlier run left; nothing else in the folder is touched."""
-    for name in ("record.json", "events.jsonl", "best.safetensors"):
+    for name in (RECORD, "events.jsonl", "best.safetensors"):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "artifacts", ignore_errors=True)
+    shutil.rmtree(folder / FILES, ignore_errors=True)
 
 
 def publish_best(record: Record, artifacts: Artifacts, folder: Path) -> None:

@@ -4,63 +4,39 @@ import math
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bakehouse.plan.layers import Conv, DropConnect, Dropout, walk
 from bakehouse.plan.plan import Plan
 from worker.batches import Batches
-from worker.build import Denormalize, Exponential, Normalize, build_model
-from worker.dataset import Data
+from worker.beginning import begin, draws_masks, has_maps
+from worker.core import core
+from worker.curriculum import SelfPacing, curriculum
+from worker.dataset import Data, Split
+from worker.diagnostics.diagnostics import Diagnostics
+from worker.diagnostics.probe import Subject
 from worker.early_stopping import EarlyStopper
-from worker.evaluation import Metrics, SplitName, evaluate
-from worker.meter import Meter, StepLog, is_logged
-from worker.objective import clean_objective, criterion
+from worker.evaluation.best import measured_once
+from worker.evaluation.measuring import Metrics, SplitName
+from worker.evaluation.population import Population, wants_population
+from worker.happenings import DiagnosticLog, Ending, EpochLog, Finished, Happening, NonFinite
+from worker.meter import StepLog, is_logged, meter
+from worker.norm.cross_iteration_batch_norm import histories
+from worker.objective.criterion import criterion
+from worker.objective.tasks import measure
+from worker.objective.teacher import teacher_of
 from worker.optimizer import optimizer
+from worker.pretraining.hints import HintStage, hint_stage
 from worker.regularizer import after_step, before_step, gradient_changes, noise, penalties, roles
 from worker.schedule import drops, schedule
 from worker.seeds import Seeds, device_generator
 from worker.types import Kept, Model, Weights
-
-Ending = Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
-
-
-@dataclass(frozen=True, slots=True)
-class EpochLog:
-    """Numbers at the end of an epoch, counted from 1."""
-
-    epoch: int
-    step: int
-    metrics: Metrics
-    lr: float
-    seconds: float
-    epochs_since_best: int
-    is_best: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end: why, and what the best weights reach on the test split."""
-
-    ending: Ending
-    metrics: Metrics
-    last: EpochLog
-    last_weights: Weights
-
-
-Happening = StepLog | EpochLog | Finished
-
-
-class NonFinite(Exception):
-    """The loss of a step, or the monitor of every epoch, is not a number."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-        super().__init__(f"the loss is not finite at step {step}")
+from worker.weights import copied, with_own_buffers
 
 
 class Training:
@@ -71,19 +47,18 @@ class Training:
     ) -> None:
         """`checkpoints` are the weights of those that the recipe names, by sha256."""
         recipe = plan.recipe
-        self.plan, self.data, self.device = plan, data, device
-        self.checkpoints = checkpoints or {}
+        self.plan, self.device, self.checkpoints = plan, device, checkpoints or {}
         layout = torch.channels_last if has_maps(plan) else torch.contiguous_format
-        self.model = build_model(plan)
-        fill_statistics(self.model, data)
+        self.model, data, self.frozen_norms = begin(plan, data, self.checkpoints)
+        self.data = data
         self.model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         # Between the data's units and the loss's: normalised inputs, standardised targets.
-        is_regression = plan.data.task == "regression"
-        self.core = nn.Sequential(*list(self.model)[1 : -1 if is_regression else None])
+        self.core = core(self.model)
         self.forward: Model = torch.compile(self.core) if recipe.compile == "on" else self.core
         parameters = roles(self.model)
         self.parameters = [item for group in parameters.values() for item in group]
-        self.criterion, self.clean_objective = criterion(recipe.objective), clean_objective(recipe.objective)
+        self.teacher = teacher_of(plan, self.checkpoints, self.model)
+        self.criterion = criterion(plan, self.model, self.teacher)
         self.optimizer = optimizer(recipe, parameters)
         self.noise = noise(recipe, parameters)
         self.penalties = tuple(penalties(recipe, parameters))
@@ -93,37 +68,65 @@ class Training:
         self.drops = drops(recipe)
         self.schedule = schedule(plan, self.drops)
         self.stopper = EarlyStopper(recipe)
-        self.batches = Batches(plan, data, self.model[0], layout)
-        self.meter = Meter(counts_hits=not is_regression, loss_scale=data.target_std**2)
+        self.curriculum = curriculum(plan, data, self.model, self.checkpoints)
+        subset = None if self.curriculum is None else self.curriculum.subset
+        self.batches = Batches(plan, data, self.model[0], layout, subset)
+        self.population = Population(plan, data, self.frozen_norms) if wants_population(recipe) else None
+        self.diagnostics = Diagnostics(plan, data, self.batches, self.measure) if recipe.diagnostics else None
+        self.hints = hint_stage(plan, self.teacher, self.model, self.batches, data)
+        self.meter = meter(plan, data)
         self.dropout_seeds = Seeds(recipe.seed, "dropout") if draws_masks(plan) else None
         self.dropout_generator = device_generator(device)
-        self.kept: dict[str, Kept] = {"stopper": self.stopper, "meter": self.meter}
-        if self.drops is not None:
-            self.kept["drops"] = self.drops
+        self.kept = self.parts_with_state()
 
         self.step = 0
         self.validated = 0
         self.validated_step = 0
-        self.untold: deque[StepLog] = deque()
+        self.untold: deque[StepLog | DiagnosticLog] = deque()
         self.last: EpochLog | None = None
         self.best_weights: Weights | None = None
         self.asked: Ending | None = None
         self.stop_step = 1
+
+    def parts_with_state(self) -> dict[str, Kept]:
+        """By the names under which a resumed run finds what the step's number does not tell."""
+        parts: dict[str, Kept | None] = {
+            "stopper": self.stopper,
+            "meter": self.meter,
+            "hints": self.hints,
+            "drift": None if self.diagnostics is None else self.diagnostics.drift,
+            "drops": self.drops,
+            "cross_iteration_batch_norm": histories(self.model),
+            "curriculum": self.curriculum if isinstance(self.curriculum, SelfPacing) else None,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def run(self) -> Iterator[Happening | None]:
         """Trains until an ending; None after a unit of work that has nothing to tell.
 
         Raises NonFinite, after what led to it has been told.
         """
+        if self.hints is not None:
+            yield from self.learn_hints(self.hints)
         while (ending := self.ending()) is None:
             yield from self.train_epoch()
             yield from self.validate()
         yield from self.finish(ending)
 
+    def learn_hints(self, hints: HintStage) -> Iterator[DiagnosticLog | None]:
+        """The epochs before the run's own. One that was asked to stop ends them, unless it has to come further than
+        its first step."""
+        for losses in hints.run(lambda: self.asked is not None and self.stop_step == 1):
+            yield None if losses is None else DiagnosticLog("hints", hints.epoch, hints.step, losses)
+            if losses is not None and not math.isfinite(losses["hint_loss"]):
+                raise NonFinite(0, pointer="/pretraining/lr")
+
     def train_epoch(self) -> Iterator[Happening | None]:
         """The steps of one epoch that are not done yet."""
         self.epoch_started = perf_counter()
-        self.core.train()
+        if isinstance(self.curriculum, SelfPacing):
+            yield from self.curriculum.begin(self.model, self.validated)
+        self.begin_training()
         if self.step < (self.validated + 1) * self.plan.steps_per_epoch and not self.must_stop():
             for inputs, targets in self.batches.from_step(self.step):
                 self.update(inputs, targets)
@@ -133,6 +136,12 @@ class Training:
                 if self.must_stop():
                     break
         yield from self.read()
+
+    def begin_training(self) -> None:
+        """Puts layers into training mode, all but those that are frozen."""
+        self.core.train()
+        for norm in self.frozen_norms:
+            norm.eval()
 
     def update(self, inputs: Tensor, targets: Tensor) -> None:
         """One optimizer step."""
@@ -172,14 +181,18 @@ class Training:
         return self.criterion(self.predict, inputs, targets, self.step)
 
     def predict(self, inputs: Tensor) -> Tensor:
+        """The model's own core."""
+        return self.predict_by(self.forward, inputs)
+
+    def predict_by(self, forward: Model, inputs: Tensor) -> Tensor:
         """Layers in 16 bits where the recipe asks for it; what they say in 32."""
         if self.plan.recipe.precision == "float32":
-            return self.forward(inputs)
+            return forward(inputs)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            outputs = self.forward(inputs)
+            outputs = forward(inputs)
         return outputs.float()
 
-    def read(self) -> Iterator[StepLog]:
+    def read(self) -> Iterator[StepLog | DiagnosticLog]:
         """Steps since the last reading that the log wants."""
         epoch = self.validated + 1
         for step, loss in self.meter.read(self.step):
@@ -193,26 +206,48 @@ class Training:
 
     def validate(self) -> Iterator[Happening | None]:
         """Ends an epoch: measures, lets the stopper see it, keeps the best."""
-        metrics = self.meter.metrics() | (yield from self.measure(self.model, "validation"))
+        model = self.model if self.population is None else (yield from self.population.of(self.model))
+        metrics = self.meter.metrics() | (yield from self.measure(model, self.data.validation, "validation"))
         epoch = self.validated + 1
         lr, seconds = self.schedule(self.step - 1), perf_counter() - self.epoch_started
         value = metrics[self.plan.recipe.evaluation.monitor]
+        diagnosed = (yield from self.diagnose(model)) if self.diagnostics is not None else []
+        # From here to the end of the epoch nobody can save between.
         is_best = self.stopper.observe(epoch, value, train_loss=metrics["train_loss"])
         if is_best:
-            self.best_weights = self.weights()
+            self.best_weights = copied(model.state_dict())
         if self.drops is not None:
             self.drops.observe(value)
         self.validated, self.validated_step = epoch, self.step
         self.meter.start_epoch()
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
+        self.untold.extend(diagnosed)
         yield self.last
+        yield from self.read()
 
-    def measure(self, model: nn.Module, name: SplitName) -> Generator[None, None, Metrics]:
+    def diagnose(self, model: nn.Sequential) -> Generator[None, None, list[DiagnosticLog]]:
+        """What the diagnostics find in a model as it was measured; the model that is trained notices nothing."""
+        assert self.diagnostics is not None
+        subject = Subject(
+            epoch=self.validated + 1,
+            step=self.step,
+            evaluated=with_own_buffers(model.eval()),
+            in_training=self.copy_in_training,
+            predicting=lambda model: partial(self.predict_by, core(model)),
+            criterion=lambda model: criterion(self.plan, model, self.teacher),
+        )
+        found = yield from self.diagnostics.run(subject)
+        return [DiagnosticLog(name, subject.epoch, subject.step, values) for name, values in found.items()]
+
+    def copy_in_training(self) -> nn.Sequential:
+        """The same parameters in training mode."""
+        self.begin_training()
+        return with_own_buffers(self.model)
+
+    def measure(self, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
         """A whole model on a split, in the data's units."""
-        split = self.data.validation if name == "validation" else self.data.test
         model.eval()
-        objective, task = self.clean_objective, self.plan.data.task
-        return evaluate(model, split.inputs, split.targets, task=task, objective=objective, split=name)
+        return measure(self.plan, self.data, model, split, name)
 
     def finish(self, ending: Ending) -> Iterator[Happening | None]:
         """Measures the best weights on the test split, once."""
@@ -221,8 +256,9 @@ class Training:
         # A copy: what is saved meanwhile is still the last step's state.
         best = deepcopy(self.model)
         best.load_state_dict(self.best_weights)
-        metrics = yield from self.measure(best, "test")
-        yield Finished(ending, metrics, self.last, self.weights())
+        metrics = yield from measured_once(self.plan, best, self.data.test, self.measure)
+        last = self.model if self.population is None else (yield from self.population.of(self.model))
+        yield Finished(ending, metrics, self.last, copied(last.state_dict()))
 
     def ending(self) -> Ending | None:
         """Why there is nothing more to train, once the present weights are measured."""
@@ -238,14 +274,18 @@ class Training:
         """Asks for an end after the present step, or after step `not_before` where that is later."""
         self.asked, self.stop_step = ending, max(1, not_before)
 
+    @property
+    def steps_done(self) -> int:
+        """Those of hints among them, which come before the run's own."""
+        return self.step + (self.hints.step if self.hints is not None else 0)
+
     def must_stop(self) -> bool:
         """Whether an end was asked for and is due."""
         return self.asked is not None and self.step >= self.stop_step
 
     def weights(self) -> Weights:
         """A copy of parameters and buffers on the CPU."""
-        state = self.model.state_dict()
-        return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
+        return copied(self.model.state_dict())
 
     def state(self) -> dict[str, Any]:
         """Position and counts, as JSON. Call `read()` before."""
@@ -276,29 +316,3 @@ class Training:
         self.last = EpochLog(**state["last"]) if state["last"] else None
         for name, kept in self.kept.items():
             kept.load_state({**state[name], **tensors[name]})
-
-
-def has_maps(plan: Plan) -> bool:
-    """Convolutions run 1.5 times as fast on channels-last tensors."""
-    return any(isinstance(layer, Conv) for _, layer in walk(plan.root))
-
-
-def draws_masks(plan: Plan) -> bool:
-    """A purpose that no layer has is not seeded: that would cost a microsecond a step."""
-    return any(isinstance(layer, Dropout | DropConnect) for _, layer in walk(plan.root))
-
-
-def fill_statistics(model: nn.Sequential, data: Data) -> None:
-    """What was fitted on the training split becomes buffers of the model, or where it begins."""
-    first, last = model[0], model[-1]
-    assert isinstance(first, Normalize)
-    first.shift.copy_(data.shift)
-    first.scale.copy_(data.scale)
-    if isinstance(last, Exponential):
-        # From exp(0) = 1 to the mean of large counts would be a long way.
-        head = model[-2]
-        assert isinstance(head, nn.Linear)
-        head.bias.data.fill_(math.log(float(data.train.targets.double().mean()) or 1.0))
-    if isinstance(last, Denormalize):
-        last.mean.fill_(data.target_mean)
-        last.std.fill_(data.target_std)

@@ -5,8 +5,14 @@ from typing import Any, Protocol
 
 from torch import Generator, Tensor, nn
 
+Batch = tuple[Tensor, Tensor]
+"""Inputs and targets; targets may be soft: shares of classes (N, k), or (N,) of class 1 for one output."""
+
 Transform = Callable[[Tensor, Generator], Tensor]
 """Batch transform: (inputs, generator) -> inputs of the same shape."""
+
+Mixing = Callable[[Tensor, Tensor, Generator], Batch]
+"""Batch transform that makes one sample of two: (inputs, targets, generator) -> both, of the same shape or soft."""
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) -> mean loss of the batch, a scalar."""
@@ -28,6 +34,9 @@ Model = Callable[[Tensor], Tensor]
 
 Criterion = Callable[[Model, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 """(forward pass, inputs, targets, step) -> (outputs, what the step lowers without penalties, a scalar)."""
+
+Subset = Callable[[int], Tensor]
+"""Step -> the numbers of the training rows that it may learn from, in rising order."""
 
 Parameters = list[nn.Parameter]
 

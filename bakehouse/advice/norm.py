@@ -5,11 +5,13 @@ from math import gcd
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.patch import replace
-from bakehouse.plan.layers import Activation, Norm, walk
+from bakehouse.plan.checks.norm import befores
+from bakehouse.plan.layers import Activation, Conv, Norm, walk
+from bakehouse.plan.layers import Linear as LinearLayer
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, GroupNorm, InstanceNorm
 from bakehouse.recipe.optimizer import Sgd
 
 SMALL_BATCH = 16
@@ -20,19 +22,22 @@ MOST_LEFT = 0.05
 """Of the first values of moving averages, at the end of a run."""
 LARGER_MOMENTUM = 0.1
 RENORM_SOURCE = "Ioffe 2017, arXiv 1702.03275"
+CROSS_SOURCE = "Yao et al. 2021, arXiv 2002.05712"
 
 
 def batch_norm_small_batch(plan: Plan) -> Iterator[Advice]:
     """Statistics of a few rows are noise."""
     recipe = plan.recipe
     if isinstance(recipe.norm, BatchNorm) and recipe.batch_size < SMALL_BATCH and channels(plan):
+        looks_back = all(isinstance(before, LinearLayer | Conv) for before in befores(plan.root))
+        sturdier = ("batch_renorm", "cross_iteration_batch_norm")[: 1 + looks_back]
         yield Advice(
             code="batch_norm_small_batch",
             severity="warning",
             pointer="/batch_size",
             message=f"batch_norm takes its mean and variance from {recipe.batch_size} rows; below {SMALL_BATCH} they "
             "are too noisy (ImageNet error at 2 images: 34.7% with batch norm, 24.1% with group norm). Group norm "
-            "does not depend on the batch.",
+            f"does not depend on the batch; of those that do, {' and '.join(sturdier)} stand fewer rows best.",
             source="Wu & He 2018, arXiv 1803.08494, table 2",
             patch=replace("/norm", without_batch(plan, recipe.norm.placement)),
         )
@@ -74,6 +79,43 @@ def batch_renorm_averages_lag(plan: Plan) -> Iterator[Advice]:
             "them sooner.",
             source=f"{RENORM_SOURCE}, section 3",
             patch=replace("/norm/momentum", max(LARGER_MOMENTUM, 1 - MOST_LEFT ** (1.01 / plan.steps))),
+        )
+
+
+def cross_iteration_without_burn_in(plan: Plan) -> Iterator[Advice]:
+    """The first steps are the largest."""
+    norm = plan.recipe.norm
+    if isinstance(norm, CrossIterationBatchNorm) and norm.window > 1 and norm.plain_until == 0:
+        default = CrossIterationBatchNorm()
+        yield Advice(
+            code="cross_iteration_without_burn_in",
+            severity="warning",
+            pointer="/norm/plain_until",
+            message=f"cross_iteration_batch_norm averages over {norm.window} iterations from the first step on, while "
+            "all layers change fastest; only the change of the layer directly before a norm is made up for, so what "
+            "earlier iterations say is off (a small cnn on digits, 6 rows a batch, 3 seeds: 90.7% right so, 95.9% "
+            "after a tenth of the run as batch norm). Begin as batch norm.",
+            source=CROSS_SOURCE,
+            patch=replace("/norm", norm.model_copy(update={"unit": "run", "plain_until": default.plain_until})),
+        )
+
+
+def cross_iteration_stays_plain(plan: Plan) -> Iterator[Advice]:
+    """The window opens when the run is over."""
+    norm = plan.recipe.norm
+    if not isinstance(norm, CrossIterationBatchNorm) or norm.window == 1:
+        return
+    first = norm.plain_until * (plan.steps if norm.unit == "run" else 1)
+    if first >= plan.steps:
+        default = CrossIterationBatchNorm()
+        yield Advice(
+            code="cross_iteration_stays_plain",
+            severity="warning",
+            pointer="/norm/plain_until",
+            message=f"cross_iteration_batch_norm is plain batch norm for its first {first:,.0f} steps, and this run "
+            f"has {plan.steps:,} at most; a burn-in in shares of the run fits any.",
+            source=CROSS_SOURCE,
+            patch=replace("/norm", norm.model_copy(update={"unit": "run", "plain_until": default.plain_until})),
         )
 
 

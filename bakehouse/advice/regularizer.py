@@ -79,6 +79,28 @@ def l1_subgradient(plan: Plan) -> Iterator[Advice]:
             )
 
 
+def decay_of_biases_and_norms(plan: Plan) -> Iterator[Advice]:
+    """What shifts and scales needs no small values."""
+    for index, item in penalties(plan):
+        if not isinstance(item, L1 | L2 | WeightDecay) or not (item.include_biases or item.include_norms):
+            continue
+        named = [name for name in ("include_biases", "include_norms") if getattr(item, name)]
+        what = " and ".join(
+            {"include_biases": "biases", "include_norms": "scales and shifts of norms"}[name] for name in named
+        )
+        yield Advice(
+            code="decay_of_biases_and_norms",
+            severity="warning",
+            pointer=f"/regularizer/{index}/{named[0]}",
+            message=f"{item.type} at {item.coefficient:g} also draws {what} to 0; they hardly overfit, and models "
+            "without this were found the better ones.",
+            source="Goodfellow et al. 2016, Deep Learning, 7.1; He et al. 2019, arXiv 1812.01187, section 3.1",
+            patch=replace(
+                f"/regularizer/{index}", item.model_copy(update={"include_biases": False, "include_norms": False})
+            ),
+        )
+
+
 def max_norm_with_decay(plan: Plan) -> Iterator[Advice]:
     """A ceiling that is never reached."""
     for index, item in penalties(plan):

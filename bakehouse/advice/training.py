@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import remove, replace
+from bakehouse.advice.patch import replace
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.augmentation import HorizontalFlip, InputNoise
 from bakehouse.recipe.early_stopping import GeneralizationLoss, Patience, ProgressQuotient
 from bakehouse.recipe.optimizer import Sgd
+from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.schedule import AnySchedule, MultiStep, OneCycle, Plateau, Step
 
 LARGE_BATCH = 1024
@@ -35,7 +35,8 @@ def large_batch_without_warmup(plan: Plan) -> Iterator[Advice]:
 
 def inputs_not_normalized(plan: Plan) -> Iterator[Advice]:
     """Inputs on different scales make a narrow valley of the loss."""
-    if plan.recipe.dataset.normalization == "none":
+    is_transferred = isinstance(plan.recipe.pretraining, Transfer)  # with the normalization of another run
+    if plan.recipe.dataset.normalization == "none" and not is_transferred:
         card = plan.card
         yield Advice(
             code="inputs_not_normalized",
@@ -46,37 +47,6 @@ def inputs_not_normalized(plan: Plan) -> Iterator[Advice]:
             source="LeCun et al. 1998, Efficient BackProp, section 4.3",
             patch=replace("/dataset/normalization", "standardize"),
         )
-
-
-def flip_changes_meaning(plan: Plan) -> Iterator[Advice]:
-    """The mirror image of a character is another or none."""
-    for index, item in enumerate(plan.recipe.augmentation):
-        if isinstance(item, HorizontalFlip) and item.probability > 0 and not plan.card.mirror_safe:
-            yield Advice(
-                code="flip_changes_meaning",
-                severity="warning",
-                pointer=f"/augmentation/{index}",
-                message=f"{item.probability:.0%} of the samples of {plan.card.id} are mirrored, and there a mirror "
-                "image means something else or nothing (b and d).",
-                source="Goodfellow et al. 2016, Deep Learning, 7.4",
-                patch=remove(f"/augmentation/{index}"),
-            )
-
-
-def input_noise_large(plan: Plan) -> Iterator[Advice]:
-    """Noise as large as the data; without normalisation its unit is the data's own."""
-    inputs = {"standardize": "inputs of std 1", "min_max": "inputs between 0 and 1"}
-    normalization = plan.recipe.dataset.normalization
-    for index, item in enumerate(plan.recipe.augmentation):
-        if isinstance(item, InputNoise) and item.std > 0.5 and normalization in inputs:
-            yield Advice(
-                code="input_noise_large",
-                severity="warning",
-                pointer=f"/augmentation/{index}/std",
-                message=f"noise of std {item.std:g} on {inputs[normalization]} hides much of them; 0.1 is usual.",
-                source="Goodfellow et al. 2016, Deep Learning, 7.5",
-                patch=replace(f"/augmentation/{index}/std", 0.1),
-            )
 
 
 def smoothing_strong(plan: Plan) -> Iterator[Advice]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from bakehouse.plan.layers import Activation, Conv, DropConnect, Dropout, Linear, Norm, Primitive, walk
+from bakehouse.plan.layers import Activation, Conv, DropConnect, Dropout, Linear, Norm, Primitive, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.dropout import (
     AnyDropout,
@@ -19,7 +19,7 @@ from bakehouse.recipe.dropout import (
 )
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import Dropout as PlainDropout
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
 
 MOMENTS = {
     "relu": (0.1592, 0.3408), "leaky_relu": (0.1560, 0.3441), "gelu": (0.0796, 0.3456), "silu": (0.0427, 0.3131),
@@ -51,7 +51,7 @@ class Shift:
 def shifts(plan: Plan) -> Iterator[Shift]:
     """Every dropout with a batch norm behind it."""
     layers = list(walk(plan.root))
-    if not isinstance(plan.recipe.norm, BatchNorm | BatchRenorm):
+    if not isinstance(plan.recipe.norm, BatchNorm | BatchRenorm | CrossIterationBatchNorm):
         return
     for position, (_, layer) in enumerate(layers):
         if isinstance(layer, Dropout | DropConnect):
@@ -67,7 +67,8 @@ def shift_behind(
     rate = as_rate(dropout.spec, squared_mean + variance)
     ratio = variance_ratio(rate, squared_mean, variance)
     if norms and ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
-        fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, Linear | Conv | DropConnect)]
+        weights = Linear | Conv | DropConnect | Recurrent
+        fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, weights)]
         yield Shift(dropout, behind[norms[0]][0], rate, ratio, fan_ins[0] if fan_ins else 0)
 
 
@@ -103,6 +104,8 @@ def moments(before: list[Primitive]) -> tuple[float, float]:
     return STANDARD
 
 
-def fan_in(layer: Linear | Conv | DropConnect) -> int:
+def fan_in(layer: Linear | Conv | DropConnect | Recurrent) -> int:
     """Numbers that one unit adds up."""
+    if isinstance(layer, Recurrent):
+        return layer.input[1]
     return layer.input[0] * (layer.kernel_size**2 if isinstance(layer, Conv) else 1)

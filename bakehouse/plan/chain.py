@@ -22,7 +22,7 @@ from bakehouse.recipe.architecture import Activation as ActivationName
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import Placement, SpatialDropout, UnitDropout
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, InstanceNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, InstanceNorm
 from bakehouse.recipe.recipe import Recipe
 
 Nonlinearity = ActivationName | Literal["maxout"]
@@ -150,4 +150,5 @@ class Chain:
     @property
     def norm_cancels_bias(self) -> bool:
         """A norm over each channel subtracts the bias again, whose gradient is then zero."""
-        return self.norm_is_first and isinstance(self.recipe.norm, BatchNorm | InstanceNorm | BatchRenorm)
+        cancels = BatchNorm | InstanceNorm | BatchRenorm | CrossIterationBatchNorm
+        return self.norm_is_first and isinstance(self.recipe.norm, cancels)

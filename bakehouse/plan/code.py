@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import assert_never
 
 from bakehouse.plan.definitions import definitions
+from bakehouse.plan.heads import Head
 from bakehouse.plan.layers import (
     Activation,
     Affine,
@@ -17,22 +18,26 @@ from bakehouse.plan.layers import (
     Dropout,
     Exponential,
     Flatten,
+    Heads,
     Layer,
     Linear,
     Norm,
     Normalize,
     Pool,
+    Recurrent,
     Residual,
+    Rows,
     Sequential,
     Shape,
     Subsample,
+    Units,
 )
 from bakehouse.plan.plan import Plan
+from bakehouse.plan.recurrent_code import name_of
 from bakehouse.recipe import dropout as recipe
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, GroupNorm, InstanceNorm, LayerNorm
 
 Named = tuple[str, Layer]
-Arguments = dict[str, object]
 
 ACTIVATIONS = {
     "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU()", "gelu": "nn.GELU()", "silu": "nn.SiLU()", "tanh": "nn.Tanh()",
@@ -69,11 +74,22 @@ def inputs(plan: Plan) -> str:
 
 def outputs(plan: Plan) -> str:
     """What the model gives."""
-    if plan.data.classes is None:
+    if len(plan.heads) == 1:
+        return meaning(plan.heads[0])
+    columns = [f"{head.first} to {head.first + head.outputs - 1}" for head in plan.heads]
+    told = [
+        f"{place}: {json.dumps(head.label)}, {meaning(head)}" for place, head in zip(columns, plan.heads, strict=True)
+    ]
+    return "columns\n" + "\n".join(f"#   {line}" for line in told)
+
+
+def meaning(head: Head) -> str:
+    """Of a target's outputs."""
+    if head.classes is None:
         return "values in the data set's units"
-    if plan.outputs == 1:
-        return f"the logit of {json.dumps(plan.data.classes[1])} against {json.dumps(plan.data.classes[0])}"
-    return f"logits of {plan.outputs} classes"
+    if head.outputs == 1:
+        return f"the logit of {json.dumps(head.classes[1])} against {json.dumps(head.classes[0])}"
+    return f"logits of {head.outputs} classes"
 
 
 def expression(layer: Layer, indent: str) -> str:
@@ -88,12 +104,21 @@ def expression(layer: Layer, indent: str) -> str:
             return f"Residual({expression(body, indent)}{rest})"
         case DenseConcat(body):
             return f"DenseConcat({expression(body, indent)})"
+        case Heads(named):
+            inner = indent + "    "
+            lines = [f'{inner}"{name}": {expression(head, inner)},' for name, head in named]
+            return "\n".join(["Heads({", *lines, indent + "})"])
+        case Units(parts=parts):
+            columns = [first for _, first, _ in parts]
+            return f"Units({columns}, {', '.join(f'{name}={primitive(part)}' for name, _, part in parts)})"
         case Activation(name="maxout"):
             return call("Maxout", layer.pieces)
         case Activation():
             return ACTIVATIONS[layer.name]
         case Norm():
             return norm(layer)
+        case Recurrent():
+            return recurrent(layer)
         case _:
             return primitive(layer)
 
@@ -126,7 +151,7 @@ def numbered(name: str) -> tuple[str, int]:
 
 
 def primitive(
-    layer: Normalize | Denormalize | Exponential | Affine | Dropout | Pool | Flatten | Subsample,
+    layer: Normalize | Denormalize | Exponential | Affine | Dropout | Pool | Flatten | Rows | Subsample,
 ) -> str:
     """A layer that fits in a line."""
     match layer:
@@ -156,6 +181,8 @@ def primitive(
             return "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())"
         case Flatten():
             return "nn.Flatten()"
+        case Rows():
+            return "RowsAsSteps()"
         case Subsample():
             return call("Subsample", layer.stride, layer.output[0] - layer.input[0])
         case _:
@@ -190,7 +217,7 @@ def norm(layer: Norm) -> str:
     """A normalisation layer; settings are shown where they are not torch's defaults."""
     spec, features, eps = layer.spec, layer.input[0], (layer.spec.eps, 1e-5)
     match spec:
-        case BatchNorm():
+        case BatchNorm() | CrossIterationBatchNorm():  # the same in evaluation
             kind = "nn.BatchNorm2d" if len(layer.input) == 3 else "nn.BatchNorm1d"
             return call(kind, features, eps=eps, momentum=(spec.momentum, 0.1), affine=(spec.affine, True))
         case LayerNorm():
@@ -203,6 +230,17 @@ def norm(layer: Norm) -> str:
             return call("BatchRenorm", features, affine=(spec.affine, True))
         case _:
             assert_never(spec)
+
+
+def recurrent(layer: Recurrent) -> str:
+    """A recurrent layer with the norms inside its cell."""
+    settings = [str(layer.input[1]), str(layer.hidden_size), f"last={layer.gives_last}"]
+    if layer.activation != "tanh":
+        settings.append(f"nonlinearity={layer.activation!r}")
+    if layer.norm is not None and layer.biases:
+        settings.append("bias=True")
+    norms = [f"{name}={norm(inner)}" for name, inner in layer.norms]
+    return f"{name_of(layer)}({', '.join(settings + norms)})"
 
 
 def flat(shape: Shape) -> object:

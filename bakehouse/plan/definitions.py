@@ -9,14 +9,19 @@ from bakehouse.plan.layers import (
     DropConnect,
     Dropout,
     Exponential,
+    Heads,
     Layer,
     Norm,
     Normalize,
+    Recurrent,
     Residual,
+    Rows,
     Sequential,
     Subsample,
+    Units,
     walk,
 )
+from bakehouse.plan.recurrent_code import ROWS, recurrent_definition
 from bakehouse.recipe import dropout as recipe
 from bakehouse.recipe.norm import BatchRenorm
 
@@ -142,6 +147,25 @@ class Subsample(nn.Module):
         return nn.functional.pad(x, (0, 0, 0, 0, 0, self.extra_channels))
 """
 
+HEADS = """\
+class Heads(nn.ModuleDict):
+    def forward(self, x):
+        return torch.cat([head(x) for head in self.values()], 1)
+"""
+
+UNITS = """\
+class Units(nn.ModuleDict):
+    def __init__(self, columns, **parts):
+        super().__init__(parts)
+        self.columns = columns
+
+    def forward(self, x):
+        x = x.clone()
+        for column, part in zip(self.columns, self.values()):
+            x[:, column] = part(x[:, column])
+        return x
+"""
+
 SEQUENCE = """\
 def sequence(**layers):
     return nn.Sequential(OrderedDict(layers))
@@ -165,13 +189,17 @@ def definitions(root: Layer) -> Iterator[str]:
         (has(Residual, root), RESIDUAL),
         (has(DenseConcat, root), DENSE_CONCAT),
         (any(isinstance(layer, Subsample) for layer in layers), SUBSAMPLE),
+        (has(Heads, root), HEADS),
+        (has(Units, root), UNITS),
+        (any(isinstance(layer, Rows) for layer in layers), ROWS),
     ]
     yield from (text for is_used, text in wanted if is_used)
+    yield from dict.fromkeys(recurrent_definition(layer) for layer in layers if isinstance(layer, Recurrent))
     yield SEQUENCE
 
 
-def has(kind: type[Residual | DenseConcat], layer: Layer) -> bool:
-    """Whether there is such a sum or concatenation in a layer; neither stands within the other."""
+def has(kind: type[Residual | DenseConcat | Heads | Units], layer: Layer) -> bool:
+    """Whether there are such layers within one; none of them stands within another."""
     match layer:
         case Sequential(children):
             return any(has(kind, child) for _, child in children)

@@ -1,6 +1,7 @@
 """Parameters, memory and arithmetic of a plan, from its shapes alone."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import assert_never
 
@@ -14,18 +15,21 @@ from bakehouse.plan.layers import (
     Dropout,
     Exponential,
     Flatten,
+    Heads,
     Layer,
     Linear,
     Norm,
     Normalize,
     Pool,
     Primitive,
+    Recurrent,
     Residual,
+    Rows,
     Sequential,
     Subsample,
     walk,
 )
-from bakehouse.recipe.norm import LayerNorm
+from bakehouse.recipe.norm import CrossIterationBatchNorm, LayerNorm
 from bakehouse.recipe.optimizer import Adam, Rmsprop, Sgd
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import WeightNoise
@@ -52,9 +56,17 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
     # Weight noise is drawn beside a copy of the clean weights.
     noise = 2 * any(isinstance(item, WeightNoise) for item in recipe.regularizer)
     copies = 2 + optimizer_copies(recipe) + noise
-    numbers = copies * learned + 2 * recipe.batch_size * activations(root) + masks(recipe.batch_size, layers)
+    numbers = copies * learned + masks(recipe.batch_size, layers) + histories(layers)
+    numbers += 2 * recipe.batch_size * passes(recipe) * activations(root)
     memory = FLOAT_BYTES * numbers + data_bytes
     return Estimate(learned, sum(flops(layer) for layer in layers), memory)
+
+
+def passes(recipe: Recipe) -> int:
+    """Forward passes in training mode of which a step keeps the activations: clean and adversarial inputs have one
+    each."""
+    attack = recipe.objective.adversarial
+    return 1 if attack is None or attack.weight == 1 else 2
 
 
 def activations(layer: Layer) -> int:
@@ -66,6 +78,12 @@ def activations(layer: Layer) -> int:
             return activations(body) + (0 if shortcut is None else activations(shortcut))
         case DenseConcat(body):
             return activations(body) + prod(layer.output)
+        case Heads():
+            return 2 * layer.output[0]
+        case Recurrent():
+            # Of each step the summed inputs of all gates, before and behind their activation, and the state; measured,
+            # a norm adds no more than torch's own cells keep besides.
+            return layer.input[0] * (2 * layer.gates + layer.hidden_size)
         case _:
             return prod(layer.output)
 
@@ -74,6 +92,16 @@ def masks(batch_size: int, layers: list[Primitive]) -> int:
     """Numbers while the weights of a drop_connect are masked: the masks and two products with them."""
     sizes = [layer.input[0] * layer.output[0] for layer in layers if isinstance(layer, DropConnect)]
     return 3 * max((max(size, min(batch_size * size, MASK_NUMBERS)) for size in sizes), default=0)
+
+
+def histories(layers: list[Primitive]) -> int:
+    """Slopes and offsets of earlier iterations: two numbers a channel, one a weight, and the mean inputs of a group."""
+    total = 0
+    for affine, layer in pairwise(layers):
+        if isinstance(layer, Norm) and isinstance(layer.spec, CrossIterationBatchNorm):
+            means = parameters(affine) * (affine.groups if isinstance(affine, Conv) else 1) // layer.input[0]
+            total += (layer.spec.window - 1) * (parameters(affine) + means + 2 * layer.input[0])
+    return total
 
 
 def optimizer_copies(recipe: Recipe) -> int:
@@ -96,6 +124,8 @@ def parameters(layer: Primitive) -> int:
             return layer.output[0] * (layer.input[0] + bias)
         case Conv(kernel_size=side, bias=bias):
             return layer.output[0] * (layer.input[0] // layer.groups * side * side + bias)
+        case Recurrent():
+            return layer.gates * (layer.input[1] + layer.hidden_size + len(layer.biases))
         case Norm(spec=LayerNorm(elementwise_affine=affine)):
             return 2 * prod(layer.input) * affine
         case Norm(spec=spec) if not isinstance(spec, LayerNorm):
@@ -113,13 +143,18 @@ def flops(layer: Primitive) -> int:
             return 4 * layer.input[0] * layer.output[0] + (0 if layer.activation is None else 128 * layer.output[0])
         case Conv(kernel_size=side):
             return 2 * prod(layer.output) * layer.input[0] // layer.groups * side * side
+        case Recurrent():
+            # The norms inside count one step of their own.
+            steps, normalized = layer.input[0], sum(8 * norm.input[0] for _, norm in layer.norms)
+            products = 2 * layer.gates * (layer.input[1] + layer.hidden_size)
+            return steps * (products + 4 * layer.gates) + (steps - 1) * normalized
         case Norm():
             return 8 * prod(layer.input)
         case Pool(size=size):
             return prod(layer.output) * size * size if layer.is_local else prod(layer.input)
         case Normalize() | Denormalize() | Exponential() | Dropout() | Activation():
             return 2 * prod(layer.input)
-        case Flatten() | Subsample():
+        case Flatten() | Rows() | Subsample():
             return 0
         case _:
             assert_never(layer)

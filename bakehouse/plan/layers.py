@@ -1,7 +1,8 @@
 """Layers with shapes: the small tree that an architecture is written as.
 
-Shapes leave out the batch: (features,) or (channels, height, width). The names in a `Sequential`, `body` and
-`shortcut` of a `Residual`, and `body` of a `DenseConcat`, joined by dots, are the names in the state dict.
+Shapes leave out the batch: (features,), (steps, numbers) or (channels, height, width). The names in a `Sequential`,
+in `Heads` and `Units`, `body` and `shortcut` of a `Residual`, and `body` of a `DenseConcat`, joined by dots, are the
+names in the state dict.
 """
 
 from collections.abc import Iterator
@@ -12,14 +13,15 @@ from typing import Literal
 from bakehouse.recipe.architecture import Activation as ActivationName
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import UnitDropout
-from bakehouse.recipe.norm import NormLayer
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, LayerNorm, NormLayer
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x - shift) * scale with buffers fitted on the training split; one for each feature or channel."""
+    """(x - shift) * scale with buffers fitted on the training split; one for each feature or channel, for each
+    number of a step."""
 
     input: Shape
 
@@ -30,6 +32,8 @@ class Normalize:
     @property
     def statistics(self) -> Shape:
         """The shape of `shift` and `scale`."""
+        if len(self.input) == 2:
+            return (1, self.input[1])
         return self.input if len(self.input) == 1 else (self.input[0], 1, 1)
 
 
@@ -163,6 +167,70 @@ class Flatten:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A picture as a sequence: each row of pixels, with all its channels, is a step."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        channels, height, width = self.input
+        return (height, channels * width)
+
+
+GATES = {"elman": 1, "gru": 3, "lstm": 4}
+INNER_NORMS: dict[str, dict[str, int]] = {
+    "elman": {"norm": 1},
+    "gru": {"norm_ih": 2, "norm_hh": 2, "norm_in": 1, "norm_hn": 1},
+    "lstm": {"norm_ih": 4, "norm_hh": 4, "norm_c": 1},
+}
+"""Of a cell whose norms look at one row: their names and over how many units for each of the state's."""
+INPUT_NORMS: dict[str, dict[str, int]] = {
+    "elman": {"norm_ih": 1},
+    "gru": {"norm_ih": 2, "norm_in": 1},
+    "lstm": {"norm_ih": 4},
+}
+"""Of a cell whose norms look at the batch, whose inputs alone are there for all steps."""
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A recurrent layer over (steps, numbers), with its norms inside; gives all its states or the last."""
+
+    cell: Literal["elman", "gru", "lstm"]
+    input: Shape
+    hidden_size: int
+    activation: Literal["tanh", "relu"]
+    norm: NormLayer | None
+    gives_last: bool
+
+    @property
+    def output(self) -> Shape:
+        return (self.hidden_size,) if self.gives_last else (self.input[0], self.hidden_size)
+
+    @property
+    def gates(self) -> int:
+        """Rows of the weights: those of all gates."""
+        return GATES[self.cell] * self.hidden_size
+
+    @property
+    def biases(self) -> tuple[str, ...]:
+        """Their names, torch's; a norm has a shift of its own unless it is told not to."""
+        if self.norm is None:
+            return ("bias_ih_l0", "bias_hh_l0")
+        is_affine = self.norm.elementwise_affine if isinstance(self.norm, LayerNorm) else self.norm.affine
+        return () if is_affine else ("bias_ih_l0",)
+
+    @property
+    def norms(self) -> tuple[tuple[str, Norm], ...]:
+        """By name, each over the numbers that it normalises at a step."""
+        if self.norm is None:
+            return ()
+        places = INPUT_NORMS if isinstance(self.norm, BatchNorm | BatchRenorm) else INNER_NORMS
+        return tuple((name, Norm(self.norm, (units * self.hidden_size,))) for name, units in places[self.cell].items())
+
+
+@dataclass(frozen=True)
 class Subsample:
     """Every `stride`-th pixel, and channels of zeros behind: the shortcut without parameters (option A)."""
 
@@ -218,9 +286,41 @@ class DenseConcat:
         return (self.input[0] + channels, height, width)
 
 
+@dataclass(frozen=True)
+class Heads:
+    """Output layers of the same input, one a target: main(x), task1(x), ..., one behind the other."""
+
+    named: tuple[tuple[str, Linear | DropConnect], ...]
+
+    @property
+    def input(self) -> Shape:
+        return self.named[0][1].input
+
+    @property
+    def output(self) -> Shape:
+        return (sum(head.output[0] for _, head in self.named),)
+
+
+@dataclass(frozen=True)
+class Units:
+    """Each target's outputs in its own units, classes as they are; last in a model of targets some of which are
+    numbers."""
+
+    input: Shape
+    parts: tuple[tuple[str, int, Denormalize | Exponential], ...]
+    """Name, and the first of the outputs that it is for."""
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+
 Affine = Linear | Conv | DropConnect
-Primitive = Normalize | Denormalize | Exponential | Affine | Norm | Activation | Dropout | Pool | Flatten | Subsample
-Layer = Primitive | Sequential | Residual | DenseConcat
+Primitive = (
+    Normalize | Denormalize | Exponential | Affine | Recurrent | Norm | Activation | Dropout
+    | Pool | Flatten | Rows | Subsample
+)  # fmt: skip
+Layer = Primitive | Sequential | Residual | DenseConcat | Heads | Units
 
 
 def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
@@ -236,5 +336,12 @@ def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
                 yield from walk(shortcut, prefix + "shortcut")
         case DenseConcat(body):
             yield from walk(body, prefix + "body")
+        case Heads(named):
+            yield from ((prefix + child_name, child) for child_name, child in named)
+        case Units(parts=parts):
+            yield from ((prefix + child_name, child) for child_name, _, child in parts)
+        case Recurrent():
+            yield name, layer
+            yield from ((prefix + inner, norm) for inner, norm in layer.norms)
         case _:
             yield name, layer

@@ -1,15 +1,51 @@
-"""Augmentation: random changes of the training batches, drawn anew at every step."""
+"""Augmentation: random changes of the training batches, drawn anew at every step, for each sample by itself.
+
+Geometry and colour come first, in the list's order, on images in their own units: black, which comes in from outside,
+is the data set's least value, and white its largest; then the normalisation; then noise and cutout, in the list's
+order; then mixup or cutmix. Validation and test are never augmented.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bakehouse.recipe.ingredient import Ingredient, several
 
 
+def as_range(value: object) -> object:
+    """From and to; one number stands for both."""
+    return tuple(value) if isinstance(value, list) else (value, value) if isinstance(value, int | float) else value
+
+
+def ordered(value: tuple[float, float]) -> tuple[float, float]:
+    """A range from low to high."""
+    if value[0] > value[1]:
+        raise ValueError("the range ends before it begins")
+    return value
+
+
+Factor = Annotated[float, Field(gt=0, le=10)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Factors = Annotated[
+    tuple[Factor, Factor],
+    BeforeValidator(as_range, json_schema_input_type=list[Factor] | Factor),
+    AfterValidator(ordered),
+]
+Shares = Annotated[
+    tuple[Share, Share],
+    BeforeValidator(as_range, json_schema_input_type=list[Share] | Share),
+    AfterValidator(ordered),
+]
+
+
 class RandomCrop(Ingredient):
-    """Pads with black on all sides and cuts out a window of the old size at a random place, one for each
-    sample. Images only."""
+    """Pads with black on all sides and cuts out a window of the old size at a random place, one for each sample. Images
+    only.
+
+    Default: 4 pixels of 32, as is usual for CIFAR.
+
+    He et al. 2016, arXiv 1512.03385, section 4.2.
+    """
 
     main: ClassVar[str | None] = "padding"
 
@@ -18,8 +54,44 @@ class RandomCrop(Ingredient):
     """Pixels on each side; by default an eighth of the longer side, at least 1."""
 
 
+class ScaleCrop(Ingredient):
+    """Resizes the shorter side to a random L and cuts out a window of the old size at a random place.
+
+    L is a whole number, each from `low` to `high` as likely; the aspect stays. Simonyan & Zisserman 2015, arXiv
+    1409.1556, section 3.1. Not `random_resized_crop`, which takes a share of the area and changes the aspect. Images
+    only.
+    """
+
+    type: Literal["scale_crop"] = "scale_crop"
+    low: int | None = Field(default=None, ge=1, le=16_384)
+    """Smallest L in pixels, at least the image's own shorter side; by default 8/7 of it (256 for 224)."""
+    high: int | None = Field(default=None, ge=1, le=16_384)
+    """Largest L in pixels; by default 15/7 of the shorter side (480 for 224)."""
+
+
+class RandomResizedCrop(Ingredient):
+    """Cuts out a box of random area, aspect and place and resizes it to the old size.
+
+    Szegedy et al. 2015, arXiv 1409.4842, section 6. The default area is that of photographs of 224 pixels: on small
+    images 8% of the area is a few pixels, and 0.5 or more is milder. Images only.
+    """
+
+    main: ClassVar[str | None] = "area"
+
+    type: Literal["random_resized_crop"] = "random_resized_crop"
+    area: Shares = (0.08, 1.0)
+    """Of the box, from and to, as a share of the image."""
+    aspect: Factors = (3 / 4, 4 / 3)
+    """Width over height of the box, from and to, drawn evenly on a log scale."""
+
+
 class HorizontalFlip(Ingredient):
-    """Mirrors a sample left to right. Images only; wrong where the mirror image means something else."""
+    """Mirrors a sample left to right. Images only; wrong where the mirror image means something else.
+
+    Trap: a mirrored b is a d: the data set says whether its classes may be mirrored.
+
+    Krizhevsky et al. 2012, NeurIPS 25, section 4.1.
+    """
 
     main: ClassVar[str | None] = "probability"
 
@@ -28,8 +100,105 @@ class HorizontalFlip(Ingredient):
     """Of each sample to be mirrored."""
 
 
+class ColorJitter(Ingredient):
+    """Changes brightness, contrast, saturation and hue, in this order, each clamped to the range of the data.
+
+    `x f`; `m + f (x - m)` with the image's mean grey m; `g + f (x - g)` with the pixel's grey g; a turn of the hue in
+    HSV. The factors f are uniform in [1 - strength, 1 + strength]: they multiply, and strength 0 changes nothing.
+    Howard 2013, arXiv 1312.5402. Images only; saturation and hue are for red, green and blue.
+    """
+
+    main: ClassVar[str | None] = "brightness"
+
+    type: Literal["color_jitter"] = "color_jitter"
+    brightness: float = Field(default=0.5, ge=0, le=1)
+    """Strength: 0.5 is a factor between 0.5 and 1.5."""
+    contrast: float = Field(default=0.5, ge=0, le=1)
+    """Strength."""
+    saturation: float | None = Field(default=None, ge=0, le=1)
+    """Strength; by default 0.5 for three channels and 0 for others."""
+    hue: float | None = Field(default=None, ge=0, le=0.5)
+    """Largest turn of the colour circle either way, in whole turns: at 0.5 every colour may become every other. By
+    default 0.1 for three channels and 0 for others."""
+
+
+class Affine(Ingredient):
+    """Rotates, shears, scales and shifts an image about its centre: one matrix, one bilinear interpolation.
+
+    `q = s R(angle) H(shear) p + t` for a pixel at p, each number uniform in its range; what comes in from outside is
+    black. Simard et al. 2003. A 6 turned by 180 degrees is a 9. Images only.
+    """
+
+    main: ClassVar[str | None] = "degrees"
+
+    type: Literal["affine"] = "affine"
+    degrees: float = Field(default=10.0, ge=0, le=180)
+    """Largest angle either way."""
+    translate: float = Field(default=0.1, ge=0, le=1)
+    """Largest shift either way, as a share of the side."""
+    scale: Factors = (0.9, 1.1)
+    """Factor of the size, from and to."""
+    shear: float = Field(default=5.0, ge=0, le=60)
+    """Largest angle either way by which vertical lines lean, in degrees."""
+
+
+class Perspective(Ingredient):
+    """Looks at an image from aside: each corner moves inward, and the rest follows by a homography.
+
+    A corner moves by up to `distortion_scale` times half the side, in each direction; what is left around is black.
+    Beyond 2/3 the four corners may stand in no convex order, and the image would fold. Images only.
+
+    Hartley & Zisserman 2004, Multiple View Geometry, section 2.3.
+    """
+
+    main: ClassVar[str | None] = "distortion_scale"
+
+    type: Literal["perspective"] = "perspective"
+    distortion_scale: float = Field(default=0.5, ge=0, le=0.6)
+    """Largest move of a corner, as a share of half the side."""
+    probability: float = Field(default=0.5, ge=0, le=1)
+    """Of each sample to be changed."""
+
+
+class RandAugment(Ingredient):
+    """Applies a few of 14 changes, drawn with repetition, all at one magnitude.
+
+    None, autocontrast, equalize, rotate, solarize, color, posterize, contrast, brightness, sharpness, and shear and
+    shift along x and y; signs are drawn. Cubuk et al. 2020, arXiv 1909.13719. Other than one or three channels have no
+    `color`. Images only.
+    """
+
+    main: ClassVar[str | None] = "magnitude"
+
+    type: Literal["rand_augment"] = "rand_augment"
+    num_ops: int = Field(default=2, ge=1, le=16)
+    """Changes to each sample."""
+    magnitude: int = Field(default=9, ge=0, le=30)
+    """Of 30: at 30 the image is turned by 30 degrees, sheared by 0.3, shifted by 150/331 of its side, at factors 0.1 or
+    1.9, and left with 4 bits."""
+
+
+class TrivialAugment(Ingredient):
+    """Applies one of the 14 changes of `rand_augment` at a random magnitude: nothing to tune.
+
+    Müller & Hutter 2021, arXiv 2103.10158. Images only.
+    """
+
+    main: ClassVar[str | None] = "space"
+
+    type: Literal["trivial_augment"] = "trivial_augment"
+    space: Literal["wide", "rand_augment"] = "wide"
+    """`wide`: up to 135 degrees, a shear of 0.99, a shift of 32 pixels (which leaves nothing of an image of 32),
+    factors 0.01 and 1.99, 2 bits. `rand_augment`: up to that one's magnitude 30, which turns no 6 into a 9."""
+
+
 class InputNoise(Ingredient):
-    """Adds N(0, std^2) to each input after normalisation."""
+    """Adds `N(0, std^2)` to each input after normalisation.
+
+    Default: 0.1 of a standard deviation. On a linear regression such noise is an L2 penalty of std^2.
+
+    Bishop 1995, Neural Computation 7; Goodfellow et al. 2016, 7.5.
+    """
 
     main: ClassVar[str | None] = "std"
 
@@ -38,6 +207,67 @@ class InputNoise(Ingredient):
     """In units of the normalised inputs (standard deviations of the data under `standardize`)."""
 
 
-AnyAugmentation = RandomCrop | HorizontalFlip | InputNoise
+class Cutout(Ingredient):
+    """Sets a square at a random place to 0 after normalisation, which is the mean under `standardize`.
+
+    The centre is any pixel, so that part of the square may be outside. DeVries & Taylor 2017, arXiv 1708.04552. Images
+    only.
+    """
+
+    main: ClassVar[str | None] = "size"
+
+    type: Literal["cutout"] = "cutout"
+    size: int | None = Field(default=None, ge=1, le=16_384)
+    """Side of the square in pixels; by default half the shorter side (16 of 32; for many classes the paper took 8)."""
+
+
+class Mixup(Ingredient):
+    """Mixes each sample and its target with another of the batch: `l x_i + (1 - l) x_j`, `l y_i + (1 - l) y_j`.
+
+    `l ~ Beta(alpha, alpha)`, for each sample by itself (the paper's code draws one for a batch). Zhang et al. 2018,
+    arXiv 1710.09412. Comes last, after normalisation. The training loss is that of mixed targets and cannot be compared
+    with the validation loss; training accuracy counts the target with the larger share. For images and rows.
+    """
+
+    main: ClassVar[str | None] = "alpha"
+
+    type: Literal["mixup"] = "mixup"
+    alpha: float = Field(default=0.2, ge=0.01, le=100)
+    """Both parameters of the Beta distribution: near 0 samples stay almost as they are, 1 is uniform, more is half and
+    half. The paper took 0.1 to 0.4 for ImageNet, 1 for CIFAR."""
+
+
+class Cutmix(Ingredient):
+    """Puts a box of another sample of the batch into each, and mixes the targets by what is left of the area.
+
+    The box has side `sqrt(1 - l)` of the image's, `l ~ Beta(alpha, alpha)`, about any pixel; what is outside is cut
+    off, and the targets' shares are those of the pixels really there. Yun et al. 2019, arXiv 1905.04899. Comes last,
+    after normalisation; for the training numbers see `mixup`. Images only.
+    """
+
+    main: ClassVar[str | None] = "alpha"
+
+    type: Literal["cutmix"] = "cutmix"
+    alpha: float = Field(default=1.0, ge=0.01, le=100)
+    """Both parameters of the Beta distribution; 1 is uniform."""
+    probability: float = Field(default=0.5, ge=0, le=1)
+    """Of each sample to be changed."""
+
+
+AnyAugmentation = (
+    RandomCrop
+    | ScaleCrop
+    | RandomResizedCrop
+    | HorizontalFlip
+    | ColorJitter
+    | Affine
+    | Perspective
+    | RandAugment
+    | TrivialAugment
+    | InputNoise
+    | Cutout
+    | Mixup
+    | Cutmix
+)
 Tagged = Annotated[AnyAugmentation, Field(discriminator="type")]
 Augmentations = Annotated[tuple[Tagged, ...], Field(max_length=16), several(AnyAugmentation)]

@@ -1,13 +1,15 @@
 """How a recipe names weights that another run has saved."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from bakehouse.recipe.ingredient import Ingredient, part
+from bakehouse.recipe.problems import Path, pointer
 
 
-class Checkpoint(Ingredient):
+class SavedCheckpoint(Ingredient):
     """A saved checkpoint of a run that is over; a bare string is the run, which means its best.
 
     The digest is filled in when the recipe is submitted, so that the canonical recipe names these very weights.
@@ -22,6 +24,47 @@ class Checkpoint(Ingredient):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Digest of `model.safetensors`. Null is filled in; another one than the run has is refused."""
 
+    @property
+    def digest(self) -> str:
+        """That of a checkpoint in a canonical recipe."""
+        assert self.sha256 is not None, "a canonical recipe names its checkpoints by digest"
+        return self.sha256
 
-CheckpointPart = Annotated[Checkpoint, part(Checkpoint)]
+
+CheckpointPart = Annotated[SavedCheckpoint, part(SavedCheckpoint)]
 """A field that names a checkpoint."""
+
+Part = TypeVar("Part", bound=Ingredient)
+
+
+def with_checkpoints(whole: Part, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint]) -> Part:
+    """A recipe, or a part of one, with every checkpoint changed, wherever it stands; `change` also gets its path."""
+    return replaced(whole, change, ())  # type: ignore[no-any-return]
+
+
+def replaced(value: Any, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint], path: Path) -> Any:
+    """The same, of anything that a recipe holds."""
+    match value:
+        case SavedCheckpoint():
+            return change(value, path)
+        case Ingredient():
+            fields = ((name, getattr(value, name)) for name in type(value).model_fields)
+            new = {name: replaced(inner, change, (*path, name)) for name, inner in fields}
+            return value.model_copy(
+                update={name: inner for name, inner in new.items() if inner != getattr(value, name)}
+            )
+        case tuple():
+            return tuple(replaced(inner, change, (*path, index)) for index, inner in enumerate(value))
+        case _:
+            return value
+
+
+def checkpoints_in(whole: Ingredient) -> dict[str, SavedCheckpoint]:
+    """Every checkpoint that a recipe names, by JSON Pointer."""
+    found: dict[str, SavedCheckpoint] = {}
+
+    def note(checkpoint: SavedCheckpoint, path: Path) -> SavedCheckpoint:
+        return found.setdefault(pointer(path), checkpoint)
+
+    with_checkpoints(whole, note)
+    return found

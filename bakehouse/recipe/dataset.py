@@ -18,7 +18,8 @@ class Dataset(Ingredient):
     """For a table with named columns: the column to predict. All others are inputs."""
     normalization: Literal["none", "standardize", "min_max"] = "standardize"
     """Fitted on the training split only and stored in the checkpoint: `standardize` to mean 0 and biased
-    variance 1, `min_max` to [0, 1]; per feature for tables, per channel for images."""
+    variance 1, `min_max` to [0, 1]; per feature for tables, per channel for images, per number of a
+    step (over all steps) for sequences."""
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Share of the rows that are not test rows; stops the run and chooses the best. Not used by a set
     with a validation split of its own."""

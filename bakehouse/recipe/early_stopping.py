@@ -13,6 +13,8 @@ StripLength = Annotated[int, Field(ge=1, le=1000)]
 class Patience(Ingredient):
     """Stops when the monitor has not improved for `patience` epochs in a row; the best epoch is kept.
 
+    Default: 10 epochs; many libraries stop after 0 to 3, and validation often worsens for longer and recovers.
+
     Goodfellow et al. 2016, algorithm 7.1.
     """
 
@@ -28,7 +30,9 @@ class Patience(Ingredient):
 
 
 class GeneralizationLoss(Ingredient):
-    """Stops when the monitor E is too far above its least so far: GL = 100 (E / E_least - 1) > alpha.
+    """Stops when the monitor E is too far above its least so far: `GL = 100 (E / E_least - 1) > alpha`.
+
+    Trap: a single bad epoch ends the run; with few validation rows take `patience`.
 
     Prechelt 1998, Early Stopping - But When?, GL.
     """
@@ -43,8 +47,8 @@ class GeneralizationLoss(Ingredient):
 
 
 class ProgressQuotient(Ingredient):
-    """Stops at the end of a strip of epochs when the generalization loss is large beside what training still gains:
-    GL / P > alpha, where P = 1000 (mean train loss of the strip / its least - 1).
+    """Stops at the end of a strip of epochs when the generalization loss is large beside what training still gains: `GL
+    / P > alpha`, where `P = 1000 (mean train loss of the strip / its least - 1)`.
 
     Prechelt 1998, Early Stopping - But When?, PQ.
     """

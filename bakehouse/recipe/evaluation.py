@@ -2,23 +2,80 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from bakehouse.recipe.ingredient import Ingredient, part
+from pydantic import BeforeValidator, Field
 
-Monitor = Literal[
-    "validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2"
-]  # fmt: skip
+from bakehouse.recipe.ingredient import Ingredient, as_tuple, part, written_as
 
-HIGHER_IS_BETTER: frozenset[Monitor] = frozenset({"validation_accuracy", "validation_r2"})
-"""All others are losses and errors: better when lower, 0 at best."""
+MONITORS = ("validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2")
+"""Of the data set's own target."""
+Monitor = Annotated[str, Field(min_length=1, max_length=300, examples=[*MONITORS])]
+
+
+def is_higher_better(metric: str) -> bool:
+    """All but accuracies and R^2 are losses and errors: better when lower, 0 at best."""
+    return metric.endswith(("_accuracy", "_r2"))
+
+
+Scale = Annotated[int, Field(ge=1, le=4096)]
+ScalesAsTuple = BeforeValidator(as_tuple, json_schema_input_type=list[int] | int)
+
+
+class Crops(Ingredient):
+    """The best weights also see every test image in several sizes and places: at each scale the image is resized, the
+    corners and the centre are cut out in the network's own input size, with their mirrors where `flips` says so, and
+    the mean of all probabilities (of the values, in a regression) is measured as `test_crops_loss` and so on.
+
+    Places that coincide count once: a square image at its own size has one crop, not five. Simonyan & Zisserman 2015,
+    arXiv 1409.1556, section 3.2; He et al. 2016, arXiv 1512.03385, section 3.4.
+    """
+
+    main: ClassVar[str | None] = "scales"
+
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1, max_length=16), ScalesAsTuple] | None = None
+    """Lengths of the shorter side in pixels, the aspect kept (the longer side is rounded down); from the image's own
+    size on. By default 1, 1 1/8 and 1 1/4 times that, rounded up."""
+    flips: bool | None = None
+    """Also mirrored left to right, which doubles the crops; by default if the augmentation has `horizontal_flip`. Wrong
+    where the mirror image means something else."""
+
+
+def crops_or_none(value: object) -> object:
+    """Null stays; numbers are the scales."""
+    return value if value is None else written_as(Crops, value)
+
+
+CropsPart = Annotated[
+    Crops | None, BeforeValidator(crops_or_none, json_schema_input_type=Crops | list[int] | int | None)
+]
 
 
 class Evaluation(Ingredient):
-    """What early stopping and `best` look at."""
+    """What early stopping and `best` look at, and how the model is measured.
+
+    `statistics: population` measures batch norm with the statistics of the whole training split instead of moving
+    averages. Dropout is off while they are taken: on, they would hold the larger variance that dropout makes, which
+    evaluation does not have. Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2; Li et al. 2018, arXiv 1801.05134,
+    table 3. `monte_carlo_samples` averages over dropout masks: Gal & Ghahramani 2016, arXiv 1506.02142.
+    """
 
     main: ClassVar[str | None] = "monitor"
 
     monitor: Monitor = "validation_loss"
-    """Losses and errors are better when lower, accuracy and R^2 when higher. Never the test split."""
+    """Losses and errors are better when lower, accuracy and R^2 when higher. Never the test split. `validation_loss`;
+    of classes `validation_accuracy`, of numbers `validation_mean_absolute_error` and `validation_r2`. With
+    `objective.tasks`, `validation_loss` is the weighted sum, these are of the data set's own target, and
+    `validation_main_loss` is too; a task has `validation_TARGET_loss`, `validation_TARGET_accuracy` and so on."""
+    statistics: Literal["moving", "population"] = "moving"
+    """`population`: at each validation, mean and variance of each batch norm's inputs over all training rows, dropout
+    and augmentation off, by which the epoch is measured and which its checkpoint holds; costs a forward pass over the
+    training split each epoch. The moving averages that training itself keeps go on untouched."""
+    crops: CropsPart = None
+    """Once, for the best weights, on the test split; null is off."""
+    monte_carlo_samples: int = Field(default=0, ge=0, le=1000)
+    """Passes over the test split with other dropout masks each, once, for the best weights; norms as in evaluation.
+    The mean of the probabilities is measured as `test_monte_carlo_loss` and so on, and `test_monte_carlo_entropy` is
+    the mean entropy of these probabilities in nats (in a regression the mean over rows of the standard deviation of
+    the values, `test_monte_carlo_std`). 10 to 20 often suffice; 0 is off."""
 
 
 EvaluationPart = Annotated[Evaluation, part(Evaluation)]

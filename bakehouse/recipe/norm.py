@@ -10,8 +10,18 @@ Placement = Literal["before_activation", "after_activation"]
 
 
 class BatchNorm(Ingredient):
-    """Normalises each feature (each channel of images) by the batch's mean and biased variance, then scales
-    and shifts: y = gamma (x - mean) / sqrt(var + eps) + beta. Evaluation uses moving averages.
+    """Normalises each feature (each channel of images) by the batch's mean and biased variance, then scales and shifts:
+    `y = gamma (x - mean) / sqrt(var + eps) + beta`. Evaluation uses moving averages.
+
+    Default: torch's. The moving averages store the unbiased variance, while training divides by the biased one.
+
+    Trap: statistics of fewer than about 16 rows are noise; group_norm does not depend on the batch.
+
+    Trap: dropout before it makes the variance in training larger than in evaluation: put dropout behind the last norm,
+    or see `variance_shift`.
+
+    Trap: weights before it have no scale of their own, so that l2 on them changes the effective learning rate and not
+    the capacity.
 
     Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
@@ -28,8 +38,13 @@ class BatchNorm(Ingredient):
 
 
 class LayerNorm(Ingredient):
-    """Normalises each sample over all its features (channels, height and width of images); the same in
-    training and evaluation.
+    """Normalises each sample over all its features (channels, height and width of images); the same in training and
+    evaluation.
+
+    `y = gamma (x - mean) / sqrt(var + eps) + beta` with the mean and the biased variance of one sample.
+
+    Trap: on images it has a scale and a shift for each pixel of each channel; group_norm with one group has them for
+    each channel, and is otherwise the same.
 
     Ba et al. 2016, arXiv 1607.06450.
     """
@@ -45,6 +60,12 @@ class LayerNorm(Ingredient):
 
 class InstanceNorm(Ingredient):
     """Normalises each channel of each sample over height and width; images only.
+
+    `y = gamma (x - mean) / sqrt(var + eps) + beta` with the mean and the biased variance of one channel of one sample.
+
+    Default: with gamma and beta, as in the paper; torch's own default is without.
+
+    Trap: it takes the contrast out of each image, which classes may differ in; it was made for style transfer.
 
     Ulyanov et al. 2016, arXiv 1607.08022.
     """
@@ -62,6 +83,12 @@ class InstanceNorm(Ingredient):
 class GroupNorm(Ingredient):
     """Normalises each sample over groups of channels, whatever the batch size.
 
+    `y = gamma (x - mean) / sqrt(var + eps) + beta` with the mean and the biased variance of one group of one sample.
+
+    Default: 8 groups, since the paper's 32 do not divide the 16 channels of small residual networks.
+
+    Trap: as many groups as channels are instance norm.
+
     Wu & He 2018, arXiv 1803.08494.
     """
 
@@ -78,13 +105,18 @@ class GroupNorm(Ingredient):
 
 
 class BatchRenorm(Ingredient):
-    """Batch norm whose training looks like its evaluation: y = gamma (r (x - mean) / s + d) + beta with
-    s = sqrt(var + eps), r = s / S clipped to [1/r_max, r_max] and d = (mean - M) / S clipped to
-    [-d_max, d_max], both constants of the gradient. M and S are moving averages of mean and s from before the
-    step. Evaluation is gamma (x - M) / S + beta.
+    """Batch norm whose training looks like its evaluation: `y = gamma (r (x - mean) / s + d) + beta` with `s = sqrt(var
+    + eps)`, `r = s / S` clipped to [1/r_max, r_max] and `d = (mean - M) / S` clipped to [-d_max, d_max], both constants
+    of the gradient. M and S are moving averages of mean and s from before the step. Evaluation is `gamma (x - M) / S +
+    beta`.
 
-    Training begins as plain batch norm (r = 1, d = 0), then both limits rise in straight lines; the layer
-    counts its own training steps. Ioffe 2017, arXiv 1702.03275.
+    Training begins as plain batch norm (`r = 1, d = 0`), then both limits rise in straight lines; the layer counts its
+    own training steps. Ioffe 2017, arXiv 1702.03275.
+
+    Default: the schedule is in shares of the run, since the 5,000 plain steps of the paper are longer than many runs,
+    which would never leave batch norm.
+
+    Trap: S is a moving average of standard deviations, not of variances.
     """
 
     type: Literal["batch_renorm"] = "batch_renorm"
@@ -117,6 +149,37 @@ class BatchRenorm(Ingredient):
         return self
 
 
-NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm | BatchRenorm
+class CrossIterationBatchNorm(Ingredient):
+    """Batch norm over the last `window` iterations: earlier means and mean squares are carried to the present weights
+    theta of the layer before, `mu_s + <dmu_s/dtheta, theta - theta_s>` and likewise nu_s, and then `y = gamma (x -
+    mean) / sqrt(var + eps) + beta` with `mean = (1/k) sum mu_s` and `var = (1/k) sum max(nu_s, mu_s^2) - mean^2`. Only
+    the present iteration's share has a gradient. Evaluation uses moving averages, as batch norm does.
+
+    For batches too small for batch norm. It needs the weights of the convolution or fully-connected layer directly
+    before it: networks with the norm before the convolution do not have them. Before there are `window` iterations it
+    takes those that there are, and a smaller last batch counts as much as any. It keeps `window` - 1 copies of the
+    slopes, each the size of the weights. Yao et al. 2021, arXiv 2002.05712.
+    """
+
+    type: Literal["cross_iteration_batch_norm"] = "cross_iteration_batch_norm"
+    # As the authors' code has it: three earlier iterations and the present one.
+    window: int = Field(default=4, ge=1, le=64)
+    """Iterations whose statistics are averaged, the present one included; 1 is batch norm."""
+    momentum: float = Field(default=0.1, gt=0, le=1)
+    """Weight of the newest batch in the moving averages (0.1 here is 0.9 where old values are weighted)."""
+    eps: float = Field(default=1e-5, gt=0, le=1)
+    """Added to the variance."""
+    affine: bool = True
+    """Learn gamma and beta."""
+    unit: Literal["run", "steps"] = "run"
+    """Of `plain_until`: share of the run's steps, or optimizer steps."""
+    plain_until: float = Field(default=0.1, ge=0, le=1e9)
+    """Until then plain batch norm (burn-in): while the layers below change fast, what earlier iterations say is wrong,
+    since only the change of the layer directly before is made up for."""
+    placement: Literal["before_activation"] = "before_activation"
+    """Directly behind the weights, the only place where their change can be made up for."""
+
+
+NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm | BatchRenorm | CrossIterationBatchNorm
 AnyNorm = Off | NormLayer
 Norm = Annotated[AnyNorm, Field(discriminator="type"), one(AnyNorm)]

@@ -41,6 +41,11 @@ class RecipeInvalid(RecipeError):
         super().__init__("; ".join(f"{problem.pointer or '/'}: {problem.message}" for problem in self.problems))
 
 
+def conflict(pointer: str, message: str, allowed: tuple[str, ...] | None = None) -> Problem:
+    """Two parts of a recipe, or a recipe and its data, that do not go together."""
+    return Problem(pointer=pointer, code="conflict", message=message, allowed=allowed)
+
+
 def pointer(path: Path) -> str:
     """The JSON Pointer of a path."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from bakehouse.recipe.architecture import Architecture
 from bakehouse.recipe.augmentation import Augmentations
+from bakehouse.recipe.curriculum import CurriculumPart
 from bakehouse.recipe.dataset import Dataset
+from bakehouse.recipe.diagnostics import Diagnostics
 from bakehouse.recipe.dropout import Dropouts
 from bakehouse.recipe.early_stopping import EarlyStopping, Patience
 from bakehouse.recipe.evaluation import Evaluation, EvaluationPart
@@ -16,6 +18,7 @@ from bakehouse.recipe.ingredient import Ingredient, Off, part
 from bakehouse.recipe.norm import Norm
 from bakehouse.recipe.objective import Objective, ObjectivePart
 from bakehouse.recipe.optimizer import Adam, Optimizer
+from bakehouse.recipe.pretraining import Pretraining
 from bakehouse.recipe.regularizer import Regularizers
 from bakehouse.recipe.schedule import Constant, Schedule
 
@@ -45,6 +48,8 @@ class Recipe(Ingredient):
     augmentation: Augmentations = ()
     regularizer: Regularizers = ()
     objective: ObjectivePart = Objective()
+    pretraining: Pretraining = Off()
+    curriculum: CurriculumPart = Off()
     optimizer: Optimizer = Adam()
     schedule: Schedule = Constant()
     batch_size: int = Field(default=64, ge=1, le=65_536)
@@ -53,6 +58,7 @@ class Recipe(Ingredient):
     """At most; early stopping may end the run sooner."""
     early_stopping: EarlyStopping = Patience()
     evaluation: EvaluationPart = Evaluation()
+    diagnostics: Diagnostics = ()
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16` computes layers in 16 bits (autocast); weights stay in 32."""
     compile: Literal["auto", "on", "off"] = "auto"

@@ -12,7 +12,12 @@ Coefficient = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class L1(Ingredient):
-    """coefficient * sum |w|, for sparse weights."""
+    """`coefficient * sum |w|`, for sparse weights.
+
+    Default: the proximal step, since a plain subgradient steps over zero and never stays there.
+
+    Tibshirani 1996, Journal of the Royal Statistical Society B 58; Parikh & Boyd 2014, Proximal Algorithms.
+    """
 
     main: ClassVar[str | None] = "coefficient"
 
@@ -29,7 +34,14 @@ class L1(Ingredient):
 
 
 class L2(Ingredient):
-    """coefficient / 2 * sum w^2, as a gradient coefficient * w that the optimizer sees."""
+    """`coefficient / 2 * sum w^2`, as a gradient `coefficient * w` that the optimizer sees.
+
+    Trap: adam and rmsprop divide this gradient by its own size, so that it is no decay there: `weight_decay` is.
+
+    Trap: some libraries write `coefficient * sum w^2`, which is twice as much.
+
+    Goodfellow et al. 2016, 7.1.1.
+    """
 
     main: ClassVar[str | None] = "coefficient"
 
@@ -43,7 +55,11 @@ class L2(Ingredient):
 
 
 class WeightDecay(Ingredient):
-    """Decoupled decay: w <- w (1 - lr * coefficient) before the optimizer's step, which does not see it.
+    """Decoupled decay: `w <- w (1 - lr * coefficient)` before the optimizer's step, which does not see it.
+
+    Default: 0.01, torch's for AdamW.
+
+    Trap: some libraries do not multiply by the learning rate; divide their number by it.
 
     Loshchilov & Hutter 2019, arXiv 1711.05101.
     """
@@ -62,6 +78,13 @@ class WeightDecay(Ingredient):
 class MaxNorm(Ingredient):
     """After each step, each unit's incoming weights are scaled back to length `maxnorm` where they are longer.
 
+    `w <- w min(1, maxnorm / |w|)` for the weights w of one unit.
+
+    Default: 3, the lower of the 3 to 4 of the paper.
+
+    Trap: it is the length of each unit's weights that is bounded, not that of the whole matrix, nor that of the
+    gradient.
+
     Srivastava et al. 2014, JMLR 15, section 5.1.
     """
 
@@ -73,8 +96,11 @@ class MaxNorm(Ingredient):
 
 
 class GradientClip(Ingredient):
-    """g <- g min(1, max_norm / |g|), where |g| is the length of the objective's gradient over all parameters; what
+    """`g <- g min(1, max_norm / |g|)`, where `|g|` is the length of the objective's gradient over all parameters; what
     other regularizers add to it is not counted.
+
+    Trap: it bounds the step of sgd; adam and rmsprop divide by the gradient's size anyway, and only sudden jumps are
+    cut.
 
     Pascanu et al. 2013, arXiv 1211.5063, section 3.2.
     """
@@ -87,10 +113,14 @@ class GradientClip(Ingredient):
 
 
 class WeightNoise(Ingredient):
-    """Each step takes its gradient at w + N(0, variance) and applies it to w.
+    """Each step takes its gradient at `w + N(0, variance)` and applies it to w.
 
-    Up to first order a penalty of variance * E|dy/dw|^2 for squared error, which leads to flat regions. Goodfellow
-    et al. 2016, 7.5.
+    Up to first order a penalty of `variance * E|dy/dw|^2` for squared error, which leads to flat regions. Goodfellow et
+    al. 2016, 7.5.
+
+    Trap: `variance` is the square of the standard deviation.
+
+    Trap: on a linear regression the penalty does not depend on the weights, and nothing is regularised.
     """
 
     main: ClassVar[str | None] = "variance"
@@ -106,10 +136,13 @@ class WeightNoise(Ingredient):
 
 class DropoutPenalty(Ingredient):
     """What dropout on the inputs adds to the objective of a linear model, up to second order and without its noise:
-    rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), the mean over the batch.
+    `rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j)`, the mean over the batch.
 
-    V is the curvature of the objective in the outputs: 2 for squared error (where this is exact), p (1 - p) for
-    binary cross-entropy, diag(p) - p p^T for cross-entropy, exp(y) for Poisson. Wager et al. 2013, arXiv 1307.1493.
+    V is the curvature of the objective in the outputs: 2 for squared error (where this is exact), `p (1 - p)` for
+    binary cross-entropy, `diag(p) - p p^T` for cross-entropy, exp(y) for Poisson. Wager et al. 2013, arXiv 1307.1493.
+
+    Trap: it is L2 with a weight for each feature, which depends on the present probabilities: confident predictions are
+    punished less.
     """
 
     main: ClassVar[str | None] = "rate"

@@ -12,7 +12,10 @@ Warmup = Annotated[float, Field(ge=0, le=100_000)]
 
 
 class Constant(Ingredient):
-    """The same learning rate throughout."""
+    """The same learning rate throughout.
+
+    Goodfellow et al. 2016, 8.3.1.
+    """
 
     type: Literal["constant"] = "constant"
     warmup_epochs: Warmup = 0.0
@@ -20,7 +23,12 @@ class Constant(Ingredient):
 
 
 class Step(Ingredient):
-    """lr * gamma^floor(epoch / step_size)."""
+    """`lr * gamma^floor(epoch / step_size)`.
+
+    Trap: early stopping with less patience than `step_size` may end the run on the plateau before a drop.
+
+    Goodfellow et al. 2016, 8.3.1.
+    """
 
     main: ClassVar[str | None] = "step_size"
 
@@ -34,7 +42,12 @@ class Step(Ingredient):
 
 
 class MultiStep(Ingredient):
-    """lr * gamma^n after the n-th milestone."""
+    """`lr * gamma^n` after the n-th milestone.
+
+    Trap: early stopping may end the run on the plateau before a drop.
+
+    He et al. 2016, arXiv 1512.03385, section 4.2.
+    """
 
     main: ClassVar[str | None] = "milestones"
 
@@ -66,6 +79,10 @@ class MultiStep(Ingredient):
 class Cosine(Ingredient):
     """Half a cosine from lr to eta_min over the steps after the warm-up.
 
+    `eta_min + (lr - eta_min) (1 + cos(pi t)) / 2` where t is the share of these steps that is over.
+
+    Trap: it falls over all `epochs`; a run that early stopping ends has not seen its low rates.
+
     Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts.
     """
 
@@ -77,7 +94,9 @@ class Cosine(Ingredient):
 
 
 class OneCycle(Ingredient):
-    """One rise from lr / div_factor to lr and one fall to lr / (div_factor * final_div_factor), a step at a time.
+    """One rise from `lr / div_factor` to lr and one fall to `lr / (div_factor * final_div_factor)`, a step at a time.
+
+    Trap: `lr` of the optimizer is the peak here, and may be some times what a constant rate may be.
 
     Smith & Topin 2018, arXiv 1708.07120, in torch's form of two phases; the momentum stays as it is.
     """
@@ -98,7 +117,13 @@ class OneCycle(Ingredient):
 
 
 class Plateau(Ingredient):
-    """lr * factor^n after the n-th time that the monitor has not improved for `patience` epochs in a row."""
+    """`lr * factor^n` after the n-th time that the monitor has not improved for `patience` epochs in a row.
+
+    Default: patience 5, since torch's 10 is as long as that of early stopping, which would end the run before the first
+    drop.
+
+    He et al. 2016, arXiv 1512.03385, section 3.4.
+    """
 
     main: ClassVar[str | None] = "patience"
 

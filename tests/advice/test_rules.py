@@ -8,10 +8,10 @@ from hypothesis import given, settings
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.rules import RULES, Rule, advise
-from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.card import DatasetCard, Target
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
-from tests.plan.cards import Document, image_card, planned, table_card
+from tests.plan.cards import SAVED, SMOOTHED, Document, image_card, planned, sequence_card, table_card
 from tests.plan.drawn import plans
 
 
@@ -31,7 +31,9 @@ class Case:
 
 BN_DROPOUT: Document = {"norm": "batch_norm", "dropout": 0.5}
 DEEP = {"type": "mlp", "hidden": [32] * 5}
+HINTS = {"type": "hints", "teacher": SAVED}
 FLIP: Document = {"augmentation": ["input_noise", "horizontal_flip"]}
+POPULATION = {"statistics": "population"}
 BEHIND = {"type": "dropout", "rate": 0.5, "placement": "classifier"}
 MIN_MAX = {"id": "rows", "normalization": "min_max"}
 AS_IT_IS = {"id": "rows", "normalization": "none"}
@@ -40,11 +42,25 @@ SGD = {"type": "sgd", "lr": 0.1}
 IN_BLOCK = {"type": "dropout", "rate": 0.5, "placement": "block_before_norm"}
 UOUT = {"type": "uout", "beta": 0.5, "placement": "block_before_norm"}
 IN_STEPS = {"type": "batch_renorm", "unit": "steps", "plain_until": 5000, "r_max_at": 40_000, "d_max_at": 25_000}
+CROSS = {"type": "cross_iteration_batch_norm"}
+EASY_FIRST: Document = {"curriculum": {"type": "curriculum", "balanced": False}}
+SELF_PACED = {"type": "self_paced"}
 BEFORE_CONV = {**IN_BLOCK, "placement": "block_before_conv"}
 AFTER = {"type": "batch_norm", "placement": "after_activation"}
 WIDE = {"type": "mlp", "hidden": [256, 256]}
 
+PARITY = Target(name="parity", task="classification", classes=("even", "odd"))
+BOTH = image_card().model_copy(update={"targets": (PARITY, Target(name="gain", task="regression", minimum=0))})
+
+TRANSFER: Document = {"pretraining": {"type": "transfer", "checkpoint": SAVED}}
+TANH = {"type": "mlp", "activation": "tanh"}
+
 CASES = [
+    Case("transfer_other_activation", {**TRANSFER, "architecture": TANH}, TRANSFER, pointer="/architecture/activation",
+         says=("relu", "tanh")),
+    Case("transfer_inputs_elsewhere", TRANSFER, TRANSFER, pointer="/pretraining", says=("-3 to 700", "-3 to 7", "70"),
+         card=table_card().model_copy(update={"maximum": 700.0}),
+         near_card=table_card().model_copy(update={"maximum": 37.0})),
     Case("variance_shift_direct", {"architecture": "resnet", "norm": "batch_norm", "dropout": IN_BLOCK},
          {"architecture": "resnet", "norm": "group_norm", "dropout": IN_BLOCK},
          pointer="/dropout/0", says=("stage1.block1.sum.body.second.norm", "0.50"), card=image_card()),
@@ -82,6 +98,36 @@ CASES = [
     Case("dropout_rate_high", {"dropout": 0.81}, {"dropout": 0.8}, pointer="/dropout/0/rate", says=("81%", "0.19")),
     Case("dropout_rate_high", {"dropout": [0.5, {"type": "dropout", "rate": 0.51, "placement": "input"}]},
          {"dropout": {"type": "dropout", "rate": 0.5, "placement": "input"}}, pointer="/dropout/1/rate"),
+    Case("dropout_of_many_classes", {"norm": "batch_norm", "dropout": BEHIND},
+         {"norm": "batch_norm", "dropout": {**BEHIND, "rate": 0.3}}, severity="info", pointer="/dropout/0/rate",
+         says=("100 classes", "at 0.5", "32 rows"), card=table_card(classes=100)),
+    Case("dropout_of_many_classes", {"norm": "batch_norm", "dropout": BEHIND},
+         {"norm": "batch_norm", "dropout": BEHIND}, severity="info", pointer="/dropout/0/rate",
+         card=table_card(classes=100), near_card=table_card(classes=99)),
+    Case("dropout_before_the_last_norm", {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": IN_BLOCK},
+         {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": BEFORE_CONV}, severity="info",
+         pointer="/dropout/0/placement", says=("wide_resnet",), card=image_card()),
+    Case("dropout_before_the_last_norm",
+         {"architecture": "preresnet", "norm": "batch_norm", "dropout": [IN_BLOCK, BEFORE_CONV]},
+         {"architecture": "resnet", "norm": "batch_norm", "dropout": IN_BLOCK}, severity="info",
+         pointer="/dropout/0/placement", card=image_card()),
+    Case("dropout_without_max_norm", {"dropout": 0.5, "optimizer": "sgd"},
+         {"dropout": 0.5, "optimizer": "sgd", "regularizer": "max_norm"}, severity="info", pointer="/regularizer",
+         says=("50%", "n / 0.5")),
+    Case("dropout_without_max_norm", {"dropout": [0.8, BEHIND], "optimizer": "sgd", "regularizer": "l2"},
+         {"dropout": [0.4, BEHIND], "optimizer": "sgd", "regularizer": "l2"}, severity="info", pointer="/regularizer",
+         says=("80%", "n / 0.2")),
+    Case("dropout_alone", {"dropout": 0.1, "early_stopping": None}, {"dropout": 0.1}, severity="info",
+         pointer="/early_stopping", says=("3,200 rows",)),
+    Case("dropout_alone", {"dropout": 0.1, "early_stopping": None}, {"dropout": 0.1, "early_stopping": None},
+         severity="info", pointer="/early_stopping", near_card=table_card(rows=7813)),
+    Case("decay_of_biases_and_norms", {"optimizer": "adamw", "regularizer": {"type": "l1", "include_norms": True}},
+         {"optimizer": "adamw", "regularizer": "l1"}, pointer="/regularizer/0/include_norms",
+         says=("scales and shifts of norms", "0.0001")),
+    Case("decay_of_biases_and_norms",
+         {"regularizer": {"type": "weight_decay", "include_biases": True, "include_norms": True}},
+         {"regularizer": {"type": "weight_noise", "include_biases": True}}, pointer="/regularizer/0/include_biases",
+         says=("biases and scales and shifts",)),
     Case("batch_norm_small_batch", {"norm": "batch_norm", "batch_size": 8}, {"norm": "batch_norm", "batch_size": 16},
          pointer="/batch_size", says=("8 rows",)),
     Case("batch_norm_small_batch", {"norm": "batch_norm", "batch_size": 15, "architecture": "resnet"},
@@ -97,6 +143,31 @@ CASES = [
          pointer="/norm/momentum", says=("250 steps", "8%", "0.01")),
     Case("batch_renorm_averages_lag", {"norm": "batch_renorm", "epochs": 1, "batch_size": 4096},
          {"norm": "batch_norm", "epochs": 1, "batch_size": 4096}, pointer="/norm/momentum"),
+    Case("batch_norm_small_batch", {"norm": "batch_norm", "batch_size": 8},
+         {"norm": "cross_iteration_batch_norm", "batch_size": 8}, pointer="/batch_size",
+         says=("batch_renorm and cross_iteration_batch_norm",)),
+    Case("curriculum_with_batch_norm", {**EASY_FIRST, "norm": "batch_norm"}, {**EASY_FIRST, "norm": "batch_renorm"},
+         pointer="/curriculum/balanced", says=("20%", "10 classes")),
+    Case("curriculum_with_batch_norm", {"curriculum": {**SELF_PACED, "balanced": False}, "norm": "batch_norm"},
+         {"curriculum": SELF_PACED, "norm": "batch_norm"}, pointer="/curriculum/balanced", says=("50%",)),
+    Case("curriculum_ends_late", {"curriculum": {"type": "curriculum", "until": 0.91}},
+         {"curriculum": {"type": "curriculum", "until": 0.9}}, pointer="/curriculum/until", says=("91%", "225 of")),
+    Case("curriculum_ends_late", {"curriculum": {**SELF_PACED, "until": 1, "warmup_epochs": 4}, "epochs": 5},
+         {"curriculum": {**SELF_PACED, "until": 0.9, "warmup_epochs": 4}, "epochs": 5}, pointer="/curriculum/until"),
+    Case("self_paced_without_warmup", {"curriculum": {**SELF_PACED, "warmup_epochs": 0}}, {"curriculum": SELF_PACED},
+         pointer="/curriculum/warmup_epochs", says=("50%",)),
+    Case("stops_within_curriculum", {"curriculum": "curriculum"}, {"curriculum": "curriculum", "early_stopping": 24},
+         severity="info", pointer="/early_stopping/min_epochs", says=("epoch 11", "epoch 25")),
+    Case("stops_within_curriculum", {"curriculum": SELF_PACED, "early_stopping": "successive_increases"},
+         {"curriculum": SELF_PACED, "early_stopping": {"type": "successive_increases", "min_epochs": 40}},
+         severity="info", pointer="/early_stopping/min_epochs", says=("epoch 40",)),
+    Case("cross_iteration_without_burn_in", {"norm": {**CROSS, "plain_until": 0}},
+         {"norm": {**CROSS, "plain_until": 0, "window": 1}}, pointer="/norm/plain_until", says=("4 iterations",)),
+    Case("cross_iteration_stays_plain", {"norm": {**CROSS, "unit": "steps", "plain_until": 5000}, "epochs": 100},
+         {"norm": {**CROSS, "unit": "steps", "plain_until": 5000}, "epochs": 101}, pointer="/norm/plain_until",
+         says=("5,000",)),
+    Case("variance_shift", {**BN_DROPOUT, "norm": "cross_iteration_batch_norm"}, {**BN_DROPOUT, "norm": "group_norm"},
+         pointer="/dropout/0"),
     Case("variance_shift", {**BN_DROPOUT, "norm": "batch_renorm"}, {**BN_DROPOUT, "norm": "layer_norm"},
          pointer="/dropout/0"),
     Case("group_norm_single_channel",
@@ -125,6 +196,22 @@ CASES = [
          {"optimizer": "sgd", "batch_size": 1024, "schedule": "one_cycle"}, pointer="/schedule/warmup_epochs"),
     Case("inputs_not_normalized", {"dataset": AS_IT_IS}, {"dataset": MIN_MAX},
          pointer="/dataset/normalization", says=("-3 to 7",)),
+    Case("rotation_changes_meaning", {"augmentation": {"type": "affine", "degrees": 46}},
+         {"augmentation": {"type": "affine", "degrees": 45}}, pointer="/augmentation/0/degrees", says=("46 degrees",),
+         card=image_card(mirror_safe=False)),
+    Case("rotation_changes_meaning", {"augmentation": "trivial_augment"}, {"augmentation": "rand_augment"},
+         pointer="/augmentation/0/space", says=("135 degrees", "pictures"), card=image_card(mirror_safe=False)),
+    Case("rotation_changes_meaning", {"augmentation": "trivial_augment"}, {"augmentation": "trivial_augment"},
+         pointer="/augmentation/0/space", card=image_card(mirror_safe=False), near_card=image_card()),
+    Case("scale_crop_without_room", {"augmentation": {"type": "scale_crop", "low": 32, "high": 33}},
+         {"augmentation": {"type": "scale_crop", "low": 33, "high": 33}}, pointer="/augmentation/0/low",
+         says=("32 pixels",), card=image_card()),
+    Case("hue_turned_far", {"augmentation": {"type": "color_jitter", "hue": 0.26}},
+         {"augmentation": {"type": "color_jitter", "hue": 0.25}}, severity="info", pointer="/augmentation/0/hue",
+         says=("0.26",), card=image_card()),
+    Case("smoothing_of_mixed_targets", {"augmentation": "mixup", "objective": {"label_smoothing": 0.1}},
+         {"augmentation": "input_noise", "objective": {"label_smoothing": 0.1}}, pointer="/objective/label_smoothing",
+         says=("mixup", "10%")),
     Case("flip_changes_meaning", FLIP, FLIP, pointer="/augmentation/1", says=("50%", "pictures"),
          card=image_card(mirror_safe=False), near_card=image_card()),
     Case("input_noise_large", {"augmentation": {"type": "input_noise", "std": 0.6}},
@@ -132,6 +219,12 @@ CASES = [
     Case("input_noise_large", {"augmentation": {"type": "input_noise", "std": 0.6}, "dataset": MIN_MAX},
          {"augmentation": {"type": "input_noise", "std": 9}, "dataset": AS_IT_IS}, pointer="/augmentation/0/std",
          says=("between 0 and 1",)),
+    Case("task_weights_far_apart", {"objective": {"tasks": ["parity", {"target": "gain", "weight": 231}]}},
+         {"objective": {"tasks": [{"target": "parity", "weight": 1.6}, {"target": "gain", "weight": 100}]}},
+         pointer="/objective/tasks/1/weight", says=("gain makes 231", "parity 0.693", "333 times"), card=BOTH),
+    Case("task_weights_far_apart", {"objective": {"tasks": {"target": "gain", "weight": 0.02}}},
+         {"objective": {"tasks": {"target": "gain", "weight": 0.03}}},
+         pointer="/objective/tasks/0/weight", says=("main makes 2.3", "gain 0.02", "115 times"), card=BOTH),
     Case("smoothing_strong", {"objective": {"label_smoothing": 0.21}}, {"objective": {"label_smoothing": 0.2}},
          pointer="/objective/label_smoothing/epsilon", says=("21%",)),
     Case("short_patience", {"early_stopping": 2}, {"early_stopping": 3}, pointer="/early_stopping/patience"),
@@ -151,6 +244,17 @@ CASES = [
          pointer="/early_stopping/patience", says=("10 epochs", "11")),
     Case("stops_before_the_drop", {"schedule": {"type": "plateau", "patience": 10}},
          {"schedule": {"type": "plateau", "patience": 9}}, severity="info", pointer="/early_stopping/patience"),
+    Case("batch_norm_over_steps", {"architecture": "rnn", "norm": {"type": "batch_norm", "affine": False}},
+         {"architecture": "rnn", "norm": "layer_norm"}, pointer="/norm", says=("all 12 steps",), card=sequence_card()),
+    Case("batch_norm_over_steps", {"architecture": "rnn", "norm": "batch_renorm"},
+         {"architecture": "mlp", "norm": "batch_renorm"}, pointer="/norm", says=("all 32 steps",), card=image_card()),
+    Case("recurrent_gradients_unclipped", {"architecture": "rnn", "regularizer": "max_norm"},
+         {"architecture": "rnn", "regularizer": ["max_norm", "gradient_clip"]}, severity="info",
+         pointer="/regularizer", says=("12 steps",), card=sequence_card()),
+    Case("variance_shift",
+         {"architecture": {"type": "rnn", "num_layers": 2}, "norm": "batch_norm", "dropout": 0.4},
+         {"architecture": {"type": "rnn", "num_layers": 1}, "norm": "batch_norm", "dropout": 0.4},
+         pointer="/dropout/0", says=("layer2.recurrent.norm_ih", "(here 64)"), card=sequence_card()),
     Case("l2_with_adam", {"regularizer": ["l1", "l2"]}, {"regularizer": ["l1", "l2"], "optimizer": "sgd"},
          pointer="/regularizer/1", says=("0.0001",)),
     Case("l2_with_adam", {"regularizer": "l2", "optimizer": "rmsprop"}, {"regularizer": "l2", "optimizer": "sgd"},
@@ -175,11 +279,40 @@ CASES = [
     Case("decay_too_strong", {"optimizer": {"type": "sgd", "lr": 1}, "regularizer": {"type": "l1", "coefficient": 1}},
          {"optimizer": {"type": "sgd", "lr": 1}, "regularizer": {"type": "max_norm", "maxnorm": 1}},
          severity="error", pointer="/regularizer/0/coefficient"),
+    Case("adversarial_epsilon_large", {"objective": {"adversarial": 0.31}, "architecture": "cnn"},
+         {"objective": {"adversarial": 0.3}, "architecture": "cnn"}, pointer="/objective/adversarial/epsilon",
+         says=("31% of the range",), card=image_card()),
+    Case("adversarial_epsilon_large", {"objective": {"adversarial": {"epsilon": 1.5, "steps": 9}}},
+         {"objective": {"adversarial": 1}}, pointer="/objective/adversarial/epsilon", says=("1.5 standard",)),
+    Case("adversarial_epsilon_large", {"objective": {"adversarial": 0.5}, "dataset": MIN_MAX},
+         {"objective": {"adversarial": 0.5}, "dataset": AS_IT_IS}, pointer="/objective/adversarial/epsilon"),
+    Case("adversarial_costs_accuracy", {"objective": {"adversarial": {"weight": 1}}}, {"objective": {"adversarial": 1}},
+         severity="info", pointer="/objective/adversarial/weight", says=("100%", "validation_loss")),
+    Case("smoothed_teacher", {"objective": {"distillation": {"teacher": SMOOTHED}}},
+         {"objective": {"distillation": {"teacher": SMOOTHED, "temperature": 1}}},
+         pointer="/objective/distillation/temperature", says=("temperature 4",)),
+    Case("smoothed_teacher", {"pretraining": {"type": "hints", "teacher": SMOOTHED}},
+         {"pretraining": {"type": "hints", "teacher": SAVED}}, pointer="/pretraining/temperature", says=("3",)),
+    Case("hints_for_a_shallow_student", {"pretraining": {"type": "hints", "teacher": SAVED}},
+         {"pretraining": {"type": "hints", "teacher": SAVED}, "architecture": {"type": "mlp", "hidden": [32] * 3}},
+         severity="info", pointer="/pretraining", says=("2 hidden layers learn from 2",)),
+    Case("hints_guide_too_deep", {"architecture": DEEP, "pretraining": {**HINTS, "guided_layer": 4}},
+         {"architecture": DEEP, "pretraining": {**HINTS, "guided_layer": 3}}, pointer="/pretraining/guided_layer",
+         says=("4 of 5", "layer 3")),
     Case("l1_subgradient", {"regularizer": {"type": "l1", "method": "subgradient"}}, {"regularizer": "l1"},
          pointer="/regularizer/0/method", says=("0.0001 sign(w)",)),
     Case("max_norm_with_decay", {"regularizer": ["max_norm", {"type": "weight_decay", "coefficient": 2e-3}]},
          {"regularizer": ["max_norm", {"type": "weight_decay", "coefficient": 1e-3}]},
          severity="info", pointer="/regularizer/1/coefficient", says=("0.002",)),
+    Case("statistics_hold_the_shift", BN_DROPOUT, {**BN_DROPOUT, "norm": "layer_norm"},
+         severity="info", pointer="/evaluation/statistics", says=("/dropout/0", "3,200 rows")),
+    Case("statistics_hold_the_shift", {"architecture": "resnet", "norm": "batch_norm", "dropout": IN_BLOCK},
+         {"architecture": "resnet", "norm": "batch_norm", "dropout": IN_BLOCK, "evaluation": POPULATION},
+         severity="info", pointer="/evaluation/statistics", card=image_card()),
+    Case("crops_change_meaning", {"evaluation": {"crops": {"flips": True}}}, {"evaluation": {"crops": {}}},
+         pointer="/evaluation/crops/flips", says=("pictures",), card=image_card(mirror_safe=False)),
+    Case("crops_change_meaning", {**FLIP, "evaluation": {"crops": {}}}, {**FLIP, "evaluation": {"crops": {}}},
+         pointer="/evaluation/crops/flips", card=image_card(mirror_safe=False), near_card=image_card()),
 ]  # fmt: skip
 
 RULE_BY_NAME = {rule.__name__: rule for rule in RULES}
@@ -192,7 +325,7 @@ def found(rule: Rule, plan: Plan) -> list[Advice]:
 def patched(plan: Plan, advice: Advice) -> Plan:
     """The plan of the canonical recipe after the advice's patch."""
     steps = [step.model_dump(exclude_unset=True) for step in advice.patch]
-    return make_plan(read_recipe(jsonpatch.apply_patch(plan.recipe.canonical(), steps)), plan.card)
+    return make_plan(read_recipe(jsonpatch.apply_patch(plan.recipe.canonical(), steps)), plan.card, plan.checkpoints)
 
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{CASES.index(case)}")
@@ -228,7 +361,7 @@ def test_the_defaults_need_no_advice() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(plans())
+@given(plans(large=True))
 def test_each_patch_settles_its_finding_in_any_recipe(plan: Plan) -> None:
     for rule in RULES:
         before = found(rule, plan)

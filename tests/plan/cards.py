@@ -2,6 +2,7 @@
 
 from bakehouse.plan.card import Column, DatasetCard, SplitCounts
 from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.read import read_recipe
 
 Document = dict[str, object]
@@ -44,6 +45,13 @@ def table_card(*, features: int = 64, classes: int | None = 10, rows: int = 5000
     )
 
 
+def sequence_card(*, steps: int = 12, numbers: int = 5, classes: int = 4, rows: int = 1000) -> DatasetCard:
+    """Sequences of one length."""
+    return table_card(classes=classes, rows=rows).model_copy(
+        update={"id": "sequences", "kind": "sequence", "shape": (steps, numbers)}
+    )
+
+
 def columns_card() -> DatasetCard:
     """A table whose target the recipe names."""
     return DatasetCard(
@@ -64,7 +72,17 @@ def columns_card() -> DatasetCard:
     )
 
 
+SAVED = {"run": "run_source222222", "epoch": 1, "sha256": "a" * 64}
+"""A checkpoint of the shortest recipe, on rows."""
+SMOOTHED = {**SAVED, "sha256": "b" * 64}
+"""The same with label smoothing."""
+SOURCES: dict[str, Document] = {"a" * 64: {}, "b" * 64: {"objective": {"label_smoothing": 0.1}}}
+"""What was trained, by the digest of the weights."""
+
+
 def planned(document: Document, card: DatasetCard | None = None) -> Plan:
     """The plan of a short recipe, whose data set is filled in."""
     card = card or table_card()
-    return make_plan(read_recipe({"dataset": card.id, "architecture": "mlp", **document}), card)
+    recipe = read_recipe({"dataset": card.id, "architecture": "mlp", **document})
+    named = {item.sha256 for item in checkpoints_in(recipe).values()}
+    return make_plan(recipe, card, {sha256: planned(trained) for sha256, trained in SOURCES.items() if sha256 in named})

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.card import DatasetCard, Target
 from bakehouse.plan.code import pytorch_code
 from bakehouse.plan.plan import Plan
 from tests.plan.cards import Document, image_card, planned, table_card
 from worker.build import build_model
-from worker.dropout import VanillaDropoutLayer
+from worker.dropout.dropout import VanillaDropoutLayer
 
 ARCHITECTURES: dict[str, Document] = {
     "linear": {"architecture": "linear"},
@@ -28,15 +28,19 @@ ARCHITECTURES: dict[str, Document] = {
     "resnext": {"architecture": {"type": "resnext", "depth": 11, "cardinality": 4, "width": 4}},
     "densenet": {"architecture": {"type": "densenet", "depth": 16, "growth_rate": 8}},
 }
-NORMS = ("none", "batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm")
+CROSS = "cross_iteration_batch_norm"
+NORMS = ("none", "batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm", CROSS)
 PREACTIVATED = ("preresnet", "wide_resnet", "densenet")
 PLACEMENTS = ("before_activation", "after_activation")
 
 
 def refused(architecture: str, norm: str) -> bool:
-    """Instance norm needs maps; linear models have nothing to normalise."""
-    return (norm == "instance_norm" and architecture in ("mlp", "cnn_hidden", "fitnet")) or (
-        norm != "none" and architecture == "linear"
+    """Instance norm needs maps, cross-iteration batch norm the weights before it; linear models have nothing to
+    normalise."""
+    return (
+        (norm == "instance_norm" and architecture in ("mlp", "cnn_hidden", "fitnet"))
+        or (norm == CROSS and architecture in PREACTIVATED)
+        or (norm != "none" and architecture == "linear")
     )
 
 
@@ -44,7 +48,8 @@ CASES = [
     pytest.param({**ARCHITECTURES[name], "norm": norm if norm == "none" else {"type": norm, "placement": placement}},
                  id=f"{name}-{norm}-{placement}")
     for name, norm, placement in product(ARCHITECTURES, NORMS, PLACEMENTS)
-    if not refused(name, norm) and not (name in PREACTIVATED and placement == "after_activation")
+    if not refused(name, norm)
+    if placement == "before_activation" or (name not in PREACTIVATED and norm != CROSS)
 ]  # fmt: skip
 
 
@@ -103,6 +108,24 @@ def test_the_mean_over_masks_survives(activation: str, tmp_path: Path) -> None:
     loaded = built(plan, tmp_path, model.state_dict())
     x = torch.rand(3, 64)
     assert list(loaded.state_dict()) == list(model.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(x), model(x))
+
+
+PARITY = Target(name='"even"\n?', task="classification", classes=("even", "odd"))
+
+
+def test_several_targets_survive(tmp_path: Path) -> None:
+    numbers = tuple(Target(name=name, task="regression", minimum=0) for name in ("a", "b"))
+    card = image_card(side=8).model_copy(update={"targets": (*numbers, PARITY)})
+    tasks = ["a", {"target": PARITY.name, "loss": "binary_cross_entropy"}, {"target": "b", "loss": "poisson"}]
+    dropout = {"type": "drop_connect", "placement": "classifier"}
+    plan = planned({"objective": {"tasks": tasks}, "dropout": dropout}, card)
+    model = disturbed(plan)
+    loaded = built(plan, tmp_path, model.state_dict())
+    x = torch.rand(3, *plan.data.shape) / 100
+    assert list(loaded.state_dict()) == list(model.state_dict())
+    assert '#   11 to 11: "\\"even\\"\\n?", the logit of "odd" against "even"' in pytorch_code(plan)
     with torch.no_grad():
         torch.testing.assert_close(loaded(x), model(x))
 

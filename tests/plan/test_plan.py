@@ -280,6 +280,26 @@ def test_a_crop_is_padded_by_an_eighth(side: int, padding: int) -> None:
     assert plan.recipe.canonical()["augmentation"] == [{"type": "random_crop", "padding": padding}]
 
 
+@pytest.mark.parametrize(
+    ("short", "channels", "side", "filled"),
+    [
+        ("scale_crop", 3, 224, {"low": 256, "high": 480}),
+        ("scale_crop", 1, 32, {"low": 37, "high": 69}),
+        ({"type": "scale_crop", "high": 40}, 1, 28, {"low": 32, "high": 40}),
+        ("cutout", 3, 32, {"size": 16}),
+        ("cutout", 1, 1, {"size": 1}),
+        ({"type": "cutout", "size": 3}, 3, 32, {"size": 3}),
+        ("color_jitter", 3, 32, {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.1}),
+        ("color_jitter", 1, 32, {"brightness": 0.5, "contrast": 0.5, "saturation": 0.0, "hue": 0.0}),
+        ({"type": "affine", "scale": 1}, 1, 8, {"scale": [1.0, 1.0]}),
+    ],
+)
+def test_sizes_and_colours_are_those_of_the_images(short: object, channels: int, side: int, filled: Document) -> None:
+    plan = planned({"augmentation": short, "architecture": "linear"}, image_card(channels=channels, side=side))
+    [canonical] = plan.recipe.canonical()["augmentation"]
+    assert {name: canonical[name] for name in filled} == filled
+
+
 @pytest.mark.parametrize("card", [image_card(), table_card(), table_card(classes=None)])
 def test_the_canonical_recipe_of_a_plan_gives_the_same_plan(card: DatasetCard) -> None:
     plan = planned({"dropout": 0.5}, card)

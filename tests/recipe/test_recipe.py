@@ -61,7 +61,7 @@ def test_anything_else_is_another_recipe(change: Document) -> None:
 
 
 def test_a_hash_stays_what_it_is() -> None:
-    digest = "d039b3abba05bb7f09760806021b457cf0184bf2e38e211e3c125c6992b41eae"
+    digest = "97586c94e82056806d3f651f16d3f0d0e25118e84c68be8b9cbb385e9044b2c4"
     assert read_recipe(SHORT).sha256() == digest
 
 

@@ -340,3 +340,28 @@ def test_what_goes_wrong_in_a_step(
     assert record.failure is not None
     assert (record.failure.code, record.failure.retryable) == (code, retryable)
     assert ("ZeroDivisionError" in capsys.readouterr().err) == (code == "internal")
+
+
+EXAMINED: Document = {
+    **FLOWERS,
+    "norm": "batch_norm",
+    "evaluation": {"statistics": "population"},
+    "diagnostics": ["activation_drift", "variance_shift"],
+    "epochs": 40,
+    "early_stopping": None,
+}
+
+
+def test_diagnostics_are_logged_once_and_the_latest_stay_with_the_run(place: Place, tmp_path: Path) -> None:
+    whole, ledger = Ledger(EXAMINED), Ledger(EXAMINED)
+    end(whole, Place(place.settings, Artifacts(tmp_path / "whole")))
+    ledger.ask_at_epoch("pause")
+    assert end(ledger, place).status == "paused"
+    ledger.write(Resume())
+    ledger.react = lambda: None
+    end(ledger, place)
+    assert_same_run(ledger, whole)
+    assert ledger.told("diagnostic") == whole.told("diagnostic")
+    assert [item["epoch"] for item in whole.told("diagnostic")] == [epoch for epoch in range(1, 41) for _ in range(2)]
+    assert ledger.record.diagnostics == whole.record.diagnostics
+    assert whole.record.diagnostics["variance_shift"].epoch == 40

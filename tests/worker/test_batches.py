@@ -5,19 +5,24 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from tests.worker.tiny import FLOWERS, PICTURES, data_of, planned
-from worker.batches import Batch, Batches
+from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, data_of, planned
+from worker.batches import Batches
+from worker.beginning import fill_statistics
 from worker.build import build_model
-from worker.training import fill_statistics
+from worker.types import Batch
 
 CROP = [{"type": "random_crop", "padding": 3}]
+AUGMENTATIONS: list[list[Any]] = [
+    [], CROP, ["input_noise"], [*CROP, "input_noise"], ["trivial_augment"], ["mixup"], ["rand_augment", "cutmix"],
+]  # fmt: skip
 
 
 def batches_of(document: dict[str, Any], layout: torch.memory_format = torch.contiguous_format) -> Batches:
     plan = planned(document)
     data, model = data_of(plan), build_model(plan)
-    fill_statistics(model, data)
+    fill_statistics(plan, model, data)
     return Batches(plan, data, model[0], layout)
 
 
@@ -41,7 +46,7 @@ def test_an_epoch_has_every_row_once_and_the_last_batch_is_kept(batch_size: int)
     assert sorted(rows) == sorted((*row.tolist(), int(target)) for row, target in whole)
 
 
-@pytest.mark.parametrize("augmentation", [[], CROP, [{"type": "input_noise"}], [*CROP, {"type": "input_noise"}]])
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 def test_the_rest_of_an_epoch_is_the_epochs_tail(augmentation: list[Any]) -> None:
     # 144 rows one by one are more than two blocks of 64 batches.
     document = {**PICTURES, "norm": None, "batch_size": 1, "augmentation": augmentation}
@@ -66,7 +71,7 @@ def test_what_a_crop_pads_with_is_black_and_not_the_mean() -> None:
     assert float((inputs == black).double().mean()) > 0.6
 
 
-@pytest.mark.parametrize("augmentation", [[], CROP])
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 def test_inputs_come_normalised_and_in_the_layout_that_was_asked_for(augmentation: list[Any]) -> None:
     batches = batches_of({**PICTURES, "augmentation": augmentation}, torch.channels_last)
     inputs: Tensor = next(batches.from_step(0))[0]
@@ -78,8 +83,28 @@ def test_inputs_come_normalised_and_in_the_layout_that_was_asked_for(augmentatio
 def test_the_draw_of_a_step_does_not_depend_on_the_steps_before_it() -> None:
     document = {**PICTURES, "augmentation": [{"type": "input_noise"}]}
     batches = batches_of(document)
-    rows = batches.inputs[:5]
-    first = batches.transformed(rows, 4)
-    batches.transformed(rows, 5)
-    assert torch.equal(batches.transformed(rows, 4), first)
-    assert not torch.equal(batches.transformed(rows, 5), first)
+    rows, targets = batches.inputs[:5], batches.targets[:5]
+    first, _ = batches.transformed(rows, targets, 4)
+    batches.transformed(rows, targets, 5)
+    assert torch.equal(batches.transformed(rows, targets, 4)[0], first)
+    assert not torch.equal(batches.transformed(rows, targets, 5)[0], first)
+
+
+@pytest.mark.parametrize(
+    ("document", "shape"),
+    [
+        ({**PICTURES, "augmentation": "cutmix"}, (64, 10)),
+        ({**FLOWERS, "augmentation": "mixup"}, (32, 3)),
+        ({**FLOWERS, "dataset": "breast_cancer", "objective": "binary_cross_entropy", "augmentation": "mixup"}, (32,)),
+        ({**PATIENTS, "augmentation": "mixup"}, (128,)),
+        ({**PATIENTS, "augmentation": "mixup", "objective": "poisson"}, (128,)),
+    ],
+)
+def test_mixed_targets_lie_between_the_plain_ones(document: dict[str, Any], shape: tuple[int, ...]) -> None:
+    batches = batches_of(document)
+    [_, plain], [_, mixed] = next(batches.gather(batches.order(0))), next(batches.from_step(0))
+    assert mixed.shape == shape
+    assert mixed.dtype == torch.float32
+    whole = functional.one_hot(plain).float() if len(shape) == 2 else plain.float()
+    assert bool(((mixed >= whole.amin(0) - 1e-6) & (mixed <= whole.amax(0) + 1e-6)).all())
+    assert not torch.equal(mixed, whole)

@@ -13,9 +13,9 @@ from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
 from bakehouse.runs.record import new_run_id
 from tests.worker.tiny import FLOWERS, planned, training_of
 from worker.checkpoints import FIRST_RESUMES, LARGEST_SHARE, RESUME_EVERY_SECONDS, Candidate, Filer
+from worker.happenings import EpochLog
 from worker.journal import Journal
 from worker.resume import Snapshot, made_by, snapshot
-from worker.training import EpochLog
 
 RUN_ID = new_run_id()
 

@@ -2,16 +2,16 @@
 
 import math
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import pytest
 import torch
 
-from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, Normalize, walk
+from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, Normalize, Recurrent, walk
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, LayerNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, LayerNorm
 from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe
 from tests.worker.tiny import Document, Outcome, bits, finished, gone_on, interrupted, measured, planned, training_of
 from tests.worker.variants import BASES, changes, name_of
 from worker.training import Training
@@ -34,7 +34,7 @@ def recipe_of(change: tuple[str, Any]) -> Document:
     """The first base that the variant fits, one with the same architecture before others."""
     family, value = change
     wanted = value["type"] if family == "architecture" else None
-    for base in sorted(BASES, key=lambda base: wanted not in (None, planned(base).recipe.architecture.type)):
+    for base in sorted(BASES, key=lambda base: wanted not in (None, read_recipe(base).architecture.type)):
         document = with_change(base, change)
         try:
             planned(document)
@@ -54,6 +54,8 @@ def recipes() -> dict[str, Document]:
 
 
 RECIPES = recipes()
+# All tests of a recipe one after the other: processes that share the tests out then train each but once.
+in_turn = pytest.mark.parametrize("name", RECIPES, scope="module")
 
 
 def planned_names(plan: Plan) -> set[str]:
@@ -67,10 +69,13 @@ def planned_names(plan: Plan) -> set[str]:
                 own = ["mean", "std"]
             case Linear(bias=bias) | Conv(bias=bias) | DropConnect(bias=bias):
                 own = ["weight", "bias"] if bias else ["weight"]
+            case Recurrent(biases=biases):
+                own = ["weight_ih_l0", "weight_hh_l0", *biases]
             case Norm(spec=spec):
                 affine = spec.elementwise_affine if isinstance(spec, LayerNorm) else spec.affine
                 own = ["weight", "bias"] if affine else []
-                own += ["running_mean", "running_var", "num_batches_tracked"] if isinstance(spec, BatchNorm) else []
+                moving = isinstance(spec, BatchNorm | CrossIterationBatchNorm)
+                own += ["running_mean", "running_var", "num_batches_tracked"] if moving else []
                 own += ["running_mean", "running_std", "num_batches_tracked"] if isinstance(spec, BatchRenorm) else []
             case _:
                 own = []
@@ -85,23 +90,23 @@ def whole(name: str) -> tuple[Training, Outcome]:
     return training, finished(training)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@in_turn
 def test_what_is_built_is_what_was_planned(name: str) -> None:
     training = training_of(RECIPES[name])
     assert set(training.model.state_dict()) == planned_names(training.plan)
     assert sum(parameter.numel() for parameter in training.model.parameters()) == training.plan.estimate.parameters
-    assert len(training.parameters) == len(set(training.parameters)) == len(list(training.model.parameters()))
+    trained = [parameter for parameter in training.model.parameters() if parameter.requires_grad]
+    assert len(training.parameters) == len(set(training.parameters)) == len(trained)
     rows = training.data.test.inputs[:3]
     with torch.inference_mode():
         assert training.model.eval()(rows).shape == (3, training.plan.outputs)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@in_turn
 def test_it_trains_and_every_number_is_finite(name: str) -> None:
     training = training_of(RECIPES[name])
     before = bits(training.weights())
-    told = [item for item in islice(training.run(), MIDDLE) if item is not None]
-    assert told
+    assert any(item is not None for item in training.run())
     assert bits(training.weights()) != before
     _, outcome = whole(name)
     assert outcome.diverged_at is None
@@ -110,12 +115,12 @@ def test_it_trains_and_every_number_is_finite(name: str) -> None:
     assert all(math.isfinite(value) for value in numbers if isinstance(value, float))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@in_turn
 def test_killed_in_the_middle_it_ends_with_the_same_bits(name: str) -> None:
     assert gone_on(RECIPES[name], *interrupted(RECIPES[name], MIDDLE)) == whole(name)[1]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@in_turn
 def test_the_best_weights_reproduce_their_metrics_and_measuring_changes_nothing(name: str) -> None:
     trained, outcome = whole(name)
     fresh = training_of(RECIPES[name])
@@ -128,4 +133,4 @@ def test_the_best_weights_reproduce_their_metrics_and_measuring_changes_nothing(
     assert measured(fresh, "validation") == first
     assert bits(fresh.weights()) == before
     assert first == {key: value for key, value in best["metrics"].items() if key.startswith("validation")}
-    assert measured(fresh, "test") == outcome.told[-1]["metrics"]
+    assert measured(fresh, "test").items() <= outcome.told[-1]["metrics"].items()

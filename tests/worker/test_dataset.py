@@ -41,6 +41,23 @@ def test_standardised_images_have_one_mean_and_variance_a_channel() -> None:
     assert (x**2).mean() == pytest.approx(1, rel=1e-5)
 
 
+def test_standardised_sequences_have_one_mean_and_variance_for_each_number_of_a_step() -> None:
+    data = loaded({"dataset": "digits_sequence", "architecture": "rnn"}, "standardize")
+    x, varies = normalized(data), data.scale[0].numpy() > 0
+    assert data.shift.shape == data.scale.shape == (1, 8)
+    assert varies.sum() >= 7
+    np.testing.assert_allclose(x.mean((0, 1)), 0, atol=1e-5)
+    np.testing.assert_allclose((x**2).mean((0, 1)), varies, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["min_max", "none"])
+def test_sequences_are_scaled_or_left(kind: str) -> None:
+    data = loaded({"dataset": "digits_sequence", "architecture": "rnn"}, kind)
+    x, raw = normalized(data), data.train.inputs.double().numpy()
+    assert x.max() == pytest.approx(1 if kind == "min_max" else 16)
+    assert kind == "min_max" or np.array_equal(x, raw)
+
+
 @pytest.mark.parametrize("document", [FLOWERS, PATIENTS, PICTURES])
 def test_min_max_fits_the_training_rows_alone(document: dict[str, Any]) -> None:
     data = loaded(document, "min_max")

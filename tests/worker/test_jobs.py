@@ -88,6 +88,26 @@ def test_a_set_that_cannot_be_read_any_more_fails_the_run(bakery: Bakery) -> Non
     assert record.failure.code == "dataset"
 
 
+def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery: Bakery) -> None:
+    source = bakery.wait_for(bakery.bake(SHORT), "succeeded")
+    (best,) = (item for item in source.checkpoints if "best" in item.roles)
+    path = bakery.artifacts.checkpoint_path(source.id, best.sha256)
+    transfer = {"type": "transfer", "checkpoint": source.id, "layers": "all"}
+    document = {**SHORT, "optimizer": {"type": "sgd", "lr": 1e-30}, "pretraining": transfer}
+    record = bakery.wait_for(bakery.bake(document), "succeeded")
+    (kept,) = (item for item in record.checkpoints if "best" in item.roles)
+    before, after = load_file(path), load_file(bakery.artifacts.checkpoint_path(record.id, kept.sha256))
+    assert {name: array.tobytes() for name, array in after.items()} == {
+        name: array.tobytes() for name, array in before.items()
+    }
+    run_id = bakery.put(document)
+    path.unlink()
+    bakery.doorbell.ring()
+    failure = bakery.wait_for(run_id, "failed").failure
+    assert failure is not None
+    assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
+
+
 def put_and_change(bakery: Bakery, name: str, change: Callable[[Path], object]) -> str:
     """A run on a table that changes before a worker looks at it."""
     assert bakery.settings.data is not None

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bakehouse.recipe.objective import Loss, Objective
 from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, step_with, training_of
-from worker.objective import objective
+from worker.objective.losses import objective
 from worker.regularizer import dropout_penalty
 from worker.seeds import Seeds
 from worker.training import Training

@@ -22,9 +22,9 @@ from tests.worker.tiny import (
     interrupted_at,
     training_of,
 )
+from worker.happenings import EpochLog
 from worker.meter import StepLog
 from worker.resume import POSITION, TENSORS, made_by, restore, snapshot, to_files
-from worker.training import EpochLog
 
 STOPS_EARLY = {**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": 2}
 BEST, LAST = 6, 8

@@ -173,3 +173,25 @@ def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_p
     assert record.id != first.id
     assert len((tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()) == record.seq
     assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_table_with_empty_cells_is_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds, doses = [("a", "", "", "", "b", "", "", "")[row % 8] for row in range(90)], ["", "0.5", "2"] * 30
+    rows = [f"{row % 7},{row % 5},{kind},{dose}" for row, (kind, dose) in enumerate(zip(kinds, doses, strict=True))]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "doses.csv").write_text("\n".join(["a,b,kind,dose", *rows]) + "\n")
+    monkeypatch.setenv("BAKEHOUSE_HOME", str(tmp_path))
+    monkeypatch.setenv("BAKEHOUSE_DATA", str(tmp_path / "data"))
+    recipe = {"dataset": {"id": "doses", "target": "kind"}, "architecture": "linear", "epochs": 2}
+    monkeypatch.setattr("sys.argv", ["worker.train", str(tmp_path / "recipe.json"), "-o", str(tmp_path / "out")])
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    assert main() == 2
+    assert "/dataset/id: inputs are empty in some of the 90 rows: dose in 30" in capsys.readouterr().err
+    (tmp_path / "recipe.json").write_text(json.dumps({**recipe, "objective": {"tasks": "dose"}}))
+    assert main() == 0
+    [record] = [json.loads(path.read_bytes()) for path in tmp_path.glob("out/record.json")]
+    assert {"test_accuracy", "test_main_loss", "test_dose_r2"} <= set(record["metrics"])
+    best = safetensors.torch.load_file(tmp_path / "out" / "best.safetensors")
+    assert {"heads.main.weight", "heads.task1.weight", "units.task1.std"} <= set(best)

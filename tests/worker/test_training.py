@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from tests.worker.tiny import (
     measured,
     training_of,
 )
+from worker.evaluation.measuring import Metrics
+from worker.happenings import EpochLog, Finished, NonFinite
 from worker.meter import StepLog
-from worker.training import EpochLog, Finished, NonFinite
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -96,9 +98,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step() -> None:
     assert steps[-1].step == caught.value.step
 
 
+def unmeasurable() -> Generator[None, None, Metrics]:
+    """A measurement that ends in no number."""
+    yield
+    return {"validation_loss": math.nan}
+
+
 def test_a_run_whose_monitor_was_never_finite_has_no_best() -> None:
     training = training_of({**FLOWERS, "early_stopping": 1})
-    training.clean_objective = lambda outputs, _: outputs.sum() * math.nan
+    training.measure = lambda *_: unmeasurable()  # type: ignore[method-assign]
     epochs = []
     with pytest.raises(NonFinite):
         epochs += [item for item in training.run() if isinstance(item, EpochLog)]

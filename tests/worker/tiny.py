@@ -1,21 +1,27 @@
 """Small trainings on the sets that come with the package."""
 
+import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
 from bakehouse.data.folders import read_card
 from bakehouse.data.known import BUILTIN
 from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.read import read_recipe
+from bakehouse.recipe.recipe import Recipe
 from worker.dataset import Data, load_data
-from worker.evaluation import Metrics, SplitName
+from worker.evaluation.measuring import Metrics, SplitName
+from worker.happenings import EpochLog, Finished, Happening, NonFinite
 from worker.resume import restore, snapshot, to_files
-from worker.training import EpochLog, Finished, Happening, NonFinite, Training
+from worker.sources import Source
+from worker.training import Training
 
 Document = dict[str, Any]
 Files = dict[str, bytes]
@@ -36,10 +42,30 @@ FLOWERS: Document = {"dataset": "iris", "architecture": {"type": "mlp", "hidden"
 PATIENTS: Document = {**FLOWERS, "dataset": "diabetes", "batch_size": 128}
 
 
+SOURCES: dict[str, Source] = {}
+"""What other recipes of a test build on, by the digest of the weights."""
+
+
+def source_of(document: Document) -> Document:
+    """How a recipe names the best weights of this one, which is trained for it."""
+    training = training_of(document)
+    finished(training)
+    assert training.best_weights is not None
+    sha256 = hashlib.sha256(safetensors.torch.save(training.best_weights)).hexdigest()
+    SOURCES[sha256] = Source(training.plan, training.best_weights)
+    return {"run": "run_source222222", "epoch": training.stopper.best_epoch, "sha256": sha256}
+
+
+def sources(recipe: Recipe) -> dict[str, Source]:
+    """Those that a recipe names."""
+    return {sha256: SOURCES[sha256] for item in checkpoints_in(recipe).values() if (sha256 := item.sha256)}
+
+
 def planned(document: Document) -> Plan:
     """The plan of a recipe on a built-in set."""
     recipe = read_recipe(document)
-    return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id))
+    checkpoints = {sha256: source.plan for sha256, source in sources(recipe).items()}
+    return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), checkpoints)
 
 
 def data_of(plan: Plan) -> Data:
@@ -50,7 +76,8 @@ def data_of(plan: Plan) -> Data:
 def training_of(document: Document) -> Training:
     """A training that has not begun."""
     plan = planned(document)
-    return Training(plan, data_of(plan), CPU)
+    weights = {sha256: source.weights for sha256, source in sources(plan.recipe).items()}
+    return Training(plan, data_of(plan), CPU, weights)
 
 
 @dataclass(frozen=True)
@@ -158,4 +185,5 @@ def returned(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
 
 def measured(training: Training, split: SplitName) -> Metrics:
     """The present weights on a split."""
-    return returned(training.measure(training.model, split))[1]
+    rows = training.data.validation if split == "validation" else training.data.test
+    return returned(training.measure(training.model, rows, split))[1]

@@ -1,13 +1,15 @@
 """Every variant of every family of the recipe language, read off its own classes."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from bakehouse.recipe.architecture import Cnn
+from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
-from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document
+from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, source_of
 
 BASES: list[Document] = [
     PICTURES,
@@ -19,8 +21,15 @@ BASES: list[Document] = [
     {**PICTURES, "architecture": {"type": "wide_resnet", "depth": 10, "width": 1}},
     {**PICTURES, "architecture": {"type": "resnext", "depth": 11, "cardinality": 2, "width": 4}, "epochs": 1},
     {**PICTURES, "architecture": {"type": "densenet", "depth": 10, "growth_rate": 4}},
+    {
+        **PICTURES,
+        "dataset": {"id": "digits_sequence", "validation_fraction": 0.9},
+        "architecture": {"type": "rnn", "hidden_size": 8, "num_layers": 2},
+        "norm": "layer_norm",
+    },
     # Of two classes.
     {**FLOWERS, "dataset": {"id": "breast_cancer", "validation_fraction": 0.8}},
+    {**FLOWERS, "architecture": {"type": "mlp", "hidden": [8], "activation": "tanh"}},
     # Without a place for a norm or hidden dropout.
     {**FLOWERS, "architecture": "linear"},
 ]
@@ -28,7 +37,14 @@ BASES: list[Document] = [
 
 # A compiler costs half a minute; not a choice: version.
 LEFT_OUT = {"compile", "version"}
-OPTIONAL: dict[str, list[Any]] = {"label_smoothing": [0.1, {"epsilon": 0.1, "spread": "wrong_classes"}]}
+OPTIONAL: dict[str, list[Any]] = {
+    "adversarial": [0.05, {"unit": "normalized", "steps": 2, "weight": 1}],
+    "crops": [{"scales": [9]}],
+    "label_smoothing": [0.1, {"epsilon": 0.1, "spread": "wrong_classes"}],
+    "monitor": ["validation_accuracy", "validation_mean_absolute_error", "validation_r2"],
+    "monte_carlo_samples": [3],
+    "tasks": ["parity", [{"target": "parity", "weight": 0.3, "loss": "binary_cross_entropy"}]],
+}
 """Choices that are neither a literal nor a truth value."""
 
 
@@ -40,9 +56,34 @@ def choices(kind: type[Ingredient]) -> Iterator[tuple[str, Any]]:
                 continue
             if get_origin(inner) is Literal:
                 yield from ((name, value) for value in get_args(inner))
+            elif is_add_on(inner) and needed(inner):
+                yield name, needed(inner)
             elif inner is bool:
                 yield from ((name, value) for value in (True, False))
         yield from ((name, value) for value in OPTIONAL.get(name, []))
+        for tag, inner in variants(field.annotation).items():
+            if kind is not Recipe and "type" in inner.model_fields and needed(inner):
+                yield name, {"type": tag, **needed(inner)}
+
+
+def is_add_on(kind: Any) -> bool:
+    """A part without variants that a recipe may leave out."""
+    return isinstance(kind, type) and issubclass(kind, Ingredient) and "type" not in kind.model_fields
+
+
+def needed(kind: type[Ingredient]) -> Document:
+    """The checkpoint that a variant cannot do without."""
+    return {
+        name: source()
+        for name, field in kind.model_fields.items()
+        if field.is_required() and field.annotation is SavedCheckpoint
+    }
+
+
+@cache
+def source() -> Document:
+    """A trained run to build on."""
+    return source_of(PICTURES)
 
 
 def changes() -> Iterator[tuple[str, Any]]:
@@ -50,7 +91,7 @@ def changes() -> Iterator[tuple[str, Any]]:
     yield from choices(Recipe)
     for family, field in Recipe.model_fields.items():
         for tag, kind in variants(field.annotation).items():
-            typed = {"type": tag} if "type" in kind.model_fields else {}
+            typed = {"type": tag, **needed(kind)} if "type" in kind.model_fields else {}
             if typed and kind is not Off:
                 yield family, typed
             for name, value in choices(kind):
@@ -64,5 +105,6 @@ def name_of(change: tuple[str, Any]) -> str:
     family, value = change
     if not isinstance(value, dict):
         return f"{family}={value}"
-    fields = [f"{name}={choice}" for name, choice in value.items() if name != "type"]
+    told = {name: choice.get("type", choice) if isinstance(choice, dict) else choice for name, choice in value.items()}
+    fields = [f"{name}={choice}" for name, choice in told.items() if name not in ("type", "checkpoint", "teacher")]
     return ":".join([family, *([value["type"]] if "type" in value else []), *fields])

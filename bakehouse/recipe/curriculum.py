@@ -1,0 +1,92 @@
+"""The order in which training rows are learnt: easy ones first."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from bakehouse.recipe.checkpoint import CheckpointPart
+from bakehouse.recipe.ingredient import Ingredient, Off, one
+
+
+class Distance(Ingredient):
+    """Rows near the mean of their class are easy: the distance of the normalised inputs, without augmentation. Where
+    targets are numbers, the mean is that of all rows.
+
+    Bengio et al. 2009, ICML.
+    """
+
+    type: Literal["distance"] = "distance"
+
+
+class Teacher(Ingredient):
+    """Rows that a trained model is right about are easy: its own loss on each, without augmentation.
+
+    It needs inputs of the same shape and units and the same classes in the same order, or numbers where these targets
+    are numbers.
+
+    Hacohen & Weinshall 2019, arXiv 1904.03626.
+    """
+
+    main: ClassVar[str | None] = "teacher"
+
+    type: Literal["teacher"] = "teacher"
+    teacher: CheckpointPart
+    """Whose loss."""
+
+
+AnyScorer = Distance | Teacher
+Scorer = Annotated[AnyScorer, Field(discriminator="type"), one(AnyScorer)]
+
+
+class Curriculum(Ingredient):
+    """Each step learns from rows drawn evenly from the easiest share g of the training split, which grows from `start`
+    to 1. The order is fixed before training: one that followed the model in training would be circular.
+
+    With u the share of `until` that is over, g is `start + (1 - start) u` (`linear`), `sqrt(start^2 + (1 - start^2) u)`
+    (`root`, as much time for each new row: Platanios et al. 2019, arXiv 1903.09848) or a staircase of `steps` equal
+    rises (`step`). An epoch keeps its number of steps and the sizes of its batches: it goes through fresh permutations
+    of the easiest rows, one after the other, each of as many rows as g has reached when it begins. From `until` on
+    epochs are what they are without a curriculum. Bengio et al. 2009, ICML.
+    """
+
+    type: Literal["curriculum"] = "curriculum"
+    scorer: Scorer = Distance()
+    """How hard each row is."""
+    pacing: Literal["linear", "root", "step"] = "linear"
+    """How g grows."""
+    start: float = Field(default=0.2, gt=0, le=1)
+    """g in the first step."""
+    until: float = Field(default=0.5, gt=0, le=1)
+    """Share of the run's steps after which g is 1. An early stop may come before."""
+    steps: int = Field(default=4, ge=1, le=1000)
+    """Rises of the pacing `step`; the others do not look at it."""
+    balanced: bool = True
+    """Take the easiest rows of each class, so that classes keep their shares. Without it the easiest rows may be those
+    of a few classes, which also misleads the statistics of batch norm."""
+
+
+class SelfPaced(Ingredient):
+    """Each epoch learns from the rows whose loss is below lambda, `v_i = 1 if loss_i < lambda`, which grows.
+
+    Losses are measured at the beginning of each epoch, in evaluation mode and without augmentation, smoothing or an
+    adversary; that is one pass over the training split an epoch. The first lambda is such that the share `start` of the
+    rows is below it, and never are fewer of them taken. An epoch keeps its number of steps: it goes through fresh
+    permutations of the rows taken, one after the other. Difficulty comes from the model itself, so it first needs some
+    epochs with all rows. Kumar et al. 2010, NeurIPS.
+    """
+
+    type: Literal["self_paced"] = "self_paced"
+    start: float = Field(default=0.5, gt=0, le=1)
+    """Share of the rows that is below the first lambda."""
+    growth: float = Field(default=1.3, gt=1, le=1000)
+    """Factor of lambda from one epoch to the next."""
+    warmup_epochs: int = Field(default=1, ge=0, le=100_000)
+    """Epochs with all rows before the first lambda."""
+    until: float = Field(default=0.8, gt=0, le=1)
+    """Share of the run's epochs after which all rows are taken."""
+    balanced: bool = True
+    """A lambda for each class, so that each has the share `start` of its rows taken at least."""
+
+
+AnyCurriculum = Off | Curriculum | SelfPaced
+CurriculumPart = Annotated[AnyCurriculum, Field(discriminator="type"), one(AnyCurriculum)]

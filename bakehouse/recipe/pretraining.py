@@ -1,0 +1,87 @@
+"""What the weights are before the first step."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from bakehouse.recipe.checkpoint import CheckpointPart
+from bakehouse.recipe.ingredient import Ingredient, Off, one
+
+
+class Transfer(Ingredient):
+    """The first layers begin as those of another run, the others at random; then all are trained.
+
+    A layer is a convolution, a fully-connected or a recurrent layer with the norms that follow it, their gamma, beta
+    and moving averages included, counted in the plan's order; activation and dropout are this recipe's own. The
+    optimizer starts anew.
+
+    Default: all layers but the output layer, which knows the other run's classes, and none frozen: a start from almost
+    any number of layers, all trained on, gave better networks than a start at random.
+
+    Trap: inputs are normalised with the numbers that the other run was fitted with, not with this data set's. The
+    copied weights expect them; `dataset.normalization` becomes the other run's, and another one is refused.
+
+    Trap: frozen layers halfway up a network had learnt to work with those above them, which begin anew.
+
+    Yosinski et al. 2014, arXiv 1411.1792.
+    """
+
+    type: Literal["transfer"] = "transfer"
+    checkpoint: CheckpointPart
+    """Whose layers."""
+    layers: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
+    """How many, from the input on; null is all but the output layer. They must be of the same kind and size in both
+    models. `all` needs the same classes in the same order; of a regression, the output layer brings along the mean
+    and the deviation of the other run's targets, by which targets are then standardised."""
+    freeze: bool = False
+    """Leave the copied layers as they are: no step, decay, noise or constraint moves them, and their norms use and
+    keep their moving averages, also in training. Dropout inside them stays as the recipe says."""
+
+
+class Hints(Ingredient):
+    """FitNets: a thin and deep student first learns what a layer of a trained teacher says, then the task.
+
+    Stage 1 lowers `1/2 ||u(x) - r(v(x))||^2`, summed over the features and averaged over the rows, where u is the
+    teacher's hint layer, v the student's guided layer and r a regressor with the hint layer's nonlinearity (a maxout of
+    as many pieces for maxout): a convolution without padding whose filters are as large as the guided map is larger
+    than the hint map, plus 1, or a fully-connected layer. It moves the student's layers up to the guided one and r, by
+    RMSprop and nothing else of the recipe but its data, batches, augmentation, dropout and precision; the weights with
+    the least loss on validation are kept, r is thrown away. Its epochs come before the run's and are not counted in
+    `epochs`; each is told as a diagnostic `hints`. Stage 2 is the run with `lambda H(softmax(z_t / T), softmax(z_s /
+    T))` added to its loss, without a factor T^2; lambda goes from `coefficient` to `final_coefficient` in a straight
+    line over the run's epochs. The teacher evaluates, and sees the student's inputs in its own normalization. It needs
+    inputs of the same shape and units, and the same classes in the same order where lambda is not 0.
+
+    A layer is a convolution or a fully-connected layer with the norm and activation behind it, counted in the plan's
+    order as for `transfer`; what it says is what its activation says. A guided layer too deep leaves the student too
+    little freedom, so the middle layers are the default. Romero et al. 2015, arXiv 1412.6550.
+    """
+
+    main: ClassVar[str | None] = "teacher"
+
+    type: Literal["hints"] = "hints"
+    teacher: CheckpointPart
+    """Whose layer."""
+    hint_layer: int | None = Field(default=None, ge=1)
+    """Of the teacher, from 1 at the inputs; by default the middle one of those before the output layer, the earlier of
+    two."""
+    guided_layer: int | None = Field(default=None, ge=1)
+    """Of the student; its map must be at least as large as the hint. By default the middle one."""
+    epochs: int = Field(default=10, ge=1, le=100_000)
+    """Of stage 1, at most (500 in the paper)."""
+    patience: int = Field(default=5, ge=1, le=100_000)
+    """Epochs of stage 1 without a lower loss on validation before it ends (100 in the paper)."""
+    lr: float = Field(default=0.005, gt=0, le=1000)
+    """Of stage 1 (0.005 for CIFAR-10 and 0.0005 for MNIST in the paper's code)."""
+    alpha: float = Field(default=0.9, ge=0, lt=1)
+    """RMSprop's decay of the mean squared gradient in stage 1."""
+    temperature: float = Field(default=3.0, gt=0, le=1000)
+    """T of stage 2."""
+    coefficient: float = Field(default=4.0, ge=0, le=1e6)
+    """lambda in the run's first epoch."""
+    final_coefficient: float = Field(default=1.0, ge=0, le=1e6)
+    """lambda in its last epoch, if it does not stop before."""
+
+
+AnyPretraining = Off | Transfer | Hints
+Pretraining = Annotated[AnyPretraining, Field(discriminator="type"), one(AnyPretraining)]

@@ -1,0 +1,319 @@
+"""What cannot be trained is refused; what nearly cannot is taken."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from bakehouse.plan.card import Column, DatasetCard, Target
+from bakehouse.plan.checks.checks import CHECKS, LAYER_CHECKS
+from bakehouse.plan.checks.sequences import INSIDE_CELLS
+from bakehouse.plan.defaults import fill_in
+from bakehouse.plan.plan import grow, resolve
+from bakehouse.plan.splits import split_sizes
+from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.read import read_recipe
+from tests.plan.cards import SAVED, Document, columns_card, image_card, planned, sequence_card, table_card
+
+SMALL, ROWS, NUMBERS, STEPS = image_card(side=8), table_card(rows=1000), table_card(classes=None), sequence_card()
+
+AFTER: Document = {"type": "batch_norm", "placement": "after_activation"}
+CROSS = "cross_iteration_batch_norm"
+IN_BLOCK = {"type": "dropout", "placement": "block_before_norm"}
+IN_FRONT = {"type": "dropout", "placement": "input"}
+PENALIZED: Document = {"architecture": "linear", "regularizer": "dropout_penalty"}
+HINTS = {"type": "hints", "teacher": SAVED}
+TAUGHT = {"distillation": {"teacher": SAVED}}
+
+
+GAIN = {"id": "houses", "target": "gain"}
+COLUMNS = columns_card()
+COLUMNS = COLUMNS.model_copy(
+    update={"columns": (*(COLUMNS.columns or ()), Column(name="gain", kind="number", minimum=-1, maximum=1))}
+)
+
+
+PARITY = Target(name="parity", task="classification", classes=("even", "odd"))
+BOTH = image_card(side=8).model_copy(update={"targets": (PARITY, Target(name="gain", task="regression", minimum=-1))})
+ALONE: dict[str, Document] = {
+    "/augmentation/0": {"augmentation": "mixup"},
+    "/augmentation/1": {"augmentation": ["input_noise", "cutmix"]},
+    "/regularizer/0": {"architecture": "linear", "regularizer": "dropout_penalty"},
+}
+"""What knows one target, with and without more of them."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A check with a recipe that it refuses and a near one that it takes."""
+
+    check: str
+    refused: Document
+    taken: Document
+    pointer: str
+    allowed: tuple[str, ...] | None = None
+    card: DatasetCard = ROWS
+
+
+CASES = [
+    Case("images_where_needed", {"architecture": "cnn"}, {"architecture": "mlp"}, "/architecture/type",
+         ("linear", "mlp")),
+    Case("augmentation_fits_samples", {"augmentation": ["input_noise", "random_crop"]}, {"augmentation": "input_noise"},
+         "/augmentation/1", ("input_noise", "mixup")),
+    Case("augmentation_fits_samples", {"augmentation": "cutmix"}, {"augmentation": "mixup"}, "/augmentation/0",
+         ("input_noise", "mixup")),
+    Case("augmentation_fits_samples", {"augmentation": "cutout"}, {}, "/augmentation/0", ("input_noise", "mixup"),
+         table_card().model_copy(update={"kind": "sequence", "shape": (12, 3)})),
+    Case("augmentation_leaves_pixels", {"augmentation": {"type": "random_crop", "padding": 8}},
+         {"augmentation": {"type": "random_crop", "padding": 7}}, "/augmentation/0/padding", ("< 8",), SMALL),
+    Case("augmentation_leaves_pixels", {"augmentation": {"type": "cutout", "size": 9}},
+         {"augmentation": {"type": "cutout", "size": 8}}, "/augmentation/0/size", ("<= 8",), SMALL),
+    Case("scales_cover_the_window", {"augmentation": {"type": "scale_crop", "low": 7}},
+         {"augmentation": {"type": "scale_crop", "low": 8}}, "/augmentation/0/low", (">= 8",), SMALL),
+    Case("scales_cover_the_window", {"augmentation": {"type": "scale_crop", "low": 12, "high": 11}},
+         {"augmentation": {"type": "scale_crop", "low": 12, "high": 12}}, "/augmentation/0/high", (">= 12",), SMALL),
+    Case("colors_are_there", {"augmentation": {"type": "color_jitter", "saturation": 0.1}},
+         {"augmentation": "color_jitter"}, "/augmentation/0/saturation", ("0",), image_card(channels=1)),
+    Case("colors_are_there", {"augmentation": {"type": "color_jitter", "hue": 0.1}},
+         {"augmentation": {"type": "color_jitter", "hue": 0}}, "/augmentation/0/hue", ("0",), image_card(channels=4)),
+    Case("mixed_once", {"augmentation": ["mixup", "cutmix"]}, {"augmentation": "cutmix"}, "/augmentation/1", None,
+         SMALL),
+    Case("loss_fits_target", {"objective": "squared_error"}, {"objective": "cross_entropy"}, "/objective/loss",
+         ("cross_entropy",)),
+    Case("loss_fits_target", {"objective": "cross_entropy"}, {}, "/objective/loss",
+         ("squared_error", "poisson"), NUMBERS),
+    Case("loss_fits_target", {"objective": "binary_cross_entropy"}, {}, "/objective/loss", ("cross_entropy",)),
+    Case("loss_fits_target", {"objective": "poisson"}, {"objective": "binary_cross_entropy"}, "/objective/loss",
+         ("cross_entropy", "binary_cross_entropy"), table_card(classes=2)),
+    Case("counts_are_not_negative", {"dataset": GAIN, "objective": "poisson"},
+         {"dataset": {"id": "houses", "target": "price"}, "objective": "poisson"}, "/objective/loss",
+         ("squared_error",), COLUMNS),
+    Case("penalty_fits_model", {"regularizer": ["l2", "dropout_penalty"]},
+         {"architecture": "linear", "regularizer": ["l2", "dropout_penalty"]}, "/regularizer/1",
+         ("architecture linear",)),
+    Case("penalty_fits_model", {"architecture": "linear", "regularizer": "dropout_penalty", "dropout": 0.1},
+         {"architecture": "linear", "regularizer": "dropout_penalty"}, "/regularizer/0"),
+    Case("smoothing_fits", {"objective": {"label_smoothing": 0.1}}, {}, "/objective/label_smoothing", None, NUMBERS),
+    Case("smoothing_fits", {"objective": {"label_smoothing": {"epsilon": 0.9, "spread": "wrong_classes"}}},
+         {"objective": {"label_smoothing": {"epsilon": 0.89, "spread": "wrong_classes"}}},
+         "/objective/label_smoothing/epsilon", ("< 0.9",)),
+    Case("attack_has_a_range", {"objective": {"adversarial": {"unit": "range"}}}, {"objective": {"adversarial": 0.1}},
+         "/objective/adversarial/unit", ("normalized",)),
+    Case("attack_has_a_range", {"objective": {"adversarial": {"unit": "range"}}, "architecture": "rnn"},
+         {"objective": {"adversarial": {"unit": "normalized"}}, "architecture": "rnn"}, "/objective/adversarial/unit",
+         ("normalized",), STEPS),
+    Case("penalty_sees_what_is_trained", {**PENALIZED, "objective": {"adversarial": {"weight": 1}}},
+         {**PENALIZED, "objective": {"adversarial": {"weight": 0.9}}}, "/objective/adversarial/weight", ("< 1",)),
+    Case("one_teacher", {"objective": TAUGHT, "pretraining": HINTS}, {"objective": TAUGHT}, "/objective/distillation",
+         ("null",), table_card()),
+    Case("teachers_have_classes", {"objective": TAUGHT}, {}, "/objective/distillation", ("null",), NUMBERS),
+    Case("teachers_have_classes", {"pretraining": {**HINTS, "coefficient": 0}},
+         {"pretraining": {**HINTS, "coefficient": 0, "final_coefficient": 0}}, "/pretraining/final_coefficient", ("0",),
+         NUMBERS),
+    Case("teachers_have_classes", {"pretraining": {**HINTS, "final_coefficient": 0}},
+         {"pretraining": {**HINTS, "coefficient": 0, "final_coefficient": 0}}, "/pretraining/coefficient", ("0",),
+         NUMBERS),
+    Case("task_losses_fit", {"objective": {"tasks": {"target": "parity", "loss": "squared_error"}}},
+         {"objective": {"tasks": {"target": "parity", "loss": "binary_cross_entropy"}}}, "/objective/tasks/0/loss",
+         ("cross_entropy", "binary_cross_entropy"), BOTH),
+    Case("task_losses_fit", {"objective": {"tasks": ["parity", {"target": "gain", "loss": "poisson"}]}},
+         {"objective": {"tasks": ["parity", "gain"]}}, "/objective/tasks/1/loss", ("squared_error",), BOTH),
+    Case("smoothing_fits_tasks",
+         {"objective": {"label_smoothing": {"epsilon": 0.5, "spread": "wrong_classes"}, "tasks": "parity"}},
+         {"objective": {"label_smoothing": {"epsilon": 0.49, "spread": "wrong_classes"}, "tasks": ["parity", "gain"]}},
+         "/objective/label_smoothing/epsilon", ("< 0.5",), BOTH),
+    *[Case("tasks_fit_ingredients", {**document, "objective": {"tasks": "parity"}}, document, pointer, None, BOTH)
+      for pointer, document in ALONE.items()],
+    Case("monitor_exists", {"objective": {"tasks": "parity"}, "evaluation": "validation_gain_r2"},
+         {"objective": {"tasks": "gain"}, "evaluation": "validation_gain_r2"}, "/evaluation/monitor",
+         ("validation_loss", "validation_accuracy", "validation_main_loss", "validation_parity_loss",
+          "validation_parity_accuracy"), BOTH),
+    Case("monitor_exists", {"evaluation": "validation_accuracy"}, {"evaluation": "validation_r2"},
+         "/evaluation/monitor", ("validation_loss", "validation_mean_absolute_error", "validation_r2"), NUMBERS),
+    Case("dropout_has_a_place", {"dropout": {"type": "dropout", "placement": "block_before_conv"}},
+         {"dropout": {"type": "dropout", "placement": "classifier"}}, "/dropout/0/placement",
+         ("hidden", "input", "classifier")),
+    Case("dropout_has_a_place", {"dropout": [0.5, {"type": "dropout", "rate": 0.1, "placement": "hidden"}]},
+         {"dropout": [0.5, {"type": "vanilla_dropout", "rate": 0.1, "placement": "hidden"}]}, "/dropout/1"),
+    Case("norm_order_is_free", {"architecture": "wide_resnet", "norm": AFTER},
+         {"architecture": "resnet", "norm": AFTER}, "/norm/placement", ("before_activation",), SMALL),
+    Case("norm_order_is_free", {"architecture": "densenet", "norm": AFTER}, {"architecture": "densenet"},
+         "/norm/placement", ("before_activation",), SMALL),
+    Case("norm_order_is_free", {"architecture": "preresnet", "norm": AFTER}, {"architecture": "resnext", "norm": AFTER},
+         "/norm/placement", ("before_activation",), SMALL),
+    Case("regularizers_once", {"regularizer": ["l1", "l2", "l1"]}, {"regularizer": ["l1", "l2"]}, "/regularizer/2"),
+    Case("warmup_ends", {"epochs": 3, "schedule": {"type": "cosine", "warmup_epochs": 3.5}},
+         {"epochs": 3, "schedule": {"type": "cosine", "warmup_epochs": 3}}, "/schedule/warmup_epochs", ("<= 3",)),
+    Case("warmup_ends", {"epochs": 3, "schedule": {"type": "plateau", "warmup_epochs": 3.5}},
+         {"epochs": 3, "schedule": "one_cycle"}, "/schedule/warmup_epochs", ("<= 3",)),
+    Case("stopping_fits_monitor", {"early_stopping": "generalization_loss", "evaluation": "validation_accuracy"},
+         {"early_stopping": "successive_increases", "evaluation": "validation_accuracy"}, "/evaluation/monitor",
+         ("validation_loss",)),
+    Case("stopping_fits_monitor", {"early_stopping": "progress_quotient", "evaluation": "validation_r2"},
+         {"early_stopping": "progress_quotient", "evaluation": "validation_mean_absolute_error"}, "/evaluation/monitor",
+         ("validation_loss", "validation_mean_absolute_error"), NUMBERS),
+    Case("batches_have_statistics", {"norm": "batch_norm", "batch_size": 1}, {"norm": "layer_norm", "batch_size": 1},
+         "/batch_size", ("2", "4")),
+    Case("batches_have_statistics", {"norm": "batch_norm", "batch_size": 9}, {"norm": "batch_norm", "batch_size": 10},
+         "/batch_size", ("8", "10")),
+    Case("batches_have_statistics", {"norm": "batch_renorm", "batch_size": 9},
+         {"norm": "batch_renorm", "batch_size": 10}, "/batch_size", ("8", "10")),
+    Case("batches_have_statistics", {"norm": CROSS, "batch_size": 9}, {"norm": CROSS, "batch_size": 10},
+         "/batch_size", ("8", "10")),
+    Case("self_pace_has_epochs", {"curriculum": "self_paced", "epochs": 1}, {"curriculum": "self_paced", "epochs": 2},
+         "/curriculum/warmup_epochs", ("< 0.8",)),
+    Case("norm_is_not_compiled", {"norm": CROSS, "compile": "on"}, {"norm": "batch_norm", "compile": "on"}, "/compile",
+         ("auto", "off")),
+    Case("norm_follows_weights", {"architecture": "preresnet", "norm": CROSS},
+         {"architecture": "resnet", "norm": CROSS}, "/norm/type",
+         ("batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm"), SMALL),
+    Case("norm_follows_weights", {"architecture": "densenet", "norm": CROSS}, {"architecture": "fitnet", "norm": CROSS},
+         "/norm/type", ("batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm"), SMALL),
+    Case("norm_follows_weights", {"architecture": "resnext", "norm": CROSS, "dropout": IN_BLOCK},
+         {"architecture": "resnext", "norm": CROSS, "dropout": {**IN_BLOCK, "placement": "block_before_conv"}},
+         "/dropout/0/placement", ("classifier", "block_before_conv", "input"), SMALL),
+    Case("norm_follows_weights", {"norm": CROSS, "dropout": [IN_FRONT, "drop_connect"]},
+         {"norm": CROSS, "dropout": [0.5, {"type": "drop_connect", "placement": "classifier"}]},
+         "/dropout/1/placement", ("classifier",)),
+    Case("groups_divide", {"architecture": {"type": "mlp", "hidden": [12, 16]}, "norm": "group_norm"},
+         {"architecture": {"type": "mlp", "hidden": [24, 16]}, "norm": "group_norm"}, "/norm/num_groups",
+         ("1", "2", "4")),
+    Case("dropout_has_a_place",
+         {"architecture": "resnet", "dropout": {"type": "spatial_dropout", "placement": "hidden"}},
+         {"architecture": "resnet", "dropout": "spatial_dropout"}, "/dropout/0/placement",
+         ("block_before_conv", "block_before_norm", "input"), SMALL),
+    Case("dropout_has_layers",
+         {"architecture": {"type": "cnn", "hidden": []}, "dropout": ["drop_connect", "spatial_dropout"]},
+         {"architecture": "cnn", "dropout": ["drop_connect", "spatial_dropout"]}, "/dropout/0/placement",
+         ("classifier",), SMALL),
+    Case("norm_leaves_drop_connect_its_activation", {"norm": "layer_norm", "dropout": "drop_connect"},
+         {"norm": "layer_norm", "dropout": {"type": "drop_connect", "placement": "classifier"}}, "/norm/placement",
+         ("after_activation",)),
+    Case("norm_leaves_drop_connect_its_activation", {"norm": "batch_norm", "dropout": "drop_connect"},
+         {"norm": {"type": "batch_norm", "placement": "after_activation"}, "dropout": "drop_connect"},
+         "/norm/placement", ("after_activation",)),
+    Case("dropout_has_a_place", {"dropout": {"type": "drop_connect", "placement": "hidden"}, "architecture": "linear"},
+         {"dropout": "drop_connect", "architecture": "linear"}, "/dropout/0/placement", ("classifier",)),
+    Case("dropout_has_layers", {"dropout": "spatial_dropout"}, {"dropout": "gaussian_dropout"}, "/dropout/0/type",
+         ("dropout", "vanilla_dropout", "gaussian_dropout")),
+    Case("dropout_has_layers", {"dropout": "spatial_dropout"},
+         {"dropout": {"type": "spatial_dropout", "placement": "input"}}, "/dropout/0/type",
+         ("dropout", "vanilla_dropout", "gaussian_dropout"), SMALL),
+    Case("norm_has_a_place", {"architecture": "linear", "norm": "layer_norm"}, {"architecture": "linear"},
+         "/norm/type", ("none",)),
+    Case("norms_have_statistics", {"architecture": {"type": "cnn", "hidden": 4}, "norm": "instance_norm"},
+         {"architecture": {"type": "cnn", "hidden": []}, "norm": "instance_norm"}, "/norm/type",
+         ("none", "batch_norm", "layer_norm", "group_norm"), SMALL),
+    Case("norms_have_statistics", {"architecture": {"type": "mlp", "hidden": 8}, "norm": "group_norm"},
+         {"architecture": {"type": "mlp", "hidden": 16}, "norm": "group_norm"}, "/norm/type", ("none", "batch_norm")),
+    Case("norms_have_statistics", {"architecture": {"type": "mlp", "hidden": 1}, "norm": "layer_norm"},
+         {"architecture": {"type": "mlp", "hidden": 1}, "norm": "batch_norm"}, "/norm/type", ("none", "batch_norm")),
+    Case("maps_are_left", {"architecture": {"type": "cnn", "channels": [8] * 4}},
+         {"architecture": {"type": "cnn", "channels": [8] * 3}}, "/architecture/channels",
+         ("at most 3 stages",), SMALL),
+    Case("maps_are_left", {"architecture": {"type": "fitnet", "stages": [4] * 5}},
+         {"architecture": {"type": "fitnet", "stages": [4] * 4}}, "/architecture/stages", ("at most 4 stages",), SMALL),
+    Case("maps_are_left", {"architecture": "densenet"}, {"architecture": "wide_resnet"}, "/architecture/type",
+         ("resnet", "preresnet", "wide_resnet", "resnext"), image_card(side=3)),
+    Case("images_where_needed", {"architecture": "cnn"}, {"architecture": "rnn"}, "/architecture/type",
+         ("linear", "mlp", "rnn"), STEPS),
+    Case("augmentation_fits_samples", {"architecture": "rnn", "augmentation": "horizontal_flip"},
+         {"architecture": "rnn", "augmentation": "input_noise"}, "/augmentation/0", ("input_noise", "mixup"), STEPS),
+    Case("steps_where_needed", {"architecture": "rnn"}, {}, "/architecture/type", ("linear", "mlp")),
+    Case("norm_fits_cell", {"architecture": "rnn", "norm": "instance_norm"},
+         {"architecture": "rnn", "norm": "group_norm"}, "/norm/type", INSIDE_CELLS, STEPS),
+    Case("norm_fits_cell", {"architecture": "rnn", "norm": "cross_iteration_batch_norm"},
+         {"architecture": "rnn", "norm": "batch_norm"}, "/norm/type", INSIDE_CELLS, STEPS),
+    Case("norm_order_is_free", {"architecture": "rnn", "norm": AFTER}, {"architecture": "rnn", "norm": "batch_norm"},
+         "/norm/placement", ("before_activation",), STEPS),
+    Case("groups_divide", {"architecture": {"type": "rnn", "hidden_size": 12}, "norm": "group_norm"},
+         {"architecture": {"type": "rnn", "hidden_size": 24}, "norm": "group_norm"}, "/norm/num_groups",
+         ("1", "2", "3", "4", "6"), STEPS),
+    Case("norms_have_statistics", {"architecture": {"type": "rnn", "hidden_size": 8}, "norm": "group_norm"},
+         {"architecture": {"type": "rnn", "hidden_size": 16}, "norm": "group_norm"}, "/norm/type",
+         ("none", "batch_norm"), STEPS),
+    Case("dropout_has_layers", {"architecture": "rnn", "dropout": "spatial_dropout"},
+         {"architecture": "rnn", "dropout": "gaussian_dropout"}, "/dropout/0/type",
+         ("dropout", "vanilla_dropout", "gaussian_dropout"), STEPS),
+    Case("dropout_has_layers", {"architecture": "rnn", "norm": "layer_norm", "dropout": "drop_connect"},
+         {"architecture": "rnn", "dropout": {"type": "drop_connect", "placement": "classifier"}},
+         "/dropout/0/placement", ("classifier",), STEPS),
+    Case("images_where_needed", {"architecture": "densenet"}, {"architecture": "linear"}, "/architecture/type",
+         ("linear", "mlp")),
+    Case("crops_fit", {"evaluation": {"crops": {}}}, {}, "/evaluation/crops", ("null",)),
+    Case("crops_fit", {"evaluation": {"crops": {}}, "architecture": "rnn"}, {}, "/evaluation/crops", ("null",), STEPS),
+    Case("crops_fit", {"evaluation": {"crops": [8, 7]}}, {"evaluation": {"crops": [8, 9]}},
+         "/evaluation/crops/scales/1", (">= 8",), SMALL),
+    Case("diagnostics_once", {"diagnostics": ["sparsity", {"type": "sparsity", "rows": 8}]},
+         {"diagnostics": ["sparsity", "clean_gap"]}, "/diagnostics/1"),
+    Case("right_and_wrong_exist", {"diagnostics": "inconsistent_samples"}, {"diagnostics": "train_eval_gap"},
+         "/diagnostics/0", ("train_eval_gap", "clean_gap"), NUMBERS),
+    Case("statistics_exist", {"evaluation": {"statistics": "population"}},
+         {"evaluation": {"statistics": "population"}, "norm": "batch_renorm"}, "/evaluation/statistics", ("moving",)),
+    Case("statistics_exist", {"norm": "layer_norm", "diagnostics": ["sparsity", "variance_shift"]},
+         {"norm": "batch_norm", "diagnostics": "variance_shift"}, "/diagnostics/1",
+         ("activation_drift", "train_eval_gap")),
+    Case("statistics_exist", {"architecture": "rnn", "norm": "layer_norm", "diagnostics": "variance_shift"},
+         {"architecture": "rnn", "norm": "batch_norm", "diagnostics": "variance_shift"}, "/diagnostics/0",
+         ("activation_drift", "train_eval_gap"), STEPS),
+    Case("masks_exist", {"evaluation": {"monte_carlo_samples": 20}},
+         {"evaluation": {"monte_carlo_samples": 20}, "dropout": "drop_connect"}, "/evaluation/monte_carlo_samples",
+         ("0",)),
+    Case("activations_saturate", {"diagnostics": "saturation"},
+         {"diagnostics": "saturation", "architecture": {"type": "mlp", "activation": "tanh"}}, "/diagnostics/0",
+         ("sparsity", "gradient_norms")),
+    Case("activations_saturate", {"diagnostics": "saturation", "dropout": "drop_connect",
+                                  "architecture": {"type": "mlp", "activation": "tanh"}},
+         {"diagnostics": "sparsity", "dropout": "drop_connect"}, "/diagnostics/0", ("sparsity", "gradient_norms")),
+]  # fmt: skip
+
+cases = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}-{CASES.index(case)}")
+
+
+@cases
+def test_the_impossible_is_refused(case: Case) -> None:
+    with pytest.raises(RecipeInvalid) as refused:
+        planned(case.refused, case.card)
+    [problem] = refused.value.problems
+    assert (problem.pointer, problem.code, problem.allowed) == (case.pointer, "conflict", case.allowed)
+
+
+@cases
+def test_what_is_only_near_is_taken(case: Case) -> None:
+    planned(case.taken, case.card)
+
+
+def by_check(document: Document, card: DatasetCard) -> dict[str, list[Problem]]:
+    """What each check says by itself."""
+    recipe = read_recipe({"dataset": card.id, "architecture": "mlp", **document})
+    data, sizes = resolve(recipe, card), split_sizes(card.counts, recipe.dataset.validation_fraction)
+    recipe = fill_in(recipe, data)
+    early = {check.__name__: list(check(recipe, data, sizes)) for check in CHECKS}
+    if any(early.values()):
+        return early
+    root = grow(recipe, data)
+    return {check.__name__: list(check(recipe, root)) for check in LAYER_CHECKS}
+
+
+@cases
+def test_it_is_that_check_that_refuses(case: Case) -> None:
+    assert [name for name, problems in by_check(case.refused, case.card).items() if problems] == [case.check]
+
+
+def test_every_check_has_a_case() -> None:
+    assert {case.check for case in CASES} == {check.__name__ for check in (*CHECKS, *LAYER_CHECKS)}
+
+
+def test_problems_of_one_look_come_together() -> None:
+    with pytest.raises(RecipeInvalid) as refused:
+        planned({"architecture": "cnn", "evaluation": "validation_r2", "regularizer": ["l1", "l1"]})
+    assert len(refused.value.problems) == 3
+
+
+def test_the_last_batch_may_have_two_rows() -> None:
+    assert planned({"norm": "batch_norm", "batch_size": 638}, ROWS).sizes.train % 638 == 2
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.check == "batches_have_statistics"])
+def test_the_batch_sizes_that_are_offered_are_taken(case: Case) -> None:
+    for size in case.allowed or ():
+        planned({"norm": "batch_norm", "batch_size": int(size)}, case.card)

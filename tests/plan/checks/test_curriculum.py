@@ -1,0 +1,35 @@
+"""A trained model tells hard rows from easy ones only where it knows such rows."""
+
+import pytest
+
+from bakehouse.plan.card import DatasetCard
+from bakehouse.recipe.problems import RecipeInvalid
+from tests.plan.cards import SAVED, Document, columns_card, image_card, planned, table_card
+
+SCORED: Document = {"curriculum": {"type": "curriculum", "scorer": {"type": "teacher", "teacher": SAVED}}}
+
+
+def test_a_teacher_of_such_rows_is_taken() -> None:
+    assert planned(SCORED).recipe.curriculum.type == "curriculum"
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        (image_card(), "its inputs are 64"),
+        (table_card(features=63), "its inputs are 64, and these are 63"),
+        (table_card(classes=9), "it knows 10 classes, and this set has 9"),
+        (table_card(classes=None), "it predicts classes, not numbers"),
+    ],
+)
+def test_a_teacher_of_others_is_refused(card: DatasetCard, says: str) -> None:
+    with pytest.raises(RecipeInvalid) as refused:
+        planned(SCORED, card)
+    [problem] = refused.value.problems
+    assert problem.pointer == "/curriculum/scorer/teacher"
+    assert says in problem.message
+
+
+def test_what_names_no_teacher_asks_for_none() -> None:
+    document: Document = {"dataset": {"id": "houses", "target": "price"}, "curriculum": "curriculum"}
+    assert planned(document, columns_card()).recipe.curriculum.type == "curriculum"

@@ -1,0 +1,73 @@
+"""What docstrings of ingredients must say."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from bakehouse.recipe.dataset import Dataset
+from bakehouse.recipe.described import CODE, described
+from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.objective import Objective
+from bakehouse.recipe.read import variants
+from bakehouse.recipe.recipe import Recipe
+
+NO_TECHNIQUE = (Off, Dataset, Objective)
+"""Parts of the language that are no one's invention."""
+
+
+def inside(kind: type[Ingredient]) -> Iterator[type[Ingredient]]:
+    """All ingredients that a recipe may hold."""
+    for field in kind.model_fields.values():
+        for inner in variants(field.annotation).values():
+            yield inner
+            yield from inside(inner)
+
+
+KINDS = list(dict.fromkeys(inside(Recipe)))
+kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+@kinds
+def test_every_ingredient_has_a_sentence_and_a_source(kind: type[Ingredient]) -> None:
+    said = described(kind)
+    assert said.sentence.endswith(".")
+    is_technique = kind not in NO_TECHNIQUE and "sha256" not in kind.model_fields
+    assert bool(said.sources) == is_technique
+
+
+@kinds
+def test_formulas_stand_in_backticks(kind: type[Ingredient]) -> None:
+    prose = CODE.sub("", inspect.getdoc(kind) or "")
+    assert re.findall(r" (?:=|<-|~) ", prose) == []
+
+
+@kinds
+def test_every_field_says_what_it_means(kind: type[Ingredient]) -> None:
+    fields = {name: field.description for name, field in kind.model_fields.items() if name != "type"}
+    assert [name for name, meaning in fields.items() if not meaning] == []
+
+
+class Loaf(Ingredient):
+    """Bakes what rises: `y = flour + water`. It takes time.
+
+    Default: an hour, as in Baker et al. 2001.
+
+    Trap: `the oven` must be hot.
+
+    Miller & Baker 1998, Bread 3, section 2.
+    """
+
+    main: ClassVar[str | None] = None
+
+
+def test_a_docstring_is_read_in_its_parts() -> None:
+    said = described(Loaf)
+    assert said.sentence == "Bakes what rises: `y = flour + water`."
+    assert said.text == "It takes time."
+    assert said.formulas == ("y = flour + water",)
+    assert said.sources == ("Baker et al. 2001", "Miller & Baker 1998, Bread 3, section 2")
+    assert said.default == "An hour, as in Baker et al. 2001."
+    assert said.traps == ("`the oven` must be hot.",)

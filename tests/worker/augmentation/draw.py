@@ -1,0 +1,13 @@
+"""Generators and images."""
+
+import torch
+from torch import Generator, Tensor
+
+
+def generator(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def pictures(*shape: int, seed: int = 0) -> Tensor:
+    """Of 256 levels, between 0 and 1."""
+    return torch.randint(0, 256, shape, generator=generator(seed)) / 255

@@ -1,0 +1,138 @@
+"""Diagnostics against numbers computed by hand; above all, that they change nothing."""
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from bakehouse.recipe.diagnostics import AnyDiagnostic
+from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, finished, gone_on, interrupted, training_of
+from worker.happenings import DiagnosticLog
+
+EVERY = [kind.model_fields["type"].default for kind in get_args(AnyDiagnostic)]
+WITHOUT_SIGMOID = [name for name in EVERY if name != "saturation"]
+WITHOUT_STATISTICS = [name for name in WITHOUT_SIGMOID if name != "variance_shift"]
+TANH: Document = {"architecture": {"type": "cnn", "channels": [4], "hidden": [], "activation": "tanh"}}
+NORMS = ["batch_norm", "batch_renorm", "cross_iteration_batch_norm", "layer_norm", "instance_norm", "group_norm"]
+DROPOUTS: list[Any] = [
+    "dropout", "vanilla_dropout", "spatial_dropout", "gaussian_dropout", "uout", "gaussian_noise",
+    {"type": "drop_connect", "placement": "classifier"},
+]  # fmt: skip
+SLOW: Document = {"type": "batch_norm", "momentum": 0.01}
+
+
+def diagnosed(document: Document, *names: str, rows: int | str = "all") -> dict[str, dict[str, Any]]:
+    """What is found at the end of the last epoch."""
+    diagnostics = [{"type": name, "rows": rows} for name in names]
+    told = training_of({**document, "diagnostics": diagnostics}).run()
+    return {item.name: item.values for item in told if isinstance(item, DiagnosticLog)}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**PICTURES, **TANH, "diagnostics": EVERY},
+        *[
+            {**PICTURES, "norm": norm, "dropout": dropout, "augmentation": "cutmix", "diagnostics": WITHOUT_STATISTICS}
+            for norm, dropout in zip(["batch_norm", *NORMS], DROPOUTS, strict=True)
+        ],
+        {**PICTURES, "norm": "batch_renorm", "diagnostics": WITHOUT_SIGMOID},
+        {**PICTURES, "evaluation": {"statistics": "population"}, "diagnostics": WITHOUT_SIGMOID},
+        {**PICTURES, "objective": {"adversarial": {"steps": 2}}, "precision": "bfloat16", "diagnostics": "clean_gap"},
+        {**FLOWERS, "dropout": "drop_connect", "regularizer": "weight_noise", "diagnostics": WITHOUT_STATISTICS},
+        {**PICTURES, "objective": {"tasks": "parity"}, "diagnostics": WITHOUT_SIGMOID},
+        {**PATIENTS, "dropout": 0.3, "diagnostics": ["train_eval_gap", "gradient_norms", "clean_gap"]},
+    ],
+    ids=lambda document: " ".join(map(str, (document.get("norm"), document.get("dropout")))),
+)
+def test_they_change_nothing(document: Document) -> None:
+    without, outcome = finished(training_of({**document, "diagnostics": []})), finished(training_of(document))
+    names = [item["name"] for item in outcome.told if "values" in item]
+    epochs = sum("is_best" in item for item in outcome.told)
+    assert len(names) == epochs * len(set(names)) > 0
+    assert tuple(item for item in outcome.told if "values" not in item) == without.told
+    assert outcome.weights == without.weights
+    assert outcome.best_weights == without.best_weights
+    outcome.state.pop("drift")
+    assert outcome.state == without.state
+
+
+@pytest.mark.parametrize("unit", range(4, 75, 10))
+def test_killed_anywhere_they_are_told_once_and_are_the_same(unit: int) -> None:
+    document: Document = {**PICTURES, **TANH, "diagnostics": [{"type": name, "rows": 80} for name in EVERY]}
+    assert gone_on(document, *interrupted(document, unit)) == finished(training_of(document))
+
+
+def test_they_follow_their_epoch_in_the_order_of_the_recipe() -> None:
+    names = ["sparsity", "clean_gap"]
+    told = finished(training_of({**FLOWERS, "diagnostics": names, "epochs": 2})).told
+    marks = [item.get("name") or ("epoch" if "is_best" in item else "step") for item in told[:-1]]
+    assert marks == [*["step"] * 3, "epoch", *names] * 2
+    places = [(item["epoch"], item["step"]) for item in told if "values" in item]
+    assert places == [(1, 3)] * 2 + [(2, 6)] * 2
+
+
+def test_without_anything_random_both_modes_are_one() -> None:
+    found = diagnosed({**FLOWERS, "norm": "layer_norm"}, "train_eval_gap", "inconsistent_samples", "clean_gap")
+    gap = found["train_eval_gap"]
+    assert gap["train_mode_loss"] == gap["eval_mode_loss"]
+    assert found["inconsistent_samples"]["only_in_training"] == found["inconsistent_samples"]["only_in_evaluation"] == 0
+    assert found["clean_gap"]["gap"] == pytest.approx(0, abs=1e-6)
+    assert found["clean_gap"]["train_clean_loss"] == pytest.approx(gap["eval_mode_loss"], rel=1e-6)
+
+
+def test_both_tell_the_gap_of_a_batch_norm_that_lags() -> None:
+    found = diagnosed({**PICTURES, "norm": SLOW, "epochs": 8}, "train_eval_gap", "inconsistent_samples")
+    gap, samples = found["train_eval_gap"], found["inconsistent_samples"]
+    assert gap["eval_mode_loss"] > gap["train_mode_loss"]
+    assert samples["only_in_training"] > 0
+    shares = samples["only_in_training_share"] - samples["only_in_evaluation_share"]
+    assert gap["train_mode_accuracy"] - gap["eval_mode_accuracy"] == pytest.approx(shares)
+    assert samples["only_in_training"] == round(samples["only_in_training_share"] * samples["rows"])
+    assert len(samples["only_in_training_rows"]) == min(20, samples["only_in_training"])
+
+
+def test_a_regression_is_told_in_the_datas_units() -> None:
+    found = diagnosed({**PATIENTS, "dropout": 0.2}, "train_eval_gap", "clean_gap")
+    assert found["train_eval_gap"]["eval_mode_mean_absolute_error"] > 20
+    assert found["clean_gap"]["train_objective"] == pytest.approx(found["train_eval_gap"]["train_mode_loss"], rel=0.2)
+
+
+def test_smoothing_is_what_the_clean_gap_is_made_of() -> None:
+    document: Document = {**FLOWERS, "objective": {"label_smoothing": 0.3}}
+    training = training_of(document)
+    list(training.run())
+    split = training.data.train
+    with torch.inference_mode():
+        logs = training.model.eval()(split.inputs).double().log_softmax(1)
+    clean = -float(logs[torch.arange(len(logs)), split.targets].mean())
+    smooth = 0.7 * clean - 0.3 * float(logs.mean())
+    found = diagnosed(document, "clean_gap")["clean_gap"]
+    assert found["train_clean_loss"] == pytest.approx(clean, rel=1e-5)
+    assert found["train_objective"] == pytest.approx(smooth, rel=1e-5)
+    assert found["gap"] == pytest.approx(smooth - clean, rel=1e-3)
+
+
+def test_gradient_norms_are_those_of_the_mean_gradient() -> None:
+    document: Document = {**FLOWERS, "architecture": {"type": "mlp", "hidden": [8, 8]}}
+    found = diagnosed(document, "gradient_norms")["gradient_norms"]
+    training = training_of(document)
+    list(training.run())
+    model, split = training.model.double(), training.data.train
+    named = dict(model.named_parameters())
+    loss = torch.nn.functional.cross_entropy(model(split.inputs.double()), split.targets)
+    gradients = torch.autograd.grad(loss, [named[f"{name}.weight"] for name in found["layers"]])
+    lengths = [float(gradient.norm()) for gradient in gradients]
+    assert found["layers"] == ["hidden1.linear", "hidden2.linear", "head"]
+    assert found["norms"] == pytest.approx(lengths, rel=1e-3)
+    assert found["first_to_last"] == pytest.approx(lengths[0] / lengths[-1], rel=1e-3)
+
+
+def test_layers_that_are_frozen_have_no_gradient_to_tell() -> None:
+    training = training_of({**FLOWERS, "diagnostics": "gradient_norms"})
+    training.model.get_submodule("hidden1").requires_grad_(False)
+    assert training.diagnostics is not None
+    told = [item for item in training.run() if isinstance(item, DiagnosticLog)]
+    assert told[-1].values["layers"] == ["head"]
+    assert np.isfinite(told[-1].values["norms"]).all()

@@ -1,0 +1,85 @@
+"""Whatever the description of the language allows is refused with reasons, or trains."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from jsonpointer import JsonPointer, JsonPointerException
+
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.read import read_recipe
+from tests.recipe.posted import posted
+from tests.worker import tiny
+from tests.worker.small_sets import shrunk
+from tests.worker.tiny import Document, planned, training_of
+from tests.worker.variants import BASES, source
+from worker.happenings import NonFinite
+
+MOST_FLOPS = 10**8
+"""Of a step. Larger models say nothing more."""
+UNITS = 6
+"""Of work: two steps, or more where validations come between them."""
+
+sets = sorted({planned(base).card.id for base in BASES})
+datasets = st.sampled_from(sets) | st.fixed_dictionaries(
+    {"id": st.sampled_from(sets), "normalization": st.sampled_from(["none", "standardize", "min_max"])}
+)
+documents = st.builds(
+    # A compiler costs half a minute.
+    lambda drawn, dataset: {**drawn, "dataset": dataset, "compile": "off"},
+    posted({"SavedCheckpoint": st.deferred(lambda: st.just(source()))}),
+    datasets,
+)
+
+
+@pytest.fixture(scope="module")
+def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A few rows of each set that comes with the package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny, "BUILTIN", shrunk(sets, tmp_path_factory.mktemp("sets")))
+        yield
+
+
+def is_there(problem: Problem, document: Any) -> bool:
+    """Whether what is wrong, or what should hold what is missing, is in a document."""
+    pointer = problem.pointer.rpartition("/")[0] if problem.code == "missing" else problem.pointer
+    try:
+        JsonPointer(pointer).resolve(document)
+    except JsonPointerException:
+        return False
+    return True
+
+
+def plan_of(document: Document) -> Plan | None:
+    """None where it is refused, at places that the document has or that its defaults fill in."""
+    try:
+        return planned(document)
+    except RecipeInvalid as error:
+        refusal = error
+    for problem in refusal.problems:
+        assert is_there(problem, document) or is_there(problem, read_recipe(document).canonical())
+    return None
+
+
+@pytest.mark.usefixtures("small_sets")
+@settings(max_examples=300, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@given(documents)
+def test_whatever_may_be_posted_is_refused_or_trains(document: Document) -> None:
+    plan = plan_of(document)
+    if plan is None:
+        event("refused")
+        return
+    if plan.estimate.flops_per_sample * min(plan.recipe.batch_size, plan.sizes.train) > MOST_FLOPS:
+        event("too large")
+        return
+    try:
+        for _ in islice(training_of(document).run(), UNITS):
+            pass
+    except NonFinite:
+        event("diverged")
+    else:
+        event("trained")

@@ -1,0 +1,27 @@
+"""Numbers for the samples of a batch, from the step's generator."""
+
+import torch
+from torch import Generator, Tensor
+
+
+def uniform(count: int, low: float, high: float, generator: Generator) -> Tensor:
+    """One number between `low` and `high` for each sample."""
+    return low + (high - low) * torch.rand(count, generator=generator, device=generator.device)
+
+
+def whole(count: int, low: int, high: int, generator: Generator) -> Tensor:
+    """One whole number from `low` to `high` for each sample."""
+    return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device)
+
+
+def chosen(count: int, probability: float, generator: Generator) -> Tensor:
+    """True for each sample with this probability."""
+    return torch.rand(count, generator=generator, device=generator.device) < probability
+
+
+def beta(count: int, alpha: float, generator: Generator) -> Tensor:
+    """One number from Beta(alpha, alpha) for each sample."""
+    # In float64: for alpha near 0 both of the underlying gamma variables are often below what a float32 can hold.
+    parameters = torch.full((count, 2), alpha, dtype=torch.float64, device=generator.device)
+    # torch.distributions takes no generator.
+    return torch._sample_dirichlet(parameters, generator)[:, 0].float()  # noqa: SLF001

@@ -1,0 +1,77 @@
+"""Several views of each image, whose probabilities are averaged. He et al. 2016, arXiv 1512.03385, section 3.4."""
+
+from collections.abc import Generator, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.evaluation import Crops
+from worker.evaluation.averaging import Means
+from worker.evaluation.measuring import BATCH_ROWS
+
+Size = tuple[int, int]
+Place = tuple[int, int]
+"""Top and left of a crop."""
+
+RESIZED_BYTES = 64 << 20
+
+
+def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Generator[None, None, Tensor]:
+    """What the whole model answers on average over all crops. Yields after each crop of a batch."""
+    means = []
+    for rows in torch.split(inputs, rows_at_once(inputs, spec)):
+        mean = Means(plan.heads)
+        for crop in crops(rows, spec):
+            with torch.inference_mode():
+                mean.add(model(crop))
+            yield
+        means.append(mean)
+    return torch.cat([mean.outputs() for mean in means])
+
+
+def rows_at_once(images: Tensor, spec: Crops) -> int:
+    """As many as are measured elsewhere; fewer where they would fill the memory at the largest scale."""
+    assert spec.scales is not None, "a canonical recipe names them"
+    _, channels, *sides = images.shape
+    height, width = scaled((sides[0], sides[1]), max(spec.scales))
+    return max(1, min(BATCH_ROWS, RESIZED_BYTES // (4 * channels * height * width)))
+
+
+def crops(images: Tensor, spec: Crops) -> Iterator[Tensor]:
+    """Views of (N, C, H, W) of that same size: at each scale the distinct ones among corners and centre, each also
+    mirrored where the recipe says so."""
+    assert spec.scales is not None, "a canonical recipe names them"
+    height, width = images.shape[2:]
+    for scale in spec.scales:
+        resized = at_scale(images, scale)
+        for top, left in places((resized.shape[2], resized.shape[3]), (height, width)):
+            crop = resized[:, :, top : top + height, left : left + width].contiguous()
+            yield crop
+            if spec.flips:
+                yield crop.flip(3)
+
+
+def at_scale(images: Tensor, scale: int) -> Tensor:
+    """The shorter side resized to `scale`, the longer one in proportion, rounded down; antialiased. Images that have
+    that size stay as they are."""
+    height, width = images.shape[2:]
+    size = scaled((height, width), scale)
+    if size == (height, width):
+        return images
+    return functional.interpolate(images.float(), size, mode="bilinear", antialias=True)
+
+
+def scaled(size: Size, scale: int) -> Size:
+    """Height and width with the shorter of them at `scale`."""
+    shorter = min(size)
+    return size[0] * scale // shorter, size[1] * scale // shorter
+
+
+def places(whole: Size, crop: Size) -> list[Place]:
+    """Corners and centre, those that coincide once. The centre is rounded down, where Python's `round` would go to the
+    even neighbour."""
+    down, right = whole[0] - crop[0], whole[1] - crop[1]
+    corners = [(0, 0), (0, right), (down, 0), (down, right)]
+    return list(dict.fromkeys([*corners, (down // 2, right // 2)]))

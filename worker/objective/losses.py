@@ -1,0 +1,77 @@
+"""Objectives in torch."""
+
+from functools import partial
+from typing import assert_never
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bakehouse.recipe.objective import LabelSmoothing
+from bakehouse.recipe.objective import Objective as ObjectiveSpec
+from worker.types import Objective
+
+
+def objective(spec: ObjectiveSpec) -> Objective:
+    """What a training step lowers: the mean over the batch, without penalties."""
+    smoothing = spec.label_smoothing
+    match spec.loss:
+        case "squared_error":
+            return squared_error
+        case "poisson":
+            return poisson
+        case "binary_cross_entropy":
+            if smoothing is None:
+                return binary_cross_entropy
+            return partial(binary_cross_entropy, epsilon=over_all_classes(smoothing, classes=2))
+        case "cross_entropy":
+            if smoothing is None:
+                return functional.cross_entropy
+            return partial(smoothed_cross_entropy, smoothing=smoothing)
+        case None:
+            raise AssertionError("a canonical recipe names its loss")
+        case _:
+            assert_never(spec.loss)
+
+
+def clean_objective(spec: ObjectiveSpec) -> Objective:
+    """What validation measures: the same loss without smoothing, so that recipes can be compared, of what the whole
+    model answers."""
+    if spec.loss == "poisson":
+        return poisson_of_means
+    return objective(spec.model_copy(update={"label_smoothing": None}))
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """mean (y - t)^2 of outputs (N, 1) and targets (N,)."""
+    return functional.mse_loss(outputs.squeeze(1), targets)
+
+
+def poisson(outputs: Tensor, targets: Tensor) -> Tensor:
+    """mean of exp(y) - t y + t log t - t, of outputs (N, 1) that are logs of means: half the deviance, 0 at best."""
+    logs = outputs.squeeze(1)
+    return (logs.exp() - targets * logs + torch.xlogy(targets, targets) - targets).mean()
+
+
+def poisson_of_means(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The same of the means themselves."""
+    means = outputs.squeeze(1)
+    return (means - torch.xlogy(targets, means) + torch.xlogy(targets, targets) - targets).mean()
+
+
+def binary_cross_entropy(outputs: Tensor, targets: Tensor, *, epsilon: float = 0.0) -> Tensor:
+    """mean of log(1 + exp(y)) - t y of outputs (N, 1), with t = (1 - epsilon) class + epsilon/2."""
+    soft = targets.to(outputs.dtype) * (1 - epsilon) + epsilon / 2
+    return functional.binary_cross_entropy_with_logits(outputs.squeeze(1), soft)
+
+
+def smoothed_cross_entropy(outputs: Tensor, targets: Tensor, *, smoothing: LabelSmoothing) -> Tensor:
+    """Cross-entropy with soft targets."""
+    epsilon = over_all_classes(smoothing, classes=outputs.shape[1])
+    return functional.cross_entropy(outputs, targets, label_smoothing=epsilon)
+
+
+def over_all_classes(smoothing: LabelSmoothing, *, classes: int) -> float:
+    """epsilon/(k - 1) on the wrong classes is epsilon k/(k - 1) spread over all, which is torch's form."""
+    epsilon = smoothing.epsilon
+    return epsilon * classes / (classes - 1) if smoothing.spread == "wrong_classes" else epsilon

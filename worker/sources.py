@@ -1,0 +1,66 @@
+"""The checkpoints that a recipe builds on, read from their files."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors.torch
+
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetError
+from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.recipe.checkpoint import SavedCheckpoint, checkpoints_in
+from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.artifacts import Artifacts, Damaged
+from worker.types import Weights
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model: what it is, and its weights."""
+
+    plan: Plan
+    weights: Weights
+
+
+class SourceLost(Exception):
+    """Weights that were there when the recipe was taken are gone or damaged."""
+
+    def __init__(self, named: SavedCheckpoint, pointer: str, why: Exception) -> None:
+        super().__init__(f"The weights of {named.run} that this run builds on cannot be used: {why}")
+        self.pointer = pointer
+
+
+def read_sources(
+    recipe: Recipe, catalog: Catalog, artifacts_of: Callable[[str], Artifacts], *, wait_seconds: float = 0.0
+) -> dict[str, Source]:
+    """By digest. Raises SourceLost."""
+    sources: dict[str, Source] = {}
+    for pointer, named in checkpoints_in(recipe).items():
+        try:
+            content = read_file(named, artifacts_of(named.run))
+            source = read_recipe(described(content)["recipe"])
+            plan = make_plan(source, catalog.card(source.dataset.id, wait_seconds=wait_seconds))
+        except (OSError, Damaged, DatasetError, RecipeInvalid) as error:
+            raise SourceLost(named, pointer, error) from error
+        sources[named.digest] = Source(plan, safetensors.torch.load(content))
+    return sources
+
+
+def read_file(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
+    """The file's bytes, if they have the digest."""
+    content = artifacts.checkpoint_path(named.run, named.digest).read_bytes()
+    if hashlib.sha256(content).hexdigest() != named.digest:
+        raise Damaged("the file does not have its digest")
+    return content
+
+
+def described(content: bytes) -> dict[str, Any]:
+    """What a file of weights says of itself: its JSON header stands behind 8 bytes with the header's length."""
+    size = int.from_bytes(content[:8], "little")
+    about: dict[str, Any] = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["bakehouse"])
+    return about
