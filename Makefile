@@ -1,20 +1,22 @@
 PYTHON ?= python3
 # uv does not read pip's own setting of extra wheel folders.
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
-.PHONY: demo up test check bench constraints
+.PHONY: demo up test check bench docs constraints
 
 demo: .venv/.home        # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
 up: .venv/.home          # Redis, service and workers until Ctrl-C; state in .bakehouse/
 	@.venv/bin/bakehouse up
 test: check              # everything that is checked
-	@.venv/bin/pytest -q
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
 check: .venv/.dev        # what needs no running code
 	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet . && .venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
 bench: .venv/.dev        # measure beside a plain PyTorch loop
 	@.venv/bin/python -m bench
+docs: .venv/.dev         # docs/ingredients.md, from the classes of the recipe language
+	@.venv/bin/python -m tools.ingredients
 constraints: .venv/.dev  # pin the newest versions; torch stays free for the host's own build
 	@.venv/bin/uv pip compile -qU --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate \
 	    --no-header pyproject.toml | grep -Ev '^(torch|triton|nvidia-|cuda-)' > constraints.txt

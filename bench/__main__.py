@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bench import http, latency, loop
+from bench import http, ingredients, latency, loop
 from bench.report import machine
 
 if __name__ == "__main__":
@@ -12,3 +12,5 @@ if __name__ == "__main__":
     print("\n| what | figure |\n|---|---|")
     latency.main()
     http.main()
+    print()
+    ingredients.main()

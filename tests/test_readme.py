@@ -23,6 +23,9 @@ def blocks(language: str) -> list[str]:
     return [text for kind, text in BLOCKS if kind == language]
 
 
+[CURL] = [text for text in blocks("sh") if "run.json" in text]
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     settings = Settings(home=tmp_path_factory.mktemp("home"), port=0, redis_url=None, data=None, workers=2)
@@ -62,12 +65,17 @@ def test_the_two_commands_are_there(command: str) -> None:
     assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("text", [text for text in blocks("sh") if not text.startswith("make ")])
-def test_shell_blocks_run(text: str, home: Home, folder: Path) -> None:
+def in_shell(text: str, home: Home, folder: Path) -> None:
     execute(["bash", "-euo", "pipefail", "-c"], text, home, folder)
 
 
+@pytest.mark.parametrize("text", [text for text in blocks("sh") if not text.startswith("make ") and text != CURL])
+def test_shell_blocks_run(text: str, home: Home, folder: Path) -> None:
+    in_shell(text, home, folder)
+
+
 def test_curl_downloads_the_best_checkpoint(home: Home, folder: Path) -> None:
+    in_shell(CURL, home, folder)
     run_id = json.loads((folder / "run.json").read_text())["id"]
     with Client(home.url) as client:
         best = client.run(run_id).wait().best_checkpoint()

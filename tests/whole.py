@@ -23,6 +23,7 @@ from bakehouse.runs.ring import Doorbell
 from bakehouse.runs.run import Event, Status
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from service.submit import StoredRuns
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -279,5 +280,6 @@ def start_nursery(settings: Settings) -> "subprocess.Popen[bytes]":
 
 def put(store: Store, settings: Settings, recipe: Document) -> str:
     """Stores a run as the service does, without a ring; its id."""
-    plan = prepare(recipe, Catalog(settings), Limits(parameters=10**9), wait_seconds=LIMIT_SECONDS).plan
+    limits, saved = Limits(parameters=10**9), StoredRuns(store)
+    plan = prepare(recipe, Catalog(settings), limits, saved=saved, wait_seconds=LIMIT_SECONDS).plan
     return store.create(new_run(plan.recipe, advice=(), steps=plan.steps)).run.id
