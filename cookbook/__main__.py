@@ -118,7 +118,7 @@ def spread(values: list[float]) -> str:
 def interval(gains: list[float]) -> str:
     """Mean and 95 % interval of differences between runs of the same seed, by Student's t."""
     mean, half = fmean(gains), t.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5
-    return f"{mean:+.3g} ({mean - half:+.3g} to {mean + half:+.3g})"
+    return "{:+.3g} ({:+.3g} to {:+.3g})".format(*(round(value, 9) + 0.0 for value in (mean, mean - half, mean + half)))
 
 
 if __name__ == "__main__":

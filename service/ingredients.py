@@ -82,15 +82,17 @@ class Ingredients(Model):
 @cache
 def ingredients() -> Ingredients:
     """In the order of the recipe's fields."""
-    families = [name for name, info in Recipe.model_fields.items() if variants(info.annotation)]
-    own = [field for field in fields_of(Recipe) if field.name not in families]
-    return Ingredients(families=tuple(family(name) for name in families), fields=tuple(own))
+    properties = Recipe.model_json_schema(mode="serialization")["properties"]
+    fields = Recipe.model_fields
+    families = [name for name, info in fields.items() if variants(info.annotation)]
+    return Ingredients(
+        families=tuple(family(name, fields[name], properties[name]) for name in families),
+        fields=tuple(field_of(name, fields[name], properties[name]) for name in fields if name not in families),
+    )
 
 
-def family(name: str) -> Family:
+def family(name: str, info: FieldInfo, schema: dict[str, Any]) -> Family:
     """All variants of a field."""
-    info = Recipe.model_fields[name]
-    schema = Recipe.model_json_schema(mode="serialization")["properties"][name]
     return Family(
         name=name,
         several=get_origin(info.annotation) is tuple,

@@ -2,11 +2,13 @@
 """Writes `docs/ingredients.md` from the classes of the recipe language: `make docs`."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from service.ingredients import Family, IngredientField, Variant, ingredients
+from bakehouse.recipe.checkpoint import SavedCheckpoint
+from service.ingredients import Family, IngredientField, Variant, ingredients, variant
 
 PAGE = Path(__file__).parents[1] / "docs" / "ingredients.md"
 HEAD = """\
@@ -15,20 +17,20 @@ HEAD = """\
 Everything that a recipe can be made of, as the program has it: `make docs` writes this page from the classes, and
 `GET /v1/recipes/ingredients` gives the same as JSON. Required are `dataset` and `architecture`; the rest has defaults,
 which the canonical recipe shows. A string stands for a variant with its defaults, a number for the field marked *main*,
-one object for a list of one, null or `"none"` for going without.
+one object for a list of one, null or `"none"` for going without. Under *Advice* are the rules that look at an
+ingredient; a recipe gets what they say where they apply.
 """
-BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-LENGTHS = {"minLength": "at least {} characters", "maxLength": "at most {} characters",
-           "minItems": "at least {}", "maxItems": "at most {}"}  # fmt: skip
+CHECKPOINT = "A checkpoint of another run"
 
 
 def page() -> str:
     """The whole page."""
     made_of = ingredients()
-    lines = [HEAD, "| family | how many | variants |", "|---|---|---|"]
+    lines = [HEAD, "| family | how many | variants and parts |", "|---|---|---|"]
     lines += [row_of(family) for family in made_of.families]
     for family in made_of.families:
         lines += ["", f"## Family `{family.name}`", *section(family)]
+    lines += ["", f"## {CHECKPOINT}", *described(variant(SavedCheckpoint))]
     lines += ["", "## The recipe's own fields", "", *table(made_of.fields, main=None)]
     return "\n".join(lines) + "\n"
 
@@ -37,49 +39,73 @@ def row_of(family: Family) -> str:
     """A family in the first table."""
     number = "a list" if family.several else "one"
     number += ", required" if family.required else ""
-    names = ", ".join(f"[`{variant.type}`](#{variant.type})" for variant in kinds(family) if variant.type)
-    return f"| [`{family.name}`](#family-{family.name}) | {number} | {names} |"
+    names = [kind.type for kind in kinds(family) if kind.type]
+    names += [heading for kind in kinds(family) for heading, _ in parts(family.name, kind)]
+    return f"| {link(f'Family {family.name}', family.name)} | {number} | {', '.join(map(link, names))} |"
+
+
+def link(heading: str, text: str | None = None) -> str:
+    """To a heading of this page, whose anchor is made as GitHub does."""
+    anchor = re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+    return f"[`{text or heading}`](#{anchor})"
 
 
 def kinds(family: Family) -> list[Variant]:
     """Without the one that is none."""
-    return [variant for variant in family.variants if variant.name != "Off"]
+    return [kind for kind in family.variants if kind.name != "Off"]
+
+
+def parts(path: str, whole: Variant) -> Iterator[tuple[str, Variant]]:
+    """The ingredients inside one, each with its heading."""
+    for field in whole.fields:
+        for part in field.variants:
+            if part.name not in ("Off", SavedCheckpoint.__name__):
+                inside = f"{path}.{field.name}"
+                yield f"{inside} {part.type}" if part.type else inside, part
+                yield from parts(inside, part)
 
 
 def section(family: Family) -> Iterator[str]:
-    """A family: what it is by default, and its variants."""
-    if family.default is not None and not isinstance(family.default, list):
-        yield from ("", f"By default `{json.dumps(shortened(family.default))}`.")
-    for variant in kinds(family):
-        yield from described(variant, "###" if variant.type else None)
+    """A family: what it is by default, its variants, and what is inside them."""
+    names = {kind.type for kind in kinds(family)}
+    if names != {None} and not family.required:
+        default = shortened(family.default)
+        yield from ("", "None by default." if default in ("none", []) else f"By default {link(default)}.")
+    for kind in kinds(family):
+        yield from (("", f"### {kind.type}") if kind.type else ())
+        yield from described(kind)
+        for heading, part in parts(family.name, kind):
+            yield from ("", f"{'####' if kind.type else '###'} {heading}", *described(part))
 
 
 def shortened(default: Any) -> Any:
-    """The type alone, where there is one."""
-    return default["type"] if isinstance(default, dict) and "type" in default else default
+    """The type alone, where there is one; fractions to four places."""
+    match default:
+        case {"type": name}:
+            return name
+        case [*items]:
+            return [shortened(item) for item in items]
+        case float():
+            return round(default, 4) or default
+        case _:
+            return default
 
 
-def described(variant: Variant, heading: str | None) -> Iterator[str]:
-    """A variant and the ingredients inside it; without a heading where the family's own serves."""
-    if heading is not None:
-        yield from ("", f"{heading} {variant.type or variant.name}")
-    yield from ("", variant.sentence)
-    if variant.description:
-        yield from ("", variant.description)
-    if variant.default_reason:
-        yield from ("", f"**Default.** {variant.default_reason}")
-    if variant.traps:
-        yield from ("", "**Traps**", "", *(f"- {trap}" for trap in variant.traps))
-    if variant.fields:
-        yield from ("", *table(variant.fields, main=variant.main))
-    if variant.advice:
-        yield from ("", "**Advice**", "", *(f"- `{rule.code}`: {rule.about}" for rule in variant.advice))
-    if variant.sources:
-        yield from ("", f"*{'; '.join(variant.sources)}.*")
-    for field in variant.fields:
-        for inner in field.variants:
-            if inner.name not in ("Off", "SavedCheckpoint"):
-                yield from described(inner, "####")
+def described(kind: Variant) -> Iterator[str]:
+    """A variant, below its heading."""
+    yield from ("", kind.sentence)
+    if kind.description:
+        yield from ("", kind.description)
+    if kind.default_reason:
+        yield from ("", f"**Default.** {kind.default_reason}")
+    if kind.traps:
+        yield from ("", "**Traps**", "", *(f"- {trap}" for trap in kind.traps))
+    if kind.fields:
+        yield from ("", *table(kind.fields, main=kind.main))
+    if kind.advice:
+        yield from ("", "**Advice**", "", *(f"- `{rule.code}`: {rule.about}" for rule in kind.advice))
+    if kind.sources:
+        yield from ("", f"*{'; '.join(kind.sources)}.*")
 
 
 def table(fields: tuple[IngredientField, ...], *, main: str | None) -> Iterator[str]:
@@ -104,23 +130,71 @@ def allowed(schema: dict[str, Any]) -> str:
         case {"enum": values}:
             return ", ".join(f"`{json.dumps(value)}`" for value in values)
         case {"anyOf": choices} | {"oneOf": choices}:
-            return " or ".join(dict.fromkeys(allowed(choice) for choice in choices))
+            return ", or ".join(dict.fromkeys(allowed(choice) for choice in choices))
         case {"prefixItems": items}:
-            return f"a pair: {allowed(items[0])}"
+            return f"pair of {several(items[0])}"
         case {"type": "array", "items": items}:
-            return f"a list: {allowed(items)}"
+            return f"list{sized(schema, 'Items') or ' of'} {several(items)}"
         case {"$ref": reference}:
-            return f"`{reference.rpartition('/')[2]}`"
+            return part_named(reference.rpartition("/")[2])
+        case {"type": "string"}:
+            pattern = f" like `{schema['pattern']}`" if "pattern" in schema else ""
+            return "string" + sized(schema, "Length", " characters") + pattern
+        case {"type": "boolean"}:
+            return "`true`, `false`"
+        case {"type": "integer" | "number" as kind}:
+            return ", ".join(filter(None, (kind, span(schema))))
         case _:
-            words = [schema.get("type", "anything")]
-            words += [f"{sign} {number(schema[key])}" for key, sign in BOUNDS.items() if key in schema]
-            words += [text.format(schema[key]) for key, text in LENGTHS.items() if key in schema]
-            return " ".join(words)
+            return str(schema["type"])
+
+
+def several(items: dict[str, Any]) -> str:
+    """The same in the plural."""
+    return re.sub(r"^(integer|number|list)", r"\1s", allowed(items))
+
+
+def part_named(name: str) -> str:
+    """A link to what is said of a class."""
+    if name == SavedCheckpoint.__name__:
+        return link(CHECKPOINT, "checkpoint")
+    inside = [
+        found for family in ingredients().families for kind in kinds(family) for found in parts(family.name, kind)
+    ]
+    return next(link(heading, part.type or heading) for heading, part in inside if part.name == name)
+
+
+def sized(schema: dict[str, Any], what: str, unit: str = "") -> str:
+    """How long something may be: ` of 1 to 64`."""
+    least, most = schema.get(f"min{what}"), schema.get(f"max{what}")
+    if least is None and most is None:
+        return ""
+    return f" of {least} to {most}{unit}" if least else f" of up to {most}{unit}"
+
+
+def span(schema: dict[str, Any]) -> str:
+    """Where a number may be: `1 to 64`, `above 0`."""
+    inside = 1 if schema["type"] == "integer" else 0
+    least = end(schema, "minimum", "exclusiveMinimum", "above ", inside)
+    most = end(schema, "maximum", "exclusiveMaximum", "below ", -inside)
+    if not most:
+        return f"from {least}" if least else ""
+    if least.startswith("above"):
+        return f"{least}, {most}" if most.startswith("below") else f"{least}, up to {most}"
+    return f"{least} to {most}"
+
+
+def end(schema: dict[str, Any], closed: str, open_: str, word: str, inside: int) -> str:
+    """One end of a range, by the last number inside where numbers are whole; empty without one."""
+    if closed in schema:
+        return number(schema[closed])
+    if open_ in schema:
+        return number(schema[open_] + inside) if inside else word + number(schema[open_])
+    return ""
 
 
 def number(value: float) -> str:
     """Whole ones in full."""
-    return f"{value:,d}" if isinstance(value, int) else f"{value:g}"
+    return f"{int(value):,d}" if value == int(value) else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from bakehouse.plan.layers import Conv, DropConnect, Dropout, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.pretraining import Transfer
 from worker.build import Denormalize, Exponential, Normalize, build_model
 from worker.dataset import Data
-from worker.objective.tasks import fill_units
 from worker.pretraining.transfer import copy_layers, freeze, in_units_of_source
 from worker.types import Weights
 
@@ -54,12 +54,28 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
     first.shift.copy_(data.shift)
     first.scale.copy_(data.scale)
     if isinstance(last, Exponential):
-        # From exp(0) = 1 to the mean of large counts would be a long way.
-        head = model[-2]
-        assert isinstance(head, nn.Linear)
-        head.bias.data.fill_(math.log(float(data.train.targets.double().mean()) or 1.0))
+        model[-2].get_parameter("bias").data.fill_(log_of_mean(data.train.targets))
     if isinstance(last, Denormalize):
         last.mean.fill_(data.target_mean)
         last.std.fill_(data.target_std)
     if plan.data.tasks:
         fill_units(plan, model, data)
+
+
+@torch.no_grad()
+def fill_units(plan: Plan, model: nn.Module, data: Data) -> None:
+    """What was fitted on the labels of the training split becomes buffers of the model, or where it begins."""
+    assert data.units is not None, "several targets have units"
+    for place, head in enumerate(plan.heads):
+        if head.loss == "squared_error":
+            unit = model.get_submodule(f"units.{head.name}")
+            unit.get_buffer("mean").copy_(data.units.mean[place])
+            unit.get_buffer("std").copy_(data.units.std[place])
+        if head.loss == "poisson":
+            bias = model.get_submodule(f"heads.{head.name}").get_parameter("bias")
+            bias.fill_(log_of_mean(data.train.targets[:, place]))
+
+
+def log_of_mean(counts: Tensor) -> float:
+    """Where an output begins: from exp(0) = 1 to the mean of large counts would be a long way."""
+    return math.log(float(counts.double().nanmean()) or 1.0)

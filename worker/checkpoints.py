@@ -138,7 +138,9 @@ class Filer:
 
 def describe(plan: Plan, epoch: int) -> str:
     """What a file of weights says of itself: one string of sorted JSON, so that equal content is equal bytes."""
-    document: dict[str, Any] = {"classes": plan.data.classes, "epoch": epoch, "recipe": plan.recipe.canonical()}
+    # Without what people call it: the same weights have the same digest under any name.
+    recipe = plan.recipe.model_dump(mode="json", exclude={"name", "labels"})
+    document: dict[str, Any] = {"classes": plan.data.classes, "epoch": epoch, "recipe": recipe}
     if plan.data.tasks:
         document["outputs"] = [
             {"target": head.label, "first": head.first, "count": head.outputs, "classes": head.classes}

@@ -1,6 +1,7 @@
 """Which training rows a step may learn from: the easiest ones first."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from math import ceil, sqrt
 from typing import Any, assert_never
 
@@ -12,7 +13,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.curriculum import Curriculum, Distance, SelfPaced, Teacher
 from bakehouse.recipe.ingredient import Off
 from worker.build import build_model
-from worker.dataset import Data
+from worker.dataset import Data, Split
 from worker.evaluation.measuring import BATCH_ROWS
 from worker.objective.tasks import measured_objective
 from worker.types import Objective, Subset, Weights
@@ -28,7 +29,7 @@ def curriculum(
         case Off():
             return None
         case Curriculum() as spec:
-            return Pacing(spec, plan.steps, ranking(spec, plan, data, model, checkpoints))
+            return Pacing(spec, plan.steps, partial(ranking, spec, plan, data, model, checkpoints))
         case SelfPaced() as spec:
             return SelfPacing(spec, plan, data, measured_objective(plan, model))
         case _:
@@ -38,8 +39,15 @@ def curriculum(
 class Pacing:
     """The easiest ceil(g n) of n rows, by an order that is fixed before training."""
 
-    def __init__(self, spec: Curriculum, steps: int, ranking: Tensor) -> None:
-        self.spec, self.steps, self.ranking = spec, steps, ranking
+    def __init__(self, spec: Curriculum, steps: int, rank: Callable[[], Generator[None, None, Tensor]]) -> None:
+        self.spec, self.steps, self.rank = spec, steps, rank
+        self.ranking = torch.empty(0, dtype=torch.int64)
+        """The rows, the easiest first; none before the first epoch."""
+
+    def begin(self, _: nn.Module, __: int) -> Generator[None, None, None]:
+        """Ranks the rows, once. Yields after each batch that is measured."""
+        if len(self.ranking) == 0:
+            self.ranking = yield from self.rank()
 
     def subset(self, step: int) -> Tensor:
         """Rows by number, so that all of them in a permutation are the permutation."""
@@ -71,6 +79,7 @@ def passes(rows: int, subset: Subset, *, step: int, batch_size: int, generator: 
     taken = 0
     while taken < rows:
         chosen = subset(step + taken // batch_size)
+        assert len(chosen), "a curriculum begins before its rows are asked for"
         found.append(chosen[torch.randperm(len(chosen), generator=generator)])
         taken += len(chosen)
     return torch.cat(found)[:rows]
@@ -78,15 +87,15 @@ def passes(rows: int, subset: Subset, *, step: int, batch_size: int, generator: 
 
 def ranking(
     spec: Curriculum, plan: Plan, data: Data, model: nn.Sequential, checkpoints: Mapping[str, Weights]
-) -> Tensor:
-    """The numbers of the training rows, the easiest first."""
+) -> Generator[None, None, Tensor]:
+    """The numbers of the training rows, the easiest first. Yields after each batch that is measured."""
     groups = classes_of(plan, data)
     match spec.scorer:
         case Distance():
             difficulty = distances(data.train.inputs, model[0], groups)
         case Teacher(teacher=checkpoint):
             digest = checkpoint.digest
-            difficulty = losses_of(plan.checkpoints[digest], checkpoints[digest], data)
+            difficulty = yield from losses_of(plan.checkpoints[digest], checkpoints[digest], data)
         case _:
             assert_never(spec.scorer)
     order = difficulty.argsort(stable=True)
@@ -139,40 +148,29 @@ def distances(inputs: Tensor, normalize: nn.Module, groups: Tensor) -> Tensor:
     return torch.cat([(rows - means[own]).norm(dim=1) for rows, own in chunks()])
 
 
-def losses_of(plan: Plan, weights: Weights, data: Data) -> Tensor:
+def losses_of(plan: Plan, weights: Weights, data: Data) -> Generator[None, None, Tensor]:
     """A trained model's own loss on each row; rows without a label are the hardest."""
     teacher = build_model(plan)
     teacher.load_state_dict(weights)
     teacher.to(data.train.inputs.device)
     targets = main_targets(data)
     known = targets.nan_to_num(0.0).to(targets.dtype if plan.data.task == "regression" else torch.int64)
-    losses = exhausted(row_losses(teacher, data.train.inputs, known, measured_objective(plan, teacher)))
+    rows = Split(data.train.inputs, known)
+    losses = yield from row_losses(teacher, rows, measured_objective(plan, teacher))
     return losses.masked_fill(targets.isnan().cpu(), torch.inf)
 
 
-def row_losses(
-    model: nn.Module, inputs: Tensor, targets: Tensor, objective: Objective
-) -> Generator[None, None, Tensor]:
+def row_losses(model: nn.Module, split: Split, objective: Objective) -> Generator[None, None, Tensor]:
     """Of each row by itself, as the model evaluates; on the CPU, in float64. Yields after each batch."""
     model.eval()
     each = torch.vmap(lambda outputs, target: objective(outputs[None], target[None]))
     found: list[Tensor] = []
-    for rows, wanted in zip(torch.split(inputs, BATCH_ROWS), torch.split(targets, BATCH_ROWS), strict=True):
+    for rows, wanted in split.batches(BATCH_ROWS):
         with torch.no_grad():
             found.append(each(model(rows).float(), wanted))
         yield
     # A loss that is not a number is that of the hardest rows.
     return torch.cat(found).cpu().double().nan_to_num(torch.inf)
-
-
-def exhausted(measuring: Generator[None, None, Tensor]) -> Tensor:
-    """What it returns in the end."""
-    while True:
-        try:
-            next(measuring)
-        except StopIteration as end:
-            found: Tensor = end.value
-            return found
 
 
 class SelfPacing:
@@ -197,7 +195,7 @@ class SelfPacing:
             return
         taken = torch.ones_like(self.taken)
         if self.spec.warmup_epochs <= epoch < self.last_epoch:
-            losses = yield from row_losses(model, self.split.inputs, self.split.targets, self.objective)
+            losses = yield from row_losses(model, self.split, self.objective)
             taken = self.below_lambda(losses, epoch)
         self.epoch, self.taken = epoch, taken
 

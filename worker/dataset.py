@@ -1,5 +1,6 @@
 """The data of a run as tensors on its device, and the statistics that are fitted on the training split."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -14,6 +15,7 @@ from bakehouse.data.splits import split_rows, strata
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
+from worker.types import Batch
 
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 8192
@@ -26,6 +28,10 @@ class Split:
 
     inputs: Tensor
     targets: Tensor
+
+    def batches(self, rows: int) -> Iterator[Batch]:
+        """Of at most so many rows, in their order."""
+        return zip(torch.split(self.inputs, rows), torch.split(self.targets, rows), strict=True)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from bakehouse.plan.plan import Plan
 from worker.dataset import Data
 from worker.evaluation.measuring import hits
-from worker.objective.tasks import Tally
+from worker.evaluation.tasks import Tally
 
 # A GPU waits when numbers are read: a few times a second is often enough for people.
 READ_SECONDS = 0.2

@@ -24,7 +24,7 @@ from bakehouse.recipe.read import parse_json
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command, Lost
 from bakehouse.runs.folders import FILES, RECORD, Folders
-from bakehouse.runs.record import NewEvent, Owner, Record, new_run, rfc3339
+from bakehouse.runs.record import NewEvent, Owner, Record, new_run, new_run_id, rfc3339
 from bakehouse.runs.run import Event
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
@@ -126,10 +126,13 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
 
 def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
     """Goes on with the folder's run if it is of this recipe and not over; else starts anew."""
-    kept = folder / RECORD
+    kept, run_id = folder / RECORD, new_run_id()
     if kept.exists():
         record = Record.model_validate_json(kept.read_text(encoding="utf-8"))
-        if record.recipe_sha256 == prepared.plan.recipe.sha256() and not record.is_over:
+        is_same = record.recipe_sha256 == prepared.plan.recipe.sha256()
+        # The same weights again, which other runs may build on.
+        run_id = record.id if is_same else run_id
+        if is_same and not record.is_over:
             ledger = FolderLedger(record, folder)
             cut_log(folder, record.seq)
             if record.owner is not None:
@@ -139,7 +142,7 @@ def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
     recipe = prepared.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
     run = new_run(recipe, advice=prepared.advice, steps=prepared.plan.steps, patience=patience)
-    record, events = submit(run, idempotency=None, now=now_ms())
+    record, events = submit(run.model_copy(update={"id": run_id}), idempotency=None, now=now_ms())
     ledger = FolderLedger(record, folder)
     ledger.accept(record, events)
     return ledger

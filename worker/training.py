@@ -24,11 +24,11 @@ from worker.early_stopping import EarlyStopper
 from worker.evaluation.best import measured_once
 from worker.evaluation.measuring import Metrics, SplitName
 from worker.evaluation.population import Population, wants_population
+from worker.evaluation.tasks import measure
 from worker.happenings import DiagnosticLog, Ending, EpochLog, Finished, Happening, NonFinite
 from worker.meter import StepLog, is_logged, meter
 from worker.norm.cross_iteration_batch_norm import histories
 from worker.objective.criterion import criterion
-from worker.objective.tasks import measure
 from worker.objective.teacher import teacher_of
 from worker.optimizer import optimizer
 from worker.pretraining.hints import HintStage, hint_stage
@@ -124,7 +124,7 @@ class Training:
     def train_epoch(self) -> Iterator[Happening | None]:
         """The steps of one epoch that are not done yet."""
         self.epoch_started = perf_counter()
-        if isinstance(self.curriculum, SelfPacing):
+        if self.curriculum is not None:
             yield from self.curriculum.begin(self.model, self.validated)
         self.begin_training()
         if self.step < (self.validated + 1) * self.plan.steps_per_epoch and not self.must_stop():

@@ -7,6 +7,8 @@ from bakehouse.advice.dropout import SHIFT_SOURCE, variance_shift, variance_shif
 from bakehouse.advice.patch import replace
 from bakehouse.plan.plan import Plan
 
+ENOUGH_SAMPLES = 20
+
 
 def statistics_hold_the_shift(plan: Plan) -> Iterator[Advice]:
     """Moving averages keep the variance that dropout made."""
@@ -22,6 +24,22 @@ def statistics_hold_the_shift(plan: Plan) -> Iterator[Advice]:
             "The diagnostic variance_shift tells the ratio that is left.",
             source=f"{SHIFT_SOURCE}, table 3",
             patch=replace("/evaluation/statistics", "population"),
+        )
+
+
+def measuring_outweighs_training(plan: Plan) -> Iterator[Advice]:
+    """Each sample of dropout masks is a pass over the test split; a training step is worth three."""
+    samples, trained = plan.recipe.evaluation.monte_carlo_samples, 3 * plan.recipe.epochs * plan.sizes.train
+    if samples > ENOUGH_SAMPLES and samples * plan.sizes.test > trained:
+        yield Advice(
+            code="measuring_outweighs_training",
+            severity="warning",
+            pointer="/evaluation/monte_carlo_samples",
+            message=f"{samples} passes over {plan.sizes.test:,} test rows at the end are more work than "
+            f"{plan.recipe.epochs} epochs over {plan.sizes.train:,} training rows, and begin anew if they are "
+            "interrupted; 10 to 20 samples often suffice.",
+            source="Goodfellow et al. 2016, Deep Learning, 7.12",
+            patch=replace("/evaluation/monte_carlo_samples", ENOUGH_SAMPLES),
         )
 
 

@@ -73,6 +73,7 @@ RULES: dict[Rule, Kinds] = {
     dropout.dropout_without_max_norm: (Dropout, VanillaDropout, MaxNorm, Sgd),
     dropout.dropout_alone: NOISES,
     measuring.statistics_hold_the_shift: (Evaluation, *NOISES, *OVER_BATCHES),
+    measuring.measuring_outweighs_training: (Evaluation,),
     measuring.crops_change_meaning: (Crops,),
     norm.batch_norm_small_batch: (BatchNorm,),
     norm.batch_renorm_stays_plain: (BatchRenorm,),

@@ -39,7 +39,7 @@ def why(view: View) -> str:
 
 def last_words(run: Run, view: View, *, file: Path | None, following: str) -> str:
     """Why it stopped, best, file, next commands."""
-    rows = [(view.label, f"{run.status}: {why(view)}")]
+    rows = [(view.label, f"{run.id} {run.status}: {why(view)}" if file else f"{run.status}: {why(view)}")]
     if run.failure is not None:
         rows += failure_rows(run.failure)
     if run.best is not None:

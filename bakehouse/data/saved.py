@@ -131,11 +131,11 @@ def find_weights(named: SavedCheckpoint, run: SavedRun) -> SavedWeights:
     if named.epoch is not None:
         kept = [item for item in kept if item.epoch == named.epoch]
         if not kept:
-            message = f"{named.run} has no checkpoint of epoch {named.epoch}"
+            message = f"{named.run} keeps no checkpoint of epoch {named.epoch}"
             raise SourceUnusable("epoch", "unknown_epoch", message, epochs)
         digests = (kept[0].sha256,)
     if named.sha256 not in (None, *digests):
-        what = f"{named.run} has no checkpoint of that digest" + (f" at epoch {named.epoch}" if named.epoch else "")
+        what = f"{named.run} keeps no checkpoint of that digest" + (f" at epoch {named.epoch}" if named.epoch else "")
         raise SourceUnusable("sha256", "unknown_digest", what, digests)
     return next(item for item in kept if named.sha256 in (None, item.sha256))
 

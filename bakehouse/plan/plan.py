@@ -7,7 +7,6 @@ from typing import assert_never
 from bakehouse.plan.card import DatasetCard, ResolvedData, Task
 from bakehouse.plan.chain import Chain
 from bakehouse.plan.checks.checks import find_problems
-from bakehouse.plan.checks.curriculum import scorer_in, scorer_problems
 from bakehouse.plan.cnn import cnn
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.densenet import densenet
@@ -24,7 +23,7 @@ from bakehouse.plan.resnext import resnext
 from bakehouse.plan.rnn import rnn
 from bakehouse.plan.splits import SplitSizes, split_sizes
 from bakehouse.plan.targets import TargetError, Wanted, resolve_target
-from bakehouse.plan.teacher import teacher_in, teacher_problems
+from bakehouse.plan.teacher import scorer_in, scorer_problems, teacher_in, teacher_problems
 from bakehouse.plan.transfer import input_problems, transfer_problems
 from bakehouse.plan.wide_resnet import wide_resnet
 from bakehouse.recipe.architecture import (

@@ -1,9 +1,10 @@
-"""Which trained model a recipe learns from, and whether it can teach it."""
+"""Which trained models a recipe learns from, or has its rows scored by, and whether they can do that."""
 
 from collections.abc import Iterator
 
 from bakehouse.plan.card import DatasetCard, ResolvedData
 from bakehouse.recipe.checkpoint import SavedCheckpoint
+from bakehouse.recipe.curriculum import Curriculum, Teacher
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -14,6 +15,13 @@ def teacher_in(recipe: Recipe) -> SavedCheckpoint | None:
     if recipe.objective.distillation is not None:
         return recipe.objective.distillation.teacher
     return recipe.pretraining.teacher if isinstance(recipe.pretraining, Hints) else None
+
+
+def scorer_in(recipe: Recipe) -> SavedCheckpoint | None:
+    """The trained model that tells hard rows from easy ones."""
+    if isinstance(recipe.curriculum, Curriculum) and isinstance(recipe.curriculum.scorer, Teacher):
+        return recipe.curriculum.scorer.teacher
+    return None
 
 
 def probabilities_are_compared(recipe: Recipe) -> bool:
@@ -32,12 +40,34 @@ def teacher_problems(
     run = checkpoint.run if checkpoint else ""
     differences = [
         *shape_differences(data, taught),
-        *unit_differences(card, seen),
-        *column_differences(feature_names(recipe, card), feature_names(teacher, seen)),
+        *input_differences(recipe, card, teacher, seen),
         *(class_differences(data.classes, taught.classes) if probabilities_are_compared(recipe) else ()),
     ]
     for difference in differences[:1]:
         yield conflict(pointer, f"{run} cannot teach {card.id}: {difference}")
+
+
+def scorer_problems(
+    recipe: Recipe, data: ResolvedData, card: DatasetCard, teacher: Recipe, taught: ResolvedData, seen: DatasetCard
+) -> Iterator[Problem]:
+    """`taught` and `seen` are what the teacher learnt, and from which set."""
+    checkpoint = scorer_in(recipe)
+    differences = [
+        *shape_differences(data, taught),
+        *input_differences(recipe, card, teacher, seen),
+        *class_differences(data.classes, taught.classes),
+        *(["it predicts classes, not numbers"] if data.classes is None and taught.classes is not None else ()),
+        *(["it learnt several targets"] if taught.tasks else ()),
+    ]
+    for difference in differences[:1]:
+        message = f"{checkpoint.run if checkpoint else ''} cannot tell how hard rows of {card.id} are: {difference}"
+        yield conflict("/curriculum/scorer/teacher", message)
+
+
+def input_differences(recipe: Recipe, card: DatasetCard, source: Recipe, source_card: DatasetCard) -> Iterator[str]:
+    """Inputs in other units, or other columns."""
+    yield from unit_differences(card, source_card)
+    yield from column_differences(feature_names(recipe, card), feature_names(source, source_card))
 
 
 def shape_differences(here: ResolvedData, there: ResolvedData) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bakehouse.plan.card import DatasetCard, ResolvedData
@@ -21,7 +22,7 @@ from bakehouse.plan.layers import (
     Shape,
     walk,
 )
-from bakehouse.plan.teacher import column_differences, feature_names, unit_differences
+from bakehouse.plan.teacher import input_differences, sized
 from bakehouse.recipe.norm import LayerNorm
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, conflict
@@ -131,11 +132,7 @@ def copies_outputs(spec: Transfer, root: Sequential) -> bool:
 def input_problems(recipe: Recipe, card: DatasetCard, source: Recipe, source_card: DatasetCard) -> Iterator[Problem]:
     """The copied layers are given these inputs, normalised with the source's numbers. A recipe that asks for another
     normalization should know; a default gives way."""
-    differences = [
-        *unit_differences(card, source_card),
-        *column_differences(feature_names(recipe, card), feature_names(source, source_card)),
-    ]
-    for difference in differences[:1]:
+    for difference in islice(input_differences(recipe, card, source, source_card), 1):
         message = f"its layers do not fit the inputs of {card.id}: {difference}"
         yield conflict("/pretraining/checkpoint", message)
     there = source.dataset.normalization
@@ -154,7 +151,9 @@ def transfer_problems(
     run = spec.checkpoint.run
     wanted = layer_count(spec, root)
     if statistics(root) != statistics(source):
-        message = f"the inputs of {run} have the shape {shape(source)}, and those of this recipe {shape(root)}"
+        message = (
+            f"the inputs of {run} have the shape {sized(source.input)}, and those of this recipe {sized(root.input)}"
+        )
         yield conflict("/pretraining/checkpoint", message)
         return
     if not 1 <= wanted <= len(here):
@@ -187,11 +186,6 @@ def matching(root: Sequential, source: Sequential) -> int:
 def statistics(root: Sequential) -> Shape:
     """The shape of the numbers that inputs are normalised with."""
     return next(layer.statistics for _, layer in walk(root) if isinstance(layer, Normalize))
-
-
-def shape(root: Sequential) -> str:
-    """Of an input, in words."""
-    return " x ".join(map(str, root.input))
 
 
 def meaning(data: ResolvedData) -> tuple[Any, ...]:

@@ -27,9 +27,11 @@ class Linear(Ingredient):
 
 
 class Mlp(Ingredient):
-    """Fully-connected layers, each with norm, activation and dropout.
+    """Fully-connected layers `f(W x + b)`, each with norm, activation and dropout.
 
     Default: two layers of 256 units are enough for tables and small pictures, and train in seconds.
+
+    Trap: a picture becomes one long row, and which pixels are neighbours is lost; `cnn` keeps it.
 
     Rumelhart et al. 1986, Nature 323.
     """
@@ -45,6 +47,8 @@ class Mlp(Ingredient):
 
 class Cnn(Ingredient):
     """Stages of 3x3 convolutions, each stage ended by 2x2 max pooling, then fully-connected layers.
+
+    Default: two stages, which leave 2 x 2 of the 8 x 8 pixels of `digits`.
 
     Trap: each stage halves the side, so that 8 x 8 pixels have room for three stages.
 
@@ -70,8 +74,9 @@ class Fitnet(Ingredient):
     """Thin and deep convolutional network: stages of 3x3 convolutions, each but the last ended by 2x2 max pooling, the
     last by the maximum over the whole map; one fully-connected layer; maxout.
 
-    Maxout is the largest of `pieces` affine maps (Goodfellow et al. 2013, arXiv 1302.4389). The default is the 19-layer
-    network of Romero et al. 2015, arXiv 1412.6550.
+    Maxout is the largest of `pieces` affine maps, `max_j (W_j x + b_j)` (Goodfellow et al. 2013, arXiv 1302.4389).
+
+    Default: the 19-layer network of Romero et al. 2015, arXiv 1412.6550.
 
     Trap: without a norm or hints a network as deep and thin as the default hardly begins to learn.
     """
@@ -94,10 +99,14 @@ class Fitnet(Ingredient):
 class Resnet(Ingredient):
     """Residual network for small images: three stages of basic blocks, 16, 32 and 64 channels wide.
 
-    Identity shortcuts, subsampled and padded with zeros where the shape changes (option A). He et al. 2016, arXiv
-    1512.03385, section 4.2.
+    A block gives `f(x + F(x))`, F being two convolutions with norm, and f the activation. Identity shortcuts,
+    subsampled and padded with zeros where the shape changes (option A).
 
     Default: 20 layers, the smallest network of the paper.
+
+    Trap: the paper's blocks have batch norm; here there is none unless `norm` names one.
+
+    He et al. 2016, arXiv 1512.03385, section 4.2.
     """
 
     main: ClassVar[str | None] = "depth"
@@ -116,11 +125,19 @@ class Resnet(Ingredient):
 
 
 class Preresnet(Ingredient):
-    """Residual network for small images whose blocks are norm - activation - convolution: three stages, 16, 32 and
-    64 channels wide (four times that behind bottlenecks), with 1x1 convolutions as shortcuts where the shape changes.
+    """Residual network for small images whose blocks are norm - activation - convolution: three stages, 16, 32 and 64
+    channels wide (four times that behind bottlenecks), with 1x1 convolutions as shortcuts where the shape changes.
 
-    Such a block shares its first norm and activation with the shortcut. The network that arXiv 1801.05134 calls
-    PreResNet-110 has 164 layers of bottlenecks. He et al. 2016, arXiv 1603.05027.
+    A block gives `x + F(x)`, with nothing on the way of x; one that changes the shape shares its first norm and
+    activation with the shortcut.
+
+    Default: 20 layers of basic blocks, as for `resnet`.
+
+    Trap: the PreResNet-110 of Li et al. 2018, arXiv 1801.05134, has 164 layers of bottlenecks, which is depth 164 here.
+
+    Trap: the paper's blocks have batch norm; here there is none unless `norm` names one.
+
+    He et al. 2016, arXiv 1603.05027.
     """
 
     main: ClassVar[str | None] = "depth"
@@ -141,10 +158,15 @@ class Preresnet(Ingredient):
 
 
 class WideResnet(Ingredient):
-    """Residual network with few, wide blocks of norm - activation - convolution: three stages, 16, 32 and 64 times
-    `width` channels wide. Its own dropout stands between a block's convolutions: `block_before_conv`.
+    """Residual network with few, wide blocks of norm - activation - convolution, `x + F(x)`: three stages, 16, 32 and
+    64 times `width` channels wide.
 
     Default: WRN-16-4, with 2.7 million parameters; WRN-28-10 of the paper has 36.5 million.
+
+    Trap: the paper's dropout stands between a block's convolutions, which is `block_before_conv`; dropout without a
+    placement stands before the output layer.
+
+    Trap: the paper's blocks have batch norm; here there is none unless `norm` names one.
 
     Zagoruyko & Komodakis 2016, arXiv 1605.07146.
     """
@@ -170,7 +192,13 @@ class Resnext(Ingredient):
     """Residual network whose bottlenecks have a 3x3 convolution in `cardinality` groups: three stages, 256, 512 and
     1,024 channels wide, with 1x1 convolutions as shortcuts where the shape changes.
 
+    A block gives `f(x + F(x))`, f being the activation.
+
+    Default: 29 layers of 8 groups of 64 channels, a network of the paper.
+
     Trap: 29 layers of 8 x 64 are 34 million parameters: many hours on a processor.
+
+    Trap: the paper's blocks have batch norm; here there is none unless `norm` names one.
 
     Xie et al. 2017, arXiv 1611.05431, section 5.3.
     """
@@ -196,9 +224,14 @@ class Resnext(Ingredient):
 
 class Densenet(Ingredient):
     """DenseNet-BC for small images: three stages of bottlenecks (norm - activation - convolution), each of which sees
-    the outputs of all before it; between stages the channels are compressed and the map is halved.
+    the outputs of all before it, `x_n = F([x_0, ..., x_(n - 1)])`; between stages the channels are compressed and the
+    map is halved.
+
+    Default: 100 layers that grow by 12, the smallest DenseNet-BC of the paper.
 
     Trap: few parameters (0.8 million by default), but many maps that are kept for the gradient.
+
+    Trap: the paper's bottlenecks have batch norm; here there is none unless `norm` names one.
 
     Huang et al. 2017, arXiv 1608.06993.
     """
@@ -239,9 +272,13 @@ class Rnn(Ingredient):
     from step to step (Laurent et al. 2016, arXiv 1510.01378).
 
     Hidden dropout acts on the states that go from one recurrent layer to the next and on the last state of the last,
-    each step with masks of its own; never on a state that goes to the next step. Gradients through many steps can
-    explode: clip them with `gradient_clip`. Cells with norms are a loop over the steps, which `compile` writes out and
-    takes minutes for.
+    each step with masks of its own; never on a state that goes to the next step.
+
+    Default: one lstm layer of 64 units, 19,000 weights over the 8 numbers a step of `digits_sequence`.
+
+    Trap: gradients through many steps can explode: clip them with `gradient_clip`.
+
+    Trap: a cell with a norm is a loop over the steps, which `compile` writes out and takes minutes for.
     """
 
     main: ClassVar[str | None] = "hidden_size"

@@ -42,7 +42,9 @@ class RandomCrop(Ingredient):
     """Pads with black on all sides and cuts out a window of the old size at a random place, one for each sample. Images
     only.
 
-    Default: 4 pixels of 32, as is usual for CIFAR.
+    Default: 4 pixels of 32, as in the paper for CIFAR-10.
+
+    Trap: black is the data set's least value, so that bright pictures get an edge.
 
     He et al. 2016, arXiv 1512.03385, section 4.2.
     """
@@ -55,11 +57,15 @@ class RandomCrop(Ingredient):
 
 
 class ScaleCrop(Ingredient):
-    """Resizes the shorter side to a random L and cuts out a window of the old size at a random place.
+    """Resizes the shorter side to a random L and cuts out a window of the old size at a random place. L is a whole
+    number, each from `low` to `high` as likely; the aspect stays. Images only.
 
-    L is a whole number, each from `low` to `high` as likely; the aspect stays. Simonyan & Zisserman 2015, arXiv
-    1409.1556, section 3.1. Not `random_resized_crop`, which takes a share of the area and changes the aspect. Images
-    only.
+    Default: 256 to 480 for windows of 224, as in He et al. 2016, arXiv 1512.03385, section 3.4, and in that proportion
+    for others.
+
+    Trap: not `random_resized_crop`, which takes a share of the area and changes the aspect.
+
+    Simonyan & Zisserman 2015, arXiv 1409.1556, section 3.1.
     """
 
     type: Literal["scale_crop"] = "scale_crop"
@@ -70,10 +76,13 @@ class ScaleCrop(Ingredient):
 
 
 class RandomResizedCrop(Ingredient):
-    """Cuts out a box of random area, aspect and place and resizes it to the old size.
+    """Cuts out a box of random area, aspect and place and resizes it to the old size. Images only.
 
-    Szegedy et al. 2015, arXiv 1409.4842, section 6. The default area is that of photographs of 224 pixels: on small
-    images 8% of the area is a few pixels, and 0.5 or more is milder. Images only.
+    Default: the paper's area and aspect.
+
+    Trap: this area is for photographs of 224 pixels: of a small image 8% are a few pixels, and 0.5 or more is milder.
+
+    Szegedy et al. 2015, arXiv 1409.4842, section 6.
     """
 
     main: ClassVar[str | None] = "area"
@@ -86,7 +95,9 @@ class RandomResizedCrop(Ingredient):
 
 
 class HorizontalFlip(Ingredient):
-    """Mirrors a sample left to right. Images only; wrong where the mirror image means something else.
+    """Mirrors a sample left to right. Images only.
+
+    Default: half of the samples, so that both sides are seen equally often.
 
     Trap: a mirrored b is a d: the data set says whether its classes may be mirrored.
 
@@ -104,8 +115,15 @@ class ColorJitter(Ingredient):
     """Changes brightness, contrast, saturation and hue, in this order, each clamped to the range of the data.
 
     `x f`; `m + f (x - m)` with the image's mean grey m; `g + f (x - g)` with the pixel's grey g; a turn of the hue in
-    HSV. The factors f are uniform in [1 - strength, 1 + strength]: they multiply, and strength 0 changes nothing.
-    Howard 2013, arXiv 1312.5402. Images only; saturation and hue are for red, green and blue.
+    HSV. The factors f are uniform in [1 - strength, 1 + strength]. Images only; saturation and hue are for red, green
+    and blue.
+
+    Default: factors from 0.5 to 1.5; the hue only by a tenth of the circle, since a red thing is green farther round.
+
+    Trap: strengths are of factors, and 0 changes nothing; some libraries add what is multiplied here, for the same
+    numbers.
+
+    Howard 2013, arXiv 1312.5402.
     """
 
     main: ClassVar[str | None] = "brightness"
@@ -126,7 +144,13 @@ class Affine(Ingredient):
     """Rotates, shears, scales and shifts an image about its centre: one matrix, one bilinear interpolation.
 
     `q = s R(angle) H(shear) p + t` for a pixel at p, each number uniform in its range; what comes in from outside is
-    black. Simard et al. 2003. A 6 turned by 180 degrees is a 9. Images only.
+    black. Images only.
+
+    Default: small changes: 10 degrees, a tenth of the side and of the size, and 5 degrees of shear.
+
+    Trap: a 6 turned by 180 degrees is a 9.
+
+    Simard et al. 2003.
     """
 
     main: ClassVar[str | None] = "degrees"
@@ -148,6 +172,10 @@ class Perspective(Ingredient):
     A corner moves by up to `distortion_scale` times half the side, in each direction; what is left around is black.
     Beyond 2/3 the four corners may stand in no convex order, and the image would fold. Images only.
 
+    Default: 0.5 for half of the samples, as in torchvision.
+
+    Trap: corners only move inward, so that what is changed is also smaller.
+
     Hartley & Zisserman 2004, Multiple View Geometry, section 2.3.
     """
 
@@ -164,8 +192,13 @@ class RandAugment(Ingredient):
     """Applies a few of 14 changes, drawn with repetition, all at one magnitude.
 
     None, autocontrast, equalize, rotate, solarize, color, posterize, contrast, brightness, sharpness, and shear and
-    shift along x and y; signs are drawn. Cubuk et al. 2020, arXiv 1909.13719. Other than one or three channels have no
-    `color`. Images only.
+    shift along x and y; signs are drawn. Other than one or three channels have no `color`. Images only.
+
+    Default: 2 changes at magnitude 9, as in torchvision.
+
+    Trap: the best magnitude is larger for larger networks, so one found on a small network is not for a large one.
+
+    Cubuk et al. 2020, arXiv 1909.13719.
     """
 
     main: ClassVar[str | None] = "magnitude"
@@ -179,23 +212,31 @@ class RandAugment(Ingredient):
 
 
 class TrivialAugment(Ingredient):
-    """Applies one of the 14 changes of `rand_augment` at a random magnitude: nothing to tune.
+    """Applies one of the 14 changes of `rand_augment` at a random magnitude: nothing to tune. Images only.
 
-    Müller & Hutter 2021, arXiv 2103.10158. Images only.
+    Default: `wide`, the paper's own space.
+
+    Trap: `wide` may turn a 6 into a 9, and its shift of 32 pixels leaves nothing of an image of 32; `rand_augment` does
+    neither.
+
+    Müller & Hutter 2021, arXiv 2103.10158.
     """
 
     main: ClassVar[str | None] = "space"
 
     type: Literal["trivial_augment"] = "trivial_augment"
     space: Literal["wide", "rand_augment"] = "wide"
-    """`wide`: up to 135 degrees, a shear of 0.99, a shift of 32 pixels (which leaves nothing of an image of 32),
-    factors 0.01 and 1.99, 2 bits. `rand_augment`: up to that one's magnitude 30, which turns no 6 into a 9."""
+    """`wide`: up to 135 degrees, a shear of 0.99, a shift of 32 pixels, factors 0.01 and 1.99, 2 bits. `rand_augment`:
+    up to that one's magnitude 30."""
 
 
 class InputNoise(Ingredient):
-    """Adds `N(0, std^2)` to each input after normalisation.
+    """Adds `N(0, std^2)` to each input after normalisation. On a linear regression such noise is the L2 penalty `std^2
+    |w|^2`.
 
-    Default: 0.1 of a standard deviation. On a linear regression such noise is an L2 penalty of std^2.
+    Default: 0.1, a tenth of a standard deviation under `standardize`.
+
+    Trap: without normalisation the unit is the data's own, and 0.1 is next to nothing for pixels from 0 to 255.
 
     Bishop 1995, Neural Computation 7; Goodfellow et al. 2016, 7.5.
     """
@@ -208,25 +249,35 @@ class InputNoise(Ingredient):
 
 
 class Cutout(Ingredient):
-    """Sets a square at a random place to 0 after normalisation, which is the mean under `standardize`.
+    """Sets a square at a random place to 0 after normalisation. The centre is any pixel, so that part of the square may
+    be outside. Images only.
 
-    The centre is any pixel, so that part of the square may be outside. DeVries & Taylor 2017, arXiv 1708.04552. Images
-    only.
+    Default: half the shorter side, 16 of 32, as in the paper for ten classes; for a hundred it took 8.
+
+    Trap: 0 is the mean only under `standardize`.
+
+    DeVries & Taylor 2017, arXiv 1708.04552.
     """
 
     main: ClassVar[str | None] = "size"
 
     type: Literal["cutout"] = "cutout"
     size: int | None = Field(default=None, ge=1, le=16_384)
-    """Side of the square in pixels; by default half the shorter side (16 of 32; for many classes the paper took 8)."""
+    """Side of the square in pixels; by default half the shorter side."""
 
 
 class Mixup(Ingredient):
     """Mixes each sample and its target with another of the batch: `l x_i + (1 - l) x_j`, `l y_i + (1 - l) y_j`.
 
-    `l ~ Beta(alpha, alpha)`, for each sample by itself (the paper's code draws one for a batch). Zhang et al. 2018,
-    arXiv 1710.09412. Comes last, after normalisation. The training loss is that of mixed targets and cannot be compared
-    with the validation loss; training accuracy counts the target with the larger share. For images and rows.
+    `l ~ Beta(alpha, alpha)`, for each sample by itself (the paper's code draws one for a batch). Comes last, after
+    normalisation. For images and rows.
+
+    Default: 0.2, of the 0.1 to 0.4 that the paper took for ImageNet; for CIFAR it took 1.
+
+    Trap: the training loss is that of mixed targets and cannot be compared with the validation loss; training accuracy
+    counts the target with the larger share.
+
+    Zhang et al. 2018, arXiv 1710.09412.
     """
 
     main: ClassVar[str | None] = "alpha"
@@ -234,15 +285,22 @@ class Mixup(Ingredient):
     type: Literal["mixup"] = "mixup"
     alpha: float = Field(default=0.2, ge=0.01, le=100)
     """Both parameters of the Beta distribution: near 0 samples stay almost as they are, 1 is uniform, more is half and
-    half. The paper took 0.1 to 0.4 for ImageNet, 1 for CIFAR."""
+    half."""
 
 
 class Cutmix(Ingredient):
     """Puts a box of another sample of the batch into each, and mixes the targets by what is left of the area.
 
     The box has side `sqrt(1 - l)` of the image's, `l ~ Beta(alpha, alpha)`, about any pixel; what is outside is cut
-    off, and the targets' shares are those of the pixels really there. Yun et al. 2019, arXiv 1905.04899. Comes last,
-    after normalisation; for the training numbers see `mixup`. Images only.
+    off, and the targets' shares are those of the pixels really there. Comes last, after normalisation. Images only.
+
+    Default: alpha 1 and half of the samples, as the paper's code has it for CIFAR.
+
+    Trap: the box counts by its area, even where it holds nothing but background.
+
+    Trap: the training loss is that of mixed targets, as for `mixup`.
+
+    Yun et al. 2019, arXiv 1905.04899.
     """
 
     main: ClassVar[str | None] = "alpha"

@@ -13,6 +13,8 @@ class SavedCheckpoint(Ingredient):
     """A saved checkpoint of a run that is over; a bare string is the run, which means its best.
 
     The digest is filled in when the recipe is submitted, so that the canonical recipe names these very weights.
+
+    Default: the best epoch, which is what a run is for.
     """
 
     main: ClassVar[str | None] = "run"

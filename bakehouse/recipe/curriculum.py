@@ -12,6 +12,8 @@ class Distance(Ingredient):
     """Rows near the mean of their class are easy: the distance of the normalised inputs, without augmentation. Where
     targets are numbers, the mean is that of all rows.
 
+    Trap: a distance of pixels says little about what pictures show; a `teacher` knows more.
+
     Bengio et al. 2009, ICML.
     """
 
@@ -23,6 +25,8 @@ class Teacher(Ingredient):
 
     It needs inputs of the same shape and units and the same classes in the same order, or numbers where these targets
     are numbers.
+
+    Trap: a teacher that was trained on these very rows may have the hard ones by heart.
 
     Hacohen & Weinshall 2019, arXiv 1904.03626.
     """
@@ -46,7 +50,16 @@ class Curriculum(Ingredient):
     (`root`, as much time for each new row: Platanios et al. 2019, arXiv 1903.09848) or a staircase of `steps` equal
     rises (`step`). An epoch keeps its number of steps and the sizes of its batches: it goes through fresh permutations
     of the easiest rows, one after the other, each of as many rows as g has reached when it begins. From `until` on
-    epochs are what they are without a curriculum. Bengio et al. 2009, ICML.
+    epochs are what they are without a curriculum.
+
+    Default: from a fifth of the rows to all of them over the first half of the run, so that the second half is training
+    as usual.
+
+    Trap: until then the train loss is that of easy rows, and rises as hard ones come in.
+
+    Trap: unbalanced, the easiest rows may be those of a few classes, which also misleads the statistics of batch norm.
+
+    Bengio et al. 2009, ICML.
     """
 
     type: Literal["curriculum"] = "curriculum"
@@ -61,8 +74,7 @@ class Curriculum(Ingredient):
     steps: int = Field(default=4, ge=1, le=1000)
     """Rises of the pacing `step`; the others do not look at it."""
     balanced: bool = True
-    """Take the easiest rows of each class, so that classes keep their shares. Without it the easiest rows may be those
-    of a few classes, which also misleads the statistics of batch norm."""
+    """Take the easiest rows of each class, so that classes keep their shares."""
 
 
 class SelfPaced(Ingredient):
@@ -71,8 +83,13 @@ class SelfPaced(Ingredient):
     Losses are measured at the beginning of each epoch, in evaluation mode and without augmentation, smoothing or an
     adversary; that is one pass over the training split an epoch. The first lambda is such that the share `start` of the
     rows is below it, and never are fewer of them taken. An epoch keeps its number of steps: it goes through fresh
-    permutations of the rows taken, one after the other. Difficulty comes from the model itself, so it first needs some
-    epochs with all rows. Kumar et al. 2010, NeurIPS.
+    permutations of the rows taken, one after the other.
+
+    Default: half of the rows at first, and all of them in the last fifth of the run, whatever lambda has reached.
+
+    Trap: difficulty comes from the model itself, so it first needs some epochs with all rows.
+
+    Kumar et al. 2010, NeurIPS.
     """
 
     type: Literal["self_paced"] = "self_paced"

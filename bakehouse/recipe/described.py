@@ -36,7 +36,7 @@ class Described:
 def described(kind: type[Ingredient]) -> Described:
     """Reads the docstring of a class."""
     paragraphs = [" ".join(part.split()) for part in (inspect.getdoc(kind) or "").split("\n\n")]
-    prose = [part for part in paragraphs if not part.startswith((DEFAULT, TRAP))]
+    prose = [part for part in paragraphs if not is_remark(part)]
     end = END_OF_SENTENCE.search(prose[0])
     sentence = prose[0][: end.end()] if end else prose[0]
     said = "\n\n".join([part for part in prose if CITATION.sub("", part).strip(" ;.")])
@@ -44,10 +44,15 @@ def described(kind: type[Ingredient]) -> Described:
         sentence=sentence,
         text=said[len(sentence) :].strip(),
         formulas=tuple(span for span in CODE.findall(said) if FORMULA.search(span)),
-        sources=tuple(dict.fromkeys(CITATION.findall("\n".join(paragraphs)))),
+        sources=tuple(dict.fromkeys(CITATION.findall("\n".join(sorted(paragraphs, key=is_remark))))),
         default=" ".join(behind(DEFAULT, paragraphs)) or None,
         traps=tuple(behind(TRAP, paragraphs)),
     )
+
+
+def is_remark(paragraph: str) -> bool:
+    """On a default or a trap: whom these name comes after whom the ingredient is after."""
+    return paragraph.startswith((DEFAULT, TRAP))
 
 
 def behind(keyword: str, paragraphs: list[str]) -> list[str]:

@@ -11,15 +11,21 @@ Rows = Annotated[int, Field(ge=2, le=10**9)] | Literal["all"]
 
 
 class VarianceShift(Ingredient):
-    """How far each batch norm's variance in training is from what evaluation brings it: `moving` is the mean over
-    channels of the variance that the layer divides by in evaluation, `real` the same mean of the unbiased variance of
-    its inputs over the probe in evaluation mode with augmentation as in training (all but `mixup` and `cutmix`),
-    `ratio` `max(real / moving, moving / real)`, `worst_ratio` the largest of all layers. For batch_renorm the variance
-    is the square of its moving deviation.
+    """How far each batch norm's variance in training is from what evaluation brings it.
+
+    `moving` is the mean over channels of the variance that the layer divides by in evaluation, `real` the same mean of
+    the unbiased variance of its inputs over the probe in evaluation mode with augmentation as in training (all but
+    `mixup` and `cutmix`), `ratio` `max(real / moving, moving / real)`, `worst_ratio` the largest of all layers. For
+    batch_renorm the variance is the square of its moving deviation.
 
     Dropout before a norm is the usual cause of a ratio far above 1: the norm learns a variance that only training has.
-    `evaluation.statistics: population` measures it anew without dropout. In the first epochs the averages simply lag.
-    Costs a forward pass. Li et al. 2018, arXiv 1801.05134, section 3.
+    `evaluation.statistics: population` measures it anew without dropout. Costs a forward pass.
+
+    Default: 512 rows, eight batches of the default size; `all` is what the paper measured.
+
+    Trap: in the first epochs the averages simply lag.
+
+    Li et al. 2018, arXiv 1801.05134, section 3.
     """
 
     type: Literal["variance_shift"] = "variance_shift"
@@ -28,11 +34,17 @@ class VarianceShift(Ingredient):
 
 
 class TrainEvalGap(Ingredient):
-    """Loss and accuracy (or absolute error) of the same weights on the same augmented rows (`mixup` and `cutmix`
-    left out), once as in training (dropout on, batch norm by the statistics of the batch) and once as in evaluation:
-    `train_mode_loss`, `eval_mode_loss` and so on. Both losses are the clean objective. Accuracy that is lower in
-    evaluation mode is the variance shift at work; with dropout alone it is higher. Costs two forward passes. Li et al.
-    2018, arXiv 1801.05134, figure 5.
+    """Loss and accuracy (or absolute error) of the same weights on the same augmented rows, once as in training and
+    once as in evaluation.
+
+    `train_mode_loss`, `eval_mode_loss` and so on; training mode has dropout on and batch norm by the statistics of the
+    batch. `mixup` and `cutmix` are left out. Both losses are the clean objective. Costs two forward passes.
+
+    Default: 512 rows, which tell an accuracy to about 2 points (one standard error).
+
+    Trap: with dropout alone accuracy is higher in evaluation mode; lower is the variance shift at work.
+
+    Li et al. 2018, arXiv 1801.05134, figure 5.
     """
 
     type: Literal["train_eval_gap"] = "train_eval_gap"
@@ -42,8 +54,16 @@ class TrainEvalGap(Ingredient):
 
 class InconsistentSamples(Ingredient):
     """Rows that are told right in training mode and wrong in evaluation mode, and the other way round, under the same
-    augmentation: share, count, and the first 20 by their place in the training split. Classification only; of several
-    targets, the data set's own. Costs two forward passes. Li et al. 2018, arXiv 1801.05134, figure 6.
+    augmentation: share, count, and the first 20 by their place in the training split.
+
+    Classification only; of several targets, the data set's own. Costs two forward passes.
+
+    Default: 512 rows, which tell a share to about 2 points (one standard error).
+
+    Trap: rows near the border between classes change sides by the dropout mask alone; what tells is many that are
+    right in training mode only.
+
+    Li et al. 2018, arXiv 1801.05134, figure 6.
     """
 
     type: Literal["inconsistent_samples"] = "inconsistent_samples"
@@ -52,10 +72,17 @@ class InconsistentSamples(Ingredient):
 
 
 class Saturation(Ingredient):
-    """For each layer of sigmoid or tanh, the share of its outputs where it is flat: `a (1 - a) < 0.01` for sigmoid, and
-    `1 - a^2 < 0.04` for tanh, which is the same place (`tanh(x) = 2 sigmoid(2x) - 1`). In evaluation mode, without
-    augmentation. Gradients hardly pass there: the slope of sigmoid is at most 0.25, and that of a chain of L layers at
-    most `0.25^L`. Costs a forward pass. Glorot & Bengio 2010, AISTATS.
+    """For each layer of sigmoid or tanh, the share of its outputs where it is flat.
+
+    `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is the same place (`tanh(x) = 2 sigmoid(2x) -
+    1`). In evaluation mode, without augmentation. Gradients hardly pass there: the slope of sigmoid is at most 0.25,
+    and that of a chain of L layers at most `0.25^L`. Costs a forward pass.
+
+    Default: 512 rows, and so 512 outputs of each unit.
+
+    Trap: dead units of relu are not counted here but by `sparsity`.
+
+    Glorot & Bengio 2010, AISTATS.
     """
 
     type: Literal["saturation"] = "saturation"
@@ -65,9 +92,17 @@ class Saturation(Ingredient):
 
 class GradientNorms(Ingredient):
     """For each layer with weights, the length of the gradient of the objective without penalties in its weights, and
-    the ratio of the first layer's to the last one's: far below 1 it vanishes on its way, far above it explodes. The
-    mean over the probe as a training step would see it, dropout and augmentation on; nothing is applied. Costs a
-    forward and a backward pass. Glorot & Bengio 2010, AISTATS.
+    the ratio of the first layer's to the last one's: far below 1 it vanishes on its way, far above it explodes.
+
+    The mean over the probe as a training step would see it, dropout and augmentation on; nothing is applied. Costs a
+    forward and a backward pass.
+
+    Default: 512 rows, eight batches of the default size.
+
+    Trap: before a norm the gradient is shorter the larger the weights are, so that a ratio far from 1 need not be a
+    fault.
+
+    Glorot & Bengio 2010, AISTATS.
     """
 
     type: Literal["gradient_norms"] = "gradient_norms"
@@ -76,12 +111,18 @@ class GradientNorms(Ingredient):
 
 
 class ActivationDrift(Ingredient):
-    """For each layer with weights, mean and variance of its inputs, and how far they moved since the epoch before:
+    """For each layer with weights, mean and variance of its inputs, and how far they moved since the epoch before.
+
     `mean_drift` is `|mean - mean before| / std before` and `variance_ratio` `variance / variance before`, both over all
     numbers that the layer gets. In evaluation mode, without augmentation. The first epoch has nothing to compare with.
+    Costs a forward pass.
 
-    What was called internal covariate shift; whether it explains what norms do is contested (Santurkar et al. 2018,
-    arXiv 1805.11604), so this only reports. Costs a forward pass. Ioffe & Szegedy 2015, arXiv 1502.03167.
+    Default: 512 rows, always the same, so that only the weights move what is compared.
+
+    Trap: this was called internal covariate shift; whether it explains what norms do is contested (Santurkar et al.
+    2018, arXiv 1805.11604), so a large drift is no fault by itself.
+
+    Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
 
     type: Literal["activation_drift"] = "activation_drift"
@@ -91,9 +132,16 @@ class ActivationDrift(Ingredient):
 
 class Sparsity(Ingredient):
     """Share of weights that are exactly 0, for each layer with weights and in all, and share of activations that are
-    exactly 0 on the probe (in evaluation mode, without augmentation) and of units that are 0 on all of it. Only
-    `l1` with its proximal step makes weights exactly 0; `relu` makes activations so, and a unit that is 0 everywhere
-    learns nothing more. Costs a forward pass. Glorot et al. 2011, AISTATS.
+    exactly 0 on the probe and of units that are 0 on all of it.
+
+    In evaluation mode, without augmentation. `relu` makes activations exactly 0; a unit that is 0 everywhere learns
+    nothing more. Costs a forward pass.
+
+    Default: 512 rows: a unit that is 0 on all of them most likely answers to fewer than 1 row in 100.
+
+    Trap: only `l1` with its proximal step makes weights exactly 0; weights that are merely small do not count.
+
+    Glorot et al. 2011, AISTATS.
     """
 
     type: Literal["sparsity"] = "sparsity"
@@ -102,10 +150,17 @@ class Sparsity(Ingredient):
 
 
 class CleanGap(Ingredient):
-    """What makes the training loss look worse than the model is: `train_objective`, the objective as a step sees it
-    (smoothing, augmentation, adversary, dropout; no penalties), against `train_clean_loss` and `train_clean_accuracy`
-    of the same rows in evaluation mode without any of these; `gap` is their difference. Compare the validation loss
-    with the clean one. Costs two forward passes, more with an adversary. Goodfellow et al. 2016, 7.4 and 7.5.
+    """What makes the training loss look worse than the model is.
+
+    `train_objective` is the objective as a step sees it (smoothing, augmentation, adversary, dropout; no penalties),
+    `train_clean_loss` and `train_clean_accuracy` are of the same rows in evaluation mode without any of these, and
+    `gap` is the difference of the losses. Costs two forward passes, more with an adversary.
+
+    Default: 512 rows, the same for both, so that their choice hardly moves the gap.
+
+    Trap: compare the validation loss with the clean one, not with the objective.
+
+    Goodfellow et al. 2016, 7.4 and 7.5.
     """
 
     type: Literal["clean_gap"] = "clean_gap"

@@ -44,6 +44,8 @@ class Dropout(Ingredient):
 class VanillaDropout(Ingredient):
     """Dropout as first published: in training `m x` with `m ~ Bernoulli(1 - rate)`, in evaluation `(1 - rate) x`.
 
+    Default: 0.5, the paper's for hidden units.
+
     Trap: evaluation has its own factor here and training has none; `dropout` is the other way round. Weights of the one
     do not serve the other.
 
@@ -66,6 +68,8 @@ class SpatialDropout(Ingredient):
 
     Default: 0.5 as for `dropout`; whole maps are more than single pixels, and less often suffices.
 
+    Trap: before a batch norm it shifts the variance that the norm learns, as `dropout` does.
+
     Tompson et al. 2015, arXiv 1411.4280.
     """
 
@@ -82,6 +86,12 @@ class SpatialDropout(Ingredient):
 class GaussianDropout(Ingredient):
     """Multiplicative noise with the mean and variance of dropout: in training `x r` with `r ~ N(1, rate / (1 - rate))`
     for each element of each sample; in evaluation x.
+
+    Default: 0.5, as for `dropout`, which is a variance of 1.
+
+    Trap: nothing is ever zero, and signs change: at 0.5 one factor of six is below 0.
+
+    Trap: before a batch norm it shifts the variance that the norm learns, as `dropout` does.
 
     Srivastava et al. 2014, JMLR 15, section 10.
     """
@@ -102,6 +112,10 @@ class Uout(Ingredient):
 
     Default: 0.1, the least that the paper tried, which changes the variance by 1 in 300 for inputs of mean 0.
 
+    Trap: the paper gains at most a few tenths of a percent by it, near what seeds differ by: compare several.
+
+    Trap: with one draw for a channel, as some code has it, it is another method.
+
     Li et al. 2018, arXiv 1801.05134, section 5.
     """
 
@@ -116,6 +130,8 @@ class Uout(Ingredient):
 
 class GaussianNoise(Ingredient):
     """Additive noise on hidden units: in training `x + std N(0, 1)` for each element of each sample; in evaluation x.
+
+    Default: 0.1, a tenth of the standard deviation of what a norm gives.
 
     Trap: the unit is that of the hidden units, which no one knows before a norm: after a norm it is their standard
     deviation.
@@ -137,6 +153,8 @@ class DropConnect(Ingredient):
     Bernoulli(1 - rate)` for each weight and bias of each sample. Evaluation gives the mean of a(u) for normal u with
     the mean and variance over masks: `W x + b` and `rate / (1 - rate) (W^2 x^2 + b^2)`; in closed form for relu and
     leaky_relu, by 32 Gauss-Hermite nodes for the others.
+
+    Default: 0.5, as in the paper.
 
     Trap: in other texts drop_connect is what drops a residual branch (stochastic depth), or has one mask for a whole
     batch, which regularises much less.

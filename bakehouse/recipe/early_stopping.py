@@ -15,6 +15,8 @@ class Patience(Ingredient):
 
     Default: 10 epochs; many libraries stop after 0 to 3, and validation often worsens for longer and recovers.
 
+    Trap: with few validation rows chance decides which epoch is the best.
+
     Goodfellow et al. 2016, algorithm 7.1.
     """
 
@@ -31,6 +33,8 @@ class Patience(Ingredient):
 
 class GeneralizationLoss(Ingredient):
     """Stops when the monitor E is too far above its least so far: `GL = 100 (E / E_least - 1) > alpha`.
+
+    Default: 5, the slowest to stop of the paper's.
 
     Trap: a single bad epoch ends the run; with few validation rows take `patience`.
 
@@ -50,6 +54,11 @@ class ProgressQuotient(Ingredient):
     """Stops at the end of a strip of epochs when the generalization loss is large beside what training still gains: `GL
     / P > alpha`, where `P = 1000 (mean train loss of the strip / its least - 1)`.
 
+    Default: 1, of the paper's 0.5 to 3, and its strips of 5 epochs.
+
+    Trap: a noisy train loss counts as progress, so that strong dropout or augmentation may keep the run from ever being
+    stopped.
+
     Prechelt 1998, Early Stopping - But When?, PQ.
     """
 
@@ -65,8 +74,12 @@ class ProgressQuotient(Ingredient):
 
 
 class SuccessiveIncreases(Ingredient):
-    """Stops at the end of a strip of epochs when the monitor is worse than a strip ago, and was so at the ends of
-    the strips before: `strips` times in a row.
+    """Stops at the end of a strip of epochs when the monitor is worse than a strip ago, and was so at the ends of the
+    strips before: `strips` times in a row.
+
+    Default: three strips, of the paper's 2 to 8, and its strips of 5 epochs.
+
+    Trap: one better strip begins the count anew, and a monitor that stands still is never worse.
 
     Prechelt 1998, Early Stopping - But When?, UP.
     """

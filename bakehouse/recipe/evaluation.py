@@ -25,8 +25,15 @@ class Crops(Ingredient):
     corners and the centre are cut out in the network's own input size, with their mirrors where `flips` says so, and
     the mean of all probabilities (of the values, in a regression) is measured as `test_crops_loss` and so on.
 
-    Places that coincide count once: a square image at its own size has one crop, not five. Simonyan & Zisserman 2015,
-    arXiv 1409.1556, section 3.2; He et al. 2016, arXiv 1512.03385, section 3.4.
+    Places that coincide count once: a square image at its own size has one crop, not five.
+
+    Default: three sizes up to a quarter larger, and mirrors only where training had them.
+
+    Trap: mirrors are wrong where the mirror image means something else.
+
+    Trap: a network that was trained at one size may be worse on larger ones: see `scale_crop`.
+
+    Simonyan & Zisserman 2015, arXiv 1409.1556, section 3.2; He et al. 2016, arXiv 1512.03385, section 3.4.
     """
 
     main: ClassVar[str | None] = "scales"
@@ -35,8 +42,7 @@ class Crops(Ingredient):
     """Lengths of the shorter side in pixels, the aspect kept (the longer side is rounded down); from the image's own
     size on. By default 1, 1 1/8 and 1 1/4 times that, rounded up."""
     flips: bool | None = None
-    """Also mirrored left to right, which doubles the crops; by default if the augmentation has `horizontal_flip`. Wrong
-    where the mirror image means something else."""
+    """Also mirrored left to right, which doubles the crops; by default if the augmentation has `horizontal_flip`."""
 
 
 def crops_or_none(value: object) -> object:
@@ -52,10 +58,17 @@ CropsPart = Annotated[
 class Evaluation(Ingredient):
     """What early stopping and `best` look at, and how the model is measured.
 
-    `statistics: population` measures batch norm with the statistics of the whole training split instead of moving
-    averages. Dropout is off while they are taken: on, they would hold the larger variance that dropout makes, which
-    evaluation does not have. Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2; Li et al. 2018, arXiv 1801.05134,
-    table 3. `monte_carlo_samples` averages over dropout masks: Gal & Ghahramani 2016, arXiv 1506.02142.
+    `statistics: population` measures batch norm with the statistics of the whole training split, taken with dropout
+    off, instead of moving averages (Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2; Li et al. 2018, arXiv
+    1801.05134, table 3). `monte_carlo_samples` averages over dropout masks (Gal & Ghahramani 2016, arXiv 1506.02142).
+
+    Default: the validation loss, which tells epochs apart where accuracies are equal; what costs further passes is off.
+
+    Trap: statistics that are taken with dropout on, as by torch's `update_bn`, hold the larger variance that dropout
+    makes and evaluation does not have.
+
+    Trap: the epoch was chosen by the validation split, whose numbers are therefore a little too good: report those of
+    the test split.
     """
 
     main: ClassVar[str | None] = "monitor"

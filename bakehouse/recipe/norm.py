@@ -43,6 +43,8 @@ class LayerNorm(Ingredient):
 
     `y = gamma (x - mean) / sqrt(var + eps) + beta` with the mean and the biased variance of one sample.
 
+    Default: torch's.
+
     Trap: on images it has a scale and a shift for each pixel of each channel; group_norm with one group has them for
     each channel, and is otherwise the same.
 
@@ -73,7 +75,6 @@ class InstanceNorm(Ingredient):
     type: Literal["instance_norm"] = "instance_norm"
     eps: float = Field(default=1e-5, gt=0, le=1)
     """Added to the variance."""
-    # torch's default is False; the paper scales and shifts.
     affine: bool = True
     """Learn a scale and a shift for each channel."""
     placement: Placement = "before_activation"
@@ -93,7 +94,6 @@ class GroupNorm(Ingredient):
     """
 
     type: Literal["group_norm"] = "group_norm"
-    # The paper's 32 does not divide the 16 channels of small residual networks.
     num_groups: int = Field(default=8, ge=1)
     """Must divide the channels of every layer that is normalised."""
     eps: float = Field(default=1e-5, gt=0, le=1)
@@ -111,12 +111,17 @@ class BatchRenorm(Ingredient):
     beta`.
 
     Training begins as plain batch norm (`r = 1, d = 0`), then both limits rise in straight lines; the layer counts its
-    own training steps. Ioffe 2017, arXiv 1702.03275.
+    own training steps.
 
-    Default: the schedule is in shares of the run, since the 5,000 plain steps of the paper are longer than many runs,
-    which would never leave batch norm.
+    Default: the paper's limits and momentum. The schedule is in shares of the run, since the 5,000 plain steps of the
+    paper are longer than many runs, which would never leave batch norm.
 
     Trap: S is a moving average of standard deviations, not of variances.
+
+    Trap: at momentum 0.01 the moving averages follow over hundreds of steps; evaluation after fewer uses what the run
+    began with.
+
+    Ioffe 2017, arXiv 1702.03275.
     """
 
     type: Literal["batch_renorm"] = "batch_renorm"
@@ -155,14 +160,21 @@ class CrossIterationBatchNorm(Ingredient):
     mean) / sqrt(var + eps) + beta` with `mean = (1/k) sum mu_s` and `var = (1/k) sum max(nu_s, mu_s^2) - mean^2`. Only
     the present iteration's share has a gradient. Evaluation uses moving averages, as batch norm does.
 
-    For batches too small for batch norm. It needs the weights of the convolution or fully-connected layer directly
-    before it: networks with the norm before the convolution do not have them. Before there are `window` iterations it
-    takes those that there are, and a smaller last batch counts as much as any. It keeps `window` - 1 copies of the
-    slopes, each the size of the weights. Yao et al. 2021, arXiv 2002.05712.
+    For batches too small for batch norm. Before there are `window` iterations it takes those that there are, and a
+    smaller last batch counts as much as any.
+
+    Default: three earlier iterations and the present one, as in the authors' code; a tenth of the run as burn-in, since
+    that code's 8 epochs may be all of a run.
+
+    Trap: it needs the weights of the convolution or fully-connected layer directly before it: networks with the norm
+    before the convolution do not have them.
+
+    Trap: it keeps `window` - 1 copies of the slopes, each the size of the weights.
+
+    Yao et al. 2021, arXiv 2002.05712.
     """
 
     type: Literal["cross_iteration_batch_norm"] = "cross_iteration_batch_norm"
-    # As the authors' code has it: three earlier iterations and the present one.
     window: int = Field(default=4, ge=1, le=64)
     """Iterations whose statistics are averaged, the present one included; 1 is batch norm."""
     momentum: float = Field(default=0.1, gt=0, le=1)

@@ -17,9 +17,11 @@ class LabelSmoothing(Ingredient):
     arXiv 1512.00567); `wrong_classes`: `1 - epsilon` and `epsilon/(k - 1)` (Goodfellow et al. 2016, 7.5.1). Both smooth
     two classes towards one half.
 
-    Default: 0.1 over all classes, as in torch and in the paper.
+    Default: 0.1 over all classes, as in the paper; torch's function spreads it the same way.
 
     Trap: the two forms differ by the factor k/(k - 1): 0.1 over the wrong classes of ten is 0.111 over all.
+
+    Trap: the training loss has a floor above 0, the entropy of the soft targets: 0.50 for ten classes at 0.1.
     """
 
     main: ClassVar[str | None] = "epsilon"
@@ -38,18 +40,24 @@ class Adversarial(Ingredient):
     epsilon of x (Madry et al. 2018, arXiv 1706.06083). The examples are made anew in every step, from the model as it
     evaluates, so that there is no dropout and no moving average or gradient of a parameter changes; no gradient goes
     through them. x and x' are two forward passes: batch norm never mixes their statistics in one batch, its moving
-    averages see both, and a norm that counts steps counts two a step. Images stay between the smallest and the
-    largest value that the data set holds; rows and sequences have no bounds. A step takes two to three times as long,
-    and about once more for each further gradient. Validation is of clean inputs; the best weights are also measured
-    under the same attack on the test split, once: `test_adversarial_loss`, `test_adversarial_accuracy`. Robust models
-    are usually a little worse on clean inputs: look at both.
+    averages see both, and a norm that counts steps counts two a step. Images stay between the smallest and the largest
+    value that the data set holds; rows and sequences have no bounds.
+
+    Validation is of clean inputs; the best weights are also measured under the same attack on the test split, once:
+    `test_adversarial_loss`, `test_adversarial_accuracy`.
+
+    Default: 0.03 of the range, near the 8/255 that is customary for photographs; for handwritten digits it is 0.25. One
+    gradient and half of the loss, as in Goodfellow et al. 2015, arXiv 1412.6572.
+
+    Trap: robust models are usually a little worse on clean inputs: look at both.
+
+    Trap: a step takes two to three times as long, and about once more for each further gradient.
     """
 
     main: ClassVar[str | None] = "epsilon"
 
     epsilon: float = Field(default=0.03, gt=0, le=1000)
-    """Most that one input number may change, in `unit`s. Customary: 8/255 (0.031) of the range for photographs, 0.25
-    for handwritten digits."""
+    """Most that one input number may change, in `unit`s."""
     unit: Literal["range", "normalized"] | None = None
     """Of epsilon and step_size. `range`, the default for images and only for them: 1 is from the smallest to the
     largest value in the data set (0 to 255, say), whatever the normalization. `normalized`, the default for rows and
@@ -72,13 +80,21 @@ class Distillation(Ingredient):
     T^2 keeps the soft term's gradient, `T (p_s - p_t)`, at one size whatever the temperature. The teacher evaluates
     (moving averages, no dropout), is normalised as it was in its own run, and sees the inputs that the student sees,
     augmented ones too; with `adversarial` it answers for x, not for x'. It needs the same classes in the same order and
-    inputs of the same shape and units. Hinton et al. 2015, arXiv 1503.02531.
+    inputs of the same shape and units.
+
+    Default: temperature 4, in the lower part of the paper's 2 to 20, and half of the loss; the paper did best with less
+    weight on the labels.
+
+    Trap: a teacher that was trained with label smoothing tells less at high temperatures (Müller et al. 2019, arXiv
+    1906.02629; contested by Shen et al. 2021, arXiv 2104.00676).
+
+    Hinton et al. 2015, arXiv 1503.02531.
     """
 
     main: ClassVar[str | None] = "teacher"
 
     teacher: CheckpointPart
-    """Whose probabilities. One that was trained with label smoothing tells less at high temperatures."""
+    """Whose probabilities."""
     temperature: float = Field(default=4.0, gt=0, le=1000)
     """T; higher ones show more of what the teacher thinks of wrong classes (2 to 20 in the paper)."""
     weight: float = Field(default=0.5, gt=0, le=1)
@@ -97,13 +113,17 @@ def add_on(kind: type[Ingredient], short: Any) -> BeforeValidator:
 class ExtraTask(Ingredient):
     """A further target, learnt beside the data set's own from the same hidden layers, by an output layer of its own.
 
-    The loss is the sum over targets q of w_q L_q, where L_q is the mean over the rows of the batch that have a label
-    of q, and 0 where none has: missing labels count neither in a loss nor in a metric. The target of the data set
-    has weight 1. Numbers are standardised on the training rows, so that their squared errors are of the size of a
-    cross-entropy; other scales are for the weights to even out. Layers that are normalised over the batch share
-    their statistics between the tasks. Caruana 1997, Multitask Learning.
+    The loss is `L = sum_q w_q L_q` over the targets q, where L_q is the mean over the rows of the batch with a label of
+    q, and 0 where none has: missing labels count neither in a loss nor in a metric. The target of the data set has
+    weight 1. Numbers are standardised on the training rows, so that their squared errors are of the size of a
+    cross-entropy; other scales are for the weights to even out. A bare string is the target. A column that is a target
+    is no input.
 
-    A bare string is the target. A column that is a target is no input.
+    Default: as much weight as the target of the data set, and the usual loss of its kind.
+
+    Trap: layers that are normalised over the batch share their statistics between the tasks.
+
+    Caruana 1997, Multitask Learning.
     """
 
     main: ClassVar[str | None] = "target"
@@ -123,7 +143,12 @@ def listed(value: object) -> object:
 
 
 class Objective(Ingredient):
-    """The mean over the batch of a loss a sample, with its add-ons."""
+    """The mean over the batch of a loss a sample, with its add-ons.
+
+    Default: the usual loss of the target's kind, without add-ons.
+
+    Trap: losses of different objectives are on different scales: compare accuracies or errors.
+    """
 
     main: ClassVar[str | None] = "loss"
 

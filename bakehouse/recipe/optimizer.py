@@ -14,7 +14,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class Sgd(Ingredient):
     """Stochastic gradient descent with momentum: `v <- momentum v + g; w <- w - lr v`.
 
-    Default: lr 0.05 with momentum 0.9 is a careful start with a norm; without one, begin lower.
+    Default: a learning rate of 0.05 with momentum 0.9 is a careful start with a norm; without one, begin lower.
 
     Trap: the first step counts too: with momentum 0.9 a constant gradient moves ten times lr.
 
@@ -41,7 +41,7 @@ class Sgd(Ingredient):
 
 
 class Adam(Ingredient):
-    """Adaptive moments. Kingma & Ba 2015, arXiv 1412.6980.
+    """Divides a moving mean of the gradient by its moving root mean square.
 
     `m <- beta_1 m + (1 - beta_1) g; v <- beta_2 v + (1 - beta_2) g^2; w <- w - lr m^ / (sqrt(v^) + eps)`, where m^ and
     v^ are m and v over 1 - beta^t.
@@ -49,6 +49,8 @@ class Adam(Ingredient):
     Default: the paper's, which are torch's.
 
     Trap: it has no decay of its own; `"adamw"` is short for it and `weight_decay`.
+
+    Kingma & Ba 2015, arXiv 1412.6980.
     """
 
     main: ClassVar[str | None] = "lr"
@@ -67,6 +69,8 @@ class Rmsprop(Ingredient):
     """Divides by a moving root mean square: `s <- alpha s + (1 - alpha) g^2; w <- w - lr g / (sqrt(s) + eps)`.
 
     Default: torch's; the lecture has 0.9 for alpha.
+
+    Trap: each weight moves by about lr a step, as with adam, whose default is a tenth of this one.
 
     Tieleman & Hinton 2012, Neural Networks for Machine Learning, lecture 6.5; centred as in Graves 2013, arXiv
     1308.0850, section 4.2.

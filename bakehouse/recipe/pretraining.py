@@ -47,14 +47,24 @@ class Hints(Ingredient):
     than the hint map, plus 1, or a fully-connected layer. It moves the student's layers up to the guided one and r, by
     RMSprop and nothing else of the recipe but its data, batches, augmentation, dropout and precision; the weights with
     the least loss on validation are kept, r is thrown away. Its epochs come before the run's and are not counted in
-    `epochs`; each is told as a diagnostic `hints`. Stage 2 is the run with `lambda H(softmax(z_t / T), softmax(z_s /
-    T))` added to its loss, without a factor T^2; lambda goes from `coefficient` to `final_coefficient` in a straight
-    line over the run's epochs. The teacher evaluates, and sees the student's inputs in its own normalization. It needs
-    inputs of the same shape and units, and the same classes in the same order where lambda is not 0.
+    `epochs`; each is told as a diagnostic `hints`.
+
+    Stage 2 is the run with `lambda H(softmax(z_t / T), softmax(z_s / T))` added to its loss; lambda goes from
+    `coefficient` to `final_coefficient` in a straight line over the run's epochs. The teacher evaluates, and sees the
+    student's inputs in its own normalization. It needs inputs of the same shape and units, and the same classes in the
+    same order where lambda is not 0.
 
     A layer is a convolution or a fully-connected layer with the norm and activation behind it, counted in the plan's
-    order as for `transfer`; what it says is what its activation says. A guided layer too deep leaves the student too
-    little freedom, so the middle layers are the default. Romero et al. 2015, arXiv 1412.6550.
+    order as for `transfer`; what it says is what its activation says.
+
+    Default: temperature, lambda and RMSprop as in the paper's code for CIFAR-10, the middle layers; at most 10 epochs
+    of stage 1 where the paper has 500, since a run here has 50.
+
+    Trap: a guided layer too deep leaves the student too little freedom.
+
+    Trap: lambda has no factor T^2, as in the paper; the weight of `distillation` has it.
+
+    Romero et al. 2015, arXiv 1412.6550.
     """
 
     main: ClassVar[str | None] = "teacher"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bakehouse.recipe.ingredient import Ingredient
-from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, posted_pointer
+from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer, posted_pointer
 from bakehouse.recipe.recipe import Recipe
 
 MAX_DEPTH = 32
@@ -29,6 +29,7 @@ TYPE_NAMES = {
 }  # fmt: skip
 PLAIN_MESSAGES = {
     "dict_type": "should be an object", "model_attributes_type": "should be the name of a variant, or an object",
+    "tuple_type": "should be a list",
 }  # fmt: skip
 BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
@@ -134,10 +135,10 @@ def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
                 code, (message, allowed) = "unknown_variant", unknown_variant(path, context)
                 path.append("type")
             case "missing":
-                code, message = "missing", "this field is required"
+                code, message = "missing", required(document, path)
             case "literal_error":
                 code, allowed = "not_allowed", quoted(context["expected"])
-                message = f"should be {context['expected']}" + nearest(error["input"], allowed)
+                message = f"should be {context['expected']}" + (nearest(error["input"], allowed) if allowed[1:] else "")
             case "value_error":
                 code, message = "conflict", str(context["error"])
             case _:
@@ -149,6 +150,14 @@ def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
 def plain(message: str) -> str:
     """pydantic's message without its name for the value."""
     return re.sub(r"^\w+ should", "should", message).replace(" after validation", "")
+
+
+def required(document: Any, path: list[str | int]) -> str:
+    """The field by its name where a bare value stands for the object, to which the pointer leads then."""
+    _, plain_path = located(path)
+    if posted_pointer(document, plain_path) == pointer(plain_path):
+        return "this field is required"
+    return f"needs an object with {path[-1]!r}, which is required"
 
 
 def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:

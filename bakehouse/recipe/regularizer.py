@@ -14,7 +14,9 @@ Coefficient = Annotated[float, Field(ge=0, le=1e6)]
 class L1(Ingredient):
     """`coefficient * sum |w|`, for sparse weights.
 
-    Default: the proximal step, since a plain subgradient steps over zero and never stays there.
+    Default: the proximal step, which gives exact zeros; 0.0001 as for `l2`.
+
+    Trap: a plain subgradient steps over zero and never stays there.
 
     Tibshirani 1996, Journal of the Royal Statistical Society B 58; Parikh & Boyd 2014, Proximal Algorithms.
     """
@@ -35,6 +37,8 @@ class L1(Ingredient):
 
 class L2(Ingredient):
     """`coefficient / 2 * sum w^2`, as a gradient `coefficient * w` that the optimizer sees.
+
+    Default: 0.0001, as for the residual networks of He et al. 2016, arXiv 1512.03385.
 
     Trap: adam and rmsprop divide this gradient by its own size, so that it is no decay there: `weight_decay` is.
 
@@ -99,6 +103,8 @@ class GradientClip(Ingredient):
     """`g <- g min(1, max_norm / |g|)`, where `|g|` is the length of the objective's gradient over all parameters; what
     other regularizers add to it is not counted.
 
+    Default: 1, a round number; `gradient_norms` tells the lengths of each layer's gradients.
+
     Trap: it bounds the step of sgd; adam and rmsprop divide by the gradient's size anyway, and only sudden jumps are
     cut.
 
@@ -115,12 +121,16 @@ class GradientClip(Ingredient):
 class WeightNoise(Ingredient):
     """Each step takes its gradient at `w + N(0, variance)` and applies it to w.
 
-    Up to first order a penalty of `variance * E|dy/dw|^2` for squared error, which leads to flat regions. Goodfellow et
-    al. 2016, 7.5.
+    Up to first order a penalty of `variance * E|dy/dw|^2` for squared error, which leads to flat regions.
+
+    Default: 0.0001, a deviation of 0.01: small beside torch's first weights, whose deviation is 0.036 behind 256
+    inputs.
 
     Trap: `variance` is the square of the standard deviation.
 
     Trap: on a linear regression the penalty does not depend on the weights, and nothing is regularised.
+
+    Goodfellow et al. 2016, 7.5.
     """
 
     main: ClassVar[str | None] = "variance"
@@ -139,10 +149,14 @@ class DropoutPenalty(Ingredient):
     `rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j)`, the mean over the batch.
 
     V is the curvature of the objective in the outputs: 2 for squared error (where this is exact), `p (1 - p)` for
-    binary cross-entropy, `diag(p) - p p^T` for cross-entropy, exp(y) for Poisson. Wager et al. 2013, arXiv 1307.1493.
+    binary cross-entropy, `diag(p) - p p^T` for cross-entropy, exp(y) for Poisson.
+
+    Default: 0.5, to stand beside `dropout` at its own default.
 
     Trap: it is L2 with a weight for each feature, which depends on the present probabilities: confident predictions are
     punished less.
+
+    Wager et al. 2013, arXiv 1307.1493.
     """
 
     main: ClassVar[str | None] = "rate"

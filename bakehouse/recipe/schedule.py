@@ -14,6 +14,10 @@ Warmup = Annotated[float, Field(ge=0, le=100_000)]
 class Constant(Ingredient):
     """The same learning rate throughout.
 
+    Default: no warm-up.
+
+    Trap: the noise of the batches does not fade, so that sgd goes round its minimum; a falling rate lets it settle.
+
     Goodfellow et al. 2016, 8.3.1.
     """
 
@@ -24,6 +28,8 @@ class Constant(Ingredient):
 
 class Step(Ingredient):
     """`lr * gamma^floor(epoch / step_size)`.
+
+    Default: a tenth every 20 epochs, which is two drops in a run of 50.
 
     Trap: early stopping with less patience than `step_size` may end the run on the plateau before a drop.
 
@@ -44,6 +50,8 @@ class Step(Ingredient):
 class MultiStep(Ingredient):
     """`lr * gamma^n` after the n-th milestone.
 
+    Default: a tenth after half and after three quarters of the run, as in the paper.
+
     Trap: early stopping may end the run on the plateau before a drop.
 
     He et al. 2016, arXiv 1512.03385, section 4.2.
@@ -60,8 +68,7 @@ class MultiStep(Ingredient):
         ]
         | None
     ) = None
-    """Epochs after which the rate drops, in rising order; by default half and three quarters of the run, as in
-    He et al. 2016, arXiv 1512.03385."""
+    """Epochs after which the rate drops, in rising order; by default half and three quarters of the run."""
     gamma: float = Field(default=0.1, gt=0, le=1)
     """Factor of each drop."""
     warmup_epochs: Warmup = 0.0
@@ -81,6 +88,8 @@ class Cosine(Ingredient):
 
     `eta_min + (lr - eta_min) (1 + cos(pi t)) / 2` where t is the share of these steps that is over.
 
+    Default: down to 0, as in torch, without a warm-up.
+
     Trap: it falls over all `epochs`; a run that early stopping ends has not seen its low rates.
 
     Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts.
@@ -96,9 +105,11 @@ class Cosine(Ingredient):
 class OneCycle(Ingredient):
     """One rise from `lr / div_factor` to lr and one fall to `lr / (div_factor * final_div_factor)`, a step at a time.
 
+    Default: torch's, but the momentum stays as it is.
+
     Trap: `lr` of the optimizer is the peak here, and may be some times what a constant rate may be.
 
-    Smith & Topin 2018, arXiv 1708.07120, in torch's form of two phases; the momentum stays as it is.
+    Smith & Topin 2018, arXiv 1708.07120, in torch's form of two phases.
     """
 
     hints: ClassVar[Mapping[str, str]] = {
@@ -122,6 +133,8 @@ class Plateau(Ingredient):
     Default: patience 5, since torch's 10 is as long as that of early stopping, which would end the run before the first
     drop.
 
+    Trap: early stopping with no more patience than this ends the run before the first drop.
+
     He et al. 2016, arXiv 1512.03385, section 3.4.
     """
 
@@ -130,7 +143,6 @@ class Plateau(Ingredient):
     type: Literal["plateau"] = "plateau"
     factor: float = Field(default=0.1, gt=0, lt=1)
     """Factor of each drop."""
-    # torch's default is 10, where early stopping's default would end the run before the first drop.
     patience: int = Field(default=5, ge=1, le=100_000)
     """Epochs without improvement before each drop, counted anew after it. (torch waits for one more.)"""
     min_delta: float = Field(default=0.0, ge=0)

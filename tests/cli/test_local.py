@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def test_a_recipe_is_trained_and_its_best_is_there(tmp_path: Path) -> None:
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["data"]["epoch"] for event in events if event["type"] == "epoch"] == [1, 2, 3]
     assert events[-1]["type"] == "end"
-    assert "small  succeeded: all 3 epochs are done" in result.stderr
+    assert re.search(r"small  run_\w{12} succeeded: all 3 epochs are done", result.stderr)
     assert "out/best.safetensors" in result.stderr
     assert (tmp_path / "out" / "best.safetensors").exists()
 

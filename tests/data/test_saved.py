@@ -118,7 +118,7 @@ CASES = [
     Case(RUN, WHERE, "no_checkpoint", ("failed",), None, {"status": "failed", "checkpoints": ()}),
     Case(RUN, WHERE, "no_checkpoint", (), None, {"checkpoints": (saved(2, GONE),)}),
     # Replaced: its file will go.
-    Case({"run": RUN, "epoch": 2}, f"{WHERE}/epoch", "unknown_epoch", ("epoch 2",), ("5", "9")),
+    Case({"run": RUN, "epoch": 2}, f"{WHERE}/epoch", "unknown_epoch", ("keeps no", "epoch 2"), ("5", "9")),
     Case({"run": RUN, "sha256": GONE}, f"{WHERE}/sha256", "unknown_digest", (), (BEST, LAST)),
     Case({"run": RUN, "epoch": 5, "sha256": LAST}, f"{WHERE}/sha256", "unknown_digest", ("epoch 5",), (BEST,)),
     Case(RUN, WHERE, "source_dataset", ("iris has changed",), None,

@@ -13,7 +13,6 @@ from tests.plan.drawn import plans
 from worker.build import build_model
 from worker.norm.cross_iteration_batch_norm import histories
 
-
 # Some that may be asked for would take the machine's memory.
 BUILDABLE = plans().filter(lambda plan: plan.estimate.memory_bytes < 2**28)
 

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import pytest
 
+from bakehouse.recipe.architecture import Linear
+from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.described import CODE, described
 from bakehouse.recipe.ingredient import Ingredient, Off
@@ -16,6 +18,8 @@ from bakehouse.recipe.recipe import Recipe
 
 NO_TECHNIQUE = (Off, Dataset, Objective)
 """Parts of the language that are no one's invention."""
+NO_TRAP = (Off, Linear, SavedCheckpoint)
+"""Nothing about these misleads."""
 
 
 def inside(kind: type[Ingredient]) -> Iterator[type[Ingredient]]:
@@ -36,6 +40,17 @@ def test_every_ingredient_has_a_sentence_and_a_source(kind: type[Ingredient]) ->
     assert said.sentence.endswith(".")
     is_technique = kind not in NO_TECHNIQUE and "sha256" not in kind.model_fields
     assert bool(said.sources) == is_technique
+
+
+@kinds
+def test_every_default_has_a_reason(kind: type[Ingredient]) -> None:
+    defaults = [name for name, field in kind.model_fields.items() if name != "type" and not field.is_required()]
+    assert bool(described(kind).default) == bool(defaults)
+
+
+@kinds
+def test_all_but_few_ingredients_have_a_trap(kind: type[Ingredient]) -> None:
+    assert bool(described(kind).traps) == (kind not in NO_TRAP)
 
 
 @kinds
@@ -68,6 +83,6 @@ def test_a_docstring_is_read_in_its_parts() -> None:
     assert said.sentence == "Bakes what rises: `y = flour + water`."
     assert said.text == "It takes time."
     assert said.formulas == ("y = flour + water",)
-    assert said.sources == ("Baker et al. 2001", "Miller & Baker 1998, Bread 3, section 2")
+    assert said.sources == ("Miller & Baker 1998, Bread 3, section 2", "Baker et al. 2001")
     assert said.default == "An hour, as in Baker et al. 2001."
     assert said.traps == ("`the oven` must be hot.",)

@@ -12,7 +12,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
 from bakehouse.runs.record import new_run_id
 from tests.worker.tiny import FLOWERS, planned, training_of
-from worker.checkpoints import FIRST_RESUMES, LARGEST_SHARE, RESUME_EVERY_SECONDS, Candidate, Filer
+from worker.checkpoints import FIRST_RESUMES, LARGEST_SHARE, RESUME_EVERY_SECONDS, Candidate, Filer, describe
 from worker.happenings import EpochLog
 from worker.journal import Journal
 from worker.resume import Snapshot, made_by, snapshot
@@ -172,3 +172,8 @@ def test_what_writing_raised_is_raised_where_training_looks(
     filer.write_due_best()
     with pytest.raises(OSError, match="no room"):
         filer.wait()
+
+
+def test_weights_have_the_same_digest_under_any_name() -> None:
+    one, other = (planned({**FLOWERS, "name": name, "labels": {"for": name}}) for name in ("one", "other"))
+    assert describe(one, 3) == describe(other, 3) != describe(one, 4)

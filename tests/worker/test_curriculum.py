@@ -1,5 +1,8 @@
 """Which rows are learnt from, and when."""
 
+from collections import deque
+from collections.abc import Generator
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -8,12 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bakehouse.recipe.curriculum import Curriculum
 from tests.worker.tiny import Document, data_of, finished, gone_on, interrupted, planned, source_of, training_of
 from worker.curriculum import Pacing, SelfPacing, evenly, passes, share
 from worker.happenings import EpochLog
+from worker.training import Training
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +40,11 @@ def test_the_share_grows_as_its_pacing_says(pacing: str, wanted: list[float]) ->
     assert [share(spec, over) for over in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx(wanted)
 
 
+def ranked(rows: int) -> Generator[None, None, Tensor]:
+    yield
+    return torch.arange(rows)
+
+
 @given(
     pacing=st.sampled_from(["linear", "root", "step"]),
     start=st.floats(0.001, 1),
@@ -47,7 +56,8 @@ def test_the_count_never_falls_and_ends_with_all(
     pacing: str, start: float, until: float, steps: int, rows: int
 ) -> None:
     spec = Curriculum.model_validate({"pacing": pacing, "start": start, "until": until})
-    pace = Pacing(spec, steps, torch.arange(rows))
+    pace = Pacing(spec, steps, partial(ranked, rows))
+    deque(pace.begin(nn.Identity(), 0), maxlen=0)
     counts = [pace.count(step) for step in range(steps + 1)]
     assert counts == sorted(counts)
     assert 1 <= counts[0] <= start * rows + 1
@@ -84,24 +94,31 @@ def test_balanced_rows_keep_the_shares_of_their_classes(counts: list[int], seed:
         assert float((seen - ideal).abs().max()) <= 0.5 + len(counts) / 2 * count / len(groups) + 1e-6
 
 
+def ranking_of(training: Training) -> NDArray[np.int64]:
+    """As it is before the first epoch."""
+    assert isinstance(training.curriculum, Pacing)
+    deque(training.curriculum.begin(training.model, 0), maxlen=0)
+    return training.curriculum.ranking.numpy()
+
+
 @pytest.mark.parametrize("document", [CLASSES, NUMBERS])
 def test_distances_are_those_of_the_normalised_rows_to_the_mean_of_their_class(document: Document) -> None:
     plan = planned(document)
     data = data_of(plan)
     training = training_of({**document, "curriculum": {"type": "curriculum", "balanced": False}})
-    assert isinstance(training.curriculum, Pacing)
+    ranking = ranking_of(training)
     x = ((data.train.inputs - data.shift) * data.scale).flatten(1).double().numpy()
     y = data.train.targets.numpy() if plan.data.task == "classification" else np.zeros(len(x))
     means = np.stack([x[y == label].mean(0) for label in np.unique(y)])
     distances = np.sqrt(((x - means[np.searchsorted(np.unique(y), y)]) ** 2).sum(1))
-    np.testing.assert_allclose(distances[training.curriculum.ranking.numpy()], np.sort(distances), rtol=1e-12)
+    np.testing.assert_allclose(distances[ranking], np.sort(distances), rtol=1e-12)
 
 
 def test_a_teacher_ranks_rows_by_its_own_loss() -> None:
     learnt = source_of({**CLASSES, "architecture": "mlp", "optimizer": {"type": "adam", "lr": 0.01}})
     scorer = {"type": "teacher", "teacher": learnt}
     training = training_of({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer, "balanced": False}})
-    assert isinstance(training.curriculum, Pacing)
+    ranking = ranking_of(training)
     [weights] = training.checkpoints.values()
     x = (
         ((training.data.train.inputs - weights["normalize.shift"]) * weights["normalize.scale"])
@@ -115,7 +132,7 @@ def test_a_teacher_ranks_rows_by_its_own_loss() -> None:
     logits = x @ numbers["head.weight"].T + numbers["head.bias"]
     chosen = logits[np.arange(len(x)), training.data.train.targets.numpy()]
     losses = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1) - chosen
-    np.testing.assert_allclose(losses[training.curriculum.ranking.numpy()], np.sort(losses), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(losses[ranking], np.sort(losses), rtol=1e-3, atol=1e-5)
 
 
 def rows_of(training_order: Tensor) -> list[int]:
@@ -126,9 +143,8 @@ def rows_of(training_order: Tensor) -> list[int]:
 def test_epochs_learn_from_the_easiest_rows_evenly_and_keep_their_length() -> None:
     document = {**ROWS, "curriculum": {"type": "curriculum", "pacing": "step", "steps": 1, "start": 0.25, "until": 0.5}}
     training, plain = training_of(document), training_of(ROWS)
-    assert isinstance(training.curriculum, Pacing)
     count = training.plan.sizes.train
-    easiest = set(training.curriculum.ranking[: -(-count // 4)].tolist())
+    easiest = set(ranking_of(training)[: -(-count // 4)].tolist())
     for epoch in range(10):
         order = rows_of(training.batches.order(epoch))
         assert len(order) == count
@@ -189,6 +205,14 @@ def test_self_paced_rows_are_those_below_a_growing_lambda(balanced: bool) -> Non
     assert measured == 5
     assert chosen[0] == chosen[-1] == len(targets)
     assert 0.4 * len(targets) <= chosen[1] < 0.45 * len(targets)
+
+
+def test_a_teacher_is_asked_between_steps() -> None:
+    learnt = source_of(CLASSES)
+    scorer = {"type": "teacher", "teacher": learnt}
+    training = training_of({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer}})
+    assert next(training.run()) is None
+    assert training.step == 0
 
 
 @pytest.mark.parametrize("unit", [1, 2, 3, 4, 6, 9, 14])

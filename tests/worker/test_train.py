@@ -163,6 +163,14 @@ def test_a_run_whose_process_died_again_and_again_is_over(
     assert open_ledger(prepared, tmp_path).record.status == "queued"
 
 
+def test_the_same_recipe_trained_again_is_the_same_run(prepared: Prepared, tmp_path: Path) -> None:
+    first = open_ledger(prepared, tmp_path).record
+    over = first.model_copy(update={"status": "cancelled"})
+    (tmp_path / "record.json").write_text(over.model_dump_json(), encoding="utf-8")
+    again = open_ledger(prepared, tmp_path).record
+    assert (again.id, again.status) == (first.id, "queued")
+
+
 def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_path: Path) -> None:
     first = open_ledger(prepared, tmp_path).record
     (tmp_path / "mine.txt").touch()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from functools import cache, partial
 from itertools import chain
-from typing import Any, assert_never
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +25,9 @@ from worker.core import in_units
 from worker.dataset import Data, Split
 from worker.diagnostics.drift import Drift
 from worker.diagnostics.layers import saturation, sparsity, variance_shift, weights_of
-from worker.diagnostics.probe import Probe, Subject, seed_masks
+from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
 from worker.evaluation.measuring import Measure, told
 
-Values = dict[str, Any]
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
 
 MOST_LISTED = 20

@@ -9,7 +9,7 @@ import torch
 from bakehouse.plan.layers import Affine, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from worker.diagnostics.layers import inputs_of
-from worker.diagnostics.probe import Probe, Subject
+from worker.diagnostics.probe import Probe, Subject, Values
 from worker.moments import Moments
 
 Pairs = list[tuple[float, float]]
@@ -24,7 +24,7 @@ class Drift:
         self.epochs: dict[int, Pairs] = {}
         """The last two: whoever measures an epoch again still compares it with the one before."""
 
-    def measure(self, probe: Probe, subject: Subject) -> Generator[None, None, dict[str, Any]]:
+    def measure(self, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
         """Mean and variance now, and against those of the epoch before."""
         moments = {name: Moments() for name in self.names}
         with inputs_of(subject.evaluated, {name: item.add for name, item in moments.items()}):

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from bakehouse.plan.layers import Activation, Affine, DropConnect, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.statistics import layers_with_statistics
-from worker.diagnostics.probe import Probe, Subject
+from worker.diagnostics.probe import Probe, Subject, Values
 from worker.moments import Moments
 from worker.norm.norm import BatchRenormLayer
-
-Values = dict[str, Any]
 
 FLAT = {"sigmoid": 0.01, "tanh": 0.04}
 """Slopes below which an activation is saturated: a (1 - a), and 1 - a^2, which is 4 times that at half the input."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from bakehouse.plan.plan import Plan
 from worker.batches import Batches
 from worker.dataset import Data, Split
-from worker.evaluation.population import parts
+from worker.evaluation.population import even_batches
 from worker.seeds import Seeds, device_generator
 from worker.types import Criterion, Model
+
+Values = dict[str, Any]
+"""What a diagnostic tells."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Probe:
         order = torch.randperm(plan.sizes.train, generator=torch.Generator().manual_seed(self.seeds.at(0)))
         self.rows = order[: None if rows == "all" else rows].to(data.train.inputs.device)
         # As in training: a batch's statistics depend on its size, and a backward pass of this size fits the device.
-        self.parts = parts(self.rows, plan.recipe.batch_size)
+        self.parts = even_batches(self.rows, plan.recipe.batch_size)
         self.batches = copy(batches)
         self.batches.augmentation_seeds = batches.augmentation_seeds and self.seeds
         self.unmixed = copy(self.batches)

@@ -24,21 +24,19 @@ Measure = Callable[[nn.Module, Split, SplitName], Generator[None, None, Metrics]
 
 
 def evaluate(
-    model: Model, inputs: Tensor, targets: Tensor, *, task: Task, objective: Objective, split: SplitName
+    model: Model, split: Split, name: SplitName, *, task: Task, objective: Objective
 ) -> Generator[None, None, Metrics]:
     """Yields after each batch; returns the split's metrics. The sums are in float64 and read once."""
-    totals = torch.zeros(2 if task == "classification" else 3, dtype=torch.float64, device=inputs.device)
-    for rows, wanted in zip(torch.split(inputs, BATCH_ROWS), torch.split(targets, BATCH_ROWS), strict=True):
+    totals = torch.zeros(2 if task == "classification" else 3, dtype=torch.float64, device=split.inputs.device)
+    for rows, wanted in split.batches(BATCH_ROWS):
         with torch.inference_mode():
             outputs = model(rows)
             totals += batch_totals(outputs.float(), wanted, task=task, objective=objective)
         yield
-    loss, other, *squared = (totals / len(targets)).tolist()
+    loss, other, *squared = (totals / len(split.targets)).tolist()
     if task == "classification":
-        return {f"{split}_loss": loss, f"{split}_accuracy": other}
-    spread = float(targets.double().var(correction=0))
-    r2 = 1 - squared[0] / spread if spread else 0.0
-    return {f"{split}_loss": loss, f"{split}_mean_absolute_error": other, f"{split}_r2": r2}
+        return {f"{name}_loss": loss, f"{name}_accuracy": other}
+    return {f"{name}_loss": loss, f"{name}_mean_absolute_error": other, f"{name}_r2": r2(squared[0], split.targets)}
 
 
 def batch_totals(outputs: Tensor, targets: Tensor, *, task: Task, objective: Objective) -> Tensor:
@@ -49,6 +47,13 @@ def batch_totals(outputs: Tensor, targets: Tensor, *, task: Task, objective: Obj
     absolute = (outputs.squeeze(1) - targets).abs().double().sum()
     squared = squared_error(outputs, targets).double() * len(targets)
     return torch.stack((loss, absolute, squared))
+
+
+def r2(squared: float, targets: Tensor) -> float:
+    """1 - the mean squared error over the variance of the labels; 0 where they are all the same."""
+    known = targets[~targets.isnan()].double()
+    spread = float(known.var(correction=0)) if len(known) else 0.0
+    return 1 - squared / spread if spread else 0.0
 
 
 def hits(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class Population:
         seed = Seeds(plan.recipe.seed, "population").at(0)
         # Rows of a class that stand together would give batches of one class.
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed)).to(self.inputs.device)
-        self.parts = parts(order, max(BATCH_ROWS, plan.recipe.batch_size))
+        self.parts = even_batches(order, max(BATCH_ROWS, plan.recipe.batch_size))
 
     def of(self, model: nn.Sequential) -> Generator[None, None, nn.Sequential]:
         """A copy with these statistics; what the model itself keeps goes on untouched. Yields after each batch."""
@@ -46,7 +46,7 @@ def wants_population(recipe: Recipe) -> bool:
     return recipe.evaluation.statistics == "population"
 
 
-def parts(rows: Tensor, most: int) -> tuple[Tensor, ...]:
+def even_batches(rows: Tensor, most: int) -> tuple[Tensor, ...]:
     """Rows in batches of at most so many and of nearly equal size: none is left with a single row, whose variance is
     zero."""
     return torch.tensor_split(rows, max(1, -(-len(rows) // most)))

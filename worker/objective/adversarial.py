@@ -98,8 +98,7 @@ def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Spl
     normalize, *layers = model
     behind = nn.Sequential(*layers)
     found = []
-    batches = zip(torch.split(split.inputs, BATCH_ROWS), torch.split(split.targets, BATCH_ROWS), strict=True)
-    for place, (rows, targets) in enumerate(batches):
+    for place, (rows, targets) in enumerate(split.batches(BATCH_ROWS)):
         for moved in attack.moves(behind, normalize(rows), targets, place):  # noqa: B007 - the last one counts
             yield
         with torch.inference_mode():

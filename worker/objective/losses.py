@@ -42,27 +42,37 @@ def clean_objective(spec: ObjectiveSpec) -> Objective:
     return objective(spec.model_copy(update={"label_smoothing": None}))
 
 
-def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+def squared_error(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
     """mean (y - t)^2 of outputs (N, 1) and targets (N,)."""
-    return functional.mse_loss(outputs.squeeze(1), targets)
+    return functional.mse_loss(outputs.squeeze(1), targets, reduction=reduction)
 
 
 def poisson(outputs: Tensor, targets: Tensor) -> Tensor:
     """mean of exp(y) - t y + t log t - t, of outputs (N, 1) that are logs of means: half the deviance, 0 at best."""
+    return poisson_by_row(outputs, targets).mean()
+
+
+def poisson_by_row(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Without the mean."""
     logs = outputs.squeeze(1)
-    return (logs.exp() - targets * logs + torch.xlogy(targets, targets) - targets).mean()
+    return logs.exp() - targets * logs + torch.xlogy(targets, targets) - targets
 
 
 def poisson_of_means(outputs: Tensor, targets: Tensor) -> Tensor:
     """The same of the means themselves."""
+    return poisson_of_means_by_row(outputs, targets).mean()
+
+
+def poisson_of_means_by_row(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Without the mean."""
     means = outputs.squeeze(1)
-    return (means - torch.xlogy(targets, means) + torch.xlogy(targets, targets) - targets).mean()
+    return means - torch.xlogy(targets, means) + torch.xlogy(targets, targets) - targets
 
 
-def binary_cross_entropy(outputs: Tensor, targets: Tensor, *, epsilon: float = 0.0) -> Tensor:
+def binary_cross_entropy(outputs: Tensor, targets: Tensor, *, epsilon: float = 0.0, reduction: str = "mean") -> Tensor:
     """mean of log(1 + exp(y)) - t y of outputs (N, 1), with t = (1 - epsilon) class + epsilon/2."""
     soft = targets.to(outputs.dtype) * (1 - epsilon) + epsilon / 2
-    return functional.binary_cross_entropy_with_logits(outputs.squeeze(1), soft)
+    return functional.binary_cross_entropy_with_logits(outputs.squeeze(1), soft, reduction=reduction)
 
 
 def smoothed_cross_entropy(outputs: Tensor, targets: Tensor, *, smoothing: LabelSmoothing) -> Tensor:

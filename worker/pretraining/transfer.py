@@ -9,6 +9,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.transfer import copied_names, copies_outputs
 from bakehouse.recipe.pretraining import Transfer
 from worker.dataset import Data, TargetUnits
+from worker.norm.norm import BatchRenormLayer
 from worker.regularizer import NORMS
 from worker.types import Weights
 
@@ -46,6 +47,10 @@ def copy_layers(plan: Plan, model: nn.Module, weights: Weights) -> None:
         for name in state:
             if name.startswith(f"{here}."):
                 state[name].copy_(weights[there + name.removeprefix(here)])
+    for module in () if transfer(plan).freeze else model.modules():
+        if isinstance(module, BatchRenormLayer):
+            # Its limits rise with the steps of this run.
+            module.num_batches_tracked.zero_()
 
 
 def freeze(plan: Plan, model: nn.Module) -> tuple[nn.Module, ...]:

@@ -55,7 +55,7 @@ def colors_are_there(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Itera
         if isinstance(item, ColorJitter) and data.shape[0] != COLOR_CHANNELS:
             for name, value in (("saturation", item.saturation), ("hue", item.hue)):
                 if value:
-                    message = f"{recipe.dataset.id} has images of {data.shape[0]} channels, in which there is no {name}"
+                    message = f"the images of {recipe.dataset.id} have no red, green and blue, and so no {name}"
                     yield conflict(f"/augmentation/{index}/{name}", message, ("0",))
 
 

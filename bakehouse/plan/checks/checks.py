@@ -153,7 +153,7 @@ def penalty_fits_model(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Itera
             message = f"{recipe.architecture.type} is not linear: what dropout adds to it has no closed form"
             yield conflict(f"/regularizer/{index}", message, ("architecture linear",))
         if recipe.dropout:
-            yield conflict(f"/regularizer/{index}", "stands for dropout on the inputs, which is there too")
+            yield conflict(f"/regularizer/{index}", f"{item.type} stands for dropout on the inputs, which is there too")
 
 
 def warmup_ends(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:

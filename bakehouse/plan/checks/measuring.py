@@ -49,7 +49,7 @@ def statistics_exist(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     """Only norms over the batch evaluate with statistics of the training rows."""
     if any(layers_with_statistics(root)):
         return
-    norm = f"norm {recipe.norm.type}" if recipe.norm.type != "none" else "without a norm"
+    norm = f"with {recipe.norm.type}" if recipe.norm.type != "none" else "without a norm"
     lacks = f"{recipe.architecture.type} {norm} has no layers that keep statistics of batches"
     if recipe.evaluation.statistics == "population":
         yield conflict("/evaluation/statistics", lacks, ("moving",))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from tests.worker.diagnostics.test_diagnostics import diagnosed
 from torch import Tensor, nn
 
+from tests.worker.diagnostics.test_diagnostics import diagnosed
 from tests.worker.tiny import FLOWERS, PICTURES, Document, finished, training_of
 from worker.training import Training
 

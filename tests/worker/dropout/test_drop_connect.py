@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from bakehouse.plan.layers import DropConnect
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
-from worker.dropout import drop_connect
 from worker.build import ACTIVATIONS, build
+from worker.dropout import drop_connect
 from worker.dropout.drop_connect import DropConnectLayer, MaskedProduct, expectation, kept_of_65536, masks
 
 RATE = 0.3

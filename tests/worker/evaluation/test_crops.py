@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from bakehouse.recipe.evaluation import Crops
 from tests.worker.tiny import PICTURES, Document, finished, training_of
-from worker.evaluation.crops import at_scale, crops, places
+from worker.evaluation.crops import at_scale, crops, places, rows_at_once
 
 IMAGES = torch.arange(2 * 3 * 6 * 8, dtype=torch.float32).view(2, 3, 6, 8)
 
@@ -51,6 +51,11 @@ def test_ten_crops_of_a_scale() -> None:
         assert torch.equal(crop, resized[:, :, top : top + 6, left : left + 8])
     for crop, mirrored in zip(found[::2], found[1::2], strict=True):
         assert torch.equal(mirrored, crop.flip(3))
+
+
+@pytest.mark.parametrize(("scale", "rows"), [(8, 128), (512, 64), (4096, 1)])
+def test_the_largest_scale_bounds_the_rows_that_are_resized_together(scale: int, rows: int) -> None:
+    assert rows_at_once(torch.zeros(300, 1, 8, 8), Crops(scales=(8, scale))) == rows
 
 
 def ended(crops: object, augmentation: object = None) -> tuple[dict[str, float], Crops | None]:

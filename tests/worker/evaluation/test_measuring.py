@@ -9,6 +9,7 @@ from torch import Tensor
 from bakehouse.plan.card import Task
 from bakehouse.recipe.objective import Objective
 from tests.worker.tiny import PATIENTS, measured, returned, training_of
+from worker.dataset import Split
 from worker.evaluation.measuring import BATCH_ROWS, Metrics, evaluate, hits
 from worker.objective.losses import clean_objective
 
@@ -19,7 +20,7 @@ def given_back(outputs: Tensor, targets: Tensor, task: Task) -> tuple[int, Metri
     """Of a model that gives its inputs back."""
     objective = clean_objective(Objective(loss="cross_entropy" if task == "classification" else "squared_error"))
     model = torch.nn.Identity()
-    return returned(evaluate(model, outputs, targets, task=task, objective=objective, split="test"))
+    return returned(evaluate(model, Split(outputs, targets), "test", task=task, objective=objective))
 
 
 def test_classes() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tests.worker.tiny import FLOWERS, PICTURES, Document, bits, epochs_of, finished, measured, training_of
-from worker.evaluation.population import Population, estimate, parts
+from worker.evaluation.population import Population, estimate, even_batches
 from worker.norm.norm import BatchRenormLayer
 from worker.weights import with_own_buffers
 
@@ -144,6 +144,6 @@ def test_a_copy_shares_parameters_and_nothing_else() -> None:
 
 
 def test_no_batch_is_left_with_a_single_row() -> None:
-    sizes = [len(part) for part in parts(torch.arange(129), 128)]
+    sizes = [len(part) for part in even_batches(torch.arange(129), 128)]
     assert sizes == [65, 64]
-    assert [len(part) for part in parts(torch.arange(128), 128)] == [128]
+    assert [len(part) for part in even_batches(torch.arange(128), 128)] == [128]

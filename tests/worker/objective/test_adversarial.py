@@ -14,8 +14,9 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Adversarial
 from tests.worker.tiny import PATIENTS, PICTURES, Document, bits, finished, planned, training_of
 from worker.build import Normalize
+from worker.evaluation.measuring import BATCH_ROWS
 from worker.norm.norm import BatchRenormLayer
-from worker.objective.adversarial import Attack
+from worker.objective.adversarial import Attack, under_attack
 from worker.objective.losses import objective
 from worker.training import Training
 
@@ -82,6 +83,13 @@ def test_the_attack_on_the_test_split_is_the_worst_case_of_a_linear_model() -> N
     assert metrics["test_adversarial_loss"] == pytest.approx(np.logaddexp(0, -margins).mean(), rel=1e-5)
     assert metrics["test_adversarial_accuracy"] == pytest.approx((margins > 0).mean(), abs=1e-9)
     assert metrics["test_adversarial_loss"] > metrics["test_loss"]
+
+
+def test_the_attack_on_the_test_split_can_be_left_between_its_steps() -> None:
+    training = training_of(logistic({"epsilon": 0.2, "steps": 7}))
+    spec, split = spec_of(training.plan), training.data.test
+    assert len(split.targets) <= BATCH_ROWS
+    assert len(list(under_attack(training.plan, spec, training.model, split))) == 7
 
 
 @settings(max_examples=25, deadline=None)

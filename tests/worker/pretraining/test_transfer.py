@@ -18,6 +18,7 @@ from tests.worker.tiny import (
     source_of,
     training_of,
 )
+from worker.norm.norm import BatchRenormLayer
 from worker.training import Training
 from worker.types import Weights
 
@@ -50,6 +51,16 @@ def test_the_first_layers_are_the_sources_and_the_rest_is_at_random() -> None:
     assert len(under(source, *copied)) == 2 * 6
     assert float(training.weights()["stage1.conv1.norm.num_batches_tracked"]) > 0
     assert under(training.weights(), *rest) == under(training_of({**DEEP, "seed": 1}).weights(), *rest)
+
+
+def test_batch_renorm_begins_its_schedule_anew() -> None:
+    document = {**PICTURES, "norm": "batch_renorm"}
+    training, source = built_on(document, {**document, "seed": 1})
+    norm = "stage1.conv1.norm"
+    layer = training.model.get_submodule(norm)
+    assert isinstance(layer, BatchRenormLayer)
+    assert torch.equal(layer.running_std, source[f"{norm}.running_std"])
+    assert [float(limit) for limit in layer.limits()] == [1, 0]
 
 
 def test_layers_have_their_own_names_in_each_model() -> None:
