@@ -145,7 +145,7 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
             mean = mean_power(inputs, power=1)
             std = np.sqrt(mean_power(inputs, power=2, about=mean))
             # A column of 0.1 has a std of rounding size, which must not be divided by.
-            is_constant = std <= 1e-6 * np.maximum(np.abs(mean), 1e-12)
+            is_constant = std <= 1e-7 * np.maximum(np.abs(mean), 1e-12)
             return mean, np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
         case "min_max":
             axes = reduced_axes(inputs)

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.patch import remove, replace
+from bakehouse.plan.checks.norm import befores
+from bakehouse.plan.layers import Affine
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Linear
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
 from bakehouse.recipe.optimizer import Adam, Rmsprop
 from bakehouse.recipe.regularizer import L1, L2, AnyRegularizer, MaxNorm, WeightDecay, WeightNoise
 
@@ -26,6 +29,25 @@ def l2_with_adam(plan: Plan) -> Iterator[Advice]:
                 "weights with large gradients are hardly decayed. Decoupled weight_decay shrinks all alike.",
                 source="Loshchilov & Hutter 2019, arXiv 1711.05101",
                 patch=replace(f"/regularizer/{index}", decay),
+            )
+
+
+def l2_before_batch_norm(plan: Plan) -> Iterator[Advice]:
+    """A norm over the batch divides the size of the weights before it out again."""
+    if not isinstance(plan.recipe.norm, BatchNorm | BatchRenorm | CrossIterationBatchNorm):
+        return
+    scaled = sum(isinstance(before, Affine) for before in befores(plan.root))
+    for index, item in penalties(plan):
+        if isinstance(item, L2) and scaled:
+            yield Advice(
+                code="l2_before_batch_norm",
+                severity="info",
+                pointer=f"/regularizer/{index}",
+                message=f"{plan.recipe.norm.type} follows the weights of {scaled} layers directly: its outputs are "
+                "the same whatever their size. There l2 limits no function: it keeps the weights small, and with that "
+                "the effective learning rate large. Compare with a schedule before you call it a regularizer.",
+                source="van Laarhoven 2017, arXiv 1706.05350",
+                patch=remove(f"/regularizer/{index}"),
             )
 
 

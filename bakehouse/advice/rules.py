@@ -87,6 +87,7 @@ RULES: dict[Rule, Kinds] = {
     sequences.batch_norm_over_steps: (Rnn, BatchNorm, BatchRenorm),
     sequences.recurrent_gradients_unclipped: (Rnn, GradientClip),
     regularizer.l2_with_adam: (L2, Adam, Rmsprop),
+    regularizer.l2_before_batch_norm: (L2, *OVER_BATCHES),
     regularizer.l1_subgradient: (L1,),
     regularizer.decay_of_biases_and_norms: (L1, L2, WeightDecay),
     regularizer.max_norm_with_decay: (MaxNorm, L2, WeightDecay),

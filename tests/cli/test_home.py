@@ -168,7 +168,9 @@ def up(settings: Settings) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 def workers(settings: Settings) -> list[dict[str, Any]]:
     file = settings.home / "workers"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    # The last one may be half written.
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def redis_pid(url: str) -> int:
