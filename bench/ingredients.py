@@ -105,10 +105,9 @@ def training_of(document: Document) -> Training:
 def steps_of(training: Training) -> Steps:
     """For ever, an optimizer step at a time, as a run makes them."""
     while True:
-        training.begin_training()
-        for inputs, targets in training.batches.from_step(training.step):
-            training.update(inputs, targets)
-            yield
+        for happening in training.train_epoch():
+            if happening is None:
+                yield
         training.validated += 1
 
 
