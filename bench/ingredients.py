@@ -133,7 +133,9 @@ def choices() -> Iterator[tuple[str, Document]]:
     for family in MEASURED:
         for tag, kind in variants(Recipe.model_fields[family].annotation).items():
             if "type" in kind.model_fields and kind is not Off:
-                yield tag, {family: {"type": tag, **needed(kind)}}
+                # At its beginning it would be plain batch norm.
+                settled = {"plain_until": 0} if "plain_until" in kind.model_fields else {}
+                yield tag, {family: {"type": tag, **needed(kind), **settled}}
             elif kind is not Off:
                 inner = {name: variants(field.annotation) for name, field in kind.model_fields.items()}
                 yield from (

@@ -180,6 +180,7 @@ class Attempt:
         """The loop: tells what happens, looks up between two units of work when it is time to."""
         for happening in self.training.run():
             self.watchdog.units += 1
+            self.watchdog.is_waiting = self.is_to_compile
             if isinstance(happening, Finished):
                 return self.succeed(happening)
             if happening is not None:
@@ -188,6 +189,11 @@ class Attempt:
                 self.is_due = False
                 self.look_up()
         raise AssertionError("a training ends with Finished")
+
+    @property
+    def is_to_compile(self) -> bool:
+        """Whether the first step of a compiled model is still to come, which takes as long as it takes."""
+        return self.plan.recipe.compile == "on" and self.training.step == self.first_step
 
     def tell(self, happening: StepLog | EpochLog | DiagnosticLog) -> None:
         """Puts numbers into the log."""

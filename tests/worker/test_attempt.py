@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,7 +21,9 @@ from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
 from tests.worker.tiny import FLOWERS, PICTURES, Document, measured, planned, training_of
 from worker.attempt import Attempt, Place
+from worker.happenings import NonFinite
 from worker.resume import POSITION
+from worker.training import Training
 
 LONG: Document = {**FLOWERS, "dropout": 0.2, "epochs": 600, "early_stopping": None}
 """Half a second."""
@@ -366,3 +368,22 @@ def test_diagnostics_are_logged_once_and_the_latest_stay_with_the_run(place: Pla
     assert [item["epoch"] for item in whole.told("diagnostic")] == [epoch for epoch in range(1, 41) for _ in range(2)]
     assert ledger.record.diagnostics == whole.record.diagnostics
     assert whole.record.diagnostics["variance_shift"].epoch == 40
+
+
+def test_a_step_that_has_to_be_compiled_first_has_no_limit_of_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = attempt_of(Ledger({**PICTURES, "compile": "on"}), place)
+    is_waiting = []
+
+    def after_other_units(training: Training) -> Iterator[None]:
+        yield
+        is_waiting.append(attempt.watchdog.is_waiting)
+        training.step += 1
+        yield
+        is_waiting.append(attempt.watchdog.is_waiting)
+        raise NonFinite(1)
+
+    monkeypatch.setattr("worker.training.Training.run", after_other_units)
+    attempt.run()
+    assert is_waiting == [True, False]
