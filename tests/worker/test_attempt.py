@@ -370,6 +370,7 @@ def test_diagnostics_are_logged_once_and_the_latest_stay_with_the_run(place: Pla
     assert whole.record.diagnostics["variance_shift"].epoch == 40
 
 
+@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch's own, where its compiler is imported
 def test_a_step_that_has_to_be_compiled_first_has_no_limit_of_time(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
