@@ -8,8 +8,8 @@ import pytest
 
 from bakehouse.client import Client
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.errors import DatasetAbsent
 from bakehouse.data.prepare import Limits, prepare
+from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from bench.report import running_home
@@ -51,8 +51,10 @@ def test_a_recipe_can_be_posted(path: Path, tmp_path: Path) -> None:
         return
     try:
         prepare(document, Catalog(Settings(home=tmp_path)), Limits(parameters=10**7), wait_seconds=60)
-    except DatasetAbsent as error:
-        pytest.skip(str(error))
+    except RecipeInvalid as error:
+        [problem] = error.problems
+        assert problem.code == "absent_dataset", problem
+        pytest.skip(problem.message)
 
 
 def test_a_table_is_made_from_real_runs(tmp_path: Path) -> None:
