@@ -9,9 +9,9 @@ import uvicorn
 
 from bakehouse.settings import Settings
 from service.app import create_app, make_parts
-from service.deps import Parts
+from service.dependencies import Parts
+from service.http_limits import Protocol
 from service.hub import Hub
-from service.protocol import Protocol
 
 GRACE_SECONDS = 5
 # Streams of a thousand readers, and room for the others.

@@ -14,13 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from bakehouse.data.catalog import Catalog
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.ring import Doorbell
+from bakehouse.runs.queue import Doorbell
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from service.border import Border
-from service.deps import Parts
+from service.dependencies import Parts
 from service.errors import HANDLED, answer_error
 from service.hub import BLOCK_MS, Hub
+from service.middleware import Border
 from service.openapi import complete
 from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from bakehouse.runs.run import Checkpoint
 from service.errors import Outdated, RangeNotSatisfiable
-from service.waiting import matches
+from service.long_poll import matches
 
 BLOCK_BYTES = 1 << 20
 MEDIA_TYPE = "application/octet-stream"

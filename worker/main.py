@@ -2,12 +2,12 @@
 
 import os
 
-from worker.slots import Process, Slot, spawn
+from worker.host.slots import Process, Slot, spawn
 
 
 def start_nursery(_: str) -> Process:
     """The process that imports torch and forks the workers."""
-    return spawn(["worker.nursery", "--parent", str(os.getpid())])
+    return spawn(["worker.host.prefork", "--parent", str(os.getpid())])
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     nursery = Slot("the nursery of the workers", start_nursery)
     nursery.keep_running()
     # Behind that start: torch needs three seconds to be ready, and these imports half of one beside it.
-    from worker.supervisor import supervise  # noqa: PLC0415
+    from worker.host.supervisor import supervise  # noqa: PLC0415
 
     supervise([nursery])
 

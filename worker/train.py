@@ -17,18 +17,18 @@ from typing import Any
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
-from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
 from bakehouse.recipe.read import parse_json
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command, Lost
-from bakehouse.runs.folders import FILES, RECORD, Folders
+from bakehouse.runs.local_runs import FILES, RECORD, Folders
 from bakehouse.runs.record import NewEvent, Owner, Record, new_run, new_run_id, rfc3339
 from bakehouse.runs.run import Event
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
-from worker.attempt import Attempt, Place
+from worker.attempt.attempt import Attempt, Place
 
 # There is nobody to take the run over.
 LEASE_MS = 10**12

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice, PatchStep
-from bakehouse.advice.patch import remove, replace
+from bakehouse.advice.advice import Advice, PatchStep, remove, replace
 from bakehouse.advice.variance_shift import Shift, shifts
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Preresnet, WideResnet

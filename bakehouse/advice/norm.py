@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from math import gcd
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import replace
+from bakehouse.advice.advice import Advice, replace
 from bakehouse.plan.checks.norm import befores
 from bakehouse.plan.layers import Activation, Conv, Norm, walk
 from bakehouse.plan.layers import Linear as LinearLayer

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice, PatchStep
-from bakehouse.advice.patch import replace
-from bakehouse.plan.hints import hidden_layers
+from bakehouse.advice.advice import Advice, PatchStep, replace
 from bakehouse.plan.plan import Plan, teacher_of
-from bakehouse.plan.teacher import probabilities_are_compared
+from bakehouse.plan.sources.hints import hidden_layers
+from bakehouse.plan.sources.teacher import probabilities_are_compared
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.objective import Adversarial, Distillation
 from bakehouse.recipe.pretraining import Hints

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import remove, replace
+from bakehouse.advice.advice import Advice, remove, replace
 from bakehouse.plan.checks.norm import befores
 from bakehouse.plan.layers import Affine
 from bakehouse.plan.plan import Plan

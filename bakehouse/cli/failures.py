@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from bakehouse.cli.endings import FAILED, NOT_ALLOWED, TIMEOUT, UNREACHABLE, USAGE
-from bakehouse.cli.processes import HomeError
 from bakehouse.cli.view import printable
+from bakehouse.cli.watch import FAILED, NOT_ALLOWED, TIMEOUT, UNREACHABLE, USAGE
 from bakehouse.client import (
     ClientError,
     NotAllowed,
@@ -20,6 +19,7 @@ from bakehouse.client import (
 )
 from bakehouse.client.errors import Flaw
 from bakehouse.data.errors import DatasetError
+from bakehouse.processes import HomeError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 
 Explained = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError

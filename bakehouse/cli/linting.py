@@ -8,8 +8,8 @@ from bakehouse.cli.tables import block
 from bakehouse.cli.view import printable
 from bakehouse.client import Client, Unreachable
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, prepare
-from bakehouse.runs.folders import Folders
+from bakehouse.prepare import Limits, prepare
+from bakehouse.runs.local_runs import Folders
 from bakehouse.settings import Settings
 
 PACKING_SECONDS = 60.0

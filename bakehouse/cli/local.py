@@ -10,13 +10,13 @@ from typing import Any
 
 import typer
 
-from bakehouse.cli.endings import DETACHED, last_words
 from bakehouse.cli.screens import screen
 from bakehouse.cli.view import View, label_of
+from bakehouse.cli.watch import DETACHED, last_words
 from bakehouse.client import RunEvent
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, Prepared, prepare
-from bakehouse.runs.folders import Folders
+from bakehouse.prepare import Limits, Prepared, prepare
+from bakehouse.runs.local_runs import Folders
 from bakehouse.runs.run import Run
 from bakehouse.settings import Settings
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from bakehouse.cli.processes import Command, HomeError, Say, only_one, watched
+from bakehouse.processes import Command, HomeError, Say, only_one, watched
 
 OLDEST = (6, 2)
 LONGEST_SOCKET_PATH = 103  # bytes without the final zero: macOS has 104, Linux 108

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bakehouse.data.contents import SPLITS, Array, check_finite
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import encode_targets
+from bakehouse.data.parsed import SPLITS, Array, check_finite
 from bakehouse.plan.card import Target
 
 NAME = re.compile(r"y_(?!(?:validation|test)$)(.+?)(?:_validation|_test)?")

@@ -10,7 +10,7 @@ from bakehouse.model import Model
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Checkpoint
-from service.deps import Parts, PartsDep, RunId, refuse_unknown_parameters
+from service.dependencies import Parts, PartsDep, RunId, refuse_unknown_parameters
 from service.downloads import download
 from service.errors import CheckpointNotFound
 from service.openapi import problems

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from bakehouse.data.errors import DatasetNotFound
 from bakehouse.model import Model
 from bakehouse.plan.card import DatasetListing
-from service.deps import PartsDep, refuse_unknown_parameters
+from service.dependencies import PartsDep, refuse_unknown_parameters
 from service.openapi import problems
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Depends(refuse_unknown_parameters)])

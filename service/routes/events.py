@@ -7,12 +7,21 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.model import Model
 from bakehouse.runs.run import Event
-from service.deps import CHANGE_ID, Accept, Labels, Parts, PartsDep, RunId, parse_labels, refuse_unknown_parameters
+from service.dependencies import (
+    CHANGE_ID,
+    Accept,
+    Labels,
+    Parts,
+    PartsDep,
+    RunId,
+    parse_labels,
+    refuse_unknown_parameters,
+)
 from service.errors import Flaw, NotRestful
 from service.hub import Selection
+from service.long_poll import MAX_WAIT_SECONDS, new_events
 from service.openapi import event_stream, problems
 from service.streams import EventStream, run_frames, shared_frames
-from service.waiting import MAX_WAIT_SECONDS, new_events
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 

@@ -13,7 +13,7 @@ from bakehouse.runs.commands import Ask, Command, Rename, Resume
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.record import Created
 from bakehouse.runs.run import Page, Run, Status
-from service.deps import (
+from service.dependencies import (
     IdempotencyKey,
     IfNoneMatch,
     Labels,
@@ -26,10 +26,10 @@ from service.deps import (
     refuse_unknown_parameters,
 )
 from service.errors import Flaw, NotRestful, field_flaw
+from service.long_poll import changed_run, etag, matches, wait_seconds
 from service.metrics import Metrics, all_events, as_csv, read_metrics
 from service.openapi import any_object, json_body, problems
 from service.submit import Preview, fork, preview, retry, submit, wake
-from service.waiting import changed_run, etag, matches, wait_seconds
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
 NO_CACHE = "no-cache"

@@ -6,10 +6,10 @@ from typing import Literal
 from fastapi import APIRouter, Depends
 
 from bakehouse.model import Model
+from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
-from bakehouse.runs.ring import QUEUE
 from bakehouse.runs.run import QueuePlace, Worker
-from service.deps import PartsDep, refuse_unknown_parameters
+from service.dependencies import PartsDep, refuse_unknown_parameters
 from service.errors import NotReady
 from service.openapi import problems
 

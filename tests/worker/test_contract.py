@@ -12,9 +12,19 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, LayerNorm
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
-from tests.worker.tiny import Document, Outcome, bits, finished, gone_on, interrupted, measured, planned, training_of
+from tests.small_trainings import (
+    Document,
+    Outcome,
+    bits,
+    finished,
+    gone_on,
+    interrupted,
+    measured,
+    planned,
+    training_of,
+)
 from tests.worker.variants import BASES, changes, name_of
-from worker.training import Training
+from worker.training.training import Training
 
 MIDDLE = 5
 """Units of work: within the first validation, or just before it."""

@@ -12,12 +12,12 @@ import pytest
 import safetensors.torch
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.runs.commands import Claim
 from bakehouse.runs.transitions import MAX_ATTEMPTS_WITHOUT_PROGRESS
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
-from tests.worker.tiny import PICTURES, Document
+from tests.small_trainings import PICTURES, Document
 from worker.train import main, open_ledger, train
 
 ROOT = Path(__file__).parents[2]

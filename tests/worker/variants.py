@@ -9,7 +9,7 @@ from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
-from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, source_of
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, source_of
 
 BASES: list[Document] = [
     PICTURES,

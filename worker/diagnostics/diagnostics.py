@@ -20,13 +20,13 @@ from bakehouse.recipe.diagnostics import (
     TrainEvalGap,
     VarianceShift,
 )
-from worker.batches import Batches
-from worker.core import in_units
-from worker.dataset import Data, Split
+from worker.data.batches import Batches
+from worker.data.dataset import Data, Split
 from worker.diagnostics.drift import Drift
 from worker.diagnostics.layers import saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
-from worker.evaluation.measuring import Measure, told
+from worker.evaluation.evaluate import Measure, told
+from worker.model.modules import in_units
 
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
 

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import Crops
+from worker.data.batches import BATCH_ROWS
 from worker.evaluation.averaging import Means
-from worker.evaluation.measuring import BATCH_ROWS
 
 Size = tuple[int, int]
 Place = tuple[int, int]

@@ -6,12 +6,12 @@ from functools import partial
 from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.teacher import probabilities_are_compared
+from bakehouse.plan.sources.teacher import probabilities_are_compared
 from bakehouse.recipe.objective import Distillation
 from bakehouse.recipe.pretraining import Hints
 from worker.objective.adversarial import Attack
 from worker.objective.distillation import divergence, soft_cross_entropy
-from worker.objective.tasks import training_objective
+from worker.objective.targets import training_objective
 from worker.objective.teacher import Teacher
 from worker.types import Criterion, Model, Objective
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from bakehouse.plan.architectures.build import grow
 from bakehouse.plan.card import Column, DatasetCard, Target
 from bakehouse.plan.checks.checks import CHECKS, LAYER_CHECKS
-from bakehouse.plan.checks.sequences import INSIDE_CELLS
+from bakehouse.plan.checks.norm import INSIDE_CELLS
 from bakehouse.plan.defaults import fill_in
-from bakehouse.plan.plan import grow, resolve
+from bakehouse.plan.plan import resolve
 from bakehouse.plan.splits import split_sizes
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
