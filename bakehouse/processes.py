@@ -26,9 +26,9 @@ from pathlib import Path
 
 Say = Callable[[str], None]
 BOUND = Path(__file__).with_name("exec_with_parent.py")
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the first, second, ... restart
-STEADY = 60.0  # a child that lived this long starts its pauses afresh
-GLANCE = 0.05
+RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the first, second, ... restart
+STABLE_AFTER_SECONDS = 60.0  # a child that lived this long starts its pauses afresh
+POLL_SECONDS = 0.05
 
 
 class HomeError(Exception):
@@ -94,14 +94,14 @@ class Watch:
 
     def run(self) -> None:
         """Restart after each end that nobody asked for; end when told to."""
-        pauses, started = iter(PAUSES), time.monotonic()
+        pauses, started = iter(RESTART_DELAYS), time.monotonic()
         while self._ended_by_itself():
             if not self.settled.is_set():
                 self.failed.set()
                 return
-            if time.monotonic() - started > STEADY:
-                pauses = iter(PAUSES)
-            self._pause(next(pauses, PAUSES[-1]))
+            if time.monotonic() - started > STABLE_AFTER_SECONDS:
+                pauses = iter(RESTART_DELAYS)
+            self._pause(next(pauses, RESTART_DELAYS[-1]))
             if not self.ending.is_set():
                 self.process, started = start(self.command), time.monotonic()
 
@@ -109,14 +109,14 @@ class Watch:
         """Raise `ChildEnded` or `NotReady` if that does not come."""
         deadline = time.monotonic() + seconds
         while not ready():
-            if self.failed.wait(GLANCE):
+            if self.failed.wait(POLL_SECONDS):
                 raise ChildEnded(self.command.name, self.process.returncode, self.command.log)
             if time.monotonic() > deadline:
                 raise NotReady(self.command.name, seconds, self.command.log)
         self.settled.set()
 
     def _ended_by_itself(self) -> bool:
-        while not self.ending.wait(GLANCE):
+        while not self.ending.wait(POLL_SECONDS):
             if self.process.poll() is not None:
                 return True
         end(self.process, grace=self.command.grace)
@@ -181,7 +181,7 @@ def only_one(folder: Path) -> Iterator[int]:
             holder = os.pread(descriptor, 20, 0).decode()
             if holder and _is_alive(int(holder)):
                 raise AlreadyRunning(folder, holder)
-            time.sleep(GLANCE)  # the children of a killed parent are ending
+            time.sleep(POLL_SECONDS)  # the children of a killed parent are ending
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield descriptor

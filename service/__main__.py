@@ -8,14 +8,14 @@ import sys
 import uvicorn
 
 from bakehouse.settings import Settings
-from service.app import create_app, make_parts
-from service.dependencies import Parts
+from service.app import create_app, make_services
+from service.dependencies import Services
 from service.http_limits import Protocol
 from service.hub import Hub
 
 GRACE_SECONDS = 5
 # Streams of a thousand readers, and room for the others.
-MOST_CONNECTIONS = 1200
+MAX_CONNECTIONS = 1200
 
 
 class Server(uvicorn.Server):
@@ -57,7 +57,7 @@ def main() -> int:
         settings = Settings()
         if problem := refusal(settings):
             raise ValueError(problem)
-        parts = make_parts(settings, str(settings.redis_url))
+        parts = make_services(settings, str(settings.redis_url))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -65,7 +65,7 @@ def main() -> int:
     return 0
 
 
-def serve(settings: Settings, parts: Parts) -> None:
+def serve(settings: Settings, parts: Services) -> None:
     """Until a signal ends the process."""
     if not is_loopback(settings.host):
         print(f"INSECURE: anybody who reaches {settings.host}:{settings.port} may use this service.", file=sys.stderr)
@@ -73,7 +73,7 @@ def serve(settings: Settings, parts: Parts) -> None:
     config = uvicorn.Config(
         create_app(parts), host=settings.host, port=settings.port, loop="uvloop", http=Protocol, ws="none",
         lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
     server = Server(config, parts.hub)
     # The server raises the signal that ended it once more, when all is done: being told to end is no failure.

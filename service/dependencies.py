@@ -15,31 +15,31 @@ from bakehouse.data.catalog import Catalog
 from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
 from bakehouse.runs.errors import RunNotFound
-from bakehouse.runs.queue import Doorbell
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
-from service.errors import SHOWN_CHARACTERS, EncodedBody, Flaw, NotRestful, WrongContentType
+from service.errors import SHOWN_CHARACTERS, EncodedBody, ErrorDetail, InvalidRequest, WrongContentType
 from service.hub import Hub
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """What the service works with; made once a process."""
 
     settings: Settings
     store: Store
     artifacts: Artifacts
     catalog: Catalog
-    doorbell: Doorbell
+    wake_queue: WakeQueue
     hub: Hub
 
 
-async def find_parts(request: Request) -> Parts:
+async def find_parts(request: Request) -> Services:
     """Those of this process."""
-    parts: Parts = request.app.state.parts
+    parts: Services = request.app.state.parts
     return parts
 
 
@@ -88,12 +88,12 @@ async def refuse_unknown_parameters(request: Request) -> None:
     given = Counter(name for name, _ in request.query_params.multi_items())
     flaws = [unknown_parameter(name, tuple(takes_many)) for name in given if name not in takes_many]
     flaws += [
-        Flaw(parameter=name, code="repeated_parameter", message="may stand here once only")
+        ErrorDetail(parameter=name, code="repeated_parameter", message="may stand here once only")
         for name, count in given.items()
         if count > 1 and not takes_many.get(name, True)
     ]
     if flaws:
-        raise NotRestful(*flaws[:MAX_PROBLEMS])
+        raise InvalidRequest(*flaws[:MAX_PROBLEMS])
 
 
 def parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
@@ -104,29 +104,31 @@ def parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         yield from parameters(inner)
 
 
-def unknown_parameter(name: str, allowed: tuple[str, ...]) -> Flaw:
+def unknown_parameter(name: str, allowed: tuple[str, ...]) -> ErrorDetail:
     """With the nearest right name."""
     shown = name[:SHOWN_CHARACTERS]
     near = get_close_matches(shown, allowed, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     message = f"there is no such parameter here{hint}"
-    return Flaw(parameter=shown, code="unknown_parameter", message=message, allowed=allowed)
+    return ErrorDetail(parameter=shown, code="unknown_parameter", message=message, allowed=allowed)
 
 
 def parse_labels(given: list[str]) -> dict[str, str]:
     """From `key:value` each."""
     pairs = [label.partition(":") for label in set(given)]
     if not all(key and colon for key, colon, _ in pairs):
-        raise NotRestful(Flaw(parameter="label", code="format", message="should be key:value"))
+        raise InvalidRequest(ErrorDetail(parameter="label", code="format", message="should be key:value"))
     labels = {key: value for key, _, value in pairs}
     if len(labels) < len(pairs):
-        raise NotRestful(Flaw(parameter="label", code="conflict", message="no run has two values of one label"))
+        raise InvalidRequest(
+            ErrorDetail(parameter="label", code="conflict", message="no run has two values of one label")
+        )
     return labels
 
 
 CHANGE_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
 
-PartsDep = Annotated[Parts, Depends(find_parts)]
+ServicesDep = Annotated[Services, Depends(find_parts)]
 RunId = Annotated[str, Depends(known_run_id)]
 PostedJson = Annotated[Any, Depends(posted_json)]
 IdempotencyKey = Annotated[Idempotency | None, Depends(idempotency_of)]

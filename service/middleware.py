@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bakehouse.runs.artifacts import WEIGHTS
-from service.errors import REQUEST_ID, BodyTooLarge, BodyTooSlow, FromAnotherPage, ServiceError, answer_to, render
+from service.errors import REQUEST_ID, BodyTooLarge, BodyTooSlow, CrossSiteRequest, ServiceError, answer_to, render
 
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 BODY_SECONDS = 30
@@ -22,7 +22,7 @@ SAFE = {
 }
 
 
-class Border:
+class RequestGuard:
     """Wraps the whole application, its last resort for errors included."""
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
@@ -53,7 +53,7 @@ def refusal(scope: Scope, max_body_bytes: int) -> ServiceError | None:
         "cross-site",
         "same-site",
     ):
-        return FromAnotherPage()
+        return CrossSiteRequest()
     return BodyTooLarge(max_body_bytes) if declared_bytes(scope) > max_body_bytes else None
 
 

@@ -13,8 +13,8 @@ Drawn = st.SearchStrategy[Any]
 
 LARGE = 12
 """Sizes between a field's least and this are drawn often, its greatest seldom."""
-MOST_ITEMS = 3
-MOST_FIELDS = 4
+MAX_ITEMS = 3
+MAX_FIELDS = 4
 """Of the recipe, beside those that it must have; of a variant too. More of them would nearly always be refused."""
 
 
@@ -77,7 +77,7 @@ def of_object(schema: Schema, definitions: Definitions) -> Drawn:
 
     if not fields:
         return st.fixed_dictionaries(always)
-    return st.sets(st.sampled_from(sorted(fields)), max_size=MOST_FIELDS).flatmap(with_some)
+    return st.sets(st.sampled_from(sorted(fields)), max_size=MAX_FIELDS).flatmap(with_some)
 
 
 def of_array(schema: Schema, definitions: Definitions) -> Drawn:
@@ -85,7 +85,7 @@ def of_array(schema: Schema, definitions: Definitions) -> Drawn:
     if "prefixItems" in schema:
         return st.tuples(*(of(item, definitions) for item in schema["prefixItems"])).map(list)
     least = schema.get("minItems", 0)
-    return st.lists(of(schema["items"], definitions), min_size=least, max_size=max(least, MOST_ITEMS))
+    return st.lists(of(schema["items"], definitions), min_size=least, max_size=max(least, MAX_ITEMS))
 
 
 def of_integer(schema: Schema) -> Drawn:

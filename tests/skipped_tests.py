@@ -10,10 +10,10 @@ SKIPPED: pytest.StashKey[Counter[str]] = pytest.StashKey()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPPED] = Counter()
-    config.pluginmanager.register(Ledger(config.stash[SKIPPED]))
+    config.pluginmanager.register(RecordStore(config.stash[SKIPPED]))
 
 
-class Ledger:
+class RecordStore:
     """Counts what was left out, by its reason."""
 
     def __init__(self, reasons: Counter[str]) -> None:

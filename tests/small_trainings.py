@@ -20,7 +20,7 @@ from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.attempt.sources import Source
 from worker.data.dataset import Data, load_data
 from worker.evaluation.evaluate import Metrics, SplitName
-from worker.training.events import EpochLog, Finished, Happening, NonFinite
+from worker.training.events import EpochLog, Finished, NonFinite, TrainingEvent
 from worker.training.training import Training
 
 Document = dict[str, Any]
@@ -93,7 +93,7 @@ class Outcome:
     diverged_at: int | None = None
 
 
-def finished(training: Training, told: tuple[Happening, ...] = ()) -> Outcome:
+def finished(training: Training, told: tuple[TrainingEvent, ...] = ()) -> Outcome:
     """Runs to the end; `told` is what was told before."""
     happenings, diverged_at = list(told), None
     try:
@@ -114,7 +114,7 @@ def finished(training: Training, told: tuple[Happening, ...] = ()) -> Outcome:
     )
 
 
-def as_told(happening: Happening) -> dict[str, Any]:
+def as_told(happening: TrainingEvent) -> dict[str, Any]:
     """Without what the clock and the weights say."""
     numbers = asdict(happening)
     numbers.pop("seconds", None)
@@ -128,7 +128,7 @@ def bits(tensors: dict[str, Tensor]) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
-def interrupted(document: Document, unit: int) -> tuple[Files, tuple[Happening, ...]]:
+def interrupted(document: Document, unit: int) -> tuple[Files, tuple[TrainingEvent, ...]]:
     """The files of a training after so many units of work, and what it told."""
     training = training_of(document)
     told = tuple(item for item in islice(training.run(), unit) if item is not None)
@@ -146,7 +146,7 @@ def interrupted_at(document: Document, *, step: int, validated: int) -> Files:
     return to_files(snapshot(training, {}))
 
 
-def gone_on(document: Document, files: Files, told: tuple[Happening, ...] = ()) -> Outcome:
+def gone_on(document: Document, files: Files, told: tuple[TrainingEvent, ...] = ()) -> Outcome:
     """A new training that takes the files up, to its end."""
     training = training_of(document)
     restore(training, files)

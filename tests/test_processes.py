@@ -22,7 +22,7 @@ def python(tmp_path: Path, program: str, *, grace: float = 10.0) -> Command:
 def test_pauses_grow_between_restarts_and_then_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
 ) -> None:
-    monkeypatch.setattr(processes, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(processes, "RESTART_DELAYS", (0.01, 0.02))
     said: list[str] = []
     with watched(python(tmp_path, "raise SystemExit(7)"), say=said.append) as watch:
         watch.wait_until(lambda: True)

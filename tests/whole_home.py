@@ -18,7 +18,7 @@ from bakehouse.cli.redis_server import redis_server
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, prepare
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.queue import Doorbell
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner, Record, new_run
 from bakehouse.runs.run import Event, Status
 from bakehouse.runs.store import Store, connect
@@ -29,7 +29,7 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 LIMIT_SECONDS = 60.0
-GLANCE_SECONDS = 0.02
+POLL_SECONDS = 0.02
 LEASE_SECONDS = 4
 UP = """
 import typer
@@ -57,7 +57,7 @@ def wait_until(look: Callable[[], T | None]) -> T:
     deadline = time.monotonic() + LIMIT_SECONDS
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(GLANCE_SECONDS)
+        time.sleep(POLL_SECONDS)
     return found
 
 
@@ -228,7 +228,7 @@ class Bakery:
     settings: Settings
     redis: Redis
     store: Store
-    doorbell: Doorbell
+    wake_queue: WakeQueue
     artifacts: Artifacts
     process: "subprocess.Popen[bytes]"
     """The nursery."""
@@ -242,7 +242,7 @@ class Bakery:
     def bake(self, recipe: Document) -> str:
         """The id of a new run, rung for."""
         run_id = self.put(recipe)
-        self.doorbell.ring()
+        self.wake_queue.ring()
         return run_id
 
     def put(self, recipe: Document) -> str:
@@ -261,8 +261,8 @@ def worker_up(folder: Path, **environment: object) -> Iterator[Bakery]:
     with redis_server(folder) as redis_url:
         settings = Settings.model_validate(chosen | {"redis_url": redis_url})
         redis = connect(redis_url, patient=True)
-        process = start_nursery(settings)
-        bakery = Bakery(settings, redis, Store(redis), Doorbell(redis), Artifacts(settings.artifacts), process)
+        process = start_prefork(settings)
+        bakery = Bakery(settings, redis, Store(redis), WakeQueue(redis), Artifacts(settings.artifacts), process)
         try:
             wait_until(lambda: [worker for worker in bakery.store.workers() if worker.status == "idle"])
             yield bakery
@@ -271,7 +271,7 @@ def worker_up(folder: Path, **environment: object) -> Iterator[Bakery]:
             process.wait(LIMIT_SECONDS)
 
 
-def start_nursery(settings: Settings) -> "subprocess.Popen[bytes]":
+def start_prefork(settings: Settings) -> "subprocess.Popen[bytes]":
     """`python -m worker.host.prefork` with these settings."""
     chosen = {f"BAKEHOUSE_{key.upper()}": str(value) for key, value in settings.model_dump(exclude_none=True).items()}
     command = [sys.executable, "-P", "-m", "worker.host.prefork", "--parent", str(os.getpid())]

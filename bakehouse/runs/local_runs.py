@@ -10,7 +10,7 @@ from bakehouse.runs.record import Record
 RECORD, FILES = "record.json", "artifacts"
 
 
-class Folders:
+class LocalRuns:
     """Those in the folders of one folder."""
 
     def __init__(self, root: Path) -> None:

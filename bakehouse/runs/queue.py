@@ -12,7 +12,7 @@ TEN_YEARS = 315_360_000
 KEPT_SECONDS = 60
 
 
-class Doorbell:
+class WakeQueue:
     """Wakes workers of one Redis. Safe to share between threads."""
 
     def __init__(self, redis: Redis) -> None:

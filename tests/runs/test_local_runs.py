@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bakehouse.runs.local_runs import FILES, RECORD, Folders
+from bakehouse.runs.local_runs import FILES, RECORD, LocalRuns
 from bakehouse.runs.transitions import submit
 from tests.runs.examples import a_run
 
@@ -17,7 +17,7 @@ def kept(folder: Path) -> str:
 
 def test_each_run_is_in_a_folder_of_its_own(tmp_path: Path) -> None:
     first, second = kept(tmp_path / "a"), kept(tmp_path / "b")
-    folders = Folders(tmp_path)
+    folders = LocalRuns(tmp_path)
     assert [getattr(folders.find(run_id), "id", None) for run_id in (first, second)] == [first, second]
     folders.artifacts(second).write_checkpoint(second, b"weights", {})
     assert list((tmp_path / "b" / FILES).rglob("model.safetensors"))
@@ -29,7 +29,7 @@ def test_what_is_no_record_of_this_version_is_no_run(tmp_path: Path) -> None:
     for name, content in (("a", '{"id": "run_aaaaaaaaaaaa"}'), ("c", "{"), ("d", "")):
         (tmp_path / name).mkdir()
         (tmp_path / name / RECORD).write_text(content, encoding="utf-8")
-    folders = Folders(tmp_path)
+    folders = LocalRuns(tmp_path)
     assert folders.find(run_id) is not None
     assert folders.find("run_aaaaaaaaaaaa") is None
-    assert Folders(tmp_path / "nowhere").find(run_id) is None
+    assert LocalRuns(tmp_path / "nowhere").find(run_id) is None

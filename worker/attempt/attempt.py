@@ -21,18 +21,18 @@ from bakehouse.runs.commands import (
     EpochEntry,
     Fail,
     LogEntry,
-    MarkInexact,
+    MarkNonReproducible,
     Pause,
     Release,
     StepEntry,
     Succeed,
 )
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost, StorageFull
-from bakehouse.runs.local_runs import Folders
+from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.runs.run import Failure, Progress, Reason, Receipt
 from bakehouse.settings import Settings
-from worker.attempt.checkpoint_writer import Candidate, Filer
-from worker.attempt.record_writer import Journal, Ledger
+from worker.attempt.checkpoint_writer import Candidate, CheckpointWriter
+from worker.attempt.record_writer import RecordStore, RecordWriter
 from worker.attempt.snapshot import made_by, restore, snapshot
 from worker.attempt.sources import SourceLost, read_sources
 from worker.attempt.watchdog import Watchdog
@@ -45,7 +45,7 @@ from worker.training.training import Training
 PACKING_SECONDS = 1800.0
 
 
-class Obeyed(Exception):
+class AttemptInterrupted(Exception):
     """The attempt ends because somebody asked for it."""
 
     def __init__(self, command: Ending) -> None:
@@ -58,12 +58,12 @@ class DatasetChanged(DatasetError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunStorage:
     """Where an attempt has its data and its files."""
 
     settings: Settings
     artifacts: Artifacts
-    folders: Folders | None = None
+    folders: LocalRuns | None = None
     """Where other runs have their files, if not among `artifacts`."""
 
     def artifacts_of(self, run_id: str) -> Artifacts:
@@ -74,19 +74,19 @@ class Place:
 class Attempt:
     """Owns the run for as long as it lasts. The training thread runs `run()`; a journal and a filer help."""
 
-    def __init__(self, ledger: Ledger, nonce: str, place: Place) -> None:
-        self.ledger, self.nonce, self.place = ledger, nonce, place
-        self.run_id = ledger.record.id
-        self.seconds_before = ledger.record.seconds
-        self.logged_before = max(ledger.record.logged_step, ledger.record.progress.step)
+    def __init__(self, record_store: RecordStore, nonce: str, place: RunStorage) -> None:
+        self.record_store, self.nonce, self.place = record_store, nonce, place
+        self.run_id = record_store.record.id
+        self.seconds_before = record_store.record.seconds
+        self.logged_before = max(record_store.record.logged_step, record_store.record.progress.step)
         self.terminated = False
         """Set by a signal handler: save, give the run back, end."""
         self.is_due = True
         """Set by the journal a few times a second: something may have to be done between two units of work."""
         self.watchdog = Watchdog()
-        self.journal = Journal(ledger, nonce, on_tick=self.on_tick)
+        self.record_writer = RecordWriter(record_store, nonce, on_tick=self.on_tick)
         self.started_at = monotonic()
-        self.filer: Filer | None = None
+        self.checkpoint_writer: CheckpointWriter | None = None
 
     def on_tick(self) -> None:
         """In the journal's thread."""
@@ -95,20 +95,20 @@ class Attempt:
 
     def run(self) -> None:
         """To the end of the attempt, which the record then says. Raises OwnershipLost."""
-        self.journal.start()
+        self.record_writer.start()
         try:
             self.end(self.outcome())
         finally:
-            self.journal.close()
-            if self.filer is not None:
-                self.filer.close()
+            self.record_writer.close()
+            if self.checkpoint_writer is not None:
+                self.checkpoint_writer.close()
 
     def outcome(self) -> Ending:
         """Trains; every way to end, as the command that says so."""
         try:
             self.set_up()
             return self.train()
-        except Obeyed as obeyed:
+        except AttemptInterrupted as obeyed:
             return obeyed.command
         except OwnershipLost:
             raise
@@ -132,7 +132,7 @@ class Attempt:
 
     def set_up(self) -> None:
         """Plan, device, data and model, and the newest state of an earlier attempt."""
-        settings, recipe = self.place.settings, self.ledger.record.recipe
+        settings, recipe = self.place.settings, self.record_store.record.recipe
         catalog = Catalog(settings)
         folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
         sources = read_sources(recipe, catalog, self.place.artifacts_of, wait_seconds=PACKING_SECONDS)
@@ -142,7 +142,7 @@ class Attempt:
         self.device = open_device(settings)
         data, weights = load_data(self.plan, folder, self.device), {key: item.weights for key, item in sources.items()}
         self.training = Training(self.plan, data, self.device, weights)
-        self.filer = Filer(self.plan, self.run_id, self.place.artifacts, self.journal)
+        self.checkpoint_writer = CheckpointWriter(self.plan, self.run_id, self.place.artifacts, self.record_writer)
         self.resume()
         self.first_step = self.training.step
         self.started_at = monotonic()
@@ -171,7 +171,7 @@ class Attempt:
         restore(self.training, found.state.files)
         self.note("resumed", f"Goes on after step {self.training.step}.")
         if before != here:
-            self.journal.send(MarkInexact(self.nonce))
+            self.record_writer.send(MarkNonReproducible(self.nonce))
             self.note("inexact", "Another device, version or thread count: the bits may differ from here on.")
 
     # Training
@@ -200,7 +200,7 @@ class Attempt:
         match happening:
             case StepLog(step=step):
                 numbers = {"epoch": happening.epoch, "train_loss": happening.loss, "lr": happening.lr}
-                self.journal.put(StepEntry(step, numbers), self.progress())
+                self.record_writer.put(StepEntry(step, numbers), self.progress())
             case EpochLog(epoch=epoch, step=step):
                 details = {
                     "lr": happening.lr,
@@ -208,23 +208,23 @@ class Attempt:
                     "epochs_since_best": happening.epochs_since_best,
                     "is_best": happening.is_best,
                 }
-                self.journal.put(EpochEntry(epoch, step, happening.metrics, details), self.progress())
+                self.record_writer.put(EpochEntry(epoch, step, happening.metrics, details), self.progress())
                 if happening.is_best and self.training.best_weights is not None:
                     self.files.offer(happening, self.training.best_weights)
             case DiagnosticLog(name=name, epoch=epoch, step=step):
-                self.journal.put(DiagnosticEntry(name, epoch, step, happening.values), self.progress())
+                self.record_writer.put(DiagnosticEntry(name, epoch, step, happening.values), self.progress())
 
     def look_up(self) -> None:
         """Requests, signals, the clock; then files that are due."""
-        if self.journal.error is not None:
-            raise self.journal.error
+        if self.record_writer.error is not None:
+            raise self.record_writer.error
         if self.terminated:
-            raise Obeyed(self.saved(Release(self.nonce)))
-        match self.ledger.record.request:
+            raise AttemptInterrupted(self.saved(Release(self.nonce)))
+        match self.record_store.record.request:
             case "cancel":
-                raise Obeyed(Cancel(self.nonce))
+                raise AttemptInterrupted(Cancel(self.nonce))
             case "pause":
-                raise Obeyed(self.saved(Pause(self.nonce)))
+                raise AttemptInterrupted(self.saved(Pause(self.nonce)))
             case "stop":
                 self.training.stop("stopped_by_user", not_before=self.logged_before)
             case None:
@@ -264,22 +264,22 @@ class Attempt:
     def end(self, ending: Ending) -> None:
         """Writes the ending; one that the record does not take any more is a cancel, or a pause withdrawn."""
         try:
-            self.journal.send(ending)
+            self.record_writer.send(ending)
         except IllegalTransition:
-            is_cancelled = self.ledger.record.request == "cancel"
-            self.journal.send(Cancel(self.nonce) if is_cancelled else Release(self.nonce))
+            is_cancelled = self.record_store.record.request == "cancel"
+            self.record_writer.send(Cancel(self.nonce) if is_cancelled else Release(self.nonce))
 
     def failure(self, code: Reason, message: str, *, pointer: str | None = None, retryable: bool = False) -> Ending:
         """A failure that names its cause; the best so far is kept."""
         self.watchdog.is_waiting = True
-        if self.filer is not None:
-            self.keep_best(self.filer)
+        if self.checkpoint_writer is not None:
+            self.keep_best(self.checkpoint_writer)
         return Fail(self.nonce, Failure(code=code, message=message, pointer=pointer, retryable=retryable))
 
-    def keep_best(self, filer: Filer) -> None:
+    def keep_best(self, checkpoint_writer: CheckpointWriter) -> None:
         """The best that was not written yet. A disk that has no room now must not hide why the run failed."""
         try:
-            filer.finish()
+            checkpoint_writer.finish()
         except (StorageFull, OSError) as error:
             self.note("best_not_kept", f"The newest best could not be written: {error}")
 
@@ -291,7 +291,7 @@ class Attempt:
 
     def receipt(self) -> Receipt:
         """What the run can be checked by."""
-        record = self.ledger.record
+        record = self.record_store.record
         best = next((item.sha256 for item in record.checkpoints if "best" in item.roles), None)
         return Receipt(
             recipe_sha256=record.recipe_sha256,
@@ -330,13 +330,13 @@ class Attempt:
 
     def note(self, code: str, message: str) -> None:
         """Something that a person may want to know."""
-        self.journal.put(LogEntry(code, message), self.ledger.record.progress)
+        self.record_writer.put(LogEntry(code, message), self.record_store.record.progress)
 
     @property
-    def files(self) -> Filer:
+    def files(self) -> CheckpointWriter:
         """The filer, once it is set up."""
-        assert self.filer is not None
-        return self.filer
+        assert self.checkpoint_writer is not None
+        return self.checkpoint_writer
 
 
 def is_out_of_memory(error: Exception) -> bool:

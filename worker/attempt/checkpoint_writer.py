@@ -14,7 +14,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, PublishResume
 from bakehouse.runs.record import finite
 from bakehouse.runs.run import Best, Checkpoint
-from worker.attempt.record_writer import Journal
+from worker.attempt.record_writer import RecordWriter
 from worker.attempt.snapshot import Snapshot, to_files
 from worker.training.events import EpochLog
 from worker.types import Weights
@@ -22,7 +22,7 @@ from worker.types import Weights
 BEST_EVERY_SECONDS = 1.0
 FIRST_RESUMES = (1.0, 2.0, 4.0, 8.0, 16.0)
 RESUME_EVERY_SECONDS = 30.0
-LARGEST_SHARE = 0.03
+MAX_SHARE = 0.03
 """Of the time that resume states may take."""
 
 
@@ -34,11 +34,11 @@ class Candidate:
     weights: Weights
 
 
-class Filer:
+class CheckpointWriter:
     """Writes one file set at a time and publishes it when it is safe."""
 
-    def __init__(self, plan: Plan, run_id: str, artifacts: Artifacts, journal: Journal) -> None:
-        self.plan, self.run_id, self.artifacts, self.journal = plan, run_id, artifacts, journal
+    def __init__(self, plan: Plan, run_id: str, artifacts: Artifacts, record_writer: RecordWriter) -> None:
+        self.plan, self.run_id, self.artifacts, self.record_writer = plan, run_id, artifacts, record_writer
         self.best: Candidate | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="filer")
         self._writing: Future[None] | None = None
@@ -73,7 +73,7 @@ class Filer:
             due = FIRST_RESUMES[self._resumes]
         else:
             due = self._resume_at + RESUME_EVERY_SECONDS
-        return elapsed >= due and self._spent <= LARGEST_SHARE * elapsed and not self.is_busy()
+        return elapsed >= due and self._spent <= MAX_SHARE * elapsed and not self.is_busy()
 
     def start_resume(self, take: Callable[[], Snapshot]) -> None:
         """Takes a snapshot now, writes it in the background."""
@@ -122,17 +122,17 @@ class Filer:
             dataset_fingerprint=self.plan.card.fingerprint,
         )
         best = Best(epoch=log.epoch, monitor=monitor, value=log.metrics[monitor]) if role == "best" else None
-        self.journal.send(PublishCheckpoint(self.journal.nonce, checkpoint, best))
+        self.record_writer.send(PublishCheckpoint(self.record_writer.nonce, checkpoint, best))
 
     def _write_resume(self, snapshot: Snapshot, best: Candidate | None) -> None:
         """Published only after the log up to its step, and after the best that it names."""
         if best is not None:
             self._write(best, "best")
-        self.journal.flush()
+        self.record_writer.flush()
         started = monotonic()
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))
         self._spent += monotonic() - started
-        self.journal.send(PublishResume(self.journal.nonce, snapshot.step))
+        self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step))
         self.artifacts.keep_resumes(self.run_id)
 
 

@@ -17,10 +17,10 @@ STEPS_EVERY_SECONDS = 0.5
 EPOCHS_EVERY_SECONDS = 0.05
 TICK_SECONDS = 0.25
 # One call of the script keeps Redis from everybody else: 15 ms for so many.
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 
 
-class Ledger(Protocol):
+class RecordStore(Protocol):
     """Where the record is: in Redis, or in one process's memory."""
 
     record: Record
@@ -30,25 +30,25 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PendingCommand:
     """A command whose sender waits for it."""
 
     command: Command
     done: "Future[None]"
 
 
-class Journal:
+class RecordWriter:
     """Entries and commands in the order in which they were put; the lease renewed meanwhile.
 
     `on_tick` is called a few times a second, from this thread.
     """
 
-    def __init__(self, ledger: Ledger, nonce: str, *, on_tick: Callable[[], None] = lambda: None) -> None:
-        self.ledger, self.nonce, self.on_tick = ledger, nonce, on_tick
+    def __init__(self, record_store: RecordStore, nonce: str, *, on_tick: Callable[[], None] = lambda: None) -> None:
+        self.record_store, self.nonce, self.on_tick = record_store, nonce, on_tick
         self.error: Exception | None = None
         self.progress: Progress | None = None
         self._entries: list[Entry] = []
-        self._orders: list[Order] = []
+        self._orders: list[PendingCommand] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = False
@@ -77,7 +77,7 @@ class Journal:
         with self._lock:
             if self.error is not None:
                 raise self.error
-            self._orders.append(Order(command, done))
+            self._orders.append(PendingCommand(command, done))
         self._wake.set()
         done.result()
 
@@ -91,7 +91,7 @@ class Journal:
         self._wake.set()
         self._thread.join()
         # The filer may still send what it has just written: nobody would ever answer it.
-        self._fail(self.error or OwnershipLost(self.ledger.record.id))
+        self._fail(self.error or OwnershipLost(self.record_store.record.id))
 
     def _run(self) -> None:
         try:
@@ -123,16 +123,16 @@ class Journal:
             entries, self._entries = tuple(self._entries), []
             orders, self._orders = self._orders, []
             progress, self.progress = self.progress, None
-        for start in range(0, max(len(entries), 1 if progress else 0), MOST_ENTRIES):
-            self._commit(LogEvents(self.nonce, entries[start : start + MOST_ENTRIES], progress))
+        for start in range(0, max(len(entries), 1 if progress else 0), MAX_ENTRIES):
+            self._commit(LogEvents(self.nonce, entries[start : start + MAX_ENTRIES], progress))
         for order in orders:
             self._carry_out(order)
 
-    def _carry_out(self, order: Order) -> None:
+    def _carry_out(self, order: PendingCommand) -> None:
         try:
             if self.error is not None:
                 raise self.error
-            self.ledger.commit(order.command)
+            self.record_store.commit(order.command)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
             if not isinstance(error, RunsError):
                 self._fail(error)
@@ -142,7 +142,7 @@ class Journal:
 
     def _commit(self, command: Command) -> None:
         try:
-            self.ledger.commit(command)
+            self.record_store.commit(command)
         except Exception as error:  # noqa: BLE001 - the training thread looks at `error`
             self._fail(error)
 

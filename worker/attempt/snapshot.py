@@ -8,7 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from worker.model.state_dict import copied, named, under
+from worker.model.state_dict import named, to_cpu, under
 from worker.training.optimizer import load_moments, moments
 from worker.training.training import Training
 
@@ -28,9 +28,9 @@ class Snapshot:
 def snapshot(training: Training, made_by: Mapping[str, Any]) -> Snapshot:
     """Copies on the CPU; `made_by` says on what they were made. Call `training.read()` before."""
     tensors = named("model", training.weights())
-    tensors |= named("optimizer", copied(moments(training.optimizer, training.parameters)))
+    tensors |= named("optimizer", to_cpu(moments(training.optimizer, training.parameters)))
     tensors |= named("best", training.best_weights or {})
-    tensors |= named("kept", copied(training.tensors()))
+    tensors |= named("kept", to_cpu(training.tensors()))
     return Snapshot(training.steps_done, tensors, {**training.state(), "made_by": dict(made_by)})
 
 

@@ -4,10 +4,10 @@ import os
 import sys
 from time import monotonic
 
-LEAST_SECONDS = 60.0
-TIMES_LONGEST = 10
+MIN_SECONDS = 60.0
+MAX_SLOWDOWN = 10
 # Ticks that are further apart mean that the observer slept, not the observed.
-SLEPT_SECONDS = 5.0
+SUSPEND_GAP_SECONDS = 5.0
 EXIT_CODE = 70
 
 
@@ -26,12 +26,12 @@ class Watchdog:
     def tick(self) -> None:
         """Called a few times a second from another thread."""
         now = monotonic()
-        slept, self._ticked_at = now - self._ticked_at > SLEPT_SECONDS, now
+        slept, self._ticked_at = now - self._ticked_at > SUSPEND_GAP_SECONDS, now
         if slept or self.is_waiting:
             self._changed_at = now
         elif self.units != self._seen:
             self._longest = max(self._longest, now - self._changed_at) if self._seen else 0.0
             self._seen, self._changed_at = self.units, now
-        elif self._seen and now - self._changed_at > max(LEAST_SECONDS, TIMES_LONGEST * self._longest):
+        elif self._seen and now - self._changed_at > max(MIN_SECONDS, MAX_SLOWDOWN * self._longest):
             print(f"nothing finished for {now - self._changed_at:.0f} s: giving up", file=sys.stderr, flush=True)
             os._exit(EXIT_CODE)

@@ -16,7 +16,9 @@ from worker.objective.adversarial import Attack
 from worker.objective.targets import measured_objective
 
 
-def measured_once(plan: Plan, model: nn.Sequential, split: Split, measure: Measure) -> Generator[None, None, Metrics]:
+def evaluate_test_split(
+    plan: Plan, model: nn.Sequential, split: Split, measure: Measure
+) -> Generator[None, None, Metrics]:
     """As the model is used; then over masks, over crops and under attack, where the recipe asks for it."""
     evaluation = plan.recipe.evaluation
     metrics = yield from measure(model.eval(), split, "test")

@@ -18,7 +18,7 @@ from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from worker.attempt.attempt import Attempt, Place
+from worker.attempt.attempt import Attempt, RunStorage
 from worker.device import memory_limit
 from worker.host.owner import this_process
 
@@ -61,7 +61,7 @@ def train_next(memory_bytes: int | None = None) -> None:
     if record is None:
         return
     name_the_ring(record.id)
-    attempt = Attempt(StoreLedger(store, record), owner.nonce, Place(settings, Artifacts(settings.artifacts)))
+    attempt = Attempt(StoreLedger(store, record), owner.nonce, RunStorage(settings, Artifacts(settings.artifacts)))
     attempt.terminated = is_terminated
     try:
         attempt.run()
@@ -97,5 +97,5 @@ def name_the_ring(run_id: str) -> None:
 
 def clean_up(attempt: Attempt) -> None:
     """A run that is over does not go on: its resume states go."""
-    if attempt.ledger.record.is_over:
+    if attempt.record_store.record.is_over:
         attempt.place.artifacts.keep_resumes(attempt.run_id, 0)

@@ -37,7 +37,7 @@ WARM_UP = {
     "norm": "batch_norm",
     "dropout": 0.5,
 }
-GLANCE_SECONDS = 0.1
+POLL_SECONDS = 0.1
 # Less than the supervisor's own grace, so that it is this process that kills.
 GRACE_SECONDS = 28.0
 
@@ -116,7 +116,7 @@ def main() -> None:
     while not ending.is_set():
         for slot in slots:
             slot.keep_running()
-        ending.wait(GLANCE_SECONDS)
+        ending.wait(POLL_SECONDS)
     end_all(slots, grace=GRACE_SECONDS)
 
 

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Lost
-from bakehouse.runs.queue import QUEUE, Doorbell
+from bakehouse.runs.queue import QUEUE, WakeQueue
 from bakehouse.runs.record import rfc3339
 from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
@@ -48,12 +48,12 @@ class Ring(Job):
         train_next(self.memory_bytes)
 
 
-class WarmWorker(Worker):
+class PreforkWorker(Worker):
     """Forks a child a ring, tells about itself, gives back what a dead child owned."""
 
     def __init__(self, settings: Settings, name: str, about: dict[str, Any], redis: Redis) -> None:
         self.store = Store(redis, lease_seconds=settings.lease_seconds)
-        self.doorbell, self.artifacts = Doorbell(redis), Artifacts(settings.artifacts)
+        self.wake_queue, self.artifacts = WakeQueue(redis), Artifacts(settings.artifacts)
         self.about = about
         self.started = rfc3339(self.store.time_ms())
         self.told: tuple[str, float] = ("", 0.0)
@@ -95,7 +95,7 @@ class WarmWorker(Worker):
         """A child for the ring; what it still owns when it has ended, it has lost."""
         super().execute_job(job, queue)
         if self.give_back():
-            self.doorbell.ring()
+            self.wake_queue.ring()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Remembers whose runs to give back. SIGTERM waits until the child has a handler for it."""
@@ -145,6 +145,6 @@ def serve(settings: Settings, name: str, about: dict[str, Any]) -> None:
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs to know its Redis")
     Ring.memory_bytes = about["memory_bytes"]
-    worker = WarmWorker(settings, name, about, connect(settings.redis_url, patient=True))
+    worker = PreforkWorker(settings, name, about, connect(settings.redis_url, patient=True))
     worker.work(logging_level="WARNING")
     worker.store.remove_worker(name)

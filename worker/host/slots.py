@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Protocol
 
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-STEADY_SECONDS = 60.0
-GLANCE_SECONDS = 0.02
+RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+STABLE_AFTER_SECONDS = 60.0
+POLL_SECONDS = 0.02
 
 
 class Process(Protocol):
@@ -83,9 +83,9 @@ class Slot:
 
     def schedule(self, code: int | None) -> None:
         """The pauses grow; a process that lived for a minute starts them afresh."""
-        if monotonic() - self.started_at > STEADY_SECONDS:
+        if monotonic() - self.started_at > STABLE_AFTER_SECONDS:
             self.failures = 0
-        pause = PAUSES[min(self.failures, len(PAUSES) - 1)]
+        pause = RESTART_DELAYS[min(self.failures, len(RESTART_DELAYS) - 1)]
         print(f"{self.name} ended with code {code}: starting it again in {pause:g} s", file=sys.stderr, flush=True)
         self.process, self.start_at, self.failures = None, monotonic() + pause, self.failures + 1
 
@@ -97,7 +97,7 @@ def end_all(slots: Sequence[Slot], *, grace: float) -> None:
         process.terminate()
     deadline = monotonic() + grace
     while any(process.poll() is None for process in running) and monotonic() < deadline:
-        sleep(GLANCE_SECONDS)
+        sleep(POLL_SECONDS)
     for process in running:
         if process.poll() is None:
             process.kill()

@@ -13,7 +13,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, Forget, Lost
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost, RunNotFound
-from bakehouse.runs.queue import Doorbell
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
@@ -29,8 +29,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Supervisor:
     """What is done once a second."""
 
-    def __init__(self, settings: Settings, store: Store, doorbell: Doorbell, slots: Sequence[Slot] = ()) -> None:
-        self.store, self.doorbell, self.slots = store, doorbell, slots
+    def __init__(self, settings: Settings, store: Store, wake_queue: WakeQueue, slots: Sequence[Slot] = ()) -> None:
+        self.store, self.wake_queue, self.slots = store, wake_queue, slots
         self.artifacts = Artifacts(settings.artifacts)
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_round = seconds_up()
@@ -80,9 +80,9 @@ class Supervisor:
     def ring_for_waiting(self) -> None:
         """Rings get lost; runs do not."""
         idle = sum(worker.status == "idle" for worker in self.store.workers())
-        missing = min(self.store.claimable_count(), idle) - self.doorbell.unanswered()
+        missing = min(self.store.claimable_count(), idle) - self.wake_queue.unanswered()
         if missing > 0:
-            self.doorbell.ring(missing)
+            self.wake_queue.ring(missing)
 
     def forget_replaced(self) -> None:
         """Checkpoints that another replaced ten minutes ago: first out of the record, then off the disk."""
@@ -122,7 +122,7 @@ def supervise(slots: Sequence[Slot]) -> None:
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need to know their Redis")
     redis = connect(settings.redis_url, patient=True)
-    supervisor = Supervisor(settings, Store(redis, lease_seconds=settings.lease_seconds), Doorbell(redis), slots)
+    supervisor = Supervisor(settings, Store(redis, lease_seconds=settings.lease_seconds), WakeQueue(redis), slots)
     for number in SIGNALS:
         signal.signal(number, end)
     try:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from worker.types import Weights
 
 
-def copied(state: Mapping[str, Tensor]) -> Weights:
+def to_cpu(state: Mapping[str, Tensor]) -> Weights:
     """On the CPU, as safetensors wants them."""
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 

@@ -43,7 +43,7 @@ class Finished:
     last_weights: Weights
 
 
-Happening = StepLog | EpochLog | DiagnosticLog | Finished
+TrainingEvent = StepLog | EpochLog | DiagnosticLog | Finished
 
 
 class NonFinite(Exception):

@@ -18,7 +18,7 @@ from worker.data.dataset import Data
 from worker.model.build import ACTIVATIONS
 from worker.model.cross_iteration_batch_norm import CrossIterationBatchNormLayer
 from worker.model.modules import Maxout
-from worker.model.state_dict import copied, named, under
+from worker.model.state_dict import named, to_cpu, under
 from worker.objective.teacher import Teacher
 from worker.seeds import Seeds, device_generator
 from worker.training.optimizer import load_moments, moments
@@ -104,7 +104,7 @@ class HintStage:
         self.epoch += 1
         self.loss_sum = torch.zeros_like(self.loss_sum)
         if validation_loss < self.best_loss:
-            self.best_loss, self.best_epoch, self.best = validation_loss, self.epoch, copied(self.guided.state_dict())
+            self.best_loss, self.best_epoch, self.best = validation_loss, self.epoch, to_cpu(self.guided.state_dict())
         if self.epoch == self.spec.epochs or self.epoch - self.best_epoch >= self.spec.patience:
             self.end()
         yield {"hint_loss": loss, "validation_hint_loss": validation_loss}

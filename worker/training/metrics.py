@@ -15,7 +15,7 @@ from worker.evaluation.evaluate import Metrics, Sums, hits, loss_scale, sums
 from worker.objective.targets import parts
 
 
-class Tally:
+class TargetMetrics:
     """Each target's losses and hits in an epoch's training steps."""
 
     def __init__(self, plan: Plan, data: Data) -> None:
@@ -74,17 +74,17 @@ def is_logged(step: int) -> bool:
     return step % stride == 0
 
 
-def meter(plan: Plan, data: Data) -> "Meter":
+def epoch_metrics(plan: Plan, data: Data) -> "EpochMetrics":
     """Of a run that has done nothing yet."""
     if plan.data.tasks:
-        return Meter(counts_hits=False, loss_scale=1.0, tally=Tally(plan, data))
-    return Meter(counts_hits=plan.data.task == "classification", loss_scale=data.target_std**2)
+        return EpochMetrics(counts_hits=False, loss_scale=1.0, tally=TargetMetrics(plan, data))
+    return EpochMetrics(counts_hits=plan.data.task == "classification", loss_scale=data.target_std**2)
 
 
-class Meter:
+class EpochMetrics:
     """Sums over the epoch so far, and the steps that have not been read from the device."""
 
-    def __init__(self, *, counts_hits: bool, loss_scale: float, tally: Tally | None = None) -> None:
+    def __init__(self, *, counts_hits: bool, loss_scale: float, tally: TargetMetrics | None = None) -> None:
         """`tally` is for several targets."""
         self.counts_hits, self.loss_scale, self.tally = counts_hits, loss_scale, tally
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []

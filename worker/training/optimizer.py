@@ -11,15 +11,20 @@ from bakehouse.recipe.optimizer import Adam, Rmsprop, Sgd
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import L2
 from worker.model.state_dict import under
-from worker.training.regularizer import Roles, chosen
+from worker.training.regularizer import ParameterGroups, penalized_parameters
 from worker.types import Parameters, Weights
 
 
-def optimizer(recipe: Recipe, roles: Roles) -> Optimizer:
+def optimizer(recipe: Recipe, parameter_groups: ParameterGroups) -> Optimizer:
     """L2 is the optimizers' own `weight_decay`: coefficient * w added to the gradient."""
     l2 = next((item for item in recipe.regularizer if isinstance(item, L2)), None)
-    penalised = chosen(l2, roles) if l2 else []
-    rest = [parameter for group in roles.values() for parameter in group if all(parameter is not p for p in penalised)]
+    penalised = penalized_parameters(l2, parameter_groups) if l2 else []
+    rest = [
+        parameter
+        for group in parameter_groups.values()
+        for parameter in group
+        if all(parameter is not p for p in penalised)
+    ]
     groups: list[dict[str, Parameters | float]] = [{"params": rest}] if rest else []
     if l2 and penalised:
         groups.append({"params": penalised, "weight_decay": l2.coefficient})

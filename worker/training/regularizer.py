@@ -28,7 +28,7 @@ from worker.seeds import Seeds
 from worker.types import GradientChange, Parameters, Penalty, Projection
 
 Role = Literal["weights", "biases", "norms"]
-Roles = dict[Role, Parameters]
+ParameterGroups = dict[Role, Parameters]
 
 NORMS = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.LayerNorm, nn.GroupNorm, BatchRenormLayer,
@@ -36,9 +36,9 @@ NORMS = (
 )  # fmt: skip
 
 
-def roles(model: nn.Module) -> Roles:
+def parameter_groups(model: nn.Module) -> ParameterGroups:
     """The model's parameters by what they are; frozen ones are not among them."""
-    found: Roles = {"weights": [], "biases": [], "norms": []}
+    found: ParameterGroups = {"weights": [], "biases": [], "norms": []}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
@@ -48,49 +48,49 @@ def roles(model: nn.Module) -> Roles:
     return found
 
 
-def chosen(spec: L1 | L2 | WeightDecay | WeightNoise, roles: Roles) -> Parameters:
+def penalized_parameters(spec: L1 | L2 | WeightDecay | WeightNoise, parameter_groups: ParameterGroups) -> Parameters:
     """The parameters that a penalty or decay looks at."""
-    biases = roles["biases"] if spec.include_biases else []
-    norms = roles["norms"] if spec.include_norms else []
-    return [*roles["weights"], *biases, *norms]
+    biases = parameter_groups["biases"] if spec.include_biases else []
+    norms = parameter_groups["norms"] if spec.include_norms else []
+    return [*parameter_groups["weights"], *biases, *norms]
 
 
-def gradient_changes(recipe: Recipe, roles: Roles) -> Iterator[GradientChange]:
+def gradient_changes(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[GradientChange]:
     """What happens to gradients before the step; they are clipped before anything is added."""
     for spec in recipe.regularizer:
         if isinstance(spec, GradientClip):
-            yield partial(clip, [item for group in roles.values() for item in group], spec.max_norm)
+            yield partial(clip, [item for group in parameter_groups.values() for item in group], spec.max_norm)
     for spec in recipe.regularizer:
         if isinstance(spec, L1) and spec.method == "subgradient":
-            yield partial(add_signs, chosen(spec, roles), spec.coefficient)
+            yield partial(add_l1_subgradient, penalized_parameters(spec, parameter_groups), spec.coefficient)
 
 
-def before_step(recipe: Recipe, roles: Roles) -> Iterator[Projection]:
+def decay_steps(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[Projection]:
     """What happens to weights before the optimizer's step."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightDecay):
-            yield partial(decay, chosen(spec, roles), spec.coefficient)
+            yield partial(decay, penalized_parameters(spec, parameter_groups), spec.coefficient)
 
 
-def after_step(recipe: Recipe, roles: Roles) -> Iterator[Projection]:
+def projections(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[Projection]:
     """What happens to weights after it."""
     for spec in recipe.regularizer:
         match spec:
             case L1(method="proximal"):
-                yield partial(soften, chosen(spec, roles), spec.coefficient)
+                yield partial(soft_threshold, penalized_parameters(spec, parameter_groups), spec.coefficient)
             case MaxNorm():
-                yield partial(limit_norms, roles["weights"], spec.maxnorm)
+                yield partial(clip_row_norms, parameter_groups["weights"], spec.maxnorm)
             case L1() | L2() | WeightDecay() | GradientClip() | WeightNoise() | DropoutPenalty():
                 pass
             case _:
                 assert_never(spec)
 
 
-def penalties(recipe: Recipe, roles: Roles) -> Iterator[Penalty]:
+def penalties(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[Penalty]:
     """What is added to the objective."""
     for spec in recipe.regularizer:
         if isinstance(spec, DropoutPenalty):
-            [weight] = roles["weights"]
+            [weight] = parameter_groups["weights"]
             yield partial(dropout_penalty, weight=weight, rate=spec.rate, loss=recipe.objective.loss)
 
 
@@ -117,11 +117,11 @@ class Noise:
         torch._foreach_copy_(self.parameters, self.clean)
 
 
-def noise(recipe: Recipe, roles: Roles) -> Noise | None:
+def noise(recipe: Recipe, parameter_groups: ParameterGroups) -> Noise | None:
     """None where the recipe has no noise."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightNoise):
-            return Noise(spec, chosen(spec, roles), Seeds(recipe.seed, "weight_noise"))
+            return Noise(spec, penalized_parameters(spec, parameter_groups), Seeds(recipe.seed, "weight_noise"))
     return None
 
 
@@ -157,7 +157,7 @@ def clip(parameters: Parameters, max_norm: float, _: float) -> None:
 
 
 @torch.no_grad()
-def add_signs(parameters: Parameters, coefficient: float, _: float) -> None:
+def add_l1_subgradient(parameters: Parameters, coefficient: float, _: float) -> None:
     """g <- g + coefficient sign(w)."""
     for parameter in parameters:
         assert parameter.grad is not None
@@ -171,14 +171,14 @@ def decay(parameters: Parameters, coefficient: float, lr: float) -> None:
 
 
 @torch.no_grad()
-def soften(parameters: Parameters, coefficient: float, lr: float) -> None:
+def soft_threshold(parameters: Parameters, coefficient: float, lr: float) -> None:
     """w <- sign(w) max(|w| - lr coefficient, 0): the proximal operator of the L1 norm."""
     for parameter in parameters:
         parameter.copy_(torch.nn.functional.softshrink(parameter, lr * coefficient))
 
 
 @torch.no_grad()
-def limit_norms(parameters: Parameters, maxnorm: float, _: float) -> None:
+def clip_row_norms(parameters: Parameters, maxnorm: float, _: float) -> None:
     """Each unit's incoming weights scaled to length `maxnorm` where longer."""
     for parameter in parameters:
         parameter.copy_(torch.renorm(parameter, 2, 0, maxnorm))

@@ -19,23 +19,23 @@ from worker.diagnostics.diagnostics import Diagnostics
 from worker.diagnostics.probe import Subject
 from worker.evaluation.evaluate import Metrics, SplitName, measure
 from worker.evaluation.population import Population, wants_population
-from worker.evaluation.test_split import measured_once
+from worker.evaluation.test_split import evaluate_test_split
 from worker.model.cross_iteration_batch_norm import histories
 from worker.model.initialize import begin, draws_masks, has_maps
 from worker.model.modules import core
-from worker.model.state_dict import copied, with_own_buffers
+from worker.model.state_dict import to_cpu, with_own_buffers
 from worker.objective.criterion import criterion
 from worker.objective.teacher import teacher_of
 from worker.seeds import Seeds, device_generator
 from worker.training.curriculum import SelfPacing, curriculum
 from worker.training.early_stopping import EarlyStopper
-from worker.training.events import DiagnosticLog, Ending, EpochLog, Finished, Happening, NonFinite
+from worker.training.events import DiagnosticLog, Ending, EpochLog, Finished, NonFinite, TrainingEvent
 from worker.training.hints import HintStage, hint_stage
-from worker.training.metrics import StepLog, is_logged, meter
+from worker.training.metrics import StepLog, epoch_metrics, is_logged
 from worker.training.optimizer import optimizer
-from worker.training.regularizer import after_step, before_step, gradient_changes, noise, penalties, roles
+from worker.training.regularizer import decay_steps, gradient_changes, noise, parameter_groups, penalties, projections
 from worker.training.schedule import drops, schedule
-from worker.types import Kept, Model, Weights
+from worker.types import Model, Stateful, Weights
 
 
 class Training:
@@ -54,7 +54,7 @@ class Training:
         # Between the data's units and the loss's: normalised inputs, standardised targets.
         self.core = core(self.model)
         self.forward: Model = torch.compile(self.core) if recipe.compile == "on" else self.core
-        parameters = roles(self.model)
+        parameters = parameter_groups(self.model)
         self.parameters = [item for group in parameters.values() for item in group]
         self.teacher = teacher_of(plan, self.checkpoints, self.model)
         self.criterion = criterion(plan, self.model, self.teacher)
@@ -62,8 +62,8 @@ class Training:
         self.noise = noise(recipe, parameters)
         self.penalties = tuple(penalties(recipe, parameters))
         self.gradient_changes = tuple(gradient_changes(recipe, parameters))
-        self.before_step = tuple(before_step(recipe, parameters))
-        self.after_step = tuple(after_step(recipe, parameters))
+        self.decay_steps = tuple(decay_steps(recipe, parameters))
+        self.projections = tuple(projections(recipe, parameters))
         self.drops = drops(recipe)
         self.schedule = schedule(plan, self.drops)
         self.stopper = EarlyStopper(recipe)
@@ -73,25 +73,25 @@ class Training:
         self.population = Population(plan, data, self.frozen_norms) if wants_population(recipe) else None
         self.diagnostics = Diagnostics(plan, data, self.batches, self.measure) if recipe.diagnostics else None
         self.hints = hint_stage(plan, self.teacher, self.model, self.batches, data)
-        self.meter = meter(plan, data)
+        self.epoch_metrics = epoch_metrics(plan, data)
         self.dropout_seeds = Seeds(recipe.seed, "dropout") if draws_masks(plan) else None
         self.dropout_generator = device_generator(device)
-        self.kept = self.parts_with_state()
+        self.kept = self.stateful_parts()
 
         self.step = 0
         self.validated = 0
         self.validated_step = 0
-        self.untold: deque[StepLog | DiagnosticLog] = deque()
+        self.pending_logs: deque[StepLog | DiagnosticLog] = deque()
         self.last: EpochLog | None = None
         self.best_weights: Weights | None = None
         self.asked: Ending | None = None
         self.stop_step = 1
 
-    def parts_with_state(self) -> dict[str, Kept]:
+    def stateful_parts(self) -> dict[str, Stateful]:
         """By the names under which a resumed run finds what the step's number does not tell."""
-        parts: dict[str, Kept | None] = {
+        parts: dict[str, Stateful | None] = {
             "stopper": self.stopper,
-            "meter": self.meter,
+            "meter": self.epoch_metrics,
             "hints": self.hints,
             "drift": None if self.diagnostics is None else self.diagnostics.drift,
             "drops": self.drops,
@@ -100,7 +100,7 @@ class Training:
         }
         return {name: part for name, part in parts.items() if part is not None}
 
-    def run(self) -> Iterator[Happening | None]:
+    def run(self) -> Iterator[TrainingEvent | None]:
         """Trains until an ending; None after a unit of work that has nothing to tell.
 
         Raises NonFinite, after what led to it has been told.
@@ -120,7 +120,7 @@ class Training:
             if losses is not None and not math.isfinite(losses["hint_loss"]):
                 raise NonFinite(0, pointer="/pretraining/lr")
 
-    def train_epoch(self) -> Iterator[Happening | None]:
+    def train_epoch(self) -> Iterator[TrainingEvent | None]:
         """The steps of one epoch that are not done yet."""
         self.epoch_started = perf_counter()
         if self.curriculum is not None:
@@ -130,7 +130,7 @@ class Training:
             for inputs, targets in self.batches.from_step(self.step):
                 self.update(inputs, targets)
                 yield None
-                if self.meter.is_due():
+                if self.epoch_metrics.is_due():
                     yield from self.read()
                 if self.must_stop():
                     break
@@ -150,15 +150,15 @@ class Training:
         outputs, loss = self.take_gradients(inputs, targets)
         for change in self.gradient_changes:
             change(lr)
-        for project in self.before_step:
+        for project in self.decay_steps:
             project(lr)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
-        for project in self.after_step:
+        for project in self.projections:
             project(lr)
         self.step += 1
-        self.meter.add(loss.detach(), outputs.detach(), targets)
+        self.epoch_metrics.add(loss.detach(), outputs.detach(), targets)
 
     def take_gradients(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Of the objective and its penalties, at noisy weights where the recipe asks for it; outputs and objective."""
@@ -194,19 +194,19 @@ class Training:
     def read(self) -> Iterator[StepLog | DiagnosticLog]:
         """Steps since the last reading that the log wants."""
         epoch = self.validated + 1
-        for step, loss in self.meter.read(self.step):
-            if is_logged(step) or step == self.meter.diverged_at:
-                self.untold.append(StepLog(step, epoch, loss, self.schedule(step - 1)))
+        for step, loss in self.epoch_metrics.read(self.step):
+            if is_logged(step) or step == self.epoch_metrics.diverged_at:
+                self.pending_logs.append(StepLog(step, epoch, loss, self.schedule(step - 1)))
         # Whoever saves between two of them reads too, and so tells the rest first.
-        while self.untold:
-            yield self.untold.popleft()
-        if self.meter.diverged_at is not None:
-            raise NonFinite(self.meter.diverged_at)
+        while self.pending_logs:
+            yield self.pending_logs.popleft()
+        if self.epoch_metrics.diverged_at is not None:
+            raise NonFinite(self.epoch_metrics.diverged_at)
 
-    def validate(self) -> Iterator[Happening | None]:
+    def validate(self) -> Iterator[TrainingEvent | None]:
         """Ends an epoch: measures, lets the stopper see it, keeps the best."""
         model = self.model if self.population is None else (yield from self.population.of(self.model))
-        metrics = self.meter.metrics() | (yield from self.measure(model, self.data.validation, "validation"))
+        metrics = self.epoch_metrics.metrics() | (yield from self.measure(model, self.data.validation, "validation"))
         epoch = self.validated + 1
         lr, seconds = self.schedule(self.step - 1), perf_counter() - self.epoch_started
         value = metrics[self.plan.recipe.evaluation.monitor]
@@ -214,13 +214,13 @@ class Training:
         # From here to the end of the epoch nobody can save between.
         is_best = self.stopper.observe(epoch, value, train_loss=metrics["train_loss"])
         if is_best:
-            self.best_weights = copied(model.state_dict())
+            self.best_weights = to_cpu(model.state_dict())
         if self.drops is not None:
             self.drops.observe(value)
         self.validated, self.validated_step = epoch, self.step
-        self.meter.start_epoch()
+        self.epoch_metrics.start_epoch()
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
-        self.untold.extend(diagnosed)
+        self.pending_logs.extend(diagnosed)
         yield self.last
         yield from self.read()
 
@@ -248,16 +248,16 @@ class Training:
         model.eval()
         return measure(self.plan, self.data, model, split, name)
 
-    def finish(self, ending: Ending) -> Iterator[Happening | None]:
+    def finish(self, ending: Ending) -> Iterator[TrainingEvent | None]:
         """Measures the best weights on the test split, once."""
         if self.best_weights is None or self.last is None:
             raise NonFinite(self.step)
         # A copy: what is saved meanwhile is still the last step's state.
         best = deepcopy(self.model)
         best.load_state_dict(self.best_weights)
-        metrics = yield from measured_once(self.plan, best, self.data.test, self.measure)
+        metrics = yield from evaluate_test_split(self.plan, best, self.data.test, self.measure)
         last = self.model if self.population is None else (yield from self.population.of(self.model))
-        yield Finished(ending, metrics, self.last, copied(last.state_dict()))
+        yield Finished(ending, metrics, self.last, to_cpu(last.state_dict()))
 
     def ending(self) -> Ending | None:
         """Why there is nothing more to train, once the present weights are measured."""
@@ -284,7 +284,7 @@ class Training:
 
     def weights(self) -> Weights:
         """A copy of parameters and buffers on the CPU."""
-        return copied(self.model.state_dict())
+        return to_cpu(self.model.state_dict())
 
     def state(self) -> dict[str, Any]:
         """Position and counts, as JSON. Call `read()` before."""

@@ -5,7 +5,7 @@ from typing import assert_never
 from bakehouse.plan.architectures.convolutional import cnn, fitnet
 from bakehouse.plan.architectures.densenet import densenet
 from bakehouse.plan.architectures.feedforward import linear, mlp
-from bakehouse.plan.architectures.layer_builder import Chain
+from bakehouse.plan.architectures.layer_builder import LayerBuilder
 from bakehouse.plan.architectures.recurrent import rnn
 from bakehouse.plan.architectures.residual import preresnet, resnet, resnext, wide_resnet
 from bakehouse.plan.card import ResolvedData
@@ -28,7 +28,7 @@ from bakehouse.recipe.recipe import Recipe
 
 def grow(recipe: Recipe, data: ResolvedData) -> Sequential:
     """The architecture's layers."""
-    chain = Chain(recipe, data.shape)
+    chain = LayerBuilder(recipe, data.shape)
     outputs = width(recipe.objective.loss, data.classes)
     match recipe.architecture:
         case Linear():

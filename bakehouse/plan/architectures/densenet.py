@@ -1,6 +1,6 @@
 """Densely connected networks with bottlenecks and compression (DenseNet-BC)."""
 
-from bakehouse.plan.architectures.layer_builder import STAGES, Chain
+from bakehouse.plan.architectures.layer_builder import STAGES, LayerBuilder
 from bakehouse.plan.layers import DenseConcat, Sequential
 from bakehouse.recipe.architecture import Densenet
 
@@ -8,12 +8,12 @@ EXPANSION = 4
 """Channels inside a bottleneck for each that it adds."""
 
 
-def densenet(spec: Densenet, chain: Chain, outputs: int) -> Sequential:
+def densenet(spec: Densenet, chain: LayerBuilder, outputs: int) -> Sequential:
     """`conv`; `stage1` to `stage3` of `block1`, ..., a `transition` between; `norm`, `activation`; `head`."""
     chain.start()
     chain.conv(2 * spec.growth_rate, 3, bias=False)
     for number in STAGES:
-        stage = Chain(chain.recipe, chain.shape)
+        stage = LayerBuilder(chain.recipe, chain.shape)
         for position in range(1, (spec.depth - 4) // 6 + 1):
             stage.add(f"block{position}", DenseConcat(bottleneck(spec, stage)))
         if number < STAGES[-1]:
@@ -24,14 +24,14 @@ def densenet(spec: Densenet, chain: Chain, outputs: int) -> Sequential:
     return chain.finish(outputs)
 
 
-def bottleneck(spec: Densenet, stage: Chain) -> Sequential:
+def bottleneck(spec: Densenet, stage: LayerBuilder) -> Sequential:
     """norm - activation - 1x1 conv - norm - activation - 3x3 conv."""
-    body = Chain(stage.recipe, stage.shape)
-    first = Chain(stage.recipe, body.shape)
+    body = LayerBuilder(stage.recipe, stage.shape)
+    first = LayerBuilder(stage.recipe, body.shape)
     first.norm_and_activation(spec.activation)
     first.conv(EXPANSION * spec.growth_rate, 1, bias=False)
     body.add("first", first.sequential())
-    second = Chain(stage.recipe, body.shape)
+    second = LayerBuilder(stage.recipe, body.shape)
     second.dropout("block_before_norm")
     second.norm_and_activation(spec.activation)
     second.dropout("block_before_conv")
@@ -40,9 +40,9 @@ def bottleneck(spec: Densenet, stage: Chain) -> Sequential:
     return body.sequential()
 
 
-def transition(spec: Densenet, stage: Chain) -> Sequential:
+def transition(spec: Densenet, stage: LayerBuilder) -> Sequential:
     """norm - activation - 1x1 conv - 2x2 average pooling."""
-    between = Chain(stage.recipe, stage.shape)
+    between = LayerBuilder(stage.recipe, stage.shape)
     between.norm_and_activation(spec.activation)
     between.conv(max(1, int(spec.compression * stage.shape[0])), 1, bias=False)
     between.pool("average")

@@ -28,7 +28,7 @@ from bakehouse.recipe.recipe import Recipe
 Nonlinearity = ActivationName | Literal["maxout"]
 
 
-class Chain:
+class LayerBuilder:
     """Layers so far; `shape` is what comes out of them."""
 
     def __init__(self, recipe: Recipe, shape: Shape) -> None:
@@ -122,9 +122,11 @@ class Chain:
         bias = not self.norm_cancels_bias if bias is None else bias
         self.add("conv", Conv(self.shape, (channels, height, width), kernel_size, stride, bias, groups))
 
-    def unit(self, name: str, activation: Nonlinearity, affine: Callable[["Chain"], None], *, pieces: int = 1) -> None:
+    def unit(
+        self, name: str, activation: Nonlinearity, affine: Callable[["LayerBuilder"], None], *, pieces: int = 1
+    ) -> None:
         """Affine layer, norm, activation and hidden dropout under one name."""
-        inner = Chain(self.recipe, self.shape)
+        inner = LayerBuilder(self.recipe, self.shape)
         affine(inner)
         if activation != "maxout" and inner.mask_weights("hidden", activation):
             inner.norm()
@@ -135,7 +137,7 @@ class Chain:
 
     def residual(self, name: str, residual: Residual, activation: ActivationName) -> None:
         """A residual sum and what follows it."""
-        inner = Chain(self.recipe, self.shape)
+        inner = LayerBuilder(self.recipe, self.shape)
         inner.add("sum", residual)
         inner.add("activation", Activation(activation, inner.shape))
         if not self.norm_is_first:
@@ -157,13 +159,13 @@ class Chain:
 STAGES = (1, 2, 3)
 
 
-def add_stages(chain: Chain, blocks: int, add_block: Callable[[Chain, str, int, int], None]) -> None:
+def add_stages(chain: LayerBuilder, blocks: int, add_block: Callable[[LayerBuilder, str, int, int], None]) -> None:
     """`stage1` to `stage3` of `block1`, ..., the first of each later stage halving the map.
 
     `add_block` takes the stage so far, the block's name, how often the channels have doubled, and the stride.
     """
     for number in STAGES:
-        stage = Chain(chain.recipe, chain.shape)
+        stage = LayerBuilder(chain.recipe, chain.shape)
         for position in range(1, blocks + 1):
             stride = 2 if number > 1 and position == 1 else 1
             add_block(stage, f"block{position}", number - 1, stride)

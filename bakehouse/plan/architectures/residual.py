@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from bakehouse.plan.architectures.layer_builder import Chain, add_stages
+from bakehouse.plan.architectures.layer_builder import LayerBuilder, add_stages
 from bakehouse.plan.layers import Residual, Sequential, Subsample
 from bakehouse.recipe.architecture import Activation, Preresnet, Resnet, Resnext, WideResnet
 
 BASE_WIDTH = 16
 
 
-def resnet(spec: Resnet, chain: Chain, outputs: int) -> Sequential:
+def resnet(spec: Resnet, chain: LayerBuilder, outputs: int) -> Sequential:
     """`stem`; `stage1` to `stage3` of `block1`, ..., the first of each later stage halving the map; `head`."""
     chain.start()
     chain.unit("stem", spec.activation, lambda unit: unit.conv(BASE_WIDTH, 3, bias=False))
@@ -20,14 +20,14 @@ def resnet(spec: Resnet, chain: Chain, outputs: int) -> Sequential:
     return chain.finish(outputs)
 
 
-def add_resnet_block(spec: Resnet, stage: Chain, name: str, doubled: int, stride: int) -> None:
+def add_resnet_block(spec: Resnet, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
     """conv - norm - activation - conv - norm, the shortcut added, and the activation after the sum."""
-    body = Chain(stage.recipe, stage.shape)
-    first = Chain(stage.recipe, body.shape)
+    body = LayerBuilder(stage.recipe, stage.shape)
+    first = LayerBuilder(stage.recipe, body.shape)
     first.conv(BASE_WIDTH << doubled, 3, stride=stride, bias=False)
     first.norm_and_activation(spec.activation)
     body.add("first", first.sequential())
-    second = Chain(stage.recipe, body.shape)
+    second = LayerBuilder(stage.recipe, body.shape)
     second.dropout("block_before_conv")
     second.conv(BASE_WIDTH << doubled, 3, bias=False)
     second.dropout("block_before_norm")
@@ -53,7 +53,7 @@ class Filters(NamedTuple):
     stride: int = 1
 
 
-def preresnet(spec: Preresnet, chain: Chain, outputs: int) -> Sequential:
+def preresnet(spec: Preresnet, chain: LayerBuilder, outputs: int) -> Sequential:
     """`conv`; `stage1` to `stage3` of `block1`, ...; `norm` and `activation` of the last sum; `head`."""
     blocks = (spec.depth - 2) // (9 if spec.block == "bottleneck" else 6)
     chain.start()
@@ -64,7 +64,7 @@ def preresnet(spec: Preresnet, chain: Chain, outputs: int) -> Sequential:
     return chain.finish(outputs)
 
 
-def add_preresnet_block(spec: Preresnet, stage: Chain, name: str, doubled: int, stride: int) -> None:
+def add_preresnet_block(spec: Preresnet, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
     """The convolutions of a basic_filters block or of a bottleneck."""
     width = BASE_WIDTH << doubled
     match spec.block:
@@ -80,18 +80,20 @@ def basic_filters(width: int, stride: int) -> tuple[Filters, ...]:
     return Filters(width, 3, stride), Filters(width, 3)
 
 
-def add_preactivated_block(stage: Chain, name: str, activation: Activation, convolutions: Sequence[Filters]) -> None:
+def add_preactivated_block(
+    stage: LayerBuilder, name: str, activation: Activation, convolutions: Sequence[Filters]
+) -> None:
     """norm - activation - conv for each, and the sum.
 
     Where the shape changes, the first norm and activation stand before the fork, so that the 1x1 convolution of
     the shortcut has them too (section 4.1 and the appendix of arXiv 1603.05027).
     """
-    block = Chain(stage.recipe, stage.shape)
+    block = LayerBuilder(stage.recipe, stage.shape)
     stride = max(filters.stride for filters in convolutions)
     is_projected = stride > 1 or convolutions[-1].channels != stage.shape[0]
     if is_projected:
         block.norm_and_activation(activation)
-    body = Chain(stage.recipe, stage.shape)
+    body = LayerBuilder(stage.recipe, stage.shape)
     names = UNIT_NAMES[: len(convolutions)]
     for unit_name, filters in zip(names, convolutions, strict=True):
         is_activated = is_projected and unit_name == names[0]
@@ -101,9 +103,9 @@ def add_preactivated_block(stage: Chain, name: str, activation: Activation, conv
     stage.add(name, block.sequential())
 
 
-def add_unit(body: Chain, name: str, activation: Activation | None, filters: Filters, *, is_last: bool) -> None:
+def add_unit(body: LayerBuilder, name: str, activation: Activation | None, filters: Filters, *, is_last: bool) -> None:
     """norm - activation - conv, with the block's dropout in the last; without an activation, conv alone."""
-    unit = Chain(body.recipe, body.shape)
+    unit = LayerBuilder(body.recipe, body.shape)
     if is_last:
         unit.dropout("block_before_norm")
     if activation is not None:
@@ -114,14 +116,14 @@ def add_unit(body: Chain, name: str, activation: Activation | None, filters: Fil
     body.add(name, unit.sequential())
 
 
-def preactivated_projection(block: Chain, channels: int, stride: int) -> Sequential:
+def preactivated_projection(block: LayerBuilder, channels: int, stride: int) -> Sequential:
     """A 1x1 convolution (option B)."""
-    shortcut = Chain(block.recipe, block.shape)
+    shortcut = LayerBuilder(block.recipe, block.shape)
     shortcut.conv(channels, 1, stride=stride, bias=False)
     return shortcut.sequential()
 
 
-def wide_resnet(spec: WideResnet, chain: Chain, outputs: int) -> Sequential:
+def wide_resnet(spec: WideResnet, chain: LayerBuilder, outputs: int) -> Sequential:
     """`conv`; `stage1` to `stage3` of `block1`, ...; `norm` and `activation` of the last sum; `head`."""
     chain.start()
     chain.conv(BASE_WIDTH, 3, bias=False)
@@ -131,7 +133,7 @@ def wide_resnet(spec: WideResnet, chain: Chain, outputs: int) -> Sequential:
     return chain.finish(outputs)
 
 
-def add_wide_block(spec: WideResnet, stage: Chain, name: str, doubled: int, stride: int) -> None:
+def add_wide_block(spec: WideResnet, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
     """The basic_filters block, wider."""
     add_preactivated_block(stage, name, spec.activation, basic_filters(spec.width * BASE_WIDTH << doubled, stride))
 
@@ -143,7 +145,7 @@ RESNEXT_WIDTH = 256
 """Channels behind each bottleneck of the first stage."""
 
 
-def resnext(spec: Resnext, chain: Chain, outputs: int) -> Sequential:
+def resnext(spec: Resnext, chain: LayerBuilder, outputs: int) -> Sequential:
     """`stem`; `stage1` to `stage3` of `block1`, ..., the first of each later stage halving the map; `head`."""
     chain.start()
     chain.unit("stem", spec.activation, lambda unit: unit.conv(RESNEXT_STEM_WIDTH, 3, bias=False))
@@ -152,15 +154,15 @@ def resnext(spec: Resnext, chain: Chain, outputs: int) -> Sequential:
     return chain.finish(outputs)
 
 
-def add_resnext_block(spec: Resnext, stage: Chain, name: str, doubled: int, stride: int) -> None:
+def add_resnext_block(spec: Resnext, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
     """1x1, grouped 3x3 and 1x1 convolution, each with its norm; the sum; the activation after it."""
     inner, outer = spec.cardinality * spec.width << doubled, RESNEXT_WIDTH << doubled
-    body = Chain(stage.recipe, stage.shape)
-    first = Chain(stage.recipe, body.shape)
+    body = LayerBuilder(stage.recipe, stage.shape)
+    first = LayerBuilder(stage.recipe, body.shape)
     first.conv(inner, 1, bias=False)
     first.norm_and_activation(spec.activation)
     body.add("first", first.sequential())
-    second = Chain(stage.recipe, body.shape)
+    second = LayerBuilder(stage.recipe, body.shape)
     second.conv(inner, 3, stride=stride, bias=False, groups=spec.cardinality)
     second.norm_and_activation(spec.activation)
     body.add("second", second.sequential())
@@ -169,9 +171,9 @@ def add_resnext_block(spec: Resnext, stage: Chain, name: str, doubled: int, stri
     stage.residual(name, Residual(body.sequential(), shortcut), spec.activation)
 
 
-def last_resnext_unit(body: Chain, channels: int) -> Sequential:
+def last_resnext_unit(body: LayerBuilder, channels: int) -> Sequential:
     """The convolution that ends a bottleneck, among the block's dropout; its activation is behind the sum."""
-    unit = Chain(body.recipe, body.shape)
+    unit = LayerBuilder(body.recipe, body.shape)
     unit.dropout("block_before_conv")
     unit.conv(channels, 1, bias=False)
     unit.dropout("block_before_norm")
@@ -180,9 +182,9 @@ def last_resnext_unit(body: Chain, channels: int) -> Sequential:
     return unit.sequential()
 
 
-def resnext_projection(stage: Chain, channels: int, stride: int) -> Sequential:
+def resnext_projection(stage: LayerBuilder, channels: int, stride: int) -> Sequential:
     """A 1x1 convolution and its norm (option B)."""
-    shortcut = Chain(stage.recipe, stage.shape)
+    shortcut = LayerBuilder(stage.recipe, stage.shape)
     shortcut.conv(channels, 1, stride=stride, bias=False)
     if shortcut.norm_is_first:
         shortcut.norm()

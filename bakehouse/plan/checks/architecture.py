@@ -22,7 +22,7 @@ def images_where_needed(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> It
         yield conflict("/architecture/type", f"{name} needs images; {told}", others)
 
 
-def maps_are_left(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+def pooling_leaves_pixels(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     """Pooling must leave at least one pixel."""
     for name, layer in walk(root):
         if min(layer.output[1:], default=1) >= 1:
@@ -40,7 +40,7 @@ def maps_are_left(recipe: Recipe, root: Layer) -> Iterator[Problem]:
         return
 
 
-def steps_where_needed(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+def rnn_needs_sequence(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
     """A row of numbers has no order to go through."""
     if isinstance(recipe.architecture, Rnn) and len(data.shape) == 1:
         message = f"rnn needs sequences or images; {recipe.dataset.id} holds rows of {data.shape[0]} numbers"

@@ -4,12 +4,12 @@ recipe. They are found in two looks, before and after the layers are grown."""
 from collections.abc import Callable, Iterator
 
 from bakehouse.plan.card import ResolvedData
-from bakehouse.plan.checks.architecture import images_where_needed, maps_are_left, steps_where_needed
+from bakehouse.plan.checks.architecture import images_where_needed, pooling_leaves_pixels, rnn_needs_sequence
 from bakehouse.plan.checks.augmentation import (
     augmentation_fits_samples,
     augmentation_leaves_pixels,
-    colors_are_there,
-    mixed_once,
+    color_needs_rgb,
+    only_one_mixing,
     scales_cover_the_window,
 )
 from bakehouse.plan.checks.dropout import (
@@ -21,9 +21,9 @@ from bakehouse.plan.checks.evaluation import (
     activations_saturate,
     crops_fit,
     diagnostics_once,
-    masks_exist,
+    inconsistent_samples_needs_classes,
     monitor_exists,
-    right_and_wrong_exist,
+    monte_carlo_needs_dropout,
     statistics_exist,
 )
 from bakehouse.plan.checks.norm import (
@@ -40,8 +40,8 @@ from bakehouse.plan.checks.objective import (
     attack_has_a_range,
     counts_are_not_negative,
     loss_fits_target,
-    one_teacher,
     penalty_sees_what_is_trained,
+    single_teacher_source,
     smoothing_fits,
     smoothing_fits_tasks,
     task_losses_fit,
@@ -73,12 +73,12 @@ def find_problems(recipe: Recipe, data: ResolvedData, sizes: SplitSizes, root: L
 
 CHECKS: tuple[Check, ...] = (
     images_where_needed,
-    steps_where_needed,
+    rnn_needs_sequence,
     augmentation_fits_samples,
     augmentation_leaves_pixels,
     scales_cover_the_window,
-    colors_are_there,
-    mixed_once,
+    color_needs_rgb,
+    only_one_mixing,
     loss_fits_target,
     counts_are_not_negative,
     smoothing_fits,
@@ -87,7 +87,7 @@ CHECKS: tuple[Check, ...] = (
     tasks_fit_ingredients,
     attack_has_a_range,
     penalty_sees_what_is_trained,
-    one_teacher,
+    single_teacher_source,
     teachers_have_classes,
     monitor_exists,
     dropout_has_a_place,
@@ -103,7 +103,7 @@ CHECKS: tuple[Check, ...] = (
     batches_have_statistics,
     crops_fit,
     diagnostics_once,
-    right_and_wrong_exist,
+    inconsistent_samples_needs_classes,
 )
 LAYER_CHECKS: tuple[LayerCheck, ...] = (
     groups_divide,
@@ -111,8 +111,8 @@ LAYER_CHECKS: tuple[LayerCheck, ...] = (
     norm_has_a_place,
     norm_follows_weights,
     norms_have_statistics,
-    maps_are_left,
+    pooling_leaves_pixels,
     statistics_exist,
-    masks_exist,
+    monte_carlo_needs_dropout,
     activations_saturate,
 )

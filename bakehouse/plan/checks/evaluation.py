@@ -40,7 +40,7 @@ def diagnostics_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterato
             yield conflict(f"/diagnostics/{index}", f"{name} stands twice")
 
 
-def right_and_wrong_exist(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+def inconsistent_samples_needs_classes(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
     """A number is not told right or wrong."""
     for index, item in enumerate(recipe.diagnostics):
         if isinstance(item, InconsistentSamples) and data.task == "regression":
@@ -63,7 +63,7 @@ def statistics_exist(recipe: Recipe, root: Layer) -> Iterator[Problem]:
             yield conflict(f"/diagnostics/{index}", lacks, others)
 
 
-def masks_exist(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+def monte_carlo_needs_dropout(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     """Without dropout all passes are the same."""
     samples = recipe.evaluation.monte_carlo_samples
     if samples and not any(isinstance(layer, Dropout | layers.DropConnect) for _, layer in walk(root)):

@@ -40,7 +40,7 @@ def norm_follows_weights(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     """How earlier statistics change is known for the weights directly before the norm."""
     if isinstance(recipe.norm, Off) or not isinstance(recipe.norm, CrossIterationBatchNorm):
         return
-    for before in befores(root):
+    for before in layers_before_norms(root):
         if isinstance(before, layers.Linear | Conv):
             continue
         needs = f"{recipe.norm.type} needs the weights directly before it"
@@ -55,17 +55,17 @@ def norm_follows_weights(recipe: Recipe, root: Layer) -> Iterator[Problem]:
         return
 
 
-def befores(layer: Layer) -> Iterator[Layer | None]:
+def layers_before_norms(layer: Layer) -> Iterator[Layer | None]:
     """What stands directly before each norm; None for one that begins a sequence."""
     match layer:
         case Sequential(children):
             for before, child in pairwise((None, *(child for _, child in children))):
-                yield from [before] if isinstance(child, Norm) else befores(child) if child else ()
+                yield from [before] if isinstance(child, Norm) else layers_before_norms(child) if child else ()
         case Residual(body, shortcut):
-            yield from befores(body)
-            yield from befores(shortcut) if shortcut is not None else ()
+            yield from layers_before_norms(body)
+            yield from layers_before_norms(shortcut) if shortcut is not None else ()
         case DenseConcat(body):
-            yield from befores(body)
+            yield from layers_before_norms(body)
         case _:
             pass
 

@@ -28,7 +28,7 @@ def penalty_sees_what_is_trained(recipe: Recipe, _: ResolvedData, __: SplitSizes
         yield conflict("/objective/adversarial/weight", message, ("< 1",))
 
 
-def one_teacher(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+def single_teacher_source(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
     """The second stage of hints is a distillation."""
     if recipe.objective.distillation is not None and isinstance(recipe.pretraining, Hints):
         message = "hints compare probabilities with those of their own teacher; see pretraining.coefficient"

@@ -20,7 +20,7 @@ from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
 from tests.small_trainings import FLOWERS, PICTURES, Document, measured, planned, training_of
-from worker.attempt.attempt import Attempt, Place
+from worker.attempt.attempt import Attempt, RunStorage
 from worker.attempt.snapshot import POSITION
 from worker.training.events import NonFinite
 from worker.training.training import Training
@@ -30,7 +30,7 @@ LONG: Document = {**FLOWERS, "dropout": 0.2, "epochs": 600, "early_stopping": No
 ENDLESS: Document = {**LONG, "epochs": 100_000}
 
 
-class Ledger:
+class RecordStore:
     """The record and its events in memory; `react` may write too, after every command of the attempt."""
 
     def __init__(self, document: Document) -> None:
@@ -67,47 +67,47 @@ class Ledger:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(Settings(home=tmp_path, device="cpu"), Artifacts(tmp_path / "artifacts"))
+def place(tmp_path: Path) -> RunStorage:
+    return RunStorage(Settings(home=tmp_path, device="cpu"), Artifacts(tmp_path / "artifacts"))
 
 
-def attempt_of(ledger: Ledger, place: Place) -> Attempt:
+def attempt_of(record_store: RecordStore, place: RunStorage) -> Attempt:
     """The next attempt, not begun."""
-    nonce = f"owner{ledger.record.attempt}"
-    ledger.write(Claim(an_owner(nonce), 10**9))
-    return Attempt(ledger, nonce, place)
+    nonce = f"owner{record_store.record.attempt}"
+    record_store.write(Claim(an_owner(nonce), 10**9))
+    return Attempt(record_store, nonce, place)
 
 
-def end(ledger: Ledger, place: Place) -> Record:
+def end(record_store: RecordStore, place: RunStorage) -> Record:
     """Carries out an attempt."""
-    attempt_of(ledger, place).run()
-    return ledger.record
+    attempt_of(record_store, place).run()
+    return record_store.record
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RecordStore:
     """The long run without an interruption."""
     home = tmp_path_factory.mktemp("whole")
-    ledger = Ledger(LONG)
-    end(ledger, Place(Settings(home=home, device="cpu"), Artifacts(home / "artifacts")))
-    return ledger
+    record_store = RecordStore(LONG)
+    end(record_store, RunStorage(Settings(home=home, device="cpu"), Artifacts(home / "artifacts")))
+    return record_store
 
 
-def digests(ledger: Ledger) -> dict[str, tuple[int, str]]:
+def digests(record_store: RecordStore) -> dict[str, tuple[int, str]]:
     """Epoch and digest of the best and the last weights."""
-    return {role: (item.epoch, item.sha256) for item in ledger.record.checkpoints for role in item.roles}
+    return {role: (item.epoch, item.sha256) for item in record_store.record.checkpoints for role in item.roles}
 
 
-def assert_same_run(ledger: Ledger, whole: Ledger) -> None:
-    assert ledger.record.status == "succeeded"
-    assert digests(ledger) == digests(whole)
-    assert ledger.told("step") == whole.told("step")
-    assert ledger.told("epoch") == whole.told("epoch")
-    assert ledger.record.metrics == whole.record.metrics
-    assert ledger.record.best == whole.record.best
+def assert_same_run(record_store: RecordStore, whole: RecordStore) -> None:
+    assert record_store.record.status == "succeeded"
+    assert digests(record_store) == digests(whole)
+    assert record_store.told("step") == whole.told("step")
+    assert record_store.told("epoch") == whole.told("epoch")
+    assert record_store.record.metrics == whole.record.metrics
+    assert record_store.record.best == whole.record.best
 
 
-def test_a_run_ends_with_its_best_its_last_and_a_receipt(whole: Ledger) -> None:
+def test_a_run_ends_with_its_best_its_last_and_a_receipt(whole: RecordStore) -> None:
     record = whole.record
     assert (record.status, record.reason, record.attempt) == ("succeeded", "epochs_done", 1)
     assert set(digests(whole)) == {"best", "last"}
@@ -121,10 +121,10 @@ def test_a_run_ends_with_its_best_its_last_and_a_receipt(whole: Ledger) -> None:
     assert whole.told("end") == [{"status": "succeeded", "reason": "epochs_done", "seconds": 0}]
 
 
-def test_the_best_file_holds_what_the_record_says(place: Place) -> None:
-    ledger = Ledger({**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 9})
-    record = end(ledger, place)
-    epoch, sha256 = digests(ledger)["best"]
+def test_the_best_file_holds_what_the_record_says(place: RunStorage) -> None:
+    record_store = RecordStore({**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 9})
+    record = end(record_store, place)
+    epoch, sha256 = digests(record_store)["best"]
     training = training_of(record.recipe.canonical())
     path = place.artifacts.checkpoint_path(record.id, sha256)
     training.model.load_state_dict(safetensors.torch.load_file(path))
@@ -138,96 +138,98 @@ def test_the_best_file_holds_what_the_record_says(place: Place) -> None:
     assert said == {"classes": list(map(str, range(10))), "epoch": epoch, "recipe": trained}
 
 
-def test_a_paused_run_goes_on_as_if_nothing_had_happened(place: Place, whole: Ledger) -> None:
-    ledger = Ledger(LONG)
-    ledger.ask_at_epoch("pause")
-    assert end(ledger, place).status == "paused"
-    assert 0 < ledger.record.resume_step < 1800
-    ledger.react = lambda: None
-    ledger.write(Resume())
-    end(ledger, place)
-    assert ledger.notes() == ["resumed"]
-    assert_same_run(ledger, whole)
+def test_a_paused_run_goes_on_as_if_nothing_had_happened(place: RunStorage, whole: RecordStore) -> None:
+    record_store = RecordStore(LONG)
+    record_store.ask_at_epoch("pause")
+    assert end(record_store, place).status == "paused"
+    assert 0 < record_store.record.resume_step < 1800
+    record_store.react = lambda: None
+    record_store.write(Resume())
+    end(record_store, place)
+    assert record_store.notes() == ["resumed"]
+    assert_same_run(record_store, whole)
 
 
-def test_a_run_that_is_told_to_end_is_given_back_and_goes_on(place: Place, whole: Ledger) -> None:
-    ledger = Ledger(LONG)
-    attempt = attempt_of(ledger, place)
-    ledger.react = lambda: setattr(attempt, "terminated", True)
+def test_a_run_that_is_told_to_end_is_given_back_and_goes_on(place: RunStorage, whole: RecordStore) -> None:
+    record_store = RecordStore(LONG)
+    attempt = attempt_of(record_store, place)
+    record_store.react = lambda: setattr(attempt, "terminated", True)
     attempt.run()
-    assert (ledger.record.status, ledger.record.reason) == ("queued", "preempted")
-    assert ledger.record.attempts_without_progress == 0
-    ledger.react = lambda: None
-    end(ledger, place)
-    assert_same_run(ledger, whole)
+    assert (record_store.record.status, record_store.record.reason) == ("queued", "preempted")
+    assert record_store.record.attempts_without_progress == 0
+    record_store.react = lambda: None
+    end(record_store, place)
+    assert_same_run(record_store, whole)
 
 
-def test_a_stop_keeps_the_best(place: Place) -> None:
-    ledger = Ledger(ENDLESS)
-    ledger.ask_at_epoch("stop", 3)
-    record = end(ledger, place)
+def test_a_stop_keeps_the_best(place: RunStorage) -> None:
+    record_store = RecordStore(ENDLESS)
+    record_store.ask_at_epoch("stop", 3)
+    record = end(record_store, place)
     assert (record.status, record.reason) == ("succeeded", "stopped_by_user")
     assert record.progress.epoch == record.logged_epoch >= 3
-    assert set(digests(ledger)) == {"best", "last"}
+    assert set(digests(record_store)) == {"best", "last"}
 
 
-def test_a_stop_of_a_resumed_run_first_catches_up_with_its_log(place: Place) -> None:
-    ledger = Ledger(ENDLESS)
-    attempt_of(ledger, place)
+def test_a_stop_of_a_resumed_run_first_catches_up_with_its_log(place: RunStorage) -> None:
+    record_store = RecordStore(ENDLESS)
+    attempt_of(record_store, place)
     # An attempt that died after 200 steps without leaving a state.
-    ledger.record = ledger.record.model_copy(update={"logged_step": 200, "logged_epoch": 66, "request": "stop"})
-    ledger.write(Lost(nonce=ledger.record.owner.nonce if ledger.record.owner else None))
-    record = end(ledger, place)
+    record_store.record = record_store.record.model_copy(
+        update={"logged_step": 200, "logged_epoch": 66, "request": "stop"}
+    )
+    record_store.write(Lost(nonce=record_store.record.owner.nonce if record_store.record.owner else None))
+    record = end(record_store, place)
     assert (record.reason, record.progress.step, record.progress.epoch) == ("stopped_by_user", 200, 67)
-    assert [event["epoch"] for event in ledger.told("epoch")] == [67]
-    assert ledger.told("step") == []
+    assert [event["epoch"] for event in record_store.told("epoch")] == [67]
+    assert record_store.told("step") == []
 
 
-def test_a_cancel_ends_the_run(place: Place) -> None:
-    ledger = Ledger(ENDLESS)
-    ledger.ask_at_epoch("cancel")
-    assert end(ledger, place).status == "cancelled"
+def test_a_cancel_ends_the_run(place: RunStorage) -> None:
+    record_store = RecordStore(ENDLESS)
+    record_store.ask_at_epoch("cancel")
+    assert end(record_store, place).status == "cancelled"
 
 
 class Slow(Artifacts):
     """Asks for a cancel when the first checkpoint is written, and has it on disk only when the run has ended."""
 
-    ledger: Ledger
+    record_store: RecordStore
     ended: Event
 
     def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, Any]) -> StoredCheckpoint:
-        self.ledger.react = lambda: self.ended.set() if self.ledger.record.is_over else None
-        self.ledger.write(Ask("cancel"))
+        self.record_store.react = lambda: self.ended.set() if self.record_store.record.is_over else None
+        self.record_store.write(Ask("cancel"))
         self.ended.wait(10)
         return super().write_checkpoint(run_id, weights, manifest)
 
 
 def test_a_cancel_does_not_wait_for_a_checkpoint_that_nobody_wants_any_more(tmp_path: Path) -> None:
     artifacts = Slow(tmp_path)
-    ledger = artifacts.ledger = Ledger(ENDLESS)
+    record_store = artifacts.record_store = RecordStore(ENDLESS)
     artifacts.ended = Event()
-    assert end(ledger, Place(Settings(home=tmp_path, device="cpu"), artifacts)).status == "cancelled"
-    assert ledger.record.checkpoints == ()
+    assert end(record_store, RunStorage(Settings(home=tmp_path, device="cpu"), artifacts)).status == "cancelled"
+    assert record_store.record.checkpoints == ()
 
 
-def test_a_time_budget_is_of_all_attempts(place: Place) -> None:
-    ledger = Ledger({**ENDLESS, "time_budget_seconds": 0.3})
-    record = end(ledger, place)
+def test_a_time_budget_is_of_all_attempts(place: RunStorage) -> None:
+    record_store = RecordStore({**ENDLESS, "time_budget_seconds": 0.3})
+    record = end(record_store, place)
     assert (record.status, record.reason) == ("succeeded", "time_budget")
     assert record.receipt is not None
     assert record.receipt.device_seconds >= 0.3
-    used_up = Ledger({**ENDLESS, "time_budget_seconds": 0.3})
+    used_up = RecordStore({**ENDLESS, "time_budget_seconds": 0.3})
     used_up.record = used_up.record.model_copy(update={"seconds": 0.3})
     record = end(used_up, place)
     assert (record.reason, record.progress.epoch) == ("time_budget", 1)
 
 
-def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_best_so_far(place: Place) -> None:
+def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_best_so_far(place: RunStorage) -> None:
     rising = {"type": "constant", "warmup_epochs": 30}
-    ledger = Ledger(
+    record_store = RecordStore(
         {**PICTURES, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}, "schedule": rising, "epochs": 30}
     )
-    record = end(ledger, place)
+    record = end(record_store, place)
     assert record.status == "failed"
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer, record.failure.retryable) == (
@@ -235,78 +237,78 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_best_so_far(place
         "/optimizer/lr",
         False,
     )
-    assert ledger.told("step")[-1]["non_finite"] == ["train_loss"]
-    epoch, sha256 = digests(ledger)["best"]
-    values = {event["epoch"]: event["validation_loss"] or math.inf for event in ledger.told("epoch")}
+    assert record_store.told("step")[-1]["non_finite"] == ["train_loss"]
+    epoch, sha256 = digests(record_store)["best"]
+    values = {event["epoch"]: event["validation_loss"] or math.inf for event in record_store.told("epoch")}
     assert epoch == min(values, key=lambda epoch: values[epoch])
     assert all(bool(tensor.isfinite().all()) for tensor in safetensors.torch.load_file(
         place.artifacts.checkpoint_path(record.id, sha256)).values())  # fmt: skip
 
 
-def paused(place: Place, document: Document = LONG) -> Ledger:
+def paused(place: RunStorage, document: Document = LONG) -> RecordStore:
     """A run with a resume state."""
-    ledger = Ledger(document)
-    ledger.ask_at_epoch("pause")
-    end(ledger, place)
-    ledger.react = lambda: None
-    ledger.write(Resume())
-    return ledger
+    record_store = RecordStore(document)
+    record_store.ask_at_epoch("pause")
+    end(record_store, place)
+    record_store.react = lambda: None
+    record_store.write(Resume())
+    return record_store
 
 
-def change_state(ledger: Ledger, place: Place, change: Callable[[dict[str, Any]], None]) -> None:
+def change_state(record_store: RecordStore, place: RunStorage, change: Callable[[dict[str, Any]], None]) -> None:
     """Writes a newer resume state with a changed position."""
-    state = place.artifacts.newest_resume(ledger.record.id).state
+    state = place.artifacts.newest_resume(record_store.record.id).state
     assert state is not None
     position = json.loads(state.files[POSITION])
     change(position)
     files = {**state.files, POSITION: json.dumps(position).encode()}
-    place.artifacts.write_resume(ledger.record.id, state.step + 1, files)
+    place.artifacts.write_resume(record_store.record.id, state.step + 1, files)
 
 
-def test_a_damaged_state_is_passed_over_and_said(place: Place, whole: Ledger, tmp_path: Path) -> None:
-    ledger = paused(place)
+def test_a_damaged_state_is_passed_over_and_said(place: RunStorage, whole: RecordStore, tmp_path: Path) -> None:
+    record_store = paused(place)
     [path] = tmp_path.glob("artifacts/local/run_*/resume/*/state.safetensors")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    end(ledger, place)
-    assert ledger.notes() == ["checkpoint_rejected"]
-    assert_same_run(ledger, whole)
+    end(record_store, place)
+    assert record_store.notes() == ["checkpoint_rejected"]
+    assert_same_run(record_store, whole)
 
 
-def test_another_thread_count_is_said_and_not_called_exact(place: Place) -> None:
-    ledger = paused(place)
-    change_state(ledger, place, lambda position: position["made_by"].update(threads=7))
-    record = end(ledger, place)
-    assert ledger.notes() == ["resumed", "inexact"]
+def test_another_thread_count_is_said_and_not_called_exact(place: RunStorage) -> None:
+    record_store = paused(place)
+    change_state(record_store, place, lambda position: position["made_by"].update(threads=7))
+    record = end(record_store, place)
+    assert record_store.notes() == ["resumed", "inexact"]
     assert record.receipt is not None
     assert (record.status, record.exact, record.receipt.exact) == ("succeeded", False, False)
 
 
-def test_rows_that_changed_fail_the_run(place: Place) -> None:
-    ledger = paused(place)
-    change_state(ledger, place, lambda position: position["made_by"].update(dataset_fingerprint="sha256:1"))
-    record = end(ledger, place)
+def test_rows_that_changed_fail_the_run(place: RunStorage) -> None:
+    record_store = paused(place)
+    change_state(record_store, place, lambda position: position["made_by"].update(dataset_fingerprint="sha256:1"))
+    record = end(record_store, place)
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
     assert "has changed" in record.failure.message
 
 
-def test_a_run_that_belongs_to_another_is_left_alone(place: Place) -> None:
-    ledger = Ledger(ENDLESS)
+def test_a_run_that_belongs_to_another_is_left_alone(place: RunStorage) -> None:
+    record_store = RecordStore(ENDLESS)
 
     def take_over() -> None:
-        owner = ledger.record.owner
-        if ledger.record.logged_epoch and owner and owner.nonce == "owner0":
-            ledger.write(Lost(nonce=owner.nonce))
-            ledger.write(Claim(an_owner("other"), 10**9))
+        owner = record_store.record.owner
+        if record_store.record.logged_epoch and owner and owner.nonce == "owner0":
+            record_store.write(Lost(nonce=owner.nonce))
+            record_store.write(Claim(an_owner("other"), 10**9))
 
-    ledger.react = take_over
+    record_store.react = take_over
     with pytest.raises(OwnershipLost):
-        end(ledger, place)
-    assert ledger.record.owner is not None
-    assert (ledger.record.status, ledger.record.owner.nonce) == ("running", "other")
-    assert all(event.attempt < 2 for event in ledger.events if event.type != "state")
+        end(record_store, place)
+    assert record_store.record.owner is not None
+    assert (record_store.record.status, record_store.record.owner.nonce) == ("running", "other")
+    assert all(event.attempt < 2 for event in record_store.events if event.type != "state")
 
 
 class Full(Artifacts):
@@ -317,8 +319,8 @@ class Full(Artifacts):
 
 
 def test_a_full_disk_fails_the_run(tmp_path: Path) -> None:
-    ledger = Ledger(ENDLESS)
-    record = end(ledger, Place(Settings(home=tmp_path, device="cpu"), Full(tmp_path)))
+    record_store = RecordStore(ENDLESS)
+    record = end(record_store, RunStorage(Settings(home=tmp_path, device="cpu"), Full(tmp_path)))
     assert record.failure is not None
     assert (record.failure.code, record.failure.retryable) == ("storage_full", True)
 
@@ -335,11 +337,11 @@ def mistake(*_: object) -> None:
     ("step", "code", "retryable"), [(memory_of_a_planet, "out_of_memory", False), (mistake, "internal", True)]
 )
 def test_what_goes_wrong_in_a_step(
-    step: Callable[..., None], code: str, retryable: bool, place: Place, monkeypatch: pytest.MonkeyPatch,
+    step: Callable[..., None], code: str, retryable: bool, place: RunStorage, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr("worker.training.training.Training.update", step)
-    record = end(Ledger(LONG), place)
+    record = end(RecordStore(LONG), place)
     assert record.failure is not None
     assert (record.failure.code, record.failure.retryable) == (code, retryable)
     assert ("ZeroDivisionError" in capsys.readouterr().err) == (code == "internal")
@@ -355,26 +357,26 @@ EXAMINED: Document = {
 }
 
 
-def test_diagnostics_are_logged_once_and_the_latest_stay_with_the_run(place: Place, tmp_path: Path) -> None:
-    whole, ledger = Ledger(EXAMINED), Ledger(EXAMINED)
-    end(whole, Place(place.settings, Artifacts(tmp_path / "whole")))
-    ledger.ask_at_epoch("pause")
-    assert end(ledger, place).status == "paused"
-    ledger.write(Resume())
-    ledger.react = lambda: None
-    end(ledger, place)
-    assert_same_run(ledger, whole)
-    assert ledger.told("diagnostic") == whole.told("diagnostic")
+def test_diagnostics_are_logged_once_and_the_latest_stay_with_the_run(place: RunStorage, tmp_path: Path) -> None:
+    whole, record_store = RecordStore(EXAMINED), RecordStore(EXAMINED)
+    end(whole, RunStorage(place.settings, Artifacts(tmp_path / "whole")))
+    record_store.ask_at_epoch("pause")
+    assert end(record_store, place).status == "paused"
+    record_store.write(Resume())
+    record_store.react = lambda: None
+    end(record_store, place)
+    assert_same_run(record_store, whole)
+    assert record_store.told("diagnostic") == whole.told("diagnostic")
     assert [item["epoch"] for item in whole.told("diagnostic")] == [epoch for epoch in range(1, 41) for _ in range(2)]
-    assert ledger.record.diagnostics == whole.record.diagnostics
+    assert record_store.record.diagnostics == whole.record.diagnostics
     assert whole.record.diagnostics["variance_shift"].epoch == 40
 
 
 @pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch's own, where its compiler is imported
 def test_a_step_that_has_to_be_compiled_first_has_no_limit_of_time(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: RunStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempt = attempt_of(Ledger({**PICTURES, "compile": "on"}), place)
+    attempt = attempt_of(RecordStore({**PICTURES, "compile": "on"}), place)
     is_waiting = []
 
     def after_other_units(training: Training) -> Iterator[None]:

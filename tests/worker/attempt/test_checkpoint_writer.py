@@ -14,13 +14,13 @@ from bakehouse.runs.record import new_run_id
 from tests.small_trainings import FLOWERS, planned, training_of
 from worker.attempt.checkpoint_writer import (
     FIRST_RESUMES,
-    LARGEST_SHARE,
+    MAX_SHARE,
     RESUME_EVERY_SECONDS,
     Candidate,
-    Filer,
+    CheckpointWriter,
     describe,
 )
-from worker.attempt.record_writer import Journal
+from worker.attempt.record_writer import RecordWriter
 from worker.attempt.snapshot import Snapshot, made_by, snapshot
 from worker.training.events import EpochLog
 
@@ -71,61 +71,63 @@ def sent() -> Sent:
 
 
 @pytest.fixture
-def filer(tmp_path: Path, sent: Sent, clock: Clock) -> Iterator[Filer]:
-    filer = Filer(planned(FLOWERS), RUN_ID, Artifacts(tmp_path), cast(Journal, sent))
-    yield filer
-    filer.close()
+def checkpoint_writer(tmp_path: Path, sent: Sent, clock: Clock) -> Iterator[CheckpointWriter]:
+    checkpoint_writer = CheckpointWriter(planned(FLOWERS), RUN_ID, Artifacts(tmp_path), cast(RecordWriter, sent))
+    yield checkpoint_writer
+    checkpoint_writer.close()
 
 
 def an_epoch(number: int) -> EpochLog:
     return EpochLog(number, 3 * number, {"validation_loss": 1 / number}, 0.1, 0.0, 0, is_best=True)
 
 
-def offer(filer: Filer, epoch: int) -> None:
-    filer.offer(an_epoch(epoch), {"head.weight": torch.full((2,), float(epoch))})
+def offer(checkpoint_writer: CheckpointWriter, epoch: int) -> None:
+    checkpoint_writer.offer(an_epoch(epoch), {"head.weight": torch.full((2,), float(epoch))})
 
 
 def a_snapshot() -> Snapshot:
     return snapshot(training_of(FLOWERS), {})
 
 
-def test_of_several_bests_in_a_second_the_newest_is_written(filer: Filer, sent: Sent, clock: Clock) -> None:
-    offer(filer, 1)
-    filer.write_due_best()
-    filer.wait()
+def test_of_several_bests_in_a_second_the_newest_is_written(
+    checkpoint_writer: CheckpointWriter, sent: Sent, clock: Clock
+) -> None:
+    offer(checkpoint_writer, 1)
+    checkpoint_writer.write_due_best()
+    checkpoint_writer.wait()
     for epoch in (2, 3, 4):
-        offer(filer, epoch)
+        offer(checkpoint_writer, epoch)
         clock.now += 0.3
-        filer.write_due_best()
+        checkpoint_writer.write_due_best()
     assert sent.bests() == [1]
     clock.now += 0.3
-    filer.write_due_best()
-    filer.wait()
+    checkpoint_writer.write_due_best()
+    checkpoint_writer.wait()
     assert sent.bests() == [1, 4]
 
 
-def test_one_file_set_is_written_at_a_time(filer: Filer, sent: Sent, clock: Clock) -> None:
+def test_one_file_set_is_written_at_a_time(checkpoint_writer: CheckpointWriter, sent: Sent, clock: Clock) -> None:
     sent.gate.clear()
-    offer(filer, 1)
-    filer.write_due_best()
-    offer(filer, 2)
+    offer(checkpoint_writer, 1)
+    checkpoint_writer.write_due_best()
+    offer(checkpoint_writer, 2)
     clock.now += 100
-    filer.write_due_best()
-    assert filer.is_busy()
-    assert not filer.resume_is_due()
+    checkpoint_writer.write_due_best()
+    assert checkpoint_writer.is_busy()
+    assert not checkpoint_writer.resume_is_due()
     sent.gate.set()
-    filer.wait()
+    checkpoint_writer.wait()
     assert sent.bests() == [1]
-    filer.finish()
+    checkpoint_writer.finish()
     assert sent.bests() == [1, 2]
 
 
 def test_a_state_is_published_after_the_best_that_it_names_and_after_the_log(
-    filer: Filer, sent: Sent, tmp_path: Path
+    checkpoint_writer: CheckpointWriter, sent: Sent, tmp_path: Path
 ) -> None:
-    offer(filer, 5)
-    filer.start_resume(a_snapshot)
-    filer.wait()
+    offer(checkpoint_writer, 5)
+    checkpoint_writer.start_resume(a_snapshot)
+    checkpoint_writer.wait()
     assert sent.bests() == [5]
     assert sent.commands[1:] == [None, PublishResume("first", 0)]
     found = Artifacts(tmp_path).newest_resume(RUN_ID).state
@@ -133,52 +135,56 @@ def test_a_state_is_published_after_the_best_that_it_names_and_after_the_log(
     assert made_by(found.files) == {}
 
 
-def test_the_last_weights_come_after_the_best(filer: Filer, sent: Sent) -> None:
-    offer(filer, 2)
-    filer.finish(Candidate(an_epoch(3), {"head.weight": torch.zeros(2)}))
+def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWriter, sent: Sent) -> None:
+    offer(checkpoint_writer, 2)
+    checkpoint_writer.finish(Candidate(an_epoch(3), {"head.weight": torch.zeros(2)}))
     published = [item for item in sent.commands if isinstance(item, PublishCheckpoint)]
     assert [(item.checkpoint.epoch, item.checkpoint.roles) for item in published] == [(2, ("best",)), (3, ("last",))]
 
 
-def due_times(filer: Filer, clock: Clock, take: Callable[[], Snapshot], *, until: float) -> list[float]:
+def due_times(
+    checkpoint_writer: CheckpointWriter, clock: Clock, take: Callable[[], Snapshot], *, until: float
+) -> list[float]:
     """When states are taken, looking every half second."""
     start, times = clock.now, []
     while clock.now < start + until:
         clock.now += 0.5
-        if filer.resume_is_due():
+        if checkpoint_writer.resume_is_due():
             times.append(clock.now - start)
-            filer.start_resume(take)
-            filer.wait()
+            checkpoint_writer.start_resume(take)
+            checkpoint_writer.wait()
     return times
 
 
-def test_states_are_taken_often_at_first_and_then_every_half_minute(filer: Filer, clock: Clock) -> None:
-    times = due_times(filer, clock, a_snapshot, until=130)
+def test_states_are_taken_often_at_first_and_then_every_half_minute(
+    checkpoint_writer: CheckpointWriter, clock: Clock
+) -> None:
+    times = due_times(checkpoint_writer, clock, a_snapshot, until=130)
     assert times[:5] == list(FIRST_RESUMES)
     assert times[5:] == [16 + n * RESUME_EVERY_SECONDS for n in (1, 2, 3)]
 
 
-def test_slow_states_are_taken_as_seldom_as_their_share_asks(filer: Filer, clock: Clock) -> None:
+def test_slow_states_are_taken_as_seldom_as_their_share_asks(checkpoint_writer: CheckpointWriter, clock: Clock) -> None:
     def take() -> Snapshot:
         clock.now += 3
         return a_snapshot()
 
-    times = due_times(filer, clock, take, until=1000)
-    assert len(times) <= 1 + 1000 * LARGEST_SHARE / 3
+    times = due_times(checkpoint_writer, clock, take, until=1000)
+    assert len(times) <= 1 + 1000 * MAX_SHARE / 3
     assert len(times) >= 8
 
 
 def test_what_writing_raised_is_raised_where_training_looks(
-    filer: Filer, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    checkpoint_writer: CheckpointWriter, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def send(_: Command) -> None:
         raise OSError("no room")
 
     monkeypatch.setattr(sent, "send", send)
-    offer(filer, 1)
-    filer.write_due_best()
+    offer(checkpoint_writer, 1)
+    checkpoint_writer.write_due_best()
     with pytest.raises(OSError, match="no room"):
-        filer.wait()
+        checkpoint_writer.wait()
 
 
 def test_weights_have_the_same_digest_under_any_name() -> None:

@@ -21,7 +21,7 @@ from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.run import Progress
 from bakehouse.runs.transitions import reduce, submit
 from tests.runs.examples import a_run, an_owner
-from worker.attempt.record_writer import MOST_ENTRIES, Journal
+from worker.attempt.record_writer import MAX_ENTRIES, RecordWriter
 
 NOW = 1_790_000_000_000
 PROGRESS = Progress(epochs=1, steps=9)
@@ -52,37 +52,37 @@ class Notebook:
 
 
 @contextmanager
-def journal_in(notebook: Notebook, nonce: str = "first") -> Iterator[Journal]:
-    journal = Journal(notebook, nonce)
-    journal.start()
+def journal_in(notebook: Notebook, nonce: str = "first") -> Iterator[RecordWriter]:
+    record_writer = RecordWriter(notebook, nonce)
+    record_writer.start()
     try:
-        yield journal
+        yield record_writer
     finally:
-        journal.close()
+        record_writer.close()
 
 
-def put(journal: Journal, *steps: int) -> None:
+def put(record_writer: RecordWriter, *steps: int) -> None:
     for step in steps:
-        journal.put(StepEntry(step, {"train_loss": 0.5}), PROGRESS.model_copy(update={"step": step}))
+        record_writer.put(StepEntry(step, {"train_loss": 0.5}), PROGRESS.model_copy(update={"step": step}))
 
 
 def test_entries_are_written_before_the_command_that_follows_them() -> None:
     notebook = Notebook()
-    with journal_in(notebook) as journal:
-        put(journal, *range(1, 50))
-        journal.send(PublishResume("first", 49))
+    with journal_in(notebook) as record_writer:
+        put(record_writer, *range(1, 50))
+        record_writer.send(PublishResume("first", 49))
         assert notebook.steps() == list(range(1, 50))
         assert notebook.commands[-1] == PublishResume("first", 49)
-        put(journal, 50)
-        journal.flush()
+        put(record_writer, 50)
+        record_writer.flush()
     assert notebook.steps() == list(range(1, 51))
     assert notebook.record.progress.step == 50
 
 
 def test_senders_from_several_threads_are_all_served() -> None:
     notebook = Notebook()
-    with journal_in(notebook) as journal:
-        threads = [Thread(target=journal.send, args=(PublishResume("first", step),)) for step in range(20)]
+    with journal_in(notebook) as record_writer:
+        threads = [Thread(target=record_writer.send, args=(PublishResume("first", step),)) for step in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -93,24 +93,24 @@ def test_senders_from_several_threads_are_all_served() -> None:
 
 def test_what_the_state_forbids_is_told_to_the_sender_alone() -> None:
     notebook = Notebook()
-    with journal_in(notebook) as journal:
+    with journal_in(notebook) as record_writer:
         with pytest.raises(IllegalTransition):
-            journal.send(Cancel("first"))
-        put(journal, 1)
-        journal.send(Release("first"))
+            record_writer.send(Cancel("first"))
+        put(record_writer, 1)
+        record_writer.send(Release("first"))
     assert notebook.steps() == [1]
     assert notebook.record.status == "queued"
 
 
 def test_a_run_that_belongs_to_another_is_told_to_everybody() -> None:
     notebook = Notebook()
-    with journal_in(notebook, nonce="second") as journal:
-        put(journal, 1)
+    with journal_in(notebook, nonce="second") as record_writer:
+        put(record_writer, 1)
         with pytest.raises(OwnershipLost):
-            journal.flush()
+            record_writer.flush()
         with pytest.raises(OwnershipLost):
-            journal.send(Release("second"))
-        assert isinstance(journal.error, OwnershipLost)
+            record_writer.send(Release("second"))
+        assert isinstance(record_writer.error, OwnershipLost)
     assert notebook.commands == []
 
 
@@ -118,12 +118,12 @@ def test_a_run_that_belongs_to_another_is_told_to_everybody() -> None:
 def test_an_error_of_the_ledger_itself_reaches_who_waits(has_entries: bool) -> None:
     notebook = Notebook()
     notebook.broken = OSError("no room")
-    with journal_in(notebook) as journal:
+    with journal_in(notebook) as record_writer:
         if has_entries:
-            put(journal, 1)
+            put(record_writer, 1)
         with pytest.raises(OSError, match="no room"):
-            journal.send(PublishResume("first", 1))
-        assert journal.error is notebook.broken
+            record_writer.send(PublishResume("first", 1))
+        assert record_writer.error is notebook.broken
     assert notebook.record.resume_step == -1
 
 
@@ -137,32 +137,32 @@ def test_a_command_is_not_written_after_entries_that_were_not() -> None:
         Notebook.commit(notebook, command)
 
     notebook.commit = break_once  # type: ignore[method-assign]
-    with journal_in(notebook) as journal:
+    with journal_in(notebook) as record_writer:
         notebook.gate.clear()
-        put(journal, 1)
+        put(record_writer, 1)
         notebook.gate.set()
         with pytest.raises(OSError, match="no room"):
-            journal.send(PublishResume("first", 1))
+            record_writer.send(PublishResume("first", 1))
     assert notebook.commands == []
 
 
 def test_who_still_waits_when_the_journal_closes_is_told() -> None:
     notebook = Notebook()
-    journal = Journal(notebook, "first")
-    journal.start()
+    record_writer = RecordWriter(notebook, "first")
+    record_writer.start()
     told: list[Exception] = []
 
     def wait() -> None:
         try:
             for step in range(10_000):
-                journal.send(PublishResume("first", step))
+                record_writer.send(PublishResume("first", step))
         except OwnershipLost as error:
             told.append(error)
 
     thread = Thread(target=wait, daemon=True)
     thread.start()
-    journal.flush()
-    journal.close()
+    record_writer.flush()
+    record_writer.close()
     thread.join(10)
     assert not thread.is_alive()
     assert len(told) == 1
@@ -171,23 +171,23 @@ def test_who_still_waits_when_the_journal_closes_is_told() -> None:
 def test_a_note_is_written_without_a_command_after_it() -> None:
     notebook = Notebook()
     written = Event()
-    journal = Journal(notebook, "first", on_tick=lambda: written.set() if notebook.commands else None)
-    journal.start()
-    journal.put(LogEntry("note", "Something."), PROGRESS)
+    record_writer = RecordWriter(notebook, "first", on_tick=lambda: written.set() if notebook.commands else None)
+    record_writer.start()
+    record_writer.put(LogEntry("note", "Something."), PROGRESS)
     assert written.wait(10)
-    journal.close()
+    record_writer.close()
     assert notebook.commands == [LogEvents("first", (LogEntry("note", "Something."),), PROGRESS)]
 
 
 def test_a_long_backlog_is_written_in_slices() -> None:
     notebook = Notebook()
     notebook.gate.clear()
-    with journal_in(notebook) as journal:
-        journal.put(StepEntry(1, {"train_loss": 1.0}), PROGRESS)
-        for step in range(2, 2 * MOST_ENTRIES + 3):
-            journal.put(StepEntry(step, {"train_loss": 1.0}), PROGRESS)
+    with journal_in(notebook) as record_writer:
+        record_writer.put(StepEntry(1, {"train_loss": 1.0}), PROGRESS)
+        for step in range(2, 2 * MAX_ENTRIES + 3):
+            record_writer.put(StepEntry(step, {"train_loss": 1.0}), PROGRESS)
         notebook.gate.set()
-        journal.flush()
+        record_writer.flush()
     logs = [command for command in notebook.commands if isinstance(command, LogEvents)]
-    assert max(len(log.entries) for log in logs) <= MOST_ENTRIES
-    assert notebook.steps() == list(range(1, 2 * MOST_ENTRIES + 3))
+    assert max(len(log.entries) for log in logs) <= MAX_ENTRIES
+    assert notebook.steps() == list(range(1, 2 * MAX_ENTRIES + 3))

@@ -182,12 +182,12 @@ def test_a_state_is_a_copy() -> None:
 
 def test_a_state_says_what_it_was_made_on_and_keeps_infinities() -> None:
     training = training_of(STOPS_EARLY)
-    training.meter.loss_sum = math.inf
+    training.epoch_metrics.loss_sum = math.inf
     files = to_files(snapshot(training, {"threads": 1}))
     assert made_by(files) == {"threads": 1}
     again = training_of(STOPS_EARLY)
     restore(again, files)
-    assert again.meter.loss_sum == math.inf
+    assert again.epoch_metrics.loss_sum == math.inf
 
 
 def test_going_on_does_not_depend_on_what_was_drawn_before() -> None:

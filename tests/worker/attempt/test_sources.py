@@ -9,7 +9,7 @@ import safetensors.torch
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.runs.local_runs import RECORD, Folders
+from bakehouse.runs.local_runs import RECORD, LocalRuns
 from bakehouse.runs.record import Record
 from bakehouse.settings import Settings
 from tests.small_trainings import PICTURES, Document
@@ -21,7 +21,7 @@ class Laptop:
 
     def __init__(self, home: Path) -> None:
         self.settings = Settings(home=home, device="cpu", threads=1)
-        self.folders = Folders(self.settings.trained)
+        self.folders = LocalRuns(self.settings.trained)
 
     def prepared(self, document: Document) -> Prepared:
         return prepare(document, Catalog(self.settings), Limits(parameters=10**6), saved=self.folders)

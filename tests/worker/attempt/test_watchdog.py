@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.attempt.watchdog import EXIT_CODE, LEAST_SECONDS, TIMES_LONGEST, Watchdog
+from worker.attempt.watchdog import EXIT_CODE, MAX_SLOWDOWN, MIN_SECONDS, Watchdog
 
 Pass = Callable[..., None]
 
@@ -35,14 +35,14 @@ def watchdog(monkeypatch: pytest.MonkeyPatch) -> tuple[Watchdog, Pass]:
 
 
 def test_the_first_unit_has_no_limit(watchdog: tuple[Watchdog, Pass]) -> None:
-    watchdog[1](100 * LEAST_SECONDS)
+    watchdog[1](100 * MIN_SECONDS)
 
 
 def test_it_gives_up_a_minute_after_the_last_unit(watchdog: tuple[Watchdog, Pass]) -> None:
     dog, let_pass = watchdog
     dog.units = 1
     let_pass(1)
-    let_pass(LEAST_SECONDS)
+    let_pass(MIN_SECONDS)
     with pytest.raises(GaveUp):
         let_pass(1)
 
@@ -54,7 +54,7 @@ def test_slow_units_are_allowed_ten_times_as_long(watchdog: tuple[Watchdog, Pass
     let_pass(29)
     dog.units = 2
     let_pass(1)
-    let_pass(30 * TIMES_LONGEST)
+    let_pass(30 * MAX_SLOWDOWN)
     with pytest.raises(GaveUp):
         let_pass(1)
 
@@ -64,10 +64,10 @@ def test_waiting_for_redis_and_a_machine_that_slept_do_not_count(watchdog: tuple
     dog.units = 1
     let_pass(1)
     let_pass(8 * 3600, at_once=True)
-    let_pass(LEAST_SECONDS)
+    let_pass(MIN_SECONDS)
     dog.is_waiting = True
-    let_pass(10 * LEAST_SECONDS)
+    let_pass(10 * MIN_SECONDS)
     dog.is_waiting = False
-    let_pass(LEAST_SECONDS)
+    let_pass(MIN_SECONDS)
     with pytest.raises(GaveUp):
         let_pass(1)

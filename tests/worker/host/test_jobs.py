@@ -102,7 +102,7 @@ def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery:
     }
     run_id = bakery.put(document)
     path.unlink()
-    bakery.doorbell.ring()
+    bakery.wake_queue.ring()
     failure = bakery.wait_for(run_id, "failed").failure
     assert failure is not None
     assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
@@ -115,7 +115,7 @@ def put_and_change(bakery: Bakery, name: str, change: Callable[[Path], object]) 
     table.write_text("x,y\n" + "".join(f"{row},{'even' if row % 2 else 'odd'}\n" for row in range(100)))
     run_id = bakery.put({**SHORT, "dataset": {"id": name, "target": "y"}})
     change(table)
-    bakery.doorbell.ring()
+    bakery.wake_queue.ring()
     return run_id
 
 

@@ -65,8 +65,8 @@ def test_the_parent_has_no_thread_of_torch(bakery: Bakery) -> None:
 
 
 def test_rings_too_many_find_nothing_and_end(bakery: Bakery, foreign: Queue) -> None:
-    bakery.doorbell.ring(5)
-    wait_until(lambda: bakery.doorbell.unanswered() == 0 and not foreign.started_job_registry.get_job_ids())
+    bakery.wake_queue.ring(5)
+    wait_until(lambda: bakery.wake_queue.unanswered() == 0 and not foreign.started_job_registry.get_job_ids())
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
 
 
@@ -138,7 +138,7 @@ def assert_the_worker_goes_on(bakery: Bakery) -> None:
 def test_a_run_that_does_not_fit_is_not_rung_for_again_and_again(bakery: Bakery) -> None:
     large = {**SHORT, "architecture": {"type": "mlp", "hidden": [60_000]}, "batch_size": 65_536}
     run_id = bakery.bake(large)
-    wait_until(lambda: bakery.doorbell.unanswered() == 0)
+    wait_until(lambda: bakery.wake_queue.unanswered() == 0)
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
     time.sleep(0.5)
     before = bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"]

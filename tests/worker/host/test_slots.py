@@ -32,7 +32,7 @@ def test_a_dead_process_is_started_again_after_pauses_that_grow(monkeypatch: pyt
         started.append(subprocess.Popen([sys.executable, "-c", f"raise SystemExit('no flour for {name}')"]))
         return started[-1]
 
-    monkeypatch.setattr(worker.host.slots, "PAUSES", (0.0, 0.0, 600.0))
+    monkeypatch.setattr(worker.host.slots, "RESTART_DELAYS", (0.0, 0.0, 600.0))
     slot = Slot("baker", start)
 
     def is_given_up() -> bool:

@@ -13,7 +13,7 @@ import pytest
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, PublishCheckpoint, Renew
 from bakehouse.runs.errors import OwnershipLost
-from bakehouse.runs.queue import Doorbell
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Best, Checkpoint, Worker
 from bakehouse.runs.store import Store, connect
@@ -36,9 +36,9 @@ class Kitchen:
         redis = connect(settings.redis_url, patient=True)
         self.settings = settings
         self.store = Store(redis, lease_seconds=settings.lease_seconds)
-        self.doorbell = Doorbell(redis)
+        self.wake_queue = WakeQueue(redis)
         self.artifacts = Artifacts(settings.artifacts)
-        self.supervisor = Supervisor(settings, self.store, self.doorbell)
+        self.supervisor = Supervisor(settings, self.store, self.wake_queue)
 
     def put(self) -> str:
         return put(self.store, self.settings, SHORT)
@@ -149,9 +149,9 @@ def test_it_rings_for_runs_that_idle_workers_could_take(
     for number, status in enumerate(["idle"] * idle + ["busy"] * busy):
         info = {"host": "here", "pid": 1, "device": "cpu", "memory_bytes": 1, "started_at": "", "seen_at": ""}
         kitchen.store.put_worker(Worker.model_validate({"name": f"w{number}", "status": status, **info}), ttl=60)
-    kitchen.doorbell.ring(rung)
+    kitchen.wake_queue.ring(rung)
     kitchen.supervisor.ring_for_waiting()
-    assert kitchen.doorbell.unanswered() == unanswered
+    assert kitchen.wake_queue.unanswered() == unanswered
 
 
 def test_a_replaced_checkpoint_goes_ten_minutes_later(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,9 +46,9 @@ def under(weights: dict[str, Tensor], *names: str) -> dict[str, bytes]:
 
 def test_the_first_layers_are_the_sources_and_the_rest_is_at_random() -> None:
     training, source = built_on(DEEP, {**DEEP, "seed": 1}, layers=2)
-    copied, rest = ("stage1", "stage2"), ("hidden1", "head")
-    assert under(training.weights(), *copied) == under(source, *copied)
-    assert len(under(source, *copied)) == 2 * 6
+    to_cpu, rest = ("stage1", "stage2"), ("hidden1", "head")
+    assert under(training.weights(), *to_cpu) == under(source, *to_cpu)
+    assert len(under(source, *to_cpu)) == 2 * 6
     assert float(training.weights()["stage1.conv1.norm.num_batches_tracked"]) > 0
     assert under(training.weights(), *rest) == under(training_of({**DEEP, "seed": 1}).weights(), *rest)
 

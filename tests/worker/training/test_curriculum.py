@@ -131,8 +131,8 @@ def test_a_teacher_ranks_rows_by_its_own_loss() -> None:
     for name in sorted({name.split(".")[0] for name in weights if name.startswith("hidden")}):
         x = np.maximum(x @ numbers[f"{name}.linear.weight"].T + numbers[f"{name}.linear.bias"], 0)
     logits = x @ numbers["head.weight"].T + numbers["head.bias"]
-    chosen = logits[np.arange(len(x)), training.data.train.targets.numpy()]
-    losses = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1) - chosen
+    penalized_parameters = logits[np.arange(len(x)), training.data.train.targets.numpy()]
+    losses = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1) - penalized_parameters
     np.testing.assert_allclose(losses[ranking], np.sort(losses), rtol=1e-3, atol=1e-5)
 
 
@@ -183,7 +183,7 @@ def test_self_paced_rows_are_those_below_a_growing_lambda(balanced: bool) -> Non
     training = training_of({**ROWS, "curriculum": spec})
     inputs, targets = training.data.train.inputs, training.data.train.targets
     groups = targets.numpy() if balanced else np.zeros(len(targets), dtype=int)
-    measured, chosen = 0, []
+    measured, penalized_parameters = 0, []
     first: dict[int, float] = {}
     weights = training.weights()
     for told in training.run():
@@ -201,11 +201,11 @@ def test_self_paced_rows_are_those_below_a_growing_lambda(balanced: bool) -> Non
                 wanted[own] = losses[own] <= max(first[group] * 1.2 ** (epoch - 1), least) + 1e-6
             measured += 1
         assert (taken == wanted).mean() > 0.99
-        chosen.append(int(taken.sum()))
+        penalized_parameters.append(int(taken.sum()))
         weights = training.weights()
     assert measured == 5
-    assert chosen[0] == chosen[-1] == len(targets)
-    assert 0.4 * len(targets) <= chosen[1] < 0.45 * len(targets)
+    assert penalized_parameters[0] == penalized_parameters[-1] == len(targets)
+    assert 0.4 * len(targets) <= penalized_parameters[1] < 0.45 * len(targets)
 
 
 def test_a_teacher_is_asked_between_steps() -> None:

@@ -284,5 +284,5 @@ def test_a_step_lowers_the_objective_and_its_penalty_and_tells_the_objective(bas
     for training in (plain, penalised):
         training.update(inputs, targets)
     torch.testing.assert_close(head(penalised), weight - 0.1 * gradient)
-    told = [training.meter.pending[0][0] for training in (plain, penalised)]
+    told = [training.epoch_metrics.pending[0][0] for training in (plain, penalised)]
     assert torch.equal(*told)
