@@ -1,4 +1,4 @@
-# Two images from one file: `--target service` has no torch, `--target worker` has.
+# Two images: `--target service` without torch, `--target worker` with torch.
 FROM python:3.13.9-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 WORKDIR /src
@@ -12,12 +12,12 @@ FROM build AS build-service
 RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv -c constraints.txt '.[service]'
 
 FROM build AS build-worker
-# `cpu`, or a CUDA version that torch has wheels for, such as `cu130`.
+# `cpu`, or a CUDA version for which torch has wheels, such as `cu130`.
 ARG TORCH_BACKEND=cpu
 RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv -c constraints.txt --torch-backend "$TORCH_BACKEND" '.[worker]'
 
 FROM python:3.13.9-slim-bookworm AS base
-# The data folder exists in the image so that a new volume takes its owner.
+# The folder exists in the image because a new volume takes its owner from it.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin bakehouse \
     && install -d -o bakehouse -g bakehouse /var/lib/bakehouse
 ENV PATH=/opt/venv/bin:$PATH \

@@ -1,4 +1,4 @@
-"""What the images and the compose file promise, checked without an engine."""
+"""The images and the compose file, checked without a container engine."""
 
 import json
 import os
@@ -32,14 +32,14 @@ def docker_compose(password: str) -> "subprocess.CompletedProcess[str]":
 
 @cache
 def services() -> dict[str, Any]:
-    shown = docker_compose(PASSWORD)
-    assert shown.returncode == 0, shown.stderr
-    return dict(json.loads(shown.stdout)["services"])
+    ended = docker_compose(PASSWORD)
+    assert ended.returncode == 0, ended.stderr
+    return dict(json.loads(ended.stdout)["services"])
 
 
 @cache
 def stages() -> dict[str, list[str]]:
-    """The instructions of each stage of the Dockerfile, those of the stages it builds on first."""
+    """The instructions of each stage of the Dockerfile, after those of the stage that it builds on."""
     text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
     found: dict[str, list[str]] = {}
     lines: list[str] = []
@@ -51,12 +51,12 @@ def stages() -> dict[str, list[str]]:
     return found
 
 
-def test_hadolint_has_nothing_to_say() -> None:
-    said = subprocess.run([TOOLS / "hadolint", "Dockerfile"], check=False, cwd=ROOT, capture_output=True, text=True)
-    assert (said.returncode, said.stdout) == (0, "")
+def test_hadolint_finds_nothing() -> None:
+    ended = subprocess.run([TOOLS / "hadolint", "Dockerfile"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "")
 
 
-def test_there_are_the_services_that_these_tests_know() -> None:
+def test_the_compose_file_has_exactly_the_services_that_are_tested_here() -> None:
     assert sorted(services()) == sorted(SERVICES)
 
 
@@ -90,14 +90,14 @@ def test_only_the_service_is_published_and_only_on_loopback() -> None:
 
 
 @pytest.mark.parametrize("name", ["redis", "worker", "worker-gpu"])
-def test_redis_and_workers_reach_no_network_but_their_own(name: str) -> None:
+def test_redis_and_workers_are_only_in_the_internal_network(name: str) -> None:
     assert list(services()[name]["networks"]) == ["inside"]
 
 
 @pytest.mark.parametrize(
     "setting", ["appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "requirepass"]
 )
-def test_redis_keeps_what_it_was_told(setting: str) -> None:
+def test_redis_is_durable_and_asks_for_a_password(setting: str) -> None:
     assert setting in services()["redis"]["command"][-1]
 
 
@@ -106,7 +106,7 @@ def test_a_worker_has_time_to_write_its_resume_state(name: str) -> None:
     assert services()[name]["stop_grace_period"] == "45s"
 
 
-def test_the_gpu_is_the_gpu_workers_alone() -> None:
+def test_only_the_gpu_worker_reserves_the_gpu() -> None:
     holders = [name for name in services() if "reservations" in services()[name]["deploy"]["resources"]]
     assert holders == ["worker-gpu"]
     assert services()["worker-gpu"]["profiles"] == ["gpu"]
@@ -119,7 +119,7 @@ def test_artifacts_and_data_sets_are_on_one_shared_volume(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_the_users_data_are_read_and_not_written(name: str) -> None:
+def test_the_folder_of_data_is_mounted_read_only(name: str) -> None:
     data = services()[name]["volumes"][1]
     assert (data["target"], data["read_only"]) == (services()[name]["environment"]["BAKEHOUSE_DATA"], True)
 
