@@ -1,4 +1,4 @@
-"""`python -m service`: HTTP until it is told to end."""
+"""`python -m service`: serves HTTP until a signal ends the process."""
 
 import ipaddress
 import logging
@@ -10,73 +10,73 @@ import uvicorn
 from bakehouse.settings import Settings
 from service.app import create_app, make_services
 from service.dependencies import Services
-from service.http_limits import Protocol
+from service.http_limits import LimitedHttpProtocol
 from service.hub import Hub
 
-GRACE_SECONDS = 5
-# Streams of a thousand readers, and room for the others.
+MAX_SHUTDOWN_SECONDS = 5
+# A thousand event streams, and room for other requests.
 MAX_CONNECTIONS = 1200
 
 
 class Server(uvicorn.Server):
-    """Ends the streams first: the wait for them would take the whole grace."""
+    """Ends the event streams before it shuts down: they never end by themselves, so that uvicorn would wait for them
+    until its timeout."""
 
     def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
         super().__init__(config)
         self._hub = hub
 
     async def shutdown(self, sockets: object = None) -> None:
-        """Called once, when the process is told to end."""
         self._hub.close()
         await super().shutdown(sockets)  # type: ignore[arg-type]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
+    """Whether only this machine can reach the address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def refusal(settings: Settings) -> str | None:
+def find_unsafe_setting(settings: Settings) -> str | None:
     """Why the service does not start with these settings."""
     if settings.redis_url is None:
         return "BAKEHOUSE_REDIS_URL is not set: the service needs the address of a Redis."
     if not is_loopback(settings.host) and not settings.insecure:
         return (
-            f"BAKEHOUSE_HOST is {settings.host}, which others can reach, and nobody has to show a key. "
-            "Set it to 127.0.0.1, or BAKEHOUSE_INSECURE=1 if this is meant."
+            f"BAKEHOUSE_HOST is {settings.host}, which other machines can reach, and the service asks for no key. "
+            "Set it to 127.0.0.1, or set BAKEHOUSE_INSECURE=1 if you want this."
         )
     return None
 
 
 def main() -> int:
-    """The exit status: 2 where a setting is wrong."""
+    """Returns the exit status, which is 2 if a setting is wrong."""
     try:
         settings = Settings()
-        if problem := refusal(settings):
+        if problem := find_unsafe_setting(settings):
             raise ValueError(problem)
-        parts = make_services(settings, str(settings.redis_url))
+        services = make_services(settings, str(settings.redis_url))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    serve(settings, parts)
+    serve(settings, services)
     return 0
 
 
-def serve(settings: Settings, parts: Services) -> None:
-    """Until a signal ends the process."""
+def serve(settings: Settings, services: Services) -> None:
+    """Runs until a signal ends the process."""
     if not is_loopback(settings.host):
-        print(f"INSECURE: anybody who reaches {settings.host}:{settings.port} may use this service.", file=sys.stderr)
+        print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
-        create_app(parts), host=settings.host, port=settings.port, loop="uvloop", http=Protocol, ws="none",
-        lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MAX_CONNECTIONS,
+        create_app(services), host=settings.host, port=settings.port, loop="uvloop", http=LimitedHttpProtocol,
+        ws="none", lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        timeout_keep_alive=5, timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS, limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
-    server = Server(config, parts.hub)
-    # The server raises the signal that ended it once more, when all is done: being told to end is no failure.
+    server = Server(config, services.hub)
+    # After its shutdown uvicorn raises the signal again; to be ended by a signal is a success here.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     server.run()

@@ -1,4 +1,4 @@
-"""The application: settings in, ASGI out."""
+"""Builds the application: settings in, ASGI out."""
 
 import asyncio
 import logging
@@ -18,22 +18,26 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from service.dependencies import Services
-from service.errors import HANDLED, answer_error
+from service.errors import HANDLED_ERRORS, respond_to_error
 from service.hub import BLOCK_MS, Hub
 from service.middleware import RequestGuard
-from service.openapi import complete
+from service.openapi import complete_document
 from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
 
-# The reader waits in Redis; this is there to notice a connection that died meanwhile.
-READER_SECONDS = 2 * BLOCK_MS / 1000
+# The hub's reader blocks in Redis for BLOCK_MS; a longer silence means that the connection is dead.
+READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
+DESCRIPTION = """POST a training recipe, watch it train, download the best checkpoint.
+
+`docs/words.md` defines the words of this API: run, attempt, provenance, parent run, and every problem type.
+"""
 
 log = logging.getLogger(__name__)
 
 
 def make_services(settings: Settings, redis_url: str) -> Services:
-    """What the service works with; connects to nothing yet."""
+    """Everything that the routes work with; connects to nothing yet."""
     redis = connect(redis_url, patient=False)
-    reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_SECONDS, socket_connect_timeout=2.0)
+    reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
     return Services(
         settings=settings,
         store=Store(redis, lease_seconds=settings.lease_seconds),
@@ -46,17 +50,17 @@ def make_services(settings: Settings, redis_url: str) -> Services:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The one reader lives as long as the application."""
-    parts: Services = app.state.parts
-    await run_in_threadpool(warn, parts.store)
-    reader = asyncio.create_task(parts.hub.listen())
+    """Runs the hub's reader as long as the application lives."""
+    services: Services = app.state.services
+    await run_in_threadpool(warn_of_data_loss, services.store)
+    reader = asyncio.create_task(services.hub.listen())
     yield
     reader.cancel()
     await asyncio.wait([reader])
 
 
-def warn(store: Store) -> None:
-    """Says loudly what may be lost."""
+def warn_of_data_loss(store: Store) -> None:
+    """Logs each setting of Redis with which accepted runs may be lost."""
     try:
         for problem in store.check_durability():
             log.warning("ACCEPTED RUNS MAY BE LOST: %s", problem)
@@ -64,39 +68,39 @@ def warn(store: Store) -> None:
         log.warning("Redis does not answer yet: %s", type(error).__name__)
 
 
-def create_api(parts: Services) -> FastAPI:
-    """Routes and errors, without the border."""
+def create_api(services: Services) -> FastAPI:
+    """Routes and error handlers, without the middleware."""
     api = FastAPI(
         title="Bakehouse",
         version=system.VERSION,
-        description="POST a training recipe, watch it train, download the best checkpoint.",
+        description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.parts = parts
-    api.state.bodies = [runs.RunPatch]
+    api.state.services = services
+    api.state.body_models = [runs.RunPatch]
     for module in (runs, events, checkpoints, recipes, datasets, system, docs):
         api.include_router(module.router)
-    for kind in HANDLED:
-        api.add_exception_handler(kind, answer_error)
-    describe(api)
+    for kind in HANDLED_ERRORS:
+        api.add_exception_handler(kind, respond_to_error)
+    complete_openapi(api)
     return api
 
 
-def describe(api: FastAPI) -> None:
-    """The framework's description, completed; made at its first use."""
-    write = api.openapi
+def complete_openapi(api: FastAPI) -> None:
+    """Replaces the framework's OpenAPI document by a completed one, which is made at its first use."""
+    make_document = api.openapi
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
-            api.openapi_schema = complete(api, write())
+            api.openapi_schema = complete_document(api, make_document())
         return api.openapi_schema
 
     api.openapi = openapi  # type: ignore[method-assign]
 
 
-def create_app(parts: Services) -> RequestGuard:
+def create_app(services: Services) -> RequestGuard:
     """The whole service."""
-    return RequestGuard(create_api(parts), max_body_bytes=parts.settings.max_body_bytes)
+    return RequestGuard(create_api(services), max_body_bytes=services.settings.max_body_bytes)

@@ -1,4 +1,10 @@
-"""Files that never change, in whole or from a place on (RFC 9110 14, RFC 9530)."""
+"""Downloads of files that never change: whole, or one range of bytes (RFC 9110, section 14; digests by RFC 9530).
+
+starlette's FileResponse (1.10) cannot replace this file: it has no If-Match and If-None-Match; it answers a range that
+it does not understand with 400 in plain text, where RFC 9110 wants it ignored; it applies ranges to HEAD; it opens the
+file after it has sent the headers, so that a file that was deleted meanwhile breaks the response instead of being a
+404; and a file that is too short ends the body without an error.
+"""
 
 import base64
 import re
@@ -12,19 +18,19 @@ from starlette.types import Receive, Scope, Send
 
 from bakehouse.runs.run import Checkpoint
 from service.errors import PreconditionFailed, RangeNotSatisfiable
-from service.long_poll import matches
+from service.long_poll import etag_matches
 
 BLOCK_BYTES = 1 << 20
 MEDIA_TYPE = "application/octet-stream"
-# As many digits as Python turns into a number without complaint.
+# Python refuses to parse numbers with more than 4300 digits.
 SINGLE_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,4000})-([0-9]{0,4000})[ \t]*", re.IGNORECASE)
 
 
 class FileStream(StreamingResponse):
-    """Part of an open file; deleting the file does not disturb it."""
+    """Sends a range of a file that is already open, so that deleting the file does not disturb the download."""
 
     def __init__(self, file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> None:
-        super().__init__(blocks(file, part), status, headers, MEDIA_TYPE)
+        super().__init__(read_blocks(file, part), status, headers, MEDIA_TYPE)
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,32 +38,33 @@ class FileStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def blocks(file: BinaryIO, part: range) -> Iterator[bytes]:
-    """The bytes of a part."""
+def read_blocks(file: BinaryIO, part: range) -> Iterator[bytes]:
     file.seek(part.start)
     left = len(part)
     while left:
         block = file.read(min(BLOCK_BYTES, left))
         if not block:
-            raise EOFError(f"{left} bytes are missing")
+            raise EOFError(f"the file is {left} bytes too short")
         left -= len(block)
         yield block
 
 
-def download(path: Path, checkpoint: Checkpoint, filename: str, asked: Headers, *, only_head: bool) -> Response:
-    """200, 206 or 304, as the headers ask. Raises FileNotFoundError, PreconditionFailed and RangeNotSatisfiable."""
-    tag = f'"sha256-{checkpoint.sha256}"'
+def download(
+    path: Path, checkpoint: Checkpoint, filename: str, request_headers: Headers, *, only_head: bool
+) -> Response:
+    """Status 200, 206 or 304, as the headers ask. Raises FileNotFoundError, PreconditionFailed, RangeNotSatisfiable."""
+    etag = f'"sha256-{checkpoint.sha256}"'
     headers = {
-        "ETag": tag,
+        "ETag": etag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(checkpoint.sha256)).decode()}:",
         "Cache-Control": "private, max-age=31536000, immutable",
     }
-    if not is_still(asked.get("if-match", "*"), tag):
+    if not etag_strongly_matches(request_headers.get("if-match", "*"), etag):
         raise PreconditionFailed
-    if matches(asked.get("if-none-match"), tag):
+    if etag_matches(request_headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    # Ranges are of GET alone.
-    part = None if only_head else wanted_part(asked, tag, checkpoint.bytes)
+    # Ranges are defined for GET only.
+    part = None if only_head else requested_range(request_headers, etag, checkpoint.bytes)
     whole = range(checkpoint.bytes)
     headers |= {
         "Accept-Ranges": "bytes",
@@ -74,22 +81,23 @@ def download(path: Path, checkpoint: Checkpoint, filename: str, asked: Headers, 
     return FileStream(file, part, status=206, headers=headers)
 
 
-def is_still(if_match: str, tag: str) -> bool:
-    """Strong comparison with each of the tags that the client has."""
-    given = [each.strip() for each in if_match.split(",")]
-    return "*" in given or tag in given
+def etag_strongly_matches(if_match: str, etag: str) -> bool:
+    """Strong comparison (RFC 9110, section 8.8.3.2): weak ETags never match."""
+    tags = [tag.strip() for tag in if_match.split(",")]
+    return "*" in tags or etag in tags
 
 
-def wanted_part(asked: Headers, tag: str, size: int) -> range | None:
-    """The one range that was asked for; None is the whole: without a range, with several, with one that means
-    nothing, or when what the client has is of another file."""
-    found = SINGLE_RANGE.fullmatch(asked.get("range", ""))
-    if found is None or asked.get("if-range", tag) != tag:
+def requested_range(headers: Headers, etag: str, size: int) -> range | None:
+    """The range to send. None means the whole file: no range is requested, or several, or one that is malformed, or
+    If-Range names another file."""
+    found = SINGLE_RANGE.fullmatch(headers.get("range", ""))
+    if found is None or headers.get("if-range", etag) != etag:
         return None
     first, last = found.groups()
     if first:
         part = range(int(first), min(int(last) + 1, size) if last else size)
     else:
+        # "-N" means the last N bytes.
         part = range(max(0, size - int(last or 0)), size)
     if not (first or last) or (first and last and int(last) < int(first)):
         return None

@@ -1,17 +1,21 @@
-"""Every problem that the service answers with (RFC 9457), and the one place where errors become answers.
+"""Every problem that the service responds with (RFC 9457), and the one place where errors become responses.
 
 ServiceError
-├── CrossSiteRequest       403
-├── BodyTooLarge          413
-├── BodyTooSlow           408
-├── WrongContentType      415
-├── EncodedBody           415
-├── PreconditionFailed              412
-├── InvalidRequest            422: a parameter, a header or a field of a small body is wrong
-├── CheckpointNotFound    404
-├── RangeNotSatisfiable   416
-└── NotReady              503
-Errors of recipes, runs, data sets, Redis and the framework are answered by their own classes.
+├── CrossSiteRequest            403  cross_site_request
+├── BodyTooLarge                413  body_too_large
+├── HeadersTooLarge             431  headers_too_large
+├── MalformedRequest            400  malformed_request
+├── IncompleteBody              400  incomplete_body
+├── RequestTimeout              408  request_timeout
+├── UnsupportedMediaType        415  unsupported_media_type
+├── UnsupportedContentEncoding  415  unsupported_content_encoding
+├── PreconditionFailed          412  precondition_failed
+├── InvalidRequest              422  invalid_request
+├── CheckpointNotFound          404  checkpoint_not_found
+├── RangeNotSatisfiable         416  range_not_satisfiable
+└── NotReady                    503  not_ready
+Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` maps them.
+`docs/words.md` lists all problem types.
 """
 
 import json
@@ -19,14 +23,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
-from redis.exceptions import TimeoutError as RedisSlow
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -41,21 +45,22 @@ from bakehouse.runs.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     RecordUnreadable,
-    RunNeeded,
+    RunHasDependants,
     RunNotFound,
     RunsError,
-    SourceGone,
+    SourceRunDeleted,
     StorageFull,
 )
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
 RETRY_SECONDS = "1"
-SHOWN_CHARACTERS = 200
-# Its disk is full, or too few replicas are there.
-REFUSES_WRITES = ("MISCONF", "NOREPLICAS")
-# A reply may be lost after the write.
-ASK_AGAIN = "Ask again; with the same Idempotency-Key nothing is done twice."
+# Longer names and paths from the client are cut in a problem.
+MAX_SHOWN_CHARACTERS = 200
+# Redis answers so when its disk is full, or when it has too few replicas.
+WRITE_REFUSALS = ("MISCONF", "NOREPLICAS")
+# The reply may have been lost after the write succeeded.
+TRY_AGAIN = "Try again; with the same Idempotency-Key nothing is done twice."
 
 log = logging.getLogger(__name__)
 
@@ -64,289 +69,338 @@ class ErrorDetail(Model):
     """One thing that is wrong with a request."""
 
     pointer: str | None = None
-    """JSON Pointer into the body, where it is the body's."""
+    """JSON Pointer into the body, if the error is in the body."""
     parameter: str | None = None
-    """The query parameter, path parameter or header, where it is not."""
+    """Query parameter, path parameter or header, if the error is in one of them."""
     code: str
+    """A name that programs can compare."""
     message: str
+    """A sentence for people."""
     allowed: tuple[str, ...] | None = None
-    """What would be right, where it can be listed."""
+    """Values that would be right, where they can be listed."""
 
 
 class ProblemDocument(Model):
-    """Why a request failed."""
+    """Why a request failed (RFC 9457)."""
 
     type: str
-    """What went wrong, by a name that programs can compare."""
+    """`urn:bakehouse:problem:` and a name that programs can compare, such as `invalid_recipe`; `docs/words.md` lists
+    all names."""
     title: str
+    """The standard phrase of the HTTP status."""
     status: int
+    """The HTTP status."""
     detail: str
+    """A sentence for people."""
     instance: str
-    """The path that was asked for."""
+    """The path of the request."""
     request_id: str
-    """As in `X-Request-Id`."""
+    """The same as the response's `X-Request-Id`."""
     errors: tuple[ErrorDetail, ...] | None = None
-    """With 422: everything that is wrong."""
+    """With status 422: everything that is wrong."""
     run_status: str | None = None
-    """With 409: the state that forbids what was asked."""
+    """With `illegal_transition`: the status of the run, which forbids the request."""
     run_request: str | None = None
-    """With 409: what that run was asked before."""
+    """With `illegal_transition`: the pending request of the run, if any."""
     dependants: tuple[str, ...] | None = None
-    """With 409: the runs that build on the weights of the one that shall be deleted."""
+    """With `run_has_dependants`: the runs that build on the weights of the run that should be deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A problem before it knows its request."""
+class ErrorResponse:
+    """A problem without what only its request knows."""
 
     name: str
     status: int
     detail: str
-    flaws: Sequence[ErrorDetail] = ()
+    errors: Sequence[ErrorDetail] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-INTERNAL = Answer(name="internal", status=500, detail="This is an error of the service; its log says more.")
+INTERNAL = ErrorResponse(name="internal", status=500, detail="The service failed; its log has the details.")
 
 
 class ServiceError(Exception):
-    """What only HTTP knows of; its text is a sentence for the user."""
+    """An error that only exists in HTTP; its text is a sentence for the user."""
+
+    name: ClassVar[str]
+    """The last part of the problem's `type`."""
+    status: ClassVar[int]
+    headers: Mapping[str, str] = {}
+    errors: Sequence[ErrorDetail] = ()
 
 
 class CrossSiteRequest(ServiceError):
-    """A browser says that another site's page wants to change something."""
+    """The browser reports that a page of another site sent a request that changes something."""
+
+    name = "cross_site_request"
+    status = 403
 
     def __init__(self) -> None:
         super().__init__("Pages of other sites may not change anything here.")
 
 
 class BodyTooLarge(ServiceError):
-    """More bytes than a request may have."""
+    """The body has more bytes than a request may have."""
+
+    name = "body_too_large"
+    status = 413
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The body has more than {limit} bytes.")
-        self.limit = limit
 
 
-class BodyTooSlow(ServiceError):
-    """A body that does not come to its end."""
+class HeadersTooLarge(ServiceError):
+    """The request line and headers have more bytes than a request may have."""
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"The body did not come within {seconds} s.")
+    name = "headers_too_large"
+    status = 431
 
-
-class WrongContentType(ServiceError):
-    """A body that does not say that it is JSON."""
-
-    def __init__(self, wanted: str) -> None:
-        super().__init__(f"The body must be sent with Content-Type: {wanted}.")
-        self.wanted = wanted
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request line and headers have more than {limit} bytes.")
 
 
-class EncodedBody(ServiceError):
-    """A body that is compressed."""
+class MalformedRequest(ServiceError):
+    """The bytes on the connection are not an HTTP request."""
+
+    name = "malformed_request"
+    status = 400
+
+
+class IncompleteBody(ServiceError):
+    """The client closed the connection before it had sent the whole body."""
+
+    name = "incomplete_body"
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("The connection closed before the body was complete.")
+
+
+class RequestTimeout(ServiceError):
+    """The client did not send its request in time."""
+
+    name = "request_timeout"
+    status = 408
+    headers = {"Connection": "close"}
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body's Content-Type is not JSON."""
+
+    name = "unsupported_media_type"
+    status = 415
+
+    def __init__(self, supported: str) -> None:
+        super().__init__(f"The body must be sent with Content-Type: {supported}.")
+
+
+class UnsupportedContentEncoding(ServiceError):
+    """The body is compressed."""
+
+    name = "unsupported_content_encoding"
+    status = 415
+    headers = {"Accept-Encoding": "identity"}
 
     def __init__(self) -> None:
         super().__init__("The body must be sent without a Content-Encoding.")
 
 
 class PreconditionFailed(ServiceError):
-    """What the client has is not what is here."""
+    """The client asked for another version of the file."""
+
+    name = "precondition_failed"
+    status = 412
 
     def __init__(self) -> None:
-        super().__init__("The file here has none of the ETags in If-Match.")
+        super().__init__("The file has none of the ETags in If-Match.")
 
 
 class InvalidRequest(ServiceError):
-    """Parameters, headers or fields that mean nothing here."""
+    """Parameters, headers or fields of a small body are wrong."""
 
-    def __init__(self, *flaws: ErrorDetail) -> None:
-        super().__init__("; ".join(flaw.message for flaw in flaws))
-        self.flaws = flaws
+    name = "invalid_request"
+    status = 422
+
+    def __init__(self, *errors: ErrorDetail) -> None:
+        super().__init__("The request is not valid.")
+        self.errors = errors
 
 
 class CheckpointNotFound(ServiceError):
-    """The run has no such checkpoint, or none any more."""
+    """The run does not have this checkpoint, or has it no longer."""
+
+    name = "checkpoint_not_found"
+    status = 404
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"The run {run_id} has no such checkpoint.")
-        self.run_id = run_id
 
 
 class RangeNotSatisfiable(ServiceError):
-    """The file ends before the range begins."""
+    """The requested range begins after the end of the file."""
+
+    name = "range_not_satisfiable"
+    status = 416
 
     def __init__(self, size: int) -> None:
         super().__init__(f"The file has {size} bytes.")
-        self.size = size
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class NotReady(ServiceError):
-    """Something that the service needs is away."""
+    """Something that the service needs is not available."""
+
+    name = "not_ready"
+    status = 503
+    headers = {"Retry-After": RETRY_SECONDS}
 
 
-HANDLED: tuple[type[Exception], ...] = (
+HANDLED_ERRORS: tuple[type[Exception], ...] = (
     HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunsError, DatasetNotFound,
-    DatasetNotReady, RedisAway, RedisSlow, ResponseError, ClientDisconnect, Exception,
+    DatasetNotReady, RedisConnectionError, RedisTimeoutError, ResponseError, ClientDisconnect, Exception,
 )  # fmt: skip
 
 
-async def answer_error(request: Request, error: Exception) -> Response:
-    """The one handler of every class in HANDLED."""
-    answer = answer_to(error)
-    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = replace(answer, headers={"Allow": ", ".join(methods_here(request))})
-    return render(request.scope, answer)
+async def respond_to_error(request: Request, error: Exception) -> Response:
+    """Handles every class in HANDLED_ERRORS."""
+    response = error_response(error)
+    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response = replace(response, headers={"Allow": ", ".join(allowed_methods(request))})
+    return render(request.scope, response)
 
 
-def methods_here(request: Request) -> Iterator[str]:
-    """Those of all routes of this path; the framework names those of the first."""
+def allowed_methods(request: Request) -> Iterator[str]:
+    """The methods of all routes with this path; the framework lists only those of the first route."""
     for method in ("DELETE", "GET", "HEAD", "PATCH", "POST"):
         scope = {**request.scope, "method": method}
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
             yield method
 
 
-def answer_to(error: Exception) -> Answer:
-    """Which problem an error is."""
+def error_response(error: Exception) -> ErrorResponse:
+    """The problem that an error is for the client."""
     match error:
-        case HTTPException():
-            return of_framework(error)
-        case RequestValidationError():
-            flaws = [parameter_flaw(detail) for detail in error.errors()]
-            return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=flaws)
         case ServiceError():
-            return of_service(error)
+            return ErrorResponse(
+                name=error.name, status=error.status, detail=str(error), errors=error.errors, headers=error.headers
+            )
+        case HTTPException():
+            return framework_error_response(error)
+        case RequestValidationError():
+            return error_response(InvalidRequest(*(parameter_error(detail) for detail in error.errors())))
+        case ClientDisconnect():
+            return error_response(IncompleteBody())
         case MalformedJson():
-            return Answer(name="malformed_json", status=400, detail=str(error))
+            return ErrorResponse(name="malformed_json", status=400, detail=str(error))
         case RecipeInvalid(problems=problems):
-            flaws = [body_flaw(problem) for problem in problems]
-            return Answer(name="invalid_recipe", status=422, detail="The recipe cannot be trained.", flaws=flaws)
+            errors = [recipe_error(problem) for problem in problems]
+            return ErrorResponse(name="invalid_recipe", status=422, detail="The recipe is not valid.", errors=errors)
         case RunsError():
-            return of_record(error)
+            return runs_error_response(error)
         case DatasetNotFound():
-            return Answer(name="dataset_not_found", status=404, detail="There is no data set of that name.")
+            return ErrorResponse(name="dataset_not_found", status=404, detail="There is no data set of that name.")
         case DatasetNotReady():
             headers = {"Retry-After": str(error.retry_after)}
-            return Answer(name="dataset_not_ready", status=409, detail=str(error), headers=headers)
-        case RedisAway() | RedisSlow():
-            return unavailable("redis_away", f"Redis does not answer. {ASK_AGAIN}")
+            return ErrorResponse(name="dataset_not_ready", status=409, detail=str(error), headers=headers)
+        case RedisConnectionError() | RedisTimeoutError():
+            return unavailable("redis_unavailable", f"Redis does not answer. {TRY_AGAIN}")
         case ResponseError():
-            return of_redis(error)
-        case ClientDisconnect():
-            return Answer(name="gone", status=400, detail="The body did not come to its end.")
+            return redis_error_response(error)
         case _:
             return INTERNAL
 
 
-def of_record(error: RunsError) -> Answer:
-    """What the record of runs refuses."""
+def runs_error_response(error: RunsError) -> ErrorResponse:
+    """Errors of the store of runs."""
     match error:
         case IllegalTransition():
-            extra = {"run_status": error.status, "run_request": error.request}
-            return Answer(name="illegal_transition", status=409, detail=str(error), extra=extra)
-        case RunNeeded():
-            return Answer(name="run_needed", status=409, detail=str(error), extra={"dependants": error.dependants})
-        case SourceGone():
-            return Answer(name="source_gone", status=409, detail=str(error))
-        case RecordUnreadable():
-            return Answer(name="run_unreadable", status=409, detail=str(error))
-        case RunNotFound():
-            return Answer(name="run_not_found", status=404, detail=str(error))
-        case CursorNotFound():  # a page beside a run that is not there
-            flaw = ErrorDetail(
-                parameter=error.parameter, code="unknown_cursor", message="there is no such run to count from"
+            return ErrorResponse(
+                name="illegal_transition",
+                status=409,
+                detail=str(error),
+                extra={"run_status": error.status, "run_request": error.request},
             )
-            return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
+        case RunHasDependants():
+            return ErrorResponse(
+                name="run_has_dependants", status=409, detail=str(error), extra={"dependants": error.dependants}
+            )
+        case SourceRunDeleted():
+            return ErrorResponse(name="source_run_deleted", status=409, detail=str(error))
+        case RecordUnreadable():
+            return ErrorResponse(name="run_unreadable", status=409, detail=str(error))
+        case RunNotFound():
+            return ErrorResponse(name="run_not_found", status=404, detail=str(error))
+        case CursorNotFound(parameter=parameter):
+            message = "there is no run with this id to continue the list from"
+            return error_response(
+                InvalidRequest(ErrorDetail(parameter=parameter, code="unknown_cursor", message=message))
+            )
         case IdempotencyMismatch():
-            return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
+            detail = "The Idempotency-Key was used before with another body."
+            return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
         case StorageFull():
-            return unavailable("storage_full", "There is no room on the disk.")
+            return unavailable("storage_full", "The disk of the service is full.")
         case _:
             return INTERNAL
 
 
-def of_service(error: ServiceError) -> Answer:
-    """The problems of this file's own errors."""
-    match error:
-        case CrossSiteRequest():
-            return Answer(name="from_another_page", status=403, detail=str(error))
-        case BodyTooLarge():
-            return Answer(name="body_too_large", status=413, detail=str(error))
-        case WrongContentType():
-            return Answer(name="wrong_content_type", status=415, detail=str(error))
-        case BodyTooSlow():
-            headers = {"Connection": "close"}
-            return Answer(name="slow", status=408, detail=str(error), headers=headers)
-        case EncodedBody():
-            headers = {"Accept-Encoding": "identity"}
-            return Answer(name="encoded_body", status=415, detail=str(error), headers=headers)
-        case PreconditionFailed():
-            return Answer(name="outdated", status=412, detail=str(error))
-        case InvalidRequest(flaws=flaws):
-            return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=flaws)
-        case CheckpointNotFound():
-            return Answer(name="checkpoint_not_found", status=404, detail=str(error))
-        case RangeNotSatisfiable(size=size):
-            headers = {"Content-Range": f"bytes */{size}"}
-            return Answer(name="range_not_satisfiable", status=416, detail=str(error), headers=headers)
-        case _:
-            return unavailable("not_ready", str(error))
-
-
-def of_redis(error: ResponseError) -> Answer:
-    """What Redis refuses: for a while, or because of an error of ours, which nobody else logs."""
+def redis_error_response(error: ResponseError) -> ErrorResponse:
+    """Redis refuses writes for a while, or it refuses a command because of an error of ours, which is logged here."""
     if isinstance(error, OutOfMemoryError):
-        return unavailable("redis_full", "Redis has no memory left; nothing was accepted.")
-    if isinstance(error, ReadOnlyError) or str(error).startswith(REFUSES_WRITES):
-        log.warning("Redis takes no writes: %s", error)
-        return unavailable("redis_read_only", "Redis takes no writes now; nothing was accepted.")
+        return unavailable("redis_full", "Redis has no memory left; the request was not accepted.")
+    if isinstance(error, ReadOnlyError) or str(error).startswith(WRITE_REFUSALS):
+        log.warning("Redis refuses writes: %s", error)
+        return unavailable("redis_read_only", "Redis is read-only; the request was not accepted.")
     log.error("Redis refused a command", exc_info=error)
     return INTERNAL
 
 
-def of_framework(error: HTTPException) -> Answer:
+def framework_error_response(error: HTTPException) -> ErrorResponse:
     """The framework's own errors: no such path, no such method."""
     status = HTTPStatus(error.status_code)
-    return Answer(
-        name=status.name.lower(), status=status, detail=f"{status.phrase}.", headers=dict(error.headers or {})
-    )
+    headers = dict(error.headers or {})
+    return ErrorResponse(name=status.name.lower(), status=status, detail=f"{status.phrase}.", headers=headers)
 
 
-def unavailable(name: str, detail: str) -> Answer:
-    """Worth asking again soon."""
-    return Answer(name=name, status=503, detail=detail, headers={"Retry-After": RETRY_SECONDS})
+def unavailable(name: str, detail: str) -> ErrorResponse:
+    """A failure that is probably over soon."""
+    return ErrorResponse(name=name, status=503, detail=detail, headers={"Retry-After": RETRY_SECONDS})
 
 
-def parameter_flaw(error: Any) -> ErrorDetail:
-    """The framework's complaint of a parameter or header, without what was sent."""
-    return ErrorDetail(parameter=str(error["loc"][-1])[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+# The three functions below leave out the input, which pydantic's errors contain: it may be large or secret.
 
 
-def field_flaw(error: ErrorDetails) -> ErrorDetail:
-    """pydantic's complaint of a field of a small body, without what was sent."""
-    where = [step for step in error["loc"] if step != "[key]"]  # pydantic's name for a key itself
-    return ErrorDetail(pointer=pointer(where)[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+def parameter_error(error: Any) -> ErrorDetail:
+    """An error that the framework found in a parameter or header."""
+    name = str(error["loc"][-1])[:MAX_SHOWN_CHARACTERS]
+    return ErrorDetail(parameter=name, code=error["type"], message=error["msg"])
 
 
-def body_flaw(problem: Problem) -> ErrorDetail:
-    """A recipe's problem."""
+def field_error(error: ErrorDetails) -> ErrorDetail:
+    """An error that pydantic found in a field of a small body."""
+    path = [step for step in error["loc"] if step != "[key]"]  # pydantic's name for a key itself
+    return ErrorDetail(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+
+
+def recipe_error(problem: Problem) -> ErrorDetail:
+    """One problem of a recipe."""
     return ErrorDetail(pointer=problem.pointer, code=problem.code, message=problem.message, allowed=problem.allowed)
 
 
-def render(scope: Scope, answer: Answer) -> Response:
-    """The answer as problem+json, in ASCII: nothing that was sent can break it."""
+def render(scope: Scope, response: ErrorResponse) -> Response:
+    """The response as problem+json, in ASCII, so that nothing that the client sent can break it."""
     document = ProblemDocument(
-        type=f"urn:bakehouse:problem:{answer.name}",
-        title=HTTPStatus(answer.status).phrase,
-        status=answer.status,
-        detail=answer.detail,
-        instance=quote(scope["path"])[:SHOWN_CHARACTERS],
+        type=f"urn:bakehouse:problem:{response.name}",
+        title=HTTPStatus(response.status).phrase,
+        status=response.status,
+        detail=response.detail,
+        instance=quote(scope["path"])[:MAX_SHOWN_CHARACTERS],
         request_id=scope.get(REQUEST_ID, ""),
-        errors=tuple(answer.flaws) or None,
-        **answer.extra,
+        errors=tuple(response.errors) or None,
+        **response.extra,
     )
     body = json.dumps(document.model_dump(exclude_none=True))
-    headers = {"Cache-Control": "no-store", **answer.headers}
-    return Response(body, answer.status, headers, MEDIA_TYPE)
+    headers = {"Cache-Control": "no-store", **response.headers}
+    return Response(body, response.status, headers, MEDIA_TYPE)

@@ -1,4 +1,10 @@
-"""HTTP on one connection: what the server does not limit by itself."""
+"""Limits of one connection that uvicorn does not have: the time and the size of a request's headers.
+
+uvicorn has no setting for them (its `h11_max_incomplete_event_size` concerns another parser), so this file overrides
+methods of `HttpToolsProtocol` and reads its `cycle`. These are internals that may change in any minor version:
+pyproject.toml therefore allows only the minor version that the tests ran with. To update uvicorn, change the bound and
+run `tests/service/test_app.py`, which opens raw connections for each limit.
+"""
 
 import asyncio
 import secrets
@@ -6,67 +12,77 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.errors import REQUEST_ID, Answer, render
+from service.errors import (
+    REQUEST_ID,
+    HeadersTooLarge,
+    MalformedRequest,
+    RequestTimeout,
+    ServiceError,
+    error_response,
+    render,
+)
 
-HEAD_SECONDS = 5.0
-HEAD_BYTES = 1 << 16
+MAX_HEADERS_SECONDS = 5.0
+MAX_HEADERS_BYTES = 1 << 16
 
 
-class Protocol(HttpToolsProtocol):
-    """A request's head comes within seconds and is small, or the connection ends; what is not HTTP is a problem too."""
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """Closes a connection whose headers are too slow, too large or malformed, with a problem document."""
 
-    _head_timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
+    _headers_timer: asyncio.TimerHandle | None = None
+    _headers_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_there()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse(Answer(name="head_too_large", status=431, detail=f"The head has over {HEAD_BYTES} bytes."))
+        # The timer runs exactly while headers are incomplete.
+        if self._headers_timer is not None:
+            self._headers_bytes += len(data)
+            if self._headers_bytes > MAX_HEADERS_BYTES:
+                self._refuse(HeadersTooLarge(MAX_HEADERS_BYTES))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._await_head()
+        self._start_timer()
 
     def on_headers_complete(self) -> None:
-        self._head_is_there()
+        self._stop_timer()
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Answer(name="not_http", status=400, detail=msg))
+        self._refuse(MalformedRequest(msg))
 
-    def _await_head(self) -> None:
-        self._head_is_there()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._headers_timer = self.loop.call_later(MAX_HEADERS_SECONDS, self._time_out)
 
-    def _head_is_there(self) -> None:
-        self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _stop_timer(self) -> None:
+        self._headers_bytes = 0
+        if self._headers_timer is not None:
+            self._headers_timer.cancel()
+            self._headers_timer = None
 
-    def _give_up(self) -> None:
-        # The answer to an earlier request may still be on its way. Before the first there is none, whatever its type.
+    def _time_out(self) -> None:
+        # The response to an earlier request may still be running; `cycle` is None before the first request,
+        # whatever its type hint says.
         if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
-            self._await_head()
+            self._start_timer()
         else:
-            self._refuse(Answer(name="slow", status=408, detail=f"No request came within {HEAD_SECONDS:.0f} s."))
+            self._refuse(RequestTimeout(f"The request's headers did not arrive within {MAX_HEADERS_SECONDS:.0f} s."))
 
-    def _refuse(self, answer: Answer) -> None:
-        self._head_is_there()
+    def _refuse(self, error: ServiceError) -> None:
+        self._stop_timer()
         if self.transport.is_closing():
             return
-        response = render({"path": "", REQUEST_ID: secrets.token_hex(8)}, answer)
-        lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}".encode(), b"connection: close"]
-        lines += [name + b": " + value for name, value in response.raw_headers]
+        response = render({"path": "", REQUEST_ID: secrets.token_hex(8)}, error_response(error))
+        lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(), b"connection: close"]
+        lines += [name + b": " + value for name, value in response.raw_headers if name != b"connection"]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.close()

@@ -1,4 +1,9 @@
-"""One blocking reader of the change stream for the whole process, fanned out to everybody who listens."""
+"""Reads the change stream once for the whole process and passes its events on to all subscribers.
+
+Why not sse-starlette: it sends events of one source to one client. Here one event may go to a thousand clients, so it
+is read from Redis and encoded once, and a client that resumes must get exactly the events after the last one it saw.
+Both would remain our code beside it; it would only replace `EventStream` in service/streams.py, about 25 lines.
+"""
 
 import asyncio
 import logging
@@ -10,231 +15,235 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisSlow
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bakehouse.runs import wire
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.run import Event
 from bakehouse.runs.wire import Change
 
-# Below the client's timeout of 10 s, which is there to notice a dead connection.
+# Below the Redis client's socket timeout of 10 s, which detects dead connections.
 BLOCK_MS = 5000
-CHUNK = 1000
-# What comes within this time is sent together.
-GATHER_SECONDS = 0.02
+MAX_CHANGES_PER_READ = 1000
+# Changes that arrive within this time are sent together.
+BATCH_SECONDS = 0.02
 RETRY_SECONDS = 0.5
-READY_SECONDS = 2.0
-# A listener that is so far behind is cut off; it resumes from the log.
+MAX_START_SECONDS = 2.0
+# A subscriber that falls further behind is disconnected; it resumes from the log.
 MAX_PENDING = 5000
 
 log = logging.getLogger(__name__)
 
 
 class RunEvent(Event):
-    """An event with its run, as a stream of many runs carries it."""
+    """An event together with its run, for a stream of several runs."""
 
     run_id: str
 
 
 @dataclass(frozen=True)
-class Published:
-    """An event on its way to all listeners; each form of it is written once."""
+class PublishedEvent:
+    """An event for all subscribers. Each of its two frames is encoded once, however many clients get it."""
 
     change: Change
     event: Event
 
     @cached_property
     def run_frame(self) -> bytes:
-        """In the stream of its run."""
-        return frame(self.event, entry_id=str(self.event.seq))
+        """The frame for the stream of one run."""
+        return encode_frame(self.event, event_id=str(self.event.seq))
 
     @cached_property
     def shared_frame(self) -> bytes:
-        """In a stream of many runs."""
-        told = RunEvent(run_id=self.change.run_id, **dict(self.event))
-        return frame(told, entry_id=self.change.id)
+        """The frame for a stream of several runs."""
+        run_event = RunEvent(run_id=self.change.run_id, **dict(self.event))
+        return encode_frame(run_event, event_id=self.change.id)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Runs by their ids, and runs that have all of these labels, now or later."""
+    """Runs by their ids, and all runs that have these labels, now or later."""
 
     runs: frozenset[str] = frozenset()
     labels: tuple[tuple[str, str], ...] = ()
 
 
 class Subscription:
-    """What one listener has not taken yet."""
+    """The events that one subscriber has not taken yet."""
 
     def __init__(self) -> None:
-        self.is_over = False
-        self._pending: list[Published] = []
+        self.is_closed = False
+        self._pending: list[PublishedEvent] = []
         self._woken = asyncio.Event()
 
-    def put(self, published: Published) -> None:
-        """Never waits: who does not keep up is cut off."""
+    def put(self, published: PublishedEvent) -> None:
+        """Never blocks; a subscriber that falls behind is disconnected."""
         if len(self._pending) >= MAX_PENDING:
-            self.end()
+            self.close()
         else:
             self._pending.append(published)
             self._woken.set()
 
-    def end(self) -> None:
-        """Nothing more comes; the listener resumes elsewhere."""
-        self.is_over = True
+    def close(self) -> None:
+        """Ends the subscription; the client resumes from the log, perhaps at another process."""
+        self.is_closed = True
         self._woken.set()
 
-    async def take(self, seconds: float) -> list[Published]:
-        """All that is there, at the latest after `seconds`; then perhaps nothing."""
+    async def take(self, seconds: float) -> list[PublishedEvent]:
+        """Waits at most `seconds` for events and returns all of them; none after a timeout."""
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
         except TimeoutError:
             return []
         self._woken.clear()
-        taken, self._pending = self._pending, []
-        return taken
+        events = self._pending
+        self._pending = []
+        return events
 
 
 class Hub:
-    """Listeners subscribe first, then read the log, then drop what they have: so nothing is missed."""
+    """Passes events on. A subscriber must subscribe first, then read the log, then drop events that it has seen: in
+    this order it misses nothing."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
         self._keys = keys
-        self._last = "0-0"
-        self._heard = asyncio.Event()
+        self._last_id = "0-0"
+        self._started = asyncio.Event()
         self._is_closed = False
-        self._followers: dict[Subscription, Selection] = {}
+        self._subscriptions: dict[Subscription, Selection] = {}
 
     async def listen(self) -> None:
-        """Until it is cancelled; Redis may come and go."""
+        """Reads changes until the task is cancelled; retries while Redis is unavailable."""
         try:
             while True:
                 try:
-                    await self._hear()
+                    await self._read_and_deliver()
                 except RedisError as error:
-                    log.warning("the change stream cannot be read: %s", type(error).__name__)
+                    log.warning("cannot read the change stream: %s", type(error).__name__)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Ends all streams: they resume at another process."""
+        """Ends all streams; their clients resume at another process."""
         self._is_closed = True
-        for subscription in self._followers:
-            subscription.end()
+        for subscription in self._subscriptions:
+            subscription.close()
 
-    async def ready(self) -> None:
-        """Waits until the reader has its place in the stream."""
+    async def wait_until_ready(self) -> None:
+        """Waits until the reader knows its position in the change stream; subscriptions are complete from then on."""
         try:
-            async with asyncio.timeout(READY_SECONDS):
-                await self._heard.wait()
+            async with asyncio.timeout(MAX_START_SECONDS):
+                await self._started.wait()
         except TimeoutError as error:
-            raise RedisSlow("the change stream cannot be read") from error
+            raise RedisTimeoutError("cannot read the change stream") from error
 
     @contextmanager
-    def follow(self, selection: Selection) -> Iterator[Subscription]:
-        """What happens from now on to the selected runs; call `ready` before."""
+    def subscribe(self, selection: Selection) -> Iterator[Subscription]:
+        """Collects new events of the selected runs; call `wait_until_ready` before."""
         subscription = Subscription()
-        subscription.is_over = self._is_closed
-        self._followers[subscription] = selection
+        subscription.is_closed = self._is_closed
+        self._subscriptions[subscription] = selection
         try:
             yield subscription
         finally:
-            del self._followers[subscription]
+            del self._subscriptions[subscription]
 
     async def last_change(self) -> str:
-        """The newest change's id."""
+        """The id of the newest change."""
         entries: Any = await self._redis.xrevrange(self._keys.changes(), count=1)
         return wire.text(entries[0][0]) if entries else "0-0"
 
-    async def is_trimmed(self, after: str) -> bool:
-        """Whether changes beyond this id may be lost, or were never made: Redis may have lost its last second."""
+    async def may_miss_changes(self, after: str) -> bool:
+        """Whether changes after this id may be missing: the stream was trimmed, or Redis lost its last second."""
         entries: Any = await self._redis.xrange(self._keys.changes(), count=1)
-        if position(after) > position(await self.last_change()):
+        if parse_stream_id(after) > parse_stream_id(await self.last_change()):
             return True
-        if not entries or position(wire.text(entries[0][0])) <= position(after):
+        if not entries or parse_stream_id(wire.text(entries[0][0])) <= parse_stream_id(after):
             return False
+        # The first entry is newer than `after`: complete only if the stream was never trimmed.
         information: Any = await self._redis.xinfo_stream(self._keys.changes())
         added = information.get("entries-added", information["length"])
         return bool(added > information["length"])
 
-    async def replay(self, selection: Selection, after: str) -> AsyncIterator[list[Published]]:
-        """What the stream holds beyond an id, chunk by chunk."""
+    async def replay(self, selection: Selection, after: str) -> AsyncIterator[list[PublishedEvent]]:
+        """The events after an id that are still in the stream, in chunks."""
         while changes := await self._read(after):
-            chosen = await self._chosen(changes, [selection])
-            yield await self._published([change for change in changes if change.run_id in chosen[selection]])
+            runs = (await self._select_runs(changes, [selection]))[selection]
+            yield await self._load_events([change for change in changes if change.run_id in runs])
             after = changes[-1].id
 
-    async def _hear(self) -> None:
-        if not self._heard.is_set():
-            self._last = await self.last_change()
-            self._heard.set()
-        changes = await self._read(self._last, block_ms=BLOCK_MS)
+    async def _read_and_deliver(self) -> None:
+        if not self._started.is_set():
+            self._last_id = await self.last_change()
+            self._started.set()
+        changes = await self._read(self._last_id, block_ms=BLOCK_MS)
         if not changes:
             return
         await self._deliver(changes)
-        self._last = changes[-1].id
-        await asyncio.sleep(GATHER_SECONDS)
+        self._last_id = changes[-1].id
+        await asyncio.sleep(BATCH_SECONDS)
 
     async def _read(self, after: str, *, block_ms: int | None = None) -> list[Change]:
-        answer: Any = await self._redis.xread({self._keys.changes(): after}, count=CHUNK, block=block_ms)
-        return [wire.parse_change(entry_id, fields) for _, entries in answer or () for entry_id, fields in entries]
+        reply: Any = await self._redis.xread({self._keys.changes(): after}, count=MAX_CHANGES_PER_READ, block=block_ms)
+        return [wire.parse_change(entry_id, fields) for _, entries in reply or () for entry_id, fields in entries]
 
     async def _deliver(self, changes: Sequence[Change]) -> None:
-        chosen = await self._chosen(changes, self._followers.values())
-        wanted = frozenset[str]().union(*chosen.values())
-        published = await self._published([change for change in changes if change.run_id in wanted])
-        for subscription, selection in self._followers.items():
-            # Who began to listen meanwhile reads these changes from the log.
-            runs = chosen.get(selection, frozenset())
+        selected = await self._select_runs(changes, self._subscriptions.values())
+        wanted = frozenset[str]().union(*selected.values())
+        published = await self._load_events([change for change in changes if change.run_id in wanted])
+        for subscription, selection in self._subscriptions.items():
+            # A selection that was added during the awaits above is not in `selected`; its subscriber finds these
+            # changes in the log.
+            runs = selected.get(selection, frozenset())
             for item in published if runs else ():
                 if item.change.run_id in runs:
                     subscription.put(item)
 
-    async def _chosen(
+    async def _select_runs(
         self, changes: Sequence[Change], selections: Iterable[Selection]
     ) -> dict[Selection, frozenset[str]]:
-        """The changed runs that each selection means."""
+        """The changed runs that each selection includes."""
         changed = sorted({change.run_id for change in changes})
-        chosen: dict[Selection, frozenset[str]] = {}
+        selected: dict[Selection, frozenset[str]] = {}
         for selection in set(selections):
-            labelled = await self._labelled(changed, selection.labels) if selection.labels else frozenset[str]()
-            chosen[selection] = selection.runs.intersection(changed) | labelled
-        return chosen
+            labelled = await self._runs_with_labels(changed, selection.labels) if selection.labels else frozenset[str]()
+            selected[selection] = selection.runs.intersection(changed) | labelled
+        return selected
 
-    async def _labelled(self, runs: list[str], labels: Iterable[tuple[str, str]]) -> frozenset[str]:
+    async def _runs_with_labels(self, runs: list[str], labels: Iterable[tuple[str, str]]) -> frozenset[str]:
         pipeline = self._redis.pipeline(transaction=False)
         for name, value in labels:
             pipeline.zmscore(self._keys.labelled(name, value), runs)
         scores: Any = await pipeline.execute()
         return frozenset(run for run, *found in zip(runs, *scores, strict=True) if None not in found)
 
-    async def _published(self, changes: Sequence[Change]) -> list[Published]:
-        """The events that the changes tell of, each run's log read once. Those of deleted runs are gone."""
-        numbers: dict[str, list[int]] = {}
+    async def _load_events(self, changes: Sequence[Change]) -> list[PublishedEvent]:
+        """The events behind the changes, with one read per run. Events of deleted runs are left out."""
+        seqs_by_run: dict[str, list[int]] = {}
         for change in changes:
-            numbers.setdefault(change.run_id, []).append(change.seq)
+            seqs_by_run.setdefault(change.run_id, []).append(change.seq)
         pipeline = self._redis.pipeline(transaction=False)
-        for run, seqs in numbers.items():
+        for run, seqs in seqs_by_run.items():
             pipeline.xrange(self._keys.log(run), f"{min(seqs)}-0", f"{max(seqs)}-0")
-        logs: Any = await pipeline.execute() if numbers else []
+        logs: Any = await pipeline.execute() if seqs_by_run else []
         events = {
             (run, event.seq): event
-            for run, entries in zip(numbers, logs, strict=True)
+            for run, entries in zip(seqs_by_run, logs, strict=True)
             for event in (wire.parse_event(entry_id, fields) for entry_id, fields in entries)
         }
         pairs = ((change, events.get((change.run_id, change.seq))) for change in changes)
-        return [Published(change, event) for change, event in pairs if event is not None]
+        return [PublishedEvent(change, event) for change, event in pairs if event is not None]
 
 
-def frame(event: Event, *, entry_id: str) -> bytes:
-    """One event on the wire; JSON has no line breaks of its own."""
-    return f"id: {entry_id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+def encode_frame(event: Event, *, event_id: str) -> bytes:
+    """One event as a frame of server-sent events; JSON contains no raw line breaks that could end it early."""
+    return f"id: {event_id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
 
 
-def position(entry_id: str) -> tuple[int, int]:
-    """A stream id, to compare."""
+def parse_stream_id(entry_id: str) -> tuple[int, int]:
+    """A Redis stream id as numbers, which compare in the stream's order."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds), int(number or 0)

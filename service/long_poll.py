@@ -1,4 +1,4 @@
-"""Long polls: an answer that is held until there is something to say (`Prefer: wait=N`, RFC 7240)."""
+"""Long polls: responses that wait until there is something new (`Prefer: wait=N`, RFC 7240)."""
 
 import asyncio
 import hashlib
@@ -12,51 +12,52 @@ from service.hub import Hub, Selection
 
 MAX_WAIT_SECONDS = 60
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
-# They change all the time: a client that waits for news does not wait for these.
-NOT_NEWS = {"progress", "queue", "seconds", "updated_at"}
+# These change with every step or second, and clients wait for news, not for them.
+NOT_IN_ETAG = {"progress", "queue", "running_seconds", "updated_at"}
 
 
-def wait_seconds(prefer: str | None) -> int:
-    """How long the client would wait; 0 if it does not say."""
+def parse_wait(prefer: str | None) -> int:
+    """The seconds that the client wants to wait; 0 by default."""
     found = WAIT.search(prefer or "")
     return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
 
 
-def etag(run: Run) -> str:
-    """Weak: the same as long as nothing but the progress changes."""
-    content = run.model_dump_json(exclude=NOT_NEWS)
+def run_etag(run: Run) -> str:
+    """A weak ETag, which stays the same while only the progress changes."""
+    content = run.model_dump_json(exclude=NOT_IN_ETAG)
     return f'W/"{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"'
 
 
-def matches(if_none_match: str | None, tag: str) -> bool:
-    """Weak comparison with each of the tags that the client has."""
-    given = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
-    return "*" in given or tag.removeprefix("W/") in given
+def etag_matches(if_none_match: str | None, etag: str) -> bool:
+    """Weak comparison (RFC 9110, section 8.8.3.2) with each ETag in the header."""
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return "*" in tags or etag.removeprefix("W/") in tags
 
 
-async def changed_run(hub: Hub, store: Store, run_id: str, *, known: str | None, seconds: int) -> Run:
-    """The run as soon as it is not what the client knows (without that: as it is now), or after so many seconds."""
-    until = asyncio.get_running_loop().time() + seconds
-    with hub.follow(Selection(runs=frozenset({run_id}))) as news:
+async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: str | None, seconds: int) -> Run:
+    """Waits until the run differs from what the client knows (by default, from how it is now), it is over, or the time
+    has passed."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         run = await run_in_threadpool(store.get, run_id)
-        known = known or etag(run)
-        while matches(known, etag(run)) and not run.is_over and not news.is_over:
-            left = until - asyncio.get_running_loop().time()
+        known_etags = known_etags or run_etag(run)
+        while etag_matches(known_etags, run_etag(run)) and not run.is_over and not subscription.is_closed:
+            left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 break
-            happened = await news.take(left)
-            if any(item.event.type != "step" for item in happened):
+            # An event of type `step` cannot change the ETag.
+            if any(item.event.type != "step" for item in await subscription.take(left)):
                 run = await run_in_threadpool(store.get, run_id)
     return run
 
 
-async def new_events(hub: Hub, store: Store, run_id: str, *, after: int, limit: int, seconds: int) -> list[Event]:
-    """The events beyond `after`; if there are none yet, waits for the next."""
-    until = asyncio.get_running_loop().time() + seconds
-    with hub.follow(Selection(runs=frozenset({run_id}))) as news:
+async def wait_for_events(hub: Hub, store: Store, run_id: str, *, after: int, limit: int, seconds: int) -> list[Event]:
+    """The events after the number `after`; if there are none, waits for the next."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         while True:
             events = await run_in_threadpool(store.events, run_id, after=after, limit=limit)
-            left = until - asyncio.get_running_loop().time()
-            if events or left <= 0 or news.is_over:
+            left = deadline - asyncio.get_running_loop().time()
+            if events or left <= 0 or subscription.is_closed:
                 return events
-            await news.take(left)
+            await subscription.take(left)

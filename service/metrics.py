@@ -1,4 +1,4 @@
-"""A run's log as columns, for curves."""
+"""Turns a run's log into columns of numbers, for curves."""
 
 import csv
 import io
@@ -9,8 +9,8 @@ from bakehouse.model import Model
 from bakehouse.runs.run import Event
 from bakehouse.runs.store import Store
 
-PAGE = 1000
-PLACES = ("epoch", "step")
+EVENTS_PER_READ = 1000
+INDEX_COLUMNS = ("epoch", "step")
 
 Number = int | float | None
 Row = dict[str, Number]
@@ -18,35 +18,35 @@ Columns = dict[str, tuple[Number, ...]]
 
 
 class Metrics(Model):
-    """Numbers by epoch and by step; null where a row has none, or none that is finite."""
+    """Numbers by epoch and by step. A value is null where the log has none, or where it was not finite."""
 
     epochs: Columns
-    """`epoch` (from 1), `step`, and a column for each metric of an epoch."""
+    """The columns `epoch` (from 1) and `step`, and one for each metric of an epoch."""
     steps: Columns
-    """`step`, and a column for each metric of a step."""
+    """The column `step`, and one for each metric of a step."""
 
 
-def all_events(store: Store, run_id: str) -> Iterator[Event]:
-    """The whole log, page by page."""
+def read_all_events(store: Store, run_id: str) -> Iterator[Event]:
     after = 0
-    while events := store.events(run_id, after=after, limit=PAGE):
+    while events := store.events(run_id, after=after, limit=EVENTS_PER_READ):
         yield from events
         after = events[-1].seq
 
 
-def read_metrics(events: Iterable[Event], *, names: Sequence[str], max_points: int | None) -> Metrics:
-    """The named columns (all, if none is named), thinned to about `max_points` rows each."""
-    rows: dict[str, list[Row]] = {place: [] for place in PLACES}
+def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points: int | None) -> Metrics:
+    """The named columns (all if none is named), each thinned to about `max_points` rows."""
+    rows: dict[str, list[Row]] = {"epoch": [], "step": []}
     for event in events:
-        if event.type in PLACES:
-            rows[event.type].append(numbers(event.data, names))
-    epochs, steps = (columns(thinned(rows[place], max_points)) for place in PLACES)
-    return Metrics(epochs=epochs, steps=steps)
+        if event.type in rows:
+            rows[event.type].append(numeric_values(event.data, names))
+    return Metrics(
+        epochs=columns(thin_rows(rows["epoch"], max_points)), steps=columns(thin_rows(rows["step"], max_points))
+    )
 
 
-def numbers(data: dict[str, Any], names: Sequence[str]) -> Row:
-    """What is a number or was one, of the wanted names; where the row stands is always wanted."""
-    wanted = {*PLACES, *names} if names else data.keys()
+def numeric_values(data: dict[str, Any], names: Sequence[str]) -> Row:
+    """Numbers and nulls (numbers that were not finite) of the named columns and the index columns."""
+    wanted = {*INDEX_COLUMNS, *names} if names else data.keys()
     return {
         name: value
         for name, value in data.items()
@@ -55,42 +55,44 @@ def numbers(data: dict[str, Any], names: Sequence[str]) -> Row:
 
 
 def columns(rows: Sequence[Row]) -> Columns:
-    """Rows turned on their side; places first, then by first appearance."""
+    """The index columns first, then the others in the order of their first appearance."""
     seen = dict.fromkeys(name for row in rows for name in row)
-    names = [*(name for name in PLACES if name in seen), *(name for name in seen if name not in PLACES)]
-    return {name: tuple(row.get(name) for row in rows) for name in names}
+    index = [name for name in INDEX_COLUMNS if name in seen]
+    others = [name for name in seen if name not in INDEX_COLUMNS]
+    return {name: tuple(row.get(name) for row in rows) for name in index + others}
 
 
-def thinned(rows: Sequence[Row], max_points: int | None) -> Sequence[Row]:
-    """First, last, and each column's lowest and highest row in each of as many stretches as there is room for.
+def thin_rows(rows: Sequence[Row], max_points: int | None) -> Sequence[Row]:
+    """Keeps the first and last row, and in equal sections of the rows each column's lowest and highest value.
 
-    Peaks survive. At least the extremes of the whole are kept, also where `max_points` has no room for them.
+    There are as many sections as `max_points` has room for, but at least one, so that the extremes of the whole always
+    stay.
     """
     if max_points is None or len(rows) <= max_points:
         return rows
-    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in PLACES]
-    stretches = max(1, (max_points - 2) // max(1, 2 * len(names)))
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in INDEX_COLUMNS]
+    sections = max(1, (max_points - 2) // max(1, 2 * len(names)))
     kept = {0, len(rows) - 1}
-    for stretch in range(stretches):
-        part = range(len(rows) * stretch // stretches, len(rows) * (stretch + 1) // stretches)
-        kept |= extremes(rows, part, names)
+    for section in range(sections):
+        indexes = range(len(rows) * section // sections, len(rows) * (section + 1) // sections)
+        kept |= extremes(rows, indexes, names)
     return [rows[index] for index in sorted(kept)]
 
 
-def extremes(rows: Sequence[Row], part: range, names: Iterable[str]) -> set[int]:
-    """Where in this part each column is lowest and highest."""
+def extremes(rows: Sequence[Row], indexes: range, names: Iterable[str]) -> set[int]:
+    """The indexes at which each column is lowest and highest."""
     found: set[int] = set()
     for name in names:
-        values = [(value, index) for index in part if (value := rows[index].get(name)) is not None]
+        values = [(value, index) for index in indexes if (value := rows[index].get(name)) is not None]
         if values:
             found |= {min(values)[1], max(values)[1]}
     return found
 
 
-def as_csv(metrics: Metrics) -> str:
-    """One table: rows by epoch, then rows by step; the first column tells them apart."""
+def to_csv(metrics: Metrics) -> str:
+    """One table: first the rows by epoch, then the rows by step; the column `by` distinguishes them."""
     tables = {"epoch": metrics.epochs, "step": metrics.steps}
-    names = dict.fromkeys([*PLACES, *metrics.epochs, *metrics.steps])
+    names = dict.fromkeys([*INDEX_COLUMNS, *metrics.epochs, *metrics.steps])
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=["by", *names], lineterminator="\n")
     writer.writeheader()

@@ -1,5 +1,7 @@
-"""What every request meets first and every answer last: an id, a limit, safe headers. Pure ASGI, so that streams
-keep their back-pressure."""
+"""The middleware around the whole application: request id, body limits, security headers.
+
+It is pure ASGI because starlette's BaseHTTPMiddleware buffers, and streams must keep their back-pressure.
+"""
 
 import asyncio
 import re
@@ -9,12 +11,21 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bakehouse.runs.artifacts import WEIGHTS
-from service.errors import REQUEST_ID, BodyTooLarge, BodyTooSlow, CrossSiteRequest, ServiceError, answer_to, render
+from service.errors import (
+    REQUEST_ID,
+    BodyTooLarge,
+    CrossSiteRequest,
+    RequestTimeout,
+    ServiceError,
+    error_response,
+    render,
+)
 
-SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-BODY_SECONDS = 30
+SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_BODY_SECONDS = 30
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-SAFE = {
+OTHER_SITES = ("cross-site", "same-site")
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -23,7 +34,7 @@ SAFE = {
 
 
 class RequestGuard:
-    """Wraps the whole application, its last resort for errors included."""
+    """Checks each request before the application sees it, and adds headers to each response, also to errors."""
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
         self._app = app
@@ -33,71 +44,69 @@ class RequestGuard:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         scope[REQUEST_ID] = request_id(Headers(scope=scope).get("x-request-id", ""))
-        mark = marked(scope, send)
-        if error := refusal(scope, self._max_body_bytes):
-            return await render(scope, answer_to(error))(scope, receive, mark)
-        return await self._app(as_get(scope), limited(receive, self._max_body_bytes), mark)
+        send = with_headers(scope, send)
+        if error := find_error(scope, self._max_body_bytes):
+            return await render(scope, error_response(error))(scope, receive, send)
+        return await self._app(head_as_get(scope), with_body_limit(receive, self._max_body_bytes), send)
 
 
-def as_get(scope: Scope) -> Scope:
-    """HEAD is GET whose body the server leaves out; files have a HEAD of their own, and streams none."""
+def head_as_get(scope: Scope) -> Scope:
+    """Routes see HEAD as GET, and the server drops the body. Weights have a HEAD route, and streams have none."""
     if scope["method"] != "HEAD" or scope["path"].endswith((WEIGHTS, "/events")):
         return scope
     return {**scope, "method": "GET"}
 
 
-def refusal(scope: Scope, max_body_bytes: int) -> ServiceError | None:
-    """What is wrong before anything is read."""
-    # Where nobody has to show a key, any page that the user has open could otherwise cancel her runs.
-    if scope["method"] not in SAFE_METHODS and Headers(scope=scope).get("sec-fetch-site") in (
-        "cross-site",
-        "same-site",
-    ):
+def find_error(scope: Scope, max_body_bytes: int) -> ServiceError | None:
+    """What the headers alone show to be wrong."""
+    # The service asks for no key: without this check, any web page that the user opens could cancel her runs.
+    if scope["method"] not in SAFE_METHODS and Headers(scope=scope).get("sec-fetch-site") in OTHER_SITES:
         return CrossSiteRequest()
     return BodyTooLarge(max_body_bytes) if declared_bytes(scope) > max_body_bytes else None
 
 
-def request_id(given: str) -> str:
-    """The caller's, if it is harmless, else a new one."""
-    return given if SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+def request_id(proposed: str) -> str:
+    """The client's id if it is harmless in logs and headers, else a new one."""
+    return proposed if SAFE_REQUEST_ID.fullmatch(proposed) else secrets.token_hex(8)
 
 
 def declared_bytes(scope: Scope) -> int:
-    """What Content-Length says; the server has checked that it is a number."""
+    """The Content-Length; the server has checked that it is a number."""
     return int(Headers(scope=scope).get("content-length", "0"))
 
 
-def marked(scope: Scope, send: Send) -> Send:
-    """Adds the id and the safe headers where the answer has none of its own."""
+def with_headers(scope: Scope, send: Send) -> Send:
+    """Adds the request id, and security headers unless the response sets them itself."""
 
-    async def send_marked(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = scope[REQUEST_ID]
-            for name, value in SAFE.items():
+            for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         await send(message)
 
-    return send_marked
+    return send_with_headers
 
 
-def limited(receive: Receive, limit: int) -> Receive:
-    """Counts what comes, also where no length was declared, and does not wait for it for ever."""
-    seen = 0
-    deadline: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
+def with_body_limit(receive: Receive, max_bytes: int) -> Receive:
+    """Limits the size of the body, also without a Content-Length, and the time until it is complete."""
+    received_bytes = 0
+    deadline: float | None = asyncio.get_running_loop().time() + MAX_BODY_SECONDS
 
-    async def receive_limited() -> Message:
-        nonlocal seen, deadline
+    async def receive_within_limit() -> Message:
+        nonlocal received_bytes, deadline
         try:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError as error:
-            raise BodyTooSlow(BODY_SECONDS) from error
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise BodyTooLarge(limit)
+            raise RequestTimeout(f"The body did not arrive within {MAX_BODY_SECONDS} s.") from error
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > max_bytes:
+            raise BodyTooLarge(max_bytes)
+        # After the body, `receive` only waits for the client to disconnect, which may take as long as it likes.
         if not message.get("more_body", False):
             deadline = None
         return message
 
-    return receive_limited
+    return receive_within_limit

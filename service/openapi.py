@@ -1,4 +1,4 @@
-"""The document that clients are generated from: what the framework writes, and what it cannot know."""
+"""Completes the framework's OpenAPI document by what the framework cannot know."""
 
 from http import HTTPStatus
 from typing import Any
@@ -11,47 +11,46 @@ from bakehouse.runs.run import Event
 from service.errors import MEDIA_TYPE, ProblemDocument
 from service.hub import RunEvent
 
-REF = "#/components/schemas/{model}"
-PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="ProblemDocument")}}}
+REFERENCE = "#/components/schemas/{model}"
+PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemDocument")}}}
 METHODS = {"get", "post", "patch", "delete", "head"}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The responses of a route that fails with these."""
+    """The `responses` of a route that may fail with these statuses."""
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def json_body(model: str) -> dict[str, Any]:
-    """The body of a route that parses it by itself."""
-    return body({"$ref": REF.format(model=model)})
+    """The `openapi_extra` of a route that parses its body itself, as this model."""
+    return request_body({"$ref": REFERENCE.format(model=model)})
 
 
-def any_object() -> dict[str, Any]:
-    """The body of a route that takes a part of a larger document."""
-    return body({"type": "object", "additionalProperties": True})
+def object_body() -> dict[str, Any]:
+    """The `openapi_extra` of a route whose body is any JSON object."""
+    return request_body({"type": "object", "additionalProperties": True})
 
 
-def body(schema: dict[str, Any]) -> dict[str, Any]:
-    """JSON of this schema."""
+def request_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def event_stream(model: str) -> dict[str, Any]:
-    """A stream whose `data` are of this model."""
+    """The content of a response whose events carry this model."""
     schema = {"type": "string", "description": f"Server-sent events; `data` is a {model} as JSON."}
     return {"text/event-stream": {"schema": schema}}
 
 
-def complete(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
-    """Every failure is problem+json; models that no route returns are there too."""
-    from_hand = [ProblemDocument, Recipe, Event, RunEvent, *app.state.bodies]
-    _, schemas = models_json_schema([(model, "serialization") for model in from_hand], ref_template=REF)
-    known = document.setdefault("components", {}).setdefault("schemas", {})
-    for name, schema in schemas["$defs"].items():
-        known.setdefault(name, schema)
+def complete_document(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
+    """Adds the models that no route returns, and makes every failure a problem+json."""
+    models = [ProblemDocument, Recipe, Event, RunEvent, *app.state.body_models]
+    _, added = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in added["$defs"].items():
+        schemas.setdefault(name, schema)
     for unused in ("HTTPValidationError", "ValidationError"):
-        known.pop(unused, None)
-    drop_composite_defaults(known)
+        schemas.pop(unused, None)
+    drop_composite_defaults(schemas)
     for path in document["paths"].values():
         for method in METHODS & path.keys():
             describe_failures(path[method]["responses"])
@@ -59,7 +58,7 @@ def complete(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def drop_composite_defaults(schemas: dict[str, Any]) -> None:
-    """Generators give up on a default that is an object or a list; `/v1/recipes/ingredients` tells them all."""
+    """Client generators fail on a default that is an object or a list; `/v1/recipes/ingredients` lists them."""
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             if isinstance(field.get("default"), dict | list):
@@ -67,8 +66,7 @@ def drop_composite_defaults(schemas: dict[str, Any]) -> None:
 
 
 def describe_failures(responses: dict[str, Any]) -> None:
-    """The listed ones, and any other."""
     responses["default"] = {"description": "Any other failure."}
     for status, response in responses.items():
         if status == "default" or status >= "400":
-            response["content"] = PROBLEM
+            response["content"] = PROBLEM_CONTENT

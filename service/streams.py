@@ -1,5 +1,5 @@
-"""Server-sent events: a run's log, and many runs at once. A reader that comes again with the last id that it saw
-gets exactly what came after."""
+"""Server-sent events of one run and of several runs. A client that reconnects with the last id that it saw gets
+exactly the events after it. service/hub.py explains why sse-starlette is not used."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -16,21 +16,21 @@ from starlette.types import Receive, Scope, Send
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.run import Event
 from bakehouse.runs.store import Store
-from service.hub import Hub, Published, Selection, Subscription, frame, position
+from service.hub import Hub, PublishedEvent, Selection, Subscription, encode_frame, parse_stream_id
 
 HEARTBEAT_SECONDS = 15.0
-# A reader whose connection is full for so long is cut off.
-SEND_SECONDS = 30.0
-PAGE = 1000
-# No blank line: that would be an event without data to readers that are less strict than browsers.
-OPENING = b"retry: 3000\n"
-COMMENT = b": still here\n"
+# A client that takes nothing for this time is disconnected.
+MAX_SEND_SECONDS = 30.0
+EVENTS_PER_READ = 1000
+# Without a blank line: lenient clients would take that for an event without data.
+FIRST_LINE = b"retry: 3000\n"
+HEARTBEAT = b": heartbeat\n"
 
 Frames = AsyncGenerator[bytes, None]
 
 
 class EventStream(StreamingResponse):
-    """Ends with the reader, and with a reader that does not read."""
+    """A stream that ends when the client disconnects or stops reading."""
 
     def __init__(self, frames: Frames) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -40,11 +40,11 @@ class EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as tasks:
 
-            async def until_gone() -> None:
+            async def cancel_on_disconnect() -> None:
                 await self.listen_for_disconnect(receive)
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(until_gone)
+            tasks.start_soon(cancel_on_disconnect)
             await self._send_all(send)
             tasks.cancel_scope.cancel()
 
@@ -53,7 +53,7 @@ class EventStream(StreamingResponse):
         body = partial(dict[str, Any], type="http.response.body")
         async with aclosing(self._frames) as frames:
             async for chunk in frames:
-                with anyio.move_on_after(SEND_SECONDS) as sending:
+                with anyio.move_on_after(MAX_SEND_SECONDS) as sending:
                     await send(body(body=chunk, more_body=True))
                 if sending.cancelled_caught:
                     return
@@ -61,76 +61,74 @@ class EventStream(StreamingResponse):
 
 
 async def run_frames(hub: Hub, store: Store, run_id: str, after: int) -> Frames:
-    """Everything beyond `after`, until the run's end."""
-    with hub.follow(Selection(runs=frozenset({run_id}))) as news:
-        yield OPENING
+    """All events of a run after the number `after`, until the run is over."""
+    with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
+        yield FIRST_LINE
         try:
-            head = await run_in_threadpool(store.head, run_id)
-            if after > head:
-                yield reset(f"/v1/runs/{run_id}", entry_id=str(head))
-                after = head
+            last_seq = await run_in_threadpool(store.head, run_id)
+            if after > last_seq:
+                yield reset_frame(f"/v1/runs/{run_id}", event_id=str(last_seq))
+                after = last_seq
             sent = after
-            while events := await run_in_threadpool(store.events, run_id, after=sent, limit=PAGE):
-                yield b"".join(frame(event, entry_id=str(event.seq)) for event in events)
+            while events := await run_in_threadpool(store.events, run_id, after=sent, limit=EVENTS_PER_READ):
+                yield b"".join(encode_frame(event, event_id=str(event.seq)) for event in events)
                 sent = events[-1].seq
-                if is_end(events):
+                if is_last_event(events):
                     return
-                if len(events) < PAGE:
+                if len(events) < EVENTS_PER_READ:
                     break
         except (RedisError, RunNotFound):
-            return  # the reader asks again and is told why
-        async for chunk in newer_frames(news, sent):
+            return  # the client reconnects and gets this error as a problem
+        async for chunk in new_run_frames(subscription, sent):
             yield chunk
 
 
-async def newer_frames(news: Subscription, sent: int) -> Frames:
-    """What happens beyond `sent`, or a comment now and then."""
-    while not news.is_over:
-        fresh = [item for item in await news.take(HEARTBEAT_SECONDS) if item.event.seq > sent]
-        if not is_gapless(fresh, sent):
-            return  # the reader resumes from the log
-        yield b"".join(item.run_frame for item in fresh) or COMMENT
-        if is_end([item.event for item in fresh]):
+async def new_run_frames(subscription: Subscription, sent: int) -> Frames:
+    """New events of a run after the number `sent`, or heartbeats."""
+    while not subscription.is_closed:
+        new = [item for item in await subscription.take(HEARTBEAT_SECONDS) if item.event.seq > sent]
+        if not is_gapless(new, sent):
+            return  # the client reconnects and gets the missing events from the log
+        yield b"".join(item.run_frame for item in new) or HEARTBEAT
+        if is_last_event([item.event for item in new]):
             return
-        sent += len(fresh)
+        sent += len(new)
 
 
-def is_gapless(fresh: Sequence[Published], sent: int) -> bool:
-    """Whether these are the very next events."""
-    return all(item.event.seq == number for number, item in enumerate(fresh, start=sent + 1))
+def is_gapless(new: Sequence[PublishedEvent], sent: int) -> bool:
+    """Whether the events' numbers continue directly after `sent`."""
+    return all(item.event.seq == number for number, item in enumerate(new, start=sent + 1))
 
 
-def is_end(events: Sequence[Event]) -> bool:
-    """Whether the last of them is the run's last."""
+def is_last_event(events: Sequence[Event]) -> bool:
     return bool(events) and events[-1].type == "end"
 
 
 async def shared_frames(hub: Hub, selection: Selection, after: str | None) -> Frames:
-    """What happens to the selected runs beyond a change, or from now on."""
-    with hub.follow(selection) as news:
+    """New events of the selected runs after a change, by default from now on."""
+    with hub.subscribe(selection) as subscription:
         try:
             sent = after or await hub.last_change()
-            yield OPENING + f"id: {sent}\n\n".encode()
-            if await hub.is_trimmed(sent):
+            yield FIRST_LINE + f"id: {sent}\n\n".encode()
+            if await hub.may_miss_changes(sent):
                 sent = await hub.last_change()
-                yield reset("/v1/runs", entry_id=sent)
+                yield reset_frame("/v1/runs", event_id=sent)
             async for chunk in hub.replay(selection, sent):
                 if chunk:
                     yield b"".join(item.shared_frame for item in chunk)
                     sent = chunk[-1].change.id
         except RedisError:
-            return  # the reader asks again and is told why
-        while not news.is_over:
-            fresh = [item for item in await news.take(HEARTBEAT_SECONDS) if is_newer(item, sent)]
-            yield b"".join(item.shared_frame for item in fresh) or COMMENT
-            sent = fresh[-1].change.id if fresh else sent
+            return  # the client reconnects and gets this error as a problem
+        while not subscription.is_closed:
+            new = [item for item in await subscription.take(HEARTBEAT_SECONDS) if is_newer(item, sent)]
+            yield b"".join(item.shared_frame for item in new) or HEARTBEAT
+            sent = new[-1].change.id if new else sent
 
 
-def is_newer(item: Published, sent: str) -> bool:
-    """Whether it comes after what was sent."""
-    return position(item.change.id) > position(sent)
+def is_newer(item: PublishedEvent, sent: str) -> bool:
+    return parse_stream_id(item.change.id) > parse_stream_id(sent)
 
 
-def reset(snapshot: str, *, entry_id: str) -> bytes:
-    """History is missing: the reader starts from the snapshot and goes on from here."""
-    return f"id: {entry_id}\nevent: reset\ndata: {json.dumps({'snapshot': snapshot})}\n\n".encode()
+def reset_frame(snapshot: str, *, event_id: str) -> bytes:
+    """Tells the client that events are missing: it must read the snapshot again; the stream continues from here."""
+    return f"id: {event_id}\nevent: reset\ndata: {json.dumps({'snapshot': snapshot})}\n\n".encode()

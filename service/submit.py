@@ -1,6 +1,7 @@
-"""From a posted recipe to a queued run, or to what it would be."""
+"""Makes a queued run, or a preview of one, from a posted recipe."""
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,94 +21,99 @@ from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
 from service.dependencies import Services
 
-# A data set that is new is packed meanwhile.
-PACKING_SECONDS = 2.0
+# How long a request waits for a new data set to be packed.
+MAX_PACKING_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
 
 class LayerRow(Model):
-    """One layer of the model, in the order in which data meet it."""
+    """One layer of the model; layers are listed in the order of the forward pass."""
 
     name: str
-    """In the state dict of the weights."""
+    """The layer's name in the state dict of the weights."""
     type: str
+    """The layer's kind, such as `linear` or `conv`."""
     input: tuple[int, ...]
-    """Without the batch."""
+    """Shape of its input without the batch dimension."""
     output: tuple[int, ...]
+    """Shape of its output without the batch dimension."""
     parameters: int
+    """Number of learned parameters."""
 
 
-class Costs(Model):
-    """What training takes, from the shapes alone."""
+class TrainingEstimate(Model):
+    """What the training costs, computed from the shapes alone."""
 
     parameters: int
-    """Learned numbers."""
+    """Number of learned parameters."""
     flops_per_sample: int
-    """Of a forward pass; training takes about three times this."""
+    """Floating-point operations of a forward pass; training takes about three times as many."""
     memory_bytes: int
-    """Weights, gradients, optimizer, one batch's activations, and the data."""
+    """Memory for weights, gradients, optimizer state, one batch's activations, and the data."""
     steps: int
-    """If it does not stop early."""
-    train: int
+    """Number of steps unless the run stops early."""
+    train_rows: int
     """Rows of the training split."""
-    validation: int
-    test: int
+    validation_rows: int
+    """Rows of the validation split."""
+    test_rows: int
+    """Rows of the test split."""
 
 
 class Preview(Model):
-    """What a recipe would be, nothing stored."""
+    """What a recipe would train, and how large it would be; nothing is stored."""
 
     recipe: Recipe
-    """Canonical: every default spelt out."""
+    """The canonical recipe: every default is filled in."""
     recipe_sha256: str
+    """Digest of the canonical recipe without its name and labels."""
     advice: tuple[Advice, ...]
     layers: tuple[LayerRow, ...]
-    estimate: Costs
+    estimate: TrainingEstimate
 
 
 @dataclass(frozen=True)
 class StoredRuns:
-    """The runs of the record, as what recipes may build on."""
+    """Finds the runs whose checkpoints a recipe may build on."""
 
     store: Store
     where: str = "here"
 
     def find(self, run_id: str) -> Record | None:
-        """The record of a run."""
+        """The record of a run, if it exists."""
         try:
             return self.store.record(run_id)
         except RunNotFound:
             return None
 
 
-def prepared(parts: Services, document: Any) -> Prepared:
-    """Planned within the limits of this service and of its largest worker."""
-    memory = max((worker.memory_bytes for worker in parts.store.workers()), default=None)
-    limits = Limits(parameters=parts.settings.max_parameters, memory_bytes=memory)
-    saved = StoredRuns(parts.store)
-    return prepare(document, parts.catalog, limits, saved=saved, wait_seconds=PACKING_SECONDS)
+def prepare_recipe(services: Services, document: Any) -> Prepared:
+    """Plans the recipe within the limits of this service and of its largest worker."""
+    memory = max((worker.memory_bytes for worker in services.store.workers()), default=None)
+    limits = Limits(parameters=services.settings.max_parameters, memory_bytes=memory)
+    saved = StoredRuns(services.store)
+    return prepare(document, services.catalog, limits, saved=saved, wait_seconds=MAX_PACKING_SECONDS)
 
 
-def preview(parts: Services, document: Any) -> Preview:
-    """The canonical recipe, what is to be said about it, and what it costs."""
-    baked = prepared(parts, document)
-    recipe = baked.plan.recipe
+def preview(services: Services, document: Any) -> Preview:
+    """The canonical recipe, the advice about it, and what it costs."""
+    prepared = prepare_recipe(services, document)
+    recipe = prepared.plan.recipe
     return Preview(
         recipe=recipe,
         recipe_sha256=recipe.sha256(),
-        advice=baked.advice,
-        layers=layer_table(baked.plan),
-        estimate=costs(baked.plan),
+        advice=prepared.advice,
+        layers=layer_table(prepared.plan),
+        estimate=training_estimate(prepared.plan),
     )
 
 
 def layer_table(plan: Plan) -> tuple[LayerRow, ...]:
-    """The plan, layer by layer."""
     return tuple(
         LayerRow(
             name=name,
-            type=type(layer).__name__.lower(),
+            type=re.sub("(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower(),
             input=layer.input,
             output=layer.output,
             parameters=parameters(layer),
@@ -116,93 +122,92 @@ def layer_table(plan: Plan) -> tuple[LayerRow, ...]:
     )
 
 
-def costs(plan: Plan) -> Costs:
-    """The plan's estimate beside its steps and rows."""
-    estimate, sizes = plan.estimate, plan.sizes
-    return Costs(
-        parameters=estimate.parameters,
-        flops_per_sample=estimate.flops_per_sample,
-        memory_bytes=estimate.memory_bytes,
+def training_estimate(plan: Plan) -> TrainingEstimate:
+    return TrainingEstimate(
+        parameters=plan.estimate.parameters,
+        flops_per_sample=plan.estimate.flops_per_sample,
+        memory_bytes=plan.estimate.memory_bytes,
         steps=plan.steps,
-        train=sizes.train,
-        validation=sizes.validation,
-        test=sizes.test,
+        train_rows=plan.sizes.train,
+        validation_rows=plan.sizes.validation,
+        test_rows=plan.sizes.test,
     )
 
 
 def submit(
-    parts: Services,
+    services: Services,
     document: Any,
-    key: Idempotency | None,
+    idempotency: Idempotency | None,
     *,
-    origin: str | None = None,
+    parent_run: str | None = None,
     reason: Reason = "submitted",
 ) -> Created:
-    """A queued run and a ring for it; the same again for the same key, whatever would be said of the recipe today."""
-    if key and (before := parts.store.first_answer(key)):
-        return before
-    baked = prepared(parts, document)
-    recipe = baked.plan.recipe
+    """Queues a run and wakes a worker. A repeated request returns the run of the first one, even if the recipe would
+    be refused today."""
+    if idempotency and (created := services.store.first_answer(idempotency)):
+        return created
+    prepared = prepare_recipe(services, document)
+    recipe = prepared.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
-    run = new_run(recipe, advice=baked.advice, steps=baked.plan.steps, patience=patience, origin=origin, reason=reason)
-    created = parts.store.create(run, idempotency=key)
+    run = new_run(
+        recipe,
+        advice=prepared.advice,
+        steps=prepared.plan.steps,
+        patience=patience,
+        parent_run=parent_run,
+        reason=reason,
+    )
+    created = services.store.create(run, idempotency=idempotency)
     if not created.replayed:
-        ring(parts)
+        wake_worker(services)
     return created
 
 
-def retry(parts: Services, run_id: str, key: Idempotency | None) -> Created:
-    """The same recipe again, under the name and labels that the run has now."""
-    if key and (before := parts.store.first_answer(key)):
-        return before
-    run = ended(parts, run_id, asked="retried")
-    return submit(parts, as_it_is_named(run), key, origin=run_id, reason="retried")
+def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> Created:
+    """Queues the same recipe again, with the run's present name and labels."""
+    if idempotency and (created := services.store.first_answer(idempotency)):
+        return created
+    run = get_finished_run(services, run_id, asked="retried")
+    return submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
 
 
-def fork(parts: Services, run_id: str, patch: Any, key: Idempotency | None) -> Created:
-    """The patched recipe with the weights of the run's best to begin with, in all layers, as far as the patch says
-    nothing else."""
-    if key and (before := parts.store.first_answer(key)):
-        return before
-    run = ended(parts, run_id, asked="forked")
+def fork(services: Services, run_id: str, patch: Any, idempotency: Idempotency | None) -> Created:
+    """Queues the patched recipe, which starts with the best weights of the run in all layers unless the patch changes
+    that."""
+    if idempotency and (created := services.store.first_answer(idempotency)):
+        return created
+    run = get_finished_run(services, run_id, asked="forked")
     transfer = {"type": "transfer", "checkpoint": {"run": run_id}, "layers": "all"}
-    document = merged({**as_it_is_named(run), "pretraining": transfer}, patch)
-    return submit(parts, document, key, origin=run_id, reason="forked")
+    document = merge_patch({**current_document(run), "pretraining": transfer}, patch)
+    return submit(services, document, idempotency, parent_run=run_id, reason="forked")
 
 
-def merged(document: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7396), but that an object of another `type` takes the place of the old one: fields of
-    one variant mean nothing, or something else, in another."""
+def merge_patch(document: Any, patch: Any) -> Any:
+    """Applies a JSON merge patch (RFC 7396), except that an object of another `type` replaces the old one: a field of
+    one variant has no meaning, or another one, in a different variant."""
     if not isinstance(patch, dict):
         return patch
     old = document if isinstance(document, dict) and patch.get("type") in (None, document.get("type")) else {}
-    new = {name: merged(old.get(name), value) for name, value in patch.items() if value is not None}
+    new = {name: merge_patch(old.get(name), value) for name, value in patch.items() if value is not None}
     return {**{name: value for name, value in old.items() if name not in patch}, **new}
 
 
-def ended(parts: Services, run_id: str, *, asked: str) -> Run:
-    """A run that is over."""
-    run = parts.store.get(run_id)
+def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:
+    """Raises IllegalTransition if the run is not over."""
+    run = services.store.get(run_id)
     if not run.is_over:
         raise IllegalTransition(run_id, status=run.status, request=run.request, asked=asked)
     return run
 
 
-def as_it_is_named(run: Run) -> dict[str, Any]:
-    """The recipe, under the name and labels that the run has now."""
+def current_document(run: Run) -> dict[str, Any]:
+    """The recipe with the run's present name and labels, which may have changed since it was submitted."""
     return {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
 
 
-def wake(parts: Services, run: Run) -> Run:
-    """The run; if it waits for a worker again, with a ring."""
-    if run.status == "queued":
-        ring(parts)
-    return run
-
-
-def ring(parts: Services) -> None:
-    """The run is accepted already: a supervisor makes up for a ring that fails."""
+def wake_worker(services: Services) -> None:
+    """A failure is only logged: the run is already accepted, and supervisors look for waiting runs anyway."""
     try:
-        parts.wake_queue.ring()
+        services.wake_queue.ring()
     except RedisError as error:
-        log.warning("the doorbell could not be rung: %s", type(error).__name__)
+        log.warning("could not wake a worker: %s", type(error).__name__)

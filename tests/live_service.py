@@ -19,7 +19,7 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, Cancel, EpochEntry, Fail, LogEvents, Pause, PublishCheckpoint, Succeed
 from bakehouse.runs.record import Owner, Record
-from bakehouse.runs.run import Best, Checkpoint, Failure, Progress, Reason, Receipt
+from bakehouse.runs.run import Best, Checkpoint, Failure, Progress, Provenance, Reason
 from bakehouse.runs.store import Store, connect
 
 NONCE = "baker"
@@ -79,7 +79,7 @@ class Baker:
 
     def succeed(self, run_id: str, reason: str = "epochs_done") -> None:
         """The end."""
-        self.store.command(run_id, Succeed(NONCE, reason, RECEIPT))  # type: ignore[arg-type]
+        self.store.command(run_id, Succeed(NONCE, reason, PROVENANCE))  # type: ignore[arg-type]
 
     def fail(self, run_id: str, code: Reason = "non_finite") -> None:
         """The other end."""
@@ -105,7 +105,7 @@ class Baker:
 
 
 DIGITS = read_card(BUILTIN / "digits")
-RECEIPT = Receipt(
+PROVENANCE = Provenance(
     recipe_sha256="0" * 64, dataset_fingerprint=DIGITS.fingerprint, weights_sha256=None, versions={"torch": "2.13.0"},
     device="cpu", threads=1, seed=0, exact=True, peak_memory_bytes=1, device_seconds=0.5,
 )  # fmt: skip

@@ -191,8 +191,8 @@ def test_a_stopped_run_succeeds_with_its_best(home: Home) -> None:
     record = home.wait_for(run_id, "succeeded", "failed")
     assert record.reason == "stopped_by_user"
     (best,) = (item for item in record.checkpoints if "best" in item.roles)
-    assert record.receipt is not None
-    assert record.receipt.weights_sha256 == best.sha256
+    assert record.provenance is not None
+    assert record.provenance.weights_sha256 == best.sha256
     weights = home.get(f"/v1/runs/{run_id}/checkpoints/best/model.safetensors").content
     assert hashlib.sha256(weights).hexdigest() == best.sha256
 

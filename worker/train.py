@@ -24,6 +24,7 @@ from bakehouse.recipe.read import parse_json
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command, Lost
 from bakehouse.runs.local_runs import FILES, RECORD, LocalRuns
+from bakehouse.runs.migrations import parse_record
 from bakehouse.runs.record import NewEvent, Owner, Record, new_run, new_run_id, rfc3339
 from bakehouse.runs.run import Event
 from bakehouse.runs.transitions import reduce, submit
@@ -128,7 +129,7 @@ def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
     """Goes on with the folder's run if it is of this recipe and not over; else starts anew."""
     kept, run_id = folder / RECORD, new_run_id()
     if kept.exists():
-        record = Record.model_validate_json(kept.read_text(encoding="utf-8"))
+        record = parse_record(kept.read_text(encoding="utf-8"))
         is_same = record.recipe_sha256 == prepared.plan.recipe.sha256()
         # The same weights again, which other runs may build on.
         run_id = record.id if is_same else run_id

@@ -16,10 +16,10 @@ def code_of(run: ClientRun, client: Client, file: Path) -> str:
 
 def card_of(run: ClientRun, client: Client) -> DatasetCard:
     """The data set's, as it is now; raises DatasetBroken where it has changed or gone since the run."""
-    name, receipt = run.record.recipe.dataset.id, run.record.receipt
+    name, provenance = run.record.recipe.dataset.id, run.record.provenance
     card = next((each.card for each in client.datasets() if each.id == name), None)
     if card is None:
         raise DatasetBroken(name, "it is not there any more, and the model's shape comes from it")
-    if receipt is not None and receipt.dataset_fingerprint != card.fingerprint:
+    if provenance is not None and provenance.dataset_fingerprint != card.fingerprint:
         raise DatasetBroken(name, "its files are not those that the run was trained on")
     return card

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Receipt, Request
+from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request
 
 Numbers = Mapping[str, float | None]
 Json = Mapping[str, Any]
@@ -126,8 +126,8 @@ class Succeed:
     """The owner is done; `metrics` are added to the run's."""
 
     nonce: str
-    reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
-    receipt: Receipt
+    reason: Literal["early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user"]
+    provenance: Provenance
     metrics: Numbers = field(default_factory=dict)
 
 
@@ -137,7 +137,7 @@ class Fail:
 
     nonce: str
     failure: Failure
-    receipt: Receipt | None = None
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ RunsError
 ├── RecordUnreadable     another version wrote the run
 ├── CursorNotFound       a page was asked for beside a run that does not exist
 ├── IllegalTransition    the run's state forbids what was asked
-├── RunNeeded            other runs build on the weights of one that shall be deleted
-├── SourceGone           a run whose weights a new one builds on was deleted meanwhile
+├── RunHasDependants     other runs build on the weights of the run that should be deleted
+├── SourceRunDeleted     a run was deleted while one was submitted that builds on its weights
 ├── OwnershipLost        the writer does not own the run any more; it must stop and change nothing
 ├── IdempotencyMismatch  the same key came with another body
 └── StorageFull          the artifact store has no room
@@ -57,17 +57,17 @@ class IllegalTransition(RunsError):
         self.run_id, self.status, self.request, self.asked = run_id, status, request, asked
 
 
-class RunNeeded(RunsError):
-    """Other runs build on the weights of one that shall be deleted."""
+class RunHasDependants(RunsError):
+    """Other runs build on the weights of the run that should be deleted."""
 
     def __init__(self, run_id: str, dependants: tuple[str, ...]) -> None:
         names = ", ".join(dependants[:NAMED]) + (f" and {len(dependants) - NAMED} more" * (len(dependants) > NAMED))
-        super().__init__(f"The run {run_id} cannot be deleted before those that build on its weights: {names}.")
+        super().__init__(f"The run {run_id} cannot be deleted before the runs that build on its weights: {names}.")
         self.run_id, self.dependants = run_id, dependants
 
 
-class SourceGone(RunsError):
-    """A run whose weights a new one builds on was deleted meanwhile."""
+class SourceRunDeleted(RunsError):
+    """A run was deleted while a new run was submitted that builds on its weights."""
 
     def __init__(self, source: str) -> None:
         super().__init__(f"The run {source}, on whose weights this one builds, was deleted meanwhile.")

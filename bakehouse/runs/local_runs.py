@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.migrations import parse_record
 from bakehouse.runs.record import Record
 
 RECORD, FILES = "record.json", "artifacts"
@@ -30,7 +29,7 @@ class LocalRuns:
         found = []
         for path in sorted(self._root.glob(f"*/{RECORD}")):
             try:
-                found.append((path.parent, Record.model_validate_json(path.read_text(encoding="utf-8"))))
-            except (ValidationError, OSError):
+                found.append((path.parent, parse_record(path.read_text(encoding="utf-8"))))
+            except (ValueError, OSError):
                 continue  # another version's, or removed meanwhile
         return found

@@ -62,7 +62,7 @@ class Record(Run):
     def public(self, now: int, queue: QueuePlace | None = None) -> Run:
         """What everybody may see, with the time that the present attempt has taken so far."""
         shown = {name: getattr(self, name) for name in Run.model_fields}
-        return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
+        return Run.model_construct(**{**shown, "queue": queue, "running_seconds": self.seconds_until(now)})
 
     def digests(self) -> frozenset[str]:
         """Of the checkpoints whose files must stay."""
@@ -70,7 +70,7 @@ class Record(Run):
 
     def seconds_until(self, now: int) -> float:
         """Spent running, over all attempts."""
-        return self.seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
+        return self.running_seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def new_run(
     advice: tuple[Advice, ...],
     steps: int,
     patience: int | None = None,
-    origin: str | None = None,
+    parent_run: str | None = None,
     reason: Reason = "submitted",
 ) -> Run:
     """A run as it is before it is stored; the store fills in the times."""
@@ -162,7 +162,7 @@ def new_run(
         recipe_sha256=recipe.sha256(),
         recipe_group_sha256=recipe.group_sha256(),
         advice=advice,
-        origin=origin,
+        parent_run=parent_run,
         depends_on=tuple(dict.fromkeys(item.run for item in checkpoints_in(recipe).values())),
         transitions=(),
         progress=Progress(epochs=recipe.epochs, steps=steps, patience=patience),

@@ -1,4 +1,4 @@
-"""The run as everybody sees it: what `GET /v1/runs/{id}` answers and what its log holds."""
+"""The run as all clients see it: the response of `GET /v1/runs/{id}`, and the events of its log."""
 
 from typing import Any, Literal
 
@@ -10,118 +10,146 @@ Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelle
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 Request = Literal["pause", "stop", "cancel"]
-"""From weak to strong: a stronger one replaces a weaker."""
+"""In order of strength: a stronger request replaces a weaker one."""
 
 Actor = Literal["service", "worker", "supervisor"]
 
 Reason = Literal[
     "submitted", "retried", "forked", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
-    "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
-    "out_of_memory", "non_finite", "dataset", "checkpoint", "storage_full", "crash_loop", "internal",
+    "early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user", "cancelled_by_user",
+    "out_of_memory", "non_finite", "dataset_unusable", "checkpoint_unusable", "storage_full", "crash_loop", "internal",
 ]  # fmt: skip
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
 
 
 class Event(Model):
-    """One entry of a run's log. `data` is flat JSON (in a `diagnostic` also lists, one value a layer); non-finite
-    numbers are null there and named in `non_finite`."""
+    """One entry of a run's log."""
 
     seq: int
     """Position in the run's log, from 1, without gaps."""
     time: str
     """RFC 3339, UTC, by Redis's clock."""
     attempt: int
+    """The attempt that wrote the entry, from 1; 0 before the first."""
     type: EventType
+    """`state`: the status or the pending request changed; `step`, `epoch`: numbers at a step or at the end of an epoch;
+    `checkpoint`: weights were saved; `diagnostic`: a diagnostic's values; `advice`: a finding about the recipe; `log`:
+    a message for people; `end`: the run is over, and this is its last event."""
     data: dict[str, Any]
+    """A flat JSON object, in a `diagnostic` also with lists of one value per layer. Numbers that are not finite are
+    null, and `non_finite` lists their names."""
 
 
 class Transition(Model):
-    """One change of status."""
+    """One change of a run's status."""
 
     time: str
     status: Status
+    """The new status."""
     actor: Actor
+    """The program that changed it."""
     reason: Reason
 
 
 class QueuePlace(Model):
-    """Where a queued run stands, and why it waits."""
+    """Position of a queued run, and why it waits."""
 
     position: int
-    """From 1."""
+    """Position in the queue, from 1."""
     reason: str
+    """Why the run waits, as a phrase for people."""
 
 
 class Progress(Model):
-    """How far a run is; counts over all attempts."""
+    """How far a run has come, counted over all attempts."""
 
     epoch: int = 0
+    """Number of completed epochs."""
     epochs: int
+    """Maximum number of epochs."""
     step: int = 0
+    """Number of completed optimizer steps."""
     steps: int
+    """Maximum number of optimizer steps."""
     samples_per_second: float | None = None
     eta_seconds: float | None = None
-    """Until `epochs` is reached; early stopping may end the run sooner."""
+    """Estimated time until `epochs` is reached; early stopping may end the run sooner."""
     epochs_since_best: int | None = None
     patience: int | None = None
+    """The run stops when `epochs_since_best` reaches this number."""
 
 
 class Best(Model):
-    """The epoch that early stopping would keep."""
+    """The best epoch so far by the monitored metric; its weights are the checkpoint `best`."""
 
     epoch: int
     monitor: str
+    """Name of the monitored metric."""
     value: float
+    """The monitored metric at this epoch."""
 
 
 class Diagnostic(Model):
-    """What a diagnostic found last."""
+    """The latest values of a diagnostic."""
 
     epoch: int
     step: int
     values: dict[str, Any]
-    """Numbers and texts, or lists of them."""
+    """Numbers and texts, or lists with one value per layer."""
 
 
 class Failure(Model):
     """Why a run failed."""
 
     code: Reason
+    """A name that programs can compare; `docs/words.md` lists all."""
     message: str
+    """A sentence for people."""
     pointer: str | None = None
-    """JSON Pointer into the recipe, where one field is to blame."""
+    """JSON Pointer into the recipe, if one field caused the failure."""
     retryable: bool
+    """Whether a retry of the unchanged recipe may succeed."""
 
 
 class Checkpoint(Model):
-    """Model weights at the end of an epoch; immutable, named by their digest."""
+    """Model weights at the end of an epoch. They never change."""
 
     epoch: int
     roles: tuple[Literal["best", "last"], ...]
+    """`best` and `last`; none if another checkpoint has replaced this one."""
     metrics: dict[str, float | None]
+    """The metrics of the epoch."""
     sha256: str
+    """Digest of `model.safetensors`."""
     bytes: int
+    """Size of `model.safetensors`."""
     dataset_fingerprint: str | None = None
-    """Of the data that they were trained on."""
+    """Fingerprint of the data set that the weights were trained on."""
 
 
-class Receipt(Model):
-    """What a finished run can be checked by."""
+class Provenance(Model):
+    """How the weights of a finished run came about: digests, versions, device and seed. Another run with the same
+    provenance gives the same bits."""
 
     recipe_sha256: str
+    """Digest of the canonical recipe without its name and labels."""
     dataset_fingerprint: str
+    """Fingerprint of the data set, the same as in its card."""
     weights_sha256: str | None
-    """Of the best checkpoint."""
+    """Digest of the best checkpoint's `model.safetensors`."""
     versions: dict[str, str]
-    """bakehouse, torch, numpy, python; cuda and cudnn on a GPU."""
+    """Versions of bakehouse, torch, numpy and python, and of cuda and cudnn on a GPU."""
     device: str
     threads: int
+    """Number of threads that torch used; another number may round differently."""
     seed: int
     exact: bool
     """Whether an uninterrupted run would have given the same bits."""
     peak_memory_bytes: int
+    """The most memory that the last attempt used."""
     device_seconds: float
+    """Time on the device, over all attempts."""
 
 
 class Run(Model):
@@ -132,66 +160,81 @@ class Run(Model):
     labels: dict[str, str]
     status: Status
     request: Request | None = None
-    """What was asked of a run that has not happened yet."""
+    """The pending user request, if any: what the user asked for and the worker has not done yet."""
     reason: Reason
-    """Of the latest transition."""
+    """Why the status changed to the present one."""
     recipe: Recipe
-    """Canonical: every default spelt out."""
+    """The canonical recipe: every default is filled in."""
     recipe_sha256: str
+    """Digest of the canonical recipe without its name and labels."""
     recipe_group_sha256: str
-    """The same for all seeds of one recipe."""
+    """The same digest without the seed: equal for all runs that repeat one recipe with other seeds."""
     advice: tuple[Advice, ...]
-    origin: str | None = None
-    """The run that this one retries, or was forked from."""
+    """Findings about the recipe when it was submitted."""
+    parent_run: str | None = None
+    """The run that this one retries, or that it was forked from."""
     depends_on: tuple[str, ...] = ()
-    """The runs whose weights its recipe names; they cannot be deleted before it."""
+    """The runs whose checkpoints the recipe names; they cannot be deleted before this one."""
     transitions: tuple[Transition, ...]
+    """All changes of the status, oldest first."""
     attempt: int = 0
+    """Number of times that a worker has started or resumed the run."""
     queue: QueuePlace | None = None
+    """Null unless the run is queued."""
     progress: Progress
     best: Best | None = None
     metrics: dict[str, float | None] = {}
-    """The latest epoch's; after the end also the test split's, of the best weights."""
+    """The metrics of the latest epoch; when the run is over, also those of the best weights on the test split."""
     diagnostics: dict[str, Diagnostic] = {}
-    """By name; the history is in the log."""
+    """The latest values by the diagnostic's name; the history is in the log."""
     failure: Failure | None = None
-    receipt: Receipt | None = None
+    """Null unless the run failed."""
+    provenance: Provenance | None = None
+    """Null until the run is over; then how its weights came about."""
     exact: bool = True
+    """Whether an uninterrupted run would have given the same bits. False once an attempt resumed on another device,
+    with other versions or with another number of threads."""
     created_at: str
     updated_at: str
     started_at: str | None = None
+    """Start of the first attempt."""
     finished_at: str | None = None
-    seconds: float = 0.0
-    """Spent running, over all attempts."""
+    """Time at which the run was over."""
+    running_seconds: float = 0.0
+    """Time in status `running`, over all attempts."""
 
     @property
     def is_over(self) -> bool:
-        """Terminal states absorb: nothing changes any more."""
+        """Whether the status is terminal, so that it never changes again."""
         return self.status in TERMINAL
 
 
 class Page(Model):
-    """Some runs, newest first."""
+    """A page of the list of runs, newest first."""
 
     data: tuple[Run, ...]
     has_more: bool
-    """Whether there are more in the direction that was asked for."""
+    """Whether there are more runs in the requested direction."""
     first_id: str | None = None
+    """The id to pass as `before` for newer runs."""
     last_id: str | None = None
+    """The id to pass as `after` for older runs."""
 
 
 class Worker(Model):
-    """A process that trains, as it last said of itself."""
+    """A process that trains runs, as it last reported itself."""
 
     name: str
     host: str
     pid: int
     device: str
     memory_bytes: int
-    """Of the device."""
+    """Memory of the device."""
     status: Literal["starting", "idle", "busy"]
     run_id: str | None = None
-    """What it trains while it is busy."""
+    """The run that it trains while it is `busy`."""
     versions: dict[str, str] = {}
+    """Versions of bakehouse, torch, numpy and python, and of cuda and cudnn on a GPU."""
     started_at: str
     seen_at: str
+    """Time of its last report."""

@@ -21,9 +21,9 @@ from bakehouse.runs.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     RecordUnreadable,
-    RunNeeded,
+    RunHasDependants,
     RunNotFound,
-    SourceGone,
+    SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
@@ -70,7 +70,7 @@ class Store:
         if idempotency and reply.outcome == "held":
             return self._replayed(idempotency, reply.payload)
         if reply.outcome == "gone":
-            raise SourceGone(wire.text(reply.payload))
+            raise SourceRunDeleted(wire.text(reply.payload))
         return Created(self._public([record])[0], replayed=False)
 
     def first_answer(self, idempotency: Idempotency) -> Created | None:
@@ -127,7 +127,7 @@ class Store:
                 raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
             reply = self._send(deletion(self._keys, record))
             if reply.outcome == "needed":
-                raise RunNeeded(run_id, tuple(wire.texts(reply.payload)))
+                raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
             if reply.outcome != "conflict":
                 return
 

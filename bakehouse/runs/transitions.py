@@ -98,11 +98,11 @@ def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
             return moved(record, now, "queued", "preempted", "worker", **left)
         case Pause():
             return moved(record, now, "paused", "paused_by_user", "worker", **left)
-        case Succeed(reason=reason, receipt=receipt):
+        case Succeed(reason=reason, provenance=provenance):
             metrics = {**record.metrics, **finite(command.metrics)}
-            return moved(record, now, "succeeded", reason, "worker", **left, receipt=receipt, metrics=metrics)
-        case Fail(failure=failure, receipt=receipt):
-            return moved(record, now, "failed", failure.code, "worker", **left, failure=failure, receipt=receipt)
+            return moved(record, now, "succeeded", reason, "worker", **left, provenance=provenance, metrics=metrics)
+        case Fail(failure=failure, provenance=provenance):
+            return moved(record, now, "failed", failure.code, "worker", **left, failure=failure, provenance=provenance)
         case Cancel(actor=actor):
             return moved(record, now, "cancelled", "cancelled_by_user", actor, **left)
         case _:
@@ -303,7 +303,7 @@ def moved(record: Record, now: int, status: Status, reason: Reason, actor: Actor
 def without_owner(record: Record, now: int) -> dict[str, Any]:
     """The changes when an attempt ends."""
     spent = record.seconds_until(now)
-    return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": spent}
+    return {"owner": None, "lease_until": None, "claimed_ms": None, "running_seconds": spent}
 
 
 def state_event(record: Record, actor: Actor) -> NewEvent:

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, digest
+from bakehouse.runs.migrations import FIELDS, parse_record
 from bakehouse.runs.record import Idempotency, NewEvent, Record, rfc3339
 from bakehouse.runs.run import Actor, Event
 
 # What the script writes by itself, beside the fields of a write.
 BY_SCRIPT = {"token", "seq"}
+READABLE = Record.model_fields.keys() | FIELDS.keys()
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +104,10 @@ def encode(before: Record | None, after: Record) -> dict[str, str]:
 def decode(fields: Fields) -> Record:
     """The record of a hash."""
     known = ((text(name), text(value)) for name, value in fields.items())
-    members = (f'"{name}":{value}' for name, value in known if name in Record.model_fields)
+    members = (f'"{name}":{value}' for name, value in known if name in READABLE)
     try:
-        return Record.model_validate_json("{" + ",".join(members) + "}")
-    except ValidationError as error:
+        return parse_record("{" + ",".join(members) + "}")
+    except ValueError as error:
         raise RecordUnreadable(json.loads(text(fields.get(b"id") or fields.get("id") or '"?"'))) from error  # type: ignore[call-overload]
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: what was kept, and the weights."""
+"""Checkpoints: the saved weights of a run."""
 
 import re
 from typing import Annotated, Any
@@ -20,55 +20,58 @@ router = APIRouter(
 )
 EPOCH = re.compile(r"\d{1,9}")
 FAILURES = problems(404, 503)
-MOVED: dict[int | str, dict[str, Any]] = {307: {"description": "Of a role: where its epoch is."}}
+REDIRECT: dict[int | str, dict[str, Any]] = {307: {"description": "A role: redirects to the epoch that has it now."}}
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
-Which = Annotated[str, Path(description="An epoch, `best` or `last`.")]
+EpochOrRole = Annotated[str, Path(description="The number of an epoch, `best` or `last`.")]
 
 
 class Checkpoints(Model):
-    """What a run keeps, by epoch."""
+    """The checkpoints of a run, by epoch."""
 
     data: tuple[Checkpoint, ...]
-    """One without roles was replaced and goes soon."""
+    """A checkpoint without roles was replaced and will soon be deleted."""
 
 
 @router.get("", operation_id="list_checkpoints", responses=FAILURES)
-def list_checkpoints(run_id: RunId, parts: ServicesDep) -> Checkpoints:
-    """The checkpoints that can be downloaded now."""
-    return Checkpoints(data=parts.store.record(run_id).checkpoints)
+def list_checkpoints(run_id: RunId, services: ServicesDep) -> Checkpoints:
+    """Lists the checkpoints that can be downloaded now."""
+    return Checkpoints(data=services.store.record(run_id).checkpoints)
 
 
-@router.get("/{which}", operation_id="get_checkpoint", response_model=Checkpoint, responses={**MOVED, **FAILURES})
-def get_checkpoint(run_id: RunId, which: Which, parts: ServicesDep) -> Checkpoint | Response:
-    """One of them; `best` and `last` lead to the epoch that has that role now."""
-    checkpoint = find(parts.store.record(run_id), which)
-    return checkpoint if EPOCH.fullmatch(which) else moved(run_id, checkpoint)
+@router.get("/{epoch_or_role}", operation_id="get_checkpoint", response_model=Checkpoint,
+            responses={**REDIRECT, **FAILURES})  # fmt: skip
+def get_checkpoint(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDep) -> Checkpoint | Response:
+    """Returns one checkpoint. `best` and `last` redirect to the epoch that has this role now."""
+    checkpoint = find_checkpoint(services.store.record(run_id), epoch_or_role)
+    return checkpoint if EPOCH.fullmatch(epoch_or_role) else redirect_to_epoch(run_id, checkpoint)
 
 
-@router.get(f"/{{which}}/{WEIGHTS}", operation_id="get_weights", response_class=Response,
+@router.get(f"/{{epoch_or_role}}/{WEIGHTS}", operation_id="get_weights", response_class=Response,
             responses={200: {"content": BINARY, "description": "The weights; they never change."},
-                       206: {"content": BINARY, "description": "A part of them."}, 304: {"description": "The same."},
-                       **MOVED, **FAILURES, **problems(412, 416)})  # fmt: skip
-def get_weights(run_id: RunId, which: Which, parts: ServicesDep, request: Request) -> Response:
-    """The weights as one safetensors file, in whole or from a place on."""
-    return weights(parts, run_id, which, request)
+                       206: {"content": BINARY, "description": "The requested range of bytes."},
+                       304: {"description": "The client has these weights already."},
+                       **REDIRECT, **FAILURES, **problems(412, 416)})  # fmt: skip
+def get_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDep, request: Request) -> Response:
+    """Downloads the weights as one safetensors file, whole or a range of bytes."""
+    return send_weights(services, run_id, epoch_or_role, request)
 
 
-@router.head(f"/{{which}}/{WEIGHTS}", operation_id="head_weights", response_class=Response,
-             responses={200: {"description": "What GET would say."}, 304: {"description": "The same."},
-                        **MOVED, **FAILURES, **problems(412)})  # fmt: skip
-def head_weights(run_id: RunId, which: Which, parts: ServicesDep, request: Request) -> Response:
-    """Size and digest of the weights."""
-    return weights(parts, run_id, which, request)
+@router.head(f"/{{epoch_or_role}}/{WEIGHTS}", operation_id="head_weights", response_class=Response,
+             responses={200: {"description": "The headers of GET."},
+                        304: {"description": "The client has these weights already."},
+                        **REDIRECT, **FAILURES, **problems(412)})  # fmt: skip
+def head_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDep, request: Request) -> Response:
+    """Returns the size and the digest of the weights."""
+    return send_weights(services, run_id, epoch_or_role, request)
 
 
-def weights(parts: Services, run_id: str, which: str, request: Request) -> Response:
-    """The file, or where it is."""
-    checkpoint = find(parts.store.record(run_id), which)
-    if not EPOCH.fullmatch(which):
-        return moved(run_id, checkpoint, below=f"/{WEIGHTS}")
-    path = parts.artifacts.checkpoint_path(run_id, checkpoint.sha256)
+def send_weights(services: Services, run_id: str, epoch_or_role: str, request: Request) -> Response:
+    """The file, or for a role a redirect to its epoch."""
+    checkpoint = find_checkpoint(services.store.record(run_id), epoch_or_role)
+    if not EPOCH.fullmatch(epoch_or_role):
+        return redirect_to_epoch(run_id, checkpoint, suffix=f"/{WEIGHTS}")
+    path = services.artifacts.checkpoint_path(run_id, checkpoint.sha256)
     filename = f"{run_id}-epoch-{checkpoint.epoch}.safetensors"
     try:
         return download(path, checkpoint, filename, request.headers, only_head=request.method == "HEAD")
@@ -76,15 +79,14 @@ def weights(parts: Services, run_id: str, which: str, request: Request) -> Respo
         raise CheckpointNotFound(run_id) from error
 
 
-def find(record: Record, which: str) -> Checkpoint:
-    """By epoch or by role."""
+def find_checkpoint(record: Record, epoch_or_role: str) -> Checkpoint:
     for checkpoint in record.checkpoints:
-        if which in (str(checkpoint.epoch), *checkpoint.roles):
+        if epoch_or_role in (str(checkpoint.epoch), *checkpoint.roles):
             return checkpoint
     raise CheckpointNotFound(record.id)
 
 
-def moved(run_id: str, checkpoint: Checkpoint, below: str = "") -> Response:
-    """A role's address says where its epoch is, for now."""
-    place = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}{below}"
-    return RedirectResponse(place, 307, headers={"Cache-Control": "no-store"})
+def redirect_to_epoch(run_id: str, checkpoint: Checkpoint, suffix: str = "") -> Response:
+    """Redirects a role to the epoch that has it now; another epoch may have it soon, so nobody may cache this."""
+    location = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}{suffix}"
+    return RedirectResponse(location, 307, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""/v1/datasets: what can be trained on."""
+"""/v1/datasets: the data sets of this machine."""
 
 from typing import Annotated
 
@@ -14,21 +14,21 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Depen
 
 
 class Datasets(Model):
-    """All data sets of this machine."""
+    """The data sets of this machine."""
 
     data: tuple[DatasetListing, ...]
 
 
 @router.get("", operation_id="list_datasets")
-def list_datasets(parts: ServicesDep) -> Datasets:
-    """Built in, and your own; what is new begins to be packed."""
-    return Datasets(data=tuple(parts.catalog.listings()))
+def list_datasets(services: ServicesDep) -> Datasets:
+    """Lists the built-in data sets and your own. Packing of new files starts with this request."""
+    return Datasets(data=tuple(services.catalog.listings()))
 
 
 @router.get("/{dataset_id}", operation_id="get_dataset", responses=problems(404))
-def get_dataset(dataset_id: Annotated[str, Path(max_length=256)], parts: ServicesDep) -> DatasetListing:
-    """One data set with its card, once it is ready."""
-    listings = {listing.id: listing for listing in parts.catalog.listings()}
+def get_dataset(dataset_id: Annotated[str, Path(max_length=256)], services: ServicesDep) -> DatasetListing:
+    """Returns one data set, with its card once it is ready."""
+    listings = {listing.id: listing for listing in services.catalog.listings()}
     if dataset_id not in listings:
         raise DatasetNotFound(dataset_id, nearest=(), allowed=tuple(listings))
     return listings[dataset_id]

@@ -1,4 +1,4 @@
-"""/docs: the API's documentation, every byte of it from an installed package."""
+"""/docs: the API's documentation. All its files come from an installed package, none from another host."""
 
 from importlib.resources import files
 from typing import Annotated
@@ -31,24 +31,24 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#api", deepLinking: true});\n'
+START_SCRIPT = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#api", deepLinking: true});\n'
 
 
 @router.get("")
 async def docs() -> HTMLResponse:
-    """The page."""
+    """The page of the documentation."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
 
 
 @router.get("/start.js")
 async def start() -> Response:
-    """Its first line of code; in a file, because the policy allows none in the page."""
-    return Response(START, media_type="text/javascript")
+    """Starts Swagger UI; in a file, because the policy forbids scripts inside the page."""
+    return Response(START_SCRIPT, media_type="text/javascript")
 
 
 @router.get("/{name}")
 def asset(name: Annotated[str, Path(max_length=64)]) -> Response:
-    """Scripts and styles."""
+    """Scripts, styles and the icon."""
     if name not in ASSETS:
         raise HTTPException(404)
     return Response((BUNDLE / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})

@@ -1,4 +1,4 @@
-"""The log of a run, and of many: pages and streams."""
+"""Events: the log of one run, as pages or as a stream, and a stream of several runs."""
 
 from typing import Annotated
 
@@ -19,15 +19,16 @@ from service.dependencies import (
 )
 from service.errors import ErrorDetail, InvalidRequest
 from service.hub import Selection
-from service.long_poll import MAX_WAIT_SECONDS, new_events
+from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
 from service.openapi import event_stream, problems
 from service.streams import EventStream, run_frames, shared_frames
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
-After = Annotated[int, Query(ge=0, lt=2**53, description="Events beyond this number.")]
-LastSeen = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description="Stands for `after`.")]
-LastChange = Annotated[str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description="Stands for `after`.")]
+LAST_EVENT_ID = "The id of the last event that the client saw; replaces `after`. Browsers send it by themselves."
+After = Annotated[int, Query(ge=0, lt=2**53, description="Only events with a `seq` greater than this.")]
+LastSeq = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description=LAST_EVENT_ID)]
+LastChange = Annotated[str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description=LAST_EVENT_ID)]
 
 
 class EventPage(Model):
@@ -35,59 +36,65 @@ class EventPage(Model):
 
     data: tuple[Event, ...]
     has_more: bool
-    """Whether there are more by now."""
+    """Whether the log already has more events."""
     last_seq: int
-    """`after` of the next page."""
+    """The `seq` to pass as `after` for the next page."""
 
 
 @router.get("/runs/{run_id}/events", operation_id="get_run_events", response_model=EventPage,
-            responses={200: {"content": event_stream("Event"), "description": "A page, or a stream if asked for."},
-                       204: {"description": "The stream is over and was read to its end."},
+            responses={200: {"content": event_stream("Event"), "description": "A page, or a stream on request."},
+                       204: {"description": "The run is over and the client has seen all its events."},
                        **problems(404, 422, 503)})  # fmt: skip
 async def get_run_events(
     run_id: RunId,
-    parts: ServicesDep,
+    services: ServicesDep,
     accept: Accept = "",
-    last_seen: LastSeen = None,
+    last_seq: LastSeq = None,
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    wait: Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the next event.")] = 0,
+    wait: Annotated[
+        int, Query(ge=0, le=MAX_WAIT_SECONDS, description="If there are no events, wait these seconds for the next.")
+    ] = 0,
 ) -> EventPage | Response:
-    """With `Accept: text/event-stream` a stream from `after` (or `Last-Event-ID`) to the run's end; else a page."""
+    """Returns a page of events. With `Accept: text/event-stream`, returns a stream of all events after `after` (or
+    `Last-Event-ID`) until the run is over."""
     if "text/event-stream" in accept.lower():
-        return await stream(parts, run_id, after if last_seen is None else last_seen)
-    await parts.hub.ready()
-    events = await new_events(parts.hub, parts.store, run_id, after=after, limit=limit + 1, seconds=wait)
+        return await stream_events(services, run_id, after if last_seq is None else last_seq)
+    await services.hub.wait_until_ready()
+    events = await wait_for_events(services.hub, services.store, run_id, after=after, limit=limit + 1, seconds=wait)
     shown = tuple(events[:limit])
     return EventPage(data=shown, has_more=len(events) > limit, last_seq=shown[-1].seq if shown else after)
 
 
-async def stream(parts: Services, run_id: str, after: int) -> Response:
-    """The run's stream, unless the reader has all of it and nothing more will come."""
-    await parts.hub.ready()
-    record = await run_in_threadpool(parts.store.record, run_id)
+async def stream_events(services: Services, run_id: str, after: int) -> Response:
+    """The stream, or 204 if no event will ever follow, which stops browsers from reconnecting."""
+    await services.hub.wait_until_ready()
+    record = await run_in_threadpool(services.store.record, run_id)
     if record.is_over and after >= record.seq:
         return Response(status_code=204)
-    return EventStream(run_frames(parts.hub, parts.store, run_id, after))
+    return EventStream(run_frames(services.hub, services.store, run_id, after))
 
 
 @router.get("/events", operation_id="follow_runs", response_class=Response,
-            responses={200: {"content": event_stream("RunEvent"), "description": "A stream without an end."},
+            responses={200: {"content": event_stream("RunEvent"), "description": "A stream that does not end."},
                        **problems(404, 422, 503)})  # fmt: skip
 async def follow_runs(
-    parts: ServicesDep,
-    run: Annotated[list[str], Query(max_length=100, description="Run ids.")] = [],  # noqa: B006
+    services: ServicesDep,
+    run: Annotated[list[str], Query(max_length=100, description="Ids of runs.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     last_change: LastChange = None,
-    after: Annotated[str | None, Query(pattern=CHANGE_ID, description="An id of this stream.")] = None,
+    after: Annotated[
+        str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")
+    ] = None,
 ) -> EventStream:
-    """What happens to these runs, or to runs with these labels, from `after` (or `Last-Event-ID`; else now) on.
-    Ids are the change stream's: one resumes all runs."""
+    """Streams the events of these runs, or of all runs with these labels, after `after` (or `Last-Event-ID`), by
+    default from now on. One id resumes the stream for all runs."""
     if bool(run) == bool(label):
-        raise InvalidRequest(ErrorDetail(parameter="run", code="missing", message="either run=... or label=key:value"))
-    await parts.hub.ready()
-    await run_in_threadpool(parts.store.ping)
+        message = "pass either run=ID or label=key:value"
+        raise InvalidRequest(ErrorDetail(parameter="run", code="missing", message=message))
+    await services.hub.wait_until_ready()
+    await run_in_threadpool(services.store.ping)
     for run_id in run:
-        await run_in_threadpool(parts.store.head, run_id)
+        await run_in_threadpool(services.store.head, run_id)
     selection = Selection(runs=frozenset(run), labels=tuple(parse_labels(label).items()))
-    return EventStream(shared_frames(parts.hub, selection, last_change or after))
+    return EventStream(shared_frames(services.hub, selection, last_change or after))

@@ -1,4 +1,4 @@
-"""/v1/recipes: the language itself."""
+"""/v1/recipes: the recipe language."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ CACHE = "public, max-age=3600"
 
 @router.get("/schema", operation_id="get_recipe_schema")
 def get_recipe_schema(response: Response) -> dict[str, Any]:
-    """JSON Schema of a recipe in its canonical form; short forms are taken too."""
+    """Returns the JSON Schema of canonical recipes. POST also accepts short forms, which the schema does not show."""
     response.headers["Cache-Control"] = CACHE
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
 
 
 @router.get("/ingredients", operation_id="list_ingredients")
 def list_ingredients(response: Response) -> Ingredients:
-    """Every variant of every family, with fields, defaults and ranges."""
+    """Lists every variant of every family of ingredients, with fields, defaults and ranges."""
     response.headers["Cache-Control"] = CACHE
     return ingredients()

@@ -1,4 +1,4 @@
-"""Who works, what waits, whether the service is alive; where everything is."""
+"""Workers, the queue, the health of the service, and an index of the API."""
 
 from importlib.metadata import version
 from typing import Literal
@@ -15,38 +15,39 @@ from service.openapi import problems
 
 router = APIRouter(tags=["system"], dependencies=[Depends(refuse_unknown_parameters)])
 VERSION = version("bakehouse")
-LISTED = 100
+MAX_LISTED_RUNS = 100
 
 
 class Workers(Model):
-    """Workers that were heard of lately."""
+    """The workers that have reported lately."""
 
     data: tuple[Worker, ...]
 
 
-class WaitingRun(QueuePlace):
-    """A run that waits, and why."""
+class QueuedRun(QueuePlace):
+    """A run that waits for a worker, and why."""
 
     run_id: str
 
 
-class WaitingLine(Model):
-    """What waits for a worker, in the order in which it is taken."""
+class Queue(Model):
+    """Runs that wait for a worker, in the order in which workers take them."""
 
     name: str
     length: int
-    data: tuple[WaitingRun, ...]
-    """The first hundred."""
+    """Number of all runs that wait."""
+    data: tuple[QueuedRun, ...]
+    """The first hundred of them."""
 
 
 class Queues(Model):
-    """Everything that waits."""
+    """All queues."""
 
-    data: tuple[WaitingLine, ...]
+    data: tuple[Queue, ...]
 
 
 class Alive(Model):
-    """The process answers."""
+    """The process responds."""
 
     status: Literal["alive"] = "alive"
 
@@ -57,11 +58,11 @@ class Ready(Model):
     status: Literal["ready"] = "ready"
     version: str
     warnings: tuple[str, ...]
-    """What is wrong with Redis's settings: with these, what was accepted may be lost."""
+    """Settings of Redis with which accepted runs may be lost."""
 
 
 class Index(Model):
-    """Where everything is."""
+    """The entry points of the API."""
 
     name: str
     version: str
@@ -70,38 +71,38 @@ class Index(Model):
 
 @router.get("/", operation_id="index")
 async def index() -> Index:
-    """Where everything is."""
+    """Lists the entry points of the API."""
     names = ("docs", "openapi.json", "v1/runs", "v1/datasets", "v1/recipes/ingredients", "v1/workers", "v1/queues")
     return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: f"/{name}" for name in names})
 
 
 @router.get("/v1/workers", operation_id="list_workers", responses=problems(503))
-def list_workers(parts: ServicesDep) -> Workers:
-    """Who is there, on what device, doing what."""
-    return Workers(data=tuple(parts.store.workers()))
+def list_workers(services: ServicesDep) -> Workers:
+    """Lists the workers, their devices, and the run that each of them trains."""
+    return Workers(data=tuple(services.store.workers()))
 
 
 @router.get("/v1/queues", operation_id="list_queues", responses=problems(503))
-def list_queues(parts: ServicesDep) -> Queues:
-    """What waits and why."""
-    workers = len(parts.store.workers())
-    places = ((run_id, queue_place(rank, workers)) for rank, run_id in enumerate(parts.store.waiting(LISTED)))
-    data = tuple(WaitingRun(run_id=run_id, **dict(place)) for run_id, place in places)
-    return Queues(data=(WaitingLine(name=QUEUE, length=parts.store.claimable_count(), data=data),))
+def list_queues(services: ServicesDep) -> Queues:
+    """Lists the runs that wait for a worker, and why."""
+    workers = len(services.store.workers())
+    run_ids = services.store.waiting(MAX_LISTED_RUNS)
+    runs = tuple(QueuedRun(run_id=run_id, **dict(queue_place(rank, workers))) for rank, run_id in enumerate(run_ids))
+    return Queues(data=(Queue(name=QUEUE, length=services.store.claimable_count(), data=runs),))
 
 
 @router.get("/healthz/live", operation_id="is_alive")
 async def is_alive() -> Alive:
-    """Whether the process answers."""
+    """Shows that the process responds."""
     return Alive()
 
 
 @router.get("/healthz/ready", operation_id="is_ready", responses=problems(503))
-def is_ready(parts: ServicesDep) -> Ready:
-    """Whether runs can be accepted."""
-    warnings = tuple(parts.store.check_durability())
+def is_ready(services: ServicesDep) -> Ready:
+    """Shows whether runs can be accepted."""
+    warnings = tuple(services.store.check_durability())
     try:
-        parts.artifacts.check_writable()
+        services.artifacts.check_writable()
     except OSError as error:
-        raise NotReady("Files cannot be written.") from error
+        raise NotReady("The service cannot write files in BAKEHOUSE_HOME.") from error
     return Ready(version=VERSION, warnings=warnings)

@@ -75,7 +75,7 @@ def test_asking_and_what_the_state_forbids(client: Client, baker: Baker) -> None
     baker.cancel(run.id)
     assert run.refresh().is_over
     again = run.retry()
-    assert (again.record.origin, again.status) == (run.id, "queued")
+    assert (again.record.parent_run, again.status) == (run.id, "queued")
 
 
 def test_waiting_ends_with_the_run_or_with_patience(client: Client, baker: Baker) -> None:

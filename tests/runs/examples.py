@@ -1,15 +1,15 @@
-"""Runs, owners and receipts to test with."""
+"""Runs, owners and provenances to test with."""
 
 from bakehouse.advice.advice import Advice
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.commands import PublishCheckpoint
 from bakehouse.runs.record import Owner, new_run
-from bakehouse.runs.run import Best, Checkpoint, Receipt, Run
+from bakehouse.runs.run import Best, Checkpoint, Provenance, Run
 
 ADVICE = Advice(
     code="variance_shift", severity="warning", pointer="/dropout/0", message="Shifts.", source="Li 2019", patch=()
 )
-RECEIPT = Receipt(
+PROVENANCE = Provenance(
     recipe_sha256="0" * 64, dataset_fingerprint="sha256:0", weights_sha256=None, versions={"torch": "2.13.0"},
     device="cpu", threads=1, seed=0, exact=True, peak_memory_bytes=1, device_seconds=0.5,
 )  # fmt: skip

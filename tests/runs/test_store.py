@@ -47,7 +47,7 @@ from bakehouse.runs.record import Idempotency, Record
 from bakehouse.runs.run import Page, Worker
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
-from tests.runs.examples import ADVICE, RECEIPT, a_checkpoint, a_run, an_owner
+from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner
 
 KEYS = Keys()
 
@@ -229,7 +229,11 @@ def test_an_owner_that_was_replaced_changes_nothing(store: Store) -> None:
     store.command(run_id, Lost("worker", "first"))
     claimed(store, "second")
     before = store.record(run_id)
-    for command in (Renew("first"), LogEvents("first", (StepEntry(1, {}),)), Succeed("first", "epochs_done", RECEIPT)):
+    for command in (
+        Renew("first"),
+        LogEvents("first", (StepEntry(1, {}),)),
+        Succeed("first", "epochs_done", PROVENANCE),
+    ):
         with pytest.raises(OwnershipLost):
             store.commit(stale, command)
     assert store.record(run_id) == before
@@ -307,7 +311,7 @@ LIFE: tuple[Command, ...] = (
     Claim(an_owner("second"), 10_000),
     Release("second"),
     Claim(an_owner("third"), 10_000),
-    Succeed("third", "epochs_done", RECEIPT),
+    Succeed("third", "epochs_done", PROVENANCE),
 )
 
 
@@ -341,7 +345,7 @@ commands: st.SearchStrategy[Command] = st.sampled_from(
         Lost(nonce="second"),
         LogEvents("first", (StepEntry(3, {"loss": float("nan")}),)), a_checkpoint(1), a_checkpoint(2), Ask("pause"),
         Ask("stop"), Ask("cancel"), Pause("first"), Cancel("first"), Resume(), Rename("b", {"ü:=": "y"}), Forget(),
-        Succeed("second", "early_stopped", RECEIPT),
+        Succeed("second", "early_stopped", PROVENANCE),
     ]
 )  # fmt: skip
 

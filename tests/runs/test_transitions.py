@@ -33,7 +33,7 @@ from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import NewEvent, Record
 from bakehouse.runs.run import TERMINAL, Checkpoint, Failure, Progress, Request, Run, Status
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, MAX_ATTEMPTS_WITHOUT_PROGRESS, reduce, submit
-from tests.runs.examples import ADVICE, RECEIPT, a_checkpoint, a_run, an_owner
+from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner
 
 NOW = 1_790_000_000_000
 LEASE_MS = 10_000
@@ -50,7 +50,7 @@ entries = st.lists(
     ),
     max_size=4,
 ).map(tuple)
-reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget", "stopped_by_user"])
+reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user"])
 going: st.SearchStrategy[Command] = st.one_of(
     st.builds(Claim, nonces.map(an_owner), st.just(LEASE_MS)),
     st.builds(Ask, st.just("pause")),
@@ -68,7 +68,7 @@ going: st.SearchStrategy[Command] = st.one_of(
 )
 ending: st.SearchStrategy[Command] = st.one_of(
     st.builds(Ask, st.sampled_from(["stop", "cancel"])),
-    st.builds(Succeed, nonces, reasons, st.just(RECEIPT)),
+    st.builds(Succeed, nonces, reasons, st.just(PROVENANCE)),
     st.builds(Fail, nonces, st.just(FAILURE)),
     st.builds(Cancel, nonces),
 )
@@ -102,7 +102,7 @@ def paused() -> Record:
 def over(status: Status) -> Record:
     match status:
         case "succeeded":
-            return after(running(), Succeed("first", "epochs_done", RECEIPT))
+            return after(running(), Succeed("first", "epochs_done", PROVENANCE))
         case "failed":
             return after(running(), Fail("first", FAILURE))
         case _:
@@ -247,7 +247,7 @@ def test_what_is_asked_for(record: Record, request_: Request, status: Status, pe
         (paused(), Claim(an_owner("second"), LEASE_MS)),
         (running(), Pause("first")),
         (running(), Cancel("first")),
-        (after(running(), Ask("cancel")), Succeed("first", "epochs_done", RECEIPT)),
+        (after(running(), Ask("cancel")), Succeed("first", "epochs_done", PROVENANCE)),
     ],
 )
 def test_what_the_state_forbids(record: Record, command: Command) -> None:
@@ -268,7 +268,7 @@ def test_a_resumed_run_waits_and_a_withdrawn_pause_does_not_happen() -> None:
 def test_a_request_stays_with_a_lost_run_and_the_next_owner_honours_it() -> None:
     lost = after(running(), Ask("stop"), Lost(nonce="first"))
     assert (lost.status, lost.request, lost.reason) == ("queued", "stop", "worker_lost")
-    stopped = after(lost, Claim(an_owner("second"), LEASE_MS), Succeed("second", "stopped_by_user", RECEIPT))
+    stopped = after(lost, Claim(an_owner("second"), LEASE_MS), Succeed("second", "stopped_by_user", PROVENANCE))
     assert (stopped.status, stopped.request, stopped.attempt) == ("succeeded", None, 2)
 
 
@@ -305,11 +305,11 @@ def test_progress_and_preemption_spare_the_budget() -> None:
 
 def test_an_owner_may_say_again_that_it_gave_the_run_away() -> None:
     ended = over("succeeded")
-    assert reduce(ended, Succeed("first", "epochs_done", RECEIPT), NOW) == (ended, [])
+    assert reduce(ended, Succeed("first", "epochs_done", PROVENANCE), NOW) == (ended, [])
     with pytest.raises(OwnershipLost):
         reduce(ended, Renew("first"), NOW)
     with pytest.raises(OwnershipLost):
-        reduce(ended, Succeed("second", "epochs_done", RECEIPT), NOW)
+        reduce(ended, Succeed("second", "epochs_done", PROVENANCE), NOW)
 
 
 def test_what_is_logged_already_is_dropped() -> None:
@@ -366,10 +366,10 @@ def test_the_last_checkpoint_may_be_the_best_too() -> None:
 def test_seconds_count_all_attempts_but_not_the_waiting() -> None:
     record = after(running(), Release("first"), now=NOW + 2_000)
     again = after(record, Claim(an_owner("second"), LEASE_MS), now=NOW + 9_000)
-    assert again.public(NOW + 10_500).seconds == 3.5
+    assert again.public(NOW + 10_500).running_seconds == 3.5
     # A dead owner counts until its lease was over at the latest.
     lost = after(again, Lost(), now=NOW + 60_000)
-    assert lost.seconds == 12.0
+    assert lost.running_seconds == 12.0
     assert [item.status for item in lost.transitions] == ["queued", "running", "queued", "running", "queued"]
 
 

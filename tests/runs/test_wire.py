@@ -9,7 +9,7 @@ from redis import Redis
 
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.commands import Ask, Claim, LogEvents, Rename, StepEntry
-from bakehouse.runs.errors import IllegalTransition, RunNeeded, RunNotFound, SourceGone
+from bakehouse.runs.errors import IllegalTransition, RunHasDependants, RunNotFound, SourceRunDeleted
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import new_run
 from bakehouse.runs.run import Run
@@ -95,12 +95,12 @@ def test_a_run_names_each_run_that_it_builds_on_once(store: Store) -> None:
 def test_a_source_stays_until_all_that_build_on_it_are_gone(store: Store, redis: Redis) -> None:
     source = over(store, a_run())
     first, second = over(store, built_on(source)), over(store, built_on(source))
-    with pytest.raises(RunNeeded) as needed:
+    with pytest.raises(RunHasDependants) as needed:
         store.delete(source)
     assert needed.value.dependants == (first, second)
     assert first in str(needed.value)
     store.delete(first)
-    with pytest.raises(RunNeeded) as needed:
+    with pytest.raises(RunHasDependants) as needed:
         store.delete(source)
     assert needed.value.dependants == (second,)
     store.command(second, Rename("b", {}))
@@ -114,7 +114,7 @@ def test_nothing_is_built_on_a_run_that_was_deleted_meanwhile(store: Store, redi
     store.delete(gone)
     before = set(redis.keys())
     run = built_on(kept, gone)
-    with pytest.raises(SourceGone, match=gone):
+    with pytest.raises(SourceRunDeleted, match=gone):
         store.create(run)
     assert set(redis.keys()) == before
     with pytest.raises(RunNotFound):
@@ -133,7 +133,7 @@ def test_many_dependants_are_counted(store: Store) -> None:
     source = over(store, a_run())
     for _ in range(8):
         store.create(built_on(source))
-    with pytest.raises(RunNeeded, match="and 3 more") as needed:
+    with pytest.raises(RunHasDependants, match="and 3 more") as needed:
         store.delete(source)
     assert len(needed.value.dependants) == 8
 
@@ -142,13 +142,13 @@ def test_deleted_and_built_on_at_once_one_of_them_is_refused(store: Store) -> No
     def build(source: str) -> bool:
         try:
             return bool(store.create(built_on(source)))
-        except SourceGone:
+        except SourceRunDeleted:
             return False
 
     def delete(source: str) -> bool:
         try:
             store.delete(source)
-        except RunNeeded:
+        except RunHasDependants:
             return False
         return True
 

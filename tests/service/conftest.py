@@ -1,4 +1,4 @@
-"""A service in a process of its own, and a hand that drives its runs."""
+"""Fixtures: a service in its own process, a client, and a fake worker."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from redis import Redis
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.store import Store, connect
-from tests.service.owner import Oven
+from tests.service.fake_worker import FakeWorker
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,9 @@ def start_service(redis_url: str, home: Path, **settings: str) -> tuple[subproce
         process = subprocess.Popen(
             [sys.executable, "-m", "service"], cwd=ROOT, env={**environment, **settings}, stdout=output, stderr=output
         )
-    for _ in range(400):
+    # A start takes a second, and many on a machine whose cores are busy.
+    give_up_at = time.monotonic() + 60
+    while time.monotonic() < give_up_at:
         lines = log.read_text().splitlines()
         running = [line for line in lines if "Uvicorn running on " in line]
         if running:
@@ -68,7 +70,7 @@ def api(address: str, redis_server: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def oven(redis_server: str, home: Path) -> Iterator[Oven]:
+def worker(redis_server: str, home: Path) -> Iterator[FakeWorker]:
     redis = connect(redis_server, patient=False)
-    yield Oven(Store(redis), Artifacts(home / "artifacts"))
+    yield FakeWorker(Store(redis), Artifacts(home / "artifacts"))
     redis.close()

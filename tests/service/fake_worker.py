@@ -1,29 +1,29 @@
-"""What a worker would do, by hand and without torch."""
+"""A worker without torch: each method writes what a worker would write at that moment."""
 
 from dataclasses import dataclass
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import EpochEntry, LogEvents, PublishCheckpoint, StepEntry, Succeed
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Best, Checkpoint, Receipt
+from bakehouse.runs.run import Best, Checkpoint, Provenance
 from bakehouse.runs.store import Store
 
 RECIPE = {"dataset": "iris", "architecture": "linear", "epochs": 3}
-RECEIPT = Receipt(
+PROVENANCE = Provenance(
     recipe_sha256="0" * 64, dataset_fingerprint="sha256:0", weights_sha256=None, versions={"torch": "2"},
     device="cpu", threads=1, seed=0, exact=True, peak_memory_bytes=1, device_seconds=0.5,
 )  # fmt: skip
 
 
 @dataclass
-class Oven:
-    """Drives runs through the record."""
+class FakeWorker:
+    """Writes records, events and checkpoints of runs."""
 
     store: Store
     artifacts: Artifacts
 
     def claim(self, run_id: str) -> None:
-        """This run, whatever else waits."""
+        """Claims this run, whichever else waits."""
         owner = Owner(nonce=run_id, host="here", boot_id="boot", pid=7, start_time=1)
         claimed = self.store.claim(owner, fits=lambda record: record.id == run_id)
         assert claimed is not None
@@ -44,10 +44,10 @@ class Oven:
         return new
 
     def succeed(self, run_id: str) -> None:
-        self.store.command(run_id, Succeed(run_id, "epochs_done", RECEIPT))
+        self.store.command(run_id, Succeed(run_id, "epochs_done", PROVENANCE))
 
-    def bake(self, run_id: str, epochs: int = 3) -> None:
-        """A whole run."""
+    def train(self, run_id: str, epochs: int = 3) -> None:
+        """A whole run that succeeds."""
         self.claim(run_id)
         for epoch in range(1, epochs + 1):
             self.epoch(run_id, epoch)

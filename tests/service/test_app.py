@@ -1,4 +1,4 @@
-"""What holds on every route: errors, headers, limits, the description."""
+"""Behaviour of all routes: problems, headers, limits, the OpenAPI document."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.service.conftest import ROOT, end, start_service
-from tests.service.owner import RECIPE
+from tests.service.fake_worker import RECIPE
 
 JSON = {"content-type": "application/json"}
 
@@ -42,18 +42,18 @@ def test_the_service_imports_no_torch() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_what_is_not_json_is_400(api: httpx.Client, method: str, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_400(api: httpx.Client, method: str, body: bytes) -> None:
     path = "/v1/runs" if method == "POST" else "/v1/runs/run_222222222222"
     document = problem(api.request(method, path, content=body, headers=JSON), 400)
     assert document["type"] == "urn:bakehouse:problem:malformed_json"
 
 
 @pytest.mark.parametrize("body", ["null", "[]", '"digits"', "1", "true", '{"dataset": {"id": "\\u0000"}}', "{}"])
-def test_json_that_is_no_recipe_is_422(api: httpx.Client, body: str) -> None:
+def test_json_that_is_not_a_recipe_is_422(api: httpx.Client, body: str) -> None:
     assert problem(api.post("/v1/runs", content=body, headers=JSON), 422)["errors"]
 
 
-def test_problems_point_into_what_was_posted(api: httpx.Client) -> None:
+def test_problems_point_into_the_posted_document(api: httpx.Client) -> None:
     recipe = {"dataset": "digitz", "architecture": "mpl", "norm": {"type": "batch_norm", "epss": 1}, "dropout": 2}
     errors = problem(api.post("/v1/runs", json=recipe), 422)["errors"]
     assert isinstance(errors, list)
@@ -67,7 +67,7 @@ def test_problems_point_into_what_was_posted(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_only_json_is_taken(api: httpx.Client, kind: str) -> None:
+def test_a_body_that_is_not_json_by_its_content_type_is_415(api: httpx.Client, kind: str) -> None:
     problem(api.post("/v1/runs", content=json.dumps(RECIPE), headers={"content-type": kind}), 415)
 
 
@@ -102,7 +102,7 @@ def test_every_failure_is_a_problem(api: httpx.Client, method: str, path: str, s
     assert ("errors" in document) == (status == 422)
 
 
-def test_every_answer_has_safe_headers_and_an_id(api: httpx.Client) -> None:
+def test_every_response_has_security_headers_and_an_id(api: httpx.Client) -> None:
     for path in ("/", "/docs", "/docs/start.js", "/v1/runs", "/nope", "/openapi.json", "/healthz/live"):
         headers = api.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -115,21 +115,22 @@ def test_every_answer_has_safe_headers_and_an_id(api: httpx.Client) -> None:
     assert api.get("/", headers={"x-request-id": "<b>"}).headers["x-request-id"] != "<b>"
 
 
-def test_pages_of_other_sites_change_nothing(api: httpx.Client) -> None:
+def test_a_request_from_another_site_changes_nothing(api: httpx.Client) -> None:
     for site, status in [("cross-site", 403), ("same-site", 403), ("same-origin", 201), ("none", 201)]:
         answer = api.post("/v1/runs", json=RECIPE, headers={"Sec-Fetch-Site": site})
         assert answer.status_code == status
+        assert status == 201 or answer.json()["type"] == "urn:bakehouse:problem:cross_site_request"
     assert api.get("/v1/runs", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 
-def test_the_documentation_needs_no_other_host(api: httpx.Client) -> None:
+def test_the_documentation_page_loads_nothing_from_another_host(api: httpx.Client) -> None:
     page = api.get("/docs").text
     assert "//" not in page.replace("<!doctype html>", "")
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js", "favicon-32x32.png"):
         assert api.get(f"/docs/{name}").status_code == 200
 
 
-def test_the_description_names_every_failure_and_the_recipe(api: httpx.Client) -> None:
+def test_the_openapi_document_lists_every_failure_and_the_recipe(api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     operations = [each for path in document["paths"].values() for each in path.values()]
     ids = [operation["operationId"] for operation in operations]
@@ -147,7 +148,7 @@ def test_the_description_names_every_failure_and_the_recipe(api: httpx.Client) -
     assert references <= schemas.keys()
 
 
-def test_without_redis_nothing_is_accepted_and_the_service_stays(tmp_path: Path) -> None:
+def test_without_redis_the_service_runs_and_accepts_nothing(tmp_path: Path) -> None:
     process, address = start_service(f"unix://{tmp_path}/nothing.sock", tmp_path)
     try:
         with httpx.Client(base_url=address, trust_env=False, timeout=10) as client:
@@ -169,7 +170,7 @@ def test_without_redis_nothing_is_accepted_and_the_service_stays(tmp_path: Path)
         ({"BAKEHOUSE_PORT": "many"}, "port"),
     ],
 )
-def test_it_refuses_to_start_unsafe_or_blind(settings: dict[str, str], words: str) -> None:
+def test_the_service_does_not_start_with_a_wrong_or_unsafe_setting(settings: dict[str, str], words: str) -> None:
     environment = {"PATH": "/usr/bin", "BAKEHOUSE_REDIS_URL": "redis://127.0.0.1:1", **settings}
     environment = {name: value for name, value in environment.items() if value}
     ended = subprocess.run(
@@ -187,13 +188,13 @@ def test_it_refuses_to_start_unsafe_or_blind(settings: dict[str, str], words: st
         '{"dataset": "iris", "architecture": "linear", "regularizer": [' + ",".join(["{}"] * 300_000) + "]}",
         '{"regularizer": [' + ",".join(["1"] * 10_001) + "]}",
     ],
-    ids=["a key twice", "empty objects", "numbers"],
+    ids=["a duplicate key", "empty objects", "numbers"],
 )
-def test_a_body_within_the_limit_keeps_nobody_busy(api: httpx.Client, body: str) -> None:
+def test_a_costly_body_within_the_size_limit_is_refused(api: httpx.Client, body: str) -> None:
     problem(api.post("/v1/runs", content=body, headers=JSON), 400)
 
 
-def test_of_very_many_problems_some_are_told(api: httpx.Client) -> None:
+def test_at_most_a_hundred_problems_are_listed(api: httpx.Client) -> None:
     recipe = {**RECIPE, "regularizer": [{}] * 4000, **{f"field{number}": 1 for number in range(4000)}}
     errors = problem(api.post("/v1/runs", json=recipe), 422)["errors"]
     assert isinstance(errors, list)
@@ -217,7 +218,7 @@ def test_compressed_bodies_are_415(api: httpx.Client) -> None:
         ("/healthz/live", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(api: httpx.Client, path: str, methods: str) -> None:
+def test_a_wrong_method_is_405_with_the_allowed_ones(api: httpx.Client, path: str, methods: str) -> None:
     for method in ("PUT", "OPTIONS", "TRACE"):
         answer = api.request(method, path)
         problem(answer, 405)
@@ -244,44 +245,53 @@ def test_head_is_get_without_a_body(api: httpx.Client) -> None:
         ("after=run_222222222222", "after"),
     ],
 )
-def test_what_a_query_cannot_mean_is_422(api: httpx.Client, query: str, parameter: str) -> None:
+def test_a_query_that_contradicts_itself_or_names_no_run_is_422(api: httpx.Client, query: str, parameter: str) -> None:
     errors = problem(api.get(f"/v1/runs?{query}"), 422)["errors"]
     assert isinstance(errors, list)
     assert errors[0]["parameter"] == parameter
 
 
-def say(address: str, said: bytes) -> socket.socket:
-    place = urlsplit(address)
-    connection = socket.create_connection((place.hostname, place.port), timeout=30)
-    connection.sendall(said)
+def connect_and_send(address: str, sent: bytes) -> socket.socket:
+    url = urlsplit(address)
+    connection = socket.create_connection((url.hostname, url.port), timeout=30)
+    connection.sendall(sent)
     return connection
 
 
-def answer_of(connection: socket.socket) -> bytes:
-    """All that comes until the service ends the connection."""
+def receive_all(connection: socket.socket) -> bytes:
+    """Everything until the service closes the connection."""
     with connection:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("sent", "status", "name"),
     [
-        (b"BREW / HTTP/1.1\r\nhost: x\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 70_000, 431),
+        (b"BREW / HTTP/1.1\r\nhost: x\r\n\r\n", 400, "malformed_request"),
+        (
+            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+            400,
+            "malformed_request",
+        ),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 70_000, 431, "headers_too_large"),
     ],
 )
-def test_what_is_no_request_is_a_problem_and_ends_the_connection(address: str, said: bytes, status: int) -> None:
-    head, _, body = answer_of(say(address, said)).partition(b"\r\n\r\n")
+def test_a_malformed_or_too_large_request_is_a_problem_and_closes_the_connection(
+    address: str, sent: bytes, status: int, name: str
+) -> None:
+    head, _, body = receive_all(connect_and_send(address, sent)).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"content-type: application/problem+json" in head
-    assert json.loads(body)["status"] == status
+    problem = json.loads(body)
+    assert (problem["status"], problem["type"]) == (status, f"urn:bakehouse:problem:{name}")
 
 
-def test_a_request_that_does_not_come_holds_no_connection(address: str) -> None:
+def test_a_connection_without_a_complete_request_is_closed(address: str) -> None:
     whole, half = b"GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /healthz/live HTTP/1.1\r\nx-slow: "
-    silent, slow, kept = (say(address, said) for said in (b"", half, whole + half))
-    assert answer_of(silent).startswith(b"HTTP/1.1 408 ")
-    assert answer_of(slow).startswith(b"HTTP/1.1 408 ")
-    got = answer_of(kept)
+    silent, slow, reused = (connect_and_send(address, sent) for sent in (b"", half, whole + half))
+    for connection in (silent, slow):
+        response = receive_all(connection)
+        assert response.startswith(b"HTTP/1.1 408 ")
+        assert b"urn:bakehouse:problem:request_timeout" in response
+    got = receive_all(reused)
     assert (got.count(b"HTTP/1.1 200 "), got.count(b"HTTP/1.1 408 ")) == (1, 1)

@@ -1,4 +1,4 @@
-"""Downloads: whole, in parts, resumed, verified."""
+"""Downloads: whole, by range, resumed, verified by digest."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ import random
 import httpx
 import pytest
 
-from tests.service.owner import Oven
+from tests.service.fake_worker import FakeWorker
 from tests.service.test_runs import create
 
 WEIGHTS = random.Random(0).randbytes(3_000_000)
@@ -15,15 +15,15 @@ SIZE = len(WEIGHTS)
 
 
 @pytest.fixture
-def file(api: httpx.Client, oven: Oven) -> str:
+def file(api: httpx.Client, worker: FakeWorker) -> str:
     """The address of a best checkpoint."""
     run = create(api)
-    oven.claim(run)
-    oven.checkpoint(run, 2, WEIGHTS)
+    worker.claim(run)
+    worker.checkpoint(run, 2, WEIGHTS)
     return f"/v1/runs/{run}/checkpoints/2/model.safetensors"
 
 
-def test_roles_lead_to_epochs(api: httpx.Client, file: str) -> None:
+def test_roles_redirect_to_epochs(api: httpx.Client, file: str) -> None:
     folder = file.removesuffix("/2/model.safetensors")
     (listed,) = api.get(folder).json()["data"]
     assert (listed["epoch"], listed["roles"], listed["bytes"]) == (2, ["best"], SIZE)
@@ -36,7 +36,7 @@ def test_roles_lead_to_epochs(api: httpx.Client, file: str) -> None:
         assert api.get(f"{folder}/{absent}/model.safetensors").status_code == 404
 
 
-def test_the_whole_file_says_what_it_is(api: httpx.Client, file: str) -> None:
+def test_a_whole_download_has_size_digest_and_etag(api: httpx.Client, file: str) -> None:
     sha256 = hashlib.sha256(WEIGHTS)
     for answer in (api.get(file), api.head(file)):
         assert answer.status_code == 200
@@ -58,7 +58,7 @@ def test_the_whole_file_says_what_it_is(api: httpx.Client, file: str) -> None:
         ("bytes=1000000-2500000", 1_000_000, 2_500_000), ("Bytes= 5-9", 5, 9), ("bytes=7-" + "9" * 40, 7, SIZE - 1),
     ],
 )  # fmt: skip
-def test_one_range_is_a_part(api: httpx.Client, file: str, asked: str, first: int, last: int) -> None:
+def test_one_range_returns_these_bytes(api: httpx.Client, file: str, asked: str, first: int, last: int) -> None:
     answer = api.get(file, headers={"Range": asked})
     assert answer.status_code == 206
     assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
@@ -67,42 +67,44 @@ def test_one_range_is_a_part(api: httpx.Client, file: str, asked: str, first: in
 
 
 @pytest.mark.parametrize("asked", ["bytes=9-5", "bytes=-", "items=0-1", "bytes=0-1,5-6", "bytes", "bytes=a-b"])
-def test_ranges_that_mean_nothing_are_ignored(api: httpx.Client, file: str, asked: str) -> None:
+def test_malformed_and_multiple_ranges_are_ignored(api: httpx.Client, file: str, asked: str) -> None:
     answer = api.get(file, headers={"Range": asked})
     assert (answer.status_code, len(answer.content)) == (200, SIZE)
 
 
 @pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=99999999999-", "bytes=-0", "bytes=" + "9" * 40 + "-"])
-def test_beyond_the_end_is_416(api: httpx.Client, file: str, asked: str) -> None:
+def test_a_range_after_the_end_is_416(api: httpx.Client, file: str, asked: str) -> None:
     answer = api.get(file, headers={"Range": asked})
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{SIZE}")
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_if_range_gives_the_whole_of_another_file(api: httpx.Client, file: str) -> None:
+def test_if_range_with_another_etag_returns_the_whole_file(api: httpx.Client, file: str) -> None:
     tag = api.head(file).headers["etag"]
     assert api.get(file, headers={"Range": "bytes=5-", "If-Range": tag}).status_code == 206
     for other in ('"sha256-0"', f"W/{tag}", "Sat, 31 Jan 2026 12:00:00 GMT"):
         assert api.get(file, headers={"Range": "bytes=5-", "If-Range": other}).status_code == 200
 
 
-def test_if_match_takes_this_file_alone(api: httpx.Client, file: str) -> None:
+def test_if_match_accepts_only_the_etag_of_this_file(api: httpx.Client, file: str) -> None:
     tag = api.head(file).headers["etag"]
     for given, status in [(tag, 200), (f'"x", {tag}', 200), ("*", 200), ('"x"', 412), (f"W/{tag}", 412)]:
         for method in ("GET", "HEAD"):
             assert api.request(method, file, headers={"If-Match": given}).status_code == status
+    refused = api.get(file, headers={"If-Match": '"x"'}).json()
+    assert refused["type"] == "urn:bakehouse:problem:precondition_failed"
 
 
-def test_a_run_may_be_deleted_under_a_download(api: httpx.Client, oven: Oven, file: str) -> None:
+def test_a_download_survives_the_deletion_of_its_run(api: httpx.Client, worker: FakeWorker, file: str) -> None:
     run = file.split("/")[3]
-    oven.succeed(run)
+    worker.succeed(run)
     with api.stream("GET", file) as answer:
         assert api.delete(f"/v1/runs/{run}").json()["bytes_freed"] >= SIZE
         assert answer.read() == WEIGHTS
     assert api.get(file).status_code == 404
 
 
-def test_a_download_with_cuts_is_the_file(api: httpx.Client, file: str) -> None:
+def test_an_interrupted_download_resumes_to_the_same_bytes(api: httpx.Client, file: str) -> None:
     cuts, got = random.Random(1), b""
     while len(got) < SIZE:
         with api.stream("GET", file, headers={"Range": f"bytes={len(got)}-"}) as answer:
@@ -113,6 +115,6 @@ def test_a_download_with_cuts_is_the_file(api: httpx.Client, file: str) -> None:
     assert got == WEIGHTS
 
 
-def test_a_file_that_is_gone_is_404(api: httpx.Client, oven: Oven, file: str) -> None:
-    oven.artifacts.delete_run(file.split("/")[3])
+def test_a_deleted_file_is_404(api: httpx.Client, worker: FakeWorker, file: str) -> None:
+    worker.artifacts.delete_run(file.split("/")[3])
     assert api.get(file).status_code == 404

@@ -1,4 +1,4 @@
-"""The documentation as a browser shows it."""
+"""The documentation page in a browser."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-# The sandbox needs rights that containers rarely have; the rest keeps the browser's own calls home out of the way.
+# The sandbox needs rights that containers rarely have; the other flags stop the browser's own requests.
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
@@ -16,7 +16,9 @@ FLAGS = [
 ]  # fmt: skip
 
 
-def test_the_page_shows_every_operation_within_its_policy(api: httpx.Client, tmp_path: Path) -> None:
+def test_the_page_shows_every_operation_and_obeys_its_content_security_policy(
+    api: httpx.Client, tmp_path: Path
+) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium")
@@ -25,5 +27,5 @@ def test_the_page_shows_every_operation_within_its_policy(api: httpx.Client, tmp
     described = api.get("/openapi.json").json()["paths"].values()
     operations = [operation["operationId"] for path in described for operation in path.values()]
     assert [name for name in operations if f'{name}"' not in shown.stdout] == []
-    # Whatever another host is asked for, the policy refuses, and the console says so.
+    # The browser logs a console message for each request that the policy forbids.
     assert "CONSOLE" not in shown.stderr

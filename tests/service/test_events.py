@@ -1,4 +1,4 @@
-"""Streams: every event once, in order, whatever is cut."""
+"""Streams: every event once and in order, also when connections break."""
 
 import random
 import shutil
@@ -21,7 +21,7 @@ from bakehouse.runs.store import Store, connect
 from tests.conftest import FLAGS
 from tests.conftest import wait_for as wait_for_redis
 from tests.service.conftest import end, start_service
-from tests.service.owner import RECIPE, Oven
+from tests.service.fake_worker import RECIPE, FakeWorker
 from tests.service.test_runs import create
 
 STREAM = {"accept": "text/event-stream"}
@@ -36,7 +36,7 @@ def follow(api: httpx.Client, path: str, last_id: str | None = None) -> Iterator
 
 
 def follow_with_cuts(api: httpx.Client, path: str, cuts: random.Random) -> list[ServerSentEvent]:
-    """As a reader that loses its connection all the time, until the stream's end."""
+    """Reads the whole stream as a client whose connection breaks often."""
     got: list[ServerSentEvent] = []
     while not got or got[-1].event != "end":
         for event in follow(api, path, got[-1].id if got else None):
@@ -46,13 +46,13 @@ def follow_with_cuts(api: httpx.Client, path: str, cuts: random.Random) -> list[
     return got
 
 
-def test_a_run_that_is_over_is_replayed_and_then_204(api: httpx.Client, oven: Oven) -> None:
+def test_a_run_that_is_over_is_replayed_and_then_204(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.bake(run)
-    head = oven.store.head(run)
+    worker.train(run)
+    head = worker.store.head(run)
     events = list(follow(api, f"/v1/runs/{run}/events"))
     assert [event.event for event in events[-5:]] == ["epoch", "epoch", "epoch", "state", "end"]
-    assert [event.json() for event in events] == [event.model_dump() for event in oven.store.events(run)]
+    assert [event.json() for event in events] == [event.model_dump() for event in worker.store.events(run)]
     assert [int(event.id) for event in events] == list(range(1, head + 1))
     rest = follow(api, f"/v1/runs/{run}/events?after={head - 2}")
     assert [int(event.id) for event in rest] == [head - 1, head]
@@ -62,27 +62,27 @@ def test_a_run_that_is_over_is_replayed_and_then_204(api: httpx.Client, oven: Ov
 
 
 @pytest.mark.parametrize("seen", ["garbage", "-1", "1.5", "1e2", "", "9" * 20])
-def test_an_id_that_no_event_has_is_422(api: httpx.Client, oven: Oven, seen: str) -> None:
+def test_a_malformed_last_event_id_is_422(api: httpx.Client, worker: FakeWorker, seen: str) -> None:
     run = create(api)
     answer = api.get(f"/v1/runs/{run}/events", headers={**STREAM, "Last-Event-ID": seen})
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "Last-Event-ID")
 
 
-def test_an_id_that_was_lost_starts_from_the_snapshot(api: httpx.Client, oven: Oven) -> None:
+def test_an_unknown_last_event_id_resets_the_stream_to_the_snapshot(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.claim(run)
-    head = oven.store.head(run)
+    worker.claim(run)
+    head = worker.store.head(run)
     stream = follow(api, f"/v1/runs/{run}/events", str(head + 7))
     first = next(stream)
     assert (first.event, first.id, first.json()) == ("reset", str(head), {"snapshot": f"/v1/runs/{run}"})
-    oven.epoch(run, 1)
+    worker.epoch(run, 1)
     assert int(next(stream).id) == head + 1
     stream.close()  # type: ignore[attr-defined]
 
 
-def test_what_a_stream_says_of_itself(api: httpx.Client, oven: Oven) -> None:
+def test_a_stream_has_the_headers_and_frames_of_server_sent_events(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.bake(run)
+    worker.train(run)
     answer = api.get(f"/v1/runs/{run}/events", headers={"accept": "Text/Event-Stream"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-store", "no")
@@ -93,42 +93,42 @@ def test_what_a_stream_says_of_itself(api: httpx.Client, oven: Oven) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_event_is_lost_or_repeated_under_cuts(api: httpx.Client, oven: Oven, seed: int) -> None:
+def test_a_client_that_reconnects_gets_every_event_once(api: httpx.Client, worker: FakeWorker, seed: int) -> None:
     run, pace = create(api), random.Random(seed)
 
-    def bake() -> None:
-        oven.claim(run)
+    def train() -> None:
+        worker.claim(run)
         for epoch in range(1, 41):
-            oven.steps(run, 10 * epoch, 10 * epoch + pace.randrange(5))
-            oven.epoch(run, epoch)
+            worker.steps(run, 10 * epoch, 10 * epoch + pace.randrange(5))
+            worker.epoch(run, epoch)
             time.sleep(pace.choice([0, 0, 0.01, 0.03]))
-        oven.succeed(run)
+        worker.succeed(run)
 
-    baker = threading.Thread(target=bake)
-    baker.start()
+    trainer = threading.Thread(target=train)
+    trainer.start()
     got = follow_with_cuts(api, f"/v1/runs/{run}/events", random.Random(seed))
-    baker.join()
-    assert [int(event.id) for event in got] == list(range(1, oven.store.head(run) + 1))
+    trainer.join()
+    assert [int(event.id) for event in got] == list(range(1, worker.store.head(run) + 1))
     assert [event.json()["data"]["epoch"] for event in got if event.event == "epoch"] == list(range(1, 41))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_one_stream_of_many_runs_resumes_them_all(api: httpx.Client, oven: Oven, seed: int) -> None:
-    start = start_of(api, oven)
+def test_one_stream_of_many_runs_resumes_them_all(api: httpx.Client, worker: FakeWorker, seed: int) -> None:
+    start = current_position(api, worker)
     runs = [create(api, seed=number, labels={"class": "a"}) for number in range(3)]
     other = create(api, labels={"class": "b"})
 
-    def bake() -> None:
+    def train() -> None:
         for run in [*runs, other]:
-            oven.claim(run)
+            worker.claim(run)
         for epoch in range(1, 16):
             for run in [*runs, other]:
-                oven.epoch(run, epoch)
+                worker.epoch(run, epoch)
         for run in [*runs, other]:
-            oven.succeed(run)
+            worker.succeed(run)
 
-    baker, cuts = threading.Thread(target=bake), random.Random(seed)
-    baker.start()
+    trainer, cuts = threading.Thread(target=train), random.Random(seed)
+    trainer.start()
     query = "label=class:a" if seed % 2 else "&".join(f"run={run}" for run in runs)
     got: list[ServerSentEvent] = []
     while sum(event.event == "end" for event in got) < 3:
@@ -136,59 +136,61 @@ def test_one_stream_of_many_runs_resumes_them_all(api: httpx.Client, oven: Oven,
             got.append(event)
             if cuts.random() < 0.1 or sum(event.event == "end" for event in got) == 3:
                 break
-    baker.join()
+    trainer.join()
     for run in runs:
         seen = [event.json()["seq"] for event in got if event.json()["run_id"] == run]
-        assert seen == list(range(1, oven.store.head(run) + 1))
+        assert seen == list(range(1, worker.store.head(run) + 1))
     assert {event.json()["run_id"] for event in got} == set(runs)
 
 
-def start_of(api: httpx.Client, oven: Oven) -> str:
-    """A place in the change stream before anything that the test does."""
+def current_position(api: httpx.Client, worker: FakeWorker) -> str:
+    """The position in the change stream before the test changes anything."""
     create(api)
-    return oven.store.last_change()
+    return worker.store.last_change()
 
 
-def test_lost_history_is_said_once(api: httpx.Client, oven: Oven, redis_server: str) -> None:
-    start = start_of(api, oven)
+def test_a_trimmed_change_stream_resets_the_stream_once(
+    api: httpx.Client, worker: FakeWorker, redis_server: str
+) -> None:
+    start = current_position(api, worker)
     run = create(api)
-    oven.bake(run)
+    worker.train(run)
     with Redis.from_url(redis_server) as redis:
         redis.xtrim("local:changes", maxlen=2, approximate=False)
     stream = follow(api, f"/v1/events?run={run}", start)
     first = next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert (first.event, first.json(), first.id) == ("reset", {"snapshot": "/v1/runs"}, oven.store.last_change())
+    assert (first.event, first.json(), first.id) == ("reset", {"snapshot": "/v1/runs"}, worker.store.last_change())
 
 
-def test_events_page_by_page_and_a_wait_for_the_next(api: httpx.Client, oven: Oven) -> None:
+def test_events_are_paged_and_a_request_can_wait_for_the_next(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.claim(run)
-    oven.steps(run, 1, 5)
-    head = oven.store.head(run)
+    worker.claim(run)
+    worker.steps(run, 1, 5)
+    head = worker.store.head(run)
     first = api.get(f"/v1/runs/{run}/events?limit=4").json()
     assert ([event["seq"] for event in first["data"]], first["has_more"], first["last_seq"]) == ([1, 2, 3, 4], True, 4)
     rest = api.get(f"/v1/runs/{run}/events?after=4").json()
     assert [event["seq"] for event in rest["data"]] == list(range(5, head + 1))
     assert (rest["has_more"], rest["last_seq"]) == (False, head)
-    later = threading.Timer(0.2, oven.epoch, (run, 1))
+    later = threading.Timer(0.2, worker.epoch, (run, 1))
     later.start()
     (event,) = api.get(f"/v1/runs/{run}/events?after={head}&wait=9").json()["data"]
     assert (event["seq"], event["type"]) == (head + 1, "epoch")
     later.join()
 
 
-def test_a_reader_that_does_not_read_is_cut_off_and_slows_nobody(api: httpx.Client, oven: Oven, address: str) -> None:
+def test_a_client_that_does_not_read_delays_no_other(api: httpx.Client, worker: FakeWorker, address: str) -> None:
     run = create(api)
-    oven.claim(run)
+    worker.claim(run)
     place = urlsplit(address)
     deaf = socket.create_connection((place.hostname, place.port))
     deaf.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n".encode())
     for first in range(1, 20_001, 1000):
-        oven.steps(run, first, first + 999)
-    oven.succeed(run)
+        worker.steps(run, first, first + 999)
+    worker.succeed(run)
     got = [int(event.id) for event in follow(api, f"/v1/runs/{run}/events")]
-    assert got == list(range(1, oven.store.head(run) + 1))
+    assert got == list(range(1, worker.store.head(run) + 1))
     deaf.close()
 
 
@@ -198,17 +200,17 @@ def test_streams_outlive_redis_and_end_with_the_service(tmp_path: Path) -> None:
     service, address = start_service(url, tmp_path)
     try:
         with httpx.Client(base_url=address, trust_env=False, timeout=10) as api:
-            oven = Oven(Store(connect(url, patient=True)), Artifacts(tmp_path / "artifacts"))
+            worker = FakeWorker(Store(connect(url, patient=True)), Artifacts(tmp_path / "artifacts"))
             run = create(api)
-            oven.claim(run)
+            worker.claim(run)
             stream = follow(api, f"/v1/runs/{run}/events")
-            head = oven.store.head(run)
+            head = worker.store.head(run)
             assert [int(next(stream).id) for _ in range(head)] == list(range(1, head + 1))
             redis.kill()
             redis.wait()
             assert api.post("/v1/runs", json=RECIPE).status_code == 503
             redis = start_redis(tmp_path, url)
-            oven.epoch(run, 1)
+            worker.epoch(run, 1)
             assert int(next(stream).id) == head + 1
             service.terminate()
             assert list(stream) == []
@@ -220,7 +222,7 @@ def test_streams_outlive_redis_and_end_with_the_service(tmp_path: Path) -> None:
 
 
 def start_redis(folder: Path, url: str) -> subprocess.Popen[bytes]:
-    """A server of its own, which may be killed and started again."""
+    """A separate server, which a test may kill and start again."""
     program = shutil.which("valkey-server") or shutil.which("redis-server") or get_binary_path()
     server = subprocess.Popen(
         [program, "--dir", str(folder), "--unixsocket", str(folder / "r.sock"), *FLAGS], stdout=subprocess.DEVNULL

@@ -1,36 +1,36 @@
-"""The border, without a server."""
+"""The middleware, without a server."""
 
 import asyncio
 
 import pytest
 from starlette.types import Message
 
-from service import middleware as border
-from service.errors import BodyTooSlow
+from service import middleware
+from service.errors import RequestTimeout
 
 
 async def second_message(first: Message) -> Message:
-    """What comes after the first message, from a client that then says nothing for a moment."""
-    said = iter([first])
+    """What the application receives after the first message, from a client that then sends nothing for a moment."""
+    messages = iter([first])
 
     async def receive() -> Message:
-        for message in said:
+        for message in messages:
             return message
         await asyncio.sleep(0.05)
         return {"type": "http.disconnect"}
 
-    limited = border.limited(receive, 100)
-    assert await limited() == first
-    return await limited()
+    receive_within_limit = middleware.with_body_limit(receive, 100)
+    assert await receive_within_limit() == first
+    return await receive_within_limit()
 
 
-def test_a_body_must_come_to_its_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(border, "BODY_SECONDS", 0)
-    with pytest.raises(BodyTooSlow):
+def test_a_body_must_be_complete_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_BODY_SECONDS", 0)
+    with pytest.raises(RequestTimeout):
         asyncio.run(second_message({"type": "http.request", "body": b"{", "more_body": True}))
 
 
-def test_who_has_sent_the_whole_body_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(border, "BODY_SECONDS", 0)
+def test_a_client_that_has_sent_its_body_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_BODY_SECONDS", 0)
     last = asyncio.run(second_message({"type": "http.request", "body": b"{}", "more_body": False}))
     assert last == {"type": "http.disconnect"}

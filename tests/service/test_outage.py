@@ -1,4 +1,4 @@
-"""Redis freezes, fills up or takes no writes while the service runs."""
+"""Redis freezes, fills up or refuses writes while the service runs."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from tests.service.conftest import end, start_service
-from tests.service.owner import RECIPE
+from tests.service.fake_worker import RECIPE
 from tests.service.test_app import problem
 from tests.service.test_events import start_redis
 from tests.service.test_runs import create
@@ -47,7 +47,7 @@ def client(
 def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request]:
     paths = client.get("/openapi.json").json()["paths"]
     asked = [(method.upper(), path) for path, methods in paths.items() for method in methods]
-    filled = [(method, path.replace("{run_id}", run).replace("{which}", "best"))
+    filled = [(method, path.replace("{run_id}", run).replace("{epoch_or_role}", "best"))
               for method, path in asked if path not in WITHOUT_REDIS]  # fmt: skip
     body = json.dumps(RECIPE)
     headers = {"content-type": "application/json", "accept": "text/event-stream"}
@@ -58,7 +58,7 @@ def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request
     ]  # fmt: skip
 
 
-def test_every_route_says_that_redis_is_away_and_nothing_is_half_done(
+def test_every_route_is_503_while_redis_is_frozen_and_nothing_is_half_done(
     client: httpx.Client, redis: "subprocess.Popen[bytes]"
 ) -> None:
     run = create(client)
@@ -74,6 +74,8 @@ def test_every_route_says_that_redis_is_away_and_nothing_is_half_done(
         f"{request.method} {request.url.path}": 503 for request in requests
     }
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
+    documents = [answer.json() for answer in answers if answer.request.method != "HEAD"]
+    assert {document["type"] for document in documents} == {"urn:bakehouse:problem:redis_unavailable"}
     assert client.get("/v1/runs").json() == before
     assert client.get("/healthz/ready").status_code == 200
 
@@ -81,7 +83,7 @@ def test_every_route_says_that_redis_is_away_and_nothing_is_half_done(
 @pytest.mark.parametrize(
     ("setting", "value", "name"), [("maxmemory", 1, "full"), ("min-replicas-to-write", 1, "read_only")]
 )
-def test_what_redis_does_not_take_is_503(
+def test_a_write_that_redis_refuses_is_503(
     client: httpx.Client, redis_url: str, setting: str, value: int, name: str
 ) -> None:
     before = client.get("/v1/runs").json()

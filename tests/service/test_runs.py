@@ -1,4 +1,4 @@
-"""Runs over HTTP, with a hand that trains."""
+"""Runs over HTTP, with a fake worker."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from bakehouse.runs.run import Worker
-from tests.service.owner import RECIPE, Oven
+from tests.service.fake_worker import RECIPE, FakeWorker
 
 
 def create(api: httpx.Client, **fields: object) -> str:
@@ -22,7 +22,7 @@ def create(api: httpx.Client, **fields: object) -> str:
     return run_id
 
 
-def test_a_recipe_becomes_a_queued_run_and_one_ring(api: httpx.Client, redis_server: str) -> None:
+def test_a_recipe_becomes_a_queued_run_and_one_job(api: httpx.Client, redis_server: str) -> None:
     answer = api.post("/v1/runs", json=RECIPE)
     run = answer.json()
     assert answer.status_code == 201
@@ -51,20 +51,20 @@ def test_validate_only_stores_nothing(api: httpx.Client) -> None:
     assert api.get("/v1/runs").json()["data"] == []
 
 
-def test_what_no_worker_can_hold_is_refused(api: httpx.Client, oven: Oven) -> None:
+def test_a_recipe_too_large_for_every_worker_is_refused(api: httpx.Client, worker: FakeWorker) -> None:
     now = "2026-01-31T12:00:00.000Z"
     small = Worker(
         name="w", host="h", pid=1, device="cpu", memory_bytes=1000, status="idle", started_at=now, seen_at=now
     )
-    oven.store.put_worker(small, ttl=60)
+    worker.store.put_worker(small, ttl=60)
     answer = api.post("/v1/runs", json={**RECIPE, "architecture": {"type": "mlp", "hidden": 4096}})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["code"] == "too_large"
-    (worker,) = api.get("/v1/workers").json()["data"]
-    assert worker["name"] == "w"
+    (listed,) = api.get("/v1/workers").json()["data"]
+    assert listed["name"] == "w"
 
 
-def test_the_same_key_gives_the_first_answer_again(api: httpx.Client) -> None:
+def test_the_same_idempotency_key_returns_the_first_run(api: httpx.Client) -> None:
     key = {"Idempotency-Key": "k" * 40}
     first = api.post("/v1/runs", json=RECIPE, headers=key)
     again = api.post(
@@ -95,12 +95,12 @@ def test_the_list_is_filtered_and_paged(api: httpx.Client) -> None:
         assert [run["id"] for run in api.get(f"/v1/runs?{query}").json()["data"]] == wanted, query
 
 
-def test_requests_and_what_a_state_forbids(api: httpx.Client, oven: Oven) -> None:
+def test_a_request_is_noted_and_a_weaker_one_is_409(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
     assert api.post(f"/v1/runs/{run}/pause").json()["status"] == "paused"
     assert api.post(f"/v1/runs/{run}/pause").status_code == 202
     assert api.post(f"/v1/runs/{run}/resume").json()["status"] == "queued"
-    oven.claim(run)
+    worker.claim(run)
     for name in ("pause", "stop", "cancel", "cancel"):
         answer = api.post(f"/v1/runs/{run}/{name}")
         assert (answer.status_code, answer.json()["request"]) == (202, name)
@@ -109,29 +109,29 @@ def test_requests_and_what_a_state_forbids(api: httpx.Client, oven: Oven) -> Non
     assert api.post(f"/v1/runs/{run}/retry").status_code == 409
 
 
-def test_only_what_is_over_is_deleted_and_its_files_go(api: httpx.Client, oven: Oven) -> None:
+def test_only_a_run_that_is_over_is_deleted_with_its_files(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.claim(run)
-    oven.checkpoint(run, 1, b"w" * 1000)
+    worker.claim(run)
+    worker.checkpoint(run, 1, b"w" * 1000)
     refused = api.delete(f"/v1/runs/{run}")
     assert (refused.status_code, refused.json()["run_status"]) == (409, "running")
-    oven.succeed(run)
+    worker.succeed(run)
     assert api.delete(f"/v1/runs/{run}").json()["bytes_freed"] > 1000
     assert api.get(f"/v1/runs/{run}").status_code == 404
     assert api.delete(f"/v1/runs/{run}").status_code == 404
 
 
-def test_a_retry_names_its_origin_and_keeps_the_recipe(api: httpx.Client) -> None:
+def test_a_retry_names_its_parent_run_and_keeps_the_recipe(api: httpx.Client) -> None:
     run = api.post(f"/v1/runs/{create(api, name='a')}/cancel").json()
     api.patch(f"/v1/runs/{run['id']}", json={"name": "b"})
     again = api.post(f"/v1/runs/{run['id']}/retry", headers={"Idempotency-Key": "k"})
-    assert (again.status_code, again.json()["origin"], again.json()["reason"]) == (201, run["id"], "retried")
+    assert (again.status_code, again.json()["parent_run"], again.json()["reason"]) == (201, run["id"], "retried")
     assert (again.json()["recipe_sha256"], again.json()["name"]) == (run["recipe_sha256"], "b")
     replayed = api.post(f"/v1/runs/{run['id']}/retry", headers={"Idempotency-Key": "k"})
     assert replayed.json()["id"] == again.json()["id"]
 
 
-def test_name_and_labels_change_and_nothing_else(api: httpx.Client) -> None:
+def test_only_name_and_labels_can_be_changed(api: httpx.Client) -> None:
     run = create(api, name="a", labels={"x": "1", "y": "2"})
     changed = api.patch(f"/v1/runs/{run}", json={"labels": {"y": None, "z": "3"}}).json()
     assert (changed["name"], changed["labels"]) == ("a", {"x": "1", "z": "3"})
@@ -147,23 +147,23 @@ def test_name_and_labels_change_and_nothing_else(api: httpx.Client) -> None:
         assert answer.json()["errors"][0]["pointer"] == where
 
 
-def test_the_etag_ignores_progress_and_follows_the_rest(api: httpx.Client, oven: Oven) -> None:
+def test_the_etag_ignores_progress_only(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.claim(run)
+    worker.claim(run)
     tag = api.get(f"/v1/runs/{run}").headers["etag"]
     assert tag.startswith('W/"')
-    oven.steps(run, 1, 5)
+    worker.steps(run, 1, 5)
     unchanged = api.get(f"/v1/runs/{run}", headers={"If-None-Match": f'"x", {tag}'})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    oven.epoch(run, 1)
+    worker.epoch(run, 1)
     assert api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag}).headers["etag"] != tag
 
 
-def test_a_long_poll_ends_with_the_news(api: httpx.Client, oven: Oven) -> None:
+def test_a_long_poll_ends_when_the_run_changes(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.claim(run)
+    worker.claim(run)
     tag = api.get(f"/v1/runs/{run}").headers["etag"]
-    later = threading.Timer(0.3, oven.epoch, (run, 1))
+    later = threading.Timer(0.3, worker.epoch, (run, 1))
     later.start()
     begun = time.monotonic()
     answer = api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag, "Prefer": "wait=9"})
@@ -175,12 +175,12 @@ def test_a_long_poll_ends_with_the_news(api: httpx.Client, oven: Oven) -> None:
     assert same.status_code == 304
 
 
-def test_metrics_as_columns_and_as_a_table(api: httpx.Client, oven: Oven) -> None:
+def test_metrics_as_columns_and_as_a_table(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
-    oven.claim(run)
-    oven.steps(run, 1, 3)
-    oven.epoch(run, 1, validation_loss=2.0, validation_accuracy=float("nan"))
-    oven.epoch(run, 2, validation_loss=1.0, validation_accuracy=0.5)
+    worker.claim(run)
+    worker.steps(run, 1, 3)
+    worker.epoch(run, 1, validation_loss=2.0, validation_accuracy=float("nan"))
+    worker.epoch(run, 2, validation_loss=1.0, validation_accuracy=0.5)
     metrics = api.get(f"/v1/runs/{run}/metrics").json()
     assert metrics["steps"] == {"step": [1, 2, 3], "train_loss": [1.0, 0.5, pytest.approx(1 / 3)]}
     assert metrics["epochs"]["validation_accuracy"] == [None, 0.5]
@@ -193,7 +193,7 @@ def test_metrics_as_columns_and_as_a_table(api: httpx.Client, oven: Oven) -> Non
     assert lines[-1] == "step,,3,"
 
 
-def test_what_there_is_to_choose_from(api: httpx.Client) -> None:
+def test_data_sets_ingredients_and_the_schema_are_listed(api: httpx.Client) -> None:
     families = {family["name"]: family for family in api.get("/v1/recipes/ingredients").json()["families"]}
     norms = {variant["type"]: variant for variant in families["norm"]["variants"]}
     assert {"none", "batch_norm", "layer_norm", "group_norm"} <= norms.keys()
@@ -209,7 +209,7 @@ def test_what_there_is_to_choose_from(api: httpx.Client) -> None:
     assert api.get("/v1/datasets/iris").json()["card"]["classes"]
 
 
-def test_what_waits_and_why(api: httpx.Client) -> None:
+def test_the_queue_lists_waiting_runs_and_why(api: httpx.Client) -> None:
     runs = [create(api, seed=seed) for seed in range(3)]
     (line,) = api.get("/v1/queues").json()["data"]
     assert (line["name"], line["length"]) == ("bakehouse", 3)
@@ -218,7 +218,7 @@ def test_what_waits_and_why(api: httpx.Client) -> None:
     assert api.get("/v1/workers").json() == {"data": []}
 
 
-def test_changes_at_once_lose_nothing(api: httpx.Client) -> None:
+def test_simultaneous_changes_lose_nothing(api: httpx.Client) -> None:
     run = create(api)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda n: api.patch(f"/v1/runs/{run}", json={"labels": {f"k{n}": "v"}}), range(24)))
@@ -228,7 +228,7 @@ def test_changes_at_once_lose_nothing(api: httpx.Client) -> None:
     assert api.patch(f"/v1/runs/{run}", json={"labels": {f"more{n}": "v" for n in range(9)}}).status_code == 422
 
 
-def test_one_key_at_once_makes_one_run(api: httpx.Client) -> None:
+def test_simultaneous_requests_with_one_key_create_one_run(api: httpx.Client) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(
             threads.map(lambda _: api.post("/v1/runs", json=RECIPE, headers={"Idempotency-Key": "k"}), range(20))
@@ -238,14 +238,16 @@ def test_one_key_at_once_makes_one_run(api: httpx.Client) -> None:
     assert sum("idempotency-replayed" in answer.headers for answer in answers) == 19
 
 
-def test_a_key_gives_its_answer_again_whatever_has_changed(api: httpx.Client, oven: Oven) -> None:
+def test_a_repeated_key_returns_its_run_even_if_the_recipe_would_be_refused_now(
+    api: httpx.Client, worker: FakeWorker
+) -> None:
     recipe, key = {**RECIPE, "architecture": {"type": "mlp", "hidden": 4096}}, {"Idempotency-Key": "k"}
     run = api.post("/v1/runs", json=recipe, headers=key).json()["id"]
     now = "2026-01-31T12:00:00.000Z"
     small = Worker(
         name="w", host="h", pid=1, device="cpu", memory_bytes=1000, status="idle", started_at=now, seen_at=now
     )
-    oven.store.put_worker(small, ttl=60)
+    worker.store.put_worker(small, ttl=60)
     assert api.post("/v1/runs", json=recipe).status_code == 422
     assert api.post("/v1/runs", json=recipe, headers=key).json()["id"] == run
     api.post(f"/v1/runs/{run}/cancel")
@@ -253,7 +255,7 @@ def test_a_key_gives_its_answer_again_whatever_has_changed(api: httpx.Client, ov
         assert api.post(wrong, json=recipe, headers=key).status_code == 422
 
 
-def test_labels_may_hold_anything(api: httpx.Client) -> None:
+def test_labels_may_contain_any_characters(api: httpx.Client) -> None:
     odd = {"ä/ö%2f?#&": "x:y\u2028\0 \U0001f35e", "none": ""}
     run = create(api, labels=odd)
     for key, value in odd.items():

@@ -1,4 +1,4 @@
-"""Runs that build on runs: transfer, fork, retry, and what deletion is refused."""
+"""Runs that build on other runs: transfer, fork, retry, and deletions that are refused."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ import pytest
 
 from bakehouse.runs.commands import Ask
 from bakehouse.runs.run import Checkpoint
-from service.submit import merged
-from tests.service.owner import Oven
+from service.submit import merge_patch
+from tests.service.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [8]}, "epochs": 3, "name": "first"}
 MISSING = "run_222222222222"
 
 
-def baked(api: httpx.Client, oven: Oven, **fields: object) -> tuple[str, Checkpoint]:
-    """A run that is over, and its best."""
+def finished_run(api: httpx.Client, worker: FakeWorker, **fields: object) -> tuple[str, Checkpoint]:
+    """A run that is over, and its best checkpoint."""
     run_id: str = api.post("/v1/runs", json={**RECIPE, **fields}).json()["id"]
-    oven.claim(run_id)
-    oven.epoch(run_id, 2)
-    best = oven.checkpoint(run_id, 2, run_id.encode())
-    oven.succeed(run_id)
+    worker.claim(run_id)
+    worker.epoch(run_id, 2)
+    best = worker.checkpoint(run_id, 2, run_id.encode())
+    worker.succeed(run_id)
     return run_id, best
 
 
@@ -28,8 +28,8 @@ def transfer(run_id: str, **fields: object) -> dict[str, Any]:
     return {**RECIPE, "pretraining": {"type": "transfer", "checkpoint": run_id, **fields}}
 
 
-def test_a_transfer_names_the_weights_by_digest_and_says_on_what_it_depends(api: httpx.Client, oven: Oven) -> None:
-    source, best = baked(api, oven)
+def test_a_transfer_names_the_weights_by_digest_and_lists_its_source_run(api: httpx.Client, worker: FakeWorker) -> None:
+    source, best = finished_run(api, worker)
     answer = api.post("/v1/runs", json=transfer(source))
     run = answer.json()
     assert answer.status_code == 201
@@ -43,10 +43,10 @@ def test_a_transfer_names_the_weights_by_digest_and_says_on_what_it_depends(api:
 
 
 @pytest.mark.parametrize("query", ["", "?validate_only=true"])
-def test_what_cannot_be_built_on_is_refused_before_anything_is_stored(
-    api: httpx.Client, oven: Oven, query: str
+def test_an_unusable_source_run_is_refused_and_nothing_is_stored(
+    api: httpx.Client, worker: FakeWorker, query: str
 ) -> None:
-    source, _ = baked(api, oven)
+    source, _ = finished_run(api, worker)
     waiting = api.post("/v1/runs", json=RECIPE).json()["id"]
     wider = {**transfer(source), "architecture": {"type": "mlp", "hidden": [9]}}
     for document, pointer, code in (
@@ -62,44 +62,44 @@ def test_what_cannot_be_built_on_is_refused_before_anything_is_stored(
     assert api.post("/v1/runs?validate_only=true", json=transfer(source)).status_code == 200
 
 
-def test_a_run_that_others_build_on_is_deleted_after_them(api: httpx.Client, oven: Oven) -> None:
-    source, best = baked(api, oven)
+def test_a_run_is_deleted_only_after_its_dependants(api: httpx.Client, worker: FakeWorker) -> None:
+    source, best = finished_run(api, worker)
     child = api.post("/v1/runs", json=transfer(source)).json()["id"]
     refused = api.delete(f"/v1/runs/{source}")
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:bakehouse:problem:run_needed")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:bakehouse:problem:run_has_dependants")
     assert refused.json()["dependants"] == [child]
     assert child in refused.json()["detail"]
-    assert oven.artifacts.checkpoint_path(source, best.sha256).exists()
-    oven.store.command(child, Ask("cancel"))
+    assert worker.artifacts.checkpoint_path(source, best.sha256).exists()
+    worker.store.command(child, Ask("cancel"))
     assert api.delete(f"/v1/runs/{child}").status_code == 200
     assert api.delete(f"/v1/runs/{source}").json()["bytes_freed"] > 0
-    assert not oven.artifacts.checkpoint_path(source, best.sha256).exists()
+    assert not worker.artifacts.checkpoint_path(source, best.sha256).exists()
 
 
-def test_a_deletion_that_was_cut_off_is_finished_by_the_next(api: httpx.Client, oven: Oven) -> None:
-    source, best = baked(api, oven)
-    oven.store.delete(source)
-    assert oven.artifacts.checkpoint_path(source, best.sha256).exists()
+def test_a_second_deletion_removes_the_files_that_a_crash_left(api: httpx.Client, worker: FakeWorker) -> None:
+    source, best = finished_run(api, worker)
+    worker.store.delete(source)
+    assert worker.artifacts.checkpoint_path(source, best.sha256).exists()
     assert api.delete(f"/v1/runs/{source}").json()["bytes_freed"] > 0
     assert api.delete(f"/v1/runs/{source}").status_code == 404
 
 
-def test_a_retry_builds_on_the_same_weights(api: httpx.Client, oven: Oven) -> None:
-    source, _ = baked(api, oven)
+def test_a_retry_uses_the_same_source_weights(api: httpx.Client, worker: FakeWorker) -> None:
+    source, _ = finished_run(api, worker)
     child = api.post("/v1/runs", json=transfer(source)).json()
-    oven.store.command(child["id"], Ask("cancel"))
+    worker.store.command(child["id"], Ask("cancel"))
     again = api.post(f"/v1/runs/{child['id']}/retry").json()
     assert (again["recipe_sha256"], again["depends_on"]) == (child["recipe_sha256"], [source])
-    assert (again["origin"], again["reason"]) == (child["id"], "retried")
+    assert (again["parent_run"], again["reason"]) == (child["id"], "retried")
 
 
-def test_a_fork_goes_on_from_the_best_weights_with_another_recipe(api: httpx.Client, oven: Oven) -> None:
-    source, best = baked(api, oven, labels={"study": "a"})
+def test_a_fork_starts_with_the_best_weights_and_a_patched_recipe(api: httpx.Client, worker: FakeWorker) -> None:
+    source, best = finished_run(api, worker, labels={"study": "a"})
     key = {"Idempotency-Key": "k"}
     answer = api.post(f"/v1/runs/{source}/fork", json={"optimizer": {"lr": 0.5}, "name": "second"}, headers=key)
     fork, before = answer.json(), api.get(f"/v1/runs/{source}").json()
     assert (answer.status_code, answer.headers["location"]) == (201, f"/v1/runs/{fork['id']}")
-    assert (fork["origin"], fork["reason"], fork["depends_on"]) == (source, "forked", [source])
+    assert (fork["parent_run"], fork["reason"], fork["depends_on"]) == (source, "forked", [source])
     assert (fork["name"], fork["labels"]) == ("second", {"study": "a"})
     assert fork["recipe"]["optimizer"] == {**before["recipe"]["optimizer"], "lr": 0.5}
     named = {"run": source, "epoch": 2, "sha256": best.sha256}
@@ -108,8 +108,8 @@ def test_a_fork_goes_on_from_the_best_weights_with_another_recipe(api: httpx.Cli
     assert (replayed.json()["id"], replayed.headers["idempotency-replayed"]) == (fork["id"], "true")
 
 
-def test_a_fork_may_take_fewer_layers(api: httpx.Client, oven: Oven) -> None:
-    source, _ = baked(api, oven)
+def test_a_fork_may_copy_fewer_layers(api: httpx.Client, worker: FakeWorker) -> None:
+    source, _ = finished_run(api, worker)
     patch = {"dataset": {"id": "wine"}, "pretraining": {"layers": None, "freeze": True}}
     answer = api.post(f"/v1/runs/{source}/fork", json=patch)
     assert answer.json()["errors"][0]["pointer"] == "/pretraining/checkpoint"  # 13 features, not 4
@@ -118,14 +118,14 @@ def test_a_fork_may_take_fewer_layers(api: httpx.Client, oven: Oven) -> None:
     assert (fork["recipe"]["pretraining"]["layers"], fork["recipe"]["pretraining"]["freeze"]) == (1, True)
 
 
-def test_only_a_run_that_is_over_and_has_weights_is_forked(api: httpx.Client, oven: Oven) -> None:
+def test_only_a_run_that_is_over_and_has_weights_is_forked(api: httpx.Client, worker: FakeWorker) -> None:
     waiting = api.post("/v1/runs", json=RECIPE).json()["id"]
     assert api.post(f"/v1/runs/{waiting}/fork", json={}).json()["run_status"] == "queued"
-    oven.store.command(waiting, Ask("cancel"))
+    worker.store.command(waiting, Ask("cancel"))
     refused = api.post(f"/v1/runs/{waiting}/fork", json={})
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "no_checkpoint")
     assert api.post(f"/v1/runs/{MISSING}/fork", json={}).status_code == 404
-    source, _ = baked(api, oven)
+    source, _ = finished_run(api, worker)
     assert api.post(f"/v1/runs/{source}/fork", json=[1]).status_code == 422
 
 
@@ -142,11 +142,11 @@ def test_only_a_run_that_is_over_and_has_weights_is_forked(api: httpx.Client, ov
         ({"a": "foo"}, None, None),
         ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
         ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-        # Another variant brings no fields of the old one along.
+        # Another variant does not keep fields of the old one.
         ({"o": {"type": "adam", "lr": 1, "eps": 2}}, {"o": {"type": "sgd", "lr": 3}}, {"o": {"type": "sgd", "lr": 3}}),
         ({"o": {"type": "sgd", "lr": 1}}, {"o": {"type": "sgd", "momentum": 3}},
          {"o": {"type": "sgd", "lr": 1, "momentum": 3}}),
     ],
 )  # fmt: skip
-def test_patches_are_merged(document: object, patch: object, result: object) -> None:
-    assert merged(document, patch) == result
+def test_merge_patch_follows_the_rfc_except_for_another_type(document: object, patch: object, result: object) -> None:
+    assert merge_patch(document, patch) == result

@@ -29,7 +29,7 @@ from bakehouse.runs.commands import (
 )
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost, StorageFull
 from bakehouse.runs.local_runs import LocalRuns
-from bakehouse.runs.run import Failure, Progress, Reason, Receipt
+from bakehouse.runs.run import Failure, Progress, Provenance, Reason
 from bakehouse.settings import Settings
 from worker.attempt.checkpoint_writer import Candidate, CheckpointWriter
 from worker.attempt.record_writer import RecordStore, RecordWriter
@@ -77,7 +77,7 @@ class Attempt:
     def __init__(self, record_store: RecordStore, nonce: str, place: RunStorage) -> None:
         self.record_store, self.nonce, self.place = record_store, nonce, place
         self.run_id = record_store.record.id
-        self.seconds_before = record_store.record.seconds
+        self.seconds_before = record_store.record.running_seconds
         self.logged_before = max(record_store.record.logged_step, record_store.record.progress.step)
         self.terminated = False
         """Set by a signal handler: save, give the run back, end."""
@@ -118,9 +118,9 @@ class Attempt:
         except StorageFull as error:
             return self.failure("storage_full", str(error), retryable=True)
         except SourceLost as error:
-            return self.failure("checkpoint", str(error), pointer=error.pointer)
+            return self.failure("checkpoint_unusable", str(error), pointer=error.pointer)
         except (DatasetError, RecipeInvalid) as error:
-            return self.failure("dataset", str(error), pointer="/dataset")
+            return self.failure("dataset_unusable", str(error), pointer="/dataset")
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 return self.internal_failure(error)
@@ -229,7 +229,7 @@ class Attempt:
                 self.training.stop("stopped_by_user", not_before=self.logged_before)
             case None:
                 if self.is_out_of_time():
-                    self.training.stop("time_budget", not_before=self.logged_before)
+                    self.training.stop("time_budget_spent", not_before=self.logged_before)
         self.files.write_due_best()
         if self.files.resume_is_due():
             self.save()
@@ -259,7 +259,7 @@ class Attempt:
         """Files the best and the last weights, then says so."""
         self.watchdog.is_waiting = True
         self.files.finish(Candidate(finished.last, finished.last_weights))
-        return Succeed(self.nonce, finished.ending, self.receipt(), finished.metrics)
+        return Succeed(self.nonce, finished.ending, self.provenance(), finished.metrics)
 
     def end(self, ending: Ending) -> None:
         """Writes the ending; one that the record does not take any more is a cancel, or a pause withdrawn."""
@@ -289,11 +289,11 @@ class Attempt:
         message = f"The worker failed with {type(error).__name__}; its log has the details."
         return Fail(self.nonce, Failure(code="internal", message=message, retryable=True))
 
-    def receipt(self) -> Receipt:
-        """What the run can be checked by."""
+    def provenance(self) -> Provenance:
+        """How the weights of the run came about."""
         record = self.record_store.record
         best = next((item.sha256 for item in record.checkpoints if "best" in item.roles), None)
-        return Receipt(
+        return Provenance(
             recipe_sha256=record.recipe_sha256,
             dataset_fingerprint=self.plan.card.fingerprint,
             weights_sha256=best,

@@ -114,10 +114,10 @@ def test_a_run_ends_with_its_best_its_last_and_a_receipt(whole: RecordStore) -> 
     assert digests(whole)["last"][0] == 600
     assert [event["epoch"] for event in whole.told("epoch")] == list(range(1, 601))
     assert {"train_loss", "validation_loss", "test_loss"} <= set(record.metrics)
-    assert record.receipt is not None
-    assert record.receipt.weights_sha256 == digests(whole)["best"][1]
-    assert record.receipt.recipe_sha256 == record.recipe_sha256
-    assert (record.receipt.exact, record.receipt.threads, record.receipt.seed) == (True, 1, 0)
+    assert record.provenance is not None
+    assert record.provenance.weights_sha256 == digests(whole)["best"][1]
+    assert record.provenance.recipe_sha256 == record.recipe_sha256
+    assert (record.provenance.exact, record.provenance.threads, record.provenance.seed) == (True, 1, 0)
     assert whole.told("end") == [{"status": "succeeded", "reason": "epochs_done", "seconds": 0}]
 
 
@@ -215,13 +215,13 @@ def test_a_cancel_does_not_wait_for_a_checkpoint_that_nobody_wants_any_more(tmp_
 def test_a_time_budget_is_of_all_attempts(place: RunStorage) -> None:
     record_store = RecordStore({**ENDLESS, "time_budget_seconds": 0.3})
     record = end(record_store, place)
-    assert (record.status, record.reason) == ("succeeded", "time_budget")
-    assert record.receipt is not None
-    assert record.receipt.device_seconds >= 0.3
+    assert (record.status, record.reason) == ("succeeded", "time_budget_spent")
+    assert record.provenance is not None
+    assert record.provenance.device_seconds >= 0.3
     used_up = RecordStore({**ENDLESS, "time_budget_seconds": 0.3})
-    used_up.record = used_up.record.model_copy(update={"seconds": 0.3})
+    used_up.record = used_up.record.model_copy(update={"running_seconds": 0.3})
     record = end(used_up, place)
-    assert (record.reason, record.progress.epoch) == ("time_budget", 1)
+    assert (record.reason, record.progress.epoch) == ("time_budget_spent", 1)
 
 
 def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_best_so_far(place: RunStorage) -> None:
@@ -281,8 +281,8 @@ def test_another_thread_count_is_said_and_not_called_exact(place: RunStorage) ->
     change_state(record_store, place, lambda position: position["made_by"].update(threads=7))
     record = end(record_store, place)
     assert record_store.notes() == ["resumed", "inexact"]
-    assert record.receipt is not None
-    assert (record.status, record.exact, record.receipt.exact) == ("succeeded", False, False)
+    assert record.provenance is not None
+    assert (record.status, record.exact, record.provenance.exact) == ("succeeded", False, False)
 
 
 def test_rows_that_changed_fail_the_run(place: RunStorage) -> None:
@@ -290,7 +290,7 @@ def test_rows_that_changed_fail_the_run(place: RunStorage) -> None:
     change_state(record_store, place, lambda position: position["made_by"].update(dataset_fingerprint="sha256:1"))
     record = end(record_store, place)
     assert record.failure is not None
-    assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
+    assert (record.failure.code, record.failure.pointer) == ("dataset_unusable", "/dataset")
     assert "has changed" in record.failure.message
 
 

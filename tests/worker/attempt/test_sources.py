@@ -47,8 +47,8 @@ def test_a_run_begins_with_the_file_of_another(laptop: Laptop, capsys: pytest.Ca
     _, source, source_folder = laptop.trained(laptop.prepared(PICTURES))
     code, record, folder = laptop.trained(laptop.prepared(frozen(source.id)))
     assert (code, record.status, record.depends_on) == (0, "succeeded", (source.id,))
-    assert record.receipt is not None
-    assert source.checkpoints[0].dataset_fingerprint == record.receipt.dataset_fingerprint
+    assert record.provenance is not None
+    assert source.checkpoints[0].dataset_fingerprint == record.provenance.dataset_fingerprint
     before, after = (safetensors.torch.load_file(each / "best.safetensors") for each in (source_folder, folder))
     for name in ("stage1.conv1.conv.weight", "stage1.conv1.norm.running_mean", "normalize.scale"):
         assert before[name].numpy().tobytes() == after[name].numpy().tobytes()
@@ -72,7 +72,7 @@ def test_weights_that_are_lost_fail_the_run_and_say_so(
     content = path.read_bytes()
     path.unlink() if harm == "gone" else path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     code, record, _ = laptop.trained(prepared)
-    assert (code, record.status, record.reason) == (1, "failed", "checkpoint")
+    assert (code, record.status, record.reason) == (1, "failed", "checkpoint_unusable")
     assert record.failure is not None
     assert record.failure.pointer == "/pretraining/checkpoint"
     assert source.id in record.failure.message

@@ -52,10 +52,10 @@ def foreign(bakery: Bakery) -> Queue:
 
 def test_children_train_with_as_many_threads_as_set(bakery: Bakery) -> None:
     first, second = (bakery.wait_for(bakery.bake(WIDE), "succeeded") for _ in range(2))
-    assert first.receipt is not None
-    assert second.receipt is not None
-    assert first.receipt.threads == second.receipt.threads == 2
-    assert first.receipt.weights_sha256 == second.receipt.weights_sha256
+    assert first.provenance is not None
+    assert second.provenance is not None
+    assert first.provenance.threads == second.provenance.threads == 2
+    assert first.provenance.weights_sha256 == second.provenance.weights_sha256
 
 
 def test_the_parent_has_no_thread_of_torch(bakery: Bakery) -> None:

@@ -1,0 +1,86 @@
+"""Records that earlier versions wrote are still read.
+
+`record_748f24f.json` holds the fields that a service and a worker of the commit 748f24f stored in Redis for a run that
+retries another run and succeeded.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakehouse.runs.commands import Rename
+from bakehouse.runs.local_runs import RECORD, LocalRuns
+from bakehouse.runs.migrations import migrate_record, parse_record
+from bakehouse.runs.record import Record
+from bakehouse.runs.transitions import reduce
+from bakehouse.runs.wire import decode, encode
+from tests.runs.examples import a_run
+
+STORED: dict[str, Any] = json.loads(Path(__file__).with_name("record_748f24f.json").read_text(encoding="utf-8"))
+BY_SCRIPT = {"by_service", "by_worker", "order"}
+
+
+def as_hash(fields: dict[str, Any]) -> dict[str, str]:
+    """The fields as Redis holds them."""
+    return {name: json.dumps(value) for name, value in fields.items()}
+
+
+def check(record: Record) -> None:
+    """What the fixture says, under the present names."""
+    assert record.parent_run == STORED["origin"] == "run_p7a6eghmwfdn"
+    assert record.provenance is not None
+    assert record.provenance.model_dump(mode="json") == STORED["receipt"]
+    assert record.running_seconds == STORED["seconds"] == 0.483
+    assert (record.status, record.reason, record.name) == ("succeeded", "epochs_done", "before")
+    assert (record.recipe.dataset.id, record.recipe.epochs, record.labels) == ("digits", 2, {"study": "words"})
+    assert record.checkpoints[-1].sha256 == record.provenance.weights_sha256
+
+
+def own_fields() -> dict[str, Any]:
+    return {name: value for name, value in STORED.items() if name not in BY_SCRIPT}
+
+
+def test_a_record_of_an_earlier_version_is_read_from_redis() -> None:
+    check(decode(as_hash(STORED)))
+
+
+def test_a_record_of_an_earlier_version_is_read_from_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / RECORD).write_text(json.dumps(own_fields()), encoding="utf-8")
+    record = LocalRuns(tmp_path).find(STORED["id"])
+    assert record is not None
+    check(record)
+
+
+def test_what_this_version_writes_wins_over_the_old_names_beside_it() -> None:
+    stored = {**own_fields(), "status": "running", "receipt": None, "seconds": 0.0}
+    before = decode(as_hash(stored))
+    after = before.model_copy(update={"provenance": decode(as_hash(STORED)).provenance, "running_seconds": 7.0})
+    after = reduce(after, Rename("new", {}), 0)[0]
+    written = encode(before, after)
+    assert {"provenance", "running_seconds"} <= written.keys()
+    in_redis = {**as_hash(stored), **written}
+    for fields in (in_redis, dict(reversed(in_redis.items()))):
+        assert decode(fields) == after
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("dataset", "dataset_unusable"), ("checkpoint", "checkpoint_unusable"), ("time_budget", "time_budget_spent")],
+)
+def test_reasons_get_their_present_names(old: str, new: str) -> None:
+    transitions = [*STORED["transitions"][:-1], {**STORED["transitions"][-1], "reason": old}]
+    failure = {"code": old, "message": "m", "pointer": None, "retryable": False}
+    record = decode(as_hash({**STORED, "reason": old, "transitions": transitions, "failure": failure}))
+    assert record.failure is not None
+    assert (record.reason, record.transitions[-1].reason, record.failure.code) == (new, new, new)
+    assert record.transitions[0].reason == "retried"
+
+
+def test_a_record_of_this_version_is_read_as_it_is() -> None:
+    record = Record(**dict(a_run(labels={"origin": "x", "receipt": "y"})))
+    assert parse_record(record.model_dump_json()) == record
+    fields = record.model_dump(mode="json")
+    assert migrate_record(fields) == fields
