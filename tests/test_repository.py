@@ -75,7 +75,7 @@ def test_no_file_is_longer_than_500_lines() -> None:
 
 
 def test_no_function_has_more_than_60_lines_of_code() -> None:
-    long = {}
+    long: dict[str, int] = {}
     for path in CODE:
         text = path.read_text().splitlines()
         long |= {f"{path}:{node.name}": lines for node in functions(path) if (lines := code_lines(node, text)) > 60}
