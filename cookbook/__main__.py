@@ -77,7 +77,7 @@ def outcome(run: ClientRun) -> Numbers:
     assert record.status == "succeeded", f"{record.name}: {record.failure}"
     assert record.best is not None
     found = {f"{name}.{key}": value for name, each in record.diagnostics.items() for key, value in each.values.items()}
-    counts = {"epochs": record.progress.epoch, "best_epoch": record.best.epoch, "seconds": record.running_seconds}
+    counts = {"epochs": record.progress.epoch, "best_epoch": record.best.epoch, "seconds": record.seconds}
     return {
         name: value for name, value in {**record.metrics, **found, **counts}.items() if isinstance(value, int | float)
     }

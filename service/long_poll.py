@@ -13,7 +13,7 @@ from service.hub import Hub, Selection
 MAX_WAIT_SECONDS = 60
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
 # These change with every step or second, and clients wait for news, not for them.
-NOT_IN_ETAG = {"progress", "queue", "running_seconds", "updated_at"}
+NOT_IN_ETAG = {"progress", "queue", "seconds", "updated_at"}
 
 
 def parse_wait(prefer: str | None) -> int:

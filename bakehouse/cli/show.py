@@ -39,7 +39,7 @@ def status_rows(run: Run) -> list[tuple[str, str]]:
     rows = [
         ("run", run.id + (f"  {printable(run.name)}" if run.name else "")),
         ("status", f"{run.status} ({run.reason.replace('_', ' ')}){asked}"),
-        ("progress", f"epoch {done.epoch} of {done.epochs}, {duration(run.running_seconds)}, attempt {run.attempt}"),
+        ("progress", f"epoch {done.epoch} of {done.epochs}, {duration(run.seconds)}, attempt {run.attempt}"),
         ("created", run.created_at),
     ]
     if run.queue is not None:

@@ -50,7 +50,7 @@ def runs_row(run: Run) -> Row:
         f"{run.progress.epoch}/{run.progress.epochs}",
         f"e{run.best.epoch}" if run.best else "",
         value,
-        duration(run.running_seconds),
+        duration(run.seconds),
         run.created_at.replace("T", " ")[:16],
     )
 
@@ -73,7 +73,7 @@ def results_row(run: Run, label: str, numbers: dict[str, float | None], other: s
     shown = [number(name, numbers[name]) if name in numbers else "-" for name in ("validation_loss", other)]
     best = f"e{run.best.epoch}" if run.best else "-"
     name = recipe_in_brief(run.recipe) if label == run.id else label
-    return (run.id, name, run.status, best, f"e{run.progress.epoch}", *shown, duration(run.running_seconds))
+    return (run.id, name, run.status, best, f"e{run.progress.epoch}", *shown, duration(run.seconds))
 
 
 def datasets_table(sets: Iterable[DatasetListing]) -> str:

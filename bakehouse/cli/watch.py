@@ -152,7 +152,7 @@ def why(view: View) -> str:
             return f"stopped early at epoch {view.epoch}: no better than {best} for {view.patience} epochs; {kept}"
         case "epochs_done":
             return f"all {view.epoch} epochs are done; {kept}"
-        case "time_budget_spent":
+        case "time_budget":
             return f"its time was up at epoch {view.epoch}; {kept}"
         case "stopped_by_user":
             return f"stopped at epoch {view.epoch} because somebody asked for it; {kept}"

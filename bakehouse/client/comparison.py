@@ -23,7 +23,7 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def outcome(run: Run) -> dict[str, Any]:
     """The best epoch, its monitor, and the latest metrics."""
     best = {"best_epoch": run.best.epoch, f"best_{run.best.monitor}": run.best.value} if run.best else {}
-    return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.running_seconds}
+    return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.seconds}
 
 
 def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -126,7 +126,7 @@ class Succeed:
     """The owner is done; `metrics` are added to the run's."""
 
     nonce: str
-    reason: Literal["early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user"]
+    reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
     provenance: Provenance
     metrics: Numbers = field(default_factory=dict)
 

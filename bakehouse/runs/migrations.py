@@ -1,4 +1,4 @@
-"""Reads records that an earlier version wrote: the only place that knows old names of stored fields and values."""
+"""Reads records that an earlier version wrote: the only place that knows old names of stored fields."""
 
 import json
 from collections.abc import Mapping
@@ -8,14 +8,8 @@ from pydantic_core import from_json
 
 from bakehouse.runs.record import Record
 
-FIELDS = {"origin": "parent_run", "receipt": "provenance", "seconds": "running_seconds"}
+FIELDS = {"origin": "parent_run", "receipt": "provenance"}
 """Old names of a record's fields, and their present names (0.1.0)."""
-REASONS = {
-    "checkpoint": "checkpoint_unusable",
-    "dataset": "dataset_unusable",
-    "time_budget": "time_budget_spent",
-}
-"""Old reasons of transitions and codes of failures, and their present names (0.1.0)."""
 
 
 def parse_record(text: str) -> Record:
@@ -34,15 +28,4 @@ def migrate_record(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     record = {FIELDS.get(name, name): value for name, value in fields.items() if name in FIELDS}
     record |= {name: value for name, value in fields.items() if name not in FIELDS}
-    if "reason" in record:
-        record["reason"] = migrate_reason(record["reason"])
-    if failure := record.get("failure"):
-        record["failure"] = {**failure, "code": migrate_reason(failure["code"])}
-    record["transitions"] = [
-        {**transition, "reason": migrate_reason(transition["reason"])} for transition in record.get("transitions", ())
-    ]
     return record
-
-
-def migrate_reason(reason: str) -> str:
-    return REASONS.get(reason, reason)

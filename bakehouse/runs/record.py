@@ -62,7 +62,7 @@ class Record(Run):
     def public(self, now: int, queue: QueuePlace | None = None) -> Run:
         """What everybody may see, with the time that the present attempt has taken so far."""
         shown = {name: getattr(self, name) for name in Run.model_fields}
-        return Run.model_construct(**{**shown, "queue": queue, "running_seconds": self.seconds_until(now)})
+        return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
 
     def digests(self) -> frozenset[str]:
         """Of the checkpoints whose files must stay."""
@@ -70,7 +70,7 @@ class Record(Run):
 
     def seconds_until(self, now: int) -> float:
         """Spent running, over all attempts."""
-        return self.running_seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
+        return self.seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ Actor = Literal["service", "worker", "supervisor"]
 
 Reason = Literal[
     "submitted", "retried", "forked", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
-    "early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user", "cancelled_by_user",
-    "out_of_memory", "non_finite", "dataset_unusable", "checkpoint_unusable", "storage_full", "crash_loop", "internal",
+    "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
+    "out_of_memory", "non_finite", "dataset", "checkpoint", "storage_full", "crash_loop", "internal",
 ]  # fmt: skip
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
@@ -200,7 +200,7 @@ class Run(Model):
     """Start of the first attempt."""
     finished_at: str | None = None
     """Time at which the run was over."""
-    running_seconds: float = 0.0
+    seconds: float = 0.0
     """Time in status `running`, over all attempts."""
 
     @property

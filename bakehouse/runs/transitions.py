@@ -303,7 +303,7 @@ def moved(record: Record, now: int, status: Status, reason: Reason, actor: Actor
 def without_owner(record: Record, now: int) -> dict[str, Any]:
     """The changes when an attempt ends."""
     spent = record.seconds_until(now)
-    return {"owner": None, "lease_until": None, "claimed_ms": None, "running_seconds": spent}
+    return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": spent}
 
 
 def state_event(record: Record, actor: Actor) -> NewEvent:

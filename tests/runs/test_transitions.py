@@ -50,7 +50,7 @@ entries = st.lists(
     ),
     max_size=4,
 ).map(tuple)
-reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user"])
+reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget", "stopped_by_user"])
 going: st.SearchStrategy[Command] = st.one_of(
     st.builds(Claim, nonces.map(an_owner), st.just(LEASE_MS)),
     st.builds(Ask, st.just("pause")),
@@ -366,10 +366,10 @@ def test_the_last_checkpoint_may_be_the_best_too() -> None:
 def test_seconds_count_all_attempts_but_not_the_waiting() -> None:
     record = after(running(), Release("first"), now=NOW + 2_000)
     again = after(record, Claim(an_owner("second"), LEASE_MS), now=NOW + 9_000)
-    assert again.public(NOW + 10_500).running_seconds == 3.5
+    assert again.public(NOW + 10_500).seconds == 3.5
     # A dead owner counts until its lease was over at the latest.
     lost = after(again, Lost(), now=NOW + 60_000)
-    assert lost.running_seconds == 12.0
+    assert lost.seconds == 12.0
     assert [item.status for item in lost.transitions] == ["queued", "running", "queued", "running", "queued"]
 
 

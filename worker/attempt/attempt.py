@@ -77,7 +77,7 @@ class Attempt:
     def __init__(self, record_store: RecordStore, nonce: str, place: RunStorage) -> None:
         self.record_store, self.nonce, self.place = record_store, nonce, place
         self.run_id = record_store.record.id
-        self.seconds_before = record_store.record.running_seconds
+        self.seconds_before = record_store.record.seconds
         self.logged_before = max(record_store.record.logged_step, record_store.record.progress.step)
         self.terminated = False
         """Set by a signal handler: save, give the run back, end."""
@@ -118,9 +118,9 @@ class Attempt:
         except StorageFull as error:
             return self.failure("storage_full", str(error), retryable=True)
         except SourceLost as error:
-            return self.failure("checkpoint_unusable", str(error), pointer=error.pointer)
+            return self.failure("checkpoint", str(error), pointer=error.pointer)
         except (DatasetError, RecipeInvalid) as error:
-            return self.failure("dataset_unusable", str(error), pointer="/dataset")
+            return self.failure("dataset", str(error), pointer="/dataset")
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 return self.internal_failure(error)
@@ -229,7 +229,7 @@ class Attempt:
                 self.training.stop("stopped_by_user", not_before=self.logged_before)
             case None:
                 if self.is_out_of_time():
-                    self.training.stop("time_budget_spent", not_before=self.logged_before)
+                    self.training.stop("time_budget", not_before=self.logged_before)
         self.files.write_due_best()
         if self.files.resume_is_due():
             self.save()

@@ -7,7 +7,7 @@ from worker.evaluation.evaluate import Metrics
 from worker.training.metrics import StepLog
 from worker.types import Weights
 
-Ending = Literal["early_stopped", "epochs_done", "time_budget_spent", "stopped_by_user"]
+Ending = Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
 
 
 @dataclass(frozen=True, slots=True)

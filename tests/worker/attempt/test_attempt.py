@@ -215,13 +215,13 @@ def test_a_cancel_does_not_wait_for_a_checkpoint_that_nobody_wants_any_more(tmp_
 def test_a_time_budget_is_of_all_attempts(place: RunStorage) -> None:
     record_store = RecordStore({**ENDLESS, "time_budget_seconds": 0.3})
     record = end(record_store, place)
-    assert (record.status, record.reason) == ("succeeded", "time_budget_spent")
+    assert (record.status, record.reason) == ("succeeded", "time_budget")
     assert record.provenance is not None
     assert record.provenance.device_seconds >= 0.3
     used_up = RecordStore({**ENDLESS, "time_budget_seconds": 0.3})
-    used_up.record = used_up.record.model_copy(update={"running_seconds": 0.3})
+    used_up.record = used_up.record.model_copy(update={"seconds": 0.3})
     record = end(used_up, place)
-    assert (record.reason, record.progress.epoch) == ("time_budget_spent", 1)
+    assert (record.reason, record.progress.epoch) == ("time_budget", 1)
 
 
 def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_best_so_far(place: RunStorage) -> None:
@@ -290,7 +290,7 @@ def test_rows_that_changed_fail_the_run(place: RunStorage) -> None:
     change_state(record_store, place, lambda position: position["made_by"].update(dataset_fingerprint="sha256:1"))
     record = end(record_store, place)
     assert record.failure is not None
-    assert (record.failure.code, record.failure.pointer) == ("dataset_unusable", "/dataset")
+    assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
     assert "has changed" in record.failure.message
 
 

@@ -72,7 +72,7 @@ def test_weights_that_are_lost_fail_the_run_and_say_so(
     content = path.read_bytes()
     path.unlink() if harm == "gone" else path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     code, record, _ = laptop.trained(prepared)
-    assert (code, record.status, record.reason) == (1, "failed", "checkpoint_unusable")
+    assert (code, record.status, record.reason) == (1, "failed", "checkpoint")
     assert record.failure is not None
     assert record.failure.pointer == "/pretraining/checkpoint"
     assert source.id in record.failure.message

@@ -78,14 +78,14 @@ def test_what_fits_is_told_from_the_plan(bakery: Bakery, memory_bytes: int | Non
 def test_a_set_that_is_gone_fails_the_run(bakery: Bakery) -> None:
     record = bakery.wait_for(put_and_change(bakery, "gone", Path.unlink), "failed")
     assert record.failure is not None
-    assert (record.failure.code, record.failure.pointer) == ("dataset_unusable", "/dataset")
+    assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
     assert "gone" in record.failure.message
 
 
 def test_a_set_that_cannot_be_read_any_more_fails_the_run(bakery: Bakery) -> None:
     record = bakery.wait_for(put_and_change(bakery, "torn", lambda path: path.write_text("no table")), "failed")
     assert record.failure is not None
-    assert record.failure.code == "dataset_unusable"
+    assert record.failure.code == "dataset"
 
 
 def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery: Bakery) -> None:
@@ -105,7 +105,7 @@ def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery:
     bakery.wake_queue.ring()
     failure = bakery.wait_for(run_id, "failed").failure
     assert failure is not None
-    assert (failure.code, failure.pointer) == ("checkpoint_unusable", "/pretraining/checkpoint")
+    assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
 
 
 def put_and_change(bakery: Bakery, name: str, change: Callable[[Path], object]) -> str:
@@ -154,6 +154,6 @@ def test_a_training_that_is_told_to_end_gives_its_run_back_uncharged(bakery: Bak
 
 def test_nothing_is_left_to_resume_after_the_end(bakery: Bakery) -> None:
     record = bakery.wait_for(bakery.bake({**ENDLESS, "time_budget_seconds": 1.5}), "succeeded")
-    assert record.reason == "time_budget_spent"
+    assert record.reason == "time_budget"
     assert record.resume_step > 0
     wait_until(lambda: bakery.artifacts.newest_resume(record.id).state is None)

@@ -150,10 +150,10 @@ def test_a_stop_ends_with_a_measured_epoch(at: int, not_before: int, last: int) 
 
 def test_a_stop_before_the_first_step_makes_one() -> None:
     training = training_of(FLOWERS)
-    training.stop("time_budget_spent")
+    training.stop("time_budget")
     told = finished(training).told
     assert [item["step"] for item in told if "step" in item] == [1, 1]
-    assert told[-1]["ending"] == "time_budget_spent"
+    assert told[-1]["ending"] == "time_budget"
 
 
 def test_a_run_that_ended_by_itself_is_not_called_stopped() -> None:
