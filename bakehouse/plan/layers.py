@@ -345,3 +345,8 @@ def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
             yield from ((prefix + inner, norm) for inner, norm in layer.norms)
         case _:
             yield name, layer
+
+
+def norm_names(root: Layer) -> Iterator[str]:
+    """The names of all norms in the state dict, those inside recurrent cells included."""
+    return (name for name, layer in walk(root) if isinstance(layer, Norm))

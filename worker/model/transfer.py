@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from bakehouse.plan.layers import norm_names
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.sources.transfer import copied_names, copies_outputs
 from bakehouse.recipe.pretraining import Transfer
 from worker.data.dataset import Data, TargetUnits
 from worker.model.norm import BatchRenormLayer
-from worker.training.regularizer import NORMS
 from worker.types import Weights
 
 
@@ -59,7 +59,9 @@ def freeze(plan: Plan, model: nn.Module) -> tuple[nn.Module, ...]:
     layers = [model.get_submodule(name) for name, _ in pairs(plan)]
     for layer in layers:
         layer.requires_grad_(False)
-    return tuple(module for layer in layers for module in layer.modules() if isinstance(module, NORMS))
+    copied = tuple(f"{name}." for name, _ in pairs(plan))
+    # The dot at the end also finds a layer that is itself a norm.
+    return tuple(model.get_submodule(name) for name in norm_names(plan.root) if f"{name}.".startswith(copied))
 
 
 def pairs(plan: Plan) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Literal, assert_never
 import torch
 from torch import Tensor, nn
 
+from bakehouse.plan.layers import Layer, norm_names
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import (
@@ -22,28 +23,23 @@ from bakehouse.recipe.regularizer import (
     WeightDecay,
     WeightNoise,
 )
-from worker.model.cross_iteration_batch_norm import CrossIterationBatchNormLayer
-from worker.model.norm import BatchRenormLayer
 from worker.seeds import Seeds
 from worker.types import GradientChange, Parameters, Penalty, Projection
 
 Role = Literal["weights", "biases", "norms"]
 ParameterGroups = dict[Role, Parameters]
 
-NORMS = (
-    nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.LayerNorm, nn.GroupNorm, BatchRenormLayer,
-    CrossIterationBatchNormLayer,
-)  # fmt: skip
 
-
-def parameter_groups(model: nn.Module) -> ParameterGroups:
-    """The model's parameters by what they are; frozen ones are not among them."""
+def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
+    """The model's parameters by role; frozen ones are left out. The plan's layers say which modules are norms, so that
+    a new norm needs no entry here."""
+    norms = frozenset(norm_names(root))
     found: ParameterGroups = {"weights": [], "biases": [], "norms": []}
-    for module in model.modules():
+    for place, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
-            role: Role = "norms" if isinstance(module, NORMS) else "biases" if name.startswith("bias") else "weights"
+            role: Role = "norms" if place in norms else "biases" if name.startswith("bias") else "weights"
             found[role].append(parameter)
     return found
 

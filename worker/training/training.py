@@ -54,7 +54,7 @@ class Training:
         # Between the data's units and the loss's: normalised inputs, standardised targets.
         self.core = core(self.model)
         self.forward: Model = torch.compile(self.core) if recipe.compile == "on" else self.core
-        parameters = parameter_groups(self.model)
+        parameters = parameter_groups(plan.root, self.model)
         self.parameters = [item for group in parameters.values() for item in group]
         self.teacher = teacher_of(plan, self.checkpoints, self.model)
         self.criterion = criterion(plan, self.model, self.teacher)

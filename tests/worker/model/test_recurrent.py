@@ -235,6 +235,6 @@ def test_rows_of_pixels_are_learnt_as_pictures_and_as_sequences(dataset: str) ->
 
 def test_biases_of_recurrent_layers_are_biases() -> None:
     training = training_of({"dataset": "digits_sequence", "architecture": "rnn"})
-    assert [len(group) for group in parameter_groups(training.model).values()] == [3, 3, 0]
+    assert [len(group) for group in parameter_groups(training.plan.root, training.model).values()] == [3, 3, 0]
     training = training_of({"dataset": "digits_sequence", "architecture": "rnn", "norm": "layer_norm"})
-    assert [len(group) for group in parameter_groups(training.model).values()] == [3, 1, 6]
+    assert [len(group) for group in parameter_groups(training.plan.root, training.model).values()] == [3, 1, 6]

@@ -1,11 +1,12 @@
 """Layers of another run: copied bit for bit, in their own units, and left alone where they are frozen."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from bakehouse.recipe.norm import NormLayer
 from tests.small_trainings import (
     FLOWERS,
     PATIENTS,
@@ -18,12 +19,18 @@ from tests.small_trainings import (
     source_of,
     training_of,
 )
+from worker.model import build
 from worker.model.norm import BatchRenormLayer
 from worker.training.training import Training
 from worker.types import Weights
 
 DEEP: Document = {**PICTURES, "architecture": {"type": "cnn", "channels": [8, 8], "hidden": [16]}}
 """Three hidden layers, each with its norm."""
+NORMED_EVERYWHERE: Document = {
+    **PICTURES,
+    "architecture": {"type": "cnn", "channels": [8, 8], "convolutions": 2, "hidden": []},
+}
+"""Four convolutions, and no row that a norm of maps would refuse."""
 NORMED_FLOWERS: Document = {**FLOWERS, "norm": "batch_norm"}
 ROWS: Document = {**PICTURES, "dataset": {"id": "digits_sequence", "validation_fraction": 0.9}, "augmentation": [],
                   "architecture": {"type": "rnn", "cell": "gru", "hidden_size": 4}}  # fmt: skip
@@ -116,17 +123,46 @@ def test_a_regression_keeps_the_units_of_the_targets_that_its_output_layer_was_t
     assert hidden_only.data.target_mean == training_of(PATIENTS).data.target_mean
 
 
-@pytest.mark.parametrize("norm", ["batch_norm", "batch_renorm", "cross_iteration_batch_norm", "group_norm"])
+ALL_NORMS = [kind.model_fields["type"].default for kind in get_args(NormLayer)]
+
+
+@pytest.mark.parametrize("norm", ALL_NORMS)
 def test_frozen_layers_keep_their_bits_whatever_pulls_at_weights(norm: str) -> None:
-    document = {**DEEP, "norm": norm, "optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}}
+    document = {**NORMED_EVERYWHERE, "norm": norm, "optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}}
     training, source = built_on(document, {**document, "seed": 1, "regularizer": PULLED}, layers=2, freeze=True)
     assert finished(training).diverged_at is None
-    frozen = under(source, "stage1", "stage2")
-    assert under(training.weights(), "stage1", "stage2") == frozen
+    frozen = under(source, "stage1")
+    assert under(training.weights(), "stage1") == frozen
     assert training.best_weights is not None
-    assert under(training.best_weights, "stage1", "stage2") == frozen
+    assert under(training.best_weights, "stage1") == frozen
     moved = bits(training.weights()).items() - bits(training_of({**document, "seed": 1}).weights()).items()
-    assert {"hidden1.linear.weight", "hidden1.norm.weight", "head.weight", "head.bias"} <= {name for name, _ in moved}
+    trained = {"stage2.conv2.conv.weight", "stage2.conv2.norm.weight", "head.weight", "head.bias"}
+    assert trained <= {name for name, _ in moved}
+
+
+class UnlistedNorm(nn.Module):
+    """A norm of a class that nothing in the worker knows, with a moving statistic."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(features))
+        self.register_buffer("moving", torch.ones(features))
+        self.moving: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            self.moving.lerp_(inputs.detach().square().mean((0, 2, 3)).sqrt(), 0.5)
+        return inputs / self.moving[:, None, None] * self.scale[:, None, None]
+
+
+def test_a_frozen_norm_whose_class_is_new_keeps_its_moving_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "norm", lambda layer: UnlistedNorm(layer.input[0]))
+    document = {**NORMED_EVERYWHERE, "norm": "group_norm", "optimizer": {"type": "sgd", "lr": 1e-3}}
+    training, source = built_on(document, {**document, "seed": 1}, layers=2, freeze=True)
+    finished(training)
+    moved = bits(training.weights()).items() - bits(source).items()
+    names = {name for name, _ in moved if name.endswith("moving")}
+    assert names == {"stage2.conv1.norm.moving", "stage2.conv2.norm.moving"}
 
 
 def test_norms_inside_a_recurrent_layer_are_frozen_with_it() -> None:

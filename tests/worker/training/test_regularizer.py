@@ -1,18 +1,21 @@
 """Penalties, decay and constraints, one optimizer step at a time."""
 
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from bakehouse.recipe.norm import NormLayer
 from bakehouse.recipe.objective import Loss, Objective
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, step_with, training_of
+from bakehouse.recipe.problems import RecipeInvalid
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, planned, step_with, training_of
+from worker.model import build
 from worker.objective.losses import objective
 from worker.seeds import Seeds
-from worker.training.regularizer import dropout_penalty
+from worker.training.regularizer import dropout_penalty, parameter_groups
 from worker.training.training import Training
 
 GRADIENT = torch.full((3, 4), 1e-3)
@@ -113,6 +116,69 @@ def test_max_norm_shortens_each_units_weights_and_no_others(document: dict[str, 
     assert {bool(length > 2) for length in lengths} == {True, False}
     after = weight.detach().numpy().reshape(len(weight), -1)
     np.testing.assert_allclose(after, before * np.minimum(1, 2 / lengths), rtol=1e-5)
+
+
+ALL_NORMS = [kind.model_fields["type"].default for kind in get_args(NormLayer)]
+NORMED: list[Document] = [
+    {**PICTURES, "architecture": {"type": "cnn", "channels": [8], "hidden": []}},
+    {**PICTURES, "architecture": {"type": "mlp", "hidden": [16]}, "augmentation": []},
+    *[
+        {
+            **PICTURES,
+            "architecture": {"type": "rnn", "cell": cell, "hidden_size": 16},
+            "augmentation": [],
+            "dropout": [],
+        }
+        for cell in ("elman", "gru", "lstm")
+    ],
+]
+"""Networks that have norms between layers and inside cells."""
+
+
+def networks_with(norm: str) -> list[Document]:
+    """Those of the networks above that this norm fits."""
+    found = []
+    for document in NORMED:
+        try:
+            planned({**document, "norm": norm})
+        except RecipeInvalid:
+            continue
+        found.append({**document, "norm": norm})
+    return found
+
+
+@pytest.mark.parametrize("norm", ALL_NORMS)
+def test_every_parameter_of_every_norm_has_the_role_of_norms(norm: str) -> None:
+    documents = networks_with(norm)
+    assert documents
+    for document in documents:
+        training = training_of(document)
+        without = training_of({**document, "norm": "none"}).model.state_dict()
+        added = {name for name, _ in training.model.named_parameters() if name not in without}
+        ids = {id(parameter): name for name, parameter in training.model.named_parameters()}
+        found = [ids[id(parameter)] for parameter in parameter_groups(training.plan.root, training.model)["norms"]]
+        assert len(found) == len(set(found)) > 0
+        assert set(found) == added
+
+
+class UnlistedNorm(nn.Module):
+    """A norm of a class that nothing in the worker knows."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(features))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs / inputs.square().mean(1, keepdim=True).sqrt() * self.scale
+
+
+def test_decay_leaves_a_norm_alone_whose_class_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "norm", lambda layer: UnlistedNorm(layer.input[0]))
+    pulled = [{"type": "weight_decay", "coefficient": 0.5}, "l1", "weight_noise"]
+    training = training_of({**FLOWERS, "norm": "layer_norm", "optimizer": SGD, "regularizer": pulled})
+    scale = training.model.get_parameter("hidden1.norm.scale")
+    step_with(training, {})
+    assert torch.equal(scale, torch.ones_like(scale))
 
 
 SHRINKING = [("l1", {}), ("l1", {"method": "subgradient"}), ("l2", {}), ("weight_decay", {})]
