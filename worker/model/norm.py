@@ -85,7 +85,10 @@ class BatchRenormLayer(nn.Module):
 
 
 def risen(step: Tensor, start: float, end: float) -> Tensor:
-    """0 up to `start`, 1 from `end` on, a straight line between."""
+    """0 before `start`, 1 from `end` on, a straight line between; a jump where the two are one."""
+    if end <= start:
+        # A share of the run is rounded: 0.07 of 100 steps are 7.000000000000001.
+        return (step >= end - 1e-6).to(step.dtype)
     return ((step - start) / max(end - start, 1e-9)).clamp(0, 1)
 
 

@@ -149,7 +149,7 @@ def renorm(**fields: float | str) -> BatchRenormLayer:
 
 
 def at_once(r_max: float, d_max: float) -> dict[str, float]:
-    """Limits that are reached after the first step."""
+    """Limits that are reached in the first step."""
     return {"r_max": r_max, "d_max": d_max, "plain_until": 0, "r_max_at": 0, "d_max_at": 0}
 
 
@@ -170,9 +170,8 @@ def test_batch_renorm_step_by_step(shape: tuple[int, ...], r_max: float, d_max: 
         rows = as_groups(BatchRenorm(), x.detach().numpy())
         mean = rows.mean(1, keepdims=True)
         std = np.sqrt(EPS + ((rows - mean) ** 2).mean(1, keepdims=True))
-        most_r, most_d = (r_max, d_max) if step else (1.0, 0.0)
-        r = np.clip(std / moving_std, 1 / most_r, most_r)
-        d = np.clip((mean - moving_mean) / moving_std, -most_d, most_d)
+        r = np.clip(std / moving_std, 1 / r_max, r_max)
+        d = np.clip((mean - moving_mean) / moving_std, -d_max, d_max)
         z = (rows - mean) / std
         wanted = from_groups(BatchRenorm(), gamma * (z * r + d) + beta, (5, *shape))
         np.testing.assert_allclose(y.detach().numpy(), wanted, rtol=1e-9, atol=1e-11)
@@ -224,6 +223,19 @@ def test_the_limits_rise_as_in_the_paper(step: int, r_max: float, d_max: float) 
     for layer in (in_steps, in_shares):
         layer.num_batches_tracked.fill_(step)
         assert [float(limit) for limit in layer.limits()] == pytest.approx([r_max, d_max])
+
+
+@pytest.mark.parametrize("unit", ["steps", "run"])
+@pytest.mark.parametrize("plain_steps", [0, 1, 7])
+def test_limits_that_end_where_they_begin_jump_right_after_the_plain_steps(plain_steps: int, unit: str) -> None:
+    at = plain_steps if unit == "steps" else plain_steps / 100
+    layer = renorm(unit=unit, plain_until=at, r_max_at=at, d_max_at=at, r_max=2.0, d_max=4.0)
+    layer.run_steps = 100
+    found = []
+    for _ in range(plain_steps + 2):
+        found.append(tuple(float(limit) for limit in layer.limits()))
+        layer(torch.randn(5, 6, dtype=torch.float64))
+    assert found == [(1.0, 0.0)] * plain_steps + [(2.0, 4.0)] * 2
 
 
 def test_a_schedule_in_shares_knows_the_length_of_its_run() -> None:
