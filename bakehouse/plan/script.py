@@ -195,7 +195,7 @@ def drop_connect(layer: DropConnect) -> str:
     if layer.activation is None:
         return call("nn.Linear", *sizes, bias=(layer.bias, True))
     bias = "" if layer.bias else ", bias=False"
-    return f"DropConnect({sizes[0]}, {sizes[1]}, {layer.spec.rate!r}, {ACTIVATIONS[layer.activation]}{bias})"
+    return f"DropConnect({sizes[0]}, {sizes[1]}, {layer.rate!r}, {ACTIVATIONS[layer.activation]}{bias})"
 
 
 def dropout(spec: recipe.UnitDropout) -> str:

@@ -169,7 +169,8 @@ class DropConnect(Ingredient):
 
     type: Literal["drop_connect"] = "drop_connect"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing a weight."""
+    """Probability of zeroing a weight. Training and evaluation take the nearest multiple of 1/65,536, and at least
+    that for a rate above 0."""
     placement: WeightPlacement | None = None
     """Which fully-connected layers: `hidden` ones, or the output layer (`classifier`), which is the default where
     there are no hidden ones."""

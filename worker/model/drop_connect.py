@@ -24,7 +24,7 @@ class DropConnectLayer(nn.Linear):
 
     def __init__(self, layer: DropConnect, activation: nn.Module | None) -> None:
         super().__init__(layer.input[0], layer.output[0], bias=layer.bias)
-        self.rate = layer.spec.rate
+        self.kept, self.rate = layer.kept_of_65536, layer.rate
         self.activation = activation
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class DropConnectLayer(nn.Linear):
 
     def masked(self, inputs: Tensor) -> Tensor:
         """u under new masks."""
-        outputs: Tensor = MaskedProduct.apply(*self.with_bias(inputs), self.rate)  # type: ignore[no-untyped-call]
+        outputs: Tensor = MaskedProduct.apply(*self.with_bias(inputs), self.kept)  # type: ignore[no-untyped-call]
         return outputs
 
     def expected(self, inputs: Tensor) -> Tensor:
@@ -64,13 +64,13 @@ class DropConnectLayer(nn.Linear):
 
 
 class MaskedProduct(torch.autograd.Function):
-    """y_n = (M_n W) x_n / keep with M_n ~ Bernoulli(keep). The backward pass draws the same masks again from the
-    generator's old state: all of them at once would be as large as the weights times the batch."""
+    """y_n = (M_n W) x_n / keep with M_n ~ Bernoulli(keep), where keep is kept / 65536. The backward pass draws the same
+    masks again from the generator's old state: all of them at once would be as large as the weights times the batch."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, rate: float) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, kept: int) -> Tensor:
         generator = device_generator(inputs.device)
-        ctx.kept, ctx.state = kept_of_65536(rate), generator.get_state()
+        ctx.kept, ctx.state = kept, generator.get_state()
         ctx.save_for_backward(inputs, weight)
         products = [
             torch.bmm(mask * weight, inputs[rows, :, None]).squeeze(2)
@@ -91,11 +91,6 @@ class MaskedProduct(torch.autograd.Function):
             of_inputs[rows] = (masked * weight).sum(1)
             of_weight += masked.mul_(inputs[rows, None, :]).sum(0)
         return of_inputs, of_weight, None
-
-
-def kept_of_65536(rate: float) -> int:
-    """Masks come from 16 bits each, 8 times as fast as torch's own: the nearest rate that they can have."""
-    return max(1, round((1 - rate) * 65536))
 
 
 def masks(inputs: Tensor, weight: Tensor, kept: int, generator: Generator) -> Iterator[tuple[slice, Tensor]]:

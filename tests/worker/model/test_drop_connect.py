@@ -11,15 +11,21 @@ from bakehouse.plan.layers import DropConnect
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from worker.model import drop_connect
 from worker.model.build import ACTIVATIONS, build
-from worker.model.drop_connect import DropConnectLayer, MaskedProduct, expectation, kept_of_65536, masks
+from worker.model.drop_connect import DropConnectLayer, MaskedProduct, expectation, masks
 
 RATE = 0.3
+KEPT = 45_875
+"""Of 65,536 masks, with which a weight is kept at this rate."""
+
+
+def planned_layer(inputs: int, outputs: int, *, activation: str | None = None, rate: float = RATE) -> DropConnect:
+    """As the plan has it."""
+    return DropConnect(DropConnectSpec(rate=rate), (inputs,), (outputs,), 0, activation)  # type: ignore[arg-type]
 
 
 def layer_of(inputs: int, outputs: int, *, activation: str | None = None, rate: float = RATE) -> DropConnectLayer:
     """In float64."""
-    spec = DropConnectSpec(rate=rate)
-    layer = build(DropConnect(spec, (inputs,), (outputs,), 0, activation))  # type: ignore[arg-type]
+    layer = build(planned_layer(inputs, outputs, activation=activation, rate=rate))
     assert isinstance(layer, DropConnectLayer)
     return layer.double()
 
@@ -27,7 +33,7 @@ def layer_of(inputs: int, outputs: int, *, activation: str | None = None, rate: 
 def masked(inputs: Tensor, weight: Tensor) -> Tensor:
     """The product under the same masks every time."""
     torch.manual_seed(0)
-    product: Tensor = MaskedProduct.apply(inputs, weight, RATE)  # type: ignore[no-untyped-call]
+    product: Tensor = MaskedProduct.apply(inputs, weight, KEPT)  # type: ignore[no-untyped-call]
     return product
 
 
@@ -50,13 +56,40 @@ def test_the_gradient_goes_through_the_same_masks(monkeypatch: pytest.MonkeyPatc
     assert torch.autograd.gradcheck(masked, (inputs, weight))
 
 
-@pytest.mark.parametrize(("rate", "kept"), [(0.5, 32768), (0.25, 49152), (1e-9, 65536), (1 - 1e-9, 1)])
-def test_rates_at_the_ends_are_the_nearest_that_masks_can_have(rate: float, kept: int) -> None:
-    assert kept_of_65536(rate) == kept
+@pytest.mark.parametrize(
+    ("rate", "kept"),
+    [(0.0, 65536), (0.5, 32768), (0.25, 49152), (RATE, KEPT), (1e-9, 65535), (1.4 / 65536, 65535), (1 - 1e-9, 1)],
+)
+def test_masks_have_the_nearest_rate_that_16_bits_can_have_and_none_is_lost(rate: float, kept: int) -> None:
+    assert planned_layer(3, 2, rate=rate).kept_of_65536 == kept
     weight = torch.ones(300, 2_000, dtype=torch.float64)
     [(_, mask)] = masks(torch.ones(1, 2_000), weight, kept, torch.Generator().manual_seed(0))
     share = kept / 65536
     assert abs(mask.double().mean() - share) <= 7 * math.sqrt(share * (1 - share) / mask.numel())
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1.4 / 65536, 0.3, 0.5])
+def test_masks_scale_and_evaluation_have_one_rate(rate: float) -> None:
+    layer = layer_of(1, 1, activation="tanh", rate=rate)
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    x = torch.ones(64, 1, dtype=torch.float64)
+    scale = math.atanh(float(layer(x).detach().max()))
+    assert scale > 1
+    # The mean of tanh(u) for normal u of mean 1 and the variance that masks with this very scale make.
+    nodes, weights = np.polynomial.hermite_e.hermegauss(32)
+    wanted = np.average(np.tanh(1 + math.sqrt(scale - 1) * nodes), weights=weights)
+    assert float(layer.eval()(x)[0].detach()) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1.4 / 65536])
+def test_a_rate_below_what_masks_can_have_still_drops(rate: float) -> None:
+    layer = layer_of(1 << 18, 1, rate=rate)
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    sums = layer(torch.ones(64, 1 << 18, dtype=torch.float64)).detach()
+    dropped = 64 * (1 << 18) - float(sums.sum()) * 65535 / 65536
+    assert abs(dropped - 256) < 7 * math.sqrt(256)
 
 
 def test_the_bias_is_dropped_too() -> None:
