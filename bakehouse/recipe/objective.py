@@ -27,7 +27,8 @@ class LabelSmoothing(Ingredient):
     main: ClassVar[str | None] = "epsilon"
 
     epsilon: float = Field(default=0.1, gt=0, lt=1)
-    """Probability mass taken from the right class; below (k - 1)/k."""
+    """Probability mass taken from the right class, which must stay the likeliest: below 1 over `all_classes`, below
+    (k - 1)/k over the `wrong_classes` of k."""
     spread: Literal["all_classes", "wrong_classes"] = "all_classes"
     """Who gets it."""
 

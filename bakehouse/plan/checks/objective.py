@@ -1,11 +1,12 @@
 """Refuses losses that do not fit their targets."""
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from bakehouse.plan.card import ResolvedData, Task
 from bakehouse.plan.splits import SplitSizes
 from bakehouse.recipe.augmentation import Cutmix, Mixup
-from bakehouse.recipe.objective import Loss
+from bakehouse.recipe.objective import LabelSmoothing, Loss
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -74,8 +75,7 @@ def smoothing_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterato
         return
     if data.classes is None:
         yield conflict("/objective/label_smoothing", "only for cross_entropy: there are no classes to smooth")
-    elif smoothing.spread == "wrong_classes" and smoothing.epsilon >= 1 - 1 / len(data.classes):
-        most = 1 - 1 / len(data.classes)
+    elif smoothing.epsilon >= (most := smoothing_bound(smoothing, len(data.classes))):
         yield conflict(
             "/objective/label_smoothing/epsilon",
             f"the right class would not be the likeliest of {len(data.classes)}",
@@ -105,13 +105,27 @@ def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
 def smoothing_fits_tasks(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
     """Smoothing is for every target of classes, and must leave the right class the most likely in each."""
     smoothing = recipe.objective.label_smoothing
-    if smoothing is None or smoothing.spread != "wrong_classes":
+    if smoothing is None:
         return
     for target in data.tasks:
-        if target.classes is not None and smoothing.epsilon >= (most := 1 - 1 / len(target.classes)):
+        if target.classes is None:
+            continue
+        if smoothing.epsilon >= (most := smoothing_bound(smoothing, len(target.classes))):
             message = f"the right class would not be the likeliest of the {len(target.classes)} of {target.name}"
             yield conflict("/objective/label_smoothing/epsilon", message, (f"< {most:g}",))
             return
+
+
+def smoothing_bound(smoothing: LabelSmoothing, classes: int) -> float:
+    """The least epsilon at which the right class is no likelier than another: `1 - e + e/k = e/k` where all classes
+    share it, `1 - e = e/(k - 1)` where the wrong ones do."""
+    match smoothing.spread:
+        case "all_classes":
+            return 1.0
+        case "wrong_classes":
+            return 1 - 1 / classes
+        case _:
+            assert_never(smoothing.spread)
 
 
 def tasks_fit_ingredients(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from bakehouse.plan.architectures.build import grow
@@ -304,6 +305,29 @@ def test_it_is_that_check_that_refuses(case: Case) -> None:
 
 def test_every_check_has_a_case() -> None:
     assert {case.check for case in CASES} == {check.__name__ for check in (*CHECKS, *LAYER_CHECKS)}
+
+
+@pytest.mark.parametrize("spread", ["all_classes", "wrong_classes"])
+@pytest.mark.parametrize("tasks", [[], ["parity"]])
+@pytest.mark.parametrize("epsilon", [0.1, 0.49, 0.51, 0.89, 0.91, 0.999])
+def test_smoothing_is_taken_while_the_right_class_of_every_target_stays_the_likeliest(
+    epsilon: float, tasks: list[str], spread: str
+) -> None:
+    smoothing = {"epsilon": epsilon, "spread": spread}
+    document: Document = {"objective": {"label_smoothing": smoothing, "tasks": tasks}}
+    right_is_largest = True
+    for classes in (10, 2) if tasks else (10,):
+        others = classes if spread == "all_classes" else classes - 1
+        targets = np.full(classes, epsilon / others)
+        targets[0] = 1 - epsilon + (epsilon / classes if spread == "all_classes" else 0)
+        assert targets.sum() == pytest.approx(1)
+        right_is_largest &= bool(targets[0] > targets[1:].max())
+    if right_is_largest:
+        planned(document, BOTH)
+    else:
+        with pytest.raises(RecipeInvalid) as refused:
+            planned(document, BOTH)
+        assert {problem.pointer for problem in refused.value.problems} == {"/objective/label_smoothing/epsilon"}
 
 
 def test_problems_of_one_look_come_together() -> None:
