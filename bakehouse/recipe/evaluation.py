@@ -25,7 +25,8 @@ class Crops(Ingredient):
     corners and the centre are cut out in the network's own input size, with their mirrors where `flips` says so, and
     the mean of all probabilities (of the values, in a regression) is measured as `test_crops_loss` and so on.
 
-    Places that coincide count once: a square image at its own size has one crop, not five.
+    Each scale counts the same: places that coincide count as often as they do, so that a square image at its own size
+    is five times one crop.
 
     Default: three sizes up to a quarter larger, and mirrors only where training had them.
 

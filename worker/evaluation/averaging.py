@@ -16,10 +16,10 @@ class Means:
     def __init__(self, heads: tuple[Head, ...]) -> None:
         self.parts = [(slice(head.first, head.first + head.outputs), Mean(head.loss)) for head in heads]
 
-    def add(self, outputs: Tensor) -> None:
-        """One more answer of the whole model."""
+    def add(self, outputs: Tensor, *, times: int = 1) -> None:
+        """One more answer of the whole model, which counts so many times."""
         for part, mean in self.parts:
-            mean.add(outputs[:, part])
+            mean.add(outputs[:, part], times=times)
 
     def outputs(self) -> Tensor:
         """As the model would answer it."""
@@ -37,10 +37,11 @@ class Mean:
         self.loss, self.count = loss, 0
         self.sums: Tensor | None = None
 
-    def add(self, outputs: Tensor) -> None:
-        """One more answer."""
-        self.count += 1
+    def add(self, outputs: Tensor, *, times: int = 1) -> None:
+        """One more answer, which counts so many times."""
+        self.count += times
         new = torch.stack(terms(outputs.double(), self.loss))
+        new = new + log(times) if has_classes(self.loss) else new * times
         if self.sums is None:
             self.sums = new
         else:

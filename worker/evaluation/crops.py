@@ -1,5 +1,6 @@
 """Several views of each image, whose probabilities are averaged. He et al. 2016, arXiv 1512.03385, section 3.4."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 
 import torch
@@ -12,7 +13,7 @@ from worker.data.batches import BATCH_ROWS
 from worker.evaluation.averaging import Means
 
 Size = tuple[int, int]
-RunStorage = tuple[int, int]
+Place = tuple[int, int]
 """Top and left of a crop."""
 
 RESIZED_BYTES = 64 << 20
@@ -23,9 +24,9 @@ def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Gen
     means = []
     for rows in torch.split(inputs, rows_at_once(inputs, spec)):
         mean = Means(plan.heads)
-        for crop in crops(rows, spec):
+        for crop, times in crops(rows, spec):
             with torch.inference_mode():
-                mean.add(model(crop))
+                mean.add(model(crop), times=times)
             yield
         means.append(mean)
     return torch.cat([mean.outputs() for mean in means])
@@ -39,18 +40,18 @@ def rows_at_once(images: Tensor, spec: Crops) -> int:
     return max(1, min(BATCH_ROWS, RESIZED_BYTES // (4 * channels * height * width)))
 
 
-def crops(images: Tensor, spec: Crops) -> Iterator[Tensor]:
-    """Views of (N, C, H, W) of that same size: at each scale the distinct ones among corners and centre, each also
-    mirrored where the recipe says so."""
+def crops(images: Tensor, spec: Crops) -> Iterator[tuple[Tensor, int]]:
+    """Views of (N, C, H, W) of that same size: at each scale corners and centre, each also mirrored where the recipe
+    says so. Each of the five is in the mean; those that coincide are one view with how often they do."""
     assert spec.scales is not None, "a canonical recipe names them"
     height, width = images.shape[2:]
     for scale in spec.scales:
         resized = at_scale(images, scale)
-        for top, left in places((resized.shape[2], resized.shape[3]), (height, width)):
+        for (top, left), times in places((resized.shape[2], resized.shape[3]), (height, width)).items():
             crop = resized[:, :, top : top + height, left : left + width].contiguous()
-            yield crop
+            yield crop, times
             if spec.flips:
-                yield crop.flip(3)
+                yield crop.flip(3), times
 
 
 def at_scale(images: Tensor, scale: int) -> Tensor:
@@ -69,9 +70,9 @@ def scaled(size: Size, scale: int) -> Size:
     return size[0] * scale // shorter, size[1] * scale // shorter
 
 
-def places(whole: Size, crop: Size) -> list[RunStorage]:
-    """Corners and centre, those that coincide once. The centre is rounded down, where Python's `round` would go to the
-    even neighbour."""
+def places(whole: Size, crop: Size) -> Counter[Place]:
+    """Corners and centre, and how many of them coincide. The centre is rounded down, where Python's `round` would go to
+    the even neighbour."""
     down, right = whole[0] - crop[0], whole[1] - crop[1]
     corners = [(0, 0), (0, right), (down, 0), (down, right)]
-    return list(dict.fromkeys([*corners, (down // 2, right // 2)]))
+    return Counter([*corners, (down // 2, right // 2)])

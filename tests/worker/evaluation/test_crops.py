@@ -1,5 +1,6 @@
 """Crops against slices that are written out."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -14,15 +15,15 @@ IMAGES = torch.arange(2 * 3 * 6 * 8, dtype=torch.float32).view(2, 3, 6, 8)
 @pytest.mark.parametrize(
     ("whole", "wanted"),
     [
-        ((4, 4), [(0, 0)]),
-        ((4, 6), [(0, 0), (0, 2), (0, 1)]),
-        ((5, 5), [(0, 0), (0, 1), (1, 0), (1, 1)]),
-        ((7, 9), [(0, 0), (0, 5), (3, 0), (3, 5), (1, 2)]),
-        ((9, 11), [(0, 0), (0, 7), (5, 0), (5, 7), (2, 3)]),
+        ((4, 4), {(0, 0): 5}),
+        ((4, 6), {(0, 0): 2, (0, 2): 2, (0, 1): 1}),
+        ((5, 5), {(0, 0): 2, (0, 1): 1, (1, 0): 1, (1, 1): 1}),
+        ((7, 9), {(0, 0): 1, (0, 5): 1, (3, 0): 1, (3, 5): 1, (1, 2): 1}),
+        ((9, 11), {(0, 0): 1, (0, 7): 1, (5, 0): 1, (5, 7): 1, (2, 3): 1}),
     ],
 )
-def test_corners_and_centre_once_each_the_centre_rounded_down(
-    whole: tuple[int, int], wanted: list[tuple[int, int]]
+def test_corners_and_centre_and_how_often_they_coincide_the_centre_rounded_down(
+    whole: tuple[int, int], wanted: dict[tuple[int, int], int]
 ) -> None:
     assert places(whole, (4, 4)) == wanted
 
@@ -35,15 +36,17 @@ def test_the_shorter_side_is_resized_and_the_aspect_kept(scale: int, size: tuple
     torch.testing.assert_close(resized, wanted)
 
 
-def test_at_its_own_size_an_image_has_one_crop_which_is_itself() -> None:
-    [crop] = crops(IMAGES, Crops(scales=(6,), flips=False))
+def test_at_its_own_size_an_image_is_each_of_its_five_crops() -> None:
+    [(crop, times)] = crops(IMAGES, Crops(scales=(6,), flips=False))
     assert torch.equal(crop, IMAGES)
-    crop, mirrored = crops(IMAGES, Crops(scales=(6,), flips=True))
+    assert times == 5
+    _, (mirrored, times) = crops(IMAGES, Crops(scales=(6,), flips=True))
     assert torch.equal(mirrored, IMAGES.flip(3))
+    assert times == 5
 
 
 def test_ten_crops_of_a_scale() -> None:
-    found = list(crops(IMAGES, Crops(scales=(9,), flips=True)))
+    found = [crop for crop, times in crops(IMAGES, Crops(scales=(9,), flips=True)) if times == 1]
     resized = at_scale(IMAGES, 9)
     assert len(found) == 10
     assert all(crop.shape == IMAGES.shape for crop in found)
@@ -71,18 +74,30 @@ def test_one_crop_is_the_plain_image() -> None:
     assert metrics["test_crops_accuracy"] == metrics["test_accuracy"]
 
 
-def test_the_mean_is_of_probabilities() -> None:
-    training = training_of({**PICTURES, "epochs": 1, "evaluation": {"crops": {"scales": [8, 10], "flips": True}}})
+def ten_crops(images: torch.Tensor, scale: int) -> list[torch.Tensor]:
+    """All ten of square images, written out, whether or not they coincide."""
+    side = images.shape[2]
+    resized = images.float()
+    if scale != side:
+        resized = functional.interpolate(resized, (scale, scale), mode="bilinear", antialias=True)
+    room = scale - side
+    corners = [(0, 0), (0, room), (room, 0), (room, room), (room // 2, room // 2)]
+    found = [resized[:, :, top : top + side, left : left + side] for top, left in corners]
+    return [*found, *(crop.flip(3) for crop in found)]
+
+
+@pytest.mark.parametrize("scales", [[8, 10], [9], [8, 9, 13]])
+def test_the_mean_is_of_the_probabilities_of_all_ten_crops_of_each_scale(scales: list[int]) -> None:
+    training = training_of({**PICTURES, "epochs": 1, "evaluation": {"crops": {"scales": scales, "flips": True}}})
     metrics = finished(training).told[-1]["metrics"]
     assert training.best_weights is not None
     training.model.load_state_dict(training.best_weights)
-    spec, split = training.plan.recipe.evaluation.crops, training.data.test
-    assert spec is not None
+    split = training.data.test
+    views = [crop for scale in scales for crop in ten_crops(split.inputs, scale)]
     with torch.inference_mode():
-        views = torch.stack([training.model.eval()(crop).double().softmax(1) for crop in crops(split.inputs, spec)])
-    chosen = views.mean(0)[torch.arange(len(split.targets)), split.targets]
-    assert len(views) == 12
-    assert metrics["test_crops_loss"] == pytest.approx(-float(chosen.log().mean()), rel=1e-5)
+        answers = np.stack([training.model.eval()(view).double().softmax(1).numpy() for view in views])
+    right = answers.mean(0)[np.arange(len(split.targets)), split.targets.numpy()]
+    assert metrics["test_crops_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
 
 
 def test_defaults_follow_the_images_size_and_the_augmentation() -> None:

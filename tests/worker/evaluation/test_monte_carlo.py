@@ -46,6 +46,16 @@ def test_values_are_averaged_and_their_spread_is_told() -> None:
     assert mean.uncertainty().numpy() == pytest.approx(values.std(0), rel=1e-6)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error", "poisson"])
+def test_an_answer_that_counts_several_times_is_the_same_answer_again(loss: Loss) -> None:
+    first, second = torch.randn(2, 7, 3)
+    again, counted = mean_of(loss, torch.stack([first, first, first, second])), Mean(loss)
+    counted.add(first, times=3)
+    counted.add(second)
+    torch.testing.assert_close(counted.outputs(), again.outputs())
+    torch.testing.assert_close(counted.uncertainty(), again.uncertainty())
+
+
 def test_answers_far_from_each_other_lose_nothing() -> None:
     mean = mean_of("cross_entropy", torch.tensor([[[200.0, -200.0]], [[-200.0, 200.0]]]))
     assert mean.outputs().softmax(1).tolist() == [[0.5, 0.5]]
