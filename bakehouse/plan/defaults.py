@@ -16,6 +16,7 @@ from bakehouse.recipe.architecture import (
     WideResnet,
 )
 from bakehouse.recipe.augmentation import AnyAugmentation, ColorJitter, Cutout, HorizontalFlip, RandomCrop, ScaleCrop
+from bakehouse.recipe.curriculum import AnyCurriculum, Curriculum
 from bakehouse.recipe.dropout import AnyDropout, Placement
 from bakehouse.recipe.evaluation import Evaluation
 from bakehouse.recipe.objective import Loss, Objective
@@ -42,6 +43,7 @@ def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
             "objective": spelt_out(recipe.objective, data),
             "dropout": tuple(placed(item, recipe) for item in recipe.dropout),
             "augmentation": tuple(sized(item, data.shape) for item in recipe.augmentation),
+            "curriculum": with_steps(recipe.curriculum),
             "schedule": with_milestones(recipe.schedule, recipe.epochs),
             "evaluation": with_scales(recipe, data.shape),
         }
@@ -130,3 +132,10 @@ def with_milestones(schedule: AnySchedule, epochs: int) -> AnySchedule:
         return schedule
     milestones = tuple(sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)}))
     return schedule.model_copy(update={"milestones": milestones})
+
+
+def with_steps(curriculum: AnyCurriculum) -> AnyCurriculum:
+    """A staircase with four rises."""
+    if not isinstance(curriculum, Curriculum) or curriculum.pacing != "step":
+        return curriculum
+    return curriculum.model_copy(update={"steps": curriculum.steps or 4})

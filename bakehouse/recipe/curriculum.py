@@ -71,8 +71,8 @@ class Curriculum(Ingredient):
     """g in the first step."""
     until: float = Field(default=0.5, gt=0, le=1)
     """Share of the run's steps after which g is 1. An early stop may come before."""
-    steps: int = Field(default=4, ge=1, le=1000)
-    """Rises of the pacing `step`; the others do not look at it."""
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    """Rises of the pacing `step`, by default 4; the others have none."""
     balanced: bool = True
     """Take the easiest rows of each class, so that classes keep their shares."""
 

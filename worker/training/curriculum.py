@@ -66,6 +66,7 @@ def share(spec: Curriculum, over: float) -> float:
         case "root":
             return sqrt(spec.start**2 + (1 - spec.start**2) * over)
         case "step":
+            assert spec.steps is not None, "a canonical recipe names them"
             return spec.start + (1 - spec.start) * int(over * spec.steps) / spec.steps
         case _:
             assert_never(spec.pacing)

@@ -52,6 +52,7 @@ from bakehouse.plan.checks.training import (
     penalty_fits_model,
     regularizers_once,
     self_pace_has_epochs,
+    steps_are_of_a_staircase,
     stopping_fits_monitor,
     warmup_ends,
 )
@@ -96,6 +97,7 @@ CHECKS: tuple[Check, ...] = (
     norm_fits_cell,
     norm_is_not_compiled,
     self_pace_has_epochs,
+    steps_are_of_a_staircase,
     regularizers_once,
     penalty_fits_model,
     warmup_ends,

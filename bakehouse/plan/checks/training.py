@@ -6,7 +6,7 @@ from bakehouse.plan.card import ResolvedData
 from bakehouse.plan.heads import monitors
 from bakehouse.plan.splits import SplitSizes
 from bakehouse.recipe.architecture import Linear
-from bakehouse.recipe.curriculum import SelfPaced
+from bakehouse.recipe.curriculum import Curriculum, SelfPaced
 from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.problems import Problem, conflict
@@ -57,3 +57,11 @@ def self_pace_has_epochs(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Ite
         message += f"{spec.until:g} on: none is left that chooses"
         allowed = (f"< {spec.until * recipe.epochs:g}",)
         yield conflict("/curriculum/warmup_epochs", message, allowed)
+
+
+def steps_are_of_a_staircase(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+    """A straight line and a root have no rises to count."""
+    spec = recipe.curriculum
+    if isinstance(spec, Curriculum) and spec.pacing != "step" and spec.steps is not None:
+        message = f"steps counts the rises of the pacing step; the pacing {spec.pacing} has none"
+        yield conflict("/curriculum/steps", message, ("null",))

@@ -164,6 +164,9 @@ CASES = [
          "/batch_size", ("8", "10")),
     Case("self_pace_has_epochs", {"curriculum": "self_paced", "epochs": 1}, {"curriculum": "self_paced", "epochs": 2},
          "/curriculum/warmup_epochs", ("< 0.8",)),
+    *[Case("steps_are_of_a_staircase", {"curriculum": {"type": "curriculum", "pacing": pacing, "steps": 4}},
+           {"curriculum": {"type": "curriculum", "pacing": "step", "steps": 4}}, "/curriculum/steps", ("null",))
+      for pacing in ("linear", "root")],
     Case("norm_is_not_compiled", {"norm": CROSS, "compile": "on"}, {"norm": "batch_norm", "compile": "on"}, "/compile",
          ("auto", "off")),
     Case("norm_follows_weights", {"architecture": "preresnet", "norm": CROSS},

@@ -1,8 +1,9 @@
-"""A trained model tells hard rows from easy ones only where it knows such rows."""
+"""What a curriculum needs: a scorer that knows such rows, and steps only where it has them."""
 
 import pytest
 
 from bakehouse.plan.card import DatasetCard
+from bakehouse.recipe.curriculum import Curriculum
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import SAVED, Document, columns_card, image_card, planned, table_card
 
@@ -33,3 +34,14 @@ def test_a_teacher_of_others_is_refused(card: DatasetCard, says: str) -> None:
 def test_what_names_no_teacher_asks_for_none() -> None:
     document: Document = {"dataset": {"id": "houses", "target": "price"}, "curriculum": "curriculum"}
     assert planned(document, columns_card()).recipe.curriculum.type == "curriculum"
+
+
+@pytest.mark.parametrize(
+    ("written", "steps"),
+    [({"pacing": "linear"}, None), ({"pacing": "root", "steps": None}, None), ({"pacing": "step"}, 4),
+     ({"pacing": "step", "steps": 7}, 7)],
+)  # fmt: skip
+def test_only_a_staircase_has_steps(written: Document, steps: int | None) -> None:
+    spec = planned({"curriculum": {"type": "curriculum", **written}}).recipe.curriculum
+    assert isinstance(spec, Curriculum)
+    assert spec.steps == steps
