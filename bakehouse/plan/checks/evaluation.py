@@ -1,6 +1,7 @@
 """What a recipe cannot be measured by."""
 
 from collections.abc import Iterator
+from math import isqrt, prod
 
 from bakehouse.plan import layers
 from bakehouse.plan.card import ResolvedData
@@ -13,6 +14,9 @@ from bakehouse.recipe.evaluation import MONITORS
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.read import nearest
 from bakehouse.recipe.recipe import Recipe
+
+RESIZED_NUMBERS = 1 << 28
+"""A gibibyte in 32 bits: a longer image of a large scale would not fit into memory, after all of the training."""
 
 
 def crops_fit(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
@@ -30,6 +34,15 @@ def crops_fit(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Pro
             message = f"{scale} pixels are fewer than the {side} of the crops, which the network takes"
             pointer = f"/evaluation/crops/scales/{index}"
             yield conflict(pointer, message, (f">= {side}",))
+        elif scale > (most := largest_scale(data.shape)):
+            message = f"an image resized to {scale} pixels has more numbers than fit into a gibibyte"
+            yield conflict(f"/evaluation/crops/scales/{index}", message, (f"<= {most}",))
+
+
+def largest_scale(shape: tuple[int, ...]) -> int:
+    """Length of the shorter side at which an image of this shape has `RESIZED_NUMBERS` numbers; at least its own."""
+    side = min(shape[1:])
+    return max(side, isqrt(RESIZED_NUMBERS * side * side // prod(shape)))
 
 
 def diagnostics_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:

@@ -249,6 +249,9 @@ CASES = [
     Case("crops_fit", {"evaluation": {"crops": {}}, "architecture": "rnn"}, {}, "/evaluation/crops", ("null",), STEPS),
     Case("crops_fit", {"evaluation": {"crops": [8, 7]}}, {"evaluation": {"crops": [8, 9]}},
          "/evaluation/crops/scales/1", (">= 8",), SMALL),
+    # 4,096 pixels high, an image of 2 x 1,000 pixels would be 2,048,000 wide: 31 gibibytes.
+    Case("crops_fit", {"evaluation": {"crops": [16, 4096]}}, {"evaluation": {"crops": [16, 732]}},
+         "/evaluation/crops/scales/1", ("<= 732",), SMALL.model_copy(update={"shape": (1, 2, 1000)})),
     Case("diagnostics_once", {"diagnostics": ["sparsity", {"type": "sparsity", "rows": 8}]},
          {"diagnostics": ["sparsity", "clean_gap"]}, "/diagnostics/1"),
     Case("inconsistent_samples_needs_classes", {"diagnostics": "inconsistent_samples"},

@@ -7,6 +7,7 @@ import torch
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.augmentation import AnyAugmentation
+from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import image_card, planned
 from tests.worker.augmentation.draw import generator, pictures
 from worker.augmentation.phases import after_normalization, before_normalization, mixing
@@ -100,3 +101,31 @@ def test_data_of_one_value_can_be_augmented() -> None:
     plan = plan_of("color_jitter", dtype="float32", minimum=0.0, maximum=0.0)
     [transform] = before_normalization(plan)
     assert torch.equal(transform(torch.zeros(4, 3, 16, 16), generator()), torch.zeros(4, 3, 16, 16))
+
+
+SIZED: list[dict[str, Any]] = [
+    *[{"type": name} for name in NAMES],
+    *[{"type": "random_crop", "padding": padding} for padding in (1, 2, 8, 1024)],
+    *[{"type": "scale_crop", "low": low, "high": high} for low in (1, 2, 9, 16_384) for high in (2, 16_384)],
+    {"type": "random_resized_crop", "area": [1e-9, 1e-9], "aspect": [1e-9, 10]},
+    *[{"type": "cutout", "size": size} for size in (1, 2, 8, 9, 16_384)],
+]
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 2), (2, 1), (2, 9), (8, 8)], ids=str)
+def test_sizes_beyond_the_picture_are_refused_with_a_pointer_or_leave_a_picture(sides: tuple[int, int]) -> None:
+    images, pointers = torch.randint(0, 256, (5, 3, *sides), dtype=torch.uint8), set()
+    for spec in SIZED:
+        try:
+            plan = plan_of(spec, shape=(3, *sides))
+        except RecipeInvalid as refused:
+            pointers |= {problem.pointer for problem in refused.problems}
+            continue
+        found = images
+        for transform in (*before_normalization(plan), *after_normalization(plan)):
+            found = transform(found.float(), generator(5))
+        if (mix := mixing(plan)) is not None:
+            found, _ = mix(found.float(), torch.arange(5), generator(5))
+        assert found.shape == images.shape
+        assert bool(found.float().isfinite().all())
+    assert pointers <= {f"/augmentation/0/{name}" for name in ("padding", "low", "high", "size")}

@@ -1,12 +1,18 @@
 """Layers as modules: the ones that torch does not have, and where the weights come from."""
 
+from itertools import product
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from bakehouse.plan.layers import Conv, Pool
-from tests.small_trainings import PATIENTS, PICTURES, planned, training_of
+from bakehouse.recipe.problems import RecipeInvalid
+from tests.plan.cards import image_card
+from tests.plan.cards import planned as planned_for
+from tests.small_trainings import PATIENTS, PICTURES, Document, planned, training_of
 from worker.model.build import build, build_model
 from worker.model.modules import Denormalize, DenseConcat, Maxout, MeanOverMap, Normalize, Residual, Subsample
 
@@ -87,3 +93,38 @@ def test_a_model_takes_stored_units_and_answers_in_the_datas_units() -> None:
         whole = training.model(training.data.test.inputs)
         core = training.core(training.model[0](training.data.test.inputs))
     torch.testing.assert_close(whole, core * training.data.target_std + training.data.target_mean)
+
+
+SMALL_PICTURES = [(1, 1, 1), (3, 1, 2), (1, 2, 2), (1, 3, 3), (1, 2, 9), (2, 4, 4)]
+CONVOLUTIONAL: list[Document] = [
+    *[{"type": "cnn", "channels": [4] * stages, "hidden": [4], "kernel_size": side}
+      for stages, side in product((1, 2), (1, 3, 5, 7))],
+    *[{"type": "fitnet", "stages": [[4]] * stages, "hidden": 4} for stages in (1, 3)],
+    {"type": "resnet", "depth": 8},
+    {"type": "preresnet", "depth": 11, "block": "bottleneck"},
+    {"type": "wide_resnet", "depth": 10, "width": 1},
+    {"type": "resnext", "depth": 11, "cardinality": 2, "width": 2},
+    {"type": "densenet", "depth": 10, "growth_rate": 2},
+    {"type": "rnn", "hidden_size": 4},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("norm", ["none", "batch_norm", "instance_norm", "cross_iteration_batch_norm"])
+@pytest.mark.parametrize("shape", SMALL_PICTURES, ids=str)
+def test_a_picture_smaller_than_a_filter_is_refused_with_a_pointer_or_trains(
+    shape: tuple[int, int, int], norm: str
+) -> None:
+    card = image_card().model_copy(update={"shape": shape})
+    pictures = torch.randint(0, 256, (4, *shape), dtype=torch.uint8)
+    taken, pointers = 0, set()
+    for architecture in CONVOLUTIONAL:
+        try:
+            model = build_model(planned_for({"architecture": architecture, "norm": norm}, card))
+        except RecipeInvalid as refused:
+            pointers |= {problem.pointer for problem in refused.problems}
+            continue
+        taken += 1
+        model(pictures).sum().backward()
+        assert model.eval()(pictures).shape == (4, 10)
+    assert pointers <= {"/architecture/channels", "/architecture/stages", "/architecture/type", "/norm/type"}
+    assert taken >= (1 if norm in ("none", "batch_norm") else 0)
