@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bakehouse.advice.advice import Advice, PatchStep, remove, replace
-from bakehouse.advice.variance_shift import Shift, shifts
+from bakehouse.advice.variance_shift import CORRELATION, Shift, shifts
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Preresnet, WideResnet
 from bakehouse.recipe.dropout import (
@@ -56,9 +56,9 @@ def variance_shift(plan: Plan) -> Iterator[Advice]:
             severity="warning",
             pointer=f"/dropout/{shift.dropout.index}",
             message=f"{shift.norm} learns its variance behind {named(shift.dropout.spec)}; in evaluation it meets "
-            f"between about {shift.ratio:.2f} of that variance and all of it: the more inputs a unit adds up (here "
-            f"{shift.fan_in:,}) and the more alike they are, the closer to all. "
-            "Dropout after the last norm shifts nothing.",
+            f"about {shift.ratio:.2f} of that variance where inputs are not correlated, {shift.correlated:.2f} at a "
+            f"correlation of {CORRELATION:g}: the more inputs a unit adds up (here {shift.fan_in:,}) and the more "
+            "alike they are, the closer to all of it. Dropout after the last norm shifts nothing.",
             source=f"{SHIFT_SOURCE}, equation 14 and table 3 (b)",
             patch=behind_all_norms(plan, shift),
         )

@@ -32,6 +32,12 @@ STANDARD = (0.0, 1.0)
 NOTICEABLE = 0.95
 """Of the variance; noise that was made to be small misleads nobody above it."""
 
+CORRELATION = 0.1
+"""Of pairs of inputs, as an example of what nobody knows before training."""
+ALIGNMENT = 0.02
+"""cos^2 = (sum w)^2 / (d sum w^2) of the d weights of a unit, which is 0.014 to 0.035 in the paper's trained networks
+(table 1)."""
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -43,7 +49,9 @@ class Shift:
     rate: float
     """Of the dropout that adds as much variance."""
     ratio: float
-    """Evaluation variance over training variance at the norm, for weights that add up independent inputs."""
+    """Evaluation variance over training variance at the norm, for weights that add up inputs without correlation."""
+    correlated: float
+    """The same for inputs with the correlation `CORRELATION`."""
     fan_in: int
     """Inputs of a unit of the first weights between the two; 0 where there are none."""
 
@@ -69,7 +77,10 @@ def shift_behind(
     if norms and ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
         weights = Linear | Conv | DropConnect | Recurrent
         fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, weights)]
-        yield Shift(dropout, behind[norms[0]][0], rate, ratio, fan_ins[0] if fan_ins else 0)
+        inputs = fan_ins[0] if fan_ins else 0
+        # Weights of random signs have (sum w)^2 / sum w^2 = 1 on average, however few they are.
+        alike = variance_ratio(rate, squared_mean, variance, CORRELATION, max(1.0, ALIGNMENT * inputs))
+        yield Shift(dropout, behind[norms[0]][0], rate, ratio, alike, inputs)
 
 
 def as_rate(spec: AnyDropout, mean_square: float) -> float:
@@ -87,9 +98,14 @@ def as_rate(spec: AnyDropout, mean_square: float) -> float:
     return added / (1 + added)
 
 
-def variance_ratio(rate: float, squared_mean: float, variance: float) -> float:
-    """v / ((c^2 + v) / (1 - rate) - c^2), equation 8; also what equation 14 gives without correlation."""
-    return variance / ((squared_mean + variance) / (1 - rate) - squared_mean)
+def variance_ratio(
+    rate: float, squared_mean: float, variance: float, correlation: float = 0.0, alignment: float = 1.0
+) -> float:
+    """(v + v rho (D - 1)) / ((c^2 + v) / (1 - rate) - c^2 + v rho (D - 1)), equation 14, behind weights w with
+    D = d cos^2 = (sum w)^2 / sum w^2, the `alignment`, of inputs whose pairs have the correlation rho. Without weights
+    D is 1, which leaves equation 8."""
+    shared = variance * correlation * (alignment - 1)
+    return (variance + shared) / ((squared_mean + variance) / (1 - rate) - squared_mean + shared)
 
 
 def moments(before: list[Primitive]) -> tuple[float, float]:

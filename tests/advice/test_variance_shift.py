@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bakehouse.advice.rules import advise
 from bakehouse.advice.variance_shift import MAXOUT, MOMENTS, shifts, variance_ratio
 from tests.plan.cards import image_card, planned
 from worker.model.build import ACTIVATIONS
@@ -39,6 +40,38 @@ def test_the_ratio_of_drawn_numbers(is_vanilla: bool) -> None:
     mask = generator.random(x.shape) >= 0.3
     train, evaluation = (x * mask, 0.7 * x) if is_vanilla else (x * mask / 0.7, x)
     assert variance_ratio(0.3, *MOMENTS["relu"]) == pytest.approx(evaluation.var() / train.var(), rel=0.01)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize(("rate", "mean"), [(0.5, 0.0), (0.5, 0.7), (0.2, 1.5)])
+def test_the_ratio_behind_weights_is_that_of_drawn_numbers(rate: float, mean: float, correlation: float) -> None:
+    generator = np.random.default_rng(1)
+    weights = generator.standard_normal(24) + 0.4
+    shared, own = generator.standard_normal((200_000, 1)), generator.standard_normal((200_000, 24))
+    x = mean + 1.3 * (np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own)
+    dropped = x * (generator.random(x.shape) >= rate) / (1 - rate)
+    wanted = (x @ weights).var() / (dropped @ weights).var()
+    alignment = weights.sum() ** 2 / (weights**2).sum()
+    assert alignment > 3
+    assert variance_ratio(rate, mean**2, 1.69, correlation, alignment) == pytest.approx(wanted, rel=0.02)
+
+
+@pytest.mark.parametrize("correlation", [0.01, 0.5])
+def test_many_inputs_that_are_alike_hide_the_shift(correlation: float) -> None:
+    ratios = [variance_ratio(0.5, *MOMENTS["relu"], correlation, alignment) for alignment in (1, 10, 1e3, 1e9)]
+    assert ratios == sorted(ratios)
+    assert ratios[0] == pytest.approx(0.405, abs=5e-4)
+    assert ratios[-1] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_advice_has_the_ratio_with_and_without_correlation() -> None:
+    plan = planned({"norm": "batch_norm", "dropout": 0.5, "architecture": {"type": "mlp", "hidden": [512, 64]}})
+    [shift] = shifts(plan)
+    c2, v, d_cos2 = *MOMENTS["relu"], 0.02 * 512
+    wanted = (v + v * 0.1 * (d_cos2 - 1)) / ((c2 + v) / 0.5 - c2 + v * 0.1 * (d_cos2 - 1))
+    assert (shift.ratio, shift.correlated) == pytest.approx((0.405, wanted), abs=5e-4)
+    [message] = [advice.message for advice in advise(plan) if advice.code == "variance_shift"]
+    assert f"0.41 of that variance where inputs are not correlated, {wanted:.2f} at a correlation of 0.1" in message
 
 
 def test_dropout_behind_all_norms_shifts_nothing() -> None:
