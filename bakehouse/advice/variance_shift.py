@@ -23,7 +23,7 @@ from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNor
 
 MOMENTS = {
     "relu": (0.1592, 0.3408), "leaky_relu": (0.1560, 0.3441), "gelu": (0.0796, 0.3456), "silu": (0.0427, 0.3131),
-    "tanh": (0.0, 0.3943), "sigmoid": (0.25, 0.0434),
+    "tanh": (0.0, 0.3943), "sigmoid": (0.25, 0.0434), "identity": (0.0, 1.0),
 }  # fmt: skip
 """Squared mean and variance of an activation of N(0, 1)."""
 MAXOUT = (0.3183, 0.6817)

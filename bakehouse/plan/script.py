@@ -41,7 +41,7 @@ Named = tuple[str, Layer]
 
 ACTIVATIONS = {
     "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU()", "gelu": "nn.GELU()", "silu": "nn.SiLU()", "tanh": "nn.Tanh()",
-    "sigmoid": "nn.Sigmoid()",
+    "sigmoid": "nn.Sigmoid()", "identity": "nn.Identity()",
 }  # fmt: skip
 
 IMPORTS = """\

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
 
-Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
+Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity"]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Widths = Annotated[tuple[Width, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Width] | Width)]
 
@@ -32,6 +32,10 @@ class Mlp(Ingredient):
     Default: two layers of 256 units are enough for tables and small pictures, and train in seconds.
 
     Trap: a picture becomes one long row, and which pixels are neighbours is lost; `cnn` keeps it.
+
+    Trap: with `identity` all layers together are one linear map (a deep linear network, Saxe et al. 2014, arXiv
+    1312.6120), which `linear` has with fewer weights. It is for study: there evaluation is exactly the geometric mean
+    over all dropout masks of the probabilities (Goodfellow et al. 2016, 7.12).
 
     Rumelhart et al. 1986, Nature 323.
     """

@@ -151,8 +151,8 @@ class GaussianNoise(Ingredient):
 class DropConnect(Ingredient):
     """Dropout of weights: in training a fully-connected layer gives a(u), `u = (m W) x + m b` over 1 - rate, with `m ~
     Bernoulli(1 - rate)` for each weight and bias of each sample. Evaluation gives the mean of a(u) for normal u with
-    the mean and variance over masks: `W x + b` and `rate / (1 - rate) (W^2 x^2 + b^2)`; in closed form for relu and
-    leaky_relu, by 32 Gauss-Hermite nodes for the others.
+    the mean and variance over masks: `W x + b` and `rate / (1 - rate) (W^2 x^2 + b^2)`; in closed form for relu,
+    leaky_relu and identity, by 32 Gauss-Hermite nodes for the others.
 
     Default: 0.5, as in the paper.
 

@@ -97,7 +97,7 @@ def test_dropout_and_units_survive(kind: str, card: DatasetCard, tmp_path: Path)
         torch.testing.assert_close(built(plan, tmp_path, model.state_dict())(x), model(x))
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity"])
 def test_the_mean_over_masks_survives(activation: str, tmp_path: Path) -> None:
     dropout = [{"type": "drop_connect", "placement": placement} for placement in ("hidden", "classifier")]
     plan = planned({"architecture": {"type": "mlp", "hidden": 16, "activation": activation}, "dropout": dropout})

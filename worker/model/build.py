@@ -31,7 +31,7 @@ from worker.seeds import Seeds
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
+    "sigmoid": nn.Sigmoid, "identity": nn.Identity,
 }  # fmt: skip
 
 

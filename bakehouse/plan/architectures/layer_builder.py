@@ -90,6 +90,8 @@ class LayerBuilder:
         """Under drop_connect, the fully-connected layer that was added last takes in its activation; whether it
         did."""
         name, layer = self.children[-1]
+        # The mean over masks of u itself is known without integrating.
+        activation = None if activation == "identity" else activation
         for index, spec in enumerate(self.recipe.dropout):
             if isinstance(spec, DropConnectSpec) and spec.placement == placement and isinstance(layer, Linear):
                 masked = DropConnect(spec, layer.input, layer.output, index, activation, layer.bias)

@@ -29,7 +29,8 @@ def penalty_fits_model(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Itera
         if not isinstance(item, DropoutPenalty):
             continue
         if not isinstance(recipe.architecture, Linear):
-            message = f"{recipe.architecture.type} is not linear: what dropout adds to it has no closed form"
+            name = recipe.architecture.type
+            message = f"{item.type} is known for the architecture linear, and {name} has hidden layers"
             yield conflict(f"/regularizer/{index}", message, ("architecture linear",))
         if recipe.dropout:
             yield conflict(f"/regularizer/{index}", f"{item.type} stands for dropout on the inputs, which is there too")

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from bakehouse.plan.layers import DropConnect
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
+from tests.small_trainings import FLOWERS, Document, planned
 from worker.model import drop_connect
-from worker.model.build import ACTIVATIONS, build
+from worker.model.build import ACTIVATIONS, build, build_model
 from worker.model.drop_connect import DropConnectLayer, MaskedProduct, expectation, masks
 
 RATE = 0.3
@@ -152,3 +153,19 @@ def test_16_bits_elsewhere_leave_it_in_32() -> None:
     outputs.sum().backward()
     assert outputs.dtype == torch.float32
     assert layer.weight.grad is not None
+
+
+def test_without_a_nonlinearity_the_mean_over_masks_is_the_linear_layer_exactly() -> None:
+    document: Document = {
+        **FLOWERS,
+        "architecture": {"type": "mlp", "hidden": 3, "activation": "identity"},
+        "dropout": "drop_connect",
+    }
+    model = build_model(planned(document)).eval()
+    rows = torch.randn(5, 4)
+    layers = [model.get_submodule(name) for name in ("hidden1.linear", "head")]
+    wanted = rows
+    for layer in layers:
+        assert isinstance(layer, nn.Linear)
+        wanted = nn.functional.linear(wanted, layer.weight, layer.bias)
+    assert torch.equal(model[1:](rows), wanted)

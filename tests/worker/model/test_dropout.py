@@ -1,6 +1,7 @@
 """Dropout: masks and noise, their expectation, their gradient, and when they are drawn."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -15,10 +16,12 @@ from bakehouse.recipe.dropout import (
     Uout,
     VanillaDropout,
 )
-from tests.small_trainings import FLOWERS, training_of
+from tests.small_trainings import FLOWERS, Document, planned, training_of
+from worker.model.build import build_model
 from worker.model.dropout import dropout
 
 RATES = [0.1, 0.5, 0.9]
+KIND_OF: dict[str, type[Dropout] | type[VanillaDropout]] = {"dropout": Dropout, "vanilla_dropout": VanillaDropout}
 KINDS: list[type[Dropout] | type[VanillaDropout]] = [Dropout, VanillaDropout]
 NOISES: list[tuple[UnitDropout, float, float]] = [
     (GaussianDropout(rate=0.2), 0.25, 0.0),
@@ -147,3 +150,65 @@ def test_each_step_has_a_mask_of_its_own_and_the_same_in_every_run() -> None:
     assert len({mask[:10].numpy().tobytes() for mask in first}) == 9
     assert all(map(torch.equal, first, masks_of_a_training(document)))
     assert not torch.equal(first[0], masks_of_a_training({**document, "seed": 1})[0])
+
+
+class FixedMask(nn.Module):
+    """Multiplies by a mask that is written out."""
+
+    mask = torch.ones(())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * self.mask
+
+
+def logits_under_all_masks(
+    model: nn.Module, hidden: list[int], inputs: Tensor, *, rate: float, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Outputs (masks, rows, classes) of each of the 2^n thinned networks, and how probable each is."""
+    stand_ins = [FixedMask() for _ in hidden]
+    for number, stand_in in enumerate(stand_ins, start=1):
+        model.get_submodule(f"hidden{number}").dropout = stand_in
+    outputs, probabilities = [], []
+    for bits in product((0.0, 1.0), repeat=sum(hidden)):
+        masks = torch.split(torch.tensor(bits, dtype=torch.float64), hidden)
+        for stand_in, mask in zip(stand_ins, masks, strict=True):
+            stand_in.mask = mask * scale
+        outputs.append(model(inputs).detach())
+        probabilities.append((1 - rate) ** sum(bits) * rate ** (len(bits) - sum(bits)))
+    return torch.stack(outputs), torch.tensor(probabilities, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("hidden", "kind"), [([5], "dropout"), ([5], "vanilla_dropout"), ([4, 3], "dropout")], ids=str)
+@pytest.mark.parametrize("rate", [0.5, 0.2])
+def test_in_a_deep_linear_network_evaluation_is_the_geometric_mean_over_all_masks(
+    rate: float, hidden: list[int], kind: str, seed: int
+) -> None:
+    document: Document = {
+        **FLOWERS,
+        "architecture": {"type": "mlp", "hidden": hidden, "activation": "identity"},
+        "dropout": {"type": kind, "rate": rate},
+        "seed": seed,
+    }
+    model = build_model(planned(document)).double().eval()
+    inputs = torch.randn(6, 4, dtype=torch.float64)
+    weight_scaled = model(inputs).softmax(1).detach()
+    outputs, probabilities = logits_under_all_masks(
+        model, hidden, inputs, rate=rate, scale=kept_value(KIND_OF[kind](rate=rate))
+    )
+    # prod over masks of p(y)^probability, brought to a sum of 1.
+    logs = (outputs.log_softmax(2) * probabilities[:, None, None]).sum(0)
+    ensemble = logs.exp() / logs.exp().sum(1, keepdim=True)
+    assert float(probabilities.sum()) == pytest.approx(1)
+    assert float(outputs.std(0).max()) > 0.01
+    torch.testing.assert_close(weight_scaled, ensemble, rtol=1e-10, atol=1e-12)
+
+
+def test_with_relu_between_the_layers_it_is_only_near() -> None:
+    document: Document = {**FLOWERS, "architecture": {"type": "mlp", "hidden": [4, 3]}, "dropout": 0.5, "seed": 1}
+    model = build_model(planned(document)).double().eval()
+    inputs = 5 * torch.randn(6, 4, dtype=torch.float64)
+    weight_scaled = model(inputs).softmax(1).detach()
+    outputs, probabilities = logits_under_all_masks(model, [4, 3], inputs, rate=0.5, scale=2.0)
+    ensemble = (outputs.log_softmax(2) * probabilities[:, None, None]).sum(0).softmax(1)
+    assert float((weight_scaled - ensemble).abs().max()) > 1e-4
