@@ -100,6 +100,13 @@ class MarkInexact:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkRestarted:
+    """The run begins again at step 0: none of its resume states can be read."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The owner gives the run back because it was told to end; not charged."""
 
@@ -175,7 +182,7 @@ class Forget:
 
 
 Ending = Release | Pause | Succeed | Fail | Cancel
-ByOwner = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkInexact | Ending
+ByOwner = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkInexact | MarkRestarted | Ending
 Command = Claim | ByOwner | Lost | Ask | Resume | Rename | Forget
 
 

@@ -157,6 +157,9 @@ class Run(Model):
     failure: Failure | None = None
     receipt: Receipt | None = None
     exact: bool = True
+    restarted: bool = False
+    """Whether an attempt began again at step 0 because no resume state could be read; the log's entry `restarted` says
+    which step was lost. Such a run does every step again, so `exact` stays as it is."""
     created_at: str
     updated_at: str
     started_at: str | None = None

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
@@ -263,14 +264,42 @@ def change_state(ledger: Ledger, place: Place, change: Callable[[dict[str, Any]]
     place.artifacts.write_resume(ledger.record.id, state.step + 1, files)
 
 
+def test_a_run_without_its_resume_state_begins_again_and_says_which_step_it_lost(
+    place: Place, whole: Ledger, tmp_path: Path
+) -> None:
+    ledger = paused(place)
+    lost_step = ledger.record.resume_step
+    shutil.rmtree(tmp_path / "artifacts")
+    record = end(ledger, place)
+    [note] = ledger.told("log")
+    assert (note["code"], note["step"]) == ("restarted", lost_step)
+    assert f"step {lost_step}" in note["message"]
+    assert (record.restarted, record.exact, whole.record.restarted) == (True, True, False)
+    assert_same_run(ledger, whole)
+
+
+def test_a_run_that_resumes_from_an_older_state_names_the_step_that_it_lost(place: Place, whole: Ledger) -> None:
+    ledger = paused(place)
+    kept, lost = ledger.record.resume_step, ledger.record.resume_step + 100
+    ledger.record = ledger.record.model_copy(update={"resume_step": lost})
+    record = end(ledger, place)
+    [note] = ledger.told("log")
+    assert note["code"] == "resumed"
+    assert f"step {kept}." in note["message"]
+    assert f"step {lost} cannot be read" in note["message"]
+    assert not record.restarted
+    assert_same_run(ledger, whole)
+
+
 def test_a_damaged_state_is_passed_over_and_said(place: Place, whole: Ledger, tmp_path: Path) -> None:
     ledger = paused(place)
     [path] = tmp_path.glob("artifacts/local/run_*/resume/*/state.safetensors")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    end(ledger, place)
-    assert ledger.notes() == ["checkpoint_rejected"]
+    record = end(ledger, place)
+    assert ledger.notes() == ["checkpoint_rejected", "restarted"]
+    assert record.restarted
     assert_same_run(ledger, whole)
 
 
