@@ -10,6 +10,7 @@ ServiceError
 ├── NotRestful            422: a parameter, a header or a field of a small body is wrong
 ├── CheckpointNotFound    404
 ├── RangeNotSatisfiable   416
+├── StoreUnavailable      503
 └── NotReady              503
 Errors of recipes, runs, data sets, Redis and the framework are answered by their own classes.
 """
@@ -51,6 +52,8 @@ from bakehouse.runs.errors import (
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
 RETRY_SECONDS = "1"
+# A folder that is not mounted is not back in a second.
+REMOUNT_SECONDS = "10"
 SHOWN_CHARACTERS = 200
 # Its disk is full, or too few replicas are there.
 REFUSES_WRITES = ("MISCONF", "NOREPLICAS")
@@ -174,6 +177,18 @@ class CheckpointNotFound(ServiceError):
         self.run_id = run_id
 
 
+class StoreUnavailable(ServiceError):
+    """A checkpoint that is listed cannot be opened."""
+
+    def __init__(self, run_id: str, why: OSError) -> None:
+        # Not the path: which setting to look at is enough for the operator, and clients learn nothing of the machine.
+        super().__init__(
+            f"A checkpoint of the run {run_id} is listed, but its file cannot be opened ({why.strerror}) in "
+            "BAKEHOUSE_HOME of the service. Is that the folder that the workers write to?"
+        )
+        self.run_id = run_id
+
+
 class RangeNotSatisfiable(ServiceError):
     """The file ends before the range begins."""
 
@@ -289,6 +304,8 @@ def of_service(error: ServiceError) -> Answer:
         case RangeNotSatisfiable(size=size):
             headers = {"Content-Range": f"bytes */{size}"}
             return Answer(name="range_not_satisfiable", status=416, detail=str(error), headers=headers)
+        case StoreUnavailable():
+            return unavailable("store_unavailable", str(error), seconds=REMOUNT_SECONDS)
         case _:
             return unavailable("not_ready", str(error))
 
@@ -312,9 +329,9 @@ def of_framework(error: HTTPException) -> Answer:
     )
 
 
-def unavailable(name: str, detail: str) -> Answer:
+def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> Answer:
     """Worth asking again soon."""
-    return Answer(name=name, status=503, detail=detail, headers={"Retry-After": RETRY_SECONDS})
+    return Answer(name=name, status=503, detail=detail, headers={"Retry-After": seconds})
 
 
 def parameter_flaw(error: Any) -> Flaw:

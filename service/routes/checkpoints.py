@@ -1,5 +1,6 @@
 """Checkpoints: what was kept, and the weights."""
 
+import logging
 import re
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.run import Checkpoint
 from service.deps import Parts, PartsDep, RunId, refuse_unknown_parameters
 from service.downloads import download
-from service.errors import CheckpointNotFound
+from service.errors import CheckpointNotFound, StoreUnavailable
 from service.openapi import problems
 
 router = APIRouter(
@@ -22,6 +23,8 @@ EPOCH = re.compile(r"\d{1,9}")
 FAILURES = problems(404, 503)
 MOVED: dict[int | str, dict[str, Any]] = {307: {"description": "Of a role: where its epoch is."}}
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+log = logging.getLogger(__name__)
 
 Which = Annotated[str, Path(description="An epoch, `best` or `last`.")]
 
@@ -72,8 +75,11 @@ def weights(parts: Parts, run_id: str, which: str, request: Request) -> Response
     filename = f"{run_id}-epoch-{checkpoint.epoch}.safetensors"
     try:
         return download(path, checkpoint, filename, request.headers, only_head=request.method == "HEAD")
-    except FileNotFoundError as error:
-        raise CheckpointNotFound(run_id) from error
+    except OSError as error:
+        # The run may have been deleted, or the checkpoint purged, since the record was read.
+        find(parts.store.record(run_id), which)
+        log.error("a listed checkpoint cannot be opened: %s", error)
+        raise StoreUnavailable(run_id, error) from error
 
 
 def find(record: Record, which: str) -> Checkpoint:
