@@ -6,7 +6,10 @@ import signal
 import sys
 
 import uvicorn
+from redis.exceptions import RedisError
 
+from bakehouse.runs.errors import FolderNotShared, StorageFull
+from bakehouse.runs.marker import name_folder
 from bakehouse.settings import Settings
 from service.app import create_app, make_parts
 from service.deps import Parts
@@ -58,9 +61,13 @@ def main() -> int:
         if problem := refusal(settings):
             raise ValueError(problem)
         parts = make_parts(settings, str(settings.redis_url))
-    except ValueError as error:
+        name_folder(settings, parts.store)
+    except (ValueError, FolderNotShared) as error:
         print(error, file=sys.stderr)
         return 2
+    except (RedisError, OSError, StorageFull) as error:
+        # It starts all the same, and is ready once its folder is named.
+        print(f"The folder of the runs' files cannot be named in Redis yet: {error}", file=sys.stderr)
     serve(settings, parts)
     return 0
 

@@ -39,6 +39,7 @@ from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
 from bakehouse.runs.errors import (
     CursorNotFound,
+    FolderNotShared,
     IdempotencyMismatch,
     IllegalTransition,
     RecordUnreadable,
@@ -276,6 +277,10 @@ def of_record(error: RunsError) -> Answer:
             return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
         case StorageFull():
             return unavailable("storage_full", "There is no room on the disk.")
+        case FolderNotShared():
+            log.error("%s", error)
+            message = "BAKEHOUSE_HOME of the service is not the folder that holds the files of its runs."
+            return unavailable("store_unavailable", message, seconds=REMOUNT_SECONDS)
         case _:
             return INTERNAL
 

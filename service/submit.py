@@ -15,6 +15,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
+from bakehouse.runs.marker import name_folder
 from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
@@ -144,6 +145,8 @@ def submit(
     baked = prepared(parts, document)
     recipe = baked.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
+    # Also after Redis was emptied: no worker with another folder takes a run that is accepted here.
+    name_folder(parts.settings, parts.store)
     run = new_run(recipe, advice=baked.advice, steps=baked.plan.steps, patience=patience, origin=origin, reason=reason)
     created = parts.store.create(run, idempotency=key)
     if not created.replayed:

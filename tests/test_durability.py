@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
@@ -193,6 +195,19 @@ def test_a_run_whose_resume_states_are_gone_begins_again_and_shows_it(home: Home
     events = home.get(f"/v1/runs/{run_id}/events?limit=1000").json()["data"]
     [note] = [event["data"] for event in events if event["type"] == "log"]
     assert (note["code"], note["step"]) == ("restarted", lost_step)
+
+
+def test_a_worker_with_another_home_ends_and_says_which_setting_to_change(home: Home, tmp_path: Path) -> None:
+    settings = {"BAKEHOUSE_HOME": str(tmp_path), "BAKEHOUSE_REDIS_URL": home.redis_url, "BAKEHOUSE_WORKERS": "1"}
+    command = [sys.executable, "-P", "-m", "worker.main"]
+    ended = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert f"This worker's BAKEHOUSE_HOME={tmp_path} is not the folder that the service uses" in ended.stderr
+    assert str(home.folder) in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_running_run_is_cancelled_by_its_worker(home: Home) -> None:

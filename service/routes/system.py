@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends
 
 from bakehouse.model import Model
+from bakehouse.runs.marker import name_folder
 from bakehouse.runs.record import queue_place
 from bakehouse.runs.ring import QUEUE
 from bakehouse.runs.run import QueuePlace, Worker
@@ -104,4 +105,5 @@ def is_ready(parts: PartsDep) -> Ready:
         parts.artifacts.check_writable()
     except OSError as error:
         raise NotReady("Files cannot be written.") from error
+    name_folder(parts.settings, parts.store)
     return Ready(version=VERSION, warnings=warnings)
