@@ -21,7 +21,7 @@ ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 32
 RECIPE = {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dropout": 0.5}
-BARE = Path(__file__).with_name("bare.py")
+BARE = Path(__file__).with_name("baseline_http.py")
 
 
 def free_port() -> int:

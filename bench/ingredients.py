@@ -16,17 +16,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from bakehouse.data.folders import read_card
-from bakehouse.data.known import BUILTIN
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
-from bench import by_hand
-from worker.dataset import load_data
-from worker.training import Training
+from bench import baseline_ingredients as by_hand
+from worker.data.dataset import load_data
+from worker.training.training import Training
 
 Document = dict[str, Any]
 Steps = Iterator[None]

@@ -17,7 +17,7 @@ from bench.report import running_home, spread
 
 ROUNDS = 5
 SECONDS = 12.0
-PLAIN = Path(__file__).with_name("plain.py")
+PLAIN = Path(__file__).with_name("baseline_loop.py")
 
 ENDLESS = {"epochs": 100_000, "early_stopping": "none", "time_budget_seconds": SECONDS}
 RECIPES: dict[str, dict[str, Any]] = {

@@ -11,14 +11,14 @@ from redis.exceptions import RedisError
 from bakehouse.runs.errors import FolderNotShared, StorageFull
 from bakehouse.runs.marker import name_folder
 from bakehouse.settings import Settings
-from service.app import create_app, make_parts
-from service.deps import Parts
+from service.app import create_app, make_services
+from service.dependencies import Services
+from service.http_limits import Protocol
 from service.hub import Hub
-from service.protocol import Protocol
 
 GRACE_SECONDS = 5
 # Streams of a thousand readers, and room for the others.
-MOST_CONNECTIONS = 1200
+MAX_CONNECTIONS = 1200
 
 
 class Server(uvicorn.Server):
@@ -60,7 +60,7 @@ def main() -> int:
         settings = Settings()
         if problem := refusal(settings):
             raise ValueError(problem)
-        parts = make_parts(settings, str(settings.redis_url))
+        parts = make_services(settings, str(settings.redis_url))
         name_folder(settings, parts.store)
     except (ValueError, FolderNotShared) as error:
         print(error, file=sys.stderr)
@@ -72,7 +72,7 @@ def main() -> int:
     return 0
 
 
-def serve(settings: Settings, parts: Parts) -> None:
+def serve(settings: Settings, parts: Services) -> None:
     """Until a signal ends the process."""
     if not is_loopback(settings.host):
         print(f"INSECURE: anybody who reaches {settings.host}:{settings.port} may use this service.", file=sys.stderr)
@@ -80,7 +80,7 @@ def serve(settings: Settings, parts: Parts) -> None:
     config = uvicorn.Config(
         create_app(parts), host=settings.host, port=settings.port, loop="uvloop", http=Protocol, ws="none",
         lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
     server = Server(config, parts.hub)
     # The server raises the signal that ended it once more, when all is done: being told to end is no failure.

@@ -14,13 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from bakehouse.data.catalog import Catalog
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.ring import Doorbell
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from service.border import Border
-from service.deps import Parts
+from service.dependencies import Services
 from service.errors import HANDLED, answer_error
 from service.hub import BLOCK_MS, Hub
+from service.middleware import RequestGuard
 from service.openapi import complete
 from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
 
@@ -30,16 +30,16 @@ READER_SECONDS = 2 * BLOCK_MS / 1000
 log = logging.getLogger(__name__)
 
 
-def make_parts(settings: Settings, redis_url: str) -> Parts:
+def make_services(settings: Settings, redis_url: str) -> Services:
     """What the service works with; connects to nothing yet."""
     redis = connect(redis_url, patient=False)
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_SECONDS, socket_connect_timeout=2.0)
-    return Parts(
+    return Services(
         settings=settings,
         store=Store(redis, lease_seconds=settings.lease_seconds),
         artifacts=Artifacts(settings.artifacts),
         catalog=Catalog(settings),
-        doorbell=Doorbell(redis),
+        wake_queue=WakeQueue(redis),
         hub=Hub(reader, Keys()),
     )
 
@@ -47,7 +47,7 @@ def make_parts(settings: Settings, redis_url: str) -> Parts:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The one reader lives as long as the application."""
-    parts: Parts = app.state.parts
+    parts: Services = app.state.parts
     await run_in_threadpool(warn, parts.store)
     reader = asyncio.create_task(parts.hub.listen())
     yield
@@ -64,7 +64,7 @@ def warn(store: Store) -> None:
         log.warning("Redis does not answer yet: %s", type(error).__name__)
 
 
-def create_api(parts: Parts) -> FastAPI:
+def create_api(parts: Services) -> FastAPI:
     """Routes and errors, without the border."""
     api = FastAPI(
         title="Bakehouse",
@@ -97,6 +97,6 @@ def describe(api: FastAPI) -> None:
     api.openapi = openapi  # type: ignore[method-assign]
 
 
-def create_app(parts: Parts) -> Border:
+def create_app(parts: Services) -> RequestGuard:
     """The whole service."""
-    return Border(create_api(parts), max_body_bytes=parts.settings.max_body_bytes)
+    return RequestGuard(create_api(parts), max_body_bytes=parts.settings.max_body_bytes)

@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from bakehouse.runs.run import Checkpoint
-from service.errors import Outdated, RangeNotSatisfiable
-from service.waiting import matches
+from service.errors import PreconditionFailed, RangeNotSatisfiable
+from service.long_poll import matches
 
 BLOCK_BYTES = 1 << 20
 MEDIA_TYPE = "application/octet-stream"
@@ -45,7 +45,7 @@ def blocks(file: BinaryIO, part: range) -> Iterator[bytes]:
 
 
 def download(path: Path, checkpoint: Checkpoint, filename: str, asked: Headers, *, only_head: bool) -> Response:
-    """200, 206 or 304, as the headers ask. Raises FileNotFoundError, Outdated and RangeNotSatisfiable."""
+    """200, 206 or 304, as the headers ask. Raises FileNotFoundError, PreconditionFailed and RangeNotSatisfiable."""
     tag = f'"sha256-{checkpoint.sha256}"'
     headers = {
         "ETag": tag,
@@ -53,7 +53,7 @@ def download(path: Path, checkpoint: Checkpoint, filename: str, asked: Headers, 
         "Cache-Control": "private, max-age=31536000, immutable",
     }
     if not is_still(asked.get("if-match", "*"), tag):
-        raise Outdated
+        raise PreconditionFailed
     if matches(asked.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     # Ranges are of GET alone.

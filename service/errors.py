@@ -1,13 +1,13 @@
 """Every problem that the service answers with (RFC 9457), and the one place where errors become answers.
 
 ServiceError
-├── FromAnotherPage       403
+├── CrossSiteRequest       403
 ├── BodyTooLarge          413
 ├── BodyTooSlow           408
 ├── WrongContentType      415
 ├── EncodedBody           415
-├── Outdated              412
-├── NotRestful            422: a parameter, a header or a field of a small body is wrong
+├── PreconditionFailed              412
+├── InvalidRequest            422: a parameter, a header or a field of a small body is wrong
 ├── CheckpointNotFound    404
 ├── RangeNotSatisfiable   416
 ├── StoreUnavailable      503
@@ -64,7 +64,7 @@ ASK_AGAIN = "Ask again; with the same Idempotency-Key nothing is done twice."
 log = logging.getLogger(__name__)
 
 
-class Flaw(Model):
+class ErrorDetail(Model):
     """One thing that is wrong with a request."""
 
     pointer: str | None = None
@@ -89,7 +89,7 @@ class ProblemDocument(Model):
     """The path that was asked for."""
     request_id: str
     """As in `X-Request-Id`."""
-    errors: tuple[Flaw, ...] | None = None
+    errors: tuple[ErrorDetail, ...] | None = None
     """With 422: everything that is wrong."""
     run_status: str | None = None
     """With 409: the state that forbids what was asked."""
@@ -106,7 +106,7 @@ class Answer:
     name: str
     status: int
     detail: str
-    flaws: Sequence[Flaw] = ()
+    flaws: Sequence[ErrorDetail] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -118,7 +118,7 @@ class ServiceError(Exception):
     """What only HTTP knows of; its text is a sentence for the user."""
 
 
-class FromAnotherPage(ServiceError):
+class CrossSiteRequest(ServiceError):
     """A browser says that another site's page wants to change something."""
 
     def __init__(self) -> None:
@@ -155,17 +155,17 @@ class EncodedBody(ServiceError):
         super().__init__("The body must be sent without a Content-Encoding.")
 
 
-class Outdated(ServiceError):
+class PreconditionFailed(ServiceError):
     """What the client has is not what is here."""
 
     def __init__(self) -> None:
         super().__init__("The file here has none of the ETags in If-Match.")
 
 
-class NotRestful(ServiceError):
+class InvalidRequest(ServiceError):
     """Parameters, headers or fields that mean nothing here."""
 
-    def __init__(self, *flaws: Flaw) -> None:
+    def __init__(self, *flaws: ErrorDetail) -> None:
         super().__init__("; ".join(flaw.message for flaw in flaws))
         self.flaws = flaws
 
@@ -271,7 +271,9 @@ def of_record(error: RunsError) -> Answer:
         case RunNotFound():
             return Answer(name="run_not_found", status=404, detail=str(error))
         case CursorNotFound():  # a page beside a run that is not there
-            flaw = Flaw(parameter=error.parameter, code="unknown_cursor", message="there is no such run to count from")
+            flaw = ErrorDetail(
+                parameter=error.parameter, code="unknown_cursor", message="there is no such run to count from"
+            )
             return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=[flaw])
         case IdempotencyMismatch():
             return Answer(name="idempotency_mismatch", status=422, detail="The Idempotency-Key came with another body.")
@@ -288,7 +290,7 @@ def of_record(error: RunsError) -> Answer:
 def of_service(error: ServiceError) -> Answer:
     """The problems of this file's own errors."""
     match error:
-        case FromAnotherPage():
+        case CrossSiteRequest():
             return Answer(name="from_another_page", status=403, detail=str(error))
         case BodyTooLarge():
             return Answer(name="body_too_large", status=413, detail=str(error))
@@ -300,9 +302,9 @@ def of_service(error: ServiceError) -> Answer:
         case EncodedBody():
             headers = {"Accept-Encoding": "identity"}
             return Answer(name="encoded_body", status=415, detail=str(error), headers=headers)
-        case Outdated():
+        case PreconditionFailed():
             return Answer(name="outdated", status=412, detail=str(error))
-        case NotRestful(flaws=flaws):
+        case InvalidRequest(flaws=flaws):
             return Answer(name="invalid_request", status=422, detail="The request is not valid.", flaws=flaws)
         case CheckpointNotFound():
             return Answer(name="checkpoint_not_found", status=404, detail=str(error))
@@ -339,20 +341,20 @@ def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> Answ
     return Answer(name=name, status=503, detail=detail, headers={"Retry-After": seconds})
 
 
-def parameter_flaw(error: Any) -> Flaw:
+def parameter_flaw(error: Any) -> ErrorDetail:
     """The framework's complaint of a parameter or header, without what was sent."""
-    return Flaw(parameter=str(error["loc"][-1])[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+    return ErrorDetail(parameter=str(error["loc"][-1])[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
 
 
-def field_flaw(error: ErrorDetails) -> Flaw:
+def field_flaw(error: ErrorDetails) -> ErrorDetail:
     """pydantic's complaint of a field of a small body, without what was sent."""
     where = [step for step in error["loc"] if step != "[key]"]  # pydantic's name for a key itself
-    return Flaw(pointer=pointer(where)[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+    return ErrorDetail(pointer=pointer(where)[:SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
 
 
-def body_flaw(problem: Problem) -> Flaw:
+def body_flaw(problem: Problem) -> ErrorDetail:
     """A recipe's problem."""
-    return Flaw(pointer=problem.pointer, code=problem.code, message=problem.message, allowed=problem.allowed)
+    return ErrorDetail(pointer=problem.pointer, code=problem.code, message=problem.message, allowed=problem.allowed)
 
 
 def render(scope: Scope, answer: Answer) -> Response:

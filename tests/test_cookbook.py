@@ -8,7 +8,7 @@ import pytest
 
 from bakehouse.client import Client
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, prepare
+from bakehouse.prepare import Limits, prepare
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings

@@ -18,15 +18,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bakehouse.data.folders import read_card
-from bakehouse.data.known import BUILTIN
-from bakehouse.plan.code import pytorch_code
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import make_plan
+from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Checkpoint
 from bakehouse.settings import Settings
-from tests.whole import (
+from tests.whole_home import (
     ENDLESS,
     REFERENCE,
     SHORT,
@@ -39,7 +39,7 @@ from tests.whole import (
     redis_pid,
     wait_until,
 )
-from worker.dataset import load_data
+from worker.data.dataset import load_data
 
 Fault = Callable[[Home, Owner], None]
 

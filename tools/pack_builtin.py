@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import datasets
 
-from bakehouse.data.contents import About, Samples
 from bakehouse.data.further_targets import described
-from bakehouse.data.known import BUILTIN
+from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.data.packed import write_packed
+from bakehouse.data.parsed import About, Samples
 
 UCI = "UCI Machine Learning Repository, CC BY 4.0"
 DIGITS = f"E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (the test part); {UCI}"

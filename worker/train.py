@@ -17,25 +17,25 @@ from typing import Any
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
-from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
 from bakehouse.recipe.read import parse_json
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command, Lost
-from bakehouse.runs.folders import FILES, RECORD, Folders
+from bakehouse.runs.local_runs import FILES, RECORD, LocalRuns
 from bakehouse.runs.record import NewEvent, Owner, Record, new_run, new_run_id, rfc3339
 from bakehouse.runs.run import Event
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
-from worker.attempt import Attempt, Place
+from worker.attempt.attempt import Attempt, RunStorage
 
 # There is nobody to take the run over.
 LEASE_MS = 10**12
 SUCCEEDED, FAILED, INVALID, CANCELLED, INTERRUPTED = 0, 1, 2, 5, 130
 
 
-class FolderLedger:
+class FolderRecordStore:
     """The record in memory, and in a folder after every command."""
 
     def __init__(self, record: Record, folder: Path) -> None:
@@ -70,7 +70,7 @@ def main() -> int:
     try:
         document = parse_json(read(arguments.recipe))
         limits = Limits(parameters=settings.max_parameters)
-        prepared = prepare(document, Catalog(settings), limits, saved=Folders(settings.trained), wait_seconds=1800)
+        prepared = prepare(document, Catalog(settings), limits, saved=LocalRuns(settings.trained), wait_seconds=1800)
     except (MalformedJson, RecipeInvalid, DatasetNotReady, OSError) as error:
         return refuse(error)
     folder = arguments.output or settings.trained / prepared.plan.recipe.sha256()[:12]
@@ -106,13 +106,13 @@ def refuse(error: Exception) -> int:
 
 def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
     """A new run, or the one that was interrupted in this folder."""
-    ledger = open_ledger(prepared, folder)
-    if ledger.record.is_over:
-        return exit_code(ledger.record, folder)
+    record_store = open_record_store(prepared, folder)
+    if record_store.record.is_over:
+        return exit_code(record_store.record, folder)
     nonce = secrets.token_hex(16)
-    ledger.commit(Claim(Owner(nonce=nonce, host="", boot_id="", pid=os.getpid(), start_time=0), LEASE_MS))
+    record_store.commit(Claim(Owner(nonce=nonce, host="", boot_id="", pid=os.getpid(), start_time=0), LEASE_MS))
     artifacts = Artifacts(folder / FILES)
-    attempt = Attempt(ledger, nonce, Place(settings, artifacts, Folders(settings.trained)))
+    attempt = Attempt(record_store, nonce, RunStorage(settings, artifacts, LocalRuns(settings.trained)))
 
     def terminate(*_: Any) -> None:
         attempt.terminated = True
@@ -120,11 +120,11 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
     signal.signal(signal.SIGINT, terminate)
     signal.signal(signal.SIGTERM, terminate)
     attempt.run()
-    publish_best(ledger.record, artifacts, folder)
-    return exit_code(ledger.record, folder)
+    publish_best(record_store.record, artifacts, folder)
+    return exit_code(record_store.record, folder)
 
 
-def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
+def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
     """Goes on with the folder's run if it is of this recipe and not over; else starts anew."""
     kept, run_id = folder / RECORD, new_run_id()
     if kept.exists():
@@ -133,19 +133,19 @@ def open_ledger(prepared: Prepared, folder: Path) -> FolderLedger:
         # The same weights again, which other runs may build on.
         run_id = record.id if is_same else run_id
         if is_same and not record.is_over:
-            ledger = FolderLedger(record, folder)
+            record_store = FolderRecordStore(record, folder)
             cut_log(folder, record.seq)
             if record.owner is not None:
-                ledger.commit(Lost(nonce=record.owner.nonce))
-            return ledger
+                record_store.commit(Lost(nonce=record.owner.nonce))
+            return record_store
         clear(folder)
     recipe = prepared.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
     run = new_run(recipe, advice=prepared.advice, steps=prepared.plan.steps, patience=patience)
     record, events = submit(run.model_copy(update={"id": run_id}), idempotency=None, now=now_ms())
-    ledger = FolderLedger(record, folder)
-    ledger.accept(record, events)
-    return ledger
+    record_store = FolderRecordStore(record, folder)
+    record_store.accept(record, events)
+    return record_store
 
 
 def cut_log(folder: Path, seq: int) -> None:

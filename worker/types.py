@@ -44,7 +44,7 @@ Weights = dict[str, Tensor]
 """Parameters and buffers by their names in the state dict."""
 
 
-class Kept(Protocol):
+class Stateful(Protocol):
     """What a resumed run must know and the number of the step does not tell."""
 
     def state(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from bakehouse.model import Model
+from bakehouse.recipe.ingredient import Ingredient
 
 
 class PatchStep(Model):
@@ -27,3 +28,14 @@ class Advice(Model):
     """The paper or measurement behind it."""
     patch: tuple[PatchStep, ...]
     """Applied to the canonical recipe, it silences the rule."""
+
+
+def replace(path: str, value: Any) -> tuple[PatchStep, ...]:
+    """Another value; ingredients are written out."""
+    written = value.model_dump(mode="json") if isinstance(value, Ingredient) else value
+    return (PatchStep(op="replace", path=path, value=written),)
+
+
+def remove(path: str) -> tuple[PatchStep, ...]:
+    """Without this field or list item."""
+    return (PatchStep(op="remove", path=path),)

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import remove, replace
+from bakehouse.advice.advice import Advice, remove, replace
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.augmentation import (
     Affine,
@@ -16,9 +15,9 @@ from bakehouse.recipe.augmentation import (
     TrivialAugment,
 )
 
-MOST_DEGREES = 45.0
+MAX_DEGREES = 45.0
 WIDE_DEGREES = 135.0
-MOST_HUE = 0.25
+MAX_HUE = 0.25
 
 
 def flip_changes_meaning(plan: Plan) -> Iterator[Advice]:
@@ -41,7 +40,7 @@ def rotation_changes_meaning(plan: Plan) -> Iterator[Advice]:
     milder: float | str
     for index, item in enumerate(plan.recipe.augmentation):
         match item:
-            case Affine(degrees=degrees) if degrees > MOST_DEGREES:
+            case Affine(degrees=degrees) if degrees > MAX_DEGREES:
                 most, field, milder = degrees, "degrees", Affine().degrees
             case TrivialAugment(space="wide"):
                 most, field, milder = WIDE_DEGREES, "space", "rand_augment"
@@ -81,7 +80,7 @@ def scale_crop_without_room(plan: Plan) -> Iterator[Advice]:
 def hue_turned_far(plan: Plan) -> Iterator[Advice]:
     """Far round the circle, a red thing is green."""
     for index, item in enumerate(plan.recipe.augmentation):
-        if isinstance(item, ColorJitter) and item.hue is not None and item.hue > MOST_HUE:
+        if isinstance(item, ColorJitter) and item.hue is not None and item.hue > MAX_HUE:
             yield Advice(
                 code="hue_turned_far",
                 severity="info",

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice, PatchStep
-from bakehouse.advice.patch import remove, replace
+from bakehouse.advice.advice import Advice, PatchStep, remove, replace
 from bakehouse.advice.variance_shift import Shift, shifts
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Preresnet, WideResnet
@@ -26,7 +25,7 @@ from bakehouse.recipe.regularizer import MaxNorm
 WIDE = 256
 """Inputs of a unit from which a moderate dropout before batch norm is harmless (table 1 of the paper)."""
 MANY_CLASSES = 100
-MOST_BEFORE_MANY_CLASSES = 0.3
+MAX_BEFORE_MANY_CLASSES = 0.3
 HEAVY = 0.5
 FEW_ROWS = 5_000
 SHIFT_SOURCE = "Li et al. 2018, arXiv 1801.05134"
@@ -91,7 +90,7 @@ def dropout_of_many_classes(plan: Plan) -> Iterator[Advice]:
         return
     for index, item in enumerate(plan.recipe.dropout):
         if isinstance(item, Dropout | VanillaDropout | GaussianDropout) and item.placement == "classifier":
-            if item.rate <= MOST_BEFORE_MANY_CLASSES:
+            if item.rate <= MAX_BEFORE_MANY_CLASSES:
                 continue
             yield Advice(
                 code="dropout_of_many_classes",

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from math import gcd
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import replace
-from bakehouse.plan.checks.norm import befores
+from bakehouse.advice.advice import Advice, replace
+from bakehouse.plan.checks.norm import layers_before_norms
 from bakehouse.plan.layers import Activation, Conv, Norm, walk
 from bakehouse.plan.layers import Linear as LinearLayer
 from bakehouse.plan.plan import Plan
@@ -17,8 +16,8 @@ from bakehouse.recipe.optimizer import Sgd
 SMALL_BATCH = 16
 DEEP = 5
 HIGH_LR = 0.1
-MOST_GROUPS = 32
-MOST_LEFT = 0.05
+MAX_GROUPS = 32
+MAX_LEFT = 0.05
 """Of the first values of moving averages, at the end of a run."""
 LARGER_MOMENTUM = 0.1
 RENORM_SOURCE = "Ioffe 2017, arXiv 1702.03275"
@@ -29,7 +28,7 @@ def batch_norm_small_batch(plan: Plan) -> Iterator[Advice]:
     """Statistics of a few rows are noise."""
     recipe = plan.recipe
     if isinstance(recipe.norm, BatchNorm) and recipe.batch_size < SMALL_BATCH and channels(plan):
-        looks_back = all(isinstance(before, LinearLayer | Conv) for before in befores(plan.root))
+        looks_back = all(isinstance(before, LinearLayer | Conv) for before in layers_before_norms(plan.root))
         sturdier = ("batch_renorm", "cross_iteration_batch_norm")[: 1 + looks_back]
         yield Advice(
             code="batch_norm_small_batch",
@@ -69,7 +68,7 @@ def batch_renorm_averages_lag(plan: Plan) -> Iterator[Advice]:
     if not isinstance(norm, BatchRenorm):
         return
     left = (1 - norm.momentum) ** plan.steps
-    if left > MOST_LEFT:
+    if left > MAX_LEFT:
         yield Advice(
             code="batch_renorm_averages_lag",
             severity="warning",
@@ -78,7 +77,7 @@ def batch_renorm_averages_lag(plan: Plan) -> Iterator[Advice]:
             f"first values 0 and 1, which say nothing of the data; a larger momentum than {norm.momentum:g} forgets "
             "them sooner.",
             source=f"{RENORM_SOURCE}, section 3",
-            patch=replace("/norm/momentum", max(LARGER_MOMENTUM, 1 - MOST_LEFT ** (1.01 / plan.steps))),
+            patch=replace("/norm/momentum", max(LARGER_MOMENTUM, 1 - MAX_LEFT ** (1.01 / plan.steps))),
         )
 
 
@@ -192,7 +191,7 @@ def channels(plan: Plan) -> set[int]:
 def most_groups(plan: Plan) -> int:
     """The largest number of groups up to 32 that divides all channels and leaves each group two or more."""
     counts = channels(plan)
-    return max((n for n in range(1, MOST_GROUPS + 1) if gcd(*counts) % n == 0 and n < min(counts)), default=1)
+    return max((n for n in range(1, MAX_GROUPS + 1) if gcd(*counts) % n == 0 and n < min(counts)), default=1)
 
 
 def without_batch(plan: Plan, placement: str) -> GroupNorm | Off:

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice, PatchStep
-from bakehouse.advice.patch import replace
-from bakehouse.plan.hints import hidden_layers
+from bakehouse.advice.advice import Advice, PatchStep, replace
 from bakehouse.plan.plan import Plan, teacher_of
-from bakehouse.plan.teacher import probabilities_are_compared
+from bakehouse.plan.sources.hints import hidden_layers
+from bakehouse.plan.sources.teacher import probabilities_are_compared
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.objective import Adversarial, Distillation
 from bakehouse.recipe.pretraining import Hints
 
-LARGEST_SHARE = 0.3
+MAX_SHARE = 0.3
 """Of the range: grey inputs with a pattern of half the range are all alike."""
-LARGEST_DEVIATIONS = 1.0
+MAX_DEVIATIONS = 1.0
 PAPERS_WEIGHT = 0.5
 DEEP = 0.75
 
@@ -42,8 +41,8 @@ def adversarial_epsilon_large(plan: Plan) -> Iterator[Advice]:
 def largest_epsilon(attack: Adversarial, plan: Plan) -> float | None:
     """None where the unit means nothing that is known here."""
     if is_share(attack, plan):
-        return LARGEST_SHARE
-    return LARGEST_DEVIATIONS if plan.recipe.dataset.normalization == "standardize" else None
+        return MAX_SHARE
+    return MAX_DEVIATIONS if plan.recipe.dataset.normalization == "standardize" else None
 
 
 def is_share(attack: Adversarial, plan: Plan) -> bool:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import remove, replace
-from bakehouse.plan.checks.norm import befores
+from bakehouse.advice.advice import Advice, remove, replace
+from bakehouse.plan.checks.norm import layers_before_norms
 from bakehouse.plan.layers import Affine
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Linear
@@ -12,7 +11,7 @@ from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNor
 from bakehouse.recipe.optimizer import Adam, Rmsprop
 from bakehouse.recipe.regularizer import L1, L2, AnyRegularizer, MaxNorm, WeightDecay, WeightNoise
 
-MOST_DECAY_WITH_MAX_NORM = 1e-3
+MAX_DECAY_WITH_MAX_NORM = 1e-3
 
 
 def l2_with_adam(plan: Plan) -> Iterator[Advice]:
@@ -36,7 +35,7 @@ def l2_before_batch_norm(plan: Plan) -> Iterator[Advice]:
     """A norm over the batch divides the size of the weights before it out again."""
     if not isinstance(plan.recipe.norm, BatchNorm | BatchRenorm | CrossIterationBatchNorm):
         return
-    scaled = sum(isinstance(before, Affine) for before in befores(plan.root))
+    scaled = sum(isinstance(before, Affine) for before in layers_before_norms(plan.root))
     for index, item in penalties(plan):
         if isinstance(item, L2) and scaled:
             yield Advice(
@@ -126,15 +125,15 @@ def decay_of_biases_and_norms(plan: Plan) -> Iterator[Advice]:
 def max_norm_with_decay(plan: Plan) -> Iterator[Advice]:
     """A ceiling that is never reached."""
     for index, item in penalties(plan):
-        if isinstance(item, L2 | WeightDecay) and has(plan, MaxNorm) and item.coefficient > MOST_DECAY_WITH_MAX_NORM:
+        if isinstance(item, L2 | WeightDecay) and has(plan, MaxNorm) and item.coefficient > MAX_DECAY_WITH_MAX_NORM:
             yield Advice(
                 code="max_norm_with_decay",
                 severity="info",
                 pointer=f"/regularizer/{index}/coefficient",
                 message=f"{item.type} at {item.coefficient:g} keeps weights small, so that max_norm seldom acts; "
-                f"{MOST_DECAY_WITH_MAX_NORM:g} or less leaves it room.",
+                f"{MAX_DECAY_WITH_MAX_NORM:g} or less leaves it room.",
                 source="Goodfellow et al. 2016, Deep Learning, 7.2",
-                patch=replace(f"/regularizer/{index}/coefficient", MOST_DECAY_WITH_MAX_NORM),
+                patch=replace(f"/regularizer/{index}/coefficient", MAX_DECAY_WITH_MAX_NORM),
             )
 
 

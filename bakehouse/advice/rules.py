@@ -7,7 +7,7 @@ from bakehouse.advice import (
     augmentation,
     curriculum,
     dropout,
-    measuring,
+    evaluation,
     norm,
     objective,
     regularizer,
@@ -54,40 +54,40 @@ from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, Plateau, Step
 Rule = Callable[[Plan], Iterator[Advice]]
 Kinds = tuple[type[Ingredient], ...]
 
-NOISES: Kinds = (
+DROPOUTS: Kinds = (
     Dropout, VanillaDropout, SpatialDropout, GaussianDropout, Uout, GaussianNoise, DropConnect,
 )  # fmt: skip
-RATED: Kinds = (Dropout, VanillaDropout, SpatialDropout, GaussianDropout, DropConnect)
-STOPPERS: Kinds = (Patience, GeneralizationLoss, ProgressQuotient, SuccessiveIncreases)
-ACTIVATED: Kinds = (Mlp, Cnn, Fitnet, Resnet, Preresnet, WideResnet, Resnext, Densenet, Rnn)
-OVER_BATCHES: Kinds = (BatchNorm, BatchRenorm, CrossIterationBatchNorm)
+DROPOUTS_WITH_RATE: Kinds = (Dropout, VanillaDropout, SpatialDropout, GaussianDropout, DropConnect)
+EARLY_STOPPING: Kinds = (Patience, GeneralizationLoss, ProgressQuotient, SuccessiveIncreases)
+WITH_ACTIVATION: Kinds = (Mlp, Cnn, Fitnet, Resnet, Preresnet, WideResnet, Resnext, Densenet, Rnn)
+BATCH_STATISTICS: Kinds = (BatchNorm, BatchRenorm, CrossIterationBatchNorm)
 
 RULES: dict[Rule, Kinds] = {
     regularizer.two_decays: (L2, WeightDecay),
     regularizer.decay_too_strong: (L1, L2, WeightDecay),
-    dropout.variance_shift_direct: (*NOISES, *OVER_BATCHES),
-    dropout.variance_shift: (*NOISES, *OVER_BATCHES),
-    dropout.dropout_rate_high: RATED,
-    dropout.dropout_before_the_last_norm: (*RATED, Preresnet, WideResnet),
+    dropout.variance_shift_direct: (*DROPOUTS, *BATCH_STATISTICS),
+    dropout.variance_shift: (*DROPOUTS, *BATCH_STATISTICS),
+    dropout.dropout_rate_high: DROPOUTS_WITH_RATE,
+    dropout.dropout_before_the_last_norm: (*DROPOUTS_WITH_RATE, Preresnet, WideResnet),
     dropout.dropout_of_many_classes: (Dropout, VanillaDropout, GaussianDropout),
     dropout.dropout_without_max_norm: (Dropout, VanillaDropout, MaxNorm, Sgd),
-    dropout.dropout_alone: NOISES,
-    measuring.statistics_hold_the_shift: (Evaluation, *NOISES, *OVER_BATCHES),
-    measuring.measuring_outweighs_training: (Evaluation,),
-    measuring.crops_change_meaning: (Crops,),
+    dropout.dropout_alone: DROPOUTS,
+    evaluation.statistics_hold_the_shift: (Evaluation, *DROPOUTS, *BATCH_STATISTICS),
+    evaluation.measuring_outweighs_training: (Evaluation,),
+    evaluation.crops_change_meaning: (Crops,),
     norm.batch_norm_small_batch: (BatchNorm,),
     norm.batch_renorm_stays_plain: (BatchRenorm,),
     norm.batch_renorm_averages_lag: (BatchRenorm,),
     norm.cross_iteration_without_burn_in: (CrossIterationBatchNorm,),
     norm.cross_iteration_stays_plain: (CrossIterationBatchNorm,),
     norm.group_norm_single_channel: (GroupNorm,),
-    norm.saturating_without_norm: ACTIVATED,
+    norm.saturating_without_norm: WITH_ACTIVATION,
     norm.high_lr_without_norm: (Sgd,),
     norm.instance_norm_in_classifier: (InstanceNorm,),
     sequences.batch_norm_over_steps: (Rnn, BatchNorm, BatchRenorm),
     sequences.recurrent_gradients_unclipped: (Rnn, GradientClip),
     regularizer.l2_with_adam: (L2, Adam, Rmsprop),
-    regularizer.l2_before_batch_norm: (L2, *OVER_BATCHES),
+    regularizer.l2_before_batch_norm: (L2, *BATCH_STATISTICS),
     regularizer.l1_subgradient: (L1,),
     regularizer.decay_of_biases_and_norms: (L1, L2, WeightDecay),
     regularizer.max_norm_with_decay: (MaxNorm, L2, WeightDecay),
@@ -110,11 +110,11 @@ RULES: dict[Rule, Kinds] = {
     training.short_patience: (Patience,),
     training.few_validation_rows: (Patience, GeneralizationLoss, ProgressQuotient),
     training.stops_before_the_drop: (Patience, Step, MultiStep, Plateau),
-    curriculum.curriculum_with_batch_norm: (Curriculum, SelfPaced, *OVER_BATCHES),
+    curriculum.curriculum_with_batch_norm: (Curriculum, SelfPaced, *BATCH_STATISTICS),
     curriculum.curriculum_ends_late: (Curriculum, SelfPaced),
     curriculum.self_paced_without_warmup: (SelfPaced,),
-    curriculum.stops_within_curriculum: (Curriculum, SelfPaced, *STOPPERS),
-    transfer.transfer_other_activation: (Transfer, *ACTIVATED),
+    curriculum.stops_within_curriculum: (Curriculum, SelfPaced, *EARLY_STOPPING),
+    transfer.transfer_other_activation: (Transfer, *WITH_ACTIVATION),
     transfer.transfer_inputs_elsewhere: (Transfer,),
 }
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice, PatchStep
-from bakehouse.advice.patch import replace
+from bakehouse.advice.advice import Advice, PatchStep, replace
 from bakehouse.plan.layers import Recurrent, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.ingredient import Off

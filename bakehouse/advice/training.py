@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import replace
+from bakehouse.advice.advice import Advice, replace
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.early_stopping import GeneralizationLoss, Patience, ProgressQuotient
 from bakehouse.recipe.optimizer import Sgd

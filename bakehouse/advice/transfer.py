@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice
-from bakehouse.advice.patch import replace
+from bakehouse.advice.advice import Advice, replace
 from bakehouse.plan.layers import Activation, walk
 from bakehouse.plan.plan import Plan, source_of
 from bakehouse.recipe.ingredient import Off

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bakehouse.cli.endings import exit_code, why
-from bakehouse.cli.following import watch
-from bakehouse.cli.home import Home, home_running
-from bakehouse.cli.program import program
-from bakehouse.cli.script import code_of
+from bakehouse.cli.code_command import code_of
+from bakehouse.cli.home import Home, home_running, program
 from bakehouse.cli.tables import results_table
 from bakehouse.cli.view import View
+from bakehouse.cli.watch import exit_code, watch, why
 from bakehouse.client import Client, ClientRun
 from bakehouse.settings import Settings
 

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from bakehouse.cli.endings import FAILED, NOT_ALLOWED, TIMEOUT, UNREACHABLE, USAGE
-from bakehouse.cli.processes import HomeError
 from bakehouse.cli.view import printable
+from bakehouse.cli.watch import FAILED, NOT_ALLOWED, TIMEOUT, UNREACHABLE, USAGE
 from bakehouse.client import (
     ClientError,
     NotAllowed,
@@ -18,8 +17,9 @@ from bakehouse.client import (
     Unavailable,
     Unreachable,
 )
-from bakehouse.client.errors import Flaw
+from bakehouse.client.errors import ErrorDetail
 from bakehouse.data.errors import DatasetError
+from bakehouse.processes import HomeError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 
 Explained = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError
@@ -72,14 +72,14 @@ def setting_list(error: ValidationError) -> str:
     return "\n".join(["a setting cannot be used", *lines])
 
 
-def problem_list(problems: Iterable[Flaw | Problem]) -> str:
+def problem_list(problems: Iterable[ErrorDetail | Problem]) -> str:
     """A line a problem: where, what, and what would be right."""
     return "\n".join(["the recipe is refused", *(problem_line(problem) for problem in problems)])
 
 
-def problem_line(problem: Flaw | Problem) -> str:
+def problem_line(problem: ErrorDetail | Problem) -> str:
     """`/norm/num_groups  should be ...`, and what would be right."""
-    where = problem.pointer or (isinstance(problem, Flaw) and problem.parameter) or "/"
+    where = problem.pointer or (isinstance(problem, ErrorDetail) and problem.parameter) or "/"
     right = printable(", ".join(problem.allowed or ()))
     return printable(f"  {where}  {problem.message}") + (f"\n      right: {right}" if right else "")
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,8 +17,8 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
-from bakehouse.cli.processes import Command, HomeError, Say, only_one, watched
 from bakehouse.cli.redis_server import redis_server
+from bakehouse.processes import Command, HomeError, Say, only_one, watched
 from bakehouse.settings import Settings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -204,3 +205,11 @@ def _is_ready(settings: Settings) -> bool:
     except httpx.TransportError:
         return False
     return answer.is_success
+
+
+def program() -> str:
+    """`bakehouse` where the shell finds it, else its path: from here if it is below, such as `.venv/bin/bakehouse`."""
+    path, here = Path(sys.executable).with_name("bakehouse"), Path.cwd()
+    if shutil.which("bakehouse"):
+        return "bakehouse"
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -8,8 +8,8 @@ from bakehouse.cli.tables import block
 from bakehouse.cli.view import printable
 from bakehouse.client import Client, Unreachable
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, prepare
-from bakehouse.runs.folders import Folders
+from bakehouse.prepare import Limits, prepare
+from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.settings import Settings
 
 PACKING_SECONDS = 60.0
@@ -28,7 +28,7 @@ def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
 def lint_here(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The same without a service."""
     limits = Limits(parameters=settings.max_parameters)
-    saved = Folders(settings.trained)
+    saved = LocalRuns(settings.trained)
     prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
     return {
         "recipe": prepared.plan.recipe.canonical(),

@@ -10,13 +10,13 @@ from typing import Any
 
 import typer
 
-from bakehouse.cli.endings import DETACHED, last_words
 from bakehouse.cli.screens import screen
 from bakehouse.cli.view import View, label_of
+from bakehouse.cli.watch import DETACHED, last_words
 from bakehouse.client import RunEvent
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, Prepared, prepare
-from bakehouse.runs.folders import Folders
+from bakehouse.prepare import Limits, Prepared, prepare
+from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.runs.run import Run
 from bakehouse.settings import Settings
 
@@ -27,7 +27,7 @@ def train_here(document: dict[str, Any], folder: Path | None, *, as_json: bool) 
     """Shows the training and says how it ended; the exit code. An interrupted one goes on in its folder."""
     settings = Settings()
     limits = Limits(parameters=settings.max_parameters)
-    saved = Folders(settings.trained)
+    saved = LocalRuns(settings.trained)
     prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
     folder = folder or settings.trained / prepared.plan.recipe.sha256()[:12]
     with training(document, folder) as process:

@@ -14,19 +14,19 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from bakehouse.cli import home
+from bakehouse.cli.code_command import code_of
 from bakehouse.cli.demo import FILE, bake
 from bakehouse.cli.failures import report
+from bakehouse.cli.home import program
 from bakehouse.cli.linting import lint_recipe, lint_text
 from bakehouse.cli.local import train_here
-from bakehouse.cli.processes import HomeError
-from bakehouse.cli.program import program
 from bakehouse.cli.recipes import load, seeds_of
-from bakehouse.cli.script import code_of
 from bakehouse.cli.show import show_run
 from bakehouse.cli.tables import datasets_table, runs_table, workers_table
-from bakehouse.cli.watching import say_ids, say_saved, watch_to_the_end
+from bakehouse.cli.watch import say_ids, say_saved, watch_to_the_end
 from bakehouse.client import Client, ClientError, ClientRun, Conflict, NotFound
 from bakehouse.data.errors import DatasetError
+from bakehouse.processes import HomeError
 from bakehouse.recipe.problems import RecipeError
 from bakehouse.runs.run import Status
 from bakehouse.settings import Settings

@@ -14,7 +14,7 @@ from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
 
 SEEDS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
-MOST_SEEDS = 100
+MAX_SEEDS = 100
 
 
 def load(source: str, changes: list[str]) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def seeds_of(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        found += range(int(first), min(int(last or first), int(first) + MOST_SEEDS) + 1)
-    if not 0 < len(set(found)) <= MOST_SEEDS:
-        raise typer.BadParameter(f"{text!r} is not 1 to {MOST_SEEDS} seeds", param_hint="--seeds")
+        found += range(int(first), min(int(last or first), int(first) + MAX_SEEDS) + 1)
+    if not 0 < len(set(found)) <= MAX_SEEDS:
+        raise typer.BadParameter(f"{text!r} is not 1 to {MAX_SEEDS} seeds", param_hint="--seeds")
     return list(dict.fromkeys(found))

@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from bakehouse.cli.processes import Command, HomeError, Say, only_one, watched
+from bakehouse.processes import Command, HomeError, Say, only_one, watched
 
 OLDEST = (6, 2)
-LONGEST_SOCKET_PATH = 103  # bytes without the final zero: macOS has 104, Linux 108
+MAX_SOCKET_PATH = 103  # bytes without the final zero: macOS has 104, Linux 108
 GRACE = 30.0
 
 # RDB preambles tie the files to one engine; without them Redis and Valkey read each other's.
@@ -119,7 +119,7 @@ def _version(program: str) -> tuple[int, ...]:
 
 def _choose_address(folder: Path) -> Address:
     path = folder / "redis.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return Address(path, 0, "")
     with socket.create_server(("127.0.0.1", 0)) as free:
         return Address(None, free.getsockname()[1], secrets.token_urlsafe(32))

@@ -2,10 +2,10 @@
 
 import json
 
-from bakehouse.cli.endings import failure_rows
 from bakehouse.cli.linting import advice_row
 from bakehouse.cli.tables import block, table
 from bakehouse.cli.view import duration, number, printable
+from bakehouse.cli.watch import failure_rows
 from bakehouse.client import ClientRun
 from bakehouse.client.comparison import choices
 from bakehouse.runs.run import Checkpoint, Diagnostic, Run

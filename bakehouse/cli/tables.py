@@ -9,7 +9,7 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run, Worker
 
 Row = Sequence[str]
-LONGEST_NAME = 32
+MAX_NAME = 32
 
 
 def table(header: Row, rows: Iterable[Row]) -> str:
@@ -84,7 +84,7 @@ def datasets_table(sets: Iterable[DatasetListing]) -> str:
 
 def datasets_row(listing: DatasetListing) -> Row:
     """A data set in a line."""
-    card, name = listing.card, shortened(listing.id, LONGEST_NAME)
+    card, name = listing.card, shortened(listing.id, MAX_NAME)
     if card is None:
         return (name, listing.status, "", "", "", "", listing.problem or "")
     shape = "x".join(map(str, card.shape))

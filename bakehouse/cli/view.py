@@ -10,7 +10,7 @@ from bakehouse.client.events import RunEvent
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 
-LONGEST_LABEL = 32
+MAX_LABEL = 32
 SHORT = {
     "train_loss": "train", "validation_loss": "val", "train_accuracy": "train acc", "validation_accuracy": "val acc",
     "validation_r2": "val r2", "test_loss": "test", "test_accuracy": "test acc", "test_r2": "test r2",
@@ -96,7 +96,7 @@ def label_of(recipe: Recipe, run_id: str, *, seeds: bool = False) -> str:
     """The name, or the id; among seeds of one recipe, the seed."""
     if seeds:
         return f"seed {recipe.seed}"
-    return shortened(printable(recipe.name), LONGEST_LABEL) if recipe.name else run_id
+    return shortened(printable(recipe.name), MAX_LABEL) if recipe.name else run_id
 
 
 def shortened(text: str, most: int) -> str:

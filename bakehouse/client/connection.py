@@ -14,7 +14,7 @@ from bakehouse.client.errors import ClientClosed, ClientError, UnexpectedAnswer,
 
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
 
-PAUSES = (0.1, 0.2, 0.4, 0.8)
+RESTART_DELAYS = (0.1, 0.2, 0.4, 0.8)
 # A service that has answered once is being restarted, or the network is away for a moment.
 LONG_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0)
 PATIENCE_SECONDS = 60.0
@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Patience:
     """How often and how long one thing is tried."""
 
-    def __init__(self, pauses: Iterable[float] = PAUSES) -> None:
+    def __init__(self, pauses: Iterable[float] = RESTART_DELAYS) -> None:
         self._pauses = iter(pauses)
         self._until = time.monotonic() + PATIENCE_SECONDS
 

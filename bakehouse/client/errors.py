@@ -71,7 +71,7 @@ class DownloadDamaged(ClientError):
         self.what, self.expected, self.found = what, expected, found
 
 
-class Flaw(BaseModel):
+class ErrorDetail(BaseModel):
     """One thing that is wrong with a request: where in the body, or which parameter."""
 
     model_config = ConfigDict(frozen=True)
@@ -98,7 +98,7 @@ class ProblemDocument(BaseModel):
     detail: str | None = None
     instance: str | None = None
     request_id: str | None = None
-    errors: tuple[Flaw, ...] = ()
+    errors: tuple[ErrorDetail, ...] = ()
 
 
 class Refused(ClientError):

@@ -14,7 +14,7 @@ from bakehouse.client.events import RunEvent, follow
 from bakehouse.model import Model
 from bakehouse.runs.run import Best, Checkpoint, Run, Status
 
-LONGEST_WAIT = 30
+MAX_WAIT = 30
 
 
 class Checkpoints(Model):
@@ -78,8 +78,8 @@ class ClientRun:
         until = None if timeout is None else time.monotonic() + timeout
         etag = ""
         while True:
-            left = LONGEST_WAIT if until is None else until - time.monotonic()
-            etag = self._look(etag, wait=max(0, min(LONGEST_WAIT, int(left))))
+            left = MAX_WAIT if until is None else until - time.monotonic()
+            etag = self._look(etag, wait=max(0, min(MAX_WAIT, int(left))))
             if self.is_over:
                 return self
             if until is not None and time.monotonic() >= until:

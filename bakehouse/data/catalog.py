@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound, DatasetNotReady
-from bakehouse.data.folders import is_packed, locked, read_card, read_problem, remove_older
+from bakehouse.data.packed_folders import is_packed, locked, read_card, read_problem, remove_older
 from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, Signatures, Source, find_sources
 from bakehouse.plan.card import DatasetCard, DatasetListing
 from bakehouse.settings import Settings

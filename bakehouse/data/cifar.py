@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bakehouse.data.contents import Array, Samples, check_rows, check_size
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import encode_targets
+from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bakehouse.data.contents import Table, check_rows, check_size
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import number
+from bakehouse.data.parsed import Table, check_rows, check_size
 from bakehouse.plan.card import Column
 
 MAX_CLASSES = 1_000

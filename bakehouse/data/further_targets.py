@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bakehouse.data.contents import SPLITS, Array, check_finite
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import encode_targets
+from bakehouse.data.parsed import SPLITS, Array, check_finite
 from bakehouse.plan.card import Target
 
 NAME = re.compile(r"y_(?!(?:validation|test)$)(.+?)(?:_validation|_test)?")
-LONGEST_NAME = 64
+MAX_NAME = 64
 MISSING = -1
 """The number of no class."""
 
@@ -23,8 +23,8 @@ def further_names(entries: Iterable[str]) -> list[str]:
     """The targets that arrays are named for, in the alphabet's order."""
     names = sorted({found[1] for entry in entries if (found := NAME.fullmatch(entry))})
     for name in names:
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise UnusableSource(f"the name of a target should be 1 to {LONGEST_NAME} characters, not {name[:80]!r}")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise UnusableSource(f"the name of a target should be 1 to {MAX_NAME} characters, not {name[:80]!r}")
     return names
 
 

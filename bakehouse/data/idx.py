@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bakehouse.data.contents import Array, Samples, check_rows, check_size
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import encode_targets
+from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 
 FILES = {
     "x": "train-images-idx3-ubyte.gz",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bakehouse.data.contents import Array, check_finite
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.parsed import Array, check_finite
 
 MAX_CLASSES = 10_000
 

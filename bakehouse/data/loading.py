@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bakehouse.data.contents import SPLITS, Array
-from bakehouse.data.folders import read_card
+from bakehouse.data.packed_folders import read_card
+from bakehouse.data.parsed import SPLITS, Array
 from bakehouse.plan.card import Column, DatasetCard, Task
 from bakehouse.plan.targets import Wanted, resolve_target, target_task
 

@@ -13,10 +13,10 @@ from typing import IO, Literal
 import numpy as np
 from numpy.lib import format as npy
 
-from bakehouse.data.contents import SPLITS, Array, Samples, check_finite, check_rows, check_size
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.further_targets import check_splits, encode_further, further_names
 from bakehouse.data.labels import encode_targets
+from bakehouse.data.parsed import SPLITS, Array, Samples, check_finite, check_rows, check_size
 from bakehouse.plan.card import Target
 
 MAX_ENTRIES = 10_000

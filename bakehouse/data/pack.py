@@ -11,14 +11,14 @@ from pathlib import Path
 from types import FrameType
 
 from bakehouse.data.cifar import holds_cifar, read_cifar
-from bakehouse.data.contents import About, Contents
 from bakehouse.data.csv_table import read_csv
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.folders import write_problem
 from bakehouse.data.idx import holds_idx, read_idx
-from bakehouse.data.known import KNOWN
+from bakehouse.data.known_datasets import KNOWN
 from bakehouse.data.npz import read_npz
 from bakehouse.data.packed import write_packed
+from bakehouse.data.packed_folders import write_problem
+from bakehouse.data.parsed import About, Contents
 from bakehouse.data.pictures import read_pictures
 from bakehouse.plan.card import DatasetCard
 

@@ -10,8 +10,8 @@ from typing import assert_never
 
 import numpy as np
 
-from bakehouse.data.contents import About, Array, Contents, Samples, Table
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.parsed import About, Array, Contents, Samples, Table
 from bakehouse.plan.card import DatasetCard, SplitCounts
 
 MAX_CARD_BYTES = 4 << 20

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from bakehouse.data.contents import Array, Samples, check_rows, check_size
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import encode_targets
+from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 
 # Pillow's own limit only warns, and only from 89 million pixels on; ours is checked in `_measure`.
 Image.MAX_IMAGE_PIXELS = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakehouse.data.known import BUILTIN, KNOWN
+from bakehouse.data.known_datasets import BUILTIN, KNOWN
 
 PACKED_FORM = 3
 """Raised when the same files are packed differently; older packed sets are then made again."""

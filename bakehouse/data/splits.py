@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakehouse.data.contents import Array
+from bakehouse.data.parsed import Array
 from bakehouse.plan.card import SplitCounts, Task
 from bakehouse.plan.splits import split_sizes
 

@@ -2,42 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
 
+from bakehouse.plan.architectures.build import grow
 from bakehouse.plan.card import DatasetCard, ResolvedData, Task
-from bakehouse.plan.chain import Chain
 from bakehouse.plan.checks.checks import find_problems
-from bakehouse.plan.cnn import cnn
 from bakehouse.plan.defaults import fill_in
-from bakehouse.plan.densenet import densenet
 from bakehouse.plan.estimate import Estimate, estimate
-from bakehouse.plan.fitnet import fitnet
-from bakehouse.plan.heads import Head, heads, in_units, width, with_heads
-from bakehouse.plan.hints import hint_problems, numbers_of_teaching, with_layers
+from bakehouse.plan.heads import Head, heads, in_units, with_heads
 from bakehouse.plan.layers import Sequential
-from bakehouse.plan.linear import linear
-from bakehouse.plan.mlp import mlp
-from bakehouse.plan.preresnet import preresnet
-from bakehouse.plan.resnet import resnet
-from bakehouse.plan.resnext import resnext
-from bakehouse.plan.rnn import rnn
+from bakehouse.plan.sources.hints import hint_problems, numbers_of_teaching, with_layers
+from bakehouse.plan.sources.teacher import scorer_in, scorer_problems, teacher_in, teacher_problems
+from bakehouse.plan.sources.transfer import input_problems, transfer_problems
 from bakehouse.plan.splits import SplitSizes, split_sizes
 from bakehouse.plan.targets import TargetError, Wanted, resolve_target
-from bakehouse.plan.teacher import scorer_in, scorer_problems, teacher_in, teacher_problems
-from bakehouse.plan.transfer import input_problems, transfer_problems
-from bakehouse.plan.wide_resnet import wide_resnet
-from bakehouse.recipe.architecture import (
-    Cnn,
-    Densenet,
-    Fitnet,
-    Linear,
-    Mlp,
-    Preresnet,
-    Resnet,
-    Resnext,
-    Rnn,
-    WideResnet,
-)
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.pretraining import Hints, Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
@@ -169,32 +146,3 @@ def refuse(problems: list[Problem]) -> None:
     """All problems of one look together."""
     if problems:
         raise RecipeInvalid(problems)
-
-
-def grow(recipe: Recipe, data: ResolvedData) -> Sequential:
-    """The architecture's layers."""
-    chain = Chain(recipe, data.shape)
-    outputs = width(recipe.objective.loss, data.classes)
-    match recipe.architecture:
-        case Linear():
-            return linear(recipe.architecture, chain, outputs)
-        case Mlp():
-            return mlp(recipe.architecture, chain, outputs)
-        case Cnn():
-            return cnn(recipe.architecture, chain, outputs)
-        case Fitnet():
-            return fitnet(recipe.architecture, chain, outputs)
-        case Resnet():
-            return resnet(recipe.architecture, chain, outputs)
-        case Preresnet():
-            return preresnet(recipe.architecture, chain, outputs)
-        case WideResnet():
-            return wide_resnet(recipe.architecture, chain, outputs)
-        case Resnext():
-            return resnext(recipe.architecture, chain, outputs)
-        case Densenet():
-            return densenet(recipe.architecture, chain, outputs)
-        case Rnn():
-            return rnn(recipe.architecture, chain, outputs)
-        case _:
-            assert_never(recipe.architecture)

@@ -20,7 +20,7 @@ Stages = Annotated[
 class Linear(Ingredient):
     """`y = W x + b`: softmax regression, or linear regression for a numeric target.
 
-    Cox 1958, Journal of the Royal Statistical Society B 20.
+    Cox 1958, RecordWriter of the Royal Statistical Society B 20.
     """
 
     type: Literal["linear"] = "linear"

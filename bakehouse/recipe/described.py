@@ -21,7 +21,7 @@ END_OF_SENTENCE = re.compile(r"(?<!et al)\.(?= [A-Z`(])")
 
 
 @dataclass(frozen=True)
-class Described:
+class DocstringParts:
     """A docstring in its parts."""
 
     sentence: str
@@ -33,14 +33,14 @@ class Described:
     traps: tuple[str, ...]
 
 
-def described(kind: type[Ingredient]) -> Described:
+def described(kind: type[Ingredient]) -> DocstringParts:
     """Reads the docstring of a class."""
     paragraphs = [" ".join(part.split()) for part in (inspect.getdoc(kind) or "").split("\n\n")]
     prose = [part for part in paragraphs if not is_remark(part)]
     end = END_OF_SENTENCE.search(prose[0])
     sentence = prose[0][: end.end()] if end else prose[0]
     said = "\n\n".join([part for part in prose if CITATION.sub("", part).strip(" ;.")])
-    return Described(
+    return DocstringParts(
         sentence=sentence,
         text=said[len(sentence) :].strip(),
         formulas=tuple(span for span in CODE.findall(said) if FORMULA.search(span)),

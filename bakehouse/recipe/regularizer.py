@@ -18,7 +18,7 @@ class L1(Ingredient):
 
     Trap: a plain subgradient steps over zero and never stays there.
 
-    Tibshirani 1996, Journal of the Royal Statistical Society B 58; Parikh & Boyd 2014, Proximal Algorithms.
+    Tibshirani 1996, RecordWriter of the Royal Statistical Society B 58; Parikh & Boyd 2014, Proximal Algorithms.
     """
 
     main: ClassVar[str | None] = "coefficient"

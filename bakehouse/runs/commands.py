@@ -93,7 +93,7 @@ class PublishResume:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkInexact:
+class MarkNonReproducible:
     """The run goes on where its bits may differ: another device, version or thread count."""
 
     nonce: str
@@ -182,8 +182,8 @@ class Forget:
 
 
 Ending = Release | Pause | Succeed | Fail | Cancel
-ByOwner = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkInexact | MarkRestarted | Ending
-Command = Claim | ByOwner | Lost | Ask | Resume | Rename | Forget
+OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
+Command = Claim | OwnerCommand | Lost | Ask | Resume | Rename | Forget
 
 
 def actor_of(command: Command) -> Actor:

@@ -29,7 +29,7 @@ from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
 from bakehouse.runs.run import Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
-from bakehouse.runs.writes import change, creation, deletion
+from bakehouse.runs.wire import change, creation, deletion
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200

@@ -4,7 +4,6 @@ from typing import Any, assert_never
 
 from bakehouse.runs.commands import (
     Ask,
-    ByOwner,
     Cancel,
     Claim,
     Command,
@@ -14,8 +13,9 @@ from bakehouse.runs.commands import (
     Forget,
     LogEvents,
     Lost,
-    MarkInexact,
+    MarkNonReproducible,
     MarkRestarted,
+    OwnerCommand,
     Pause,
     PublishCheckpoint,
     PublishResume,
@@ -69,7 +69,7 @@ def rename(record: Record, command: Rename, now: int) -> Record:
     return changed(record, now, name=record.name if command.keep_name else command.name, labels=labels)
 
 
-def reduce_owned(record: Record, command: ByOwner, now: int) -> Reduced:
+def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
     """What an owner's command makes of its record."""
     if record.owner is None or record.owner.nonce != command.nonce:
         if isinstance(command, Ending) and command.nonce == record.released_by:
@@ -84,7 +84,7 @@ def reduce_owned(record: Record, command: ByOwner, now: int) -> Reduced:
             return publish_checkpoint(record, command, now)
         case PublishResume(step=step):
             return publish_resume(record, step, now), []
-        case MarkInexact():
+        case MarkNonReproducible():
             return changed(record, now, exact=False), []
         case MarkRestarted():
             return restart(record, now), []

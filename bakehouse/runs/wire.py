@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from bakehouse.runs.errors import RecordUnreadable
-from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS
-from bakehouse.runs.record import NewEvent, Record, rfc3339
+from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, digest
+from bakehouse.runs.record import Idempotency, NewEvent, Record, rfc3339
 from bakehouse.runs.run import Actor, Event
 
 # What the script writes by itself, beside the fields of a write.
@@ -151,3 +151,31 @@ def texts(values: Iterable[Any]) -> list[str]:
 def text(value: Text) -> str:
     """Redis's answer as str, whatever the client decodes."""
     return value.decode() if isinstance(value, bytes) else value
+
+
+def creation(keys: Keys, record: Record, events: Sequence[NewEvent], idempotency: Idempotency | None) -> Write:
+    """A new run, if all those are there on whose weights it builds."""
+    claim = None
+    if idempotency:
+        held = {"run_id": record.id, "body_sha256": idempotency.body_sha256}
+        claim = (digest(idempotency.key), json.dumps(held))
+    sources = {source: keys.run(source) for source in record.depends_on}
+    fields, indexes = encode(None, record), keys.indexes(record)
+    return Write(record.id, "service", "", fields, events, (), indexes, claim=claim, sources=sources)
+
+
+def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent], actor: Actor) -> Write:
+    """What differs."""
+    old, new = keys.indexes(before), keys.indexes(after)
+    add = {key: score for key, score in new.items() if old.get(key) != score}
+    fields = encode(before, after)
+    return Write(after.id, actor, before.token, fields, events, old.keys() - new.keys(), add)
+
+
+def deletion(keys: Keys, record: Record) -> Write:
+    """Every key of a run, if no other builds on its weights."""
+    drop = [keys.run(record.id), keys.log(record.id)]
+    if record.idempotency:
+        drop.append(keys.idempotency(record.idempotency))
+    indexes, dependants = keys.indexes(record), keys.dependants(record.id)
+    return Write(record.id, "service", record.token, {}, (), indexes, {}, drop=drop, dependants=dependants)

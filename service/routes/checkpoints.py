@@ -11,7 +11,7 @@ from bakehouse.model import Model
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Checkpoint
-from service.deps import Parts, PartsDep, RunId, refuse_unknown_parameters
+from service.dependencies import RunId, Services, ServicesDep, refuse_unknown_parameters
 from service.downloads import download
 from service.errors import CheckpointNotFound, StoreUnavailable
 from service.openapi import problems
@@ -37,13 +37,13 @@ class Checkpoints(Model):
 
 
 @router.get("", operation_id="list_checkpoints", responses=FAILURES)
-def list_checkpoints(run_id: RunId, parts: PartsDep) -> Checkpoints:
+def list_checkpoints(run_id: RunId, parts: ServicesDep) -> Checkpoints:
     """The checkpoints that can be downloaded now."""
     return Checkpoints(data=parts.store.record(run_id).checkpoints)
 
 
 @router.get("/{which}", operation_id="get_checkpoint", response_model=Checkpoint, responses={**MOVED, **FAILURES})
-def get_checkpoint(run_id: RunId, which: Which, parts: PartsDep) -> Checkpoint | Response:
+def get_checkpoint(run_id: RunId, which: Which, parts: ServicesDep) -> Checkpoint | Response:
     """One of them; `best` and `last` lead to the epoch that has that role now."""
     checkpoint = find(parts.store.record(run_id), which)
     return checkpoint if EPOCH.fullmatch(which) else moved(run_id, checkpoint)
@@ -53,7 +53,7 @@ def get_checkpoint(run_id: RunId, which: Which, parts: PartsDep) -> Checkpoint |
             responses={200: {"content": BINARY, "description": "The weights; they never change."},
                        206: {"content": BINARY, "description": "A part of them."}, 304: {"description": "The same."},
                        **MOVED, **FAILURES, **problems(412, 416)})  # fmt: skip
-def get_weights(run_id: RunId, which: Which, parts: PartsDep, request: Request) -> Response:
+def get_weights(run_id: RunId, which: Which, parts: ServicesDep, request: Request) -> Response:
     """The weights as one safetensors file, in whole or from a place on."""
     return weights(parts, run_id, which, request)
 
@@ -61,12 +61,12 @@ def get_weights(run_id: RunId, which: Which, parts: PartsDep, request: Request) 
 @router.head(f"/{{which}}/{WEIGHTS}", operation_id="head_weights", response_class=Response,
              responses={200: {"description": "What GET would say."}, 304: {"description": "The same."},
                         **MOVED, **FAILURES, **problems(412)})  # fmt: skip
-def head_weights(run_id: RunId, which: Which, parts: PartsDep, request: Request) -> Response:
+def head_weights(run_id: RunId, which: Which, parts: ServicesDep, request: Request) -> Response:
     """Size and digest of the weights."""
     return weights(parts, run_id, which, request)
 
 
-def weights(parts: Parts, run_id: str, which: str, request: Request) -> Response:
+def weights(parts: Services, run_id: str, which: str, request: Request) -> Response:
     """The file, or where it is."""
     checkpoint = find(parts.store.record(run_id), which)
     if not EPOCH.fullmatch(which):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from bakehouse.data.errors import DatasetNotFound
 from bakehouse.model import Model
 from bakehouse.plan.card import DatasetListing
-from service.deps import PartsDep, refuse_unknown_parameters
+from service.dependencies import ServicesDep, refuse_unknown_parameters
 from service.openapi import problems
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Depends(refuse_unknown_parameters)])
@@ -20,13 +20,13 @@ class Datasets(Model):
 
 
 @router.get("", operation_id="list_datasets")
-def list_datasets(parts: PartsDep) -> Datasets:
+def list_datasets(parts: ServicesDep) -> Datasets:
     """Built in, and your own; what is new begins to be packed."""
     return Datasets(data=tuple(parts.catalog.listings()))
 
 
 @router.get("/{dataset_id}", operation_id="get_dataset", responses=problems(404))
-def get_dataset(dataset_id: Annotated[str, Path(max_length=256)], parts: PartsDep) -> DatasetListing:
+def get_dataset(dataset_id: Annotated[str, Path(max_length=256)], parts: ServicesDep) -> DatasetListing:
     """One data set with its card, once it is ready."""
     listings = {listing.id: listing for listing in parts.catalog.listings()}
     if dataset_id not in listings:

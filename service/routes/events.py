@@ -7,12 +7,21 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.model import Model
 from bakehouse.runs.run import Event
-from service.deps import CHANGE_ID, Accept, Labels, Parts, PartsDep, RunId, parse_labels, refuse_unknown_parameters
-from service.errors import Flaw, NotRestful
+from service.dependencies import (
+    CHANGE_ID,
+    Accept,
+    Labels,
+    RunId,
+    Services,
+    ServicesDep,
+    parse_labels,
+    refuse_unknown_parameters,
+)
+from service.errors import ErrorDetail, InvalidRequest
 from service.hub import Selection
+from service.long_poll import MAX_WAIT_SECONDS, new_events
 from service.openapi import event_stream, problems
 from service.streams import EventStream, run_frames, shared_frames
-from service.waiting import MAX_WAIT_SECONDS, new_events
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
@@ -37,7 +46,7 @@ class EventPage(Model):
                        **problems(404, 422, 503)})  # fmt: skip
 async def get_run_events(
     run_id: RunId,
-    parts: PartsDep,
+    parts: ServicesDep,
     accept: Accept = "",
     last_seen: LastSeen = None,
     after: After = 0,
@@ -53,7 +62,7 @@ async def get_run_events(
     return EventPage(data=shown, has_more=len(events) > limit, last_seq=shown[-1].seq if shown else after)
 
 
-async def stream(parts: Parts, run_id: str, after: int) -> Response:
+async def stream(parts: Services, run_id: str, after: int) -> Response:
     """The run's stream, unless the reader has all of it and nothing more will come."""
     await parts.hub.ready()
     record = await run_in_threadpool(parts.store.record, run_id)
@@ -66,7 +75,7 @@ async def stream(parts: Parts, run_id: str, after: int) -> Response:
             responses={200: {"content": event_stream("RunEvent"), "description": "A stream without an end."},
                        **problems(404, 422, 503)})  # fmt: skip
 async def follow_runs(
-    parts: PartsDep,
+    parts: ServicesDep,
     run: Annotated[list[str], Query(max_length=100, description="Run ids.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     last_change: LastChange = None,
@@ -75,7 +84,7 @@ async def follow_runs(
     """What happens to these runs, or to runs with these labels, from `after` (or `Last-Event-ID`; else now) on.
     Ids are the change stream's: one resumes all runs."""
     if bool(run) == bool(label):
-        raise NotRestful(Flaw(parameter="run", code="missing", message="either run=... or label=key:value"))
+        raise InvalidRequest(ErrorDetail(parameter="run", code="missing", message="either run=... or label=key:value"))
     await parts.hub.ready()
     await run_in_threadpool(parts.store.ping)
     for run_id in run:

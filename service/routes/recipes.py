@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 
 from bakehouse.recipe.recipe import Recipe
-from service.deps import refuse_unknown_parameters
+from service.dependencies import refuse_unknown_parameters
 from service.ingredients import Ingredients, ingredients
 
 router = APIRouter(prefix="/v1/recipes", tags=["recipes"], dependencies=[Depends(refuse_unknown_parameters)])

@@ -13,23 +13,23 @@ from bakehouse.runs.commands import Ask, Command, Rename, Resume
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.record import Created
 from bakehouse.runs.run import Page, Run, Status
-from service.deps import (
+from service.dependencies import (
     IdempotencyKey,
     IfNoneMatch,
     Labels,
-    Parts,
-    PartsDep,
     PostedJson,
     Prefer,
     RunId,
+    Services,
+    ServicesDep,
     parse_labels,
     refuse_unknown_parameters,
 )
-from service.errors import Flaw, NotRestful, field_flaw
+from service.errors import ErrorDetail, InvalidRequest, field_flaw
+from service.long_poll import changed_run, etag, matches, wait_seconds
 from service.metrics import Metrics, all_events, as_csv, read_metrics
 from service.openapi import any_object, json_body, problems
 from service.submit import Preview, fork, preview, retry, submit, wake
-from service.waiting import changed_run, etag, matches, wait_seconds
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
 NO_CACHE = "no-cache"
@@ -56,7 +56,7 @@ class Deleted(Model):
              responses={200: {"model": Preview, "description": "With `validate_only`."},
                         **problems(400, 409, 413, 415, 422, 503)})  # fmt: skip
 def create_run(
-    document: PostedJson, parts: PartsDep, response: Response, key: IdempotencyKey, validate_only: bool = False
+    document: PostedJson, parts: ServicesDep, response: Response, key: IdempotencyKey, validate_only: bool = False
 ) -> Run | Response:
     """Queues a recipe. With `validate_only` nothing is stored: the answer says what it would be."""
     if validate_only:
@@ -74,7 +74,7 @@ def announce(created: Created, response: Response) -> Run:
 
 @router.get("", operation_id="list_runs", responses=problems(422, 503))
 def list_runs(
-    parts: PartsDep,
+    parts: ServicesDep,
     label: Labels = [],  # noqa: B006 - FastAPI copies it
     status: Status | None = None,
     dataset: Annotated[str | None, Query(max_length=64)] = None,
@@ -86,7 +86,7 @@ def list_runs(
 ) -> Page:
     """Newest first, page by page: `after` is the last id of the page before."""
     if after and before:
-        raise NotRestful(Flaw(parameter="before", code="conflict", message="after or before, not both"))
+        raise InvalidRequest(ErrorDetail(parameter="before", code="conflict", message="after or before, not both"))
     return parts.store.page(
         status=status, labels=parse_labels(label), dataset=dataset, architecture=architecture,
         recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
@@ -96,7 +96,7 @@ def list_runs(
 @router.get("/{run_id}", operation_id="get_run", response_model=Run,
             responses={304: {"description": "Not changed."}, **problems(404, 503)})  # fmt: skip
 async def get_run(
-    run_id: RunId, parts: PartsDep, response: Response, if_none_match: IfNoneMatch = None, prefer: Prefer = None
+    run_id: RunId, parts: ServicesDep, response: Response, if_none_match: IfNoneMatch = None, prefer: Prefer = None
 ) -> Run | Response:
     """The run. Its weak ETag covers everything but the progress and the place in the queue."""
     headers = {"Cache-Control": NO_CACHE}
@@ -114,7 +114,7 @@ async def get_run(
 
 
 @router.get("/{run_id}/recipe", operation_id="get_run_recipe", responses=problems(404, 503))
-def get_run_recipe(run_id: RunId, parts: PartsDep) -> Recipe:
+def get_run_recipe(run_id: RunId, parts: ServicesDep) -> Recipe:
     """The canonical recipe as executed: POSTing it again gives the same run."""
     return parts.store.record(run_id).recipe
 
@@ -124,7 +124,7 @@ def get_run_recipe(run_id: RunId, parts: PartsDep) -> Recipe:
                        **problems(404, 422, 503)})  # fmt: skip
 def get_run_metrics(
     run_id: RunId,
-    parts: PartsDep,
+    parts: ServicesDep,
     names: Annotated[list[str], Query(description="Metrics, separated by commas; by default all.")] = [],  # noqa: B006
     max_points: Annotated[
         int | None,
@@ -146,30 +146,30 @@ def get_run_metrics(
 
 
 @router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run", responses=problems(404, 409, 503))
-def cancel_run(run_id: RunId, parts: PartsDep) -> Run:
+def cancel_run(run_id: RunId, parts: ServicesDep) -> Run:
     """Ends the run within a step; nothing more is kept."""
     return ask(parts, run_id, Ask("cancel"))
 
 
 @router.post("/{run_id}/stop", status_code=202, operation_id="stop_run", responses=problems(404, 409, 503))
-def stop_run(run_id: RunId, parts: PartsDep) -> Run:
+def stop_run(run_id: RunId, parts: ServicesDep) -> Run:
     """Ends the run now and keeps its best."""
     return ask(parts, run_id, Ask("stop"))
 
 
 @router.post("/{run_id}/pause", status_code=202, operation_id="pause_run", responses=problems(404, 409, 503))
-def pause_run(run_id: RunId, parts: PartsDep) -> Run:
+def pause_run(run_id: RunId, parts: ServicesDep) -> Run:
     """Frees the worker; `resume` goes on where the run stood."""
     return ask(parts, run_id, Ask("pause"))
 
 
 @router.post("/{run_id}/resume", status_code=202, operation_id="resume_run", responses=problems(404, 409, 503))
-def resume_run(run_id: RunId, parts: PartsDep) -> Run:
+def resume_run(run_id: RunId, parts: ServicesDep) -> Run:
     """Queues a paused run, or withdraws a pause."""
     return ask(parts, run_id, Resume())
 
 
-def ask(parts: Parts, run_id: str, command: Command) -> Run:
+def ask(parts: Services, run_id: str, command: Command) -> Run:
     """What the run is after the command. One that is over does not go on: its resume states go."""
     if parts.store.command(run_id, command).is_over:
         parts.artifacts.keep_resumes(run_id, 0)
@@ -177,14 +177,14 @@ def ask(parts: Parts, run_id: str, command: Command) -> Run:
 
 
 @router.post("/{run_id}/retry", status_code=201, operation_id="retry_run", responses=problems(400, 404, 409, 422, 503))
-def retry_run(run_id: RunId, parts: PartsDep, response: Response, key: IdempotencyKey) -> Run:
+def retry_run(run_id: RunId, parts: ServicesDep, response: Response, key: IdempotencyKey) -> Run:
     """A new run of the same recipe that names this one as its origin; this one must be over."""
     return announce(retry(parts, run_id, key), response)
 
 
 @router.post("/{run_id}/fork", status_code=201, operation_id="fork_run", response_model=Run,
              openapi_extra=any_object(), responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
-def fork_run(run_id: RunId, document: PostedJson, parts: PartsDep, response: Response, key: IdempotencyKey) -> Run:
+def fork_run(run_id: RunId, document: PostedJson, parts: ServicesDep, response: Response, key: IdempotencyKey) -> Run:
     """A new run that begins with the best weights of this one, in all layers; this one must be over.
 
     The body is a JSON merge patch of the recipe, in which an object of another `type` takes the place of the old one.
@@ -194,7 +194,7 @@ def fork_run(run_id: RunId, document: PostedJson, parts: PartsDep, response: Res
 
 @router.patch("/{run_id}", operation_id="change_run", openapi_extra=json_body("RunPatch"),
               responses=problems(400, 404, 413, 415, 422, 503))  # fmt: skip
-def change_run(run_id: RunId, document: PostedJson, parts: PartsDep) -> Run:
+def change_run(run_id: RunId, document: PostedJson, parts: ServicesDep) -> Run:
     """Another name, other labels."""
     patch = read_patch(document)
     refuse_many({**parts.store.record(run_id).labels, **patch.labels})
@@ -208,17 +208,17 @@ def read_patch(document: Any) -> RunPatch:
     try:
         return RunPatch.model_validate(document)
     except ValidationError as error:
-        raise NotRestful(*(field_flaw(each) for each in error.errors(include_url=False))) from error
+        raise InvalidRequest(*(field_flaw(each) for each in error.errors(include_url=False))) from error
 
 
 def refuse_many(labels: Mapping[str, str | None]) -> None:
     """As many as a recipe may have."""
     if sum(value is not None for value in labels.values()) > 32:
-        raise NotRestful(Flaw(pointer="/labels", code="too_long", message="a run has at most 32 labels"))
+        raise InvalidRequest(ErrorDetail(pointer="/labels", code="too_long", message="a run has at most 32 labels"))
 
 
 @router.delete("/{run_id}", operation_id="delete_run", responses=problems(404, 409, 503))
-def delete_run(run_id: RunId, parts: PartsDep) -> Deleted:
+def delete_run(run_id: RunId, parts: ServicesDep) -> Deleted:
     """Removes a run that is over, with its log and files; one that others build on stays until they are gone."""
     try:
         parts.store.delete(run_id)  # first: from now on no run can be made that builds on these files

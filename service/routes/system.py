@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends
 
 from bakehouse.model import Model
 from bakehouse.runs.marker import name_folder
+from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
-from bakehouse.runs.ring import QUEUE
 from bakehouse.runs.run import QueuePlace, Worker
-from service.deps import PartsDep, refuse_unknown_parameters
+from service.dependencies import ServicesDep, refuse_unknown_parameters
 from service.errors import NotReady
 from service.openapi import problems
 
@@ -77,13 +77,13 @@ async def index() -> Index:
 
 
 @router.get("/v1/workers", operation_id="list_workers", responses=problems(503))
-def list_workers(parts: PartsDep) -> Workers:
+def list_workers(parts: ServicesDep) -> Workers:
     """Who is there, on what device, doing what."""
     return Workers(data=tuple(parts.store.workers()))
 
 
 @router.get("/v1/queues", operation_id="list_queues", responses=problems(503))
-def list_queues(parts: PartsDep) -> Queues:
+def list_queues(parts: ServicesDep) -> Queues:
     """What waits and why."""
     workers = len(parts.store.workers())
     places = ((run_id, queue_place(rank, workers)) for rank, run_id in enumerate(parts.store.waiting(LISTED)))
@@ -98,7 +98,7 @@ async def is_alive() -> Alive:
 
 
 @router.get("/healthz/ready", operation_id="is_ready", responses=problems(503))
-def is_ready(parts: PartsDep) -> Ready:
+def is_ready(parts: ServicesDep) -> Ready:
     """Whether runs can be accepted."""
     warnings = tuple(parts.store.check_durability())
     try:

@@ -12,7 +12,7 @@ from bakehouse.plan.card import DatasetCard, Target
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
 from tests.plan.cards import SAVED, SMOOTHED, Document, image_card, planned, sequence_card, table_card
-from tests.plan.drawn import plans
+from tests.strategies import plans
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 
 from bakehouse.advice.variance_shift import MAXOUT, MOMENTS, shifts, variance_ratio
 from tests.plan.cards import image_card, planned
-from worker.build import ACTIVATIONS
+from worker.model.build import ACTIVATIONS
 
 
 @pytest.mark.parametrize("name", MOMENTS)

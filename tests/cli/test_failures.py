@@ -18,15 +18,15 @@ from bakehouse.client import (
     UnexpectedAnswer,
     Unreachable,
 )
-from bakehouse.client.errors import Flaw, ProblemDocument
+from bakehouse.client.errors import ErrorDetail, ProblemDocument
 from bakehouse.data.errors import DatasetNotReady
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.settings import Settings
 
 SAID = ProblemDocument(status=400, detail="no flour", request_id="r7")
 FLAWS = (
-    Flaw(pointer="/norm", code="x", message="bad\x1b[2J", allowed=("a", "b")),
-    Flaw(parameter="limit", code="y", message="worse"),
+    ErrorDetail(pointer="/norm", code="x", message="bad\x1b[2J", allowed=("a", "b")),
+    ErrorDetail(parameter="limit", code="y", message="worse"),
 )
 FLAWED = SAID.model_copy(update={"errors": FLAWS})
 

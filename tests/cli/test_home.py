@@ -14,8 +14,8 @@ import httpx
 import pytest
 import redis
 
-from bakehouse.cli.home import CannotListen, NoData, NoRedisThere, PortTaken, home_running
-from bakehouse.cli.processes import AlreadyRunning, ChildEnded, HomeError, NoFolder
+from bakehouse.cli.home import CannotListen, NoData, NoRedisThere, PortTaken, home_running, program
+from bakehouse.processes import AlreadyRunning, ChildEnded, HomeError, NoFolder
 from bakehouse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -200,3 +200,14 @@ def test_what_cannot_be_is_said_at_once(
     with pytest.raises(error, match=words) as caught, home_running(settings.model_copy(update=changes)):
         pass
     assert "secret" not in str(caught.value)
+
+
+def test_a_newcomer_can_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    monkeypatch.setenv("PATH", "")
+    assert program() == str(tmp_path / ".venv" / "bin" / "bakehouse")
+    monkeypatch.chdir(tmp_path)
+    assert program() == ".venv/bin/bakehouse"
+    (tmp_path / "bakehouse").touch(mode=0o755)
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    assert program() == "bakehouse"

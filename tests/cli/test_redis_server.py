@@ -13,8 +13,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bakehouse.cli import redis_server as module
-from bakehouse.cli.processes import AlreadyRunning, ChildEnded
 from bakehouse.cli.redis_server import redis_server, server_program
+from bakehouse.processes import AlreadyRunning, ChildEnded
 
 Wait = Callable[[Callable[[], bool]], None]
 

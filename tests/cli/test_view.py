@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from bakehouse.cli.endings import exit_code, why
 from bakehouse.cli.screens import line, said, stride
 from bakehouse.cli.tables import datasets_table, table
 from bakehouse.cli.view import View, duration, label_of, number, printable
+from bakehouse.cli.watch import exit_code, why
 from bakehouse.client import RunEvent
-from bakehouse.data.folders import read_card
-from bakehouse.data.known import BUILTIN
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.read import read_recipe
 

@@ -11,9 +11,9 @@ import pytest
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound, DatasetNotReady
-from bakehouse.data.folders import locked
-from bakehouse.data.known import KNOWN
+from bakehouse.data.known_datasets import KNOWN
 from bakehouse.data.loading import load
+from bakehouse.data.packed_folders import locked
 from bakehouse.data.sources import Files
 from bakehouse.settings import Settings
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakehouse.data.folders import read_card
 from bakehouse.data.loading import load
 from bakehouse.data.pack import pack
+from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.targets import TargetError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bakehouse.data.catalog import PACKAGE_ROOT
-from bakehouse.data.folders import is_packed, read_problem
+from bakehouse.data.packed_folders import is_packed, read_problem
 
 
 def run(source: Path, target: Path, *, before: str = "pass") -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bakehouse.data.known import BUILTIN, KNOWN
+from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, Signatures, Source, find_sources
 
 

@@ -9,9 +9,9 @@ from bakehouse.plan.estimate import activations, flops
 from bakehouse.plan.layers import Conv, DenseConcat, Linear, Residual, Sequential, walk
 from bakehouse.plan.plan import Plan
 from tests.plan.cards import Document, image_card, planned, table_card
-from tests.plan.drawn import plans
-from worker.build import build_model
-from worker.norm.cross_iteration_batch_norm import histories
+from tests.strategies import plans
+from worker.model.build import build_model
+from worker.model.cross_iteration_batch_norm import histories
 
 # Some that may be asked for would take the machine's memory.
 BUILDABLE = plans().filter(lambda plan: plan.estimate.memory_bytes < 2**28)

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, prepare
+from bakehouse.prepare import Limits, prepare
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import parse_json, read_recipe
 from bakehouse.recipe.recipe import Recipe

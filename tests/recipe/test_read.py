@@ -13,7 +13,7 @@ from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
 from bakehouse.recipe.read import parse_json, read_recipe
 from bakehouse.recipe.recipe import Recipe
 from tests.plan.cards import Document
-from tests.plan.drawn import documents
+from tests.strategies import documents
 
 WORDS = sorted({"none", "type", "adamw", "weight_decay", "rate", "p", "id", "hidden", *Recipe.model_fields})
 texts = st.sampled_from(WORDS) | st.text(max_size=4)

@@ -11,7 +11,7 @@ from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
 from tests.plan.cards import Document
-from tests.plan.drawn import documents
+from tests.strategies import documents
 
 SHORT: Document = {"dataset": "digits", "architecture": "mlp"}
 FAMILIES = [

@@ -19,7 +19,7 @@ from bakehouse.runs.commands import (
     LogEntry,
     LogEvents,
     Lost,
-    MarkInexact,
+    MarkNonReproducible,
     MarkRestarted,
     Pause,
     PublishResume,
@@ -60,7 +60,7 @@ going: st.SearchStrategy[Command] = st.one_of(
     st.builds(LogEvents, nonces, entries),
     st.builds(lambda nonce, epoch: a_checkpoint(epoch, nonce=nonce), nonces, st.integers(1, 5)),
     st.builds(PublishResume, nonces, st.integers(0, 20)),
-    st.builds(MarkInexact, nonces),
+    st.builds(MarkNonReproducible, nonces),
     st.builds(MarkRestarted, nonces),
     st.builds(Release, nonces),
     st.builds(Lost, nonce=st.none() | nonces),
@@ -172,7 +172,7 @@ def test_owner_lease_and_status_agree(sequence: list[tuple[Command, int]]) -> No
 @given(sequences, commands)
 def test_nobody_but_the_owner_writes_as_the_owner(sequence: list[tuple[Command, int]], command: Command) -> None:
     record = play(sequence)[0][-1]
-    if not isinstance(command, Renew | LogEvents | PublishResume | MarkInexact | MarkRestarted):
+    if not isinstance(command, Renew | LogEvents | PublishResume | MarkNonReproducible | MarkRestarted):
         return
     if record.owner is None or record.owner.nonce != command.nonce:
         with pytest.raises(OwnershipLost):

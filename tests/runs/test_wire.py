@@ -1,10 +1,19 @@
 """What is written is what is read."""
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis import Redis
 
-from bakehouse.runs.commands import Claim, LogEvents, Rename, StepEntry
+from bakehouse.recipe.read import read_recipe
+from bakehouse.runs.commands import Ask, Claim, LogEvents, Rename, StepEntry
+from bakehouse.runs.errors import IllegalTransition, RunNeeded, RunNotFound, SourceGone
+from bakehouse.runs.keys import Keys
+from bakehouse.runs.record import new_run
+from bakehouse.runs.run import Run
+from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.runs.wire import decode, encode, parse_change, parse_event, to_json
 from tests.runs.examples import ADVICE, a_checkpoint, a_run, an_owner
@@ -45,3 +54,106 @@ def test_an_entry_becomes_an_event() -> None:
 def test_an_entry_becomes_a_change() -> None:
     change = parse_change("12-3", {"run": "run_a", "seq": "4"})
     assert (change.id, change.run_id, change.seq) == ("12-3", "run_a", 4)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with connect(redis_url, patient=False) as client:
+        yield client
+
+
+@pytest.fixture
+def store(redis: Redis) -> Store:
+    return Store(redis)
+
+
+def over(store: Store, run: Run) -> str:
+    """A run that is over."""
+    store.create(run)
+    store.command(run.id, Ask("cancel"))
+    return run.id
+
+
+def built_on(*sources: str) -> Run:
+    """A run that takes layers of one and is taught by another."""
+    document = {
+        "dataset": "digits",
+        "architecture": "mlp",
+        "pretraining": {"type": "transfer", "checkpoint": sources[0]},
+        "objective": {"distillation": {"teacher": sources[-1]}},
+    }
+    return new_run(read_recipe(document), advice=(), steps=80)
+
+
+def test_a_run_names_each_run_that_it_builds_on_once(store: Store) -> None:
+    one, two = over(store, a_run()), over(store, a_run())
+    assert set(store.create(built_on(one, two)).run.depends_on) == {one, two}
+    assert store.create(built_on(one)).run.depends_on == (one,)
+    assert store.get(one).depends_on == ()
+
+
+def test_a_source_stays_until_all_that_build_on_it_are_gone(store: Store, redis: Redis) -> None:
+    source = over(store, a_run())
+    first, second = over(store, built_on(source)), over(store, built_on(source))
+    with pytest.raises(RunNeeded) as needed:
+        store.delete(source)
+    assert needed.value.dependants == (first, second)
+    assert first in str(needed.value)
+    store.delete(first)
+    with pytest.raises(RunNeeded) as needed:
+        store.delete(source)
+    assert needed.value.dependants == (second,)
+    store.command(second, Rename("b", {}))
+    store.delete(second)
+    store.delete(source)
+    assert redis.keys() == [Keys().changes().encode()]
+
+
+def test_nothing_is_built_on_a_run_that_was_deleted_meanwhile(store: Store, redis: Redis) -> None:
+    kept, gone = over(store, a_run()), over(store, a_run())
+    store.delete(gone)
+    before = set(redis.keys())
+    run = built_on(kept, gone)
+    with pytest.raises(SourceGone, match=gone):
+        store.create(run)
+    assert set(redis.keys()) == before
+    with pytest.raises(RunNotFound):
+        store.get(run.id)
+    store.delete(kept)
+
+
+def test_a_run_that_is_not_over_is_not_deleted_whoever_builds_on_it(store: Store) -> None:
+    source = store.create(a_run()).run.id
+    store.create(built_on(source))
+    with pytest.raises(IllegalTransition):
+        store.delete(source)
+
+
+def test_many_dependants_are_counted(store: Store) -> None:
+    source = over(store, a_run())
+    for _ in range(8):
+        store.create(built_on(source))
+    with pytest.raises(RunNeeded, match="and 3 more") as needed:
+        store.delete(source)
+    assert len(needed.value.dependants) == 8
+
+
+def test_deleted_and_built_on_at_once_one_of_them_is_refused(store: Store) -> None:
+    def build(source: str) -> bool:
+        try:
+            return bool(store.create(built_on(source)))
+        except SourceGone:
+            return False
+
+    def delete(source: str) -> bool:
+        try:
+            store.delete(source)
+        except RunNeeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(40):
+            source = over(store, a_run())
+            building, deleting = threads.submit(build, source), threads.submit(delete, source)
+            assert building.result() != deleting.result()

@@ -32,7 +32,7 @@ def test_a_recipe_becomes_a_queued_run_and_one_ring(api: httpx.Client, redis_ser
     assert api.get(answer.headers["location"]).json() == run
     with Redis.from_url(redis_server) as redis:
         (job,) = Queue("bakehouse", connection=redis, serializer=JSONSerializer).jobs
-    assert (job.func_name, job.args, job.kwargs) == ("worker.jobs.train_next", [], {})
+    assert (job.func_name, job.args, job.kwargs) == ("worker.host.jobs.train_next", [], {})
 
 
 def test_the_canonical_recipe_gives_the_same_run_again(api: httpx.Client) -> None:

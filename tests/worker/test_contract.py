@@ -2,7 +2,6 @@
 
 import math
 from functools import cache
-from typing import Any
 
 import pytest
 import torch
@@ -10,47 +9,12 @@ import torch
 from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, Normalize, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, LayerNorm
-from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.recipe.read import read_recipe
-from tests.worker.tiny import Document, Outcome, bits, finished, gone_on, interrupted, measured, planned, training_of
-from tests.worker.variants import BASES, changes, name_of
-from worker.training import Training
+from tests.small_trainings import Outcome, bits, finished, gone_on, interrupted, measured, training_of
+from tests.worker.variants import recipes
+from worker.training.training import Training
 
 MIDDLE = 5
 """Units of work: within the first validation, or just before it."""
-
-
-def with_change(base: Document, change: tuple[str, Any]) -> Document:
-    """Writes a variant into a recipe, in place of the family or of one choice in it."""
-    family, value = change
-    present = base.get(family)
-    if isinstance(value, dict) and isinstance(present, dict | str):
-        spelt = present if isinstance(present, dict) else {"dataset": {"id": present}}.get(family, {"type": present})
-        value = {**spelt, **value} if spelt.get("type") == value.get("type") else value
-    return {**base, family: value}
-
-
-def recipe_of(change: tuple[str, Any]) -> Document:
-    """The first base that the variant fits, one with the same architecture before others."""
-    family, value = change
-    wanted = value["type"] if family == "architecture" else None
-    for base in sorted(BASES, key=lambda base: wanted not in (None, read_recipe(base).architecture.type)):
-        document = with_change(base, change)
-        try:
-            planned(document)
-        except RecipeInvalid:
-            continue
-        return document
-    raise AssertionError(f"{name_of(change)} fits none of the bases")
-
-
-def recipes() -> dict[str, Document]:
-    """By name; a choice that is the default is the recipe of its variant again."""
-    found: dict[str, tuple[str, Document]] = {}
-    for change in changes():
-        document = recipe_of(change)
-        found.setdefault(planned(document).recipe.sha256(), (name_of(change), document))
-    return dict(found.values())
 
 
 RECIPES = recipes()

@@ -12,14 +12,14 @@ from jsonpointer import JsonPointer, JsonPointerException
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
-from tests.recipe.posted import posted
-from tests.worker import tiny
-from tests.worker.small_sets import shrunk
-from tests.worker.tiny import Document, planned, training_of
+from tests import small_trainings as tiny
+from tests.schema_strategies import posted
+from tests.small_sets import shrunk
+from tests.small_trainings import Document, planned, training_of
 from tests.worker.variants import BASES, source
-from worker.happenings import NonFinite
+from worker.training.events import NonFinite
 
-MOST_FLOPS = 10**8
+MAX_FLOPS = 10**8
 """Of a step. Larger models say nothing more."""
 UNITS = 6
 """Of work: two steps, or more where validations come between them."""
@@ -73,7 +73,7 @@ def test_whatever_may_be_posted_is_refused_or_trains(document: Document) -> None
     if plan is None:
         event("refused")
         return
-    if plan.estimate.flops_per_sample * min(plan.recipe.batch_size, plan.sizes.train) > MOST_FLOPS:
+    if plan.estimate.flops_per_sample * min(plan.recipe.batch_size, plan.sizes.train) > MAX_FLOPS:
         event("too large")
         return
     try:

@@ -12,13 +12,13 @@ import pytest
 import safetensors.torch
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.prepare import Limits, Prepared, prepare
+from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.runs.commands import Claim
 from bakehouse.runs.transitions import MAX_ATTEMPTS_WITHOUT_PROGRESS
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
-from tests.worker.tiny import PICTURES, Document
-from worker.train import main, open_ledger, train
+from tests.small_trainings import PICTURES, Document
+from worker.train import main, open_record_store, train
 
 ROOT = Path(__file__).parents[2]
 RECIPE: Document = {
@@ -142,42 +142,42 @@ def prepared(tmp_path: Path) -> Prepared:
 
 
 def test_events_that_no_record_counts_are_cut_off(prepared: Prepared, tmp_path: Path) -> None:
-    open_ledger(prepared, tmp_path).commit(Claim(an_owner(), 1000))
+    open_record_store(prepared, tmp_path).commit(Claim(an_owner(), 1000))
     log = tmp_path / "events.jsonl"
     before = log.read_bytes()
     log.write_bytes(before + b'{"seq": 3}\n{"se')
-    ledger = open_ledger(prepared, tmp_path)
-    assert ledger.record.status == "queued"
+    record_store = open_record_store(prepared, tmp_path)
+    assert record_store.record.status == "queued"
     lines = log.read_bytes().removeprefix(before).splitlines()
-    assert [json.loads(line)["seq"] for line in lines] == [ledger.record.seq]
+    assert [json.loads(line)["seq"] for line in lines] == [record_store.record.seq]
 
 
 def test_a_run_whose_process_died_again_and_again_is_over(
     prepared: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(MAX_ATTEMPTS_WITHOUT_PROGRESS):
-        ledger = open_ledger(prepared, tmp_path)
-        ledger.commit(Claim(an_owner(), 1000))
+        record_store = open_record_store(prepared, tmp_path)
+        record_store.commit(Claim(an_owner(), 1000))
     assert train(prepared, tmp_path, Settings(home=tmp_path)) == 1
     assert "5 attempts in a row died" in capsys.readouterr().err
-    assert open_ledger(prepared, tmp_path).record.status == "queued"
+    assert open_record_store(prepared, tmp_path).record.status == "queued"
 
 
 def test_the_same_recipe_trained_again_is_the_same_run(prepared: Prepared, tmp_path: Path) -> None:
-    first = open_ledger(prepared, tmp_path).record
+    first = open_record_store(prepared, tmp_path).record
     over = first.model_copy(update={"status": "cancelled"})
     (tmp_path / "record.json").write_text(over.model_dump_json(), encoding="utf-8")
-    again = open_ledger(prepared, tmp_path).record
+    again = open_record_store(prepared, tmp_path).record
     assert (again.id, again.status) == (first.id, "queued")
 
 
 def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_path: Path) -> None:
-    first = open_ledger(prepared, tmp_path).record
+    first = open_record_store(prepared, tmp_path).record
     (tmp_path / "mine.txt").touch()
     settings = Settings(home=tmp_path)
     other = prepare({**RECIPE, "seed": 1}, Catalog(settings), Limits(parameters=10**6))
-    assert open_ledger(prepared, tmp_path).record.id == first.id
-    record = open_ledger(other, tmp_path).record
+    assert open_record_store(prepared, tmp_path).record.id == first.id
+    record = open_record_store(other, tmp_path).record
     assert record.id != first.id
     assert len((tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()) == record.seq
     assert (tmp_path / "mine.txt").exists()

@@ -7,9 +7,10 @@ from typing import Any, Literal, get_args, get_origin
 from bakehouse.recipe.architecture import Cnn
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.ingredient import Ingredient, Off
-from bakehouse.recipe.read import variants
+from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
-from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, source_of
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, planned, source_of
 
 BASES: list[Document] = [
     PICTURES,
@@ -108,3 +109,36 @@ def name_of(change: tuple[str, Any]) -> str:
     told = {name: choice.get("type", choice) if isinstance(choice, dict) else choice for name, choice in value.items()}
     fields = [f"{name}={choice}" for name, choice in told.items() if name not in ("type", "checkpoint", "teacher")]
     return ":".join([family, *([value["type"]] if "type" in value else []), *fields])
+
+
+def with_change(base: Document, change: tuple[str, Any]) -> Document:
+    """Writes a variant into a recipe, in place of the family or of one choice in it."""
+    family, value = change
+    present = base.get(family)
+    if isinstance(value, dict) and isinstance(present, dict | str):
+        spelt = present if isinstance(present, dict) else {"dataset": {"id": present}}.get(family, {"type": present})
+        value = {**spelt, **value} if spelt.get("type") == value.get("type") else value
+    return {**base, family: value}
+
+
+def recipe_of(change: tuple[str, Any]) -> Document:
+    """The first base that the variant fits, one with the same architecture before others."""
+    family, value = change
+    wanted = value["type"] if family == "architecture" else None
+    for base in sorted(BASES, key=lambda base: wanted not in (None, read_recipe(base).architecture.type)):
+        document = with_change(base, change)
+        try:
+            planned(document)
+        except RecipeInvalid:
+            continue
+        return document
+    raise AssertionError(f"{name_of(change)} fits none of the bases")
+
+
+def recipes() -> dict[str, Document]:
+    """By name; a choice that is the default is the recipe of its variant again."""
+    found: dict[str, tuple[str, Document]] = {}
+    for change in changes():
+        document = recipe_of(change)
+        found.setdefault(planned(document).recipe.sha256(), (name_of(change), document))
+    return dict(found.values())

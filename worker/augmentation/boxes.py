@@ -3,18 +3,20 @@
 import torch
 from torch import Generator, Tensor
 
-from worker.augmentation.draws import whole
+from worker.augmentation.draws import random_integers
 
 
 def boxes(heights: Tensor, widths: Tensor, sides: tuple[int, int], generator: Generator) -> Tensor:
     """(N, 1, H, W), true in the sample's box."""
-    rows, columns = (spans(sizes, side, generator) for sizes, side in zip((heights, widths), sides, strict=True))
+    rows, columns = (
+        interval_masks(sizes, side, generator) for sizes, side in zip((heights, widths), sides, strict=True)
+    )
     return (rows[:, :, None] & columns[:, None, :])[:, None]
 
 
-def spans(sizes: Tensor, side: int, generator: Generator) -> Tensor:
+def interval_masks(sizes: Tensor, side: int, generator: Generator) -> Tensor:
     """(N, side), true in `sizes` pixels about a random one."""
-    start = whole(len(sizes), 0, side - 1, generator) - sizes // 2
+    start = random_integers(len(sizes), 0, side - 1, generator) - sizes // 2
     places = torch.arange(side, device=sizes.device)
     return (places >= start[:, None]) & (places < (start + sizes)[:, None])
 

@@ -13,10 +13,14 @@ def color_jitter(
 ) -> Tensor:
     """Each sample by factors of its own."""
     count = len(images)
-    for change, strength in ((change_brightness, brightness), (change_contrast, contrast), (change_color, saturation)):
+    for change, strength in (
+        (adjust_brightness, brightness),
+        (adjust_contrast, contrast),
+        (adjust_saturation, saturation),
+    ):
         if strength:
             images = change(images, uniform(count, 1 - strength, 1 + strength, generator))
-    return turn_hue(images, uniform(count, -hue, hue, generator)) if hue else images
+    return shift_hue(images, uniform(count, -hue, hue, generator)) if hue else images
 
 
 def blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
@@ -32,22 +36,22 @@ def grey(images: Tensor) -> Tensor:
     return (images * weights[:, None, None]).sum(1, keepdim=True)
 
 
-def change_brightness(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """x f."""
     return (images * factor[:, None, None, None]).clamp(0, 1)
 
 
-def change_contrast(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Away from the image's mean grey."""
     return blend(images, grey(images).mean((2, 3), keepdim=True), factor)
 
 
-def change_color(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Saturation: away from each pixel's grey."""
     return blend(images, grey(images), factor)
 
 
-def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
+def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
     """Colours of the same value and saturation, further on in the circle of hues (Smith 1978)."""
     red, green, blue = images.unbind(1)
     top, bottom = images.amax(1), images.amin(1)
@@ -62,7 +66,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     return top[:, None] - span[:, None] * torch.minimum(place, 4 - place).clamp(0, 1)
 
 
-def change_sharpness(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_sharpness(images: Tensor, factor: Tensor) -> Tensor:
     """Away from a smoothed image: 5 for the pixel and 1 for each of its neighbours, over 13; the rim stays."""
     three = images[:, :, :-2] + images[:, :, 1:-1] + images[:, :, 2:]
     nine = three[:, :, :, :-2] + three[:, :, :, 1:-1] + three[:, :, :, 2:]

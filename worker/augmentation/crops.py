@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from worker.augmentation.draws import uniform, whole
+from worker.augmentation.draws import random_integers, uniform
 from worker.augmentation.geometry import warp, with_shift
 
 ATTEMPTS = 10
@@ -26,7 +26,7 @@ def random_crop(images: Tensor, generator: Generator, *, padding: int, black: fl
 def scale_crop(images: Tensor, generator: Generator, *, low: int, high: int) -> Tensor:
     """Windows out of images resized so that the shorter side has from `low` to `high` pixels."""
     count, _, *sides = images.shape
-    length = whole(count, low, high, generator)[:, None]
+    length = random_integers(count, low, high, generator)[:, None]
     old = torch.tensor(sides, device=images.device)
     new = length * old // min(sides)
     place = (torch.rand(count, 2, generator=generator, device=images.device) * (new - old + 1)).floor()

@@ -9,12 +9,12 @@ def uniform(count: int, low: float, high: float, generator: Generator) -> Tensor
     return low + (high - low) * torch.rand(count, generator=generator, device=generator.device)
 
 
-def whole(count: int, low: int, high: int, generator: Generator) -> Tensor:
+def random_integers(count: int, low: int, high: int, generator: Generator) -> Tensor:
     """One whole number from `low` to `high` for each sample."""
     return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device)
 
 
-def chosen(count: int, probability: float, generator: Generator) -> Tensor:
+def bernoulli(count: int, probability: float, generator: Generator) -> Tensor:
     """True for each sample with this probability."""
     return torch.rand(count, generator=generator, device=generator.device) < probability
 

@@ -6,12 +6,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from worker.augmentation.draws import chosen, uniform
+from worker.augmentation.draws import bernoulli, uniform
 
 
 def horizontal_flip(images: Tensor, generator: Generator, *, probability: float) -> Tensor:
     """Mirrors samples of (N, C, H, W) left to right."""
-    mirrored = chosen(len(images), probability, generator)
+    mirrored = bernoulli(len(images), probability, generator)
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
@@ -38,7 +38,7 @@ def perspective(
 ) -> Tensor:
     """Some samples with each corner moved inward."""
     count, _, height, width = images.shape
-    changed = chosen(count, probability, generator)
+    changed = bernoulli(count, probability, generator)
     inward = torch.rand(count, 4, 2, generator=generator, device=images.device) * distortion_scale
     half = torch.tensor([width / 2, height / 2], device=images.device)
     signs = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], device=images.device)

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from worker.augmentation.boxes import boxes
-from worker.augmentation.draws import beta, chosen
+from worker.augmentation.draws import bernoulli, beta
 from worker.types import Batch
 
 
@@ -20,7 +20,7 @@ def cutmix(
 ) -> Batch:
     """A box of another sample in some; a target's share is what is left of the area."""
     count, _, height, width = inputs.shape
-    side = (1 - beta(count, alpha, generator)).sqrt() * chosen(count, probability, generator)
+    side = (1 - beta(count, alpha, generator)).sqrt() * bernoulli(count, probability, generator)
     heights, widths = (side * height).long(), (side * width).long()
     inside = boxes(heights, widths, (height, width), generator)
     partner = partners(count, generator)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from worker.augmentation import color, geometry
-from worker.augmentation.draws import whole
+from worker.augmentation.draws import random_integers
 
 MOST = 30
 """Magnitudes are from 0 to 30."""
@@ -42,14 +42,14 @@ def rand_augment(
 
 def trivial_augment(images: Tensor, generator: Generator, *, changes: tuple[Change, ...]) -> Tensor:
     """Images between 0 and 1 after one change of any magnitude."""
-    magnitudes = whole(len(images), 0, MOST, generator) / MOST
+    magnitudes = random_integers(len(images), 0, MOST, generator) / MOST
     return changed(images, generator, magnitudes=magnitudes, changes=changes)
 
 
 def changed(images: Tensor, generator: Generator, *, magnitudes: Tensor, changes: tuple[Change, ...]) -> Tensor:
     """Each sample by a change of its own; those with the same are computed together."""
-    choice = whole(len(images), 0, len(changes) - 1, generator)
-    sign = 2 * whole(len(images), 0, 1, generator) - 1
+    choice = random_integers(len(images), 0, len(changes) - 1, generator)
+    sign = 2 * random_integers(len(images), 0, 1, generator) - 1
     order = choice.argsort(stable=True)
     groups = torch.split(order, choice.bincount(minlength=len(changes)).tolist())
     parts = [
@@ -73,11 +73,11 @@ def changes(space: Space, shape: tuple[int, ...]) -> tuple[Change, ...]:
         Change(geometry.rotate, 0.0, degrees, signed=True),
         # At no magnitude above the lightest of 256 levels.
         Change(color.solarize, 256 / 255, 0.0),
-        *([Change(color.change_color, 1.0, factor, signed=True)] if shape[0] == 3 else []),
+        *([Change(color.adjust_saturation, 1.0, factor, signed=True)] if shape[0] == 3 else []),
         Change(color.posterize, 8.0, bits),
-        Change(color.change_contrast, 1.0, factor, signed=True),
-        Change(color.change_brightness, 1.0, factor, signed=True),
-        Change(color.change_sharpness, 1.0, factor, signed=True),
+        Change(color.adjust_contrast, 1.0, factor, signed=True),
+        Change(color.adjust_brightness, 1.0, factor, signed=True),
+        Change(color.adjust_sharpness, 1.0, factor, signed=True),
         Change(geometry.shear_x, 0.0, slope, signed=True),
         Change(geometry.shear_y, 0.0, slope, signed=True),
         Change(geometry.translate_x, 0.0, across, signed=True),

@@ -20,17 +20,17 @@ from bakehouse.recipe.diagnostics import (
     TrainEvalGap,
     VarianceShift,
 )
-from worker.batches import Batches
-from worker.core import in_units
-from worker.dataset import Data, Split
+from worker.data.batches import Batches
+from worker.data.dataset import Data, Split
 from worker.diagnostics.drift import Drift
 from worker.diagnostics.layers import saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
-from worker.evaluation.measuring import Measure, told
+from worker.evaluation.evaluate import Measure, told
+from worker.model.modules import in_units
 
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
 
-MOST_LISTED = 20
+MAX_LISTED = 20
 
 
 class Diagnostics:
@@ -96,7 +96,7 @@ def inconsistent_samples(plan: Plan, probe: Probe, subject: Subject) -> Generato
 
 def listed(name: str, chosen: Tensor, rows: Tensor) -> Values:
     """How many rows, their share, and the first of them."""
-    places = rows[chosen].sort().values[:MOST_LISTED].tolist()
+    places = rows[chosen].sort().values[:MAX_LISTED].tolist()
     return {name: int(chosen.sum()), f"{name}_share": float(chosen.double().mean()), f"{name}_rows": places}
 
 

@@ -10,7 +10,7 @@ from bakehouse.plan.layers import Affine, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from worker.diagnostics.layers import inputs_of
 from worker.diagnostics.probe import Probe, Subject, Values
-from worker.moments import Moments
+from worker.model.moments import Moments
 
 Pairs = list[tuple[float, float]]
 """Mean and variance of each layer's inputs."""

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.layers import Activation, Affine, DropConnect, Recurrent, walk
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.statistics import layers_with_statistics
 from worker.diagnostics.probe import Probe, Subject, Values
-from worker.moments import Moments
-from worker.norm.norm import BatchRenormLayer
+from worker.model.moments import Moments
+from worker.model.norm import BatchRenormLayer
 
 FLAT = {"sigmoid": 0.01, "tanh": 0.04}
 """Slopes below which an activation is saturated: a (1 - a), and 1 - a^2, which is 4 times that at half the input."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
-from worker.batches import Batches
-from worker.dataset import Data, Split
+from worker.data.batches import Batches
+from worker.data.dataset import Data, Split
 from worker.evaluation.population import even_batches
 from worker.seeds import Seeds, device_generator
 from worker.types import Criterion, Model

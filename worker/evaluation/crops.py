@@ -8,11 +8,11 @@ from torch.nn import functional
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import Crops
+from worker.data.batches import BATCH_ROWS
 from worker.evaluation.averaging import Means
-from worker.evaluation.measuring import BATCH_ROWS
 
 Size = tuple[int, int]
-Place = tuple[int, int]
+RunStorage = tuple[int, int]
 """Top and left of a crop."""
 
 RESIZED_BYTES = 64 << 20
@@ -69,7 +69,7 @@ def scaled(size: Size, scale: int) -> Size:
     return size[0] * scale // shorter, size[1] * scale // shorter
 
 
-def places(whole: Size, crop: Size) -> list[Place]:
+def places(whole: Size, crop: Size) -> list[RunStorage]:
     """Corners and centre, those that coincide once. The centre is rounded down, where Python's `round` would go to the
     even neighbour."""
     down, right = whole[0] - crop[0], whole[1] - crop[1]

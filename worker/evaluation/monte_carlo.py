@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from bakehouse.plan.layers import DropConnect, Dropout, walk
 from bakehouse.plan.plan import Plan
+from worker.data.batches import BATCH_ROWS
 from worker.evaluation.averaging import Means
-from worker.evaluation.measuring import BATCH_ROWS
 from worker.seeds import Seeds, device_generator
 
 Answer = tuple[Tensor, Tensor]

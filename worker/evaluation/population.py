@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.statistics import layers_with_statistics
 from bakehouse.recipe.recipe import Recipe
-from worker.dataset import Data
-from worker.evaluation.measuring import BATCH_ROWS
-from worker.moments import Moments
-from worker.norm.norm import BatchRenormLayer
+from worker.data.batches import BATCH_ROWS
+from worker.data.dataset import Data
+from worker.model.moments import Moments
+from worker.model.norm import BatchRenormLayer
+from worker.model.state_dict import with_own_buffers
 from worker.seeds import Seeds
-from worker.weights import with_own_buffers
 
 
 class Population:

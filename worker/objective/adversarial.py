@@ -1,7 +1,7 @@
 """Adversarial examples in torch: the fast gradient sign, and projected gradient descent."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -9,10 +9,7 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Adversarial
-from worker.build import Normalize
-from worker.dataset import Split
-from worker.evaluation.measuring import BATCH_ROWS
-from worker.objective.tasks import measured_objective
+from worker.model.modules import Normalize
 from worker.seeds import Purpose, Seeds
 from worker.types import Model, Objective
 
@@ -89,18 +86,3 @@ def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for module, was_training in modes:
             module.training = was_training
-
-
-def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Split) -> Generator[None, None, Tensor]:
-    """Outputs of a whole model for inputs that were moved against it. Yields after each step of the attack on a batch:
-    there may be a hundred."""
-    attack = Attack(spec, plan, model, measured_objective(plan, model), purpose="test_adversary")
-    normalize, *layers = model
-    behind = nn.Sequential(*layers)
-    found = []
-    for place, (rows, targets) in enumerate(split.batches(BATCH_ROWS)):
-        for moved in attack.moves(behind, normalize(rows), targets, place):  # noqa: B007 - the last one counts
-            yield
-        with torch.inference_mode():
-            found.append(behind(moved))
-    return torch.cat(found)

@@ -6,19 +6,19 @@ from functools import partial
 from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.teacher import probabilities_are_compared
+from bakehouse.plan.sources.teacher import probabilities_are_compared
 from bakehouse.recipe.objective import Distillation
 from bakehouse.recipe.pretraining import Hints
 from worker.objective.adversarial import Attack
 from worker.objective.distillation import divergence, soft_cross_entropy
-from worker.objective.tasks import training_objective
+from worker.objective.targets import training_objective
 from worker.objective.teacher import Teacher
 from worker.types import Criterion, Model, Objective
 
-Score = Callable[[Tensor], Tensor]
+OutputLoss = Callable[[Tensor], Tensor]
 """Outputs for the rows of a lesson -> what a step lowers."""
 
-Lesson = Callable[[Tensor, Tensor, int], Score]
+LossBuilder = Callable[[Tensor, Tensor, int], OutputLoss]
 """(inputs, targets, step) -> how outputs for these rows are scored."""
 
 
@@ -42,14 +42,14 @@ def plain(predict: Model, inputs: Tensor, targets: Tensor, step: int, *, objecti
     return outputs, objective(outputs, targets)
 
 
-def taught(predict: Model, inputs: Tensor, targets: Tensor, step: int, *, lesson: Lesson) -> tuple[Tensor, Tensor]:
+def taught(predict: Model, inputs: Tensor, targets: Tensor, step: int, *, lesson: LossBuilder) -> tuple[Tensor, Tensor]:
     """One forward pass, scored by more than the labels."""
     outputs = predict(inputs)
     return outputs, lesson(inputs, targets, step)(outputs)
 
 
 def hardened(
-    predict: Model, inputs: Tensor, targets: Tensor, step: int, *, lesson: Lesson, adversary: Attack, weight: float
+    predict: Model, inputs: Tensor, targets: Tensor, step: int, *, lesson: LossBuilder, adversary: Attack, weight: float
 ) -> tuple[Tensor, Tensor]:
     """(1 - weight) J(x) + weight J(x'), the scores of x for both; at weight 1 the outputs are those of x'."""
     moved = adversary(predict, inputs, targets, step)
@@ -61,7 +61,7 @@ def hardened(
     return outputs, (1 - weight) * score(outputs) + weight * score(predict(moved))
 
 
-def taught_by(teacher: Teacher, plan: Plan, labels: Objective) -> Lesson:
+def taught_by(teacher: Teacher, plan: Plan, labels: Objective) -> LossBuilder:
     """What distillation, or the second stage of hints, makes of the labels."""
     distillation, hints = plan.recipe.objective.distillation, plan.recipe.pretraining
     # Of several targets, a teacher tells the data set's own.
@@ -74,14 +74,14 @@ def taught_by(teacher: Teacher, plan: Plan, labels: Objective) -> Lesson:
     )
 
 
-def labelled(inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> Score:
+def labelled(inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> OutputLoss:
     """Labels alone."""
     return lambda outputs: objective(outputs, targets)
 
 
 def distilled(
     inputs: Tensor, targets: Tensor, step: int, *, objective: Objective, teacher: Teacher, spec: Distillation, main: int
-) -> Score:
+) -> OutputLoss:
     """(1 - a) J + a T^2 KL."""
     told = teacher.logits(inputs)
 
@@ -102,7 +102,7 @@ def hinted(
     spec: Hints,
     coefficient: Callable[[int], float],
     main: int,
-) -> Score:
+) -> OutputLoss:
     """J + lambda H."""
     told, weight = teacher.logits(inputs), coefficient(step)
 

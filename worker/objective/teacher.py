@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.teacher import teacher_in
-from worker.build import Normalize, build_model
+from bakehouse.plan.sources.teacher import teacher_in
+from worker.model.build import build_model
+from worker.model.modules import Normalize
 from worker.types import Weights
 
 

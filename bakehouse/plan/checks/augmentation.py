@@ -49,7 +49,7 @@ def scales_cover_the_window(recipe: Recipe, data: ResolvedData, _: SplitSizes) -
             yield conflict(f"/augmentation/{index}/high", message, (f">= {item.low}",))
 
 
-def colors_are_there(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+def color_needs_rgb(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
     """Saturation and hue are of red, green and blue."""
     for index, item in enumerate(recipe.augmentation):
         if isinstance(item, ColorJitter) and data.shape[0] != COLOR_CHANNELS:
@@ -59,7 +59,7 @@ def colors_are_there(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Itera
                     yield conflict(f"/augmentation/{index}/{name}", message, ("0",))
 
 
-def mixed_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+def only_one_mixing(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
     """A mixture of mixtures is in neither paper."""
     places = [place for place, item in enumerate(recipe.augmentation) if isinstance(item, Mixup | Cutmix)]
     for place in places[1:]:

@@ -1,9 +1,11 @@
-"""What the add-ons of the objective, and hints, need of the data and of the rest of the recipe."""
+"""Refuses losses that do not fit their targets."""
 
 from collections.abc import Iterator
 
-from bakehouse.plan.card import ResolvedData
+from bakehouse.plan.card import ResolvedData, Task
 from bakehouse.plan.splits import SplitSizes
+from bakehouse.recipe.augmentation import Cutmix, Mixup
+from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -26,7 +28,7 @@ def penalty_sees_what_is_trained(recipe: Recipe, _: ResolvedData, __: SplitSizes
         yield conflict("/objective/adversarial/weight", message, ("< 1",))
 
 
-def one_teacher(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+def single_teacher_source(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
     """The second stage of hints is a distillation."""
     if recipe.objective.distillation is not None and isinstance(recipe.pretraining, Hints):
         message = "hints compare probabilities with those of their own teacher; see pretraining.coefficient"
@@ -45,3 +47,85 @@ def teachers_have_classes(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> 
             if getattr(recipe.pretraining, name):
                 message = f"weighs probabilities of classes; the targets of {recipe.dataset.id} are numbers"
                 yield conflict(f"/pretraining/{name}", message, ("0",))
+
+
+NOUNS: dict[Task, str] = {"classification": "classes", "regression": "numbers"}
+
+
+def loss_fits_target(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Classes and numbers have losses of their own."""
+    loss, right = recipe.objective.loss, target_losses(data.classes)
+    if loss not in right:
+        kind = f"{len(data.classes)} classes" if data.classes and loss == "binary_cross_entropy" else NOUNS[data.task]
+        yield conflict("/objective/loss", f"{loss} does not fit {recipe.dataset.id}, whose targets are {kind}", right)
+
+
+def counts_are_not_negative(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """A Poisson variable has no values below 0."""
+    if recipe.objective.loss == "poisson" and data.minimum is not None and data.minimum < 0:
+        message = f"poisson is for numbers from 0 up, and {recipe.dataset.target} goes down to {data.minimum:g}"
+        yield conflict("/objective/loss", message, ("squared_error",))
+
+
+def smoothing_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Smoothing needs classes, and must leave the right class the most likely."""
+    smoothing = recipe.objective.label_smoothing
+    if smoothing is None:
+        return
+    if data.classes is None:
+        yield conflict("/objective/label_smoothing", "only for cross_entropy: there are no classes to smooth")
+    elif smoothing.spread == "wrong_classes" and smoothing.epsilon >= 1 - 1 / len(data.classes):
+        most = 1 - 1 / len(data.classes)
+        yield conflict(
+            "/objective/label_smoothing/epsilon",
+            f"the right class would not be the likeliest of {len(data.classes)}",
+            (f"< {most:g}",),
+        )
+
+
+def task_losses_fit(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """As for the data set's own target."""
+    for place, (task, target) in enumerate(zip(recipe.objective.tasks, data.tasks, strict=True)):
+        right, pointer = target_losses(target.classes), f"/objective/tasks/{place}/loss"
+        if task.loss not in right:
+            kind = "numbers" if target.classes is None else f"{len(target.classes)} classes"
+            yield conflict(pointer, f"{task.loss} does not fit {target.name}, which is {kind}", right)
+        elif task.loss == "poisson" and target.minimum is not None and target.minimum < 0:
+            message = f"poisson is for numbers from 0 up, and {target.name} goes down to {target.minimum:g}"
+            yield conflict(pointer, message, ("squared_error",))
+
+
+def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
+    """Those that targets of this kind can have."""
+    if classes is None:
+        return ("squared_error", "poisson")
+    return ("cross_entropy", "binary_cross_entropy") if len(classes) == 2 else ("cross_entropy",)
+
+
+def smoothing_fits_tasks(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Smoothing is for every target of classes, and must leave the right class the most likely in each."""
+    smoothing = recipe.objective.label_smoothing
+    if smoothing is None or smoothing.spread != "wrong_classes":
+        return
+    for target in data.tasks:
+        if target.classes is not None and smoothing.epsilon >= (most := 1 - 1 / len(target.classes)):
+            message = f"the right class would not be the likeliest of the {len(target.classes)} of {target.name}"
+            yield conflict("/objective/label_smoothing/epsilon", message, (f"< {most:g}",))
+            return
+
+
+def tasks_fit_ingredients(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+    """Ingredients that know one target."""
+    named = ", ".join(target.name for target in data.tasks)
+    for pointer, reason in ingredients_of_one_target(recipe) if data.tasks else ():
+        yield conflict(pointer, f"{reason}, and objective.tasks has more: {named}")
+
+
+def ingredients_of_one_target(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Where they stand, and what they do."""
+    for index, item in enumerate(recipe.augmentation):
+        if isinstance(item, Mixup | Cutmix):
+            yield f"/augmentation/{index}", f"{item.type} mixes the labels of one target"
+    for index, penalty in enumerate(recipe.regularizer):
+        if isinstance(penalty, DropoutPenalty):
+            yield f"/regularizer/{index}", f"{penalty.type} is known for one output layer"

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from bakehouse.plan.architectures.build import grow
 from bakehouse.plan.card import Column, DatasetCard, Target
 from bakehouse.plan.checks.checks import CHECKS, LAYER_CHECKS
-from bakehouse.plan.checks.sequences import INSIDE_CELLS
+from bakehouse.plan.checks.norm import INSIDE_CELLS
 from bakehouse.plan.defaults import fill_in
-from bakehouse.plan.plan import grow, resolve
+from bakehouse.plan.plan import resolve
 from bakehouse.plan.splits import split_sizes
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
@@ -71,11 +72,11 @@ CASES = [
          {"augmentation": {"type": "scale_crop", "low": 8}}, "/augmentation/0/low", (">= 8",), SMALL),
     Case("scales_cover_the_window", {"augmentation": {"type": "scale_crop", "low": 12, "high": 11}},
          {"augmentation": {"type": "scale_crop", "low": 12, "high": 12}}, "/augmentation/0/high", (">= 12",), SMALL),
-    Case("colors_are_there", {"augmentation": {"type": "color_jitter", "saturation": 0.1}},
+    Case("color_needs_rgb", {"augmentation": {"type": "color_jitter", "saturation": 0.1}},
          {"augmentation": "color_jitter"}, "/augmentation/0/saturation", ("0",), image_card(channels=1)),
-    Case("colors_are_there", {"augmentation": {"type": "color_jitter", "hue": 0.1}},
+    Case("color_needs_rgb", {"augmentation": {"type": "color_jitter", "hue": 0.1}},
          {"augmentation": {"type": "color_jitter", "hue": 0}}, "/augmentation/0/hue", ("0",), image_card(channels=4)),
-    Case("mixed_once", {"augmentation": ["mixup", "cutmix"]}, {"augmentation": "cutmix"}, "/augmentation/1", None,
+    Case("only_one_mixing", {"augmentation": ["mixup", "cutmix"]}, {"augmentation": "cutmix"}, "/augmentation/1", None,
          SMALL),
     Case("loss_fits_target", {"objective": "squared_error"}, {"objective": "cross_entropy"}, "/objective/loss",
          ("cross_entropy",)),
@@ -103,7 +104,8 @@ CASES = [
          ("normalized",), STEPS),
     Case("penalty_sees_what_is_trained", {**PENALIZED, "objective": {"adversarial": {"weight": 1}}},
          {**PENALIZED, "objective": {"adversarial": {"weight": 0.9}}}, "/objective/adversarial/weight", ("< 1",)),
-    Case("one_teacher", {"objective": TAUGHT, "pretraining": HINTS}, {"objective": TAUGHT}, "/objective/distillation",
+    Case("single_teacher_source", {"objective": TAUGHT, "pretraining": HINTS}, {"objective": TAUGHT},
+         "/objective/distillation",
          ("null",), table_card()),
     Case("teachers_have_classes", {"objective": TAUGHT}, {}, "/objective/distillation", ("null",), NUMBERS),
     Case("teachers_have_classes", {"pretraining": {**HINTS, "coefficient": 0}},
@@ -207,18 +209,18 @@ CASES = [
          {"architecture": {"type": "mlp", "hidden": 16}, "norm": "group_norm"}, "/norm/type", ("none", "batch_norm")),
     Case("norms_have_statistics", {"architecture": {"type": "mlp", "hidden": 1}, "norm": "layer_norm"},
          {"architecture": {"type": "mlp", "hidden": 1}, "norm": "batch_norm"}, "/norm/type", ("none", "batch_norm")),
-    Case("maps_are_left", {"architecture": {"type": "cnn", "channels": [8] * 4}},
+    Case("pooling_leaves_pixels", {"architecture": {"type": "cnn", "channels": [8] * 4}},
          {"architecture": {"type": "cnn", "channels": [8] * 3}}, "/architecture/channels",
          ("at most 3 stages",), SMALL),
-    Case("maps_are_left", {"architecture": {"type": "fitnet", "stages": [4] * 5}},
+    Case("pooling_leaves_pixels", {"architecture": {"type": "fitnet", "stages": [4] * 5}},
          {"architecture": {"type": "fitnet", "stages": [4] * 4}}, "/architecture/stages", ("at most 4 stages",), SMALL),
-    Case("maps_are_left", {"architecture": "densenet"}, {"architecture": "wide_resnet"}, "/architecture/type",
+    Case("pooling_leaves_pixels", {"architecture": "densenet"}, {"architecture": "wide_resnet"}, "/architecture/type",
          ("resnet", "preresnet", "wide_resnet", "resnext"), image_card(side=3)),
     Case("images_where_needed", {"architecture": "cnn"}, {"architecture": "rnn"}, "/architecture/type",
          ("linear", "mlp", "rnn"), STEPS),
     Case("augmentation_fits_samples", {"architecture": "rnn", "augmentation": "horizontal_flip"},
          {"architecture": "rnn", "augmentation": "input_noise"}, "/augmentation/0", ("input_noise", "mixup"), STEPS),
-    Case("steps_where_needed", {"architecture": "rnn"}, {}, "/architecture/type", ("linear", "mlp")),
+    Case("rnn_needs_sequence", {"architecture": "rnn"}, {}, "/architecture/type", ("linear", "mlp")),
     Case("norm_fits_cell", {"architecture": "rnn", "norm": "instance_norm"},
          {"architecture": "rnn", "norm": "group_norm"}, "/norm/type", INSIDE_CELLS, STEPS),
     Case("norm_fits_cell", {"architecture": "rnn", "norm": "cross_iteration_batch_norm"},
@@ -245,7 +247,8 @@ CASES = [
          "/evaluation/crops/scales/1", (">= 8",), SMALL),
     Case("diagnostics_once", {"diagnostics": ["sparsity", {"type": "sparsity", "rows": 8}]},
          {"diagnostics": ["sparsity", "clean_gap"]}, "/diagnostics/1"),
-    Case("right_and_wrong_exist", {"diagnostics": "inconsistent_samples"}, {"diagnostics": "train_eval_gap"},
+    Case("inconsistent_samples_needs_classes", {"diagnostics": "inconsistent_samples"},
+         {"diagnostics": "train_eval_gap"},
          "/diagnostics/0", ("train_eval_gap", "clean_gap"), NUMBERS),
     Case("statistics_exist", {"evaluation": {"statistics": "population"}},
          {"evaluation": {"statistics": "population"}, "norm": "batch_renorm"}, "/evaluation/statistics", ("moving",)),
@@ -255,7 +258,7 @@ CASES = [
     Case("statistics_exist", {"architecture": "rnn", "norm": "layer_norm", "diagnostics": "variance_shift"},
          {"architecture": "rnn", "norm": "batch_norm", "diagnostics": "variance_shift"}, "/diagnostics/0",
          ("activation_drift", "train_eval_gap"), STEPS),
-    Case("masks_exist", {"evaluation": {"monte_carlo_samples": 20}},
+    Case("monte_carlo_needs_dropout", {"evaluation": {"monte_carlo_samples": 20}},
          {"evaluation": {"monte_carlo_samples": 20}, "dropout": "drop_connect"}, "/evaluation/monte_carlo_samples",
          ("0",)),
     Case("activations_saturate", {"diagnostics": "saturation"},

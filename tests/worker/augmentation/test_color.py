@@ -14,10 +14,10 @@ from worker.augmentation import color
 ONE_LEVEL = 1.01 / 255
 """Pillow rounds to 256 levels."""
 ENHANCERS = [
-    (color.change_brightness, ImageEnhance.Brightness),
-    (color.change_contrast, ImageEnhance.Contrast),
-    (color.change_color, ImageEnhance.Color),
-    (color.change_sharpness, ImageEnhance.Sharpness),
+    (color.adjust_brightness, ImageEnhance.Brightness),
+    (color.adjust_contrast, ImageEnhance.Contrast),
+    (color.adjust_saturation, ImageEnhance.Color),
+    (color.adjust_sharpness, ImageEnhance.Sharpness),
 ]
 
 
@@ -69,7 +69,7 @@ def test_equalizing_ranks_the_pixels() -> None:
 
 def test_small_and_plain_images_can_be_changed_too() -> None:
     ramp = torch.arange(4.0).reshape(1, 1, 2, 2) / 10
-    sharp = color.change_sharpness(ramp, torch.ones(1) / 2)
+    sharp = color.adjust_sharpness(ramp, torch.ones(1) / 2)
     assert torch.equal(sharp, ramp)
     assert torch.allclose(color.equalize(ramp, torch.zeros(1)), torch.arange(4.0).reshape(1, 1, 2, 2) / 3)
     plain = torch.full((1, 1, 5, 5), 0.3)
@@ -81,7 +81,7 @@ def test_small_and_plain_images_can_be_changed_too() -> None:
 def test_a_turned_hue_is_that_of_the_standard_library(turns: float) -> None:
     images = pictures(1, 3, 6, 6)
     images[0, :, 0, 0], images[0, :, 0, 1] = 0.0, 0.5
-    found = color.turn_hue(images, torch.tensor([turns]))[0]
+    found = color.shift_hue(images, torch.tensor([turns]))[0]
     for row in range(6):
         for column in range(6):
             hue, saturation, value = colorsys.rgb_to_hsv(*images[0, :, row, column].tolist())

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bakehouse.recipe.diagnostics import AnyDiagnostic
-from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, finished, gone_on, interrupted, training_of
-from worker.happenings import DiagnosticLog
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, finished, gone_on, interrupted, training_of
+from worker.training.events import DiagnosticLog
 
 EVERY = [kind.model_fields["type"].default for kind in get_args(AnyDiagnostic)]
 WITHOUT_SIGMOID = [name for name in EVERY if name != "saturation"]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.tiny import FLOWERS, Document, gone_on, interrupted_at, training_of
+from tests.small_trainings import FLOWERS, Document, gone_on, interrupted_at, training_of
 from worker.diagnostics.drift import Drift, moved
-from worker.happenings import DiagnosticLog, EpochLog
+from worker.training.events import DiagnosticLog, EpochLog
 
 DOCUMENT: Document = {**FLOWERS, "diagnostics": {"type": "activation_drift", "rows": "all"}}
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.small_trainings import FLOWERS, PICTURES, Document, finished, training_of
 from tests.worker.diagnostics.test_diagnostics import diagnosed
-from tests.worker.tiny import FLOWERS, PICTURES, Document, finished, training_of
-from worker.training import Training
+from worker.training.training import Training
 
 INPUT: Document = {"dropout": {"type": "dropout", "rate": 0.5, "placement": "input"}}
 NORMED: Document = {**FLOWERS, "norm": "batch_norm", "epochs": 40, "early_stopping": None}

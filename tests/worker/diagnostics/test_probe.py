@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.worker.tiny import FLOWERS, PICTURES, Document, training_of
+from tests.small_trainings import FLOWERS, PICTURES, Document, training_of
 from worker.diagnostics.probe import Probe
 
 

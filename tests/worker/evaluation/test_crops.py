@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from bakehouse.recipe.evaluation import Crops
-from tests.worker.tiny import PICTURES, Document, finished, training_of
+from tests.small_trainings import PICTURES, Document, finished, training_of
 from worker.evaluation.crops import at_scale, crops, places, rows_at_once
 
 IMAGES = torch.arange(2 * 3 * 6 * 8, dtype=torch.float32).view(2, 3, 6, 8)

@@ -9,7 +9,7 @@ from torch import nn
 
 from bakehouse.plan.heads import Head
 from bakehouse.recipe.objective import Loss
-from tests.worker.tiny import FLOWERS, PATIENTS, PICTURES, Document, finished, training_of
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, finished, training_of
 from worker.evaluation.averaging import Mean, Means
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from tests.worker.tiny import FLOWERS, PICTURES, Document, bits, epochs_of, finished, measured, training_of
+from tests.small_trainings import FLOWERS, PICTURES, Document, bits, epochs_of, finished, measured, training_of
 from worker.evaluation.population import Population, estimate, even_batches
-from worker.norm.norm import BatchRenormLayer
-from worker.weights import with_own_buffers
+from worker.model.norm import BatchRenormLayer
+from worker.model.state_dict import with_own_buffers
 
 POPULATION: Document = {"evaluation": {"statistics": "population"}}
 

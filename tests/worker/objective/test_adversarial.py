@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Adversarial
-from tests.worker.tiny import PATIENTS, PICTURES, Document, bits, finished, planned, training_of
-from worker.build import Normalize
-from worker.evaluation.measuring import BATCH_ROWS
-from worker.norm.norm import BatchRenormLayer
-from worker.objective.adversarial import Attack, under_attack
+from tests.small_trainings import PATIENTS, PICTURES, Document, bits, finished, planned, training_of
+from worker.data.batches import BATCH_ROWS
+from worker.evaluation.test_split import under_attack
+from worker.model.modules import Normalize
+from worker.model.norm import BatchRenormLayer
+from worker.objective.adversarial import Attack
 from worker.objective.losses import objective
-from worker.training import Training
+from worker.training.training import Training
 
 LOGISTIC: Document = {
     "dataset": "breast_cancer", "architecture": "linear", "optimizer": {"type": "sgd", "lr": 0.1}, "epochs": 2,

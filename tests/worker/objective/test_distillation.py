@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.worker.tiny import FLOWERS, PICTURES, SOURCES, Document, bits, finished, source_of, training_of
-from worker.build import Normalize, build_model
+from tests.small_trainings import FLOWERS, PICTURES, SOURCES, Document, bits, finished, source_of, training_of
+from worker.model.build import build_model
+from worker.model.modules import Normalize
 from worker.objective.distillation import divergence, soft_cross_entropy
 from worker.objective.teacher import Teacher, affine_between, class_logits
-from worker.training import Training
+from worker.training.training import Training
 
 Floats = NDArray[np.float64]
 TEACHER: Document = {**PICTURES, "norm": "batch_norm", "dropout": 0.2}

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_poisson_deviance, r2_score
 
 from bakehouse.recipe.objective import LabelSmoothing, Objective
-from tests.worker.tiny import PATIENTS, Document, epochs_of, training_of
-from worker.meter import StepLog
+from tests.small_trainings import PATIENTS, Document, epochs_of, training_of
 from worker.objective.losses import clean_objective, objective
+from worker.training.metrics import StepLog
 
 Floats = NDArray[np.float64]
 Spread = Literal["all_classes", "wrong_classes"]

@@ -1,0 +1,23 @@
+"""`python bench/baseline_http.py REDIS_URL RUN PORT`: one route that answers a run's hash as JSON, and nothing else."""
+
+import sys
+
+import redis.asyncio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+redis_url, run_id, port = sys.argv[1:]
+connection = redis.asyncio.from_url(redis_url)
+
+
+async def read(_: Request) -> JSONResponse:
+    """The hash, read anew each time."""
+    fields = await connection.hgetall(f"local:run:{run_id}")
+    return JSONResponse({name.decode(): value.decode() for name, value in fields.items()})
+
+
+if __name__ == "__main__":
+    uvicorn.run(Starlette(routes=[Route("/", read)]), host="127.0.0.1", port=int(port), log_level="error")

@@ -1,0 +1,189 @@
+"""Small trainings on the sets that come with the package."""
+
+import hashlib
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
+from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.recipe.checkpoint import checkpoints_in
+from bakehouse.recipe.read import read_recipe
+from bakehouse.recipe.recipe import Recipe
+from worker.attempt.snapshot import restore, snapshot, to_files
+from worker.attempt.sources import Source
+from worker.data.dataset import Data, load_data
+from worker.evaluation.evaluate import Metrics, SplitName
+from worker.training.events import EpochLog, Finished, NonFinite, TrainingEvent
+from worker.training.training import Training
+
+Document = dict[str, Any]
+Files = dict[str, bytes]
+
+CPU = torch.device("cpu")
+
+# 144 rows for training, three steps an epoch, and all that has a state: moments, moving averages, masks.
+PICTURES: Document = {
+    "dataset": {"id": "digits", "validation_fraction": 0.9},
+    "architecture": {"type": "cnn", "channels": [8], "hidden": []},
+    "norm": "batch_norm",
+    "dropout": 0.2,
+    "augmentation": [{"type": "input_noise"}],
+    "batch_size": 64,
+    "epochs": 2,
+}
+FLOWERS: Document = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [8]}, "batch_size": 32, "epochs": 3}
+PATIENTS: Document = {**FLOWERS, "dataset": "diabetes", "batch_size": 128}
+
+
+SOURCES: dict[str, Source] = {}
+"""What other recipes of a test build on, by the digest of the weights."""
+
+
+def source_of(document: Document) -> Document:
+    """How a recipe names the best weights of this one, which is trained for it."""
+    training = training_of(document)
+    finished(training)
+    assert training.best_weights is not None
+    sha256 = hashlib.sha256(safetensors.torch.save(training.best_weights)).hexdigest()
+    SOURCES[sha256] = Source(training.plan, training.best_weights)
+    return {"run": "run_source222222", "epoch": training.stopper.best_epoch, "sha256": sha256}
+
+
+def sources(recipe: Recipe) -> dict[str, Source]:
+    """Those that a recipe names."""
+    return {sha256: SOURCES[sha256] for item in checkpoints_in(recipe).values() if (sha256 := item.sha256)}
+
+
+def planned(document: Document) -> Plan:
+    """The plan of a recipe on a built-in set."""
+    recipe = read_recipe(document)
+    checkpoints = {sha256: source.plan for sha256, source in sources(recipe).items()}
+    return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), checkpoints)
+
+
+def data_of(plan: Plan) -> Data:
+    """The plan's data."""
+    return load_data(plan, BUILTIN / plan.recipe.dataset.id, CPU)
+
+
+def training_of(document: Document) -> Training:
+    """A training that has not begun."""
+    plan = planned(document)
+    weights = {sha256: source.weights for sha256, source in sources(plan.recipe).items()}
+    return Training(plan, data_of(plan), CPU, weights)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a run leaves, in comparable form."""
+
+    told: tuple[dict[str, Any], ...]
+    """Steps, epochs and the end, without seconds."""
+    weights: dict[str, bytes]
+    best_weights: dict[str, bytes]
+    last_weights: dict[str, bytes]
+    state: dict[str, Any]
+    diverged_at: int | None = None
+
+
+def finished(training: Training, told: tuple[TrainingEvent, ...] = ()) -> Outcome:
+    """Runs to the end; `told` is what was told before."""
+    happenings, diverged_at = list(told), None
+    try:
+        happenings.extend(happening for happening in training.run() if happening is not None)
+    except NonFinite as error:
+        diverged_at = error.step
+    last = happenings[-1] if happenings else None
+    state = training.state()
+    if state["last"]:
+        del state["last"]["seconds"]
+    return Outcome(
+        told=tuple(map(as_told, happenings)),
+        weights=bits(training.weights()),
+        best_weights=bits(training.best_weights or {}),
+        last_weights=bits(last.last_weights) if isinstance(last, Finished) else {},
+        state=state,
+        diverged_at=diverged_at,
+    )
+
+
+def as_told(happening: TrainingEvent) -> dict[str, Any]:
+    """Without what the clock and the weights say."""
+    numbers = asdict(happening)
+    numbers.pop("seconds", None)
+    if isinstance(happening, Finished):
+        del numbers["last"]["seconds"], numbers["last_weights"]
+    return numbers
+
+
+def bits(tensors: dict[str, Tensor]) -> dict[str, bytes]:
+    """Tensors as they are in memory."""
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+def interrupted(document: Document, unit: int) -> tuple[Files, tuple[TrainingEvent, ...]]:
+    """The files of a training after so many units of work, and what it told."""
+    training = training_of(document)
+    told = tuple(item for item in islice(training.run(), unit) if item is not None)
+    told += tuple(training.read())
+    return to_files(snapshot(training, {})), told
+
+
+def interrupted_at(document: Document, *, step: int, validated: int) -> Files:
+    """The files of a training that has come so far."""
+    training = training_of(document)
+    for _ in training.run():
+        if training.step >= step and training.validated >= validated:
+            break
+    list(training.read())
+    return to_files(snapshot(training, {}))
+
+
+def gone_on(document: Document, files: Files, told: tuple[TrainingEvent, ...] = ()) -> Outcome:
+    """A new training that takes the files up, to its end."""
+    training = training_of(document)
+    restore(training, files)
+    return finished(training, told)
+
+
+def epochs_of(training: Training) -> Iterator[EpochLog]:
+    """Runs to the end; the epochs."""
+    return (item for item in training.run() if isinstance(item, EpochLog))
+
+
+def step_with(training: Training, gradients: dict[str, Tensor]) -> None:
+    """One optimizer step as the loop does it, of a loss with these gradients (zero for the other parameters)."""
+    parameters = dict(training.model.named_parameters())
+    zero = torch.zeros(())
+
+    def loss(inputs: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        terms = [(item * gradients.get(name, zero)).sum() for name, item in parameters.items()]
+        return inputs, torch.stack(terms).sum()
+
+    training.loss = loss  # type: ignore[method-assign, assignment]
+    training.update(torch.zeros(1, 1), torch.zeros(1))
+
+
+def returned(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
+    """How often it yielded, and the metrics."""
+    yields = 0
+    while True:
+        try:
+            next(measuring)
+        except StopIteration as end:
+            metrics: Metrics = end.value
+            return yields, metrics
+        yields += 1
+
+
+def measured(training: Training, split: SplitName) -> Metrics:
+    """The present weights on a split."""
+    rows = training.data.validation if split == "validation" else training.data.test
+    return returned(training.measure(training.model, rows, split))[1]

@@ -1,0 +1,86 @@
+"""Policies of the whole tree: what is pinned, how long things get, what is never imported."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CODE = sorted(path for part in ("bakehouse", "service", "worker") for path in (ROOT / part).rglob("*.py"))
+# torch and what comes with it is the host's choice; the rest are tools that environments bring by themselves.
+NOT_OURS_TO_PIN = re.compile(r"torch|triton|nvidia-.*|cuda-.*|bakehouse|pip|setuptools|wheel")
+VAGUE = {"utils", "util", "helpers", "common", "misc"}
+
+
+def dependencies(*groups: str) -> set[str]:
+    """The names that `pyproject.toml` asks for, in the base and in these groups, groups inside groups included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for group in groups:
+        wanted += project["optional-dependencies"][group]
+    inner = [match[1].split(",") for line in wanted if (match := re.match(r"bakehouse\[(.+)\]", line))]
+    names = {match[0].lower() for line in wanted if (match := re.match(r"[\w.-]+", line))}
+    return (names - {"bakehouse"}).union(*(dependencies(*each) for each in inner))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, text: list[str]) -> int:
+    """Lines of the body without its docstring, blank lines and comments."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    lines = text[body[0].lineno - 1 : node.end_lineno] if body else []
+    return sum(1 for line in lines if line.strip() and not line.strip().startswith("#"))
+
+
+def test_every_installed_package_that_is_ours_to_pin_is_pinned() -> None:
+    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    installed = {re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower() for found in distributions()}
+    assert {name for name in installed - pinned if not NOT_OURS_TO_PIN.fullmatch(name)} == set()
+
+
+def test_the_pins_name_no_address_and_leave_torch_to_the_host() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    assert not re.search(r"://|--hash|^(torch|triton|nvidia-|cuda-)", text, re.MULTILINE)
+
+
+def test_the_service_needs_no_torch() -> None:
+    assert not {"torch", "safetensors", "kornia"} & dependencies("service")
+    assert "torch" in dependencies("home")
+
+
+def test_the_demo_needs_no_tools() -> None:
+    assert not {"pytest", "mypy", "ruff", "scikit-learn", "hypothesis"} & dependencies("home")
+
+
+def test_importing_everything_outside_the_worker_imports_no_torch() -> None:
+    paths = [path.relative_to(ROOT).with_suffix("") for path in CODE if path.parts[len(ROOT.parts)] != "worker"]
+    names = [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
+    program = (
+        f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0
+
+
+def test_no_file_is_longer_than_500_lines() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in CODE}
+    assert {name: count for name, count in lines.items() if count > 500} == {}
+
+
+def test_no_function_has_more_than_60_lines_of_code() -> None:
+    long = {}
+    for path in CODE:
+        text = path.read_text().splitlines()
+        long |= {f"{path}:{node.name}": lines for node in functions(path) if (lines := code_lines(node, text)) > 60}
+    assert long == {}
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    assert [path for path in CODE if path.stem in VAGUE] == []

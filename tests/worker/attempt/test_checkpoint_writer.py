@@ -1,0 +1,192 @@
+"""The filer: when it writes what, with a clock that the test turns."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import cast
+
+import pytest
+import torch
+
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
+from bakehouse.runs.record import new_run_id
+from tests.small_trainings import FLOWERS, planned, training_of
+from worker.attempt.checkpoint_writer import (
+    FIRST_RESUMES,
+    MAX_SHARE,
+    RESUME_EVERY_SECONDS,
+    Candidate,
+    CheckpointWriter,
+    describe,
+)
+from worker.attempt.record_writer import RecordWriter
+from worker.attempt.snapshot import Snapshot, made_by, snapshot
+from worker.training.events import EpochLog
+
+RUN_ID = new_run_id()
+
+
+class Sent:
+    """What would be in the record, in order; a flush is None."""
+
+    nonce = "first"
+
+    def __init__(self) -> None:
+        self.commands: list[Command | None] = []
+        self.gate = Event()
+        self.gate.set()
+
+    def send(self, command: Command) -> None:
+        self.gate.wait(10)
+        self.commands.append(command)
+
+    def flush(self) -> None:
+        self.commands.append(None)
+
+    def bests(self) -> list[int]:
+        return [item.checkpoint.epoch for item in self.commands if isinstance(item, PublishCheckpoint) and item.best]
+
+
+class Clock:
+    """Seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("worker.attempt.checkpoint_writer.monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def checkpoint_writer(tmp_path: Path, sent: Sent, clock: Clock) -> Iterator[CheckpointWriter]:
+    checkpoint_writer = CheckpointWriter(planned(FLOWERS), RUN_ID, Artifacts(tmp_path), cast(RecordWriter, sent))
+    yield checkpoint_writer
+    checkpoint_writer.close()
+
+
+def an_epoch(number: int) -> EpochLog:
+    return EpochLog(number, 3 * number, {"validation_loss": 1 / number}, 0.1, 0.0, 0, is_best=True)
+
+
+def offer(checkpoint_writer: CheckpointWriter, epoch: int) -> None:
+    checkpoint_writer.offer(an_epoch(epoch), {"head.weight": torch.full((2,), float(epoch))})
+
+
+def a_snapshot() -> Snapshot:
+    return snapshot(training_of(FLOWERS), {})
+
+
+def test_of_several_bests_in_a_second_the_newest_is_written(
+    checkpoint_writer: CheckpointWriter, sent: Sent, clock: Clock
+) -> None:
+    offer(checkpoint_writer, 1)
+    checkpoint_writer.write_due_best()
+    checkpoint_writer.wait()
+    for epoch in (2, 3, 4):
+        offer(checkpoint_writer, epoch)
+        clock.now += 0.3
+        checkpoint_writer.write_due_best()
+    assert sent.bests() == [1]
+    clock.now += 0.3
+    checkpoint_writer.write_due_best()
+    checkpoint_writer.wait()
+    assert sent.bests() == [1, 4]
+
+
+def test_one_file_set_is_written_at_a_time(checkpoint_writer: CheckpointWriter, sent: Sent, clock: Clock) -> None:
+    sent.gate.clear()
+    offer(checkpoint_writer, 1)
+    checkpoint_writer.write_due_best()
+    offer(checkpoint_writer, 2)
+    clock.now += 100
+    checkpoint_writer.write_due_best()
+    assert checkpoint_writer.is_busy()
+    assert not checkpoint_writer.resume_is_due()
+    sent.gate.set()
+    checkpoint_writer.wait()
+    assert sent.bests() == [1]
+    checkpoint_writer.finish()
+    assert sent.bests() == [1, 2]
+
+
+def test_a_state_is_published_after_the_best_that_it_names_and_after_the_log(
+    checkpoint_writer: CheckpointWriter, sent: Sent, tmp_path: Path
+) -> None:
+    offer(checkpoint_writer, 5)
+    checkpoint_writer.start_resume(a_snapshot)
+    checkpoint_writer.wait()
+    assert sent.bests() == [5]
+    assert sent.commands[1:] == [None, PublishResume("first", 0)]
+    found = Artifacts(tmp_path).newest_resume(RUN_ID).state
+    assert found is not None
+    assert made_by(found.files) == {}
+
+
+def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWriter, sent: Sent) -> None:
+    offer(checkpoint_writer, 2)
+    checkpoint_writer.finish(Candidate(an_epoch(3), {"head.weight": torch.zeros(2)}))
+    published = [item for item in sent.commands if isinstance(item, PublishCheckpoint)]
+    assert [(item.checkpoint.epoch, item.checkpoint.roles) for item in published] == [(2, ("best",)), (3, ("last",))]
+
+
+def due_times(
+    checkpoint_writer: CheckpointWriter, clock: Clock, take: Callable[[], Snapshot], *, until: float
+) -> list[float]:
+    """When states are taken, looking every half second."""
+    start, times = clock.now, []
+    while clock.now < start + until:
+        clock.now += 0.5
+        if checkpoint_writer.resume_is_due():
+            times.append(clock.now - start)
+            checkpoint_writer.start_resume(take)
+            checkpoint_writer.wait()
+    return times
+
+
+def test_states_are_taken_often_at_first_and_then_every_half_minute(
+    checkpoint_writer: CheckpointWriter, clock: Clock
+) -> None:
+    times = due_times(checkpoint_writer, clock, a_snapshot, until=130)
+    assert times[:5] == list(FIRST_RESUMES)
+    assert times[5:] == [16 + n * RESUME_EVERY_SECONDS for n in (1, 2, 3)]
+
+
+def test_slow_states_are_taken_as_seldom_as_their_share_asks(checkpoint_writer: CheckpointWriter, clock: Clock) -> None:
+    def take() -> Snapshot:
+        clock.now += 3
+        return a_snapshot()
+
+    times = due_times(checkpoint_writer, clock, take, until=1000)
+    assert len(times) <= 1 + 1000 * MAX_SHARE / 3
+    assert len(times) >= 8
+
+
+def test_what_writing_raised_is_raised_where_training_looks(
+    checkpoint_writer: CheckpointWriter, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(_: Command) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(sent, "send", send)
+    offer(checkpoint_writer, 1)
+    checkpoint_writer.write_due_best()
+    with pytest.raises(OSError, match="no room"):
+        checkpoint_writer.wait()
+
+
+def test_weights_have_the_same_digest_under_any_name() -> None:
+    one, other = (planned({**FLOWERS, "name": name, "labels": {"for": name}}) for name in ("one", "other"))
+    assert describe(one, 3) == describe(other, 3) != describe(one, 4)

@@ -1,0 +1,146 @@
+"""Splits on the device, and the statistics that are fitted on the training rows."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.loading import load
+from bakehouse.recipe.problems import RecipeInvalid
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned
+from worker.data.dataset import Data, Floats, mean_power, normalization, refuse_negative, target_statistics
+
+
+def loaded(document: dict[str, Any], normalization: str) -> Data:
+    dataset = {"id": planned(document).recipe.dataset.id, "normalization": normalization}
+    return data_of(planned({**document, "dataset": dataset}))
+
+
+def normalized(data: Data) -> Floats:
+    """The training rows as the first layer sees them."""
+    return ((data.train.inputs.float() - data.shift) * data.scale).double().numpy()
+
+
+@pytest.mark.parametrize("document", [FLOWERS, PATIENTS])
+def test_standardised_columns_have_mean_0_and_biased_variance_1(document: dict[str, Any]) -> None:
+    x = normalized(loaded(document, "standardize"))
+    np.testing.assert_allclose(x.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose((x**2).mean(0), 1, rtol=1e-5)
+
+
+def test_standardised_images_have_one_mean_and_variance_a_channel() -> None:
+    data = loaded(PICTURES, "standardize")
+    x = normalized(data)
+    assert data.shift.shape == data.scale.shape == (1, 1, 1)
+    assert abs(x.mean()) < 1e-5
+    assert (x**2).mean() == pytest.approx(1, rel=1e-5)
+
+
+def test_standardised_sequences_have_one_mean_and_variance_for_each_number_of_a_step() -> None:
+    data = loaded({"dataset": "digits_sequence", "architecture": "rnn"}, "standardize")
+    x, varies = normalized(data), data.scale[0].numpy() > 0
+    assert data.shift.shape == data.scale.shape == (1, 8)
+    assert varies.sum() >= 7
+    np.testing.assert_allclose(x.mean((0, 1)), 0, atol=1e-5)
+    np.testing.assert_allclose((x**2).mean((0, 1)), varies, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["min_max", "none"])
+def test_sequences_are_scaled_or_left(kind: str) -> None:
+    data = loaded({"dataset": "digits_sequence", "architecture": "rnn"}, kind)
+    x, raw = normalized(data), data.train.inputs.double().numpy()
+    assert x.max() == pytest.approx(1 if kind == "min_max" else 16)
+    assert kind == "min_max" or np.array_equal(x, raw)
+
+
+@pytest.mark.parametrize("document", [FLOWERS, PATIENTS, PICTURES])
+def test_min_max_fits_the_training_rows_alone(document: dict[str, Any]) -> None:
+    data = loaded(document, "min_max")
+    x = normalized(data)
+    axes = (0,) if x.ndim == 2 else (0, 2, 3)
+    np.testing.assert_allclose(x.min(axes), 0, atol=1e-6)
+    np.testing.assert_allclose(x.max(axes), 1, rtol=1e-5)
+    for split in (data.validation, data.test):
+        rest = (split.inputs.float() - data.shift) * data.scale
+        assert x.ndim == 4 or bool((rest < 0).any() or (rest > 1).any())
+
+
+@pytest.mark.parametrize("document", [FLOWERS, PICTURES])
+def test_none_changes_nothing(document: dict[str, Any]) -> None:
+    data = loaded(document, "none")
+    assert np.array_equal(normalized(data), data.train.inputs.double().numpy())
+
+
+@pytest.mark.parametrize("kind", ["standardize", "min_max"])
+@pytest.mark.parametrize("constant", [0.0, 0.1, -3e7, 1e-30, 255.0])
+def test_a_constant_column_becomes_0(kind: str, constant: float) -> None:
+    plan = planned({**FLOWERS, "dataset": {"id": "iris", "normalization": kind}})
+    inputs = np.full((100, 4), constant, np.float32)
+    inputs[:, 1:] = np.random.default_rng(0).normal(size=(100, 3))
+    shift, scale = normalization(plan, inputs)
+    found = (torch.from_numpy(inputs) - torch.from_numpy(shift).float()) * torch.from_numpy(scale).float()
+    assert torch.equal(found[:, 0], torch.zeros(100))
+    assert bool((found[:, 1:].abs().amax(0) > 0.5).all())
+
+
+@pytest.mark.parametrize("constant", [0.1, -3e7, 1.0])
+def test_a_column_of_nothing_but_rounding_is_not_blown_up(constant: float) -> None:
+    inputs = np.full((100, 4), constant, np.float32)
+    inputs[::2] = np.nextafter(inputs[::2], np.float32(np.inf))
+    _, scale = normalization(planned(FLOWERS), inputs)
+    assert not scale.any()
+
+
+@given(st.integers(1, 30_000), st.integers(0, 2**32 - 1))
+def test_moments_are_the_same_chunk_by_chunk(rows: int, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(3, 2, size=(rows, 2)).astype(np.float32)
+    mean = mean_power(x, power=1)
+    np.testing.assert_allclose(mean, x.mean(0, dtype=np.float64), rtol=1e-9)
+    np.testing.assert_allclose(mean_power(x, power=2, about=mean), x.astype(np.float64).var(0), rtol=1e-9, atol=1e-20)
+
+
+def test_targets_are_standardised_on_the_training_rows_for_regression_only() -> None:
+    data = data_of(planned(PATIENTS))
+    targets = data.train.targets.double().numpy()
+    assert (data.target_mean, data.target_std) == pytest.approx((targets.mean(), targets.std()))
+    standardized = data.standardized(data.train.targets)
+    assert float(standardized.mean()) == pytest.approx(0, abs=1e-5)
+    classes = data_of(planned(FLOWERS))
+    assert (classes.target_mean, classes.target_std) == (0.0, 1.0)
+    assert classes.standardized(classes.train.targets) is classes.train.targets
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e8])
+def test_constant_targets_are_divided_by_1(constant: float) -> None:
+    assert target_statistics(np.full(77, constant, np.float32))[1] == 1.0
+
+
+@pytest.mark.parametrize("document", [FLOWERS, PATIENTS, PICTURES])
+def test_the_splits_have_the_planned_sizes_and_share_no_row(document: dict[str, Any]) -> None:
+    plan = planned(document)
+    data = data_of(plan)
+    splits = (data.train, data.validation, data.test)
+    assert tuple(len(split.inputs) for split in splits) == tuple(plan.sizes)
+    assert [len(split.inputs) for split in splits] == [len(split.targets) for split in splits]
+    stored = np.load(BUILTIN / plan.recipe.dataset.id / "x.npy")
+    together = np.concatenate([split.inputs.numpy() for split in splits])
+    assert sorted(map(bytes, together)) == sorted(map(bytes, stored))
+
+
+def test_only_squared_error_standardises_targets() -> None:
+    data = data_of(planned({**PATIENTS, "objective": "poisson"}))
+    assert (data.target_mean, data.target_std) == (0.0, 1.0)
+    assert torch.equal(data.standardized(data.train.targets), data.train.targets)
+
+
+def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
+    plan = planned({**PATIENTS, "objective": "poisson"})
+    arrays = load(BUILTIN / "diabetes", target=None, task="regression")
+    refuse_negative(plan, arrays)
+    with pytest.raises(RecipeInvalid, match="the targets of diabetes go down to -346"):
+        refuse_negative(plan, replace(arrays, y=-arrays.y))

@@ -1,0 +1,174 @@
+"""What a ring does: runs that fail, each with its reason, and a worker that trains the next one after each."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from bakehouse.runs.commands import Ask
+from bakehouse.runs.keys import Keys
+from bakehouse.runs.marker import name_folder
+from bakehouse.runs.record import Record
+from bakehouse.settings import Settings
+from tests.whole_home import ENDLESS, SHORT, Bakery, Document, events_of, kill, wait_until, worker_up
+from worker.host.jobs import fits
+
+# A worker takes 330 MB before it trains anything.
+MEMORY_BYTES = 700_000_000
+DIVERGING: Document = {
+    "dataset": "diabetes",
+    "architecture": "linear",
+    "optimizer": {"type": "sgd", "lr": 1000},
+    "schedule": {"type": "constant", "warmup_epochs": 2000},
+    "epochs": 2000,
+}
+# By its estimate 400 MB.
+HUNGRY: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [5000, 5000]}}
+OVERSIZED: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [8000, 8000]}}
+
+
+@pytest.fixture(scope="module")
+def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
+    folder = tmp_path_factory.mktemp("jobs")
+    (folder / "data").mkdir()
+    with worker_up(folder / "home", data=folder / "data", memory_bytes=MEMORY_BYTES) as bakery:
+        yield bakery
+
+
+@pytest.fixture(autouse=True)
+def _worker_trains_the_next_run(bakery: Bakery) -> Iterator[None]:
+    """Whatever happened to the one before, and in the same process."""
+    yield
+    assert bakery.wait_for(bakery.bake(SHORT), "succeeded", "failed").reason == "epochs_done"
+    assert bakery.process.poll() is None
+
+
+def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_its_last_finite_best(bakery: Bakery) -> None:
+    record = bakery.wait_for(bakery.bake(DIVERGING), "failed")
+    assert record.failure is not None
+    assert (record.failure.code, record.failure.pointer) == ("non_finite", "/optimizer/lr")
+    (best,) = (item for item in record.checkpoints if "best" in item.roles)
+    assert record.best is not None
+    assert best.metrics["validation_loss"] == record.best.value
+    weights = load_file(bakery.artifacts.checkpoint_path(record.id, best.sha256))
+    assert all((abs(array) < float("inf")).all() for array in weights.values())
+    assert None in [event.data.get("train_loss", 0.0) for event in events_of(bakery.store, record.id)]
+
+
+def test_a_run_that_needs_more_memory_than_it_seemed_to_says_so(bakery: Bakery) -> None:
+    record = bakery.wait_for(bakery.bake(HUNGRY), "failed")
+    assert record.failure is not None
+    assert (record.failure.code, record.failure.pointer) == ("out_of_memory", "/batch_size")
+
+
+def test_a_run_that_does_not_fit_is_left_for_a_larger_worker(bakery: Bakery) -> None:
+    run_id = bakery.put(OVERSIZED)
+    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+    assert bakery.store.record(run_id).status == "queued"
+    bakery.store.command(run_id, Ask("cancel"))
+
+
+@pytest.mark.parametrize(("memory_bytes", "expected"), [(1, False), (None, True)])
+def test_what_fits_is_told_from_the_plan(bakery: Bakery, memory_bytes: int | None, expected: bool) -> None:
+    run_id = bakery.put(SHORT)
+    assert fits(bakery.settings, memory_bytes, bakery.store.record(run_id)) is expected
+    bakery.store.command(run_id, Ask("cancel"))
+
+
+def test_a_set_that_is_gone_fails_the_run(bakery: Bakery) -> None:
+    record = bakery.wait_for(put_and_change(bakery, "gone", Path.unlink), "failed")
+    assert record.failure is not None
+    assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
+    assert "gone" in record.failure.message
+
+
+def test_a_set_that_cannot_be_read_any_more_fails_the_run(bakery: Bakery) -> None:
+    record = bakery.wait_for(put_and_change(bakery, "torn", lambda path: path.write_text("no table")), "failed")
+    assert record.failure is not None
+    assert record.failure.code == "dataset"
+
+
+def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery: Bakery) -> None:
+    source = bakery.wait_for(bakery.bake(SHORT), "succeeded")
+    (best,) = (item for item in source.checkpoints if "best" in item.roles)
+    path = bakery.artifacts.checkpoint_path(source.id, best.sha256)
+    transfer = {"type": "transfer", "checkpoint": source.id, "layers": "all"}
+    document = {**SHORT, "optimizer": {"type": "sgd", "lr": 1e-30}, "pretraining": transfer}
+    record = bakery.wait_for(bakery.bake(document), "succeeded")
+    (kept,) = (item for item in record.checkpoints if "best" in item.roles)
+    before, after = load_file(path), load_file(bakery.artifacts.checkpoint_path(record.id, kept.sha256))
+    assert {name: array.tobytes() for name, array in after.items()} == {
+        name: array.tobytes() for name, array in before.items()
+    }
+    run_id = bakery.put(document)
+    path.unlink()
+    bakery.wake_queue.ring()
+    failure = bakery.wait_for(run_id, "failed").failure
+    assert failure is not None
+    assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
+
+
+def put_and_change(bakery: Bakery, name: str, change: Callable[[Path], object]) -> str:
+    """A run on a table that changes before a worker looks at it."""
+    assert bakery.settings.data is not None
+    table = bakery.settings.data / f"{name}.csv"
+    table.write_text("x,y\n" + "".join(f"{row},{'even' if row % 2 else 'odd'}\n" for row in range(100)))
+    run_id = bakery.put({**SHORT, "dataset": {"id": name, "target": "y"}})
+    change(table)
+    bakery.wake_queue.ring()
+    return run_id
+
+
+def test_a_run_that_kills_its_process_five_times_is_given_up(bakery: Bakery) -> None:
+    run_id, killed = bakery.bake(ENDLESS), set[int]()
+
+    def look() -> Record | None:
+        record = bakery.store.record(run_id)
+        if record.owner is not None and record.owner.pid not in killed:
+            killed.add(record.owner.pid)
+            kill(record.owner.pid)
+        return record if record.is_over else None
+
+    record = wait_until(look)
+    assert record.reason == "crash_loop"
+    assert [item.reason for item in record.transitions].count("worker_lost") == 4
+    assert [event.type for event in events_of(bakery.store, run_id)].count("end") == 1
+
+
+def test_a_training_that_is_told_to_end_gives_its_run_back_uncharged(bakery: Bakery) -> None:
+    run_id = bakery.bake(ENDLESS)
+    owner = bakery.wait_for(run_id, "running").owner
+    assert owner is not None
+    os.kill(owner.pid, signal.SIGTERM)
+
+    def look() -> Record | None:
+        record = bakery.store.record(run_id)
+        return record if record.attempt == 2 else None
+
+    record = wait_until(look)
+    assert "preempted" in [item.reason for item in record.transitions]
+    assert record.attempts_without_progress == 0
+    bakery.store.command(run_id, Ask("cancel"))
+    assert bakery.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
+
+
+def test_a_worker_takes_no_run_of_a_service_with_another_folder(bakery: Bakery, tmp_path: Path) -> None:
+    name_folder(Settings(home=tmp_path), bakery.store)
+    run_id = bakery.bake(SHORT)
+    # The second ring is answered once the first has been.
+    bakery.wake_queue.ring()
+    wait_until(lambda: bakery.wake_queue.unanswered() == 0)
+    assert (bakery.store.record(run_id).status, bakery.store.record(run_id).attempt) == ("queued", 0)
+    bakery.redis.delete(Keys().marker())
+    bakery.wake_queue.ring()
+    bakery.wait_for(run_id, "succeeded")
+
+
+def test_nothing_is_left_to_resume_after_the_end(bakery: Bakery) -> None:
+    record = bakery.wait_for(bakery.bake({**ENDLESS, "time_budget_seconds": 1.5}), "succeeded")
+    assert record.reason == "time_budget"
+    assert record.resume_step > 0
+    wait_until(lambda: bakery.artifacts.newest_resume(record.id).state is None)

@@ -1,0 +1,148 @@
+"""The forking worker: what its children do, and what nobody can make them do."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Callback, Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from bakehouse.runs.commands import Ask
+from bakehouse.runs.queue import QUEUE, TRAIN_NEXT
+from bakehouse.runs.run import Worker
+from tests.whole_home import ENDLESS, REFERENCE, SHORT, Bakery, wait_until, worker_up
+
+# On the worker's path, so that only its refusal is in the way.
+MARKS = """
+import pathlib
+def mark(*_):
+    pathlib.Path(__file__).with_name("marked").touch()
+"""
+PICKLED = b"cmarks\nmark\n(tR."
+# Wide enough to be shared between threads.
+WIDE = {**REFERENCE, "epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
+    """Its children train with two threads; the others' with one."""
+    folder = tmp_path_factory.mktemp("warm")
+    (folder / "marks.py").write_text(MARKS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        with worker_up(folder / "home", threads=2) as bakery:
+            yield bakery
+
+
+@pytest.fixture
+def marked(bakery: Bakery) -> Path:
+    """There once the function was called."""
+    return bakery.settings.home.parent / "marked"
+
+
+@pytest.fixture
+def foreign(bakery: Bakery) -> Queue:
+    """The queue as somebody else sees it who reaches Redis."""
+    return Queue(QUEUE, connection=bakery.redis, serializer=JSONSerializer)
+
+
+def test_children_train_with_as_many_threads_as_set(bakery: Bakery) -> None:
+    first, second = (bakery.wait_for(bakery.bake(WIDE), "succeeded") for _ in range(2))
+    assert first.receipt is not None
+    assert second.receipt is not None
+    assert first.receipt.threads == second.receipt.threads == 2
+    assert first.receipt.weights_sha256 == second.receipt.weights_sha256
+
+
+def test_the_parent_has_no_thread_of_torch(bakery: Bakery) -> None:
+    # After a second one, children hang. RQ's listens for commands and never touches torch.
+    main_and_listener = list(Path(f"/proc/{bakery.worker}/task").iterdir())
+    assert len(main_and_listener) == 2
+
+
+def test_rings_too_many_find_nothing_and_end(bakery: Bakery, foreign: Queue) -> None:
+    bakery.wake_queue.ring(5)
+    wait_until(lambda: bakery.wake_queue.unanswered() == 0 and not foreign.started_job_registry.get_job_ids())
+    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+
+
+def test_it_says_what_it_does(bakery: Bakery) -> None:
+    run_id = bakery.bake(ENDLESS)
+    owner = bakery.wait_for(run_id, "running").owner
+    assert owner is not None
+    assert present(bakery).pid == bakery.worker
+    wait_until(lambda: present(bakery).run_id == run_id)
+    assert (present(bakery).status, present(bakery).pid) == ("busy", bakery.worker)
+    assert run_id in str(rq_job(bakery.redis, TRAIN_NEXT).description)
+    bakery.store.command(run_id, Ask("cancel"))
+    wait_until(lambda: present(bakery).status == "idle")
+    assert present(bakery).run_id is None
+
+
+def present(bakery: Bakery) -> Worker:
+    """What the worker last said."""
+    (worker,) = bakery.store.workers()
+    return worker
+
+
+def rq_job(redis: Redis, function: str) -> Job:
+    """The job that RQ believes to be running."""
+    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+    (job_id,) = queue.started_job_registry.get_job_ids()
+    job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+    assert job.func_name == function
+    return job
+
+
+def test_another_function_in_the_queue_is_not_called(bakery: Bakery, foreign: Queue, marked: Path) -> None:
+    foreign.enqueue_call("marks.mark")
+    assert_the_worker_goes_on(bakery)
+    assert not marked.exists()
+
+
+@pytest.mark.parametrize("function", [TRAIN_NEXT, "no.such.function"])
+def test_callbacks_are_not_called(bakery: Bakery, foreign: Queue, marked: Path, function: str) -> None:
+    called: Any = {name: Callback("marks.mark") for name in ("on_success", "on_failure", "on_stopped")}
+    job = foreign.enqueue_call(function, **called)
+    assert_the_worker_goes_on(bakery)
+    wait_until(lambda: job.get_status() == "finished")
+    assert not marked.exists()
+
+
+def test_pickled_data_is_not_read(bakery: Bakery, foreign: Queue, marked: Path) -> None:
+    job = foreign.create_job("marks.mark")
+    job.save()
+    bakery.redis.hset(job.key, "data", PICKLED)
+    bakery.redis.rpush(foreign.key, job.id)
+    assert_the_worker_goes_on(bakery)
+    assert not marked.exists()
+
+
+def test_a_job_without_sense_does_not_stop_the_worker(bakery: Bakery, foreign: Queue) -> None:
+    bakery.redis.hset("rq:job:senseless", mapping={"created_at": "never", "data": b"\x00", "origin": QUEUE})
+    bakery.redis.rpush(foreign.key, "senseless", "missing")
+    assert_the_worker_goes_on(bakery)
+
+
+def assert_the_worker_goes_on(bakery: Bakery) -> None:
+    """The same process trains the next run."""
+    worker = bakery.worker
+    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+    assert bakery.worker == worker
+
+
+def test_a_run_that_does_not_fit_is_not_rung_for_again_and_again(bakery: Bakery) -> None:
+    large = {**SHORT, "architecture": {"type": "mlp", "hidden": [60_000]}, "batch_size": 65_536}
+    run_id = bakery.bake(large)
+    wait_until(lambda: bakery.wake_queue.unanswered() == 0)
+    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+    time.sleep(0.5)
+    before = bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    time.sleep(1.0)
+    assert bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 20
+    assert bakery.store.record(run_id).status == "queued"
+    bakery.store.command(run_id, Ask("cancel"))

@@ -1,0 +1,121 @@
+"""DropConnect: a mask for each sample in training, the mean over masks in evaluation."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bakehouse.plan.layers import DropConnect
+from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
+from worker.model import drop_connect
+from worker.model.build import ACTIVATIONS, build
+from worker.model.drop_connect import DropConnectLayer, MaskedProduct, expectation, kept_of_65536, masks
+
+RATE = 0.3
+
+
+def layer_of(inputs: int, outputs: int, *, activation: str | None = None, rate: float = RATE) -> DropConnectLayer:
+    """In float64."""
+    spec = DropConnectSpec(rate=rate)
+    layer = build(DropConnect(spec, (inputs,), (outputs,), 0, activation))  # type: ignore[arg-type]
+    assert isinstance(layer, DropConnectLayer)
+    return layer.double()
+
+
+def masked(inputs: Tensor, weight: Tensor) -> Tensor:
+    """The product under the same masks every time."""
+    torch.manual_seed(0)
+    product: Tensor = MaskedProduct.apply(inputs, weight, RATE)  # type: ignore[no-untyped-call]
+    return product
+
+
+def test_each_weight_of_each_sample_is_dropped_by_itself() -> None:
+    # Inputs that are powers of 3: the sum over kept weights of 1 says which they are.
+    inputs = (3.0 ** torch.arange(4, dtype=torch.float64)).expand(4_000, 4)
+    sums = (masked(inputs, torch.ones(5, 4, dtype=torch.float64)) * (1 - RATE)).round().long()
+    kept = torch.stack([(sums // 3**place) % 3 for place in range(4)], 2)
+    assert set(kept.flatten().tolist()) == {0, 1}
+    for pairs in (kept[1:] * kept[:-1], kept[:, 1:] * kept[:, :-1], kept[:, :, 1:] * kept[:, :, :-1]):
+        wanted = (1 - RATE) ** 2
+        assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
+
+
+def test_the_gradient_goes_through_the_same_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two samples at a time, and one behind.
+    monkeypatch.setattr(drop_connect, "MASK_NUMBERS", 30)
+    inputs = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(masked, (inputs, weight))
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(0.5, 32768), (0.25, 49152), (1e-9, 65536), (1 - 1e-9, 1)])
+def test_rates_at_the_ends_are_the_nearest_that_masks_can_have(rate: float, kept: int) -> None:
+    assert kept_of_65536(rate) == kept
+    weight = torch.ones(300, 2_000, dtype=torch.float64)
+    [(_, mask)] = masks(torch.ones(1, 2_000), weight, kept, torch.Generator().manual_seed(0))
+    share = kept / 65536
+    assert abs(mask.double().mean() - share) <= 7 * math.sqrt(share * (1 - share) / mask.numel())
+
+
+def test_the_bias_is_dropped_too() -> None:
+    layer = layer_of(2, 4)
+    nn.init.zeros_(layer.weight)
+    nn.init.ones_(layer.bias)
+    values, counts = layer(torch.randn(2_000, 2, dtype=torch.float64)).unique(return_counts=True)
+    torch.testing.assert_close(values, torch.tensor([0, 1 / (1 - RATE)], dtype=torch.float64), rtol=1e-5, atol=0)
+    assert abs(int(counts[0]) - 8_000 * RATE) < 7 * math.sqrt(8_000 * RATE * (1 - RATE))
+
+
+def test_the_mean_and_variance_over_masks_are_the_moments_of_evaluation() -> None:
+    layer, x = layer_of(7, 3), torch.randn(7, dtype=torch.float64)
+    draws = layer(x.expand(40_000, 7)).detach().numpy()
+    weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    mean = weight @ x.numpy() + bias
+    variance = RATE / (1 - RATE) * (weight**2 @ x.numpy() ** 2 + bias**2)
+    assert np.all(abs(draws.mean(0) - mean) < 6 * np.sqrt(variance / 40_000))
+    np.testing.assert_allclose(draws.var(0), variance, rtol=0.06)
+    np.testing.assert_allclose(layer.eval()(x[None])[0].detach().numpy(), mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_expectation_of_an_activation_is_its_integral(name: str) -> None:
+    mean = torch.tensor([-2.0, -0.3, 0.0, 0.4, 1.5], dtype=torch.float64)
+    std = torch.tensor([1.5, 0.5, 1.0, 0.01, 0.8], dtype=torch.float64)
+    u = torch.linspace(-10, 10, 400_001, dtype=torch.float64)
+    density = torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
+    activation = ACTIVATIONS[name]()
+    values = activation(mean[:, None] + std[:, None] * u) * density
+    torch.testing.assert_close(expectation(activation, mean, std), torch.trapezoid(values, u), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_evaluation_is_near_the_mean_over_masks_where_many_inputs_add_up(name: str) -> None:
+    layer = layer_of(400, 8, activation=name, rate=0.5)
+    x = torch.randn(400, dtype=torch.float64)
+    draws = torch.cat([layer(x.expand(1_000, 400)) for _ in range(4)])
+    error = (draws.mean(0) - layer.eval()(x[None])[0]).abs()
+    assert bool((error < 0.01 + 6 * draws.std(0) / math.sqrt(4_000)).all())
+
+
+def test_evaluation_of_nothing_is_nothing() -> None:
+    layer = layer_of(3, 2, activation="relu").float()
+    nn.init.zeros_(layer.bias)
+    assert layer.eval()(torch.zeros(1, 3)).abs().max() < 1e-15
+
+
+def test_rate_0_is_a_linear_layer() -> None:
+    layer, x = layer_of(4, 3, activation="tanh", rate=0.0), torch.randn(5, 4, dtype=torch.float64)
+    wanted = nn.functional.linear(x, layer.weight, layer.bias).tanh()
+    assert torch.equal(layer(x), wanted)
+    assert torch.equal(layer.eval()(x), wanted)
+
+
+def test_16_bits_elsewhere_leave_it_in_32() -> None:
+    layer = layer_of(4, 3, activation="relu").float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = layer(torch.randn(5, 4, dtype=torch.bfloat16))
+    outputs.sum().backward()
+    assert outputs.dtype == torch.float32
+    assert layer.weight.grad is not None

@@ -1,0 +1,149 @@
+"""Dropout: masks and noise, their expectation, their gradient, and when they are drawn."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bakehouse.recipe.dropout import (
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout,
+    UnitDropout,
+    Uout,
+    VanillaDropout,
+)
+from tests.small_trainings import FLOWERS, training_of
+from worker.model.dropout import dropout
+
+RATES = [0.1, 0.5, 0.9]
+KINDS: list[type[Dropout] | type[VanillaDropout]] = [Dropout, VanillaDropout]
+NOISES: list[tuple[UnitDropout, float, float]] = [
+    (GaussianDropout(rate=0.2), 0.25, 0.0),
+    (GaussianDropout(rate=0.5), 1.0, 0.0),
+    (Uout(beta=0.1), 0.01 / 3, 0.0),
+    (Uout(beta=1.0), 1 / 3, 0.0),
+    (GaussianNoise(std=0.3), 0.0, 0.09),
+]
+"""A noise, and its variance as a x^2 + b."""
+EXPECTED: list[UnitDropout] = [
+    *(kind(rate=rate) for kind in KINDS for rate in RATES),
+    SpatialDropout(rate=0.3),
+    *(spec for spec, _, _ in NOISES),
+]
+NOTHING: list[UnitDropout] = [
+    Dropout(rate=0),
+    VanillaDropout(rate=0),
+    SpatialDropout(rate=0),
+    GaussianDropout(rate=0),
+    Uout(beta=0),
+    GaussianNoise(std=0),
+]
+"""So weak that nothing is changed."""
+
+
+def kept_value(spec: UnitDropout) -> float:
+    """What a mask multiplies by where it does not zero."""
+    return 1 / (1 - spec.rate) if isinstance(spec, Dropout) else 1.0
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_element_of_each_sample_is_zeroed_by_itself(kind: type[Dropout], rate: float) -> None:
+    spec = kind(rate=rate)
+    masks = dropout(spec)(torch.ones(200, 4, 5, 5))
+    kept = masks != 0
+    torch.testing.assert_close(masks[kept], torch.full_like(masks[kept], kept_value(spec)))
+    # Seven standard errors of a Bernoulli mean; pairs of neighbours, channels and samples are independent.
+    for pairs in (kept[:, :, :, 1:] & kept[:, :, :, :-1], kept[:, 1:] & kept[:, :-1], kept[1:] & kept[:-1]):
+        wanted = (1 - rate) ** 2
+        assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
+
+
+@pytest.mark.parametrize("spec", EXPECTED, ids=str)
+def test_the_mean_over_draws_is_the_evaluation(spec: UnitDropout) -> None:
+    layer, x = dropout(spec), torch.randn(1, 16, 1, 1, dtype=torch.float64)
+    draws = layer(x.expand(20_000, 16, 1, 1))
+    error = (draws.mean(0) - layer.eval()(x)).abs()
+    assert bool((error < 6 * draws.std(0) / math.sqrt(20_000)).all())
+
+
+@pytest.mark.parametrize(("spec", "times", "plus"), NOISES, ids=str)
+def test_noise_has_its_variance_at_each_element_of_each_sample(spec: UnitDropout, times: float, plus: float) -> None:
+    x = torch.randn(4, 5, 5, dtype=torch.float64)
+    noise = dropout(spec)(x.expand(4_000, 4, 5, 5)) - x
+    scaled = noise / (times * x**2 + plus).sqrt()
+    # Six standard errors at most: the fourth moment of a normal variable is 3.
+    assert abs(scaled.square().mean() - 1) < 6 * math.sqrt(2 / scaled.numel())
+    for pairs in (scaled[..., 1:] * scaled[..., :-1], scaled[:, 1:] * scaled[:, :-1], scaled[1:] * scaled[:-1]):
+        assert abs(pairs.mean()) < 6 / math.sqrt(pairs.numel())
+
+
+def test_uout_changes_nothing_by_more_than_its_share() -> None:
+    x = torch.randn(100_000, dtype=torch.float64)
+    share = dropout(Uout(beta=0.3))(x) / x - 1
+    assert share.abs().max() <= 0.3
+    assert share.abs().max() > 0.299
+
+
+def test_whole_channels_of_each_sample_are_zeroed_by_themselves() -> None:
+    rate = 0.3
+    masks = dropout(SpatialDropout(rate=rate))(torch.ones(4_000, 6, 3, 2))
+    kept = masks[:, :, 0, 0] != 0
+    torch.testing.assert_close(masks, (kept / (1 - rate))[:, :, None, None].expand_as(masks))
+    for pairs in (kept[:, 1:] & kept[:, :-1], kept[1:] & kept[:-1]):
+        wanted = (1 - rate) ** 2
+        assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
+
+
+@pytest.mark.parametrize("spec", EXPECTED, ids=str)
+def test_evaluation_is_exact(spec: UnitDropout) -> None:
+    x = torch.randn(50, 3, 2, 2)
+    wanted = x * (1 - spec.rate) if isinstance(spec, VanillaDropout) else x
+    assert torch.equal(dropout(spec).eval()(x), wanted)
+
+
+@pytest.mark.parametrize("spec", NOTHING, ids=str)
+def test_rate_0_is_no_layer(spec: UnitDropout) -> None:
+    x, layer = torch.randn(50, 3, 2, 2), dropout(spec)
+    assert torch.equal(layer(x), x)
+    assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize("spec", EXPECTED, ids=str)
+def test_the_gradient_goes_through_the_same_draw(spec: UnitDropout) -> None:
+    x = torch.randn(50, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    y = dropout(spec)(x)
+    y.backward(torch.full_like(y, 3.0))
+    assert x.grad is not None
+    is_added = isinstance(spec, GaussianNoise)
+    wanted = torch.full_like(x, 3.0) if is_added else 3 * y.detach() / x.detach()
+    torch.testing.assert_close(x.grad, wanted)
+
+
+def masks_of_a_training(document: dict[str, object]) -> list[Tensor]:
+    """Which outputs of the dropout layer were zero, by step."""
+    training = training_of({**FLOWERS, "early_stopping": None, "dropout": 0.5, **document})
+    masks: list[Tensor] = []
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        if layer.training:
+            masks.append((outputs == 0) & (inputs[0] != 0))
+
+    [layer] = [module for module in training.model.modules() if isinstance(module, nn.Dropout)]
+    layer.register_forward_hook(note)
+    for _ in training.run():
+        pass
+    return masks
+
+
+def test_each_step_has_a_mask_of_its_own_and_the_same_in_every_run() -> None:
+    # Before the activation everything is nonzero, so the whole mask is seen.
+    document: dict[str, object] = {"architecture": {"type": "mlp", "hidden": [8], "activation": "sigmoid"}}
+    first = masks_of_a_training(document)
+    assert len(first) == 9
+    assert len({mask[:10].numpy().tobytes() for mask in first}) == 9
+    assert all(map(torch.equal, first, masks_of_a_training(document)))
+    assert not torch.equal(first[0], masks_of_a_training({**document, "seed": 1})[0])

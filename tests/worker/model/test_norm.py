@@ -1,0 +1,256 @@
+"""Normalisation layers against their formulas in float64."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bakehouse.plan.layers import Norm
+from bakehouse.recipe.norm import (
+    BatchNorm,
+    BatchRenorm,
+    CrossIterationBatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    NormLayer,
+)
+from tests.small_trainings import FLOWERS, planned
+from worker.model.build import build_model
+from worker.model.norm import BatchRenormLayer, norm
+
+Floats = NDArray[np.float64]
+
+ROWS, MAPS = (6,), (6, 3, 5)
+EPS = 0.25
+CASES: list[tuple[NormLayer, tuple[int, ...]]] = [
+    (BatchNorm(eps=EPS), ROWS),
+    (BatchNorm(eps=EPS), MAPS),
+    (LayerNorm(eps=EPS), ROWS),
+    (LayerNorm(eps=EPS), MAPS),
+    (InstanceNorm(eps=EPS), MAPS),
+    (GroupNorm(eps=EPS, num_groups=3), ROWS),
+    (GroupNorm(eps=EPS, num_groups=2), MAPS),
+    (GroupNorm(eps=EPS, num_groups=1), MAPS),
+    # As it begins: without a correction.
+    (BatchRenorm(eps=EPS), ROWS),
+    (BatchRenorm(eps=EPS), MAPS),
+]
+
+
+def as_groups(spec: NormLayer, x: Floats) -> Floats:
+    """The numbers that share a mean, one row each."""
+    match spec:
+        case BatchNorm() | BatchRenorm() | CrossIterationBatchNorm():
+            return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
+        case LayerNorm():
+            return x.reshape(len(x), -1)
+        case InstanceNorm():
+            return x.reshape(len(x) * x.shape[1], -1)
+        case GroupNorm(num_groups=groups):
+            return x.reshape(len(x) * groups, -1)
+
+
+def from_groups(spec: NormLayer, rows: Floats, shape: tuple[int, ...]) -> Floats:
+    """Back to the inputs' shape."""
+    if isinstance(spec, BatchNorm | BatchRenorm):
+        return np.moveaxis(rows.reshape(shape[1], shape[0], *shape[2:]), 0, 1)
+    return rows.reshape(shape)
+
+
+def learned(layer: nn.Module, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """gamma and beta, drawn at random, over a batch."""
+    assert isinstance(layer.weight, nn.Parameter)
+    assert isinstance(layer.bias, nn.Parameter)
+    nn.init.normal_(layer.weight)
+    nn.init.normal_(layer.bias)
+    per_channel = (-1, *[1] * (len(shape) - 1))
+    arrays = (parameter.detach().numpy() for parameter in (layer.weight, layer.bias))
+    gamma, beta = (array if array.shape == shape else array.reshape(per_channel) for array in arrays)
+    return gamma, beta
+
+
+@pytest.mark.parametrize(("spec", "shape"), CASES)
+def test_forward_and_backward_are_the_closed_forms(spec: NormLayer, shape: tuple[int, ...]) -> None:
+    layer = norm(Norm(spec, shape)).double()
+    gamma, beta = learned(layer, shape)
+    x = torch.randn(4, *shape, dtype=torch.float64, requires_grad=True)
+    dy = torch.randn(4, *shape, dtype=torch.float64)
+    y = layer(x)
+    y.backward(dy)
+
+    rows = as_groups(spec, x.detach().numpy())
+    deviation = np.sqrt(((rows - rows.mean(1, keepdims=True)) ** 2).mean(1, keepdims=True) + EPS)
+    x_hat = (rows - rows.mean(1, keepdims=True)) / deviation
+    x_hat_in_place = from_groups(spec, x_hat, (4, *shape))
+    np.testing.assert_allclose(y.detach().numpy(), gamma * x_hat_in_place + beta, rtol=1e-9, atol=1e-12)
+
+    g, m = as_groups(spec, gamma * dy.numpy()), rows.shape[1]
+    dx = (m * g - g.sum(1, keepdims=True) - x_hat * (g * x_hat).sum(1, keepdims=True)) / (m * deviation)
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), from_groups(spec, dx, (4, *shape)), rtol=1e-8, atol=1e-11)
+    assert isinstance(layer.weight, nn.Parameter)
+    assert layer.weight.grad is not None
+    per_sample = (dy.numpy() * x_hat_in_place).sum(0)
+    d_gamma = per_sample if gamma.shape == shape else per_sample.reshape(shape[0], -1).sum(1)
+    np.testing.assert_allclose(layer.weight.grad.numpy(), d_gamma, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [ROWS, MAPS])
+def test_batch_norm_evaluates_with_moving_averages_that_start_at_0_and_1(shape: tuple[int, ...]) -> None:
+    layer = norm(Norm(BatchNorm(momentum=0.3, eps=EPS), shape)).double()
+    batches = [torch.randn(4, *shape, dtype=torch.float64) * scale + scale for scale in (1, 5)]
+    for batch in batches:
+        layer(batch)
+    mean, variance = np.zeros(6), np.ones(6)
+    for batch in batches:
+        rows = as_groups(BatchNorm(), batch.numpy())
+        mean = 0.7 * mean + 0.3 * rows.mean(1)
+        variance = 0.7 * variance + 0.3 * rows.var(1, ddof=1)
+    layer.eval()
+    x = torch.randn(2, *shape, dtype=torch.float64)
+    per_channel = (6, *[1] * (len(shape) - 1))
+    wanted = (x.numpy() - mean.reshape(per_channel)) / np.sqrt(variance.reshape(per_channel) + EPS)
+    np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("spec", "shape"), CASES)
+def test_only_batch_statistics_are_different_in_evaluation(spec: NormLayer, shape: tuple[int, ...]) -> None:
+    layer = norm(Norm(spec, shape))
+    x = torch.randn(4, *shape) * 3
+    trained, evaluated = layer.train()(x), layer.eval()(x)
+    assert torch.equal(trained, evaluated) is not isinstance(spec, BatchNorm | BatchRenorm)
+
+
+@pytest.mark.parametrize(("spec", "shape"), CASES)
+def test_without_affine_nothing_is_learned(spec: NormLayer, shape: tuple[int, ...]) -> None:
+    field = "elementwise_affine" if isinstance(spec, LayerNorm) else "affine"
+    plain = norm(Norm(spec.model_copy(update={field: False}), shape))
+    assert not list(plain.parameters())
+    x = torch.randn(4, *shape)
+    torch.testing.assert_close(plain(x), norm(Norm(spec, shape))(x))
+
+
+def test_one_group_is_layer_norm_and_a_group_a_channel_is_instance_norm() -> None:
+    x = torch.randn(4, *MAPS, dtype=torch.float64)
+    one, each = (norm(Norm(GroupNorm(num_groups=groups, affine=False), MAPS)) for groups in (1, 6))
+    layer = norm(Norm(LayerNorm(elementwise_affine=False), MAPS))
+    instance = norm(Norm(InstanceNorm(affine=False), MAPS))
+    torch.testing.assert_close(one(x), layer(x))
+    torch.testing.assert_close(each(x), instance(x))
+
+
+def renorm(**fields: float | str) -> BatchRenormLayer:
+    """Six features in float64, gamma and beta at random."""
+    layer = BatchRenormLayer(BatchRenorm.model_validate({"momentum": 0.3, "eps": EPS, **fields}), 6).double()
+    learned(layer, ROWS)
+    return layer
+
+
+def at_once(r_max: float, d_max: float) -> dict[str, float]:
+    """Limits that are reached after the first step."""
+    return {"r_max": r_max, "d_max": d_max, "plain_until": 0, "r_max_at": 0, "d_max_at": 0}
+
+
+@pytest.mark.parametrize("shape", [ROWS, MAPS])
+@pytest.mark.parametrize(("r_max", "d_max"), [(1.0, 0.0), (1.5, 0.5), (100.0, 100.0)])
+def test_batch_renorm_step_by_step(shape: tuple[int, ...], r_max: float, d_max: float) -> None:
+    layer = renorm(**at_once(r_max, d_max))
+    assert layer.weight is not None
+    gamma, beta = (tensor.detach().numpy()[:, None] for tensor in (layer.weight, layer.bias) if tensor is not None)
+    moving_mean, moving_std = np.zeros((6, 1)), np.ones((6, 1))
+    for step in range(4):
+        x = (torch.randn(5, *shape, dtype=torch.float64) * (1 + step) + step).requires_grad_()
+        dy = torch.randn(5, *shape, dtype=torch.float64)
+        layer.weight.grad = None
+        y = layer(x)
+        y.backward(dy)
+
+        rows = as_groups(BatchRenorm(), x.detach().numpy())
+        mean = rows.mean(1, keepdims=True)
+        std = np.sqrt(EPS + ((rows - mean) ** 2).mean(1, keepdims=True))
+        most_r, most_d = (r_max, d_max) if step else (1.0, 0.0)
+        r = np.clip(std / moving_std, 1 / most_r, most_r)
+        d = np.clip((mean - moving_mean) / moving_std, -most_d, most_d)
+        z = (rows - mean) / std
+        wanted = from_groups(BatchRenorm(), gamma * (z * r + d) + beta, (5, *shape))
+        np.testing.assert_allclose(y.detach().numpy(), wanted, rtol=1e-9, atol=1e-11)
+
+        g_y = as_groups(BatchRenorm(), dy.numpy())
+        g = gamma * g_y
+        dx = r / std * (g - g.mean(1, keepdims=True) - z * (g * z).mean(1, keepdims=True))
+        assert x.grad is not None
+        np.testing.assert_allclose(x.grad.numpy(), from_groups(BatchRenorm(), dx, (5, *shape)), rtol=1e-8, atol=1e-11)
+        assert isinstance(layer.weight.grad, torch.Tensor)
+        np.testing.assert_allclose(layer.weight.grad.numpy(), (g_y * (z * r + d)).sum(1), rtol=1e-8, atol=1e-10)
+
+        moving_mean += 0.3 * (mean - moving_mean)
+        moving_std += 0.3 * (std - moving_std)
+    assert int(layer.num_batches_tracked) == 4
+    x = torch.randn(3, *shape, dtype=torch.float64)
+    rows = gamma * (as_groups(BatchRenorm(), x.numpy()) - moving_mean) / moving_std + beta
+    evaluated = layer.eval()(x).detach().numpy()
+    np.testing.assert_allclose(evaluated, from_groups(BatchRenorm(), rows, (3, *shape)), rtol=1e-9, atol=1e-11)
+    assert int(layer.num_batches_tracked) == 4
+
+
+def test_unclipped_batch_renorm_trains_on_what_it_would_have_evaluated() -> None:
+    layer = renorm(**at_once(1e6, 1e6))
+    for _ in range(3):
+        layer(torch.randn(8, 6, dtype=torch.float64) * 3 + 1)
+    x = torch.randn(8, 6, dtype=torch.float64)
+    evaluated = layer.eval()(x)
+    torch.testing.assert_close(layer.train()(x), evaluated)
+
+
+PAPER: dict[str, float | str] = {"unit": "steps", "plain_until": 5_000.0, "r_max_at": 40_000.0, "d_max_at": 25_000.0}
+
+
+@pytest.mark.parametrize(
+    ("step", "r_max", "d_max"),
+    [
+        (0, 1, 0),
+        (5_000, 1, 0),
+        (15_000, 1 + 2 * 10 / 35, 2.5),
+        (25_000, 1 + 2 * 20 / 35, 5),
+        (40_000, 3, 5),
+        (10**6, 3, 5),
+    ],
+)
+def test_the_limits_rise_as_in_the_paper(step: int, r_max: float, d_max: float) -> None:
+    in_steps, in_shares = renorm(**PAPER), renorm()
+    in_shares.run_steps = 100_000
+    for layer in (in_steps, in_shares):
+        layer.num_batches_tracked.fill_(step)
+        assert [float(limit) for limit in layer.limits()] == pytest.approx([r_max, d_max])
+
+
+def test_a_schedule_in_shares_knows_the_length_of_its_run() -> None:
+    plan = planned({**FLOWERS, "norm": "batch_renorm"})
+    lengths = [layer.run_steps for layer in build_model(plan).modules() if isinstance(layer, BatchRenormLayer)]
+    assert lengths == [plan.steps]
+
+
+@pytest.mark.parametrize(("spec", "shape"), CASES)
+def test_gradients_are_those_of_finite_differences(spec: NormLayer, shape: tuple[int, ...]) -> None:
+    layer = norm(Norm(spec, shape)).double()
+    learned(layer, shape)
+    if isinstance(layer, BatchRenormLayer):
+        # Far from the batch both corrections are at their limits, and so constant for the differences too.
+        layer.spec = renorm(**at_once(1.5, 0.5)).spec
+        layer.num_batches_tracked += 1
+        layer.running_mean.fill_(-9.0)
+        layer.running_std.fill_(0.01)
+    names, values = zip(*layer.named_parameters(), strict=True)
+    buffers = {name: tensor.clone() for name, tensor in layer.named_buffers()}
+
+    def normalized(x: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
+        fresh = {name: tensor.clone() for name, tensor in buffers.items()}
+        outputs: torch.Tensor = torch.func.functional_call(
+            layer, {**dict(zip(names, parameters, strict=True)), **fresh}, x
+        )
+        return outputs
+
+    x = torch.randn(3, *shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(normalized, (x, *(value.detach().requires_grad_() for value in values)))

@@ -1,0 +1,51 @@
+"""What is measured once, of the best weights, on the test split."""
+
+from collections.abc import Generator
+
+import torch
+from torch import Tensor, nn
+
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.objective import Adversarial
+from worker.data.batches import BATCH_ROWS
+from worker.data.dataset import Split
+from worker.evaluation.crops import over_crops
+from worker.evaluation.evaluate import Measure, Metrics
+from worker.evaluation.monte_carlo import monte_carlo
+from worker.objective.adversarial import Attack
+from worker.objective.targets import measured_objective
+
+
+def evaluate_test_split(
+    plan: Plan, model: nn.Sequential, split: Split, measure: Measure
+) -> Generator[None, None, Metrics]:
+    """As the model is used; then over masks, over crops and under attack, where the recipe asks for it."""
+    evaluation = plan.recipe.evaluation
+    metrics = yield from measure(model.eval(), split, "test")
+    if evaluation.monte_carlo_samples:
+        outputs, uncertainty = yield from monte_carlo(plan, model, split.inputs)
+        metrics |= yield from measure(nn.Identity(), Split(outputs, split.targets), "test_monte_carlo")
+        name = "entropy" if plan.data.task == "classification" else "std"
+        metrics[f"test_monte_carlo_{name}"] = float(uncertainty.mean())
+    if evaluation.crops is not None:
+        outputs = yield from over_crops(plan, evaluation.crops, model, split.inputs)
+        metrics |= yield from measure(nn.Identity(), Split(outputs, split.targets), "test_crops")
+    if (attack := plan.recipe.objective.adversarial) is not None:
+        outputs = yield from under_attack(plan, attack, model, split)
+        metrics |= yield from measure(nn.Identity(), Split(outputs, split.targets), "test_adversarial")
+    return metrics
+
+
+def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Split) -> Generator[None, None, Tensor]:
+    """Outputs of a whole model for inputs that were moved against it. Yields after each step of the attack on a batch:
+    there may be a hundred."""
+    attack = Attack(spec, plan, model, measured_objective(plan, model), purpose="test_adversary")
+    normalize, *layers = model
+    behind = nn.Sequential(*layers)
+    found = []
+    for place, (rows, targets) in enumerate(split.batches(BATCH_ROWS)):
+        for moved in attack.moves(behind, normalize(rows), targets, place):  # noqa: B007 - the last one counts
+            yield
+        with torch.inference_mode():
+            found.append(behind(moved))
+    return torch.cat(found)

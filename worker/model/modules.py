@@ -1,0 +1,143 @@
+"""The layers that torch does not have."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Normalize(nn.Module):
+    """(x - shift) * scale, from stored units to those of the first layer."""
+
+    def __init__(self, statistics: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(statistics))
+        self.register_buffer("scale", torch.ones(statistics))
+        self.shift: Tensor
+        self.scale: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return (inputs.float() - self.shift) * self.scale
+
+
+class Denormalize(nn.Module):
+    """x * std + mean, from standardised targets to the data's units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("std", torch.ones(()))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        return outputs * self.std + self.mean
+
+
+class Exponential(nn.Module):
+    """exp(x), from the log of a mean to the mean."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        return outputs.exp()
+
+
+class Residual(nn.Module):
+    """body(x) + shortcut(x). He et al. 2016, arXiv 1512.03385."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.body(inputs)
+        return outputs + (inputs if self.shortcut is None else self.shortcut(inputs))
+
+
+class DenseConcat(nn.Module):
+    """x and body(x), as channels of one map. Huang et al. 2017, arXiv 1608.06993."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat((inputs, self.body(inputs)), 1)
+
+
+class Subsample(nn.Module):
+    """Every `stride`-th pixel, and `extra` channels of zeros behind."""
+
+    def __init__(self, stride: int, extra: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.extra = extra
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return functional.pad(inputs[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+
+class Maxout(nn.Module):
+    """max_j z_ij over the `pieces` features z_i1, z_i2, ... that stand together. Goodfellow et al. 2013,
+    arXiv 1302.4389."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.reshape(len(inputs), -1, self.pieces, *inputs.shape[2:]).amax(2)
+
+
+class MaxOverMap(nn.Module):
+    """(N, C, H, W) -> (N, C)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.amax((2, 3))
+
+
+class MeanOverMap(nn.Module):
+    """(N, C, H, W) -> (N, C)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.mean((2, 3))
+
+
+class Heads(nn.ModuleDict):
+    """main(x), task1(x), ..., one behind the other: output layers of the same input. Caruana 1997, Multitask
+    Learning."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat([head(inputs) for head in self.values()], 1)
+
+
+class Units(nn.ModuleDict):
+    """Some columns in units of their own; all others as they are."""
+
+    def __init__(self, parts: Mapping[str, nn.Module], columns: Sequence[int]) -> None:
+        super().__init__(parts)
+        self.columns = tuple(columns)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        changed = list(outputs.unbind(1))
+        for column, part in zip(self.columns, self.values(), strict=True):
+            changed[column] = part(changed[column])
+        return torch.stack(changed, 1)
+
+
+InUnits = Denormalize | Exponential | Units
+"""What brings outputs back to the data's units, last in a model."""
+
+
+def core(model: nn.Sequential) -> nn.Sequential:
+    """The layers that a training step computes."""
+    return nn.Sequential(*list(model)[1 : -1 if isinstance(model[-1], InUnits) else None])
+
+
+def in_units(model: nn.Sequential, outputs: Tensor) -> Tensor:
+    """Outputs of the core as the whole model gives them."""
+    if not isinstance(model[-1], InUnits):
+        return outputs
+    answer: Tensor = model[-1](outputs)
+    return answer
