@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BAKEHOUSE_", frozen=True, use_attribute_docstrings=True)
 
     home: AbsolutePath = Path(".bakehouse")
-    """The one folder of all state: Redis's files, artifacts, packed data sets."""
+    """The one folder of all state: Redis's files, artifacts, packed data sets. The service and its workers share it."""
     data: AbsolutePath | None = None
     """A folder whose files and folders are data sets by their names."""
     host: str = "127.0.0.1"

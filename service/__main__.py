@@ -6,7 +6,10 @@ import signal
 import sys
 
 import uvicorn
+from redis.exceptions import RedisError
 
+from bakehouse.runs.errors import FolderNotShared, StorageFull
+from bakehouse.runs.marker import name_folder
 from bakehouse.settings import Settings
 from service.app import create_app, make_services
 from service.dependencies import Services
@@ -58,9 +61,13 @@ def main() -> int:
         if problem := find_unsafe_setting(settings):
             raise ValueError(problem)
         services = make_services(settings, str(settings.redis_url))
-    except ValueError as error:
+        name_folder(settings, services.store)
+    except (ValueError, FolderNotShared) as error:
         print(error, file=sys.stderr)
         return 2
+    except (RedisError, OSError, StorageFull) as error:
+        # The service starts all the same; it is ready once its folder is named in Redis.
+        print(f"The folder of the runs' files cannot be named in Redis yet: {error}", file=sys.stderr)
     serve(settings, services)
     return 0
 

@@ -13,6 +13,7 @@ ServiceError
 ├── InvalidRequest              422  invalid_request
 ├── CheckpointNotFound          404  checkpoint_not_found
 ├── RangeNotSatisfiable         416  range_not_satisfiable
+├── StoreUnavailable            503  store_unavailable
 └── NotReady                    503  not_ready
 Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` maps them.
 `docs/words.md` lists all problem types.
@@ -42,6 +43,7 @@ from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
 from bakehouse.runs.errors import (
     CursorNotFound,
+    FolderNotShared,
     IdempotencyMismatch,
     IllegalTransition,
     RecordUnreadable,
@@ -55,6 +57,8 @@ from bakehouse.runs.errors import (
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
 RETRY_SECONDS = "1"
+# A folder that is not mounted is not back in a second.
+REMOUNT_SECONDS = "10"
 # Longer names and paths from the client are cut in a problem.
 MAX_SHOWN_CHARACTERS = 200
 # Redis answers so when its disk is full, or when it has too few replicas.
@@ -238,6 +242,21 @@ class CheckpointNotFound(ServiceError):
         super().__init__(f"The run {run_id} has no such checkpoint.")
 
 
+class StoreUnavailable(ServiceError):
+    """A checkpoint that is listed cannot be opened."""
+
+    name = "store_unavailable"
+    status = 503
+    headers = {"Retry-After": REMOUNT_SECONDS}
+
+    def __init__(self, run_id: str, why: OSError) -> None:
+        # The setting is enough for the operator, and without the path clients learn nothing about the machine.
+        super().__init__(
+            f"A checkpoint of the run {run_id} is listed, but its file cannot be opened ({why.strerror}) in "
+            "BAKEHOUSE_HOME of the service. Is that the folder that the workers write to?"
+        )
+
+
 class RangeNotSatisfiable(ServiceError):
     """The requested range begins after the end of the file."""
 
@@ -342,6 +361,10 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
         case StorageFull():
             return unavailable("storage_full", "The disk of the service is full.")
+        case FolderNotShared():
+            log.error("%s", error)
+            message = "BAKEHOUSE_HOME of the service is not the folder that holds the files of its runs."
+            return unavailable("store_unavailable", message, seconds=REMOUNT_SECONDS)
         case _:
             return INTERNAL
 
@@ -364,9 +387,9 @@ def framework_error_response(error: HTTPException) -> ErrorResponse:
     return ErrorResponse(name=status.name.lower(), status=status, detail=f"{status.phrase}.", headers=headers)
 
 
-def unavailable(name: str, detail: str) -> ErrorResponse:
+def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> ErrorResponse:
     """A failure that is probably over soon."""
-    return ErrorResponse(name=name, status=503, detail=detail, headers={"Retry-After": RETRY_SECONDS})
+    return ErrorResponse(name=name, status=503, detail=detail, headers={"Retry-After": seconds})
 
 
 # The three functions below leave out the input, which pydantic's errors contain: it may be large or secret.

@@ -16,6 +16,7 @@ from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
+from bakehouse.runs.marker import name_folder
 from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
@@ -157,6 +158,8 @@ def submit(
         parent_run=parent_run,
         reason=reason,
     )
+    # Also after Redis was emptied: no worker with another folder takes a run that is accepted here.
+    name_folder(services.settings, services.store)
     created = services.store.create(run, idempotency=idempotency)
     if not created.replayed:
         wake_worker(services)

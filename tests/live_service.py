@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from bakehouse.client import Client, ClientRun
 from bakehouse.data.known_datasets import BUILTIN
@@ -115,6 +116,8 @@ PROVENANCE = Provenance(
 def started_service(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     """One process for all tests."""
     home = tmp_path_factory.mktemp("home")
+    with Redis.from_url(redis_server) as redis:
+        redis.flushall()  # it names the folder of another service
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     service = LiveService(f"http://127.0.0.1:{port}", home, redis_server)

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
@@ -176,6 +179,35 @@ def test_a_run_ends_with_the_same_bits_whatever_happens_to_it(
     assert trace(home, run_id) == reference
     assert (record.attempt, record.exact) == (attempts, True)
     assert reason in [transition.reason for transition in record.transitions]
+
+
+def test_a_run_whose_resume_states_are_gone_begins_again_and_shows_it(home: Home, reference: Trace) -> None:
+    run_id = home.submit(REFERENCE)
+    home.wait_for_resume_state(run_id)
+    home.post(f"/v1/runs/{run_id}/pause")
+    lost_step = home.wait_for(run_id, "paused").resume_step
+    shutil.rmtree(home.folder / "artifacts" / "local" / run_id / "resume")
+    home.post(f"/v1/runs/{run_id}/resume")
+    home.wait_for(run_id, "succeeded", "failed")
+    assert trace(home, run_id) == reference
+    run = home.get(f"/v1/runs/{run_id}").json()
+    assert (run["restarted"], run["exact"]) == (True, True)
+    events = home.get(f"/v1/runs/{run_id}/events?limit=1000").json()["data"]
+    [note] = [event["data"] for event in events if event["type"] == "log"]
+    assert (note["code"], note["step"]) == ("restarted", lost_step)
+
+
+def test_a_worker_with_another_home_ends_and_says_which_setting_to_change(home: Home, tmp_path: Path) -> None:
+    settings = {"BAKEHOUSE_HOME": str(tmp_path), "BAKEHOUSE_REDIS_URL": home.redis_url, "BAKEHOUSE_WORKERS": "1"}
+    command = [sys.executable, "-P", "-m", "worker.main"]
+    ended = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert f"This worker's BAKEHOUSE_HOME={tmp_path} is not the folder that the service uses" in ended.stderr
+    assert str(home.folder) in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_running_run_is_cancelled_by_its_worker(home: Home) -> None:

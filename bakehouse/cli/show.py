@@ -36,10 +36,11 @@ def numbers_of(diagnostic: Diagnostic) -> str:
 def status_rows(run: Run) -> list[tuple[str, str]]:
     """What it does and how far it is."""
     done, asked = run.progress, f", asked to {run.request}" if run.request else ""
+    restarted = ", restarted at step 0" if run.restarted else ""
     rows = [
         ("run", run.id + (f"  {printable(run.name)}" if run.name else "")),
         ("status", f"{run.status} ({run.reason.replace('_', ' ')}){asked}"),
-        ("progress", f"epoch {done.epoch} of {done.epochs}, {duration(run.seconds)}, attempt {run.attempt}"),
+        ("progress", f"epoch {done.epoch} of {done.epochs}, {duration(run.seconds)}, attempt {run.attempt}{restarted}"),
         ("created", run.created_at),
     ]
     if run.queue is not None:

@@ -17,6 +17,7 @@ from bakehouse.runs.errors import StorageFull
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 UNFINISHED = ".tmp"
+MARKER = "marker"
 # Room that must be left for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -116,6 +117,18 @@ class Artifacts:
     def delete_run(self, run_id: str) -> int:
         """Every file of a run; bytes freed."""
         return delete_folder(self._run(run_id))
+
+    def marker(self) -> str | None:
+        """The id of this folder; None where no service has written one, or where it cannot be read."""
+        try:
+            return read_folder(self._root / MARKER)["id"].decode()
+        except Damaged:
+            return None
+
+    def make_marker(self) -> str:
+        """The id of this folder, a new random one if it has none; of several processes at once the first wins."""
+        write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
+        return read_folder(self._root / MARKER)["id"].decode()
 
     def check_writable(self) -> None:
         """Raises OSError where nothing can be written."""

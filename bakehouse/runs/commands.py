@@ -100,6 +100,13 @@ class MarkNonReproducible:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkRestarted:
+    """The run begins again at step 0: none of its resume states can be read."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The owner gives the run back because it was told to end; not charged."""
 
@@ -175,7 +182,7 @@ class Forget:
 
 
 Ending = Release | Pause | Succeed | Fail | Cancel
-OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | Ending
+OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
 Command = Claim | OwnerCommand | Lost | Ask | Resume | Rename | Forget
 
 

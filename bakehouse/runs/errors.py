@@ -9,6 +9,7 @@ RunsError
 ├── SourceRunDeleted     a run was deleted while one was submitted that builds on its weights
 ├── OwnershipLost        the writer does not own the run any more; it must stop and change nothing
 ├── IdempotencyMismatch  the same key came with another body
+├── FolderNotShared      a process does not see the folder that holds the runs' files
 └── StorageFull          the artifact store has no room
 """
 
@@ -88,6 +89,10 @@ class IdempotencyMismatch(RunsError):
     def __init__(self, key: str) -> None:
         super().__init__(f"The idempotency key {key!r} was used with another body.")
         self.key = key
+
+
+class FolderNotShared(RunsError):
+    """A process does not see the folder that holds the runs' files."""
 
 
 class StorageFull(RunsError):

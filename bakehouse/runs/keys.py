@@ -76,6 +76,10 @@ class Keys:
         """Sorted set of the runs with replaced checkpoints, by when the first was replaced."""
         return f"{self.tenant}:replaced"
 
+    def marker(self) -> str:
+        """String: the id of the folder that holds the runs' files, and where it is."""
+        return f"{self.tenant}:marker"
+
     def workers(self) -> str:
         """Sorted set of worker names by when they are forgotten."""
         return f"{self.tenant}:workers"

@@ -50,6 +50,8 @@ class Record(Run):
     logged_epoch: int = 0
     resume_step: int = -1
     """Of the newest resume state."""
+    lost_resume_step: int = -1
+    """Of the furthest resume state that could not be read: only beyond it is a resume state progress."""
     attempts_without_progress: int = 0
     """Attempts that were lost since the newest resume state."""
     checkpoints: tuple[Checkpoint, ...] = ()

@@ -194,6 +194,9 @@ class Run(Model):
     exact: bool = True
     """Whether an uninterrupted run would have given the same bits. False once an attempt resumed on another device,
     with other versions or with another number of threads."""
+    restarted: bool = False
+    """Whether an attempt began again at step 0 because no resume state could be read; the log's entry `restarted` says
+    which step was lost. Such a run does every step again, so `exact` stays as it is."""
     created_at: str
     updated_at: str
     started_at: str | None = None

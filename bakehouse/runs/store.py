@@ -313,6 +313,17 @@ class Store:
         said = self._redis.mget([self._keys.worker(name) for name in names]) if names else []
         return [Worker.model_validate_json(worker) for worker in said if worker is not None]
 
+    # The folder of the runs' files
+
+    def marker(self) -> str | None:
+        """What `name_marker` wrote, if anybody has."""
+        named = self._redis.get(self._keys.marker())
+        return None if named is None else wire.text(named)
+
+    def name_marker(self, text: str) -> None:
+        """Names the folder that holds the runs' files; the first service to do so wins."""
+        self._redis.set(self._keys.marker(), text, nx=True)
+
     # Redis itself
 
     def ping(self) -> None:

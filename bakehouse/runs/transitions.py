@@ -14,6 +14,7 @@ from bakehouse.runs.commands import (
     LogEvents,
     Lost,
     MarkNonReproducible,
+    MarkRestarted,
     OwnerCommand,
     Pause,
     PublishCheckpoint,
@@ -85,6 +86,8 @@ def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
             return publish_resume(record, step, now), []
         case MarkNonReproducible():
             return changed(record, now, exact=False), []
+        case MarkRestarted():
+            return restart(record, now), []
         case _:
             return end_attempt(record, command, now)
 
@@ -269,7 +272,14 @@ def publish_resume(record: Record, step: int, now: int) -> Record:
     """A newer resume state is progress: lost attempts are forgiven."""
     if step <= record.resume_step:
         return record
-    return changed(record, now, resume_step=step, attempts_without_progress=0)
+    count = 0 if step > record.lost_resume_step else record.attempts_without_progress
+    return changed(record, now, resume_step=step, attempts_without_progress=count)
+
+
+def restart(record: Record, now: int) -> Record:
+    """Without a resume state, as at first; a run that loses its states again and again makes no progress."""
+    lost = max(record.lost_resume_step, record.resume_step)
+    return changed(record, now, restarted=True, resume_step=-1, lost_resume_step=lost)
 
 
 def forget(record: Record, now: int) -> Record:

@@ -1,5 +1,6 @@
 """Checkpoints: the saved weights of a run."""
 
+import logging
 import re
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.run import Checkpoint
 from service.dependencies import RunId, Services, ServicesDep, refuse_unknown_parameters
 from service.downloads import download
-from service.errors import CheckpointNotFound
+from service.errors import CheckpointNotFound, StoreUnavailable
 from service.openapi import problems
 
 router = APIRouter(
@@ -22,6 +23,8 @@ EPOCH = re.compile(r"\d{1,9}")
 FAILURES = problems(404, 503)
 REDIRECT: dict[int | str, dict[str, Any]] = {307: {"description": "A role: redirects to the epoch that has it now."}}
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+log = logging.getLogger(__name__)
 
 EpochOrRole = Annotated[str, Path(description="The number of an epoch, `best` or `last`.")]
 
@@ -75,8 +78,11 @@ def send_weights(services: Services, run_id: str, epoch_or_role: str, request: R
     filename = f"{run_id}-epoch-{checkpoint.epoch}.safetensors"
     try:
         return download(path, checkpoint, filename, request.headers, only_head=request.method == "HEAD")
-    except FileNotFoundError as error:
-        raise CheckpointNotFound(run_id) from error
+    except OSError as error:
+        # The run may have been deleted, or the checkpoint purged, since the record was read.
+        find_checkpoint(services.store.record(run_id), epoch_or_role)
+        log.error("A listed checkpoint cannot be opened: %s", error)
+        raise StoreUnavailable(run_id, error) from error
 
 
 def find_checkpoint(record: Record, epoch_or_role: str) -> Checkpoint:

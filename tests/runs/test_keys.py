@@ -16,5 +16,6 @@ def test_labels_do_not_run_into_each_other(name: str, value: str, other_name: st
 
 def test_every_key_begins_with_the_tenant() -> None:
     keys = Keys("ann")
-    every = [keys.run("r"), keys.log("r"), keys.changes(), keys.runs(), keys.claimable(), keys.leases(), keys.workers()]
+    every = [keys.run("r"), keys.log("r"), keys.changes(), keys.runs(), keys.claimable(), keys.leases(), keys.workers(),
+             keys.marker()]  # fmt: skip
     assert all(key.startswith("ann:") for key in every)

@@ -20,6 +20,7 @@ from bakehouse.runs.commands import (
     LogEvents,
     Lost,
     MarkNonReproducible,
+    MarkRestarted,
     Pause,
     PublishResume,
     Release,
@@ -60,6 +61,7 @@ going: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda nonce, epoch: a_checkpoint(epoch, nonce=nonce), nonces, st.integers(1, 5)),
     st.builds(PublishResume, nonces, st.integers(0, 20)),
     st.builds(MarkNonReproducible, nonces),
+    st.builds(MarkRestarted, nonces),
     st.builds(Release, nonces),
     st.builds(Lost, nonce=st.none() | nonces),
     st.builds(Pause, nonces),
@@ -170,7 +172,7 @@ def test_owner_lease_and_status_agree(sequence: list[tuple[Command, int]]) -> No
 @given(sequences, commands)
 def test_nobody_but_the_owner_writes_as_the_owner(sequence: list[tuple[Command, int]], command: Command) -> None:
     record = play(sequence)[0][-1]
-    if not isinstance(command, Renew | LogEvents | PublishResume | MarkNonReproducible):
+    if not isinstance(command, Renew | LogEvents | PublishResume | MarkNonReproducible | MarkRestarted):
         return
     if record.owner is None or record.owner.nonce != command.nonce:
         with pytest.raises(OwnershipLost):
@@ -301,6 +303,25 @@ def test_progress_and_preemption_spare_the_budget() -> None:
     assert record.status == "queued"
     same = after(record, Claim(an_owner(), LEASE_MS), PublishResume("first", record.resume_step))
     assert same.attempts_without_progress == record.attempts_without_progress
+
+
+def test_a_restarted_run_makes_progress_only_beyond_the_state_that_it_lost() -> None:
+    record = after(queued(), Claim(an_owner("0"), LEASE_MS), PublishResume("0", 20), Lost("worker", "0"))
+    restarted = after(record, Claim(an_owner("1"), LEASE_MS), MarkRestarted("1"))
+    assert (restarted.restarted, restarted.resume_step, restarted.exact) == (True, -1, True)
+    before = after(restarted, PublishResume("1", 10))
+    assert (before.resume_step, before.attempts_without_progress) == (10, 1)
+    beyond = after(before, PublishResume("1", 21))
+    assert (beyond.resume_step, beyond.attempts_without_progress) == (21, 0)
+
+
+def test_a_run_that_loses_its_resume_state_in_every_attempt_uses_the_budget_up() -> None:
+    record = after(queued(), Claim(an_owner("first"), LEASE_MS), PublishResume("first", 9), Lost("worker", "first"))
+    for attempt in range(1, MAX_ATTEMPTS_WITHOUT_PROGRESS):
+        nonce = str(attempt)
+        taken = after(record, Claim(an_owner(nonce), LEASE_MS), MarkRestarted(nonce), PublishResume(nonce, 9))
+        record = after(taken, Lost("worker", nonce))
+    assert (record.status, record.reason) == ("failed", "crash_loop")
 
 
 def test_an_owner_may_say_again_that_it_gave_the_run_away() -> None:

@@ -52,6 +52,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def address(redis_server: str, home: Path) -> Iterator[str]:
+    with Redis.from_url(redis_server) as redis:
+        redis.flushall()  # it names the folder of another service
     process, address = start_service(redis_server, home)
     yield address
     end(process)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from redis import Redis
 
 from tests.service.conftest import ROOT, end, start_service
 from tests.service.fake_worker import RECIPE
@@ -159,6 +160,39 @@ def test_without_redis_the_service_runs_and_accepts_nothing(tmp_path: Path) -> N
             problem(client.get("/v1/events?label=a:b"), 503)
     finally:
         assert end(process) == 0
+
+
+def test_a_service_with_another_folder_refuses_to_start(
+    api: httpx.Client, redis_server: str, home: Path, tmp_path: Path
+) -> None:
+    assert api.get("/healthz/ready").status_code == 200
+    environment = {"PATH": "/usr/bin", "BAKEHOUSE_REDIS_URL": redis_server, "BAKEHOUSE_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert f"BAKEHOUSE_HOME={tmp_path} is not the folder" in ended.stderr
+    assert f":{home}:" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_emptied_redis_is_given_the_same_folder_again(api: httpx.Client, redis_server: str) -> None:
+    with Redis.from_url(redis_server) as redis:
+        assert api.post("/v1/runs", json=RECIPE).status_code == 201
+        named = redis.get("local:marker")
+        redis.flushall()
+        assert api.post("/v1/runs", json=RECIPE).status_code == 201
+        assert redis.get("local:marker") == named
+
+
+def test_a_service_whose_folder_is_replaced_accepts_no_run(api: httpx.Client, redis_server: str) -> None:
+    assert api.post("/v1/runs", json=RECIPE).status_code == 201
+    with Redis.from_url(redis_server) as redis:
+        redis.set("local:marker", '{"id": "other", "folder": "there:/srv"}')
+    for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
+        assert problem(answer, 503)["type"] == "urn:bakehouse:problem:store_unavailable"
+    assert len(api.get("/v1/runs").json()["data"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,15 @@
 import base64
 import hashlib
 import random
+from pathlib import Path
 
 import httpx
 import pytest
 
+from bakehouse.runs.commands import Forget
+from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from tests.service.fake_worker import FakeWorker
+from tests.service.test_app import problem
 from tests.service.test_runs import create
 
 WEIGHTS = random.Random(0).randbytes(3_000_000)
@@ -115,6 +119,35 @@ def test_an_interrupted_download_resumes_to_the_same_bytes(api: httpx.Client, fi
     assert got == WEIGHTS
 
 
-def test_a_deleted_file_is_404(api: httpx.Client, worker: FakeWorker, file: str) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_listed_checkpoint_whose_file_is_missing_is_503(
+    api: httpx.Client, worker: FakeWorker, home: Path, file: str, method: str
+) -> None:
     worker.artifacts.delete_run(file.split("/")[3])
-    assert api.get(file).status_code == 404
+    answer = api.request(method, file)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    if method == "GET":
+        document = problem(answer, 503)
+        assert document["type"] == "urn:bakehouse:problem:store_unavailable"
+        assert "BAKEHOUSE_HOME" in str(document["detail"])
+        assert "No such file or directory" in str(document["detail"])
+        assert str(home) not in answer.text
+    assert problem(api.get(file.replace("/2/", "/3/")), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"
+
+
+def test_a_listed_checkpoint_that_cannot_be_read_is_503(api: httpx.Client, worker: FakeWorker, file: str) -> None:
+    path = worker.artifacts.checkpoint_path(file.split("/")[3], hashlib.sha256(WEIGHTS).hexdigest())
+    path.unlink()
+    path.mkdir()
+    assert problem(api.get(file), 503)["type"] == "urn:bakehouse:problem:store_unavailable"
+
+
+def test_a_checkpoint_that_was_purged_is_404(
+    api: httpx.Client, worker: FakeWorker, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = file.split("/")[3]
+    worker.checkpoint(run, 3, b"newer")
+    now = worker.store.now
+    monkeypatch.setattr(worker.store, "now", lambda: now() + KEEP_REPLACED_MS)
+    worker.store.command(run, Forget())
+    assert problem(api.get(file), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"

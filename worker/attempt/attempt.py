@@ -22,6 +22,7 @@ from bakehouse.runs.commands import (
     Fail,
     LogEntry,
     MarkNonReproducible,
+    MarkRestarted,
     Pause,
     Release,
     StepEntry,
@@ -163,16 +164,27 @@ class Attempt:
         found = artifacts.newest_resume(self.run_id)
         for rejected in found.rejected:
             self.note("checkpoint_rejected", f"The resume state {rejected.name} is damaged: {rejected.reason}")
+        lost_step = self.record_store.record.resume_step
         if found.state is None:
+            if lost_step >= 0:
+                self.restart(lost_step)
             return
         before, here = made_by(found.state.files), self.made_by()
         if before["dataset_fingerprint"] != here["dataset_fingerprint"]:
             raise DatasetChanged(self.plan.card.id, f"{self.plan.card.id} has changed since the run began")
         restore(self.training, found.state.files)
-        self.note("resumed", f"Goes on after step {self.training.step}.")
+        lost = f" The resume state of step {lost_step} cannot be read." if found.state.step < lost_step else ""
+        self.note("resumed", f"Goes on after step {self.training.step}.{lost}")
         if before != here:
             self.record_writer.send(MarkNonReproducible(self.nonce))
             self.note("inexact", "Another device, version or thread count: the bits may differ from here on.")
+
+    def restart(self, lost_step: int) -> None:
+        """Begins again at step 0, in the log and in the record."""
+        self.record_writer.send(MarkRestarted(self.nonce))
+        message = f"The resume state of step {lost_step} cannot be read: the run begins again at step 0."
+        entry = LogEntry("restarted", message, {"step": lost_step})
+        self.record_writer.put(entry, self.record_store.record.progress)
 
     # Training
 

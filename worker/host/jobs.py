@@ -14,7 +14,8 @@ from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Command
-from bakehouse.runs.errors import IllegalTransition, OwnershipLost
+from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost
+from bakehouse.runs.marker import check_folder
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
@@ -56,6 +57,11 @@ def train_next(memory_bytes: int | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     settings = Settings()
     store = open_store(settings)
+    try:
+        check_folder(settings, store)
+    except FolderNotShared as error:
+        print(error, file=sys.stderr, flush=True)
+        return  # its supervisor ends it
     owner = this_process()
     record = store.claim(owner, fits=functools.partial(fits, settings, memory_bytes))
     if record is None:

@@ -12,7 +12,8 @@ from typing import Any
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, Forget, Lost
-from bakehouse.runs.errors import IllegalTransition, OwnershipLost, RunNotFound
+from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
+from bakehouse.runs.marker import check_folder
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
@@ -31,15 +32,15 @@ class Supervisor:
 
     def __init__(self, settings: Settings, store: Store, wake_queue: WakeQueue, slots: Sequence[Slot] = ()) -> None:
         self.store, self.wake_queue, self.slots = store, wake_queue, slots
-        self.artifacts = Artifacts(settings.artifacts)
+        self.settings, self.artifacts = settings, Artifacts(settings.artifacts)
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_round = seconds_up()
 
     def round(self) -> None:
-        """Everything, in the order in which one thing helps the next."""
+        """Everything, in the order in which one thing helps the next. Raises FolderNotShared."""
         for slot in self.slots:
             slot.keep_running()
-        self.store.ping()
+        check_folder(self.settings, self.store)
         self.note_contact()
         for record in self.store.owned():
             self.note_contact()
@@ -131,3 +132,6 @@ def supervise(slots: Sequence[Slot]) -> None:
             sleep(ROUND_SECONDS)
     except Ended:
         supervisor.end()
+    except FolderNotShared as error:
+        supervisor.end()
+        raise SystemExit(str(error)) from error

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
@@ -265,14 +266,44 @@ def change_state(record_store: RecordStore, place: RunStorage, change: Callable[
     place.artifacts.write_resume(record_store.record.id, state.step + 1, files)
 
 
+def test_a_run_without_its_resume_state_begins_again_and_says_which_step_it_lost(
+    place: RunStorage, whole: RecordStore, tmp_path: Path
+) -> None:
+    record_store = paused(place)
+    lost_step = record_store.record.resume_step
+    shutil.rmtree(tmp_path / "artifacts")
+    record = end(record_store, place)
+    [note] = record_store.told("log")
+    assert (note["code"], note["step"]) == ("restarted", lost_step)
+    assert f"step {lost_step}" in note["message"]
+    assert (record.restarted, record.exact, whole.record.restarted) == (True, True, False)
+    assert_same_run(record_store, whole)
+
+
+def test_a_run_that_resumes_from_an_older_state_names_the_step_that_it_lost(
+    place: RunStorage, whole: RecordStore
+) -> None:
+    record_store = paused(place)
+    kept, lost = record_store.record.resume_step, record_store.record.resume_step + 100
+    record_store.record = record_store.record.model_copy(update={"resume_step": lost})
+    record = end(record_store, place)
+    [note] = record_store.told("log")
+    assert note["code"] == "resumed"
+    assert f"step {kept}." in note["message"]
+    assert f"step {lost} cannot be read" in note["message"]
+    assert not record.restarted
+    assert_same_run(record_store, whole)
+
+
 def test_a_damaged_state_is_passed_over_and_said(place: RunStorage, whole: RecordStore, tmp_path: Path) -> None:
     record_store = paused(place)
     [path] = tmp_path.glob("artifacts/local/run_*/resume/*/state.safetensors")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    end(record_store, place)
-    assert record_store.notes() == ["checkpoint_rejected"]
+    record = end(record_store, place)
+    assert record_store.notes() == ["checkpoint_rejected", "restarted"]
+    assert record.restarted
     assert_same_run(record_store, whole)
 
 

@@ -9,7 +9,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from bakehouse.runs.commands import Ask
+from bakehouse.runs.keys import Keys
+from bakehouse.runs.marker import name_folder
 from bakehouse.runs.record import Record
+from bakehouse.settings import Settings
 from tests.whole_home import ENDLESS, SHORT, Bakery, Document, events_of, kill, wait_until, worker_up
 from worker.host.jobs import fits
 
@@ -150,6 +153,18 @@ def test_a_training_that_is_told_to_end_gives_its_run_back_uncharged(bakery: Bak
     assert record.attempts_without_progress == 0
     bakery.store.command(run_id, Ask("cancel"))
     assert bakery.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
+
+
+def test_a_worker_takes_no_run_of_a_service_with_another_folder(bakery: Bakery, tmp_path: Path) -> None:
+    name_folder(Settings(home=tmp_path), bakery.store)
+    run_id = bakery.bake(SHORT)
+    # The second ring is answered once the first has been.
+    bakery.wake_queue.ring()
+    wait_until(lambda: bakery.wake_queue.unanswered() == 0)
+    assert (bakery.store.record(run_id).status, bakery.store.record(run_id).attempt) == ("queued", 0)
+    bakery.redis.delete(Keys().marker())
+    bakery.wake_queue.ring()
+    bakery.wait_for(run_id, "succeeded")
 
 
 def test_nothing_is_left_to_resume_after_the_end(bakery: Bakery) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Ask, PublishCheckpoint, Renew
-from bakehouse.runs.errors import OwnershipLost
+from bakehouse.runs.errors import FolderNotShared, OwnershipLost
+from bakehouse.runs.marker import name_folder
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Best, Checkpoint, Worker
@@ -174,6 +175,13 @@ def publish_best(kitchen: Kitchen, run_id: str, epoch: int) -> str:
     best = Best(epoch=epoch, monitor="validation_loss", value=1 / epoch)
     kitchen.store.command(run_id, PublishCheckpoint("far", checkpoint, best))
     return stored.sha256
+
+
+def test_it_ends_once_the_service_names_another_folder(kitchen: Kitchen, tmp_path: Path) -> None:
+    kitchen.supervisor.round()
+    name_folder(Settings(home=tmp_path / "service"), kitchen.store)
+    with pytest.raises(FolderNotShared, match="BAKEHOUSE_HOME"):
+        kitchen.supervisor.round()
 
 
 def test_it_ends_also_while_redis_is_away(tmp_path: Path) -> None:
