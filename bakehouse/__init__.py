@@ -1,4 +1,4 @@
-"""POST a training recipe, watch it train, download the best checkpoint."""
+"""Bakehouse trains recipes: submit one as JSON, watch it train, download the best checkpoint."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ __all__ = ["Client"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only who asks for the client pays for its imports.
+    # The worker and the service import this package too, and do without httpx and the client's other imports.
     if name == "Client":
         return import_module("bakehouse.client").Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

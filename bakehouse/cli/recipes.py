@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from pydantic import BeforeValidator
 
-from bakehouse.client.client import as_object
+from bakehouse.client.client import require_object
 from bakehouse.recipe.problems import MalformedJson
 from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
@@ -23,7 +23,7 @@ def load(source: str, changes: list[str]) -> dict[str, Any]:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"cannot read {source}: {error.strerror}", param_hint="RECIPE") from error
-    return changed(as_object(parse_json(text)), changes)
+    return changed(require_object(parse_json(text)), changes)
 
 
 def changed(document: dict[str, Any], changes: list[str]) -> dict[str, Any]:

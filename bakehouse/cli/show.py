@@ -7,7 +7,7 @@ from bakehouse.cli.tables import block, table
 from bakehouse.cli.view import duration, number, printable
 from bakehouse.cli.watch import failure_rows
 from bakehouse.client import ClientRun
-from bakehouse.client.comparison import choices
+from bakehouse.client.comparison import short_recipe
 from bakehouse.runs.run import Checkpoint, Diagnostic, Run
 
 
@@ -56,7 +56,7 @@ def recipe_rows(run: Run) -> list[tuple[str, str]]:
     """Only what is not the default."""
     return [
         (name, printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
-        for name, value in choices(run.recipe).items()
+        for name, value in short_recipe(run.recipe).items()
     ]
 
 

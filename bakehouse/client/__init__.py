@@ -1,4 +1,4 @@
-"""The service from Python: `Client().submit(recipe)`, then `stream()`, `wait()`, `download_best()`."""
+"""Python client of the service: `Client().submit(recipe)`, then `stream()`, `wait()` or `download_best()`."""
 
 from bakehouse.client.client import Client
 from bakehouse.client.errors import (

@@ -1,4 +1,4 @@
-"""The service from Python."""
+"""The client: submits recipes to the service, and lists runs, data sets and workers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,13 +19,13 @@ from bakehouse.settings import Settings
 
 
 class Datasets(Model):
-    """What `GET /v1/datasets` answers."""
+    """The response of `GET /v1/datasets`."""
 
     data: tuple[DatasetListing, ...]
 
 
 class Workers(Model):
-    """What `GET /v1/workers` answers."""
+    """The response of `GET /v1/workers`."""
 
     data: tuple[Worker, ...]
 
@@ -35,7 +35,7 @@ PAGE_SIZE = 100
 
 
 class Client:
-    """Speaks to the service at `url`, by default BAKEHOUSE_URL or this machine's. Safe to share between threads."""
+    """A client of the service at `url`, by default BAKEHOUSE_URL or port 8000 of this machine. Threads may share it."""
 
     def __init__(self, url: str | None = None, *, timeout: float = 15.0) -> None:
         self.url = url or Settings().base_url
@@ -44,21 +44,21 @@ class Client:
     def submit(
         self, recipe: RecipeSource, *, name: str | None = None, labels: Mapping[str, str] | None = None
     ) -> ClientRun:
-        """Queues a recipe, given as a dict or as a file. Raises RecipeRefused, which says what and where."""
-        document = named(read(recipe), name, labels or {})
+        """Queues a recipe, given as a dict or as a file. Raises RecipeRefused, which lists the problems."""
+        document = with_name_and_labels(read_document(recipe), name, labels or {})
         headers = {"Idempotency-Key": str(uuid4())}
         response = self._connection.request("POST", "/v1/runs", json=document, headers=headers)
         return ClientRun(self._connection, self._connection.parse(Run, response))
 
     def validate(self, recipe: RecipeSource) -> dict[str, Any]:
-        """What submitting it would mean: canonical recipe, advice, layers, estimate. Nothing is stored."""
-        parameters = {"validate_only": "true"}
-        answer = self._connection.request("POST", "/v1/runs", json=read(recipe), params=parameters)
-        found: dict[str, Any] = answer.json()
-        return found
+        """Checks a recipe without queueing it; returns its canonical form, advice, layers and estimated size."""
+        document = read_document(recipe)
+        response = self._connection.request("POST", "/v1/runs", json=document, params={"validate_only": "true"})
+        report: dict[str, Any] = response.json()
+        return report
 
     def run(self, run_id: str) -> ClientRun:
-        """One that was submitted before."""
+        """Returns a run that was submitted before. Raises NotFound."""
         return ClientRun(self._connection, self._connection.get(Run, f"/v1/runs/{quote(run_id, safe='')}"))
 
     def runs(
@@ -70,33 +70,33 @@ class Client:
         architecture: str | None = None,
         recipe_sha256: str | None = None,
     ) -> Iterator[ClientRun]:
-        """All runs that match, newest first, page after page."""
-        fields = {"status": status, "dataset": dataset, "architecture": architecture, "recipe_sha256": recipe_sha256}
-        chosen = [(name, value) for name, value in fields.items() if value is not None]
-        chosen += [("label", f"{key}:{value}") for key, value in (labels or {}).items()]
+        """Yields all runs that match, newest first; pages are requested as they are needed."""
+        filters = {"status": status, "dataset": dataset, "architecture": architecture, "recipe_sha256": recipe_sha256}
+        query = [(name, value) for name, value in filters.items() if value is not None]
+        query += [("label", f"{key}:{value}") for key, value in (labels or {}).items()]
         after: list[tuple[str, str]] = []
         while True:
-            page = self._connection.get(Page, "/v1/runs", params=[*chosen, *after, ("limit", str(PAGE_SIZE))])
+            page = self._connection.get(Page, "/v1/runs", params=[*query, *after, ("limit", str(PAGE_SIZE))])
             yield from (ClientRun(self._connection, record) for record in page.data)
             if not page.has_more or page.last_id is None:
                 return
             after = [("after", page.last_id)]
 
     def datasets(self) -> list[DatasetListing]:
-        """What recipes can name."""
+        """Returns the data sets that a recipe can name."""
         return list(self._connection.get(Datasets, "/v1/datasets").data)
 
     def workers(self) -> list[Worker]:
-        """Who trains, on what device."""
+        """Returns the worker processes with their devices."""
         return list(self._connection.get(Workers, "/v1/workers").data)
 
     def compare(self, runs: Iterable[ClientRun | str]) -> list[dict[str, Any]]:
-        """A row a run: the recipe's fields that are not the same in all, and what came out."""
-        held = [self.run(run) if isinstance(run, str) else run.refresh() for run in runs]
-        return compare([run.record for run in held])
+        """Returns a row for each run: the recipe fields that differ between the runs, and the results."""
+        refreshed = [self.run(run) if isinstance(run, str) else run.refresh() for run in runs]
+        return compare([run.record for run in refreshed])
 
     def close(self) -> None:
-        """Ends all connections."""
+        """Closes all connections."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -106,21 +106,23 @@ class Client:
         self.close()
 
 
-def read(recipe: RecipeSource) -> dict[str, Any]:
-    """The document of a dict or of a file."""
+def read_document(recipe: RecipeSource) -> dict[str, Any]:
     if isinstance(recipe, Mapping):
         return dict(recipe)
-    return as_object(parse_json(Path(recipe).read_bytes()))
+    return require_object(parse_json(Path(recipe).read_bytes()))
 
 
-def as_object(document: Any) -> dict[str, Any]:
-    """What can be a recipe."""
+def require_object(document: Any) -> dict[str, Any]:
+    """Returns the document if it is a JSON object; raises RecipeInvalid otherwise."""
     if not isinstance(document, dict):
-        raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe is a JSON object")])
+        raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe must be a JSON object")])
     return document
 
 
-def named(document: dict[str, Any], name: str | None, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The document with a name and more labels."""
-    named = document | ({"name": name} if name else {})
-    return named | ({"labels": {**document.get("labels", {}), **labels}} if labels else {})
+def with_name_and_labels(document: dict[str, Any], name: str | None, labels: Mapping[str, str]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if name:
+        changes["name"] = name
+    if labels:
+        changes["labels"] = {**document.get("labels", {}), **labels}
+    return document | changes

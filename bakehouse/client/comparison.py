@@ -1,4 +1,4 @@
-"""Runs beside each other: only what differs."""
+"""Runs side by side, with only the recipe fields that differ; and a recipe in its short form."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,58 +11,58 @@ NOT_COMPARED = {"name", "labels", "version"}
 
 
 def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """A row a run: the recipe's fields that are not the same in all, and what came out."""
-    fields = [flat(run.recipe.model_dump(mode="json", exclude=NOT_COMPARED)) for run in runs]
-    names = differing(fields)
+    """Returns a row for each run: the recipe fields that differ between the runs, and the results."""
+    fields = [flatten(run.recipe.model_dump(mode="json", exclude=NOT_COMPARED)) for run in runs]
+    names = differing_names(fields)
     return [
-        {"id": run.id, "name": run.name, "status": run.status} | {name: each.get(name) for name in names} | outcome(run)
-        for run, each in zip(runs, fields, strict=True)
+        {"id": run.id, "name": run.name, "status": run.status} | {name: row.get(name) for name in names} | results(run)
+        for run, row in zip(runs, fields, strict=True)
     ]
 
 
-def outcome(run: Run) -> dict[str, Any]:
-    """The best epoch, its monitor, and the latest metrics."""
+def results(run: Run) -> dict[str, Any]:
+    """The best epoch with its monitored metric, the latest metrics, and the time."""
     best = {"best_epoch": run.best.epoch, f"best_{run.best.monitor}": run.best.value} if run.best else {}
     return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.seconds}
 
 
-def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"optimizer": {"lr": 0.1}}` as `{"optimizer.lr": 0.1}`; members of lists by number."""
-    found: dict[str, Any] = {}
+def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turns `{"optimizer": {"lr": 0.1}}` into `{"optimizer.lr": 0.1}`; the items of a list are numbered."""
+    flat: dict[str, Any] = {}
     for key, value in document.items():
-        inside = dict(enumerate(value)) if isinstance(value, list | tuple) else value
-        if isinstance(inside, Mapping):
-            found |= flat({str(name): item for name, item in inside.items()}, f"{prefix}{key}.")
+        inner = dict(enumerate(value)) if isinstance(value, list | tuple) else value
+        if isinstance(inner, Mapping):
+            flat |= flatten({str(name): item for name, item in inner.items()}, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
-def differing(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names whose values are not the same in all rows, in order of appearance."""
+def differing_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names whose values are not equal in all rows, in order of appearance."""
     rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row)
     return [name for name in names if any(row.get(name) != rows[0].get(name) for row in rows)]
 
 
-def choices(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's fields that are not the default, in the short form that could be posted."""
+def short_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a recipe that are not the default, each in the short form in which it could be posted."""
     return {
-        name: brief(getattr(recipe, name))
+        name: short_form(getattr(recipe, name))
         for name, field in Recipe.model_fields.items()
         if name not in NOT_COMPARED and getattr(recipe, name) != field.default
     }
 
 
-def brief(value: Any) -> Any:
-    """An ingredient as one would write it: its name, or an object with what is not its default."""
+def short_form(value: Any) -> Any:
+    """An ingredient as a person would write it: its name, or an object without the fields that are the default."""
     if isinstance(value, tuple):
-        return [brief(item) for item in value]
+        return [short_form(item) for item in value]
     if not isinstance(value, Ingredient):
         return value
     kind = type(value)
     fields = {
-        name: brief(getattr(value, name))
+        name: short_form(getattr(value, name))
         for name, field in kind.model_fields.items()
         if name != "type" and getattr(value, name) != field.default
     }

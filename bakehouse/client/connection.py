@@ -1,4 +1,4 @@
-"""HTTP with patience: asks again when a connection is lost or the service is busy, and not for ever."""
+"""HTTP requests to the service, repeated for a limited time when the connection is lost or the service is busy."""
 
 import random
 import time
@@ -10,38 +10,39 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from bakehouse.client.errors import ClientClosed, ClientError, UnexpectedAnswer, Unreachable, refusal
+from bakehouse.client.errors import ClientClosed, ClientError, UnexpectedAnswer, Unreachable, error_of
 
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
 
-RESTART_DELAYS = (0.1, 0.2, 0.4, 0.8)
-# A service that has answered once is being restarted, or the network is away for a moment.
-LONG_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0)
-PATIENCE_SECONDS = 60.0
+RETRY_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds
+# A service that has answered once is restarting, or the network is interrupted: it pays to wait longer.
+LONG_RETRY_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0)
+MAX_RETRY_SECONDS = 60.0
+CONNECT_SECONDS = 5.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class Patience:
-    """How often and how long one thing is tried."""
+class Retries:
+    """The delays between attempts at one request; the last delay ends within a minute."""
 
-    def __init__(self, pauses: Iterable[float] = RESTART_DELAYS) -> None:
-        self._pauses = iter(pauses)
-        self._until = time.monotonic() + PATIENCE_SECONDS
+    def __init__(self, delays: Iterable[float] = RETRY_DELAYS) -> None:
+        self._delays = iter(delays)
+        self._deadline = time.monotonic() + MAX_RETRY_SECONDS
 
-    def after(self, error: ClientError) -> None:
-        """Waits before the next try, as long as the service asked for; raises the error when it is of no use."""
-        asked = error.retry_after
-        if asked is None and not error.is_passing:
+    def wait_or_raise(self, error: ClientError) -> None:
+        """Waits before the next attempt, as long as the service asked for; raises the error if none is left."""
+        requested = error.retry_after
+        if requested is None and not error.is_transient:
             raise error
-        pause = next(self._pauses, None) if asked is None else asked
-        if pause is None or time.monotonic() + pause > self._until:
+        delay = next(self._delays, None) if requested is None else requested
+        if delay is None or time.monotonic() + delay > self._deadline:
             raise error
-        # Many clients lose the same service at once; they shall not come back at once.
-        time.sleep(pause * random.uniform(1.0, 1.3))
+        # Many clients lose the same service at once; the random factor spreads their return.
+        time.sleep(delay * random.uniform(1.0, 1.3))
 
 
 class Connection:
-    """One service. Safe to share between threads."""
+    """The HTTP connections to one service. Threads may share it."""
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self.url = url.rstrip("/")
@@ -49,46 +50,46 @@ class Connection:
             raise Unreachable(url, "an address begins with http:// or https://")
         self._http = httpx.Client(
             base_url=self.url,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(max_connections=None),
             follow_redirects=True,
-            # A proxy for the world does not lead to this machine.
+            # Proxy settings are for other hosts; a proxy does not reach this machine's loopback.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )
 
     def close(self) -> None:
-        """Ends all connections."""
+        """Closes all connections."""
         self._http.close()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """An answer below 400; raises ClientError."""
-        patience = Patience()
+        """Sends a request until its response has a status below 400; raises ClientError otherwise."""
+        retries = Retries()
         while True:
             try:
-                return self._once(method, path, **options)
+                return self._request_once(method, path, **options)
             except ClientError as error:
-                patience.after(error)
+                retries.wait_or_raise(error)
 
-    def _once(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with self.translated():
+    def _request_once(self, method: str, path: str, **options: Any) -> httpx.Response:
+        with self._translate_errors():
             response = self._http.request(method, path, **options)
         if response.status_code >= 400:
-            raise refusal(response)
+            raise error_of(response)
         return response
 
     @contextmanager
     def stream(self, path: str, *, headers: Mapping[str, str], read_timeout: float) -> Iterator[httpx.Response]:
-        """An answer below 400 whose body is read piece by piece, once; raises ClientError."""
-        timeout = httpx.Timeout(5.0, read=read_timeout)
-        with self.translated(), self._http.stream("GET", path, headers=dict(headers), timeout=timeout) as answer:
-            if answer.status_code >= 400:
-                answer.read()
-                raise refusal(answer)
-            yield answer
+        """Opens a response below 400 whose body is read piece by piece; does not retry. Raises ClientError."""
+        timeout = httpx.Timeout(CONNECT_SECONDS, read=read_timeout)
+        request = self._http.stream("GET", path, headers=dict(headers), timeout=timeout)
+        with self._translate_errors(), request as response:
+            if response.status_code >= 400:
+                response.read()
+                raise error_of(response)
+            yield response
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """httpx's errors as ours."""
+    def _translate_errors(self) -> Iterator[None]:
         if self._http.is_closed:
             raise ClientClosed
         try:
@@ -97,11 +98,11 @@ class Connection:
             raise Unreachable(self.url, error) from error
 
     def get(self, kind: type[ParsedModel], path: str, **options: Any) -> ParsedModel:
-        """A GET whose answer is a document."""
+        """Requests a JSON document and parses it as the given model."""
         return self.parse(kind, self.request("GET", path, **options))
 
     def parse(self, kind: type[ParsedModel], response: httpx.Response) -> ParsedModel:
-        """The document of an answer; fields that only a newer service knows are passed over."""
+        """Parses a response as the given model; fields that only a newer service has are ignored."""
         try:
             return kind.model_validate_json(response.content, extra="ignore")
         except ValidationError as error:

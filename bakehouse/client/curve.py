@@ -1,4 +1,4 @@
-"""A run's losses as inline SVG, for notebooks: no script, nothing from another host."""
+"""A run's losses as inline SVG for notebooks, without scripts and without content from other hosts."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -6,25 +6,27 @@ from itertools import groupby
 
 from bakehouse.runs.run import Run
 
-WIDTH, HEIGHT = 480, 120
+WIDTH = 480
+HEIGHT = 120
 COLOURS = {"train_loss": "#7a869a", "validation_loss": "#c2410c"}
 
 Row = Mapping[str, float | None]
 
 
 def html(run: Run, rows: Sequence[Row]) -> str:
-    """The run in a line, and its curve."""
+    """A line about the run, and its loss curves."""
     best = f", best epoch {run.best.epoch}: {run.best.monitor} {run.best.value:.4g}" if run.best else ""
     line = f"{run.id} {run.status}, epoch {run.progress.epoch} of {run.progress.epochs}{best}"
     return f"<div><code>{escape(line)}</code><br>{svg(run, rows)}</div>"
 
 
 def svg(run: Run, rows: Sequence[Row]) -> str:
-    """Both losses over the epochs, the best epoch marked."""
+    """The training and validation loss over the epochs, with a mark at the best epoch."""
     values = [value for row in rows for name in COLOURS if (value := row.get(name)) is not None]
     if not values:
-        return "<em>no epoch yet</em>"
-    low, high = min(values), max(values)
+        return "<em>no epoch is complete</em>"
+    low = min(values)
+    high = max(values)
     lines = "".join(polylines(rows, name, low=low, high=high) for name in COLOURS)
     legend = " ".join(f'<tspan fill="{colour}">{name}</tspan>' for name, colour in COLOURS.items())
     label = f"{low:.4g} to {high:.4g} over {len(rows)} epochs"
@@ -35,8 +37,8 @@ def svg(run: Run, rows: Sequence[Row]) -> str:
 
 
 def polylines(rows: Sequence[Row], name: str, *, low: float, high: float) -> str:
-    """A line a stretch: what was not finite leaves a gap."""
-    points = [(x_of(place, rows), row.get(name)) for place, row in enumerate(rows)]
+    """One polyline for each stretch of finite losses; an epoch without one leaves a gap."""
+    points = [(x_of(index, rows), row.get(name)) for index, row in enumerate(rows)]
     drawn = ""
     for is_gap, stretch in groupby(points, key=lambda point: point[1] is None):
         if not is_gap:
@@ -46,18 +48,16 @@ def polylines(rows: Sequence[Row], name: str, *, low: float, high: float) -> str
 
 
 def marker(run: Run, rows: Sequence[Row]) -> str:
-    """A line at the best epoch."""
     if run.best is None or run.best.epoch > len(rows):
         return ""
     x = x_of(run.best.epoch - 1, rows)
     return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}" stroke="#16a34a" stroke-dasharray="3"/>'
 
 
-def x_of(place: int, rows: Sequence[Row]) -> float:
-    """From left to right."""
-    return place / max(1, len(rows) - 1) * WIDTH
+def x_of(index: int, rows: Sequence[Row]) -> float:
+    return index / max(1, len(rows) - 1) * WIDTH
 
 
 def y_of(value: float, low: float, high: float) -> float:
-    """From the highest at the top to the lowest."""
+    # SVG counts y from the top.
     return (high - value) / (high - low or 1.0) * (HEIGHT - 4) + 2

@@ -1,4 +1,4 @@
-"""A checkpoint's file: resumed where it was cut, verified, and only then under its name."""
+"""Downloads a checkpoint's file: resumes where a connection was cut, verifies the digest, then renames the file."""
 
 import base64
 import errno
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from bakehouse.client.connection import LONG_PAUSES, Connection, Patience
+from bakehouse.client.connection import LONG_RETRY_DELAYS, Connection, Retries
 from bakehouse.client.errors import ClientError, DownloadDamaged
 from bakehouse.runs.run import Checkpoint
 
@@ -16,12 +16,12 @@ READ_SECONDS = 30.0
 
 
 def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: Path) -> Path:
-    """The weights of a checkpoint at `path`. What an earlier try left beside it is gone on with."""
+    """Saves a checkpoint's weights at `path`. A `.part` file that an earlier download left there is continued."""
     if not path.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(path.parent))
     part = path.with_name(f"{path.name}.{checkpoint.sha256[:16]}.part")
-    address = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}/model.safetensors"
-    fetch(connection, address, checkpoint, part)
+    url = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}/model.safetensors"
+    fetch(connection, url, checkpoint, part)
     verify(part, checkpoint)
     with part.open("rb") as file:
         os.fsync(file.fileno())
@@ -30,36 +30,38 @@ def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: 
     return path
 
 
-def fetch(connection: Connection, address: str, checkpoint: Checkpoint, part: Path) -> None:
-    """Asks for what is missing until nothing is."""
-    patience = Patience()
-    while (there := size(part)) < checkpoint.bytes:
+def fetch(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
+    """Requests the missing bytes until the file is complete."""
+    retries = Retries()
+    while (received := size(part)) < checkpoint.bytes:
         try:
-            fetch_rest(connection, address, checkpoint, part)
+            fetch_rest(connection, url, checkpoint, part)
             break
         except ClientError as error:
-            if size(part) > there:
-                patience = Patience(LONG_PAUSES)
-            patience.after(error)
+            if size(part) > received:
+                retries = Retries(LONG_RETRY_DELAYS)
+            retries.wait_or_raise(error)
 
 
-def fetch_rest(connection: Connection, address: str, checkpoint: Checkpoint, part: Path) -> None:
-    """One request; what came before a cut stays."""
-    there = size(part)
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
-    with connection.stream(address, headers=headers, read_timeout=READ_SECONDS) as response:
-        refuse_other_file(response, checkpoint)
-        whole = response.status_code == httpx.codes.OK
-        with part.open("wb" if whole else "ab") as file:
+def fetch_rest(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
+    """Appends the response of one request for the missing bytes; if it is cut, the bytes so far stay."""
+    received = size(part)
+    headers = {"Accept-Encoding": "identity"}
+    if received:
+        headers["Range"] = f"bytes={received}-"
+    with connection.stream(url, headers=headers, read_timeout=READ_SECONDS) as response:
+        check_digest(response, checkpoint)
+        is_whole = response.status_code == httpx.codes.OK
+        with part.open("wb" if is_whole else "ab") as file:
             for chunk in response.iter_bytes():
                 file.write(chunk)
 
 
-def refuse_other_file(response: httpx.Response, checkpoint: Checkpoint) -> None:
-    """Before anything is written: the digest that the service names is the checkpoint's."""
-    said = repr_digest(response.headers.get("repr-digest", ""))
-    if said is not None and said != checkpoint.sha256:
-        raise DownloadDamaged(str(response.url), expected=checkpoint.sha256, found=said)
+def check_digest(response: httpx.Response, checkpoint: Checkpoint) -> None:
+    """Raises DownloadDamaged before anything is written if the service names another digest."""
+    announced = repr_digest(response.headers.get("repr-digest", ""))
+    if announced is not None and announced != checkpoint.sha256:
+        raise DownloadDamaged(str(response.url), expected=checkpoint.sha256, found=announced)
 
 
 def repr_digest(header: str) -> str | None:
@@ -72,7 +74,7 @@ def repr_digest(header: str) -> str | None:
 
 
 def verify(part: Path, checkpoint: Checkpoint) -> None:
-    """Raises DownloadDamaged, and the next try begins anew."""
+    """Raises DownloadDamaged and deletes the file, so that the next download starts from the beginning."""
     with part.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != checkpoint.sha256:
@@ -81,15 +83,11 @@ def verify(part: Path, checkpoint: Checkpoint) -> None:
 
 
 def size(path: Path) -> int:
-    """0 where there is no file."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    return path.stat().st_size if path.exists() else 0
 
 
 def fsync_folder(folder: Path) -> None:
-    """Makes the new name safe on disk."""
+    # A rename is durable once its folder is synced.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

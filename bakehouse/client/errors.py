@@ -1,16 +1,16 @@
-"""What can go wrong between a client and the service. Each error's text is for the user.
+"""The errors of the client. Each message is written for the user.
 
 ClientError
-├── Unreachable            the service does not answer
-├── ClientClosed           the client was closed meanwhile
-├── UnexpectedAnswer       it answers something that this version does not understand
-├── RunTimeout             a run was not over in time; it goes on
-├── DownloadDamaged        a file that came is not the one that was asked for
-└── Refused                the service answered with a problem (RFC 9457)
-    ├── RecipeRefused      400, 422: `errors` says what and where
+├── Unreachable            no service answers at the address
+├── ClientClosed           the client was closed
+├── UnexpectedAnswer       the response has a form that this version does not know
+├── RunTimeout             a run was not over in time; it continues
+├── DownloadDamaged        a downloaded file does not have the digest of its checkpoint
+└── Refused                the service answered with a problem document (RFC 9457)
+    ├── RecipeRefused      400, 422: `errors` has a JSON pointer and a message for each problem
     ├── NotAllowed         401, 403
     ├── NotFound           404
-    ├── Conflict           409: the state of things forbids it
+    ├── Conflict           409: the state of the run forbids the request
     ├── TooManyRequests    429
     └── Unavailable        5xx
 """
@@ -22,18 +22,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class ClientError(Exception):
-    """Any of the errors above."""
+    """Base class of the errors above."""
 
-    is_passing: ClassVar[bool] = False
-    """Whether asking again may help."""
+    is_transient: ClassVar[bool] = False
+    """Whether the same request may succeed later."""
     retry_after: float | None = None
-    """Seconds that the service asked to wait."""
+    """Seconds to wait before the next request, if the service named them."""
 
 
 class Unreachable(ClientError):
-    """The service does not answer."""
+    """No service answers at the address."""
 
-    is_passing = True
+    is_transient = True
 
     def __init__(self, url: str, why: object) -> None:
         super().__init__(f"no service answers at {url} ({str(why) or type(why).__name__})")
@@ -41,34 +41,37 @@ class Unreachable(ClientError):
 
 
 class ClientClosed(ClientError):
-    """The client was closed meanwhile."""
+    """The client was closed."""
 
     def __init__(self) -> None:
-        super().__init__("this client was closed")
+        super().__init__("the client was closed")
 
 
 class UnexpectedAnswer(ClientError):
-    """The service answers something that this version does not understand."""
+    """The response has a form that this version does not know."""
 
     def __init__(self, url: str, why: object) -> None:
-        super().__init__(f"{url} answered what this client does not understand: {why}")
+        super().__init__(f"the response of {url} has an unknown form: {why}")
         self.url = url
 
 
 class RunTimeout(ClientError):
-    """A run was not over in time; it goes on."""
+    """A run was not over in time; it continues."""
 
     def __init__(self, run_id: str, seconds: float) -> None:
-        super().__init__(f"the run {run_id} was not over within {seconds:g} s; it goes on")
-        self.run_id, self.seconds = run_id, seconds
+        super().__init__(f"run {run_id} was not over after {seconds:g} s; it continues")
+        self.run_id = run_id
+        self.seconds = seconds
 
 
 class DownloadDamaged(ClientError):
-    """A file that came is not the one that was asked for."""
+    """A downloaded file does not have the digest of its checkpoint."""
 
-    def __init__(self, what: str, *, expected: str, found: str) -> None:
-        super().__init__(f"{what} has the sha256 {found}, not {expected}; what came was thrown away")
-        self.what, self.expected, self.found = what, expected, found
+    def __init__(self, name: str, *, expected: str, found: str) -> None:
+        super().__init__(f"{name} has the sha256 {found} instead of {expected}; the download was discarded")
+        self.name = name
+        self.expected = expected
+        self.found = found
 
 
 class ErrorDetail(BaseModel):
@@ -88,7 +91,7 @@ class ErrorDetail(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """`application/problem+json`; whatever else it says is passed over."""
+    """The fields of an `application/problem+json` response that the client reads."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,42 +105,45 @@ class ProblemDocument(BaseModel):
 
 
 class Refused(ClientError):
-    """The service answered with a problem."""
+    """The service answered with a problem document."""
 
     def __init__(self, problem: ProblemDocument, *, retry_after: float | None = None) -> None:
-        said = problem.detail or problem.title or f"the service answered {problem.status}"
-        super().__init__("\n  ".join([said, *map(str, problem.errors)]))
-        self.problem, self.retry_after = problem, retry_after
-        self.status, self.detail, self.request_id = problem.status, problem.detail, problem.request_id
+        summary = problem.detail or problem.title or f"the service answered {problem.status}"
+        super().__init__("\n  ".join([summary, *map(str, problem.errors)]))
+        self.problem = problem
+        self.retry_after = retry_after
+        self.status = problem.status
+        self.detail = problem.detail
+        self.request_id = problem.request_id
         self.errors = problem.errors
 
 
 class RecipeRefused(Refused):
-    """The document cannot be used; `errors` says what and where."""
+    """The service refused the document; `errors` has a JSON pointer and a message for each problem."""
 
 
 class NotAllowed(Refused):
-    """Without a key, or with one that may not do this."""
+    """The request has no key, or its key does not permit it."""
 
 
 class NotFound(Refused):
-    """No such thing."""
+    """The run, checkpoint or data set does not exist."""
 
 
 class Conflict(Refused):
-    """The state of things forbids it."""
+    """The state of the run forbids the request."""
 
 
 class TooManyRequests(Refused):
-    """A limit is reached."""
+    """The service limits the rate or the number of requests."""
 
-    is_passing = True
+    is_transient = True
 
 
 class Unavailable(Refused):
-    """The service cannot answer now."""
+    """The service cannot answer at the moment."""
 
-    is_passing = True
+    is_transient = True
 
 
 BY_STATUS: dict[int, type[Refused]] = {
@@ -146,19 +152,20 @@ BY_STATUS: dict[int, type[Refused]] = {
 }  # fmt: skip
 
 
-def refusal(response: httpx.Response) -> Refused:
-    """The error that an answer of 400 and above tells of; proxies between answer in forms of their own."""
+def error_of(response: httpx.Response) -> Refused:
+    """Returns the error for a response of 400 or above. A proxy in between may not send a problem document."""
     try:
         problem = ProblemDocument.model_validate_json(response.content, extra="ignore")
     except ValidationError:
-        title = f"the service answered {response.status_code} {response.reason_phrase}"
         problem = ProblemDocument(
-            title=title, status=response.status_code, request_id=response.headers.get("x-request-id")
+            title=f"the service answered {response.status_code} {response.reason_phrase}",
+            status=response.status_code,
+            request_id=response.headers.get("x-request-id"),
         )
     kind = Unavailable if problem.status >= 500 else BY_STATUS.get(problem.status, Refused)
-    return kind(problem, retry_after=seconds(response.headers.get("retry-after")))
+    return kind(problem, retry_after=parse_retry_after(response.headers.get("retry-after")))
 
 
-def seconds(retry_after: str | None) -> float | None:
-    """Of a Retry-After header; its date form is not waited for."""
-    return float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+def parse_retry_after(header: str | None) -> float | None:
+    # The header may also hold a date; the delays of `Retries` apply then.
+    return float(header) if header is not None and header.isdecimal() else None

@@ -1,4 +1,4 @@
-"""A run's log as it comes: resumed where it was cut, without gap or repetition."""
+"""A run's events as they happen; a stream that is cut resumes without a gap or a repetition."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,16 +7,15 @@ import httpx
 from httpx_sse import EventSource
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bakehouse.client.connection import LONG_PAUSES, Connection, Patience
+from bakehouse.client.connection import LONG_RETRY_DELAYS, Connection, Retries
 from bakehouse.client.errors import ClientError, UnexpectedAnswer, Unreachable
 
-# The service says something every 15 s.
-SILENCE_SECONDS = 45.0
-NO_CONTENT = 204
+READ_SECONDS = 45.0  # the service sends a comment every 15 s
+POSITIONS = ("epoch", "step", "epochs_since_best")
 
 
 class RunEvent(BaseModel):
-    """One entry of a run's log. Types and fields that this version does not know come through as they are."""
+    """One event of a run's log. Types and fields that this version does not know are passed through."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,66 +27,56 @@ class RunEvent(BaseModel):
 
     @property
     def epoch(self) -> int | None:
-        """Of an epoch, a checkpoint."""
+        """The epoch of an event of type `epoch`, `step` or `checkpoint`."""
         return self.data.get("epoch")
 
     @property
     def step(self) -> int | None:
-        """Of a step, an epoch."""
+        """The step of an event of type `step` or `epoch`."""
         return self.data.get("step")
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Every number of a step or an epoch but its place among the others; None where it was not finite."""
-        lost = self.data.get("non_finite", ())
-        places = ("epoch", "step", "epochs_since_best")
+        """The numbers of a step or an epoch, without those that count epochs or steps; None if not finite."""
+        non_finite = self.data.get("non_finite", ())
         return {
             name: value
             for name, value in self.data.items()
-            if name not in places and (name in lost or is_number(value))
+            if name not in POSITIONS and (name in non_finite or is_number(value))
         }
 
 
 def is_number(value: object) -> bool:
-    """Python counts true and false among them."""
+    # A bool is an int in Python.
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[RunEvent]:
-    """The events beyond `after` until the run's end."""
-    patience = Patience()
+    """Yields the events after number `after` until the run's end, over as many connections as it takes."""
+    path = f"/v1/runs/{run_id}/events"
+    retries = Retries()
     while True:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
-            for event in connected(connection, run_id, after):
-                after, patience = event.seq, Patience(LONG_PAUSES)
-                yield event
-                if event.type == "end":
-                    return
-            patience.after(Unreachable(connection.url, "the stream ended before the run"))
-        except NothingMore:
-            return
+            with connection.stream(path, headers=headers, read_timeout=READ_SECONDS) as response:
+                if response.status_code == httpx.codes.NO_CONTENT:
+                    return  # the run is over and `after` was its last event
+                for event in parse_events(response):
+                    after = event.seq
+                    retries = Retries(LONG_RETRY_DELAYS)
+                    yield event
+                    if event.type == "end":
+                        return
+            raise Unreachable(connection.url, "the stream ended before the run")
         except ClientError as error:
-            patience.after(error)
+            retries.wait_or_raise(error)
 
 
-class NothingMore(Exception):
-    """The run is over and all of its log was read."""
-
-
-def connected(connection: Connection, run_id: str, after: int) -> Iterator[RunEvent]:
-    """What comes through one connection."""
-    headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-    with connection.stream(f"/v1/runs/{run_id}/events", headers=headers, read_timeout=SILENCE_SECONDS) as response:
-        if response.status_code == NO_CONTENT:
-            raise NothingMore
-        yield from parsed(response)
-
-
-def parsed(response: httpx.Response) -> Iterator[RunEvent]:
-    """Entries of the log. A reset says that older ones are lost; the newer ones come all the same."""
-    for sent in EventSource(response).iter_sse():
-        if sent.data and sent.event != "reset":
+def parse_events(response: httpx.Response) -> Iterator[RunEvent]:
+    """Yields the events of one response. A `reset` only announces that older events are lost."""
+    for message in EventSource(response).iter_sse():
+        if message.data and message.event != "reset":
             try:
-                yield RunEvent.model_validate_json(sent.data, extra="ignore")
+                yield RunEvent.model_validate_json(message.data, extra="ignore")
             except ValidationError as error:
                 raise UnexpectedAnswer(str(response.url), error) from error

@@ -1,4 +1,4 @@
-"""A network that fails."""
+"""A proxy that cuts connections."""
 
 import socket
 import threading
@@ -14,10 +14,11 @@ CutUrl = Callable[[list[int]], str]
 
 
 class CuttingProxy:
-    """Passes bytes on; the nth connection is cut after so many bytes of answers, later ones never."""
+    """Forwards bytes to the service; cuts the nth connection after `cuts[n]` bytes of responses, and no later one."""
 
     def __init__(self, port: int, cuts: list[int]) -> None:
-        self.port, self.cuts = port, list(cuts)
+        self.port = port
+        self.cuts = list(cuts)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
@@ -50,7 +51,7 @@ class CuttingProxy:
 
 
 def pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
-    """Until one side ends or the limit is reached."""
+    """Copies bytes until one side ends or the limit is reached."""
     with suppress(OSError):
         while limit is None or limit > 0:
             received = source.recv(4096 if limit is None else min(4096, limit))
@@ -62,12 +63,12 @@ def pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
 
 @pytest.fixture
 def cut_url(service: LiveService) -> Iterator[CutUrl]:
-    """The service's address over a network that cuts connections."""
+    """The service's address through a proxy that cuts connections."""
     with ExitStack() as stack:
 
-        def through(cuts: list[int]) -> str:
+        def start_proxy(cuts: list[int]) -> str:
             proxy = CuttingProxy(urlsplit(service.url).port or 80, cuts)
             stack.callback(proxy.close)
             return proxy.url
 
-        yield through
+        yield start_proxy

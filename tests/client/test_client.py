@@ -1,4 +1,4 @@
-"""Submitting, listing, asking, comparing, against the real service."""
+"""The client submits, lists, controls and compares runs of the real service."""
 
 import json
 import subprocess
@@ -25,10 +25,10 @@ def test_a_recipe_from_a_dict_and_from_a_file(client: Client, tmp_path: Path) ->
     assert len({run.record.recipe_sha256 for run in runs}) == 1
 
 
-def test_a_bad_recipe_says_where(client: Client, tmp_path: Path) -> None:
+def test_an_invalid_recipe_is_refused_with_pointers(client: Client, tmp_path: Path) -> None:
     with pytest.raises(RecipeRefused) as caught:
         client.submit({**RECIPE, "norm": "batchnorm"})
-    assert [(flaw.pointer, flaw.code) for flaw in caught.value.errors] == [("/norm", "unknown_variant")]
+    assert [(problem.pointer, problem.code) for problem in caught.value.errors] == [("/norm", "unknown_variant")]
     assert caught.value.request_id
     assert "/norm  unknown variant 'batchnorm'" in str(caught.value)
     (tmp_path / "bad.json").write_text("{")
@@ -48,9 +48,9 @@ def test_validating_stores_nothing(client: Client) -> None:
         client.validate({})
 
 
-def test_pages_are_walked_and_filters_are_sent(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_pages_are_requested_and_filters_are_sent(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bakehouse.client.client.PAGE_SIZE", 2)
-    ids = [client.submit(RECIPE, labels={"odd": str(place % 2)}).id for place in range(5)]
+    ids = [client.submit(RECIPE, labels={"odd": str(index % 2)}).id for index in range(5)]
     client.run(ids[0]).cancel()
     assert [run.id for run in client.runs()] == ids[::-1]
     assert [run.id for run in client.runs(labels={"odd": "0"})] == [ids[4], ids[2], ids[0]]
@@ -63,7 +63,7 @@ def test_data_sets_and_workers(client: Client) -> None:
     assert client.workers() == []
 
 
-def test_asking_and_what_the_state_forbids(client: Client, baker: Baker) -> None:
+def test_requests_change_the_state_or_are_refused(client: Client, baker: Baker) -> None:
     run = client.submit(RECIPE)
     assert run.pause().status == "paused"
     assert run.resume().status == "queued"
@@ -78,7 +78,7 @@ def test_asking_and_what_the_state_forbids(client: Client, baker: Baker) -> None
     assert (again.record.parent_run, again.status) == (run.id, "queued")
 
 
-def test_waiting_ends_with_the_run_or_with_patience(client: Client, baker: Baker) -> None:
+def test_waiting_ends_with_the_run_or_at_the_timeout(client: Client, baker: Baker) -> None:
     run = client.submit(RECIPE)
     with pytest.raises(RunTimeout, match=run.id):
         run.wait(timeout=0.1)
@@ -97,7 +97,7 @@ def test_history_and_checkpoints(client: Client, baker: Baker) -> None:
     assert [item.sha256 for item in run.checkpoints()] == [digest]
 
 
-def test_a_comparison_has_only_what_differs(client: Client, baker: Baker) -> None:
+def test_a_comparison_shows_only_fields_that_differ(client: Client, baker: Baker) -> None:
     plain, normed = client.submit(RECIPE, name="plain"), client.submit({**RECIPE, "norm": "layer_norm"})
     baker.bake(plain, [0.5])
     baker.bake(normed, [0.4, 0.3])
@@ -109,7 +109,7 @@ def test_a_comparison_has_only_what_differs(client: Client, baker: Baker) -> Non
 
 def test_a_notebook_shows_the_curve(client: Client, baker: Baker) -> None:
     run = client.submit(RECIPE, name="<script>")
-    assert "no epoch yet" in run._repr_html_()
+    assert "no epoch is complete" in run._repr_html_()
     baker.bake(run, [0.5, 0.4, 0.6])
     shown = run.refresh()._repr_html_()
     assert shown.count("<polyline") == 2
@@ -118,11 +118,11 @@ def test_a_notebook_shows_the_curve(client: Client, baker: Baker) -> None:
     assert run.id in repr(run)
 
 
-def test_a_run_that_is_not_there(client: Client) -> None:
+def test_an_unknown_run_is_not_found(client: Client) -> None:
     with pytest.raises(NotFound, match="run_22"):
         client.run("run_222222222222")
 
 
-def test_only_who_asks_for_the_client_pays_for_it() -> None:
+def test_the_client_is_imported_only_when_it_is_used() -> None:
     program = "import sys, bakehouse, bakehouse.model; assert 'httpx' not in sys.modules; bakehouse.Client"
     subprocess.run([sys.executable, "-c", program], check=True)

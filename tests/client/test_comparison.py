@@ -1,21 +1,21 @@
-"""What differs between documents, and recipes in short."""
+"""Differences between recipes, and the short form of a recipe."""
 
 from typing import Any
 
 import pytest
 
-from bakehouse.client.comparison import choices, differing, flat
+from bakehouse.client.comparison import differing_names, flatten, short_recipe
 from bakehouse.recipe.read import read_recipe
 
 
-def test_documents_become_flat() -> None:
+def test_nested_fields_get_dotted_names() -> None:
     document = {"a": 1, "b": {"c": [2, {"d": None}]}, "e": []}
-    assert flat(document) == {"a": 1, "b.c.0": 2, "b.c.1.d": None}
+    assert flatten(document) == {"a": 1, "b.c.0": 2, "b.c.1.d": None}
 
 
 def test_names_that_differ() -> None:
-    assert differing([{"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}]) == ["b", "c"]
-    assert differing([]) == []
+    assert differing_names([{"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}]) == ["b", "c"]
+    assert differing_names([]) == []
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,6 @@ def test_names_that_differ() -> None:
         {"dataset": "digits", "architecture": "mlp", "early_stopping": "none", "seed": 4},
     ],
 )
-def test_what_was_chosen_is_what_was_posted(posted: dict[str, Any]) -> None:
-    assert choices(read_recipe(posted)) == posted
-    assert read_recipe(choices(read_recipe(posted))) == read_recipe(posted)
+def test_the_short_form_is_what_was_posted(posted: dict[str, Any]) -> None:
+    assert short_recipe(read_recipe(posted)) == posted
+    assert read_recipe(short_recipe(read_recipe(posted))) == read_recipe(posted)

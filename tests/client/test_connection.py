@@ -1,4 +1,4 @@
-"""What is asked again, and what is not, against a server with a script."""
+"""Which requests are repeated, and which errors are raised, against a server with scripted responses."""
 
 import json
 import threading
@@ -25,31 +25,30 @@ from bakehouse.client import (
 from bakehouse.client.connection import Connection
 from tests.runs.examples import a_run
 
-Answer = tuple[int, dict[str, str], str]
-Script = Callable[[list[Answer]], "Scripted"]
+Response = tuple[int, dict[str, str], str]
+Script = Callable[[list[Response]], "ScriptedServer"]
 
 RUN = a_run()
-CREATED: Answer = (201, {}, RUN.model_dump_json())
-CUT: Answer = (0, {}, "")
+CREATED: Response = (201, {}, RUN.model_dump_json())
+CUT: Response = (0, {}, "")
 
 
-class Scripted(HTTPServer):
-    """Gives the answers in order; keeps what was asked."""
+class ScriptedServer(HTTPServer):
+    """Sends the given responses in order, and records the requests."""
 
-    def __init__(self, answers: list[Answer]) -> None:
-        super().__init__(("127.0.0.1", 0), Answerer)
-        self.answers, self.asked = answers, []
+    def __init__(self, responses: list[Response]) -> None:
+        super().__init__(("127.0.0.1", 0), ScriptedHandler)
+        self.responses = responses
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
-    asked: list[tuple[str, dict[str, str], bytes]]
 
-
-class Answerer(BaseHTTPRequestHandler):
+class ScriptedHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        assert isinstance(self.server, Scripted)
+        assert isinstance(self.server, ScriptedServer)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((self.path, dict(self.headers), body))
-        status, headers, text = self.server.answers.pop(0)
+        self.server.requests.append((self.path, dict(self.headers), body))
+        status, headers, text = self.server.responses.pop(0)
         if status == 0:
             return
         self.send_response(status)
@@ -58,19 +57,19 @@ class Answerer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    do_GET = do_POST  # noqa: N815 - its name there
+    do_GET = do_POST  # noqa: N815 - the name is given by the base class
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is given by the base class
         pass
 
 
 @pytest.fixture
 def script() -> Iterator[Script]:
-    """Servers that end with the test."""
+    """Starts servers that end with the test."""
     with ExitStack() as stack:
 
-        def start(answers: list[Answer]) -> Scripted:
-            server = Scripted(answers)
+        def start(responses: list[Response]) -> ScriptedServer:
+            server = ScriptedServer(responses)
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
             thread.start()
             stack.callback(thread.join)
@@ -81,7 +80,7 @@ def script() -> Iterator[Script]:
         yield start
 
 
-def problem(status: int, **headers: str) -> Answer:
+def problem(status: int, **headers: str) -> Response:
     text = json.dumps({"type": "x", "status": status, "detail": "no flour", "request_id": "r7", "new": 1})
     return (status, {name.replace("_", "-"): value for name, value in headers.items()}, text)
 
@@ -97,13 +96,13 @@ def problem(status: int, **headers: str) -> Answer:
         [(502, {}, "<html>bad gateway</html>")],
     ],
 )
-def test_a_passing_failure_is_asked_again_with_the_same_key(script: Script, before: list[Answer]) -> None:
+def test_a_transient_failure_is_retried_with_the_same_key(script: Script, before: list[Response]) -> None:
     server = script([*before, CREATED])
     with Client(server.url) as client:
         assert client.submit({"dataset": "digits"}).id == RUN.id
-    keys = {headers["Idempotency-Key"] for _, headers, _ in server.asked}
-    bodies = {body for _, _, body in server.asked}
-    assert (len(server.asked), len(keys), len(bodies)) == (len(before) + 1, 1, 1)
+    keys = {headers["Idempotency-Key"] for _, headers, _ in server.requests}
+    bodies = {body for _, _, body in server.requests}
+    assert (len(server.requests), len(keys), len(bodies)) == (len(before) + 1, 1, 1)
 
 
 def test_two_submissions_have_two_keys(script: Script) -> None:
@@ -111,7 +110,7 @@ def test_two_submissions_have_two_keys(script: Script) -> None:
     with Client(server.url) as client:
         client.submit({"dataset": "digits"})
         client.submit({"dataset": "digits"})
-    assert len({headers["Idempotency-Key"] for _, headers, _ in server.asked}) == 2
+    assert len({headers["Idempotency-Key"] for _, headers, _ in server.requests}) == 2
 
 
 @pytest.mark.parametrize(
@@ -128,37 +127,37 @@ def test_two_submissions_have_two_keys(script: Script) -> None:
         (503, Unavailable),
     ],
 )
-def test_what_does_not_pass_is_an_error_with_the_request_id(script: Script, status: int, kind: type[Refused]) -> None:
+def test_another_failure_is_an_error_with_the_request_id(script: Script, status: int, kind: type[Refused]) -> None:
     server = script([problem(status)] * 5)
     with Client(server.url) as client, pytest.raises(Refused, match="no flour") as caught:
         client.submit({"dataset": "digits"})
     assert type(caught.value) is kind
     assert (caught.value.request_id, caught.value.status) == ("r7", status)
-    assert len(server.asked) == (5 if kind in (TooManyRequests, Unavailable) else 1)
+    assert len(server.requests) == (5 if kind in (TooManyRequests, Unavailable) else 1)
 
 
-def test_a_wait_that_is_too_long_is_not_waited_for(script: Script) -> None:
+def test_a_delay_beyond_the_limit_is_an_error_at_once(script: Script) -> None:
     server = script([problem(503, Retry_After="3600")])
     with Client(server.url) as client, pytest.raises(Unavailable):
         client.submit({"dataset": "digits"})
 
 
-def test_a_newer_service_may_say_more(script: Script) -> None:
-    said = RUN.model_dump(mode="json") | {"flavour": "rye"}
-    said["progress"] |= {"crumbs": 3}
-    server = script([(200, {}, json.dumps(said))])
+def test_fields_of_a_newer_service_are_ignored(script: Script) -> None:
+    document = RUN.model_dump(mode="json") | {"flavour": "rye"}
+    document["progress"] |= {"crumbs": 3}
+    server = script([(200, {}, json.dumps(document))])
     with Client(server.url) as client:
         assert client.run(RUN.id).record == RUN
 
 
-def test_what_is_no_answer_is_said(script: Script) -> None:
+def test_a_response_that_is_no_run_is_an_error(script: Script) -> None:
     server = script([(200, {}, "<html>login</html>")])
     with Client(server.url) as client, pytest.raises(UnexpectedAnswer, match="/v1/runs/x"):
         client.run("x")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "localhost:8000"])
-def test_nobody_there(url: str) -> None:
+def test_no_service_at_the_address_is_an_error(url: str) -> None:
     with pytest.raises(Unreachable, match=url):
         Client(url).run("x")
 
@@ -168,14 +167,14 @@ def test_the_address_comes_from_the_environment(script: Script, monkeypatch: pyt
     monkeypatch.setenv("BAKEHOUSE_URL", server.url + "/")
     with Client() as client:
         assert client.run(RUN.id).id == RUN.id
-    assert server.asked[0][0] == f"/v1/runs/{RUN.id}"
+    assert server.requests[0][0] == f"/v1/runs/{RUN.id}"
 
 
-def test_every_wait_is_finite() -> None:
+def test_every_timeout_is_finite() -> None:
     connection = Connection("http://127.0.0.1:1", timeout=15.0)
     assert None not in connection._http.timeout.as_dict().values()
     connection.close()
 
 
-def test_every_error_is_one_of_ours() -> None:
+def test_every_error_is_a_client_error() -> None:
     assert all(issubclass(kind, ClientError) for kind in (Refused, Unreachable, UnexpectedAnswer))

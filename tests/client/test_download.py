@@ -1,4 +1,4 @@
-"""Downloads over a network that cuts."""
+"""Downloads over connections that are cut."""
 
 import hashlib
 import os
@@ -16,22 +16,22 @@ WEIGHTS = os.urandom(300_000)
 
 @pytest.fixture
 def run(client: Client, baker: Baker) -> ClientRun:
-    """A finished one."""
+    """A finished run."""
     run = client.submit(RECIPE)
     baker.bake(run, [0.5, 0.4], weights=WEIGHTS)
     return run.refresh()
 
 
 @pytest.mark.parametrize("cuts", [[], [0], [100_000], [70_000, 0, 1_000, 150_000, 80_000]])
-def test_a_cut_download_is_gone_on_with(run: ClientRun, cut_url: CutUrl, tmp_path: Path, cuts: list[int]) -> None:
+def test_a_cut_download_resumes(run: ClientRun, cut_url: CutUrl, tmp_path: Path, cuts: list[int]) -> None:
     checkpoint = run.best_checkpoint()
-    with Client(cut_url(cuts)) as far:
-        ClientRun(far._connection, run.record).download(checkpoint, tmp_path / "best.safetensors")
+    with Client(cut_url(cuts)) as cut_client:
+        ClientRun(cut_client._connection, run.record).download(checkpoint, tmp_path / "best.safetensors")
     assert (tmp_path / "best.safetensors").read_bytes() == WEIGHTS
     assert [path.name for path in tmp_path.iterdir()] == ["best.safetensors"]
 
 
-def test_what_an_earlier_try_left_is_not_asked_for_again(run: ClientRun, tmp_path: Path) -> None:
+def test_bytes_of_an_earlier_download_are_not_requested_again(run: ClientRun, tmp_path: Path) -> None:
     checkpoint = run.best_checkpoint()
     part = tmp_path / f"best.safetensors.{checkpoint.sha256[:16]}.part"
     part.write_bytes(WEIGHTS[:200_000])
@@ -40,7 +40,7 @@ def test_what_an_earlier_try_left_is_not_asked_for_again(run: ClientRun, tmp_pat
     assert (tmp_path / "best.safetensors").stat().st_ino == inode
 
 
-def test_damage_is_found_and_the_old_file_stays(run: ClientRun, tmp_path: Path) -> None:
+def test_a_damaged_download_is_discarded_and_the_old_file_stays(run: ClientRun, tmp_path: Path) -> None:
     old = tmp_path / "best.safetensors"
     old.write_bytes(b"old")
     checkpoint = run.best_checkpoint()
@@ -53,13 +53,13 @@ def test_damage_is_found_and_the_old_file_stays(run: ClientRun, tmp_path: Path) 
     assert hashlib.sha256(run.download_best(old).read_bytes()).hexdigest() == checkpoint.sha256
 
 
-def test_another_file_than_the_checkpoint_says_is_refused_before_it_is_written(run: ClientRun, tmp_path: Path) -> None:
+def test_a_file_with_another_digest_is_refused_before_it_is_written(run: ClientRun, tmp_path: Path) -> None:
     other = run.best_checkpoint().model_copy(update={"sha256": "0" * 64})
     with pytest.raises(DownloadDamaged, match="0" * 64):
         run.download(other, tmp_path / "best.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_before_the_first_checkpoint_there_is_none(client: Client, tmp_path: Path) -> None:
+def test_before_the_first_checkpoint_the_best_is_not_found(client: Client, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="checkpoint"):
         client.submit(RECIPE).download_best(tmp_path / "best.safetensors")

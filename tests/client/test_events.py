@@ -1,4 +1,4 @@
-"""Following a run over a network that cuts."""
+"""Events of a run over connections that are cut."""
 
 import threading
 
@@ -17,8 +17,8 @@ def test_a_cut_stream_has_no_gap_and_no_repetition(
 ) -> None:
     run = client.submit(RECIPE)
     baker.bake(run, [1 / epoch for epoch in range(1, 31)])
-    with Client(cut_url(cuts)) as far:
-        record = ClientRun(far._connection, run.record)
+    with Client(cut_url(cuts)) as cut_client:
+        record = ClientRun(cut_client._connection, run.record)
         events = list(record.stream())
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.epoch for event in events if event.type == "epoch"] == list(range(1, 31))
@@ -26,7 +26,7 @@ def test_a_cut_stream_has_no_gap_and_no_repetition(
     assert record.status == "succeeded"
 
 
-def test_events_come_while_the_run_goes_on(client: Client, baker: Baker) -> None:
+def test_events_arrive_while_the_run_trains(client: Client, baker: Baker) -> None:
     run = client.submit(RECIPE)
     assert baker.claim().id == run.id
     seen: list[RunEvent] = []
@@ -40,7 +40,7 @@ def test_events_come_while_the_run_goes_on(client: Client, baker: Baker) -> None
     assert seen[-3].metrics == {"train_loss": 0.45, "validation_loss": 0.9, "validation_accuracy": 0.91}
 
 
-def test_what_was_read_to_its_end_has_nothing_more(client: Client, baker: Baker) -> None:
+def test_a_log_that_was_read_to_its_end_has_no_more_events(client: Client, baker: Baker) -> None:
     run = client.submit(RECIPE)
     baker.bake(run, [0.5])
     last = [*run.stream()][-1].seq
@@ -48,7 +48,7 @@ def test_what_was_read_to_its_end_has_nothing_more(client: Client, baker: Baker)
     assert [event.seq for event in run.stream(after=last - 2)] == [last - 1, last]
 
 
-def test_a_run_that_is_gone_is_said(client: Client, baker: Baker) -> None:
+def test_a_deleted_run_is_not_found(client: Client, baker: Baker) -> None:
     run = client.submit(RECIPE)
     run.cancel()
     baker.store.delete(run.id)
@@ -56,7 +56,7 @@ def test_a_run_that_is_gone_is_said(client: Client, baker: Baker) -> None:
         list(run.stream())
 
 
-def test_numbers_that_were_not_finite_are_none() -> None:
+def test_metrics_that_were_not_finite_are_none() -> None:
     data = {
         "epoch": 3,
         "step": 9,
