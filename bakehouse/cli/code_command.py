@@ -1,4 +1,4 @@
-"""`bakehouse code`: a run's model in plain PyTorch."""
+"""`bakehouse code`: the script that loads a run's weights in plain PyTorch."""
 
 from pathlib import Path
 
@@ -9,17 +9,19 @@ from bakehouse.plan.plan import make_plan
 from bakehouse.plan.script import pytorch_code
 
 
-def code_of(run: ClientRun, client: Client, file: Path) -> str:
-    """The script that builds the run's model and loads its weights from `file`."""
-    return pytorch_code(make_plan(run.record.recipe, card_of(run, client)), str(file))
+def script_of(run: ClientRun, client: Client, file: Path) -> str:
+    """Returns the script that builds the run's model and loads its weights from `file`."""
+    return pytorch_code(make_plan(run.record.recipe, find_card(run, client)), str(file))
 
 
-def card_of(run: ClientRun, client: Client) -> DatasetCard:
-    """The data set's, as it is now; raises DatasetBroken where it has changed or gone since the run."""
-    name, provenance = run.record.recipe.dataset.id, run.record.provenance
-    card = next((each.card for each in client.datasets() if each.id == name), None)
+def find_card(run: ClientRun, client: Client) -> DatasetCard:
+    """Returns the card of the run's data set. Raises DatasetBroken if the set was removed or changed since the run,
+    because the model's shape follows from it."""
+    name = run.record.recipe.dataset.id
+    provenance = run.record.provenance
+    card = next((listing.card for listing in client.datasets() if listing.id == name), None)
     if card is None:
-        raise DatasetBroken(name, "it is not there any more, and the model's shape comes from it")
+        raise DatasetBroken(name, "the service no longer has it, and the model's shape depends on it")
     if provenance is not None and provenance.dataset_fingerprint != card.fingerprint:
-        raise DatasetBroken(name, "its files are not those that the run was trained on")
+        raise DatasetBroken(name, "its files have changed since the run was trained on them")
     return card

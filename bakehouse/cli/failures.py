@@ -1,12 +1,12 @@
-"""Errors as people read them: what happened, where, what to do; never a traceback."""
+"""Errors as messages on stderr: what is wrong, where, and what to do; and the exit code for each."""
 
 import sys
 from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from bakehouse.cli.view import printable
-from bakehouse.cli.watch import FAILED, NOT_ALLOWED, TIMEOUT, UNREACHABLE, USAGE
+from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.formats import sanitize
 from bakehouse.client import (
     ClientError,
     NotAllowed,
@@ -22,68 +22,71 @@ from bakehouse.data.errors import DatasetError
 from bakehouse.processes import HomeError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 
-Explained = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError
+ReportedError = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError
 
 
-def report(error: Explained) -> int:
-    """Says it on stderr; the exit code."""
+def print_error(error: ReportedError) -> ExitCode:
+    """Prints the message of an error on stderr; returns the exit code."""
     code, text = explain(error)
     print(f"bakehouse: {text}", file=sys.stderr)
     return code
 
 
-def explain(error: Explained) -> tuple[int, str]:
-    """Exit code and text."""
+def explain(error: ReportedError) -> tuple[ExitCode, str]:
+    """The exit code and the message for an error."""
     match error:
         case RecipeRefused(errors=problems) | RecipeInvalid(problems=problems) if problems:
-            return USAGE, problem_list(problems)
+            return ExitCode.USAGE, problem_list(problems)
         case RecipeRefused():
-            return USAGE, f"{error}{request_id(error)}"
+            return ExitCode.USAGE, f"{error}{request_id(error)}"
         case ValidationError():
-            return USAGE, setting_list(error)
+            return ExitCode.USAGE, setting_list(error)
         case MalformedJson():
-            return USAGE, f"the recipe is not JSON: {error}"
+            return ExitCode.USAGE, f"the recipe cannot be read: {error}"
         case Unreachable():
-            return UNREACHABLE, f"{error}\n  start one with `bakehouse up`, or set BAKEHOUSE_URL to where it is"
+            return (
+                ExitCode.UNREACHABLE,
+                f"{error}\n  start a service with `bakehouse up`, or set BAKEHOUSE_URL to the address of one",
+            )
         case Unavailable():
-            return UNREACHABLE, f"{error}{request_id(error)}\n  it may be back in a moment: `bakehouse ls` shows it"
+            return ExitCode.UNREACHABLE, f"{error}{request_id(error)}\n  try again in a moment"
         case NotAllowed():
-            return NOT_ALLOWED, f"{error}{request_id(error)}"
+            return ExitCode.NOT_ALLOWED, f"{error}{request_id(error)}"
         case RunTimeout():
-            return TIMEOUT, f"{error}\n  bakehouse watch {error.run_id}\n  bakehouse cancel {error.run_id}"
+            return ExitCode.TIMEOUT, f"{error}\n  bakehouse watch {error.run_id}\n  bakehouse cancel {error.run_id}"
         case NotFound():
-            return USAGE, f"{error}{request_id(error)}\n  `bakehouse ls` shows the runs that there are"
+            return ExitCode.USAGE, f"{error}{request_id(error)}\n  `bakehouse ls` lists the runs"
         case RecipeError() | HomeError() | DatasetError():
-            return USAGE, str(error)
+            return ExitCode.USAGE, str(error)
         case Refused():
-            return FAILED, f"{error}{request_id(error)}"
+            return ExitCode.FAILED, f"{error}{request_id(error)}"
         case OSError():
-            return FAILED, f"{error.filename}: {error.strerror}"
+            return ExitCode.FAILED, f"{error.filename}: {error.strerror}"
         case ClientError():
-            return FAILED, str(error)
+            return ExitCode.FAILED, str(error)
 
 
 def setting_list(error: ValidationError) -> str:
-    """A line a setting: its name, what it is, and why that cannot be."""
+    """A line for each invalid setting: its name, its value, and the reason."""
     lines = [
-        f"  BAKEHOUSE_{'_'.join(map(str, flaw['loc'])).upper()} is {printable(str(flaw['input']))!r}: {flaw['msg']}"
-        for flaw in error.errors()
+        f"  BAKEHOUSE_{'_'.join(map(str, item['loc'])).upper()} is {sanitize(str(item['input']))!r}: {item['msg']}"
+        for item in error.errors()
     ]
-    return "\n".join(["a setting cannot be used", *lines])
+    return "\n".join(["a setting is invalid", *lines])
 
 
 def problem_list(problems: Iterable[ErrorDetail | Problem]) -> str:
-    """A line a problem: where, what, and what would be right."""
-    return "\n".join(["the recipe is refused", *(problem_line(problem) for problem in problems)])
+    """The problems of a recipe, one below the other."""
+    return "\n".join(["the recipe was refused", *(problem_line(problem) for problem in problems)])
 
 
 def problem_line(problem: ErrorDetail | Problem) -> str:
-    """`/norm/num_groups  should be ...`, and what would be right."""
+    """Where the problem is, what is wrong, and which values are allowed."""
     where = problem.pointer or (isinstance(problem, ErrorDetail) and problem.parameter) or "/"
-    right = printable(", ".join(problem.allowed or ()))
-    return printable(f"  {where}  {problem.message}") + (f"\n      right: {right}" if right else "")
+    allowed = sanitize(", ".join(problem.allowed or ()))
+    return sanitize(f"  {where}  {problem.message}") + (f"\n      allowed: {allowed}" if allowed else "")
 
 
 def request_id(error: Refused) -> str:
-    """For those who read the service's log."""
+    # The service's log has the same id.
     return f" (request {error.request_id})" if error.request_id else ""

@@ -1,44 +1,82 @@
-"""`bakehouse train`: one recipe in one process, without a service, shown like any run."""
+"""`bakehouse train` and `bakehouse lint`: recipes that are trained or checked without being submitted."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.screens import screen
+from bakehouse.cli.show import summary
+from bakehouse.cli.tables import advice_row, block
 from bakehouse.cli.view import View, label_of
-from bakehouse.cli.watch import DETACHED, last_words
-from bakehouse.client import RunEvent
+from bakehouse.client import Client, RunEvent, Unreachable
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.runs.run import Run
 from bakehouse.settings import Settings
 
-PACKING_SECONDS = 1800.0
+# The data set of a recipe is packed once, before it is first used.
+TRAIN_PACKING_SECONDS = 1800.0
+LINT_PACKING_SECONDS = 60.0
 
 
-def train_here(document: dict[str, Any], folder: Path | None, *, as_json: bool) -> int:
-    """Shows the training and says how it ended; the exit code. An interrupted one goes on in its folder."""
-    settings = Settings()
+def prepare_locally(document: dict[str, Any], settings: Settings, *, wait_seconds: float) -> Prepared:
+    """Plans a recipe with this machine's data sets and the runs that were trained without a service."""
     limits = Limits(parameters=settings.max_parameters)
     saved = LocalRuns(settings.trained)
-    prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
+    return prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=wait_seconds)
+
+
+def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Checks a recipe by the service, or on this machine if no service answers."""
+    with Client(settings.base_url) as client:
+        try:
+            return client.validate(document)
+        except Unreachable as error:
+            print(f"bakehouse: {error}; checking with the data sets of this machine", file=sys.stderr)
+    prepared = prepare_locally(document, settings, wait_seconds=LINT_PACKING_SECONDS)
+    return {
+        "recipe": prepared.plan.recipe.canonical(),
+        "advice": [item.model_dump(mode="json") for item in prepared.advice],
+        "estimate": asdict(prepared.plan.estimate),
+    }
+
+
+def lint_text(report: dict[str, Any]) -> str:
+    """The size of the model, and the advice."""
+    estimate = report["estimate"]
+    rows = [
+        ("recipe", "valid"),
+        ("parameters", f"{estimate['parameters']:,}"),
+        ("memory", f"about {estimate['memory_bytes'] / 2**20:,.1f} MiB"),
+    ]
+    return block(rows + [advice_row(item) for item in report["advice"]])
+
+
+def train_locally(document: dict[str, Any], folder: Path | None, *, as_json: bool) -> int:
+    """Trains a recipe in a child process and shows it; returns the exit code. An interrupted training continues when
+    the same recipe is trained in the same folder."""
+    settings = Settings()
+    prepared = prepare_locally(document, settings, wait_seconds=TRAIN_PACKING_SECONDS)
     folder = folder or settings.trained / prepared.plan.recipe.sha256()[:12]
-    with training(document, folder) as process:
-        show_events(as_events(process.stdout or ()), view_of(prepared), as_json=as_json)
-    say_how_it_ended(prepared, folder)
+    with training_process(document, folder) as process:
+        show_events(parse_log(process.stdout or ()), initial_view(prepared), as_json=as_json)
+    if (folder / "record.json").exists():
+        print_summary(prepared, folder)
     return process.returncode
 
 
 @contextmanager
-def training(document: dict[str, Any], folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The training process; Ctrl-C ends it too, once it has saved what it needs to go on."""
+def training_process(document: dict[str, Any], folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Runs `worker.train` during the block. On Ctrl-C, waits until it has saved what it needs to continue."""
     command = [sys.executable, "-P", "-m", "worker.train", "-", "-o", str(folder)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -51,37 +89,30 @@ def training(document: dict[str, Any], folder: Path) -> Iterator["subprocess.Pop
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
-            raise typer.Exit(DETACHED) from None
+            raise typer.Exit(ExitCode.DETACHED) from None
 
 
-def view_of(prepared: Prepared) -> View:
-    """Before its first event."""
+def initial_view(prepared: Prepared) -> View:
     recipe = prepared.plan.recipe
     return View("train", label_of(recipe, "train"), recipe, prepared.plan.steps)
 
 
-def as_events(lines: Iterable[str]) -> Iterator[RunEvent]:
-    """A log as it was written."""
+def parse_log(lines: Iterable[str]) -> Iterator[RunEvent]:
     return (RunEvent.model_validate_json(line) for line in lines)
 
 
 def show_events(events: Iterable[RunEvent], view: View, *, as_json: bool) -> None:
-    """The same screens as for runs of a service."""
     with screen([view], as_json=as_json) as show:
         for event in events:
             view.observe(event)
             show(view, event)
 
 
-def say_how_it_ended(prepared: Prepared, folder: Path) -> None:
-    """From the whole log, since this process may have seen the second half of it only."""
-    record, view = folder / "record.json", view_of(prepared)
-    if not record.exists():
-        return
-    for event in as_events((folder / "events.jsonl").read_text(encoding="utf-8").splitlines()):
+def print_summary(prepared: Prepared, folder: Path) -> None:
+    # From the whole log: after an interruption this process has seen only the second part.
+    view = initial_view(prepared)
+    for event in parse_log((folder / "events.jsonl").read_text(encoding="utf-8").splitlines()):
         view.observe(event)
-    run = Run.model_validate_json(record.read_text(encoding="utf-8"), extra="ignore")
-    print(
-        last_words(run, view, file=folder / "best.safetensors", following="bakehouse run RECIPE, with a service"),
-        file=sys.stderr,
-    )
+    run = Run.model_validate_json((folder / "record.json").read_text(encoding="utf-8"), extra="ignore")
+    next_command = "bakehouse run RECIPE, which trains on a service"
+    print(summary(run, view, file=folder / "best.safetensors", next_command=next_command), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Three ways to show running runs: bars on a terminal, a line an epoch elsewhere, events as JSON."""
+"""Three displays of running runs: bars on a terminal, a line per epoch elsewhere, or events as JSON."""
 
 import json
 import sys
@@ -10,18 +10,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from bakehouse.cli.view import View, duration, named_numbers, number, shortened
+from bakehouse.cli.formats import format_duration, format_metric, format_metrics, format_status, shorten
+from bakehouse.cli.view import View
 from bakehouse.client.events import RunEvent
 
 Show = Callable[[View, RunEvent], None]
+"""Shows an event that its view has already observed."""
 
-# A line for each of the first epochs, then for every 2nd, every 4th, ... so that a long run does not flood.
-LINES_BEFORE_DOUBLING = 20
-ROOM_FOR_BARS = 72
+LINES_BEFORE_DOUBLING = 20  # a long run prints a line for each of the first epochs, then for every 2nd, every 4th, ...
+MIN_WIDTH_FOR_BARS = 72
+BEST_LABELS = {"validation_loss": "val ", "validation_accuracy": "", "validation_r2": "r2 "}
 
 
 def screen(views: Sequence[View], *, as_json: bool) -> AbstractContextManager[Show]:
-    """The way that fits where the output goes."""
+    """Chooses the display for JSON, a terminal, or other output."""
     if as_json:
         return json_lines()
     console = Console(stderr=True)
@@ -30,7 +32,7 @@ def screen(views: Sequence[View], *, as_json: bool) -> AbstractContextManager[Sh
 
 @contextmanager
 def json_lines() -> Iterator[Show]:
-    """Each event as the log holds it, with its run."""
+    """Prints each event of the log as a line of JSON on stdout, with the run's id."""
 
     def show(view: View, event: RunEvent) -> None:
         print(json.dumps({"run": view.id, **event.model_dump()}, ensure_ascii=False), flush=True)
@@ -40,106 +42,108 @@ def json_lines() -> Iterator[Show]:
 
 @contextmanager
 def plain_lines() -> Iterator[Show]:
-    """States and epochs on stderr."""
-    heard: set[str] = set()
+    """Prints changes of status, epochs and messages as lines on stderr."""
+    printed: set[str] = set()
 
     def show(view: View, event: RunEvent) -> None:
-        text = line(view, event)
-        if text and (event.type != "advice" or is_news(view, event, heard)):
+        text = event_line(view, event)
+        if text and (event.type != "advice" or is_new_message(view, event, printed)):
             print(f"{view.label}  {text}", file=sys.stderr, flush=True)
 
     yield show
 
 
-def line(view: View, event: RunEvent) -> str:
-    """What is worth a line; empty for what is not."""
+def event_line(view: View, event: RunEvent) -> str:
+    """The line for an event; empty if the event gets none."""
     match event.type:
         case "state" if not view.is_over:
-            asked = f", asked to {view.request}" if view.request else ""
-            return f"{view.status} ({view.reason.replace('_', ' ')}){asked}"
-        case "epoch" if view.epoch % stride(view.epoch) == 0:
-            return f"epoch {view.epoch}/{view.recipe.epochs}  {named_numbers(view.numbers)}  {tail(view)}".rstrip()
+            return format_status(view.status, view.request, view.reason)
+        case "epoch" if view.epoch % epochs_per_line(view.epoch) == 0:
+            numbers = format_metrics(view.metrics)
+            return f"epoch {view.epoch}/{view.recipe.epochs}  {numbers}  {best_and_time_left(view)}".rstrip()
         case "log" | "advice":
             return f"{event.type}: {view.messages[-1]}"
         case _:
             return ""
 
 
-def stride(epoch: int) -> int:
-    """1 up to the 20th, 2 up to the 40th, 4 up to the 80th, and so on."""
+def epochs_per_line(epoch: int) -> int:
+    """1 up to the 20th epoch, 2 up to the 40th, 4 up to the 80th, and so on."""
     return 1 << ((epoch - 1) // LINES_BEFORE_DOUBLING).bit_length()
 
 
-def tail(view: View) -> str:
-    """Best epoch, patience, time left."""
-    parts = [f"best e{view.best_epoch}"] if view.best_epoch else []
+def best_and_time_left(view: View) -> str:
+    best = f"best e{view.best_epoch}" if view.best_epoch else ""
+    return "  ".join(filter(None, [best, *patience_and_time_left(view)]))
+
+
+def patience_and_time_left(view: View) -> list[str]:
+    parts = []
     if view.patience is not None and view.epochs_since_best > 0:
         parts.append(f"patience {view.epochs_since_best}/{view.patience}")
     if view.seconds_left is not None:
-        bound = "" if view.recipe.early_stopping.type == "none" else "≤ "
-        parts.append(f"{bound}{duration(view.seconds_left)} left")
-    return "  ".join(parts)
+        at_most = "" if view.recipe.early_stopping.type == "none" else "≤ "
+        parts.append(f"{at_most}{format_duration(view.seconds_left)} left")
+    return parts
 
 
 @contextmanager
 def bars(views: Sequence[View], console: Console) -> Iterator[Show]:
-    """One live region with a bar a run."""
+    """Draws a progress bar for each run, and prints messages above the bars."""
     columns = (
         TextColumn("  {task.description}", markup=False),
         TextColumn("{task.fields[position]:>9}", markup=False),
-        *([BarColumn(bar_width=15)] if console.width >= ROOM_FOR_BARS else []),
-        # The one that gives way where there is not enough room.
-        TextColumn("{task.fields[said]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+        *([BarColumn(bar_width=15)] if console.width >= MIN_WIDTH_FOR_BARS else []),
+        # On a narrow terminal this column is the one that is cut.
+        TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
     )
-    heard: set[str] = set()
+    printed: set[str] = set()
     with Progress(*columns, console=console, refresh_per_second=8, expand=True) as progress:
-        tasks = {view.id: add(progress, view, console.width // 3) for view in views}
+        tasks = {view.id: add_bar(progress, view, console.width // 3) for view in views}
 
         def show(view: View, event: RunEvent) -> None:
-            if is_news(view, event, heard):
+            if is_new_message(view, event, printed):
                 progress.console.print(Text(f"{view.label}: {view.messages[-1]}"))
-            progress.update(tasks[view.id], completed=view.step, position=position(view), said=said(view))
+            progress.update(tasks[view.id], completed=view.step, position=position(view), state=bar_text(view))
 
         yield show
 
 
-def add(progress: Progress, view: View, most: int) -> TaskID:
-    """The bar of one run."""
-    label = shortened(view.label, most)
-    return progress.add_task(label, total=view.steps, position=position(view), said=said(view))
+def add_bar(progress: Progress, view: View, max_label: int) -> TaskID:
+    label = shorten(view.label, max_label)
+    return progress.add_task(label, total=view.steps, position=position(view), state=bar_text(view))
 
 
-def is_news(view: View, event: RunEvent, heard: set[str]) -> bool:
-    """A message that no other run of this screen has brought: advice is the same for all seeds."""
-    if event.type not in ("log", "advice") or (event.type == "advice" and view.messages[-1] in heard):
+def is_new_message(view: View, event: RunEvent, printed: set[str]) -> bool:
+    """Whether the event has a message to print. All seeds of a recipe get the same advice, which is printed once."""
+    if event.type not in ("log", "advice") or (event.type == "advice" and view.messages[-1] in printed):
         return False
-    heard.add(view.messages[-1])
+    printed.add(view.messages[-1])
     return True
 
 
 def position(view: View) -> str:
-    """`18/40`."""
     return f"{view.epoch}/{view.recipe.epochs}"
 
 
-def said(view: View) -> str:
-    """What stands to the right of a bar."""
+def bar_text(view: View) -> str:
+    """The text to the right of a bar: what the run does, its best epoch, and the time left."""
     if view.is_over or view.status == "paused":
-        return f"{summary(view)}  {'done' if view.status == 'succeeded' else view.status}".strip()
+        return f"{best_text(view)}  {'done' if view.status == 'succeeded' else view.status}".strip()
     if view.status == "queued":
-        return "waits for a worker"
+        return "waiting for a worker"
     if not view.best_epoch:
-        loss = view.numbers.get("train_loss")
-        return "starts" if loss is None else f"step {view.step}  loss {loss:.4g}"
-    return f"{summary(view)}  {tail(view).partition('  ')[2]}"
+        loss = view.metrics.get("train_loss")
+        return "starting" if loss is None else f"step {view.step}  loss {loss:.4g}"
+    return "  ".join([best_text(view), *patience_and_time_left(view)])
 
 
-def summary(view: View) -> str:
-    """The best so far."""
+def best_text(view: View) -> str:
     if not view.best_epoch:
         return ""
-    shown = {"validation_loss": "val ", "validation_accuracy": "", "validation_r2": "r2 "}
-    numbers = [
-        f"{word}{number(name, view.best_numbers[name])}" for name, word in shown.items() if name in view.best_numbers
+    metrics = [
+        f"{label}{format_metric(name, view.best_metrics[name])}"
+        for name, label in BEST_LABELS.items()
+        if name in view.best_metrics
     ]
-    return "  ".join([f"best e{view.best_epoch}", *numbers])
+    return "  ".join([f"best e{view.best_epoch}", *metrics])

@@ -1,25 +1,32 @@
-"""`bakehouse show`: one run on one page."""
+"""One run as text: the page of `bakehouse show`, and the summary when a run is over."""
 
 import json
+from pathlib import Path
 
-from bakehouse.cli.linting import advice_row
-from bakehouse.cli.tables import block, table
-from bakehouse.cli.view import duration, number, printable
-from bakehouse.cli.watch import failure_rows
+from bakehouse.cli.formats import (
+    format_count,
+    format_duration,
+    format_metric,
+    format_metrics,
+    format_status,
+    sanitize,
+)
+from bakehouse.cli.tables import advice_row, block, table
+from bakehouse.cli.view import View
 from bakehouse.client import ClientRun
 from bakehouse.client.comparison import short_recipe
-from bakehouse.runs.run import Checkpoint, Diagnostic, Run
+from bakehouse.runs.run import Checkpoint, Diagnostic, Failure, Run
 
 
-def show_run(run: ClientRun) -> str:
-    """Status, recipe, best, metrics, checkpoints, advice."""
+def run_page(run: ClientRun) -> str:
+    """Status, recipe, metrics, diagnostics, checkpoints and advice of a run."""
     record = run.record
     parts = [block(status_rows(record)), block(recipe_rows(record))]
     checkpoints = run.checkpoints()
     if record.metrics:
-        parts.append(block([(name, number(name, value)) for name, value in record.metrics.items()]))
+        parts.append(block([(name, format_metric(name, value)) for name, value in record.metrics.items()]))
     if record.diagnostics:
-        parts.append(block([(name, numbers_of(item)) for name, item in record.diagnostics.items()]))
+        parts.append(block([(name, diagnostic_text(item)) for name, item in record.diagnostics.items()]))
     if checkpoints:
         parts.append(table(("EPOCH", "ROLES", "BYTES", "SHA256"), [checkpoint_row(item) for item in checkpoints]))
     if record.advice:
@@ -27,39 +34,81 @@ def show_run(run: ClientRun) -> str:
     return "\n\n".join(parts)
 
 
-def numbers_of(diagnostic: Diagnostic) -> str:
-    """Those of the whole model; layers have rows of their own in the log."""
-    single = {name: value for name, value in diagnostic.values.items() if isinstance(value, int | float | None)}
-    return "  ".join(f"{name} {number(name, value)}" for name, value in single.items())
-
-
 def status_rows(run: Run) -> list[tuple[str, str]]:
-    """What it does and how far it is."""
-    done, asked = run.progress, f", asked to {run.request}" if run.request else ""
+    progress = f"epoch {run.progress.epoch} of {run.progress.epochs}"
     restarted = ", restarted at step 0" if run.restarted else ""
     rows = [
-        ("run", run.id + (f"  {printable(run.name)}" if run.name else "")),
-        ("status", f"{run.status} ({run.reason.replace('_', ' ')}){asked}"),
-        ("progress", f"epoch {done.epoch} of {done.epochs}, {duration(run.seconds)}, attempt {run.attempt}{restarted}"),
+        ("run", run.id + (f"  {sanitize(run.name)}" if run.name else "")),
+        ("status", format_status(run.status, run.request, run.reason)),
+        ("progress", f"{progress}, {format_duration(run.seconds)}, attempt {run.attempt}{restarted}"),
         ("created", run.created_at),
     ]
     if run.queue is not None:
-        rows.append(("queue", f"place {run.queue.position}: {run.queue.reason}"))
+        rows.append(("queue", f"position {run.queue.position}: {run.queue.reason}"))
     if run.best is not None:
-        rows.append(("best", f"epoch {run.best.epoch}, {run.best.monitor} {number(run.best.monitor, run.best.value)}"))
+        value = format_metric(run.best.monitor, run.best.value)
+        rows.append(("best", f"epoch {run.best.epoch}, {run.best.monitor} {value}"))
     if run.labels:
-        rows.append(("labels", printable(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
+        rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
     return rows + (failure_rows(run.failure) if run.failure else [])
 
 
 def recipe_rows(run: Run) -> list[tuple[str, str]]:
-    """Only what is not the default."""
+    """The fields of the recipe that are not the default."""
     return [
-        (name, printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+        (name, sanitize(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
         for name, value in short_recipe(run.recipe).items()
     ]
 
 
+def diagnostic_text(diagnostic: Diagnostic) -> str:
+    """The values for the whole model; values per layer are in the run's log."""
+    values = {name: value for name, value in diagnostic.values.items() if isinstance(value, int | float | None)}
+    return "  ".join(f"{name} {format_metric(name, value)}" for name, value in values.items())
+
+
 def checkpoint_row(item: Checkpoint) -> tuple[str, str, str, str]:
-    """A file that can be downloaded."""
     return (str(item.epoch), " ".join(item.roles), f"{item.bytes:,}", item.sha256)
+
+
+def failure_rows(failure: Failure) -> list[tuple[str, str]]:
+    retry = "retryable" if failure.retryable else "change the recipe first"
+    rows = [("failure", f"{failure.message} ({failure.code}; {retry})")]
+    return [*rows, ("where", failure.pointer)] if failure.pointer else rows
+
+
+def summary(run: Run, view: View, *, file: Path | None, next_command: str) -> str:
+    """How a run ended, its failure or its best epoch, where its weights are, and the next command."""
+    name = f"{run.id} " if file else ""
+    rows = [(view.label, f"{name}{run.status}: {ending(view)}")]
+    if run.failure is not None:
+        rows += failure_rows(run.failure)
+    if run.best is not None:
+        rows.append(("best", f"epoch {run.best.epoch}  {format_metrics(view.best_metrics)}"))
+        rows.append(("file", str(file) if file else f"not downloaded: bakehouse best {run.id} -o best.safetensors"))
+    return block([*rows, ("next", next_command)])
+
+
+def ending(view: View) -> str:
+    """Why a run ended, as a phrase."""
+    best = f"best epoch {view.best_epoch}" if view.best_epoch else "no epoch was completed"
+    match view.reason:
+        case "early_stopped":
+            return f"stopped early at epoch {view.epoch}{stopping_text(view)}; {best}"
+        case "epochs_done":
+            return f"completed {format_count(view.epoch, 'epoch')}; {best}"
+        case "time_budget":
+            return f"the time budget was spent at epoch {view.epoch}; {best}"
+        case "stopped_by_user":
+            return f"a user stopped it at epoch {view.epoch}; {best}"
+        case "cancelled_by_user":
+            return f"a user cancelled it at epoch {view.epoch}; {best}"
+        case _:
+            return view.reason.replace("_", " ")
+
+
+def stopping_text(view: View) -> str:
+    if view.patience is None:
+        return f" by {view.recipe.early_stopping.type}"
+    value = format_metric(view.monitor, view.best_metrics.get(view.monitor))
+    return f": no better than {value} for {format_count(view.patience, 'epoch')}"

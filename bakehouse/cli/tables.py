@@ -1,108 +1,118 @@
-"""Tables and blocks of plain text, which pipes and people both read."""
+"""Tables and blocks of plain text, for people and for pipes.
+
+The columns are padded here and not by `rich.table`: rich fits a table to a width, so that it wraps or cuts cells where
+the output is narrow or no terminal. A pipe must get the same bytes everywhere, one line per row.
+"""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from bakehouse.cli.view import duration, number, printable, shortened
-from bakehouse.client import ClientRun
+from bakehouse.cli.formats import format_duration, format_metric, format_status, sanitize, shorten
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run, Worker
 
 Row = Sequence[str]
 MAX_NAME = 32
+RUNS_HEADER = ("RUN", "NAME", "RECIPE", "STATUS", "EPOCH", "BEST", "VALUE", "TIME", "CREATED")
+DATASETS_HEADER = ("DATASET", "STATUS", "KIND", "SHAPE", "TASK", "TRAIN", "DESCRIPTION")
+WORKERS_HEADER = ("WORKER", "HOST", "DEVICE", "STATUS", "RUN")
 
 
 def table(header: Row, rows: Iterable[Row]) -> str:
-    """Columns as wide as their widest cell."""
-    lines = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    """Columns as wide as their widest cell, under a header."""
+    lines = [[sanitize(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
     return "\n".join(line.rstrip() for line in padded)
 
 
 def block(rows: Iterable[tuple[str, str]]) -> str:
-    """Names to the left, values to the right; a value of several lines stays in its column."""
+    """Names on the left, values on the right; the lines of a longer value are aligned."""
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
-    return "\n".join(
-        f"{name.ljust(width)}  {value.replace(chr(10), chr(10) + ' ' * (width + 2))}" for name, value in rows
-    )
-
-
-RUNS_HEADER = ("RUN", "NAME", "RECIPE", "STATUS", "EPOCH", "BEST", "VALUE", "TIME", "CREATED")
+    next_line = "\n" + " " * (width + 2)
+    return "\n".join(f"{name.ljust(width)}  {value.replace(chr(10), next_line)}" for name, value in rows)
 
 
 def runs_table(runs: Iterable[Run]) -> str:
-    """What `ls` prints."""
+    """The table of `bakehouse ls`."""
     return table(RUNS_HEADER, [runs_row(run) for run in runs])
 
 
 def runs_row(run: Run) -> Row:
-    """A run in a line."""
-    value = (
-        f"{run.best.monitor.removeprefix('validation_')} {number(run.best.monitor, run.best.value)}" if run.best else ""
-    )
+    value = ""
+    if run.best is not None:
+        monitor = run.best.monitor
+        value = f"{monitor.removeprefix('validation_')} {format_metric(monitor, run.best.value)}"
     return (
         run.id,
         run.name or "",
-        recipe_in_brief(run.recipe),
-        run.status if run.request is None else f"{run.status}, asked to {run.request}",
+        summarize_recipe(run.recipe),
+        format_status(run.status, run.request),
         f"{run.progress.epoch}/{run.progress.epochs}",
         f"e{run.best.epoch}" if run.best else "",
         value,
-        duration(run.seconds),
+        format_duration(run.seconds),
         run.created_at.replace("T", " ")[:16],
     )
 
 
-RESULTS_HEADER = ("RUN", "RECIPE", "STATUS", "BEST", "STOP", "VAL LOSS", "VAL {other}", "TIME")
-OTHER_METRICS = {"validation_accuracy": "ACC", "validation_r2": "R2"}
+def results_table(results: Sequence[tuple[Run, str, dict[str, float | None]]]) -> str:
+    """Runs that are over, with their labels and the metrics of their best epochs."""
+    is_regression = any("validation_r2" in metrics for _, _, metrics in results)
+    score, heading = ("validation_r2", "VAL R2") if is_regression else ("validation_accuracy", "VAL ACC")
+    header = ("RUN", "RECIPE", "STATUS", "BEST", "STOP", "VAL LOSS", heading, "TIME")
+    return table(header, [results_row(run, label, metrics, score) for run, label, metrics in results])
 
 
-def results_table(runs: Iterable[tuple[ClientRun, str, dict[str, float | None]]]) -> str:
-    """Finished runs with their labels and the numbers of their best epochs."""
-    rows = list(runs)
-    measured = {name for _, _, numbers in rows for name in numbers}
-    other = "validation_r2" if "validation_r2" in measured else "validation_accuracy"
-    header = tuple(word.format(other=OTHER_METRICS[other]) for word in RESULTS_HEADER)
-    return table(header, [results_row(run.record, label, numbers, other) for run, label, numbers in rows])
+def results_row(run: Run, label: str, metrics: dict[str, float | None], score: str) -> Row:
+    return (
+        run.id,
+        summarize_recipe(run.recipe) if label == run.id else label,
+        run.status,
+        f"e{run.best.epoch}" if run.best else "-",
+        f"e{run.progress.epoch}",
+        *(format_metric(name, metrics[name]) if name in metrics else "-" for name in ("validation_loss", score)),
+        format_duration(run.seconds),
+    )
 
 
-def results_row(run: Run, label: str, numbers: dict[str, float | None], other: str) -> Row:
-    """What became of a run."""
-    shown = [number(name, numbers[name]) if name in numbers else "-" for name in ("validation_loss", other)]
-    best = f"e{run.best.epoch}" if run.best else "-"
-    name = recipe_in_brief(run.recipe) if label == run.id else label
-    return (run.id, name, run.status, best, f"e{run.progress.epoch}", *shown, duration(run.seconds))
-
-
-def datasets_table(sets: Iterable[DatasetListing]) -> str:
-    """What recipes can name."""
-    header = ("DATASET", "STATUS", "KIND", "SHAPE", "TASK", "TRAIN", "SAYS")
-    return table(header, [datasets_row(each) for each in sets])
+def datasets_table(listings: Iterable[DatasetListing]) -> str:
+    """The table of `bakehouse datasets`."""
+    return table(DATASETS_HEADER, [datasets_row(listing) for listing in listings])
 
 
 def datasets_row(listing: DatasetListing) -> Row:
-    """A data set in a line."""
-    card, name = listing.card, shortened(listing.id, MAX_NAME)
+    card = listing.card
+    name = shorten(listing.id, MAX_NAME)
     if card is None:
         return (name, listing.status, "", "", "", "", listing.problem or "")
-    shape = "x".join(map(str, card.shape))
-    task = card.task or "by the target"
-    further = [f"also {', '.join(target.name for target in card.targets)}"] if card.targets else []
-    says = "; ".join(filter(None, (card.title, *further, *card.notes)))
-    return (name, listing.status, card.kind, shape, task, f"{card.counts.train:,}", says)
+    targets = f"also {', '.join(target.name for target in card.targets)}" if card.targets else ""
+    return (
+        name,
+        listing.status,
+        card.kind,
+        "x".join(map(str, card.shape)),
+        card.task or "depends on target",
+        f"{card.counts.train:,}",
+        "; ".join(filter(None, (card.title, targets, *card.notes))),
+    )
 
 
 def workers_table(workers: Iterable[Worker]) -> str:
-    """Who trains."""
-    header = ("WORKER", "HOST", "DEVICE", "STATUS", "RUN")
-    return table(header, [(each.name, each.host, each.device, each.status, each.run_id or "") for each in workers])
+    """The table of `bakehouse workers`."""
+    rows = [(worker.name, worker.host, worker.device, worker.status, worker.run_id or "") for worker in workers]
+    return table(WORKERS_HEADER, rows)
 
 
-def recipe_in_brief(recipe: Recipe) -> str:
-    """Data set, architecture, and what is on."""
-    parts = (recipe.norm, *recipe.dropout, *recipe.augmentation, *recipe.regularizer)
-    return " ".join(
-        [recipe.dataset.id, recipe.architecture.type, *(part.type for part in parts if part.type != "none")]
-    )
+def advice_row(advice: dict[str, Any]) -> tuple[str, str]:
+    """An advice as a row of a block: its severity; its pointer, message and source."""
+    return advice["severity"], sanitize(f"{advice['pointer']}  {advice['message']} ({advice['source']})")
+
+
+def summarize_recipe(recipe: Recipe) -> str:
+    """The data set, the architecture, and the ingredients that are on."""
+    ingredients = (recipe.norm, *recipe.dropout, *recipe.augmentation, *recipe.regularizer)
+    types = [ingredient.type for ingredient in ingredients if ingredient.type != "none"]
+    return " ".join([recipe.dataset.id, recipe.architecture.type, *types])

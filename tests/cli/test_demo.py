@@ -1,4 +1,4 @@
-"""`bakehouse demo`, whole: Redis, service, workers, training, download."""
+"""`bakehouse demo` with its own Redis, service and workers."""
 
 from pathlib import Path
 

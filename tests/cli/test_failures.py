@@ -1,11 +1,11 @@
-"""Errors as text and exit codes."""
+"""The message and the exit code of each error."""
 
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from bakehouse.cli.failures import Explained, explain
+from bakehouse.cli.failures import ReportedError, explain
 from bakehouse.cli.home import PortTaken
 from bakehouse.client import (
     DownloadDamaged,
@@ -23,47 +23,49 @@ from bakehouse.data.errors import DatasetNotReady
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.settings import Settings
 
-SAID = ProblemDocument(status=400, detail="no flour", request_id="r7")
-FLAWS = (
+DOCUMENT = ProblemDocument(status=400, detail="not now", request_id="r7")
+PROBLEMS = (
     ErrorDetail(pointer="/norm", code="x", message="bad\x1b[2J", allowed=("a", "b")),
     ErrorDetail(parameter="limit", code="y", message="worse"),
 )
-FLAWED = SAID.model_copy(update={"errors": FLAWS})
+WITH_PROBLEMS = DOCUMENT.model_copy(update={"errors": PROBLEMS})
 
 
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (MalformedJson("line 1"), 2, ["not JSON", "line 1"]),
+        (MalformedJson("not JSON: line 1"), 2, ["cannot be read", "line 1"]),
         (RecipeInvalid([Problem(pointer="", code="x", message="an object")]), 2, ["/  an object"]),
         (
-            RecipeRefused(FLAWED),
+            RecipeRefused(WITH_PROBLEMS),
             2,
-            ["/norm  bad?[2J", "right: a, b", "limit  worse"],
+            ["/norm  bad?[2J", "allowed: a, b", "limit  worse"],
         ),
-        (RecipeRefused(SAID), 2, ["no flour", "r7"]),
-        (NotFound(SAID), 2, ["no flour", "bakehouse ls"]),
+        (RecipeRefused(DOCUMENT), 2, ["not now", "r7"]),
+        (NotFound(DOCUMENT), 2, ["not now", "bakehouse ls"]),
         (DatasetNotReady("mine", retry_after=2), 2, ["mine is being packed"]),
         (PortTaken("127.0.0.1", 8000), 2, ["8000"]),
         (Unreachable("http://x", "refused"), 3, ["http://x", "bakehouse up"]),
-        (Unavailable(SAID), 3, ["no flour", "r7"]),
-        (NotAllowed(SAID), 4, ["no flour", "r7"]),
-        (TooManyRequests(SAID), 1, ["no flour", "r7"]),
+        (Unavailable(DOCUMENT), 3, ["not now", "r7"]),
+        (NotAllowed(DOCUMENT), 4, ["not now", "r7"]),
+        (TooManyRequests(DOCUMENT), 1, ["not now", "r7"]),
         (UnexpectedAnswer("http://x", "html"), 1, ["http://x"]),
         (DownloadDamaged("best", expected="a", found="b"), 1, ["best"]),
         (PermissionError(13, "Permission denied", "/best"), 1, ["/best", "Permission denied"]),
         (RunTimeout("run_1", 3.0), 124, ["3 s", "bakehouse watch run_1"]),
     ],
 )
-def test_every_error_has_a_code_and_says_what_to_do(error: Explained, code: int, words: list[str]) -> None:
-    found, text = explain(error)
-    assert found == code
+def test_every_error_has_an_exit_code_and_a_message_with_a_remedy(
+    error: ReportedError, code: int, words: list[str]
+) -> None:
+    exit_code, text = explain(error)
+    assert exit_code == code
     assert all(word in text for word in words), text
     assert "\x1b" not in text
     assert str(Path.home()) not in text
 
 
-def test_a_setting_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKEHOUSE_PORT", "eight\x1b[2J")
     with pytest.raises(ValidationError) as caught:
         Settings()

@@ -1,4 +1,4 @@
-"""`bakehouse train`: a recipe without a service."""
+"""`bakehouse train`: training without a service."""
 
 import json
 import os
@@ -19,20 +19,20 @@ COMMAND = [sys.executable, "-c", "from bakehouse.cli.main import app; app()"]
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an empty folder."""
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs each test in an empty folder."""
     monkeypatch.setenv("BAKEHOUSE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_recipe_is_trained_and_its_best_is_there(tmp_path: Path) -> None:
+def test_a_recipe_is_trained_and_its_best_weights_are_saved(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["train", "-", "-o", "out", "--json"], input=json.dumps(RECIPE))
     assert result.exit_code == 0, result.output
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["data"]["epoch"] for event in events if event["type"] == "epoch"] == [1, 2, 3]
     assert events[-1]["type"] == "end"
-    assert re.search(r"small  run_\w{12} succeeded: all 3 epochs are done", result.stderr)
+    assert re.search(r"small  run_\w{12} succeeded: completed 3 epochs", result.stderr)
     assert "out/best.safetensors" in result.stderr
     assert (tmp_path / "out" / "best.safetensors").exists()
 
@@ -44,7 +44,7 @@ def test_a_refused_recipe_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interrupted_one_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_training_continues(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps(RECIPE | {"epochs": 1000, "early_stopping": "none"}))
     command = [*COMMAND, "train", "recipe.json", "-o", "out", "--json"]
     with subprocess.Popen(
@@ -58,13 +58,13 @@ def test_an_interrupted_one_goes_on(tmp_path: Path) -> None:
         first.communicate()
     assert first.returncode == 130
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "all 1000 epochs are done" in again.stderr
+    assert "completed 1,000 epochs" in again.stderr
     epochs = [json.loads(line)["data"]["epoch"] for line in again.stdout.splitlines() if '"type": "epoch"' in line]
     assert epochs[-1] == 1000
     assert epochs[0] > 1
 
 
-def test_a_recipe_builds_on_a_run_that_was_trained_here(tmp_path: Path) -> None:
+def test_a_recipe_can_build_on_a_run_that_was_trained_locally(tmp_path: Path) -> None:
     document = {**RECIPE, "pretraining": {**TRANSFER, "checkpoint": "run_aaaaaaaaaaaa"}}
     refused = CliRunner().invoke(app, ["train", "-"], input=json.dumps(document))
     assert refused.exit_code == 2

@@ -7,7 +7,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakehouse.cli.recipes import changed, load, seeds_of
+from bakehouse.cli.recipes import apply_changes, parse_seeds, read_document
 from bakehouse.recipe.read import read_recipe
 
 SHORT = {"dataset": "digits", "architecture": "mlp"}
@@ -41,7 +41,7 @@ SHORT = {"dataset": "digits", "architecture": "mlp"}
 )  # fmt: skip
 def test_changes(given: dict[str, Any], changes: list[str], expected: dict[str, Any]) -> None:
     before = repr(given)
-    assert changed(given, changes) == expected
+    assert apply_changes(given, changes) == expected
     assert repr(given) == before
 
 
@@ -50,9 +50,9 @@ def test_changes(given: dict[str, Any], changes: list[str], expected: dict[str, 
     [({}, "epochs"), ({}, "=3"), ({"epochs": 3}, "epochs.x=1"), ({"dropout": [0.1, 0.2]}, "dropout.rate=0.3"),
      ({"dropout": [0.1]}, "dropout.7=0.3")],
 )  # fmt: skip
-def test_changes_that_mean_nothing(given: dict[str, Any], change: str) -> None:
+def test_changes_without_a_meaning_are_refused(given: dict[str, Any], change: str) -> None:
     with pytest.raises(typer.BadParameter):
-        changed(given, [change])
+        apply_changes(given, [change])
 
 
 @pytest.mark.parametrize(
@@ -60,28 +60,28 @@ def test_changes_that_mean_nothing(given: dict[str, Any], change: str) -> None:
     ["norm.type=layer_norm", "optimizer.lr=0.5", "dropout.rate=0.25", "early_stopping.patience=2",
      "evaluation.monitor=validation_accuracy", "schedule.type=cosine"],
 )  # fmt: skip
-def test_a_changed_recipe_is_one(change: str) -> None:
-    assert read_recipe(changed(SHORT, [change])) != read_recipe(SHORT)
+def test_a_changed_recipe_is_valid(change: str) -> None:
+    assert read_recipe(apply_changes(SHORT, [change])) != read_recipe(SHORT)
 
 
 @pytest.mark.parametrize(
     ("text", "seeds"), [("0-4", [0, 1, 2, 3, 4]), ("7", [7]), ("0,3,8-9", [0, 3, 8, 9]), ("1,1-2", [1, 2])]
 )
 def test_seeds(text: str, seeds: list[int]) -> None:
-    assert seeds_of(text) == seeds
+    assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "4-", "-3", "0-4000000000", "4-0", "1,,2"])
-def test_seeds_that_mean_nothing(text: str) -> None:
+def test_seeds_without_a_meaning_are_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
-        seeds_of(text)
+        parse_seeds(text)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20, unique=True))
-def test_every_list_of_seeds_can_be_written(seeds: list[int]) -> None:
-    assert seeds_of(",".join(map(str, seeds))) == seeds
+def test_every_list_of_seeds_is_parsed(seeds: list[int]) -> None:
+    assert parse_seeds(",".join(map(str, seeds))) == seeds
 
 
-def test_a_file_that_is_not_there_is_said() -> None:
+def test_a_missing_file_is_reported() -> None:
     with pytest.raises(typer.BadParameter, match="No such file"):
-        load("/no/such.json", [])
+        read_document("/no/such.json", [])

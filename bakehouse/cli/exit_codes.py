@@ -1,0 +1,25 @@
+"""The exit codes of `bakehouse`."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Why the command ended; 124 and 130 are those of `timeout` and of the shell after Ctrl-C."""
+
+    SUCCEEDED = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_ALLOWED = 4
+    CANCELLED = 5
+    TIMEOUT = 124
+    DETACHED = 130
+
+
+def exit_code_of(statuses: Iterable[str]) -> ExitCode:
+    """The exit code for several runs: one failed run decides it, then one cancelled run."""
+    present = set(statuses)
+    if "failed" in present:
+        return ExitCode.FAILED
+    return ExitCode.CANCELLED if "cancelled" in present else ExitCode.SUCCEEDED

@@ -1,0 +1,55 @@
+"""How metrics, durations, statuses and names are written on a terminal."""
+
+import math
+import unicodedata
+from typing import Any
+
+METRIC_LABELS = {
+    "train_loss": "train", "validation_loss": "val", "train_accuracy": "train acc", "validation_accuracy": "val acc",
+    "validation_r2": "val r2", "test_loss": "test", "test_accuracy": "test acc", "test_r2": "test r2",
+}  # fmt: skip
+
+
+def format_metric(name: str, value: Any) -> str:
+    """Formats an accuracy as a percentage and any other metric with four digits."""
+    if value is None:
+        return "not finite"
+    return f"{100 * value:.1f}%" if name.endswith("accuracy") else f"{value:.4g}"
+
+
+def format_metrics(metrics: dict[str, float | None]) -> str:
+    """Formats the losses and scores of an epoch: `train 0.0748  val 0.0912  val acc 97.9%`."""
+    return "  ".join(
+        f"{label} {format_metric(name, metrics[name])}" for name, label in METRIC_LABELS.items() if name in metrics
+    )
+
+
+def format_duration(seconds: float) -> str:
+    """Formats a duration as `4 s`, `12 min 30 s` or `3 h 5 min`."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def format_count(count: int, noun: str) -> str:
+    """Formats a number of things: `1 epoch`, `3 epochs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def format_status(status: str, request: str | None, reason: str = "") -> str:
+    """Formats a status with the pending request, or else with the reason: `running (cancel requested)`."""
+    note = f"{request} requested" if request else reason.replace("_", " ")
+    return f"{status} ({note})" if note else status
+
+
+def shorten(text: str, width: int) -> str:
+    """Cuts a text that is too long, and marks the cut."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def sanitize(text: str) -> str:
+    """Replaces control characters: names and messages of other users must not steer the terminal."""
+    return "".join("?" if unicodedata.category(character).startswith("C") else character for character in text)
