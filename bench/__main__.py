@@ -1,4 +1,4 @@
-"""`python -m bench`: every benchmark, as the tables of bench/README.md."""
+"""`python -m bench`: runs every benchmark and prints the tables of bench/README.md."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,7 @@
-"""`python bench/baseline_http.py REDIS_URL RUN PORT`: one route that answers a run's hash as JSON, and nothing else."""
+"""A minimal service to compare with: one route that returns a run's Redis hash as JSON.
+
+`python bench/baseline_http.py REDIS_URL RUN PORT`
+"""
 
 import sys
 
@@ -13,11 +16,11 @@ redis_url, run_id, port = sys.argv[1:]
 connection = redis.asyncio.from_url(redis_url)
 
 
-async def read(_: Request) -> JSONResponse:
-    """The hash, read anew each time."""
+async def read_run(_: Request) -> JSONResponse:
+    """Reads the hash from Redis at each request, as the service does."""
     fields = await connection.hgetall(f"local:run:{run_id}")
     return JSONResponse({name.decode(): value.decode() for name, value in fields.items()})
 
 
 if __name__ == "__main__":
-    uvicorn.run(Starlette(routes=[Route("/", read)]), host="127.0.0.1", port=int(port), log_level="error")
+    uvicorn.run(Starlette(routes=[Route("/", read_run)]), host="127.0.0.1", port=int(port), log_level="error")

@@ -1,5 +1,4 @@
-"""The same training step written by hand in plain PyTorch, for the common ingredients; nothing here is tuned, and
-nothing is imported from the product."""
+"""Training steps with the common ingredients in plain PyTorch, without tuning and without imports from Bakehouse."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,13 +8,13 @@ from torch.nn import functional
 
 Transform = Callable[[Tensor], Tensor]
 Norm = Callable[[tuple[int, ...]], nn.Module]
-"""For the shape of what it normalises."""
+"""Builds a norm for inputs of the given shape."""
 
 PADDING = 1
 
 
 def network(norm: Norm | None = None, dropout: float = 0.0, *, hidden: bool = True) -> nn.Sequential:
-    """Two stages of a 3x3 convolution with 32 and 64 channels, and a hidden layer of 128 or none."""
+    """A network of two 3x3 convolutions with 32 and 64 channels, and optionally a hidden layer of 128."""
     layers: list[nn.Module] = []
     for before, channels, side in ((1, 32, 8), (32, 64, 4)):
         layers.append(nn.Conv2d(before, channels, 3, padding=1, bias=norm is None))
@@ -27,34 +26,30 @@ def network(norm: Norm | None = None, dropout: float = 0.0, *, hidden: bool = Tr
 
 
 def after_weights(shape: tuple[int, ...], norm: Norm | None, dropout: float) -> list[nn.Module]:
-    """Norm, activation and dropout."""
     norms = [] if norm is None else [norm(shape)]
     return [*norms, nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
 
 
 def batch_norm(shape: tuple[int, ...]) -> nn.Module:
-    """Of maps or rows."""
     return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
 
 
 def group_norm(shape: tuple[int, ...]) -> nn.Module:
-    """In eight groups."""
     return nn.GroupNorm(8, shape[0])
 
 
 def instance_norm(shape: tuple[int, ...]) -> nn.Module:
-    """Of maps."""
     return nn.InstanceNorm2d(shape[0], affine=True)
 
 
-def flipped(inputs: Tensor) -> Tensor:
-    """Each sample mirrored with probability one half."""
+def flip(inputs: Tensor) -> Tensor:
+    """Mirrors each sample with probability one half."""
     mirrored = torch.rand(len(inputs)) < 0.5
     return torch.where(mirrored[:, None, None, None], inputs.flip(3), inputs)
 
 
-def cropped(inputs: Tensor) -> Tensor:
-    """A window of the old size at a random place, one for each sample."""
+def crop(inputs: Tensor) -> Tensor:
+    """Pads each sample and cuts a window of the original size at a random position."""
     count, _, height, width = inputs.shape
     padded = functional.pad(inputs, (PADDING,) * 4)
     top = torch.randint(2 * PADDING + 1, (count, 1)) + torch.arange(height)
@@ -73,7 +68,7 @@ def steps(
     smoothing: float = 0.0,
     decay: float = 0.0,
 ) -> Iterator[None]:
-    """Trains with Adam for ever, an optimizer step at a time; decay is in the gradient, of weights alone."""
+    """Trains with Adam without end and yields after each step. Decay is added to the gradients of weights only."""
     weights = [item for item in model.parameters() if item.ndim > 1]
     others = [item for item in model.parameters() if item.ndim <= 1]
     groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
@@ -83,8 +78,7 @@ def steps(
         order = torch.randperm(len(inputs))
         for start in range(0, len(inputs), batch_size):
             rows = order[start : start + batch_size]
-            batch = inputs[rows]
-            batch = batch if augment is None else augment(batch)
+            batch = inputs[rows] if augment is None else augment(inputs[rows])
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(batch), targets[rows], label_smoothing=smoothing)
             loss.backward()

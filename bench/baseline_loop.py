@@ -1,7 +1,7 @@
-"""The loop that the product is measured against: plain PyTorch, as a user would write it for data that fit in
-memory. Nothing here is imported from the product, and nothing here is tuned.
+"""A training loop to compare with: plain PyTorch as a user would write it for data in memory, without tuning and
+without imports from Bakehouse.
 
-`python bench/baseline_loop.py digits_mlp x.npy y.npy SECONDS` prints samples a second.
+`python bench/baseline_loop.py digits_mlp x.npy y.npy SECONDS` prints samples per second.
 """
 
 import sys
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 
 def digits_mlp() -> nn.Module:
-    """64-256-256-10 with batch norm and dropout 0.5."""
+    """A network of 64-256-256-10 units with batch norm and dropout 0.5."""
     return nn.Sequential(
         nn.Flatten(),
         nn.Linear(64, 256),
@@ -30,7 +30,7 @@ def digits_mlp() -> nn.Module:
 
 
 def fashion_cnn() -> nn.Module:
-    """Two stages of two 3x3 convolutions with batch norm, 32 and 64 channels, and a hidden layer of 128."""
+    """A network of two stages of two 3x3 convolutions with batch norm, 32 and 64 channels; a hidden layer of 128."""
     layers: list[nn.Module] = []
     for before, channels in ((1, 32), (32, 64)):
         for inputs in (before, channels):
@@ -44,10 +44,11 @@ MODELS = {"digits_mlp": (digits_mlp, 64), "fashion_cnn": (fashion_cnn, 128)}
 
 
 def train(model: nn.Module, inputs: Tensor, targets: Tensor, *, batch_size: int, seconds: float) -> float:
-    """Trains with Adam for about `seconds`; samples a second."""
+    """Trains with Adam for about `seconds`; returns samples per second."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     model.train()
-    started, samples = perf_counter(), 0
+    started = perf_counter()
+    samples = 0
     while True:
         order = torch.randperm(len(inputs))
         for start in range(0, len(inputs), batch_size):

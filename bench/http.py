@@ -1,4 +1,4 @@
-"""The service: start, memory, and requests a second beside a bare Starlette route that reads the same hash."""
+"""The service's start-up time, memory and requests per second, and those of a bare Starlette route."""
 
 import asyncio
 import json
@@ -21,19 +21,18 @@ ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 32
 RECIPE = {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dropout": 0.5}
-BARE = Path(__file__).with_name("baseline_http.py")
+BASELINE = Path(__file__).with_name("baseline_http.py")
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 @contextmanager
-def process(arguments: list[str], environment: dict[str, str], url: str) -> Iterator[tuple[int, float]]:
-    """A server for the length of the block: its pid, and the seconds until it answered."""
+def running_server(arguments: list[str], environment: dict[str, str], url: str) -> Iterator[tuple[int, float]]:
+    """Runs a server during the block; yields its pid and the seconds until it answered."""
     started = time.perf_counter()
     with subprocess.Popen(arguments, env={**os.environ, **environment}, stderr=subprocess.DEVNULL) as server:
         try:
@@ -49,20 +48,19 @@ def process(arguments: list[str], environment: dict[str, str], url: str) -> Iter
 
 
 def resident_megabytes(pid: int) -> float:
-    """Memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-async def load(port: int, request: bytes) -> float:
-    """Answers a second over 32 connections that each wait for their answer."""
+async def measure_rate(port: int, request: bytes) -> float:
+    """Responses per second over 32 connections, each of which waits for its response."""
     deadline = time.perf_counter() + SECONDS
-    counts = await asyncio.gather(*(ask(port, request, deadline) for _ in range(CONNECTIONS)))
+    counts = await asyncio.gather(*(send_requests(port, request, deadline) for _ in range(CONNECTIONS)))
     return sum(counts) / SECONDS
 
 
-async def ask(port: int, request: bytes, deadline: float) -> int:
-    """Requests on one connection until the deadline."""
+async def send_requests(port: int, request: bytes, deadline: float) -> int:
+    """Sends requests over one connection until the deadline; returns their number."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     count = 0
     while time.perf_counter() < deadline:
@@ -76,43 +74,46 @@ async def ask(port: int, request: bytes, deadline: float) -> int:
 
 
 def get(path: str) -> bytes:
-    """A GET as it goes over the wire."""
+    """The bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def post(path: str, body: bytes) -> bytes:
-    """A POST of JSON as it goes over the wire."""
+    """The bytes of a POST request with a JSON body."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
 
 def main() -> None:
-    """Prints a row a figure."""
+    """Prints a row for each figure."""
     with tempfile.TemporaryDirectory(prefix="bakehouse-bench-") as folder, redis_server(Path(folder)) as redis_url:
-        port, bare_port = free_port(), free_port()
+        port = free_port()
+        bare_port = free_port()
         environment = {"BAKEHOUSE_REDIS_URL": redis_url, "BAKEHOUSE_HOME": folder, "BAKEHOUSE_PORT": str(port)}
-        service, url = [sys.executable, "-m", "service"], f"http://127.0.0.1:{port}"
+        service = [sys.executable, "-m", "service"]
+        url = f"http://127.0.0.1:{port}"
         starts = []
         for _ in range(ROUNDS):
-            with process(service, environment, f"{url}/healthz/ready") as (pid, seconds):
+            with running_server(service, environment, f"{url}/healthz/ready") as (pid, seconds):
                 starts.append(seconds)
                 time.sleep(0.5)
                 memory = resident_megabytes(pid)
         print(f"| start of the service until ready | {spread(starts, ' s')} |")
         print(f"| its memory when idle | {memory:.0f} MB |", flush=True)
-        with process(service, environment, f"{url}/healthz/ready"):
+        with running_server(service, environment, f"{url}/healthz/ready"):
             body = json.dumps(RECIPE).encode()
             run = httpx.post(f"{url}/v1/runs", content=body, headers={"Content-Type": "application/json"}).json()
-            bare = [sys.executable, "-P", str(BARE), redis_url, run["id"], str(bare_port)]
-            with process(bare, {}, f"http://127.0.0.1:{bare_port}/"):
+            bare = [sys.executable, "-P", str(BASELINE), redis_url, run["id"], str(bare_port)]
+            with running_server(bare, {}, f"http://127.0.0.1:{bare_port}/"):
                 request = get(f"/v1/runs/{run['id']}")
                 reads = [
-                    (asyncio.run(load(port, request)), asyncio.run(load(bare_port, get("/")))) for _ in range(ROUNDS)
+                    (asyncio.run(measure_rate(port, request)), asyncio.run(measure_rate(bare_port, get("/"))))
+                    for _ in range(ROUNDS)
                 ]
             print(f"| GET a run, requests/s | {spread([ours for ours, _ in reads])} |")
             print(f"| a bare Starlette route that reads the same hash | {spread([theirs for _, theirs in reads])} |")
             print(f"| ratio of the two | {spread([ours / theirs for ours, theirs in reads])} |", flush=True)
-            submitted = [asyncio.run(load(port, post("/v1/runs", body))) for _ in range(ROUNDS)]
+            submitted = [asyncio.run(measure_rate(port, post("/v1/runs", body))) for _ in range(ROUNDS)]
             print(f"| POST a run, accepted and durable, requests/s | {spread(submitted)} |")
 
 

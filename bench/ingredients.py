@@ -1,8 +1,8 @@
-"""What each ingredient adds to a training step: `python -m bench.ingredients [ROUNDS]`.
+"""Measures what each ingredient adds to a training step: `python -m bench.ingredients [ROUNDS]`.
 
-The recipe with the ingredient beside the same recipe without it, in turn, on one torch thread; for the common ones
-also beside the same step written by hand. Diagnostics are measured at an epoch's end, in steps of the plain recipe.
-Times are the processor's, so that other processes do not count.
+Steps of a recipe with the ingredient alternate with steps of the same recipe without it, on one torch thread. Steps
+with the common ingredients also alternate with the same step in plain PyTorch. A diagnostic is measured at the end of
+an epoch, in steps of the recipe without it. Times are processor times, which other processes do not affect.
 """
 
 import statistics
@@ -24,14 +24,15 @@ from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
-from bench import baseline_ingredients as by_hand
+from bench import baseline_ingredients as baseline
 from worker.data.dataset import load_data
 from worker.training.training import Training
 
 Document = dict[str, Any]
 Steps = Iterator[None]
 
-ROUNDS, STEPS = 15, 20
+ROUNDS = 15
+STEPS = 20  # in a round
 CPU = torch.device("cpu")
 CNN: Document = {"dataset": "digits", "architecture": {"type": "cnn", "hidden": [128]}, "epochs": 1000}
 NO_HIDDEN: Document = {"architecture": {"type": "cnn", "hidden": []}}
@@ -41,61 +42,59 @@ BASES: dict[str, Document] = {
     "cnn, batch_norm": {**CNN, "norm": "batch_norm"},
     "linear": {**CNN, "architecture": "linear"},
 }
-"""An ingredient is measured in the first that takes it."""
+"""An ingredient is measured in the first recipe that accepts it."""
 SAVED = {"run": "run_000000000000", "epoch": 1, "sha256": "0" * 64}
 MEASURED = ("norm", "dropout", "augmentation", "regularizer", "objective", "curriculum", "optimizer", "schedule")
 
-BY_HAND: dict[str, tuple[Document, Callable[[], nn.Sequential], Document]] = {
-    "plain": ({}, by_hand.network, {}),
-    "batch_norm": ({"norm": "batch_norm"}, partial(by_hand.network, by_hand.batch_norm), {}),
-    "layer_norm": ({"norm": "layer_norm"}, partial(by_hand.network, nn.LayerNorm), {}),
-    "group_norm": ({"norm": "group_norm"}, partial(by_hand.network, by_hand.group_norm), {}),
+BASELINES: dict[str, tuple[Document, Callable[[], nn.Sequential], Document]] = {
+    "plain": ({}, baseline.network, {}),
+    "batch_norm": ({"norm": "batch_norm"}, partial(baseline.network, baseline.batch_norm), {}),
+    "layer_norm": ({"norm": "layer_norm"}, partial(baseline.network, nn.LayerNorm), {}),
+    "group_norm": ({"norm": "group_norm"}, partial(baseline.network, baseline.group_norm), {}),
     "instance_norm": (
         {"norm": "instance_norm", **NO_HIDDEN},
-        partial(by_hand.network, by_hand.instance_norm, hidden=False),
+        partial(baseline.network, baseline.instance_norm, hidden=False),
         {},
     ),
-    "dropout": ({"dropout": 0.5}, partial(by_hand.network, dropout=0.5), {}),
-    "l2": ({"regularizer": "l2"}, by_hand.network, {"decay": 1e-4}),
-    "horizontal_flip": ({"augmentation": "horizontal_flip"}, by_hand.network, {"augment": by_hand.flipped}),
-    "random_crop": ({"augmentation": "random_crop"}, by_hand.network, {"augment": by_hand.cropped}),
-    "label_smoothing": ({"objective": {"label_smoothing": 0.1}}, by_hand.network, {"smoothing": 0.1}),
+    "dropout": ({"dropout": 0.5}, partial(baseline.network, dropout=0.5), {}),
+    "l2": ({"regularizer": "l2"}, baseline.network, {"decay": 1e-4}),
+    "horizontal_flip": ({"augmentation": "horizontal_flip"}, baseline.network, {"augment": baseline.flip}),
+    "random_crop": ({"augmentation": "random_crop"}, baseline.network, {"augment": baseline.crop}),
+    "label_smoothing": ({"objective": {"label_smoothing": 0.1}}, baseline.network, {"smoothing": 0.1}),
 }
-"""What a recipe adds, the network by hand, and what its loop adds."""
+"""For each ingredient: the change of the recipe, the network in plain PyTorch, and the options of its loop."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A step's median time in each round, with the ingredient and without."""
+    """The median time of a step in each round, with the ingredient and in the steps that it is compared with."""
 
     seconds: list[float]
-    beside: list[float]
+    reference: list[float]
 
     def ratio(self) -> str:
-        """Median and range of the rounds' ratios."""
-        ratios = [ours / theirs for ours, theirs in zip(self.seconds, self.beside, strict=True)]
+        """Median and range of the ratios of all rounds."""
+        ratios = [a / b for a, b in zip(self.seconds, self.reference, strict=True)]
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
     def milliseconds(self) -> str:
-        """Of the ingredient's own steps."""
+        """Median time of a step with the ingredient."""
         return f"{statistics.median(self.seconds) * 1000:.2f} ms"
 
 
 @cache
 def source() -> Plan:
-    """What a recipe builds on that names a checkpoint: the plain one, untrained."""
+    """The plan behind the checkpoint that a recipe may name: the recipe without ingredients, untrained."""
     return planned(CNN)
 
 
 def planned(document: Document) -> Plan:
-    """Of a set that comes with the package."""
     recipe = read_recipe(document)
-    named = {} if document == CNN else {str(SAVED["sha256"]): source()}
-    return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), named)
+    checkpoints = {} if document == CNN else {str(SAVED["sha256"]): source()}
+    return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), checkpoints)
 
 
 def training_of(document: Document) -> Training:
-    """Before its first step."""
     plan = planned(document)
     data = load_data(plan, BUILTIN / plan.recipe.dataset.id, CPU)
     weights = {} if document == CNN else {str(SAVED["sha256"]): training_of(CNN).weights()}
@@ -103,39 +102,39 @@ def training_of(document: Document) -> Training:
 
 
 def steps_of(training: Training) -> Steps:
-    """For ever, an optimizer step at a time, as a run makes them."""
+    """Trains without end, as a run does, and yields after each optimizer step."""
     while True:
-        for happening in training.train_epoch():
-            if happening is None:
+        for event in training.train_epoch():
+            if event is None:
                 yield
         training.validated += 1
 
 
 def median_seconds(steps: Steps) -> float:
-    """Of a few steps."""
-    taken = []
+    times = []
     for _ in range(STEPS):
         started = process_time()
         next(steps)
-        taken.append(process_time() - started)
-    return statistics.median(taken)
+        times.append(process_time() - started)
+    return statistics.median(times)
 
 
-def in_turn(ours: Steps, theirs: Steps, rounds: int) -> Measured:
-    """A few steps of the one and of the other, and again."""
-    median_seconds(ours), median_seconds(theirs)
-    pairs = [(median_seconds(ours), median_seconds(theirs)) for _ in range(rounds)]
+def measure_in_turn(steps: Steps, reference: Steps, rounds: int) -> Measured:
+    """Measures a few steps of each in turn, after a first round that is not counted."""
+    median_seconds(steps)
+    median_seconds(reference)
+    pairs = [(median_seconds(steps), median_seconds(reference)) for _ in range(rounds)]
     return Measured([pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
 
 def choices() -> Iterator[tuple[str, Document]]:
-    """Every variant with its defaults, and every add-on of the objective."""
+    """Yields every variant with its defaults, and every part of the objective."""
     for family in MEASURED:
         for tag, kind in variants(Recipe.model_fields[family].annotation).items():
             if "type" in kind.model_fields and kind is not Off:
-                # At its beginning it would be plain batch norm.
-                settled = {"plain_until": 0} if "plain_until" in kind.model_fields else {}
-                yield tag, {family: {"type": tag, **needed(kind), **settled}}
+                # During its burn-in it would be plain batch norm.
+                after_burn_in = {"plain_until": 0} if "plain_until" in kind.model_fields else {}
+                yield tag, {family: {"type": tag, **needed(kind), **after_burn_in}}
             elif kind is not Off:
                 inner = {name: variants(field.annotation) for name, field in kind.model_fields.items()}
                 yield from (
@@ -146,13 +145,13 @@ def choices() -> Iterator[tuple[str, Document]]:
 
 
 def needed(kind: type[Ingredient]) -> Document:
-    """The checkpoint or the further target that it cannot do without."""
+    """The required fields of a variant: a checkpoint, or the name of a further target."""
     required = [(name, field.annotation) for name, field in kind.model_fields.items() if field.is_required()]
     return {name: SAVED if kind is SavedCheckpoint else "parity" for name, kind in required}
 
 
-def fitting(change: Document) -> str | None:
-    """The first base that takes it."""
+def find_base(change: Document) -> str | None:
+    """The name of the first recipe of `BASES` that accepts the change."""
     for name, base in BASES.items():
         try:
             planned({**base, **change})
@@ -163,47 +162,48 @@ def fitting(change: Document) -> str | None:
 
 
 def print_choices(rounds: int) -> None:
-    """A row a variant."""
-    print("| ingredient | in | a step | beside the recipe without it |\n|---|---|---|---|")
+    """Prints a row for each variant."""
+    print("| ingredient | in | a step | ratio to the recipe without it |\n|---|---|---|---|")
     for name, change in choices():
-        base = fitting(change)
+        base = find_base(change)
         if base is None:
-            print(f"| {name} | not in digits | | |")
+            print(f"| {name} | does not fit digits | | |")
             continue
-        pair = (training_of({**BASES[base], **change}), training_of(BASES[base]))
-        found = in_turn(steps_of(pair[0]), steps_of(pair[1]), rounds)
-        print(f"| {name} | {base} | {found.milliseconds()} | {found.ratio()} |", flush=True)
+        training = training_of({**BASES[base], **change})
+        measured = measure_in_turn(steps_of(training), steps_of(training_of(BASES[base])), rounds)
+        print(f"| {name} | {base} | {measured.milliseconds()} | {measured.ratio()} |", flush=True)
 
 
-def print_by_hand(rounds: int) -> None:
-    """A row for each common ingredient."""
-    print("\n| ingredient | a step | by hand | ratio |\n|---|---|---|---|")
-    for name, (change, network, loop) in BY_HAND.items():
+def print_baselines(rounds: int) -> None:
+    """Prints a row for each common ingredient."""
+    print("\n| ingredient | a step | in plain PyTorch | ratio |\n|---|---|---|---|")
+    for name, (change, network, loop) in BASELINES.items():
         training = training_of({**CNN, **change})
         train = training.data.train
         inputs = training.model[0](train.inputs)
-        hand = by_hand.steps(network(), inputs, train.targets, batch_size=training.plan.recipe.batch_size, **loop)
-        found = in_turn(steps_of(training), hand, rounds)
-        theirs = Measured(found.beside, found.beside)
-        print(f"| {name} | {found.milliseconds()} | {theirs.milliseconds()} | {found.ratio()} |", flush=True)
+        batch_size = training.plan.recipe.batch_size
+        plain = baseline.steps(network(), inputs, train.targets, batch_size=batch_size, **loop)
+        measured = measure_in_turn(steps_of(training), plain, rounds)
+        plain_time = f"{statistics.median(measured.reference) * 1000:.2f} ms"
+        print(f"| {name} | {measured.milliseconds()} | {plain_time} | {measured.ratio()} |", flush=True)
 
 
 def print_diagnostics(rounds: int) -> None:
-    """A row a diagnostic: one measurement, and how many plain steps that is."""
+    """Prints a row for each diagnostic: the time of one measurement, in milliseconds and in plain steps."""
     print("\n| diagnostic | once an epoch | plain steps |\n|---|---|---|")
     for tag in variants(Recipe.model_fields["diagnostics"].annotation):
         change = {"diagnostics": [{"type": tag}]}
-        base = fitting(change) or "cnn"
+        base = find_base(change) or "cnn"
         sigmoid = {"architecture": {"type": "cnn", "hidden": [128], "activation": "sigmoid"}}
         document = {**BASES[base], **(sigmoid if tag == "saturation" else {})}
-        training, plain = training_of({**document, **change}), steps_of(training_of(document))
+        training = training_of({**document, **change})
         next(steps_of(training))
-        found = in_turn(diagnosed(training), plain, rounds)
-        print(f"| {tag} | {found.milliseconds()} | {found.ratio()} |", flush=True)
+        measured = measure_in_turn(diagnosis_steps(training), steps_of(training_of(document)), rounds)
+        print(f"| {tag} | {measured.milliseconds()} | {measured.ratio()} |", flush=True)
 
 
-def diagnosed(training: Training) -> Steps:
-    """For ever, a measurement at a time."""
+def diagnosis_steps(training: Training) -> Steps:
+    """Measures the diagnostics without end and yields after each time."""
     while True:
         for _ in training.diagnose(training.model):
             pass
@@ -214,7 +214,7 @@ def main(rounds: int = ROUNDS) -> None:
     """Prints three tables."""
     torch.set_num_threads(1)
     print_choices(rounds)
-    print_by_hand(rounds)
+    print_baselines(rounds)
     print_diagnostics(rounds)
 
 

@@ -1,4 +1,4 @@
-"""From POST to the first training step, and from an epoch's end to the client, on an idle worker."""
+"""The time from POST to the first training step, and from the end of an epoch to the client, with an idle worker."""
 
 import time
 from datetime import datetime
@@ -10,31 +10,34 @@ ROUNDS = 20
 RECIPE = {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dropout": 0.5, "epochs": 40}
 
 
-def first_step(client: Client, seed: int) -> tuple[float, list[float]]:
-    """Milliseconds until the first step was in the log, and how late each epoch reached this client."""
+def measure_run(client: Client, seed: int) -> tuple[float, list[float]]:
+    """Returns the milliseconds until the first step was logged, and those from each logged epoch to this client."""
     started = time.time()
     run = client.submit({**RECIPE, "seed": seed})
-    first, late = 0.0, []
+    first = 0.0
+    delays = []
     for event in run.stream():
-        happened = datetime.fromisoformat(event.time).timestamp()
+        logged = datetime.fromisoformat(event.time).timestamp()
         if event.type == "step" and not first:
-            first = (happened - started) * 1000
+            first = (logged - started) * 1000
         if event.type == "epoch":
-            late.append((time.time() - happened) * 1000)
+            delays.append((time.time() - logged) * 1000)
     time.sleep(0.5)
-    return first, late
+    return first, delays
 
 
 def main() -> None:
-    """Prints two rows."""
+    """Prints a row for each of the two times."""
     with running_home() as home:
         client = Client(home.url)
         while not any(worker.status == "idle" for worker in client.workers()):
             time.sleep(0.1)
-        first_step(client, 0)
-        measured = [first_step(client, seed) for seed in range(1, ROUNDS + 1)]
-    print(f"| POST to first step | {spread([first for first, _ in measured], ' ms')} |")
-    print(f"| epoch's log entry to the client's stream | {spread([x for _, late in measured for x in late], ' ms')} |")
+        measure_run(client, 0)  # the first run of a worker is slower, and is not counted
+        measured = [measure_run(client, seed) for seed in range(1, ROUNDS + 1)]
+    firsts = [first for first, _ in measured]
+    delays = [delay for _, delays_of_run in measured for delay in delays_of_run]
+    print(f"| POST to first step | {spread(firsts, ' ms')} |")
+    print(f"| epoch's log entry to the client's stream | {spread(delays, ' ms')} |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Samples a second: a run through the whole product beside a plain PyTorch loop, in turn.
+"""Samples per second of a run of the service and of a plain PyTorch loop, measured in turn with one torch thread each.
 
-The product's figure has everything in it: event log, checkpoints, resume states, and the validation of an
-epoch (on 1 % of the rows). The plain loop has none of these. One torch thread on both sides.
+The figure of the run includes its log, checkpoints, resume states and a validation each epoch (on 1 % of the rows). The
+plain loop does none of this.
 """
 
 import statistics
@@ -17,7 +17,7 @@ from bench.report import running_home, spread
 
 ROUNDS = 5
 SECONDS = 12.0
-PLAIN = Path(__file__).with_name("baseline_loop.py")
+BASELINE = Path(__file__).with_name("baseline_loop.py")
 
 ENDLESS = {"epochs": 100_000, "early_stopping": "none", "time_budget_seconds": SECONDS}
 RECIPES: dict[str, dict[str, Any]] = {
@@ -39,15 +39,15 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def plain(name: str, folder: Path) -> float:
-    """Samples a second of the plain loop, in a process of its own."""
-    # -P: this folder has an http.py, which is not the one that torch imports.
-    command = [sys.executable, "-P", str(PLAIN), name, str(folder / "x.npy"), str(folder / "y.npy"), str(SECONDS)]
+def measure_baseline(name: str, folder: Path) -> float:
+    """Returns samples per second of the plain loop, which runs in a new process."""
+    # -P keeps this folder out of the import path: torch must not import the http.py in it.
+    command = [sys.executable, "-P", str(BASELINE), name, str(folder / "x.npy"), str(folder / "y.npy"), str(SECONDS)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def product(client: Client, recipe: dict[str, Any]) -> float:
-    """Samples a second of a run, from its first step to its last."""
+def measure_run(client: Client, recipe: dict[str, Any]) -> float:
+    """Returns samples per second of a run, from its first step to its last."""
     run = client.submit(recipe)
     run.wait(timeout=10 * SECONDS)
     rate = run.record.progress.samples_per_second
@@ -64,8 +64,9 @@ def main() -> None:
         for label, recipe in recipes.items():
             name = label.partition(",")[0]
             folder = catalog.folder(recipe["dataset"]["id"], wait_seconds=120)
-            pairs = [(product(client, recipe), plain(name, folder)) for _ in range(ROUNDS)]
-            ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
+            pairs = [(measure_run(client, recipe), measure_baseline(name, folder)) for _ in range(ROUNDS)]
+            ours = [pair[0] for pair in pairs]
+            theirs = [pair[1] for pair in pairs]
             ratio = statistics.median(a / b for a, b in pairs)
             print(f"| {label} | {spread(ours)} | {spread(theirs)} | **{ratio:.2f}** |", flush=True)
 

@@ -1,4 +1,4 @@
-"""What every benchmark needs: a throw-away home, medians, and one way to print."""
+"""A temporary home, the format of figures, and a description of the machine, for all benchmarks."""
 
 import platform
 import statistics
@@ -14,7 +14,7 @@ from bakehouse.settings import Settings
 
 @contextmanager
 def running_home(*, workers: int = 1) -> Iterator[Home]:
-    """Redis, service and workers on free ports, gone afterwards."""
+    """Runs Redis, the service and workers on free ports during the block, with state in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bakehouse-bench-") as folder:
         settings = Settings(home=Path(folder), port=0, redis_url=None, workers=workers)
         with home_running(settings) as home:
@@ -22,20 +22,14 @@ def running_home(*, workers: int = 1) -> Iterator[Home]:
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
-    """Median and range."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:,.4g}{unit} ({low:,.4g} to {high:,.4g}, n = {len(values)})"
+    """Median, range and number of values, as text."""
+    return f"{statistics.median(values):,.4g}{unit} ({min(values):,.4g} to {max(values):,.4g}, n = {len(values)})"
 
 
 def machine() -> str:
-    """Where the figures were taken, and with what."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
+    """The processor and the versions with which the figures were measured."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    model = models[0] if models else platform.machine()
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "fastapi", "redis", "rq"))
     return f"{model}, Python {platform.python_version()}, {packages}"
