@@ -1,4 +1,4 @@
-"""`python -m cookbook [NAME ...]`: trains a question's recipes over several seeds and writes its table."""
+"""`python -m cookbook [NAME ...]`: trains the recipes of a question with several seeds and writes the table."""
 
 import json
 import os
@@ -25,41 +25,38 @@ Numbers = dict[str, float]
 
 
 def main(names: list[str]) -> None:
-    """Each question by itself, on a service of its own."""
+    """Measures each question on a new temporary service."""
     for name in names or sorted(path.parent.name for path in FOLDER.glob("*/study.json")):
         study = read(FOLDER / name / "study.json")
         print(f"{name}: {study['question']}", file=sys.stderr)
         with running_home(workers=os.cpu_count() or 1) as home, Client(home.url) as client:
             text = table(study, measure(client, FOLDER / name, study))
-        write(FOLDER / name / "README.md", text)
+        replace_table(FOLDER / name / "README.md", text)
         print(text)
 
 
-def write(readme: Path, text: str) -> None:
-    """The page with this table in place of the old one."""
+def replace_table(readme: Path, text: str) -> None:
     readme.write_text(TABLE.sub(lambda _: text, readme.read_text()))
 
 
 def read(path: Path) -> Document:
-    """A JSON object."""
     document: Document = json.loads(path.read_bytes())
     return document
 
 
 def measure(client: Client, folder: Path, study: Document) -> dict[str, list[Numbers]]:
-    """What each recipe reaches, seed by seed."""
+    """Trains each recipe with each seed; returns the results of each recipe, in order of the seeds."""
     runs: dict[tuple[str, int], ClientRun] = {}
     for name in study["recipes"]:
         for seed in range(study["seeds"]):
-            document = with_runs(
-                read(folder / f"{name}.json"), {other: run for (other, at), run in runs.items() if at == seed}
-            )
+            same_seed = {other: run for (other, its_seed), run in runs.items() if its_seed == seed}
+            document = with_runs(read(folder / f"{name}.json"), same_seed)
             runs[name, seed] = client.submit({**document, "seed": seed}, name=name)
     return {name: [outcome(runs[name, seed].wait()) for seed in range(study["seeds"])] for name in study["recipes"]}
 
 
 def with_runs(value: Any, runs: Mapping[str, ClientRun]) -> Any:
-    """`"teacher.json"` becomes the run of that recipe with the same seed, once it is over."""
+    """Replaces `"teacher.json"` by the id of that recipe's run; waits until the run is over."""
     match value:
         case dict():
             return {key: with_runs(item, runs) for key, item in value.items()}
@@ -72,53 +69,58 @@ def with_runs(value: Any, runs: Mapping[str, ClientRun]) -> Any:
 
 
 def outcome(run: ClientRun) -> Numbers:
-    """Every number of a run that succeeded."""
+    """All numbers of a run that succeeded."""
     record = run.record
     assert record.status == "succeeded", f"{record.name}: {record.failure}"
     assert record.best is not None
-    found = {f"{name}.{key}": value for name, each in record.diagnostics.items() for key, value in each.values.items()}
-    counts = {"epochs": record.progress.epoch, "best_epoch": record.best.epoch, "seconds": record.seconds}
-    return {
-        name: value for name, value in {**record.metrics, **found, **counts}.items() if isinstance(value, int | float)
+    diagnostics = {
+        f"{name}.{key}": value for name, item in record.diagnostics.items() for key, value in item.values.items()
     }
+    counts = {"epochs": record.progress.epoch, "best_epoch": record.best.epoch, "seconds": record.seconds}
+    numbers = {**record.metrics, **diagnostics, **counts}
+    return {name: value for name, value in numbers.items() if isinstance(value, int | float)}
 
 
 def table(study: Document, measured: Mapping[str, list[Numbers]]) -> str:
-    """A row a recipe: mean and standard deviation of each column, and the first column beside that of the recipe that
-    all are held `against`."""
-    plain, columns = study["against"], study["columns"]
+    """A row for each recipe: mean and standard deviation of each column, and the difference between the first column
+    and that of the recipe named by `against`."""
+    reference = study["against"]
+    columns = study["columns"]
     lines = [
-        f"| recipe | {' | '.join(map(heading, columns))} | {heading(columns[0])} against `{plain}` |",
+        f"| recipe | {' | '.join(map(heading, columns))} | {heading(columns[0])} against `{reference}` |",
         "|---" * (len(columns) + 2) + "|",
     ]
     for name, rows in measured.items():
         cells = [spread([row[column] * unit(column) for row in rows]) for column in columns]
-        pairs = zip(rows, measured[plain], strict=True)
+        pairs = zip(rows, measured[reference], strict=True)
         gains = [(row[columns[0]] - base[columns[0]]) * unit(columns[0]) for row, base in pairs]
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {'' if name == plain else interval(gains)} |")
-    told = f"{study['seeds']} seeds: mean ± standard deviation; differences by seed: mean (95 % interval)."
-    return "\n".join([*lines, "", f"{told} {datetime.now(UTC):%Y-%m-%d}, torch {version('torch')}.", ""])
+        lines.append(f"| `{name}` | {' | '.join(cells)} | {'' if name == reference else interval(gains)} |")
+    note = f"{study['seeds']} seeds: mean ± standard deviation; differences by seed: mean (95 % interval)."
+    return "\n".join([*lines, "", f"{note} {datetime.now(UTC):%Y-%m-%d}, torch {version('torch')}.", ""])
 
 
 def unit(column: str) -> float:
-    """Accuracies are told in percent."""
+    # Accuracies are shown in percent.
     return 100 if column.endswith("accuracy") else 1
 
 
 def heading(column: str) -> str:
-    """The name of a number, with its unit."""
+    """The heading of a column, with its unit."""
     return (column.partition(".")[2] or column).replace("_", " ") + (", %" if unit(column) == 100 else "")
 
 
 def spread(values: list[float]) -> str:
-    """Mean ± standard deviation over seeds."""
+    """Mean and standard deviation over seeds, as text."""
     return f"{fmean(values):.4g} ± {stdev(values):.2g}"
 
 
 def interval(gains: list[float]) -> str:
-    """Mean and 95 % interval of differences between runs of the same seed, by Student's t."""
-    mean, half = fmean(gains), t.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5
-    return "{:+.3g} ({:+.3g} to {:+.3g})".format(*(round(value, 9) + 0.0 for value in (mean, mean - half, mean + half)))
+    """Mean and 95 % interval of the differences between runs with the same seed, by Student's t."""
+    mean = fmean(gains)
+    half = t.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5
+    # Rounding and adding 0.0 turn -0.0 and rounding errors into +0.
+    values = (round(value, 9) + 0.0 for value in (mean, mean - half, mean + half))
+    return "{:+.3g} ({:+.3g} to {:+.3g})".format(*values)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every question of the cookbook: recipes that can be trained, an answer, and a table that one command makes."""
+"""Every question of the cookbook has recipes that can be trained, an answer, and a table with all its recipes."""
 
 import json
 import re
@@ -24,7 +24,7 @@ recipes = pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.pare
 
 
 def references(document: Document) -> set[str]:
-    """The recipes that one builds on."""
+    """The recipes on which a recipe builds."""
     return set(re.findall(r'"([\w.-]+)\.json"', json.dumps(document)))
 
 
@@ -74,19 +74,19 @@ def test_a_table_is_made_from_real_runs(tmp_path: Path) -> None:
         runs = {run.name: run.record.recipe for run in client.runs()}
     assert [len(measured[name]) for name in ("plain", "warm")] == [2, 2]
     assert runs["plain"].seed in (0, 1)
-    first, _, plain, warm, _, told, _ = table(study, measured).split("\n")
+    first, _, plain, warm, _, note, _ = table(study, measured).split("\n")
     assert first == "| recipe | test accuracy, % | epochs | test accuracy, % against `plain` |"
     assert re.fullmatch(r"\| `plain` \| [\d.]+ ± [\d.e-]+ \| 1 ± 0 \|  \|", plain)
     assert re.fullmatch(r"\| `warm` \| .* \| 1 ± 0 \| [+-].* \(.* to .*\) \|", warm)
-    assert told.startswith("2 seeds")
+    assert note.startswith("2 seeds")
 
 
-def test_a_table_tells_what_differs_by_seed() -> None:
+def test_differences_are_taken_between_runs_of_the_same_seed() -> None:
     study = {"seeds": 3, "columns": ["test_accuracy", "epochs"], "against": "a", "recipes": ["a", "b"]}
     a = [{"test_accuracy": value, "epochs": 4} for value in (0.80, 0.90, 0.85)]
     b = [{"test_accuracy": value, "epochs": 4} for value in (0.81, 0.92, 0.88)]
     assert "| `b` | 87 ± 5.6 | 4 ± 0 | +2 (-0.484 to +4.48) |" in table(study, {"a": a, "b": b})
 
 
-def test_a_name_of_a_recipe_becomes_its_run() -> None:
+def test_a_string_that_names_no_recipe_stays() -> None:
     assert with_runs({"a": ["b.c", 1]}, {}) == {"a": ["b.c", 1]}
