@@ -1,4 +1,4 @@
-"""Every block of the README does what the README says."""
+"""Every code block of the README works as the README says."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader stands: a clone with its virtual environment."""
+    """A clone with its virtual environment, as the reader has it."""
     folder = tmp_path_factory.mktemp("clone")
     (folder / "cookbook").symlink_to(ROOT / "cookbook")
     (folder / ".venv" / "bin").mkdir(parents=True)
@@ -44,9 +44,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def execute(program: list[str], text: str, home: Home, folder: Path) -> str:
-    """As pasted, but at the address of this test's service."""
+    """Runs a block as it would be pasted, with the address of the test's service."""
     port = home.url.rpartition(":")[2]
-    done = subprocess.run(
+    finished = subprocess.run(
         [*program, text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")],
         cwd=folder,
         env={**os.environ, "BAKEHOUSE_URL": home.url},
@@ -55,12 +55,12 @@ def execute(program: list[str], text: str, home: Home, folder: Path) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
 
 
 @pytest.mark.parametrize("command", [text for text in blocks("sh") if text.startswith("make ")])
-def test_the_two_commands_are_there(command: str) -> None:
+def test_the_two_make_targets_exist(command: str) -> None:
     target = command.split()[1]
     assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
@@ -95,7 +95,7 @@ def test_recipes_train(text: str, home: Home) -> None:
         assert client.submit(json.loads(text)).wait(timeout=60).status == "succeeded"
 
 
-def test_it_is_short_and_its_links_lead_somewhere() -> None:
+def test_the_readme_is_short_and_its_links_work() -> None:
     assert len(README.splitlines()) < 200
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("http") or (ROOT / target).exists(), target
