@@ -54,9 +54,10 @@ def save_best(runs: Sequence[ClientRun], client: Client, output: Path) -> None:
     """Downloads the better weights and prints the script that loads them."""
     # Both recipes monitor the validation loss of the same rows, so the losses can be compared.
     better = min(runs, key=lambda run: run.best.value if run.best else float("inf"))
-    sha256 = better.best_checkpoint().sha256
     better.download_best(output)
-    print_message(f"\n{better.name} is better; its best weights: {output.absolute()} (sha256 {sha256[:12]}…, verified)")
+    print_message(
+        f"\n{better.name} has the lower validation loss. Its best weights, verified, are in {output.absolute()}."
+    )
     print_message("This script loads them in plain PyTorch, without Bakehouse:\n")
     print(script_of(better, client, output), flush=True)
     print_message(f"Next: `{program()} up` keeps a service running; `{program()} run RECIPE` trains your own.")
