@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import number
 from bakehouse.data.parsed import Table, check_rows, check_size
+from bakehouse.data.precision import needs_double
 from bakehouse.plan.card import Column
 
 MAX_CLASSES = 1_000
@@ -211,6 +212,7 @@ def _column(column: Seen, values: NDArray[np.float64], texts: list[str]) -> Colu
         minimum=float(values.min()),
         maximum=float(values.max()),
         mean=float(values.mean()),
+        dtype="float64" if needs_double(values, (0,)) else "float32",
         missing=column.blanks,
     )
 

@@ -1,11 +1,12 @@
-"""Targets as they stand in files, made into class numbers or float32 values."""
+"""Targets as they stand in files, made into class numbers or floats."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.parsed import Array, check_finite
+from bakehouse.data.parsed import Array
+from bakehouse.data.precision import narrowed
 
 MAX_CLASSES = 10_000
 
@@ -20,7 +21,7 @@ def encode_targets(targets: Mapping[str, Array], names: tuple[str, ...] | None =
     """
     kinds = {values.dtype.kind for values in targets.values()}
     if kinds == {"f"}:
-        return {name: _values(name, values) for name, values in targets.items()}, None
+        return narrowed(targets, "y", (0,)), None
     if not (kinds <= set("iub") or kinds <= set("US")):
         raise UnusableSource(f"targets must all be numbers or all text, but are {_types(targets)}")
     distinct = np.unique(np.concatenate([np.unique(values) for values in targets.values()]))
@@ -52,13 +53,6 @@ def number(text: str) -> float | None:
         return float(text) if "_" not in text else None
     except ValueError:
         return None
-
-
-def _values(name: str, values: Array) -> Array:
-    with np.errstate(over="ignore"):
-        values = values.astype(np.float32)
-    check_finite(name, values)
-    return values
 
 
 def _texts(distinct: Array) -> list[str]:

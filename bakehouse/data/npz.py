@@ -16,7 +16,8 @@ from numpy.lib import format as npy
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.further_targets import check_splits, encode_further, further_names
 from bakehouse.data.labels import encode_targets
-from bakehouse.data.parsed import SPLITS, Array, Samples, check_finite, check_rows, check_size
+from bakehouse.data.parsed import SPLITS, Array, Samples, check_rows, check_size
+from bakehouse.data.precision import narrowed
 from bakehouse.plan.card import Target
 
 MAX_ENTRIES = 10_000
@@ -32,6 +33,8 @@ FEW_VALUES = 10
 Kind = Literal["image", "sequence", "table"]
 CHANNELS = (1, 3, 4)
 """What an axis of channels measures in pictures."""
+COLUMN_AXES: dict[Kind, tuple[int, ...]] = {"table": (0,), "sequence": (0, 1), "image": (0, 2, 3)}
+"""What is reduced for the statistics of a feature, of a number of a step, of a channel."""
 
 
 def read_npz(path: Path) -> Samples:
@@ -46,7 +49,9 @@ def read_npz(path: Path) -> Samples:
     inputs = {name: _inputs(name, values, kind, notes) for name, values in arrays.items() if name.startswith("x")}
     per_row = {name: _one_per_row(name, values) for name, values in arrays.items() if name.startswith("y")}
     targets = {f"y{split}": per_row[f"y{split}"] for split in SPLITS if f"y{split}" in per_row}
-    _check_together(inputs, targets)
+    _check_together(inputs, targets, kind)
+    if _stored_as(inputs["x"], kind) == "floats":
+        inputs = narrowed(inputs, "x", COLUMN_AXES[kind])
     encoded, classes = encode_targets(targets)
     if classes is None and len(np.unique(encoded["y"])) <= FEW_VALUES:
         notes.append("y holds floats, so it is regressed; whole numbers, true and false, or text would be classes")
@@ -54,7 +59,7 @@ def read_npz(path: Path) -> Samples:
     notes += [f"y_{target.name} has no label in {target.missing:,} rows" for target in told if target.missing]
     return Samples(
         kind=kind,
-        arrays={**inputs, **encoded, **further},
+        arrays={**{name: np.ascontiguousarray(values) for name, values in inputs.items()}, **encoded, **further},
         classes=classes,
         targets=told,
         notes=list(dict.fromkeys(notes)),
@@ -164,11 +169,7 @@ def _inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Array:
         values = values[:, None]
     elif values.ndim not in (2, 3):
         raise UnusableSource(f"{name} must be rows x features, or pictures with 3 or 4 axes, but is {values.shape}")
-    if kind != "image" or values.dtype != np.uint8:
-        with np.errstate(over="ignore"):
-            values = values.astype(np.float32)
-    check_finite(name, values)
-    return np.ascontiguousarray(values)
+    return values
 
 
 def _channels_first(values: Array, notes: list[str]) -> Array:
@@ -186,12 +187,18 @@ def _one_per_row(name: str, values: Array) -> Array:
     return values
 
 
-def _check_together(inputs: dict[str, Array], targets: dict[str, Array]) -> None:
+def _stored_as(values: Array, kind: Kind) -> Literal["uint8", "floats"]:
+    """Bytes of pictures stay bytes."""
+    return "uint8" if kind == "image" and values.dtype == np.uint8 else "floats"
+
+
+def _check_together(inputs: dict[str, Array], targets: dict[str, Array], kind: Kind) -> None:
     check_rows(len(inputs["x"]))
     for name, values in inputs.items():
         rows = len(targets[name.replace("x", "y", 1)])
         if len(values) != rows:
             raise UnusableSource(f"{name} has {len(values)} rows and its y has {rows}")
-        if values.shape[1:] != inputs["x"].shape[1:] or values.dtype != inputs["x"].dtype:
-            here, there = f"{values.dtype} {values.shape[1:]}", f"{inputs['x'].dtype} {inputs['x'].shape[1:]}"
+        stored = [(_stored_as(each, kind), each.shape[1:]) for each in (values, inputs["x"])]
+        if stored[0] != stored[1]:
+            here, there = (f"{dtype} {shape}" for dtype, shape in stored)
             raise UnusableSource(f"{name} holds {here} a row, x holds {there}")

@@ -6,14 +6,15 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import assert_never
+from typing import assert_never, get_args
 
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import About, Array, Contents, Samples, Table
-from bakehouse.plan.card import DatasetCard, SplitCounts
+from bakehouse.plan.card import DatasetCard, Dtype, SplitCounts
 
+DTYPES: Mapping[str, Dtype] = {dtype: dtype for dtype in get_args(Dtype)}
 MAX_CARD_BYTES = 4 << 20
 """The service reads cards and shows them; thousands of columns or classes still fit."""
 
@@ -90,7 +91,7 @@ def _samples_card(samples: Samples, about: About, fingerprint: str) -> DatasetCa
         fingerprint=fingerprint,
         kind=samples.kind,
         shape=x.shape[1:],
-        dtype="uint8" if x.dtype == np.uint8 else "float32",
+        dtype=DTYPES[x.dtype.name],
         counts=SplitCounts(train=len(x), **counts),
         task="regression" if classes is None else "classification",
         classes=classes,
@@ -111,7 +112,7 @@ def _table_card(table: Table, about: About, fingerprint: str) -> DatasetCard:
         fingerprint=fingerprint,
         kind="table",
         shape=(len(table.columns) - 1,),
-        dtype="float32",
+        dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
         counts=SplitCounts(train=len(table.values)),
         columns=table.columns,
         minimum=min((column.minimum for column in table.columns if column.minimum is not None), default=0.0),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 
-PACKED_FORM = 3
+PACKED_FORM = 4
 """Raised when the same files are packed differently; older packed sets are then made again."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 READ = (".npz", ".csv")

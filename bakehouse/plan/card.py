@@ -9,6 +9,7 @@ from pydantic import Field
 from bakehouse.model import Model
 
 Task = Literal["classification", "regression"]
+Dtype = Literal["uint8", "float32", "float64"]
 
 
 class Column(Model):
@@ -28,6 +29,8 @@ class Column(Model):
     mean: float | None = None
     missing: int = 0
     """Rows whose cell is empty; then the column can be a target, but not an input."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """`float64` where 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
 
 
 class Target(Model):
@@ -70,8 +73,9 @@ class DatasetCard(Model):
     shape: tuple[int, ...]
     """One sample's shape without the batch; for a table with named columns, the columns that are
     not a target: (features,)."""
-    dtype: Literal["uint8", "float32"]
-    """How the inputs are stored; models take them in these units."""
+    dtype: Dtype
+    """How the inputs are stored; models take them in these units. `float64` where 32 bits would round a feature or
+    channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""
     counts: SplitCounts
     task: Task | None = None
     """Null for a table whose target the recipe names: see `columns`."""
@@ -126,3 +130,5 @@ class ResolvedData:
     """Least target, for a column of numbers to predict."""
     tasks: tuple[Target, ...] = ()
     """Those of the recipe's further tasks, in its order."""
+    is_double: bool = False
+    """Whether inputs are kept and normalised in 64 bits."""

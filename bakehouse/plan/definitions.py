@@ -25,26 +25,35 @@ from bakehouse.plan.recurrent_code import ROWS, recurrent_definition
 from bakehouse.recipe import dropout as recipe
 from bakehouse.recipe.norm import BatchRenorm
 
-NORMALIZE = """\
-class Normalize(nn.Module):
-    def __init__(self, *shape):
+FITTED = """\
+class Fitted(nn.Module):  # in the precision of the file: 64 bits where the data's numbers need them
+    def __init__(self, **fitted):
         super().__init__()
-        self.register_buffer("shift", torch.zeros(shape))
-        self.register_buffer("scale", torch.ones(shape))
+        for name, value in fitted.items():
+            self.register_buffer(name, value)
+
+    def _load_from_state_dict(self, state, prefix, *rest):
+        for name, value in self.named_buffers():
+            setattr(self, name, value.to(state.get(prefix + name, value).dtype))
+        super()._load_from_state_dict(state, prefix, *rest)
+"""
+
+NORMALIZE = """\
+class Normalize(Fitted):
+    def __init__(self, *shape):
+        super().__init__(shift=torch.zeros(shape), scale=torch.ones(shape))
 
     def forward(self, x):
-        return (x.float() - self.shift) * self.scale
+        return ((x.to(self.shift.dtype) - self.shift) * self.scale).float()
 """
 
 DENORMALIZE = """\
-class Denormalize(nn.Module):
+class Denormalize(Fitted):
     def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
+        super().__init__(mean=torch.zeros(()), std=torch.ones(()))
 
     def forward(self, x):
-        return x * self.std + self.mean
+        return x.to(self.mean.dtype) * self.std + self.mean
 """
 
 EXPONENTIAL = """\
@@ -160,10 +169,10 @@ class Units(nn.ModuleDict):
         self.columns = columns
 
     def forward(self, x):
-        x = x.clone()
+        columns = list(x.unbind(1))
         for column, part in zip(self.columns, self.values()):
-            x[:, column] = part(x[:, column])
-        return x
+            columns[column] = part(columns[column])
+        return torch.stack(columns, 1)
 """
 
 SEQUENCE = """\
@@ -176,6 +185,7 @@ def definitions(root: Layer) -> Iterator[str]:
     """The classes that torch does not have, each only where it is used."""
     layers = [layer for _, layer in walk(root)]
     wanted: list[tuple[bool, str]] = [
+        (any(isinstance(layer, Normalize | Denormalize) for layer in layers), FITTED),
         (any(isinstance(layer, Normalize) for layer in layers), NORMALIZE),
         (any(isinstance(layer, Denormalize) for layer in layers), DENORMALIZE),
         (any(isinstance(layer, Exponential) for layer in layers), EXPONENTIAL),

@@ -71,7 +71,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     refuse(find_problems(recipe, data, sizes, root))
     if source is not None:
         refuse(list(transfer_problems(recipe, root, data, source.root, source.data)))
-    data_bytes = 4 * card.features * sum(sizes)
+    data_bytes = (8 if data.is_double else 4) * card.features * sum(sizes)
     teacher = teacher_of(recipe, checkpoints or {})
     if teacher is not None:
         recipe = taught_by(teacher, recipe, root, data, card)

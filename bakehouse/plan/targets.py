@@ -69,7 +69,7 @@ def _fixed_target(card: DatasetCard, target: str | None) -> ResolvedData:
     if target is not None:
         raise TargetError(f"{card.id} has one target of its own; leave `target` out")
     assert card.task is not None, "a set without columns has a task"
-    return ResolvedData(card.task, card.shape, card.classes, card.class_counts)
+    return ResolvedData(card.task, card.shape, card.classes, card.class_counts, is_double=card.dtype == "float64")
 
 
 def _further_target(card: DatasetCard, place: int, name: str) -> Target:
@@ -101,7 +101,8 @@ def _table_targets(
     main = _column_target(column, task)
     shape = (len(columns) - len(learnt),)
     found = tuple(_column_target(each, asked) for each, (_, asked) in zip(wanted, tasks, strict=True))
-    return ResolvedData(main.task, shape, main.classes, main.class_counts, main.minimum, found)
+    is_double = any(column.dtype == "float64" for column in _features(columns, learnt))
+    return ResolvedData(main.task, shape, main.classes, main.class_counts, main.minimum, found, is_double)
 
 
 def _column_target(column: Column, asked: Task | None) -> Target:

@@ -120,7 +120,7 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
         ({"x": ROWS.astype(str), "y": LABELS}, "x must hold numbers"),
         ({"x": ROWS.astype(complex), "y": LABELS}, "x must hold numbers or text, but is complex128"),
         ({"x": ROWS[:0], "y": LABELS[:0]}, "with shape (0, 4)"),
-        ({"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS}, "x_test holds float32 (3,) a row"),
+        ({"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS}, "x_test holds floats (3,) a row"),
         ({"x": ROWS, "y": LABELS, "x_test": ROWS, "y_test": ROWS[:, 0]}, "targets must all be numbers or all text"),
         ({"x": ROWS, "y": np.array(["\udcff", "a"] * 6)}, "the name of a class is not Unicode text"),
         ({"x": ROWS, "y": LABELS, "kind": "sequence"}, "kind is 'sequence' and x has 2 axes; a sequence has 3"),

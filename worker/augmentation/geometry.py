@@ -46,6 +46,11 @@ def perspective(
     return torch.where(changed[:, None, None, None], warp(images, sources, black=black), images)
 
 
+def as_floats(images: Tensor) -> Tensor:
+    """Bytes as float32; images in 64 bits keep them."""
+    return images.to(torch.promote_types(images.dtype, torch.float32))
+
+
 def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
     """Bilinear images whose pixel at q is what was at p: (p, 1) ~ sources (q, 1), in pixels from the centre.
 
@@ -55,11 +60,12 @@ def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
     rows = torch.arange(height, device=images.device)[:, None] - (height - 1) / 2
     columns = torch.arange(width, device=images.device) - (width - 1) / 2
     x, y, w = (line[:, 0] * columns + line[:, 1] * rows + line[:, 2] for line in sources[:, :, :, None, None].unbind(1))
-    grid = torch.stack((2 / width * x / w, 2 / height * y / w), dim=-1)
+    images = as_floats(images)
+    grid = torch.stack((2 / width * x / w, 2 / height * y / w), dim=-1).to(images.dtype)
     if not black:
         outside = "border" if black is None else "zeros"
-        return functional.grid_sample(images.float(), grid, padding_mode=outside, align_corners=False)
-    return functional.grid_sample(images.float() - black, grid, align_corners=False) + black
+        return functional.grid_sample(images, grid, padding_mode=outside, align_corners=False)
+    return functional.grid_sample(images - black, grid, align_corners=False) + black
 
 
 def affine_sources(*, angle: Tensor, lean: Tensor, factor: Tensor, shift: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from bakehouse.recipe.augmentation import (
 from worker.augmentation.boxes import cutout
 from worker.augmentation.color import color_jitter
 from worker.augmentation.crops import random_crop, random_resized_crop, scale_crop
-from worker.augmentation.geometry import affine, horizontal_flip, perspective
+from worker.augmentation.geometry import affine, as_floats, horizontal_flip, perspective
 from worker.augmentation.mixing import cutmix, mixup
 from worker.augmentation.noise import input_noise
 from worker.augmentation.rand_augment import changes, rand_augment, trivial_augment
@@ -80,7 +80,7 @@ def in_unit_range(spec: ColorJitter | RandAugment | TrivialAugment, plan: Plan) 
 def on_unit_range(images: Tensor, generator: Generator, *, transform: Transform, low: float, high: float) -> Tensor:
     """Images between `low` and `high`, changed between 0 and 1."""
     span = (high - low) or 1.0
-    return transform((images.float() - low) / span, generator) * span + low
+    return transform((as_floats(images) - low) / span, generator) * span + low
 
 
 def after_normalization(plan: Plan) -> Iterator[Transform]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakehouse.data.loading import Arrays, load
+from bakehouse.data.precision import is_rounding
 from bakehouse.data.splits import split_rows, strata
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
@@ -24,7 +25,7 @@ CHUNK_ROWS = 8192
 @dataclass(frozen=True)
 class Split:
     """Rows of one split: inputs (N, ...) in stored units, targets (N,) as class numbers or in the data's units. Of
-    several targets (N, targets), both as float32, nan where a label is missing."""
+    several targets (N, targets), all as floats, nan where a label is missing."""
 
     inputs: Tensor
     targets: Tensor
@@ -51,7 +52,7 @@ class Data:
     test: Split
     shift: Tensor
     scale: Tensor
-    """Normalised inputs are (x - shift) * scale."""
+    """Normalised inputs are (x - shift) * scale; in float64 where the inputs are."""
     target_mean: float
     target_std: float
     """Of the training targets for squared error, else 0 and 1."""
@@ -61,8 +62,8 @@ class Data:
     def standardized(self, targets: Tensor) -> Tensor:
         """Targets as the loss sees them."""
         if self.units is not None:
-            return (targets - self.units.mean) / self.units.std
-        return targets if targets.dtype == torch.int64 else (targets - self.target_mean) / self.target_std
+            return ((targets - self.units.mean) / self.units.std).float()
+        return targets if targets.dtype == torch.int64 else ((targets - self.target_mean) / self.target_std).float()
 
 
 def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
@@ -80,7 +81,8 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     units = fitted_units(plan, splits[0][1], device) if tasks else None
     is_standardized = plan.recipe.objective.loss == "squared_error" and not tasks
     mean, std = target_statistics(splits[0][1]) if is_standardized else (0.0, 1.0)
-    shift, scale = (torch.from_numpy(array.astype(np.float32)).to(device) for array in statistics)
+    precision = np.float64 if plan.data.is_double else np.float32
+    shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
     return Data(train, validation, test, shift, scale, mean, std, units)
 
 
@@ -91,7 +93,8 @@ def fitted_units(plan: Plan, targets: NDArray[np.generic], device: torch.device)
         target_statistics(column) if head.loss == "squared_error" else (0.0, 1.0)
         for head, column in zip(plan.heads, columns, strict=True)
     ]
-    mean, std = (torch.tensor(values, dtype=torch.float32, device=device) for values in zip(*pairs, strict=True))
+    precision = torch.float64 if targets.dtype == np.float64 else torch.float32
+    mean, std = (torch.tensor(values, dtype=precision, device=device) for values in zip(*pairs, strict=True))
     return TargetUnits(mean, std)
 
 
@@ -143,9 +146,12 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
             return np.zeros(statistics), np.ones(statistics)
         case "standardize":
             mean = mean_power(inputs, power=1)
+            if inputs.dtype == np.float64:
+                # A sum of many large numbers has lost digits that the differences between them have.
+                mean = mean + mean_power(inputs, power=1, about=mean)
             std = np.sqrt(mean_power(inputs, power=2, about=mean))
             # A column of 0.1 has a std of rounding size, which must not be divided by.
-            is_constant = std <= 1e-7 * np.maximum(np.abs(mean), 1e-12)
+            is_constant = is_rounding(mean, std, inputs.dtype)
             return mean, np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
         case "min_max":
             axes = reduced_axes(inputs)

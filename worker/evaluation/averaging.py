@@ -36,11 +36,15 @@ class Mean:
     def __init__(self, loss: Loss) -> None:
         self.loss, self.count = loss, 0
         self.sums: Tensor | None = None
+        self.origin: Tensor | float = 0.0
+        """What values in 64 bits are counted from: the squares of large ones would lose their differences."""
 
     def add(self, outputs: Tensor, *, times: int = 1) -> None:
         """One more answer, which counts so many times."""
+        if self.count == 0 and outputs.dtype == torch.float64 and not has_classes(self.loss):
+            self.origin = outputs
         self.count += times
-        new = torch.stack(terms(outputs.double(), self.loss))
+        new = torch.stack(terms(outputs.double() - self.origin, self.loss))
         new = new + log(times) if has_classes(self.loss) else new * times
         if self.sums is None:
             self.sums = new
@@ -56,7 +60,8 @@ class Mean:
             case "binary_cross_entropy":
                 return (self.sums[0] - self.sums[1]).float()
             case _:
-                return (self.sums[0] / self.count).float()
+                mean = self.sums[0] / self.count
+                return self.origin + mean if isinstance(self.origin, Tensor) else mean.float()
 
     def uncertainty(self) -> Tensor:
         """For each row, the entropy of the mean probabilities in nats, or the standard deviation of the values."""

@@ -61,7 +61,8 @@ def at_scale(images: Tensor, scale: int) -> Tensor:
     size = scaled((height, width), scale)
     if size == (height, width):
         return images
-    return functional.interpolate(images.float(), size, mode="bilinear", antialias=True)
+    floats = images.to(torch.promote_types(images.dtype, torch.float32))
+    return functional.interpolate(floats, size, mode="bilinear", antialias=True)
 
 
 def scaled(size: Size, scale: int) -> Size:

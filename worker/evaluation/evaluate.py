@@ -32,12 +32,17 @@ def evaluate(
     for rows, wanted in split.batches(BATCH_ROWS):
         with torch.inference_mode():
             outputs = model(rows)
-            totals += batch_totals(outputs.float(), wanted, task=task, objective=objective)
+            totals += batch_totals(comparable(outputs, wanted), wanted, task=task, objective=objective)
         yield
     loss, other, *squared = (totals / len(split.targets)).tolist()
     if task == "classification":
         return {f"{name}_loss": loss, f"{name}_accuracy": other}
     return {f"{name}_loss": loss, f"{name}_mean_absolute_error": other, f"{name}_r2": r2(squared[0], split.targets)}
+
+
+def comparable(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Outputs in the precision of the targets, which is 64 bits where their numbers need them."""
+    return outputs.to(targets.dtype) if targets.is_floating_point() else outputs.float()
 
 
 def batch_totals(outputs: Tensor, targets: Tensor, *, task: Task, objective: Objective) -> Tensor:
@@ -94,7 +99,7 @@ def measure_tasks(
     totals = torch.zeros((len(clean), 4), dtype=torch.float64, device=split.inputs.device)
     for rows, targets in split.batches(BATCH_ROWS):
         with torch.inference_mode():
-            totals += sums(model(rows).float(), targets, clean)
+            totals += sums(comparable(model(rows), targets), targets, clean)
         yield
     return metrics(plan, data, split.targets, totals.tolist(), name)
 

@@ -52,13 +52,13 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
     """What was fitted on the training split becomes buffers of the model, or where it begins."""
     first, last = model[0], model[-1]
     assert isinstance(first, Normalize)
-    first.shift.copy_(data.shift)
-    first.scale.copy_(data.scale)
+    first.shift, first.scale = data.shift.clone(), data.scale.clone()
     if isinstance(last, Exponential):
         model[-2].get_parameter("bias").data.fill_(log_of_mean(data.train.targets))
     if isinstance(last, Denormalize):
-        last.mean.fill_(data.target_mean)
-        last.std.fill_(data.target_std)
+        precision = data.train.targets.dtype
+        last.mean = torch.tensor(data.target_mean, dtype=precision)
+        last.std = torch.tensor(data.target_std, dtype=precision)
     if plan.data.tasks:
         fill_units(plan, model, data)
 
@@ -70,8 +70,9 @@ def fill_units(plan: Plan, model: nn.Module, data: Data) -> None:
     for place, head in enumerate(plan.heads):
         if head.loss == "squared_error":
             unit = model.get_submodule(f"units.{head.name}")
-            unit.get_buffer("mean").copy_(data.units.mean[place])
-            unit.get_buffer("std").copy_(data.units.std[place])
+            assert isinstance(unit, Denormalize)
+            unit.mean = data.units.mean[place].clone()
+            unit.std = data.units.std[place].clone()
         if head.loss == "poisson":
             bias = model.get_submodule(f"heads.{head.name}").get_parameter("bias")
             bias.fill_(log_of_mean(data.train.targets[:, place]))

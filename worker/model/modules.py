@@ -6,33 +6,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from worker.model.build import Fitted
 
-class Normalize(nn.Module):
-    """(x - shift) * scale, from stored units to those of the first layer."""
+
+class Normalize(Fitted):
+    """(x - shift) * scale, from stored units to those of the first layer. Computed in the precision of the buffers,
+    which is that of the inputs."""
 
     def __init__(self, statistics: tuple[int, ...]) -> None:
-        super().__init__()
-        self.register_buffer("shift", torch.zeros(statistics))
-        self.register_buffer("scale", torch.ones(statistics))
+        super().__init__(shift=torch.zeros(statistics), scale=torch.ones(statistics))
         self.shift: Tensor
         self.scale: Tensor
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return (inputs.float() - self.shift) * self.scale
+        return ((inputs.to(self.shift.dtype) - self.shift) * self.scale).float()
 
 
-class Denormalize(nn.Module):
-    """x * std + mean, from standardised targets to the data's units."""
+class Denormalize(Fitted):
+    """x * std + mean, from standardised targets to the data's units, in the precision of the buffers."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
+        super().__init__(mean=torch.zeros(()), std=torch.ones(()))
         self.mean: Tensor
         self.std: Tensor
 
     def forward(self, outputs: Tensor) -> Tensor:
-        return outputs * self.std + self.mean
+        return outputs.to(self.mean.dtype) * self.std + self.mean
 
 
 class Exponential(nn.Module):

@@ -1,9 +1,10 @@
 """Layers of another run at the beginning of this one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bakehouse.plan.layers import norm_names
 from bakehouse.plan.plan import Plan
@@ -28,15 +29,31 @@ def in_units_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
 def with_targets_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
     """Numbers are standardised as they were for the source, whose plan has the same targets."""
     if data.units is not None:
-        mean, std = data.units.mean.clone(), data.units.std.clone()
-        for place, head in enumerate(plan.heads):
-            if head.loss == "squared_error":
-                mean[place] = weights[f"units.{head.name}.mean"]
-                std[place] = weights[f"units.{head.name}.std"]
+        found = {
+            place: (weights[f"units.{head.name}.mean"], weights[f"units.{head.name}.std"])
+            for place, head in enumerate(plan.heads)
+            if head.loss == "squared_error"
+        }
+        units, data = data.units, in_precision_of([mean for mean, _ in found.values()], data)
+        precision = data.train.targets.dtype
+        mean, std = units.mean.to(precision, copy=True), units.std.to(precision, copy=True)
+        for place, (source_mean, source_std) in found.items():
+            mean[place], std[place] = source_mean, source_std
         return replace(data, units=TargetUnits(mean, std))
     if plan.recipe.objective.loss != "squared_error":
         return data
-    return replace(data, target_mean=float(weights["denormalize.mean"]), target_std=float(weights["denormalize.std"]))
+    mean, std = weights["denormalize.mean"], weights["denormalize.std"]
+    return replace(in_precision_of([mean], data), target_mean=float(mean), target_std=float(std))
+
+
+def in_precision_of(means: Sequence[Tensor], data: Data) -> Data:
+    """The data with targets in 64 bits if the source's means are."""
+    if all(mean.dtype != torch.float64 for mean in means):
+        return data
+    train, validation, test = (
+        replace(split, targets=split.targets.double()) for split in (data.train, data.validation, data.test)
+    )
+    return replace(data, train=train, validation=validation, test=test)
 
 
 @torch.no_grad()

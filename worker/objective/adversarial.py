@@ -48,8 +48,8 @@ class Attack:
     def unit(self) -> Tensor:
         """Of epsilon, for each feature or channel of a normalised input."""
         if self.spec.unit == "normalized":
-            return torch.ones_like(self.normalize.scale)
-        return self.normalize.scale * (self.highest - self.lowest)
+            return torch.ones_like(self.normalize.scale, dtype=torch.float32)
+        return (self.normalize.scale * (self.highest - self.lowest)).float()
 
     def bounds(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Within epsilon, and within the data's range; an input that noise has carried beyond that is not carried
@@ -57,7 +57,8 @@ class Attack:
         reach = self.spec.epsilon * self.unit()
         if not self.is_bounded:
             return inputs - reach, inputs + reach
-        black, white = ((value - self.normalize.shift) * self.normalize.scale for value in (self.lowest, self.highest))
+        shift, scale = self.normalize.shift, self.normalize.scale
+        black, white = (((value - shift) * scale).float() for value in (self.lowest, self.highest))
         return (inputs - reach).maximum(inputs.minimum(black)), (inputs + reach).minimum(inputs.maximum(white))
 
     def anywhere(self, inputs: Tensor, seed: int) -> Tensor:

@@ -13,6 +13,7 @@ from bakehouse.recipe.curriculum import Curriculum, Distance, SelfPaced, Teacher
 from bakehouse.recipe.ingredient import Off
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data, Split
+from worker.evaluation.evaluate import comparable
 from worker.model.build import build_model
 from worker.objective.targets import measured_objective
 from worker.types import Objective, Weights
@@ -154,7 +155,7 @@ def row_losses(model: nn.Module, split: Split, objective: Objective) -> Generato
     found: list[Tensor] = []
     for rows, wanted in split.batches(BATCH_ROWS):
         with torch.no_grad():
-            found.append(each(model(rows).float(), wanted))
+            found.append(each(comparable(model(rows), wanted), wanted))
         yield
     # A loss that is not a number is that of the hardest rows.
     return torch.cat(found).cpu().double().nan_to_num(torch.inf)

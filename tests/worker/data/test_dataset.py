@@ -144,3 +144,22 @@ def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
     refuse_negative(plan, arrays)
     with pytest.raises(RecipeInvalid, match="the targets of diabetes go down to -346"):
         refuse_negative(plan, replace(arrays, y=-arrays.y))
+
+
+@pytest.mark.parametrize("kind", ["standardize", "min_max"])
+@pytest.mark.parametrize("constant", [0.0, 0.1, -3e7, 1.7e12])
+def test_a_constant_column_of_64_bits_becomes_0_and_a_narrow_one_does_not(kind: str, constant: float) -> None:
+    plan = planned({**FLOWERS, "dataset": {"id": "iris", "normalization": kind}})
+    inputs = np.full((20_000, 2), constant)
+    inputs[:, 1] = 1.7e12 + np.random.default_rng(0).integers(0, 60_000, 20_000)
+    shift, scale = normalization(plan, inputs)
+    assert scale[0] == 0
+    found = (inputs[:, 1] - shift[1]) * scale[1]
+    assert found.std() == pytest.approx(1 if kind == "standardize" else 12**-0.5, rel=0.01)
+
+
+def test_a_column_of_shares_that_add_up_to_1_is_constant() -> None:
+    shares = np.random.default_rng(0).dirichlet(np.ones(50), size=500)
+    total = np.cumsum(shares, axis=1)[:, -1:]
+    assert total.std() > 0
+    assert not normalization(planned(FLOWERS), np.repeat(total, 4, axis=1))[1].any()
