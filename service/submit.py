@@ -154,6 +154,7 @@ def submit(
         recipe,
         advice=prepared.advice,
         steps=prepared.plan.steps,
+        dataset_fingerprint=prepared.plan.card.fingerprint,
         patience=patience,
         parent_run=parent_run,
         reason=reason,

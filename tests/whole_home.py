@@ -282,4 +282,5 @@ def put(store: Store, settings: Settings, recipe: Document) -> str:
     """Stores a run as the service does, without a ring; its id."""
     limits, saved = Limits(parameters=10**9), StoredRuns(store)
     plan = prepare(recipe, Catalog(settings), limits, saved=saved, wait_seconds=LIMIT_SECONDS).plan
-    return store.create(new_run(plan.recipe, advice=(), steps=plan.steps)).run.id
+    run = new_run(plan.recipe, advice=(), steps=plan.steps, dataset_fingerprint=plan.card.fingerprint)
+    return store.create(run).run.id

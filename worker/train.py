@@ -142,7 +142,13 @@ def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
         clear(folder)
     recipe = prepared.plan.recipe
     patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
-    run = new_run(recipe, advice=prepared.advice, steps=prepared.plan.steps, patience=patience)
+    run = new_run(
+        recipe,
+        advice=prepared.advice,
+        steps=prepared.plan.steps,
+        dataset_fingerprint=prepared.plan.card.fingerprint,
+        patience=patience,
+    )
     record, events = submit(run.model_copy(update={"id": run_id}), idempotency=None, now=now_ms())
     record_store = FolderRecordStore(record, folder)
     record_store.accept(record, events)

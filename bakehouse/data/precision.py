@@ -37,18 +37,17 @@ def narrowed(arrays: Mapping[str, Array], first: str, axes: tuple[int, ...]) -> 
 def needs_double(values: Array, axes: tuple[int, ...], *, others: Sequence[Array] = ()) -> bool:
     """Whether float32 rounds a column of `values`, or the same column of `others`, by more than `MAX_ERROR` of
     its standard deviation. A column is what is left when `axes` are reduced."""
-    error = np.max([rounding_error(each, axes) for each in (values, *others)], axis=0)
-    if not error.any():
+    inexact = [each for each in (values, *others) if not np.can_cast(each.dtype, np.float32)]
+    if not inexact:
         return False
+    error = np.max([rounding_error(each, axes) for each in inexact], axis=0)
     mean, std = moments(values, axes)
     return bool(((error > MAX_ERROR * std) & ~is_rounding(mean, std, np.dtype(np.float64))).any())
 
 
 def rounding_error(values: Array, axes: tuple[int, ...]) -> Floats:
-    """The largest |x - float32(x)| of each column; one 0 for all where no number is rounded."""
+    """The largest |x - float32(x)| of each column."""
     largest = np.zeros(())
-    if np.can_cast(values.dtype, np.float32):
-        return largest
     for chunk in chunks(values):
         error = np.abs(chunk - chunk.astype(np.float32)).max(axis=axes, keepdims=True)[0]
         largest = np.maximum(largest, error)

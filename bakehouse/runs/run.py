@@ -17,7 +17,7 @@ Actor = Literal["service", "worker", "supervisor"]
 Reason = Literal[
     "submitted", "retried", "forked", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
     "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
-    "out_of_memory", "non_finite", "dataset", "checkpoint", "storage_full", "crash_loop", "internal",
+    "out_of_memory", "non_finite", "dataset", "dataset_changed", "checkpoint", "storage_full", "crash_loop", "internal",
 ]  # fmt: skip
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
@@ -169,6 +169,8 @@ class Run(Model):
     """Digest of the canonical recipe without its name and labels."""
     recipe_group_sha256: str
     """The same digest without the seed: equal for all runs that repeat one recipe with other seeds."""
+    dataset_fingerprint: str | None = None
+    """The digest of the data that the run was submitted with; it trains on no other. Null in runs of older versions."""
     advice: tuple[Advice, ...]
     """Findings about the recipe when it was submitted."""
     parent_run: str | None = None

@@ -28,6 +28,12 @@ def test_a_record_survives_redis() -> None:
     assert decode(stored) == record.model_copy(update={"token": "abc", "seq": 7})
 
 
+def test_a_run_that_was_stored_without_a_fingerprint_is_read() -> None:
+    fields = encode(None, RECORD)
+    del fields["dataset_fingerprint"]
+    assert decode(fields).dataset_fingerprint is None
+
+
 def test_fields_of_the_script_are_not_the_records() -> None:
     assert decode({**encode(None, RECORD), "order": "5", "by_worker": "x"}) == RECORD
 

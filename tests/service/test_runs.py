@@ -29,6 +29,10 @@ def test_a_recipe_becomes_a_queued_run_and_one_job(api: httpx.Client, redis_serv
     assert answer.headers["location"] == f"/v1/runs/{run['id']}"
     assert (run["status"], run["reason"], run["queue"]["position"]) == ("queued", "submitted", 1)
     assert run["recipe"]["batch_size"] == 64
+    assert (
+        run["dataset_fingerprint"]
+        == api.get(f"/v1/datasets/{run['recipe']['dataset']['id']}").json()["card"]["fingerprint"]
+    )
     assert api.get(answer.headers["location"]).json() == run
     with Redis.from_url(redis_server) as redis:
         (job,) = Queue("bakehouse", connection=redis, serializer=JSONSerializer).jobs

@@ -14,6 +14,7 @@ import safetensors.torch
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.runs.commands import Claim
+from bakehouse.runs.record import Record
 from bakehouse.runs.transitions import MAX_ATTEMPTS_WITHOUT_PROGRESS
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
@@ -181,6 +182,29 @@ def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_p
     assert record.id != first.id
     assert len((tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()) == record.seq
     assert (tmp_path / "mine.txt").exists()
+
+
+def test_an_interrupted_run_whose_table_was_replaced_fails_and_the_next_trains_on_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "data" / "mine.csv"
+    table.parent.mkdir()
+    table.write_text("x,y\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(60)))
+    settings = Settings(home=tmp_path, data=table.parent, device="cpu")
+    recipe = {"dataset": {"id": "mine", "target": "y"}, "architecture": "linear", "epochs": 1}
+
+    def prepared() -> Prepared:
+        return prepare(recipe, Catalog(settings), Limits(parameters=10**6), wait_seconds=60)
+
+    submitted = open_record_store(prepared(), tmp_path).record
+    table.write_text("x,y\n" + "".join(f"{row},{'ba'[row % 2]}\n" for row in range(50)))
+    after = prepared()
+    assert train(after, tmp_path, settings) == 1
+    assert "mine has changed since this run was submitted" in capsys.readouterr().err
+    failed = Record.model_validate_json((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert failed.failure is not None
+    assert (failed.id, failed.failure.code) == (submitted.id, "dataset_changed")
+    assert train(after, tmp_path, settings) == 0
 
 
 def test_a_table_with_empty_cells_is_learnt_from(

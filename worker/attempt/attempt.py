@@ -10,6 +10,7 @@ import torch
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetError
+from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.problems import RecipeInvalid
@@ -55,7 +56,14 @@ class AttemptInterrupted(Exception):
 
 
 class DatasetChanged(DatasetError):
-    """The rows are not those that the run began with."""
+    """The rows are not those that the run was submitted with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"The data set {name} has changed since this run was submitted. Submit the recipe again to train on the "
+            "new data; to train on the old data, put the old files back first.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,8 @@ class Attempt:
             return self.failure("storage_full", str(error), retryable=True)
         except SourceLost as error:
             return self.failure("checkpoint", str(error), pointer=error.pointer)
+        except DatasetChanged as error:
+            return self.failure("dataset_changed", str(error), pointer="/dataset/id")
         except (DatasetError, RecipeInvalid) as error:
             return self.failure("dataset", str(error), pointer="/dataset")
         except (MemoryError, RuntimeError) as error:
@@ -136,9 +146,12 @@ class Attempt:
         settings, recipe = self.place.settings, self.record_store.record.recipe
         catalog = Catalog(settings)
         folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
+        card = read_card(folder)
+        if self.record_store.record.dataset_fingerprint not in (None, card.fingerprint):
+            raise DatasetChanged(recipe.dataset.id)
         sources = read_sources(recipe, catalog, self.place.artifacts_of, wait_seconds=PACKING_SECONDS)
         checkpoints = {sha256: source.plan for sha256, source in sources.items()}
-        self.plan = make_plan(recipe, catalog.card(recipe.dataset.id), checkpoints)
+        self.plan = make_plan(recipe, card, checkpoints)
         self.threads = threads(settings)
         self.device = open_device(settings)
         data, weights = load_data(self.plan, folder, self.device), {key: item.weights for key, item in sources.items()}
@@ -171,7 +184,7 @@ class Attempt:
             return
         before, here = made_by(found.state.files), self.made_by()
         if before["dataset_fingerprint"] != here["dataset_fingerprint"]:
-            raise DatasetChanged(self.plan.card.id, f"{self.plan.card.id} has changed since the run began")
+            raise DatasetChanged(self.plan.card.id)
         restore(self.training, found.state.files)
         lost = f" The resume state of step {lost_step} cannot be read." if found.state.step < lost_step else ""
         self.note("resumed", f"Goes on after step {self.training.step}.{lost}")

@@ -86,10 +86,14 @@ def open_store(settings: Settings) -> Store:
 
 
 def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
-    """Whether this worker has the memory. A recipe that cannot even be planned is claimed, to fail with its reason."""
+    """Whether this worker has the memory. A recipe that cannot even be planned, or whose data have changed, is
+    claimed, to fail with its reason."""
     try:
-        plan = make_plan(record.recipe, Catalog(settings).card(record.recipe.dataset.id))
+        card = Catalog(settings).card(record.recipe.dataset.id)
+        plan = make_plan(record.recipe, card)
     except (DatasetError, RecipeInvalid):
+        return True
+    if record.dataset_fingerprint not in (None, card.fingerprint):
         return True
     return plan.estimate.memory_bytes <= (memory_bytes or memory_limit(settings))
 

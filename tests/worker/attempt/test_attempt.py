@@ -321,8 +321,19 @@ def test_rows_that_changed_fail_the_run(place: RunStorage) -> None:
     change_state(record_store, place, lambda position: position["made_by"].update(dataset_fingerprint="sha256:1"))
     record = end(record_store, place)
     assert record.failure is not None
-    assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
+    assert (record.failure.code, record.failure.pointer) == ("dataset_changed", "/dataset/id")
     assert "has changed" in record.failure.message
+
+
+@pytest.mark.parametrize(("pinned", "status"), [(None, "succeeded"), ("the same", "succeeded"), ("other", "failed")])
+def test_a_run_trains_on_the_rows_that_it_was_submitted_with_alone(
+    place: RunStorage, pinned: str | None, status: str
+) -> None:
+    document = {**FLOWERS, "epochs": 1}
+    record_store = RecordStore(document)
+    fingerprint = planned(document).card.fingerprint if pinned == "the same" else pinned
+    record_store.record = record_store.record.model_copy(update={"dataset_fingerprint": fingerprint})
+    assert end(record_store, place).status == status
 
 
 def test_a_run_that_belongs_to_another_is_left_alone(place: RunStorage) -> None:

@@ -91,6 +91,23 @@ def test_a_set_that_cannot_be_read_any_more_fails_the_run(bakery: Bakery) -> Non
     assert record.failure.code == "dataset"
 
 
+def test_a_set_that_was_replaced_while_its_run_waited_fails_the_run(bakery: Bakery) -> None:
+    others = "width,y\n" + "".join(f"{row / 8},{'odd' if row % 2 else 'even'}\n" for row in range(40))
+    record = bakery.wait_for(put_and_change(bakery, "other", lambda path: path.write_text(others)), "failed")
+    assert record.failure is not None
+    assert (record.failure.code, record.failure.pointer) == ("dataset_changed", "/dataset/id")
+    assert record.failure.message.startswith("The data set other has changed since this run was submitted. Submit")
+    assert (record.failure.retryable, record.best, record.checkpoints) == (False, None, ())
+
+
+def test_a_run_whose_set_was_replaced_is_claimed_by_any_worker(bakery: Bakery) -> None:
+    run_id = bakery.put(SHORT)
+    record = bakery.store.record(run_id)
+    assert not fits(bakery.settings, 1, record)
+    assert fits(bakery.settings, 1, record.model_copy(update={"dataset_fingerprint": "sha256:1"}))
+    bakery.store.command(run_id, Ask("cancel"))
+
+
 def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery: Bakery) -> None:
     source = bakery.wait_for(bakery.bake(SHORT), "succeeded")
     (best,) = (item for item in source.checkpoints if "best" in item.roles)
