@@ -8,7 +8,7 @@ import torch
 Purpose = Literal[
     "initialisation", "order", "augmentation", "dropout", "weight_noise", "adversary", "test_adversary", "hints",
     "hints_order", "hints_augmentation", "hints_dropout", "population",
-    "diagnostics", "monte_carlo",
+    "diagnostics", "monte_carlo", "bootstrap",
 ]  # fmt: skip
 
 GOLDEN = 0x9E3779B97F4A7C15

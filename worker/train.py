@@ -130,7 +130,8 @@ def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
     kept, run_id = folder / RECORD, new_run_id()
     if kept.exists():
         record = parse_record(kept.read_text(encoding="utf-8"))
-        is_same = record.recipe_sha256 == prepared.plan.recipe.sha256()
+        # The recorded digest does not serve: fields may have been added to the language since.
+        is_same = record.recipe.sha256() == prepared.plan.recipe.sha256()
         # The same weights again, which other runs may build on.
         run_id = record.id if is_same else run_id
         if is_same and not record.is_over:

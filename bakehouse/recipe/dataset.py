@@ -31,3 +31,7 @@ class Dataset(Ingredient):
     with a validation split of its own."""
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     """Apart from the run's seed, so that runs with different seeds see the same split."""
+    bootstrap: bool = False
+    """Trains on as many rows as the training split has, drawn from it with replacement by the run's `seed`: on average
+    63 % of its rows, some more than once. All that is fitted on training rows is fitted on these; validation and test
+    stay as they are. The mean over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""

@@ -54,7 +54,8 @@ class TrainEvalGap(Ingredient):
 
 class InconsistentSamples(Ingredient):
     """Rows that are told right in training mode and wrong in evaluation mode, and the other way round, under the same
-    augmentation: share, count, and the first 20 by their place in the training split.
+    augmentation: share, count, and the first 20 by their place in the training split (with `dataset.bootstrap`, among
+    the drawn rows in rising order).
 
     Classification only; of several targets, the data set's own. Costs two forward passes.
 

@@ -61,7 +61,7 @@ def test_anything_else_is_another_recipe(change: Document) -> None:
 
 
 def test_a_hash_stays_what_it_is() -> None:
-    digest = "97586c94e82056806d3f651f16d3f0d0e25118e84c68be8b9cbb385e9044b2c4"
+    digest = "030548500b9ab9779f968452fa45df812b080def64b3c2053c0e11bfc82aba53"
     assert read_recipe(SHORT).sha256() == digest
 
 

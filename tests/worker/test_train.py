@@ -184,6 +184,16 @@ def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_p
     assert (tmp_path / "mine.txt").exists()
 
 
+def test_a_run_of_an_older_language_is_resumed(prepared: Prepared, tmp_path: Path) -> None:
+    first = open_record_store(prepared, tmp_path).record
+    stored = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    del stored["recipe"]["dataset"]["bootstrap"]
+    (tmp_path / "record.json").write_text(json.dumps({**stored, "recipe_sha256": "0" * 64}), encoding="utf-8")
+    again = open_record_store(prepared, tmp_path).record
+    assert (again.id, again.seq) == (first.id, first.seq)
+    assert again.recipe_sha256 == "0" * 64
+
+
 def test_an_interrupted_run_whose_table_was_replaced_fails_and_the_next_trains_on_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from bakehouse.data.splits import split_rows, strata
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
+from worker.seeds import Seeds
 from worker.types import Batch
 
 Floats = NDArray[np.float64]
@@ -104,8 +105,8 @@ def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
         Problem(
             pointer=f"/objective/tasks/{place - 1}/target" if place else "/dataset/target",
             code="target",
-            message=f"none of the {len(targets):,} {split} rows has a label of {head.label}; another split_seed, or "
-            "more rows in that split, may help",
+            message=f"none of the {len(targets):,} {split} rows has a label of {head.label}; another split_seed, "
+            f"{'another seed, ' if plan.recipe.dataset.bootstrap else ''}or more rows in that split, may help",
         )
         for split, targets in zip(("training", "validation", "test"), splits, strict=True)
         for place, head in enumerate(plan.heads)
@@ -126,11 +127,19 @@ def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[n
         seed=dataset.split_seed,
     )
     own = [(None, None), (arrays.x_validation, arrays.y_validation), (arrays.x_test, arrays.y_test)]
-    cut = [rows.train, rows.validation, rows.test]
+    train = bootstrapped(rows.train, plan.recipe.seed) if dataset.bootstrap else rows.train
+    cut = [train, rows.validation, rows.test]
     return [
         (arrays.x[taken], arrays.y[taken]) if x is None or y is None else (x, y)
         for taken, (x, y) in zip(cut, own, strict=True)
     ]
+
+
+def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """As many rows, drawn with replacement, in rising order."""
+    generator = torch.Generator().manual_seed(Seeds(seed, "bootstrap").at(0))
+    drawn = torch.randint(len(rows), (len(rows),), generator=generator).numpy()
+    return np.sort(rows[drawn])
 
 
 def on_device(inputs: NDArray[np.generic], targets: NDArray[np.generic], device: torch.device) -> Split:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.data.loading import load
 from bakehouse.recipe.problems import RecipeInvalid
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned
+from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned, training_of
 from worker.data.dataset import Data, Floats, mean_power, normalization, refuse_negative, target_statistics
+from worker.training.curriculum import Pacing
 
 
 def loaded(document: dict[str, Any], normalization: str) -> Data:
@@ -163,3 +164,66 @@ def test_a_column_of_shares_that_add_up_to_1_is_constant() -> None:
     total = np.cumsum(shares, axis=1)[:, -1:]
     assert total.std() > 0
     assert not normalization(planned(FLOWERS), np.repeat(total, 4, axis=1))[1].any()
+
+
+DRAWN: dict[str, Any] = {**FLOWERS, "dataset": {"id": "digits", "bootstrap": True}}
+NOT_DRAWN: dict[str, Any] = {**FLOWERS, "dataset": "digits"}
+
+
+def test_a_bootstrap_draws_n_of_n_training_rows_with_their_targets_and_leaves_the_rest() -> None:
+    whole, data = data_of(planned(NOT_DRAWN)), data_of(planned(DRAWN))
+    rows = {
+        (x.numpy().tobytes(), int(y)): place
+        for place, (x, y) in enumerate(zip(whole.train.inputs, whole.train.targets, strict=True))
+    }
+    drawn = [rows[x.numpy().tobytes(), int(y)] for x, y in zip(data.train.inputs, data.train.targets, strict=True)]
+    assert len(drawn) == len(whole.train.inputs) == planned(DRAWN).sizes.train
+    times = np.bincount(drawn, minlength=len(rows))
+    # Of n rows, (1 - 1/n)^n are never drawn; a count is binomial of n and 1/n.
+    assert (times == 0).mean() == pytest.approx(np.exp(-1), abs=0.05)
+    assert times.var() == pytest.approx(1, abs=0.15)
+    for name in ("validation", "test"):
+        before, after = getattr(whole, name), getattr(data, name)
+        assert torch.equal(before.inputs, after.inputs)
+        assert torch.equal(before.targets, after.targets)
+
+
+def test_a_bootstrap_is_the_seeds_alone_and_statistics_are_those_of_its_rows() -> None:
+    first, again = data_of(planned(DRAWN)), data_of(planned({**DRAWN, "batch_size": 7}))
+    other = data_of(planned({**DRAWN, "seed": 1}))
+    assert torch.equal(first.train.inputs, again.train.inputs)
+    assert not torch.equal(first.train.targets, other.train.targets)
+    mean = first.train.inputs.double().numpy().mean((0, 2, 3))
+    assert first.shift.flatten().numpy() == pytest.approx(mean)
+    assert not torch.equal(first.shift, data_of(planned(NOT_DRAWN)).shift)
+    numbers = data_of(planned({**PATIENTS, "dataset": {"id": "diabetes", "bootstrap": True}}))
+    targets = numbers.train.targets.double().numpy()
+    assert (numbers.target_mean, numbers.target_std) == pytest.approx((targets.mean(), targets.std()))
+
+
+def test_curriculum_and_population_statistics_are_of_the_drawn_rows() -> None:
+    document = {
+        **PICTURES,
+        "dataset": {"id": "digits", "bootstrap": True},
+        "curriculum": "curriculum",
+        "evaluation": {"statistics": "population"},
+        "epochs": 1,
+    }
+    training = training_of(document)
+    list(training.run())
+    data, curriculum = training.data, training.curriculum
+    assert isinstance(curriculum, Pacing)
+    x = data.train.inputs.double().flatten(1).numpy() / data.train.inputs.double().numpy().std()
+    y = data.train.targets.numpy()
+    means = np.stack([x[y == group].mean(0) for group in range(10)])
+    difficulty = np.linalg.norm(x - means[y], axis=1)
+    ranking = curriculum.ranking.numpy()
+    assert sorted(ranking) == list(range(len(x)))
+    assert (np.diff(difficulty[ranking[y[ranking] == 3]]) > -1e-4).all()
+    norm = training.weights()  # of the last step; the best weights hold the population's
+    assert training.best_weights is not None
+    convolution = torch.nn.functional.conv2d(
+        training.model[0](data.train.inputs), norm["stage1.conv1.conv.weight"], padding=1
+    )
+    wanted = convolution.double().mean((0, 2, 3)).float()
+    torch.testing.assert_close(training.best_weights["stage1.conv1.norm.running_mean"], wanted, rtol=1e-4, atol=1e-5)
