@@ -1,10 +1,10 @@
 """Layers of a plan as torch modules: one match, the same names."""
 
 from collections import OrderedDict
-from typing import Any, assert_never
+from typing import assert_never
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bakehouse.plan import layers as plan
 from bakehouse.plan.estimate import passes
@@ -115,18 +115,3 @@ def pool(layer: plan.Pool) -> nn.Module:
             return MaxOverMap()
         case "global_average":
             return MeanOverMap()
-
-
-class Fitted(nn.Module):
-    """Buffers that were fitted on the training split, in the precision that they are loaded in: 64 bits where the
-    data's numbers need them."""
-
-    def __init__(self, **fitted: Tensor) -> None:
-        super().__init__()
-        for name, value in fitted.items():
-            self.register_buffer(name, value)
-
-    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        for name, value in self.named_buffers():
-            setattr(self, name, value.to(state.get(prefix + name, value).dtype))
-        super()._load_from_state_dict(state, prefix, *rest)

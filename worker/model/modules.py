@@ -1,12 +1,26 @@
 """The layers that torch does not have."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worker.model.build import Fitted
+
+class Fitted(nn.Module):
+    """Buffers that were fitted on the training split, in the precision that they are loaded in: 64 bits where the
+    data's numbers need them."""
+
+    def __init__(self, **fitted: Tensor) -> None:
+        super().__init__()
+        for name, value in fitted.items():
+            self.register_buffer(name, value)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        for name, value in self.named_buffers():
+            setattr(self, name, value.to(state.get(prefix + name, value).dtype))
+        super()._load_from_state_dict(state, prefix, *rest)
 
 
 class Normalize(Fitted):
