@@ -22,7 +22,7 @@ widths = st.lists(st.sampled_from([1, 7, 8, 16, 64, 256]), min_size=1, max_size=
 activations = st.sampled_from(["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity"])
 norm_placements = st.sampled_from(["before_activation", "after_activation"])
 compressions = st.sampled_from([1e-3, 0.3, 0.5, 1.0])
-normalizations = st.sampled_from(["none", "standardize", "min_max"])
+normalizations = st.sampled_from(["none", "standardize", "min_max", "whiten"])
 coefficients = st.sampled_from([0.0, 1e-4, 2e-3, 1.0, 1e3])
 
 

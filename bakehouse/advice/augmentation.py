@@ -94,7 +94,7 @@ def hue_turned_far(plan: Plan) -> Iterator[Advice]:
 
 def input_noise_large(plan: Plan) -> Iterator[Advice]:
     """Noise as large as the data; without normalisation its unit is the data's own."""
-    inputs = {"standardize": "inputs of std 1", "min_max": "inputs between 0 and 1"}
+    inputs = {"standardize": "inputs of std 1", "min_max": "inputs between 0 and 1", "whiten": "whitened inputs"}
     normalization = plan.recipe.dataset.normalization
     for index, item in enumerate(plan.recipe.augmentation):
         if isinstance(item, InputNoise) and item.std > 0.5 and normalization in inputs:

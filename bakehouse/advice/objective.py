@@ -42,7 +42,7 @@ def largest_epsilon(attack: Adversarial, plan: Plan) -> float | None:
     """None where the unit means nothing that is known here."""
     if is_share(attack, plan):
         return MAX_SHARE
-    return MAX_DEVIATIONS if plan.recipe.dataset.normalization == "standardize" else None
+    return MAX_DEVIATIONS if plan.recipe.dataset.normalization in ("standardize", "whiten") else None
 
 
 def is_share(attack: Adversarial, plan: Plan) -> bool:

@@ -17,6 +17,7 @@ from bakehouse.recipe.architecture import (
 )
 from bakehouse.recipe.augmentation import AnyAugmentation, ColorJitter, Cutout, HorizontalFlip, RandomCrop, ScaleCrop
 from bakehouse.recipe.curriculum import AnyCurriculum, Curriculum
+from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.dropout import AnyDropout, Placement
 from bakehouse.recipe.evaluation import Evaluation
 from bakehouse.recipe.objective import Loss, Objective
@@ -40,7 +41,8 @@ def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
     """The recipe with nothing left to guess."""
     return recipe.model_copy(
         update={
-            "objective": spelt_out(recipe.objective, data),
+            "dataset": with_epsilon(recipe.dataset, data.shape),
+            "objective": spelt_out(recipe.objective, data, whitens=recipe.dataset.normalization == "whiten"),
             "dropout": tuple(placed(item, recipe) for item in recipe.dropout),
             "augmentation": tuple(sized(item, data.shape) for item in recipe.augmentation),
             "curriculum": with_steps(recipe.curriculum),
@@ -50,7 +52,14 @@ def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
     )
 
 
-def spelt_out(objective: Objective, data: ResolvedData) -> Objective:
+def with_epsilon(dataset: Dataset, shape: tuple[int, ...]) -> Dataset:
+    """What whitening adds to variances: the smallest of an image's are noise, those of a table may be what counts."""
+    if dataset.normalization != "whiten" or dataset.whitening_epsilon is not None:
+        return dataset
+    return dataset.model_copy(update={"whitening_epsilon": 1e-2 if len(shape) == 3 else 1e-5})
+
+
+def spelt_out(objective: Objective, data: ResolvedData, *, whitens: bool) -> Objective:
     """With a loss, and an attack that leaves no choice."""
     loss = objective.loss or usual_loss(data.task)
     attack = objective.adversarial
@@ -58,7 +67,7 @@ def spelt_out(objective: Objective, data: ResolvedData) -> Objective:
         is_long = attack.steps > 1
         step_size = min(2.5 * attack.epsilon / attack.steps, attack.epsilon) if is_long else attack.epsilon
         filled: dict[str, object] = {
-            "unit": attack.unit or ("range" if len(data.shape) == 3 else "normalized"),
+            "unit": attack.unit or ("range" if len(data.shape) == 3 and not whitens else "normalized"),
             "step_size": attack.step_size or step_size,
             "random_start": is_long if attack.random_start is None else attack.random_start,
         }

@@ -47,6 +47,18 @@ class Normalize(Fitted):
         return ((x.to(self.shift.dtype) - self.shift) * self.scale).float()
 """
 
+WHITEN = """\
+class Whiten(Normalize):
+    def __init__(self, numbers, *shape):
+        super().__init__(*shape)
+        self.register_buffer("matrix", torch.eye(numbers))
+
+    def forward(self, x):
+        x = super().forward(x)
+        rows = x.flatten(1) if x.dim() == 4 else x
+        return (rows @ self.matrix).view(x.shape)
+"""
+
 DENORMALIZE = """\
 class Denormalize(Fitted):
     def __init__(self):
@@ -187,6 +199,7 @@ def definitions(root: Layer) -> Iterator[str]:
     wanted: list[tuple[bool, str]] = [
         (any(isinstance(layer, Normalize | Denormalize) for layer in layers), FITTED),
         (any(isinstance(layer, Normalize) for layer in layers), NORMALIZE),
+        (any(isinstance(layer, Normalize) and layer.whitens for layer in layers), WHITEN),
         (any(isinstance(layer, Denormalize) for layer in layers), DENORMALIZE),
         (any(isinstance(layer, Exponential) for layer in layers), EXPONENTIAL),
         (

@@ -58,7 +58,7 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
     copies = 2 + optimizer_copies(recipe) + noise
     numbers = copies * learned + masks(recipe.batch_size, layers) + histories(layers)
     numbers += 2 * recipe.batch_size * passes(recipe) * activations(root)
-    memory = FLOAT_BYTES * numbers + data_bytes
+    memory = FLOAT_BYTES * numbers + data_bytes + whitening_bytes(layers)
     return Estimate(learned, sum(flops(layer) for layer in layers), memory)
 
 
@@ -102,6 +102,12 @@ def histories(layers: list[Primitive]) -> int:
             means = parameters(affine) * (affine.groups if isinstance(affine, Conv) else 1) // layer.input[0]
             total += (layer.spec.window - 1) * (parameters(affine) + means + 2 * layer.input[0])
     return total
+
+
+def whitening_bytes(layers: list[Primitive]) -> int:
+    """The matrix; and, while it is fitted, a covariance, its vectors and their product in 64 bits."""
+    matrices = [layer.mixed**2 for layer in layers if isinstance(layer, Normalize) and layer.whitens]
+    return sum((FLOAT_BYTES + 3 * 8) * size for size in matrices)
 
 
 def optimizer_copies(recipe: Recipe) -> int:
@@ -152,6 +158,8 @@ def flops(layer: Primitive) -> int:
             return 8 * prod(layer.input)
         case Pool(size=size):
             return prod(layer.output) * size * size if layer.is_local else prod(layer.input)
+        case Normalize(whitens=True):
+            return 2 * prod(layer.input) * (1 + layer.mixed)
         case Normalize() | Denormalize() | Exponential() | Dropout() | Activation():
             return 2 * prod(layer.input)
         case Flatten() | Rows() | Subsample():

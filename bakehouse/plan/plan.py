@@ -95,7 +95,12 @@ def source_of(recipe: Recipe, checkpoints: Mapping[str, Plan]) -> Plan | None:
 def normalised_as(source: Plan, recipe: Recipe, card: DatasetCard) -> Recipe:
     """The recipe with the normalization whose fitted numbers it takes over."""
     refuse(list(input_problems(recipe, card, source.recipe, source.card)))
-    dataset = recipe.dataset.model_copy(update={"normalization": source.recipe.dataset.normalization})
+    there = source.recipe.dataset
+    fitted: dict[str, object] = {
+        "normalization": there.normalization,
+        "whitening_epsilon": there.whitening_epsilon,
+    }
+    dataset = recipe.dataset.model_copy(update=fitted)
     return recipe.model_copy(update={"dataset": dataset})
 
 

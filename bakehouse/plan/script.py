@@ -155,6 +155,8 @@ def primitive(
 ) -> str:
     """A layer that fits in a line."""
     match layer:
+        case Normalize(whitens=True):
+            return call("Whiten", layer.mixed, *layer.statistics)
         case Normalize():
             return call("Normalize", *layer.statistics)
         case Denormalize():

@@ -254,7 +254,7 @@ class Cutout(Ingredient):
 
     Default: half the shorter side, 16 of 32, as in the paper for ten classes; for a hundred it took 8.
 
-    Trap: 0 is the mean only under `standardize`.
+    Trap: 0 is the mean only under `standardize` and `whiten`.
 
     DeVries & Taylor 2017, arXiv 1708.04552.
     """

@@ -42,7 +42,7 @@ class Adversarial(Ingredient):
     evaluates, so that there is no dropout and no moving average or gradient of a parameter changes; no gradient goes
     through them. x and x' are two forward passes: batch norm never mixes their statistics in one batch, its moving
     averages see both, and a norm that counts steps counts two a step. Images stay between the smallest and the largest
-    value that the data set holds; rows and sequences have no bounds.
+    value that the data set holds; rows, sequences and whitened images have no bounds.
 
     Validation is of clean inputs; the best weights are also measured under the same attack on the test split, once:
     `test_adversarial_loss`, `test_adversarial_accuracy`.
@@ -61,8 +61,9 @@ class Adversarial(Ingredient):
     """Most that one input number may change, in `unit`s."""
     unit: Literal["range", "normalized"] | None = None
     """Of epsilon and step_size. `range`, the default for images and only for them: 1 is from the smallest to the
-    largest value in the data set (0 to 255, say), whatever the normalization. `normalized`, the default for rows and
-    sequences: as the model sees its inputs, standard deviations for `standardize`."""
+    largest value in the data set (0 to 255, say), whatever the normalization but `whiten`, which mixes pixels.
+    `normalized`, the default for rows, sequences and whitened images: as the model sees its inputs, standard
+    deviations for `standardize`."""
     steps: int = Field(default=1, ge=1, le=100)
     """Gradients that an example takes (7 to 20 in Madry et al.)."""
     step_size: float | None = Field(default=None, gt=0, le=1000)

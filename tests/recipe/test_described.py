@@ -9,14 +9,13 @@ import pytest
 
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.checkpoint import SavedCheckpoint
-from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.described import CODE, described
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.objective import Objective
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
 
-NO_TECHNIQUE = (Off, Dataset, Objective)
+NO_TECHNIQUE = (Off, Objective)
 """Parts of the language that are no one's invention."""
 NO_TRAP = (Off, Linear, SavedCheckpoint)
 """Nothing about these misleads."""

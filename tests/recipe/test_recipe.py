@@ -61,7 +61,7 @@ def test_anything_else_is_another_recipe(change: Document) -> None:
 
 
 def test_a_hash_stays_what_it_is() -> None:
-    digest = "030548500b9ab9779f968452fa45df812b080def64b3c2053c0e11bfc82aba53"
+    digest = "c505ca9857c3d025a62adbd6257f318040ed5a3956e78044287ed7738c3138a3"
     assert read_recipe(SHORT).sha256() == digest
 
 

@@ -28,7 +28,7 @@ def planned_names(plan: Plan) -> set[str]:
     for name, layer in walk(plan.root):
         match layer:
             case Normalize():
-                own = ["shift", "scale"]
+                own = ["shift", "scale", "matrix"] if layer.whitens else ["shift", "scale"]
             case Denormalize():
                 own = ["mean", "std"]
             case Linear(bias=bias) | Conv(bias=bias) | DropConnect(bias=bias):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 import torch
@@ -15,9 +15,11 @@ from bakehouse.data.precision import is_rounding
 from bakehouse.data.splits import split_rows, strata
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
+from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from worker.seeds import Seeds
 from worker.types import Batch
+from worker.whitening import whitening
 
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 8192
@@ -59,6 +61,8 @@ class Data:
     """Of the training targets for squared error, else 0 and 1."""
     units: TargetUnits | None = None
     """Of several targets, in place of the two."""
+    matrix: Tensor | None = None
+    """What normalised inputs are multiplied by, where they are whitened."""
 
     def standardized(self, targets: Tensor) -> Tensor:
         """Targets as the loss sees them."""
@@ -84,7 +88,18 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     mean, std = target_statistics(splits[0][1]) if is_standardized else (0.0, 1.0)
     precision = np.float64 if plan.data.is_double else np.float32
     shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
-    return Data(train, validation, test, shift, scale, mean, std, units)
+    matrix = whitening_matrix(plan, splits[0][0], statistics, device)
+    return Data(train, validation, test, shift, scale, mean, std, units, matrix)
+
+
+def whitening_matrix(
+    plan: Plan, inputs: NDArray[np.generic], statistics: tuple[Floats, Floats], device: torch.device
+) -> Tensor | None:
+    """None where inputs are not whitened, or with the matrix of another run, which is taken over later."""
+    epsilon = plan.recipe.dataset.whitening_epsilon
+    if epsilon is None or isinstance(plan.recipe.pretraining, Transfer):
+        return None
+    return whitening(inputs, *statistics, epsilon=epsilon).float().to(device)
 
 
 def fitted_units(plan: Plan, targets: NDArray[np.generic], device: torch.device) -> TargetUnits:
@@ -154,14 +169,16 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
             statistics = Normalize(plan.data.shape).statistics
             return np.zeros(statistics), np.ones(statistics)
         case "standardize":
-            mean = mean_power(inputs, power=1)
-            if inputs.dtype == np.float64:
-                # A sum of many large numbers has lost digits that the differences between them have.
-                mean = mean + mean_power(inputs, power=1, about=mean)
-            std = np.sqrt(mean_power(inputs, power=2, about=mean))
-            # A column of 0.1 has a std of rounding size, which must not be divided by.
-            is_constant = is_rounding(mean, std, inputs.dtype)
-            return mean, np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
+            mean, variance = moments(inputs)
+            return mean, inverse(mean, variance, inputs.dtype)
+        case "whiten" if inputs.ndim == 4:
+            # Each pixel about its own mean, in the units of its channel.
+            mean, variance = (each.reshape(inputs.shape[1:]) for each in moments(inputs.reshape(len(inputs), -1)))
+            level, spread = (each.mean((1, 2), keepdims=True) for each in (np.abs(mean), variance))
+            return mean, np.broadcast_to(inverse(level, spread, inputs.dtype), mean.shape)
+        case "whiten":
+            mean, variance = moments(inputs)
+            return mean, inverse(mean, variance, inputs.dtype)
         case "min_max":
             axes = reduced_axes(inputs)
             low = inputs.min(axis=axes, keepdims=True)[0].astype(np.float64)
@@ -169,6 +186,22 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
             return low, np.where(extent == 0, 0.0, 1 / np.where(extent == 0, 1.0, extent))
         case _:
             assert_never(plan.recipe.dataset.normalization)
+
+
+def moments(inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:
+    """Mean and biased variance of each feature or channel."""
+    mean = mean_power(inputs, power=1)
+    if inputs.dtype == np.float64:
+        # A sum of many large numbers has lost digits that the differences between them have.
+        mean = mean + mean_power(inputs, power=1, about=mean)
+    return mean, mean_power(inputs, power=2, about=mean)
+
+
+def inverse(mean: Floats, variance: Floats, dtype: np.dtype[Any]) -> Floats:
+    """1 / std; 0 for a column of 0.1, say, which has a std of rounding size that must not be divided by."""
+    std = np.sqrt(variance)
+    is_constant = is_rounding(mean, std, dtype)
+    return np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
 
 
 def mean_power(inputs: NDArray[np.generic], *, power: int, about: Floats | float = 0.0) -> Floats:

@@ -24,6 +24,7 @@ from worker.model.modules import (
     Residual,
     Subsample,
     Units,
+    Whiten,
 )
 from worker.model.norm import BatchRenormLayer, norm
 from worker.model.recurrent import RowsAsSteps, recurrent
@@ -71,7 +72,7 @@ def primitive(layer: plan.Primitive) -> nn.Module:
         case plan.Pool():
             return pool(layer)
         case plan.Normalize():
-            return Normalize(layer.statistics)
+            return Whiten(layer.statistics, layer.mixed) if layer.whitens else Normalize(layer.statistics)
         case plan.Denormalize():
             return Denormalize()
         case plan.Exponential():

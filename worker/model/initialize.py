@@ -11,7 +11,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.pretraining import Transfer
 from worker.data.dataset import Data
 from worker.model.build import build_model
-from worker.model.modules import Denormalize, Exponential, Normalize
+from worker.model.modules import Denormalize, Exponential, Normalize, Whiten
 from worker.model.transfer import copy_layers, freeze, in_units_of_source
 from worker.types import Weights
 
@@ -53,6 +53,9 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
     first, last = model[0], model[-1]
     assert isinstance(first, Normalize)
     first.shift, first.scale = data.shift.clone(), data.scale.clone()
+    if isinstance(first, Whiten):
+        assert data.matrix is not None, "data that are whitened have a matrix"
+        first.matrix = data.matrix.clone()
     if isinstance(last, Exponential):
         model[-2].get_parameter("bias").data.fill_(log_of_mean(data.train.targets))
     if isinstance(last, Denormalize):

@@ -154,3 +154,18 @@ def in_units(model: nn.Sequential, outputs: Tensor) -> Tensor:
         return outputs
     answer: Tensor = model[-1](outputs)
     return answer
+
+
+class Whiten(Normalize):
+    """W z of normalised inputs z, with a symmetric matrix W over the pixels and channels of an image, the numbers of a
+    step, or the features of a row."""
+
+    def __init__(self, statistics: tuple[int, ...], numbers: int) -> None:
+        super().__init__(statistics)
+        self.register_buffer("matrix", torch.eye(numbers))
+        self.matrix: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        normalised = super().forward(inputs)
+        rows = normalised.flatten(1) if normalised.ndim == 4 else normalised
+        return (rows @ self.matrix).view(normalised.shape)

@@ -20,7 +20,8 @@ def in_units_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
     with those of its targets."""
     device = data.shift.device
     shift, scale = weights["normalize.shift"].to(device), weights["normalize.scale"].to(device)
-    normalised = replace(data, shift=shift, scale=scale)
+    matrix = weights["normalize.matrix"].to(device) if "normalize.matrix" in weights else None
+    normalised = replace(data, shift=shift, scale=scale, matrix=matrix)
     return (
         with_targets_of_source(plan, normalised, weights) if copies_outputs(transfer(plan), plan.root) else normalised
     )

@@ -26,7 +26,8 @@ class Attack:
         self.step_size = spec.step_size
         self.modules = list(model.modules())
         self.lowest, self.highest = plan.card.minimum, plan.card.maximum
-        self.is_bounded = plan.card.kind == "image"
+        # The range of a pixel is no range of a whitened number.
+        self.is_bounded = plan.card.kind == "image" and plan.recipe.dataset.normalization != "whiten"
         self.seeds = Seeds(plan.recipe.seed, purpose) if spec.random_start else None
 
     def __call__(self, predict: Model, inputs: Tensor, targets: Tensor, step: int) -> Tensor:

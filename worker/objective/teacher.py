@@ -1,5 +1,6 @@
 """A trained model that another one learns from."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn import functional
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.sources.teacher import teacher_in
 from worker.model.build import build_model
-from worker.model.modules import Normalize
+from worker.model.modules import Normalize, Whiten
 from worker.types import Weights
 
 
@@ -25,6 +26,9 @@ class Teacher:
         assert isinstance(normalize, Normalize)
         self.core = nn.Sequential(*layers)
         self.factor, self.offset = affine_between(student, normalize)
+        self.is_mixed = isinstance(student, Whiten) or isinstance(normalize, Whiten)
+        if self.is_mixed:
+            self.matrix, self.offset = matrix_between(student, normalize)
         self.classes = 1 if plan.recipe.objective.loss == "binary_cross_entropy" else len(plan.data.classes or ())
         self.device_type, self.is_short = device.type, precision == "bfloat16"
 
@@ -32,8 +36,16 @@ class Teacher:
     def answer(self, part: nn.Module, inputs: Tensor) -> Tensor:
         """What a part of the teacher says that begins behind its normalization."""
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.is_short):
-            outputs: Tensor = part(inputs * self.factor + self.offset)
+            outputs: Tensor = part(self.normalised(inputs))
         return outputs.float()
+
+    def normalised(self, inputs: Tensor) -> Tensor:
+        """The student's inputs as the teacher's first layer gets them."""
+        if not self.is_mixed:
+            return inputs * self.factor + self.offset
+        rows = inputs.flatten(1) if inputs.ndim == 4 else inputs
+        with torch.autocast(self.device_type, enabled=False):
+            return (rows @ self.matrix + self.offset).view(inputs.shape)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """One a class; those of further tasks stand behind and are left out."""
@@ -58,6 +70,23 @@ def affine_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tens
     a, s, b, t = (part.double() for layer in (student, teacher) for part in (layer.shift, layer.scale))
     factor = torch.where(s == 0, 0.0, t / torch.where(s == 0, 1.0, s))
     return factor.float(), ((a - b) * t).float()
+
+
+def matrix_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tensor]:
+    """From z V to (z f + o) W, as a matrix V^-1 diag(f) W and an offset o W, where one of them whitens. V, W are I for
+    one that does not; f and o are those of `affine_between`."""
+    shape = max(student.shift.shape, teacher.shift.shape, key=math.prod)
+    shift, scale, other_shift, other_scale = (
+        part.double().expand(shape) for layer in (student, teacher) for part in (layer.shift, layer.scale)
+    )
+    factor = torch.where(scale == 0, 0.0, other_scale / torch.where(scale == 0, 1.0, scale)).flatten()
+    offset = ((shift - other_shift) * other_scale).flatten()
+    matrix = factor.diag()
+    if isinstance(student, Whiten):
+        matrix = torch.linalg.solve(student.matrix.double(), matrix)
+    if isinstance(teacher, Whiten):
+        matrix, offset = matrix @ teacher.matrix.double(), offset @ teacher.matrix.double()
+    return matrix.float(), offset.float()
 
 
 def class_logits(outputs: Tensor) -> Tensor:

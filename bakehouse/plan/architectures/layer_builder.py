@@ -48,7 +48,7 @@ class LayerBuilder:
 
     def start(self) -> None:
         """Data normalisation, then dropout on the inputs."""
-        self.add("normalize", Normalize(self.shape))
+        self.add("normalize", Normalize(self.shape, whitens=self.recipe.dataset.normalization == "whiten"))
         self.dropout("input")
 
     def finish(self, outputs: int) -> Sequential:

@@ -56,6 +56,7 @@ from bakehouse.plan.checks.training import (
     stopping_fits_monitor,
     warmup_ends,
 )
+from bakehouse.plan.checks.whitening import covariance_is_small, epsilon_is_used
 from bakehouse.plan.layers import Layer
 from bakehouse.plan.splits import SplitSizes
 from bakehouse.recipe.problems import Problem
@@ -86,6 +87,8 @@ CHECKS: tuple[Check, ...] = (
     task_losses_fit,
     smoothing_fits_tasks,
     tasks_fit_ingredients,
+    covariance_is_small,
+    epsilon_is_used,
     attack_has_a_range,
     penalty_sees_what_is_trained,
     single_teacher_source,

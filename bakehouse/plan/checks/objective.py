@@ -19,6 +19,9 @@ def attack_has_a_range(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Ite
     if attack is not None and attack.unit == "range" and len(data.shape) != 3:
         message = f"{recipe.dataset.id} holds no images: its numbers need not have one range"
         yield conflict("/objective/adversarial/unit", message, ("normalized",))
+    elif attack is not None and attack.unit == "range" and recipe.dataset.normalization == "whiten":
+        message = "whitening mixes all pixels: what one of them may change is no range of the whitened inputs"
+        yield conflict("/objective/adversarial/unit", message, ("normalized",))
 
 
 def penalty_sees_what_is_trained(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:

@@ -140,6 +140,11 @@ def input_problems(recipe: Recipe, card: DatasetCard, source: Recipe, source_car
     if is_asked_for and recipe.dataset.normalization != there:
         message = f"the copied layers expect their own run's inputs, whose numbers are taken over: {there}"
         yield conflict("/dataset/normalization", message, (there,))
+    epsilon, asked = source.dataset.whitening_epsilon, recipe.dataset.whitening_epsilon
+    if asked is not None and asked != epsilon:
+        message = "the copied layers expect their own run's inputs, which were whitened with its epsilon"
+        message = message if there == "whiten" else f"the copied layers expect inputs that are not whitened: {there}"
+        yield conflict("/dataset/whitening_epsilon", message, ("null" if epsilon is None else f"{epsilon:g}",))
 
 
 def transfer_problems(
