@@ -4,6 +4,7 @@ DatasetError
 ├── DatasetNotFound   no set has this name
 ├── DatasetAbsent     known by name, its files are not on this machine
 ├── DatasetBroken     its files cannot be used
+├── DatasetChanged    its files are not those that a run was submitted with
 └── DatasetNotReady   it is being packed
 UnusableSource        what a parser says of the files it was given
 """
@@ -42,6 +43,17 @@ class DatasetBroken(DatasetError):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(name, f"{name} cannot be used: {problem}")
         self.problem = problem
+
+
+class DatasetChanged(DatasetError):
+    """The set's files are not those that a run was submitted with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"The data set {name} has changed since this run was submitted. Submit the recipe again to train on the "
+            "new data; to train on the old data, put the old files back first.",
+        )
 
 
 class DatasetNotReady(DatasetError):

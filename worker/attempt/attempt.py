@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.errors import DatasetError
+from bakehouse.data.errors import DatasetChanged, DatasetError
 from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.early_stopping import Patience
@@ -53,17 +53,6 @@ class AttemptInterrupted(Exception):
     def __init__(self, command: Ending) -> None:
         self.command = command
         super().__init__(type(command).__name__)
-
-
-class DatasetChanged(DatasetError):
-    """The rows are not those that the run was submitted with."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            name,
-            f"The data set {name} has changed since this run was submitted. Submit the recipe again to train on the "
-            "new data; to train on the old data, put the old files back first.",
-        )
 
 
 @dataclass(frozen=True, slots=True)
