@@ -49,9 +49,9 @@ class Normalize(Fitted):
 
 WHITEN = """\
 class Whiten(Normalize):
-    def __init__(self, numbers, *shape):
+    def __init__(self, *shape):
         super().__init__(*shape)
-        self.register_buffer("matrix", torch.eye(numbers))
+        self.register_buffer("matrix", torch.eye(self.shift.numel()))
 
     def forward(self, x):
         x = super().forward(x)

@@ -106,7 +106,7 @@ def histories(layers: list[Primitive]) -> int:
 
 def whitening_bytes(layers: list[Primitive]) -> int:
     """The matrix; and, while it is fitted, a covariance, its vectors and their product in 64 bits."""
-    matrices = [layer.mixed**2 for layer in layers if isinstance(layer, Normalize) and layer.whitens]
+    matrices = [prod(layer.statistics) ** 2 for layer in layers if isinstance(layer, Normalize) and layer.whitens]
     return sum((FLOAT_BYTES + 3 * 8) * size for size in matrices)
 
 
@@ -159,7 +159,7 @@ def flops(layer: Primitive) -> int:
         case Pool(size=size):
             return prod(layer.output) * size * size if layer.is_local else prod(layer.input)
         case Normalize(whitens=True):
-            return 2 * prod(layer.input) * (1 + layer.mixed)
+            return 2 * prod(layer.input) * (1 + prod(layer.statistics))
         case Normalize() | Denormalize() | Exponential() | Dropout() | Activation():
             return 2 * prod(layer.input)
         case Flatten() | Rows() | Subsample():

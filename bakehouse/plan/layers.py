@@ -18,16 +18,10 @@ from bakehouse.recipe.norm import BatchNorm, BatchRenorm, LayerNorm, NormLayer
 Shape = tuple[int, ...]
 
 
-def numbers_whitened(shape: Shape) -> int:
-    """Features of a row, numbers of a step, or pixels times channels."""
-    return shape[1] if len(shape) == 2 else prod(shape)
-
-
 @dataclass(frozen=True)
 class Normalize:
     """(x - shift) * scale with buffers fitted on the training split; one for each feature or channel, for each
-    number of a step. If it whitens, then mixed by a matrix: the pixels and channels of an image, the numbers of a
-    step."""
+    number of a step. If it whitens, one for each number that a square matrix then mixes."""
 
     input: Shape
     whitens: bool = False
@@ -42,11 +36,6 @@ class Normalize:
         if len(self.input) == 2:
             return (1, self.input[1])
         return self.input if len(self.input) == 1 or self.whitens else (self.input[0], 1, 1)
-
-    @property
-    def mixed(self) -> int:
-        """How many numbers whitening makes new ones of: the rows of its matrix."""
-        return numbers_whitened(self.input)
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def primitive(
     """A layer that fits in a line."""
     match layer:
         case Normalize(whitens=True):
-            return call("Whiten", layer.mixed, *layer.statistics)
+            return call("Whiten", *layer.statistics)
         case Normalize():
             return call("Normalize", *layer.statistics)
         case Denormalize():

@@ -72,7 +72,7 @@ def primitive(layer: plan.Primitive) -> nn.Module:
         case plan.Pool():
             return pool(layer)
         case plan.Normalize():
-            return Whiten(layer.statistics, layer.mixed) if layer.whitens else Normalize(layer.statistics)
+            return Whiten(layer.statistics) if layer.whitens else Normalize(layer.statistics)
         case plan.Denormalize():
             return Denormalize()
         case plan.Exponential():

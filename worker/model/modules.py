@@ -160,9 +160,9 @@ class Whiten(Normalize):
     """W z of normalised inputs z, with a symmetric matrix W over the pixels and channels of an image, the numbers of a
     step, or the features of a row."""
 
-    def __init__(self, statistics: tuple[int, ...], numbers: int) -> None:
+    def __init__(self, statistics: tuple[int, ...]) -> None:
         super().__init__(statistics)
-        self.register_buffer("matrix", torch.eye(numbers))
+        self.register_buffer("matrix", torch.eye(self.shift.numel()))
         self.matrix: Tensor
 
     def forward(self, inputs: Tensor) -> Tensor:

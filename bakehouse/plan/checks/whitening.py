@@ -1,9 +1,10 @@
 """What whitening needs of the data."""
 
 from collections.abc import Iterator
+from math import prod
 
 from bakehouse.plan.card import ResolvedData
-from bakehouse.plan.layers import numbers_whitened
+from bakehouse.plan.layers import Normalize
 from bakehouse.plan.splits import SplitSizes
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -15,7 +16,7 @@ MAX_WHITENED = 4096
 
 def covariance_is_small(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
     """The matrix has the square of the numbers."""
-    numbers = numbers_whitened(data.shape)
+    numbers = prod(Normalize(data.shape, whitens=True).statistics)
     if recipe.dataset.normalization == "whiten" and numbers > MAX_WHITENED:
         message = (
             f"whitening takes a matrix of {numbers:,} x {numbers:,} numbers; at most {MAX_WHITENED:,} are whitened"

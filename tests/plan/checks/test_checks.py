@@ -23,6 +23,7 @@ CROSS = "cross_iteration_batch_norm"
 IN_BLOCK = {"type": "dropout", "placement": "block_before_norm"}
 IN_FRONT = {"type": "dropout", "placement": "input"}
 PENALIZED: Document = {"architecture": "linear", "regularizer": "dropout_penalty"}
+WHITENED: Document = {"dataset": {"id": "rows", "normalization": "whiten"}}
 HINTS = {"type": "hints", "teacher": SAVED}
 TAUGHT = {"distillation": {"teacher": SAVED}}
 
@@ -103,6 +104,13 @@ CASES = [
     Case("attack_has_a_range", {"objective": {"adversarial": {"unit": "range"}}, "architecture": "rnn"},
          {"objective": {"adversarial": {"unit": "normalized"}}, "architecture": "rnn"}, "/objective/adversarial/unit",
          ("normalized",), STEPS),
+    Case("attack_has_a_range", {**WHITENED, "objective": {"adversarial": {"unit": "range"}}, "architecture": "cnn"},
+         {**WHITENED, "objective": {"adversarial": 0.1}, "architecture": "cnn"}, "/objective/adversarial/unit",
+         ("normalized",), image_card(side=8)),
+    Case("covariance_is_small", WHITENED, {}, "/dataset/normalization", ("standardize", "min_max", "none"),
+         table_card(features=4097)),
+    Case("epsilon_is_used", {"dataset": {"id": "rows", "whitening_epsilon": 0.1}}, WHITENED,
+         "/dataset/whitening_epsilon", ("null",)),
     Case("penalty_sees_what_is_trained", {**PENALIZED, "objective": {"adversarial": {"weight": 1}}},
          {**PENALIZED, "objective": {"adversarial": {"weight": 0.9}}}, "/objective/adversarial/weight", ("< 1",)),
     Case("single_teacher_source", {"objective": TAUGHT, "pretraining": HINTS}, {"objective": TAUGHT},
