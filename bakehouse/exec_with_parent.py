@@ -1,6 +1,7 @@
-"""`python exec_with_parent.py PARENT PROGRAM ...`: become a program that gets SIGTERM when its parent dies.
+"""`python exec_with_parent.py PARENT PROGRAM ...`: becomes a program that gets SIGTERM when its parent dies.
 
-A step between fork and exec, because code after the fork of a process with threads may hang.
+This step stands between fork and exec, because Python code after the fork of a process with threads may hang. It
+starts in milliseconds under `python -I -S`, so it imports the standard library alone.
 """
 
 import ctypes
@@ -11,14 +12,18 @@ import sys
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def become(parent: int, program: list[str]) -> None:
-    """Replace this process by the program, bound to the parent."""
+def die_with_parent(parent: int, number: signal.Signals) -> None:
+    """Asks the kernel for a signal when the parent dies, and exits if the parent is dead already.
+
+    Linux sends the signal when the parent's *thread* that started this process ends; other systems send none.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    # The parent may have died before the binding.
-    if os.getppid() == parent:
-        os.execv(program[0], program)  # noqa: S606 - no shell is wanted
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
+    # The parent may have died before the call.
+    if os.getppid() != parent:
+        sys.exit(f"the parent process {parent} has ended")
 
 
 if __name__ == "__main__":
-    become(int(sys.argv[1]), sys.argv[2:])
+    die_with_parent(int(sys.argv[1]), signal.SIGTERM)
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - no shell is wanted

@@ -1,212 +1,152 @@
-"""Child processes that are watched, restarted, and end with the process that started them.
+"""Starts child processes, restarts them when they exit, and ends them; for `bakehouse up` and for the workers."""
 
-HomeError
-├── AlreadyRunning   another process holds the folder
-├── ChildEnded       a process ended before it was ready
-├── NotReady         a process runs and does not become ready
-├── NoRedis          (redis_server.py) no server program on this machine
-├── NoFolder         the folder of state cannot be made or written to
-├── NoRedisThere     (home.py) nobody listens at the address of an outside Redis
-├── NoData           (home.py) the folder of data sets is not there
-├── PortTaken        (home.py) somebody else listens there
-└── CannotListen     (home.py) the address is not this machine's
-"""
-
-import fcntl
 import os
+import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Protocol
+
+from bakehouse import exec_with_parent
 
 Say = Callable[[str], None]
-BOUND = Path(__file__).with_name("exec_with_parent.py")
+
 RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the first, second, ... restart
-STABLE_AFTER_SECONDS = 60.0  # a child that lived this long starts its pauses afresh
+STABLE_AFTER_SECONDS = 60.0  # a process that lived this long begins with the shortest delay again
 POLL_SECONDS = 0.05
 
 
-class HomeError(Exception):
-    """Why processes could not be started; its message is for the user."""
+def print_to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-class AlreadyRunning(HomeError):
-    """Another process holds the folder."""
+class Process(Protocol):
+    """A child process, spawned (`subprocess.Popen`) or forked."""
 
-    def __init__(self, folder: Path, pid: str) -> None:
-        super().__init__(f"{folder} is in use by process {pid}: end that one, or choose another BAKEHOUSE_HOME")
-        self.folder, self.pid = folder, pid
+    def poll(self) -> int | None:
+        """Returns the exit code, negative for a signal; None while the process runs."""
 
+    def terminate(self) -> None:
+        """Asks a running process to end."""
 
-class NoFolder(HomeError):
-    """The folder of state cannot be made or written to."""
-
-    def __init__(self, folder: Path, why: OSError) -> None:
-        super().__init__(f"{folder} cannot be used ({why.strerror}): choose another BAKEHOUSE_HOME")
-        self.folder = folder
+    def kill(self) -> None:
+        """Ends a running process at once."""
 
 
-class ChildEnded(HomeError):
-    """A process ended before it was ready."""
+class ForkedProcess:
+    """A child that was forked and runs one function of this program."""
 
-    def __init__(self, name: str, code: int, log: Path) -> None:
-        super().__init__(f"{name} ended with code {code} before it was ready; the end of {log}:\n{tail(log)}")
-        self.name, self.code, self.log = name, code, log
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                run()
+                os._exit(0)
+            finally:
+                sys.excepthook(*sys.exc_info())
+                os._exit(1)
 
+    def poll(self) -> int | None:
+        """Returns the exit code, negative for a signal; None while the process runs."""
+        if self._code is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self._code = os.waitstatus_to_exitcode(status) if ended else None
+        return self._code
 
-class NotReady(HomeError):
-    """A process runs and does not become ready."""
+    def terminate(self) -> None:
+        """Asks a running process to end."""
+        self._signal(signal.SIGTERM)
 
-    def __init__(self, name: str, seconds: float, log: Path) -> None:
-        super().__init__(f"{name} was not ready within {seconds:g} s; the end of {log}:\n{tail(log)}")
-        self.name, self.seconds, self.log = name, seconds, log
+    def kill(self) -> None:
+        """Ends a running process at once."""
+        self._signal(signal.SIGKILL)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """What to run, and how long it may take to end when asked to."""
-
-    name: str
-    arguments: tuple[str, ...]
-    log: Path
-    grace: float
-    environment: Mapping[str, str] | None = None
-    folder: Path | None = None
-    inherited: tuple[int, ...] = ()
+    def _signal(self, number: signal.Signals) -> None:
+        # No other process gets the pid before `poll` has collected the exit code.
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
 
 @dataclass
-class Watch:
-    """One process kept running: restarted by a thread that lives as long as it, because Linux ends a
-    bound child with the thread that started it."""
+class RestartingProcess:
+    """Restarts a process when it exits, after delays that grow while it exits again and again.
 
-    command: Command
-    say: Say
-    process: subprocess.Popen[bytes]
-    settled: threading.Event = field(default_factory=threading.Event)
-    ending: threading.Event = field(default_factory=threading.Event)
-    failed: threading.Event = field(default_factory=threading.Event)
+    `keep_running` has to be called often; it never waits.
+    """
 
-    def run(self) -> None:
-        """Restart after each end that nobody asked for; end when told to."""
-        pauses, started = iter(RESTART_DELAYS), time.monotonic()
-        while self._ended_by_itself():
-            if not self.settled.is_set():
-                self.failed.set()
-                return
-            if time.monotonic() - started > STABLE_AFTER_SECONDS:
-                pauses = iter(RESTART_DELAYS)
-            self._pause(next(pauses, RESTART_DELAYS[-1]))
-            if not self.ending.is_set():
-                self.process, started = start(self.command), time.monotonic()
+    name: str
+    start: Callable[[], Process]
+    say: Say = print_to_stderr
+    process: Process | None = None
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    failures: int = 0
 
-    def wait_until(self, ready: Callable[[], bool], *, seconds: float = inf) -> None:
-        """Raise `ChildEnded` or `NotReady` if that does not come."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if self.failed.wait(POLL_SECONDS):
-                raise ChildEnded(self.command.name, self.process.returncode, self.command.log)
-            if time.monotonic() > deadline:
-                raise NotReady(self.command.name, seconds, self.command.log)
-        self.settled.set()
+    def keep_running(self) -> None:
+        """Starts the process if it does not run and its delay is over."""
+        code = self.process.poll() if self.process is not None else None
+        if code is not None:
+            self.schedule_restart(code)
+        if self.process is None and monotonic() >= self.restart_at:
+            self.started_at = monotonic()
+            self.process = self.start()
 
-    def _ended_by_itself(self) -> bool:
-        while not self.ending.wait(POLL_SECONDS):
-            if self.process.poll() is not None:
-                return True
-        end(self.process, grace=self.command.grace)
-        return False
-
-    def _pause(self, seconds: float) -> None:
-        code, log = self.process.returncode, self.command.log
-        self.say(f"{self.command.name} ended with code {code}: starting it again in {seconds:g} s (see {log})")
-        self.ending.wait(seconds)
+    def schedule_restart(self, code: int) -> None:
+        """Chooses the delay and says what happened."""
+        if monotonic() - self.started_at > STABLE_AFTER_SECONDS:
+            self.failures = 0
+        delay = RESTART_DELAYS[min(self.failures, len(RESTART_DELAYS) - 1)]
+        self.say(f"{self.name} exited with code {code}; restarting it in {delay:g} s")
+        self.process = None
+        self.restart_at = monotonic() + delay
+        self.failures += 1
 
 
-@contextmanager
-def watched(command: Command, *, say: Say) -> Iterator[Watch]:
-    """Keep the command running for the length of the block."""
-    watch = Watch(command, say, start(command))
-    thread = threading.Thread(target=watch.run, name=f"watch-{command.name}", daemon=True)
-    thread.start()
-    try:
-        yield watch
-    finally:
-        watch.ending.set()
-        thread.join()
+def end_all(children: Sequence[RestartingProcess], *, grace: float) -> None:
+    """Asks the processes to end, waits up to `grace` seconds, and kills those that still run."""
+    processes = [child.process for child in children if child.process is not None]
+    for process in processes:
+        process.terminate()
+    wait_for_exit(processes, seconds=grace)
+    for process in processes:
+        process.kill()
+    wait_for_exit(processes)
 
 
-def start(command: Command) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that the terminal's Ctrl-C leaves the order of ending to us."""
-    command.log.parent.mkdir(parents=True, exist_ok=True)
-    with command.log.open("ab") as log:
+def wait_for_exit(processes: Sequence[Process], *, seconds: float = inf) -> None:
+    """Returns when all processes have exited or the time is over."""
+    deadline = monotonic() + seconds
+    while any(process.poll() is None for process in processes) and monotonic() < deadline:
+        sleep(POLL_SECONDS)
+
+
+def spawn(
+    arguments: Sequence[str],
+    *,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    inherited: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    """Starts a program that ends with the calling thread; its output goes to the end of `log`, by default to ours.
+
+    The program has its own session: Ctrl-C in the terminal reaches only us, and we end our children in order.
+    """
+    with ExitStack() as stack:
+        output = stack.enter_context(log.open("ab")) if log else None
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(BOUND), str(os.getpid()), *command.arguments],
+            [sys.executable, "-I", "-S", exec_with_parent.__file__, str(os.getpid()), *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=command.environment,
-            cwd=command.folder,
-            pass_fds=command.inherited,
+            stdout=output,
+            stderr=subprocess.STDOUT if log else None,
+            env=environment,
+            cwd=folder,
+            pass_fds=inherited,
             start_new_session=True,
         )
-
-
-def end(process: subprocess.Popen[bytes], *, grace: float) -> None:
-    """Ask, wait, then force."""
-    process.terminate()
-    try:
-        process.wait(grace)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[int]:
-    """Hold the folder's lock and yield its descriptor: children that inherit it hold the lock too, so
-    that what survives a killed parent keeps the folder."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise NoFolder(folder, error) from error
-    try:
-        while not _locked(descriptor):
-            holder = os.pread(descriptor, 20, 0).decode()
-            if holder and _is_alive(int(holder)):
-                raise AlreadyRunning(folder, holder)
-            time.sleep(POLL_SECONDS)  # the children of a killed parent are ending
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented."""
-    return "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-lines:])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from bakehouse.cli.redis_server import redis_server
+from bakehouse.cli.home.redis_server import redis_server
 from bench.report import spread
 
 ROUNDS = 5

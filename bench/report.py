@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from bakehouse.cli.home import Home, home_running
+from bakehouse.cli.home.home import Home, home_running
 from bakehouse.settings import Settings
 
 

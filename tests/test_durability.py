@@ -117,8 +117,8 @@ def kill_worker(home: Home, owner: Owner) -> None:
     kill(parent_of(owner.pid))
 
 
-def kill_nursery(home: Home, owner: Owner) -> None:
-    kill(home.pids().nursery)
+def kill_prefork(home: Home, owner: Owner) -> None:
+    kill(home.pids().prefork)
 
 
 def kill_supervisor(home: Home, owner: Owner) -> None:
@@ -161,7 +161,7 @@ def stand_still(home: Home, owner: Owner) -> None:
     [
         (kill_training, 2, "worker_lost"),
         (kill_worker, 2, "worker_lost"),
-        (kill_nursery, 2, "preempted"),
+        (kill_prefork, 2, "preempted"),
         (kill_supervisor, 2, "preempted"),
         (kill_redis, 1, "claimed"),
         (kill_everything, 2, "worker_lost"),

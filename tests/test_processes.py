@@ -1,83 +1,98 @@
-"""Watched children and the lock of a folder."""
+"""Processes that are kept running, spawned and forked, and their end."""
 
-import multiprocessing
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from bakehouse import processes
-from bakehouse.processes import AlreadyRunning, ChildEnded, Command, NotReady, only_one, watched
+from bakehouse.processes import ForkedProcess, RestartingProcess, end_all, spawn
+from tests.whole_home import is_running, wait_until
 
-Wait = Callable[[Callable[[], bool]], None]
-STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
-
-
-def python(tmp_path: Path, program: str, *, grace: float = 10.0) -> Command:
-    return Command(name="child", arguments=(sys.executable, "-c", program), log=tmp_path / "child.log", grace=grace)
+LONG_AGO = -1e6
 
 
-def test_pauses_grow_between_restarts_and_then_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
-) -> None:
-    monkeypatch.setattr(processes, "RESTART_DELAYS", (0.01, 0.02))
+def sleep_long() -> None:
+    time.sleep(600)
+
+
+def ignore_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def test_an_exited_process_is_restarted_after_delays_that_grow_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
     said: list[str] = []
-    with watched(python(tmp_path, "raise SystemExit(7)"), say=said.append) as watch:
-        watch.wait_until(lambda: True)
-        wait(lambda: len(said) >= 3)
-    assert [line.split(" (see")[0] for line in said[:3]] == [
-        "child ended with code 7: starting it again in 0.01 s",
-        "child ended with code 7: starting it again in 0.02 s",
-        "child ended with code 7: starting it again in 0.02 s",
-    ]
+
+    def start() -> "subprocess.Popen[bytes]":
+        started.append(subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"]))
+        return started[-1]
+
+    monkeypatch.setattr(processes, "RESTART_DELAYS", (0.0, 0.01, 600.0))
+    child = RestartingProcess("child", start, said.append)
+
+    def is_waiting_long() -> bool:
+        child.keep_running()
+        return child.restart_at > monotonic() + 60
+
+    wait_until(is_waiting_long)
+    child.keep_running()
+    assert [process.returncode for process in started] == [7, 7, 7]
+    assert child.process is None
+    assert said == [f"child exited with code 7; restarting it in {delay} s" for delay in ("0", "0.01", "600")]
+    child.schedule_restart(7)
+    assert said[-1].endswith("in 600 s")
 
 
-def test_a_child_that_will_not_end_is_killed(tmp_path: Path, wait: Wait) -> None:
-    with watched(python(tmp_path, STUBBORN, grace=0.1), say=print) as watch:
-        watch.wait_until(lambda: "up" in (tmp_path / "child.log").read_text())
-    assert watch.process.returncode == -9
+def test_a_process_that_lived_long_begins_with_the_shortest_delay_again() -> None:
+    child = RestartingProcess("child", partial(ForkedProcess, sleep_long), started_at=LONG_AGO, failures=6)
+    child.schedule_restart(0)
+    assert child.failures == 1
+    assert child.restart_at < monotonic() + 10
 
 
-def test_what_ends_before_it_is_ready_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
-    early = watched(python(tmp_path, "print('oven cold'); raise SystemExit(3)"), say=print)
-    with early as watch, pytest.raises(ChildEnded, match=r"code 3 [^$]*oven cold"):
-        watch.wait_until(lambda: False)
+@pytest.mark.parametrize(("run", "code"), [(lambda: None, 0), (lambda: os._exit(7), 7), (lambda: 1 / 0, 1)])
+def test_a_forked_process_has_an_exit_code(run: object, code: int, capfd: pytest.CaptureFixture[str]) -> None:
+    process = ForkedProcess(run)  # type: ignore[arg-type]
+    wait_until(lambda: process.poll() is not None)
+    assert process.poll() == code
+    assert ("ZeroDivisionError" in capfd.readouterr().err) == (code == 1)
 
 
-def test_what_does_not_become_ready_is_told(tmp_path: Path) -> None:
-    silent = watched(python(tmp_path, "import signal; signal.pause()"), say=print)
-    with silent as watch, pytest.raises(NotReady, match="not ready within 0 s"):
-        watch.wait_until(lambda: False, seconds=0)
+@pytest.mark.parametrize(("run", "code"), [(sleep_long, -signal.SIGTERM), (ignore_sigterm, -signal.SIGKILL)])
+def test_all_processes_end_whether_they_obey_or_not(run: Callable[[], None], code: int) -> None:
+    process = ForkedProcess(run)
+    wait_until(lambda: run is sleep_long or ignores_sigterm(process.pid))
+    end_all([RestartingProcess("child", lambda: process, process=process)], grace=0.5)
+    assert process.poll() == code
+    assert not is_running(process.pid)
+
+
+def ignores_sigterm(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    ignored = next(line for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(ignored.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.mark.parametrize("argument", ["a b", "'", '"', "$HOME", "ü", "", "-c", "--"])
-def test_arguments_arrive_as_they_were(tmp_path: Path, argument: str, wait: Wait) -> None:
-    program = "import pathlib, signal, sys; pathlib.Path('said').write_text(sys.argv[1]); print('up'); signal.pause()"
-    command = Command(
-        name="child",
-        arguments=(sys.executable, "-u", "-c", program, argument),
-        log=tmp_path / "child.log",
-        grace=10.0,
-        folder=tmp_path,
-    )
-    with watched(command, say=print) as watch:
-        watch.wait_until(lambda: "up" in command.log.read_text())
-    assert (tmp_path / "said").read_text() == argument
+def test_arguments_arrive_unchanged(tmp_path: Path, argument: str) -> None:
+    program = "import pathlib, sys; pathlib.Path('argument').write_text(sys.argv[1])"
+    process = spawn([sys.executable, "-c", program, argument], folder=tmp_path)
+    assert process.wait(60) == 0
+    assert (tmp_path / "argument").read_text() == argument
 
 
-def test_a_folder_is_held_by_one_and_free_afterwards(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(AlreadyRunning, match=f"process {os.getpid()}:"), only_one(tmp_path):
-        pass
-    with only_one(tmp_path):
-        pass
-
-
-def test_the_name_of_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
-    gone = multiprocessing.get_context("spawn").Process(target=print)
-    gone.start()
-    gone.join()
-    (tmp_path / "lock").write_text(str(gone.pid))
-    with only_one(tmp_path):
-        assert (tmp_path / "lock").read_text() == str(os.getpid())
+def test_output_goes_to_the_end_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    program = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
+    assert spawn([sys.executable, "-c", program], log=log).wait(60) == 0
+    assert log.read_text() == "before\nout\nerr\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bakehouse.cli.home import Home, home_running
+from bakehouse.cli.home.home import Home, home_running
 from bakehouse.client import Client
 from bakehouse.settings import Settings
 

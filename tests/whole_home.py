@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import httpx
 from redis import Redis
 
-from bakehouse.cli.redis_server import redis_server
+from bakehouse.cli.home.redis_server import redis_server
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, prepare
+from bakehouse.processes import spawn
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner, Record, new_run
@@ -33,9 +34,9 @@ POLL_SECONDS = 0.02
 LEASE_SECONDS = 4
 UP = """
 import typer
-from bakehouse.cli.home import up
+from bakehouse.cli.home.home import run_home
 from bakehouse.settings import Settings
-typer.run(lambda: up(Settings(), on_ready=lambda home: print(home.url, home.redis_url, flush=True)))
+typer.run(lambda: run_home(Settings(), on_ready=lambda home: print(home.url, home.redis_url, flush=True)))
 """
 
 # About five seconds on one core: several bests, several resume states, and an early stop.
@@ -123,9 +124,9 @@ class Home:
     def pids(self) -> "Pids":
         """Of the parts, once there is a worker."""
         supervisor = wait_until(lambda: self.child("worker.main"))
-        (nursery,) = wait_until(lambda: children_of(supervisor))
-        workers = wait_until(lambda: children_of(nursery))
-        return Pids(self.child("service"), supervisor, nursery, workers, redis_pid(self.redis_url))
+        (prefork,) = wait_until(lambda: children_of(supervisor))
+        workers = wait_until(lambda: children_of(prefork))
+        return Pids(self.child("service"), supervisor, prefork, workers, redis_pid(self.redis_url))
 
     def child(self, module: str) -> int:
         """The child of `up` that runs a module; 0 if there is none at the moment."""
@@ -143,7 +144,7 @@ class Pids:
 
     service: int
     supervisor: int
-    nursery: int
+    prefork: int
     workers: list[int]
     redis: int
 
@@ -231,7 +232,7 @@ class Bakery:
     wake_queue: WakeQueue
     artifacts: Artifacts
     process: "subprocess.Popen[bytes]"
-    """The nursery."""
+    """The parent of the worker."""
 
     @property
     def worker(self) -> int:
@@ -240,13 +241,13 @@ class Bakery:
         return pid
 
     def bake(self, recipe: Document) -> str:
-        """The id of a new run, rung for."""
+        """The id of a new run for which a worker is woken."""
         run_id = self.put(recipe)
         self.wake_queue.ring()
         return run_id
 
     def put(self, recipe: Document) -> str:
-        """The id of a new run that nobody rings for."""
+        """The id of a new run for which no worker is woken."""
         return put(self.store, self.settings, recipe)
 
     def wait_for(self, run_id: str, *statuses: Status) -> Record:
@@ -274,12 +275,11 @@ def worker_up(folder: Path, **environment: object) -> Iterator[Bakery]:
 def start_prefork(settings: Settings) -> "subprocess.Popen[bytes]":
     """`python -m worker.host.prefork` with these settings."""
     chosen = {f"BAKEHOUSE_{key.upper()}": str(value) for key, value in settings.model_dump(exclude_none=True).items()}
-    command = [sys.executable, "-P", "-m", "worker.host.prefork", "--parent", str(os.getpid())]
-    return subprocess.Popen(command, env={**os.environ, **chosen})
+    return spawn([sys.executable, "-P", "-m", "worker.host.prefork"], environment={**os.environ, **chosen})
 
 
 def put(store: Store, settings: Settings, recipe: Document) -> str:
-    """Stores a run as the service does, without a ring; its id."""
+    """Stores a run as the service does, without waking a worker; its id."""
     limits, saved = Limits(parameters=10**9), StoredRuns(store)
     plan = prepare(recipe, Catalog(settings), limits, saved=saved, wait_seconds=LIMIT_SECONDS).plan
     run = new_run(plan.recipe, advice=(), steps=plan.steps, dataset_fingerprint=plan.card.fingerprint)

@@ -1,23 +1,22 @@
-"""`python -m worker.main`: this machine's workers and their supervisor; it does not import torch."""
+"""`python -m worker.main`: runs this machine's workers and their supervisor; it does not import torch."""
 
-import os
+import sys
+from functools import partial
 
-from worker.host.slots import Process, Slot, spawn
+from bakehouse.processes import RestartingProcess, spawn
 
-
-def start_prefork(_: str) -> Process:
-    """The process that imports torch and forks the workers."""
-    return spawn(["worker.host.prefork", "--parent", str(os.getpid())])
+# -P: a folder named `worker` in the working directory is not ours.
+PREFORK = [sys.executable, "-P", "-m", "worker.host.prefork"]
 
 
 def main() -> None:
-    """Until SIGTERM or SIGINT."""
-    nursery = Slot("the nursery of the workers", start_prefork)
-    nursery.keep_running()
-    # Behind that start: torch needs three seconds to be ready, and these imports half of one beside it.
+    """Runs until SIGTERM or SIGINT."""
+    prefork = RestartingProcess("the parent of the workers", partial(spawn, PREFORK))
+    prefork.keep_running()
+    # Imported after that start: torch needs three seconds to be ready, and these imports half of one beside it.
     from worker.host.supervisor import supervise  # noqa: PLC0415
 
-    supervise([nursery])
+    supervise([prefork])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from bakehouse.cli.code_command import script_of
 from bakehouse.cli.exit_codes import ExitCode, exit_code_of
-from bakehouse.cli.home import Home, home_running, program
+from bakehouse.cli.home.home import Home, home_running, program
 from bakehouse.cli.show import ending
 from bakehouse.cli.watch import print_results, watch
 from bakehouse.client import Client, ClientRun

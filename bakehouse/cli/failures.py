@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.formats import sanitize
+from bakehouse.cli.home.errors import HomeError
 from bakehouse.client import (
     ClientError,
     NotAllowed,
@@ -19,7 +20,6 @@ from bakehouse.client import (
 )
 from bakehouse.client.errors import ErrorDetail
 from bakehouse.data.errors import DatasetError
-from bakehouse.processes import HomeError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 
 ReportedError = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError

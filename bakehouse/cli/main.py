@@ -13,13 +13,14 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from bakehouse.cli import home
 from bakehouse.cli.code_command import script_of
 from bakehouse.cli.demo import DEFAULT_OUTPUT, run_demo
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.failures import print_error
 from bakehouse.cli.formats import format_status
-from bakehouse.cli.home import program
+from bakehouse.cli.home import home
+from bakehouse.cli.home.errors import HomeError
+from bakehouse.cli.home.home import program
 from bakehouse.cli.local import lint_recipe, lint_text, train_locally
 from bakehouse.cli.recipes import parse_seeds, read_document
 from bakehouse.cli.show import run_page
@@ -28,7 +29,6 @@ from bakehouse.cli.watch import watch_and_report
 from bakehouse.client import Client, ClientError, ClientRun, Conflict, NotFound
 from bakehouse.data.errors import DatasetError
 from bakehouse.model import Model
-from bakehouse.processes import HomeError
 from bakehouse.recipe.problems import RecipeError
 from bakehouse.runs.run import Status
 from bakehouse.settings import Settings
@@ -100,7 +100,7 @@ Folder = Annotated[
 @app.command()
 def up() -> None:
     """Run Redis, the service and the workers on this machine until Ctrl-C; all state is in BAKEHOUSE_HOME."""
-    home.up(Settings(), on_ready=print_address)
+    home.run_home(Settings(), on_ready=print_address)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bakehouse.cli.failures import ReportedError, explain
-from bakehouse.cli.home import PortTaken
+from bakehouse.cli.home.errors import PortTaken
 from bakehouse.client import (
     DownloadDamaged,
     NotAllowed,

@@ -1,11 +1,9 @@
-"""`python -m worker.host.prefork`: imports and warms torch once, then forks this machine's workers
-and keeps them running.
+"""`python -m worker.host.prefork`: imports and warms torch once, then forks this machine's workers.
 
-A worker that died is back in milliseconds, and sixteen of them share the memory of one. This process uses one
-thread, no GPU and no Redis: after a second thread, or CUDA, children hang.
+A worker that died is back in milliseconds, and sixteen workers share the memory of one. This process uses one thread,
+no GPU and no Redis: after a second thread has run, or CUDA, forked children hang.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -20,14 +18,14 @@ import torch
 
 import bakehouse.data
 from bakehouse.data.packed_folders import read_card
+from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.plan.plan import make_plan
+from bakehouse.processes import POLL_SECONDS, ForkedProcess, RestartingProcess, end_all
 from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from worker.data.dataset import load_data
 from worker.device import device_class, device_memory, open_device, versions
-from worker.host.owner import die_with_parent
 from worker.host.rq_worker import serve
-from worker.host.slots import Forked, Slot, end_all
 from worker.training.training import Training
 
 DIGITS = Path(bakehouse.data.__file__).parent / "builtin" / "digits"
@@ -37,13 +35,12 @@ WARM_UP = {
     "norm": "batch_norm",
     "dropout": 0.5,
 }
-POLL_SECONDS = 0.1
-# Less than the supervisor's own grace, so that it is this process that kills.
+# Less than the supervisor's own grace, so that this process kills the workers before it is killed.
 GRACE_SECONDS = 28.0
 
 
 def warm_up() -> None:
-    """One step of a small model: torch builds on first use what every child would build again."""
+    """Trains a small model for one step: torch builds on first use what every child would build again."""
     torch.set_num_threads(1)
     plan = make_plan(read_recipe(WARM_UP), read_card(DIGITS))
     device = torch.device("cpu")
@@ -51,73 +48,70 @@ def warm_up() -> None:
     next(training.run())
 
 
-def describe(settings: Settings) -> dict[str, Any]:
-    """The device as a child sees it: this process must never open a GPU."""
+def inspect_device(settings: Settings) -> dict[str, Any]:
+    """Describes the device as a child sees it: this process must never open a GPU."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         device = open_device(settings)
         memory = device_memory(device, settings)
-        about = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
-        about["gpus"] = torch.cuda.device_count() if device.type == "cuda" else 0
-        os.write(writing, json.dumps(about).encode())
+        info = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
+        info["gpus"] = torch.cuda.device_count() if device.type == "cuda" else 0
+        os.write(writing, json.dumps(info).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
-    about = json.loads(text)
-    assert isinstance(about, dict)
-    return about
+    info = json.loads(text)
+    assert isinstance(info, dict)
+    return info
 
 
-def settings_of(settings: Settings, number: int, gpus: int) -> Settings:
-    """Of one of the workers: a GPU each, in turn, unless one is named."""
+def assign_device(settings: Settings, number: int, gpus: int) -> Settings:
+    """Chooses a worker's GPU: one each, in turn, unless the settings name one."""
     if gpus == 0 or settings.device not in ("auto", "cuda"):
         return settings
     return settings.model_copy(update={"device": f"cuda:{number % gpus}"})
 
 
-def fork_worker(settings: Settings, about: dict[str, Any], name: str) -> Forked:
-    """A worker that ends with this process. A name of its own each time: RQ remembers dead ones for a while."""
-    nursery = os.getpid()
-    unique = f"{name}-{nursery}-{int(monotonic() * 1000)}"
+def fork_worker(settings: Settings, device_info: dict[str, Any], name: str) -> ForkedProcess:
+    """Forks a worker that ends with this process."""
+    parent = os.getpid()
+    # RQ remembers the names of dead workers for a while, so each fork gets a new one.
+    unique_name = f"{name}-{parent}-{int(monotonic() * 1000)}"
 
     def run() -> None:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        # The children of the worker read their settings anew.
+        # The worker's children read their settings from the environment.
         os.environ["BAKEHOUSE_DEVICE"] = settings.device
-        die_with_parent(nursery, signal.SIGTERM)
-        serve(settings, unique, about)
+        die_with_parent(parent, signal.SIGTERM)
+        serve(settings, unique_name, device_info)
 
-    return Forked(run)
+    return ForkedProcess(run)
 
 
 def main() -> None:
-    """Until SIGTERM, which lets the workers save their runs first."""
-    parser = argparse.ArgumentParser(prog="python -m worker.host.prefork", description="This machine's workers.")
-    parser.add_argument("--parent", type=int, help="end when this process does")
-    arguments = parser.parse_args()
-    if arguments.parent:
-        die_with_parent(arguments.parent, signal.SIGTERM)
-    settings, ending = Settings(), threading.Event()
+    """Runs until SIGTERM or SIGINT, which let the workers save their runs first."""
+    settings = Settings()
     warm_up()
-    about = describe(settings)
-    gpus = about.pop("gpus")
+    device_info = inspect_device(settings)
+    gpus = device_info.pop("gpus")
+    ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, lambda *_: ending.set())
     names = [f"{socket.gethostname()}-{number}" for number in range(1, settings.workers + 1)]
-    slots = [
-        Slot(name, partial(fork_worker, settings_of(settings, number, gpus), about))
+    workers = [
+        RestartingProcess(name, partial(fork_worker, assign_device(settings, number, gpus), device_info, name))
         for number, name in enumerate(names)
     ]
     while not ending.is_set():
-        for slot in slots:
-            slot.keep_running()
+        for worker in workers:
+            worker.keep_running()
         ending.wait(POLL_SECONDS)
-    end_all(slots, grace=GRACE_SECONDS)
+    end_all(workers, grace=GRACE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Lost
 from bakehouse.runs.queue import QUEUE, WakeQueue
@@ -23,7 +24,7 @@ from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.host.jobs import train_next
-from worker.host.owner import boot_id, die_with_parent
+from worker.host.owner import boot_id
 
 # RQ asks again after 15 s less than this; Redis clients give up a silent answer after 10.
 WORKER_TTL = 20

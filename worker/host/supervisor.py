@@ -1,6 +1,6 @@
 """The supervisor of one machine's workers, without torch.
 
-Keeps the nursery of the workers running; once a second rings for runs that wait, ends leases that are over,
+Keeps the parent of the workers running; once a second rings for runs that wait, ends leases that are over,
 kills owners that do not obey a cancel, and removes checkpoints that were replaced. Several do no harm.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from time import sleep
 from typing import Any
 
+from bakehouse.processes import RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, Forget, Lost
@@ -19,7 +20,6 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.host.owner import is_dead, kill
-from worker.host.slots import Slot, end_all
 
 ROUND_SECONDS = 1.0
 GRACE_SECONDS = 30.0
@@ -30,7 +30,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Supervisor:
     """What is done once a second."""
 
-    def __init__(self, settings: Settings, store: Store, wake_queue: WakeQueue, slots: Sequence[Slot] = ()) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, wake_queue: WakeQueue, slots: Sequence[RestartingProcess] = ()
+    ) -> None:
         self.store, self.wake_queue, self.slots = store, wake_queue, slots
         self.settings, self.artifacts = settings, Artifacts(settings.artifacts)
         self.lease_seconds = settings.lease_seconds
@@ -117,7 +119,7 @@ def end(*_: Any) -> None:
     raise Ended
 
 
-def supervise(slots: Sequence[Slot]) -> None:
+def supervise(slots: Sequence[RestartingProcess]) -> None:
     """Until SIGTERM or SIGINT."""
     settings = Settings()
     if settings.redis_url is None:

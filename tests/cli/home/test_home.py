@@ -14,11 +14,20 @@ import httpx
 import pytest
 import redis
 
-from bakehouse.cli.home import CannotListen, NoData, NoRedisThere, PortTaken, home_running, program
-from bakehouse.processes import AlreadyRunning, ChildEnded, HomeError, NoFolder
+from bakehouse.cli.home.errors import (
+    AlreadyRunning,
+    CannotListen,
+    ChildExited,
+    DataFolderMissing,
+    FolderUnusable,
+    HomeError,
+    PortTaken,
+    RedisUnreachable,
+)
+from bakehouse.cli.home.home import home_running, program
 from bakehouse.settings import Settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Wait = Callable[[Callable[[], bool]], None]
 IsRunning = Callable[[int], bool]
 
@@ -67,7 +76,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(home=tmp_path / "home", port=0)
 
 
-def test_everything_is_up_with_one_redis_and_nothing_is_after(
+def test_everything_runs_with_one_redis_and_ends_after_the_block(
     settings: Settings, wait: Wait, is_running: IsRunning
 ) -> None:
     with home_running(settings) as home:
@@ -90,7 +99,7 @@ def test_an_outside_redis_is_used_and_left_running(settings: Settings, tmp_path:
         assert redis_pid(first.redis_url)
 
 
-def test_a_second_one_on_the_same_home_is_refused(settings: Settings) -> None:
+def test_a_second_start_on_the_same_home_is_refused(settings: Settings) -> None:
     with home_running(settings), pytest.raises(AlreadyRunning, match=str(os.getpid())), home_running(settings):
         pass
 
@@ -103,27 +112,25 @@ def test_a_taken_port_is_refused_before_anything_starts(settings: Settings, tmp_
         assert not (tmp_path / "second" / "redis").exists()
 
 
-def test_a_service_that_cannot_start_is_shown_with_its_last_words(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "parts" / "service.py").write_text("raise SystemExit('no flour')")
-    with pytest.raises(ChildEnded, match="no flour"), home_running(settings):
+def test_a_service_that_cannot_start_is_shown_with_the_end_of_its_log(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "parts" / "service.py").write_text("raise SystemExit('no disk')")
+    with pytest.raises(ChildExited, match="no disk"), home_running(settings):
         pass
 
 
-def test_dead_parts_are_started_again_and_it_is_said(settings: Settings, wait: Wait) -> None:
+def test_dead_parts_are_restarted_and_reported(settings: Settings, wait: Wait) -> None:
     said: list[str] = []
     with home_running(settings, say=said.append) as home:
         wait(lambda: len(workers(settings)) == 1)
         os.kill(httpx.get(home.url).json()["pid"], signal.SIGKILL)
         os.kill(workers(settings)[0]["pid"], signal.SIGKILL)
         wait(lambda: len(workers(settings)) == 2 and is_up(home.url))
-    assert sorted(line.split(" ended")[0] for line in said) == ["service", "worker"]
+    assert sorted(line.split(" exited")[0] for line in said) == ["service", "worker"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_in_order_and_cleanly(
-    settings: Settings, is_running: IsRunning, number: signal.Signals
-) -> None:
-    with up(settings) as (process, url):
+def test_a_signal_ends_a_home_in_order(settings: Settings, is_running: IsRunning, number: signal.Signals) -> None:
+    with home_process(settings) as (process, url):
         pids = [httpx.get(url).json()["pid"], *(worker["pid"] for worker in workers(settings))]
         process.send_signal(number)
         process.send_signal(number)
@@ -132,10 +139,10 @@ def test_a_signal_ends_it_in_order_and_cleanly(
     assert "service ended" in (settings.home / "logs" / "service.log").read_text()
 
 
-def test_a_killed_one_leaves_nothing_and_can_be_started_at_once(
+def test_a_killed_home_leaves_no_process_and_can_be_restarted_at_once(
     settings: Settings, wait: Wait, is_running: IsRunning
 ) -> None:
-    with up(settings) as (process, url):
+    with home_process(settings) as (process, url):
         wait(lambda: workers(settings) != [])
         pids = [httpx.get(url).json()["pid"], workers(settings)[0]["pid"]]
         process.kill()
@@ -145,16 +152,16 @@ def test_a_killed_one_leaves_nothing_and_can_be_started_at_once(
 
 
 def test_a_problem_is_one_sentence_and_exit_code_2(settings: Settings) -> None:
-    with home_running(settings), up(settings) as (process, url):
+    with home_running(settings), home_process(settings) as (process, url):
         assert url == ""
         assert process.wait() == 2
 
 
 @contextmanager
-def up(settings: Settings) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def home_process(settings: Settings) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     program = (
-        "import typer; from bakehouse.cli.home import up; from bakehouse.settings import Settings\n"
-        "typer.run(lambda: up(Settings(), on_ready=lambda home: print(home.url, flush=True)))"
+        "import typer; from bakehouse.cli.home.home import run_home; from bakehouse.settings import Settings\n"
+        "typer.run(lambda: run_home(Settings(), on_ready=lambda home: print(home.url, flush=True)))"
     )
     environment = os.environ | {"BAKEHOUSE_HOME": str(settings.home), "BAKEHOUSE_PORT": "0"}
     command = [sys.executable, "-c", program]
@@ -189,12 +196,12 @@ def is_up(url: str) -> bool:
     ("changes", "error", "words"),
     [
         ({"host": "nobody.invalid"}, CannotListen, "choose another BAKEHOUSE_HOST"),
-        ({"redis_url": "redis://:secret@127.0.0.1:1/0"}, NoRedisThere, "no Redis answers at 127.0.0.1:1"),
-        ({"data": Path("/nowhere")}, NoData, "BAKEHOUSE_DATA is /nowhere"),
-        ({"home": Path("/proc/nobody")}, NoFolder, "choose another BAKEHOUSE_HOME"),
+        ({"redis_url": "redis://:secret@127.0.0.1:1/0"}, RedisUnreachable, "no Redis answers at 127.0.0.1:1"),
+        ({"data": Path("/nowhere")}, DataFolderMissing, "BAKEHOUSE_DATA is /nowhere"),
+        ({"home": Path("/proc/nobody")}, FolderUnusable, "choose another BAKEHOUSE_HOME"),
     ],
 )
-def test_what_cannot_be_is_said_at_once(
+def test_what_cannot_start_is_reported_at_once(
     settings: Settings, changes: dict[str, Any], error: type[HomeError], words: str
 ) -> None:
     with pytest.raises(error, match=words) as caught, home_running(settings.model_copy(update=changes)):
@@ -202,7 +209,7 @@ def test_what_cannot_be_is_said_at_once(
     assert "secret" not in str(caught.value)
 
 
-def test_a_newcomer_can_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_is_named_as_the_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
     monkeypatch.setenv("PATH", "")
     assert program() == str(tmp_path / ".venv" / "bin" / "bakehouse")

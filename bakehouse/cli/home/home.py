@@ -1,0 +1,185 @@
+"""`bakehouse up`: Redis, the service and the workers on this machine, with all state in one folder."""
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import httpx
+import typer
+
+from bakehouse.cli.home.errors import CannotListen, DataFolderMissing, HomeError, PortTaken, RedisUnreachable
+from bakehouse.cli.home.lock import lock_folder
+from bakehouse.cli.home.redis_server import redis_server
+from bakehouse.cli.home.watch import Command, watch
+from bakehouse.processes import Say
+from bakehouse.settings import Settings
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SERVICE_GRACE_SECONDS = 10.0
+READY_WITHIN_SECONDS = 60.0
+WORKER_GRACE_SECONDS = 30.0  # until resume states are on the disk
+
+
+@dataclass(frozen=True)
+class Home:
+    """A running home: the addresses of its service and its Redis, and the folder of its logs."""
+
+    url: str
+    redis_url: str
+    logs: Path
+
+
+def say_on_stderr(text: str) -> None:
+    """Prints a message for the user; stdout is left to data."""
+    print(f"bakehouse: {text}", file=sys.stderr, flush=True)
+
+
+def run_home(settings: Settings, *, on_ready: Callable[[Home], None]) -> None:
+    """Runs a home until Ctrl-C or SIGTERM; explains on stderr what cannot start, and exits with code 2."""
+    try:
+        with home_running(settings) as home:
+            on_ready(home)
+            while True:
+                signal.pause()
+    except KeyboardInterrupt:
+        say_on_stderr("ended; the next `bakehouse up` resumes every run where this one stopped")
+    except HomeError as error:
+        say_on_stderr(str(error))
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Home]:
+    """Keeps Redis, the service and the workers running for the length of the block.
+
+    Signals interrupt the block. At its end the workers stop first, then the service, then Redis.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(interrupt_on_signals())
+        if settings.data is not None and not settings.data.is_dir():
+            raise DataFolderMissing(settings.data)
+        lock = stack.enter_context(lock_folder(settings.home))
+        port = find_free_port(settings)
+        redis_url = stack.enter_context(open_redis(settings, say))
+        running = settings.model_copy(update={"port": port, "redis_url": redis_url})
+        service = stack.enter_context(watch(service_command(running, lock), say=say))
+        # The workers import torch while the service becomes ready; entered later, they end before it.
+        if settings.workers > 0:
+            stack.enter_context(watch(worker_command(running, lock), say=say)).keep_running()
+        service.wait_until(partial(is_ready, running), seconds=READY_WITHIN_SECONDS)
+        yield Home(address_of(running), redis_url, logs_of(running))
+
+
+@contextmanager
+def interrupt_on_signals() -> Iterator[None]:
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    # Further signals are ignored: make and the terminal both send one, and ending in order takes a moment.
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def open_redis(settings: Settings, say: Say) -> AbstractContextManager[str]:
+    if settings.redis_url is not None:
+        check_redis(settings.redis_url)
+        return nullcontext(settings.redis_url)
+    return redis_server(settings.home, say=say)
+
+
+def check_redis(redis_url: str) -> None:
+    # Fails at once; otherwise the service and the workers would be restarted for a minute.
+    parts = urlsplit(redis_url)
+    address = f"{parts.hostname}:{parts.port or 6379}"
+    if parts.scheme in ("redis", "rediss"):
+        try:
+            socket.create_connection((parts.hostname, parts.port or 6379), timeout=5).close()
+        except OSError as error:
+            raise RedisUnreachable(address, error) from error
+
+
+def find_free_port(settings: Settings) -> int:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.create_server((settings.host, settings.port), family=family) as free:
+            port: int = free.getsockname()[1]
+            return port
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(settings.host, settings.port) from error
+        raise CannotListen(settings.host, settings.port, error) from error
+
+
+def service_command(settings: Settings, lock: int) -> Command:
+    # -P: a folder named `service` in the working directory is not ours.
+    return Command(
+        name="service",
+        arguments=(sys.executable, "-P", "-m", "service"),
+        log=logs_of(settings) / "service.log",
+        grace=SERVICE_GRACE_SECONDS,
+        environment=environment_of(settings),
+        inherited=(lock,),
+    )
+
+
+def worker_command(settings: Settings, lock: int) -> Command:
+    return Command(
+        name="worker",
+        arguments=(sys.executable, "-P", "-m", "worker.main"),
+        log=logs_of(settings) / "worker.log",
+        grace=WORKER_GRACE_SECONDS,
+        environment=environment_of(settings),
+        inherited=(lock,),
+    )
+
+
+def logs_of(settings: Settings) -> Path:
+    return settings.home / "logs"
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    names = {f"BAKEHOUSE_{name.upper()}" for name in Settings.model_fields}
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
+    chosen = {
+        f"BAKEHOUSE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
+    }
+    return inherited | chosen | {"PYTHONUNBUFFERED": "1"}
+
+
+def address_of(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - an address to connect to, not to listen on
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def is_ready(settings: Settings) -> bool:
+    try:
+        answer = httpx.get(f"{address_of(settings)}/healthz/ready", timeout=5, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return answer.is_success
+
+
+def program() -> str:
+    """How the user can type `bakehouse`: as it is if the shell finds it, else by its path."""
+    if shutil.which("bakehouse"):
+        return "bakehouse"
+    path = Path(sys.executable).with_name("bakehouse")
+    folder = Path.cwd()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -1,0 +1,94 @@
+"""Runs a command in the background: waits until it is ready, then restarts it whenever it exits."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from subprocess import Popen
+from threading import Event, Thread
+from time import monotonic, sleep
+
+from bakehouse.cli.home.errors import ChildExited, NotReady
+from bakehouse.processes import POLL_SECONDS, RestartingProcess, Say, end_all, spawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A program with its log, and how many seconds it may take to end when asked to."""
+
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+    grace: float
+    environment: Mapping[str, str] | None = None
+    folder: Path | None = None
+    inherited: tuple[int, ...] = ()
+
+    def start(self) -> "Popen[bytes]":
+        """Starts the program as a child of the calling thread."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        return spawn(
+            self.arguments,
+            log=self.log,
+            environment=self.environment,
+            folder=self.folder,
+            inherited=self.inherited,
+        )
+
+
+class WatchedCommand:
+    """A started command; nothing restarts it before `wait_until` or `keep_running`."""
+
+    def __init__(self, command: Command, say: Say) -> None:
+        self.command = command
+        self.process = command.start()
+        self._child = RestartingProcess(
+            command.name,
+            command.start,
+            say=lambda text: say(f"{text} (see {command.log})"),
+            process=self.process,
+            started_at=monotonic(),
+        )
+        self._ending = Event()
+        self._thread = Thread(target=self._run, name=f"watch-{command.name}", daemon=True)
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float = inf) -> None:
+        """Waits until the command is ready, then keeps it running; raises `ChildExited` or `NotReady`."""
+        deadline = monotonic() + seconds
+        while not ready():
+            code = self.process.poll()
+            if code is not None:
+                raise ChildExited(self.command.name, code, self.command.log)
+            if monotonic() > deadline:
+                raise NotReady(self.command.name, seconds, self.command.log)
+            sleep(POLL_SECONDS)
+        self.keep_running()
+
+    def keep_running(self) -> None:
+        """Restarts the command from now on whenever it exits."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Ends the command, by force after its grace."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        else:
+            end_all([self._child], grace=self.command.grace)
+
+    def _run(self) -> None:
+        while not self._ending.wait(POLL_SECONDS):
+            self._child.keep_running()
+        # Here, not after the thread: its end would signal its children a second time, and a second signal means haste.
+        end_all([self._child], grace=self.command.grace)
+
+
+@contextmanager
+def watch(command: Command, *, say: Say) -> Iterator[WatchedCommand]:
+    """Starts the command and ends it after the block."""
+    watched = WatchedCommand(command, say)
+    try:
+        yield watched
+    finally:
+        watched.end()
