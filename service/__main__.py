@@ -9,7 +9,7 @@ import uvicorn
 from redis.exceptions import RedisError
 
 from bakehouse.runs.errors import FolderNotShared, StorageFull
-from bakehouse.runs.marker import name_folder
+from bakehouse.runs.marker import register_folder
 from bakehouse.settings import Settings
 from service.app import create_app, make_services
 from service.dependencies import Services
@@ -61,7 +61,7 @@ def main() -> int:
         if problem := find_unsafe_setting(settings):
             raise ValueError(problem)
         services = make_services(settings, str(settings.redis_url))
-        name_folder(settings, services.store)
+        register_folder(settings, services.store)
     except (ValueError, FolderNotShared) as error:
         print(error, file=sys.stderr)
         return 2

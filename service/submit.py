@@ -16,7 +16,7 @@ from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
-from bakehouse.runs.marker import name_folder
+from bakehouse.runs.marker import register_folder
 from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
@@ -160,7 +160,7 @@ def submit(
         reason=reason,
     )
     # Also after Redis was emptied: no worker with another folder takes a run that is accepted here.
-    name_folder(services.settings, services.store)
+    register_folder(services.settings, services.store)
     created = services.store.create(run, idempotency=idempotency)
     if not created.replayed:
         wake_worker(services)
@@ -212,6 +212,6 @@ def current_document(run: Run) -> dict[str, Any]:
 def wake_worker(services: Services) -> None:
     """A failure is only logged: the run is already accepted, and supervisors look for waiting runs anyway."""
     try:
-        services.wake_queue.ring()
+        services.wake_queue.wake()
     except RedisError as error:
         log.warning("could not wake a worker: %s", type(error).__name__)

@@ -18,7 +18,16 @@ from bakehouse.client import Client, ClientRun
 from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.data.packed_folders import read_card
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import Ask, Cancel, EpochEntry, Fail, LogEvents, Pause, PublishCheckpoint, Succeed
+from bakehouse.runs.commands import (
+    Cancel,
+    EpochEntry,
+    Fail,
+    LogEvents,
+    Pause,
+    PublishCheckpoint,
+    RequestAction,
+    Succeed,
+)
 from bakehouse.runs.record import Owner, Record
 from bakehouse.runs.run import Best, Checkpoint, Failure, Progress, Provenance, Reason
 from bakehouse.runs.store import Store, connect
@@ -89,7 +98,7 @@ class Baker:
 
     def cancel(self, run_id: str) -> None:
         """Asked for and obeyed."""
-        self.store.command(run_id, Ask("cancel"))
+        self.store.command(run_id, RequestAction("cancel"))
         self.store.command(run_id, Cancel(NONCE))
 
     def pause(self, run_id: str) -> None:

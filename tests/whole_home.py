@@ -243,7 +243,7 @@ class Bakery:
     def bake(self, recipe: Document) -> str:
         """The id of a new run for which a worker is woken."""
         run_id = self.put(recipe)
-        self.wake_queue.ring()
+        self.wake_queue.wake()
         return run_id
 
     def put(self, recipe: Document) -> str:

@@ -22,7 +22,7 @@ from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
 from bakehouse.recipe.read import parse_json
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import Claim, Command, Lost
+from bakehouse.runs.commands import Claim, Command, OwnerLost
 from bakehouse.runs.local_runs import FILES, RECORD, LocalRuns
 from bakehouse.runs.migrations import parse_record
 from bakehouse.runs.record import NewEvent, Owner, Record, new_run, new_run_id, rfc3339
@@ -138,7 +138,7 @@ def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
             record_store = FolderRecordStore(record, folder)
             cut_log(folder, record.seq)
             if record.owner is not None:
-                record_store.commit(Lost(nonce=record.owner.nonce))
+                record_store.commit(OwnerLost(nonce=record.owner.nonce))
             return record_store
         clear(folder)
     recipe = prepared.plan.recipe
@@ -176,8 +176,7 @@ def publish_best(record: Record, artifacts: Artifacts, folder: Path) -> None:
     for checkpoint in record.checkpoints:
         if "best" in checkpoint.roles:
             shutil.copyfile(artifacts.checkpoint_path(record.id, checkpoint.sha256), folder / "best.safetensors")
-    if record.is_over:
-        artifacts.keep_resumes(record.id, 0)
+    artifacts.clean_up_after(record)
 
 
 def exit_code(record: Record, folder: Path) -> int:

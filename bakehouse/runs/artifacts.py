@@ -1,4 +1,4 @@
-"""Checkpoints and resume states as folders of files: whole, or not there."""
+"""Checkpoints and resume states: folders of files that are written whole or not at all."""
 
 import errno
 import hashlib
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.run import Run
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 UNFINISHED = ".tmp"
 MARKER = "marker"
-# Room that must be left for logs and for Redis's own files.
+# Space that must be left for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -27,12 +28,12 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Damaged(Exception):
-    """A folder's files are not those that its manifest names."""
+    """A folder's files are not the files that its manifest lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """Weights that are safe on disk."""
+    """A checkpoint whose weights are safe on disk."""
 
     sha256: str
     bytes: int
@@ -40,7 +41,7 @@ class StoredCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class ResumeFiles:
-    """A resume state whose files are what was written."""
+    """A resume state whose files have the sizes and digests of its manifest."""
 
     name: str
     step: int
@@ -49,7 +50,7 @@ class ResumeFiles:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A resume state that was passed over."""
+    """A resume state that is damaged, and why."""
 
     name: str
     reason: str
@@ -57,45 +58,40 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class FoundResume:
-    """The newest resume state that verifies, if any, and the newer ones that do not."""
+    """The newest undamaged resume state, if any, and the newer states that are damaged."""
 
     state: ResumeFiles | None
     rejected: tuple[Rejected, ...]
 
 
 class Artifacts:
-    """The files of one tenant's runs in a local folder."""
+    """Stores the files of one tenant's runs in a local folder."""
 
     def __init__(self, root: Path, tenant: str = "local") -> None:
         self._root = root / tenant
 
     def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, Any]) -> StoredCheckpoint:
-        """Weights under their digest; the same weights again are the same folder."""
+        """Writes weights into a folder named by their digest; weights that are there already stay as they are."""
         sha256 = hashlib.sha256(weights).hexdigest()
         write_folder(self._checkpoint(run_id, sha256), {WEIGHTS: weights}, manifest)
         return StoredCheckpoint(sha256, len(weights))
 
     def checkpoint_path(self, run_id: str, sha256: str) -> Path:
-        """Where the weights are."""
+        """Returns the path of the weights."""
         return self._checkpoint(run_id, sha256) / WEIGHTS
 
-    def checkpoint_manifest(self, run_id: str, sha256: str) -> dict[str, Any]:
-        """What was written beside the weights."""
-        manifest: dict[str, Any] = json.loads((self._checkpoint(run_id, sha256) / MANIFEST).read_bytes())
-        return manifest
-
     def delete_checkpoint(self, run_id: str, sha256: str) -> int:
-        """Bytes freed; 0 if it is gone already."""
+        """Returns the bytes freed; 0 if the checkpoint does not exist."""
         return delete_folder(self._checkpoint(run_id, sha256))
 
     def write_resume(self, run_id: str, step: int, files: Mapping[str, bytes]) -> str:
-        """A resume state under a name that no other process can choose."""
+        """Writes a resume state under a name that no other process can choose, and returns the name."""
         name = f"{step}-{secrets.token_hex(8)}"
         write_folder(self._resumes(run_id) / name, files, {"step": step})
         return name
 
     def newest_resume(self, run_id: str) -> FoundResume:
-        """Looks from the newest to the oldest for one whose sizes and digests are right."""
+        """Looks from the newest to the oldest for a resume state that is not damaged."""
         rejected: list[Rejected] = []
         for folder in newest_first(self._resumes(run_id)):
             try:
@@ -106,32 +102,37 @@ class Artifacts:
                 return FoundResume(state, tuple(rejected))
         return FoundResume(None, tuple(rejected))
 
-    def keep_resumes(self, run_id: str, count: int = 2) -> int:
-        """Deletes all but the newest `count`; bytes freed."""
-        return sum(delete_folder(folder) for folder in newest_first(self._resumes(run_id))[count:])
+    def prune_resume_states(self, run_id: str, *, keep: int = 2) -> int:
+        """Deletes all but the newest resume states; returns the bytes freed."""
+        return sum(delete_folder(folder) for folder in newest_first(self._resumes(run_id))[keep:])
+
+    def clean_up_after(self, run: Run) -> None:
+        """Deletes the resume states of a run that is over: it can never be resumed."""
+        if run.is_over:
+            self.prune_resume_states(run.id, keep=0)
 
     def sweep(self, run_id: str) -> int:
-        """Deletes what earlier attempts left half written, once the run is owned; bytes freed."""
+        """Deletes what earlier attempts left half written; returns the bytes freed. Only the run's owner may do so."""
         return sum(delete_folder(folder) for folder in self._run(run_id).glob(f"*/*{UNFINISHED}"))
 
     def delete_run(self, run_id: str) -> int:
-        """Every file of a run; bytes freed."""
+        """Deletes every file of a run; returns the bytes freed."""
         return delete_folder(self._run(run_id))
 
     def marker(self) -> str | None:
-        """The id of this folder; None where no service has written one, or where it cannot be read."""
+        """Returns the id of this folder; None if no service has written one, or if it cannot be read."""
         try:
             return read_folder(self._root / MARKER)["id"].decode()
         except Damaged:
             return None
 
     def make_marker(self) -> str:
-        """The id of this folder, a new random one if it has none; of several processes at once the first wins."""
+        """Returns the id of this folder, and writes a random one if it has none; of several writers the first wins."""
         write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
         return read_folder(self._root / MARKER)["id"].decode()
 
     def check_writable(self) -> None:
-        """Raises OSError where nothing can be written."""
+        """Raises OSError if nothing can be written."""
         make_folder(self._root)
         probe = self._root / f"probe-{secrets.token_hex(8)}{UNFINISHED}"
         probe.touch()
@@ -148,14 +149,14 @@ class Artifacts:
 
 
 def checked(pattern: re.Pattern[str], name: str) -> str:
-    """Names become paths: whatever the caller checked, no other name gets through."""
+    """Returns the name if it matches. Names become paths, so no other name gets through, whatever callers check."""
     if not pattern.fullmatch(name):
-        raise ValueError(f"not a name in the store: {name!r}")
+        raise ValueError(f"not a name in the artifact store: {name!r}")
     return name
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-    """The files and their manifest, all safe on disk, or StorageFull and nothing."""
+    """Writes the files and their manifest so that all are safe on disk, or raises StorageFull and leaves nothing."""
     if verifies(folder):
         return
     refuse_without_room(folder, sum(len(content) for content in files.values()))
@@ -168,7 +169,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str
 
 
 def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-    """The one retry on a full disk: the first try's temporary is gone, which may be room enough."""
+    """Retries once on a full disk: the first try's temporary folder is gone, which may free enough space."""
     try:
         write_once(folder, files, manifest)
     except OSError as error:
@@ -179,36 +180,36 @@ def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str,
 
 
 def write_once(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-    """Aside, fsynced file by file, the manifest last; then renamed, and the rename fsynced."""
+    """Writes a temporary folder, fsyncs each file, the manifest last; then renames the folder and fsyncs the rename."""
     make_folder(folder.parent)
-    aside = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
+    temporary = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
     try:
-        aside.mkdir()
+        temporary.mkdir()
         for name, content in files.items():
-            write_file(aside / name, content)
-        write_file(aside / MANIFEST, manifest_bytes(files, manifest))
-        fsync_folder(aside)
-        move_into_place(aside, folder)
+            write_file(temporary / name, content)
+        write_file(temporary / MANIFEST, manifest_bytes(files, manifest))
+        fsync_folder(temporary)
+        move_into_place(temporary, folder)
     except OSError:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     fsync_folder(folder.parent)
 
 
-def move_into_place(aside: Path, folder: Path) -> None:
-    """Renames; a damaged folder of that name makes way, a good one (another writer's) stays."""
+def move_into_place(temporary: Path, folder: Path) -> None:
+    """Renames the temporary folder. It replaces a damaged folder of that name; a good one, of another writer, stays."""
     if folder.exists() and not verifies(folder):
         delete_folder(folder)
     try:
-        aside.rename(folder)
+        temporary.rename(folder)
     except OSError:
         if not verifies(folder):
             raise
-        shutil.rmtree(aside)
+        shutil.rmtree(temporary)
 
 
 def refuse_without_room(folder: Path, needed: int) -> None:
-    """Looks at the space before anything is written."""
+    """Raises StorageFull if the disk has too little space, before anything is written."""
     make_folder(folder.parent)
     free = shutil.disk_usage(folder.parent).free
     if free < needed + RESERVE_BYTES:
@@ -216,7 +217,6 @@ def refuse_without_room(folder: Path, needed: int) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """One file, safe on disk."""
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -224,7 +224,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def manifest_bytes(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> bytes:
-    """Sorted JSON with each file's size and digest."""
+    """Returns the manifest as sorted JSON, with each file's size and digest."""
     listed = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
     }
@@ -232,7 +232,7 @@ def manifest_bytes(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> b
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """The files that the manifest names; Damaged if one is missing or differs."""
+    """Reads the files that the manifest lists; raises Damaged if one is missing or differs."""
     try:
         listed = json.loads((folder / MANIFEST).read_bytes())["files"]
         files = {name: (folder / name).read_bytes() for name in listed}
@@ -247,7 +247,6 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def verifies(folder: Path) -> bool:
-    """Whether the folder is there and whole."""
     try:
         read_folder(folder)
     except Damaged:
@@ -256,37 +255,36 @@ def verifies(folder: Path) -> bool:
 
 
 def newest_first(resumes: Path) -> list[Path]:
-    """Finished resume states by falling step; of the same step, by time."""
+    """Lists the finished resume states, the last step first; of the same step, the last written first."""
     finished = [folder for folder in children(resumes) if folder.suffix != UNFINISHED]
     return sorted(finished, key=lambda folder: (step_of(folder), folder.stat().st_mtime_ns), reverse=True)
 
 
 def children(folder: Path) -> Iterator[Path]:
-    """What is in a folder that may not be there."""
     return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def step_of(folder: Path) -> int:
-    """The step in a resume state's name."""
     return int(folder.name.partition("-")[0])
 
 
 def delete_folder(folder: Path) -> int:
-    """Bytes freed. Renamed first, so that no reader finds half of it."""
+    """Deletes a folder if it exists; returns the bytes freed."""
     if not folder.is_dir():
         return 0
+    # Renamed first, so that no reader finds half of it.
     doomed = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
     try:
         folder.rename(doomed)
     except FileNotFoundError:
-        return 0  # somebody else deletes it
+        return 0  # another process deletes it
     freed = sum(path.stat().st_size for path in doomed.rglob("*") if path.is_file())
     shutil.rmtree(doomed)
     return freed
 
 
 def make_folder(folder: Path) -> None:
-    """With its parents, each safe on disk."""
+    """Makes the folder and its parents, each safe on disk."""
     if folder.is_dir():
         return
     make_folder(folder.parent)

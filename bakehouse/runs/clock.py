@@ -1,4 +1,4 @@
-"""This machine's own count of time."""
+"""This machine's monotonic clock."""
 
 import time
 
@@ -6,5 +6,5 @@ BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def monotonic_ms() -> int:
-    """Milliseconds; on Linux it goes on while the machine sleeps."""
+    """Returns milliseconds since some moment; on Linux the time that the machine sleeps is counted too."""
     return time.clock_gettime_ns(BOOT_CLOCK) // 1_000_000

@@ -1,4 +1,4 @@
-"""What may be asked of a record. A command of an owner carries its nonce."""
+"""The commands that change a record. A command of an owner carries the owner's nonce."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """The owner is alive."""
+    """The owner is alive and renews its lease."""
 
     nonce: str
 
@@ -46,7 +46,7 @@ class EpochEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """Something that a person may want to know."""
+    """A message for people."""
 
     code: str
     message: str
@@ -55,7 +55,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticEntry:
-    """What a diagnostic found. `step` grows from one entry of a name to the next."""
+    """The result of a diagnostic. `step` grows from one entry of a name to the next."""
 
     name: str
     epoch: int
@@ -68,7 +68,7 @@ Entry = StepEntry | EpochEntry | DiagnosticEntry | LogEntry
 
 @dataclass(frozen=True, slots=True)
 class LogEvents:
-    """Entries in order. Steps, epochs and diagnostics that are logged already are dropped."""
+    """Appends entries in order. Steps, epochs and diagnostics that are logged already are dropped."""
 
     nonce: str
     entries: tuple[Entry, ...]
@@ -77,7 +77,7 @@ class LogEvents:
 
 @dataclass(frozen=True, slots=True)
 class PublishCheckpoint:
-    """A checkpoint whose file is safe on disk. With `best`, it becomes the best."""
+    """Lists a checkpoint whose file is safe on disk. With `best`, it becomes the best."""
 
     nonce: str
     checkpoint: Checkpoint
@@ -86,7 +86,7 @@ class PublishCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PublishResume:
-    """A resume state that is safe on disk."""
+    """Lists a resume state that is safe on disk."""
 
     nonce: str
     step: int
@@ -94,28 +94,28 @@ class PublishResume:
 
 @dataclass(frozen=True, slots=True)
 class MarkNonReproducible:
-    """The run goes on where its bits may differ: another device, version or thread count."""
+    """The run continues where its bits may differ: on another device, version or thread count."""
 
     nonce: str
 
 
 @dataclass(frozen=True, slots=True)
 class MarkRestarted:
-    """The run begins again at step 0: none of its resume states can be read."""
+    """The run starts again at step 0: none of its resume states can be read."""
 
     nonce: str
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The owner gives the run back because it was told to end; not charged."""
+    """The owner was asked to exit and returns the run to the queue; the attempt does not count as lost."""
 
     nonce: str
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """The owner died. With its nonce: somebody saw it die. Without: only if its lease is over."""
+class OwnerLost:
+    """The owner died. With its nonce: a process saw it die. Without: the run is released if its lease is over."""
 
     actor: Literal["worker", "supervisor"] = "supervisor"
     nonce: str | None = None
@@ -123,14 +123,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The owner obeys: its resume state is published."""
+    """The owner obeys a pause: its resume state is published."""
 
     nonce: str
 
 
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """The owner is done; `metrics` are added to the run's."""
+    """The owner has finished; `metrics` are added to the run's."""
 
     nonce: str
     reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
@@ -140,7 +140,7 @@ class Succeed:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The owner cannot go on."""
+    """The owner cannot continue."""
 
     nonce: str
     failure: Failure
@@ -149,27 +149,27 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The owner obeys, or a supervisor has killed it because it did not."""
+    """The owner obeys a cancel, or a supervisor has killed it because it did not."""
 
     nonce: str
     actor: Literal["worker", "supervisor"] = "worker"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A user wants something."""
+class RequestAction:
+    """A user asks for a pause, a stop or a cancel."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """A user wants a paused run to go on, or a pause not to happen."""
+    """A user continues a paused run, or withdraws a pause that has not happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A user gives a run another name (unless `keep_name`), adds labels, and takes those away whose value is None."""
+    """A user renames a run (unless `keep_name`), adds labels, and removes the labels whose value is None."""
 
     name: str | None
     labels: Mapping[str, str | None]
@@ -177,23 +177,22 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """Checkpoints that were replaced long enough ago leave the record; then their files may go."""
+class PurgeReplaced:
+    """Removes checkpoints that were replaced long enough ago from the record; afterwards their files may go."""
 
 
 Ending = Release | Pause | Succeed | Fail | Cancel
 OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
-Command = Claim | OwnerCommand | Lost | Ask | Resume | Rename | Forget
+Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | PurgeReplaced
 
 
 def actor_of(command: Command) -> Actor:
-    """Who writes."""
     match command:
-        case Lost(actor=actor) | Cancel(actor=actor):
+        case OwnerLost(actor=actor) | Cancel(actor=actor):
             return actor
-        case Ask() | Resume() | Rename():
+        case RequestAction() | Resume() | Rename():
             return "service"
-        case Forget():
+        case PurgeReplaced():
             return "supervisor"
         case _:
             return "worker"

@@ -1,4 +1,4 @@
-"""Entries of a run's log: which are new, and how the log holds them. Pure."""
+"""Entries of a run's log: which of them are new, and the events that they become. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import assert_never
@@ -8,19 +8,22 @@ from bakehouse.runs.record import NewEvent, Record, event_data, finite
 from bakehouse.runs.run import Diagnostic
 
 
-def fresh(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Entries beyond what is logged."""
-    step, epoch = record.logged_step, record.logged_epoch
-    told = {name: item.step for name, item in record.diagnostics.items()}
+def unseen_entries(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yields the entries that are not logged yet: a resumed run repeats steps that it had logged before."""
+    last_step, last_epoch = record.logged_step, record.logged_epoch
+    diagnosed = {name: item.step for name, item in record.diagnostics.items()}
     for entry in entries:
         match entry:
-            case StepEntry():
-                is_new, step = entry.step > step, max(step, entry.step)
-            case EpochEntry():
-                is_new, epoch = entry.epoch > epoch, max(epoch, entry.epoch)
-            case DiagnosticEntry(name=name):
-                last = told.get(name, -1)
-                is_new, told[name] = entry.step > last, max(last, entry.step)
+            case StepEntry(step=step):
+                is_new = step > last_step
+                last_step = max(step, last_step)
+            case EpochEntry(epoch=epoch):
+                is_new = epoch > last_epoch
+                last_epoch = max(epoch, last_epoch)
+            case DiagnosticEntry(name=name, step=step):
+                # By name, because a diagnostic may come after its epoch's entry.
+                is_new = step > diagnosed.get(name, -1)
+                diagnosed[name] = max(step, diagnosed.get(name, -1))
             case LogEntry():
                 is_new = True
             case _:
@@ -29,8 +32,8 @@ def fresh(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
-def found(entries: Iterable[Entry]) -> dict[str, Diagnostic]:
-    """The last finding of each diagnostic."""
+def latest_diagnostics(entries: Iterable[Entry]) -> dict[str, Diagnostic]:
+    """Returns the last result of each diagnostic, by name."""
     return {
         entry.name: Diagnostic(epoch=entry.epoch, step=entry.step, values=finite(entry.values))
         for entry in entries
@@ -39,7 +42,7 @@ def found(entries: Iterable[Entry]) -> dict[str, Diagnostic]:
 
 
 def entry_event(entry: Entry, attempt: int) -> NewEvent:
-    """An entry as the log holds it."""
+    """Returns the event of a log entry."""
     match entry:
         case StepEntry(step=step, numbers=numbers):
             return NewEvent("step", attempt, event_data({"step": step, **numbers}))

@@ -1,24 +1,24 @@
-"""What can go wrong with the record of runs. Nothing here knows of HTTP.
+"""Errors of the record of runs. Nothing here knows of HTTP.
 
 RunsError
 ├── RunNotFound          no such run
 ├── RecordUnreadable     another version wrote the run
-├── CursorNotFound       a page was asked for beside a run that does not exist
-├── IllegalTransition    the run's state forbids what was asked
-├── RunHasDependants     other runs build on the weights of the run that should be deleted
-├── SourceRunDeleted     a run was deleted while one was submitted that builds on its weights
-├── OwnershipLost        the writer does not own the run any more; it must stop and change nothing
+├── CursorNotFound       a page begins at a run that does not exist
+├── IllegalTransition    the run's state forbids the action
+├── RunHasDependants     other runs build on the weights of the run to delete
+├── SourceRunDeleted     the run whose weights a new run builds on was deleted meanwhile
+├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the same key came with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
-└── StorageFull          the artifact store has no room
+└── StorageFull          the artifact store has no space
 """
 
 from typing import Literal
 
 from bakehouse.runs.run import Request, Status
 
-NAMED = 5
-"""Runs in one sentence."""
+# A message names this many runs and counts the rest.
+MAX_NAMED = 5
 
 
 class RunsError(Exception):
@@ -34,7 +34,7 @@ class RunNotFound(RunsError):
 
 
 class RecordUnreadable(RunsError):
-    """The run's record is not one that this version can read: another one wrote it."""
+    """Another version of Bakehouse wrote the run's record, and this version cannot read it."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"The run {run_id} was written by another version of Bakehouse, which this one cannot read.")
@@ -42,15 +42,15 @@ class RecordUnreadable(RunsError):
 
 
 class CursorNotFound(RunsError):
-    """A page was asked for beside a run that does not exist."""
+    """A page begins at a run that does not exist."""
 
     def __init__(self, cursor: str, parameter: Literal["after", "before"]) -> None:
-        super().__init__(f"There is no run {cursor!r} to count pages from.")
+        super().__init__(f"There is no run {cursor!r} at which a page could begin.")
         self.cursor, self.parameter = cursor, parameter
 
 
 class IllegalTransition(RunsError):
-    """The run's state forbids what was asked."""
+    """The run's state forbids the action."""
 
     def __init__(self, run_id: str, *, status: Status, request: Request | None, asked: str) -> None:
         pending = f" and was asked to {request}" if request else ""
@@ -59,32 +59,34 @@ class IllegalTransition(RunsError):
 
 
 class RunHasDependants(RunsError):
-    """Other runs build on the weights of the run that should be deleted."""
+    """Other runs build on the weights of the run to delete."""
 
     def __init__(self, run_id: str, dependants: tuple[str, ...]) -> None:
-        names = ", ".join(dependants[:NAMED]) + (f" and {len(dependants) - NAMED} more" * (len(dependants) > NAMED))
+        names = ", ".join(dependants[:MAX_NAMED])
+        if len(dependants) > MAX_NAMED:
+            names += f" and {len(dependants) - MAX_NAMED} more"
         super().__init__(f"The run {run_id} cannot be deleted before the runs that build on its weights: {names}.")
         self.run_id, self.dependants = run_id, dependants
 
 
 class SourceRunDeleted(RunsError):
-    """A run was deleted while a new run was submitted that builds on its weights."""
+    """The run whose weights a new run builds on was deleted meanwhile."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(f"The run {source}, on whose weights this one builds, was deleted meanwhile.")
+        super().__init__(f"The run {source}, whose weights this run builds on, was deleted meanwhile.")
         self.source = source
 
 
 class OwnershipLost(RunsError):
-    """The writer does not own the run any more; it must stop and change nothing."""
+    """The writer no longer owns the run; it must stop and change nothing."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"The run {run_id} belongs to another process or to none.")
+        super().__init__(f"The run {run_id} has another owner or none.")
         self.run_id = run_id
 
 
 class IdempotencyMismatch(RunsError):
-    """The same key came with another body."""
+    """The same key was sent with another body."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The idempotency key {key!r} was used with another body.")
@@ -96,8 +98,8 @@ class FolderNotShared(RunsError):
 
 
 class StorageFull(RunsError):
-    """The artifact store has no room."""
+    """The artifact store has no space."""
 
     def __init__(self, *, needed: int, free: int) -> None:
-        super().__init__(f"The artifact store has {free} bytes free and needs {needed}.")
+        super().__init__(f"The artifact store has {free} bytes free; {needed} are needed.")
         self.needed, self.free = needed, free

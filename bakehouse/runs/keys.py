@@ -1,4 +1,4 @@
-"""Every Redis key of the record, its time to live, and in which indexes a run stands."""
+"""Every Redis key of the record, its time to live, and the indexes that list a run."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,35 +8,35 @@ from urllib.parse import quote
 from bakehouse.runs.record import Record
 
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
-# Change entries are two short fields; readers that were away for longer read the runs' own logs.
+# A change entry is two short fields; readers that missed more than this read the runs' own logs.
 CHANGES_MAX_LENGTH = 100_000
 
-# Scores that the script replaces: the run's place in the order of creation, and the same before all fresh runs.
+# Scores that the script replaces: the run's rank in the order of creation, and the same rank before all new runs.
 IN_ORDER = "order"
-BEFORE_FRESH = "recovered"
+BEFORE_NEW = "recovered"
 
 
 def digest(text: str) -> str:
-    """A fixed-length name for what a client chose."""
+    # A name of fixed length for text that a client chose.
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of one tenant."""
+    """Names the keys of one tenant."""
 
     tenant: str = "local"
 
     def run(self, run_id: str) -> str:
-        """Hash: the record's fields as JSON, and what the script keeps beside them."""
+        """Hash of the record's fields as JSON, with the fields that the script adds."""
         return f"{self.tenant}:run:{run_id}"
 
     def log(self, run_id: str) -> str:
-        """Stream: the run's events by `seq`."""
+        """Stream of the run's events by `seq`."""
         return f"{self.tenant}:log:{run_id}"
 
     def changes(self) -> str:
-        """Stream: (run, seq) of every event of every run."""
+        """Stream of (run, seq) for every event of every run."""
         return f"{self.tenant}:changes"
 
     def dependants(self, run_id: str) -> str:
@@ -44,7 +44,7 @@ class Keys:
         return f"{self.tenant}:dependants:{run_id}"
 
     def idempotency(self, key_digest: str) -> str:
-        """String: the run that a client's key made, and the digest of the body."""
+        """String with the run that a client's key created, and the digest of the request's body."""
         return f"{self.tenant}:idempotency:{key_digest}"
 
     def runs(self) -> str:
@@ -60,7 +60,7 @@ class Keys:
         return self.filtered("label", name) + f":{quote(value, safe='')}"
 
     def filters(self, fields: Mapping[str, str | None], labels: Mapping[str, str]) -> list[str]:
-        """The sorted sets that a run which matches stands in, all of them."""
+        """Lists the sorted sets whose intersection is the runs that match."""
         filtered = [self.filtered(field, value) for field, value in fields.items() if value is not None]
         return filtered + [self.labelled(name, value) for name, value in labels.items()]
 
@@ -77,19 +77,19 @@ class Keys:
         return f"{self.tenant}:replaced"
 
     def marker(self) -> str:
-        """String: the id of the folder that holds the runs' files, and where it is."""
+        """String with the marker of the folder that holds the runs' files."""
         return f"{self.tenant}:marker"
 
     def workers(self) -> str:
-        """Sorted set of worker names by when they are forgotten."""
+        """Sorted set of worker names by when they expire."""
         return f"{self.tenant}:workers"
 
     def worker(self, name: str) -> str:
-        """String: what a worker last said of itself; expires."""
+        """String with the status that a worker published last; it expires."""
         return f"{self.tenant}:worker:{name}"
 
     def indexes(self, record: Record) -> dict[str, str]:
-        """Every sorted set that the run stands in, with its score there."""
+        """Returns every sorted set that lists the run, with its score there."""
         by_creation = [
             self.runs(),
             self.filtered("status", record.status),
@@ -102,11 +102,11 @@ class Keys:
         return dict.fromkeys(by_creation, IN_ORDER) | self.queues(record)
 
     def queues(self, record: Record) -> dict[str, str]:
-        """The sorted sets that workers and supervisors look into."""
+        """Returns the sorted sets from which workers and supervisors take runs, with the run's score."""
         queues: dict[str, str] = {}
         if record.status == "queued":
             recovered = record.reason in ("preempted", "worker_lost")
-            queues[self.claimable()] = BEFORE_FRESH if recovered else IN_ORDER
+            queues[self.claimable()] = BEFORE_NEW if recovered else IN_ORDER
         if record.lease_until is not None:
             queues[self.leases()] = str(record.lease_until)
         if record.replaced_ms:

@@ -1,6 +1,6 @@
-"""The marker: a random id in the folder that holds the runs' files, which Redis names.
+"""The marker: a random id in the folder of the runs' files, and the same id in Redis.
 
-Processes on several machines learn by it that they do not share that folder, before a run's files are lost.
+By comparing the two, processes on several machines notice that they do not share the folder, before files are lost.
 """
 
 import socket
@@ -14,19 +14,19 @@ from bakehouse.settings import Settings
 
 
 class Marker(Model):
-    """The folder that a service has named in Redis."""
+    """The folder that a service has registered in Redis."""
 
     id: str
     folder: str
     """Host and BAKEHOUSE_HOME of that service."""
 
 
-def name_folder(settings: Settings, store: Store) -> None:
-    """Names the service's folder in Redis, unless one is named; raises FolderNotShared if that is another folder."""
+def register_folder(settings: Settings, store: Store) -> None:
+    """Registers the service's folder in Redis if none is; raises FolderNotShared if Redis has another folder."""
     artifacts = Artifacts(settings.artifacts)
     if store.marker() is None:
         own = Marker(id=artifacts.make_marker(), folder=f"{socket.gethostname()}:{settings.home}")
-        store.name_marker(own.model_dump_json())
+        store.register_marker(own.model_dump_json())
     other = find_other_folder(store, artifacts)
     if other is not None:
         raise FolderNotShared(
@@ -37,7 +37,7 @@ def name_folder(settings: Settings, store: Store) -> None:
 
 
 def check_folder(settings: Settings, store: Store) -> None:
-    """Raises FolderNotShared if the service has named another folder than this worker's."""
+    """Raises FolderNotShared if the service has registered another folder than this worker's."""
     artifacts = Artifacts(settings.artifacts)
     other = find_other_folder(store, artifacts)
     if other is not None:
@@ -48,15 +48,14 @@ def check_folder(settings: Settings, store: Store) -> None:
 
 
 def find_other_folder(store: Store, artifacts: Artifacts) -> Marker | None:
-    """The folder that Redis names, unless it is the folder of these artifacts."""
-    # Redis first: a service writes its folder's marker before it names it.
-    named = store.marker()
-    if named is None:
+    """Returns the registered folder if it is not the folder of these artifacts."""
+    # Redis is read first: a service writes the marker into its folder before it registers the folder.
+    registered = store.marker()
+    if registered is None:
         return None
-    marker = Marker.model_validate_json(named)
+    marker = Marker.model_validate_json(registered)
     return None if marker.id == artifacts.marker() else marker
 
 
 def difference(artifacts: Artifacts) -> str:
-    """Why a folder is not the one that Redis names."""
     return "it has no marker that can be read" if artifacts.marker() is None else "its marker is another one"

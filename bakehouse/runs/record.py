@@ -1,4 +1,4 @@
-"""The record: a run with what only workers and supervisors need to know of it."""
+"""The record: a run with the fields that only workers and supervisors need."""
 
 import math
 import secrets
@@ -13,33 +13,33 @@ from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Reason, Run
 
-# Without 0, 1, i, l, o and u: nothing looks like something else, nothing spells a word.
+# Without 0, 1, i, l, o and u: no character looks like another one, and no id spells a word.
 ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 12
 
 
 class Owner(Model):
-    """The training process that a run belongs to."""
+    """The training process that owns a run."""
 
     nonce: str
-    """Random; whoever writes as the owner shows it."""
+    """Random; every command of the owner carries it."""
     host: str
     boot_id: str
     pid: int
     start_time: int
-    """Clock ticks from boot to the process's start: with `boot_id` and `pid` it names one process for ever."""
+    """Clock ticks from boot to the process's start; with `boot_id` and `pid` they identify one process for ever."""
 
 
 class Record(Run):
-    """A run with its owner, its lease, what is logged and what is kept. Times are milliseconds by Redis's clock."""
+    """A run with its owner, its lease, how far it is logged, and its files. Times are milliseconds by Redis's clock."""
 
     token: str = ""
     """Random, of the latest write."""
     seq: int = 0
-    """Of the latest event."""
+    """Number of the latest event."""
     owner: Owner | None = None
     released_by: str | None = None
-    """Nonce of the owner that gave the run away itself: it may say so twice."""
+    """Nonce of the owner that ended its attempt: it may send that command again, if the reply was lost."""
     lease_ms: int = 0
     lease_until: int | None = None
     claimed_ms: int | None = None
@@ -49,29 +49,29 @@ class Record(Run):
     logged_step: int = 0
     logged_epoch: int = 0
     resume_step: int = -1
-    """Of the newest resume state."""
+    """Step of the newest resume state; -1 without one."""
     lost_resume_step: int = -1
-    """Of the furthest resume state that could not be read: only beyond it is a resume state progress."""
+    """Step of the furthest resume state that could not be read: only a resume state beyond it is progress."""
     attempts_without_progress: int = 0
     """Attempts that were lost since the newest resume state."""
     checkpoints: tuple[Checkpoint, ...] = ()
-    """By epoch. One without roles was replaced and is kept for those who are downloading it."""
+    """In order of epochs. A checkpoint without roles was replaced and is kept for downloads that have begun."""
     replaced_ms: dict[int, int] = {}
     """When a checkpoint lost its last role, by epoch."""
     idempotency: str | None = None
-    """The digest of the idempotency key that made this run."""
+    """The digest of the idempotency key that created this run."""
 
     def public(self, now: int, queue: QueuePlace | None = None) -> Run:
-        """What everybody may see, with the time that the present attempt has taken so far."""
+        """Returns the fields that clients see, with the seconds of the present attempt so far."""
         shown = {name: getattr(self, name) for name in Run.model_fields}
         return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
 
     def digests(self) -> frozenset[str]:
-        """Of the checkpoints whose files must stay."""
+        """Returns the digests of the checkpoints whose files must stay."""
         return frozenset(item.sha256 for item in self.checkpoints)
 
     def seconds_until(self, now: int) -> float:
-        """Spent running, over all attempts."""
+        """Returns the seconds spent running, over all attempts."""
         return self.seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
 
 
@@ -86,7 +86,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A client's key for a POST, and what it posted."""
+    """A client's key for a POST, with the digest of the body that it sent."""
 
     key: str
     body_sha256: str
@@ -94,45 +94,43 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new run, or the one that the same key made before."""
+    """A new run, or the run that the same key created before."""
 
     run: Run
     replayed: bool
 
 
 def rfc3339(milliseconds: int) -> str:
-    """UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    """Formats a time as UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with null for what JSON cannot say: NaN and the infinities."""
+    """Replaces NaN and the infinities, which JSON does not have, by null."""
     return {name: without_non_finite(value) for name, value in numbers.items()}
 
 
 def without_non_finite(value: Any) -> Any:
-    """The same with null for what is not finite, also in a list."""
     if isinstance(value, list | tuple):
         return [without_non_finite(item) for item in value]
     return None if is_non_finite(value) else value
 
 
 def is_non_finite(value: object) -> bool:
-    """NaN or an infinity, or a list that holds one."""
     if isinstance(value, list | tuple):
         return any(map(is_non_finite, value))
     return isinstance(value, float) and not math.isfinite(value)
 
 
 def event_data(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat JSON; what was not finite is null and named in `non_finite`."""
-    lost = [name for name, value in fields.items() if is_non_finite(value)]
-    return {**finite(fields), "non_finite": lost} if lost else dict(fields)
+    """Returns flat JSON: numbers that are not finite become null and are named in `non_finite`."""
+    non_finite = [name for name, value in fields.items() if is_non_finite(value)]
+    return {**finite(fields), "non_finite": non_finite} if non_finite else dict(fields)
 
 
 def queue_place(rank: int, workers: int) -> QueuePlace:
-    """Where a run stands, in words."""
+    """Describes a queued run's position, given the number of runs ahead of it."""
     if workers == 0:
         return QueuePlace(position=rank + 1, reason="no worker is running")
     ahead = "next" if rank == 0 else f"{rank} ahead"
@@ -140,7 +138,7 @@ def queue_place(rank: int, workers: int) -> QueuePlace:
 
 
 def new_run_id() -> str:
-    """`run_` and 12 random characters: 59 bits."""
+    """Returns `run_` and 12 random characters: 59 bits."""
     return "run_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
@@ -154,7 +152,7 @@ def new_run(
     parent_run: str | None = None,
     reason: Reason = "submitted",
 ) -> Run:
-    """A run as it is before it is stored; the store fills in the times."""
+    """Makes a run that is not stored yet; the store fills in the times."""
     return Run(
         id=new_run_id(),
         name=recipe.name,

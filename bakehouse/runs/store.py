@@ -1,4 +1,4 @@
-"""The record in Redis: everything that Redis is told about runs is told here."""
+"""The record in Redis: every write and read of runs is here, except the service's reader of the change stream."""
 
 import json
 import secrets
@@ -29,7 +29,6 @@ from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
 from bakehouse.runs.run import Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
-from bakehouse.runs.wire import change, creation, deletion
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200
@@ -39,9 +38,9 @@ DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 
 
 def connect(url: str, *, patient: bool) -> Redis:
-    """A client. Patient ones (workers, supervisors) wait for Redis without limit; others try twice within 2 s.
+    """Returns a client. Patient clients (workers, supervisors) wait for Redis without limit; others try twice in 2 s.
 
-    A retry after a lost reply is harmless: the script knows its writes by their tokens.
+    A retry after a lost reply is harmless: the script recognizes its writes by their tokens.
     """
     if patient:
         forever = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=-1)
@@ -51,53 +50,56 @@ def connect(url: str, *, patient: bool) -> Redis:
 
 
 class Store:
-    """The runs of one tenant. Safe to share between threads."""
+    """Stores the runs of one tenant. Safe to share between threads."""
 
     def __init__(self, redis: Redis, tenant: str = "local", lease_seconds: float = 10.0) -> None:
         self._redis = redis
         self._keys = Keys(tenant)
         self._lease_ms = round(lease_seconds * 1000)
         self._script = redis.register_script(COMMIT)
-        self._ahead_ms, self._heard_ms = 0, -TRUSTED_MS
+        # Redis's clock minus this machine's, as read when this machine's showed `_read_ms`.
+        self._offset_ms = 0
+        self._read_ms = -TRUSTED_MS
 
     # Writing
 
     def create(self, run: Run, *, idempotency: Idempotency | None = None) -> Created:
-        """Stores a queued run with its indexes, its key and its first events, or nothing."""
+        """Stores a queued run with its indexes, its idempotency key and its first events: all or nothing."""
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=self.now())
-        reply = self._send(creation(self._keys, record, events, idempotency))
-        if idempotency and reply.outcome == "held":
+        reply = self._send(wire.creation(self._keys, record, events, idempotency))
+        if idempotency and reply.outcome == "replayed":
             return self._replayed(idempotency, reply.payload)
-        if reply.outcome == "gone":
+        if reply.outcome == "source_missing":
             raise SourceRunDeleted(wire.text(reply.payload))
         return Created(self._public([record])[0], replayed=False)
 
     def first_answer(self, idempotency: Idempotency) -> Created | None:
-        """What the same key made before."""
-        held = self._redis.get(self._keys.idempotency(digest(idempotency.key)))
-        return None if held is None else self._replayed(idempotency, held)
+        """Returns the run that the same idempotency key created before, if any."""
+        value = self._redis.get(self._keys.idempotency(digest(idempotency.key)))
+        return None if value is None else self._replayed(idempotency, value)
 
     def _replayed(self, idempotency: Idempotency, payload: Any) -> Created:
-        held = json.loads(payload)
-        if held["body_sha256"] != idempotency.body_sha256:
+        first = json.loads(payload)
+        if first["body_sha256"] != idempotency.body_sha256:
             raise IdempotencyMismatch(idempotency.key)
-        return Created(self.get(held["run_id"]), replayed=True)
+        return Created(self.get(first["run_id"]), replayed=True)
 
     def command(self, run_id: str, command: Command) -> Record:
-        """Reads the run and does what the command says."""
+        """Reads the record and applies a command to it."""
         return self.commit(self.record(run_id), command)
 
     def commit(self, record: Record, command: Command) -> Record:
-        """Does what the command says to a record in hand; one that has changed since is read again.
+        """Applies a command to a record; if the record was changed meanwhile, applies it to the new one instead.
 
-        The owner's way: it learns of a request by the conflict, and of a new owner by OwnershipLost.
+        An owner writes this way: it learns of a request by the record that it gets back, and of a new owner by
+        OwnershipLost.
         """
         while True:
             after, events = reduce(record, command, self.now())
             if after is record:
                 return record
-            reply = self._send(change(self._keys, record, after, events, actor_of(command)))
+            reply = self._send(wire.change(self._keys, record, after, events, actor_of(command)))
             match reply.outcome:
                 case "done":
                     return after.model_copy(update={"token": reply.token, "seq": reply.seq})
@@ -109,32 +111,32 @@ class Store:
                     record = wire.decode(wire.pairs(reply.payload))
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
-        """The first waiting run that fits becomes the owner's; None if there is none."""
+        """Gives the first waiting run that fits to the owner; returns None if there is none."""
         for run_id in self._waiting():
             try:
                 record = self.record(run_id)
                 if record.status == "queued" and fits(record):
                     return self.commit(record, Claim(owner, self._lease_ms))
             except (RunNotFound, IllegalTransition, RecordUnreadable):
-                continue  # somebody was faster, or another version's worker has to take it
+                continue  # another worker was faster, or only a worker of another version can read it
         return None
 
     def delete(self, run_id: str) -> None:
-        """Removes every key of a run that is over and that no other builds on; its files are the caller's."""
+        """Removes every key of a run that is over and that no other run builds on; its files are left to the caller."""
         while True:
             record = self.record(run_id)
             if not record.is_over:
                 raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
-            reply = self._send(deletion(self._keys, record))
-            if reply.outcome == "needed":
+            reply = self._send(wire.deletion(self._keys, record))
+            if reply.outcome == "has_dependants":
                 raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
             if reply.outcome != "conflict":
                 return
 
     def _send(self, write: wire.Write) -> wire.Reply:
         keys = [self._keys.run(write.run_id), self._keys.log(write.run_id), self._keys.changes(), self._keys.runs()]
-        if write.claim:
-            keys.append(self._keys.idempotency(write.claim[0]))
+        if write.idempotency:
+            keys.append(self._keys.idempotency(write.idempotency[0]))
         token = secrets.token_hex(16)
         outcome, milliseconds, seq, payload = self._script(keys, [wire.script_argument(write, token)])
         self._set_clock(milliseconds)
@@ -143,29 +145,29 @@ class Store:
     # Time
 
     def now(self) -> int:
-        """Redis's clock in milliseconds: as last heard, plus what this machine's has counted since."""
-        if monotonic_ms() - self._heard_ms > TRUSTED_MS:
+        """Returns Redis's time in milliseconds: as last read, plus the time that this machine has counted since."""
+        if monotonic_ms() - self._read_ms > TRUSTED_MS:
             return self.time_ms()
-        return self._ahead_ms + monotonic_ms()
+        return self._offset_ms + monotonic_ms()
 
     def time_ms(self) -> int:
-        """Redis's clock in milliseconds."""
+        """Reads Redis's time in milliseconds."""
         seconds, microseconds = self._redis.time()
         self._set_clock(seconds * 1000 + microseconds // 1000)
-        return self._ahead_ms + monotonic_ms()
+        return self._offset_ms + monotonic_ms()
 
     def _set_clock(self, milliseconds: int) -> None:
-        self._heard_ms = monotonic_ms()
-        self._ahead_ms = milliseconds - self._heard_ms
+        self._read_ms = monotonic_ms()
+        self._offset_ms = milliseconds - self._read_ms
 
     # Reading
 
     def get(self, run_id: str) -> Run:
-        """The run as everybody sees it."""
+        """Returns the run as clients see it."""
         return self._public([self.record(run_id)])[0]
 
     def record(self, run_id: str) -> Record:
-        """The run with what workers and supervisors need."""
+        """Returns the run with the fields that workers and supervisors need."""
         fields = self._redis.hgetall(self._keys.run(run_id))
         if not fields:
             raise RunNotFound(run_id)
@@ -193,7 +195,7 @@ class Store:
         before: str | None = None,
         limit: int = 20,
     ) -> Page:
-        """Runs that match all filters, newest first: those older than `after`, or those newer than `before`."""
+        """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""
         fields = {"status": status, "dataset": dataset, "architecture": architecture, "recipe_sha256": recipe_sha256}
         filters = self._keys.filters(fields, labels or {})
         matching = self._matching(filters, after=after, before=before)
@@ -204,7 +206,7 @@ class Store:
         return Page(data=tuple(runs), has_more=len(found) > limit, first_id=first, last_id=last)
 
     def _matching(self, filters: list[str], *, after: str | None, before: str | None) -> Iterator[str]:
-        """Ids from the cursor on: walks the smallest index and asks the others."""
+        # Walks the smallest index from the cursor on and looks its runs up in the others.
         smallest, *others = sorted(filters, key=self._redis.zcard) or [self._keys.runs()]
         start = self._bound(after, "after") or self._bound(before, "before")
         while chunk := self._chunk(smallest, start, newest_first=before is None):
@@ -237,42 +239,32 @@ class Store:
             for run_id in ids:
                 pipeline.hgetall(self._keys.run(run_id))
             hashes = [fields for fields in pipeline.execute() if fields]
-        return [record for fields in hashes if (record := wire.readable(fields)) is not None]
+        return [record for fields in hashes if (record := wire.decode_or_skip(fields)) is not None]
 
     # Logs
 
     def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        """The run's events beyond `after`, in order."""
+        """Returns the run's events after the number `after`, in order."""
         entries: Any = self._redis.xrange(self._keys.log(run_id), f"{after + 1}-0", "+", limit)
         if not entries:
             self.head(run_id)
         return [wire.parse_event(entry_id, fields) for entry_id, fields in entries]
 
     def head(self, run_id: str) -> int:
-        """The number of the run's latest event."""
+        """Returns the number of the run's latest event."""
         seq = self._redis.hget(self._keys.run(run_id), "seq")
         if seq is None:
             raise RunNotFound(run_id)
         return int(seq)
 
-    def last_change(self) -> str:
-        """The id of the newest change; a reader that starts here misses nothing."""
-        entries: Any = self._redis.xrevrange(self._keys.changes(), count=1)
-        return wire.text(entries[0][0]) if entries else "0-0"
-
-    def changes(self, after_id: str, *, block_ms: int, count: int = 1000) -> list[wire.Change]:
-        """Changes of all runs beyond an id; waits up to `block_ms`, which must be below the client's timeout."""
-        answer: Any = self._redis.xread({self._keys.changes(): after_id}, count=count, block=block_ms)
-        return [wire.parse_change(entry_id, fields) for _, entries in answer or () for entry_id, fields in entries]
-
-    # What waits, who works
+    # Queues and workers
 
     def claimable_count(self) -> int:
-        """How many runs wait for a worker."""
+        """Counts the runs that wait for a worker."""
         return self._redis.zcard(self._keys.claimable())
 
     def waiting(self, limit: int = 100) -> list[str]:
-        """Waiting runs in the order in which they are claimed."""
+        """Returns the waiting runs in the order in which they are claimed."""
         return list(islice(self._waiting(), limit))
 
     def _waiting(self) -> Iterator[str]:
@@ -282,17 +274,17 @@ class Store:
             start += CHUNK
 
     def owned(self) -> Iterator[Record]:
-        """Runs that have an owner, the oldest lease first."""
+        """Yields the runs that have an owner, the lease that ends first at the beginning."""
         for run_id in wire.texts(self._redis.zrange(self._keys.leases(), 0, -1)):
             with suppress(RunNotFound, RecordUnreadable):
                 yield self.record(run_id)
 
-    def forgettable(self, now: int) -> list[str]:
-        """Runs with checkpoints that were replaced long enough ago to go."""
+    def purgeable(self, now: int) -> list[str]:
+        """Returns the runs with checkpoints that were replaced long enough ago to be purged."""
         return wire.texts(self._redis.zrangebyscore(self._keys.replaced(), "-inf", now - KEEP_REPLACED_MS))
 
     def put_worker(self, worker: Worker, ttl: float) -> None:
-        """What a worker says of itself; forgotten after `ttl` seconds."""
+        """Publishes a worker's status, which expires after `ttl` seconds."""
         now, ttl_ms = self.now(), round(ttl * 1000)
         with self._redis.pipeline() as pipeline:
             pipeline.set(self._keys.worker(worker.name), worker.model_dump_json(), px=ttl_ms)
@@ -301,41 +293,41 @@ class Store:
             pipeline.execute()
 
     def remove_worker(self, name: str) -> None:
-        """A worker that has ended in order is not waited for."""
+        """Removes the status of a worker that has ended."""
         with self._redis.pipeline() as pipeline:
             pipeline.delete(self._keys.worker(name))
             pipeline.zrem(self._keys.workers(), name)
             pipeline.execute()
 
     def workers(self) -> list[Worker]:
-        """Workers that were heard of lately, by name."""
+        """Returns the workers whose status has not expired, by name."""
         names = sorted(wire.texts(self._redis.zrange(self._keys.workers(), 0, -1)))
-        said = self._redis.mget([self._keys.worker(name) for name in names]) if names else []
-        return [Worker.model_validate_json(worker) for worker in said if worker is not None]
+        statuses = self._redis.mget([self._keys.worker(name) for name in names]) if names else []
+        return [Worker.model_validate_json(worker) for worker in statuses if worker is not None]
 
     # The folder of the runs' files
 
     def marker(self) -> str | None:
-        """What `name_marker` wrote, if anybody has."""
-        named = self._redis.get(self._keys.marker())
-        return None if named is None else wire.text(named)
+        """Returns the text that `register_marker` stored, if any."""
+        text = self._redis.get(self._keys.marker())
+        return None if text is None else wire.text(text)
 
-    def name_marker(self, text: str) -> None:
-        """Names the folder that holds the runs' files; the first service to do so wins."""
+    def register_marker(self, text: str) -> None:
+        """Stores the marker of the folder that holds the runs' files, unless another service was faster."""
         self._redis.set(self._keys.marker(), text, nx=True)
 
     # Redis itself
 
     def ping(self) -> None:
-        """Raises redis's ConnectionError or TimeoutError where there is no Redis."""
+        """Raises redis's ConnectionError or TimeoutError if there is no Redis."""
         self._redis.ping()
 
     def check_durability(self) -> list[str]:
-        """What is wrong with Redis's settings: with these alone, accepted means kept."""
+        """Lists the settings with which Redis could lose accepted runs."""
         try:
             present = {name: self._redis.config_get(name).get(name) for name in DURABLE}
         except ResponseError as error:
-            return [f"Redis does not show its settings: {error}"]
+            return [f"Redis does not show its settings, so nobody knows whether it keeps runs: {error}"]
         return [
             f"Redis has {name} {present[name]}; it must be {wanted}"
             for name, wanted in DURABLE.items()

@@ -1,38 +1,38 @@
-"""The reducer: what each command makes of a record. Pure; `now` is milliseconds by Redis's clock."""
+"""The reducer: applies a command to a record. Pure; `now` is in milliseconds by Redis's clock."""
 
 from typing import Any, assert_never
 
 from bakehouse.runs.commands import (
-    Ask,
     Cancel,
     Claim,
     Command,
     Ending,
     EpochEntry,
     Fail,
-    Forget,
     LogEvents,
-    Lost,
     MarkNonReproducible,
     MarkRestarted,
     OwnerCommand,
+    OwnerLost,
     Pause,
     PublishCheckpoint,
     PublishResume,
+    PurgeReplaced,
     Release,
     Rename,
     Renew,
+    RequestAction,
     Resume,
     StepEntry,
     Succeed,
 )  # fmt: skip
-from bakehouse.runs.entries import entry_event, found, fresh
+from bakehouse.runs.entries import entry_event, latest_diagnostics, unseen_entries
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import NewEvent, Record, finite, rfc3339
 from bakehouse.runs.run import TERMINAL, Actor, Checkpoint, Failure, Progress, Reason, Request, Run, Status, Transition
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
-# Downloads of a checkpoint that was replaced may take so long.
+# A download of a checkpoint that was replaced may take this long.
 KEEP_REPLACED_MS = 600_000
 
 STRENGTH: dict[Request | None, int] = {None: 0, "pause": 1, "stop": 2, "cancel": 3}
@@ -42,35 +42,35 @@ Reduced = tuple[Record, list[NewEvent]]
 
 
 def reduce(record: Record, command: Command, now: int) -> Reduced:
-    """The record after the command, and the events that tell of it; the same record if nothing changes.
+    """Returns the record after the command and the events that announce it; the same record if nothing changes.
 
-    Raises IllegalTransition where the state forbids it, OwnershipLost where the nonce is not the owner's.
+    Raises IllegalTransition if the run's state forbids the command, and OwnershipLost if the nonce is not the owner's.
     """
     match command:
         case Claim():
             return claim(record, command, now)
-        case Lost():
-            return lose(record, command, now)
-        case Ask(request=request):
-            return ask(record, request, now)
+        case OwnerLost():
+            return release_lost(record, command, now)
+        case RequestAction(request=request):
+            return request_action(record, request, now)
         case Resume():
             return resume(record, now)
         case Rename():
             return rename(record, command, now), []
-        case Forget():
-            return forget(record, now), []
+        case PurgeReplaced():
+            return purge_replaced(record, now), []
         case _:
             return reduce_owned(record, command, now)
 
 
 def rename(record: Record, command: Rename, now: int) -> Record:
-    """Name and labels are merged here, so that two who change them at once lose nothing."""
+    # Merged here, so that two users who add labels at the same time lose nothing.
     labels = {key: value for key, value in {**record.labels, **command.labels}.items() if value is not None}
-    return changed(record, now, name=record.name if command.keep_name else command.name, labels=labels)
+    return updated(record, now, name=record.name if command.keep_name else command.name, labels=labels)
 
 
 def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
-    """What an owner's command makes of its record."""
+    """Applies an owner's command; an owner may repeat the command that ended its attempt."""
     if record.owner is None or record.owner.nonce != command.nonce:
         if isinstance(command, Ending) and command.nonce == record.released_by:
             return record, []
@@ -85,7 +85,7 @@ def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
         case PublishResume(step=step):
             return publish_resume(record, step, now), []
         case MarkNonReproducible():
-            return changed(record, now, exact=False), []
+            return updated(record, now, exact=False), []
         case MarkRestarted():
             return restart(record, now), []
         case _:
@@ -93,27 +93,31 @@ def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
 
 
 def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
-    """The owner gives the run away, in the state that the command says."""
-    refuse_unless_asked(record, command)
-    left = {**without_owner(record, now), "released_by": command.nonce}
+    """Takes the run from its owner and puts it into the state that the command names."""
+    refuse_unless_requested(record, command)
+    ended = {**without_owner(record, now), "released_by": command.nonce}
     match command:
         case Release():
-            return moved(record, now, "queued", "preempted", "worker", **left)
+            return transition_to(record, now, "queued", "preempted", "worker", **ended)
         case Pause():
-            return moved(record, now, "paused", "paused_by_user", "worker", **left)
+            return transition_to(record, now, "paused", "paused_by_user", "worker", **ended)
         case Succeed(reason=reason, provenance=provenance):
             metrics = {**record.metrics, **finite(command.metrics)}
-            return moved(record, now, "succeeded", reason, "worker", **left, provenance=provenance, metrics=metrics)
+            return transition_to(
+                record, now, "succeeded", reason, "worker", **ended, provenance=provenance, metrics=metrics
+            )
         case Fail(failure=failure, provenance=provenance):
-            return moved(record, now, "failed", failure.code, "worker", **left, failure=failure, provenance=provenance)
+            return transition_to(
+                record, now, "failed", failure.code, "worker", **ended, failure=failure, provenance=provenance
+            )
         case Cancel(actor=actor):
-            return moved(record, now, "cancelled", "cancelled_by_user", actor, **left)
+            return transition_to(record, now, "cancelled", "cancelled_by_user", actor, **ended)
         case _:
             assert_never(command)
 
 
-def refuse_unless_asked(record: Record, command: Ending) -> None:
-    """Obeys only what is still asked for; a run that was asked to be cancelled does not succeed."""
+def refuse_unless_requested(record: Record, command: Ending) -> None:
+    """Refuses to obey a request that was withdrawn, and to finish a run that is to be cancelled."""
     match command:
         case Pause() if record.request != "pause":
             raise illegal(record, "paused")
@@ -124,20 +128,20 @@ def refuse_unless_asked(record: Record, command: Ending) -> None:
 
 
 def submit(run: Run, *, idempotency: str | None, now: int) -> Reduced:
-    """The first record of a run: queued, with an event for itself and one for each piece of advice."""
+    """Makes the first record of a run: queued, with an event for that and one for each piece of advice."""
     record = Record(**dict(run), idempotency=idempotency).model_copy(update={"created_at": rfc3339(now)})
-    queued, events = moved(record, now, "queued", run.reason, "service")
+    queued, events = transition_to(record, now, "queued", run.reason, "service")
     advice = [NewEvent("advice", 0, item.model_dump(mode="json")) for item in run.advice]
     return queued, events + advice
 
 
 def claim(record: Record, command: Claim, now: int) -> Reduced:
-    """A queued run gets an owner, whatever is asked of it: the owner sees the request and honours it."""
+    """Gives a queued run an owner, whatever its request: the owner sees the request and honours it."""
     if record.owner is not None and record.owner.nonce == command.owner.nonce:
         return record, []
     if record.status != "queued":
         raise illegal(record, "claimed")
-    taken = {
+    claimed = {
         "owner": command.owner,
         "lease_ms": command.lease_ms,
         "lease_until": now + command.lease_ms,
@@ -145,24 +149,24 @@ def claim(record: Record, command: Claim, now: int) -> Reduced:
         "attempt": record.attempt + 1,
         "started_at": record.started_at or rfc3339(now),
     }
-    return moved(record, now, "running", "claimed", "worker", **taken)
+    return transition_to(record, now, "running", "claimed", "worker", **claimed)
 
 
-def lose(record: Record, command: Lost, now: int) -> Reduced:
-    """A run whose owner died waits for another, until too many attempts made no progress."""
+def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
+    """Queues a run whose owner died, or fails it after too many attempts without progress."""
     if not is_lost(record, command, now):
         return record, []
     count = record.attempts_without_progress + 1
-    left = {**without_owner(record, min(now, record.lease_until or now)), "attempts_without_progress": count}
+    ended = {**without_owner(record, min(now, record.lease_until or now)), "attempts_without_progress": count}
     if count < MAX_ATTEMPTS_WITHOUT_PROGRESS:
-        return moved(record, now, "queued", "worker_lost", command.actor, **left)
+        return transition_to(record, now, "queued", "worker_lost", command.actor, **ended)
     message = f"{count} attempts in a row died without a newer resume state."
     failure = Failure(code="crash_loop", message=message, retryable=True)
-    return moved(record, now, "failed", "crash_loop", command.actor, **left, failure=failure)
+    return transition_to(record, now, "failed", "crash_loop", command.actor, **ended, failure=failure)
 
 
-def is_lost(record: Record, command: Lost, now: int) -> bool:
-    """Whether the owner that the command means is gone; a renewed lease and another owner are not."""
+def is_lost(record: Record, command: OwnerLost, now: int) -> bool:
+    """Tells whether the owner that the command means is lost; a renewed lease or another owner is not."""
     if record.owner is None or record.lease_until is None:
         return False
     if command.nonce is None:
@@ -170,27 +174,27 @@ def is_lost(record: Record, command: Lost, now: int) -> bool:
     return record.owner.nonce == command.nonce
 
 
-def ask(record: Record, request: Request, now: int) -> Reduced:
-    """Notes a request for the owner; what nobody owns is paused or cancelled at once."""
+def request_action(record: Record, request: Request, now: int) -> Reduced:
+    """Records a request for the owner; a run without an owner is paused or cancelled at once."""
     if is_done(record, request):
         return record, []
     if record.is_over or STRENGTH[request] < STRENGTH[record.request]:
         raise illegal(record, PARTICIPLE[request])
     match record.status, request:
         case "queued" | "paused", "cancel":
-            return moved(record, now, "cancelled", "cancelled_by_user", "service")
+            return transition_to(record, now, "cancelled", "cancelled_by_user", "service")
         case "queued", "pause":
-            return moved(record, now, "paused", "paused_by_user", "service")
+            return transition_to(record, now, "paused", "paused_by_user", "service")
         case "paused", "stop":
-            return moved(record, now, "queued", "resumed", "service", request="stop", requested_ms=now)
+            return transition_to(record, now, "queued", "resumed", "service", request="stop", requested_ms=now)
         case _ if record.request == request:
             return record, []
         case _:
-            return requested(record, now, request)
+            return with_request(record, now, request)
 
 
 def is_done(record: Record, request: Request) -> bool:
-    """Whether what is asked for has happened."""
+    """Tells whether the requested change has happened already."""
     match request:
         case "pause":
             return record.status == "paused"
@@ -201,127 +205,125 @@ def is_done(record: Record, request: Request) -> bool:
 
 
 def resume(record: Record, now: int) -> Reduced:
-    """A paused run waits for a worker again; a pause that has not happened is withdrawn."""
+    """Queues a paused run again, or withdraws a pause that has not happened."""
     if record.is_over or STRENGTH[record.request] > STRENGTH["pause"]:
         raise illegal(record, "resumed")
     if record.status == "paused":
-        return moved(record, now, "queued", "resumed", "service")
+        return transition_to(record, now, "queued", "resumed", "service")
     if record.request == "pause":
-        return requested(record, now, None)
+        return with_request(record, now, None)
     return record, []
 
 
-def requested(record: Record, now: int, request: Request | None) -> Reduced:
-    """The same status with another request."""
-    asked = changed(record, now, request=request, requested_ms=now if request else None)
-    return asked, [state_event(asked, "service")]
+def with_request(record: Record, now: int, request: Request | None) -> Reduced:
+    """Returns the record in the same status with another request."""
+    after = updated(record, now, request=request, requested_ms=now if request else None)
+    return after, [state_event(after, "service")]
 
 
 def log(record: Record, command: LogEvents, now: int) -> Reduced:
-    """Appends what is new; repeated steps and epochs of a resumed run are dropped."""
-    entries = list(fresh(record, command.entries))
+    """Appends the entries that are new; a resumed run repeats steps and epochs that are logged already."""
+    entries = list(unseen_entries(record, command.entries))
     if not entries and command.progress is None:
         return record, []
     epochs = [entry for entry in entries if isinstance(entry, EpochEntry)]
     steps = [entry.step for entry in entries if isinstance(entry, StepEntry)]
-    logged = changed(
+    after = updated(
         record,
         now,
         logged_step=max([record.logged_step, *steps]),
         logged_epoch=max([record.logged_epoch, *(entry.epoch for entry in epochs)]),
         metrics=finite(epochs[-1].metrics) if epochs else record.metrics,
-        diagnostics={**record.diagnostics, **found(entries)},
-        progress=furthest(record.progress, command.progress or record.progress),
+        diagnostics={**record.diagnostics, **latest_diagnostics(entries)},
+        progress=max_progress(record.progress, command.progress or record.progress),
     )
-    return logged, [entry_event(entry, record.attempt) for entry in entries]
+    return after, [entry_event(entry, record.attempt) for entry in entries]
 
 
-def furthest(old: Progress, new: Progress) -> Progress:
-    """The new progress; a resumed run that repeats steps does not show less than before."""
+def max_progress(old: Progress, new: Progress) -> Progress:
+    """Returns the new progress, but never less than before: a resumed run repeats steps."""
     return new.model_copy(update={"step": max(old.step, new.step), "epoch": max(old.epoch, new.epoch)})
 
 
 def publish_checkpoint(record: Record, command: PublishCheckpoint, now: int) -> Reduced:
-    """Moves roles to the checkpoint. A resumed run that comes by an older best again changes nothing."""
-    new, best = command.checkpoint, command.best or record.best
+    """Lists a checkpoint with its roles. A resumed run that reaches an older best again changes nothing."""
+    new = command.checkpoint
+    best = command.best or record.best
     if command.best and record.best and command.best.epoch < record.best.epoch:
         return record, []
     checkpoints = with_checkpoint(record.checkpoints, new)
     if checkpoints == record.checkpoints and best == record.best:
         return record, []
     replaced = {item.epoch: record.replaced_ms.get(item.epoch, now) for item in checkpoints if not item.roles}
-    published = changed(record, now, checkpoints=checkpoints, best=best, replaced_ms=replaced)
+    published = updated(record, now, checkpoints=checkpoints, best=best, replaced_ms=replaced)
     data = {**new.model_dump(mode="json", exclude={"metrics"}), **new.metrics}
     return published, [NewEvent("checkpoint", record.attempt, data)]
 
 
 def with_checkpoint(checkpoints: tuple[Checkpoint, ...], new: Checkpoint) -> tuple[Checkpoint, ...]:
-    """By epoch; the new one takes its roles from the others and keeps those that it had."""
-    held = tuple(role for item in checkpoints if item.sha256 == new.sha256 and item.epoch == new.epoch
-                 for role in item.roles if role not in new.roles)  # fmt: skip
+    """Adds a checkpoint, in order of epochs: it takes its roles from the others and keeps the roles that it had."""
+    earlier = [item for item in checkpoints if item.epoch == new.epoch and item.sha256 == new.sha256]
+    roles = {*new.roles, *(role for item in earlier for role in item.roles)}
     others = [
         item.model_copy(update={"roles": tuple(role for role in item.roles if role not in new.roles)})
         for item in checkpoints
         if item.epoch != new.epoch
     ]
-    whole = new.model_copy(update={"roles": tuple(sorted(held + new.roles))})
-    return tuple(sorted([*others, whole], key=lambda item: item.epoch))
+    merged = new.model_copy(update={"roles": tuple(sorted(roles))})
+    return tuple(sorted([*others, merged], key=lambda item: item.epoch))
 
 
 def publish_resume(record: Record, step: int, now: int) -> Record:
-    """A newer resume state is progress: lost attempts are forgiven."""
+    """Records a newer resume state, which is progress: lost attempts no longer count."""
     if step <= record.resume_step:
         return record
     count = 0 if step > record.lost_resume_step else record.attempts_without_progress
-    return changed(record, now, resume_step=step, attempts_without_progress=count)
+    return updated(record, now, resume_step=step, attempts_without_progress=count)
 
 
 def restart(record: Record, now: int) -> Record:
-    """Without a resume state, as at first; a run that loses its states again and again makes no progress."""
+    """Returns to having no resume state; a run that loses its states again and again makes no progress."""
     lost = max(record.lost_resume_step, record.resume_step)
-    return changed(record, now, restarted=True, resume_step=-1, lost_resume_step=lost)
+    return updated(record, now, restarted=True, resume_step=-1, lost_resume_step=lost)
 
 
-def forget(record: Record, now: int) -> Record:
-    """Without the checkpoints that were replaced long enough ago."""
-    old = {epoch for epoch, since in record.replaced_ms.items() if since + KEEP_REPLACED_MS <= now}
-    if not old:
+def purge_replaced(record: Record, now: int) -> Record:
+    """Removes the checkpoints that were replaced long enough ago."""
+    expired = {epoch for epoch, since in record.replaced_ms.items() if since + KEEP_REPLACED_MS <= now}
+    if not expired:
         return record
-    kept = tuple(item for item in record.checkpoints if item.epoch not in old)
-    replaced = {epoch: since for epoch, since in record.replaced_ms.items() if epoch not in old}
+    kept = tuple(item for item in record.checkpoints if item.epoch not in expired)
+    replaced = {epoch: since for epoch, since in record.replaced_ms.items() if epoch not in expired}
     return record.model_copy(update={"checkpoints": kept, "replaced_ms": replaced})
 
 
-def changed(record: Record, now: int, **changes: Any) -> Record:
-    """A copy with changes that users may notice."""
+def updated(record: Record, now: int, **changes: Any) -> Record:
+    """Copies the record with changes that users may notice."""
     return record.model_copy(update={"updated_at": rfc3339(now), **changes})
 
 
-def moved(record: Record, now: int, status: Status, reason: Reason, actor: Actor, **changes: Any) -> Reduced:
-    """The record in another status, with the events that say so. A request outlives only a wait for an owner."""
+def transition_to(record: Record, now: int, status: Status, reason: Reason, actor: Actor, **changes: Any) -> Reduced:
+    """Puts the record into a status and announces it. A pause or an end fulfils the request; a queued run keeps it."""
     time = rfc3339(now)
     transition = Transition(time=time, status=status, actor=actor, reason=reason)
     if status in TERMINAL or status == "paused":
         changes |= {"request": None, "requested_ms": None}
     if status in TERMINAL:
         changes |= {"finished_at": time}
-    after = changed(record, now, status=status, reason=reason, transitions=(*record.transitions, transition), **changes)
+    after = updated(record, now, status=status, reason=reason, transitions=(*record.transitions, transition), **changes)
     end = [NewEvent("end", after.attempt, {"status": status, "reason": reason})] if after.is_over else []
     return after, [state_event(after, actor), *end]
 
 
 def without_owner(record: Record, now: int) -> dict[str, Any]:
-    """The changes when an attempt ends."""
-    spent = record.seconds_until(now)
-    return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": spent}
+    """Returns the changes with which an attempt ends."""
+    return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": record.seconds_until(now)}
 
 
 def state_event(record: Record, actor: Actor) -> NewEvent:
-    """Tells of a status or a request."""
     data = {"status": record.status, "reason": record.reason, "request": record.request, "actor": actor}
     return NewEvent("state", record.attempt, data)
 
 
-def illegal(record: Record, asked: str) -> IllegalTransition:
-    """The error with the state."""
-    return IllegalTransition(record.id, status=record.status, request=record.request, asked=asked)
+def illegal(record: Record, action: str) -> IllegalTransition:
+    return IllegalTransition(record.id, status=record.status, request=record.request, asked=action)

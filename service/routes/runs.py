@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.model import Model
 from bakehouse.recipe.recipe import LabelKey, LabelValue, Recipe
-from bakehouse.runs.commands import Ask, Command, Rename, Resume
+from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.record import Created
 from bakehouse.runs.run import Page, Run, Status
@@ -159,19 +159,19 @@ def get_run_metrics(
 @router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run", responses=problems(404, 409, 503))
 def cancel_run(run_id: RunId, services: ServicesDep) -> Run:
     """Ends the run within a step; its status becomes `cancelled`, and no further checkpoint is saved."""
-    return send_command(services, run_id, Ask("cancel"))
+    return send_command(services, run_id, RequestAction("cancel"))
 
 
 @router.post("/{run_id}/stop", status_code=202, operation_id="stop_run", responses=problems(404, 409, 503))
 def stop_run(run_id: RunId, services: ServicesDep) -> Run:
     """Ends the run now. In contrast to `cancel`, the run succeeds and keeps its best checkpoint."""
-    return send_command(services, run_id, Ask("stop"))
+    return send_command(services, run_id, RequestAction("stop"))
 
 
 @router.post("/{run_id}/pause", status_code=202, operation_id="pause_run", responses=problems(404, 409, 503))
 def pause_run(run_id: RunId, services: ServicesDep) -> Run:
     """Saves the state of the run and frees its worker; `resume` continues at the same step."""
-    return send_command(services, run_id, Ask("pause"))
+    return send_command(services, run_id, RequestAction("pause"))
 
 
 @router.post("/{run_id}/resume", status_code=202, operation_id="resume_run", responses=problems(404, 409, 503))
@@ -181,9 +181,8 @@ def resume_run(run_id: RunId, services: ServicesDep) -> Run:
 
 
 def send_command(services: Services, run_id: str, command: Command) -> Run:
-    """Returns the run after the command. If it is over now, its resume states are deleted."""
-    if services.store.command(run_id, command).is_over:
-        services.artifacts.keep_resumes(run_id, 0)
+    """Returns the run after the command."""
+    services.artifacts.clean_up_after(services.store.command(run_id, command))
     run = services.store.get(run_id)
     if run.status == "queued":
         wake_worker(services)

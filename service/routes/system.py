@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends
 
 from bakehouse.model import Model
-from bakehouse.runs.marker import name_folder
+from bakehouse.runs.marker import register_folder
 from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
 from bakehouse.runs.run import QueuePlace, Worker
@@ -106,5 +106,5 @@ def is_ready(services: ServicesDep) -> Ready:
         services.artifacts.check_writable()
     except OSError as error:
         raise NotReady("The service cannot write files in BAKEHOUSE_HOME.") from error
-    name_folder(services.settings, services.store)
+    register_folder(services.settings, services.store)
     return Ready(version=VERSION, warnings=warnings)

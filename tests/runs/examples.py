@@ -1,10 +1,14 @@
-"""Runs, owners and provenances to test with."""
+"""Runs, owners and provenances to test with, and the change stream as its readers see it."""
+
+from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.recipe.read import read_recipe
+from bakehouse.runs import wire
 from bakehouse.runs.commands import PublishCheckpoint
 from bakehouse.runs.record import Owner, new_run
 from bakehouse.runs.run import Best, Checkpoint, Provenance, Run
+from bakehouse.runs.store import Store
 
 ADVICE = Advice(
     code="variance_shift", severity="warning", pointer="/dropout/0", message="Shifts.", source="Li 2019", patch=()
@@ -13,6 +17,18 @@ PROVENANCE = Provenance(
     recipe_sha256="0" * 64, dataset_fingerprint="sha256:0", weights_sha256=None, versions={"torch": "2.13.0"},
     device="cpu", threads=1, seed=0, exact=True, peak_memory_bytes=1, device_seconds=0.5,
 )  # fmt: skip
+
+
+def last_change(store: Store) -> str:
+    """The id of the newest change."""
+    entries: Any = store._redis.xrevrange(store._keys.changes(), count=1)
+    return wire.text(entries[0][0]) if entries else "0-0"
+
+
+def changes_after(store: Store, entry_id: str = "0-0") -> list[tuple[str, int]]:
+    """The runs and the numbers of the events that the change stream names after an entry."""
+    entries: Any = store._redis.xrange(store._keys.changes(), f"({entry_id}")
+    return [(change.run_id, change.seq) for change in (wire.parse_change(*entry) for entry in entries)]
 
 
 def a_run(*, dataset: str = "digits", labels: dict[str, str] | None = None, advice: tuple[Advice, ...] = ()) -> Run:

@@ -1,6 +1,7 @@
-"""Files: whole, or not there, wherever a writer is killed."""
+"""Files are written whole or not at all, wherever a writer is killed."""
 
 import errno
+import json
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ import pytest
 from bakehouse.runs import artifacts as artifacts_module
 from bakehouse.runs.artifacts import UNFINISHED, Artifacts
 from bakehouse.runs.errors import StorageFull
+from tests.runs.examples import a_run
 
 RUN = "run_abcdefgh2345"
 WEIGHTS = b"weights" * 100
@@ -26,7 +28,7 @@ BOUNDARIES: list[tuple[Any, str]] = [(os, "fsync"), (Path, "rename"), (Path, "mk
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing may be done about it."""
+    """Stands for kill -9, which no code can handle."""
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def artifacts(tmp_path: Path) -> Artifacts:
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, call: int, error: Callable[[], BaseException], *, times: int = 1) -> None:
-    """From the call on, counted over all boundaries, that many calls fail instead of being carried out."""
+    """Makes `times` calls fail, from the given call on, counted over all boundaries."""
     count = 0
 
     def failing(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,6 +60,12 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
+def manifest_of(artifacts: Artifacts) -> dict[str, Any]:
+    path = artifacts.checkpoint_path(RUN, DIGEST).with_name("manifest.json")
+    manifest: dict[str, Any] = json.loads(path.read_bytes())
+    return manifest
+
+
 def resume_folder(root: Path, name: str) -> Path:
     return root / "local" / RUN / "resume" / name
 
@@ -66,7 +74,7 @@ def test_a_checkpoint_is_found_by_its_digest(artifacts: Artifacts) -> None:
     stored = artifacts.write_checkpoint(RUN, WEIGHTS, {"epoch": 3})
     assert (stored.sha256, stored.bytes) == (DIGEST, len(WEIGHTS))
     assert artifacts.checkpoint_path(RUN, DIGEST).read_bytes() == WEIGHTS
-    manifest = artifacts.checkpoint_manifest(RUN, DIGEST)
+    manifest = manifest_of(artifacts)
     assert manifest["epoch"] == 3
     assert manifest["files"]["model.safetensors"] == {"bytes": len(WEIGHTS), "sha256": DIGEST}
 
@@ -77,10 +85,10 @@ def test_the_same_weights_again_are_the_same_untouched_file(artifacts: Artifacts
     artifacts.write_checkpoint(RUN, WEIGHTS, {"epoch": 4})
     after = artifacts.checkpoint_path(RUN, DIGEST).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert artifacts.checkpoint_manifest(RUN, DIGEST)["epoch"] == 3
+    assert manifest_of(artifacts)["epoch"] == 3
 
 
-def test_a_damaged_checkpoint_is_written_anew(artifacts: Artifacts) -> None:
+def test_a_damaged_checkpoint_is_written_again(artifacts: Artifacts) -> None:
     artifacts.write_checkpoint(RUN, WEIGHTS, {})
     flip_a_bit(artifacts.checkpoint_path(RUN, DIGEST))
     artifacts.write_checkpoint(RUN, WEIGHTS, {})
@@ -97,7 +105,7 @@ def test_another_writer_of_the_same_weights_wins(artifacts: Artifacts, monkeypat
 
     monkeypatch.setattr(Path, "rename", overtaken)
     artifacts.write_checkpoint(RUN, WEIGHTS, {"by": "me"})
-    assert artifacts.checkpoint_manifest(RUN, DIGEST)["by"] == "other"
+    assert manifest_of(artifacts)["by"] == "other"
     assert artifacts.sweep(RUN) == 0
 
 
@@ -141,11 +149,20 @@ def test_a_damaged_resume_state_is_named_and_the_older_one_used(
 def test_only_the_last_two_resume_states_are_kept(artifacts: Artifacts) -> None:
     for step in (10, 20, 30, 40):
         artifacts.write_resume(RUN, step, STATE)
-    assert artifacts.keep_resumes(RUN) > 2 * 502
-    assert artifacts.keep_resumes(RUN) == 0
+    assert artifacts.prune_resume_states(RUN) > 2 * 502
+    assert artifacts.prune_resume_states(RUN) == 0
     found = artifacts.newest_resume(RUN)
     assert found.state is not None
     assert found.state.step == 40
+
+
+@pytest.mark.parametrize(("status", "is_kept"), [("paused", True), ("queued", True), ("succeeded", False)])
+def test_resume_states_go_when_their_run_is_over(artifacts: Artifacts, status: str, is_kept: bool) -> None:
+    run = a_run().model_copy(update={"id": RUN, "status": status})
+    for step in (10, 20):
+        artifacts.write_resume(RUN, step, STATE)
+    artifacts.clean_up_after(run)
+    assert (artifacts.newest_resume(RUN).state is not None) == is_kept
 
 
 @pytest.mark.parametrize("call", range(1, 20))
@@ -183,7 +200,9 @@ def test_a_checkpoint_killed_anywhere_is_written_by_the_next_attempt(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which file a descriptor is")
-def test_all_is_safe_on_disk_before_it_has_its_name(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_is_safe_on_disk_before_the_folder_gets_its_name(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done: list[str] = []
     fsync, rename = os.fsync, Path.rename
 
@@ -250,7 +269,7 @@ class Usage(NamedTuple):
     free: int
 
 
-def test_space_is_looked_at_before_anything_is_written(
+def test_free_space_is_checked_before_anything_is_written(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, artifacts_module.RESERVE_BYTES + 100))
@@ -291,7 +310,7 @@ def test_no_name_leads_out_of_the_store(artifacts: Artifacts, name: str) -> None
         artifacts.checkpoint_path(RUN, name)
 
 
-def test_a_store_that_can_be_written_says_so(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(artifacts: Artifacts, tmp_path: Path) -> None:
     artifacts.check_writable()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     blocked = Artifacts(tmp_path / "file")

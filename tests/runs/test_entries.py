@@ -1,4 +1,4 @@
-"""Which entries of a log are new, and how it holds them."""
+"""Which entries of a log are new, and the events that they become."""
 
 from typing import Any
 
@@ -17,12 +17,11 @@ def running() -> Record:
 
 
 def entry(name: str, step: int, **values: Any) -> DiagnosticEntry:
-    """At the end of an epoch of ten steps."""
+    """An entry at the end of an epoch of ten steps."""
     return DiagnosticEntry(name, step // 10, step, values or {"share": 0.5})
 
 
 def logged(record: Record, *entries: Any) -> tuple[Record, list[NewEvent]]:
-    """After the entries."""
     return reduce(record, LogEvents("first", entries), 1)
 
 
@@ -37,14 +36,14 @@ def test_a_diagnostic_is_an_event_and_the_latest_of_its_name_is_the_runs() -> No
     assert set(record.diagnostics) == {"sparsity", "drift"}
 
 
-def test_what_a_resumed_run_finds_again_is_dropped() -> None:
+def test_results_that_a_resumed_run_repeats_are_dropped() -> None:
     record, _ = logged(running(), entry("sparsity", 10), EpochEntry(1, 10, {}), entry("sparsity", 20))
     again, events = logged(record, entry("sparsity", 10), entry("drift", 20), entry("sparsity", 20))
     assert [event.data["name"] for event in events] == ["drift"]
     assert again.diagnostics["sparsity"] == record.diagnostics["sparsity"]
 
 
-def test_a_diagnostic_that_comes_after_its_epoch_is_not_taken_for_old() -> None:
+def test_a_diagnostic_that_comes_after_its_epoch_is_still_new() -> None:
     _, events = logged(running(), EpochEntry(1, 10, {}), entry("sparsity", 10))
     assert [event.type for event in events] == ["epoch", "diagnostic"]
 

@@ -1,4 +1,4 @@
-"""Keys of different things differ."""
+"""The names of keys."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ words = st.text(alphabet="a:=%/ü", max_size=4)
 
 
 @given(words, words, words, words)
-def test_labels_do_not_run_into_each_other(name: str, value: str, other_name: str, other_value: str) -> None:
+def test_different_labels_have_different_keys(name: str, value: str, other_name: str, other_value: str) -> None:
     same = Keys().labelled(name, value) == Keys().labelled(other_name, other_value)
     assert same == ((name, value) == (other_name, other_value))
 

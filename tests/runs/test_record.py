@@ -34,13 +34,13 @@ def test_ids_are_short_distinct_and_hard_to_misread() -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.floats() | st.integers()))
-def test_events_hold_only_what_json_can_say(fields: dict[str, float]) -> None:
+def test_event_data_is_valid_json(fields: dict[str, float]) -> None:
     data = event_data(fields)
-    lost = data.pop("non_finite", [])
-    assert {name for name in fields if not math.isfinite(fields[name])} == set(lost)
-    assert data == {name: None if name in lost else value for name, value in fields.items()}
+    non_finite = data.pop("non_finite", [])
+    assert {name for name in fields if not math.isfinite(fields[name])} == set(non_finite)
+    assert data == {name: None if name in non_finite else value for name, value in fields.items()}
 
 
-def test_a_run_that_waits_for_ever_says_why() -> None:
+def test_a_queued_run_says_why_it_waits() -> None:
     assert queue_place(0, workers=0).reason == "no worker is running"
     assert queue_place(0, workers=1).reason == "waits for a free worker, next"

@@ -16,19 +16,19 @@ from redis.retry import Retry
 
 from bakehouse.runs import store as store_module
 from bakehouse.runs.commands import (
-    Ask,
     Cancel,
     Claim,
     Command,
     EpochEntry,
-    Forget,
     LogEntry,
     LogEvents,
-    Lost,
+    OwnerLost,
     Pause,
+    PurgeReplaced,
     Release,
     Rename,
     Renew,
+    RequestAction,
     Resume,
     StepEntry,
     Succeed,
@@ -47,7 +47,7 @@ from bakehouse.runs.record import Idempotency, Record
 from bakehouse.runs.run import Page, Worker
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
-from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner
+from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner, changes_after
 
 KEYS = Keys()
 
@@ -74,7 +74,7 @@ def claimed(store: Store, nonce: str = "first") -> Record:
 
 
 def finished(store: Store, run_id: str) -> None:
-    store.command(run_id, Ask("cancel"))
+    store.command(run_id, RequestAction("cancel"))
 
 
 def log_of(store: Store, run_id: str) -> list[tuple[str, int, dict[str, Any]]]:
@@ -84,13 +84,13 @@ def log_of(store: Store, run_id: str) -> list[tuple[str, int, dict[str, Any]]]:
 # Creation
 
 
-def test_a_created_run_is_queued_indexed_and_told_of_at_once(store: Store) -> None:
+def test_a_created_run_is_queued_indexed_and_announced_at_once(store: Store) -> None:
     run = store.create(a_run(advice=(ADVICE,), labels={"study": "shift"})).run
     assert store.get(run.id) == run
     assert run.queue is not None
     assert (run.status, run.queue.position) == ("queued", 1)
     assert [event.type for event in store.events(run.id)] == ["state", "advice"]
-    assert [(change.run_id, change.seq) for change in store.changes("0-0", block_ms=1)] == [(run.id, 1), (run.id, 2)]
+    assert changes_after(store) == [(run.id, 1), (run.id, 2)]
     assert store.waiting() == [run.id]
 
 
@@ -129,7 +129,7 @@ def test_an_unknown_run_is_not_found(store: Store) -> None:
         with pytest.raises(RunNotFound):
             call("run_nowhere")
     with pytest.raises(RunNotFound):
-        store.command("run_nowhere", Ask("cancel"))
+        store.command("run_nowhere", RequestAction("cancel"))
 
 
 def test_runs_stay_in_order_when_the_clock_was_set_back(store: Store, redis: Redis) -> None:
@@ -143,7 +143,7 @@ def test_runs_stay_in_order_when_the_clock_was_set_back(store: Store, redis: Red
 # Claims
 
 
-def test_a_run_that_another_version_wrote_stands_in_nobodys_way(redis: Redis, store: Store) -> None:
+def test_a_run_that_another_version_wrote_blocks_no_other_run(redis: Redis, store: Store) -> None:
     newer, ours = submitted(store), submitted(store)
     redis.hset(KEYS.run(newer), "recipe", json.dumps({"norm": {"type": "norm_of_tomorrow"}}))
     assert claimed(store).id == ours
@@ -152,9 +152,9 @@ def test_a_run_that_another_version_wrote_stands_in_nobodys_way(redis: Redis, st
         store.get(newer)
 
 
-def test_redis_is_asked_for_its_clock_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_of_redis_is_read_again_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     right = store.time_ms()
-    store._ahead_ms += 3_600_000
+    store._offset_ms += 3_600_000
     assert store.now() > right + 3_000_000
     monkeypatch.setattr("bakehouse.runs.store.TRUSTED_MS", -1)
     assert abs(store.now() - right) < 60_000
@@ -184,9 +184,9 @@ def test_recovered_runs_come_first_then_the_oldest(store: Store) -> None:
     assert store.waiting(1) == [second]
 
 
-def test_a_resumed_run_waits_at_its_old_place(store: Store) -> None:
+def test_a_resumed_run_waits_at_its_old_position(store: Store) -> None:
     first, second = (submitted(store) for _ in range(2))
-    store.command(first, Ask("pause"))
+    store.command(first, RequestAction("pause"))
     assert store.waiting() == [second]
     store.command(first, Resume())
     assert store.waiting() == [first, second]
@@ -201,7 +201,7 @@ def test_a_worker_takes_only_what_fits(store: Store) -> None:
     assert store.claim(an_owner("second"), fits=lambda record: False) is None
 
 
-def test_the_place_in_the_queue_says_why_it_waits(store: Store) -> None:
+def test_a_queued_run_shows_its_position_and_why_it_waits(store: Store) -> None:
     submitted(store)
     run_id = submitted(store)
     store.put_worker(a_worker("w1"), ttl=60)
@@ -219,14 +219,14 @@ def test_the_place_in_the_queue_says_why_it_waits(store: Store) -> None:
 def test_an_owner_learns_of_a_request_by_its_next_write(store: Store) -> None:
     run_id = submitted(store)
     record = claimed(store)
-    store.command(run_id, Ask("stop"))
+    store.command(run_id, RequestAction("stop"))
     assert store.commit(record, Renew("first")).request == "stop"
 
 
-def test_an_owner_that_was_replaced_changes_nothing(store: Store) -> None:
+def test_a_replaced_owner_changes_nothing(store: Store) -> None:
     run_id = submitted(store)
     stale = claimed(store)
-    store.command(run_id, Lost("worker", "first"))
+    store.command(run_id, OwnerLost("worker", "first"))
     claimed(store, "second")
     before = store.record(run_id)
     for command in (
@@ -239,7 +239,7 @@ def test_an_owner_that_was_replaced_changes_nothing(store: Store) -> None:
     assert store.record(run_id) == before
 
 
-def test_writers_at_once_leave_no_gap_and_lose_nothing(redis_url: str, store: Store) -> None:
+def test_concurrent_writers_leave_no_gap_and_lose_nothing(redis_url: str, store: Store) -> None:
     run_id = submitted(store)
 
     def train() -> None:
@@ -249,14 +249,14 @@ def test_writers_at_once_leave_no_gap_and_lose_nothing(redis_url: str, store: St
             for step in range(1, 41):
                 record = mine.commit(record, LogEvents("first", (StepEntry(step, {"train_loss": 0.5}),)))
 
-    def meddle(name: str) -> None:
+    def rename_often(name: str) -> None:
         with connect(redis_url, patient=False) as client:
             mine = Store(client)
             for number in range(20):
                 mine.command(run_id, Rename(f"{name}-{number}", {name: str(number)}))
 
     with ThreadPoolExecutor(3) as threads:
-        for done in [threads.submit(train), threads.submit(meddle, "a"), threads.submit(meddle, "b")]:
+        for done in [threads.submit(train), threads.submit(rename_often, "a"), threads.submit(rename_often, "b")]:
             done.result()
     events = store.events(run_id)
     assert [event.seq for event in events] == list(range(1, store.head(run_id) + 1))
@@ -275,8 +275,8 @@ def test_runs_with_an_owner_are_listed(store: Store) -> None:
 def test_replaced_checkpoints_are_listed_when_they_may_go(store: Store) -> None:
     run_id = submitted(store)
     record = store.commit(store.commit(claimed(store), a_checkpoint(1)), a_checkpoint(2))
-    assert store.forgettable(store.now()) == []
-    assert store.forgettable(record.replaced_ms[1] + KEEP_REPLACED_MS) == [run_id]
+    assert store.purgeable(store.now()) == []
+    assert store.purgeable(record.replaced_ms[1] + KEEP_REPLACED_MS) == [run_id]
 
 
 class Lossy(UnixDomainSocketConnection):
@@ -305,7 +305,7 @@ LIFE: tuple[Command, ...] = (
     Claim(an_owner(), 10_000),
     LogEvents("first", (StepEntry(1, {"train_loss": 0.5}), EpochEntry(1, 1, {}), LogEntry("note", "Text."))),
     a_checkpoint(1),
-    Ask("pause"),
+    RequestAction("pause"),
     Pause("first"),
     Resume(),
     Claim(an_owner("second"), 10_000),
@@ -342,9 +342,10 @@ def test_a_lost_reply_has_no_second_effect(redis_url: str, store: Store, redis: 
 commands: st.SearchStrategy[Command] = st.sampled_from(
     [
         Claim(an_owner(), 10_000), Claim(an_owner("second"), 10_000), Renew("first"), Release("first"),
-        Lost(nonce="second"),
-        LogEvents("first", (StepEntry(3, {"loss": float("nan")}),)), a_checkpoint(1), a_checkpoint(2), Ask("pause"),
-        Ask("stop"), Ask("cancel"), Pause("first"), Cancel("first"), Resume(), Rename("b", {"ü:=": "y"}), Forget(),
+        OwnerLost(nonce="second"),
+        LogEvents("first", (StepEntry(3, {"loss": float("nan")}),)), a_checkpoint(1), a_checkpoint(2),
+        RequestAction("pause"), RequestAction("stop"), RequestAction("cancel"), Pause("first"), Cancel("first"),
+        Resume(), Rename("b", {"ü:=": "y"}), PurgeReplaced(),
         Succeed("second", "early_stopped", PROVENANCE),
     ]
 )  # fmt: skip
@@ -362,11 +363,11 @@ def test_record_indexes_and_log_agree_after_any_commands(redis: Redis, store: St
         except RunsError:
             continue
         assert record == store.record(run_id)
-    stands_in = {key.decode() for key in redis.scan_iter() if redis.type(key) == b"zset"}
-    assert stands_in == KEYS.indexes(record).keys()
+    indexes = {key.decode() for key in redis.scan_iter() if redis.type(key) == b"zset"}
+    assert indexes == KEYS.indexes(record).keys()
     events = store.events(run_id)
     assert [event.seq for event in events] == list(range(1, record.seq + 1))
-    assert [change.seq for change in store.changes("0-0", block_ms=1)] == list(range(1, record.seq + 1))
+    assert changes_after(store) == [(run_id, seq) for seq in range(1, record.seq + 1)]
     assert ([event.type for event in events].count("end") == 1) == record.is_over
 
 
@@ -434,15 +435,6 @@ def test_events_are_read_from_any_number_on(store: Store) -> None:
     assert store.events(run_id, after=store.head(run_id)) == []
 
 
-def test_changes_are_read_from_an_id_on(store: Store) -> None:
-    assert store.last_change() == "0-0"
-    submitted(store)
-    seen = store.last_change()
-    run_id = submitted(store)
-    assert [(change.run_id, change.seq) for change in store.changes(seen, block_ms=1)] == [(run_id, 1)]
-    assert store.changes(store.last_change(), block_ms=1) == []
-
-
 # Deletion
 
 
@@ -475,14 +467,14 @@ def a_worker(name: str) -> Worker:
     )
 
 
-def test_workers_are_known_by_what_they_said_last(store: Store) -> None:
+def test_each_worker_is_listed_with_its_last_status(store: Store) -> None:
     store.put_worker(a_worker("w2"), ttl=60)
     store.put_worker(a_worker("w1"), ttl=60)
     store.put_worker(a_worker("w1").model_copy(update={"status": "busy"}), ttl=60)
     assert [(worker.name, worker.status) for worker in store.workers()] == [("w1", "busy"), ("w2", "idle")]
 
 
-def test_a_silent_worker_is_forgotten(store: Store, redis: Redis) -> None:
+def test_a_worker_whose_status_expired_is_not_listed(store: Store, redis: Redis) -> None:
     store.put_worker(a_worker("w1"), ttl=60)
     redis.delete(KEYS.worker("w1"))
     redis.zadd(KEYS.workers(), {"w1": 1})
@@ -498,7 +490,7 @@ def test_tenants_see_nothing_of_each_other(redis: Redis, store: Store) -> None:
     assert other.claim(an_owner()) is None
 
 
-def test_settings_that_lose_runs_are_named(store: Store, redis: Redis) -> None:
+def test_settings_with_which_redis_could_lose_runs_are_named(store: Store, redis: Redis) -> None:
     assert store.check_durability() == []
     redis.config_set("appendfsync", "everysec")
     redis.config_set("maxmemory-policy", "allkeys-lru")
@@ -509,8 +501,8 @@ def test_settings_that_lose_runs_are_named(store: Store, redis: Redis) -> None:
         redis.config_set("maxmemory-policy", "noeviction")
 
 
-def test_a_redis_that_is_away_is_an_error_for_those_who_do_not_wait(tmp_path: Path) -> None:
-    with connect(f"unix://{tmp_path}/nothing.sock", patient=False) as client, pytest.raises(RedisAway):
+def test_an_unreachable_redis_is_an_error_for_an_impatient_client(tmp_path: Path) -> None:
+    with connect(f"unix://{tmp_path}/missing.sock", patient=False) as client, pytest.raises(RedisAway):
         Store(client).ping()
 
 

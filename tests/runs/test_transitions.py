@@ -8,24 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.runs.commands import (
-    Ask,
     Cancel,
     Claim,
     Command,
     DiagnosticEntry,
     EpochEntry,
     Fail,
-    Forget,
     LogEntry,
     LogEvents,
-    Lost,
     MarkNonReproducible,
     MarkRestarted,
+    OwnerLost,
     Pause,
     PublishResume,
+    PurgeReplaced,
     Release,
     Rename,
     Renew,
+    RequestAction,
     Resume,
     StepEntry,
     Succeed,
@@ -52,9 +52,9 @@ entries = st.lists(
     max_size=4,
 ).map(tuple)
 reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget", "stopped_by_user"])
-going: st.SearchStrategy[Command] = st.one_of(
+frequent: st.SearchStrategy[Command] = st.one_of(
     st.builds(Claim, nonces.map(an_owner), st.just(LEASE_MS)),
-    st.builds(Ask, st.just("pause")),
+    st.builds(RequestAction, st.just("pause")),
     st.builds(Resume),
     st.builds(Renew, nonces),
     st.builds(LogEvents, nonces, entries),
@@ -63,23 +63,23 @@ going: st.SearchStrategy[Command] = st.one_of(
     st.builds(MarkNonReproducible, nonces),
     st.builds(MarkRestarted, nonces),
     st.builds(Release, nonces),
-    st.builds(Lost, nonce=st.none() | nonces),
+    st.builds(OwnerLost, nonce=st.none() | nonces),
     st.builds(Pause, nonces),
     st.builds(Rename, st.just("other"), st.just({"study": "b"})),
-    st.builds(Forget),
+    st.builds(PurgeReplaced),
 )
-ending: st.SearchStrategy[Command] = st.one_of(
-    st.builds(Ask, st.sampled_from(["stop", "cancel"])),
+rare: st.SearchStrategy[Command] = st.one_of(
+    st.builds(RequestAction, st.sampled_from(["stop", "cancel"])),
     st.builds(Succeed, nonces, reasons, st.just(PROVENANCE)),
     st.builds(Fail, nonces, st.just(FAILURE)),
     st.builds(Cancel, nonces),
 )
 # One in ten, so that most runs live for long.
-commands = st.integers(0, 9).flatmap(lambda draw: ending if draw == 9 else going)
-# Longer than a lease now and then, so that leases end; begun, so that most sequences get far.
-begun = (Claim(an_owner(), LEASE_MS), 1)
+commands = st.integers(0, 9).flatmap(lambda draw: rare if draw == 9 else frequent)
+# Some pauses are longer than a lease, so that leases end; the first command is a claim, so that most sequences get far.
+first_claim = (Claim(an_owner(), LEASE_MS), 1)
 sequences = st.lists(st.tuples(commands, st.sampled_from([1, 500, 12_000])), max_size=60).map(
-    lambda sequence: [begun, *sequence]
+    lambda sequence: [first_claim, *sequence]
 )
 
 
@@ -98,7 +98,7 @@ def running(nonce: str = "first") -> Record:
 
 
 def paused() -> Record:
-    return after(running(), Ask("pause"), Pause("first"))
+    return after(running(), RequestAction("pause"), Pause("first"))
 
 
 def over(status: Status) -> Record:
@@ -108,11 +108,11 @@ def over(status: Status) -> Record:
         case "failed":
             return after(running(), Fail("first", FAILURE))
         case _:
-            return after(queued(), Ask("cancel"))
+            return after(queued(), RequestAction("cancel"))
 
 
 def play(sequence: list[tuple[Command, int]]) -> tuple[list[Record], list[NewEvent]]:
-    """Every record on the way, and the whole log; what is refused changes nothing."""
+    """Returns every record on the way and the whole log; a refused command changes nothing."""
     record, log = submit(RUN, idempotency=None, now=NOW)
     records, now = [record], NOW
     for command, elapsed in sequence:
@@ -146,12 +146,12 @@ def test_steps_and_epochs_are_logged_once_and_in_order(sequence: list[tuple[Comm
 
 
 @given(sequences)
-def test_every_change_of_status_is_told(sequence: list[tuple[Command, int]]) -> None:
+def test_every_change_of_status_has_an_event(sequence: list[tuple[Command, int]]) -> None:
     records, log = play(sequence)
-    told = [event.data["status"] for event in log if event.type == "state"]
+    announced = [event.data["status"] for event in log if event.type == "state"]
     for before, now in pairwise(records):
-        assert now.status == before.status or now.status in told
-    assert told[-1] == records[-1].status
+        assert now.status == before.status or now.status in announced
+    assert announced[-1] == records[-1].status
     assert {"status": records[-1].status, "request": records[-1].request}.items() <= [
         event.data for event in log if event.type == "state"
     ][-1].items()
@@ -170,7 +170,7 @@ def test_owner_lease_and_status_agree(sequence: list[tuple[Command, int]]) -> No
 
 
 @given(sequences, commands)
-def test_nobody_but_the_owner_writes_as_the_owner(sequence: list[tuple[Command, int]], command: Command) -> None:
+def test_only_the_owner_writes_as_the_owner(sequence: list[tuple[Command, int]], command: Command) -> None:
     record = play(sequence)[0][-1]
     if not isinstance(command, Renew | LogEvents | PublishResume | MarkNonReproducible | MarkRestarted):
         return
@@ -203,7 +203,7 @@ def test_at_most_one_checkpoint_has_a_role_and_best_names_it(sequence: list[tupl
         assert {item.epoch for item in record.checkpoints if not item.roles} == record.replaced_ms.keys()
 
 
-def test_a_submitted_run_tells_of_itself_and_of_its_advice() -> None:
+def test_a_submitted_run_has_an_event_for_itself_and_one_for_each_piece_of_advice() -> None:
     record, events = submit(a_run(advice=(ADVICE, ADVICE)), idempotency="digest", now=NOW)
     assert [event.type for event in events] == ["state", "advice", "advice"]
     assert record.created_at == record.updated_at == record.transitions[0].time == "2026-09-21T14:13:20.000Z"
@@ -223,36 +223,38 @@ def test_a_submitted_run_tells_of_itself_and_of_its_advice() -> None:
         (paused(), "stop", "queued", "stop"),
         (paused(), "cancel", "cancelled", None),
         (over("cancelled"), "cancel", "cancelled", None),
-        (after(running(), Ask("pause")), "cancel", "running", "cancel"),
-        (after(running(), Ask("cancel"), Release("first")), "cancel", "cancelled", None),
-        (after(running(), Ask("pause"), Release("first")), "pause", "paused", None),
+        (after(running(), RequestAction("pause")), "cancel", "running", "cancel"),
+        (after(running(), RequestAction("cancel"), Release("first")), "cancel", "cancelled", None),
+        (after(running(), RequestAction("pause"), Release("first")), "pause", "paused", None),
     ],
 )
-def test_what_is_asked_for(record: Record, request_: Request, status: Status, pending: Request | None) -> None:
-    asked = after(record, Ask(request_))
+def test_a_request_is_obeyed_at_once_or_waits_for_the_owner(
+    record: Record, request_: Request, status: Status, pending: Request | None
+) -> None:
+    asked = after(record, RequestAction(request_))
     assert (asked.status, asked.request) == (status, pending)
-    again, events = reduce(asked, Ask(request_), NOW + 5)
+    again, events = reduce(asked, RequestAction(request_), NOW + 5)
     assert (again, events) == (asked, [])
 
 
 @pytest.mark.parametrize(
     ("record", "command"),
     [
-        (over("succeeded"), Ask("pause")),
-        (over("succeeded"), Ask("cancel")),
-        (over("failed"), Ask("stop")),
+        (over("succeeded"), RequestAction("pause")),
+        (over("succeeded"), RequestAction("cancel")),
+        (over("failed"), RequestAction("stop")),
         (over("cancelled"), Resume()),
         (over("cancelled"), Claim(an_owner(), LEASE_MS)),
-        (after(running(), Ask("cancel")), Ask("pause")),
-        (after(running(), Ask("stop")), Resume()),
+        (after(running(), RequestAction("cancel")), RequestAction("pause")),
+        (after(running(), RequestAction("stop")), Resume()),
         (running(), Claim(an_owner("second"), LEASE_MS)),
         (paused(), Claim(an_owner("second"), LEASE_MS)),
         (running(), Pause("first")),
         (running(), Cancel("first")),
-        (after(running(), Ask("cancel")), Succeed("first", "epochs_done", PROVENANCE)),
+        (after(running(), RequestAction("cancel")), Succeed("first", "epochs_done", PROVENANCE)),
     ],
 )
-def test_what_the_state_forbids(record: Record, command: Command) -> None:
+def test_commands_that_the_status_forbids_are_refused(record: Record, command: Command) -> None:
     with pytest.raises(IllegalTransition) as refused:
         reduce(record, command, NOW)
     assert refused.value.status == record.status
@@ -261,14 +263,14 @@ def test_what_the_state_forbids(record: Record, command: Command) -> None:
 
 def test_a_resumed_run_waits_and_a_withdrawn_pause_does_not_happen() -> None:
     assert after(paused(), Resume()).status == "queued"
-    withdrawn, events = reduce(after(running(), Ask("pause")), Resume(), NOW)
+    withdrawn, events = reduce(after(running(), RequestAction("pause")), Resume(), NOW)
     assert (withdrawn.status, withdrawn.request) == ("running", None)
     assert [event.type for event in events] == ["state"]
     assert reduce(withdrawn, Resume(), NOW) == (withdrawn, [])
 
 
 def test_a_request_stays_with_a_lost_run_and_the_next_owner_honours_it() -> None:
-    lost = after(running(), Ask("stop"), Lost(nonce="first"))
+    lost = after(running(), RequestAction("stop"), OwnerLost(nonce="first"))
     assert (lost.status, lost.request, lost.reason) == ("queued", "stop", "worker_lost")
     stopped = after(lost, Claim(an_owner("second"), LEASE_MS), Succeed("second", "stopped_by_user", PROVENANCE))
     assert (stopped.status, stopped.request, stopped.attempt) == ("succeeded", None, 2)
@@ -276,19 +278,19 @@ def test_a_request_stays_with_a_lost_run_and_the_next_owner_honours_it() -> None
 
 def test_only_an_owner_that_is_gone_is_lost() -> None:
     record = running()
-    assert reduce(record, Lost(), NOW + LEASE_MS) == (record, [])
-    assert reduce(record, Lost(nonce="second"), NOW) == (record, [])
-    assert reduce(record, Lost(), NOW + LEASE_MS + 1)[0].status == "queued"
-    assert reduce(queued(), Lost(), NOW)[1] == []
+    assert reduce(record, OwnerLost(), NOW + LEASE_MS) == (record, [])
+    assert reduce(record, OwnerLost(nonce="second"), NOW) == (record, [])
+    assert reduce(record, OwnerLost(), NOW + LEASE_MS + 1)[0].status == "queued"
+    assert reduce(queued(), OwnerLost(), NOW)[1] == []
     renewed = after(record, Renew("first"), now=NOW + 9_000)
-    assert reduce(renewed, Lost(), NOW + LEASE_MS + 1) == (renewed, [])
+    assert reduce(renewed, OwnerLost(), NOW + LEASE_MS + 1) == (renewed, [])
 
 
-def test_attempts_without_progress_use_the_budget_up() -> None:
+def test_too_many_attempts_without_progress_fail_the_run() -> None:
     record = queued()
     for attempt in range(1, MAX_ATTEMPTS_WITHOUT_PROGRESS + 1):
         assert record.status == "queued"
-        record = after(record, Claim(an_owner(str(attempt)), LEASE_MS), Lost("worker", str(attempt)))
+        record = after(record, Claim(an_owner(str(attempt)), LEASE_MS), OwnerLost("worker", str(attempt)))
     assert (record.status, record.reason, record.attempt) == ("failed", "crash_loop", 5)
     assert record.failure is not None
 
@@ -298,7 +300,7 @@ def test_progress_and_preemption_spare_the_budget() -> None:
     for attempt in range(3 * MAX_ATTEMPTS_WITHOUT_PROGRESS):
         nonce = str(attempt)
         newer = (PublishResume(nonce, attempt),) if attempt % 4 == 0 else ()
-        record = after(record, Claim(an_owner(nonce), LEASE_MS), *newer, Lost("worker", nonce))
+        record = after(record, Claim(an_owner(nonce), LEASE_MS), *newer, OwnerLost("worker", nonce))
         record = after(record, Claim(an_owner("preempted"), LEASE_MS), Release("preempted"))
     assert record.status == "queued"
     same = after(record, Claim(an_owner(), LEASE_MS), PublishResume("first", record.resume_step))
@@ -306,7 +308,7 @@ def test_progress_and_preemption_spare_the_budget() -> None:
 
 
 def test_a_restarted_run_makes_progress_only_beyond_the_state_that_it_lost() -> None:
-    record = after(queued(), Claim(an_owner("0"), LEASE_MS), PublishResume("0", 20), Lost("worker", "0"))
+    record = after(queued(), Claim(an_owner("0"), LEASE_MS), PublishResume("0", 20), OwnerLost("worker", "0"))
     restarted = after(record, Claim(an_owner("1"), LEASE_MS), MarkRestarted("1"))
     assert (restarted.restarted, restarted.resume_step, restarted.exact) == (True, -1, True)
     before = after(restarted, PublishResume("1", 10))
@@ -315,16 +317,18 @@ def test_a_restarted_run_makes_progress_only_beyond_the_state_that_it_lost() -> 
     assert (beyond.resume_step, beyond.attempts_without_progress) == (21, 0)
 
 
-def test_a_run_that_loses_its_resume_state_in_every_attempt_uses_the_budget_up() -> None:
-    record = after(queued(), Claim(an_owner("first"), LEASE_MS), PublishResume("first", 9), Lost("worker", "first"))
+def test_a_run_that_loses_its_resume_state_in_every_attempt_fails() -> None:
+    record = after(
+        queued(), Claim(an_owner("first"), LEASE_MS), PublishResume("first", 9), OwnerLost("worker", "first")
+    )
     for attempt in range(1, MAX_ATTEMPTS_WITHOUT_PROGRESS):
         nonce = str(attempt)
         taken = after(record, Claim(an_owner(nonce), LEASE_MS), MarkRestarted(nonce), PublishResume(nonce, 9))
-        record = after(taken, Lost("worker", nonce))
+        record = after(taken, OwnerLost("worker", nonce))
     assert (record.status, record.reason) == ("failed", "crash_loop")
 
 
-def test_an_owner_may_say_again_that_it_gave_the_run_away() -> None:
+def test_an_owner_may_repeat_the_command_that_ended_its_attempt() -> None:
     ended = over("succeeded")
     assert reduce(ended, Succeed("first", "epochs_done", PROVENANCE), NOW) == (ended, [])
     with pytest.raises(OwnershipLost):
@@ -333,7 +337,7 @@ def test_an_owner_may_say_again_that_it_gave_the_run_away() -> None:
         reduce(ended, Succeed("second", "epochs_done", PROVENANCE), NOW)
 
 
-def test_what_is_logged_already_is_dropped() -> None:
+def test_entries_that_are_logged_already_are_dropped() -> None:
     record = after(running(), LogEvents("first", (StepEntry(1, {}), StepEntry(4, {}), EpochEntry(1, 4, {}))))
     repeated = (StepEntry(3, {}), StepEntry(4, {}), EpochEntry(1, 4, {}), StepEntry(5, {}), EpochEntry(2, 8, {}))
     resumed, events = reduce(record, LogEvents("first", repeated), NOW)
@@ -359,16 +363,16 @@ def test_progress_never_goes_back() -> None:
     assert record.progress == far.model_copy(update={"eta_seconds": 6.0})
 
 
-def test_a_replaced_best_stays_for_downloads_and_then_is_forgotten() -> None:
+def test_a_replaced_best_stays_for_downloads_and_is_purged_later() -> None:
     record = after(running(), a_checkpoint(1), a_checkpoint(3))
     assert [(item.epoch, item.roles) for item in record.checkpoints] == [(1, ()), (3, ("best",))]
-    assert after(record, Forget(), now=NOW + KEEP_REPLACED_MS - 1) == record
-    kept = after(record, Forget(), now=NOW + KEEP_REPLACED_MS)
+    assert after(record, PurgeReplaced(), now=NOW + KEEP_REPLACED_MS - 1) == record
+    kept = after(record, PurgeReplaced(), now=NOW + KEEP_REPLACED_MS)
     assert record.digests() - kept.digests() == {"a1"}
     assert kept.replaced_ms == {}
 
 
-def test_a_resumed_run_that_comes_by_an_older_best_changes_nothing() -> None:
+def test_a_resumed_run_that_reaches_an_older_best_again_changes_nothing() -> None:
     record = after(running(), a_checkpoint(1), a_checkpoint(3))
     assert reduce(record, a_checkpoint(1), NOW) == (record, [])
     assert reduce(record, a_checkpoint(3), NOW) == (record, [])
@@ -389,7 +393,7 @@ def test_seconds_count_all_attempts_but_not_the_waiting() -> None:
     again = after(record, Claim(an_owner("second"), LEASE_MS), now=NOW + 9_000)
     assert again.public(NOW + 10_500).seconds == 3.5
     # A dead owner counts until its lease was over at the latest.
-    lost = after(again, Lost(), now=NOW + 60_000)
+    lost = after(again, OwnerLost(), now=NOW + 60_000)
     assert lost.seconds == 12.0
     assert [item.status for item in lost.transitions] == ["queued", "running", "queued", "running", "queued"]
 
@@ -408,7 +412,7 @@ def test_a_run_is_renamed_in_any_state(record: Record) -> None:
     assert (again.name, again.labels) == ("b", {"z": "1"})
 
 
-def test_what_everybody_sees_is_a_run() -> None:
+def test_clients_see_the_fields_of_a_run() -> None:
     shown = running().public(NOW)
     document: dict[str, Any] = shown.model_dump(mode="json")
     assert document.keys() == Run.model_fields.keys()

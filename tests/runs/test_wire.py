@@ -1,4 +1,4 @@
-"""What is written is what is read."""
+"""Records survive Redis, and runs survive as long as other runs build on them."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from bakehouse.recipe.read import read_recipe
-from bakehouse.runs.commands import Ask, Claim, LogEvents, Rename, StepEntry
+from bakehouse.runs.commands import Claim, LogEvents, Rename, RequestAction, StepEntry
 from bakehouse.runs.errors import IllegalTransition, RunHasDependants, RunNotFound, SourceRunDeleted
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import new_run
@@ -34,18 +34,18 @@ def test_a_run_that_was_stored_without_a_fingerprint_is_read() -> None:
     assert decode(fields).dataset_fingerprint is None
 
 
-def test_fields_of_the_script_are_not_the_records() -> None:
+def test_fields_that_the_script_adds_are_not_the_records() -> None:
     assert decode({**encode(None, RECORD), "order": "5", "by_worker": "x"}) == RECORD
 
 
-def test_only_what_changed_is_written() -> None:
+def test_only_changed_fields_are_written() -> None:
     running = reduce(RECORD, Claim(an_owner(), 10_000), 5)[0]
     assert encode(RECORD, reduce(RECORD, Rename("b", {"x": "y"}), 0)[0]).keys() == {"name", "labels"}
     logged = reduce(running, LogEvents("first", (StepEntry(1, {}),)), 9)[0]
     assert encode(running, logged).keys() == {"logged_step", "updated_at"}
 
 
-def test_what_json_cannot_say_is_never_written() -> None:
+def test_numbers_that_json_does_not_have_are_never_written() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json(float("nan"))
 
@@ -73,10 +73,10 @@ def store(redis: Redis) -> Store:
     return Store(redis)
 
 
-def over(store: Store, run: Run) -> str:
-    """A run that is over."""
+def create_cancelled(store: Store, run: Run) -> str:
+    """The id of a run that is over."""
     store.create(run)
-    store.command(run.id, Ask("cancel"))
+    store.command(run.id, RequestAction("cancel"))
     return run.id
 
 
@@ -92,15 +92,15 @@ def built_on(*sources: str) -> Run:
 
 
 def test_a_run_names_each_run_that_it_builds_on_once(store: Store) -> None:
-    one, two = over(store, a_run()), over(store, a_run())
+    one, two = create_cancelled(store, a_run()), create_cancelled(store, a_run())
     assert set(store.create(built_on(one, two)).run.depends_on) == {one, two}
     assert store.create(built_on(one)).run.depends_on == (one,)
     assert store.get(one).depends_on == ()
 
 
 def test_a_source_stays_until_all_that_build_on_it_are_gone(store: Store, redis: Redis) -> None:
-    source = over(store, a_run())
-    first, second = over(store, built_on(source)), over(store, built_on(source))
+    source = create_cancelled(store, a_run())
+    first, second = create_cancelled(store, built_on(source)), create_cancelled(store, built_on(source))
     with pytest.raises(RunHasDependants) as needed:
         store.delete(source)
     assert needed.value.dependants == (first, second)
@@ -116,7 +116,7 @@ def test_a_source_stays_until_all_that_build_on_it_are_gone(store: Store, redis:
 
 
 def test_nothing_is_built_on_a_run_that_was_deleted_meanwhile(store: Store, redis: Redis) -> None:
-    kept, gone = over(store, a_run()), over(store, a_run())
+    kept, gone = create_cancelled(store, a_run()), create_cancelled(store, a_run())
     store.delete(gone)
     before = set(redis.keys())
     run = built_on(kept, gone)
@@ -136,7 +136,7 @@ def test_a_run_that_is_not_over_is_not_deleted_whoever_builds_on_it(store: Store
 
 
 def test_many_dependants_are_counted(store: Store) -> None:
-    source = over(store, a_run())
+    source = create_cancelled(store, a_run())
     for _ in range(8):
         store.create(built_on(source))
     with pytest.raises(RunHasDependants, match="and 3 more") as needed:
@@ -144,7 +144,7 @@ def test_many_dependants_are_counted(store: Store) -> None:
     assert len(needed.value.dependants) == 8
 
 
-def test_deleted_and_built_on_at_once_one_of_them_is_refused(store: Store) -> None:
+def test_of_a_deletion_and_a_dependant_at_the_same_time_one_is_refused(store: Store) -> None:
     def build(source: str) -> bool:
         try:
             return bool(store.create(built_on(source)))
@@ -160,6 +160,6 @@ def test_deleted_and_built_on_at_once_one_of_them_is_refused(store: Store) -> No
 
     with ThreadPoolExecutor(4) as threads:
         for _ in range(40):
-            source = over(store, a_run())
+            source = create_cancelled(store, a_run())
             building, deleting = threads.submit(build, source), threads.submit(delete, source)
             assert building.result() != deleting.result()

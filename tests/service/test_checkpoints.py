@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bakehouse.runs.commands import Forget
+from bakehouse.runs.commands import PurgeReplaced
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from tests.service.fake_worker import FakeWorker
 from tests.service.test_app import problem
@@ -149,5 +149,5 @@ def test_a_checkpoint_that_was_purged_is_404(
     worker.checkpoint(run, 3, b"newer")
     now = worker.store.now
     monkeypatch.setattr(worker.store, "now", lambda: now() + KEEP_REPLACED_MS)
-    worker.store.command(run, Forget())
+    worker.store.command(run, PurgeReplaced())
     assert problem(api.get(file), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"

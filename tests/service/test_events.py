@@ -20,6 +20,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.store import Store, connect
 from tests.conftest import FLAGS
 from tests.conftest import wait_for as wait_for_redis
+from tests.runs.examples import last_change
 from tests.service.conftest import end, start_service
 from tests.service.fake_worker import RECIPE, FakeWorker
 from tests.service.test_runs import create
@@ -146,7 +147,7 @@ def test_one_stream_of_many_runs_resumes_them_all(api: httpx.Client, worker: Fak
 def current_position(api: httpx.Client, worker: FakeWorker) -> str:
     """The position in the change stream before the test changes anything."""
     create(api)
-    return worker.store.last_change()
+    return last_change(worker.store)
 
 
 def test_a_trimmed_change_stream_resets_the_stream_once(
@@ -160,7 +161,7 @@ def test_a_trimmed_change_stream_resets_the_stream_once(
     stream = follow(api, f"/v1/events?run={run}", start)
     first = next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert (first.event, first.json(), first.id) == ("reset", {"snapshot": "/v1/runs"}, worker.store.last_change())
+    assert (first.event, first.json(), first.id) == ("reset", {"snapshot": "/v1/runs"}, last_change(worker.store))
 
 
 def test_events_are_paged_and_a_request_can_wait_for_the_next(api: httpx.Client, worker: FakeWorker) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bakehouse.runs.commands import Ask
+from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.run import Checkpoint
 from service.submit import merge_patch
 from tests.service.fake_worker import FakeWorker
@@ -70,7 +70,7 @@ def test_a_run_is_deleted_only_after_its_dependants(api: httpx.Client, worker: F
     assert refused.json()["dependants"] == [child]
     assert child in refused.json()["detail"]
     assert worker.artifacts.checkpoint_path(source, best.sha256).exists()
-    worker.store.command(child, Ask("cancel"))
+    worker.store.command(child, RequestAction("cancel"))
     assert api.delete(f"/v1/runs/{child}").status_code == 200
     assert api.delete(f"/v1/runs/{source}").json()["bytes_freed"] > 0
     assert not worker.artifacts.checkpoint_path(source, best.sha256).exists()
@@ -87,7 +87,7 @@ def test_a_second_deletion_removes_the_files_that_a_crash_left(api: httpx.Client
 def test_a_retry_uses_the_same_source_weights(api: httpx.Client, worker: FakeWorker) -> None:
     source, _ = finished_run(api, worker)
     child = api.post("/v1/runs", json=transfer(source)).json()
-    worker.store.command(child["id"], Ask("cancel"))
+    worker.store.command(child["id"], RequestAction("cancel"))
     again = api.post(f"/v1/runs/{child['id']}/retry").json()
     assert (again["recipe_sha256"], again["depends_on"]) == (child["recipe_sha256"], [source])
     assert (again["parent_run"], again["reason"]) == (child["id"], "retried")
@@ -121,7 +121,7 @@ def test_a_fork_may_copy_fewer_layers(api: httpx.Client, worker: FakeWorker) -> 
 def test_only_a_run_that_is_over_and_has_weights_is_forked(api: httpx.Client, worker: FakeWorker) -> None:
     waiting = api.post("/v1/runs", json=RECIPE).json()["id"]
     assert api.post(f"/v1/runs/{waiting}/fork", json={}).json()["run_status"] == "queued"
-    worker.store.command(waiting, Ask("cancel"))
+    worker.store.command(waiting, RequestAction("cancel"))
     refused = api.post(f"/v1/runs/{waiting}/fork", json={})
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "no_checkpoint")
     assert api.post(f"/v1/runs/{MISSING}/fork", json={}).status_code == 404

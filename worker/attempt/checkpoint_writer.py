@@ -133,7 +133,7 @@ class CheckpointWriter:
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))
         self._spent += monotonic() - started
         self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step))
-        self.artifacts.keep_resumes(self.run_id)
+        self.artifacts.prune_resume_states(self.run_id)
 
 
 def describe(plan: Plan, epoch: int) -> str:

@@ -1,4 +1,4 @@
-"""What a ring does: claims the next run and carries out one attempt at it, in a forked child."""
+"""The job of a worker's child: it claims the next run and carries out one attempt at it."""
 
 import functools
 import os
@@ -23,17 +23,17 @@ from worker.attempt.attempt import Attempt, RunStorage
 from worker.device import memory_limit
 from worker.host.owner import this_process
 
-FENCED = 75
+EXIT_OWNERSHIP_LOST = 75
 
 
-class StoreLedger:
-    """The record in Redis."""
+class RedisRecordStore:
+    """A run's record in Redis, as an attempt writes it."""
 
     def __init__(self, store: Store, record: Record) -> None:
         self.store, self.record = store, record
 
     def commit(self, command: Command) -> None:
-        """Carries out a command; what it answers is the record as it is now."""
+        """Carries out a command; `record` is the newest record afterwards, also if the command is refused."""
         try:
             self.record = self.store.commit(self.record, command)
         except IllegalTransition:
@@ -42,7 +42,7 @@ class StoreLedger:
 
 
 def train_next(memory_bytes: int | None = None) -> None:
-    """Takes only what fits the device's memory. An extra ring finds nothing and ends in milliseconds."""
+    """Claims the next run that fits the device's memory and trains it; without such a run it returns at once."""
     attempt: Attempt | None = None
     is_terminated = False
 
@@ -53,7 +53,7 @@ def train_next(memory_bytes: int | None = None) -> None:
             attempt.terminated = True
 
     signal.signal(signal.SIGTERM, terminate)
-    # The worker's parent process blocks it around the fork, so that none is lost before this handler.
+    # The worker blocks SIGTERM around the fork, so that none is lost before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     settings = Settings()
     store = open_store(settings)
@@ -61,33 +61,37 @@ def train_next(memory_bytes: int | None = None) -> None:
         check_folder(settings, store)
     except FolderNotShared as error:
         print(error, file=sys.stderr, flush=True)
-        return  # its supervisor ends it
+        return  # the supervisor ends this worker
     owner = this_process()
     record = store.claim(owner, fits=functools.partial(fits, settings, memory_bytes))
     if record is None:
         return
-    name_the_ring(record.id)
-    attempt = Attempt(StoreLedger(store, record), owner.nonce, RunStorage(settings, Artifacts(settings.artifacts)))
+    describe_job(record.id)
+    record_store = RedisRecordStore(store, record)
+    artifacts = Artifacts(settings.artifacts)
+    attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))
     attempt.terminated = is_terminated
     try:
         attempt.run()
     except OwnershipLost as error:
-        # Another owner has the run: nothing may be changed any more, not even RQ's books.
+        # The run has another owner: this process exits without changing anything, RQ's own data included.
         print(error, file=sys.stderr, flush=True)
-        os._exit(FENCED)
-    clean_up(attempt)
+        os._exit(EXIT_OWNERSHIP_LOST)
+    artifacts.clean_up_after(record_store.record)
 
 
 def open_store(settings: Settings) -> Store:
-    """The record in the Redis of the settings; waits for it without limit."""
+    """Connects to the Redis of the settings; waits for it without limit."""
     if settings.redis_url is None:
-        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs to know its Redis")
+        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")
     return Store(connect(settings.redis_url, patient=True), lease_seconds=settings.lease_seconds)
 
 
 def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
-    """Whether this worker has the memory. A recipe that cannot even be planned, or whose data have changed, is
-    claimed, to fail with its reason."""
+    """Tells whether this worker has the memory for a run.
+
+    A run that cannot be planned, or whose data set has changed, fits as well, so that its attempt can fail.
+    """
     try:
         card = Catalog(settings).card(record.recipe.dataset.id)
         plan = make_plan(record.recipe, card)
@@ -98,14 +102,8 @@ def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
     return plan.estimate.memory_bytes <= (memory_bytes or memory_limit(settings))
 
 
-def name_the_ring(run_id: str) -> None:
-    """RQ's own tools show what trains."""
+def describe_job(run_id: str) -> None:
+    """Names the run in the RQ job, so that RQ's own tools show what trains."""
     job = get_current_job()
     if job is not None:
         job.connection.hset(job.key, "description", f"train {run_id}")
-
-
-def clean_up(attempt: Attempt) -> None:
-    """A run that is over does not go on: its resume states go."""
-    if attempt.record_store.record.is_over:
-        attempt.place.artifacts.keep_resumes(attempt.run_id, 0)

@@ -1,7 +1,7 @@
-"""The supervisor of one machine's workers, without torch.
+"""The supervisor of one machine's workers; it does not import torch.
 
-Keeps the parent of the workers running; once a second rings for runs that wait, ends leases that are over,
-kills owners that do not obey a cancel, and removes checkpoints that were replaced. Several do no harm.
+It keeps the parent of the workers running. Once a second it wakes workers for runs that wait, ends leases that are
+over, kills owners that do not obey a cancel, and purges replaced checkpoints. Several supervisors do no harm.
 """
 
 import signal
@@ -12,7 +12,7 @@ from typing import Any
 from bakehouse.processes import RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.clock import monotonic_ms
-from bakehouse.runs.commands import Cancel, Forget, Lost
+from bakehouse.runs.commands import Cancel, OwnerLost, PurgeReplaced
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.queue import WakeQueue
@@ -21,118 +21,124 @@ from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.host.owner import is_dead, kill
 
-ROUND_SECONDS = 1.0
+TICK_SECONDS = 1.0
 GRACE_SECONDS = 30.0
-OBEY_MS = 20_000
+CANCEL_GRACE_MS = 20_000
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
-    """What is done once a second."""
+    """The work that is done once a second."""
 
     def __init__(
-        self, settings: Settings, store: Store, wake_queue: WakeQueue, slots: Sequence[RestartingProcess] = ()
+        self, settings: Settings, store: Store, wake_queue: WakeQueue, children: Sequence[RestartingProcess] = ()
     ) -> None:
-        self.store, self.wake_queue, self.slots = store, wake_queue, slots
-        self.settings, self.artifacts = settings, Artifacts(settings.artifacts)
+        self.settings = settings
+        self.store = store
+        self.wake_queue = wake_queue
+        self.children = children
+        self.artifacts = Artifacts(settings.artifacts)
         self.lease_seconds = settings.lease_seconds
-        self.in_contact_since = self.last_round = seconds_up()
+        self.in_contact_since = self.last_contact = seconds_up()
 
-    def round(self) -> None:
-        """Everything, in the order in which one thing helps the next. Raises FolderNotShared."""
-        for slot in self.slots:
-            slot.keep_running()
+    def tick(self) -> None:
+        """Does everything once, in an order in which released runs are waited for at once. Raises FolderNotShared."""
+        for child in self.children:
+            child.keep_running()
         check_folder(self.settings, self.store)
-        self.note_contact()
+        self.track_outage()
         for record in self.store.owned():
-            self.note_contact()
-            self.judge(record)
-        self.ring_for_waiting()
-        self.forget_replaced()
+            self.track_outage()
+            self.check_owner(record)
+        self.wake_idle_workers()
+        self.purge_replaced()
 
-    def note_contact(self) -> None:
-        """After an outage every lease looks over: owners get a full lease to come back. An outage shows by the
-        time that the last call took."""
+    def track_outage(self) -> None:
+        """Restarts the count of unbroken contact with Redis if the last call took long.
+
+        After an outage every lease looks over; owners get a full lease to renew theirs.
+        """
         now = seconds_up()
-        if now - self.last_round > max(3 * ROUND_SECONDS, self.lease_seconds / 3):
+        if now - self.last_contact > max(3 * TICK_SECONDS, self.lease_seconds / 3):
             self.in_contact_since = now
-        self.last_round = now
+        self.last_contact = now
 
-    def judge(self, record: Record) -> None:
-        """Whether the owner is gone, silent, or does not listen; a run that is over by that does not go on."""
+    def check_owner(self, record: Record) -> None:
+        """Releases or cancels a run whose owner is dead, silent or disobedient."""
         try:
-            command = self.verdict(record)
-            if command is not None and self.store.command(record.id, command).is_over:
-                self.artifacts.keep_resumes(record.id, 0)
+            command = self.command_for(record)
+            if command is not None:
+                self.artifacts.clean_up_after(self.store.command(record.id, command))
         except (IllegalTransition, OwnershipLost, RunNotFound, ProcessLookupError):
-            pass  # it changed hands or ended meanwhile, which is as good
+            pass  # the run ended or got another owner meanwhile, which is as good
 
-    def verdict(self, record: Record) -> Lost | Cancel | None:
-        """What an owner's state and its lease ask for; kills one that does not obey."""
+    def command_for(self, record: Record) -> OwnerLost | Cancel | None:
+        """Chooses the command that the owner's state asks for; kills an owner that does not obey a cancel."""
         owner, now = record.owner, self.store.now()
         if owner is None:
             return None
         if is_dead(owner):
-            return Lost(nonce=owner.nonce)
+            return OwnerLost(nonce=owner.nonce)
         if seconds_up() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
-            return Lost()
-        if record.request == "cancel" and now - (record.requested_ms or now) > OBEY_MS and kill(owner):
+            return OwnerLost()
+        if record.request == "cancel" and now - (record.requested_ms or now) > CANCEL_GRACE_MS and kill(owner):
             return Cancel(owner.nonce, actor="supervisor")
         return None
 
-    def ring_for_waiting(self) -> None:
-        """Rings get lost; runs do not."""
+    def wake_idle_workers(self) -> None:
+        """Makes up for lost wake-ups: there are as many as idle workers could use."""
         idle = sum(worker.status == "idle" for worker in self.store.workers())
-        missing = min(self.store.claimable_count(), idle) - self.wake_queue.unanswered()
+        missing = min(self.store.claimable_count(), idle) - self.wake_queue.pending()
         if missing > 0:
-            self.wake_queue.ring(missing)
+            self.wake_queue.wake(missing)
 
-    def forget_replaced(self) -> None:
-        """Checkpoints that another replaced ten minutes ago: first out of the record, then off the disk."""
-        for run_id in self.store.forgettable(self.store.now()):
+    def purge_replaced(self) -> None:
+        """Removes checkpoints that were replaced long enough ago, first from the record and then from the disk."""
+        for run_id in self.store.purgeable(self.store.now()):
             try:
                 before = self.store.record(run_id)
-                after = self.store.command(run_id, Forget())
+                after = self.store.command(run_id, PurgeReplaced())
                 for sha256 in before.digests() - after.digests():
                     self.artifacts.delete_checkpoint(run_id, sha256)
             except (RunNotFound, FileNotFoundError):
                 continue  # deleted meanwhile, or another supervisor was faster
 
     def end(self) -> None:
-        """Workers save their states and end; those that do not are killed."""
-        end_all(self.slots, grace=GRACE_SECONDS)
+        """Lets the workers save their states and end, and kills those that do not."""
+        end_all(self.children, grace=GRACE_SECONDS)
 
 
 def seconds_up() -> float:
-    """Since this machine was started, its sleep included: leases go on meanwhile."""
+    """Seconds since this machine started, its sleep included: leases run out meanwhile."""
     return monotonic_ms() / 1000
 
 
-class Ended(BaseException):
-    """Somebody wants the supervisor to end, whatever it waits for."""
+class Terminated(BaseException):
+    """The supervisor shall end, whatever it waits for."""
 
 
-def end(*_: Any) -> None:
-    """Once is enough."""
+def terminate(*_: Any) -> None:
+    """Handles the first signal and ignores all later ones."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    raise Ended
+    raise Terminated
 
 
-def supervise(slots: Sequence[RestartingProcess]) -> None:
-    """Until SIGTERM or SIGINT."""
+def supervise(children: Sequence[RestartingProcess]) -> None:
+    """Supervises until SIGTERM or SIGINT."""
     settings = Settings()
     if settings.redis_url is None:
-        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need to know their Redis")
+        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need the address of their Redis")
     redis = connect(settings.redis_url, patient=True)
-    supervisor = Supervisor(settings, Store(redis, lease_seconds=settings.lease_seconds), WakeQueue(redis), slots)
+    store = Store(redis, lease_seconds=settings.lease_seconds)
+    supervisor = Supervisor(settings, store, WakeQueue(redis), children)
     for number in SIGNALS:
-        signal.signal(number, end)
+        signal.signal(number, terminate)
     try:
         while True:
-            supervisor.round()
-            sleep(ROUND_SECONDS)
-    except Ended:
+            supervisor.tick()
+            sleep(TICK_SECONDS)
+    except Terminated:
         supervisor.end()
     except FolderNotShared as error:
         supervisor.end()

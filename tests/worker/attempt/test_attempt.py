@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 
 from bakehouse.runs.artifacts import Artifacts, StoredCheckpoint
-from bakehouse.runs.commands import Ask, Claim, Command, Lost, Resume
+from bakehouse.runs.commands import Claim, Command, OwnerLost, RequestAction, Resume
 from bakehouse.runs.errors import OwnershipLost, StorageFull
 from bakehouse.runs.record import Record, new_run
 from bakehouse.runs.run import Request
@@ -55,7 +55,7 @@ class RecordStore:
 
         def react() -> None:
             if self.record.status == "running" and self.record.logged_epoch >= epoch and self.record.request is None:
-                self.write(Ask(request))
+                self.write(RequestAction(request))
 
         self.react = react
 
@@ -179,7 +179,7 @@ def test_a_stop_of_a_resumed_run_first_catches_up_with_its_log(place: RunStorage
     record_store.record = record_store.record.model_copy(
         update={"logged_step": 200, "logged_epoch": 66, "request": "stop"}
     )
-    record_store.write(Lost(nonce=record_store.record.owner.nonce if record_store.record.owner else None))
+    record_store.write(OwnerLost(nonce=record_store.record.owner.nonce if record_store.record.owner else None))
     record = end(record_store, place)
     assert (record.reason, record.progress.step, record.progress.epoch) == ("stopped_by_user", 200, 67)
     assert [event["epoch"] for event in record_store.told("epoch")] == [67]
@@ -200,7 +200,7 @@ class Slow(Artifacts):
 
     def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, Any]) -> StoredCheckpoint:
         self.record_store.react = lambda: self.ended.set() if self.record_store.record.is_over else None
-        self.record_store.write(Ask("cancel"))
+        self.record_store.write(RequestAction("cancel"))
         self.ended.wait(10)
         return super().write_checkpoint(run_id, weights, manifest)
 
@@ -342,7 +342,7 @@ def test_a_run_that_belongs_to_another_is_left_alone(place: RunStorage) -> None:
     def take_over() -> None:
         owner = record_store.record.owner
         if record_store.record.logged_epoch and owner and owner.nonce == "owner0":
-            record_store.write(Lost(nonce=owner.nonce))
+            record_store.write(OwnerLost(nonce=owner.nonce))
             record_store.write(Claim(an_owner("other"), 10**9))
 
     record_store.react = take_over

@@ -1,4 +1,4 @@
-"""What a ring does: runs that fail, each with its reason, and a worker that trains the next one after each."""
+"""The job of a worker's child: runs fail, each with its reason, and the worker trains the next run after each."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from bakehouse.runs.commands import Ask
+from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.marker import name_folder
+from bakehouse.runs.marker import register_folder
 from bakehouse.runs.record import Record
 from bakehouse.settings import Settings
 from tests.whole_home import ENDLESS, SHORT, Bakery, Document, events_of, kill, wait_until, worker_up
@@ -25,7 +25,7 @@ DIVERGING: Document = {
     "schedule": {"type": "constant", "warmup_epochs": 2000},
     "epochs": 2000,
 }
-# By its estimate 400 MB.
+# The estimate is 400 MB.
 HUNGRY: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [5000, 5000]}}
 OVERSIZED: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [8000, 8000]}}
 
@@ -40,7 +40,7 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
 
 @pytest.fixture(autouse=True)
 def _worker_trains_the_next_run(bakery: Bakery) -> Iterator[None]:
-    """Whatever happened to the one before, and in the same process."""
+    """After each test the same process still trains a run."""
     yield
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded", "failed").reason == "epochs_done"
     assert bakery.process.poll() is None
@@ -58,7 +58,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_its_last_finite_best(
     assert None in [event.data.get("train_loss", 0.0) for event in events_of(bakery.store, record.id)]
 
 
-def test_a_run_that_needs_more_memory_than_it_seemed_to_says_so(bakery: Bakery) -> None:
+def test_a_run_that_needs_more_memory_than_estimated_fails_with_out_of_memory(bakery: Bakery) -> None:
     record = bakery.wait_for(bakery.bake(HUNGRY), "failed")
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("out_of_memory", "/batch_size")
@@ -68,24 +68,24 @@ def test_a_run_that_does_not_fit_is_left_for_a_larger_worker(bakery: Bakery) -> 
     run_id = bakery.put(OVERSIZED)
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
     assert bakery.store.record(run_id).status == "queued"
-    bakery.store.command(run_id, Ask("cancel"))
+    bakery.store.command(run_id, RequestAction("cancel"))
 
 
 @pytest.mark.parametrize(("memory_bytes", "expected"), [(1, False), (None, True)])
-def test_what_fits_is_told_from_the_plan(bakery: Bakery, memory_bytes: int | None, expected: bool) -> None:
+def test_the_plan_decides_what_fits(bakery: Bakery, memory_bytes: int | None, expected: bool) -> None:
     run_id = bakery.put(SHORT)
     assert fits(bakery.settings, memory_bytes, bakery.store.record(run_id)) is expected
-    bakery.store.command(run_id, Ask("cancel"))
+    bakery.store.command(run_id, RequestAction("cancel"))
 
 
-def test_a_set_that_is_gone_fails_the_run(bakery: Bakery) -> None:
+def test_a_missing_data_set_fails_the_run(bakery: Bakery) -> None:
     record = bakery.wait_for(put_and_change(bakery, "gone", Path.unlink), "failed")
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
     assert "gone" in record.failure.message
 
 
-def test_a_set_that_cannot_be_read_any_more_fails_the_run(bakery: Bakery) -> None:
+def test_an_unreadable_data_set_fails_the_run(bakery: Bakery) -> None:
     record = bakery.wait_for(put_and_change(bakery, "torn", lambda path: path.write_text("no table")), "failed")
     assert record.failure is not None
     assert record.failure.code == "dataset"
@@ -105,7 +105,7 @@ def test_a_run_whose_set_was_replaced_is_claimed_by_any_worker(bakery: Bakery) -
     record = bakery.store.record(run_id)
     assert not fits(bakery.settings, 1, record)
     assert fits(bakery.settings, 1, record.model_copy(update={"dataset_fingerprint": "sha256:1"}))
-    bakery.store.command(run_id, Ask("cancel"))
+    bakery.store.command(run_id, RequestAction("cancel"))
 
 
 def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery: Bakery) -> None:
@@ -122,7 +122,7 @@ def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery:
     }
     run_id = bakery.put(document)
     path.unlink()
-    bakery.wake_queue.ring()
+    bakery.wake_queue.wake()
     failure = bakery.wait_for(run_id, "failed").failure
     assert failure is not None
     assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
@@ -135,11 +135,11 @@ def put_and_change(bakery: Bakery, name: str, change: Callable[[Path], object]) 
     table.write_text("x,y\n" + "".join(f"{row},{'even' if row % 2 else 'odd'}\n" for row in range(100)))
     run_id = bakery.put({**SHORT, "dataset": {"id": name, "target": "y"}})
     change(table)
-    bakery.wake_queue.ring()
+    bakery.wake_queue.wake()
     return run_id
 
 
-def test_a_run_that_kills_its_process_five_times_is_given_up(bakery: Bakery) -> None:
+def test_a_run_that_kills_its_process_five_times_fails(bakery: Bakery) -> None:
     run_id, killed = bakery.bake(ENDLESS), set[int]()
 
     def look() -> Record | None:
@@ -155,7 +155,7 @@ def test_a_run_that_kills_its_process_five_times_is_given_up(bakery: Bakery) -> 
     assert [event.type for event in events_of(bakery.store, run_id)].count("end") == 1
 
 
-def test_a_training_that_is_told_to_end_gives_its_run_back_uncharged(bakery: Bakery) -> None:
+def test_a_terminated_training_process_releases_its_run_without_a_lost_attempt(bakery: Bakery) -> None:
     run_id = bakery.bake(ENDLESS)
     owner = bakery.wait_for(run_id, "running").owner
     assert owner is not None
@@ -168,23 +168,23 @@ def test_a_training_that_is_told_to_end_gives_its_run_back_uncharged(bakery: Bak
     record = wait_until(look)
     assert "preempted" in [item.reason for item in record.transitions]
     assert record.attempts_without_progress == 0
-    bakery.store.command(run_id, Ask("cancel"))
+    bakery.store.command(run_id, RequestAction("cancel"))
     assert bakery.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
 
 
 def test_a_worker_takes_no_run_of_a_service_with_another_folder(bakery: Bakery, tmp_path: Path) -> None:
-    name_folder(Settings(home=tmp_path), bakery.store)
+    register_folder(Settings(home=tmp_path), bakery.store)
     run_id = bakery.bake(SHORT)
-    # The second ring is answered once the first has been.
-    bakery.wake_queue.ring()
-    wait_until(lambda: bakery.wake_queue.unanswered() == 0)
+    # The second job is taken only after the first has ended.
+    bakery.wake_queue.wake()
+    wait_until(lambda: bakery.wake_queue.pending() == 0)
     assert (bakery.store.record(run_id).status, bakery.store.record(run_id).attempt) == ("queued", 0)
     bakery.redis.delete(Keys().marker())
-    bakery.wake_queue.ring()
+    bakery.wake_queue.wake()
     bakery.wait_for(run_id, "succeeded")
 
 
-def test_nothing_is_left_to_resume_after_the_end(bakery: Bakery) -> None:
+def test_no_resume_state_is_left_after_the_end(bakery: Bakery) -> None:
     record = bakery.wait_for(bakery.bake({**ENDLESS, "time_budget_seconds": 1.5}), "succeeded")
     assert record.reason == "time_budget"
     assert record.resume_step > 0

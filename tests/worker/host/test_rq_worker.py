@@ -1,4 +1,4 @@
-"""The forking worker: what its children do, and what nobody can make them do."""
+"""The forking worker: what its children do, and what no job can make them do."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from rq import Callback, Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from bakehouse.runs.commands import Ask
+from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.queue import QUEUE, TRAIN_NEXT
 from bakehouse.runs.run import Worker
 from tests.whole_home import ENDLESS, REFERENCE, SHORT, Bakery, wait_until, worker_up
@@ -46,7 +46,7 @@ def marked(bakery: Bakery) -> Path:
 
 @pytest.fixture
 def foreign(bakery: Bakery) -> Queue:
-    """The queue as somebody else sees it who reaches Redis."""
+    """The queue as another program sees it that reaches Redis."""
     return Queue(QUEUE, connection=bakery.redis, serializer=JSONSerializer)
 
 
@@ -64,27 +64,27 @@ def test_the_parent_has_no_thread_of_torch(bakery: Bakery) -> None:
     assert len(main_and_listener) == 2
 
 
-def test_rings_too_many_find_nothing_and_end(bakery: Bakery, foreign: Queue) -> None:
-    bakery.wake_queue.ring(5)
-    wait_until(lambda: bakery.wake_queue.unanswered() == 0 and not foreign.started_job_registry.get_job_ids())
+def test_needless_wake_ups_find_nothing_and_end(bakery: Bakery, foreign: Queue) -> None:
+    bakery.wake_queue.wake(5)
+    wait_until(lambda: bakery.wake_queue.pending() == 0 and not foreign.started_job_registry.get_job_ids())
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
 
 
-def test_it_says_what_it_does(bakery: Bakery) -> None:
+def test_a_worker_publishes_its_status(bakery: Bakery) -> None:
     run_id = bakery.bake(ENDLESS)
     owner = bakery.wait_for(run_id, "running").owner
     assert owner is not None
-    assert present(bakery).pid == bakery.worker
-    wait_until(lambda: present(bakery).run_id == run_id)
-    assert (present(bakery).status, present(bakery).pid) == ("busy", bakery.worker)
+    assert status_of(bakery).pid == bakery.worker
+    wait_until(lambda: status_of(bakery).run_id == run_id)
+    assert (status_of(bakery).status, status_of(bakery).pid) == ("busy", bakery.worker)
     assert run_id in str(rq_job(bakery.redis, TRAIN_NEXT).description)
-    bakery.store.command(run_id, Ask("cancel"))
-    wait_until(lambda: present(bakery).status == "idle")
-    assert present(bakery).run_id is None
+    bakery.store.command(run_id, RequestAction("cancel"))
+    wait_until(lambda: status_of(bakery).status == "idle")
+    assert status_of(bakery).run_id is None
 
 
-def present(bakery: Bakery) -> Worker:
-    """What the worker last said."""
+def status_of(bakery: Bakery) -> Worker:
+    """The status that the worker published last."""
     (worker,) = bakery.store.workers()
     return worker
 
@@ -100,7 +100,7 @@ def rq_job(redis: Redis, function: str) -> Job:
 
 def test_another_function_in_the_queue_is_not_called(bakery: Bakery, foreign: Queue, marked: Path) -> None:
     foreign.enqueue_call("marks.mark")
-    assert_the_worker_goes_on(bakery)
+    assert_the_worker_trains_the_next_run(bakery)
     assert not marked.exists()
 
 
@@ -108,7 +108,7 @@ def test_another_function_in_the_queue_is_not_called(bakery: Bakery, foreign: Qu
 def test_callbacks_are_not_called(bakery: Bakery, foreign: Queue, marked: Path, function: str) -> None:
     called: Any = {name: Callback("marks.mark") for name in ("on_success", "on_failure", "on_stopped")}
     job = foreign.enqueue_call(function, **called)
-    assert_the_worker_goes_on(bakery)
+    assert_the_worker_trains_the_next_run(bakery)
     wait_until(lambda: job.get_status() == "finished")
     assert not marked.exists()
 
@@ -118,31 +118,30 @@ def test_pickled_data_is_not_read(bakery: Bakery, foreign: Queue, marked: Path) 
     job.save()
     bakery.redis.hset(job.key, "data", PICKLED)
     bakery.redis.rpush(foreign.key, job.id)
-    assert_the_worker_goes_on(bakery)
+    assert_the_worker_trains_the_next_run(bakery)
     assert not marked.exists()
 
 
-def test_a_job_without_sense_does_not_stop_the_worker(bakery: Bakery, foreign: Queue) -> None:
-    bakery.redis.hset("rq:job:senseless", mapping={"created_at": "never", "data": b"\x00", "origin": QUEUE})
-    bakery.redis.rpush(foreign.key, "senseless", "missing")
-    assert_the_worker_goes_on(bakery)
+def test_a_malformed_job_does_not_stop_the_worker(bakery: Bakery, foreign: Queue) -> None:
+    bakery.redis.hset("rq:job:malformed", mapping={"created_at": "never", "data": b"\x00", "origin": QUEUE})
+    bakery.redis.rpush(foreign.key, "malformed", "missing")
+    assert_the_worker_trains_the_next_run(bakery)
 
 
-def assert_the_worker_goes_on(bakery: Bakery) -> None:
-    """The same process trains the next run."""
+def assert_the_worker_trains_the_next_run(bakery: Bakery) -> None:
     worker = bakery.worker
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
     assert bakery.worker == worker
 
 
-def test_a_run_that_does_not_fit_is_not_rung_for_again_and_again(bakery: Bakery) -> None:
+def test_a_run_that_does_not_fit_does_not_wake_the_worker_again_and_again(bakery: Bakery) -> None:
     large = {**SHORT, "architecture": {"type": "mlp", "hidden": [60_000]}, "batch_size": 65_536}
     run_id = bakery.bake(large)
-    wait_until(lambda: bakery.wake_queue.unanswered() == 0)
+    wait_until(lambda: bakery.wake_queue.pending() == 0)
     assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
     time.sleep(0.5)
     before = bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
     time.sleep(1.0)
     assert bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 20
     assert bakery.store.record(run_id).status == "queued"
-    bakery.store.command(run_id, Ask("cancel"))
+    bakery.store.command(run_id, RequestAction("cancel"))
