@@ -1,4 +1,4 @@
-"""The device of a training process, made deterministic, and what is known of it."""
+"""The device of a training process: opens it for deterministic work and describes it."""
 
 import ctypes
 import os
@@ -17,9 +17,9 @@ MALLOC_OPTIONS = ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))
 
 
 def open_device(settings: Settings) -> torch.device:
-    """`auto` is a GPU where there is one. Call it once, in the process that trains.
+    """Opens the device of the settings, once, in the process that trains; `auto` is a GPU if the machine has one.
 
-    Equal seeds give equal bits: deterministic kernels, fixed cuBLAS workspaces, no TF32, no benchmarking.
+    Equal seeds then give equal bits: deterministic kernels, fixed cuBLAS workspaces, no TF32, no benchmarking.
     """
     name = settings.device
     torch.set_num_threads(threads(settings))
@@ -34,15 +34,17 @@ def open_device(settings: Settings) -> torch.device:
         torch.use_deterministic_algorithms(True)
     else:
         keep_buffers()
-        # An allocation beyond it fails with an error that names itself, instead of the kernel's SIGKILL.
+        # An allocation beyond the limit raises an error; without the limit the kernel would kill the process.
         limit = memory_limit(settings)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     return device
 
 
 def keep_buffers() -> None:
-    """glibc gives large buffers back and faults them in again at every step: keeping them gives a small CNN 1.15
-    times the samples a second. Other C libraries have no such call and no such habit."""
+    """Tells glibc to keep large buffers instead of returning them to the kernel and faulting them in at every step.
+
+    A small CNN then trains 1.15 times the samples per second. Other C libraries have no such call and no such habit.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for option, value in MALLOC_OPTIONS:
@@ -50,54 +52,53 @@ def keep_buffers() -> None:
 
 
 def threads(settings: Settings) -> int:
-    """One, unless set: two processes with two threads each on two cores train 5.6 times less than with one."""
+    """One unless set: on two cores, two processes with two threads each train 5.6 times slower than with one each."""
     return settings.threads or 1
 
 
 def device_memory(device: torch.device, settings: Settings) -> int:
-    """Bytes that a run on this device can have."""
+    """Bytes that a run on this device can use."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return memory_limit(settings)
 
 
 def device_class(device: torch.device) -> str:
-    """What must be the same for the same bits: a GPU's name, or a processor's model and instruction set."""
+    """A GPU's name, or a processor's model and instruction set: equal bits need an equal device class."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{processor()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def processor() -> str:
-    """The processor's model, as the kernel names it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
 
 
 def versions(device: torch.device) -> dict[str, str]:
-    """Of all that decides a run's bits."""
-    found = {
+    """The versions of everything that decides a run's bits."""
+    installed = {
         "bakehouse": version("bakehouse"),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
     if device.type == "cuda":
-        found |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}  # type: ignore[no-untyped-call]
-    return found
+        installed |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}  # type: ignore[no-untyped-call]
+    return installed
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: of the GPU's allocator, or of this process."""
+    """Peak bytes of the GPU's allocator, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def memory_limit(settings: Settings) -> int:
-    """Bytes that a training process may use: the setting, or all of the machine's (of the container's)."""
+    """Bytes that a training process may use: the setting, or all memory of the machine or its container."""
     if settings.memory_bytes is not None:
         return settings.memory_bytes
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -318,9 +318,7 @@ def test_a_restarted_run_makes_progress_only_beyond_the_state_that_it_lost() -> 
 
 
 def test_a_run_that_loses_its_resume_state_in_every_attempt_fails() -> None:
-    record = after(
-        queued(), Claim(an_owner("first"), LEASE_MS), PublishResume("first", 9), OwnerLost("worker", "first")
-    )
+    record = after(running(), PublishResume("first", 9), OwnerLost("worker", "first"))
     for attempt in range(1, MAX_ATTEMPTS_WITHOUT_PROGRESS):
         nonce = str(attempt)
         taken = after(record, Claim(an_owner(nonce), LEASE_MS), MarkRestarted(nonce), PublishResume(nonce, 9))
