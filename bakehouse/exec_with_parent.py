@@ -1,6 +1,6 @@
 """`python exec_with_parent.py PARENT PROGRAM ...`: becomes a program that gets SIGTERM when its parent dies.
 
-This step stands between fork and exec, because Python code after the fork of a process with threads may hang. It
+It is a step between fork and exec, because Python code after the fork of a process with threads may hang. It
 starts in milliseconds under `python -I -S`, so it imports the standard library alone.
 """
 

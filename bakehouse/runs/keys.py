@@ -17,7 +17,7 @@ BEFORE_NEW = "recovered"
 
 
 def digest(text: str) -> str:
-    # A name of fixed length for text that a client chose.
+    """Returns a name of fixed length for text that a client chose."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -327,7 +327,7 @@ class Store:
         try:
             present = {name: self._redis.config_get(name).get(name) for name in DURABLE}
         except ResponseError as error:
-            return [f"Redis does not show its settings, so nobody knows whether it keeps runs: {error}"]
+            return [f"Redis does not show its settings, so it may lose runs: {error}"]
         return [
             f"Redis has {name} {present[name]}; it must be {wanted}"
             for name, wanted in DURABLE.items()

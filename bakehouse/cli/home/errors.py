@@ -1,4 +1,4 @@
-"""Why `bakehouse up` cannot start or go on.
+"""Why `bakehouse up` cannot start.
 
 HomeError
 ├── AlreadyRunning      another process uses the home folder
