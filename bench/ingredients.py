@@ -107,7 +107,7 @@ def steps_of(training: Training) -> Steps:
         for event in training.train_epoch():
             if event is None:
                 yield
-        training.validated += 1
+        training.epochs_done += 1
 
 
 def median_seconds(steps: Steps) -> float:

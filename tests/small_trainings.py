@@ -101,7 +101,7 @@ def finished(training: Training, told: tuple[TrainingEvent, ...] = ()) -> Outcom
     except NonFinite as error:
         diverged_at = error.step
     last = happenings[-1] if happenings else None
-    state = training.state()
+    state = snapshot(training, {}).position
     if state["last"]:
         del state["last"]["seconds"]
     return Outcome(
@@ -140,7 +140,7 @@ def interrupted_at(document: Document, *, step: int, validated: int) -> Files:
     """The files of a training that has come so far."""
     training = training_of(document)
     for _ in training.run():
-        if training.step >= step and training.validated >= validated:
+        if training.step >= step and training.epochs_done >= validated:
             break
     list(training.read())
     return to_files(snapshot(training, {}))
@@ -167,7 +167,7 @@ def step_with(training: Training, gradients: dict[str, Tensor]) -> None:
         terms = [(item * gradients.get(name, zero)).sum() for name, item in parameters.items()]
         return inputs, torch.stack(terms).sum()
 
-    training.loss = loss  # type: ignore[method-assign, assignment]
+    training.take_step.criterion = lambda _, inputs, targets, __: loss(inputs, targets)
     training.update(torch.zeros(1, 1), torch.zeros(1))
 
 
@@ -187,3 +187,9 @@ def measured(training: Training, split: SplitName) -> Metrics:
     """The present weights on a split."""
     rows = training.data.validation if split == "validation" else training.data.test
     return returned(training.measure(training.model, rows, split))[1]
+
+
+def loss_of(training: Training, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs and objective of a batch at the present step."""
+    step = training.take_step
+    return step.criterion(step.predict, inputs, targets, training.step)

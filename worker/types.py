@@ -26,9 +26,6 @@ GradientChange = Callable[[float], None]
 Projection = Callable[[float], None]
 """Changes weights before or after the optimizer's step; takes the step's learning rate."""
 
-Schedule = Callable[[int], float]
-"""Step, from 0 -> learning rate."""
-
 Model = Callable[[Tensor], Tensor]
 """Forward pass: a module, or a compiled one."""
 
@@ -45,10 +42,10 @@ Weights = dict[str, Tensor]
 
 
 class Stateful(Protocol):
-    """What a resumed run must know and the number of the step does not tell."""
+    """A component that a resumed run must restore, because the number of the step does not determine it."""
 
-    def state(self) -> dict[str, Any]:
-        """JSON values and tensors, copied when they are saved."""
+    def state_dict(self) -> dict[str, Any]:
+        """JSON values and tensors, which are copied when they are saved."""
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes them up; tensors come on the CPU."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores them; tensors are on the CPU."""

@@ -21,7 +21,7 @@ def test_the_last_bit_of_a_weight_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     def train_changed(document: Document) -> Training:
         training = training_of(document)
         with torch.no_grad():
-            weight = training.parameters[0]
+            weight = training.take_step.parameters[0]
             weight[0, 0] = torch.nextafter(weight[0, 0], torch.tensor(9.0))
         return training
 

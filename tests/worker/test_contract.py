@@ -60,7 +60,7 @@ def test_what_is_built_is_what_was_planned(name: str) -> None:
     assert set(training.model.state_dict()) == planned_names(training.plan)
     assert sum(parameter.numel() for parameter in training.model.parameters()) == training.plan.estimate.parameters
     trained = [parameter for parameter in training.model.parameters() if parameter.requires_grad]
-    assert len(training.parameters) == len(set(training.parameters)) == len(trained)
+    assert len(training.take_step.parameters) == len(set(training.take_step.parameters)) == len(trained)
     rows = training.data.test.inputs[:3]
     with torch.inference_mode():
         assert training.model.eval()(rows).shape == (3, training.plan.outputs)

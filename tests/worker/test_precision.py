@@ -118,7 +118,7 @@ def test_a_run_that_is_resumed_ends_with_the_bits_of_one_that_was_not(tmp_path: 
     halfway, told = training_on(folder, document), []
     for happening in halfway.run():
         told += [] if happening is None else [happening]
-        if halfway.validated == 2:
+        if halfway.epochs_done == 2:
             break
     told += halfway.read()
     resumed = training_on(folder, document)
@@ -233,8 +233,8 @@ def test_a_teacher_and_a_scorer_are_asked_in_64_bits(tmp_path: Path) -> None:
     student = training_on(folder, {**document, "objective": objective, "curriculum": curriculum}, sources)
     inputs, source = student.data.test.inputs, next(iter(sources.values()))
     source.model.load_state_dict(source.best_weights or {})
-    assert student.teacher is not None
+    assert student.take_step.teacher is not None
     with torch.inference_mode():
-        answers = student.teacher.logits(student.model[0](inputs))
+        answers = student.take_step.teacher.logits(student.model[0](inputs))
         torch.testing.assert_close(answers, source.model.eval()(inputs), rtol=1e-4, atol=1e-4)
     assert finished(student).told[-1]["metrics"]["test_accuracy"] > 0.95

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.problems import RecipeInvalid
-from tests.small_trainings import FLOWERS, PICTURES, Document, finished, planned, source_of, training_of
+from tests.small_trainings import FLOWERS, PICTURES, SOURCES, Document, finished, planned, source_of, training_of
 from worker.data.dataset import Data
 from worker.model.build import build_model
 from worker.model.modules import Whiten
@@ -126,7 +126,7 @@ def test_an_attack_moves_no_whitened_number_by_more_than_epsilon() -> None:
         training_objective(training.plan),
         purpose="adversary",
     )
-    moved = attack(training.predict, inputs, targets, 0)
+    moved = attack(training.take_step.predict, inputs, targets, 0)
     distance = (moved - inputs).abs()
     assert moved.dtype == torch.float32
     assert float(distance.max()) == pytest.approx(0.05, rel=1e-4)
@@ -141,7 +141,7 @@ def test_transfer_takes_the_matrix_over() -> None:
     training = training_of(document)
     assert training.plan.recipe.dataset.normalization == "whiten"
     assert training.plan.recipe.dataset.whitening_epsilon == 0.1
-    weights = training.checkpoints[source["sha256"]]
+    weights = SOURCES[source["sha256"]].weights
     for name in ("normalize.shift", "normalize.scale", "normalize.matrix"):
         assert torch.equal(training.weights()[name], weights[name])
     finished(training)
@@ -161,9 +161,9 @@ def test_a_teacher_sees_its_own_inputs_whatever_the_students_are(base: Document,
     named = source_of(normalized(teacher, 1))
     training = training_of({**normalized(student, 2), "objective": {"distillation": {"teacher": named}}})
     whole = build_model(training.plan.checkpoints[named["sha256"]])
-    whole.load_state_dict(training.checkpoints[named["sha256"]])
+    whole.load_state_dict(SOURCES[named["sha256"]].weights)
     inputs = training.data.train.inputs[:40]
-    assert training.teacher is not None
+    assert training.take_step.teacher is not None
     with torch.inference_mode():
-        answers, wanted = training.teacher.logits(training.model[0](inputs)), whole.eval()(inputs)
+        answers, wanted = training.take_step.teacher.logits(training.model[0](inputs)), whole.eval()(inputs)
     torch.testing.assert_close(answers, wanted, rtol=5e-3, atol=5e-3)

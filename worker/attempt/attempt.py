@@ -332,7 +332,7 @@ class Attempt:
         rate = (training.step - self.first_step) / max(monotonic() - self.started_at, 1e-6)
         stopping = plan.recipe.early_stopping
         return Progress(
-            epoch=training.validated,
+            epoch=training.epochs_done,
             epochs=plan.recipe.epochs,
             step=training.step,
             steps=plan.steps,

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import safetensors.torch
 from torch import Tensor
 
-from worker.model.state_dict import named, to_cpu, under
+from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
+from worker.training.events import EpochLog
 from worker.training.optimizer import load_moments, moments
 from worker.training.training import Training
 
@@ -17,41 +18,61 @@ TENSORS, POSITION = "state.safetensors", "state.json"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that the next step depends on and that the step's number does not determine."""
+    """Everything that the next step depends on and that its number does not determine."""
 
     step: int
-    """Done so far, those before the run's own among them."""
+    """Steps taken, those of hints included."""
     tensors: dict[str, Tensor]
     position: dict[str, Any]
 
 
 def snapshot(training: Training, made_by: Mapping[str, Any]) -> Snapshot:
-    """Copies on the CPU; `made_by` says on what they were made. Call `training.read()` before."""
-    tensors = named("model", training.weights())
-    tensors |= named("optimizer", to_cpu(moments(training.optimizer, training.parameters)))
-    tensors |= named("best", training.best_weights or {})
-    tensors |= named("kept", to_cpu(training.tensors()))
-    return Snapshot(training.steps_done, tensors, {**training.state(), "made_by": dict(made_by)})
+    """Copies the state of a training to the CPU; `made_by` describes the device and versions. Call `training.read()`
+    before."""
+    parts = {name: part.state_dict() for name, part in training.stateful_parts().items()}
+    tensors = with_prefix("model", training.weights())
+    step = training.take_step
+    tensors |= with_prefix("optimizer", to_cpu(moments(step.optimizer, step.parameters)))
+    tensors |= with_prefix("best", training.best_weights or {})
+    for name, part in parts.items():
+        tensors |= with_prefix(f"parts.{name}", to_cpu({key: item for key, item in part.items() if is_tensor(item)}))
+    position = {
+        "step": training.step,
+        "last": asdict(training.last) if training.last else None,
+        "parts": {
+            name: {key: item for key, item in part.items() if not is_tensor(item)} for name, part in parts.items()
+        },
+        "made_by": dict(made_by),
+    }
+    return Snapshot(training.steps_done, tensors, position)
+
+
+def is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)
 
 
 def to_files(snapshot: Snapshot) -> dict[str, bytes]:
-    """The snapshot as it is kept."""
-    # Private, and read back by the same parser: an epoch's metrics may be infinite.
+    """The snapshot as the bytes of two files."""
+    # These files are private and are read by the same parser, so infinite metrics may be written as they are.
     position = json.dumps(snapshot.position, sort_keys=True).encode()
     return {TENSORS: safetensors.torch.save(snapshot.tensors), POSITION: position}
 
 
 def made_by(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """On what the state was made."""
+    """The device and versions that the state was made with."""
     found: dict[str, Any] = json.loads(files[POSITION])["made_by"]
     return found
 
 
 def restore(training: Training, files: Mapping[str, bytes]) -> None:
-    """Takes up a state in a training of the same plan."""
+    """Restores a state in a training of the same plan."""
     tensors = safetensors.torch.load(files[TENSORS])
-    training.model.load_state_dict(under("model", tensors))
-    training.best_weights = under("best", tensors) or None
-    load_moments(training.optimizer, training.parameters, under("optimizer", tensors))
-    kept = under("kept", tensors)
-    training.load_state(json.loads(files[POSITION]), {name: under(name, kept) for name in training.kept})
+    position = json.loads(files[POSITION])
+    training.model.load_state_dict(strip_prefix("model", tensors))
+    training.best_weights = strip_prefix("best", tensors) or None
+    step = training.take_step
+    load_moments(step.optimizer, step.parameters, strip_prefix("optimizer", tensors))
+    training.step = position["step"]
+    training.last = EpochLog(**position["last"]) if position["last"] else None
+    for name, part in training.stateful_parts().items():
+        part.load_state_dict({**position["parts"][name], **strip_prefix(f"parts.{name}", tensors)})

@@ -23,10 +23,11 @@ class Batches:
     """Inputs as the model's core wants them, targets as the loss does; a function of (seed, step) alone."""
 
     def __init__(
-        self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format, subset: Subset | None = None
+        self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format, subset: Subset
     ) -> None:
-        """All rows are learnt from where there is no `subset`."""
-        recipe, self.subset = plan.recipe, subset
+        """`subset` chooses the rows that a step may learn from."""
+        recipe = plan.recipe
+        self.subset = subset
         self.batch_size, self.steps_per_epoch, self.layout = recipe.batch_size, plan.steps_per_epoch, layout
         self.before_normalization = tuple(before_normalization(plan))
         self.after_normalization = tuple(after_normalization(plan))
@@ -44,8 +45,6 @@ class Batches:
     def order(self, epoch: int) -> Tensor:
         """The permutation of the training rows in an epoch, from 0; of a part of them, several."""
         generator, count = torch.Generator().manual_seed(self.order_seeds.at(epoch)), len(self.inputs)
-        if self.subset is None:
-            return torch.randperm(count, generator=generator).to(self.inputs.device)
         step = epoch * self.steps_per_epoch
         rows = passes(count, self.subset, step=step, batch_size=self.batch_size, generator=generator)
         return rows.to(self.inputs.device)

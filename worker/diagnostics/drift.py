@@ -37,11 +37,11 @@ class Drift:
         numbers = {"mean": [mean for mean, _ in now], "variance": [variance for _, variance in now]}
         return {"layers": self.names, **numbers, **({} if before is None else moved(before, now))}
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """The epochs with their numbers."""
         return {"epochs": [[epoch, pairs] for epoch, pairs in self.epochs.items()]}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes them up."""
         self.epochs = {epoch: [tuple(pair) for pair in pairs] for epoch, pairs in state["epochs"]}
 

@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.recipe import Recipe
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data
 from worker.model.moments import Moments
@@ -22,8 +21,17 @@ from worker.model.state_dict import with_own_buffers
 from worker.seeds import Seeds
 
 
+class MovingAverages:
+    """Evaluates with the moving averages that the model keeps while it trains."""
+
+    def of(self, model: nn.Sequential) -> Generator[None, None, nn.Sequential]:
+        """The model itself."""
+        yield from ()
+        return model
+
+
 class Population:
-    """Takes the statistics of the whole training split."""
+    """Evaluates with the statistics of the whole training split."""
 
     def __init__(self, plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> None:
         self.plan, self.inputs, self.frozen = plan, data.train.inputs, frozenset(frozen)
@@ -41,9 +49,10 @@ class Population:
         return twin
 
 
-def wants_population(recipe: Recipe) -> bool:
-    """Whether validation is by these statistics."""
-    return recipe.evaluation.statistics == "population"
+def evaluated_statistics(plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> MovingAverages | Population:
+    """The statistics with which norms over the batch are evaluated."""
+    is_population = plan.recipe.evaluation.statistics == "population"
+    return Population(plan, data, frozen) if is_population else MovingAverages()
 
 
 def even_batches(rows: Tensor, most: int) -> tuple[Tensor, ...]:

@@ -190,12 +190,12 @@ class Histories:
     def __init__(self, layers: Mapping[str, CrossIterationBatchNormLayer]) -> None:
         self.layers = layers
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Iterations, and the rings under the layers' names."""
         found: dict[str, Any] = {f"{name}.iteration": layer.iteration for name, layer in self.layers.items()}
         return found | dict(self.rings())
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes them up."""
         for name, layer in self.layers.items():
             layer.iteration = state[f"{name}.iteration"]
@@ -208,11 +208,11 @@ class Histories:
             yield from ((f"{name}.{field}", getattr(layer, field)) for field in RINGS)
 
 
-def histories(model: nn.Module) -> Histories | None:
-    """None where there is nothing to remember."""
+def histories(model: nn.Module) -> Histories:
+    """The histories of all such norms in a model; empty where it has none."""
     named = model.named_modules()
     layers = {name: layer for name, layer in named if isinstance(layer, CrossIterationBatchNormLayer)}
-    return Histories(layers) if layers else None
+    return Histories(layers)
 
 
 @torch.no_grad()

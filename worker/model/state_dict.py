@@ -1,4 +1,4 @@
-"""Tensors under names, and copies of them."""
+"""State dicts: prefixes of their names, and copies of their tensors."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -9,20 +9,21 @@ from worker.types import Weights
 
 
 def to_cpu(state: Mapping[str, Tensor]) -> Weights:
-    """On the CPU, as safetensors wants them."""
+    """Copies to the CPU, contiguous as safetensors wants them."""
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 
 
-def named(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
-    """The same, as `prefix.name`."""
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
+    """The same tensors, named `prefix.name`."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
-    """Those whose names begin with the prefix, without it."""
-    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
+def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
+    """The tensors that are named `prefix.name`, under `name`."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def with_own_buffers(model: nn.Sequential) -> nn.Sequential:
-    """A copy with the same parameters; buffers, and whatever else a layer remembers, are its own."""
+    """A copy that shares the parameters, but not the buffers nor anything else that a layer remembers."""
     return deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})

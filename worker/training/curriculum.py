@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from math import ceil, sqrt
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -16,24 +16,54 @@ from worker.data.dataset import Data, Split
 from worker.evaluation.evaluate import comparable
 from worker.model.build import build_model
 from worker.objective.targets import measured_objective
-from worker.types import Objective, Weights
+from worker.types import Objective, Stateful, Weights
 
 CHUNK_ROWS = 1024
 
 
-def curriculum(
-    plan: Plan, data: Data, model: nn.Sequential, checkpoints: Mapping[str, Weights]
-) -> "Pacing | SelfPacing | None":
-    """None where all rows are learnt from at any time."""
+class RowChooser(Stateful, Protocol):
+    """Chooses the training rows that a step may learn from."""
+
+    def begin(self, model: nn.Module, epoch: int) -> Generator[None, None, None]:
+        """Prepares an epoch, from 0. Yields after each batch that is measured."""
+
+    def subset(self, step: int) -> Tensor:
+        """The numbers of the rows that a step may learn from, in rising order."""
+
+
+def curriculum(plan: Plan, data: Data, model: nn.Sequential, checkpoints: Mapping[str, Weights]) -> RowChooser:
+    """The rows that the recipe's curriculum chooses; all rows where it has none."""
     match plan.recipe.curriculum:
         case Off():
-            return None
+            return AllRows(plan.sizes.train)
         case Curriculum() as spec:
             return Pacing(spec, plan.steps, partial(ranking, spec, plan, data, model, checkpoints))
         case SelfPaced() as spec:
             return SelfPacing(spec, plan, data, measured_objective(plan, model))
         case _:
             assert_never(plan.recipe.curriculum)
+
+
+class AllRows:
+    """Every row in every epoch."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = torch.arange(rows)
+
+    def begin(self, _: nn.Module, __: int) -> Generator[None, None, None]:
+        """Needs no preparation."""
+        yield from ()
+
+    def subset(self, _: int) -> Tensor:
+        """All rows."""
+        return self.rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state_dict(self, _: dict[str, Any]) -> None:
+        """Restores nothing."""
 
 
 class Pacing:
@@ -57,6 +87,13 @@ class Pacing:
         """How many; without rounding errors of g upwards."""
         over = min(step / (self.spec.until * self.steps), 1.0)
         return max(1, ceil(share(self.spec, over) * len(self.ranking) - 1e-9))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the order is the same when it is computed again."""
+        return {}
+
+    def load_state_dict(self, _: dict[str, Any]) -> None:
+        """Restores nothing."""
 
 
 def share(spec: Curriculum, over: float) -> float:
@@ -199,10 +236,10 @@ class SelfPacing:
         """The loss of the last row of the share `start`."""
         return losses.kthvalue(max(1, ceil(self.spec.start * len(losses) - 1e-9))).values
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """What losses decided: they cannot be measured again within an epoch."""
         return {"epoch": self.epoch, "first_lambda": self.first_lambda, "taken": self.taken}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes it up."""
         self.epoch, self.first_lambda, self.taken = state["epoch"], state["first_lambda"], state["taken"]

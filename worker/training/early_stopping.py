@@ -15,29 +15,30 @@ from bakehouse.recipe.early_stopping import (
 )
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.recipe import Recipe
 
 
 class EarlyStopper:
-    """Keeps the best epoch (Goodfellow et al. 2016, algorithm 7.1) and says when the recipe's criterion is met."""
+    """Finds the best epoch and decides when training ends. Goodfellow et al. 2016, Deep Learning, algorithm 7.1."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.spec = recipe.early_stopping
-        self.sign = -1.0 if is_higher_better(recipe.evaluation.monitor) else 1.0
+    def __init__(self, spec: AnyEarlyStopping, *, monitor: str = "loss") -> None:
+        self.spec = spec
+        self.sign = -1.0 if is_higher_better(monitor) else 1.0
         self.best_epoch = 0
         self.best_value = math.inf * self.sign
         self.epochs_since_best = 0
-        errors, train_losses = remembered(self.spec)
-        # The latest epochs; errors are lower when better, whatever the monitor, and infinite where it was not finite.
+        errors, train_losses = history_lengths(self.spec)
+        # Of the latest epochs. Errors are lower when better, whatever the monitor; infinite where it was not finite.
         self.errors: deque[float] = deque(maxlen=errors)
         self.train_losses: deque[float] = deque(maxlen=train_losses)
 
     def observe(self, epoch: int, value: float, *, train_loss: float) -> bool:
-        """Takes an epoch's monitor; says whether it is the best so far. Non-finite never is."""
+        """Takes an epoch's monitor; returns whether it is the best so far. A value that is not finite never is."""
         min_delta = self.spec.min_delta if isinstance(self.spec, Patience) else 0.0
         is_best = math.isfinite(value) and self.sign * value < self.sign * self.best_value - min_delta
         if is_best:
-            self.best_epoch, self.best_value, self.epochs_since_best = epoch, value, 0
+            self.best_epoch = epoch
+            self.best_value = value
+            self.epochs_since_best = 0
         else:
             self.epochs_since_best += 1
         self.errors.append(self.sign * value if math.isfinite(value) else math.inf)
@@ -68,8 +69,8 @@ class EarlyStopper:
             return 0.0
         return 100 * (error / self.best_value - 1) if self.best_value else math.inf
 
-    def state(self) -> dict[str, Any]:
-        """What a resumed run needs; what is infinite travels as null."""
+    def state_dict(self) -> dict[str, Any]:
+        """The state as JSON, with null for infinity."""
         state: dict[str, Any] = {
             "best_epoch": self.best_epoch,
             "best_value": self.best_value if self.best_epoch else None,
@@ -81,8 +82,8 @@ class EarlyStopper:
             state["train_losses"] = list(self.train_losses)
         return state
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores a state."""
         self.best_epoch = state["best_epoch"]
         self.best_value = math.inf * self.sign if state["best_value"] is None else state["best_value"]
         self.epochs_since_best = state["epochs_since_best"]
@@ -92,8 +93,8 @@ class EarlyStopper:
             self.train_losses.extend(state["train_losses"])
 
 
-def remembered(spec: AnyEarlyStopping) -> tuple[int, int]:
-    """How many of the latest errors and train losses a criterion looks at."""
+def history_lengths(spec: AnyEarlyStopping) -> tuple[int, int]:
+    """The numbers of latest errors and train losses that a criterion needs."""
     match spec:
         case Off() | Patience():
             return 0, 0

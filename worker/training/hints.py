@@ -2,8 +2,9 @@
 arXiv 1412.6550."""
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from copy import copy
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -12,77 +13,92 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.sources.hints import Regressor, regressor
+from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.pretraining import Hints
 from worker.data.batches import BATCH_ROWS, Batches
 from worker.data.dataset import Data
 from worker.model.build import ACTIVATIONS
 from worker.model.cross_iteration_batch_norm import CrossIterationBatchNormLayer
 from worker.model.modules import Maxout
-from worker.model.state_dict import named, to_cpu, under
+from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.objective.teacher import Teacher
-from worker.seeds import Seeds, device_generator
+from worker.seeds import Seeds
+from worker.training.curriculum import AllRows
+from worker.training.early_stopping import EarlyStopper
+from worker.training.events import DiagnosticLog, NonFinite
 from worker.training.optimizer import load_moments, moments
+from worker.training.step import in_precision, mask_seeder
+from worker.training.stop_request import StopRequest
 from worker.types import Weights
 
 
-def hint_stage(
-    plan: Plan, teacher: Teacher | None, model: nn.Sequential, batches: Batches, data: Data
-) -> "HintStage | None":
-    """Where the recipe asks for one."""
-    if teacher is None or not isinstance(plan.recipe.pretraining, Hints):
-        return None
-    return HintStage(plan, teacher, model, batches, data)
+def hint_stages(
+    plan: Plan, teacher: Teacher | None, model: nn.Sequential, batches: Batches, data: Data, stop_request: StopRequest
+) -> "tuple[HintStage, ...]":
+    """The stage before the run's own epochs; none where the recipe has no hints."""
+    spec = plan.recipe.pretraining
+    if teacher is None or not isinstance(spec, Hints):
+        return ()
+    return (HintStage(spec, plan, teacher, model, batches, data, stop_request),)
 
 
 class HintStage:
     """Trains the student's layers up to the guided one, with a regressor that is thrown away."""
 
-    def __init__(self, plan: Plan, teacher: Teacher, model: nn.Sequential, batches: Batches, data: Data) -> None:
-        spec = plan.recipe.pretraining
-        assert isinstance(spec, Hints)
+    name = "hints"
+
+    def __init__(
+        self,
+        spec: Hints,
+        plan: Plan,
+        teacher: Teacher,
+        model: nn.Sequential,
+        batches: Batches,
+        data: Data,
+        stop_request: StopRequest,
+    ) -> None:
         join = regressor(spec, plan.root, plan.checkpoints[spec.teacher.digest].root)
-        self.spec, self.plan, self.teacher, self.model, self.data = spec, plan, teacher, model, data
+        device = data.train.inputs.device
+        self.spec = spec
+        self.model = model
+        self.validation = data.validation.inputs
+        self.train_rows = plan.sizes.train
         self.batches = with_own_seeds(batches, plan.recipe.seed)
+        self.stop_request = stop_request
         self.guided = behind_normalization(model, join.guided.name)
-        self.hint = behind_normalization(teacher.model, join.hint.name)
-        self.device = data.train.inputs.device
-        self.regressor = build_regressor(join, plan.recipe.seed).to(self.device)
+        self.regressor = build_regressor(join, plan.recipe.seed).to(device)
+        self.predict = in_precision(
+            nn.Sequential(self.guided, self.regressor), precision=plan.recipe.precision, device_type=device.type
+        )
+        self.hint = partial(teacher.answer, behind_normalization(teacher.model, join.hint.name))
         self.parameters = [*self.guided.parameters(), *self.regressor.parameters()]
         self.optimizer = torch.optim.RMSprop(self.parameters, lr=spec.lr, alpha=spec.alpha, foreach=True)
-        self.dropout_seeds = Seeds(plan.recipe.seed, "hints_dropout")
-        self.dropout_generator = device_generator(self.device)
-        self.is_short = plan.recipe.precision == "bfloat16"
+        self.seed_masks = mask_seeder(plan, device, "hints_dropout")
+        self.stopper = EarlyStopper(Patience(patience=spec.patience))
 
-        self.is_over = False
+        self.is_finished = False
         self.step = 0
-        self.epoch = 0
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.best_loss = math.inf
-        self.best_epoch = 0
+        self.epochs_done = 0
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.best: Weights = {}
 
-    def run(self, must_stop: Callable[[], bool]) -> Iterator[dict[str, float] | None]:
-        """Yields after each unit of work: the losses at an epoch's end, else None."""
-        while not (self.is_over or must_stop()):
-            yield from self.train_epoch(must_stop)
-            if not must_stop():
-                yield from self.validate()
-        if not self.is_over:
-            self.end()
+    def is_over(self) -> bool:
+        """Whether no further epoch begins."""
+        is_last = self.epochs_done == self.spec.epochs or self.stopper.is_over(self.epochs_done)
+        return self.is_finished or is_last or self.must_stop()
 
-    def train_epoch(self, must_stop: Callable[[], bool]) -> Iterator[None]:
-        """The steps of one epoch that are not done yet."""
+    def must_stop(self) -> bool:
+        """Stops early on request, unless the run must first reach a step that is already logged."""
+        return self.stop_request.is_due(1)
+
+    def begin_epoch(self) -> Iterator[None]:
+        """Puts the trained layers into training mode."""
         self.guided.train()
-        if self.step < (self.epoch + 1) * self.plan.steps_per_epoch:
-            for inputs, _ in self.batches.from_step(self.step):
-                self.update(inputs)
-                yield None
-                if must_stop():
-                    break
+        yield from ()
 
-    def update(self, inputs: Tensor) -> None:
-        """One step of RMSprop."""
-        self.dropout_generator.manual_seed(self.dropout_seeds.at(self.step))
+    def update(self, inputs: Tensor, _: Tensor) -> None:
+        """Takes one step of RMSprop."""
+        self.seed_masks(self.step)
         loss = self.loss(inputs)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -90,39 +106,46 @@ class HintStage:
         self.step += 1
         self.loss_sum += loss.detach().double() * len(inputs)
 
+    def read_if_due(self) -> Iterator[DiagnosticLog]:
+        """Logs nothing between the ends of epochs."""
+        yield from ()
+
     def loss(self, inputs: Tensor) -> Tensor:
         """1/2 ||u(x) - r(v(x))||^2, summed over the features, the mean over rows."""
-        told = self.teacher.answer(self.hint, inputs)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.is_short):
-            said: Tensor = self.regressor(self.guided(inputs))
-        return (told - said.float()).square().flatten(1).sum(1).mean() / 2
+        return (self.hint(inputs) - self.predict(inputs)).square().flatten(1).sum(1).mean() / 2
 
-    def validate(self) -> Generator[dict[str, float] | None, None, None]:
-        """Ends an epoch: keeps the best, and stops after `patience` epochs that were not."""
-        loss = float(self.loss_sum) / self.plan.sizes.train
+    def end_epoch(self) -> Iterator[DiagnosticLog | None]:
+        """Measures the epoch and keeps the best weights. Raises NonFinite."""
+        if self.must_stop():
+            return
+        loss = float(self.loss_sum) / self.train_rows
         validation_loss = yield from self.measure()
-        self.epoch += 1
+        self.epochs_done += 1
         self.loss_sum = torch.zeros_like(self.loss_sum)
-        if validation_loss < self.best_loss:
-            self.best_loss, self.best_epoch, self.best = validation_loss, self.epoch, to_cpu(self.guided.state_dict())
-        if self.epoch == self.spec.epochs or self.epoch - self.best_epoch >= self.spec.patience:
-            self.end()
-        yield {"hint_loss": loss, "validation_hint_loss": validation_loss}
+        if self.stopper.observe(self.epochs_done, validation_loss, train_loss=loss):
+            self.best = to_cpu(self.guided.state_dict())
+        if self.is_over():
+            self.finish()
+        losses = {"hint_loss": loss, "validation_hint_loss": validation_loss}
+        yield DiagnosticLog(self.name, self.epochs_done, self.step, losses)
+        if not math.isfinite(loss):
+            raise NonFinite(0, pointer="/pretraining/lr")
 
     def measure(self) -> Generator[None, None, float]:
-        """The loss over the validation split, of the student as it evaluates."""
+        """The loss over the validation split, with the student in evaluation mode."""
         self.guided.eval()
-        split = self.data.validation.inputs
         total = torch.zeros_like(self.loss_sum)
-        for rows in torch.split(split, BATCH_ROWS):
+        for rows in torch.split(self.validation, BATCH_ROWS):
             with torch.inference_mode():
                 total += self.loss(self.model[0](rows)).double() * len(rows)
             yield
-        return float(total) / len(split)
+        return float(total) / len(self.validation)
 
-    def end(self) -> None:
-        """Takes the best weights up and lets the rest go; what norms count begins anew with the run."""
-        self.is_over = True
+    def finish(self) -> None:
+        """Gives the model the best weights and lets the rest go; counters of norms start from 0 with the run."""
+        if self.is_finished:
+            return
+        self.is_finished = True
         if self.best:
             self.guided.load_state_dict(self.best)
         self.best = {}
@@ -134,32 +157,33 @@ class HintStage:
             if isinstance(counted := getattr(module, "num_batches_tracked", None), Tensor):
                 counted.zero_()
 
-    def state(self) -> dict[str, Any]:
-        """The position; as long as the stage lasts also the regressor, the moments and the best."""
-        position = {"is_over": self.is_over, "step": self.step, "epoch": self.epoch}
-        if self.is_over:
+    def state_dict(self) -> dict[str, Any]:
+        """The position; until the stage is finished also the regressor, the moments and the best weights."""
+        position = {"is_finished": self.is_finished, "step": self.step, "epochs_done": self.epochs_done}
+        if self.is_finished:
             return position
-        best = {"best_epoch": self.best_epoch, "best_loss": self.best_loss if self.best else None}
-        tensors = {"loss_sum": self.loss_sum, **named("regressor", self.regressor.state_dict())}
-        tensors |= named("optimizer", moments(self.optimizer, self.parameters)) | named("best", self.best)
-        return position | best | tensors
+        tensors = {"loss_sum": self.loss_sum, **with_prefix("regressor", self.regressor.state_dict())}
+        tensors |= with_prefix("optimizer", moments(self.optimizer, self.parameters)) | with_prefix("best", self.best)
+        return {**position, "stopper": self.stopper.state_dict(), **tensors}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state; the student's weights are the model's."""
-        self.is_over, self.step, self.epoch = state["is_over"], state["step"], state["epoch"]
-        if self.is_over:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores a state; the student's weights are restored with the model's."""
+        self.is_finished = state["is_finished"]
+        self.step = state["step"]
+        self.epochs_done = state["epochs_done"]
+        if self.is_finished:
             return
-        self.best_epoch, self.loss_sum = state["best_epoch"], state["loss_sum"].to(self.device)
-        self.best_loss = math.inf if state["best_loss"] is None else state["best_loss"]
-        self.regressor.load_state_dict(under("regressor", state))
-        load_moments(self.optimizer, self.parameters, under("optimizer", state))
-        self.best = under("best", state)
+        self.stopper.load_state_dict(state["stopper"])
+        self.loss_sum = state["loss_sum"].to(self.loss_sum.device)
+        self.regressor.load_state_dict(strip_prefix("regressor", state))
+        load_moments(self.optimizer, self.parameters, strip_prefix("optimizer", state))
+        self.best = strip_prefix("best", state)
 
 
 def with_own_seeds(batches: Batches, seed: int) -> Batches:
-    """All rows, in another order than that in which the run will see them."""
+    """Batches of all rows, in another order than that in which the run will see them."""
     own = copy(batches)
-    own.subset = None
+    own.subset = AllRows(len(batches.inputs)).subset
     own.order_seeds = Seeds(seed, "hints_order")
     if own.augmentation_seeds is not None:
         own.augmentation_seeds = Seeds(seed, "hints_augmentation")

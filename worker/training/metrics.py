@@ -43,11 +43,11 @@ class TargetMetrics:
                 found[name] = correct / max(rows, 1.0)
         return found
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """The sums."""
         return {"sums": self.sums}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up the sums."""
         self.sums = state["sums"]
 
@@ -91,6 +91,7 @@ class EpochMetrics:
         # The first step is read at once: it shows that a run is alive.
         self.read_at = -READ_SECONDS
         self.diverged_at: int | None = None
+        self.started_at = perf_counter()
         self.start_epoch()
 
     def start_epoch(self) -> None:
@@ -98,6 +99,10 @@ class EpochMetrics:
         self.loss_sum, self.hits, self.rows = 0.0, 0, 0
         if self.tally is not None:
             self.tally.start_epoch()
+
+    def start_clock(self) -> None:
+        """Begins to count the epoch's seconds."""
+        self.started_at = perf_counter()
 
     def add(self, loss: Tensor, outputs: Tensor, targets: Tensor) -> None:
         """Takes a step's tensors as they are, without waiting for them."""
@@ -141,13 +146,13 @@ class EpochMetrics:
             return found | self.tally.metrics()
         return found | ({"train_accuracy": self.hits / self.rows} if self.counts_hits else {})
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """The sums."""
         sums = {"loss_sum": self.loss_sum, "hits": self.hits, "rows": self.rows}
-        return sums if self.tally is None else sums | self.tally.state()
+        return sums if self.tally is None else sums | self.tally.state_dict()
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up the sums."""
         self.loss_sum, self.hits, self.rows = state["loss_sum"], state["hits"], state["rows"]
         if self.tally is not None:
-            self.tally.load_state(state)
+            self.tally.load_state_dict(state)

@@ -10,21 +10,16 @@ from torch.optim import Optimizer
 from bakehouse.recipe.optimizer import Adam, Rmsprop, Sgd
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import L2
-from worker.model.state_dict import under
+from worker.model.state_dict import strip_prefix
 from worker.training.regularizer import ParameterGroups, penalized_parameters
 from worker.types import Parameters, Weights
 
 
-def optimizer(recipe: Recipe, parameter_groups: ParameterGroups) -> Optimizer:
+def optimizer(recipe: Recipe, roles: ParameterGroups) -> Optimizer:
     """L2 is the optimizers' own `weight_decay`: coefficient * w added to the gradient."""
     l2 = next((item for item in recipe.regularizer if isinstance(item, L2)), None)
-    penalised = penalized_parameters(l2, parameter_groups) if l2 else []
-    rest = [
-        parameter
-        for group in parameter_groups.values()
-        for parameter in group
-        if all(parameter is not p for p in penalised)
-    ]
+    penalised = penalized_parameters(l2, roles) if l2 else []
+    rest = [parameter for group in roles.values() for parameter in group if all(parameter is not p for p in penalised)]
     groups: list[dict[str, Parameters | float]] = [{"params": rest}] if rest else []
     if l2 and penalised:
         groups.append({"params": penalised, "weight_decay": l2.coefficient})
@@ -60,7 +55,7 @@ def moments(optimizer: Optimizer, parameters: Parameters) -> Weights:
 def load_moments(optimizer: Optimizer, parameters: Parameters, saved: Weights) -> None:
     """Takes them up."""
     for index, parameter in enumerate(parameters):
-        if found := under(str(index), saved):
+        if found := strip_prefix(str(index), saved):
             optimizer.state[parameter] = {name: like(tensor, parameter) for name, tensor in found.items()}
 
 

@@ -4,7 +4,8 @@ L2 is not here: it is the optimizer's `weight_decay` (worker/training/optimizer.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Literal, assert_never
 
@@ -28,6 +29,8 @@ from worker.types import GradientChange, Parameters, Penalty, Projection
 
 Role = Literal["weights", "biases", "norms"]
 ParameterGroups = dict[Role, Parameters]
+NoisyWeights = Callable[[int], AbstractContextManager[None]]
+"""Step -> a context in which the weights are noisy."""
 
 
 def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
@@ -44,63 +47,80 @@ def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
     return found
 
 
-def penalized_parameters(spec: L1 | L2 | WeightDecay | WeightNoise, parameter_groups: ParameterGroups) -> Parameters:
+def penalized_parameters(spec: L1 | L2 | WeightDecay | WeightNoise, groups: ParameterGroups) -> Parameters:
     """The parameters that a penalty or decay looks at."""
-    biases = parameter_groups["biases"] if spec.include_biases else []
-    norms = parameter_groups["norms"] if spec.include_norms else []
-    return [*parameter_groups["weights"], *biases, *norms]
+    biases = groups["biases"] if spec.include_biases else []
+    norms = groups["norms"] if spec.include_norms else []
+    return [*groups["weights"], *biases, *norms]
 
 
-def gradient_changes(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[GradientChange]:
+def gradient_changes(recipe: Recipe, groups: ParameterGroups) -> Iterator[GradientChange]:
     """What happens to gradients before the step; they are clipped before anything is added."""
     for spec in recipe.regularizer:
         if isinstance(spec, GradientClip):
-            yield partial(clip, [item for group in parameter_groups.values() for item in group], spec.max_norm)
+            yield partial(clip, [item for group in groups.values() for item in group], spec.max_norm)
     for spec in recipe.regularizer:
         if isinstance(spec, L1) and spec.method == "subgradient":
-            yield partial(add_l1_subgradient, penalized_parameters(spec, parameter_groups), spec.coefficient)
+            yield partial(add_l1_subgradient, penalized_parameters(spec, groups), spec.coefficient)
 
 
-def decay_steps(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[Projection]:
+def decay_steps(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]:
     """What happens to weights before the optimizer's step."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightDecay):
-            yield partial(decay, penalized_parameters(spec, parameter_groups), spec.coefficient)
+            yield partial(decay, penalized_parameters(spec, groups), spec.coefficient)
 
 
-def projections(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[Projection]:
+def projections(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]:
     """What happens to weights after it."""
     for spec in recipe.regularizer:
         match spec:
             case L1(method="proximal"):
-                yield partial(soft_threshold, penalized_parameters(spec, parameter_groups), spec.coefficient)
+                yield partial(soft_threshold, penalized_parameters(spec, groups), spec.coefficient)
             case MaxNorm():
-                yield partial(clip_row_norms, parameter_groups["weights"], spec.maxnorm)
+                yield partial(clip_row_norms, groups["weights"], spec.maxnorm)
             case L1() | L2() | WeightDecay() | GradientClip() | WeightNoise() | DropoutPenalty():
                 pass
             case _:
                 assert_never(spec)
 
 
-def penalties(recipe: Recipe, parameter_groups: ParameterGroups) -> Iterator[Penalty]:
+def penalties(recipe: Recipe, groups: ParameterGroups) -> Iterator[Penalty]:
     """What is added to the objective."""
     for spec in recipe.regularizer:
         if isinstance(spec, DropoutPenalty):
-            [weight] = parameter_groups["weights"]
+            [weight] = groups["weights"]
             yield partial(dropout_penalty, weight=weight, rate=spec.rate, loss=recipe.objective.loss)
 
 
-class Noise:
-    """Noisy weights while a gradient is taken."""
+def weight_noise(recipe: Recipe, groups: ParameterGroups) -> NoisyWeights:
+    """What surrounds the computation of gradients: noisy weights where the recipe asks for them, else nothing."""
+    for spec in recipe.regularizer:
+        if isinstance(spec, WeightNoise):
+            return GaussianWeights(spec, penalized_parameters(spec, groups), Seeds(recipe.seed, "weight_noise"))
+    return lambda _: nullcontext()
+
+
+class GaussianWeights:
+    """w + N(0, variance), drawn anew for each step; afterwards the weights are what they were."""
 
     def __init__(self, spec: WeightNoise, parameters: Parameters, seeds: Seeds) -> None:
-        self.std, self.parameters, self.seeds = math.sqrt(spec.variance), list[Tensor](parameters), seeds
+        self.std = math.sqrt(spec.variance)
+        self.parameters = list[Tensor](parameters)
+        self.seeds = seeds
         self.generator = torch.Generator(parameters[0].device)
         self.clean = [torch.empty_like(parameter) for parameter in parameters]
 
+    @contextmanager
+    def __call__(self, step: int) -> Iterator[None]:
+        """Adds the noise of a step for the length of the block."""
+        self.add(step)
+        yield
+        self.remove()
+
     @torch.no_grad()
     def add(self, step: int) -> None:
-        """w + N(0, variance), drawn for this step."""
+        """Adds the noise of a step."""
         self.generator.manual_seed(self.seeds.at(step))
         torch._foreach_copy_(self.clean, self.parameters)
         for parameter in self.parameters:
@@ -109,16 +129,8 @@ class Noise:
 
     @torch.no_grad()
     def remove(self) -> None:
-        """The same bits as before: a difference would be rounded."""
+        """Restores the saved weights exactly; subtracting the noise would round."""
         torch._foreach_copy_(self.parameters, self.clean)
-
-
-def noise(recipe: Recipe, parameter_groups: ParameterGroups) -> Noise | None:
-    """None where the recipe has no noise."""
-    for spec in recipe.regularizer:
-        if isinstance(spec, WeightNoise):
-            return Noise(spec, penalized_parameters(spec, parameter_groups), Seeds(recipe.seed, "weight_noise"))
-    return None
 
 
 def dropout_penalty(inputs: Tensor, outputs: Tensor, *, weight: Tensor, rate: float, loss: Loss | None) -> Tensor:

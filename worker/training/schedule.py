@@ -6,54 +6,31 @@ from typing import Any, assert_never
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import is_higher_better
-from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, OneCycle, Plateau, Step
-from worker.types import Schedule
 
 
-class Drops:
-    """How often the rate has dropped, for a schedule that listens to the monitor."""
+class Schedule:
+    """The learning rate of each step, from 0: a linear warm-up, then the recipe's schedule. `plateau` also listens to
+    the monitor: it counts how often the rate has dropped."""
 
-    def __init__(self, spec: Plateau, sign: float) -> None:
-        self.spec, self.sign = spec, sign
-        self.count = 0
+    def __init__(self, plan: Plan) -> None:
+        self.spec = plan.recipe.schedule
+        self.lr = plan.recipe.optimizer.lr
+        self.steps = plan.steps
+        self.steps_per_epoch = plan.steps_per_epoch
+        warmup_epochs = 0.0 if isinstance(self.spec, OneCycle) else self.spec.warmup_epochs
+        self.warmup = round(warmup_epochs * plan.steps_per_epoch)
+        self.sign = -1.0 if is_higher_better(plan.recipe.evaluation.monitor) else 1.0
+        self.drops = 0
         self.least = math.inf
         self.epochs_since_least = 0
 
-    def observe(self, value: float) -> None:
-        """Takes an epoch's monitor. Non-finite is no improvement."""
-        error = self.sign * value
-        if math.isfinite(error) and error < self.least - self.spec.min_delta:
-            self.least, self.epochs_since_least = error, 0
-        else:
-            self.epochs_since_least += 1
-        if self.epochs_since_least == self.spec.patience:
-            self.count, self.epochs_since_least = self.count + 1, 0
-
-    def state(self) -> dict[str, Any]:
-        """What a resumed run needs."""
-        return {"count": self.count, "least": self.least, "epochs_since_least": self.epochs_since_least}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        self.count, self.least, self.epochs_since_least = state["count"], state["least"], state["epochs_since_least"]
-
-
-def drops(recipe: Recipe) -> Drops | None:
-    """None for a schedule that does not listen."""
-    sign = -1.0 if is_higher_better(recipe.evaluation.monitor) else 1.0
-    return Drops(recipe.schedule, sign) if isinstance(recipe.schedule, Plateau) else None
-
-
-def schedule(plan: Plan, drops: Drops | None = None) -> Schedule:
-    """The learning rate of each step, from 0: a linear rise, then the schedule."""
-    spec, lr = plan.recipe.schedule, plan.recipe.optimizer.lr
-    warmup = 0 if isinstance(spec, OneCycle) else round(spec.warmup_epochs * plan.steps_per_epoch)
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return lr * (step + 1) / warmup
-        epoch = step // plan.steps_per_epoch
+    def __call__(self, step: int) -> float:
+        """The learning rate of a step."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        epoch = step // self.steps_per_epoch
+        spec, lr = self.spec, self.lr
         match spec:
             case Constant():
                 return lr
@@ -63,16 +40,40 @@ def schedule(plan: Plan, drops: Drops | None = None) -> Schedule:
                 assert milestones is not None, "a canonical recipe has milestones"
                 return lr * spec.gamma ** bisect(milestones, epoch)
             case Cosine():
-                return cosine(lr, spec.eta_min, (step - warmup) / max(plan.steps - warmup, 1))
+                return cosine(lr, spec.eta_min, (step - self.warmup) / max(self.steps - self.warmup, 1))
             case OneCycle():
-                return one_cycle(spec, lr, step, plan.steps)
+                return one_cycle(spec, lr, step, self.steps)
             case Plateau():
-                assert drops is not None, "this schedule listens"
-                return max(lr * spec.factor**drops.count, min(spec.min_lr, lr))
+                return max(lr * spec.factor**self.drops, min(spec.min_lr, lr))
             case _:
                 assert_never(spec)
 
-    return rate
+    def observe(self, monitor: float) -> None:
+        """Takes an epoch's monitor; only `plateau` listens."""
+        if isinstance(self.spec, Plateau):
+            self._count_drops(self.spec, self.sign * monitor)
+
+    def _count_drops(self, spec: Plateau, error: float) -> None:
+        # An error that is not finite is no improvement.
+        if math.isfinite(error) and error < self.least - spec.min_delta:
+            self.least = error
+            self.epochs_since_least = 0
+        else:
+            self.epochs_since_least += 1
+        if self.epochs_since_least == spec.patience:
+            self.drops += 1
+            self.epochs_since_least = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the number of the step does not tell."""
+        least = self.least if math.isfinite(self.least) else None
+        return {"drops": self.drops, "least": least, "epochs_since_least": self.epochs_since_least}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores a state."""
+        self.drops = state["drops"]
+        self.least = math.inf if state["least"] is None else state["least"]
+        self.epochs_since_least = state["epochs_since_least"]
 
 
 def cosine(lr: float, eta_min: float, done: float) -> float:

@@ -48,7 +48,7 @@ def test_the_recipe_stops_early_and_after_its_best() -> None:
     training = training_of(STOPS_EARLY)
     assert len(list(training.run())) == UNITS
     assert whole().told[-1]["ending"] == "early_stopped"
-    assert (training.stopper.best_epoch, training.validated) == (BEST, LAST)
+    assert (training.stopper.best_epoch, training.epochs_done) == (BEST, LAST)
 
 
 @pytest.mark.parametrize("unit", [*range(0, UNITS - 12, 4), *range(UNITS - 12, UNITS)])
@@ -162,9 +162,9 @@ def test_moments_have_the_strides_of_channels_last_filters(optimizer: Any) -> No
     training = training_of(document)
     files, told = interrupted(document, 5)
     restore(training, files)
-    [_, deep] = [item for item in training.parameters if item.ndim == 4]
+    [_, deep] = [item for item in training.take_step.parameters if item.ndim == 4]
     assert not deep.is_contiguous()
-    moments = [tensor for tensor in training.optimizer.state[deep].values() if tensor.shape == deep.shape]
+    moments = [tensor for tensor in training.take_step.optimizer.state[deep].values() if tensor.shape == deep.shape]
     assert moments
     assert all(moment.stride() == deep.stride() for moment in moments)
     assert finished(training, told) == finished(training_of(document))
@@ -182,12 +182,12 @@ def test_a_state_is_a_copy() -> None:
 
 def test_a_state_says_what_it_was_made_on_and_keeps_infinities() -> None:
     training = training_of(STOPS_EARLY)
-    training.epoch_metrics.loss_sum = math.inf
+    training.metrics.loss_sum = math.inf
     files = to_files(snapshot(training, {"threads": 1}))
     assert made_by(files) == {"threads": 1}
     again = training_of(STOPS_EARLY)
     restore(again, files)
-    assert again.epoch_metrics.loss_sum == math.inf
+    assert again.metrics.loss_sum == math.inf
 
 
 def test_going_on_does_not_depend_on_what_was_drawn_before() -> None:

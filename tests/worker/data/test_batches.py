@@ -11,6 +11,7 @@ from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned
 from worker.data.batches import Batches
 from worker.model.build import build_model
 from worker.model.initialize import fill_statistics
+from worker.training.curriculum import AllRows
 from worker.types import Batch
 
 CROP = [{"type": "random_crop", "padding": 3}]
@@ -23,7 +24,7 @@ def batches_of(document: dict[str, Any], layout: torch.memory_format = torch.con
     plan = planned(document)
     data, model = data_of(plan), build_model(plan)
     fill_statistics(plan, model, data)
-    return Batches(plan, data, model[0], layout)
+    return Batches(plan, data, model[0], layout, AllRows(plan.sizes.train).subset)
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:

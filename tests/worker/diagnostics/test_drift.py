@@ -52,7 +52,7 @@ def test_an_epoch_that_is_measured_again_is_compared_with_the_one_before_it() ->
     assert training.diagnostics is not None
     drift, again = training.diagnostics.drift, Drift(training.plan)
     assert sorted(drift.epochs) == [2, 3]
-    again.load_state(drift.state())
+    again.load_state_dict(drift.state_dict())
     assert again.epochs == drift.epochs
 
 

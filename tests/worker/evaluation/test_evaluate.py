@@ -66,7 +66,7 @@ def test_a_regression_is_measured_in_the_datas_units() -> None:
     split, data = training.data.validation, training.data
     inputs = (split.inputs.double() - data.shift) * data.scale
     with torch.inference_mode():
-        standardized = training.core(inputs.float())[:, 0].double().numpy()
+        standardized = training.take_step.trained_layers(inputs.float())[:, 0].double().numpy()
     outputs, targets = standardized * data.target_std + data.target_mean, split.targets.double().numpy()
     assert 25 <= targets.min() <= targets.max() <= 346
     assert metrics["validation_loss"] == pytest.approx(np.mean((outputs - targets) ** 2), rel=1e-5)

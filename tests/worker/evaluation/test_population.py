@@ -85,8 +85,8 @@ def test_batch_renorm_gets_the_root_of_the_biased_variance_and_eps() -> None:
 def taken(training: object) -> nn.Sequential:
     """The copy with population statistics."""
     assert isinstance(training, type(training_of(FLOWERS)))
-    assert training.population is not None
-    measuring = training.population.of(training.model)
+    assert training.statistics is not None
+    measuring = training.statistics.of(training.model)
     while True:
         try:
             next(measuring)
@@ -98,7 +98,7 @@ def taken(training: object) -> nn.Sequential:
 def test_frozen_norms_keep_theirs() -> None:
     training = training_of({**PICTURES, **POPULATION})
     norm = training.model.get_submodule("stage1.conv1.norm")
-    training.population = Population(training.plan, training.data, [norm])
+    training.statistics = Population(training.plan, training.data, [norm])
     twin = taken(training)
     assert twin.state_dict()["stage1.conv1.norm.running_mean"].tolist() == [0.0] * 8
 

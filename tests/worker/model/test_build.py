@@ -91,7 +91,7 @@ def test_a_model_takes_stored_units_and_answers_in_the_datas_units() -> None:
     training.model.eval()
     with torch.inference_mode():
         whole = training.model(training.data.test.inputs)
-        core = training.core(training.model[0](training.data.test.inputs))
+        core = training.take_step.trained_layers(training.model[0](training.data.test.inputs))
     torch.testing.assert_close(whole, core * training.data.target_std + training.data.target_mean)
 
 

@@ -178,7 +178,7 @@ def test_norms_inside_a_recurrent_layer_are_frozen_with_it() -> None:
 def test_frozen_parameters_have_no_place_in_the_optimizer() -> None:
     training, _ = built_on(DEEP, DEEP, layers=3, freeze=True)
     next(training.run())
-    held = {id(item) for group in training.optimizer.param_groups for item in group["params"]}
+    held = {id(item) for group in training.take_step.optimizer.param_groups for item in group["params"]}
     assert held == {id(item) for item in training.model.get_submodule("head").parameters()}
     assert all(item.grad is None for item in training.model.get_submodule("stage1").parameters())
 
@@ -197,7 +197,7 @@ def test_a_frozen_norm_says_in_training_what_it_says_in_evaluation() -> None:
     document = {**DEEP, "dropout": []}
     training, _ = built_on(document, document, freeze=True)
     next(training.run())
-    assert training.core.training
+    assert training.take_step.trained_layers.training
     rows = training.data.train.inputs[:64]
     as_trained = training.model(rows)
     torch.testing.assert_close(as_trained, training.model.eval()(rows))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Adversarial
-from tests.small_trainings import PATIENTS, PICTURES, Document, bits, finished, planned, training_of
+from tests.small_trainings import PATIENTS, PICTURES, Document, bits, finished, loss_of, planned, training_of
 from worker.data.batches import BATCH_ROWS
 from worker.evaluation.test_split import under_attack
 from worker.model.modules import Normalize
@@ -59,7 +59,7 @@ def by_hand(training: Training, inputs: Tensor, targets: Tensor, length: float) 
 def test_one_step_on_logistic_regression_is_the_sign_of_its_gradient() -> None:
     training = training_of(logistic(0.1))
     inputs, targets = batch(training)
-    found = attack_on(training)(training.predict, inputs, targets, 0)
+    found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
     torch.testing.assert_close(found, by_hand(training, inputs, targets, 0.1), rtol=0, atol=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_steps_on_a_linear_model_add_up_to_epsilon(steps: int, step_size: float,
     attack = {"epsilon": 0.1, "steps": steps, "step_size": step_size, "random_start": False}
     training = training_of(logistic(attack))
     inputs, targets = batch(training)
-    found = attack_on(training)(training.predict, inputs, targets, 0)
+    found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
     torch.testing.assert_close(found, by_hand(training, inputs, targets, reached), rtol=0, atol=1e-6)
 
 
@@ -106,7 +106,7 @@ def test_images_move_by_no_more_than_epsilon_and_stay_in_range(
     attack = {"epsilon": epsilon, "steps": steps, "random_start": is_random, "unit": unit}
     training = training_of({**PLAIN, "objective": {"adversarial": attack}})
     inputs, targets = batch(training)
-    found = attack_on(training)(training.predict, inputs, targets, 3)
+    found = attack_on(training)(training.take_step.predict, inputs, targets, 3)
     shift, scale = training.data.shift, training.data.scale
     stored, moved = (tensor / scale + shift for tensor in (inputs, found))
     reach = epsilon * (16 if unit == "range" else 1 / float(scale))
@@ -122,7 +122,7 @@ def test_epsilon_is_a_share_of_the_range_whatever_the_normalization() -> None:
         dataset = {**PLAIN["dataset"], "normalization": normalization}
         training = training_of({**PLAIN, "dataset": dataset, "objective": {"adversarial": 0.125}})
         inputs, targets = batch(training)
-        found = attack_on(training)(training.predict, inputs, targets, 0)
+        found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
         moved.append(float(((found - inputs) / training.data.scale).abs().max()))
     assert moved == pytest.approx([2.0, 2.0, 2.0], abs=1e-4)
 
@@ -131,7 +131,7 @@ def test_an_input_beyond_the_range_is_neither_brought_back_nor_carried_further()
     training = training_of({**PLAIN, "objective": {"adversarial": 0.1}})
     inputs, targets = batch(training)
     beyond = inputs + 10
-    found = attack_on(training)(training.predict, beyond, targets, 0)
+    found = attack_on(training)(training.take_step.predict, beyond, targets, 0)
     assert float((found - beyond).max()) <= 1e-5
     assert float((beyond - found).max()) <= 0.1 * 16 * float(training.data.scale) + 1e-4
 
@@ -142,7 +142,7 @@ def test_inputs_that_do_not_matter_do_not_move() -> None:
     assert isinstance(head, nn.Linear)
     head.weight.data[:, :10] = 0
     inputs, targets = batch(training)
-    moved = (attack_on(training)(training.predict, inputs, targets, 0) - inputs).abs().amax(0) > 0
+    moved = (attack_on(training)(training.take_step.predict, inputs, targets, 0) - inputs).abs().amax(0) > 0
     assert not moved[:10].any()
     assert moved[10:].all()
 
@@ -154,13 +154,13 @@ def test_a_constant_channel_does_not_move() -> None:
     normalize.scale.zero_()
     inputs, targets = batch(training)
     nothing = torch.zeros_like(inputs)
-    assert torch.equal(attack_on(training)(training.predict, nothing, targets, 0), nothing)
+    assert torch.equal(attack_on(training)(training.take_step.predict, nothing, targets, 0), nothing)
 
 
 def test_random_starts_are_those_of_the_step() -> None:
     training = training_of({**PLAIN, "objective": {"adversarial": {"steps": 2}}})
     inputs, targets = batch(training)
-    first, again, other = (attack_on(training)(training.predict, inputs, targets, step) for step in (1, 1, 2))
+    first, again, other = (attack_on(training)(training.take_step.predict, inputs, targets, step) for step in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -171,20 +171,22 @@ def test_more_steps_raise_the_loss_further() -> None:
         attack = {"epsilon": 0.3, "steps": steps, "step_size": 0.3 if steps == 1 else 0.08, "random_start": False}
         training = training_of({**PLAIN, "objective": {"adversarial": attack}})
         inputs, targets = batch(training, 64)
-        found = attack_on(training)(training.predict, inputs, targets, 0)
-        losses.append(nn.functional.cross_entropy(training.predict(found), targets).item())
+        found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
+        losses.append(nn.functional.cross_entropy(training.take_step.predict(found), targets).item())
     assert losses[1] > losses[0]
 
 
 def test_crafting_leaves_no_trace() -> None:
     training = training_of({**PICTURES, "norm": "batch_renorm", "objective": {"adversarial": {"steps": 3}}})
     inputs, targets = batch(training)
-    training.core.train()
-    norm = next(module for module in training.core.modules() if isinstance(module, BatchRenormLayer))
+    training.take_step.trained_layers.train()
+    norm = next(
+        module for module in training.take_step.trained_layers.modules() if isinstance(module, BatchRenormLayer)
+    )
     norm.training = False
     before, modes = bits(training.weights()), [module.training for module in training.model.modules()]
     drawn = torch.get_rng_state()
-    attack_on(training)(training.predict, inputs, targets, 0)
+    attack_on(training)(training.take_step.predict, inputs, targets, 0)
     assert bits(training.weights()) == before
     assert [module.training for module in training.model.modules()] == modes
     assert all(parameter.grad is None for parameter in training.model.parameters())
@@ -196,9 +198,9 @@ def test_the_loss_is_the_weighted_sum_of_two_passes_in_training_mode(weight: flo
     document = {**PICTURES, "dropout": None, "objective": {"adversarial": {"weight": weight}, "label_smoothing": 0.1}}
     training = training_of(document)
     inputs, targets = batch(training)
-    training.core.train()
-    alone = deepcopy(training.core)
-    outputs, loss = training.loss(inputs, targets)
+    training.take_step.trained_layers.train()
+    alone = deepcopy(training.take_step.trained_layers)
+    outputs, loss = loss_of(training, inputs, targets)
     wanted = torch.zeros(())
     free = inputs.clone().requires_grad_()
     score = nn.CrossEntropyLoss(label_smoothing=0.1)
@@ -215,12 +217,12 @@ def test_the_loss_is_the_weighted_sum_of_two_passes_in_training_mode(weight: flo
     torch.testing.assert_close(loss, wanted)
     if weight == 1:
         torch.testing.assert_close(outputs, hard)
-    pairs = zip(training.core.parameters(), alone.parameters(), strict=True)
+    pairs = zip(training.take_step.trained_layers.parameters(), alone.parameters(), strict=True)
     loss.backward()  # type: ignore[no-untyped-call]
     wanted.backward()
     for ours, theirs in pairs:
         torch.testing.assert_close(ours.grad, theirs.grad)
-    buffers = zip(training.core.buffers(), alone.buffers(), strict=True)
+    buffers = zip(training.take_step.trained_layers.buffers(), alone.buffers(), strict=True)
     assert all(torch.allclose(ours, theirs) for ours, theirs in buffers)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.small_trainings import FLOWERS, PICTURES, SOURCES, Document, bits, finished, source_of, training_of
+from tests.small_trainings import FLOWERS, PICTURES, SOURCES, Document, bits, finished, loss_of, source_of, training_of
 from worker.model.build import build_model
 from worker.model.modules import Normalize
 from worker.objective.distillation import divergence, soft_cross_entropy
@@ -34,8 +34,8 @@ def student(**settings: Any) -> Document:
 
 
 def teacher_in(training: Training) -> Teacher:
-    assert training.teacher is not None
-    return training.teacher
+    assert training.take_step.teacher is not None
+    return training.take_step.teacher
 
 
 def softmax(logits: Floats) -> Floats:
@@ -83,7 +83,7 @@ def test_one_logit_is_that_of_class_1_against_0() -> None:
 def test_the_loss_is_that_of_labels_and_teacher() -> None:
     training = training_of(student(temperature=3, weight=0.3))
     inputs, targets = next(training.batches.from_step(0))
-    outputs, loss = training.loss(inputs, targets)
+    outputs, loss = loss_of(training, inputs, targets)
     told = teacher_in(training).logits(inputs).double().numpy() / 3
     said = outputs.detach().double().numpy()
     labels = -np.log(softmax(said))[np.arange(len(said)), targets.numpy()].mean()
@@ -131,13 +131,13 @@ def test_a_teacher_learns_nothing_and_is_no_part_of_the_model() -> None:
     assert bits(told.model.state_dict()) == before == bits(SOURCES[teacher()["sha256"]].weights)
     assert not any(module.training for module in told.model.modules())
     assert not any(parameter.requires_grad for parameter in told.model.parameters())
-    assert sum(parameter.numel() for parameter in training.parameters) == training.plan.estimate.parameters
+    assert sum(parameter.numel() for parameter in training.take_step.parameters) == training.plan.estimate.parameters
 
 
 def test_a_teacher_alone_makes_the_labels_unseen() -> None:
     training = training_of(student(weight=1))
     inputs, targets = next(training.batches.from_step(0))
-    losses = [training.loss(inputs, labels)[1].item() for labels in (targets, targets.flip(0))]
+    losses = [loss_of(training, inputs, labels)[1].item() for labels in (targets, targets.flip(0))]
     assert losses[0] == losses[1]
 
 
@@ -149,7 +149,7 @@ def test_a_student_comes_near_to_its_teacher() -> None:
 
     def distance() -> float:
         with torch.no_grad():
-            return float(divergence(training.core.eval()(rows), told, 2.0))
+            return float(divergence(training.take_step.trained_layers.eval()(rows), told, 2.0))
 
     before = distance()
     finished(training)
@@ -175,7 +175,7 @@ def test_with_an_adversary_the_teacher_answers_for_the_clean_inputs() -> None:
         return Teacher.logits(told, rows)
 
     told.logits = logits  # type: ignore[method-assign, assignment]
-    training.loss(inputs, targets)
+    loss_of(training, inputs, targets)
     assert len(seen) == 1
     assert torch.equal(seen[0], inputs)
 

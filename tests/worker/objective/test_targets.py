@@ -20,7 +20,7 @@ from bakehouse.plan.heads import Head
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
-from tests.small_trainings import CPU, FLOWERS, Document, epochs_of, finished, measured, source_of, training_of
+from tests.small_trainings import CPU, FLOWERS, Document, epochs_of, finished, loss_of, measured, source_of, training_of
 from worker.attempt.checkpoint_writer import describe
 from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.data.dataset import load_data
@@ -231,7 +231,7 @@ def test_a_head_without_labels_in_a_batch_does_not_move(visits: Path) -> None:
     targets = targets.clone()
     targets[:, 3] = torch.nan
     before = training.weights()
-    training.core.train()
+    training.take_step.trained_layers.train()
     training.update(inputs, targets)
     after = training.weights()
     moved = {name for name in after if not torch.equal(after[name], before[name])}
@@ -257,7 +257,7 @@ def test_the_sum_of_clean_losses_is_what_validation_calls_the_loss() -> None:
 def test_smoothing_is_for_every_target_of_classes() -> None:
     training = training_of({**DIGITS, "objective": {**DIGITS["objective"], "label_smoothing": 0.2}})
     inputs, targets = next(training.batches.from_step(0))
-    outputs, loss = training.loss(inputs, targets)
+    outputs, loss = loss_of(training, inputs, targets)
     logs = [torch.log_softmax(outputs[:, columns].double(), 1) for columns in (slice(0, 10), slice(10, 12))]
     wanted = 0.0
     for log, label, weight in zip(logs, targets.long().T, (1, 0.3), strict=True):
@@ -299,11 +299,13 @@ def test_a_teacher_tells_the_data_sets_own_target(tasks: list[str]) -> None:
     teacher = source_of({**DIGITS, "objective": {"tasks": tasks}, "epochs": 1})
     objective = {**DIGITS["objective"], "distillation": {"teacher": teacher, "weight": 0.5, "temperature": 2}}
     training, plain = (training_of({**DIGITS, "objective": each}) for each in (objective, DIGITS["objective"]))
-    assert training.teacher is not None
+    assert training.take_step.teacher is not None
     inputs, targets = next(training.batches.from_step(0))
-    outputs, loss = training.loss(inputs, targets)
-    ours, theirs = (torch.log_softmax(logits / 2, 1) for logits in (outputs[:, :10], training.teacher.logits(inputs)))
-    wanted = 0.5 * plain.loss(inputs, targets)[1] + 0.5 * 4 * (theirs.exp() * (theirs - ours)).sum(1).mean()
+    outputs, loss = loss_of(training, inputs, targets)
+    ours, theirs = (
+        torch.log_softmax(logits / 2, 1) for logits in (outputs[:, :10], training.take_step.teacher.logits(inputs))
+    )
+    wanted = 0.5 * loss_of(plain, inputs, targets)[1] + 0.5 * 4 * (theirs.exp() * (theirs - ours)).sum(1).mean()
     torch.testing.assert_close(loss, wanted)
 
 

@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakehouse.recipe.curriculum import Curriculum
-from tests.small_trainings import Document, data_of, finished, gone_on, interrupted, planned, source_of, training_of
+from tests.small_trainings import (
+    SOURCES,
+    Document,
+    data_of,
+    finished,
+    gone_on,
+    interrupted,
+    planned,
+    source_of,
+    training_of,
+)
 from worker.data.batches import passes
 from worker.training.curriculum import Pacing, SelfPacing, evenly, share
 from worker.training.events import EpochLog
@@ -120,7 +130,7 @@ def test_a_teacher_ranks_rows_by_its_own_loss() -> None:
     scorer = {"type": "teacher", "teacher": learnt}
     training = training_of({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer, "balanced": False}})
     ranking = ranking_of(training)
-    [weights] = training.checkpoints.values()
+    weights = SOURCES[learnt["sha256"]].weights
     x = (
         ((training.data.train.inputs - weights["normalize.shift"]) * weights["normalize.scale"])
         .flatten(1)
@@ -161,10 +171,11 @@ def test_epochs_learn_from_the_easiest_rows_evenly_and_keep_their_length() -> No
     assert training.step == training.plan.steps
 
 
-def test_without_a_curriculum_nothing_is_asked_for() -> None:
+def test_without_a_curriculum_every_step_may_learn_from_all_rows() -> None:
     training = training_of(ROWS)
-    assert training.curriculum is None
-    assert training.batches.subset is None
+    rows = training.plan.sizes.train
+    assert training.batches.subset(0).tolist() == list(range(rows))
+    assert sorted(training.batches.order(0).tolist()) == list(range(rows))
 
 
 def losses_in_numpy(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Floats:

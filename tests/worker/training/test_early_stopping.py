@@ -71,10 +71,14 @@ def best_epochs(values: list[float], *, min_delta: float, lower_is_better: bool)
     return found
 
 
+def stopper_of(rule: Rule | None, monitor: Monitor) -> EarlyStopper:
+    return EarlyStopper(recipe(rule, monitor).early_stopping, monitor=monitor)
+
+
 @pytest.mark.parametrize("monitor", MONITORS)
 @given(values=VALUES, rule=PATIENCE)
 def test_best_and_stop_are_those_of_the_whole_history(monitor: Monitor, values: list[float], rule: Rule | None) -> None:
-    stopper = EarlyStopper(recipe(rule, monitor))
+    stopper = stopper_of(rule, monitor)
     lower_is_better = monitor in ("validation_loss", "validation_mean_absolute_error")
     for epoch, value in enumerate(values, start=1):
         is_best = stopper.observe(epoch, value, train_loss=1.0)
@@ -91,24 +95,24 @@ def test_best_and_stop_are_those_of_the_whole_history(monitor: Monitor, values: 
 def test_a_state_of_json_goes_on_as_if_nothing_had_happened(
     values: list[float], train_losses: list[float], rule: Rule | None, cut: int
 ) -> None:
-    whole, first, second = (EarlyStopper(recipe(rule, "validation_loss")) for _ in range(3))
+    whole, first, second = (stopper_of(rule, "validation_loss") for _ in range(3))
     epochs = list(enumerate(zip(values, train_losses, strict=False), start=1))
     for epoch, (value, train_loss) in epochs[:cut]:
         whole.observe(epoch, value, train_loss=train_loss)
         first.observe(epoch, value, train_loss=train_loss)
-    second.load_state(json.loads(json.dumps(first.state(), allow_nan=False)))
+    second.load_state_dict(json.loads(json.dumps(first.state_dict(), allow_nan=False)))
     if epochs[:cut]:
         assert whole.is_over(len(epochs[:cut])) == second.is_over(len(epochs[:cut]))
     for epoch, (value, train_loss) in epochs[cut:]:
         told = [stopper.observe(epoch, value, train_loss=train_loss) for stopper in (whole, second)]
         assert told[0] == told[1]
         assert whole.is_over(epoch) == second.is_over(epoch)
-    assert whole.state() == second.state()
+    assert whole.state_dict() == second.state_dict()
 
 
 def test_a_tie_is_no_improvement() -> None:
     rule: dict[str, Any] = {"type": "patience", "patience": 2}
-    stopper = EarlyStopper(recipe(rule, "validation_accuracy"))
+    stopper = stopper_of(rule, "validation_accuracy")
     assert [stopper.observe(epoch, 0.9, train_loss=1.0) for epoch in (1, 2, 3)] == [True, False, False]
     assert stopper.is_over(3)
 
@@ -160,7 +164,7 @@ def test_the_criteria_of_prechelt(
     train_losses: list[float],
 ) -> None:
     rule = data.draw(rules)
-    stopper = EarlyStopper(recipe(rule, "validation_loss"))
+    stopper = stopper_of(rule, "validation_loss")
     for epoch, value in enumerate(values, start=1):
         stopper.observe(epoch, value, train_loss=train_losses[epoch - 1])
         wanted = is_met(rule, values[:epoch], train_losses[:epoch]) and epoch >= rule["min_epochs"]
@@ -168,7 +172,7 @@ def test_the_criteria_of_prechelt(
 
 
 def stops_after(rule: Rule, values: list[float], *, train_losses: list[float], monitor: Monitor) -> int | None:
-    stopper = EarlyStopper(recipe(rule, monitor))
+    stopper = stopper_of(rule, monitor)
     for epoch, (value, train_loss) in enumerate(zip(values, train_losses, strict=True), start=1):
         stopper.observe(epoch, value, train_loss=train_loss)
         if stopper.is_over(epoch):

@@ -21,6 +21,7 @@ from tests.small_trainings import (
     finished,
     gone_on,
     interrupted,
+    loss_of,
     source_of,
     training_of,
 )
@@ -47,8 +48,8 @@ def student(hints: Document | None = None, **parts: Any) -> Document:
 
 
 def stage_of(training: Training) -> HintStage:
-    assert training.hints is not None
-    return training.hints
+    assert len(training.hints) == 1
+    return training.hints[0]
 
 
 def through_stage_1(training: Training) -> list[DiagnosticLog]:
@@ -57,7 +58,7 @@ def through_stage_1(training: Training) -> list[DiagnosticLog]:
     for happening in training.run():
         if isinstance(happening, DiagnosticLog):
             told.append(happening)
-        if stage_of(training).is_over:
+        if stage_of(training).is_finished:
             break
     return told
 
@@ -88,18 +89,18 @@ def test_only_layers_up_to_the_guided_one_move() -> None:
 
 def test_the_teacher_does_not_move() -> None:
     training = training_of(student())
-    assert training.teacher is not None
+    assert training.take_step.teacher is not None
     finished(training)
-    assert bits(training.teacher.model.state_dict()) == bits(SOURCES[teacher()["sha256"]].weights)
+    assert bits(training.take_step.teacher.model.state_dict()) == bits(SOURCES[teacher()["sha256"]].weights)
 
 
 def test_the_loss_is_half_the_squared_distance_of_a_row() -> None:
     training = training_of(student())
     stage, inputs = stage_of(training), training.model[0](training.data.train.inputs[:11])
-    assert training.teacher is not None
+    assert training.take_step.teacher is not None
     stage.guided.eval()
     told = SOURCES[teacher()["sha256"]]
-    told_model = training.teacher.model
+    told_model = training.take_step.teacher.model
     wanted_hint = said_by(told_model, "stage1.conv1.activation", training.data.train.inputs[:11])
     said = stage.regressor(said_by(training.model.eval(), "stage1.conv2.activation", training.data.train.inputs[:11]))
     distance = (wanted_hint - said).detach().double().numpy()
@@ -152,7 +153,7 @@ def test_the_best_weights_on_validation_are_kept() -> None:
         if isinstance(happening, DiagnosticLog):
             losses.append(happening.values["validation_hint_loss"])
             regressors.append({name: tensor.clone() for name, tensor in stage.regressor.state_dict().items()})
-        if stage.is_over:
+        if stage.is_finished:
             break
     best = int(np.argmin(losses))
     assert losses[best] < losses[-1]
@@ -228,7 +229,7 @@ def test_hints_are_finished_if_the_run_has_come_further_before() -> None:
     training = training_of(student())
     training.stop("stopped_by_user", not_before=4)
     list(training.run())
-    assert (stage_of(training).epoch, training.step) == (3, 4)
+    assert (stage_of(training).epochs_done, training.step) == (3, 4)
 
 
 def test_a_loss_that_is_not_finite_names_the_learning_rate_of_hints() -> None:
@@ -248,11 +249,11 @@ def test_lambda_falls_from_epoch_to_epoch() -> None:
 
 def test_stage_2_adds_the_soft_cross_entropy() -> None:
     training = training_of(student({"temperature": 2.0}))
-    assert training.teacher is not None
+    assert training.take_step.teacher is not None
     inputs, targets = next(training.batches.from_step(0))
-    training.core.eval()
-    outputs, loss = training.criterion(training.predict, inputs, targets, 5)
-    told = (training.teacher.logits(inputs) / 2).softmax(1).double().numpy()
+    training.take_step.trained_layers.eval()
+    outputs, loss = training.take_step.criterion(training.take_step.predict, inputs, targets, 5)
+    told = (training.take_step.teacher.logits(inputs) / 2).softmax(1).double().numpy()
     said = (outputs / 2).log_softmax(1).detach().double().numpy()
     labels = nn.functional.cross_entropy(outputs, targets).item()
     assert loss.item() == pytest.approx(labels - 1.0 * (told * said).sum(1).mean(), rel=1e-5)
@@ -261,8 +262,8 @@ def test_stage_2_adds_the_soft_cross_entropy() -> None:
 def test_hints_alone_leave_the_runs_loss_as_it_is() -> None:
     training = training_of(student({"coefficient": 0, "final_coefficient": 0}))
     inputs, targets = next(training.batches.from_step(0))
-    training.core.eval()
-    outputs, loss = training.loss(inputs, targets)
+    training.take_step.trained_layers.eval()
+    outputs, loss = loss_of(training, inputs, targets)
     assert loss.item() == nn.functional.cross_entropy(outputs, targets).item()
 
 

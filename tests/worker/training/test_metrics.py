@@ -69,7 +69,7 @@ def test_a_state_goes_on() -> None:
     whole, first, second = (EpochMetrics(counts_hits=True, loss_scale=1.0) for _ in range(3))
     filled(whole, set(), [0.1, 0.2, 0.3])
     filled(first, set(), [0.1, 0.2])
-    second.load_state(first.state())
+    second.load_state_dict(first.state_dict())
     filled(second, set(), [0.3])
     assert second.metrics() == whole.metrics()
 

@@ -269,11 +269,11 @@ def test_weight_noise_is_of_its_variance_where_it_was_asked_for(norms: bool, bia
     spec = {"type": "weight_noise", "variance": 0.04, "include_biases": biases, "include_norms": norms}
     wide = {"type": "mlp", "hidden": [2000]}
     training = training_of({**FLOWERS, "architecture": wide, "norm": "layer_norm", "regularizer": spec})
-    parameters, noise = dict(training.model.named_parameters()), training.noise
+    parameters, noise = dict(training.model.named_parameters()), training.take_step.noise
     before = {name: item.detach().clone() for name, item in parameters.items()}
-    assert noise is not None
-    noise.add(0)
-    drawn = {name: (item - before[name]).detach() for name, item in parameters.items()}
+    with noise(0):
+        drawn = {name: (item - before[name]).detach() for name, item in parameters.items()}
+    assert all(torch.equal(item, before[name]) for name, item in parameters.items())
     wanted = {"hidden1.linear.weight", "head.weight"}
     wanted |= {"hidden1.linear.bias", "head.bias"} if biases else set()
     wanted |= {"hidden1.norm.weight", "hidden1.norm.bias"} if norms else set()
@@ -350,5 +350,5 @@ def test_a_step_lowers_the_objective_and_its_penalty_and_tells_the_objective(bas
     for training in (plain, penalised):
         training.update(inputs, targets)
     torch.testing.assert_close(head(penalised), weight - 0.1 * gradient)
-    told = [training.epoch_metrics.pending[0][0] for training in (plain, penalised)]
+    told = [training.metrics.pending[0][0] for training in (plain, penalised)]
     assert torch.equal(*told)

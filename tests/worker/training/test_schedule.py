@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.small_trainings import FLOWERS, PICTURES, finished, gone_on, interrupted, planned, training_of
-from worker.training.schedule import Drops, cosine, drops, schedule
+from worker.training.schedule import Schedule, cosine
 
 # 96 training rows in batches of 32.
 RECIPE = {**FLOWERS, "epochs": 10, "optimizer": {"type": "sgd", "lr": 1.0}}
@@ -20,7 +20,7 @@ PER_EPOCH, STEPS = 3, 30
 
 
 def rates(**fields: Any) -> list[float]:
-    rate = schedule(planned({**RECIPE, "schedule": fields}))
+    rate = Schedule(planned({**RECIPE, "schedule": fields}))
     return [rate(step) for step in range(STEPS)]
 
 
@@ -101,22 +101,20 @@ def test_one_cycle_fits_the_shortest_runs(epochs: int, batch_size: int) -> None:
     for share in (0.01, 1 / 3, 0.5, 0.99):
         spec = {"type": "one_cycle", "pct_start": share}
         plan = planned({**RECIPE, "epochs": epochs, "batch_size": batch_size, "schedule": spec})
-        assert all(0 < schedule(plan)(step) <= 1 for step in range(plan.steps))
+        assert all(0 < Schedule(plan)(step) <= 1 for step in range(plan.steps))
 
 
-def listening(monitor: str = "validation_loss", **fields: Any) -> Drops:
+def listening(monitor: str = "validation_loss", **fields: Any) -> Schedule:
     plan = planned({**RECIPE, "schedule": {"type": "plateau", **fields}, "evaluation": monitor})
-    found = drops(plan.recipe)
-    assert found is not None
-    return found
+    return Schedule(plan)
 
 
-def counts(drops: Drops, values: list[float]) -> list[int]:
+def counts(schedule: Schedule, values: list[float]) -> list[int]:
     """The drops after each epoch."""
     found = []
     for value in values:
-        drops.observe(value)
-        found.append(drops.count)
+        schedule.observe(value)
+        found.append(schedule.drops)
     return found
 
 
@@ -138,12 +136,11 @@ def test_a_plateau_is_so_many_epochs_without_an_improvement(
 
 def test_each_plateau_drops_the_rate_but_not_below_its_least() -> None:
     plan = planned({**RECIPE, "schedule": {"type": "plateau", "patience": 1, "min_lr": 5e-3, "warmup_epochs": 1}})
-    heard = drops(plan.recipe)
-    assert heard is not None
-    rate, found = schedule(plan, heard), []
+    rate = Schedule(plan)
+    found = []
     for _ in range(5):
         found.append(rate(20))
-        heard.observe(1.0)
+        rate.observe(1.0)
     assert found == pytest.approx([1.0, 1.0, 0.1, 0.01, 5e-3])
     assert [rate(step) for step in range(4)] == pytest.approx([1 / 3, 2 / 3, 1.0, 5e-3])
 
@@ -153,7 +150,7 @@ def test_a_plateaus_state_of_json_goes_on_as_if_nothing_had_happened(values: lis
     whole, first, second = (listening(patience=2) for _ in range(3))
     wanted = counts(whole, values)
     begun = counts(first, values[:cut])
-    second.load_state(json.loads(json.dumps(first.state())))
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     assert begun + counts(second, values[cut:]) == wanted
 
 

@@ -110,7 +110,7 @@ def test_a_run_whose_monitor_was_never_finite_has_no_best() -> None:
     epochs = []
     with pytest.raises(NonFinite):
         epochs += [item for item in training.run() if isinstance(item, EpochLog)]
-    assert training.validated == 1
+    assert training.epochs_done == 1
     assert training.best_weights is None
 
 
@@ -131,7 +131,7 @@ def stopped(at: int, *, not_before: int = 1, recipe: Document = FLOWERS) -> list
     told = []
     for item in training.run():
         told.append(item)
-        if training.step == at and training.asked is None:
+        if training.step == at and training.stop_request.reason is None:
             training.stop("stopped_by_user", not_before=not_before)
     return [item for item in told if item is not None]
 

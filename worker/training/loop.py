@@ -1,0 +1,58 @@
+"""The training loop, for a run's own epochs and for the epochs of hints before them."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from torch import Tensor
+
+from worker.data.batches import Batches
+from worker.training.events import TrainingEvent
+
+
+class Stage(Protocol):
+    """A part of a run that trains for epochs of its own.
+
+    Work that takes long is a generator: it yields None after each unit of work, so that the caller can save, stop or
+    renew a lease in between.
+    """
+
+    batches: Batches
+    step: int
+    """Steps that this stage has taken."""
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that have been measured."""
+
+    def is_over(self) -> bool:
+        """Whether no further epoch begins."""
+
+    def must_stop(self) -> bool:
+        """Whether the present epoch ends after this step."""
+
+    def begin_epoch(self) -> Iterator[None]:
+        """Prepares the model and the rows of the epoch; also when a resumed run enters it in the middle."""
+
+    def update(self, inputs: Tensor, targets: Tensor) -> None:
+        """Takes one step."""
+
+    def read_if_due(self) -> Iterator[TrainingEvent]:
+        """Yields what the steps since the last reading have logged, a few times a second."""
+
+    def end_epoch(self) -> Iterator[TrainingEvent | None]:
+        """Measures the epoch."""
+
+
+def train_epochs(stage: Stage) -> Iterator[TrainingEvent | None]:
+    """Trains until the stage is over; yields events, and None after a unit of work that logs nothing."""
+    while not stage.is_over():
+        yield from stage.begin_epoch()
+        steps_left = stage.step < (stage.epochs_done + 1) * stage.batches.steps_per_epoch
+        if steps_left and not stage.must_stop():
+            for inputs, targets in stage.batches.from_step(stage.step):
+                stage.update(inputs, targets)
+                yield None
+                yield from stage.read_if_due()
+                if stage.must_stop():
+                    break
+        yield from stage.end_epoch()

@@ -1,0 +1,20 @@
+"""A request to end a run before its epochs are done."""
+
+from worker.training.events import Ending
+
+
+class StopRequest:
+    """Empty until somebody asks; the first steps that an earlier attempt has logged are still taken."""
+
+    def __init__(self) -> None:
+        self.reason: Ending | None = None
+        self.not_before = 1
+
+    def ask(self, reason: Ending, *, not_before: int) -> None:
+        """Asks for an end after the present step, or after step `not_before` where that is later."""
+        self.reason = reason
+        self.not_before = max(1, not_before)
+
+    def is_due(self, step: int) -> bool:
+        """Whether a run that has taken `step` steps must end now."""
+        return self.reason is not None and step >= self.not_before
