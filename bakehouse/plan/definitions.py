@@ -42,9 +42,10 @@ NORMALIZE = """\
 class Normalize(Fitted):
     def __init__(self, *shape):
         super().__init__(shift=torch.zeros(shape), scale=torch.ones(shape))
+        self.register_buffer("one", torch.ones(()), persistent=False)  # in the precision of the next layers
 
     def forward(self, x):
-        return ((x.to(self.shift.dtype) - self.shift) * self.scale).float()
+        return ((x.to(self.shift.dtype) - self.shift) * self.scale).to(self.one.dtype)
 """
 
 WHITEN = """\

@@ -25,15 +25,18 @@ class Fitted(nn.Module):
 
 class Normalize(Fitted):
     """(x - shift) * scale, from stored units to those of the first layer. Computed in the precision of the buffers,
-    which is that of the inputs."""
+    which is that of the inputs; given in that of the next layers."""
 
     def __init__(self, statistics: tuple[int, ...]) -> None:
         super().__init__(shift=torch.zeros(statistics), scale=torch.ones(statistics))
+        # In no file: it has the precision of the model's weights, also after `model.double()`.
+        self.register_buffer("one", torch.ones(()), persistent=False)
         self.shift: Tensor
         self.scale: Tensor
+        self.one: Tensor
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return ((inputs.to(self.shift.dtype) - self.shift) * self.scale).float()
+        return ((inputs.to(self.shift.dtype) - self.shift) * self.scale).to(self.one.dtype)
 
 
 class Denormalize(Fitted):

@@ -77,6 +77,16 @@ def test_units_are_converted_by_buffers() -> None:
     assert denormalize(torch.tensor([[3.0]])).tolist() == [[11.0]]
 
 
+@pytest.mark.parametrize("normalization", ["standardize", "whiten"])
+def test_a_model_in_double_precision_gives_double_precision(normalization: str) -> None:
+    plan = planned({**PICTURES, "dataset": {"id": "digits", "normalization": normalization}})
+    model, pictures = build_model(plan).eval(), torch.arange(128, dtype=torch.uint8).view(2, 1, 8, 8)
+    single = model(pictures)
+    double = model.double()(pictures)
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    torch.testing.assert_close(double.float(), single, rtol=1e-4, atol=1e-4)
+
+
 def test_the_recipes_seed_alone_decides_the_initial_weights() -> None:
     first = build_model(planned(PICTURES)).state_dict()
     torch.manual_seed(77)
