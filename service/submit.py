@@ -9,7 +9,6 @@ from redis.exceptions import RedisError
 
 from bakehouse.advice.advice import Advice
 from bakehouse.model import Model
-from bakehouse.plan.estimate import parameters
 from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
 from bakehouse.prepare import Limits, Prepared, prepare
@@ -117,7 +116,7 @@ def layer_table(plan: Plan) -> tuple[LayerRow, ...]:
             type=re.sub("(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower(),
             input=layer.input,
             output=layer.output,
-            parameters=parameters(layer),
+            parameters=layer.parameters,
         )
         for name, layer in walk(plan.root)
     )

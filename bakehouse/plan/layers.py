@@ -1,28 +1,33 @@
-"""Layers with shapes: the small tree that an architecture is written as.
+"""Layers with shapes: the tree that an architecture is written as.
 
 Shapes leave out the batch: (features,), (steps, numbers) or (channels, height, width). The names in a `Sequential`,
 in `Heads` and `Units`, `body` and `shortcut` of a `Residual`, and `body` of a `DenseConcat`, joined by dots, are the
 names in the state dict.
+
+Every layer without others in it knows how many numbers it learns (`parameters`) and what a forward pass of one sample
+costs (`flops`, where a multiplication and an addition count as two).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from bakehouse.recipe.architecture import Activation as ActivationName
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import UnitDropout
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, LayerNorm, NormLayer
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, NormLayer
 
 Shape = tuple[int, ...]
+Nonlinearity = ActivationName | Literal["maxout"]
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x - shift) * scale with buffers fitted on the training split; one for each feature or channel, for each
-    number of a step. If it whitens, one for each number that a square matrix then mixes."""
+    """(x - shift) * scale, fitted on the training split for each feature, channel, or number of a step. If it whitens,
+    it is fitted for each number of an image, and a square matrix then mixes them."""
 
+    parameters: ClassVar[int] = 0
     input: Shape
     whitens: bool = False
 
@@ -37,27 +42,41 @@ class Normalize:
             return (1, self.input[1])
         return self.input if len(self.input) == 1 or self.whitens else (self.input[0], 1, 1)
 
+    @property
+    def flops(self) -> int:
+        return 2 * prod(self.input) * (1 + prod(self.statistics) * self.whitens)
+
 
 @dataclass(frozen=True)
 class Denormalize:
     """x * std + mean: from standardised targets back to the data's units; last in a regression model."""
 
+    parameters: ClassVar[int] = 0
     input: Shape
 
     @property
     def output(self) -> Shape:
         return self.input
+
+    @property
+    def flops(self) -> int:
+        return 2 * prod(self.input)
 
 
 @dataclass(frozen=True)
 class Exponential:
     """exp(x): from the log of a mean to the mean; last in a Poisson model."""
 
+    parameters: ClassVar[int] = 0
     input: Shape
 
     @property
     def output(self) -> Shape:
         return self.input
+
+    @property
+    def flops(self) -> int:
+        return 2 * prod(self.input)
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,14 @@ class Linear:
     input: Shape
     output: Shape
     bias: bool = True
+
+    @property
+    def parameters(self) -> int:
+        return self.output[0] * (self.input[0] + self.bias)
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.input[0] * self.output[0]
 
 
 @dataclass(frozen=True)
@@ -81,6 +108,14 @@ class Conv:
     groups: int = 1
     """Equal parts of the channels, each convolved by itself."""
 
+    @property
+    def parameters(self) -> int:
+        return self.output[0] * (self.input[0] // self.groups * self.kernel_size**2 + self.bias)
+
+    @property
+    def flops(self) -> int:
+        return 2 * prod(self.output) * self.input[0] // self.groups * self.kernel_size**2
+
 
 @dataclass(frozen=True)
 class Norm:
@@ -93,12 +128,21 @@ class Norm:
     def output(self) -> Shape:
         return self.input
 
+    @property
+    def parameters(self) -> int:
+        return sum(prod(shape) for shape in self.spec.learned(self.input).values())
+
+    @property
+    def flops(self) -> int:
+        return 8 * prod(self.input)
+
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise nonlinearity; or maxout, the largest of each `pieces` channels that stand together."""
+    """An elementwise nonlinearity; or maxout, the largest of each `pieces` neighbouring channels."""
 
-    name: ActivationName | Literal["maxout"]
+    parameters: ClassVar[int] = 0
+    name: Nonlinearity
     input: Shape
     pieces: int = 1
 
@@ -106,11 +150,16 @@ class Activation:
     def output(self) -> Shape:
         return (self.input[0] // self.pieces, *self.input[1:])
 
+    @property
+    def flops(self) -> int:
+        return 2 * prod(self.input)
+
 
 @dataclass(frozen=True)
 class Dropout:
-    """A dropout layer; `index` is its place in the recipe's list."""
+    """A dropout layer; `index` is its position in the recipe's list."""
 
+    parameters: ClassVar[int] = 0
     spec: UnitDropout
     input: Shape
     index: int
@@ -119,15 +168,19 @@ class Dropout:
     def output(self) -> Shape:
         return self.input
 
+    @property
+    def flops(self) -> int:
+        return 2 * prod(self.input)
+
 
 MASK_NUMBERS = 1 << 18
-"""Weights that are masked at once: those of as many samples as fit, of one at least. 1 MiB stays in a processor's
-cache, which is twice as fast as 16."""
+"""How many weights are masked at once: those of as many samples as fit, at least one. 1 MiB of them stays in a
+processor's cache, which is twice as fast as 16 MiB."""
 
 
 @dataclass(frozen=True)
 class DropConnect:
-    """A fully-connected layer under masks with its activation, whose mean over masks is what it evaluates to."""
+    """A fully-connected layer under masks with its activation; in evaluation the mean over masks."""
 
     spec: DropConnectSpec
     input: Shape
@@ -149,11 +202,21 @@ class DropConnect:
         """The rate that masks, scale and evaluation share: the recipe's, to the nearest that masks can have."""
         return 1 - self.kept_of_65536 / 65536
 
+    @property
+    def parameters(self) -> int:
+        return self.output[0] * (self.input[0] + self.bias)
+
+    @property
+    def flops(self) -> int:
+        """Evaluation needs mean and variance, and the activation at 32 nodes."""
+        return 4 * self.input[0] * self.output[0] + (0 if self.activation is None else 128 * self.output[0])
+
 
 @dataclass(frozen=True)
 class Pool:
     """The largest or the mean of each `size` x `size` pixels, or of the whole map."""
 
+    parameters: ClassVar[int] = 0
     kind: Literal["max", "average", "global_max", "global_average"]
     input: Shape
     size: int = 2
@@ -168,11 +231,17 @@ class Pool:
         """Whether a map is left."""
         return self.kind in ("max", "average")
 
+    @property
+    def flops(self) -> int:
+        return prod(self.output) * self.size**2 if self.is_local else prod(self.input)
+
 
 @dataclass(frozen=True)
 class Flatten:
     """All numbers of a sample in one row."""
 
+    parameters: ClassVar[int] = 0
+    flops: ClassVar[int] = 0
     input: Shape
 
     @property
@@ -184,6 +253,8 @@ class Flatten:
 class Rows:
     """A picture as a sequence: each row of pixels, with all its channels, is a step."""
 
+    parameters: ClassVar[int] = 0
+    flops: ClassVar[int] = 0
     input: Shape
 
     @property
@@ -198,18 +269,18 @@ INNER_NORMS: dict[str, dict[str, int]] = {
     "gru": {"norm_ih": 2, "norm_hh": 2, "norm_in": 1, "norm_hn": 1},
     "lstm": {"norm_ih": 4, "norm_hh": 4, "norm_c": 1},
 }
-"""Of a cell whose norms look at one row: their names and over how many units for each of the state's."""
+"""The norms of a cell that normalise each row by itself: their names, and the width of each over that of the state."""
 INPUT_NORMS: dict[str, dict[str, int]] = {
     "elman": {"norm_ih": 1},
     "gru": {"norm_ih": 2, "norm_in": 1},
     "lstm": {"norm_ih": 4},
 }
-"""Of a cell whose norms look at the batch, whose inputs alone are there for all steps."""
+"""The norms of a cell that use the batch: only W x is known for all steps at once."""
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """A recurrent layer over (steps, numbers), with its norms inside; gives all its states or the last."""
+    """A recurrent layer over (steps, numbers), with its norms inside; gives all its states or only the last."""
 
     cell: Literal["elman", "gru", "lstm"]
     input: Shape
@@ -224,30 +295,44 @@ class Recurrent:
 
     @property
     def gates(self) -> int:
-        """Rows of the weights: those of all gates."""
+        """The rows of the weights: all gates together."""
         return GATES[self.cell] * self.hidden_size
 
     @property
     def biases(self) -> tuple[str, ...]:
-        """Their names, torch's; a norm has a shift of its own unless it is told not to."""
+        """Their names, which are torch's; a norm that learns a shift replaces them."""
         if self.norm is None:
             return ("bias_ih_l0", "bias_hh_l0")
-        is_affine = self.norm.elementwise_affine if isinstance(self.norm, LayerNorm) else self.norm.affine
-        return () if is_affine else ("bias_ih_l0",)
+        return () if "bias" in self.norm.learned((self.hidden_size,)) else ("bias_ih_l0",)
 
     @property
     def norms(self) -> tuple[tuple[str, Norm], ...]:
-        """By name, each over the numbers that it normalises at a step."""
+        """The norms inside the cell, by name, each over the numbers that it normalises at a step."""
         if self.norm is None:
             return ()
-        places = INPUT_NORMS if isinstance(self.norm, BatchNorm | BatchRenorm) else INNER_NORMS
-        return tuple((name, Norm(self.norm, (units * self.hidden_size,))) for name, units in places[self.cell].items())
+        widths = INPUT_NORMS if isinstance(self.norm, BatchNorm | BatchRenorm) else INNER_NORMS
+        return tuple((name, Norm(self.norm, (width * self.hidden_size,))) for name, width in widths[self.cell].items())
+
+    @property
+    def parameters(self) -> int:
+        """Without those of the norms inside, which `walk` yields by themselves."""
+        return self.gates * (self.input[1] + self.hidden_size + len(self.biases))
+
+    @property
+    def flops(self) -> int:
+        """Includes the norms inside for all steps but one, which they count themselves."""
+        steps, numbers = self.input
+        products = 2 * self.gates * (numbers + self.hidden_size)
+        normalized = sum(norm.flops for _, norm in self.norms)
+        return steps * (products + 4 * self.gates) + (steps - 1) * normalized
 
 
 @dataclass(frozen=True)
 class Subsample:
-    """Every `stride`-th pixel, and channels of zeros behind: the shortcut without parameters (option A)."""
+    """Every `stride`-th pixel, followed by channels of zeros: the shortcut without parameters (option A)."""
 
+    parameters: ClassVar[int] = 0
+    flops: ClassVar[int] = 0
     input: Shape
     output: Shape
     stride: int
@@ -286,7 +371,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class DenseConcat:
-    """x and behind it body(x), as channels of one map."""
+    """x followed by body(x), as channels of one map."""
 
     body: Sequential
 
@@ -302,7 +387,7 @@ class DenseConcat:
 
 @dataclass(frozen=True)
 class Heads:
-    """Output layers of the same input, one a target: main(x), task1(x), ..., one behind the other."""
+    """Concatenates main(x), task1(x), ...: the output layers of several targets, which share their input."""
 
     named: tuple[tuple[str, Linear | DropConnect], ...]
 
@@ -317,12 +402,12 @@ class Heads:
 
 @dataclass(frozen=True)
 class Units:
-    """Each target's outputs in its own units, classes as they are; last in a model of targets some of which are
-    numbers."""
+    """Brings the outputs of numeric targets to the data's units and leaves logits as they are; last in a model of
+    several targets."""
 
     input: Shape
     parts: tuple[tuple[str, int, Denormalize | Exponential], ...]
-    """Name, and the first of the outputs that it is for."""
+    """Name, output column, and layer of each numeric target."""
 
     @property
     def output(self) -> Shape:
@@ -338,7 +423,7 @@ Layer = Primitive | Sequential | Residual | DenseConcat | Heads | Units
 
 
 def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
-    """The primitives in the order in which data meet them, with their names in the state dict."""
+    """Yields the primitives in the order in which data meet them, with their names in the state dict."""
     prefix = f"{name}." if name else ""
     match layer:
         case Sequential(children):

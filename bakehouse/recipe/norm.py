@@ -1,5 +1,6 @@
 """Normalisation layers."""
 
+from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,6 +8,13 @@ from pydantic import Field, model_validator
 from bakehouse.recipe.ingredient import Ingredient, Off, one
 
 Placement = Literal["before_activation", "after_activation"]
+Shape = tuple[int, ...]
+"""One sample's shape: (features,) or (channels, height, width)."""
+
+
+def scale_and_shift(shape: Shape) -> dict[str, Shape]:
+    """The parameters gamma and beta under torch's names."""
+    return {"weight": shape, "bias": shape}
 
 
 class BatchNorm(Ingredient):
@@ -36,6 +44,12 @@ class BatchNorm(Ingredient):
     placement: Placement = "before_activation"
     """Between affine layer and activation, or on the activation's output."""
 
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return 2 * prod(shape[1:])  # at least: every batch has two rows or more
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return scale_and_shift(shape[:1]) if self.affine else {}
+
 
 class LayerNorm(Ingredient):
     """Normalises each sample over all its features (channels, height and width of images); the same in training and
@@ -59,6 +73,12 @@ class LayerNorm(Ingredient):
     placement: Placement = "before_activation"
     """Between affine layer and activation, or on the activation's output."""
 
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return prod(shape)
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return scale_and_shift(shape) if self.elementwise_affine else {}
+
 
 class InstanceNorm(Ingredient):
     """Normalises each channel of each sample over height and width; images only.
@@ -79,6 +99,12 @@ class InstanceNorm(Ingredient):
     """Learn a scale and a shift for each channel."""
     placement: Placement = "before_activation"
     """Between affine layer and activation, or on the activation's output."""
+
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return prod(shape[1:])
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return scale_and_shift(shape[:1]) if self.affine else {}
 
 
 class GroupNorm(Ingredient):
@@ -102,6 +128,12 @@ class GroupNorm(Ingredient):
     """Learn a scale and a shift for each channel."""
     placement: Placement = "before_activation"
     """Between affine layer and activation, or on the activation's output."""
+
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return prod(shape) / self.num_groups
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return scale_and_shift(shape[:1]) if self.affine else {}
 
 
 class BatchRenorm(Ingredient):
@@ -153,6 +185,12 @@ class BatchRenorm(Ingredient):
             raise ValueError("r_max_at and d_max_at must not be before plain_until")
         return self
 
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return 2 * prod(shape[1:])  # at least: every batch has two rows or more
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return scale_and_shift(shape[:1]) if self.affine else {}
+
 
 class CrossIterationBatchNorm(Ingredient):
     """Batch norm over the last `window` iterations: earlier means and mean squares are carried to the present weights
@@ -190,6 +228,12 @@ class CrossIterationBatchNorm(Ingredient):
     since only the change of the layer directly before is made up for."""
     placement: Literal["before_activation"] = "before_activation"
     """Directly behind the weights, the only place where their change can be made up for."""
+
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return 2 * prod(shape[1:])  # at least: every batch has two rows or more
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return scale_and_shift(shape[:1]) if self.affine else {}
 
 
 NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm | BatchRenorm | CrossIterationBatchNorm

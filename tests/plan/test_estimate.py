@@ -1,11 +1,11 @@
-"""Numbers that are known before anything is built, against what torch builds."""
+"""Estimated parameters, arithmetic and memory agree with the model that torch builds."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakehouse.plan.estimate import activations, flops
+from bakehouse.plan.estimate import activations
 from bakehouse.plan.layers import Conv, DenseConcat, Linear, Residual, Sequential, walk
 from bakehouse.plan.plan import Plan
 from tests.plan.cards import Document, image_card, planned, table_card
@@ -50,7 +50,7 @@ def test_arithmetic_of_weights_is_what_torch_counts(architecture: object) -> Non
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         build_model(plan).eval()(torch.rand(1, *plan.data.shape))
-    ours = sum(flops(layer) for _, layer in walk(plan.root) if isinstance(layer, Linear | Conv))
+    ours = sum(layer.flops for _, layer in walk(plan.root) if isinstance(layer, Linear | Conv))
     assert ours == counter.get_total_flops()
     assert ours <= plan.estimate.flops_per_sample <= 1.2 * ours
 

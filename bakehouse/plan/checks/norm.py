@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from math import prod
-from typing import assert_never, get_args
+from typing import get_args
 
 from bakehouse.plan import layers
 from bakehouse.plan.card import ResolvedData
@@ -18,7 +17,6 @@ from bakehouse.recipe.norm import (
     CrossIterationBatchNorm,
     GroupNorm,
     InstanceNorm,
-    LayerNorm,
     NormLayer,
 )
 from bakehouse.recipe.problems import Problem, conflict
@@ -116,7 +114,7 @@ def norm_has_a_place(recipe: Recipe, root: Layer) -> Iterator[Problem]:
 def norms_have_statistics(recipe: Recipe, root: Layer) -> Iterator[Problem]:
     """A single number minus its mean is zero, whatever the number."""
     for name, layer in walk(root):
-        if isinstance(layer, Norm) and numbers_normalized(layer) == 1:
+        if isinstance(layer, Norm) and layer.spec.numbers_per_mean(layer.input) == 1:
             message = f"{layer.spec.type} would normalise each number of {name} by itself, which leaves zero"
             if (
                 name.startswith("hidden")
@@ -127,21 +125,6 @@ def norms_have_statistics(recipe: Recipe, root: Layer) -> Iterator[Problem]:
             others = ("none", "batch_norm", "layer_norm", "group_norm")
             yield conflict("/norm/type", message, others if isinstance(layer.spec, InstanceNorm) else others[:2])
             return
-
-
-def numbers_normalized(layer: Norm) -> float:
-    """How many numbers share a mean."""
-    match layer.spec:
-        case BatchNorm() | BatchRenorm() | CrossIterationBatchNorm():
-            return 2 * prod(layer.input[1:])  # at least two rows: see batches_have_statistics
-        case LayerNorm():
-            return prod(layer.input)
-        case InstanceNorm():
-            return prod(layer.input[1:])
-        case GroupNorm(num_groups=groups):
-            return prod(layer.input) / groups
-        case _:
-            assert_never(layer.spec)
 
 
 INSIDE_CELLS = ("none", "layer_norm", "group_norm", "batch_norm", "batch_renorm")

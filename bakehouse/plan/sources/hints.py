@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from bakehouse.plan.estimate import activations, parameters
-from bakehouse.plan.layers import Activation, DropConnect, Layer, Norm, Shape, walk
+from bakehouse.plan.estimate import activations
+from bakehouse.plan.layers import Activation, DropConnect, Layer, Nonlinearity, Norm, Shape, walk
 from bakehouse.plan.sources.teacher import sized
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
@@ -21,7 +21,7 @@ class Hidden:
     name: str
     """Of the module whose output it is: its activation, or the last one where it has none."""
     output: Shape
-    activation: str | None
+    activation: Nonlinearity | None
     pieces: int = 1
     """Of a maxout."""
 
@@ -65,7 +65,7 @@ def hidden_layers(root: Layer) -> list[Hidden]:
             continue  # a norm inside a recurrent layer
         if isinstance(layer, DropConnect):
             found.append(Hidden(name, layer.output, layer.activation))
-        elif parameters(layer) and not isinstance(layer, Norm):
+        elif layer.parameters and not isinstance(layer, Norm):
             found.append(Hidden(name, layer.output, None))
         elif found and found[-1].activation is None and isinstance(layer, Activation):
             found[-1] = Hidden(name, layer.output, layer.name, layer.pieces)
@@ -129,7 +129,7 @@ def fits(guided: Hidden, hint: Hidden) -> bool:
 def numbers_of_teaching(recipe: Recipe, student: Layer, teacher: Layer) -> int:
     """What is in memory beside the student: the teacher, what it says of a batch, and a regressor that is trained."""
     layers = [layer for _, layer in walk(teacher)]
-    numbers = sum(parameters(layer) for layer in layers) + recipe.batch_size * activations(teacher)
+    numbers = sum(layer.parameters for layer in layers) + recipe.batch_size * activations(teacher)
     if isinstance(recipe.pretraining, Hints):
         numbers += 3 * regressor(recipe.pretraining, student, teacher).parameters
     return numbers

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 from bakehouse.plan.card import DatasetCard, ResolvedData
-from bakehouse.plan.estimate import parameters
 from bakehouse.plan.layers import (
     Conv,
     Denormalize,
@@ -23,7 +22,6 @@ from bakehouse.plan.layers import (
     walk,
 )
 from bakehouse.plan.sources.teacher import input_differences, sized
-from bakehouse.recipe.norm import LayerNorm
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -56,7 +54,7 @@ def units(root: Sequential) -> list[Unit]:
     for child_name, child in root.children:
         begun = len(found)
         for name, layer in walk(child, child_name):
-            has_weights = parameters(layer) > 0 and not isinstance(layer, Norm)
+            has_weights = layer.parameters > 0 and not isinstance(layer, Norm)
             if has_weights and not (isinstance(child, Heads) and len(found) > begun):
                 found.append([(name, layer)])
             elif has_weights or isinstance(layer, Norm | Denormalize | Exponential):
@@ -75,8 +73,7 @@ def kind_of(layer: Primitive) -> tuple[Any, ...]:
         case Recurrent():
             return (layer.cell, layer.input[1:], layer.hidden_size, layer.biases)
         case Norm(spec=spec):
-            sizes = layer.input if isinstance(spec, LayerNorm) else layer.input[:1]
-            return (spec.type, sizes, parameters(layer))
+            return (spec.type, layer.input[:1], *spec.learned(layer.input).items())
         case _:
             return (layer,)
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakehouse.plan.estimate import flops
 from bakehouse.plan.layers import Dropout, Recurrent, walk
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.problems import RecipeInvalid
@@ -126,7 +125,7 @@ def test_arithmetic_of_weights_is_what_torch_counts(cell: str) -> None:
     [layer] = [layer for _, layer in walk(plan.root) if isinstance(layer, Recurrent)]
     products = 2 * 12 * layer.gates * (5 + 16)
     assert products + 2 * 16 * 4 == counter.get_total_flops()
-    assert products <= flops(layer) <= 2 * products
+    assert products <= layer.flops <= 2 * products
     plain = planned(rnn(cell), sequence_card())
     assert products <= plain.estimate.flops_per_sample < plan.estimate.flops_per_sample
 
