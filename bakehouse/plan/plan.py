@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bakehouse.plan.architectures.build import grow
+from bakehouse.plan.architectures.build import build_layers
 from bakehouse.plan.card import DatasetCard, ResolvedData, Task
 from bakehouse.plan.checks.checks import find_problems
 from bakehouse.plan.defaults import fill_in
@@ -66,7 +66,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     recipe = fill_in(recipe if source is None else normalised_as(source, recipe, card), data)
     sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
     refuse(find_problems(recipe, data, sizes))
-    root, targets = grow(recipe, data), heads(recipe, data)
+    root, targets = build_layers(recipe, data), heads(recipe, data)
     root = in_units(with_heads(root, targets) if data.tasks else root, targets)
     refuse(find_problems(recipe, data, sizes, root))
     if source is not None:

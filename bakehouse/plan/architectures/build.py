@@ -1,4 +1,4 @@
-"""The layers of a recipe's architecture."""
+"""Chooses the function that builds a recipe's architecture."""
 
 from typing import assert_never
 
@@ -26,30 +26,30 @@ from bakehouse.recipe.architecture import (
 from bakehouse.recipe.recipe import Recipe
 
 
-def grow(recipe: Recipe, data: ResolvedData) -> Sequential:
-    """The architecture's layers."""
-    chain = LayerBuilder(recipe, data.shape)
+def build_layers(recipe: Recipe, data: ResolvedData) -> Sequential:
+    """The layers of the architecture, with the recipe's norm and dropout."""
+    layers = LayerBuilder(recipe, data.shape)
     outputs = width(recipe.objective.loss, data.classes)
     match recipe.architecture:
         case Linear():
-            return linear(recipe.architecture, chain, outputs)
+            return linear(layers, outputs)
         case Mlp():
-            return mlp(recipe.architecture, chain, outputs)
+            return mlp(recipe.architecture, layers, outputs)
         case Cnn():
-            return cnn(recipe.architecture, chain, outputs)
+            return cnn(recipe.architecture, layers, outputs)
         case Fitnet():
-            return fitnet(recipe.architecture, chain, outputs)
+            return fitnet(recipe.architecture, layers, outputs)
         case Resnet():
-            return resnet(recipe.architecture, chain, outputs)
+            return resnet(recipe.architecture, layers, outputs)
         case Preresnet():
-            return preresnet(recipe.architecture, chain, outputs)
+            return preresnet(recipe.architecture, layers, outputs)
         case WideResnet():
-            return wide_resnet(recipe.architecture, chain, outputs)
+            return wide_resnet(recipe.architecture, layers, outputs)
         case Resnext():
-            return resnext(recipe.architecture, chain, outputs)
+            return resnext(recipe.architecture, layers, outputs)
         case Densenet():
-            return densenet(recipe.architecture, chain, outputs)
+            return densenet(recipe.architecture, layers, outputs)
         case Rnn():
-            return rnn(recipe.architecture, chain, outputs)
+            return rnn(recipe.architecture, layers, outputs)
         case _:
             assert_never(recipe.architecture)

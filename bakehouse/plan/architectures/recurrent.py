@@ -6,15 +6,16 @@ from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.ingredient import Off
 
 
-def rnn(spec: Rnn, chain: LayerBuilder, outputs: int) -> Sequential:
-    """`layer1`, `layer2`, ..., each recurrent - dropout; the last state of the last goes to `head`."""
-    chain.start()
-    if len(chain.shape) == 3:
-        chain.add("rows", Rows(chain.shape))
-    norm = None if isinstance(chain.recipe.norm, Off) else chain.recipe.norm
+def rnn(spec: Rnn, layers: LayerBuilder, outputs: int) -> Sequential:
+    """`layer1`, `layer2`, ..., each recurrent - dropout; `head` takes the last state of the last layer."""
+    layers.start()
+    if len(layers.shape) == 3:
+        layers.add("rows", Rows(layers.shape))
+    norm = None if isinstance(layers.recipe.norm, Off) else layers.recipe.norm
     for number in range(1, spec.num_layers + 1):
-        inner, is_last = LayerBuilder(chain.recipe, chain.shape), number == spec.num_layers
-        inner.add("recurrent", Recurrent(spec.cell, inner.shape, spec.hidden_size, spec.activation, norm, is_last))
-        inner.dropout("hidden")
-        chain.add(f"layer{number}", inner.sequential())
-    return chain.finish(outputs)
+        is_last = number == spec.num_layers
+        with layers.group(f"layer{number}") as layer:
+            cell = Recurrent(spec.cell, layer.shape, spec.hidden_size, spec.activation, norm, gives_last=is_last)
+            layer.add("recurrent", cell)
+            layer.dropout("hidden")
+    return layers.finish(outputs)

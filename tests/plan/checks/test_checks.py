@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bakehouse.plan.architectures.build import grow
+from bakehouse.plan.architectures.build import build_layers
 from bakehouse.plan.card import Column, DatasetCard, Target
 from bakehouse.plan.checks.checks import CHECKS, LAYER_CHECKS
 from bakehouse.plan.checks.norm import INSIDE_CELLS
@@ -315,7 +315,7 @@ def by_check(document: Document, card: DatasetCard) -> dict[str, list[Problem]]:
     early = {check.__name__: list(check(recipe, data, sizes)) for check in CHECKS}
     if any(early.values()):
         return early
-    root = grow(recipe, data)
+    root = build_layers(recipe, data)
     return {check.__name__: list(check(recipe, root)) for check in LAYER_CHECKS}
 
 
