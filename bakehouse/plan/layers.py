@@ -190,19 +190,6 @@ class DropConnect:
     bias: bool = True
 
     @property
-    def kept_of_65536(self) -> int:
-        """How many of 65,536 masks keep a weight. Masks come from 16 random bits each, 8 times as fast as torch's own;
-        a rate that is not 0 drops at least one of them, and none drops all."""
-        if self.spec.rate == 0:
-            return 65536
-        return min(max(1, round((1 - self.spec.rate) * 65536)), 65535)
-
-    @property
-    def rate(self) -> float:
-        """The rate that masks, scale and evaluation share: the recipe's, to the nearest that masks can have."""
-        return 1 - self.kept_of_65536 / 65536
-
-    @property
     def parameters(self) -> int:
         return self.output[0] * (self.input[0] + self.bias)
 

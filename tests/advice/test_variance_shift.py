@@ -6,14 +6,15 @@ import torch
 
 from bakehouse.advice.rules import advise
 from bakehouse.advice.variance_shift import MAXOUT, MOMENTS, shifts, variance_ratio
+from bakehouse.plan.modules import ACTIVATIONS, Call
 from tests.plan.cards import image_card, planned
-from worker.model.build import ACTIVATIONS
+from worker.model.build import construct
 
 
 @pytest.mark.parametrize("name", MOMENTS)
 def test_moments_of_activations(name: str) -> None:
     nodes, weights = np.polynomial.hermite_e.hermegauss(160)
-    values = ACTIVATIONS[name]()(torch.from_numpy(nodes)).numpy()
+    values = construct(Call(ACTIVATIONS[name]))(torch.from_numpy(nodes)).numpy()
     mean, square = (np.average(values**power, weights=weights) for power in (1, 2))
     assert MOMENTS[name] == pytest.approx((mean**2, square - mean**2), abs=2e-3)
 

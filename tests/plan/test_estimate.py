@@ -11,7 +11,7 @@ from bakehouse.plan.plan import Plan
 from tests.plan.cards import Document, image_card, planned, table_card
 from tests.strategies import plans
 from worker.model.build import build_model
-from worker.model.cross_iteration_batch_norm import histories
+from worker.model.histories import histories
 
 # Some that may be asked for would take the machine's memory.
 BUILDABLE = plans().filter(lambda plan: plan.estimate.memory_bytes < 2**28)

@@ -1,4 +1,4 @@
-"""The script that users get builds the same model as the plan says."""
+"""The exported script builds the planned model and computes its outputs to the bit."""
 
 import ast
 from itertools import product
@@ -14,7 +14,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import pytorch_code
 from tests.plan.cards import Document, image_card, planned, table_card
 from worker.model.build import build_model
-from worker.model.dropout import VanillaDropoutLayer
+from worker.model.modules import VanillaDropout
 
 ARCHITECTURES: dict[str, Document] = {
     "linear": {"architecture": "linear"},
@@ -53,7 +53,7 @@ CASES = [
 ]  # fmt: skip
 
 
-def built(plan: Plan, folder: Path, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+def run_script(plan: Plan, folder: Path, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
     """Runs the script beside a file with these weights."""
     path = folder / "best.safetensors"
     save_file(weights, path)
@@ -78,13 +78,13 @@ def disturbed(plan: Plan) -> torch.nn.Module:
 def test_the_script_loads_the_weights_and_computes_the_same(document: Document, tmp_path: Path) -> None:
     plan = planned(document, image_card(side=8))
     model = disturbed(plan)
-    loaded = built(plan, tmp_path, model.state_dict())
+    loaded = run_script(plan, tmp_path, model.state_dict())
     x = torch.rand(3, *plan.data.shape, generator=torch.Generator().manual_seed(1))
     assert not loaded.training
     assert list(loaded.state_dict()) == list(model.state_dict())
     assert sum(p.numel() for p in loaded.parameters()) == plan.estimate.parameters
     with torch.no_grad():
-        torch.testing.assert_close(loaded(x), model(x))
+        assert torch.equal(loaded(x), model(x))
 
 
 @pytest.mark.parametrize("kind", ["dropout", "vanilla_dropout", "gaussian_dropout", "uout", "gaussian_noise"])
@@ -94,7 +94,7 @@ def test_dropout_and_units_survive(kind: str, card: DatasetCard, tmp_path: Path)
     model = disturbed(plan)
     x = torch.rand(3, 64)
     with torch.no_grad():
-        torch.testing.assert_close(built(plan, tmp_path, model.state_dict())(x), model(x))
+        assert torch.equal(run_script(plan, tmp_path, model.state_dict())(x), model(x))
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity"])
@@ -105,11 +105,11 @@ def test_the_mean_over_masks_survives(activation: str, tmp_path: Path) -> None:
     with torch.no_grad():
         for value in model.parameters():
             value.sub_(1)
-    loaded = built(plan, tmp_path, model.state_dict())
+    loaded = run_script(plan, tmp_path, model.state_dict())
     x = torch.rand(3, 64)
     assert list(loaded.state_dict()) == list(model.state_dict())
     with torch.no_grad():
-        torch.testing.assert_close(loaded(x), model(x))
+        assert torch.equal(loaded(x), model(x))
 
 
 PARITY = Target(name='"even"\n?', task="classification", classes=("even", "odd"))
@@ -122,12 +122,12 @@ def test_several_targets_survive(tmp_path: Path) -> None:
     dropout = {"type": "drop_connect", "placement": "classifier"}
     plan = planned({"objective": {"tasks": tasks}, "dropout": dropout}, card)
     model = disturbed(plan)
-    loaded = built(plan, tmp_path, model.state_dict())
+    loaded = run_script(plan, tmp_path, model.state_dict())
     x = torch.rand(3, *plan.data.shape) / 100
     assert list(loaded.state_dict()) == list(model.state_dict())
     assert '#   11 to 11: "\\"even\\"\\n?", the logit of "odd" against "even"' in pytorch_code(plan)
     with torch.no_grad():
-        torch.testing.assert_close(loaded(x), model(x))
+        assert torch.equal(loaded(x), model(x))
 
 
 def test_settings_away_from_the_defaults_are_in_the_script() -> None:
@@ -140,12 +140,12 @@ def test_only_what_is_used_is_defined(name: str) -> None:
     tree = ast.parse(pytorch_code(planned(ARCHITECTURES[name], image_card())))
     defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     own = {
-        "fitnet": {"Maxout"},
-        "resnet": {"Residual", "Subsample"},
-        "preresnet": {"Residual"},
-        "wide_resnet": {"Residual"},
-        "resnext": {"Residual"},
-        "densenet": {"DenseConcat"},
+        "fitnet": {"Maxout", "MaxOverMap"},
+        "resnet": {"Residual", "Subsample", "MeanOverMap"},
+        "preresnet": {"Residual", "MeanOverMap"},
+        "wide_resnet": {"Residual", "MeanOverMap"},
+        "resnext": {"Residual", "MeanOverMap"},
+        "densenet": {"DenseConcat", "MeanOverMap"},
     }
     assert defined == {"Fitted", "Normalize"} | own.get(name, set())
 
@@ -165,18 +165,17 @@ def test_a_deep_network_stays_short(architecture: Document) -> None:
     assert len(code.splitlines()) < 250
 
 
-def test_dropout_in_several_places_survives(tmp_path: Path) -> None:
-    """Each under a name of its own."""
-    places = [
-        {"type": "vanilla_dropout", "rate": 0.1 * n, "placement": place}
-        for n, place in enumerate(("input", "classifier", "block_before_norm", "block_before_conv"), start=1)
+def test_dropout_in_several_placements_survives(tmp_path: Path) -> None:
+    dropout = [
+        {"type": "vanilla_dropout", "rate": 0.1 * n, "placement": placement}
+        for n, placement in enumerate(("input", "classifier", "block_before_norm", "block_before_conv"), start=1)
     ]
-    plan = planned({"architecture": "preresnet", "dropout": places, "norm": "batch_norm"}, image_card(side=8))
+    plan = planned({"architecture": "preresnet", "dropout": dropout, "norm": "batch_norm"}, image_card(side=8))
     model = disturbed(plan)
     x = torch.rand(3, 3, 8, 8)
-    assert sum(isinstance(module, VanillaDropoutLayer) for module in model.modules()) == 2 + 2 * 9
+    assert sum(isinstance(module, VanillaDropout) for module in model.modules()) == 2 + 2 * 9
     with torch.no_grad():
-        torch.testing.assert_close(built(plan, tmp_path, model.state_dict())(x), model(x))
+        assert torch.equal(run_script(plan, tmp_path, model.state_dict())(x), model(x))
 
 
 def test_any_path_is_quoted() -> None:
@@ -185,18 +184,18 @@ def test_any_path_is_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "card", "says"),
+    ("loss", "card", "meaning"),
     [
         ("poisson", table_card(classes=None), "values in the data set's units"),
         ("binary_cross_entropy", table_card(classes=2), 'the logit of "1" against "0"'),
     ],
 )
-def test_models_of_one_output_survive(loss: str, card: DatasetCard, says: str, tmp_path: Path) -> None:
+def test_models_of_one_output_survive(loss: str, card: DatasetCard, meaning: str, tmp_path: Path) -> None:
     plan = planned({"objective": loss}, card)
-    assert f"Out: {says}." in pytorch_code(plan)
+    assert f"Out: {meaning}." in pytorch_code(plan)
     ours = build_model(plan).eval()
     inputs = torch.randn(5, *card.shape)
-    theirs = built(plan, tmp_path, ours.state_dict())
+    theirs = run_script(plan, tmp_path, ours.state_dict())
     with torch.inference_mode():
         assert torch.equal(ours(inputs), theirs(inputs))
         assert ours(inputs).shape == (5, 1)

@@ -2,15 +2,18 @@
 
 import math
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 
 from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, Normalize, Recurrent, walk
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, LayerNorm
+from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
+from tests.plan.test_script import run_script
 from tests.small_trainings import Outcome, bits, finished, gone_on, interrupted, measured, training_of
 from tests.worker.variants import recipes
+from worker.model.build import build_model
 from worker.training.training import Training
 
 MIDDLE = 5
@@ -36,8 +39,7 @@ def planned_names(plan: Plan) -> set[str]:
             case Recurrent(biases=biases):
                 own = ["weight_ih_l0", "weight_hh_l0", *biases]
             case Norm(spec=spec):
-                affine = spec.elementwise_affine if isinstance(spec, LayerNorm) else spec.affine
-                own = ["weight", "bias"] if affine else []
+                own = list(spec.learned(layer.input))
                 moving = isinstance(spec, BatchNorm | CrossIterationBatchNorm)
                 own += ["running_mean", "running_var", "num_batches_tracked"] if moving else []
                 own += ["running_mean", "running_std", "num_batches_tracked"] if isinstance(spec, BatchRenorm) else []
@@ -64,6 +66,19 @@ def test_what_is_built_is_what_was_planned(name: str) -> None:
     rows = training.data.test.inputs[:3]
     with torch.inference_mode():
         assert training.model.eval()(rows).shape == (3, training.plan.outputs)
+
+
+@in_turn
+def test_the_exported_script_computes_the_same_bits(name: str, tmp_path: Path) -> None:
+    training, _ = whole(name)
+    # Not the trained model itself, whose convolutions are channels-last and sum in another order.
+    model = build_model(training.plan).eval()
+    model.load_state_dict(training.weights())
+    loaded = run_script(training.plan, tmp_path, model.state_dict())
+    rows = training.data.test.inputs[:3]
+    assert list(loaded.state_dict()) == list(model.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(loaded(rows), model(rows))
 
 
 @in_turn

@@ -26,7 +26,7 @@ from worker.diagnostics.drift import Drift
 from worker.diagnostics.layers import saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
 from worker.evaluation.evaluate import Measure, told
-from worker.model.modules import in_units
+from worker.model.modules import to_data_units
 
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
 
@@ -143,7 +143,7 @@ def both_modes(probe: Probe, subject: Subject) -> Generator[None, None, tuple[Te
     for drawn in probe.drawn(subject.epoch, mixed=False):
         seed_masks(drawn)
         with torch.no_grad():
-            trained.append(in_units(model, predict(drawn.inputs)))
+            trained.append(to_data_units(model, predict(drawn.inputs)))
             evaluated.append(subject.evaluated[1:](drawn.inputs))
         yield
     return torch.cat(trained), torch.cat(evaluated)

@@ -11,8 +11,8 @@ from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.layers import Activation, Affine, DropConnect, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from worker.diagnostics.probe import Probe, Subject, Values
+from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
-from worker.model.norm import BatchRenormLayer
 
 FLAT = {"sigmoid": 0.01, "tanh": 0.04}
 """Slopes below which an activation is saturated: a (1 - a), and 1 - a^2, which is 4 times that at half the input."""
@@ -36,7 +36,7 @@ def variance_shift(plan: Plan, probe: Probe, subject: Subject) -> Generator[None
 
 def variance_of(norm: Any) -> Tensor:
     """What evaluation divides by, squared."""
-    found: Tensor = norm.running_std.square() if isinstance(norm, BatchRenormLayer) else norm.running_var
+    found: Tensor = norm.running_std.square() if isinstance(norm, BatchRenorm) else norm.running_var
     return found
 
 

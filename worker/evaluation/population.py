@@ -15,8 +15,8 @@ from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.plan import Plan
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data
+from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
-from worker.model.norm import BatchRenormLayer
 from worker.model.state_dict import with_own_buffers
 from worker.seeds import Seeds
 
@@ -89,7 +89,7 @@ def by_batch(moments: Mapping[nn.Module, Moments]) -> Iterator[None]:
     def normalized(norm: Any, arguments: tuple[Tensor, ...], _: Tensor) -> Tensor:
         inputs = arguments[0]
         moments[norm].add(inputs)
-        eps = norm.spec.eps if hasattr(norm, "spec") else norm.eps
+        eps = norm.eps
         return functional.batch_norm(inputs, None, None, norm.weight, norm.bias, training=True, eps=eps)
 
     hooks = [norm.register_forward_hook(normalized) for norm in moments]
@@ -103,7 +103,7 @@ def by_batch(moments: Mapping[nn.Module, Moments]) -> Iterator[None]:
 def take(norm: Any, found: Moments) -> None:
     """As the layer keeps it: the unbiased variance, or for batch renorm the square root of the biased one and eps."""
     norm.running_mean.copy_(found.mean)
-    if isinstance(norm, BatchRenormLayer):
-        norm.running_std.copy_((found.variance(correction=0) + norm.spec.eps).sqrt())
+    if isinstance(norm, BatchRenorm):
+        norm.running_std.copy_((found.variance(correction=0) + norm.eps).sqrt())
     else:
         norm.running_var.copy_(found.variance(correction=1))

@@ -1,12 +1,12 @@
-"""Mean and variance by channel over many batches."""
+"""Mean and variance of each channel over many batches."""
 
 import torch
 from torch import Tensor
 
 
 class Moments:
-    """Of (N, C) or (N, C, ...), over all but the channels. Batches are pooled with the variance of their means (Chan et
-    al. 1979), so that the result is that of all rows together; in float64."""
+    """Mean and variance of (N, C) or (N, C, ...) over all but the channels, in float64. Batches are pooled with the
+    variance of their means (Chan et al. 1979), so that the result is that of all rows together."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -15,13 +15,14 @@ class Moments:
         """Sum of (x - mean)^2."""
 
     def add(self, inputs: Tensor) -> None:
-        """One more batch."""
-        axes, exact = (0, *range(2, inputs.ndim)), torch.promote_types(inputs.dtype, torch.float32)
+        axes = (0, *range(2, inputs.ndim))
+        exact = torch.promote_types(inputs.dtype, torch.float32)
         variance, mean = torch.var_mean(inputs.to(exact), axes, correction=0)
         added = inputs.numel() // inputs.shape[1]
         total = self.count + added
         if self.count == 0:
-            self.mean, self.squares = mean.double(), variance.double() * added
+            self.mean = mean.double()
+            self.squares = variance.double() * added
         else:
             step = mean.double() - self.mean
             self.squares = self.squares + variance.double() * added + step.square() * (self.count * added / total)
@@ -33,6 +34,6 @@ class Moments:
         return self.squares / max(self.count - correction, 1)
 
     def pooled(self) -> tuple[float, float]:
-        """Mean and biased variance over the channels too."""
+        """Mean and biased variance over all channels together."""
         mean = self.mean.mean()
         return float(mean), float((self.variance(correction=0) + (self.mean - mean).square()).mean())

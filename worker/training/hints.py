@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bakehouse.plan.layers import Activation
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.sources.hints import Regressor, regressor
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.pretraining import Hints
 from worker.data.batches import BATCH_ROWS, Batches
 from worker.data.dataset import Data
-from worker.model.build import ACTIVATIONS
-from worker.model.cross_iteration_batch_norm import CrossIterationBatchNormLayer
-from worker.model.modules import Maxout
+from worker.model.build import build
+from worker.model.modules import CrossIterationBatchNorm
 from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.objective.teacher import Teacher
 from worker.seeds import Seeds
@@ -152,7 +152,7 @@ class HintStage:
         self.optimizer.zero_grad()
         self.optimizer.state.clear()
         for module in self.model.modules():
-            if isinstance(module, CrossIterationBatchNormLayer):
+            if isinstance(module, CrossIterationBatchNorm):
                 module.iteration = 0
             if isinstance(counted := getattr(module, "num_batches_tracked", None), Tensor):
                 counted.zero_()
@@ -222,8 +222,6 @@ def build_regressor(plan: Regressor, seed: int) -> nn.Sequential:
         layers.append(nn.Conv2d(inputs[0], plan.outputs, (height, width)))
     else:
         layers += [nn.Flatten(), nn.Linear(math.prod(inputs), plan.outputs)]
-    if hint.activation == "maxout":
-        layers.append(Maxout(hint.pieces))
-    elif hint.activation is not None:
-        layers.append(ACTIVATIONS[hint.activation]())
+    if hint.activation is not None:
+        layers.append(build(Activation(hint.activation, hint.output, hint.pieces)))
     return nn.Sequential(*layers)

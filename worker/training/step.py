@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from worker.model.initialize import draws_masks
-from worker.model.modules import core
+from worker.model.modules import without_unit_layers
 from worker.objective.criterion import criterion
 from worker.objective.teacher import Teacher
 from worker.seeds import Purpose, Seeds, device_generator
@@ -44,7 +44,7 @@ class TrainingStep:
             in_precision, precision=recipe.precision, device_type=device.type
         )
         # Between the data's units and the loss's: from normalised inputs to standardised targets.
-        self.trained_layers = core(model)
+        self.trained_layers = without_unit_layers(model)
         is_compiled = recipe.compile == "on"
         self.predict = self.in_precision(torch.compile(self.trained_layers) if is_compiled else self.trained_layers)
         self.criterion = self.build_criterion(model)
@@ -95,7 +95,7 @@ class TrainingStep:
 
     def predictor(self, copy: nn.Sequential) -> Model:
         """The forward pass of a copy of the model, in the precision of training."""
-        return self.in_precision(core(copy))
+        return self.in_precision(without_unit_layers(copy))
 
 
 def in_precision(forward: Model, *, precision: Literal["float32", "bfloat16"], device_type: str) -> Model:

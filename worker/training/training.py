@@ -16,8 +16,8 @@ from worker.diagnostics.probe import Subject
 from worker.evaluation.evaluate import Metrics, SplitName, measure
 from worker.evaluation.population import evaluated_statistics
 from worker.evaluation.test_split import evaluate_test_split
-from worker.model.cross_iteration_batch_norm import histories
-from worker.model.initialize import begin, has_maps
+from worker.model.histories import histories
+from worker.model.initialize import has_maps, initialize
 from worker.model.state_dict import to_cpu, with_own_buffers
 from worker.objective.teacher import teacher_of
 from worker.training.curriculum import curriculum
@@ -40,7 +40,7 @@ class Training:
         """`checkpoints` are the weights of the checkpoints that the recipe names, by sha256."""
         checkpoints = checkpoints or {}
         layout = torch.channels_last if has_maps(plan) else torch.contiguous_format
-        model, data, frozen = begin(plan, data, checkpoints)
+        model, data, frozen = initialize(plan, data, checkpoints)
         model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         teacher = teacher_of(plan, checkpoints, model)
         self.plan = plan

@@ -1,4 +1,4 @@
-"""Recurrent networks: layers, sizes, and the script that users get."""
+"""Recurrent networks: layers, sizes, and the exported script."""
 
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,7 @@ from bakehouse.plan.layers import Dropout, Recurrent, walk
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import Document, image_card, planned, sequence_card
-from tests.plan.test_script import built, disturbed
+from tests.plan.test_script import disturbed, run_script
 from worker.model.build import build_model
 
 CELLS = ("elman", "gru", "lstm")
@@ -33,7 +33,7 @@ def rnn(cell: str, norm: Any = None, **fields: Any) -> Document:
 
 
 def test_layers_and_their_shapes() -> None:
-    dropout = [{"type": "dropout", "placement": place} for place in ("input", "hidden", "classifier")]
+    dropout = [{"type": "dropout", "placement": placement} for placement in ("input", "hidden", "classifier")]
     plan = planned({**rnn("lstm", num_layers=3), "dropout": dropout}, sequence_card())
     shapes = {name: (layer.input, layer.output) for name, layer in walk(plan.root)}
     assert shapes == {
@@ -98,26 +98,26 @@ def test_gates_have_tanh(cell: str) -> None:
 def test_the_script_loads_the_weights_and_computes_the_same(cell: str, norm: Any, tmp_path: Path) -> None:
     plan = planned(rnn(cell, norm, num_layers=2), sequence_card())
     model = disturbed(plan)
-    loaded = built(plan, tmp_path, model.state_dict())
+    loaded = run_script(plan, tmp_path, model.state_dict())
     x = torch.randn(3, 12, 5, generator=torch.Generator().manual_seed(1))
     assert list(loaded.state_dict()) == list(model.state_dict())
     assert sum(weight.numel() for weight in loaded.parameters()) == plan.estimate.parameters
     with torch.no_grad():
-        torch.testing.assert_close(loaded(x), model(x))
+        assert torch.equal(loaded(x), model(x))
 
 
 def test_the_script_knows_pictures_and_relu(tmp_path: Path) -> None:
     plan = planned(rnn("elman", activation="relu"), image_card(side=8))
     model = disturbed(plan)
     x = torch.rand(3, 3, 8, 8)
-    assert "Elman(24, 16, last=True, nonlinearity='relu')" in pytorch_code(plan)
+    assert "Elman(24, 16, gives_last=True, nonlinearity='relu')" in pytorch_code(plan)
     with torch.no_grad():
-        torch.testing.assert_close(built(plan, tmp_path, model.state_dict())(x), model(x))
+        assert torch.equal(run_script(plan, tmp_path, model.state_dict())(x), model(x))
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_arithmetic_of_weights_is_what_torch_counts(cell: str) -> None:
-    """Of the cells with norms, whose products torch sees one by one; the estimate is the same for its own."""
+    """Counts cells with norms, whose products torch sees one by one; the estimate of torch's own cells is the same."""
     plan = planned(rnn(cell, "layer_norm"), sequence_card())
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():

@@ -2,7 +2,6 @@
 
 import pytest
 
-from bakehouse.plan.estimate import flops
 from bakehouse.plan.layers import Normalize
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import Document, image_card, planned, sequence_card, table_card
@@ -53,4 +52,4 @@ def test_the_matrix_counts_in_memory_and_arithmetic() -> None:
     plain, plan = planned({}), planned(whitened())
     assert plan.estimate.memory_bytes - plain.estimate.memory_bytes == (4 + 3 * 8) * 64**2
     assert plan.estimate.flops_per_sample - plain.estimate.flops_per_sample == 2 * 64**2
-    assert flops(Normalize((10, 5), whitens=True)) == 2 * 50 + 10 * 2 * 5**2
+    assert Normalize((10, 5), whitens=True).flops == 2 * 50 + 10 * 2 * 5**2

@@ -6,7 +6,7 @@ from torch import nn
 
 from tests.small_trainings import FLOWERS, PICTURES, Document, bits, epochs_of, finished, measured, training_of
 from worker.evaluation.population import Population, estimate, even_batches
-from worker.model.norm import BatchRenormLayer
+from worker.model.modules import BatchRenorm
 from worker.model.state_dict import with_own_buffers
 
 POPULATION: Document = {"evaluation": {"statistics": "population"}}
@@ -69,10 +69,10 @@ def test_a_later_norm_gets_nearly_what_evaluation_will_feed_it() -> None:
 def test_batch_renorm_gets_the_root_of_the_biased_variance_and_eps() -> None:
     training = training_of({**FLOWERS, **POPULATION, "norm": {"type": "batch_renorm", "eps": 0.5}})
     norm = training.model.get_submodule("hidden1.norm")
-    assert isinstance(norm, BatchRenormLayer)
+    assert isinstance(norm, BatchRenorm)
     twin = taken(training)
     after = twin.get_submodule("hidden1.norm")
-    assert isinstance(after, BatchRenormLayer)
+    assert isinstance(after, BatchRenorm)
     with torch.no_grad():
         linear = training.model.get_submodule("hidden1.linear")
         rows = linear(training.model[0](training.data.train.inputs)).double()

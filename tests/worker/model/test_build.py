@@ -1,4 +1,4 @@
-"""Layers as modules: the ones that torch does not have, and where the weights come from."""
+"""Models as torch modules: the layers that torch does not have, and where initial weights come from."""
 
 from itertools import product
 
@@ -17,7 +17,7 @@ from worker.model.build import build, build_model
 from worker.model.modules import Denormalize, DenseConcat, Maxout, MeanOverMap, Normalize, Residual, Subsample
 
 
-def test_a_shortcut_takes_every_second_pixel_and_pads_channels_with_zeros_behind() -> None:
+def test_a_shortcut_takes_every_second_pixel_and_pads_channels_with_zeros() -> None:
     x = torch.randn(2, 3, 5, 4)
     y = Subsample(2, 4)(x)
     assert y.shape == (2, 7, 3, 2)
@@ -27,7 +27,7 @@ def test_a_shortcut_takes_every_second_pixel_and_pads_channels_with_zeros_behind
 
 def test_a_residual_is_a_sum() -> None:
     x, body = torch.randn(4, 3), nn.Linear(3, 3)
-    torch.testing.assert_close(Residual(body, None)(x), body(x) + x)
+    torch.testing.assert_close(Residual(body)(x), body(x) + x)
     torch.testing.assert_close(Residual(body, nn.Tanh())(x), body(x) + x.tanh())
 
 

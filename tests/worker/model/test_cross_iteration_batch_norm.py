@@ -1,6 +1,5 @@
 """Batch norm over iterations against the algorithm of arXiv 2002.05712 in NumPy, in float64."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,19 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bakehouse.recipe.norm import CrossIterationBatchNorm
 from tests.small_trainings import PICTURES, planned, training_of
 from worker.model.build import build_model
-from worker.model.cross_iteration_batch_norm import (
-    Affine,
-    CompensatedSequence,
-    CrossIterationBatchNormLayer,
-    compensated,
-    in_groups,
-    mean_slope,
-    moments,
-    square_slope,
-)
+from worker.model.modules import CrossIterationBatchNorm, compensated
+from worker.model.modules.norms import Affine, CompensatedSequence, in_groups, mean_slope, moments, square_slope
 
 Floats = NDArray[np.float64]
 
@@ -48,11 +38,12 @@ def pointwise_conv() -> Affine:
 LAYERS = pytest.mark.parametrize("make", [linear, conv, grouped_conv, pointwise_conv])
 
 
-def following(affine: Affine, **fields: float | str) -> tuple[CompensatedSequence, CrossIterationBatchNormLayer]:
+def following(
+    affine: Affine, *, window: int = 4, burn_in: int = 0
+) -> tuple[CompensatedSequence, CrossIterationBatchNorm]:
     """The layer and its norm in float64, gamma and beta at random."""
-    spec = CrossIterationBatchNorm.model_validate({"eps": EPS, "plain_until": 0, **fields})
-    norm = CrossIterationBatchNormLayer(spec, len(affine.weight))
-    sequence = compensated(OrderedDict(affine=affine, norm=norm)).double()
+    norm = CrossIterationBatchNorm(len(affine.weight), window=window, burn_in=burn_in, eps=EPS)
+    sequence = compensated(affine=affine, norm=norm).double()
     for parameter in norm.parameters():
         nn.init.normal_(parameter)
     return sequence, norm
@@ -139,7 +130,7 @@ def by_unit(outputs: Tensor) -> Floats:
     return array
 
 
-def parts(norm: CrossIterationBatchNormLayer) -> tuple[Floats, Floats]:
+def parts(norm: CrossIterationBatchNorm) -> tuple[Floats, Floats]:
     """gamma and beta as columns."""
     assert norm.weight is not None
     assert norm.bias is not None
@@ -243,9 +234,9 @@ def test_gradients_flow_through_the_present_iteration_alone(make: Callable[[], A
 
 
 @LAYERS
-@pytest.mark.parametrize("fields", [{"window": 1}, {"unit": "steps", "plain_until": 3}])
+@pytest.mark.parametrize("fields", [{"window": 1}, {"burn_in": 3}])
 def test_a_window_of_one_and_the_burn_in_are_batch_norm_to_the_bit(
-    make: Callable[[], Affine], fields: dict[str, float]
+    make: Callable[[], Affine], fields: dict[str, int]
 ) -> None:
     affine = make()
     kind = nn.BatchNorm1d if isinstance(affine, nn.Linear) else nn.BatchNorm2d
@@ -268,7 +259,7 @@ def test_a_window_of_one_and_the_burn_in_are_batch_norm_to_the_bit(
 
 def test_the_first_window_after_the_burn_in_is_whole() -> None:
     affine = linear()
-    sequence, norm = following(affine, unit="steps", plain_until=5)
+    sequence, norm = following(affine, burn_in=5)
     seen = []
     for _ in range(8):
         inputs = batch(affine)
@@ -279,7 +270,7 @@ def test_the_first_window_after_the_burn_in_is_whole() -> None:
 
 def test_a_burn_in_in_shares_knows_the_length_of_its_run() -> None:
     plan = planned({**PICTURES, "norm": {"type": "cross_iteration_batch_norm", "plain_until": 0.5}})
-    [layer] = [item for item in build_model(plan).modules() if isinstance(item, CrossIterationBatchNormLayer)]
+    [layer] = [item for item in build_model(plan).modules() if isinstance(item, CrossIterationBatchNorm)]
     assert layer.burn_in == plan.steps / 2 == 3
 
 
@@ -303,7 +294,7 @@ def test_in_16_bits_statistics_have_32() -> None:
 def test_the_weights_of_an_iteration_are_those_that_its_outputs_came_from() -> None:
     noisy = {"type": "weight_noise", "variance": 0.1}
     training = training_of({**PICTURES, "norm": "cross_iteration_batch_norm", "regularizer": noisy})
-    [layer] = [item for item in training.model.modules() if isinstance(item, CrossIterationBatchNormLayer)]
+    [layer] = [item for item in training.model.modules() if isinstance(item, CrossIterationBatchNorm)]
     training.update(*next(training.batches.from_step(0)))
     # A mean is <mean patch, weights>, which leaves no offset; at the clean weights it would.
     assert float(layer.mean_slopes[0].abs().max()) > 0.1

@@ -1,40 +1,37 @@
 """DropConnect: a mask for each sample in training, the mean over masks in evaluation."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from bakehouse.plan.layers import DropConnect
+from bakehouse.plan.layers import MASK_NUMBERS, DropConnect
+from bakehouse.plan.modules import ACTIVATIONS, Call
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from tests.small_trainings import FLOWERS, Document, planned
-from worker.model import drop_connect
-from worker.model.build import ACTIVATIONS, build, build_model
-from worker.model.drop_connect import DropConnectLayer, MaskedProduct, expectation, masks
+from worker.model.build import build, build_model, construct
+from worker.model.modules import DropConnect as DropConnectModule
+from worker.model.modules.dropout import HALF_NODES, HALF_WEIGHTS, MaskedProduct, expectation, kept_of_65536, masks
 
 RATE = 0.3
-KEPT = 45_875
-"""Of 65,536 masks, with which a weight is kept at this rate."""
 
 
-def planned_layer(inputs: int, outputs: int, *, activation: str | None = None, rate: float = RATE) -> DropConnect:
-    """As the plan has it."""
-    return DropConnect(DropConnectSpec(rate=rate), (inputs,), (outputs,), 0, activation)  # type: ignore[arg-type]
-
-
-def layer_of(inputs: int, outputs: int, *, activation: str | None = None, rate: float = RATE) -> DropConnectLayer:
-    """In float64."""
-    layer = build(planned_layer(inputs, outputs, activation=activation, rate=rate))
-    assert isinstance(layer, DropConnectLayer)
+def layer_of(inputs: int, outputs: int, *, activation: str | None = None, rate: float = RATE) -> DropConnectModule:
+    """A layer in float64."""
+    spec = DropConnectSpec(rate=rate)
+    layer = build(DropConnect(spec, (inputs,), (outputs,), 0, activation))  # type: ignore[arg-type]
+    assert isinstance(layer, DropConnectModule)
     return layer.double()
 
 
-def masked(inputs: Tensor, weight: Tensor) -> Tensor:
+def masked(inputs: Tensor, weight: Tensor, mask_numbers: int = MASK_NUMBERS) -> Tensor:
     """The product under the same masks every time."""
     torch.manual_seed(0)
-    product: Tensor = MaskedProduct.apply(inputs, weight, KEPT)  # type: ignore[no-untyped-call]
+    settings = kept_of_65536(RATE), mask_numbers
+    product: Tensor = MaskedProduct.apply(inputs, weight, *settings)  # type: ignore[no-untyped-call]
     return product
 
 
@@ -49,22 +46,21 @@ def test_each_weight_of_each_sample_is_dropped_by_itself() -> None:
         assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
 
 
-def test_the_gradient_goes_through_the_same_masks(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Two samples at a time, and one behind.
-    monkeypatch.setattr(drop_connect, "MASK_NUMBERS", 30)
+def test_the_gradient_goes_through_the_same_masks() -> None:
     inputs = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(masked, (inputs, weight))
+    # Two samples at a time, and then the fifth alone.
+    assert torch.autograd.gradcheck(partial(masked, mask_numbers=30), (inputs, weight))
 
 
 @pytest.mark.parametrize(
     ("rate", "kept"),
-    [(0.0, 65536), (0.5, 32768), (0.25, 49152), (RATE, KEPT), (1e-9, 65535), (1.4 / 65536, 65535), (1 - 1e-9, 1)],
+    [(0.0, 65536), (0.5, 32768), (0.25, 49152), (RATE, 45_875), (1e-9, 65535), (1.4 / 65536, 65535), (1 - 1e-9, 1)],
 )
 def test_masks_have_the_nearest_rate_that_16_bits_can_have_and_none_is_lost(rate: float, kept: int) -> None:
-    assert planned_layer(3, 2, rate=rate).kept_of_65536 == kept
+    assert kept_of_65536(rate) == kept
     weight = torch.ones(300, 2_000, dtype=torch.float64)
-    [(_, mask)] = masks(torch.ones(1, 2_000), weight, kept, torch.Generator().manual_seed(0))
+    [(_, mask)] = masks(torch.ones(1, 2_000), weight, kept, MASK_NUMBERS, torch.Generator().manual_seed(0))
     share = kept / 65536
     assert abs(mask.double().mean() - share) <= 7 * math.sqrt(share * (1 - share) / mask.numel())
 
@@ -113,13 +109,19 @@ def test_the_mean_and_variance_over_masks_are_the_moments_of_evaluation() -> Non
     np.testing.assert_allclose(layer.eval()(x[None])[0].detach().numpy(), mean, rtol=1e-12)
 
 
+def test_nodes_and_weights_are_those_of_hermite_polynomials() -> None:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(32)
+    np.testing.assert_allclose(HALF_NODES, nodes[16:], rtol=1e-14)
+    np.testing.assert_allclose(HALF_WEIGHTS, weights[16:] / math.sqrt(2 * math.pi), rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_expectation_of_an_activation_is_its_integral(name: str) -> None:
     mean = torch.tensor([-2.0, -0.3, 0.0, 0.4, 1.5], dtype=torch.float64)
     std = torch.tensor([1.5, 0.5, 1.0, 0.01, 0.8], dtype=torch.float64)
     u = torch.linspace(-10, 10, 400_001, dtype=torch.float64)
     density = torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
-    activation = ACTIVATIONS[name]()
+    activation = construct(Call(ACTIVATIONS[name]))
     values = activation(mean[:, None] + std[:, None] * u) * density
     torch.testing.assert_close(expectation(activation, mean, std), torch.trapezoid(values, u), rtol=1e-4, atol=1e-6)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bakehouse.plan import layers
 from bakehouse.recipe.dropout import (
     Dropout,
     GaussianDropout,
@@ -17,8 +18,7 @@ from bakehouse.recipe.dropout import (
     VanillaDropout,
 )
 from tests.small_trainings import FLOWERS, Document, planned, training_of
-from worker.model.build import build_model
-from worker.model.dropout import dropout
+from worker.model.build import build, build_model
 
 RATES = [0.1, 0.5, 0.9]
 KIND_OF: dict[str, type[Dropout] | type[VanillaDropout]] = {"dropout": Dropout, "vanilla_dropout": VanillaDropout}
@@ -44,7 +44,11 @@ NOTHING: list[UnitDropout] = [
     Uout(beta=0),
     GaussianNoise(std=0),
 ]
-"""So weak that nothing is changed."""
+"""Dropouts that change nothing."""
+
+
+def dropout(spec: UnitDropout) -> nn.Module:
+    return build(layers.Dropout(spec, (), 0))
 
 
 def kept_value(spec: UnitDropout) -> float:
@@ -127,7 +131,7 @@ def test_the_gradient_goes_through_the_same_draw(spec: UnitDropout) -> None:
 
 
 def masks_of_a_training(document: dict[str, object]) -> list[Tensor]:
-    """Which outputs of the dropout layer were zero, by step."""
+    """Trains, and returns for each step which outputs of the dropout layer were zero."""
     training = training_of({**FLOWERS, "early_stopping": None, "dropout": 0.5, **document})
     masks: list[Tensor] = []
 

@@ -1,4 +1,4 @@
-"""Pooled batches against all rows at once."""
+"""Moments of pooled batches are those of all rows at once."""
 
 import numpy as np
 import pytest

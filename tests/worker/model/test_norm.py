@@ -17,8 +17,8 @@ from bakehouse.recipe.norm import (
     NormLayer,
 )
 from tests.small_trainings import FLOWERS, planned
-from worker.model.build import build_model
-from worker.model.norm import BatchRenormLayer, norm
+from worker.model.build import build, build_model
+from worker.model.modules import BatchRenorm as BatchRenormModule
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def learned(layer: nn.Module, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
 
 @pytest.mark.parametrize(("spec", "shape"), CASES)
 def test_forward_and_backward_are_the_closed_forms(spec: NormLayer, shape: tuple[int, ...]) -> None:
-    layer = norm(Norm(spec, shape)).double()
+    layer = build(Norm(spec, shape)).double()
     gamma, beta = learned(layer, shape)
     x = torch.randn(4, *shape, dtype=torch.float64, requires_grad=True)
     dy = torch.randn(4, *shape, dtype=torch.float64)
@@ -99,7 +99,7 @@ def test_forward_and_backward_are_the_closed_forms(spec: NormLayer, shape: tuple
 
 @pytest.mark.parametrize("shape", [ROWS, MAPS])
 def test_batch_norm_evaluates_with_moving_averages_that_start_at_0_and_1(shape: tuple[int, ...]) -> None:
-    layer = norm(Norm(BatchNorm(momentum=0.3, eps=EPS), shape)).double()
+    layer = build(Norm(BatchNorm(momentum=0.3, eps=EPS), shape)).double()
     batches = [torch.randn(4, *shape, dtype=torch.float64) * scale + scale for scale in (1, 5)]
     for batch in batches:
         layer(batch)
@@ -117,7 +117,7 @@ def test_batch_norm_evaluates_with_moving_averages_that_start_at_0_and_1(shape: 
 
 @pytest.mark.parametrize(("spec", "shape"), CASES)
 def test_only_batch_statistics_are_different_in_evaluation(spec: NormLayer, shape: tuple[int, ...]) -> None:
-    layer = norm(Norm(spec, shape))
+    layer = build(Norm(spec, shape))
     x = torch.randn(4, *shape) * 3
     trained, evaluated = layer.train()(x), layer.eval()(x)
     assert torch.equal(trained, evaluated) is not isinstance(spec, BatchNorm | BatchRenorm)
@@ -126,24 +126,26 @@ def test_only_batch_statistics_are_different_in_evaluation(spec: NormLayer, shap
 @pytest.mark.parametrize(("spec", "shape"), CASES)
 def test_without_affine_nothing_is_learned(spec: NormLayer, shape: tuple[int, ...]) -> None:
     field = "elementwise_affine" if isinstance(spec, LayerNorm) else "affine"
-    plain = norm(Norm(spec.model_copy(update={field: False}), shape))
+    plain = build(Norm(spec.model_copy(update={field: False}), shape))
     assert not list(plain.parameters())
     x = torch.randn(4, *shape)
-    torch.testing.assert_close(plain(x), norm(Norm(spec, shape))(x))
+    torch.testing.assert_close(plain(x), build(Norm(spec, shape))(x))
 
 
 def test_one_group_is_layer_norm_and_a_group_a_channel_is_instance_norm() -> None:
     x = torch.randn(4, *MAPS, dtype=torch.float64)
-    one, each = (norm(Norm(GroupNorm(num_groups=groups, affine=False), MAPS)) for groups in (1, 6))
-    layer = norm(Norm(LayerNorm(elementwise_affine=False), MAPS))
-    instance = norm(Norm(InstanceNorm(affine=False), MAPS))
+    one, each = (build(Norm(GroupNorm(num_groups=groups, affine=False), MAPS)) for groups in (1, 6))
+    layer = build(Norm(LayerNorm(elementwise_affine=False), MAPS))
+    instance = build(Norm(InstanceNorm(affine=False), MAPS))
     torch.testing.assert_close(one(x), layer(x))
     torch.testing.assert_close(each(x), instance(x))
 
 
-def renorm(**fields: float | str) -> BatchRenormLayer:
+def renorm(run_steps: int = 1, /, **fields: float | str) -> BatchRenormModule:
     """Six features in float64, gamma and beta at random."""
-    layer = BatchRenormLayer(BatchRenorm.model_validate({"momentum": 0.3, "eps": EPS, **fields}), 6).double()
+    spec = BatchRenorm.model_validate({"momentum": 0.3, "eps": EPS, **fields})
+    layer = build(Norm(spec, ROWS), run_steps=run_steps).double()
+    assert isinstance(layer, BatchRenormModule)
     learned(layer, ROWS)
     return layer
 
@@ -218,9 +220,7 @@ PAPER: dict[str, float | str] = {"unit": "steps", "plain_until": 5_000.0, "r_max
     ],
 )
 def test_the_limits_rise_as_in_the_paper(step: int, r_max: float, d_max: float) -> None:
-    in_steps, in_shares = renorm(**PAPER), renorm()
-    in_shares.run_steps = 100_000
-    for layer in (in_steps, in_shares):
+    for layer in (renorm(**PAPER), renorm(100_000)):
         layer.num_batches_tracked.fill_(step)
         assert [float(limit) for limit in layer.limits()] == pytest.approx([r_max, d_max])
 
@@ -229,8 +229,7 @@ def test_the_limits_rise_as_in_the_paper(step: int, r_max: float, d_max: float) 
 @pytest.mark.parametrize("plain_steps", [0, 1, 7])
 def test_limits_that_end_where_they_begin_jump_right_after_the_plain_steps(plain_steps: int, unit: str) -> None:
     at = plain_steps if unit == "steps" else plain_steps / 100
-    layer = renorm(unit=unit, plain_until=at, r_max_at=at, d_max_at=at, r_max=2.0, d_max=4.0)
-    layer.run_steps = 100
+    layer = renorm(100, unit=unit, plain_until=at, r_max_at=at, d_max_at=at, r_max=2.0, d_max=4.0)
     found = []
     for _ in range(plain_steps + 2):
         found.append(tuple(float(limit) for limit in layer.limits()))
@@ -240,17 +239,18 @@ def test_limits_that_end_where_they_begin_jump_right_after_the_plain_steps(plain
 
 def test_a_schedule_in_shares_knows_the_length_of_its_run() -> None:
     plan = planned({**FLOWERS, "norm": "batch_renorm"})
-    lengths = [layer.run_steps for layer in build_model(plan).modules() if isinstance(layer, BatchRenormLayer)]
-    assert lengths == [plan.steps]
+    ends = [layer.r_max_from for layer in build_model(plan).modules() if isinstance(layer, BatchRenormModule)]
+    assert ends == [0.4 * plan.steps]
 
 
 @pytest.mark.parametrize(("spec", "shape"), CASES)
 def test_gradients_are_those_of_finite_differences(spec: NormLayer, shape: tuple[int, ...]) -> None:
-    layer = norm(Norm(spec, shape)).double()
+    layer = build(Norm(spec, shape)).double()
     learned(layer, shape)
-    if isinstance(layer, BatchRenormLayer):
+    if isinstance(layer, BatchRenormModule):
         # Far from the batch both corrections are at their limits, and so constant for the differences too.
-        layer.spec = renorm(**at_once(1.5, 0.5)).spec
+        layer.r_max, layer.d_max = 1.5, 0.5
+        layer.burn_in = layer.r_max_from = layer.d_max_from = 0
         layer.num_batches_tracked += 1
         layer.running_mean.fill_(-9.0)
         layer.running_std.fill_(0.01)

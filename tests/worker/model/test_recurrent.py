@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from bakehouse.plan.layers import Recurrent
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, LayerNorm, NormLayer
 from tests.small_trainings import epochs_of, finished, gone_on, interrupted, training_of
-from worker.model.recurrent import NormalizedRecurrence, RowsAsSteps, recurrent
+from worker.model.build import build
+from worker.model.modules import RowsAsSteps
+from worker.model.modules.recurrent import NormalizedCell
 from worker.training.regularizer import parameter_groups
 
 Array = NDArray[np.float64]
@@ -34,8 +36,8 @@ def planned(cell: Any, norm: NormLayer | None, *, activation: Any = "tanh", give
 
 
 def built(layer: Recurrent) -> nn.Module:
-    """In float64, with numbers that no initialisation gives."""
-    module = recurrent(layer).double()
+    """The layer in float64, with numbers that no initialisation gives."""
+    module = build(layer).double()
     generator = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
@@ -66,7 +68,7 @@ class Cell:
         self.bias = self.numbers.get("bias_ih_l0", np.zeros(1))
 
     def norm(self, name: str, x: Array) -> Array:
-        """(rows, numbers) or (rows, steps, numbers) under one of the cell's norms; as they are without it."""
+        """(rows, numbers) or (rows, steps, numbers) after one of the cell's norms, if the cell has it."""
         spec = dict(self.layer.norms)[name].spec if name in dict(self.layer.norms) else None
         match spec:
             case LayerNorm():
@@ -190,7 +192,7 @@ def test_batch_renorm_begins_as_batch_norm(cell: str) -> None:
 
 @pytest.mark.parametrize(("cell", "name"), list(product(CELLS, [None, "layer_norm", "batch_norm without a shift"])))
 def test_weights_begin_as_torchs_do(cell: Any, name: str | None) -> None:
-    module = recurrent(Recurrent(cell, (3, 40), 100, "tanh", None if name is None else NORMS[name], gives_last=True))
+    module = build(Recurrent(cell, (3, 40), 100, "tanh", None if name is None else NORMS[name], gives_last=True))
     for parameter in (value for key, value in module.named_parameters() if "norm" not in key):
         assert -0.1 <= parameter.min() < -0.08
         assert 0.08 < parameter.max() <= 0.1
@@ -205,13 +207,13 @@ def test_a_pictures_rows_of_pixels_are_steps_with_all_channels() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_in_16_bits_the_state_stays_in_32(cell: str) -> None:
-    module = recurrent(planned(cell, LayerNorm()))
-    assert isinstance(module, NormalizedRecurrence)
+    module = build(planned(cell, LayerNorm()))
+    assert isinstance(module, NormalizedCell)
     x = inputs().float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         states = module(x)
     torch.testing.assert_close(states.float(), module(x), atol=0.03, rtol=0.03)
-    assert module.start(2).dtype == torch.float32
+    assert module.first_state(2).dtype == torch.float32
 
 
 @pytest.mark.parametrize(("cell", "norm"), list(product(CELLS, [None, "group_norm", "batch_norm"])))

@@ -1,4 +1,4 @@
-"""Layers of another run: copied bit for bit, in their own units, and left alone where they are frozen."""
+"""Layers of another run are copied bit for bit with their units, and do not change while they are frozen."""
 
 from typing import Any, get_args
 
@@ -19,8 +19,7 @@ from tests.small_trainings import (
     source_of,
     training_of,
 )
-from worker.model import build
-from worker.model.norm import BatchRenormLayer
+from worker.model.modules import BatchRenorm
 from worker.training.training import Training
 from worker.types import Weights
 
@@ -36,7 +35,7 @@ ROWS: Document = {**PICTURES, "dataset": {"id": "digits_sequence", "validation_f
                   "architecture": {"type": "rnn", "cell": "gru", "hidden_size": 4}}  # fmt: skip
 PULLED = [{"type": "l1", "method": "proximal"}, {"type": "weight_decay", "coefficient": 0.1}, {"type": "max_norm"},
           {"type": "weight_noise", "include_norms": True, "include_biases": True}]  # fmt: skip
-"""Everything that moves weights beside gradients."""
+"""All ingredients that change weights other than by gradients."""
 
 
 def built_on(source: Document, document: Document, **transfer: Any) -> tuple[Training, Weights]:
@@ -60,12 +59,12 @@ def test_the_first_layers_are_the_sources_and_the_rest_is_at_random() -> None:
     assert under(training.weights(), *rest) == under(training_of({**DEEP, "seed": 1}).weights(), *rest)
 
 
-def test_batch_renorm_begins_its_schedule_anew() -> None:
+def test_batch_renorm_restarts_its_schedule() -> None:
     document = {**PICTURES, "norm": "batch_renorm"}
     training, source = built_on(document, {**document, "seed": 1})
     norm = "stage1.conv1.norm"
     layer = training.model.get_submodule(norm)
-    assert isinstance(layer, BatchRenormLayer)
+    assert isinstance(layer, BatchRenorm)
     assert torch.equal(layer.running_std, source[f"{norm}.running_std"])
     assert [float(limit) for limit in layer.limits()] == [1, 0]
 
@@ -156,7 +155,7 @@ class UnlistedNorm(nn.Module):
 
 
 def test_a_frozen_norm_whose_class_is_new_keeps_its_moving_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "norm", lambda layer: UnlistedNorm(layer.input[0]))
+    monkeypatch.setattr(nn, "GroupNorm", lambda groups, features, **options: UnlistedNorm(features))
     document = {**NORMED_EVERYWHERE, "norm": "group_norm", "optimizer": {"type": "sgd", "lr": 1e-3}}
     training, source = built_on(document, {**document, "seed": 1}, layers=2, freeze=True)
     finished(training)
@@ -193,7 +192,7 @@ def test_without_freezing_copied_layers_are_trained() -> None:
     )
 
 
-def test_a_frozen_norm_says_in_training_what_it_says_in_evaluation() -> None:
+def test_a_frozen_norm_normalises_in_training_as_in_evaluation() -> None:
     document = {**DEEP, "dropout": []}
     training, _ = built_on(document, document, freeze=True)
     next(training.run())

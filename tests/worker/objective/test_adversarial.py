@@ -15,8 +15,7 @@ from bakehouse.recipe.objective import Adversarial
 from tests.small_trainings import PATIENTS, PICTURES, Document, bits, finished, loss_of, planned, training_of
 from worker.data.batches import BATCH_ROWS
 from worker.evaluation.test_split import under_attack
-from worker.model.modules import Normalize
-from worker.model.norm import BatchRenormLayer
+from worker.model.modules import BatchRenorm, Normalize
 from worker.objective.adversarial import Attack
 from worker.objective.losses import objective
 from worker.training.training import Training
@@ -180,9 +179,7 @@ def test_crafting_leaves_no_trace() -> None:
     training = training_of({**PICTURES, "norm": "batch_renorm", "objective": {"adversarial": {"steps": 3}}})
     inputs, targets = batch(training)
     training.take_step.trained_layers.train()
-    norm = next(
-        module for module in training.take_step.trained_layers.modules() if isinstance(module, BatchRenormLayer)
-    )
+    norm = next(module for module in training.take_step.trained_layers.modules() if isinstance(module, BatchRenorm))
     norm.training = False
     before, modes = bits(training.weights()), [module.training for module in training.model.modules()]
     drawn = torch.get_rng_state()
@@ -229,8 +226,9 @@ def test_the_loss_is_the_weighted_sum_of_two_passes_in_training_mode(weight: flo
 def test_a_schedule_in_shares_of_the_run_counts_both_passes() -> None:
     training = training_of({**PICTURES, "norm": "batch_renorm", "objective": {"adversarial": 0.05}})
     finished(training)
-    norms = [module for module in training.model.modules() if isinstance(module, BatchRenormLayer)]
-    assert {int(norm.num_batches_tracked) for norm in norms} == {norm.run_steps for norm in norms} == {12}
+    norms = [module for module in training.model.modules() if isinstance(module, BatchRenorm)]
+    assert {int(norm.num_batches_tracked) for norm in norms} == {12}
+    assert {norm.r_max_from for norm in norms} == {0.4 * 12}
 
 
 @pytest.mark.parametrize("objective", [{}, {"loss": "poisson"}])

@@ -12,7 +12,6 @@ from bakehouse.recipe.norm import NormLayer
 from bakehouse.recipe.objective import Loss, Objective
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, planned, step_with, training_of
-from worker.model import build
 from worker.objective.losses import objective
 from worker.seeds import Seeds
 from worker.training.regularizer import dropout_penalty, parameter_groups
@@ -173,7 +172,7 @@ class UnlistedNorm(nn.Module):
 
 
 def test_decay_leaves_a_norm_alone_whose_class_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "norm", lambda layer: UnlistedNorm(layer.input[0]))
+    monkeypatch.setattr(nn, "LayerNorm", lambda features, **options: UnlistedNorm(features))
     pulled = [{"type": "weight_decay", "coefficient": 0.5}, "l1", "weight_noise"]
     training = training_of({**FLOWERS, "norm": "layer_norm", "optimizer": SGD, "regularizer": pulled})
     scale = training.model.get_parameter("hidden1.norm.scale")

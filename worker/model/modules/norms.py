@@ -1,9 +1,7 @@
-"""Batch norm over the last iterations, in torch. Yao et al. 2021, arXiv 2002.05712."""
+"""Norms over the batch that torch does not have."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from math import ceil
 from typing import Any
 
 import torch
@@ -11,17 +9,109 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-from bakehouse.recipe.norm import CrossIterationBatchNorm
-
 Affine = nn.Linear | nn.Conv2d
 Moments = tuple[Tensor, Tensor]
-"""Mean and variance of each channel."""
+"""Mean and biased variance of each channel."""
+
+
+@torch.no_grad()
+def moments(outputs: Tensor) -> Moments:
+    """Mean and biased variance of each channel over a batch; those of 16 bits in 32."""
+    # The kernel of torch's batch norm: 20 times as fast as var_mean on channels-last tensors.
+    exact = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+    mean, variance = torch.batch_norm_update_stats(exact, None, None, 0.0)
+    return mean, variance
+
+
+class BatchRenorm(nn.Module):
+    """y = gamma (r (x - mean) / s + d) + beta in training, gamma (x - M) / S + beta in evaluation.
+    arXiv 1702.03275, algorithms 1 and 2.
+
+    Until `burn_in` training steps it is batch norm; then the limits of r and d rise in straight lines, up to steps
+    `r_max_from` and `d_max_from`.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        burn_in: float,
+        r_max_from: float,
+        d_max_from: float,
+        r_max: float = 3.0,
+        d_max: float = 5.0,
+        eps: float = 1e-5,
+        momentum: float = 0.01,
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        self.burn_in = burn_in
+        self.r_max_from = r_max_from
+        self.d_max_from = d_max_from
+        self.r_max = r_max
+        self.d_max = d_max
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(features)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(features)) if affine else None
+        self.register_buffer("running_mean", torch.zeros(features))
+        self.register_buffer("running_std", torch.ones(features))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+        self.running_mean: Tensor
+        self.running_std: Tensor
+        self.num_batches_tracked: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            return self.renormalized(inputs)
+        scale = 1 / self.running_std
+        factor, summand = self.affine(scale, -self.running_mean * scale)
+        per_channel = (-1, *[1] * (inputs.ndim - 2))
+        return inputs * factor.view(per_channel) + summand.view(per_channel)
+
+    def renormalized(self, inputs: Tensor) -> Tensor:
+        """By the batch's own mean and deviation, corrected towards the moving ones, which then move."""
+        with torch.no_grad():
+            mean, variance = moments(inputs)
+            std = (variance + self.eps).sqrt()
+            r_max, d_max = self.limits()
+            r = (std / self.running_std).clamp(1 / r_max, r_max)
+            d = ((mean - self.running_mean) / self.running_std).clamp(-d_max, d_max)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_std.lerp_(std, self.momentum)
+            self.num_batches_tracked.add_(1)
+        # r and d as part of gamma and beta: one fused kernel, whose gradient is that of the batch's statistics.
+        return functional.batch_norm(inputs, None, None, *self.affine(r, d), training=True, eps=self.eps)
+
+    def affine(self, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """gamma (scale z + shift) + beta as one factor and one summand."""
+        if self.weight is None or self.bias is None:
+            return scale, shift
+        return self.weight * scale, self.weight * shift + self.bias
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """r_max and d_max at this step; tensors, so that a GPU is not waited for."""
+        step = self.num_batches_tracked.to(self.running_mean.dtype)
+        r_rise = rise(step, self.burn_in, self.r_max_from)
+        d_rise = rise(step, self.burn_in, self.d_max_from)
+        return 1 + (self.r_max - 1) * r_rise, self.d_max * d_rise
+
+
+def rise(step: Tensor, start: float, end: float) -> Tensor:
+    """0 before `start`, 1 from `end` on, a straight line between; a jump where the two are one."""
+    if end <= start:
+        # A share of the run is rounded: 0.07 of 100 steps are 7.000000000000001.
+        return (step >= end - 1e-6).to(step.dtype)
+    return ((step - start) / max(end - start, 1e-9)).clamp(0, 1)
+
+
 RINGS = ("mean_slopes", "mean_offsets", "square_slopes", "square_offsets")
+"""Buffers that hold one entry for each earlier iteration, of which the oldest is overwritten."""
 
 
-class CrossIterationBatchNormLayer(nn.Module):
+class CrossIterationBatchNorm(nn.Module):
     """gamma (x - mean) / sqrt(var + eps) + beta with statistics of the last iterations, carried to the present
-    weights of the layer before. It counts its own training iterations.
+    weights of the layer before. It counts its own training iterations. Yao et al. 2021, arXiv 2002.05712.
 
     A line mu_s + <slope, theta - theta_s> is kept as slope and offset mu_s - <slope, theta_s>, without theta_s.
     """
@@ -34,59 +124,63 @@ class CrossIterationBatchNormLayer(nn.Module):
     running_var: Tensor
     num_batches_tracked: Tensor
 
-    def __init__(self, spec: CrossIterationBatchNorm, features: int) -> None:
+    def __init__(
+        self,
+        features: int,
+        *,
+        window: int,
+        burn_in: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+    ) -> None:
         super().__init__()
-        self.spec = spec
-        self.run_steps = 1
-        """Optimizer steps of the whole run, for a burn-in in shares of it."""
+        self.window = window
+        self.burn_in = burn_in
+        self.eps = eps
+        self.momentum = momentum
         self.iteration = 0
-        self.weight = nn.Parameter(torch.ones(features)) if spec.affine else None
-        self.bias = nn.Parameter(torch.zeros(features)) if spec.affine else None
+        self.weight = nn.Parameter(torch.ones(features)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(features)) if affine else None
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def follow(self, affine: Affine) -> None:
-        """Makes room for earlier iterations of the layer before; a ring, which is no part of a checkpoint."""
+        """Makes room for earlier iterations of the layer before; a checkpoint does not hold them."""
         groups = groups_of(affine)
-        units, fan_in = len(affine.weight) // groups, affine.weight[0].numel()
-        slots = self.spec.window - 1
+        units = len(affine.weight) // groups
+        fan_in = affine.weight[0].numel()
         shapes = (groups, 1, fan_in), (groups, units), (groups, units, fan_in), (groups, units)
         for name, shape in zip(RINGS, shapes, strict=True):
-            self.register_buffer(name, torch.zeros(slots, *shape), persistent=False)
-
-    @property
-    def burn_in(self) -> int:
-        """Iterations of plain batch norm."""
-        return ceil(self.spec.plain_until * (self.run_steps if self.spec.unit == "run" else 1))
+            self.register_buffer(name, torch.zeros(self.window - 1, *shape), persistent=False)
 
     @property
     def remembered(self) -> int:
         """Iterations kept so far: at the end of the burn-in as many as the window wants."""
-        return self.iteration - max(self.burn_in - self.spec.window + 1, 0)
+        return self.iteration - max(self.burn_in - self.window + 1, 0)
 
     def forward(self, outputs: Tensor, inputs: Tensor, affine: Affine) -> Tensor:
         """Normalises what `affine` makes of `inputs`."""
         if self.training:
             self.num_batches_tracked.add_(1)
-        if not self.training or self.spec.window == 1:
+        if not self.training or self.window == 1:
             return self.batch_norm(outputs)
         present = moments(outputs)
         if self.iteration < self.burn_in:
             normalized = self.batch_norm(outputs)
         else:
             normalized = self.normalized(outputs, *self.over_window(present, affine))
-            self.move(present, count=outputs.numel() // outputs.shape[1])
+            self.update_averages(present, count=outputs.numel() // outputs.shape[1])
         if self.remembered >= 0:
             self.remember(outputs, inputs, present, affine)
         self.iteration += 1
         return normalized
 
     def batch_norm(self, outputs: Tensor) -> Tensor:
-        """By the batch's own moments; in evaluation by the moving averages."""
-        moving = self.running_mean, self.running_var
-        momentum, eps = self.spec.momentum, self.spec.eps
-        return functional.batch_norm(outputs, *moving, self.weight, self.bias, self.training, momentum, eps)
+        """Plain batch norm: by the batch's own moments, in evaluation by the moving averages."""
+        averages = self.running_mean, self.running_var
+        return functional.batch_norm(outputs, *averages, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     @torch.no_grad()
     def over_window(self, present: Moments, affine: Affine) -> tuple[Tensor, Tensor, int]:
@@ -94,7 +188,7 @@ class CrossIterationBatchNormLayer(nn.Module):
 
         (1/k) sum max(nu - mu^2, 0) + variance of the mu is (1/k) sum max(nu, mu^2) - mean^2, and loses fewer digits.
         """
-        kept = min(self.remembered, self.spec.window - 1)
+        kept = min(self.remembered, self.window - 1)
         theta = in_groups(affine.weight, affine)
         means, squares = (
             ((slopes[:kept] * theta).sum(3) + offsets[:kept]).flatten(1) for slopes, offsets in self.rings()
@@ -107,26 +201,29 @@ class CrossIterationBatchNormLayer(nn.Module):
         """gamma (x - mean) / sqrt(var + eps) + beta."""
         gamma = torch.ones_like(mean) if self.weight is None else self.weight
         beta = torch.zeros_like(mean) if self.bias is None else self.bias
-        settings = self.spec.eps, iterations
+        settings = self.eps, iterations
         result: Tensor = OverWindow.apply(outputs, gamma, beta, mean, variance, *settings)  # type: ignore[no-untyped-call]
         return result
 
     @torch.no_grad()
-    def move(self, present: Moments, *, count: int) -> None:
+    def update_averages(self, present: Moments, *, count: int) -> None:
         """Moving averages of the present batch's moments, the variance unbiased as in torch's batch norm."""
         # `data`: the last pass of the burn-in may be in the same step, and torch's batch norm saves them for its
         # gradient, which does not look at them.
-        self.running_mean.data.lerp_(present[0], self.spec.momentum)
-        self.running_var.data.lerp_(present[1] * (count / max(count - 1, 1)), self.spec.momentum)
+        self.running_mean.data.lerp_(present[0], self.momentum)
+        self.running_var.data.lerp_(present[1] * (count / max(count - 1, 1)), self.momentum)
 
     @torch.no_grad()
     def remember(self, outputs: Tensor, inputs: Tensor, present: Moments, affine: Affine) -> None:
         """Writes this iteration over the oldest one."""
         mean, variance = present
-        outputs, inputs = outputs.to(mean.dtype), inputs.to(mean.dtype)
+        outputs = outputs.to(mean.dtype)
+        inputs = inputs.to(mean.dtype)
         with torch.autocast(outputs.device.type, enabled=False):
-            of_mean, of_square = mean_slope(inputs, affine), square_slope(outputs, inputs, affine)
-        theta, slot = in_groups(affine.weight, affine), self.remembered % (self.spec.window - 1)
+            of_mean = mean_slope(inputs, affine)
+            of_square = square_slope(outputs, inputs, affine)
+        theta = in_groups(affine.weight, affine)
+        slot = self.remembered % (self.window - 1)
         lines = (of_mean, mean), (of_square, variance + mean.square())
         for (slope, value), (slopes, offsets) in zip(lines, self.rings(), strict=True):
             slopes[slot] = slope
@@ -138,7 +235,7 @@ class CrossIterationBatchNormLayer(nn.Module):
 
 
 class OverWindow(torch.autograd.Function):
-    """dx = (g - (mean g + xhat mean(g xhat)) / k) / sqrt(var + eps), g = gamma dy: the share 1/k of the statistics is
+    """dx = (g - (mean g + xhat mean(g xhat)) / k) / sqrt(var + eps), g = gamma dy: a share of 1/k of the statistics is
     the present batch's."""
 
     @staticmethod
@@ -146,7 +243,8 @@ class OverWindow(torch.autograd.Function):
         ctx: Any, outputs: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, eps: float, k: int
     ) -> Tensor:
         ctx.save_for_backward(outputs, gamma, mean, variance)
-        ctx.eps, ctx.k = eps, k
+        ctx.eps = eps
+        ctx.k = k
         return functional.batch_norm(outputs, mean, variance, gamma, beta, training=False, eps=eps)
 
     @staticmethod
@@ -166,66 +264,27 @@ class CompensatedSequence(nn.Sequential):
     """Layers one after the other; a cross-iteration batch norm is also given the layer before it with its inputs."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        outputs, affine = inputs, None
+        outputs = inputs
+        affine = None
         for layer in self:
-            if isinstance(layer, CrossIterationBatchNormLayer):
+            if isinstance(layer, CrossIterationBatchNorm):
                 outputs = layer(outputs, inputs, affine)
             else:
                 inputs, outputs, affine = outputs, layer(outputs), layer
         return outputs
 
 
-def compensated(layers: OrderedDict[str, nn.Module]) -> CompensatedSequence:
-    """The sequence, its norms with room for what is to be remembered of the layer before."""
+def compensated(**layers: nn.Module) -> CompensatedSequence:
+    """Named layers, one after the other; each cross-iteration batch norm follows the layer before it."""
     for affine, layer in pairwise(layers.values()):
-        if isinstance(layer, CrossIterationBatchNormLayer):
+        if isinstance(layer, CrossIterationBatchNorm):
             assert isinstance(affine, Affine)
             layer.follow(affine)
-    return CompensatedSequence(layers)
-
-
-class Histories:
-    """What the cross-iteration batch norms of a model remember, for a run that is resumed."""
-
-    def __init__(self, layers: Mapping[str, CrossIterationBatchNormLayer]) -> None:
-        self.layers = layers
-
-    def state_dict(self) -> dict[str, Any]:
-        """Iterations, and the rings under the layers' names."""
-        found: dict[str, Any] = {f"{name}.iteration": layer.iteration for name, layer in self.layers.items()}
-        return found | dict(self.rings())
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes them up."""
-        for name, layer in self.layers.items():
-            layer.iteration = state[f"{name}.iteration"]
-        for name, ring in self.rings():
-            ring.copy_(state[name])
-
-    def rings(self) -> Iterator[tuple[str, Tensor]]:
-        """Those of all layers, by name."""
-        for name, layer in self.layers.items():
-            yield from ((f"{name}.{field}", getattr(layer, field)) for field in RINGS)
-
-
-def histories(model: nn.Module) -> Histories:
-    """The histories of all such norms in a model; empty where it has none."""
-    named = model.named_modules()
-    layers = {name: layer for name, layer in named if isinstance(layer, CrossIterationBatchNormLayer)}
-    return Histories(layers)
-
-
-@torch.no_grad()
-def moments(outputs: Tensor) -> Moments:
-    """Of each channel over a batch, the variance biased; of 16 bits in 32."""
-    # The kernel of torch's batch norm: 20 times as fast as var_mean where channels stand last.
-    exact = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-    mean, variance = torch.batch_norm_update_stats(exact, None, None, 0.0)
-    return mean, variance
+    return CompensatedSequence(OrderedDict(layers))
 
 
 def groups_of(affine: Affine) -> int:
-    """Parts of the inputs that no weight joins."""
+    """Groups of input channels; no weight joins two of them."""
     return affine.groups if isinstance(affine, nn.Conv2d) else 1
 
 

@@ -1,0 +1,122 @@
+"""Finds the source of our torch modules, for scripts that print it. The files are read, and torch is not imported."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A class, function or constant at the top of a file."""
+
+    node: ast.stmt
+    text: str
+    names: frozenset[str]
+    """All names that occur in it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """All files in worker/model/modules together; no name is defined in two of them."""
+
+    definitions: Mapping[str, Definition]
+    """In the order of the files, in which a definition comes after those that it needs when it is executed."""
+    imports: Mapping[str, str]
+    """The module that each imported name is imported from."""
+
+    def needed(self, names: Iterable[str]) -> dict[str, Definition]:
+        """The definitions of these names and of all that they use."""
+        found: set[str] = set()
+        waiting = set(names) & self.definitions.keys()
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            waiting |= (self.definitions[name].names & self.definitions.keys()) - found
+        return {name: definition for name, definition in self.definitions.items() if name in found}
+
+    def import_lines(self, names: Iterable[str]) -> Iterator[str]:
+        """The import statements that bind those of the names that are imported."""
+        by_module: dict[str, list[str]] = {}
+        for name in sorted(set(names) & self.imports.keys()):
+            by_module.setdefault(self.imports[name], []).append(name)
+        yield from (f"from {module} import {', '.join(by_module[module])}" for module in sorted(by_module))
+
+    def defaults(self, name: str) -> dict[str, Any]:
+        """The default arguments of a class's constructor or of a function."""
+        function = self.signature(name)
+        if function is None:
+            return {}
+        given = function.args.args[len(function.args.args) - len(function.args.defaults) :]
+        pairs = [*zip(given, function.args.defaults, strict=True)]
+        pairs += [
+            (argument, default)
+            for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+            if default is not None
+        ]
+        return {argument.arg: ast.literal_eval(default) for argument, default in pairs}
+
+    def signature(self, name: str) -> ast.FunctionDef | None:
+        """The constructor, also an inherited one; None where it is torch's."""
+        node = self.definitions[name].node if name in self.definitions else None
+        if not isinstance(node, ast.ClassDef):
+            return node if isinstance(node, ast.FunctionDef) else None
+        for statement in node.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+                return statement
+        return next((self.signature(base.id) for base in node.bases if isinstance(base, ast.Name)), None)
+
+
+@cache
+def read_source() -> Source:
+    definitions: dict[str, Definition] = {}
+    imports: dict[str, str] = {}
+    for file in sorted(files("worker").joinpath("model", "modules").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py") and file.name != "__init__.py":
+            text = file.read_text(encoding="utf-8")
+            definitions |= definitions_in(text)
+            imports |= imports_in(text)
+    return Source(definitions, imports)
+
+
+def definitions_in(text: str) -> dict[str, Definition]:
+    lines = text.splitlines()
+    found: dict[str, Definition] = {}
+    statements = ast.parse(text).body
+    for statement, following in zip(statements, [*statements[1:], None], strict=True):
+        name = defined_name(statement)
+        if name is not None:
+            is_explained = isinstance(statement, ast.Assign) and isinstance(following, ast.Expr)
+            last = following if is_explained and following is not None else statement
+            names = frozenset(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
+            found[name] = Definition(statement, text_of(lines, statement, last), names)
+    return found
+
+
+def defined_name(statement: ast.stmt) -> str | None:
+    match statement:
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case _:
+            return None
+
+
+def text_of(lines: list[str], first: ast.stmt, last: ast.stmt) -> str:
+    """The lines of a definition with its decorators and the comments above it, without those for tools."""
+    decorators = first.decorator_list if isinstance(first, ast.ClassDef | ast.FunctionDef) else []
+    start = min([first.lineno, *(node.lineno for node in decorators)]) - 1
+    while lines[start - 1].startswith("#"):
+        start -= 1
+    return re.sub(r"  # (type: ignore|noqa|fmt: skip).*", "", "\n".join(lines[start : last.end_lineno]))
+
+
+def imports_in(text: str) -> dict[str, str]:
+    return {
+        alias.name: str(statement.module)
+        for statement in ast.parse(text).body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }

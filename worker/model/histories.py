@@ -1,0 +1,36 @@
+"""What the cross-iteration batch norms of a model remember, for a run that is resumed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from worker.model.modules import CrossIterationBatchNorm
+from worker.model.modules.norms import RINGS
+
+
+class Histories:
+    """Saves and restores the iterations that the layers remember, under the layers' names."""
+
+    def __init__(self, layers: Mapping[str, CrossIterationBatchNorm]) -> None:
+        self.layers = layers
+
+    def state_dict(self) -> dict[str, Any]:
+        iterations: dict[str, Any] = {f"{name}.iteration": layer.iteration for name, layer in self.layers.items()}
+        return iterations | dict(self.rings())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, layer in self.layers.items():
+            layer.iteration = state[f"{name}.iteration"]
+        for name, ring in self.rings():
+            ring.copy_(state[name])
+
+    def rings(self) -> Iterator[tuple[str, Tensor]]:
+        for name, layer in self.layers.items():
+            yield from ((f"{name}.{field}", getattr(layer, field)) for field in RINGS)
+
+
+def histories(model: nn.Module) -> Histories:
+    """The histories of all such norms in a model; empty where it has none."""
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, CrossIterationBatchNorm)}
+    return Histories(layers)

@@ -1,0 +1,69 @@
+"""The layers that torch does not have.
+
+An exported script prints the source of those that it needs, so the files here import only torch and the standard
+library.
+"""
+
+from worker.model.modules.dropout import DropConnect, GaussianDropout, GaussianNoise, Uout, VanillaDropout
+from worker.model.modules.norms import BatchRenorm, CrossIterationBatchNorm, compensated
+from worker.model.modules.recurrent import (
+    Elman,
+    Gru,
+    Lstm,
+    NormalizedElman,
+    NormalizedGru,
+    NormalizedLstm,
+    RowsAsSteps,
+)
+from worker.model.modules.structure import (
+    DenseConcat,
+    Heads,
+    Maxout,
+    MaxOverMap,
+    MeanOverMap,
+    Residual,
+    Subsample,
+    sequence,
+)
+from worker.model.modules.units import (
+    Denormalize,
+    Exponential,
+    Normalize,
+    Units,
+    Whiten,
+    to_data_units,
+    without_unit_layers,
+)
+
+__all__ = [
+    "BatchRenorm",
+    "CrossIterationBatchNorm",
+    "Denormalize",
+    "DenseConcat",
+    "DropConnect",
+    "Elman",
+    "Exponential",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Gru",
+    "Heads",
+    "Lstm",
+    "MaxOverMap",
+    "Maxout",
+    "MeanOverMap",
+    "Normalize",
+    "NormalizedElman",
+    "NormalizedGru",
+    "NormalizedLstm",
+    "Residual",
+    "RowsAsSteps",
+    "Subsample",
+    "Units",
+    "Uout",
+    "VanillaDropout",
+    "Whiten",
+    "compensated",
+    "sequence",
+    "to_data_units",
+    "without_unit_layers",
+]
