@@ -1,4 +1,4 @@
-"""The one base class of every document that crosses a border: closed, frozen, strict."""
+"""The base class of all documents that enter or leave a process."""
 
 from typing import ClassVar
 

@@ -98,4 +98,4 @@ def refuse_errors(advice: tuple[Advice, ...]) -> None:
 
 def as_posted(document: Any, problem: Problem) -> Problem:
     """A problem of the canonical recipe, with its pointer into what was posted."""
-    return problem.model_copy(update={"pointer": posted_pointer(document, path_of(problem.pointer))})
+    return problem.model_copy(update={"pointer": posted_pointer(document, path_of(problem.pointer or ""))})

@@ -133,7 +133,7 @@ def choices() -> Iterator[tuple[str, Document]]:
         for tag, kind in variants(Recipe.model_fields[family].annotation).items():
             if "type" in kind.model_fields and kind is not Off:
                 # During its burn-in it would be plain batch norm.
-                after_burn_in = {"plain_until": 0} if "plain_until" in kind.model_fields else {}
+                after_burn_in = {"burn_in": 0} if "burn_in" in kind.model_fields else {}
                 yield tag, {family: {"type": tag, **needed(kind), **after_burn_in}}
             elif kind is not Off:
                 inner = {name: variants(field.annotation) for name, field in kind.model_fields.items()}

@@ -5,13 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 
 from bakehouse.data.catalog import Catalog
+from bakehouse.recipe.problems import Problem, did_you_mean
 from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
 from bakehouse.runs.errors import RunNotFound
@@ -21,7 +21,6 @@ from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from service.errors import (
     MAX_SHOWN_CHARACTERS,
-    ErrorDetail,
     InvalidRequest,
     UnsupportedContentEncoding,
     UnsupportedMediaType,
@@ -95,7 +94,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     counts = Counter(name for name, _ in request.query_params.multi_items())
     errors = [unknown_parameter(name, tuple(is_repeatable)) for name in counts if name not in is_repeatable]
     errors += [
-        ErrorDetail(parameter=name, code="repeated_parameter", message="may be given only once")
+        Problem(parameter=name, code="repeated_parameter", message="may be given only once")
         for name, count in counts.items()
         if count > 1 and not is_repeatable.get(name, True)
     ]
@@ -111,23 +110,21 @@ def parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         yield from parameters(dependency)
 
 
-def unknown_parameter(name: str, allowed: tuple[str, ...]) -> ErrorDetail:
+def unknown_parameter(name: str, allowed: tuple[str, ...]) -> Problem:
     shown = name[:MAX_SHOWN_CHARACTERS]
-    nearest = get_close_matches(shown, allowed, n=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    message = f"this route has no such parameter{hint}"
-    return ErrorDetail(parameter=shown, code="unknown_parameter", message=message, allowed=allowed)
+    message = f"this route has no such parameter{did_you_mean(shown, allowed)}"
+    return Problem(parameter=shown, code="unknown_parameter", message=message, allowed=allowed)
 
 
 def parse_labels(texts: list[str]) -> dict[str, str]:
     """Labels from texts of the form `key:value`."""
     pairs = [text.partition(":") for text in set(texts)]
     if not all(key and colon for key, colon, _ in pairs):
-        raise InvalidRequest(ErrorDetail(parameter="label", code="format", message="should be key:value"))
+        raise InvalidRequest(Problem(parameter="label", code="format", message="should be key:value"))
     labels = {key: value for key, _, value in pairs}
     if len(labels) < len(pairs):
         message = "a run has only one value for each label, so two values of one label match no run"
-        raise InvalidRequest(ErrorDetail(parameter="label", code="conflict", message=message))
+        raise InvalidRequest(Problem(parameter="label", code="conflict", message=message))
     return labels
 
 

@@ -69,21 +69,6 @@ TRY_AGAIN = "Try again; with the same Idempotency-Key nothing is done twice."
 log = logging.getLogger(__name__)
 
 
-class ErrorDetail(Model):
-    """One thing that is wrong with a request."""
-
-    pointer: str | None = None
-    """JSON Pointer into the body, if the error is in the body."""
-    parameter: str | None = None
-    """Query parameter, path parameter or header, if the error is in one of them."""
-    code: str
-    """A name that programs can compare."""
-    message: str
-    """A sentence for people."""
-    allowed: tuple[str, ...] | None = None
-    """Values that would be right, where they can be listed."""
-
-
 class ProblemDocument(Model):
     """Why a request failed (RFC 9457)."""
 
@@ -100,7 +85,7 @@ class ProblemDocument(Model):
     """The path of the request."""
     request_id: str
     """The same as the response's `X-Request-Id`."""
-    errors: tuple[ErrorDetail, ...] | None = None
+    errors: tuple[Problem, ...] | None = None
     """With status 422: everything that is wrong."""
     run_status: str | None = None
     """With `illegal_transition`: the status of the run, which forbids the request."""
@@ -117,7 +102,7 @@ class ErrorResponse:
     name: str
     status: int
     detail: str
-    errors: Sequence[ErrorDetail] = ()
+    errors: Sequence[Problem] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -132,7 +117,7 @@ class ServiceError(Exception):
     """The last part of the problem's `type`."""
     status: ClassVar[int]
     headers: Mapping[str, str] = {}
-    errors: Sequence[ErrorDetail] = ()
+    errors: Sequence[Problem] = ()
 
 
 class CrossSiteRequest(ServiceError):
@@ -227,7 +212,7 @@ class InvalidRequest(ServiceError):
     name = "invalid_request"
     status = 422
 
-    def __init__(self, *errors: ErrorDetail) -> None:
+    def __init__(self, *errors: Problem) -> None:
         super().__init__("The request is not valid.")
         self.errors = errors
 
@@ -314,8 +299,7 @@ def error_response(error: Exception) -> ErrorResponse:
         case MalformedJson():
             return ErrorResponse(name="malformed_json", status=400, detail=str(error))
         case RecipeInvalid(problems=problems):
-            errors = [recipe_error(problem) for problem in problems]
-            return ErrorResponse(name="invalid_recipe", status=422, detail="The recipe is not valid.", errors=errors)
+            return ErrorResponse(name="invalid_recipe", status=422, detail="The recipe is not valid.", errors=problems)
         case RunsError():
             return runs_error_response(error)
         case DatasetNotFound():
@@ -353,9 +337,7 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return ErrorResponse(name="run_not_found", status=404, detail=str(error))
         case CursorNotFound(parameter=parameter):
             message = "there is no run with this id to continue the list from"
-            return error_response(
-                InvalidRequest(ErrorDetail(parameter=parameter, code="unknown_cursor", message=message))
-            )
+            return error_response(InvalidRequest(Problem(parameter=parameter, code="unknown_cursor", message=message)))
         case IdempotencyMismatch():
             detail = "The Idempotency-Key was used before with another body."
             return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
@@ -395,21 +377,16 @@ def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> Erro
 # The three functions below leave out the input, which pydantic's errors contain: it may be large or secret.
 
 
-def parameter_error(error: Any) -> ErrorDetail:
+def parameter_error(error: Any) -> Problem:
     """An error that the framework found in a parameter or header."""
     name = str(error["loc"][-1])[:MAX_SHOWN_CHARACTERS]
-    return ErrorDetail(parameter=name, code=error["type"], message=error["msg"])
+    return Problem(parameter=name, code=error["type"], message=error["msg"])
 
 
-def field_error(error: ErrorDetails) -> ErrorDetail:
+def field_error(error: ErrorDetails) -> Problem:
     """An error that pydantic found in a field of a small body."""
     path = [step for step in error["loc"] if step != "[key]"]  # pydantic's name for a key itself
-    return ErrorDetail(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
-
-
-def recipe_error(problem: Problem) -> ErrorDetail:
-    """One problem of a recipe."""
-    return ErrorDetail(pointer=problem.pointer, code=problem.code, message=problem.message, allowed=problem.allowed)
+    return Problem(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
 
 
 def render(scope: Scope, response: ErrorResponse) -> Response:

@@ -1,4 +1,4 @@
-"""What a recipe can be made of, read off its classes."""
+"""The ingredients of recipes, read from their classes."""
 
 from functools import cache
 from typing import Any, get_origin
@@ -7,14 +7,14 @@ from pydantic.fields import FieldInfo
 
 from bakehouse.advice.rules import rules_about
 from bakehouse.model import Model
-from bakehouse.recipe.described import described
+from bakehouse.recipe.described import docstring_parts
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
 
 
 class AdviceAbout(Model):
-    """A rule that looks at an ingredient."""
+    """A rule of advice that looks at an ingredient."""
 
     code: str
     """As in the advice that a recipe gets."""
@@ -28,11 +28,11 @@ class IngredientField(Model):
     description: str
     required: bool
     default: Any = None
-    """What a recipe that leaves it out gets; null also where the data decide."""
+    """The value in a recipe that leaves the field out; null also where the data determine it."""
     json_schema: dict[str, Any]
     """Its type and range."""
     variants: tuple["Variant", ...] = ()
-    """Where it is itself an ingredient: which ones it can be."""
+    """The possible ingredients, if the field holds one."""
 
 
 class Variant(Model):
@@ -41,22 +41,22 @@ class Variant(Model):
     type: str | None
     """Null where the family has no variants."""
     name: str
-    """Of its schema."""
+    """The name of its JSON Schema."""
     sentence: str
-    """What it does."""
+    """What the ingredient does, in a sentence."""
     description: str
-    """What else there is to know; Markdown."""
+    """The rest of its description; Markdown."""
     formulas: tuple[str, ...]
     sources: tuple[str, ...]
-    """Whom it is after."""
+    """The papers that it follows."""
     default_reason: str | None
-    """Why its defaults are what they are, where that is not plain."""
+    """The reason for its defaults, if it is not obvious."""
     traps: tuple[str, ...]
-    """What misleads."""
+    """Common mistakes."""
     advice: tuple[AdviceAbout, ...]
-    """Rules that look at it; a recipe gets what they say where they apply."""
+    """The rules that look at it."""
     main: str | None
-    """The field that a bare value stands for."""
+    """The field that a bare value is short for."""
     fields: tuple[IngredientField, ...]
 
 
@@ -72,16 +72,16 @@ class Family(Model):
 
 
 class Ingredients(Model):
-    """Everything that a recipe can be made of."""
+    """All ingredients of recipes."""
 
     families: tuple[Family, ...]
     fields: tuple[IngredientField, ...]
-    """The recipe's own."""
+    """The fields of the recipe that hold no ingredients."""
 
 
 @cache
 def ingredients() -> Ingredients:
-    """In the order of the recipe's fields."""
+    """All families and fields, in the order of the recipe."""
     properties = Recipe.model_json_schema(mode="serialization")["properties"]
     fields = Recipe.model_fields
     families = [name for name, info in fields.items() if variants(info.annotation)]
@@ -92,7 +92,7 @@ def ingredients() -> Ingredients:
 
 
 def family(name: str, info: FieldInfo, schema: dict[str, Any]) -> Family:
-    """All variants of a field."""
+    """The variants of a field of the recipe."""
     return Family(
         name=name,
         several=get_origin(info.annotation) is tuple,
@@ -103,32 +103,32 @@ def family(name: str, info: FieldInfo, schema: dict[str, Any]) -> Family:
 
 
 def variant(kind: type[Ingredient]) -> Variant:
-    """A class as a form needs it."""
+    """An ingredient's class, in parts."""
     tag = kind.model_fields["type"].default if "type" in kind.model_fields else None
-    said = described(kind)
+    parts = docstring_parts(kind)
     return Variant(
         type=tag,
         name=kind.__name__,
-        sentence=said.sentence,
-        description=said.text,
-        formulas=said.formulas,
-        sources=said.sources,
-        default_reason=said.default,
-        traps=said.traps,
-        advice=tuple(AdviceAbout(code=rule.__name__, about=rule.__doc__ or "") for rule in rules_about(kind)),
+        sentence=parts.sentence,
+        description=parts.text,
+        formulas=parts.formulas,
+        sources=parts.sources,
+        default_reason=parts.default,
+        traps=parts.traps,
+        advice=tuple(AdviceAbout(code=rule.code, about=rule.reason) for rule in rules_about(kind)),
         main=kind.main,
         fields=tuple(field for field in fields_of(kind) if field.name != "type"),
     )
 
 
 def fields_of(kind: type[Ingredient]) -> list[IngredientField]:
-    """With types and ranges as JSON Schema."""
+    """The fields of an ingredient, with types and ranges as JSON Schema."""
     properties = kind.model_json_schema(mode="serialization")["properties"]
     return [field_of(name, info, properties[name]) for name, info in kind.model_fields.items()]
 
 
 def field_of(name: str, info: FieldInfo, schema: dict[str, Any]) -> IngredientField:
-    """One field; what is told beside the schema is left out of it."""
+    """One field; its schema leaves out what has an attribute here."""
     bare = {key: value for key, value in schema.items() if key not in ("description", "default", "title")}
     return IngredientField(
         name=name,

@@ -6,7 +6,6 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from bakehouse.plan.card import DatasetCard
-from bakehouse.plan.defaults import PLACEMENTS
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
@@ -73,7 +72,7 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
         "cross_iteration_batch_norm",
         window=st.integers(1, 5),
         unit=st.sampled_from(["run", "steps"]),
-        plain_until=st.sampled_from([0.0, 0.3, 1.0, 1e6]),
+        burn_in=st.sampled_from([0.0, 0.3, 1.0, 1e6]),
     )
     | st.sampled_from(["batch_norm", "layer_norm", "instance_norm", "batch_renorm"]).flatmap(
         lambda name: variant(name, placement=norm_placements)
@@ -187,4 +186,4 @@ def familiar(draw: st.DrawFn, card: DatasetCard) -> Document:
 def places_in(document: Document) -> st.SearchStrategy[str]:
     """Where the architecture of a document can have dropout."""
     architecture = read_recipe({**document, "dropout": []}).architecture
-    return st.sampled_from(PLACEMENTS[type(architecture)])
+    return st.sampled_from(architecture.dropout_places)

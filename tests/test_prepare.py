@@ -29,7 +29,7 @@ def refusal(document: object, catalog: Catalog, limits: Limits = ENOUGH) -> tupl
     with pytest.raises(RecipeInvalid) as refused:
         prepare(document, catalog, limits)
     [problem] = refused.value.problems
-    return problem.pointer, problem.code, problem.message
+    return str(problem.pointer), problem.code, problem.message
 
 
 def test_a_recipe_comes_back_planned_with_advice(catalog: Catalog) -> None:

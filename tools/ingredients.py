@@ -14,11 +14,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "ingredients.md"
 HEAD = """\
 # Ingredients
 
-Everything that a recipe can be made of, as the program has it: `make docs` writes this page from the classes, and
-`GET /v1/recipes/ingredients` gives the same as JSON. Required are `dataset` and `architecture`; the rest has defaults,
-which the canonical recipe shows. A string stands for a variant with its defaults, a number for the field marked *main*,
-one object for a list of one, null or `"none"` for going without. Under *Advice* are the rules that look at an
-ingredient; a recipe gets what they say where they apply.
+All ingredients of recipes. `make docs` writes this page from the classes of the program, and
+`GET /v1/recipes/ingredients` gives the same as JSON. `dataset` and `architecture` are required; all other fields have
+defaults, which the canonical recipe shows. A string is short for a variant with its defaults, a number for the field
+marked *main*, one object for a list of one; null or `"none"` leaves a family out. *Advice* lists the rules that look at
+an ingredient; a recipe gets the advice of those that apply.
 """
 CHECKPOINT = "A checkpoint of another run"
 
@@ -30,13 +30,13 @@ def page() -> str:
     lines += [row_of(family) for family in made_of.families]
     for family in made_of.families:
         lines += ["", f"## Family `{family.name}`", *section(family)]
-    lines += ["", f"## {CHECKPOINT}", *described(variant(SavedCheckpoint))]
+    lines += ["", f"## {CHECKPOINT}", *description(variant(SavedCheckpoint))]
     lines += ["", "## The recipe's own fields", "", *table(made_of.fields, main=None)]
     return "\n".join(lines) + "\n"
 
 
 def row_of(family: Family) -> str:
-    """A family in the first table."""
+    """The row of a family in the first table."""
     number = "a list" if family.several else "one"
     number += ", required" if family.required else ""
     names = [kind.type for kind in kinds(family) if kind.type]
@@ -45,18 +45,18 @@ def row_of(family: Family) -> str:
 
 
 def link(heading: str, text: str | None = None) -> str:
-    """To a heading of this page, whose anchor is made as GitHub does."""
+    """A link to a heading of this page, with the anchor that GitHub makes."""
     anchor = re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
     return f"[`{text or heading}`](#{anchor})"
 
 
 def kinds(family: Family) -> list[Variant]:
-    """Without the one that is none."""
+    """The variants of a family, without the one that is none."""
     return [kind for kind in family.variants if kind.name != "Off"]
 
 
 def parts(path: str, whole: Variant) -> Iterator[tuple[str, Variant]]:
-    """The ingredients inside one, each with its heading."""
+    """The ingredients inside another one, each with its heading."""
     for field in whole.fields:
         for part in field.variants:
             if part.name not in ("Off", SavedCheckpoint.__name__):
@@ -66,20 +66,20 @@ def parts(path: str, whole: Variant) -> Iterator[tuple[str, Variant]]:
 
 
 def section(family: Family) -> Iterator[str]:
-    """A family: what it is by default, its variants, and what is inside them."""
+    """The section of a family: its default, its variants, and the ingredients inside them."""
     names = {kind.type for kind in kinds(family)}
     if names != {None} and not family.required:
         default = shortened(family.default)
         yield from ("", "None by default." if default in ("none", []) else f"By default {link(default)}.")
     for kind in kinds(family):
         yield from (("", f"### {kind.type}") if kind.type else ())
-        yield from described(kind)
+        yield from description(kind)
         for heading, part in parts(family.name, kind):
-            yield from ("", f"{'####' if kind.type else '###'} {heading}", *described(part))
+            yield from ("", f"{'####' if kind.type else '###'} {heading}", *description(part))
 
 
 def shortened(default: Any) -> Any:
-    """The type alone, where there is one; fractions to four places."""
+    """A default as the tables show it: the type of an ingredient, fractions to four places."""
     match default:
         case {"type": name}:
             return name
@@ -91,8 +91,8 @@ def shortened(default: Any) -> Any:
             return default
 
 
-def described(kind: Variant) -> Iterator[str]:
-    """A variant, below its heading."""
+def description(kind: Variant) -> Iterator[str]:
+    """The text of a variant, below its heading."""
     yield from ("", kind.sentence)
     if kind.description:
         yield from ("", kind.description)
@@ -109,7 +109,7 @@ def described(kind: Variant) -> Iterator[str]:
 
 
 def table(fields: tuple[IngredientField, ...], *, main: str | None) -> Iterator[str]:
-    """A row a field."""
+    """A table with a row for each field."""
     yield from ("| field | default | range | meaning |", "|---|---|---|---|")
     for field in fields:
         name = f"`{field.name}`" + (" *main*" if field.name == main else "")
@@ -118,7 +118,7 @@ def table(fields: tuple[IngredientField, ...], *, main: str | None) -> Iterator[
 
 
 def cell(text: str) -> str:
-    """A bar would end it."""
+    """The text of a table cell, in which a bar would end the cell."""
     return text.replace("|", "\\|")
 
 
@@ -149,12 +149,12 @@ def allowed(schema: dict[str, Any]) -> str:
 
 
 def several(items: dict[str, Any]) -> str:
-    """The same in the plural."""
+    """The type and range of list items, in the plural."""
     return re.sub(r"^(integer|number|list)", r"\1s", allowed(items))
 
 
 def part_named(name: str) -> str:
-    """A link to what is said of a class."""
+    """A link to the description of a class."""
     if name == SavedCheckpoint.__name__:
         return link(CHECKPOINT, "checkpoint")
     inside = [
@@ -164,7 +164,7 @@ def part_named(name: str) -> str:
 
 
 def sized(schema: dict[str, Any], what: str, unit: str = "") -> str:
-    """How long something may be: ` of 1 to 64`."""
+    """The allowed length of a string or list: ` of 1 to 64`."""
     least, most = schema.get(f"min{what}"), schema.get(f"max{what}")
     if least is None and most is None:
         return ""
@@ -172,7 +172,7 @@ def sized(schema: dict[str, Any], what: str, unit: str = "") -> str:
 
 
 def span(schema: dict[str, Any]) -> str:
-    """Where a number may be: `1 to 64`, `above 0`."""
+    """The allowed range of a number: `1 to 64`, `above 0`."""
     inside = 1 if schema["type"] == "integer" else 0
     least = end(schema, "minimum", "exclusiveMinimum", "above ", inside)
     most = end(schema, "maximum", "exclusiveMaximum", "below ", -inside)
@@ -184,7 +184,7 @@ def span(schema: dict[str, Any]) -> str:
 
 
 def end(schema: dict[str, Any], closed: str, open_: str, word: str, inside: int) -> str:
-    """One end of a range, by the last number inside where numbers are whole; empty without one."""
+    """One end of a range: for whole numbers the last one inside; empty if the range is open."""
     if closed in schema:
         return number(schema[closed])
     if open_ in schema:
@@ -193,7 +193,7 @@ def end(schema: dict[str, Any], closed: str, open_: str, word: str, inside: int)
 
 
 def number(value: float) -> str:
-    """Whole ones in full."""
+    """A number as text; whole numbers in full."""
     return f"{int(value):,d}" if value == int(value) else f"{value:g}"
 
 

@@ -1,11 +1,15 @@
-"""Advice on data, augmentation, targets, schedules and stopping."""
+"""Advice on inputs, schedules and early stopping."""
 
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bakehouse.advice.advice import Advice, replace
+from bakehouse.advice.advice import replace
+from bakehouse.advice.rule import Finding, rule
+from bakehouse.plan.defaults import milestones
 from bakehouse.plan.plan import Plan
+from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.early_stopping import GeneralizationLoss, Patience, ProgressQuotient
+from bakehouse.recipe.ingredient import with_field
 from bakehouse.recipe.optimizer import Sgd
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.schedule import AnySchedule, MultiStep, OneCycle, Plateau, Step
@@ -14,117 +18,78 @@ LARGE_BATCH = 1024
 WARMUP_EPOCHS = 5.0
 FEW_VALIDATION_ROWS = 200
 PATIENCE_ON_FEW_ROWS = 20
+FEW_ROWS = "Goodfellow et al. 2016, Deep Learning, 7.8"
+GOYAL = "Goyal et al. 2017, arXiv 1706.02677, section 2.2"
+PRECHELT = "Prechelt 1998, Early Stopping - But When?"
 
 
-def large_batch_without_warmup(plan: Plan) -> Iterator[Advice]:
+@rule("warning", about=(Sgd, *with_field(AnySchedule, "warmup_epochs")), source=GOYAL)
+def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
     """The first steps of a large batch are the unstable ones."""
-    recipe = plan.recipe
-    large = isinstance(recipe.optimizer, Sgd) and recipe.batch_size >= LARGE_BATCH
-    if large and not isinstance(recipe.schedule, OneCycle) and recipe.schedule.warmup_epochs == 0:
-        yield Advice(
-            code="large_batch_without_warmup",
-            severity="warning",
-            pointer="/schedule/warmup_epochs",
-            message=f"sgd starts at lr {recipe.optimizer.lr:g} with {recipe.batch_size:,} rows a step; weights change "
-            "fastest in the first epochs, and a step this large can upset them. Warm up over about five.",
-            source="Goyal et al. 2017, arXiv 1706.02677, section 2.2",
-            patch=replace("/schedule/warmup_epochs", min(WARMUP_EPOCHS, float(recipe.epochs))),
-        )
+    recipe, pointer = plan.recipe, "/schedule/warmup_epochs"
+    if not isinstance(recipe.optimizer, Sgd) or isinstance(recipe.schedule, OneCycle):
+        return
+    if recipe.batch_size >= LARGE_BATCH and recipe.schedule.warmup_epochs == 0:
+        message = f"sgd starts at lr {recipe.optimizer.lr:g} with {recipe.batch_size:,} rows a step; weights change "
+        message += "fastest in the first epochs, and so large a step can upset them. Warm up over about five."
+        yield Finding(pointer, message, replace(pointer, min(WARMUP_EPOCHS, float(recipe.epochs))))
 
 
-def inputs_not_normalized(plan: Plan) -> Iterator[Advice]:
-    """Inputs on different scales make a narrow valley of the loss."""
-    is_transferred = isinstance(plan.recipe.pretraining, Transfer)  # with the normalization of another run
-    if plan.recipe.dataset.normalization == "none" and not is_transferred:
-        card = plan.card
-        yield Advice(
-            code="inputs_not_normalized",
-            severity="warning",
-            pointer="/dataset/normalization",
-            message=f"the inputs of {card.id} run from {card.minimum:g} to {card.maximum:g} and go into the "
-            "model as they are; inputs that are off centre or on different scales slow down the descent.",
-            source="LeCun et al. 1998, Efficient BackProp, section 4.3",
-            patch=replace("/dataset/normalization", "standardize"),
-        )
+@rule("warning", about=(Dataset,), source="LeCun et al. 1998, Efficient BackProp, section 4.3")
+def inputs_not_normalized(plan: Plan) -> Iterator[Finding]:
+    """Inputs on different scales make the loss a narrow valley."""
+    recipe, card, pointer = plan.recipe, plan.card, "/dataset/normalization"
+    # A transfer takes the normalization of its source.
+    if recipe.dataset.normalization == "none" and not isinstance(recipe.pretraining, Transfer):
+        message = f"the inputs of {card.id} range from {card.minimum:g} to {card.maximum:g} and enter the model "
+        message += "unchanged; inputs that are off centre or on different scales slow down the descent."
+        yield Finding(pointer, message, replace(pointer, "standardize"))
 
 
-def smoothing_strong(plan: Plan) -> Iterator[Advice]:
-    """More is taken from the right class than was found to help."""
-    smoothing = plan.recipe.objective.label_smoothing
-    if smoothing is not None and smoothing.epsilon > 0.2:
-        yield Advice(
-            code="smoothing_strong",
-            severity="warning",
-            pointer="/objective/label_smoothing/epsilon",
-            message=f"{smoothing.epsilon:.0%} of the target is spread over "
-            f"{smoothing.spread.replace('_', ' ')}; 10% is usual.",
-            source="Szegedy et al. 2016, arXiv 1512.00567, section 7",
-            patch=replace("/objective/label_smoothing/epsilon", 0.1),
-        )
-
-
-def short_patience(plan: Plan) -> Iterator[Advice]:
-    """Validation dips and recovers."""
-    stopping = plan.recipe.early_stopping
+@rule("warning", about=(Patience,), source=PRECHELT)
+def short_patience(plan: Plan) -> Iterator[Finding]:
+    """Validation worsens and recovers."""
+    stopping, pointer = plan.recipe.early_stopping, "/early_stopping/patience"
     if isinstance(stopping, Patience) and stopping.patience < 3:
-        yield Advice(
-            code="short_patience",
-            severity="warning",
-            pointer="/early_stopping/patience",
-            message=f"the run ends after {stopping.patience} epoch{'s' * (stopping.patience > 1)} without improvement; "
-            "validation often worsens for longer and recovers.",
-            source="Prechelt 1998, Early Stopping - But When?",
-            patch=replace("/early_stopping/patience", Patience().patience),
-        )
+        message = f"the run ends after {stopping.patience} epoch{'s' * (stopping.patience > 1)} without improvement; "
+        message += "validation often worsens for longer and recovers."
+        yield Finding(pointer, message, replace(pointer, Patience().patience))
 
 
-def few_validation_rows(plan: Plan) -> Iterator[Advice]:
+@rule("warning", about=(Patience, GeneralizationLoss, ProgressQuotient), source=FEW_ROWS)
+def few_validation_rows(plan: Plan) -> Iterator[Finding]:
     """A few rows decide when to stop."""
     stopping, rows = plan.recipe.early_stopping, plan.sizes.validation
-    if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and rows < FEW_VALIDATION_ROWS:
-        yield Advice(
-            code="few_validation_rows",
-            severity="warning",
-            pointer="/early_stopping",
-            message=f"{rows} validation rows decide when to stop, one of which is {1 / rows:.1%}; with so much noise, "
-            f"a single bad epoch meets {stopping.type}. Patience waits for many.",
-            source="Goodfellow et al. 2016, Deep Learning, 7.8",
-            patch=replace("/early_stopping", Patience(patience=PATIENCE_ON_FEW_ROWS)),
-        )
-    if isinstance(stopping, Patience) and rows < FEW_VALIDATION_ROWS and stopping.patience < PATIENCE_ON_FEW_ROWS:
-        yield Advice(
-            code="few_validation_rows",
-            severity="warning",
-            pointer="/early_stopping/patience",
-            message=f"{rows} validation rows decide when to stop, one of which is {1 / rows:.1%}; with so much noise, "
-            f"wait longer than {stopping.patience} epochs.",
-            source="Goodfellow et al. 2016, Deep Learning, 7.8",
-            patch=replace("/early_stopping/patience", PATIENCE_ON_FEW_ROWS),
-        )
+    if rows >= FEW_VALIDATION_ROWS:
+        return
+    noisy = f"{rows} validation rows decide when to stop, and each counts {1 / rows:.1%}; with so much noise, "
+    if isinstance(stopping, GeneralizationLoss | ProgressQuotient):
+        message = f"{noisy}a single bad epoch can stop the run by {stopping.type}. patience waits for many."
+        yield Finding("/early_stopping", message, replace("/early_stopping", Patience(patience=PATIENCE_ON_FEW_ROWS)))
+    if isinstance(stopping, Patience) and stopping.patience < PATIENCE_ON_FEW_ROWS:
+        pointer = "/early_stopping/patience"
+        message = f"{noisy}wait longer than {stopping.patience} epochs."
+        yield Finding(pointer, message, replace(pointer, PATIENCE_ON_FEW_ROWS))
 
 
-def stops_before_the_drop(plan: Plan) -> Iterator[Advice]:
-    """A plateau ends the run that the next learning rate would have left."""
+@rule("info", about=(Patience, Step, MultiStep, Plateau), source=PRECHELT)
+def stops_before_the_drop(plan: Plan) -> Iterator[Finding]:
+    """The run stops on a plateau that the next learning rate would have ended."""
     stopping, wait = plan.recipe.early_stopping, longest_wait(plan.recipe.schedule, plan.recipe.epochs)
     if isinstance(stopping, Patience) and stopping.patience < wait:
-        yield Advice(
-            code="stops_before_the_drop",
-            severity="info",
-            pointer="/early_stopping/patience",
-            message=f"a plateau of {stopping.patience} epochs ends the run, but the learning rate may take {wait} to "
-            "drop; a drop often ends the plateau.",
-            source="Prechelt 1998, Early Stopping - But When?",
-            patch=replace("/early_stopping/patience", wait),
-        )
+        pointer = "/early_stopping/patience"
+        message = f"a plateau of {stopping.patience} epochs ends the run, but the learning rate may take {wait} to "
+        message += "drop; "
+        yield Finding(pointer, message + "a drop often ends the plateau.", replace(pointer, wait))
 
 
 def longest_wait(schedule: AnySchedule, epochs: int) -> int:
-    """Epochs that a plateau must be survived to see the next drop within the run; 0 without drops."""
+    """The longest plateau, in epochs, that a run must survive to see its next drop; 0 without drops."""
     match schedule:
         case Step(step_size=size, gamma=gamma):
             return size if size < epochs and gamma < 1 else 0
-        case MultiStep(milestones=milestones, gamma=gamma) if milestones is not None and gamma < 1:
-            within = [milestone for milestone in milestones if milestone < epochs]
+        case MultiStep(gamma=gamma) if gamma < 1:
+            within = [milestone for milestone in milestones(schedule, epochs) if milestone < epochs]
             return max((later - earlier for earlier, later in pairwise([0, *within])), default=0)
         case Plateau(patience=patience):
             # The run ends at the epoch of the drop where both wait for as long.

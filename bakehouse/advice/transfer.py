@@ -1,53 +1,49 @@
-"""Advice on layers that come from another run."""
+"""Advice on layers that are copied from another run."""
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import Advice, replace
+from bakehouse.advice.advice import replace
+from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.layers import Activation, walk
-from bakehouse.plan.plan import Plan, source_of
-from bakehouse.recipe.ingredient import Off
+from bakehouse.plan.plan import Plan
+from bakehouse.plan.sources.transfer import source_in
+from bakehouse.recipe.architecture import AnyArchitecture
+from bakehouse.recipe.ingredient import Off, with_field
+from bakehouse.recipe.pretraining import Transfer
 
 FAR = 4.0
-"""Times as wide: beyond what two samples of one kind of data differ by."""
+"""A factor between the ranges of inputs that two samples of one kind of data do not differ by."""
+SOURCE = "Yosinski et al. 2014, arXiv 1411.1792, section 2"
 
 
-def transfer_other_activation(plan: Plan) -> Iterator[Advice]:
-    """The copied weights were trained for what follows them."""
-    source = source_of(plan.recipe, plan.checkpoints)
+@rule("warning", about=(Transfer, *with_field(AnyArchitecture, "activation")), source=SOURCE)
+def transfer_other_activation(plan: Plan) -> Iterator[Finding]:
+    """The copied weights were trained for the activation after them."""
+    source = plan.trained(source_in(plan.recipe))
     ours, theirs = activations(plan), set() if source is None else activations(source)
     if ours and len(theirs) == 1 and ours != theirs:
         [name] = theirs
-        yield Advice(
-            code="transfer_other_activation",
-            severity="warning",
-            pointer="/architecture/activation",
-            message=f"the copied layers were trained with {name} behind them, and here it is {' and '.join(ours)}: "
-            "what they give to the next layer is something else.",
-            source="Yosinski et al. 2014, arXiv 1411.1792, section 2",
-            patch=replace("/architecture/activation", name),
-        )
+        message = f"the copied layers were trained with the activation {name}, and here it is {' and '.join(ours)}: "
+        message += "the next layer gets other values."
+        yield Finding("/architecture/activation", message, replace("/architecture/activation", name))
 
 
 def activations(plan: Plan) -> set[str]:
-    """Those of a model, but for maxout, which is as much a matter of widths."""
+    """The activations of a model, without maxout, which also changes the width of layers."""
     return {layer.name for _, layer in walk(plan.root) if isinstance(layer, Activation) and layer.name != "maxout"}
 
 
-def transfer_inputs_elsewhere(plan: Plan) -> Iterator[Advice]:
-    """Inputs in other units, normalised with the source's numbers, are not what its layers know."""
-    source = source_of(plan.recipe, plan.checkpoints)
+@rule("warning", about=(Transfer,), source=SOURCE)
+def transfer_inputs_elsewhere(plan: Plan) -> Iterator[Finding]:
+    """Inputs in other units, normalised with the source's statistics, are new to its layers."""
+    source = plan.trained(source_in(plan.recipe))
     if source is None or source.card.maximum == source.card.minimum:
         return
-    here, there = plan.card, source.card
-    width = (here.maximum - here.minimum) / (there.maximum - there.minimum)
+    ours, theirs = plan.card, source.card
+    width = (ours.maximum - ours.minimum) / (theirs.maximum - theirs.minimum)
     if not 1 / FAR <= width <= FAR:
-        yield Advice(
-            code="transfer_inputs_elsewhere",
-            severity="warning",
-            pointer="/pretraining",
-            message=f"the inputs of {here.id} run from {here.minimum:g} to {here.maximum:g} and those of {there.id}, "
-            f"with whose numbers they are normalised, from {there.minimum:g} to {there.maximum:g}: the copied layers "
-            f"see inputs {width:.2g} times as wide as they know. Bring both sets to the same units.",
-            source="Yosinski et al. 2014, arXiv 1411.1792, section 2",
-            patch=replace("/pretraining", Off()),
-        )
+        message = f"the inputs of {ours.id} range from {ours.minimum:g} to {ours.maximum:g}, and those of "
+        message += f"{theirs.id}, whose statistics normalise them, from {theirs.minimum:g} to {theirs.maximum:g}: the "
+        message += f"copied layers see inputs with {width:.2g} times the range they were trained on. Bring both sets "
+        message += "to the same units."
+        yield Finding("/pretraining", message, replace("/pretraining", Off()))

@@ -1,4 +1,4 @@
-"""Variance shift: dropout changes the variance that a later batch norm learns, and stops doing so in evaluation.
+"""Variance shift: in training, dropout adds to the variance that a later batch norm learns; in evaluation it does not.
 
 Li et al. 2018, arXiv 1801.05134.
 """
@@ -19,7 +19,7 @@ from bakehouse.recipe.dropout import (
 )
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import Dropout as PlainDropout
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
+from bakehouse.recipe.norm import BATCH_NORMS
 
 MOMENTS = {
     "relu": (0.1592, 0.3408), "leaky_relu": (0.1560, 0.3441), "gelu": (0.0796, 0.3456), "silu": (0.0427, 0.3131),
@@ -27,13 +27,13 @@ MOMENTS = {
 }  # fmt: skip
 """Squared mean and variance of an activation of N(0, 1)."""
 MAXOUT = (0.3183, 0.6817)
-"""Of the larger of two."""
+"""The same of the larger of two."""
 STANDARD = (0.0, 1.0)
 NOTICEABLE = 0.95
-"""Of the variance; noise that was made to be small misleads nobody above it."""
+"""Share of the variance above which noise that was designed to be small does no harm."""
 
 CORRELATION = 0.1
-"""Of pairs of inputs, as an example of what nobody knows before training."""
+"""An example of the correlation between two inputs, which is not known before training."""
 ALIGNMENT = 0.02
 """cos^2 = (sum w)^2 / (d sum w^2) of the d weights of a unit, which is 0.014 to 0.035 in the paper's trained networks
 (table 1)."""
@@ -45,11 +45,11 @@ class Shift:
 
     dropout: Dropout | DropConnect
     norm: str
-    """Its name in the state dict."""
+    """The norm's name in the state dict."""
     rate: float
-    """Of the dropout that adds as much variance."""
+    """The rate of plain dropout that adds as much variance."""
     ratio: float
-    """Evaluation variance over training variance at the norm, for weights that add up inputs without correlation."""
+    """Evaluation variance over training variance at the norm, for weights that sum uncorrelated inputs."""
     correlated: float
     """The same for inputs with the correlation `CORRELATION`."""
     fan_in: int
@@ -57,35 +57,35 @@ class Shift:
 
 
 def shifts(plan: Plan) -> Iterator[Shift]:
-    """Every dropout with a batch norm behind it."""
+    """Every dropout that a batch norm follows."""
     layers = list(walk(plan.root))
-    if not isinstance(plan.recipe.norm, BatchNorm | BatchRenorm | CrossIterationBatchNorm):
+    if not isinstance(plan.recipe.norm, BATCH_NORMS):
         return
     for position, (_, layer) in enumerate(layers):
         if isinstance(layer, Dropout | DropConnect):
-            yield from shift_behind(layer, layers[:position], layers[position:])
+            yield from shift_after(layer, layers[:position], layers[position:])
 
 
-def shift_behind(
-    dropout: Dropout | DropConnect, before: list[tuple[str, Primitive]], behind: list[tuple[str, Primitive]]
+def shift_after(
+    dropout: Dropout | DropConnect, before: list[tuple[str, Primitive]], after: list[tuple[str, Primitive]]
 ) -> Iterator[Shift]:
-    """The first norm from a dropout on, if there is one."""
-    norms = [position for position, (_, layer) in enumerate(behind) if isinstance(layer, Norm)]
+    """The shift of the first norm after a dropout, if there is one."""
+    norms = [position for position, (_, layer) in enumerate(after) if isinstance(layer, Norm)]
     squared_mean, variance = moments([layer for _, layer in before])
     rate = as_rate(dropout.spec, squared_mean + variance)
     ratio = variance_ratio(rate, squared_mean, variance)
     if norms and ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
         weights = Linear | Conv | DropConnect | Recurrent
-        fan_ins = [fan_in(layer) for _, layer in behind[: norms[0]] if isinstance(layer, weights)]
+        fan_ins = [fan_in(layer) for _, layer in after[: norms[0]] if isinstance(layer, weights)]
         inputs = fan_ins[0] if fan_ins else 0
         # Weights of random signs have (sum w)^2 / sum w^2 = 1 on average, however few they are.
         alike = variance_ratio(rate, squared_mean, variance, CORRELATION, max(1.0, ALIGNMENT * inputs))
-        yield Shift(dropout, behind[norms[0]][0], rate, ratio, alike, inputs)
+        yield Shift(dropout, after[norms[0]][0], rate, ratio, alike, inputs)
 
 
 def as_rate(spec: AnyDropout, mean_square: float) -> float:
-    """The rate of the dropout that adds as much variance to inputs of this mean square: dropout adds
-    rate / (1 - rate) of it."""
+    """The rate of plain dropout that adds as much variance to inputs of this mean square: it adds rate / (1 - rate) of
+    the mean square."""
     match spec:
         case PlainDropout() | VanillaDropout() | SpatialDropout() | GaussianDropout() | DropConnectSpec():
             return spec.rate
@@ -101,7 +101,7 @@ def as_rate(spec: AnyDropout, mean_square: float) -> float:
 def variance_ratio(
     rate: float, squared_mean: float, variance: float, correlation: float = 0.0, alignment: float = 1.0
 ) -> float:
-    """(v + v rho (D - 1)) / ((c^2 + v) / (1 - rate) - c^2 + v rho (D - 1)), equation 14, behind weights w with
+    """(v + v rho (D - 1)) / ((c^2 + v) / (1 - rate) - c^2 + v rho (D - 1)), equation 14, after weights w with
     D = d cos^2 = (sum w)^2 / sum w^2, the `alignment`, of inputs whose pairs have the correlation rho. Without weights
     D is 1, which leaves equation 8."""
     shared = variance * correlation * (alignment - 1)
@@ -109,7 +109,7 @@ def variance_ratio(
 
 
 def moments(before: list[Primitive]) -> tuple[float, float]:
-    """Squared mean and variance of what a dropout sees; after weights or a norm, those of N(0, 1)."""
+    """Squared mean and variance of a dropout's inputs; after weights or a norm, those of N(0, 1)."""
     for layer in reversed(before):
         if isinstance(layer, Activation):
             return MAXOUT if layer.name == "maxout" else MOMENTS[layer.name]
@@ -121,7 +121,7 @@ def moments(before: list[Primitive]) -> tuple[float, float]:
 
 
 def fan_in(layer: Linear | Conv | DropConnect | Recurrent) -> int:
-    """Numbers that one unit adds up."""
+    """Inputs that one unit sums."""
     if isinstance(layer, Recurrent):
         return layer.input[1]
     return layer.input[0] * (layer.kernel_size**2 if isinstance(layer, Conv) else 1)

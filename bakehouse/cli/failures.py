@@ -18,7 +18,6 @@ from bakehouse.client import (
     Unavailable,
     Unreachable,
 )
-from bakehouse.client.errors import ErrorDetail
 from bakehouse.data.errors import DatasetError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 
@@ -75,14 +74,14 @@ def setting_list(error: ValidationError) -> str:
     return "\n".join(["a setting is invalid", *lines])
 
 
-def problem_list(problems: Iterable[ErrorDetail | Problem]) -> str:
+def problem_list(problems: Iterable[Problem]) -> str:
     """The problems of a recipe, one below the other."""
     return "\n".join(["the recipe was refused", *(problem_line(problem) for problem in problems)])
 
 
-def problem_line(problem: ErrorDetail | Problem) -> str:
+def problem_line(problem: Problem) -> str:
     """Where the problem is, what is wrong, and which values are allowed."""
-    where = problem.pointer or (isinstance(problem, ErrorDetail) and problem.parameter) or "/"
+    where = problem.pointer or problem.parameter or "/"
     allowed = sanitize(", ".join(problem.allowed or ()))
     return sanitize(f"  {where}  {problem.message}") + (f"\n      allowed: {allowed}" if allowed else "")
 

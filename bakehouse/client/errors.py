@@ -20,6 +20,8 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bakehouse.recipe.problems import Problem
+
 
 class ClientError(Exception):
     """Base class of the errors above."""
@@ -74,22 +76,6 @@ class DownloadDamaged(ClientError):
         self.found = found
 
 
-class ErrorDetail(BaseModel):
-    """One thing that is wrong with a request: where in the body, or which parameter."""
-
-    model_config = ConfigDict(frozen=True)
-
-    pointer: str | None = None
-    parameter: str | None = None
-    code: str
-    message: str
-    allowed: tuple[str, ...] | None = None
-
-    def __str__(self) -> str:
-        where = self.pointer or self.parameter
-        return f"{where}  {self.message}" if where else self.message
-
-
 class ProblemDocument(BaseModel):
     """The fields of an `application/problem+json` response that the client reads."""
 
@@ -101,7 +87,7 @@ class ProblemDocument(BaseModel):
     detail: str | None = None
     instance: str | None = None
     request_id: str | None = None
-    errors: tuple[ErrorDetail, ...] = ()
+    errors: tuple[Problem, ...] = ()
 
 
 class Refused(ClientError):

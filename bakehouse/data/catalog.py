@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from difflib import get_close_matches
 from pathlib import Path
 from typing import assert_never
 
@@ -14,6 +13,7 @@ from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound,
 from bakehouse.data.packed_folders import is_packed, locked, read_card, read_problem, remove_older
 from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, Signatures, Source, find_sources
 from bakehouse.plan.card import DatasetCard, DatasetListing
+from bakehouse.recipe.problems import nearest_names
 from bakehouse.settings import Settings
 
 RETRY_AFTER_SECONDS = 2
@@ -69,7 +69,7 @@ class Catalog:
     def _find(self, name: str) -> Source:
         sources = {source.id: source for source in self._sources()}
         if name not in sources:
-            nearest = get_close_matches(name[:64], sources, n=3)
+            nearest = nearest_names(name, sources, count=3)
             usable = tuple(name for name, source in sources.items() if isinstance(source, BuiltIn | Files))
             raise DatasetNotFound(name, nearest=tuple(nearest), allowed=usable)
         return sources[name]

@@ -1,12 +1,11 @@
-"""Data cards: what is known of a data set without opening its arrays."""
+"""Data cards: a description of a data set that can be read without its arrays."""
 
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from pydantic import Field
-
 from bakehouse.model import Model
+from bakehouse.recipe.ingredient import DataKind
 
 Task = Literal["classification", "regression"]
 Dtype = Literal["uint8", "float32", "float64"]
@@ -20,15 +19,15 @@ class Column(Model):
     kind: Literal["number", "integer", "text"]
     """`integer` if every value is whole, `text` if any is not a number."""
     classes: tuple[str, ...] | None = None
-    """The distinct values of whole numbers (in their order) or of text (sorted); null for `number`,
-    and when there are more than 1,000."""
+    """The distinct values of whole numbers (in numerical order) or of text (sorted); null for `number`, and if there
+    are more than 1,000."""
     class_counts: tuple[int, ...] | None = None
-    """How many rows have each class, in the order of `classes`."""
+    """Rows of each class, in the order of `classes`."""
     minimum: float | None = None
     maximum: float | None = None
     mean: float | None = None
     missing: int = 0
-    """Rows whose cell is empty; then the column can be a target, but not an input."""
+    """Rows whose cell is empty. A column with empty cells can be a target, but not an input."""
     dtype: Literal["float32", "float64"] = "float32"
     """`float64` where 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
 
@@ -43,13 +42,13 @@ class Target(Model):
     class_counts: tuple[int, ...] | None = None
     """Rows of each class in what the set's own train split holds."""
     minimum: float | None = None
-    """Least value, for regression."""
+    """Smallest value, for regression."""
     missing: int = 0
     """Rows without a label in what the set's own train split holds."""
 
 
 class SplitCounts(Model):
-    """Rows that the set's own splits hold; null where the set leaves the split to the recipe."""
+    """Rows in the splits of the set itself; null where the set leaves the split to the recipe."""
 
     train: int
     validation: int | None = None
@@ -57,24 +56,24 @@ class SplitCounts(Model):
 
 
 class DatasetCard(Model):
-    """What a recipe may rely on: task, shape, classes, counts. Written once, when a set is packed."""
+    """What a recipe may rely on: task, shape, classes, counts. The card is written once, when the set is packed."""
 
     id: str
     """The name that recipes use."""
     title: str = ""
     """One sentence for people."""
     origin: str
-    """Where it comes from, with its licence for a built-in set."""
+    """The source of the data, with the licence of a built-in set."""
     fingerprint: str
     """`sha256:` and the digest of the packed arrays and their meaning."""
-    kind: Literal["image", "sequence", "table"]
+    kind: DataKind
     """`image`: samples are channels x height x width; `sequence`: steps x numbers of a step; `table`: rows of
     numbers."""
     shape: tuple[int, ...]
     """One sample's shape without the batch; for a table with named columns, the columns that are
     not a target: (features,)."""
     dtype: Dtype
-    """How the inputs are stored; models take them in these units. `float64` where 32 bits would round a feature or
+    """How the inputs are stored; models take inputs in these units. `float64` where 32 bits would round a feature or
     channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""
     counts: SplitCounts
     task: Task | None = None
@@ -84,7 +83,7 @@ class DatasetCard(Model):
     class_counts: tuple[int, ...] | None = None
     """Rows of each class in what the set's own train split holds."""
     targets: tuple[Target, ...] = ()
-    """Further targets beside the fixed one."""
+    """Further targets in addition to the fixed one."""
     columns: tuple[Column, ...] | None = None
     """A table's columns in order; null for sets whose target is fixed."""
     minimum: float
@@ -92,7 +91,7 @@ class DatasetCard(Model):
     maximum: float
     """Largest input value, in stored units."""
     notes: tuple[str, ...] = ()
-    """What packing did that a user should know (resized pictures, say)."""
+    """Notes of packing for the user (resized images, for example)."""
     mirror_safe: bool = True
     """False where a mirrored sample means something else (digits, letters)."""
 
@@ -107,28 +106,54 @@ class DatasetListing(Model):
 
     id: str
     status: Literal["ready", "packing", "broken", "absent"]
-    """`absent`: known by name, its files are not on this machine."""
+    """`absent`: the set is known by name, but its files are not on this machine."""
     problem: str | None = None
-    """What is wrong with a broken set, and where; how to get an absent one."""
-    card: DatasetCard | None = Field(default=None)
+    """What is wrong with a broken set, and where; how to get the files of an absent set."""
+    card: DatasetCard | None = None
     """Null until the set is ready."""
 
 
 WHOLE_NUMBER_CLASSES = 20
-"""A column of whole numbers with at most so many different values holds classes."""
+"""A column of whole numbers with at most this many distinct values holds classes."""
+
+
+KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
 
 
 @dataclass(frozen=True)
 class ResolvedData:
-    """What a recipe's data set and targets come to."""
+    """A recipe's data set and targets, resolved."""
 
     task: Task
     shape: tuple[int, ...]
     classes: tuple[str, ...] | None
     class_counts: tuple[int, ...] | None
     minimum: float | None = None
-    """Least target, for a column of numbers to predict."""
+    """Smallest target, for a column of numbers to predict."""
     tasks: tuple[Target, ...] = ()
-    """Those of the recipe's further tasks, in its order."""
+    """The targets of the recipe's further tasks, in its order."""
     is_double: bool = False
     """Whether inputs are kept and normalised in 64 bits."""
+
+    @property
+    def kind(self) -> DataKind:
+        """The kind of the samples, which their number of dimensions determines."""
+        return KINDS[len(self.shape)]
+
+    @property
+    def is_image(self) -> bool:
+        return self.kind == "image"
+
+    @property
+    def side(self) -> int:
+        """Pixels of an image's shorter side."""
+        return min(self.shape[1:])
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "image":
+                return f"a set of images of {' x '.join(map(str, self.shape))}"
+            case "sequence":
+                return f"a set of sequences of {self.shape[0]} steps with {self.shape[1]} numbers each"
+            case "table":
+                return f"a table with {self.shape[0]} features"

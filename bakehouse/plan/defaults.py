@@ -1,50 +1,32 @@
-"""Defaults that depend on the data or on another field; the canonical recipe shows them."""
+"""Defaults that depend on the data or on another field.
 
-from typing import get_args
+Each function gives the value that a recipe names, or the default where it names none. `fill_in` writes them all into
+the canonical recipe. The worker asks the same functions, whose types leave no room for a missing value.
+"""
+
+from typing import Literal, get_args
 
 from bakehouse.plan.card import ResolvedData, Task
-from bakehouse.recipe.architecture import (
-    Cnn,
-    Densenet,
-    Fitnet,
-    Linear,
-    Mlp,
-    Preresnet,
-    Resnet,
-    Resnext,
-    Rnn,
-    WideResnet,
-)
 from bakehouse.recipe.augmentation import AnyAugmentation, ColorJitter, Cutout, HorizontalFlip, RandomCrop, ScaleCrop
 from bakehouse.recipe.curriculum import AnyCurriculum, Curriculum
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.dropout import AnyDropout, Placement
-from bakehouse.recipe.evaluation import Evaluation
-from bakehouse.recipe.objective import Loss, Objective
+from bakehouse.recipe.evaluation import Crops, Evaluation
+from bakehouse.recipe.objective import Adversarial, Loss, Objective
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.schedule import AnySchedule, MultiStep
 
-# After all norms is where dropout does not shift their variances (arXiv 1801.05134).
-IN_BLOCKS: tuple[Placement, ...] = ("classifier", "block_before_conv", "block_before_norm", "input")
-PLACEMENTS: dict[type, tuple[Placement, ...]] = {
-    Linear: ("input", "classifier"),
-    Mlp: ("hidden", "input", "classifier"),
-    Cnn: ("hidden", "input", "classifier"),
-    Fitnet: ("hidden", "input", "classifier"),
-    Rnn: ("hidden", "input", "classifier"),
-    **dict.fromkeys((Resnet, Preresnet, WideResnet, Resnext, Densenet), IN_BLOCKS),
-}
-"""Where each architecture can have dropout; the first is the default."""
+Shape = tuple[int, ...]
 
 
 def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
-    """The recipe with nothing left to guess."""
+    """The recipe with every default spelt out."""
     return recipe.model_copy(
         update={
-            "dataset": with_epsilon(recipe.dataset, data.shape),
-            "objective": spelt_out(recipe.objective, data, whitens=recipe.dataset.normalization == "whiten"),
-            "dropout": tuple(placed(item, recipe) for item in recipe.dropout),
-            "augmentation": tuple(sized(item, data.shape) for item in recipe.augmentation),
+            "dataset": with_epsilon(recipe.dataset, data),
+            "objective": with_losses(recipe, data),
+            "dropout": tuple(with_placement(item, recipe) for item in recipe.dropout),
+            "augmentation": tuple(with_sizes(item, data.shape) for item in recipe.augmentation),
             "curriculum": with_steps(recipe.curriculum),
             "schedule": with_milestones(recipe.schedule, recipe.epochs),
             "evaluation": with_scales(recipe, data.shape),
@@ -52,40 +34,56 @@ def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
     )
 
 
-def with_epsilon(dataset: Dataset, shape: tuple[int, ...]) -> Dataset:
-    """What whitening adds to variances: the smallest of an image's are noise, those of a table may be what counts."""
-    if dataset.normalization != "whiten" or dataset.whitening_epsilon is not None:
+def with_epsilon(dataset: Dataset, data: ResolvedData) -> Dataset:
+    """The smallest variances of images are noise, those of a table may be what counts."""
+    if dataset.normalization != "whiten":
         return dataset
-    return dataset.model_copy(update={"whitening_epsilon": 1e-2 if len(shape) == 3 else 1e-5})
-
-
-def spelt_out(objective: Objective, data: ResolvedData, *, whitens: bool) -> Objective:
-    """With a loss, and an attack that leaves no choice."""
-    loss = objective.loss or usual_loss(data.task)
-    attack = objective.adversarial
-    if attack is not None:
-        is_long = attack.steps > 1
-        step_size = min(2.5 * attack.epsilon / attack.steps, attack.epsilon) if is_long else attack.epsilon
-        filled: dict[str, object] = {
-            "unit": attack.unit or ("range" if len(data.shape) == 3 and not whitens else "normalized"),
-            "step_size": attack.step_size or step_size,
-            "random_start": is_long if attack.random_start is None else attack.random_start,
-        }
-        attack = attack.model_copy(update=filled)
-    tasks = tuple(
-        task.model_copy(update={"loss": task.loss or usual_loss(target.task)})
-        for task, target in zip(objective.tasks, data.tasks, strict=True)
+    return dataset.model_copy(
+        update={"whitening_epsilon": dataset.whitening_epsilon or (1e-2 if data.is_image else 1e-5)}
     )
-    return objective.model_copy(update={"loss": loss, "adversarial": attack, "tasks": tasks})
 
 
-def usual_loss(task: Task) -> Loss:
-    """Of classes and of numbers."""
-    return "cross_entropy" if task == "classification" else "squared_error"
+def with_losses(recipe: Recipe, data: ResolvedData) -> Objective:
+    objective, attack = recipe.objective, recipe.objective.adversarial
+    filled: dict[str, object] = {
+        "loss": loss_or_default(objective.loss, data.task),
+        "tasks": tuple(
+            task.model_copy(update={"loss": loss_or_default(task.loss, target.task)})
+            for task, target in zip(objective.tasks, data.tasks, strict=True)
+        ),
+    }
+    if attack is not None:
+        values = {
+            "unit": attack_unit(recipe, attack, data),
+            "step_size": step_size(attack),
+            "random_start": is_random(attack),
+        }
+        filled["adversarial"] = attack.model_copy(update=values)
+    return objective.model_copy(update=filled)
 
 
-def placed(dropout: AnyDropout, recipe: Recipe) -> AnyDropout:
-    """Dropout where this architecture has it by default."""
+def loss_or_default(loss: Loss | None, task: Task) -> Loss:
+    return loss or ("cross_entropy" if task == "classification" else "squared_error")
+
+
+def attack_unit(recipe: Recipe, attack: Adversarial, data: ResolvedData) -> Literal["range", "normalized"]:
+    has_range = data.is_image and recipe.dataset.normalization != "whiten"
+    return attack.unit or ("range" if has_range else "normalized")
+
+
+def step_size(attack: Adversarial) -> float:
+    """One step goes all the way; several could cross the ball of epsilon 1.25 times, as in Madry et al. 2018."""
+    if attack.steps == 1:
+        return attack.step_size or attack.epsilon
+    return attack.step_size or min(2.5 * attack.epsilon / attack.steps, attack.epsilon)
+
+
+def is_random(attack: Adversarial) -> bool:
+    """Whether the attack begins at a random point."""
+    return attack.steps > 1 if attack.random_start is None else attack.random_start
+
+
+def with_placement(dropout: AnyDropout, recipe: Recipe) -> AnyDropout:
     default = places(dropout, recipe)[0]
     return dropout.model_copy(update={"placement": dropout.placement or default})
 
@@ -93,58 +91,86 @@ def placed(dropout: AnyDropout, recipe: Recipe) -> AnyDropout:
 def places(dropout: AnyDropout, recipe: Recipe) -> tuple[Placement, ...]:
     """Where this architecture can have this kind of dropout."""
     [known, _] = get_args(type(dropout).model_fields["placement"].annotation)
-    return tuple(place for place in PLACEMENTS[type(recipe.architecture)] if place in get_args(known))
+    return tuple(place for place in recipe.architecture.dropout_places if place in get_args(known))
 
 
-def sized(augmentation: AnyAugmentation, shape: tuple[int, ...]) -> AnyAugmentation:
-    """With the sizes that its papers took for images of another size, and with colours where there are any."""
-    filled = sizes(augmentation, shape)
-    missing = {name: value for name, value in filled.items() if getattr(augmentation, name) is None}
-    return augmentation.model_copy(update=missing)
-
-
-def sizes(augmentation: AnyAugmentation, shape: tuple[int, ...]) -> dict[str, float]:
-    """The defaults of one that fit samples of this shape."""
-    shorter, longer = min(shape[1:], default=1), max(shape[1:], default=1)
+def with_sizes(augmentation: AnyAugmentation, shape: Shape) -> AnyAugmentation:
+    """With the sizes that its papers took for images of another size."""
     match augmentation:
         case RandomCrop():
-            # 4 pixels of 32, as in He et al. 2016.
-            return {"padding": max(1, longer // 8)}
+            return augmentation.model_copy(update={"padding": crop_padding(augmentation, shape)})
         case ScaleCrop():
-            # 256 and 480 pixels for a window of 224, as in Simonyan & Zisserman 2015.
-            return {"low": -(-shorter * 8 // 7), "high": -(-shorter * 15 // 7)}
+            low, high = resize_range(augmentation, shape)
+            return augmentation.model_copy(update={"low": low, "high": high})
         case Cutout():
-            return {"size": max(1, shorter // 2)}
+            return augmentation.model_copy(update={"size": cutout_size(augmentation, shape)})
         case ColorJitter():
-            has_colors = len(shape) == 3 and shape[0] == 3
-            return {"saturation": 0.5 * has_colors, "hue": 0.1 * has_colors}
+            saturation, hue = color_strengths(augmentation, shape)
+            return augmentation.model_copy(update={"saturation": saturation, "hue": hue})
         case _:
-            return {}
+            return augmentation
 
 
-def with_scales(recipe: Recipe, shape: tuple[int, ...]) -> Evaluation:
-    """Crops around the image's own size, mirrored if training mirrors."""
-    crops, side = recipe.evaluation.crops, min(shape[1:], default=1)
+def crop_padding(spec: RandomCrop, shape: Shape) -> int:
+    """4 pixels of 32, as in He et al. 2016."""
+    return spec.padding or max(1, max(shape[1:], default=1) // 8)
+
+
+def resize_range(spec: ScaleCrop, shape: Shape) -> tuple[int, int]:
+    """256 to 480 pixels for a window of 224, as in Simonyan & Zisserman 2015."""
+    shorter = min(shape[1:], default=1)
+    return spec.low or -(-shorter * 8 // 7), spec.high or -(-shorter * 15 // 7)
+
+
+def cutout_size(spec: Cutout, shape: Shape) -> int:
+    """16 pixels of 32, as in DeVries & Taylor 2017."""
+    return spec.size or max(1, min(shape[1:], default=1) // 2)
+
+
+def color_strengths(spec: ColorJitter, shape: Shape) -> tuple[float, float]:
+    """Of saturation and hue: 0 for images without colours."""
+    has_colors = len(shape) == 3 and shape[0] == 3
+    return (
+        0.5 * has_colors if spec.saturation is None else spec.saturation,
+        0.1 * has_colors if spec.hue is None else spec.hue,
+    )
+
+
+def with_scales(recipe: Recipe, shape: Shape) -> Evaluation:
+    """With crops around the image's own size, mirrored if training mirrors."""
+    crops = recipe.evaluation.crops
     if crops is None:
         return recipe.evaluation
-    mirrors = any(isinstance(item, HorizontalFlip) for item in recipe.augmentation)
     filled: dict[str, object] = {
-        "scales": crops.scales or tuple(sorted({side, -(-9 * side // 8), -(-10 * side // 8)})),
-        "flips": mirrors if crops.flips is None else crops.flips,
+        "scales": crop_scales(crops, shape),
+        "flips": bool(recipe.find(HorizontalFlip)) if crops.flips is None else crops.flips,
     }
     return recipe.evaluation.model_copy(update={"crops": crops.model_copy(update=filled)})
 
 
+def crop_scales(crops: Crops, shape: Shape) -> tuple[int, ...]:
+    """The image's own size, 1 1/8 and 1 1/4 of it."""
+    side = min(shape[1:], default=1)
+    return crops.scales or tuple(sorted({side, -(-9 * side // 8), -(-10 * side // 8)}))
+
+
 def with_milestones(schedule: AnySchedule, epochs: int) -> AnySchedule:
-    """Drops after half and three quarters of the run, as in He et al. 2016."""
-    if not isinstance(schedule, MultiStep) or schedule.milestones is not None:
+    if not isinstance(schedule, MultiStep):
         return schedule
-    milestones = tuple(sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)}))
-    return schedule.model_copy(update={"milestones": milestones})
+    return schedule.model_copy(update={"milestones": milestones(schedule, epochs)})
+
+
+def milestones(schedule: MultiStep, epochs: int) -> tuple[int, ...]:
+    """Drops after half and three quarters of the run, as in He et al. 2016."""
+    return schedule.milestones or tuple(sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)}))
 
 
 def with_steps(curriculum: AnyCurriculum) -> AnyCurriculum:
-    """A staircase with four rises."""
     if not isinstance(curriculum, Curriculum) or curriculum.pacing != "step":
         return curriculum
-    return curriculum.model_copy(update={"steps": curriculum.steps or 4})
+    return curriculum.model_copy(update={"steps": rises(curriculum)})
+
+
+def rises(curriculum: Curriculum) -> int:
+    """A staircase with four rises."""
+    return curriculum.steps or 4

@@ -45,7 +45,7 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
     layers = [layer for _, layer in walk(root)]
     learned = sum(layer.parameters for layer in layers)
     # Weight noise is drawn beside a copy of the clean weights.
-    noise = 2 * any(isinstance(item, WeightNoise) for item in recipe.regularizer)
+    noise = 2 * bool(recipe.find(WeightNoise))
     copies = 2 + optimizer_copies(recipe) + noise
     numbers = copies * learned + masks(recipe.batch_size, layers) + histories(layers)
     numbers += 2 * recipe.batch_size * passes(recipe) * activations(root)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bakehouse.plan.card import ResolvedData, Task
+from bakehouse.plan.defaults import loss_or_default
 from bakehouse.plan.layers import Denormalize, DropConnect, Exponential, Heads, Linear, Sequential, Units
 from bakehouse.plan.targets import MAIN
 from bakehouse.recipe.objective import Loss
@@ -45,14 +46,13 @@ class Head:
 
 def heads(recipe: Recipe, data: ResolvedData) -> tuple[Head, ...]:
     """The data set's own target, then those of the tasks, in the order of their outputs."""
-    assert recipe.objective.loss is not None, "a canonical recipe names its loss"
-    loss = recipe.objective.loss
+    loss = loss_or_default(recipe.objective.loss, data.task)
     found = [Head(MAIN, recipe.dataset.target, data.task, data.classes, loss, 1.0, 0, width(loss, data.classes))]
     for number, (task, target) in enumerate(zip(recipe.objective.tasks, data.tasks, strict=True), start=1):
-        assert task.loss is not None, "a canonical recipe names its losses"
-        first, outputs = found[-1].first + found[-1].outputs, width(task.loss, target.classes)
+        loss = loss_or_default(task.loss, target.task)
+        first, outputs = found[-1].first + found[-1].outputs, width(loss, target.classes)
         name, weight = f"task{number}", task.weight
-        found.append(Head(name, target.name, target.task, target.classes, task.loss, weight, first, outputs))
+        found.append(Head(name, target.name, target.task, target.classes, loss, weight, first, outputs))
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 from bakehouse.recipe.architecture import Activation as ActivationName
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import UnitDropout
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, NormLayer
+from bakehouse.recipe.norm import NormLayer
 
 Shape = tuple[int, ...]
 Nonlinearity = ActivationName | Literal["maxout"]
@@ -297,7 +297,7 @@ class Recurrent:
         """The norms inside the cell, by name, each over the numbers that it normalises at a step."""
         if self.norm is None:
             return ()
-        widths = INPUT_NORMS if isinstance(self.norm, BatchNorm | BatchRenorm) else INNER_NORMS
+        widths = INPUT_NORMS if self.norm.statistics == "batch" else INNER_NORMS
         return tuple((name, Norm(self.norm, (width * self.hidden_size,))) for name, width in widths[self.cell].items())
 
     @property

@@ -143,12 +143,12 @@ def norm_call(layer: Norm, run_steps: int) -> Call:
             return call("nn.GroupNorm", groups, features, eps=eps, affine=affine)
         case BatchRenorm(eps=eps, momentum=momentum, affine=affine) as spec:
             unit = run_steps if spec.unit == "run" else 1
-            starts = {"burn_in": spec.plain_until, "r_max_from": spec.r_max_at, "d_max_from": spec.d_max_at}
+            starts = {"burn_in": spec.burn_in, "r_max_from": spec.r_max_from, "d_max_from": spec.d_max_from}
             schedule = {name: start * unit for name, start in starts.items()}
             limits = {"r_max": spec.r_max, "d_max": spec.d_max}
             return call("BatchRenorm", features, **schedule, **limits, eps=eps, momentum=momentum, affine=affine)
         case CrossIterationBatchNorm(eps=eps, momentum=momentum, affine=affine) as spec:
-            burn_in = ceil(spec.plain_until * (run_steps if spec.unit == "run" else 1))
+            burn_in = ceil(spec.burn_in * (run_steps if spec.unit == "run" else 1))
             settings = {"window": spec.window, "burn_in": burn_in, "eps": eps, "momentum": momentum}
             return call("CrossIterationBatchNorm", features, **settings, affine=affine)
         case _:

@@ -3,41 +3,41 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bakehouse.plan.architectures.build import build_layers
 from bakehouse.plan.card import DatasetCard, ResolvedData, Task
-from bakehouse.plan.checks.checks import find_problems
+from bakehouse.plan.context import Context
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.estimate import Estimate, estimate
-from bakehouse.plan.heads import Head, heads, in_units, with_heads
+from bakehouse.plan.heads import Head, heads
 from bakehouse.plan.layers import Sequential
-from bakehouse.plan.sources.hints import hint_problems, numbers_of_teaching, with_layers
-from bakehouse.plan.sources.teacher import scorer_in, scorer_problems, teacher_in, teacher_problems
-from bakehouse.plan.sources.transfer import input_problems, transfer_problems
+from bakehouse.plan.problems import find_problems
+from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
+from bakehouse.plan.sources.teacher import teacher_in
+from bakehouse.plan.sources.transfer import with_normalization_of_source
 from bakehouse.plan.splits import SplitSizes, split_sizes
 from bakehouse.plan.targets import TargetError, Wanted, resolve_target
+from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.objective import Loss
-from bakehouse.recipe.pretraining import Hints, Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be trained."""
+    """What a run will train."""
 
     recipe: Recipe
-    """Canonical, with the defaults that depend on the data."""
+    """Canonical: with the defaults that depend on the data."""
     card: DatasetCard
     data: ResolvedData
     sizes: SplitSizes
     root: Sequential
     estimate: Estimate
     checkpoints: Mapping[str, "Plan"] = field(default_factory=dict)
-    """What was trained for each checkpoint that the recipe names, by its sha256."""
+    """The plans of the checkpoints that the recipe names, by sha256."""
 
     @property
     def outputs(self) -> int:
-        """Numbers that the model gives for a sample: for each target one a class, or one."""
+        """Numbers that the model gives for a sample: for each target one for each class, or one."""
         return self.root.output[0]
 
     @property
@@ -46,85 +46,51 @@ class Plan:
         return heads(self.recipe, self.data)
 
     @property
+    def loss(self) -> Loss:
+        """The loss of the data set's own target."""
+        return self.heads[0].loss
+
+    @property
     def steps_per_epoch(self) -> int:
         """The last, smaller batch counts."""
         return -(-self.sizes.train // self.recipe.batch_size)
 
     @property
     def steps(self) -> int:
-        """Of the whole run, if it does not stop early."""
+        """Steps of the whole run, if it does not stop early."""
         return self.steps_per_epoch * self.recipe.epochs
+
+    def trained(self, checkpoint: SavedCheckpoint | None) -> "Plan | None":
+        """The plan of a checkpoint; None also in the plan of a source, whose own sources nobody needs."""
+        return None if checkpoint is None else self.checkpoints.get(checkpoint.digest)
 
 
 def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan] | None = None) -> Plan:
-    """`checkpoints` are the plans of those that the recipe names, by sha256.
+    """Plans a recipe; `checkpoints` are the plans of the checkpoints that it names, by sha256.
 
-    Raises RecipeInvalid, with pointers into the canonical recipe, where the two do not fit.
+    Raises RecipeInvalid, with pointers into the canonical recipe, where the recipe cannot be trained.
     """
+    checkpoints = checkpoints or {}
     data = resolve(recipe, card)
-    source = source_of(recipe, checkpoints or {})
-    recipe = fill_in(recipe if source is None else normalised_as(source, recipe, card), data)
+    recipe = fill_in(with_normalization_of_source(recipe, checkpoints), data)
     sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
-    refuse(find_problems(recipe, data, sizes))
-    root, targets = build_layers(recipe, data), heads(recipe, data)
-    root = in_units(with_heads(root, targets) if data.tasks else root, targets)
-    refuse(find_problems(recipe, data, sizes, root))
-    if source is not None:
-        refuse(list(transfer_problems(recipe, root, data, source.root, source.data)))
+    context = Context(recipe, card, data, sizes, checkpoints)
+    problems = find_problems(context)
+    if problems:
+        raise RecipeInvalid(problems)
     data_bytes = (8 if data.is_double else 4) * card.features * sum(sizes)
-    teacher = teacher_of(recipe, checkpoints or {})
+    teacher = context.trained(teacher_in(recipe))
     if teacher is not None:
-        recipe = taught_by(teacher, recipe, root, data, card)
-        data_bytes += 4 * numbers_of_teaching(recipe, root, teacher.root)
-    scorer = scorer_in(recipe)
-    scoring = None if scorer is None else (checkpoints or {}).get(scorer.digest)
-    if scoring is not None:
-        refuse(list(scorer_problems(recipe, data, card, scoring.recipe, scoring.data, scoring.card)))
-    return Plan(recipe, card, data, sizes, root, estimate(recipe, root, data_bytes), checkpoints or {})
-
-
-def source_of(recipe: Recipe, checkpoints: Mapping[str, Plan]) -> Plan | None:
-    """What layers are copied from; None also for a source itself, whose own sources do not matter any more."""
-    match recipe.pretraining:
-        case Transfer(checkpoint=checkpoint):
-            return checkpoints.get(checkpoint.digest)
-        case _:
-            return None
-
-
-def normalised_as(source: Plan, recipe: Recipe, card: DatasetCard) -> Recipe:
-    """The recipe with the normalization whose fitted numbers it takes over."""
-    refuse(list(input_problems(recipe, card, source.recipe, source.card)))
-    there = source.recipe.dataset
-    fitted: dict[str, object] = {
-        "normalization": there.normalization,
-        "whitening_epsilon": there.whitening_epsilon,
-    }
-    dataset = recipe.dataset.model_copy(update=fitted)
-    return recipe.model_copy(update={"dataset": dataset})
-
-
-def teacher_of(recipe: Recipe, checkpoints: Mapping[str, Plan]) -> Plan | None:
-    """Whom probabilities or hints come from; None also for a teacher itself, whose own does not matter any more."""
-    checkpoint = teacher_in(recipe)
-    return None if checkpoint is None else checkpoints.get(checkpoint.digest)
-
-
-def taught_by(teacher: Plan, recipe: Recipe, root: Sequential, data: ResolvedData, card: DatasetCard) -> Recipe:
-    """The recipe with the layers that hints join."""
-    refuse(list(teacher_problems(recipe, data, card, teacher.recipe, teacher.data, teacher.card)))
-    if not isinstance(recipe.pretraining, Hints):
-        return recipe
-    hints = with_layers(recipe.pretraining, root, teacher.root)
-    refuse(list(hint_problems(hints, root, teacher.root)))
-    return recipe.model_copy(update={"pretraining": hints})
+        recipe = with_layer_numbers(recipe, context.root, teacher.root)
+        data_bytes += 4 * numbers_of_teaching(recipe, context.root, teacher.root)
+    return Plan(recipe, card, data, sizes, context.root, estimate(recipe, context.root, data_bytes), checkpoints)
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
-    """The set's task and shape, with the recipe's target."""
+    """The set's task and shape, with the recipe's targets."""
     try:
         return resolve_target(
-            card, recipe.dataset.target, task=asked_task(recipe.objective.loss), tasks=wanted_tasks(recipe)
+            card, recipe.dataset.target, task=task_of(recipe.objective.loss), tasks=wanted_tasks(recipe)
         )
     except TargetError as error:
         problem = Problem(pointer=error.pointer, code="target", message=error.message, allowed=error.allowed or None)
@@ -132,12 +98,12 @@ def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
 
 
 def wanted_tasks(recipe: Recipe) -> tuple[Wanted, ...]:
-    """Further targets, as a data set is asked for them."""
-    return tuple((task.target, asked_task(task.loss)) for task in recipe.objective.tasks)
+    """The further targets that a recipe names."""
+    return tuple((task.target, task_of(task.loss)) for task in recipe.objective.tasks)
 
 
-def asked_task(loss: Loss | None) -> Task | None:
-    """What a loss takes a column of numbers for."""
+def task_of(loss: Loss | None) -> Task | None:
+    """How a loss reads a column of numbers."""
     match loss:
         case "cross_entropy" | "binary_cross_entropy":
             return "classification"
@@ -145,9 +111,3 @@ def asked_task(loss: Loss | None) -> Task | None:
             return "regression"
         case None:
             return None
-
-
-def refuse(problems: list[Problem]) -> None:
-    """All problems of one look together."""
-    if problems:
-        raise RecipeInvalid(problems)

@@ -1,11 +1,11 @@
-"""How many rows each split has, known from the card alone."""
+"""The sizes of the splits, which follow from the card alone."""
 
 from typing import NamedTuple
 
 from bakehouse.plan.card import SplitCounts
 
 TEST_FRACTION = 0.2
-"""Of all rows, where the set has no test split of its own."""
+"""Share of all rows, if the set has no test split."""
 
 
 class SplitSizes(NamedTuple):
@@ -17,7 +17,8 @@ class SplitSizes(NamedTuple):
 
 
 def split_sizes(counts: SplitCounts, validation_fraction: float) -> SplitSizes:
-    """Test: the set's own, else 20 %; validation: its own, else a fraction of what is not test."""
+    """The set's own splits; without a test split 20 % of the rows, without a validation split a fraction of the
+    rest."""
     test_taken = 0 if counts.test is not None else _share(counts.train, TEST_FRACTION)
     rest = counts.train - test_taken
     validation_taken = 0 if counts.validation is not None else _share(rest, validation_fraction)

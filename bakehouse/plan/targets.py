@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, ResolvedData, Target, Task
+from bakehouse.recipe.problems import did_you_mean
 
 Wanted = tuple[str, Task | None]
 """A further target, and what a column of numbers is to be taken for."""
@@ -79,7 +79,7 @@ def _further_target(card: DatasetCard, place: int, name: str) -> Target:
             return target
     allowed = [target.name for target in card.targets]
     has = "" if allowed else ": it has none beside its own"
-    message = f"{card.id} has no target {name}{_hint(name, allowed)}{has}"
+    message = f"{card.id} has no target {name}{did_you_mean(name, allowed)}{has}"
     raise TargetError(message, allowed=allowed, pointer=task_pointer(place))
 
 
@@ -124,12 +124,7 @@ def _named_column(
     for column in columns:
         if column.name == name:
             return column
-    raise TargetError(f"there is no column {name}{_hint(name, allowed)}", allowed=allowed, pointer=pointer)
-
-
-def _hint(name: str, allowed: list[str]) -> str:
-    nearest = get_close_matches(name, allowed, n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    raise TargetError(f"there is no column {name}{did_you_mean(name, allowed)}", allowed=allowed, pointer=pointer)
 
 
 def _possible_targets(columns: tuple[Column, ...], further: tuple[str, ...]) -> list[str]:

@@ -1,10 +1,21 @@
-"""Architectures: what is between the inputs and the outputs."""
+"""Architectures: the layers between the inputs and the outputs.
+
+Each class states what the rest of the program asks of an architecture: `takes`, the kinds of data that it can read;
+`dropout_places`, where it can have dropout, the default first; `norm_comes_first`, whether its norms always precede the
+activation.
+"""
 
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
+from bakehouse.recipe.dropout import Placement
+from bakehouse.recipe.ingredient import ANY_DATA, IMAGES, DataKind, Ingredient, as_tuple, one
+
+IN_LINEAR: tuple[Placement, ...] = ("input", "classifier")
+IN_HIDDEN: tuple[Placement, ...] = ("hidden", "input", "classifier")
+# After all norms is where dropout does not shift their variances (arXiv 1801.05134).
+IN_BLOCKS: tuple[Placement, ...] = ("classifier", "block_before_conv", "block_before_norm", "input")
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity"]
 Width = Annotated[int, Field(ge=1, le=65_536)]
@@ -20,18 +31,21 @@ Stages = Annotated[
 class Linear(Ingredient):
     """`y = W x + b`: softmax regression, or linear regression for a numeric target.
 
-    Cox 1958, RecordWriter of the Royal Statistical Society B 20.
+    Cox 1958, Journal of the Royal Statistical Society B 20.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = ANY_DATA
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_LINEAR
+    norm_comes_first: ClassVar[bool] = False
     type: Literal["linear"] = "linear"
 
 
 class Mlp(Ingredient):
     """Fully-connected layers `f(W x + b)`, each with norm, activation and dropout.
 
-    Default: two layers of 256 units are enough for tables and small pictures, and train in seconds.
+    Default: two layers of 256 units are enough for tables and small images, and train in seconds.
 
-    Trap: a picture becomes one long row, and which pixels are neighbours is lost; `cnn` keeps it.
+    Trap: an image becomes one long row, and the model does not know which pixels are neighbours; `cnn` does.
 
     Trap: with `identity` all layers together are one linear map (a deep linear network, Saxe et al. 2014, arXiv
     1312.6120), which `linear` has with fewer weights. It is for study: there evaluation is exactly the geometric mean
@@ -40,6 +54,9 @@ class Mlp(Ingredient):
     Rumelhart et al. 1986, Nature 323.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = ANY_DATA
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_HIDDEN
+    norm_comes_first: ClassVar[bool] = False
     main: ClassVar[str | None] = "hidden"
 
     type: Literal["mlp"] = "mlp"
@@ -54,11 +71,14 @@ class Cnn(Ingredient):
 
     Default: two stages, which leave 2 x 2 of the 8 x 8 pixels of `digits`.
 
-    Trap: each stage halves the side, so that 8 x 8 pixels have room for three stages.
+    Trap: each stage halves the side, so that an image of 8 x 8 pixels allows three stages.
 
     LeCun et al. 1998, Proceedings of the IEEE 86.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_HIDDEN
+    norm_comes_first: ClassVar[bool] = False
     main: ClassVar[str | None] = "channels"
 
     type: Literal["cnn"] = "cnn"
@@ -82,9 +102,12 @@ class Fitnet(Ingredient):
 
     Default: the 19-layer network of Romero et al. 2015, arXiv 1412.6550.
 
-    Trap: without a norm or hints a network as deep and thin as the default hardly begins to learn.
+    Trap: without a norm or hints, a network as deep and thin as the default hardly learns at all.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_HIDDEN
+    norm_comes_first: ClassVar[bool] = False
     main: ClassVar[str | None] = "stages"
 
     type: Literal["fitnet"] = "fitnet"
@@ -113,6 +136,9 @@ class Resnet(Ingredient):
     He et al. 2016, arXiv 1512.03385, section 4.2.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_BLOCKS
+    norm_comes_first: ClassVar[bool] = False
     main: ClassVar[str | None] = "depth"
 
     type: Literal["resnet"] = "resnet"
@@ -130,9 +156,9 @@ class Resnet(Ingredient):
 
 class Preresnet(Ingredient):
     """Residual network for small images whose blocks are norm - activation - convolution: three stages, 16, 32 and 64
-    channels wide (four times that behind bottlenecks), with 1x1 convolutions as shortcuts where the shape changes.
+    channels wide (four times as many after bottlenecks), with 1x1 convolutions as shortcuts where the shape changes.
 
-    A block gives `x + F(x)`, with nothing on the way of x; one that changes the shape shares its first norm and
+    A block gives `x + F(x)`, and x itself is not changed; a block that changes the shape shares its first norm and
     activation with the shortcut.
 
     Default: 20 layers of basic blocks, as for `resnet`.
@@ -144,6 +170,9 @@ class Preresnet(Ingredient):
     He et al. 2016, arXiv 1603.05027.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_BLOCKS
+    norm_comes_first: ClassVar[bool] = True
     main: ClassVar[str | None] = "depth"
 
     type: Literal["preresnet"] = "preresnet"
@@ -167,14 +196,17 @@ class WideResnet(Ingredient):
 
     Default: WRN-16-4, with 2.7 million parameters; WRN-28-10 of the paper has 36.5 million.
 
-    Trap: the paper's dropout stands between a block's convolutions, which is `block_before_conv`; dropout without a
-    placement stands before the output layer.
+    Trap: the paper's dropout is between a block's convolutions, which is `block_before_conv`; dropout without a
+    placement is before the output layer.
 
     Trap: the paper's blocks have batch norm; here there is none unless `norm` names one.
 
     Zagoruyko & Komodakis 2016, arXiv 1605.07146.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_BLOCKS
+    norm_comes_first: ClassVar[bool] = True
     main: ClassVar[str | None] = "depth"
 
     type: Literal["wide_resnet"] = "wide_resnet"
@@ -207,6 +239,9 @@ class Resnext(Ingredient):
     Xie et al. 2017, arXiv 1611.05431, section 5.3.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_BLOCKS
+    norm_comes_first: ClassVar[bool] = False
     main: ClassVar[str | None] = "depth"
 
     type: Literal["resnext"] = "resnext"
@@ -227,28 +262,31 @@ class Resnext(Ingredient):
 
 
 class Densenet(Ingredient):
-    """DenseNet-BC for small images: three stages of bottlenecks (norm - activation - convolution), each of which sees
+    """DenseNet-BC for small images: three stages of bottlenecks (norm - activation - convolution), each of which gets
     the outputs of all before it, `x_n = F([x_0, ..., x_(n - 1)])`; between stages the channels are compressed and the
     map is halved.
 
     Default: 100 layers that grow by 12, the smallest DenseNet-BC of the paper.
 
-    Trap: few parameters (0.8 million by default), but many maps that are kept for the gradient.
+    Trap: few parameters (0.8 million by default), but many maps have to be stored for the gradient.
 
     Trap: the paper's bottlenecks have batch norm; here there is none unless `norm` names one.
 
     Huang et al. 2017, arXiv 1608.06993.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_BLOCKS
+    norm_comes_first: ClassVar[bool] = True
     main: ClassVar[str | None] = "depth"
 
     type: Literal["densenet"] = "densenet"
     depth: int = Field(default=100, ge=10, le=1000)
     """Layers with weights: 6n + 4 for n bottlenecks a stage (100, 190, 250 in the paper)."""
     growth_rate: int = Field(default=12, ge=1, le=256)
-    """Channels that each bottleneck adds; inside it has four times as many."""
+    """Channels that each bottleneck adds; inside it has four times as many channels."""
     compression: float = Field(default=0.5, gt=0, le=1)
-    """Share of the channels that goes on to the next stage."""
+    """Share of the channels that the next stage gets."""
     activation: Activation = "relu"
     """After each norm."""
 
@@ -266,30 +304,33 @@ class Rnn(Ingredient):
     candidate `n = tanh(W_n x + b_n + r (U_n h + c_n))`, `h' = (1 - z) n + z h` (Cho et al. 2014, arXiv 1406.1078).
     `lstm`: `i, f, o = sigmoid(W x + U h + b)`, `g = tanh(...)` likewise, `c' = f c + i g`, `h' = o tanh(c')`
     (Hochreiter & Schmidhuber 1997). All begin with torch's weights and biases, `U(-1, 1) / sqrt(hidden_size)`, the
-    forget gate's bias too. A picture is read as a sequence: each row of pixels, with all its channels, is one step.
+    forget gate's bias too. An image is read as a sequence: each row of pixels, with all its channels, is one step.
 
-    The norm stands inside the cell, on summed inputs, in place of the biases: each has a shift of its own. `layer_norm`
-    is that of Ba et al. 2016, arXiv 1607.06450: `f(LN(W x + U h))` for `elman`; `LN(W x) + LN(U h)` for the gates of
-    `gru` and `lstm`; `LN(W_n x) + r LN(U_n h)` for the candidate; `o tanh(LN(c'))`. All gates of a cell share one mean
-    and variance, which are those of one row and one step. `group_norm` is the same over groups. `batch_norm` and
-    `batch_renorm` stand on W x alone, with statistics over the rows and steps of a batch, since those of a state differ
-    from step to step (Laurent et al. 2016, arXiv 1510.01378).
+    The norm is inside the cell, on summed inputs, and replaces the biases, since each norm has a shift. `layer_norm` is
+    that of Ba et al. 2016, arXiv 1607.06450: `f(LN(W x + U h))` for `elman`; `LN(W x) + LN(U h)` for the gates of `gru`
+    and `lstm`; `LN(W_n x) + r LN(U_n h)` for the candidate; `o tanh(LN(c'))`. All gates of a cell share one mean and
+    variance, those of one row at one step. `group_norm` is the same over groups. `batch_norm` and `batch_renorm`
+    normalise W x alone, with statistics over the rows and steps of a batch, since those of a state differ from step to
+    step (Laurent et al. 2016, arXiv 1510.01378).
 
-    Hidden dropout acts on the states that go from one recurrent layer to the next and on the last state of the last,
-    each step with masks of its own; never on a state that goes to the next step.
+    Hidden dropout acts on the states that go from one recurrent layer to the next and on the last state of the last
+    layer, with new masks for each step; never on a state that goes to the next step.
 
     Default: one lstm layer of 64 units, 19,000 weights over the 8 numbers a step of `digits_sequence`.
 
     Trap: gradients through many steps can explode: clip them with `gradient_clip`.
 
-    Trap: a cell with a norm is a loop over the steps, which `compile` writes out and takes minutes for.
+    Trap: a cell with a norm is a loop over the steps, which `compile` unrolls, and that takes minutes.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = frozenset({"image", "sequence"})
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_HIDDEN
+    norm_comes_first: ClassVar[bool] = True
     main: ClassVar[str | None] = "hidden_size"
 
     type: Literal["rnn"] = "rnn"
     cell: Literal["elman", "gru", "lstm"] = "lstm"
-    """What computes the next state; a gru has three quarters of an lstm's weights, an elman a quarter."""
+    """The function that computes the next state; a gru has three quarters of an lstm's weights, an elman a quarter."""
     hidden_size: Width = 64
     """Numbers in the state of each layer."""
     num_layers: int = Field(default=1, ge=1, le=16)

@@ -1,19 +1,21 @@
-"""Augmentation: random changes of the training batches, drawn anew at every step, for each sample by itself.
+"""Augmentation: random changes of the training batches, with new random numbers for each sample at every step.
 
-Geometry and colour come first, in the list's order, on images in their own units: black, which comes in from outside,
-is the data set's least value, and white its largest; then the normalisation; then noise and cutout, in the list's
-order; then mixup or cutmix. Validation and test are never augmented.
+A batch goes through three phases, and each class names its own as `phase`. `pixels`: geometry and colour, in the list's
+order, on images in stored units, in which black is the smallest value of the data set and white the largest; pixels
+from outside the image are black. `inputs`: noise and cutout, in the list's order, on normalised inputs. `mixing`: mixup
+or cutmix, which combine two samples. `takes` states the kinds of data that a class can change. Validation and test data
+are never augmented.
 """
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from bakehouse.recipe.ingredient import Ingredient, several
+from bakehouse.recipe.ingredient import ANY_DATA, IMAGES, DataKind, Ingredient, several
 
 
 def as_range(value: object) -> object:
-    """From and to; one number stands for both."""
+    """A range; one number is short for both ends."""
     return tuple(value) if isinstance(value, list) else (value, value) if isinstance(value, int | float) else value
 
 
@@ -39,16 +41,18 @@ Shares = Annotated[
 
 
 class RandomCrop(Ingredient):
-    """Pads with black on all sides and cuts out a window of the old size at a random place, one for each sample. Images
-    only.
+    """Pads with black on all sides and cuts out a window of the old size at a random position, one for each sample.
+    Images only.
 
     Default: 4 pixels of 32, as in the paper for CIFAR-10.
 
-    Trap: black is the data set's least value, so that bright pictures get an edge.
+    Trap: black is the data set's smallest value, so that bright images get a dark edge.
 
     He et al. 2016, arXiv 1512.03385, section 4.2.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "padding"
 
     type: Literal["random_crop"] = "random_crop"
@@ -57,8 +61,8 @@ class RandomCrop(Ingredient):
 
 
 class ScaleCrop(Ingredient):
-    """Resizes the shorter side to a random L and cuts out a window of the old size at a random place. L is a whole
-    number, each from `low` to `high` as likely; the aspect stays. Images only.
+    """Resizes the shorter side to a random L and cuts out a window of the old size at a random position. L is a whole
+    number, uniform from `low` to `high`; the aspect stays. Images only.
 
     Default: 256 to 480 for windows of 224, as in He et al. 2016, arXiv 1512.03385, section 3.4, and in that proportion
     for others.
@@ -68,6 +72,8 @@ class ScaleCrop(Ingredient):
     Simonyan & Zisserman 2015, arXiv 1409.1556, section 3.1.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     type: Literal["scale_crop"] = "scale_crop"
     low: int | None = Field(default=None, ge=1, le=16_384)
     """Smallest L in pixels, at least the image's own shorter side; by default 8/7 of it (256 for 224)."""
@@ -76,39 +82,43 @@ class ScaleCrop(Ingredient):
 
 
 class RandomResizedCrop(Ingredient):
-    """Cuts out a box of random area, aspect and place and resizes it to the old size. Images only.
+    """Cuts out a box of random area, aspect and position and resizes it to the old size. Images only.
 
     Default: the paper's area and aspect.
 
-    Trap: this area is for photographs of 224 pixels: of a small image 8% are a few pixels, and 0.5 or more is milder.
+    Trap: this area is for photographs of 224 pixels: 8% of a small image are a few pixels; 0.5 or more is milder.
 
     Szegedy et al. 2015, arXiv 1409.4842, section 6.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "area"
 
     type: Literal["random_resized_crop"] = "random_resized_crop"
     area: Shares = (0.08, 1.0)
     """Of the box, from and to, as a share of the image."""
     aspect: Factors = (3 / 4, 4 / 3)
-    """Width over height of the box, from and to, drawn evenly on a log scale."""
+    """Width over height of the box, from and to, uniform on a log scale."""
 
 
 class HorizontalFlip(Ingredient):
     """Mirrors a sample left to right. Images only.
 
-    Default: half of the samples, so that both sides are seen equally often.
+    Default: half of the samples, so that both orientations are equally frequent.
 
     Trap: a mirrored b is a d: the data set says whether its classes may be mirrored.
 
     Krizhevsky et al. 2012, NeurIPS 25, section 4.1.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "probability"
 
     type: Literal["horizontal_flip"] = "horizontal_flip"
     probability: float = Field(default=0.5, ge=0, le=1)
-    """Of each sample to be mirrored."""
+    """Probability that a sample is mirrored."""
 
 
 class ColorJitter(Ingredient):
@@ -118,14 +128,17 @@ class ColorJitter(Ingredient):
     HSV. The factors f are uniform in [1 - strength, 1 + strength]. Images only; saturation and hue are for red, green
     and blue.
 
-    Default: factors from 0.5 to 1.5; the hue only by a tenth of the circle, since a red thing is green farther round.
+    Default: factors from 0.5 to 1.5; the hue only by a tenth of the circle, since a larger turn makes a red thing
+    green.
 
-    Trap: strengths are of factors, and 0 changes nothing; some libraries add what is multiplied here, for the same
+    Trap: strengths are of factors, and 0 changes nothing; some libraries add where this one multiplies, under the same
     numbers.
 
     Howard 2013, arXiv 1312.5402.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "brightness"
 
     type: Literal["color_jitter"] = "color_jitter"
@@ -143,8 +156,8 @@ class ColorJitter(Ingredient):
 class Affine(Ingredient):
     """Rotates, shears, scales and shifts an image about its centre: one matrix, one bilinear interpolation.
 
-    `q = s R(angle) H(shear) p + t` for a pixel at p, each number uniform in its range; what comes in from outside is
-    black. Images only.
+    `q = s R(angle) H(shear) p + t` for a pixel at p, each number uniform in its range; pixels from outside are black.
+    Images only.
 
     Default: small changes: 10 degrees, a tenth of the side and of the size, and 5 degrees of shear.
 
@@ -153,6 +166,8 @@ class Affine(Ingredient):
     Simard et al. 2003.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "degrees"
 
     type: Literal["affine"] = "affine"
@@ -167,48 +182,52 @@ class Affine(Ingredient):
 
 
 class Perspective(Ingredient):
-    """Looks at an image from aside: each corner moves inward, and the rest follows by a homography.
+    """Views an image at an angle: each corner moves inward, and the rest follows by a homography.
 
-    A corner moves by up to `distortion_scale` times half the side, in each direction; what is left around is black.
-    Beyond 2/3 the four corners may stand in no convex order, and the image would fold. Images only.
+    A corner moves by up to `distortion_scale` times half the side, in each direction; the area around is black. Beyond
+    2/3 the four corners may not be convex, and the image would fold. Images only.
 
     Default: 0.5 for half of the samples, as in torchvision.
 
-    Trap: corners only move inward, so that what is changed is also smaller.
+    Trap: corners only move inward, so that a changed image is also smaller.
 
     Hartley & Zisserman 2004, Multiple View Geometry, section 2.3.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "distortion_scale"
 
     type: Literal["perspective"] = "perspective"
     distortion_scale: float = Field(default=0.5, ge=0, le=0.6)
     """Largest move of a corner, as a share of half the side."""
     probability: float = Field(default=0.5, ge=0, le=1)
-    """Of each sample to be changed."""
+    """Probability that a sample is changed."""
 
 
 class RandAugment(Ingredient):
     """Applies a few of 14 changes, drawn with repetition, all at one magnitude.
 
     None, autocontrast, equalize, rotate, solarize, color, posterize, contrast, brightness, sharpness, and shear and
-    shift along x and y; signs are drawn. Other than one or three channels have no `color`. Images only.
+    shift along x and y; signs are drawn. Images that have neither one nor three channels have no `color`. Images only.
 
     Default: 2 changes at magnitude 9, as in torchvision.
 
-    Trap: the best magnitude is larger for larger networks, so one found on a small network is not for a large one.
+    Trap: the best magnitude is larger for larger networks, so that of a small network does not suit a large one.
 
     Cubuk et al. 2020, arXiv 1909.13719.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "magnitude"
 
     type: Literal["rand_augment"] = "rand_augment"
     num_ops: int = Field(default=2, ge=1, le=16)
     """Changes to each sample."""
     magnitude: int = Field(default=9, ge=0, le=30)
-    """Of 30: at 30 the image is turned by 30 degrees, sheared by 0.3, shifted by 150/331 of its side, at factors 0.1 or
-    1.9, and left with 4 bits."""
+    """Out of 30: at 30 the image is rotated by 30 degrees, sheared by 0.3, shifted by 150/331 of its side, at factors
+    0.1 or 1.9, and left with 4 bits."""
 
 
 class TrivialAugment(Ingredient):
@@ -216,18 +235,20 @@ class TrivialAugment(Ingredient):
 
     Default: `wide`, the paper's own space.
 
-    Trap: `wide` may turn a 6 into a 9, and its shift of 32 pixels leaves nothing of an image of 32; `rand_augment` does
+    Trap: `wide` may turn a 6 into a 9, and its shift of 32 pixels moves an image of 32 out of view; `rand_augment` does
     neither.
 
     Müller & Hutter 2021, arXiv 2103.10158.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "space"
 
     type: Literal["trivial_augment"] = "trivial_augment"
     space: Literal["wide", "rand_augment"] = "wide"
     """`wide`: up to 135 degrees, a shear of 0.99, a shift of 32 pixels, factors 0.01 and 1.99, 2 bits. `rand_augment`:
-    up to that one's magnitude 30."""
+    up to the magnitude 30 of that augmentation."""
 
 
 class InputNoise(Ingredient):
@@ -241,6 +262,8 @@ class InputNoise(Ingredient):
     Bishop 1995, Neural Computation 7; Goodfellow et al. 2016, 7.5.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = ANY_DATA
+    phase: ClassVar[Literal["inputs"]] = "inputs"
     main: ClassVar[str | None] = "std"
 
     type: Literal["input_noise"] = "input_noise"
@@ -249,16 +272,18 @@ class InputNoise(Ingredient):
 
 
 class Cutout(Ingredient):
-    """Sets a square at a random place to 0 after normalisation. The centre is any pixel, so that part of the square may
-    be outside. Images only.
+    """Sets a square at a random position to 0 after normalisation. The centre is any pixel, so that part of the square
+    may be outside. Images only.
 
-    Default: half the shorter side, 16 of 32, as in the paper for ten classes; for a hundred it took 8.
+    Default: half the shorter side, 16 of 32, as in the paper for ten classes; it took 8 for a hundred.
 
     Trap: 0 is the mean only under `standardize` and `whiten`.
 
     DeVries & Taylor 2017, arXiv 1708.04552.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["inputs"]] = "inputs"
     main: ClassVar[str | None] = "size"
 
     type: Literal["cutout"] = "cutout"
@@ -269,8 +294,8 @@ class Cutout(Ingredient):
 class Mixup(Ingredient):
     """Mixes each sample and its target with another of the batch: `l x_i + (1 - l) x_j`, `l y_i + (1 - l) y_j`.
 
-    `l ~ Beta(alpha, alpha)`, for each sample by itself (the paper's code draws one for a batch). Comes last, after
-    normalisation. For images and rows.
+    `l ~ Beta(alpha, alpha)`, one for each sample (the paper's code draws one for a batch). Runs last, after
+    normalisation. For any kind of data.
 
     Default: 0.2, of the 0.1 to 0.4 that the paper took for ImageNet; for CIFAR it took 1.
 
@@ -280,36 +305,40 @@ class Mixup(Ingredient):
     Zhang et al. 2018, arXiv 1710.09412.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = ANY_DATA
+    phase: ClassVar[Literal["mixing"]] = "mixing"
     main: ClassVar[str | None] = "alpha"
 
     type: Literal["mixup"] = "mixup"
     alpha: float = Field(default=0.2, ge=0.01, le=100)
-    """Both parameters of the Beta distribution: near 0 samples stay almost as they are, 1 is uniform, more is half and
-    half."""
+    """Both parameters of the Beta distribution: near 0 samples stay almost as they are, 1 is uniform, larger values mix
+    half and half."""
 
 
 class Cutmix(Ingredient):
-    """Puts a box of another sample of the batch into each, and mixes the targets by what is left of the area.
+    """Pastes a box of another sample of the batch into each sample, and mixes the targets by the shares of the area.
 
-    The box has side `sqrt(1 - l)` of the image's, `l ~ Beta(alpha, alpha)`, about any pixel; what is outside is cut
-    off, and the targets' shares are those of the pixels really there. Comes last, after normalisation. Images only.
+    The box has side `sqrt(1 - l)` of the image's, `l ~ Beta(alpha, alpha)`, about any pixel; the part outside the image
+    is cut off, and the targets' shares are those of the visible pixels. Runs last, after normalisation. Images only.
 
     Default: alpha 1 and half of the samples, as the paper's code has it for CIFAR.
 
     Trap: the box counts by its area, even where it holds nothing but background.
 
-    Trap: the training loss is that of mixed targets, as for `mixup`.
+    Trap: as for `mixup`, the training loss is that of mixed targets.
 
     Yun et al. 2019, arXiv 1905.04899.
     """
 
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    phase: ClassVar[Literal["mixing"]] = "mixing"
     main: ClassVar[str | None] = "alpha"
 
     type: Literal["cutmix"] = "cutmix"
     alpha: float = Field(default=1.0, ge=0.01, le=100)
     """Both parameters of the Beta distribution; 1 is uniform."""
     probability: float = Field(default=0.5, ge=0, le=1)
-    """Of each sample to be changed."""
+    """Probability that a sample is changed."""
 
 
 AnyAugmentation = (

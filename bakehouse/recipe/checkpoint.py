@@ -1,4 +1,4 @@
-"""How a recipe names weights that another run has saved."""
+"""How a recipe names the saved weights of another run."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -10,11 +10,11 @@ from bakehouse.recipe.problems import Path, pointer
 
 
 class SavedCheckpoint(Ingredient):
-    """A saved checkpoint of a run that is over; a bare string is the run, which means its best.
+    """A saved checkpoint of a finished run; a bare string is the run's id and means its best checkpoint.
 
-    The digest is filled in when the recipe is submitted, so that the canonical recipe names these very weights.
+    The digest is filled in when the recipe is submitted, so that the canonical recipe names exactly these weights.
 
-    Default: the best epoch, which is what a run is for.
+    Default: the run's best epoch.
     """
 
     main: ClassVar[str | None] = "run"
@@ -22,13 +22,13 @@ class SavedCheckpoint(Ingredient):
     run: str = Field(pattern=r"^run_[0-9a-z]{12}$")
     """The run's id. It cannot be deleted while a run that builds on it is kept."""
     epoch: int | None = Field(default=None, ge=1)
-    """Of the checkpoint; null is the run's best."""
+    """Epoch of the checkpoint; null is the run's best."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Digest of `model.safetensors`. Null is filled in; another one than the run has is refused."""
+    """Digest of `model.safetensors`. Null is filled in; a digest that the run does not have is refused."""
 
     @property
     def digest(self) -> str:
-        """That of a checkpoint in a canonical recipe."""
+        """The sha256 of a checkpoint in a canonical recipe."""
         assert self.sha256 is not None, "a canonical recipe names its checkpoints by digest"
         return self.sha256
 
@@ -40,12 +40,12 @@ Part = TypeVar("Part", bound=Ingredient)
 
 
 def with_checkpoints(whole: Part, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint]) -> Part:
-    """A recipe, or a part of one, with every checkpoint changed, wherever it stands; `change` also gets its path."""
+    """A recipe, or a part of one, with every checkpoint in it changed; `change` also gets the path of each."""
     return replaced(whole, change, ())  # type: ignore[no-any-return]
 
 
 def replaced(value: Any, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint], path: Path) -> Any:
-    """The same, of anything that a recipe holds."""
+    """`with_checkpoints` for any value in a recipe."""
     match value:
         case SavedCheckpoint():
             return change(value, path)

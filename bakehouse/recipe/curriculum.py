@@ -1,4 +1,4 @@
-"""The order in which training rows are learnt: easy ones first."""
+"""The order in which training rows are learnt: the easy ones first."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,10 +9,10 @@ from bakehouse.recipe.ingredient import Ingredient, Off, one
 
 
 class Distance(Ingredient):
-    """Rows near the mean of their class are easy: the distance of the normalised inputs, without augmentation. Where
-    targets are numbers, the mean is that of all rows.
+    """Rows near the mean of their class are easy: the distance of the normalised inputs, without augmentation. In a
+    regression, the mean is that of all rows.
 
-    Trap: a distance of pixels says little about what pictures show; a `teacher` knows more.
+    Trap: a distance between pixels says little about what images show; a `teacher` knows more.
 
     Bengio et al. 2009, ICML.
     """
@@ -21,12 +21,11 @@ class Distance(Ingredient):
 
 
 class Teacher(Ingredient):
-    """Rows that a trained model is right about are easy: its own loss on each, without augmentation.
+    """Rows on which a trained model has a low loss are easy; the loss is measured without augmentation.
 
-    It needs inputs of the same shape and units and the same classes in the same order, or numbers where these targets
-    are numbers.
+    It needs inputs of the same shape and units and the same classes in the same order, or numbers in a regression.
 
-    Trap: a teacher that was trained on these very rows may have the hard ones by heart.
+    Trap: a teacher that was trained on the same rows may have memorised the hard ones.
 
     Hacohen & Weinshall 2019, arXiv 1904.03626.
     """
@@ -35,7 +34,7 @@ class Teacher(Ingredient):
 
     type: Literal["teacher"] = "teacher"
     teacher: CheckpointPart
-    """Whose loss."""
+    """The model whose loss is measured."""
 
 
 AnyScorer = Distance | Teacher
@@ -43,51 +42,52 @@ Scorer = Annotated[AnyScorer, Field(discriminator="type"), one(AnyScorer)]
 
 
 class Curriculum(Ingredient):
-    """Each step learns from rows drawn evenly from the easiest share g of the training split, which grows from `start`
-    to 1. The order is fixed before training: one that followed the model in training would be circular.
+    """Each step trains on rows drawn uniformly from the easiest share g of the training split, which grows from `start`
+    to 1. The order is fixed before training: if it followed the model in training, it would be circular.
 
-    With u the share of `until` that is over, g is `start + (1 - start) u` (`linear`), `sqrt(start^2 + (1 - start^2) u)`
+    With u the elapsed share of `until`, g is `start + (1 - start) u` (`linear`), `sqrt(start^2 + (1 - start^2) u)`
     (`root`, as much time for each new row: Platanios et al. 2019, arXiv 1903.09848) or a staircase of `steps` equal
     rises (`step`). An epoch keeps its number of steps and the sizes of its batches: it goes through fresh permutations
-    of the easiest rows, one after the other, each of as many rows as g has reached when it begins. From `until` on
-    epochs are what they are without a curriculum.
+    of the easiest rows, one after the other, each of as many rows as g allows when it begins. From `until` on, epochs
+    are those of a run without a curriculum.
 
     Default: from a fifth of the rows to all of them over the first half of the run, so that the second half is training
     as usual.
 
-    Trap: until then the train loss is that of easy rows, and rises as hard ones come in.
+    Trap: until then the train loss is that of easy rows, and it rises as hard rows are added.
 
-    Trap: unbalanced, the easiest rows may be those of a few classes, which also misleads the statistics of batch norm.
+    Trap: if `balanced` is off, the easiest rows may be of a few classes, which also misleads the statistics of batch
+    norm.
 
     Bengio et al. 2009, ICML.
     """
 
     type: Literal["curriculum"] = "curriculum"
     scorer: Scorer = Distance()
-    """How hard each row is."""
+    """How the difficulty of a row is measured."""
     pacing: Literal["linear", "root", "step"] = "linear"
     """How g grows."""
     start: float = Field(default=0.2, gt=0, le=1)
     """g in the first step."""
     until: float = Field(default=0.5, gt=0, le=1)
-    """Share of the run's steps after which g is 1. An early stop may come before."""
+    """Share of the run's steps after which g is 1. Early stopping may end the run before."""
     steps: int | None = Field(default=None, ge=1, le=1000)
-    """Rises of the pacing `step`, by default 4; the others have none."""
+    """Rises of the pacing `step`, by default 4; the other pacings have none."""
     balanced: bool = True
     """Take the easiest rows of each class, so that classes keep their shares."""
 
 
 class SelfPaced(Ingredient):
-    """Each epoch learns from the rows whose loss is below lambda, `v_i = 1 if loss_i < lambda`, which grows.
+    """Each epoch trains on the rows whose loss is below lambda, `v_i = 1 if loss_i < lambda`, which grows.
 
     Losses are measured at the beginning of each epoch, in evaluation mode and without augmentation, smoothing or an
-    adversary; that is one pass over the training split an epoch. The first lambda is such that the share `start` of the
-    rows is below it, and never are fewer of them taken. An epoch keeps its number of steps: it goes through fresh
-    permutations of the rows taken, one after the other.
+    adversary; that is one pass over the training split an epoch. The share `start` of the rows is below the first
+    lambda, and at least as many are always taken. An epoch keeps its number of steps: it goes through fresh
+    permutations of these rows, one after the other.
 
-    Default: half of the rows at first, and all of them in the last fifth of the run, whatever lambda has reached.
+    Default: half of the rows at first, and all of them in the last fifth of the run, whatever the value of lambda.
 
-    Trap: difficulty comes from the model itself, so it first needs some epochs with all rows.
+    Trap: the model itself measures the difficulty, so it first needs some epochs with all rows.
 
     Kumar et al. 2010, NeurIPS.
     """
@@ -102,7 +102,7 @@ class SelfPaced(Ingredient):
     until: float = Field(default=0.8, gt=0, le=1)
     """Share of the run's epochs after which all rows are taken."""
     balanced: bool = True
-    """A lambda for each class, so that each has the share `start` of its rows taken at least."""
+    """A lambda for each class, so that at least the share `start` of each class is taken."""
 
 
 AnyCurriculum = Off | Curriculum | SelfPaced

@@ -1,4 +1,4 @@
-"""Which data a recipe trains on, how they are split and scaled."""
+"""The data that a recipe trains on, and how they are split and scaled."""
 
 from typing import ClassVar, Literal
 
@@ -8,43 +8,45 @@ from bakehouse.recipe.ingredient import Ingredient
 
 
 class Dataset(Ingredient):
-    """A data set and what is done to it before the first layer.
+    """A data set, its split and its normalisation.
 
-    Default: `standardize`, so that all inputs are on one scale; a fifth of the rows to stop by and to choose the best.
+    Default: `standardize`, so that all inputs are on one scale; a fifth of the rows decides when to stop and which
+    epoch is best.
 
     Whitening also decorrelates: with z the inputs of the training split, centred (each pixel by itself) and divided by
-    the standard deviation of their feature or channel, and `cov z = U diag(lambda) U^T`, the first layer is given `W z`
+    the standard deviation of their feature or channel, and `cov z = U diag(lambda) U^T`, the first layer gets `W z`
     with `W = U diag(1 / sqrt(lambda + epsilon)) U^T`, the whitening that changes z least (ZCA: Bell & Sejnowski 1997,
     The "independent components" of natural scenes are edge filters; Krizhevsky 2009, Learning Multiple Layers of
     Features from Tiny Images, appendix A; of standardised columns: Kessy et al. 2018, arXiv 1512.00809).
 
-    Trap: under `min_max` one outlier presses all other values together, and rows outside the training split may leave
+    Trap: under `min_max` one outlier squeezes all other values together, and rows outside the training split may leave
     [0, 1].
 
-    Trap: `whiten` enlarges what hardly varies in the training split, noise too. With fewer training rows than numbers
-    in a sample, some directions do not vary at all there, and do in new rows: a larger epsilon keeps them small.
+    Trap: `whiten` enlarges everything that hardly varies in the training split, noise too. With fewer training rows
+    than numbers in a sample, some directions do not vary at all there, but do in new rows: a larger epsilon keeps them
+    small.
     """
 
     main: ClassVar[str | None] = "id"
 
     id: str = Field(min_length=1, max_length=64)
-    """A built-in set, or a file or folder of your own by its name; `GET /v1/datasets` lists them."""
+    """A built-in set, or your own file or folder by its name; `GET /v1/datasets` lists them."""
     target: str | None = Field(default=None, min_length=1, max_length=256)
     """For a table with named columns: the column to predict. All others are inputs."""
     normalization: Literal["none", "standardize", "min_max", "whiten"] = "standardize"
-    """Fitted on the training split only and stored in the checkpoint: `standardize` to mean 0 and biased
-    variance 1, `min_max` to [0, 1]; per feature for tables, per channel for images, per number of a
-    step (over all steps) for sequences. `whiten` to mean 0 and covariance I, but for epsilon: over the features of a
-    table, all pixels and channels of an image, the numbers of a step; at most 4,096 of them."""
+    """Fitted on the training split only and stored in the checkpoint: `standardize` to mean 0 and biased variance 1,
+    `min_max` to [0, 1]; per feature for tables, per channel for images, per number of a step (over all steps) for
+    sequences. `whiten` to mean 0 and covariance I, apart from epsilon: over the features of a table, all pixels and
+    channels of an image, the numbers of a step; at most 4,096 of them."""
     whitening_epsilon: float | None = Field(default=None, gt=0, le=1)
-    """Of `whiten`: added to each variance lambda, whose mean is 1; by default 0.01 for images and 0.00001 for tables
+    """For `whiten`: added to each variance lambda, whose mean is 1; by default 0.01 for images and 0.00001 for tables
     and sequences."""
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the rows that are not test rows; stops the run and chooses the best. Not used by a set
-    with a validation split of its own."""
+    """Share of the rows outside the test split; they decide when to stop and which epoch is best. A set that has its
+    own validation split ignores it."""
     split_seed: int = Field(default=0, ge=0, lt=2**32)
-    """Apart from the run's seed, so that runs with different seeds see the same split."""
+    """Independent of the run's seed, so that runs with different seeds have the same split."""
     bootstrap: bool = False
     """Trains on as many rows as the training split has, drawn from it with replacement by the run's `seed`: on average
-    63 % of its rows, some more than once. All that is fitted on training rows is fitted on these; validation and test
-    stay as they are. The mean over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""
+    63 % of its rows, some more than once. Everything that is fitted on training rows is fitted on these; validation and
+    test stay as they are. The mean over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""

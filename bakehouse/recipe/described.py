@@ -1,8 +1,8 @@
-"""What the docstring of an ingredient says, in its parts.
+"""Splits the docstring of an ingredient into its parts.
 
-The first sentence says what it does. Formulas stand in backticks, as `w <- w - lr g` does. Citations are an author, a
-year and a place, wherever they stand. Paragraphs that begin with `Default:` say why a default is what it is, those that
-begin with `Trap:` what misleads.
+The first sentence says what the ingredient does. Formulas are in backticks, as `w <- w - lr g` is. Citations consist of
+author, year and place, in any paragraph. A paragraph that begins with `Default:` gives the reason for a default, one
+that begins with `Trap:` a common mistake.
 """
 
 import inspect
@@ -26,36 +26,36 @@ class DocstringParts:
 
     sentence: str
     text: str
-    """What follows it; paragraphs apart by empty lines, without those that are only citations."""
+    """The rest; paragraphs are separated by empty lines, and those that are only citations are left out."""
     formulas: tuple[str, ...]
     sources: tuple[str, ...]
     default: str | None
     traps: tuple[str, ...]
 
 
-def described(kind: type[Ingredient]) -> DocstringParts:
-    """Reads the docstring of a class."""
+def docstring_parts(kind: type[Ingredient]) -> DocstringParts:
+    """The parts of a class's docstring."""
     paragraphs = [" ".join(part.split()) for part in (inspect.getdoc(kind) or "").split("\n\n")]
     prose = [part for part in paragraphs if not is_remark(part)]
     end = END_OF_SENTENCE.search(prose[0])
     sentence = prose[0][: end.end()] if end else prose[0]
-    said = "\n\n".join([part for part in prose if CITATION.sub("", part).strip(" ;.")])
+    text = "\n\n".join(part for part in prose if CITATION.sub("", part).strip(" ;."))
     return DocstringParts(
         sentence=sentence,
-        text=said[len(sentence) :].strip(),
-        formulas=tuple(span for span in CODE.findall(said) if FORMULA.search(span)),
+        text=text[len(sentence) :].strip(),
+        formulas=tuple(span for span in CODE.findall(text) if FORMULA.search(span)),
         sources=tuple(dict.fromkeys(CITATION.findall("\n".join(sorted(paragraphs, key=is_remark))))),
-        default=" ".join(behind(DEFAULT, paragraphs)) or None,
-        traps=tuple(behind(TRAP, paragraphs)),
+        default=" ".join(paragraphs_after(DEFAULT, paragraphs)) or None,
+        traps=tuple(paragraphs_after(TRAP, paragraphs)),
     )
 
 
 def is_remark(paragraph: str) -> bool:
-    """On a default or a trap: whom these name comes after whom the ingredient is after."""
+    """Whether a paragraph is about a default or a trap; the sources of these are listed last."""
     return paragraph.startswith((DEFAULT, TRAP))
 
 
-def behind(keyword: str, paragraphs: list[str]) -> list[str]:
+def paragraphs_after(keyword: str, paragraphs: list[str]) -> list[str]:
     """The paragraphs that begin with a keyword, without it."""
     found = [part.removeprefix(keyword) for part in paragraphs if part.startswith(keyword)]
     return [part[0].upper() + part[1:] for part in found]

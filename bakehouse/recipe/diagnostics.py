@@ -1,5 +1,6 @@
-"""Diagnostics: what explains a curve. Measured when an epoch ends, on a probe: rows of the training split that stay the
-same for the whole run. They change nothing: weights, buffers, metrics and random draws are those of a run without."""
+"""Diagnostics: measurements that explain a learning curve. They are taken at the end of each epoch on a probe: rows of
+the training split that stay the same for the whole run. They change nothing: weights, buffers, metrics and random
+numbers are those of a run without them."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ Rows = Annotated[int, Field(ge=2, le=10**9)] | Literal["all"]
 
 
 class VarianceShift(Ingredient):
-    """How far each batch norm's variance in training is from what evaluation brings it.
+    """How far each batch norm's moving variance is from the variance of its inputs in evaluation.
 
     `moving` is the mean over channels of the variance that the layer divides by in evaluation, `real` the same mean of
     the unbiased variance of its inputs over the probe in evaluation mode with augmentation as in training (all but
@@ -19,9 +20,9 @@ class VarianceShift(Ingredient):
     batch_renorm the variance is the square of its moving deviation.
 
     Dropout before a norm is the usual cause of a ratio far above 1: the norm learns a variance that only training has.
-    `evaluation.statistics: population` measures it anew without dropout. Costs a forward pass.
+    `evaluation.statistics: population` measures the variance again without dropout. Costs a forward pass.
 
-    Default: 512 rows, eight batches of the default size; `all` is what the paper measured.
+    Default: 512 rows, eight batches of the default size; the paper measured all of them.
 
     Trap: in the first epochs the averages simply lag.
 
@@ -30,105 +31,107 @@ class VarianceShift(Ingredient):
 
     type: Literal["variance_shift"] = "variance_shift"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Size of the probe; `all` is the whole training split."""
 
 
 class TrainEvalGap(Ingredient):
-    """Loss and accuracy (or absolute error) of the same weights on the same augmented rows, once as in training and
-    once as in evaluation.
+    """Loss and accuracy (or absolute error) of the same weights on the same augmented rows, once in training mode and
+    once in evaluation mode.
 
-    `train_mode_loss`, `eval_mode_loss` and so on; training mode has dropout on and batch norm by the statistics of the
-    batch. `mixup` and `cutmix` are left out. Both losses are the clean objective. Costs two forward passes.
+    `train_mode_loss`, `eval_mode_loss` and so on; in training mode dropout is on and batch norm uses the statistics of
+    the batch. `mixup` and `cutmix` are left out. Both losses are the clean objective. Costs two forward passes.
 
-    Default: 512 rows, which tell an accuracy to about 2 points (one standard error).
+    Default: 512 rows, which measure an accuracy to about 2 points (one standard error).
 
-    Trap: with dropout alone accuracy is higher in evaluation mode; lower is the variance shift at work.
+    Trap: dropout alone makes accuracy higher in evaluation mode; if it is lower, the cause is variance shift.
 
     Li et al. 2018, arXiv 1801.05134, figure 5.
     """
 
     type: Literal["train_eval_gap"] = "train_eval_gap"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Size of the probe; `all` is the whole training split."""
 
 
 class InconsistentSamples(Ingredient):
-    """Rows that are told right in training mode and wrong in evaluation mode, and the other way round, under the same
-    augmentation: share, count, and the first 20 by their place in the training split (with `dataset.bootstrap`, among
+    """Rows that are predicted correctly in training mode and wrongly in evaluation mode, and vice versa, under the same
+    augmentation: share, count, and the first 20 by their index in the training split (with `dataset.bootstrap`, among
     the drawn rows in rising order).
 
-    Classification only; of several targets, the data set's own. Costs two forward passes.
+    Classification only; with several targets, for the data set's own. Costs two forward passes.
 
-    Default: 512 rows, which tell a share to about 2 points (one standard error).
+    Default: 512 rows, which measure a share to about 2 points (one standard error).
 
-    Trap: rows near the border between classes change sides by the dropout mask alone; what tells is many that are
-    right in training mode only.
+    Trap: rows near the border between classes change with the dropout mask alone; many rows that are right only in
+    training mode are the sign of a shift.
 
     Li et al. 2018, arXiv 1801.05134, figure 6.
     """
 
     type: Literal["inconsistent_samples"] = "inconsistent_samples"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Size of the probe; `all` is the whole training split."""
 
 
 class Saturation(Ingredient):
     """For each layer of sigmoid or tanh, the share of its outputs where it is flat.
 
-    `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is the same place (`tanh(x) = 2 sigmoid(2x) -
-    1`). In evaluation mode, without augmentation. Gradients hardly pass there: the slope of sigmoid is at most 0.25,
+    `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is the same region (`tanh(x) = 2 sigmoid(2x) -
+    1`). In evaluation mode, without augmentation. Gradients nearly vanish there: the slope of sigmoid is at most 0.25,
     and that of a chain of L layers at most `0.25^L`. Costs a forward pass.
 
-    Default: 512 rows, and so 512 outputs of each unit.
+    Default: 512 rows, which give 512 outputs of each unit.
 
-    Trap: dead units of relu are not counted here but by `sparsity`.
+    Trap: dead units of relu are counted by `sparsity`, not here.
 
     Glorot & Bengio 2010, AISTATS.
     """
 
     type: Literal["saturation"] = "saturation"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Size of the probe; `all` is the whole training split."""
 
 
 class GradientNorms(Ingredient):
     """For each layer with weights, the length of the gradient of the objective without penalties in its weights, and
-    the ratio of the first layer's to the last one's: far below 1 it vanishes on its way, far above it explodes.
+    the ratio of the first layer's length to the last layer's: far below 1 the gradient vanishes, far above 1 it
+    explodes.
 
-    The mean over the probe as a training step would see it, dropout and augmentation on; nothing is applied. Costs a
-    forward and a backward pass.
+    The gradient is the mean over the probe with dropout and augmentation on; it changes no weight. Costs a forward and
+    a backward pass.
 
     Default: 512 rows, eight batches of the default size.
 
-    Trap: before a norm the gradient is shorter the larger the weights are, so that a ratio far from 1 need not be a
-    fault.
+    Trap: before a norm the gradient is shorter the larger the weights are, so that a ratio far from 1 is not always a
+    problem.
 
     Glorot & Bengio 2010, AISTATS.
     """
 
     type: Literal["gradient_norms"] = "gradient_norms"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Size of the probe; `all` is the whole training split."""
 
 
 class ActivationDrift(Ingredient):
-    """For each layer with weights, mean and variance of its inputs, and how far they moved since the epoch before.
+    """For each layer with weights, mean and variance of its inputs, and how far they have moved since the previous
+    epoch.
 
     `mean_drift` is `|mean - mean before| / std before` and `variance_ratio` `variance / variance before`, both over all
-    numbers that the layer gets. In evaluation mode, without augmentation. The first epoch has nothing to compare with.
+    input numbers of the layer. In evaluation mode, without augmentation. The first epoch has nothing to compare with.
     Costs a forward pass.
 
-    Default: 512 rows, always the same, so that only the weights move what is compared.
+    Default: 512 rows, always the same, so that only changed weights cause drift.
 
     Trap: this was called internal covariate shift; whether it explains what norms do is contested (Santurkar et al.
-    2018, arXiv 1805.11604), so a large drift is no fault by itself.
+    2018, arXiv 1805.11604), so a large drift alone is not a problem.
 
     Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
 
     type: Literal["activation_drift"] = "activation_drift"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Size of the probe; `all` is the whole training split."""
 
 
 class Sparsity(Ingredient):

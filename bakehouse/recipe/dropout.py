@@ -1,4 +1,4 @@
-"""Dropout and noise in its place. `rate` is always the probability of zeroing."""
+"""Dropout, and noise instead of it. `rate` is always the probability of zeroing."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -23,10 +23,11 @@ class Dropout(Ingredient):
 
     Default: 0.5, which the paper found right for hidden units; 0.2 is usual for inputs.
 
-    Trap: before a batch norm it shifts the variance that the norm learns; the last place, `classifier`, does not.
+    Trap: before a batch norm it shifts the variance that the norm learns; at the last placement, `classifier`, it does
+    not.
 
-    Trap: at half the units the rest is half a network: widen the layer by 1 / (1 - rate), and train with a higher
-    learning rate.
+    Trap: without half of the units, the rest is half a network: widen the layer by 1 / (1 - rate), and train with a
+    higher learning rate.
 
     Srivastava et al. 2014, JMLR 15.
     """
@@ -46,8 +47,8 @@ class VanillaDropout(Ingredient):
 
     Default: 0.5, the paper's for hidden units.
 
-    Trap: evaluation has its own factor here and training has none; `dropout` is the other way round. Weights of the one
-    do not serve the other.
+    Trap: the factor is applied in evaluation and not in training, unlike in `dropout`. The weights of one do not work
+    with the other.
 
     Hinton et al. 2012, arXiv 1207.0580.
     """
@@ -64,9 +65,9 @@ class VanillaDropout(Ingredient):
 
 class SpatialDropout(Ingredient):
     """Inverted dropout of whole channels: in training `m x / (1 - rate)` with one `m ~ Bernoulli(1 - rate)` for each
-    channel of each sample; in evaluation x. On maps only: fully-connected layers go without.
+    channel of each sample; in evaluation x. On maps only: fully-connected layers have none.
 
-    Default: 0.5 as for `dropout`; whole maps are more than single pixels, and less often suffices.
+    Default: 0.5 as for `dropout`; a whole map is more than single pixels, so that a lower rate often suffices.
 
     Trap: before a batch norm it shifts the variance that the norm learns, as `dropout` does.
 
@@ -101,20 +102,20 @@ class GaussianDropout(Ingredient):
 
     type: Literal["gaussian_dropout"] = "gaussian_dropout"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing in the dropout that this noise is as strong as."""
+    """The rate of the plain dropout that has this variance."""
     placement: Placement | None = None
     """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
 
 
 class Uout(Ingredient):
     """Uniform multiplicative noise: in training `x (1 + r)` with `r ~ U(-beta, beta)` for each element of each sample;
-    in evaluation x. The variance grows by `beta^2 x^2 / 3` only, so a batch norm behind it is hardly misled.
+    in evaluation x. The variance grows by `beta^2 x^2 / 3` only, so a batch norm after it is hardly misled.
 
     Default: 0.1, the least that the paper tried, which changes the variance by 1 in 300 for inputs of mean 0.
 
-    Trap: the paper gains at most a few tenths of a percent by it, near what seeds differ by: compare several.
+    Trap: the paper gains at most a few tenths of a percent by it, no more than seeds differ: compare several seeds.
 
-    Trap: with one draw for a channel, as some code has it, it is another method.
+    Trap: one draw for each channel, as in some code, is a different method.
 
     Li et al. 2018, arXiv 1801.05134, section 5.
     """
@@ -133,8 +134,8 @@ class GaussianNoise(Ingredient):
 
     Default: 0.1, a tenth of the standard deviation of what a norm gives.
 
-    Trap: the unit is that of the hidden units, which no one knows before a norm: after a norm it is their standard
-    deviation.
+    Trap: the noise is in units of the hidden activations, whose scale is unknown without a norm; after a norm it is
+    their standard deviation.
 
     Poole et al. 2014, arXiv 1406.1831.
     """
@@ -143,7 +144,7 @@ class GaussianNoise(Ingredient):
 
     type: Literal["gaussian_noise"] = "gaussian_noise"
     std: float = Field(default=0.1, ge=0, le=100)
-    """In the units of what it is added to."""
+    """In units of the activations it is added to."""
     placement: Placement | None = None
     """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
 
@@ -156,10 +157,10 @@ class DropConnect(Ingredient):
 
     Default: 0.5, as in the paper.
 
-    Trap: in other texts drop_connect is what drops a residual branch (stochastic depth), or has one mask for a whole
-    batch, which regularises much less.
+    Trap: in other texts drop_connect drops residual branches (stochastic depth), or has one mask for a whole batch,
+    which regularises much less.
 
-    Trap: with few inputs u is not normal, and the mean is only near.
+    Trap: with few inputs u is not normal, and the mean is only approximate.
 
     Wan et al. 2013, ICML, with its sampled inference replaced by the integral.
     """

@@ -1,4 +1,4 @@
-"""When to stop, and with it which epoch's weights are kept."""
+"""When a run stops, and which epoch's weights are kept."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -15,7 +15,7 @@ class Patience(Ingredient):
 
     Default: 10 epochs; many libraries stop after 0 to 3, and validation often worsens for longer and recovers.
 
-    Trap: with few validation rows chance decides which epoch is the best.
+    Trap: with few validation rows, chance decides which epoch is best.
 
     Goodfellow et al. 2016, algorithm 7.1.
     """
@@ -32,11 +32,11 @@ class Patience(Ingredient):
 
 
 class GeneralizationLoss(Ingredient):
-    """Stops when the monitor E is too far above its least so far: `GL = 100 (E / E_least - 1) > alpha`.
+    """Stops when the monitor E is too far above its minimum so far: `GL = 100 (E / E_min - 1) > alpha`.
 
-    Default: 5, the slowest to stop of the paper's.
+    Default: 5, the paper's value that stops latest.
 
-    Trap: a single bad epoch ends the run; with few validation rows take `patience`.
+    Trap: a single bad epoch ends the run; with few validation rows use `patience`.
 
     Prechelt 1998, Early Stopping - But When?, GL.
     """
@@ -45,19 +45,19 @@ class GeneralizationLoss(Ingredient):
 
     type: Literal["generalization_loss"] = "generalization_loss"
     alpha: float = Field(default=5.0, gt=0, le=1e6)
-    """Percent above the least (1 to 5 in the paper)."""
+    """Percent above the minimum (1 to 5 in the paper)."""
     min_epochs: MinEpochs = 0
     """Never stops before this many epochs."""
 
 
 class ProgressQuotient(Ingredient):
-    """Stops at the end of a strip of epochs when the generalization loss is large beside what training still gains: `GL
-    / P > alpha`, where `P = 1000 (mean train loss of the strip / its least - 1)`.
+    """Stops at the end of a strip of epochs when the generalization loss is large compared with the progress of
+    training: `GL / P > alpha`, where `P = 1000 (mean train loss of the strip / its minimum - 1)`.
 
     Default: 1, of the paper's 0.5 to 3, and its strips of 5 epochs.
 
-    Trap: a noisy train loss counts as progress, so that strong dropout or augmentation may keep the run from ever being
-    stopped.
+    Trap: a noisy train loss counts as progress, so that strong dropout or augmentation may prevent the run from ever
+    stopping.
 
     Prechelt 1998, Early Stopping - But When?, PQ.
     """
@@ -74,12 +74,12 @@ class ProgressQuotient(Ingredient):
 
 
 class SuccessiveIncreases(Ingredient):
-    """Stops at the end of a strip of epochs when the monitor is worse than a strip ago, and was so at the ends of the
-    strips before: `strips` times in a row.
+    """Stops at the end of a strip of epochs when the monitor is worse than at the end of the previous strip for the
+    `strips`-th time in a row.
 
     Default: three strips, of the paper's 2 to 8, and its strips of 5 epochs.
 
-    Trap: one better strip begins the count anew, and a monitor that stands still is never worse.
+    Trap: one better strip resets the count, and a constant monitor is never worse.
 
     Prechelt 1998, Early Stopping - But When?, UP.
     """

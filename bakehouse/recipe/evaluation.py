@@ -1,4 +1,4 @@
-"""How a run is measured. Validation is always clean: no augmentation, no smoothing, evaluation mode."""
+"""How a run is measured. Validation is always clean: without augmentation and smoothing, in evaluation mode."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -7,12 +7,12 @@ from pydantic import BeforeValidator, Field
 from bakehouse.recipe.ingredient import Ingredient, as_tuple, part, written_as
 
 MONITORS = ("validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2")
-"""Of the data set's own target."""
+"""The monitors of the data set's own target."""
 Monitor = Annotated[str, Field(min_length=1, max_length=300, examples=[*MONITORS])]
 
 
 def is_higher_better(metric: str) -> bool:
-    """All but accuracies and R^2 are losses and errors: better when lower, 0 at best."""
+    """Accuracies and R^2 are better when higher; all other metrics are losses and errors, 0 at best."""
     return metric.endswith(("_accuracy", "_r2"))
 
 
@@ -21,18 +21,18 @@ ScalesAsTuple = BeforeValidator(as_tuple, json_schema_input_type=list[int] | int
 
 
 class Crops(Ingredient):
-    """The best weights also see every test image in several sizes and places: at each scale the image is resized, the
-    corners and the centre are cut out in the network's own input size, with their mirrors where `flips` says so, and
-    the mean of all probabilities (of the values, in a regression) is measured as `test_crops_loss` and so on.
+    """The best weights are also tested on every test image in several sizes and positions: at each scale the image is
+    resized, the corners and the centre are cut out in the network's input size, with their mirror images if `flips` is
+    set, and the mean of all probabilities (in a regression, of the values) is measured as `test_crops_loss` and so on.
 
     Each scale counts the same: places that coincide count as often as they do, so that a square image at its own size
     is five times one crop.
 
-    Default: three sizes up to a quarter larger, and mirrors only where training had them.
+    Default: three sizes up to a quarter larger, and mirror images only if training had them.
 
-    Trap: mirrors are wrong where the mirror image means something else.
+    Trap: mirror images are wrong where they mean something else.
 
-    Trap: a network that was trained at one size may be worse on larger ones: see `scale_crop`.
+    Trap: a network that was trained at one size may be worse on larger images: see `scale_crop`.
 
     Simonyan & Zisserman 2015, arXiv 1409.1556, section 3.2; He et al. 2016, arXiv 1512.03385, section 3.4.
     """
@@ -40,8 +40,8 @@ class Crops(Ingredient):
     main: ClassVar[str | None] = "scales"
 
     scales: Annotated[tuple[Scale, ...], Field(min_length=1, max_length=16), ScalesAsTuple] | None = None
-    """Lengths of the shorter side in pixels, the aspect kept (the longer side is rounded down); from the image's own
-    size on. By default 1, 1 1/8 and 1 1/4 times that, rounded up."""
+    """Lengths of the shorter side in pixels, the aspect kept (the longer side is rounded down); at least the image's
+    own size. By default 1, 1 1/8 and 1 1/4 times that size, rounded up."""
     flips: bool | None = None
     """Also mirrored left to right, which doubles the crops; by default if the augmentation has `horizontal_flip`."""
 
@@ -57,18 +57,19 @@ CropsPart = Annotated[
 
 
 class Evaluation(Ingredient):
-    """What early stopping and `best` look at, and how the model is measured.
+    """The metric for early stopping and `best`, and how the model is measured.
 
     `statistics: population` measures batch norm with the statistics of the whole training split, taken with dropout
     off, instead of moving averages (Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2; Li et al. 2018, arXiv
     1801.05134, table 3). `monte_carlo_samples` averages over dropout masks (Gal & Ghahramani 2016, arXiv 1506.02142).
 
-    Default: the validation loss, which tells epochs apart where accuracies are equal; what costs further passes is off.
+    Default: the validation loss, which distinguishes epochs of equal accuracy; measurements that cost further passes
+    are off.
 
-    Trap: statistics that are taken with dropout on, as by torch's `update_bn`, hold the larger variance that dropout
-    makes and evaluation does not have.
+    Trap: statistics that are taken with dropout on, as by torch's `update_bn`, contain the variance that dropout adds
+    and evaluation does not have.
 
-    Trap: the epoch was chosen by the validation split, whose numbers are therefore a little too good: report those of
+    Trap: the epoch was chosen by the validation split, whose metrics are therefore a little too good: report those of
     the test split.
     """
 
@@ -81,14 +82,14 @@ class Evaluation(Ingredient):
     `validation_main_loss` is too; a task has `validation_TARGET_loss`, `validation_TARGET_accuracy` and so on."""
     statistics: Literal["moving", "population"] = "moving"
     """`population`: at each validation, mean and variance of each batch norm's inputs over all training rows, dropout
-    and augmentation off, by which the epoch is measured and which its checkpoint holds; costs a forward pass over the
-    training split each epoch. The moving averages that training itself keeps go on untouched."""
+    and augmentation off, which measure the epoch and are stored in its checkpoint; costs a forward pass over the
+    training split each epoch. The moving averages of training itself are not changed."""
     crops: CropsPart = None
-    """Once, for the best weights, on the test split; null is off."""
+    """Measured once, for the best weights, on the test split; null is off."""
     monte_carlo_samples: int = Field(default=0, ge=0, le=1000)
-    """Passes over the test split with other dropout masks each, once, for the best weights; norms as in evaluation.
-    The mean of the probabilities is measured as `test_monte_carlo_loss` and so on, and `test_monte_carlo_entropy` is
-    the mean entropy of these probabilities in nats (in a regression the mean over rows of the standard deviation of
+    """Passes over the test split, each with other dropout masks, once, for the best weights; norms are in evaluation
+    mode. The mean of the probabilities is measured as `test_monte_carlo_loss` and so on, and `test_monte_carlo_entropy`
+    is the mean entropy of these probabilities in nats (in a regression the mean over rows of the standard deviation of
     the values, `test_monte_carlo_std`). 10 to 20 often suffice; 0 is off."""
 
 

@@ -1,4 +1,4 @@
-"""What every ingredient shares: the closed model, its short forms, and the variant called none."""
+"""The base class of ingredients, their short forms, and the variant called none."""
 
 from collections.abc import Callable, Mapping
 from types import GenericAlias
@@ -8,21 +8,31 @@ from pydantic import BeforeValidator, Field
 
 from bakehouse.model import Model
 
+DataKind = Literal["image", "sequence", "table"]
+"""`image`: samples are channels x height x width; `sequence`: steps x numbers of a step; `table`: rows of numbers."""
+ANY_DATA: frozenset[DataKind] = frozenset(get_args(DataKind))
+IMAGES: frozenset[DataKind] = frozenset({"image"})
+
 
 class Ingredient(Model):
     """A part of a recipe. Variants of one family carry `type`, the snake case of their class name."""
 
     main: ClassVar[str | None] = None
-    """The field that a bare value stands for: `0.5` for `{"rate": 0.5}`."""
+    """The field that a bare value is short for: `0.5` for `{"rate": 0.5}`."""
 
     hints: ClassVar[Mapping[str, str]] = {}
-    """Names that users try and that would be ambiguous, with what to write instead."""
+    """Names that users may try, because they are ambiguous or of an earlier version, with the message for each."""
 
 
 class Off(Ingredient):
-    """Without this family."""
+    """The recipe leaves this family out."""
 
     type: Literal["none"] = "none"
+
+
+def with_field(family: Any, name: str) -> tuple[type[Ingredient], ...]:
+    """The variants of a family that have a field."""
+    return tuple(kind for kind in get_args(family) if name in kind.model_fields)
 
 
 def written_as(kind: type[Ingredient], value: object) -> object:
@@ -36,8 +46,8 @@ def part(kind: type[Ingredient]) -> BeforeValidator:
 
 
 def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], object]:
-    """Spells out one variant: a string names it, null is none; a number is the main field of `number`, and an
-    object without a type is one."""
+    """A function that spells out one variant. A string is its name and null is none; a number, or an object without a
+    type, is a variant of the class `number`."""
 
     def spell_out(value: object) -> object:
         if value is None:
@@ -54,12 +64,13 @@ def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], obj
 
 
 def one(family: Any, *, number: type[Ingredient] | None = None, short: Any = None) -> BeforeValidator:
-    """A family of which a recipe has one variant; `short` is the type of what the recipe itself spells out."""
+    """A family of which a recipe has one variant; `short` is the type of short forms that the recipe itself spells
+    out."""
     return BeforeValidator(variant(number=number), json_schema_input_type=posted(family, number, short))
 
 
 def several(family: Any, *, number: type[Ingredient] | None = None) -> BeforeValidator:
-    """A family of which a recipe has a list; one object stands for a list of one, none for an empty list."""
+    """A family of which a recipe has a list; one object is short for a list of one, none for an empty list."""
     spell_out = variant(number=number)
 
     def spell_out_all(value: object) -> object:
@@ -72,7 +83,7 @@ def several(family: Any, *, number: type[Ingredient] | None = None) -> BeforeVal
 
 
 def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
-    """The type of what may be posted for one variant, for JSON Schema: the variant, its name, a number, null."""
+    """The JSON Schema type of the forms of one variant: the variant, its name, a number, null."""
     kinds = get_args(family)
     names = Literal[tuple(kind.model_fields["type"].default for kind in kinds)]  # type: ignore[valid-type]
     forms: Any = Annotated[family, Field(discriminator="type")] | names
@@ -82,5 +93,5 @@ def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
 
 
 def as_tuple(value: object) -> object:
-    """A list of plain numbers; one number stands for a list of one."""
+    """A list of plain numbers; one number is short for a list of one."""
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value

@@ -1,7 +1,13 @@
-"""Normalisation layers."""
+"""Normalisation layers.
 
+Each class states what the rest of the program asks of a norm: `statistics`, whether mean and variance are those of the
+batch or of each sample alone; `cancels_bias`, whether the mean is that of one channel, so that subtracting it also
+removes the bias of the layer before; `inside_cells`, whether the norm also works inside a recurrent cell.
+"""
+
+from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -25,14 +31,18 @@ class BatchNorm(Ingredient):
 
     Trap: statistics of fewer than about 16 rows are noise; group_norm does not depend on the batch.
 
-    Trap: dropout before it makes the variance in training larger than in evaluation: put dropout behind the last norm,
+    Trap: dropout before it makes the variance in training larger than in evaluation: put dropout after the last norm,
     or see `variance_shift`.
 
-    Trap: weights before it have no scale of their own, so that l2 on them changes the effective learning rate and not
-    the capacity.
+    Trap: the scale of the weights before it cancels, so that l2 on them changes the effective learning rate and not the
+    capacity.
 
     Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
+
+    statistics: ClassVar[Literal["batch"]] = "batch"
+    cancels_bias: ClassVar[bool] = True
+    inside_cells: ClassVar[bool] = True
 
     type: Literal["batch_norm"] = "batch_norm"
     momentum: float = Field(default=0.1, gt=0, le=1)
@@ -65,6 +75,10 @@ class LayerNorm(Ingredient):
     Ba et al. 2016, arXiv 1607.06450.
     """
 
+    statistics: ClassVar[Literal["sample"]] = "sample"
+    cancels_bias: ClassVar[bool] = False
+    inside_cells: ClassVar[bool] = True
+
     type: Literal["layer_norm"] = "layer_norm"
     eps: float = Field(default=1e-5, gt=0, le=1)
     """Added to the variance."""
@@ -91,6 +105,10 @@ class InstanceNorm(Ingredient):
 
     Ulyanov et al. 2016, arXiv 1607.08022.
     """
+
+    statistics: ClassVar[Literal["sample"]] = "sample"
+    cancels_bias: ClassVar[bool] = True
+    inside_cells: ClassVar[bool] = False
 
     type: Literal["instance_norm"] = "instance_norm"
     eps: float = Field(default=1e-5, gt=0, le=1)
@@ -119,6 +137,10 @@ class GroupNorm(Ingredient):
     Wu & He 2018, arXiv 1803.08494.
     """
 
+    statistics: ClassVar[Literal["sample"]] = "sample"
+    cancels_bias: ClassVar[bool] = False
+    inside_cells: ClassVar[bool] = True
+
     type: Literal["group_norm"] = "group_norm"
     num_groups: int = Field(default=8, ge=1)
     """Must divide the channels of every layer that is normalised."""
@@ -142,19 +164,28 @@ class BatchRenorm(Ingredient):
     of the gradient. M and S are moving averages of mean and s from before the step. Evaluation is `gamma (x - M) / S +
     beta`.
 
-    Training begins as plain batch norm (`r = 1, d = 0`), then both limits rise in straight lines; the layer counts its
-    own training steps.
+    Training begins as plain batch norm (`r = 1, d = 0`); after this burn-in both limits rise linearly. The layer counts
+    its training steps.
 
     Default: the paper's limits and momentum. The schedule is in shares of the run, since the 5,000 plain steps of the
     paper are longer than many runs, which would never leave batch norm.
 
     Trap: S is a moving average of standard deviations, not of variances.
 
-    Trap: at momentum 0.01 the moving averages follow over hundreds of steps; evaluation after fewer uses what the run
-    began with.
+    Trap: at momentum 0.01 the moving averages follow over hundreds of steps; evaluation after fewer steps uses their
+    first values.
 
     Ioffe 2017, arXiv 1702.03275.
     """
+
+    hints: ClassVar[Mapping[str, str]] = {
+        "plain_until": "it is called burn_in now",
+        "r_max_at": "it is called r_max_from now",
+        "d_max_at": "it is called d_max_from now",
+    }
+    statistics: ClassVar[Literal["batch"]] = "batch"
+    cancels_bias: ClassVar[bool] = True
+    inside_cells: ClassVar[bool] = True
 
     type: Literal["batch_renorm"] = "batch_renorm"
     momentum: float = Field(default=0.01, gt=0, le=1)
@@ -168,21 +199,21 @@ class BatchRenorm(Ingredient):
     d_max: float = Field(default=5.0, ge=0, le=1e6)
     """Largest correction of a batch's mean, in moving standard deviations, once it is reached."""
     unit: Literal["run", "steps"] = "run"
-    """Of the next three: shares of the run's steps, or optimizer steps (in the paper 5,000, 40,000 and 25,000)."""
-    plain_until: float = Field(default=0.05, ge=0, le=1e9)
-    """Until then plain batch norm."""
-    r_max_at: float = Field(default=0.4, ge=0, le=1e9)
-    """From then on r_max."""
-    d_max_at: float = Field(default=0.25, ge=0, le=1e9)
-    """From then on d_max."""
+    """Unit of the next three: shares of the run's steps, or optimizer steps (5,000, 40,000 and 25,000 in the paper)."""
+    burn_in: float = Field(default=0.05, ge=0, le=1e9)
+    """Plain batch norm until then."""
+    r_max_from: float = Field(default=0.4, ge=0, le=1e9)
+    """The limit of r is r_max from then on."""
+    d_max_from: float = Field(default=0.25, ge=0, le=1e9)
+    """The limit of d is d_max from then on."""
     placement: Placement = "before_activation"
     """Between affine layer and activation, or on the activation's output."""
 
     @model_validator(mode="after")
     def rises_after_its_beginning(self) -> Self:
-        """The limits rise from `plain_until` on."""
-        if min(self.r_max_at, self.d_max_at) < self.plain_until:
-            raise ValueError("r_max_at and d_max_at must not be before plain_until")
+        """The limits rise from `burn_in` on."""
+        if min(self.r_max_from, self.d_max_from) < self.burn_in:
+            raise ValueError("r_max_from and d_max_from must not be before burn_in")
         return self
 
     def numbers_per_mean(self, shape: Shape) -> float:
@@ -193,15 +224,15 @@ class BatchRenorm(Ingredient):
 
 
 class CrossIterationBatchNorm(Ingredient):
-    """Batch norm over the last `window` iterations: earlier means and mean squares are carried to the present weights
-    theta of the layer before, `mu_s + <dmu_s/dtheta, theta - theta_s>` and likewise nu_s, and then `y = gamma (x -
-    mean) / sqrt(var + eps) + beta` with `mean = (1/k) sum mu_s` and `var = (1/k) sum max(nu_s, mu_s^2) - mean^2`. Only
-    the present iteration's share has a gradient. Evaluation uses moving averages, as batch norm does.
+    """Batch norm over the last `window` iterations: earlier means and mean squares are corrected for the current
+    weights theta of the layer before, `mu_s + <dmu_s/dtheta, theta - theta_s>` and likewise nu_s, and then `y = gamma
+    (x - mean) / sqrt(var + eps) + beta` with `mean = (1/k) sum mu_s` and `var = (1/k) sum max(nu_s, mu_s^2) - mean^2`.
+    Only the current iteration's share has a gradient. Evaluation uses moving averages, as batch norm does.
 
-    For batches too small for batch norm. Before there are `window` iterations it takes those that there are, and a
-    smaller last batch counts as much as any.
+    It is made for batches that are too small for batch norm. Before there are `window` iterations it takes as many as
+    there are, and a smaller last batch counts as much as any other.
 
-    Default: three earlier iterations and the present one, as in the authors' code; a tenth of the run as burn-in, since
+    Default: three earlier iterations and the current one, as in the authors' code; a tenth of the run as burn-in, since
     that code's 8 epochs may be all of a run.
 
     Trap: it needs the weights of the convolution or fully-connected layer directly before it: networks with the norm
@@ -212,9 +243,14 @@ class CrossIterationBatchNorm(Ingredient):
     Yao et al. 2021, arXiv 2002.05712.
     """
 
+    hints: ClassVar[Mapping[str, str]] = {"plain_until": "it is called burn_in now"}
+    statistics: ClassVar[Literal["batch"]] = "batch"
+    cancels_bias: ClassVar[bool] = True
+    inside_cells: ClassVar[bool] = False
+
     type: Literal["cross_iteration_batch_norm"] = "cross_iteration_batch_norm"
     window: int = Field(default=4, ge=1, le=64)
-    """Iterations whose statistics are averaged, the present one included; 1 is batch norm."""
+    """Iterations whose statistics are averaged, the current one included; 1 is batch norm."""
     momentum: float = Field(default=0.1, gt=0, le=1)
     """Weight of the newest batch in the moving averages (0.1 here is 0.9 where old values are weighted)."""
     eps: float = Field(default=1e-5, gt=0, le=1)
@@ -222,12 +258,12 @@ class CrossIterationBatchNorm(Ingredient):
     affine: bool = True
     """Learn gamma and beta."""
     unit: Literal["run", "steps"] = "run"
-    """Of `plain_until`: share of the run's steps, or optimizer steps."""
-    plain_until: float = Field(default=0.1, ge=0, le=1e9)
-    """Until then plain batch norm (burn-in): while the layers below change fast, what earlier iterations say is wrong,
-    since only the change of the layer directly before is made up for."""
+    """Unit of `burn_in`: share of the run's steps, or optimizer steps."""
+    burn_in: float = Field(default=0.1, ge=0, le=1e9)
+    """Plain batch norm until then: while all layers change fast, the statistics of earlier iterations are wrong, since
+    only the change of the layer directly before is corrected."""
     placement: Literal["before_activation"] = "before_activation"
-    """Directly behind the weights, the only place where their change can be made up for."""
+    """Directly after the weights, the only place where their change can be corrected."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
         return 2 * prod(shape[1:])  # at least: every batch has two rows or more
@@ -237,5 +273,6 @@ class CrossIterationBatchNorm(Ingredient):
 
 
 NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm | BatchRenorm | CrossIterationBatchNorm
+BATCH_NORMS: tuple[type[NormLayer], ...] = tuple(kind for kind in get_args(NormLayer) if kind.statistics == "batch")
 AnyNorm = Off | NormLayer
 Norm = Annotated[AnyNorm, Field(discriminator="type"), one(AnyNorm)]

@@ -14,9 +14,9 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class Sgd(Ingredient):
     """Stochastic gradient descent with momentum: `v <- momentum v + g; w <- w - lr v`.
 
-    Default: a learning rate of 0.05 with momentum 0.9 is a careful start with a norm; without one, begin lower.
+    Default: a learning rate of 0.05 with momentum 0.9 is a careful start with a norm; without a norm, begin lower.
 
-    Trap: the first step counts too: with momentum 0.9 a constant gradient moves ten times lr.
+    Trap: momentum multiplies the step: with momentum 0.9, a constant gradient moves weights by ten times lr.
 
     Sutskever et al. 2013, ICML.
     """
@@ -48,7 +48,7 @@ class Adam(Ingredient):
 
     Default: the paper's, which are torch's.
 
-    Trap: it has no decay of its own; `"adamw"` is short for it and `weight_decay`.
+    Trap: it has no weight decay; `"adamw"` is short for `adam` and `weight_decay`.
 
     Kingma & Ba 2015, arXiv 1412.6980.
     """
@@ -68,7 +68,7 @@ class Adam(Ingredient):
 class Rmsprop(Ingredient):
     """Divides by a moving root mean square: `s <- alpha s + (1 - alpha) g^2; w <- w - lr g / (sqrt(s) + eps)`.
 
-    Default: torch's; the lecture has 0.9 for alpha.
+    Default: torch's values; alpha is 0.9 in the lecture.
 
     Trap: each weight moves by about lr a step, as with adam, whose default is a tenth of this one.
 

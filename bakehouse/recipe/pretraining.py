@@ -1,4 +1,4 @@
-"""What the weights are before the first step."""
+"""Where the first weights come from."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,58 +9,59 @@ from bakehouse.recipe.ingredient import Ingredient, Off, one
 
 
 class Transfer(Ingredient):
-    """The first layers begin as those of another run, the others at random; then all are trained.
+    """The first layers begin with the weights of another run, the others with random ones; then all are trained.
 
     A layer is a convolution, a fully-connected or a recurrent layer with the norms that follow it, their gamma, beta
-    and moving averages included, counted in the plan's order; activation and dropout are this recipe's own. The
-    optimizer starts anew.
+    and moving averages included, counted in the plan's order; activation and dropout are those of this recipe. The
+    optimizer starts without moments.
 
-    Default: all layers but the output layer, which knows the other run's classes, and none frozen: a start from almost
-    any number of layers, all trained on, gave better networks than a start at random.
+    Default: all layers but the output layer, which has the other run's classes, and none frozen: in the paper almost
+    any number of copied layers, all trained further, gave better networks than random weights.
 
-    Trap: inputs are normalised with the numbers that the other run was fitted with, not with this data set's. The
-    copied weights expect them; `dataset.normalization` becomes the other run's, and another one is refused.
+    Trap: inputs are normalised with the statistics of the other run's data set, not with this one's. The copied weights
+    expect them; `dataset.normalization` becomes the other run's, and another one is refused.
 
-    Trap: frozen layers halfway up a network had learnt to work with those above them, which begin anew.
+    Trap: frozen layers in the middle of a network had adapted to the layers after them, which now begin with random
+    weights.
 
     Yosinski et al. 2014, arXiv 1411.1792.
     """
 
     type: Literal["transfer"] = "transfer"
     checkpoint: CheckpointPart
-    """Whose layers."""
+    """The model whose layers are copied."""
     layers: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     """How many, from the input on; null is all but the output layer. They must be of the same kind and size in both
     models. `all` needs the same classes in the same order; of a regression, the output layer brings along the mean
     and the deviation of the other run's targets, by which targets are then standardised."""
     freeze: bool = False
-    """Leave the copied layers as they are: no step, decay, noise or constraint moves them, and their norms use and
-    keep their moving averages, also in training. Dropout inside them stays as the recipe says."""
+    """Leave the copied layers as they are: no step, decay, noise or constraint moves them, and their norms use their
+    moving averages also in training, and do not update them. Dropout inside them acts as usual."""
 
 
 class Hints(Ingredient):
-    """FitNets: a thin and deep student first learns what a layer of a trained teacher says, then the task.
+    """FitNets: a thin and deep student first learns the outputs of one layer of a trained teacher, then the task.
 
     Stage 1 lowers `1/2 ||u(x) - r(v(x))||^2`, summed over the features and averaged over the rows, where u is the
     teacher's hint layer, v the student's guided layer and r a regressor with the hint layer's nonlinearity (a maxout of
     as many pieces for maxout): a convolution without padding whose filters are as large as the guided map is larger
-    than the hint map, plus 1, or a fully-connected layer. It moves the student's layers up to the guided one and r, by
-    RMSprop and nothing else of the recipe but its data, batches, augmentation, dropout and precision; the weights with
-    the least loss on validation are kept, r is thrown away. Its epochs come before the run's and are not counted in
-    `epochs`; each is told as a diagnostic `hints`.
+    than the hint map, plus 1, or a fully-connected layer. RMSprop trains r and the student's layers up to the guided
+    one; of the recipe, only data, batches, augmentation, dropout and precision apply. The weights with the lowest
+    validation loss are kept, r is thrown away. These epochs come before the run's and are not counted in `epochs`; each
+    is logged as a diagnostic `hints`.
 
-    Stage 2 is the run with `lambda H(softmax(z_t / T), softmax(z_s / T))` added to its loss; lambda goes from
-    `coefficient` to `final_coefficient` in a straight line over the run's epochs. The teacher evaluates, and sees the
-    student's inputs in its own normalization. It needs inputs of the same shape and units, and the same classes in the
-    same order where lambda is not 0.
+    Stage 2 is the run with `lambda H(softmax(z_t / T), softmax(z_s / T))` added to its loss; lambda goes linearly from
+    `coefficient` to `final_coefficient` over the run's epochs. The teacher is in evaluation mode, and gets the
+    student's inputs in the normalization that it was trained with. It needs inputs of the same shape and units, and the
+    same classes in the same order where lambda is not 0.
 
-    A layer is a convolution or a fully-connected layer with the norm and activation behind it, counted in the plan's
-    order as for `transfer`; what it says is what its activation says.
+    A layer is a convolution or a fully-connected layer with the norm and activation after it, counted in the plan's
+    order as for `transfer`; its outputs are those of its activation.
 
     Default: temperature, lambda and RMSprop as in the paper's code for CIFAR-10, the middle layers; at most 10 epochs
     of stage 1 where the paper has 500, since a run here has 50.
 
-    Trap: a guided layer too deep leaves the student too little freedom.
+    Trap: a guided layer that is too deep leaves the student too little freedom.
 
     Trap: lambda has no factor T^2, as in the paper; the weight of `distillation` has it.
 
@@ -71,18 +72,18 @@ class Hints(Ingredient):
 
     type: Literal["hints"] = "hints"
     teacher: CheckpointPart
-    """Whose layer."""
+    """The teacher."""
     hint_layer: int | None = Field(default=None, ge=1)
-    """Of the teacher, from 1 at the inputs; by default the middle one of those before the output layer, the earlier of
-    two."""
+    """Layer of the teacher, counted from 1 at the inputs; by default the middle layer before the output layer, the
+    earlier one of two."""
     guided_layer: int | None = Field(default=None, ge=1)
-    """Of the student; its map must be at least as large as the hint. By default the middle one."""
+    """Layer of the student; its map must be at least as large as the hint's. By default the middle one."""
     epochs: int = Field(default=10, ge=1, le=100_000)
-    """Of stage 1, at most (500 in the paper)."""
+    """Maximum number of epochs of stage 1 (500 in the paper)."""
     patience: int = Field(default=5, ge=1, le=100_000)
     """Epochs of stage 1 without a lower loss on validation before it ends (100 in the paper)."""
     lr: float = Field(default=0.005, gt=0, le=1000)
-    """Of stage 1 (0.005 for CIFAR-10 and 0.0005 for MNIST in the paper's code)."""
+    """Learning rate of stage 1 (0.005 for CIFAR-10 and 0.0005 for MNIST in the paper's code)."""
     alpha: float = Field(default=0.9, ge=0, lt=1)
     """RMSprop's decay of the mean squared gradient in stage 1."""
     temperature: float = Field(default=3.0, gt=0, le=1000)
@@ -90,7 +91,7 @@ class Hints(Ingredient):
     coefficient: float = Field(default=4.0, ge=0, le=1e6)
     """lambda in the run's first epoch."""
     final_coefficient: float = Field(default=1.0, ge=0, le=1e6)
-    """lambda in its last epoch, if it does not stop before."""
+    """lambda in the last epoch, if the run does not stop before."""
 
 
 AnyPretraining = Off | Transfer | Hints

@@ -1,11 +1,10 @@
 """From bytes to a recipe, with every problem named."""
 
-import difflib
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, get_args
 
@@ -13,7 +12,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bakehouse.recipe.ingredient import Ingredient
-from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer, posted_pointer
+from bakehouse.recipe.problems import (
+    MAX_NAME_CHARACTERS,
+    MalformedJson,
+    Problem,
+    RecipeInvalid,
+    did_you_mean,
+    pointer,
+    posted_pointer,
+)
 from bakehouse.recipe.recipe import Recipe
 
 MAX_DEPTH = 32
@@ -54,7 +61,7 @@ def parse_json(body: bytes | str) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedJson(f"not UTF-8: byte {error.start}") from error
     except UnicodeEncodeError as error:
-        raise MalformedJson("half of a surrogate pair in a string") from error
+        raise MalformedJson("a string with half of a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise MalformedJson(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
@@ -63,16 +70,16 @@ def parse_json(body: bytes | str) -> Any:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, refused where a key stands twice."""
+    """A JSON object; refuses duplicate keys."""
     result = dict(pairs)
     if len(result) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise MalformedJson(f"the key {json.dumps(twice[:64])} stands twice in one object")
+        duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise MalformedJson(f"duplicate key {json.dumps(duplicate[:MAX_NAME_CHARACTERS])} in an object")
     return result
 
 
 def refuse_constant(name: str) -> float:
-    """NaN and the infinities, which Python's parser would take."""
+    """Refuses NaN and the infinities, which Python's parser would accept."""
     raise MalformedJson(f"{name} is not JSON")
 
 
@@ -91,7 +98,7 @@ def short_int(text: str) -> int:
 
 
 def check_size(document: Any) -> None:
-    """Counts nesting and values without recursion."""
+    """Refuses documents that are too deep or too large, without recursion."""
     level, depth, values = children([document]), 1, 1
     while level:
         if depth > MAX_DEPTH:
@@ -104,13 +111,13 @@ def check_size(document: Any) -> None:
 
 
 def children(node: Any) -> list[Any]:
-    """What is nested in a container; containers count as a level, bare values do not."""
+    """The containers inside a node; only containers count as a level."""
     inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     return [child for child in inside if isinstance(child, dict | list)]
 
 
 def read_recipe(document: Any) -> Recipe:
-    """The recipe that a JSON document says, short forms spelt out.
+    """The recipe of a JSON document, with short forms spelt out.
 
     Raises RecipeInvalid with every problem of the document, or its first hundred.
     """
@@ -123,7 +130,7 @@ def read_recipe(document: Any) -> Recipe:
 
 
 def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
-    """pydantic's errors as problems with pointers into what was posted."""
+    """pydantic's errors as problems with pointers into the posted document."""
     for error in errors:
         kind, context = error["type"], error.get("ctx", {})
         path: list[str | int] = list(error["loc"])
@@ -138,7 +145,8 @@ def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
                 code, message = "missing", required(document, path)
             case "literal_error":
                 code, allowed = "not_allowed", quoted(context["expected"])
-                message = f"should be {context['expected']}" + (nearest(error["input"], allowed) if allowed[1:] else "")
+                hint = did_you_mean(error["input"], allowed) if len(allowed) > 1 else ""
+                message = f"should be {context['expected']}{hint}"
             case "value_error":
                 code, message = "conflict", str(context["error"])
             case _:
@@ -153,7 +161,7 @@ def plain(message: str) -> str:
 
 
 def required(document: Any, path: list[str | int]) -> str:
-    """The field by its name where a bare value stands for the object, to which the pointer leads then."""
+    """Names the field where a bare value is short for the object, since the pointer then leads to that value."""
     _, plain_path = located(path)
     if posted_pointer(document, plain_path) == pointer(plain_path):
         return "this field is required"
@@ -161,38 +169,38 @@ def required(document: Any, path: list[str | int]) -> str:
 
 
 def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:
-    """The nearest field, or what to write instead of a name that is ambiguous."""
-    name = str(path[-1])[:64]
+    """The message for an unknown field, with the hint of its class or the nearest name; and all fields."""
+    name = str(path[-1])[:MAX_NAME_CHARACTERS]
     owner, _ = located(path[:-1])
     fields = tuple(owner.model_fields)
-    advice = f": {owner.hints[name]}" if name in owner.hints else nearest(name, fields)
+    advice = f": {owner.hints[name]}" if name in owner.hints else did_you_mean(name, fields)
     return f"unknown field {name!r}{advice}", fields
 
 
 def unknown_variant(path: list[str | int], context: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The nearest variant of the family."""
-    tags = tuple(tag for tag in variants_at(path))
+    """The message for an unknown variant, with the nearest name; and all variants."""
+    tags = tuple(variants_at(path))
     given = context.get("tag")
     if given is None:
         return "needs a type", tags
-    return f"unknown variant {str(given)[:64]!r}{nearest(given, tags)}", tags
+    return f"unknown variant {str(given)[:MAX_NAME_CHARACTERS]!r}{did_you_mean(given, tags)}", tags
 
 
 def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
-    """The class that stands at a path of pydantic's, and the path without the tags of variants."""
-    here: type[Ingredient] = Recipe
+    """The class at a path of pydantic's, and the path without the tags of variants."""
+    owner: type[Ingredient] = Recipe
     family: dict[str, type[Ingredient]] = {}
     plain: list[str | int] = []
     for step in path:
         if step in family:
-            here, family = family[str(step)], {}
+            owner, family = family[str(step)], {}
             continue
         plain.append(step)
-        if step in here.model_fields:
-            family = variants(here.model_fields[str(step)].annotation)
+        if step in owner.model_fields:
+            family = variants(owner.model_fields[str(step)].annotation)
             if len(family) == 1:
-                here, family = family.popitem()[1], {}
-    return here, plain
+                owner, family = family.popitem()[1], {}
+    return owner, plain
 
 
 def variants_at(path: list[str | int]) -> dict[str, type[Ingredient]]:
@@ -213,21 +221,13 @@ def variants(annotation: Any) -> dict[str, type[Ingredient]]:
     return found
 
 
-def nearest(given: Any, names: Iterable[str]) -> str:
-    """A suggestion, if one name is near."""
-    word, names = str(given)[:64].lower(), list(names)
-    within = [name for name in names if len(word) > 2 and word in name]
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5) or within
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 def quoted(expected: str) -> tuple[str, ...]:
     """The names in pydantic's list of literals."""
     return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
 
 
 def bounds(kind: str, context: dict[str, Any]) -> Iterator[str]:
-    """What is allowed, from the type or range that was missed."""
+    """The allowed type or range."""
     if kind in TYPE_NAMES:
         yield TYPE_NAMES[kind]
     yield from (f"{sign} {context[name]:g}" for name, sign in BOUNDS.items() if name in context)

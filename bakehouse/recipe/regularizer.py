@@ -18,7 +18,7 @@ class L1(Ingredient):
 
     Trap: a plain subgradient steps over zero and never stays there.
 
-    Tibshirani 1996, RecordWriter of the Royal Statistical Society B 58; Parikh & Boyd 2014, Proximal Algorithms.
+    Tibshirani 1996, Journal of the Royal Statistical Society B 58; Parikh & Boyd 2014, Proximal Algorithms.
     """
 
     main: ClassVar[str | None] = "coefficient"
@@ -40,7 +40,8 @@ class L2(Ingredient):
 
     Default: 0.0001, as for the residual networks of He et al. 2016, arXiv 1512.03385.
 
-    Trap: adam and rmsprop divide this gradient by its own size, so that it is no decay there: `weight_decay` is.
+    Trap: adam and rmsprop divide this gradient by its own size, so that it does not act as decay there; `weight_decay`
+    does.
 
     Trap: some libraries write `coefficient * sum w^2`, which is twice as much.
 
@@ -59,7 +60,7 @@ class L2(Ingredient):
 
 
 class WeightDecay(Ingredient):
-    """Decoupled decay: `w <- w (1 - lr * coefficient)` before the optimizer's step, which does not see it.
+    """Decoupled decay: `w <- w (1 - lr * coefficient)` before the optimizer's step, independent of the gradient.
 
     Default: 0.01, torch's for AdamW.
 
@@ -84,7 +85,7 @@ class MaxNorm(Ingredient):
 
     `w <- w min(1, maxnorm / |w|)` for the weights w of one unit.
 
-    Default: 3, the lower of the 3 to 4 of the paper.
+    Default: 3; the paper uses 3 to 4.
 
     Trap: it is the length of each unit's weights that is bounded, not that of the whole matrix, nor that of the
     gradient.
@@ -100,13 +101,13 @@ class MaxNorm(Ingredient):
 
 
 class GradientClip(Ingredient):
-    """`g <- g min(1, max_norm / |g|)`, where `|g|` is the length of the objective's gradient over all parameters; what
-    other regularizers add to it is not counted.
+    """`g <- g min(1, max_norm / |g|)`, where `|g|` is the length of the objective's gradient over all parameters,
+    without the gradients of other regularizers.
 
-    Default: 1, a round number; `gradient_norms` tells the lengths of each layer's gradients.
+    Default: 1, a round number; the diagnostic `gradient_norms` measures each layer's gradient.
 
-    Trap: it bounds the step of sgd; adam and rmsprop divide by the gradient's size anyway, and only sudden jumps are
-    cut.
+    Trap: it limits the step of sgd; adam and rmsprop divide by the gradient's size anyway, so that it only limits
+    sudden jumps.
 
     Pascanu et al. 2013, arXiv 1211.5063, section 3.2.
     """
@@ -119,11 +120,11 @@ class GradientClip(Ingredient):
 
 
 class WeightNoise(Ingredient):
-    """Each step takes its gradient at `w + N(0, variance)` and applies it to w.
+    """Each step computes its gradient at `w + N(0, variance)` and applies it to w.
 
-    Up to first order a penalty of `variance * E|dy/dw|^2` for squared error, which leads to flat regions.
+    For squared error it is, to first order, a penalty of `variance * E|dy/dw|^2`, which leads to flat regions.
 
-    Default: 0.0001, a deviation of 0.01: small beside torch's first weights, whose deviation is 0.036 behind 256
+    Default: 0.0001, a deviation of 0.01: small compared with torch's initial weights, whose deviation is 0.036 for 256
     inputs.
 
     Trap: `variance` is the square of the standard deviation.
@@ -145,16 +146,16 @@ class WeightNoise(Ingredient):
 
 
 class DropoutPenalty(Ingredient):
-    """What dropout on the inputs adds to the objective of a linear model, up to second order and without its noise:
-    `rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j)`, the mean over the batch.
+    """The second-order effect of dropout on the inputs on the objective of a linear model, without its noise: `rate /
+    (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j)`, the mean over the batch.
 
     V is the curvature of the objective in the outputs: 2 for squared error (where this is exact), `p (1 - p)` for
     binary cross-entropy, `diag(p) - p p^T` for cross-entropy, exp(y) for Poisson.
 
-    Default: 0.5, to stand beside `dropout` at its own default.
+    Default: 0.5, to be compared with `dropout` at its default.
 
-    Trap: it is L2 with a weight for each feature, which depends on the present probabilities: confident predictions are
-    punished less.
+    Trap: it is L2 with a weight for each feature, which depends on the current probabilities: confident predictions are
+    penalised less.
 
     Wager et al. 2013, arXiv 1307.1493.
     """
@@ -164,7 +165,7 @@ class DropoutPenalty(Ingredient):
 
     type: Literal["dropout_penalty"] = "dropout_penalty"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing an input in the dropout that this stands for."""
+    """Probability of zeroing an input in the dropout that this penalty replaces."""
 
 
 AnyRegularizer = L1 | L2 | WeightDecay | MaxNorm | GradientClip | WeightNoise | DropoutPenalty

@@ -16,7 +16,8 @@ class Constant(Ingredient):
 
     Default: no warm-up.
 
-    Trap: the noise of the batches does not fade, so that sgd goes round its minimum; a falling rate lets it settle.
+    Trap: the noise of the batches does not decrease, so that sgd moves around a minimum; a falling rate lets it
+    converge.
 
     Goodfellow et al. 2016, 8.3.1.
     """
@@ -86,11 +87,11 @@ class MultiStep(Ingredient):
 class Cosine(Ingredient):
     """Half a cosine from lr to eta_min over the steps after the warm-up.
 
-    `eta_min + (lr - eta_min) (1 + cos(pi t)) / 2` where t is the share of these steps that is over.
+    `eta_min + (lr - eta_min) (1 + cos(pi t)) / 2` where t is the elapsed share of these steps.
 
     Default: down to 0, as in torch, without a warm-up.
 
-    Trap: it falls over all `epochs`; a run that early stopping ends has not seen its low rates.
+    Trap: it falls over all `epochs`; a run that early stopping ends never has the low rates.
 
     Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts.
     """
@@ -107,13 +108,13 @@ class OneCycle(Ingredient):
 
     Default: torch's, but the momentum stays as it is.
 
-    Trap: `lr` of the optimizer is the peak here, and may be some times what a constant rate may be.
+    Trap: `lr` of the optimizer is the peak here, and may be several times a good constant rate.
 
     Smith & Topin 2018, arXiv 1708.07120, in torch's form of two phases.
     """
 
     hints: ClassVar[Mapping[str, str]] = {
-        "warmup_epochs": "one_cycle begins with a rise of its own: pct_start is its share of the run"
+        "warmup_epochs": "one_cycle begins with a rise already: pct_start is its share of the run"
     }
 
     type: Literal["one_cycle"] = "one_cycle"
@@ -144,7 +145,7 @@ class Plateau(Ingredient):
     factor: float = Field(default=0.1, gt=0, lt=1)
     """Factor of each drop."""
     patience: int = Field(default=5, ge=1, le=100_000)
-    """Epochs without improvement before each drop, counted anew after it. (torch waits for one more.)"""
+    """Epochs without improvement before each drop; the count starts again after it. (torch waits for one more.)"""
     min_delta: float = Field(default=0.0, ge=0)
     """Smallest change that counts as an improvement (strictly more than this)."""
     min_lr: float = Field(default=0.0, ge=0, le=1e3)

@@ -10,13 +10,15 @@ from bakehouse.runs.record import Record
 
 FIELDS = {"origin": "parent_run", "receipt": "provenance"}
 """Old names of a record's fields, and their present names (0.1.0)."""
+NORM_FIELDS = {"plain_until": "burn_in", "r_max_at": "r_max_from", "d_max_at": "d_max_from"}
+"""The same of the norm of a recipe."""
 
 
 def parse_record(text: str) -> Record:
     """A record from its JSON. Raises ValueError if it is no record of this or an earlier version."""
     document = from_json(text)
-    if isinstance(document, dict) and FIELDS.keys() & document.keys():
-        text = json.dumps(migrate_record(document))
+    if isinstance(document, dict) and (migrated := migrate_record(document)) != document:
+        text = json.dumps(migrated)
     return Record.model_validate_json(text)
 
 
@@ -28,4 +30,15 @@ def migrate_record(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     record = {FIELDS.get(name, name): value for name, value in fields.items() if name in FIELDS}
     record |= {name: value for name, value in fields.items() if name not in FIELDS}
+    if "recipe" in record:
+        record["recipe"] = migrate_recipe(record["recipe"])
     return record
+
+
+def migrate_recipe(document: Any) -> Any:
+    """A canonical recipe under its present names; anything else is left as it is."""
+    match document:
+        case {"norm": dict(norm)}:
+            return {**document, "norm": {NORM_FIELDS.get(name, name): value for name, value in norm.items()}}
+        case _:
+            return document

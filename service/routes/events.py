@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.model import Model
+from bakehouse.recipe.problems import Problem
 from bakehouse.runs.run import Event
 from service.dependencies import (
     CHANGE_ID,
@@ -17,7 +18,7 @@ from service.dependencies import (
     parse_labels,
     refuse_unknown_parameters,
 )
-from service.errors import ErrorDetail, InvalidRequest
+from service.errors import InvalidRequest
 from service.hub import Selection
 from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
 from service.openapi import event_stream, problems
@@ -91,7 +92,7 @@ async def follow_runs(
     default from now on. One id resumes the stream for all runs."""
     if bool(run) == bool(label):
         message = "pass either run=ID or label=key:value"
-        raise InvalidRequest(ErrorDetail(parameter="run", code="missing", message=message))
+        raise InvalidRequest(Problem(parameter="run", code="missing", message=message))
     await services.hub.wait_until_ready()
     await run_in_threadpool(services.store.ping)
     for run_id in run:

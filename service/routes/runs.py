@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.model import Model
+from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import LabelKey, LabelValue, Recipe
 from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
 from bakehouse.runs.errors import RunNotFound
@@ -25,7 +26,7 @@ from service.dependencies import (
     parse_labels,
     refuse_unknown_parameters,
 )
-from service.errors import ErrorDetail, InvalidRequest, field_error
+from service.errors import InvalidRequest, field_error
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
 from service.openapi import json_body, object_body, problems
@@ -95,7 +96,7 @@ def list_runs(
     """Lists runs that match all filters, newest first. For the next page, pass the last id of this one as `after`."""
     if after and before:
         message = "pass either after or before, not both"
-        raise InvalidRequest(ErrorDetail(parameter="before", code="conflict", message=message))
+        raise InvalidRequest(Problem(parameter="before", code="conflict", message=message))
     return services.store.page(
         status=status, labels=parse_labels(label), dataset=dataset, architecture=architecture,
         recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
@@ -229,7 +230,7 @@ def parse_patch(document: Any) -> RunPatch:
 def refuse_too_many_labels(labels: Mapping[str, str | None]) -> None:
     if sum(value is not None for value in labels.values()) > MAX_LABELS:
         message = f"a run has at most {MAX_LABELS} labels"
-        raise InvalidRequest(ErrorDetail(pointer="/labels", code="too_long", message=message))
+        raise InvalidRequest(Problem(pointer="/labels", code="too_long", message=message))
 
 
 @router.delete("/{run_id}", operation_id="delete_run", responses=problems(404, 409, 503))

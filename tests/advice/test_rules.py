@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from bakehouse.advice.advice import Advice
-from bakehouse.advice.rules import RULES, Rule, advise
+from bakehouse.advice.rule import RULES, Rule
+from bakehouse.advice.rules import advise
 from bakehouse.plan.card import DatasetCard, Target
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
@@ -17,7 +18,7 @@ from tests.strategies import plans
 
 @dataclass(frozen=True)
 class Case:
-    """What fires a rule, and what hardly does not."""
+    """A recipe for which a rule fires, and a near one for which it does not."""
 
     rule: str
     fires: Document
@@ -41,7 +42,7 @@ ONE_UNIT = {"type": "mlp", "hidden": 1}
 SGD = {"type": "sgd", "lr": 0.1}
 IN_BLOCK = {"type": "dropout", "rate": 0.5, "placement": "block_before_norm"}
 UOUT = {"type": "uout", "beta": 0.5, "placement": "block_before_norm"}
-IN_STEPS = {"type": "batch_renorm", "unit": "steps", "plain_until": 5000, "r_max_at": 40_000, "d_max_at": 25_000}
+IN_STEPS = {"type": "batch_renorm", "unit": "steps", "burn_in": 5000, "r_max_from": 40_000, "d_max_from": 25_000}
 CROSS = {"type": "cross_iteration_batch_norm"}
 EASY_FIRST: Document = {"curriculum": {"type": "curriculum", "balanced": False}}
 SELF_PACED = {"type": "self_paced"}
@@ -104,6 +105,8 @@ CASES = [
     Case("dropout_of_many_classes", {"norm": "batch_norm", "dropout": BEHIND},
          {"norm": "batch_norm", "dropout": BEHIND}, severity="info", pointer="/dropout/0/rate",
          card=table_card(classes=100), near_card=table_card(classes=99)),
+    Case("dropout_of_many_classes", {"norm": CROSS, "dropout": BEHIND}, {"norm": "layer_norm", "dropout": BEHIND},
+         severity="info", pointer="/dropout/0/rate", card=table_card(classes=100)),
     Case("dropout_before_the_last_norm", {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": IN_BLOCK},
          {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": BEFORE_CONV}, severity="info",
          pointer="/dropout/0/placement", says=("wide_resnet",), card=image_card()),
@@ -135,10 +138,10 @@ CASES = [
     Case("batch_norm_small_batch", {"norm": "batch_norm", "batch_size": 9, "architecture": ONE_UNIT},
          {"batch_size": 9, "architecture": ONE_UNIT}, pointer="/batch_size"),
     Case("batch_renorm_stays_plain", {"norm": IN_STEPS, "epochs": 100}, {"norm": IN_STEPS, "epochs": 101},
-         pointer="/norm/plain_until", says=("5,000",)),
-    Case("batch_renorm_stays_plain", {"norm": {"type": "batch_renorm", "plain_until": 1, "r_max_at": 1, "d_max_at": 1}},
-         {"norm": {"type": "batch_renorm", "plain_until": 0.9, "r_max_at": 1, "d_max_at": 1}},
-         pointer="/norm/plain_until"),
+         pointer="/norm/burn_in", says=("5,000",)),
+    Case("batch_renorm_stays_plain", {"norm": {"type": "batch_renorm", "burn_in": 1, "r_max_from": 1, "d_max_from": 1}},
+         {"norm": {"type": "batch_renorm", "burn_in": 0.9, "r_max_from": 1, "d_max_from": 1}},
+         pointer="/norm/burn_in"),
     Case("batch_renorm_averages_lag", {"norm": "batch_renorm", "epochs": 5}, {"norm": "batch_renorm", "epochs": 6},
          pointer="/norm/momentum", says=("250 steps", "8%", "0.01")),
     Case("batch_renorm_averages_lag", {"norm": "batch_renorm", "epochs": 1, "batch_size": 4096},
@@ -161,10 +164,10 @@ CASES = [
     Case("stops_within_curriculum", {"curriculum": SELF_PACED, "early_stopping": "successive_increases"},
          {"curriculum": SELF_PACED, "early_stopping": {"type": "successive_increases", "min_epochs": 40}},
          severity="info", pointer="/early_stopping/min_epochs", says=("epoch 40",)),
-    Case("cross_iteration_without_burn_in", {"norm": {**CROSS, "plain_until": 0}},
-         {"norm": {**CROSS, "plain_until": 0, "window": 1}}, pointer="/norm/plain_until", says=("4 iterations",)),
-    Case("cross_iteration_stays_plain", {"norm": {**CROSS, "unit": "steps", "plain_until": 5000}, "epochs": 100},
-         {"norm": {**CROSS, "unit": "steps", "plain_until": 5000}, "epochs": 101}, pointer="/norm/plain_until",
+    Case("cross_iteration_without_burn_in", {"norm": {**CROSS, "burn_in": 0}},
+         {"norm": {**CROSS, "burn_in": 0, "window": 1}}, pointer="/norm/burn_in", says=("4 iterations",)),
+    Case("cross_iteration_stays_plain", {"norm": {**CROSS, "unit": "steps", "burn_in": 5000}, "epochs": 100},
+         {"norm": {**CROSS, "unit": "steps", "burn_in": 5000}, "epochs": 101}, pointer="/norm/burn_in",
          says=("5,000",)),
     Case("variance_shift", {**BN_DROPOUT, "norm": "cross_iteration_batch_norm"}, {**BN_DROPOUT, "norm": "group_norm"},
          pointer="/dropout/0"),
@@ -221,10 +224,10 @@ CASES = [
          says=("between 0 and 1",)),
     Case("task_weights_far_apart", {"objective": {"tasks": ["parity", {"target": "gain", "weight": 231}]}},
          {"objective": {"tasks": [{"target": "parity", "weight": 1.6}, {"target": "gain", "weight": 100}]}},
-         pointer="/objective/tasks/1/weight", says=("gain makes 231", "parity 0.693", "333 times"), card=BOTH),
+         pointer="/objective/tasks/1/weight", says=("gain in the loss is 231", "parity 0.693", "333 times"), card=BOTH),
     Case("task_weights_far_apart", {"objective": {"tasks": {"target": "gain", "weight": 0.02}}},
          {"objective": {"tasks": {"target": "gain", "weight": 0.03}}},
-         pointer="/objective/tasks/0/weight", says=("main makes 2.3", "gain 0.02", "115 times"), card=BOTH),
+         pointer="/objective/tasks/0/weight", says=("main in the loss is 2.3", "gain 0.02", "115 times"), card=BOTH),
     Case("smoothing_strong", {"objective": {"label_smoothing": 0.21}}, {"objective": {"label_smoothing": 0.2}},
          pointer="/objective/label_smoothing/epsilon", says=("21%",)),
     Case("short_patience", {"early_stopping": 2}, {"early_stopping": 3}, pointer="/early_stopping/patience"),
@@ -324,7 +327,7 @@ CASES = [
          pointer="/evaluation/crops/flips", card=image_card(mirror_safe=False), near_card=image_card()),
 ]  # fmt: skip
 
-RULE_BY_NAME = {rule.__name__: rule for rule in RULES}
+RULE_BY_NAME = {rule.code: rule for rule in RULES}
 
 
 def found(rule: Rule, plan: Plan) -> list[Advice]:
@@ -374,7 +377,7 @@ def test_the_defaults_need_no_advice() -> None:
 def test_each_patch_settles_its_finding_in_any_recipe(plan: Plan) -> None:
     for rule in RULES:
         before = found(rule, plan)
-        assert {advice.code for advice in before} <= {rule.__name__}
+        assert {advice.code for advice in before} <= {rule.code}
         for advice in before:
             assert jsonpatch.JsonPointer(advice.pointer).resolve(plan.recipe.canonical()) is not None
             assert len(found(rule, patched(plan, advice))) < len(before)

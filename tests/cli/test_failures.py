@@ -18,15 +18,15 @@ from bakehouse.client import (
     UnexpectedAnswer,
     Unreachable,
 )
-from bakehouse.client.errors import ErrorDetail, ProblemDocument
+from bakehouse.client.errors import ProblemDocument
 from bakehouse.data.errors import DatasetNotReady
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.settings import Settings
 
 DOCUMENT = ProblemDocument(status=400, detail="not now", request_id="r7")
 PROBLEMS = (
-    ErrorDetail(pointer="/norm", code="x", message="bad\x1b[2J", allowed=("a", "b")),
-    ErrorDetail(parameter="limit", code="y", message="worse"),
+    Problem(pointer="/norm", code="x", message="bad\x1b[2J", allowed=("a", "b")),
+    Problem(parameter="limit", code="y", message="worse"),
 )
 WITH_PROBLEMS = DOCUMENT.model_copy(update={"errors": PROBLEMS})
 

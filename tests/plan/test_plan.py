@@ -242,7 +242,7 @@ def test_where_dropout_is_by_default(architecture: str, place: str) -> None:
         ({"type": "batch_norm", "placement": "after_activation"}, True),
     ],
 )
-def test_a_bias_that_a_norm_takes_away_is_left_out(norm: object, has_bias: bool) -> None:
+def test_a_bias_that_a_norm_cancels_is_left_out(norm: object, has_bias: bool) -> None:
     plan = planned({"architecture": {"type": "cnn", "hidden": []}, "norm": norm}, image_card())
     convolutions = [layer for _, layer in walk(plan.root) if isinstance(layer, Conv)]
     assert {layer.bias for layer in convolutions} == {has_bias}
@@ -264,7 +264,7 @@ def test_the_target_and_the_loss_choose_the_task(target: str, loss: str | None, 
 
 
 @pytest.mark.parametrize(
-    ("dataset", "says"), [("houses", "name the column"), ({"id": "houses", "target": "prize"}, "did you mean price?")]
+    ("dataset", "says"), [("houses", "name the column"), ({"id": "houses", "target": "prize"}, "did you mean 'price'?")]
 )
 def test_a_table_without_its_target_is_refused(dataset: object, says: str) -> None:
     with pytest.raises(RecipeInvalid) as refused:

@@ -50,7 +50,7 @@ def test_the_target_is_the_named_column() -> None:
     ("columns", "target", "message", "allowed"),
     [
         ((AGE, DOSE), None, "set is a table: name the column to learn", ("age", "dose")),
-        ((AGE, DOSE, KIND), "knid", "there is no column knid; did you mean kind?", ("kind",)),
+        ((AGE, DOSE, KIND), "knid", "there is no column knid; did you mean 'kind'?", ("kind",)),
         ((AGE, DOSE, KIND), "age", "features must be numbers, but text is in: kind", ("kind",)),
         ((AGE, NOTE, KIND), "kind", "features must be numbers, but text is in: note", ()),
         ((AGE, NOTE), "note", "the column note has more than 1,000 different texts", ()),
@@ -114,7 +114,7 @@ def test_further_targets_of_a_fixed_set() -> None:
     ("known", "target", "tasks", "pointer", "message", "allowed"),
     [
         (large(AGE, DOSE, KIND), "kind", [("doze", None)], "/objective/tasks/0/target",
-         "there is no column doze; did you mean dose?", ("age", "dose")),
+         "there is no column doze; did you mean 'dose'?", ("age", "dose")),
         (large(AGE, DOSE, KIND), "kind", [("dose", None), ("dose", None)], "/objective/tasks/1/target",
          "dose stands twice", ()),
         (large(AGE, DOSE, KIND), "kind", [("kind", None)], "/objective/tasks/0/target",
@@ -129,7 +129,7 @@ def test_further_targets_of_a_fixed_set() -> None:
         (card(AGE, DOSE, RARE), "age", [("rare", None)], "/objective/tasks/0/target",
          "rare has a label in 6 of 10 rows; at least 10 are needed", ()),
         (PICTURES, None, [("party", None)], "/objective/tasks/0/target",
-         "set has no target party; did you mean parity?", ("parity", "seldom")),
+         "set has no target party; did you mean 'parity'?", ("parity", "seldom")),
         (PICTURES, None, [("seldom", None)], "/objective/tasks/0/target", "seldom has a label in 5 of 100 rows", ()),
         (PICTURES.model_copy(update={"targets": ()}), None, [("parity", None)], "/objective/tasks/0/target",
          "it has none beside its own", ()),

@@ -26,7 +26,7 @@ def test_a_bare_string_is_the_run_and_means_its_best() -> None:
     assert recipe() == recipe({"run": RUN})
 
 
-def test_they_are_found_wherever_they_stand() -> None:
+def test_checkpoints_are_found_anywhere_in_a_recipe() -> None:
     assert checkpoints_in(recipe()) == {
         "/objective/distillation/teacher": SavedCheckpoint(run=OTHER, epoch=3),
         "/pretraining/checkpoint": SavedCheckpoint(run=RUN),
@@ -34,7 +34,7 @@ def test_they_are_found_wherever_they_stand() -> None:
     assert checkpoints_in(read_recipe({"dataset": "digits", "architecture": "mlp"})) == {}
 
 
-def test_each_is_changed_in_its_place_and_nothing_else() -> None:
+def test_only_checkpoints_are_changed() -> None:
     def pin(checkpoint: SavedCheckpoint, path: Path) -> SavedCheckpoint:
         return checkpoint.model_copy(update={"sha256": "a" * 64}) if path[0] == "pretraining" else checkpoint
 
@@ -45,7 +45,7 @@ def test_each_is_changed_in_its_place_and_nothing_else() -> None:
     assert after == before
 
 
-def test_what_was_left_to_a_default_still_is() -> None:
+def test_unset_fields_stay_unset() -> None:
     changed = with_checkpoints(recipe(), lambda checkpoint, _: checkpoint.model_copy(update={"epoch": 1}))
     assert "normalization" not in changed.dataset.model_fields_set
 
@@ -53,7 +53,7 @@ def test_what_was_left_to_a_default_still_is() -> None:
 @pytest.mark.parametrize(
     "checkpoint", ["", "run", "run_", f"{RUN}a", "../secrets0000", 3, {"run": RUN, "sha256": "A" * 64}, {"epoch": 1}]
 )
-def test_what_no_run_is_called_is_refused(checkpoint: object) -> None:
+def test_an_impossible_run_id_is_refused(checkpoint: object) -> None:
     with pytest.raises(RecipeInvalid) as refused:
         recipe(checkpoint)
-    assert refused.value.problems[0].pointer.startswith("/pretraining/checkpoint")
+    assert str(refused.value.problems[0].pointer).startswith("/pretraining/checkpoint")

@@ -1,4 +1,4 @@
-"""What docstrings of ingredients must say."""
+"""The parts that the docstrings of ingredients must have."""
 
 import inspect
 import re
@@ -9,16 +9,16 @@ import pytest
 
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.checkpoint import SavedCheckpoint
-from bakehouse.recipe.described import CODE, described
+from bakehouse.recipe.described import CODE, docstring_parts
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.objective import Objective
 from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
 
 NO_TECHNIQUE = (Off, Objective)
-"""Parts of the language that are no one's invention."""
+"""Parts of the language without a paper."""
 NO_TRAP = (Off, Linear, SavedCheckpoint)
-"""Nothing about these misleads."""
+"""Ingredients without a common mistake."""
 
 
 def inside(kind: type[Ingredient]) -> Iterator[type[Ingredient]]:
@@ -35,25 +35,25 @@ kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 @kinds
 def test_every_ingredient_has_a_sentence_and_a_source(kind: type[Ingredient]) -> None:
-    said = described(kind)
-    assert said.sentence.endswith(".")
+    parts = docstring_parts(kind)
+    assert parts.sentence.endswith(".")
     is_technique = kind not in NO_TECHNIQUE and "sha256" not in kind.model_fields
-    assert bool(said.sources) == is_technique
+    assert bool(parts.sources) == is_technique
 
 
 @kinds
 def test_every_default_has_a_reason(kind: type[Ingredient]) -> None:
     defaults = [name for name, field in kind.model_fields.items() if name != "type" and not field.is_required()]
-    assert bool(described(kind).default) == bool(defaults)
+    assert bool(docstring_parts(kind).default) == bool(defaults)
 
 
 @kinds
 def test_all_but_few_ingredients_have_a_trap(kind: type[Ingredient]) -> None:
-    assert bool(described(kind).traps) == (kind not in NO_TRAP)
+    assert bool(docstring_parts(kind).traps) == (kind not in NO_TRAP)
 
 
 @kinds
-def test_formulas_stand_in_backticks(kind: type[Ingredient]) -> None:
+def test_formulas_are_in_backticks(kind: type[Ingredient]) -> None:
     prose = CODE.sub("", inspect.getdoc(kind) or "")
     assert re.findall(r" (?:=|<-|~) ", prose) == []
 
@@ -78,10 +78,10 @@ class Loaf(Ingredient):
 
 
 def test_a_docstring_is_read_in_its_parts() -> None:
-    said = described(Loaf)
-    assert said.sentence == "Bakes what rises: `y = flour + water`."
-    assert said.text == "It takes time."
-    assert said.formulas == ("y = flour + water",)
-    assert said.sources == ("Miller & Baker 1998, Bread 3, section 2", "Baker et al. 2001")
-    assert said.default == "An hour, as in Baker et al. 2001."
-    assert said.traps == ("`the oven` must be hot.",)
+    parts = docstring_parts(Loaf)
+    assert parts.sentence == "Bakes what rises: `y = flour + water`."
+    assert parts.text == "It takes time."
+    assert parts.formulas == ("y = flour + water",)
+    assert parts.sources == ("Miller & Baker 1998, Bread 3, section 2", "Baker et al. 2001")
+    assert parts.default == "An hour, as in Baker et al. 2001."
+    assert parts.traps == ("`the oven` must be hot.",)

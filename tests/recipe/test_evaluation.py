@@ -27,7 +27,7 @@ def test_numbers_are_the_scales_of_crops(written: Any, crops: Crops | None) -> N
 @pytest.mark.parametrize(
     "fields", [{"crops": []}, {"crops": [0]}, {"monte_carlo_samples": 1001}, {"statistics": "ema"}]
 )
-def test_what_is_out_of_range_is_refused(fields: dict[str, Any]) -> None:
+def test_values_out_of_range_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Evaluation.model_validate(fields)
 

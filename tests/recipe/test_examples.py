@@ -1,4 +1,4 @@
-"""Golden documents: short forms with their canonical form, and what is refused with its problems."""
+"""Golden documents: short forms with their canonical form, and invalid documents with their problems."""
 
 import json
 from pathlib import Path

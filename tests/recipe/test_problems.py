@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonpointer import resolve_pointer
 
-from bakehouse.recipe.problems import Path, path_of, pointer, posted_pointer
+from bakehouse.recipe.problems import Path, did_you_mean, nearest_names, path_of, pointer, posted_pointer
 
 keys = st.text(max_size=3) | st.sampled_from(["type", "dropout", "regularizer", "optimizer", "a/b", "~0"])
 steps = keys | st.integers(0, 3)
@@ -53,3 +53,22 @@ def test_a_path_survives_its_pointer(path: list[str | int]) -> None:
 )
 def test_short_forms_take_the_pointer(document: object, path: Path, expected: str) -> None:
     assert posted_pointer(document, path) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "hint"),
+    [
+        ("momentun", ["eps", "momentum"], "; did you mean 'momentum'?"),
+        ("PRICE", ["area", "Price"], "; did you mean 'Price'?"),
+        ("norm", ["batch_renormalization", "dropout"], "; did you mean 'batch_renormalization'?"),
+        ("zebra", ["eps", "momentum"], ""),
+        (None, ["eps"], ""),
+        ("eps", [], ""),
+    ],
+)
+def test_a_misspelt_name_gets_a_suggestion_if_one_is_near(given: object, names: list[str], hint: str) -> None:
+    assert did_you_mean(given, names) == hint
+
+
+def test_several_near_names_begin_with_the_nearest() -> None:
+    assert nearest_names("digit", ["digital", "digits", "iris"], count=2) == ["digits", "digital"]

@@ -55,7 +55,7 @@ def check_refusal(document: Any) -> None:
     refused = refusal(document)
     assert refused is None or refused.problems
     for problem in refused.problems if refused else ():
-        parent, _, _ = problem.pointer.rpartition("/")
+        parent, _, _ = str(problem.pointer).rpartition("/")
         assert problem.pointer == "" or isinstance(resolve_pointer(document, parent), dict | list)
         problem.model_dump_json()
 
@@ -99,8 +99,8 @@ def test_any_document_survives_its_text(document: Any) -> None:
         (b'{"lr": 1e999}', "too large"),
         (b'{"lr": 0.' + b"1" * 100 + b"}", "too long"),
         (b'{"seed": ' + b"1" * 5000 + b"}", "5000 digits"),
-        (b'{"seed": 1, "seed": 2}', '"seed" stands twice'),
-        (b'{"a": [{"b": 1, "b": 1}]}', '"b" stands twice'),
+        (b'{"seed": 1, "seed": 2}', 'duplicate key "seed"'),
+        (b'{"a": [{"b": 1, "b": 1}]}', 'duplicate key "b"'),
         (b'{"a": "\xff"}', "byte 7"),
         ("\ufeff{}".encode(), "BOM"),
         (b'{"a": "\\ud800"}', "surrogate"),

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.norm import BatchNorm
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.regularizer import L2, WeightDecay
 from tests.plan.cards import Document
 from tests.strategies import documents
 
@@ -74,12 +76,19 @@ def test_every_canonical_form_is_a_fixed_point(document: Document) -> None:
 
 
 @given(documents(), st.integers(1, 9))
-def test_whole_numbers_stand_for_decimals(document: Document, lr: int) -> None:
+def test_whole_numbers_are_read_as_decimals(document: Document, lr: int) -> None:
     one, other = ({**document, "optimizer": {"type": "sgd", "lr": value}} for value in (lr, float(lr)))
     assert read_recipe(one).sha256() == read_recipe(other).sha256()
 
 
 @pytest.mark.parametrize("regularizer", [0, {}, "", False])
-def test_adamw_does_not_hide_what_stands_beside_it(regularizer: object) -> None:
+def test_adamw_does_not_hide_other_regularizers(regularizer: object) -> None:
     with pytest.raises(RecipeInvalid):
         read_recipe({**SHORT, "optimizer": "adamw", "regularizer": regularizer})
+
+
+def test_ingredients_are_found_by_their_kind_with_their_pointers() -> None:
+    recipe = read_recipe({**SHORT, "norm": "batch_norm", "regularizer": ["l1", "l2", "max_norm"], "dropout": 0.5})
+    assert recipe.find(L2) == {"/regularizer/1": L2()}
+    assert recipe.find(BatchNorm) == {"/norm": BatchNorm()}
+    assert recipe.find(WeightDecay) == {}

@@ -8,9 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.recipe.norm import BatchRenorm, CrossIterationBatchNorm
 from bakehouse.runs.commands import Rename
 from bakehouse.runs.local_runs import RECORD, LocalRuns
-from bakehouse.runs.migrations import migrate_record, parse_record
+from bakehouse.runs.migrations import migrate_recipe, migrate_record, parse_record
 from bakehouse.runs.record import Record
 from bakehouse.runs.transitions import reduce
 from bakehouse.runs.wire import decode, encode
@@ -69,3 +73,23 @@ def test_a_record_of_this_version_is_read_as_it_is() -> None:
     assert parse_record(record.model_dump_json()) == record
     fields = record.model_dump(mode="json")
     assert migrate_record(fields) == fields
+
+
+@pytest.mark.parametrize(
+    ("old", "present"),
+    [
+        (
+            {"type": "batch_renorm", "plain_until": 0.1, "r_max_at": 0.5, "d_max_at": 0.3},
+            BatchRenorm(burn_in=0.1, r_max_from=0.5, d_max_from=0.3),
+        ),
+        ({"type": "cross_iteration_batch_norm", "plain_until": 0.2}, CrossIterationBatchNorm(burn_in=0.2)),
+    ],
+)
+def test_a_stored_recipe_with_the_old_names_of_a_norm_is_read(old: dict[str, Any], present: Ingredient) -> None:
+    stored = {**own_fields(), "recipe": {**STORED["recipe"], "norm": old}}
+    assert decode(as_hash(stored)).recipe.norm == present
+
+
+def test_an_old_name_outside_the_norm_stays() -> None:
+    recipe = {**STORED["recipe"], "norm": {"type": "none"}, "name": "plain_until", "labels": {"r_max_at": "1"}}
+    assert migrate_recipe(recipe) == recipe

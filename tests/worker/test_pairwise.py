@@ -37,7 +37,7 @@ def is_trainable(document: Document) -> bool:
         return True
     assert refusal.problems
     for problem in refusal.problems:
-        JsonPointer(problem.pointer).resolve(canonical(document))
+        JsonPointer(str(problem.pointer)).resolve(canonical(document))
     return False
 
 

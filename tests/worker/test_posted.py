@@ -46,7 +46,8 @@ def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def is_there(problem: Problem, document: Any) -> bool:
     """Whether what is wrong, or what should hold what is missing, is in a document."""
-    pointer = problem.pointer.rpartition("/")[0] if problem.code == "missing" else problem.pointer
+    pointer = str(problem.pointer)
+    pointer = pointer.rpartition("/")[0] if problem.code == "missing" else pointer
     try:
         JsonPointer(pointer).resolve(document)
     except JsonPointerException:

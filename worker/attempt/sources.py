@@ -16,6 +16,7 @@ from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.artifacts import Artifacts, Damaged
+from bakehouse.runs.migrations import migrate_recipe
 from worker.types import Weights
 
 
@@ -43,7 +44,7 @@ def read_sources(
     for pointer, named in checkpoints_in(recipe).items():
         try:
             content = read_file(named, artifacts_of(named.run))
-            source = read_recipe(described(content)["recipe"])
+            source = read_recipe(migrate_recipe(described(content)["recipe"]))
             plan = make_plan(source, catalog.card(source.dataset.id, wait_seconds=wait_seconds))
         except (OSError, Damaged, DatasetError, RecipeInvalid) as error:
             raise SourceLost(named, pointer, error) from error

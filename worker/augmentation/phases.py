@@ -7,6 +7,7 @@ from typing import assert_never
 
 from torch import Generator, Tensor
 
+from bakehouse.plan.defaults import color_strengths, crop_padding, cutout_size, resize_range
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.augmentation import (
     Affine,
@@ -38,11 +39,14 @@ def before_normalization(plan: Plan) -> Iterator[Transform]:
     # Not 0 and 255: digits of 17 levels are stored in bytes too.
     low, high = plan.card.minimum, plan.card.maximum
     for spec in plan.recipe.augmentation:
+        if spec.phase != "pixels":
+            continue
         match spec:
             case RandomCrop():
-                yield partial(random_crop, padding=spec.padding or 1, black=low)
+                yield partial(random_crop, padding=crop_padding(spec, plan.data.shape), black=low)
             case ScaleCrop():
-                yield partial(scale_crop, low=spec.low or 1, high=spec.high or 1)
+                smallest, largest = resize_range(spec, plan.data.shape)
+                yield partial(scale_crop, low=smallest, high=largest)
             case RandomResizedCrop():
                 yield partial(random_resized_crop, area=spec.area, aspect=spec.aspect)
             case HorizontalFlip():
@@ -56,8 +60,6 @@ def before_normalization(plan: Plan) -> Iterator[Transform]:
                 )
             case ColorJitter() | RandAugment() | TrivialAugment():
                 yield partial(on_unit_range, transform=in_unit_range(spec, plan), low=low, high=high)
-            case InputNoise() | Cutout() | Mixup() | Cutmix():
-                pass
             case _:
                 assert_never(spec)
 
@@ -66,7 +68,7 @@ def in_unit_range(spec: ColorJitter | RandAugment | TrivialAugment, plan: Plan) 
     """Those that mean images between black, 0, and white, 1."""
     match spec:
         case ColorJitter(brightness=brightness, contrast=contrast):
-            saturation, hue = spec.saturation or 0.0, spec.hue or 0.0
+            saturation, hue = color_strengths(spec, plan.data.shape)
             return partial(color_jitter, brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
         case RandAugment(num_ops=count, magnitude=magnitude):
             pool = changes("rand_augment", plan.data.shape)
@@ -86,17 +88,27 @@ def on_unit_range(images: Tensor, generator: Generator, *, transform: Transform,
 def after_normalization(plan: Plan) -> Iterator[Transform]:
     """Those whose unit is the normalised input's."""
     for spec in plan.recipe.augmentation:
-        if isinstance(spec, InputNoise):
-            yield partial(input_noise, std=spec.std)
-        if isinstance(spec, Cutout):
-            yield partial(cutout, size=spec.size or 1)
+        if spec.phase != "inputs":
+            continue
+        match spec:
+            case InputNoise():
+                yield partial(input_noise, std=spec.std)
+            case Cutout():
+                yield partial(cutout, size=cutout_size(spec, plan.data.shape))
+            case _:
+                assert_never(spec)
 
 
 def mixing(plan: Plan) -> Mixing | None:
     """What makes one sample of two; last, so that it mixes what the others made. The plan allows one."""
     for spec in plan.recipe.augmentation:
-        if isinstance(spec, Mixup):
-            return partial(mixup, alpha=spec.alpha, outputs=plan.outputs)
-        if isinstance(spec, Cutmix):
-            return partial(cutmix, alpha=spec.alpha, probability=spec.probability, outputs=plan.outputs)
+        if spec.phase != "mixing":
+            continue
+        match spec:
+            case Mixup():
+                return partial(mixup, alpha=spec.alpha, outputs=plan.outputs)
+            case Cutmix():
+                return partial(cutmix, alpha=spec.alpha, probability=spec.probability, outputs=plan.outputs)
+            case _:
+                assert_never(spec)
     return None

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bakehouse.plan.defaults import crop_scales
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import Crops
 from worker.data.batches import BATCH_ROWS
@@ -34,18 +35,16 @@ def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Gen
 
 def rows_at_once(images: Tensor, spec: Crops) -> int:
     """As many as are measured elsewhere; fewer where they would fill the memory at the largest scale."""
-    assert spec.scales is not None, "a canonical recipe names them"
     _, channels, *sides = images.shape
-    height, width = scaled((sides[0], sides[1]), max(spec.scales))
+    height, width = scaled((sides[0], sides[1]), max(crop_scales(spec, images.shape[1:])))
     return max(1, min(BATCH_ROWS, RESIZED_BYTES // (4 * channels * height * width)))
 
 
 def crops(images: Tensor, spec: Crops) -> Iterator[tuple[Tensor, int]]:
     """Views of (N, C, H, W) of that same size: at each scale corners and centre, each also mirrored where the recipe
     says so. Each of the five is in the mean; those that coincide are one view with how often they do."""
-    assert spec.scales is not None, "a canonical recipe names them"
     height, width = images.shape[2:]
-    for scale in spec.scales:
+    for scale in crop_scales(spec, images.shape[1:]):
         resized = at_scale(images, scale)
         for (top, left), times in places((resized.shape[2], resized.shape[3]), (height, width)).items():
             crop = resized[:, :, top : top + height, left : left + width].contiguous()

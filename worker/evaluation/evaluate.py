@@ -87,7 +87,7 @@ def measure(plan: Plan, data: Data, model: nn.Module, split: Split, name: SplitN
     """A whole model on a split, in the data's units; yields after each batch."""
     if plan.data.tasks:
         return measure_tasks(plan, data, model, split, name)
-    loss = clean_objective(plan.recipe.objective)
+    loss = clean_objective(plan.loss)
     return evaluate(model, split, name, task=plan.data.task, objective=loss)
 
 

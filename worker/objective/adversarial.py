@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from bakehouse.plan.defaults import is_random, step_size
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Adversarial
 from worker.model.modules import Normalize
@@ -21,14 +22,13 @@ class Attack:
         self, spec: Adversarial, plan: Plan, model: nn.Sequential, objective: Objective, *, purpose: Purpose
     ) -> None:
         assert isinstance(model[0], Normalize)
-        assert spec.step_size is not None, "a canonical recipe names it"
         self.spec, self.normalize, self.objective = spec, model[0], objective
-        self.step_size = spec.step_size
+        self.step_size = step_size(spec)
         self.modules = list(model.modules())
         self.lowest, self.highest = plan.card.minimum, plan.card.maximum
         # The range of a pixel is no range of a whitened number.
         self.is_bounded = plan.card.kind == "image" and plan.recipe.dataset.normalization != "whiten"
-        self.seeds = Seeds(plan.recipe.seed, purpose) if spec.random_start else None
+        self.seeds = Seeds(plan.recipe.seed, purpose) if is_random(spec) else None
 
     def __call__(self, predict: Model, inputs: Tensor, targets: Tensor, step: int) -> Tensor:
         """The examples, which no gradient goes through. `step` is that of the random start."""

@@ -7,15 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bakehouse.recipe.objective import LabelSmoothing
-from bakehouse.recipe.objective import Objective as ObjectiveSpec
+from bakehouse.recipe.objective import LabelSmoothing, Loss
 from worker.types import Objective
 
 
-def objective(spec: ObjectiveSpec) -> Objective:
+def objective(loss: Loss, smoothing: LabelSmoothing | None = None) -> Objective:
     """What a training step lowers: the mean over the batch, without penalties."""
-    smoothing = spec.label_smoothing
-    match spec.loss:
+    match loss:
         case "squared_error":
             return squared_error
         case "poisson":
@@ -28,18 +26,14 @@ def objective(spec: ObjectiveSpec) -> Objective:
             if smoothing is None:
                 return functional.cross_entropy
             return partial(smoothed_cross_entropy, smoothing=smoothing)
-        case None:
-            raise AssertionError("a canonical recipe names its loss")
         case _:
-            assert_never(spec.loss)
+            assert_never(loss)
 
 
-def clean_objective(spec: ObjectiveSpec) -> Objective:
+def clean_objective(loss: Loss) -> Objective:
     """What validation measures: the same loss without smoothing, so that recipes can be compared, of what the whole
     model answers."""
-    if spec.loss == "poisson":
-        return poisson_of_means
-    return objective(spec.model_copy(update={"label_smoothing": None}))
+    return poisson_of_means if loss == "poisson" else objective(loss)
 
 
 def squared_error(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:

@@ -76,7 +76,7 @@ def cross_entropy(outputs: Tensor, targets: Tensor, *, epsilon: float) -> Tensor
 def training_objective(plan: Plan) -> Objective:
     """What a step lowers: of one target its loss, of several their weighted sum."""
     if not plan.data.tasks:
-        return objective(plan.recipe.objective)
+        return objective(plan.loss, plan.recipe.objective.label_smoothing)
     return partial(weighted_sum, parts=parts(plan, is_clean=False))
 
 
@@ -98,7 +98,7 @@ def labelled(targets: Tensor) -> tuple[Tensor, Tensor]:
 def measured_objective(plan: Plan, model: nn.Module) -> Objective:
     """What `measure` calls the loss, of what a whole model answers."""
     if not plan.data.tasks:
-        return clean_objective(plan.recipe.objective)
+        return clean_objective(plan.loss)
     scaled = []
     for part in parts(plan, is_clean=True):
         is_standardized = part.head.loss == "squared_error"

@@ -8,6 +8,7 @@ from typing import Any, Protocol, assert_never
 import torch
 from torch import Tensor, nn
 
+from bakehouse.plan.defaults import rises
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.curriculum import Curriculum, Distance, SelfPaced, Teacher
 from bakehouse.recipe.ingredient import Off
@@ -104,8 +105,7 @@ def share(spec: Curriculum, over: float) -> float:
         case "root":
             return sqrt(spec.start**2 + (1 - spec.start**2) * over)
         case "step":
-            assert spec.steps is not None, "a canonical recipe names them"
-            return spec.start + (1 - spec.start) * int(over * spec.steps) / spec.steps
+            return spec.start + (1 - spec.start) * int(over * rises(spec)) / rises(spec)
         case _:
             assert_never(spec.pacing)
 

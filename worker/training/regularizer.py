@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bakehouse.plan.layers import Layer, norm_names
+from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import (
@@ -85,12 +86,12 @@ def projections(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]
                 assert_never(spec)
 
 
-def penalties(recipe: Recipe, groups: ParameterGroups) -> Iterator[Penalty]:
+def penalties(plan: Plan, groups: ParameterGroups) -> Iterator[Penalty]:
     """What is added to the objective."""
-    for spec in recipe.regularizer:
+    for spec in plan.recipe.regularizer:
         if isinstance(spec, DropoutPenalty):
             [weight] = groups["weights"]
-            yield partial(dropout_penalty, weight=weight, rate=spec.rate, loss=recipe.objective.loss)
+            yield partial(dropout_penalty, weight=weight, rate=spec.rate, loss=plan.loss)
 
 
 def weight_noise(recipe: Recipe, groups: ParameterGroups) -> NoisyWeights:
@@ -133,13 +134,13 @@ class GaussianWeights:
         torch._foreach_copy_(self.parameters, self.clean)
 
 
-def dropout_penalty(inputs: Tensor, outputs: Tensor, *, weight: Tensor, rate: float, loss: Loss | None) -> Tensor:
+def dropout_penalty(inputs: Tensor, outputs: Tensor, *, weight: Tensor, rate: float, loss: Loss) -> Tensor:
     """rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), the mean over rows. arXiv 1307.1493, section 3."""
     terms = inputs.flatten(1).square() * curvature(outputs, weight, loss)
     return rate / (1 - rate) / 2 * terms.sum(1).mean()
 
 
-def curvature(outputs: Tensor, weight: Tensor, loss: Loss | None) -> Tensor:
+def curvature(outputs: Tensor, weight: Tensor, loss: Loss) -> Tensor:
     """w_j^T V w_j for each row and input j, where V is the loss's second derivative in the outputs."""
     match loss:
         case "squared_error":
@@ -152,8 +153,6 @@ def curvature(outputs: Tensor, weight: Tensor, loss: Loss | None) -> Tensor:
         case "cross_entropy":
             p = torch.softmax(outputs, 1)
             return p @ weight.square() - (p @ weight).square()
-        case None:
-            raise AssertionError("a canonical recipe names its loss")
         case _:
             assert_never(loss)
 

@@ -4,6 +4,7 @@ import math
 from bisect import bisect
 from typing import Any, assert_never
 
+from bakehouse.plan.defaults import milestones
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, OneCycle, Plateau, Step
@@ -16,6 +17,7 @@ class Schedule:
     def __init__(self, plan: Plan) -> None:
         self.spec = plan.recipe.schedule
         self.lr = plan.recipe.optimizer.lr
+        self.epochs = plan.recipe.epochs
         self.steps = plan.steps
         self.steps_per_epoch = plan.steps_per_epoch
         warmup_epochs = 0.0 if isinstance(self.spec, OneCycle) else self.spec.warmup_epochs
@@ -36,9 +38,8 @@ class Schedule:
                 return lr
             case Step():
                 return lr * spec.gamma ** (epoch // spec.step_size)
-            case MultiStep(milestones=milestones):
-                assert milestones is not None, "a canonical recipe has milestones"
-                return lr * spec.gamma ** bisect(milestones, epoch)
+            case MultiStep():
+                return lr * spec.gamma ** bisect(milestones(spec, self.epochs), epoch)
             case Cosine():
                 return cosine(lr, spec.eta_min, (step - self.warmup) / max(self.steps - self.warmup, 1))
             case OneCycle():

@@ -53,7 +53,7 @@ class TrainingStep:
         self.schedule = Schedule(plan)
         self.seed_masks = mask_seeder(plan, device, "dropout")
         self.noise = weight_noise(recipe, groups)
-        self.penalties = tuple(penalties(recipe, groups))
+        self.penalties = tuple(penalties(plan, groups))
         self.gradient_changes = tuple(gradient_changes(recipe, groups))
         self.decay_steps = tuple(decay_steps(recipe, groups))
         self.projections = tuple(projections(recipe, groups))

@@ -24,7 +24,6 @@ from bakehouse.recipe.architecture import Activation as ActivationName
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import Placement, SpatialDropout, UnitDropout
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, InstanceNorm
 from bakehouse.recipe.recipe import Recipe
 
 
@@ -161,9 +160,9 @@ class LayerBuilder:
 
     @property
     def norm_cancels_bias(self) -> bool:
-        """Whether the norm subtracts each channel's bias again, whose gradient is then zero."""
-        cancels = BatchNorm | InstanceNorm | BatchRenorm | CrossIterationBatchNorm
-        return self.norm_is_first and isinstance(self.recipe.norm, cancels)
+        """A norm over each channel subtracts the bias again, whose gradient is then zero."""
+        norm = self.recipe.norm
+        return self.norm_is_first and not isinstance(norm, Off) and norm.cancels_bias
 
 
 STAGES = (1, 2, 3)

@@ -1,68 +1,76 @@
-"""What augmentation needs of the data and of the rest of the recipe."""
+"""Refuses augmentation that does not fit the data or the rest of the recipe."""
 
 from collections.abc import Iterator
+from typing import get_args
 
-from bakehouse.plan.card import ResolvedData
-from bakehouse.plan.splits import SplitSizes
-from bakehouse.recipe.augmentation import ColorJitter, Cutmix, Cutout, InputNoise, Mixup, RandomCrop, ScaleCrop
+from bakehouse.plan.context import Context, check
+from bakehouse.plan.defaults import crop_padding, cutout_size, resize_range
+from bakehouse.recipe.augmentation import AnyAugmentation, ColorJitter, Cutout, RandomCrop, ScaleCrop
 from bakehouse.recipe.problems import Problem, conflict
-from bakehouse.recipe.recipe import Recipe
 
-FOR_ROWS = ("input_noise", "mixup")
 COLOR_CHANNELS = 3
 
 
-def augmentation_fits_samples(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Noise and mixtures are for any numbers, all else for images."""
-    if len(data.shape) == 3:
-        return
-    steps = f"sequences of {data.shape[0]} steps" if len(data.shape) == 2 else "rows"
-    for index, item in enumerate(recipe.augmentation):
-        if not isinstance(item, InputNoise | Mixup):
-            told = f"{item.type} needs images; {recipe.dataset.id} holds {steps} of {data.shape[-1]} numbers"
-            yield conflict(f"/augmentation/{index}", told, FOR_ROWS)
+@check("recipe")
+def augmentation_takes_the_data(context: Context) -> Iterator[Problem]:
+    """Noise and mixtures are for any numbers, all other augmentation is for images."""
+    kind = context.data.kind
+    others = [other.model_fields["type"].default for other in get_args(AnyAugmentation) if kind in other.takes]
+    for index, item in enumerate(context.recipe.augmentation):
+        if kind not in item.takes:
+            message = f"{item.type} needs images; {context.card.id} is {context.data}"
+            yield conflict(f"/augmentation/{index}", message, tuple(others))
 
 
-def augmentation_leaves_pixels(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Padding beyond the image's own size would cut out nothing but black, and a square of that size hide it all."""
-    side = min(data.shape[1:], default=0)
-    for index, item in enumerate(recipe.augmentation if len(data.shape) == 3 else ()):
-        if isinstance(item, RandomCrop) and (item.padding or 0) >= side:
-            message = f"should be below the image's side of {side}"
-            yield conflict(f"/augmentation/{index}/padding", message, (f"< {side}",))
-        if isinstance(item, Cutout) and (item.size or 0) > side:
-            message = f"a square of {item.size} pixels may hide all of an image with a side of {side}"
-            yield conflict(f"/augmentation/{index}/size", message, (f"<= {side}",))
+@check("recipe")
+def crop_leaves_pixels(context: Context) -> Iterator[Problem]:
+    """With padding as wide as the image, a crop could hold nothing but black."""
+    shape = context.data.shape
+    for pointer, item in context.recipe.find(RandomCrop).items() if context.data.is_image else ():
+        if crop_padding(item, shape) >= context.data.side:
+            message = f"should be below the image's side of {context.data.side}"
+            yield conflict(f"{pointer}/padding", message, (f"< {context.data.side}",))
 
 
-def scales_cover_the_window(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+@check("recipe")
+def cutout_leaves_pixels(context: Context) -> Iterator[Problem]:
+    """A square that is larger than the image may hide all of it."""
+    for pointer, item in context.recipe.find(Cutout).items() if context.data.is_image else ():
+        size, side = cutout_size(item, context.data.shape), context.data.side
+        if size > side:
+            message = f"a square of {size} pixels may hide all of an image with a side of {side}"
+            yield conflict(f"{pointer}/size", message, (f"<= {side}",))
+
+
+@check("recipe")
+def scales_cover_the_window(context: Context) -> Iterator[Problem]:
     """A window of the old size must fit into the resized image."""
-    side = min(data.shape[1:], default=0)
-    for index, item in enumerate(recipe.augmentation if len(data.shape) == 3 else ()):
-        if not isinstance(item, ScaleCrop) or item.low is None or item.high is None:
-            continue
-        if item.low < side:
-            message = f"resized to {item.low} pixels, an image is smaller than the window of {side} that is cut out"
-            yield conflict(f"/augmentation/{index}/low", message, (f">= {side}",))
-        if item.high < item.low:
-            message = f"should not be below low, which is {item.low}"
-            yield conflict(f"/augmentation/{index}/high", message, (f">= {item.low}",))
+    for pointer, item in context.recipe.find(ScaleCrop).items() if context.data.is_image else ():
+        side = context.data.side
+        low, high = resize_range(item, context.data.shape)
+        if low < side:
+            message = f"resized to {low} pixels, an image is smaller than the window of {side} that is cut out"
+            yield conflict(f"{pointer}/low", message, (f">= {side}",))
+        if high < low:
+            yield conflict(f"{pointer}/high", f"should not be below low, which is {low}", (f">= {low}",))
 
 
-def color_needs_rgb(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Saturation and hue are of red, green and blue."""
-    for index, item in enumerate(recipe.augmentation):
-        if isinstance(item, ColorJitter) and data.shape[0] != COLOR_CHANNELS:
-            for name, value in (("saturation", item.saturation), ("hue", item.hue)):
-                if value:
-                    message = f"the images of {recipe.dataset.id} have no red, green and blue, and so no {name}"
-                    yield conflict(f"/augmentation/{index}/{name}", message, ("0",))
+@check("recipe")
+def color_needs_rgb(context: Context) -> Iterator[Problem]:
+    """Saturation and hue are properties of red, green and blue."""
+    if context.data.shape[0] == COLOR_CHANNELS:
+        return
+    for pointer, item in context.recipe.find(ColorJitter).items():
+        for name, value in (("saturation", item.saturation), ("hue", item.hue)):
+            if value:
+                message = f"the images of {context.card.id} have no red, green and blue, and so no {name}"
+                yield conflict(f"{pointer}/{name}", message, ("0",))
 
 
-def only_one_mixing(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """A mixture of mixtures is in neither paper."""
-    places = [place for place, item in enumerate(recipe.augmentation) if isinstance(item, Mixup | Cutmix)]
-    for place in places[1:]:
-        first = recipe.augmentation[places[0]].type
-        message = f"{first} already mixes samples, and a sample is mixed once; probability and alpha set how much"
-        yield conflict(f"/augmentation/{place}", message)
+@check("recipe")
+def only_one_mixing(context: Context) -> Iterator[Problem]:
+    """Neither paper mixes mixtures."""
+    mixing = [(index, item) for index, item in enumerate(context.recipe.augmentation) if item.phase == "mixing"]
+    for index, _ in mixing[1:]:
+        message = f"{mixing[0][1].type} already mixes samples, and a sample is mixed once; probability and alpha set "
+        yield conflict(f"/augmentation/{index}", message + "how much")

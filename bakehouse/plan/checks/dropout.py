@@ -3,45 +3,49 @@
 from collections.abc import Iterator
 
 from bakehouse.plan import layers
-from bakehouse.plan.card import ResolvedData
+from bakehouse.plan.context import Context, check
 from bakehouse.plan.defaults import places
-from bakehouse.plan.layers import Dropout, Layer, walk
-from bakehouse.plan.splits import SplitSizes
+from bakehouse.plan.layers import Dropout, walk
 from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.dropout import DropConnect, SpatialDropout
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.norm import CrossIterationBatchNorm
 from bakehouse.recipe.problems import Problem, conflict
-from bakehouse.recipe.recipe import Recipe
 
 
-def dropout_has_a_place(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """Each architecture has its own places, one dropout of a kind in each."""
+@check("recipe")
+def dropout_has_a_place(context: Context) -> Iterator[Problem]:
+    """Each architecture has its own placements, and one dropout of a kind in each."""
+    recipe = context.recipe
     seen: set[tuple[str, str | None]] = set()
     for index, item in enumerate(recipe.dropout):
         allowed = places(item, recipe)
         if item.placement not in allowed:
-            message = f"{recipe.architecture.type} has no place {item.placement}"
+            message = f"{recipe.architecture.type} has no placement {item.placement}"
             yield conflict(f"/dropout/{index}/placement", message, allowed)
         if (item.type, item.placement) in seen:
-            yield conflict(f"/dropout/{index}", f"{item.type} stands twice at {item.placement}")
+            yield conflict(f"/dropout/{index}", f"{item.type} is listed twice with the placement {item.placement}")
         seen.add((item.type, item.placement))
 
 
-def norm_leaves_drop_connect_its_activation(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """The mean over masks is taken behind the activation, which must follow the weights."""
-    hidden = any(isinstance(item, DropConnect) and item.placement == "hidden" for item in recipe.dropout)
-    # For the latter there is no other place: see norm_follows_weights; nor in a cell: see norm_order_is_free.
-    if not hidden or isinstance(recipe.norm, Off | CrossIterationBatchNorm) or isinstance(recipe.architecture, Rnn):
+@check("recipe")
+def norm_leaves_drop_connect_its_activation(context: Context) -> Iterator[Problem]:
+    """The mean over masks is that of the activation's outputs, so the activation must follow the weights directly."""
+    recipe = context.recipe
+    is_hidden = any(item.placement == "hidden" for item in recipe.find(DropConnect).values())
+    # CrossIterationBatchNorm has no other placement (see norm_follows_weights), nor has a cell (norm_order_is_free).
+    if not is_hidden or isinstance(recipe.norm, Off | CrossIterationBatchNorm) or isinstance(recipe.architecture, Rnn):
         return
     if recipe.norm.placement == "before_activation":
-        message = f"{recipe.norm.type} stands between the weights that drop_connect masks and their activation"
+        message = f"{recipe.norm.type} is between the weights that drop_connect masks and their activation"
         yield conflict("/norm/placement", message, ("after_activation",))
 
 
-def dropout_has_layers(recipe: Recipe, root: Layer) -> Iterator[Problem]:
-    """A row has no channels that could be dropped as a whole, a convolution no weights of its own for a sample."""
-    planned = {layer.index for _, layer in walk(root) if isinstance(layer, Dropout | layers.DropConnect)}
+@check("layers")
+def dropout_has_layers(context: Context) -> Iterator[Problem]:
+    """A table has no channels to drop as a whole, and a convolution has no weights for each sample by itself."""
+    recipe = context.recipe
+    planned = {layer.index for _, layer in walk(context.root) if isinstance(layer, Dropout | layers.DropConnect)}
     for index, item in enumerate(recipe.dropout):
         if isinstance(item, DropConnect) and index not in planned:
             message = f"{recipe.architecture.type} has no fully-connected hidden layers whose weights could be dropped"

@@ -1,39 +1,47 @@
-"""What a recipe cannot be measured by."""
+"""Refuses measurements that a recipe does not allow."""
 
 from collections.abc import Iterator
 from math import isqrt, prod
 
 from bakehouse.plan import layers
-from bakehouse.plan.card import ResolvedData
 from bakehouse.plan.checks.norm import layers_with_statistics
+from bakehouse.plan.context import Context, check
+from bakehouse.plan.defaults import crop_scales
 from bakehouse.plan.heads import monitors
-from bakehouse.plan.layers import Activation, Dropout, Layer, walk
-from bakehouse.plan.splits import SplitSizes
+from bakehouse.plan.layers import Activation, Dropout, walk
 from bakehouse.recipe.diagnostics import InconsistentSamples, Saturation, VarianceShift
 from bakehouse.recipe.evaluation import MONITORS
-from bakehouse.recipe.problems import Problem, conflict
-from bakehouse.recipe.read import nearest
-from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.problems import Problem, conflict, did_you_mean
 
 RESIZED_NUMBERS = 1 << 28
-"""A gibibyte in 32 bits: a longer image of a large scale would not fit into memory, after all of the training."""
+"""A gibibyte in 32 bits: an elongated image at a large scale would not fit into memory, after all of the training."""
 
 
-def crops_fit(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """A crop has the network's own input size, so that an image cannot be made smaller than that."""
-    crops = recipe.evaluation.crops
+@check("recipe")
+def monitor_exists(context: Context) -> Iterator[Problem]:
+    """Accuracy is for classes, R^2 and absolute error are for numbers."""
+    monitor, allowed = context.recipe.evaluation.monitor, monitors(context.recipe, context.data)
+    if monitor not in allowed:
+        message = f"{monitor} does not exist for {context.data.task}"
+        if monitor not in MONITORS:
+            message = f"there is no metric {monitor!r}{did_you_mean(monitor, allowed)}"
+        yield conflict("/evaluation/monitor", message, allowed)
+
+
+@check("recipe")
+def crops_fit(context: Context) -> Iterator[Problem]:
+    """A crop has the input size of the network, so an image cannot be made smaller than that."""
+    crops, data = context.recipe.evaluation.crops, context.data
     if crops is None:
         return
-    if len(data.shape) != 3:
-        message = f"crops are cut out of images; {recipe.dataset.id} holds none"
+    if not data.is_image:
+        message = f"crops need images; {context.card.id} is {data}"
         yield conflict("/evaluation/crops", message, ("null",))
         return
-    side = min(data.shape[1:])
-    for index, scale in enumerate(crops.scales or ()):
-        if scale < side:
-            message = f"{scale} pixels are fewer than the {side} of the crops, which the network takes"
-            pointer = f"/evaluation/crops/scales/{index}"
-            yield conflict(pointer, message, (f">= {side}",))
+    for index, scale in enumerate(crop_scales(crops, data.shape)):
+        if scale < data.side:
+            message = f"the network takes crops of {data.side} pixels, and an image of {scale} is smaller"
+            yield conflict(f"/evaluation/crops/scales/{index}", message, (f">= {data.side}",))
         elif scale > (most := largest_scale(data.shape)):
             message = f"an image resized to {scale} pixels has more numbers than fit into a gibibyte"
             yield conflict(f"/evaluation/crops/scales/{index}", message, (f"<= {most}",))
@@ -45,60 +53,52 @@ def largest_scale(shape: tuple[int, ...]) -> int:
     return max(side, isqrt(RESIZED_NUMBERS * side * side // prod(shape)))
 
 
-def diagnostics_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """Findings are told by name."""
-    types = [item.type for item in recipe.diagnostics]
+@check("recipe")
+def diagnostics_once(context: Context) -> Iterator[Problem]:
+    """Findings are listed by the name of their diagnostic."""
+    types = [item.type for item in context.recipe.diagnostics]
     for index, name in enumerate(types):
         if name in types[:index]:
-            yield conflict(f"/diagnostics/{index}", f"{name} stands twice")
+            yield conflict(f"/diagnostics/{index}", f"{name} is listed twice")
 
 
-def inconsistent_samples_needs_classes(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """A number is not told right or wrong."""
-    for index, item in enumerate(recipe.diagnostics):
-        if isinstance(item, InconsistentSamples) and data.task == "regression":
-            message = f"{item.type} counts rows that are told right; the targets of {recipe.dataset.id} are numbers"
-            pointer, others = f"/diagnostics/{index}", ("train_eval_gap", "clean_gap")
-            yield conflict(pointer, message, others)
+@check("recipe")
+def inconsistent_samples_needs_classes(context: Context) -> Iterator[Problem]:
+    """A predicted number is neither right nor wrong."""
+    for pointer, item in context.recipe.find(InconsistentSamples).items():
+        if context.data.task == "regression":
+            message = f"{item.type} compares predicted classes; {context.card.id} is a regression data set"
+            yield conflict(pointer, message, ("train_eval_gap", "clean_gap"))
 
 
-def statistics_exist(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+@check("layers")
+def statistics_exist(context: Context) -> Iterator[Problem]:
     """Only norms over the batch evaluate with statistics of the training rows."""
-    if any(layers_with_statistics(root)):
+    recipe = context.recipe
+    if any(layers_with_statistics(context.root)):
         return
     norm = f"with {recipe.norm.type}" if recipe.norm.type != "none" else "without a norm"
-    lacks = f"{recipe.architecture.type} {norm} has no layers that keep statistics of batches"
+    message = f"{recipe.architecture.type} {norm} has no layers that keep statistics of batches"
     if recipe.evaluation.statistics == "population":
-        yield conflict("/evaluation/statistics", lacks, ("moving",))
-    for index, item in enumerate(recipe.diagnostics):
-        if isinstance(item, VarianceShift):
-            others = ("activation_drift", "train_eval_gap")
-            yield conflict(f"/diagnostics/{index}", lacks, others)
+        yield conflict("/evaluation/statistics", message, ("moving",))
+    for pointer in recipe.find(VarianceShift):
+        yield conflict(pointer, message, ("activation_drift", "train_eval_gap"))
 
 
-def monte_carlo_needs_dropout(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+@check("layers")
+def monte_carlo_needs_dropout(context: Context) -> Iterator[Problem]:
     """Without dropout all passes are the same."""
-    samples = recipe.evaluation.monte_carlo_samples
-    if samples and not any(isinstance(layer, Dropout | layers.DropConnect) for _, layer in walk(root)):
-        message = f"the recipe has no dropout: {samples} passes would all give the same"
+    samples = context.recipe.evaluation.monte_carlo_samples
+    if samples and not any(isinstance(layer, Dropout | layers.DropConnect) for _, layer in walk(context.root)):
+        message = f"the recipe has no dropout: {samples} passes would all give the same outputs"
         yield conflict("/evaluation/monte_carlo_samples", message, ("0",))
 
 
-def activations_saturate(recipe: Recipe, root: Layer) -> Iterator[Problem]:
+@check("layers")
+def activations_saturate(context: Context) -> Iterator[Problem]:
     """Only sigmoid and tanh are flat on both sides."""
-    names = {layer.name for _, layer in walk(root) if isinstance(layer, Activation)}
-    for index, item in enumerate(recipe.diagnostics):
-        if isinstance(item, Saturation) and not names & {"sigmoid", "tanh"}:
-            message = f"{recipe.architecture.type} has no layers of sigmoid or tanh"
-            others = ("sparsity", "gradient_norms")
-            yield conflict(f"/diagnostics/{index}", message, others)
-
-
-def monitor_exists(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Accuracy is for classes, R^2 and absolute error for numbers."""
-    monitor, allowed = recipe.evaluation.monitor, monitors(recipe, data)
-    if monitor not in allowed:
-        message = f"{monitor} does not exist for {data.task}"
-        if monitor not in MONITORS:
-            message = f"there is no metric {monitor!r} to watch{nearest(monitor, allowed)}"
-        yield conflict("/evaluation/monitor", message, allowed)
+    names = {layer.name for _, layer in walk(context.root) if isinstance(layer, Activation)}
+    for pointer in context.recipe.find(Saturation):
+        if not names & {"sigmoid", "tanh"}:
+            message = f"{context.recipe.architecture.type} has no layers of sigmoid or tanh"
+            yield conflict(pointer, message, ("sparsity", "gradient_norms"))

@@ -1,97 +1,44 @@
-"""Refuses losses that do not fit their targets."""
+"""Refuses objectives that do not fit their targets."""
 
 from collections.abc import Iterator
 from typing import assert_never
 
-from bakehouse.plan.card import ResolvedData, Task
-from bakehouse.plan.splits import SplitSizes
-from bakehouse.recipe.augmentation import Cutmix, Mixup
+from bakehouse.plan.card import Task
+from bakehouse.plan.context import Context, check
 from bakehouse.recipe.objective import LabelSmoothing, Loss
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import DropoutPenalty
 
-
-def attack_has_a_range(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """The columns of a table have no range in common."""
-    attack = recipe.objective.adversarial
-    if attack is not None and attack.unit == "range" and len(data.shape) != 3:
-        message = f"{recipe.dataset.id} holds no images: its numbers need not have one range"
-        yield conflict("/objective/adversarial/unit", message, ("normalized",))
-    elif attack is not None and attack.unit == "range" and recipe.dataset.normalization == "whiten":
-        message = "whitening mixes all pixels: what one of them may change is no range of the whitened inputs"
-        yield conflict("/objective/adversarial/unit", message, ("normalized",))
-
-
-def penalty_sees_what_is_trained(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """The quadratic form of dropout is of inputs together with what the model makes of them."""
-    attack = recipe.objective.adversarial
-    if attack is not None and attack.weight == 1 and any(isinstance(i, DropoutPenalty) for i in recipe.regularizer):
-        message = "dropout_penalty is of the clean inputs, which are not looked at"
-        yield conflict("/objective/adversarial/weight", message, ("< 1",))
-
-
-def single_teacher_source(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """The second stage of hints is a distillation."""
-    if recipe.objective.distillation is not None and isinstance(recipe.pretraining, Hints):
-        message = "hints compare probabilities with those of their own teacher; see pretraining.coefficient"
-        yield conflict("/objective/distillation", message, ("null",))
-
-
-def teachers_have_classes(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """There are no probabilities of numbers."""
-    if data.classes is not None:
-        return
-    if recipe.objective.distillation is not None:
-        message = f"a teacher's probabilities are of classes; the targets of {recipe.dataset.id} are numbers"
-        yield conflict("/objective/distillation", message, ("null",))
-    if isinstance(recipe.pretraining, Hints):
-        for name in ("coefficient", "final_coefficient"):
-            if getattr(recipe.pretraining, name):
-                message = f"weighs probabilities of classes; the targets of {recipe.dataset.id} are numbers"
-                yield conflict(f"/pretraining/{name}", message, ("0",))
-
-
 NOUNS: dict[Task, str] = {"classification": "classes", "regression": "numbers"}
 
 
-def loss_fits_target(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Classes and numbers have losses of their own."""
-    loss, right = recipe.objective.loss, target_losses(data.classes)
+@check("recipe")
+def loss_fits_target(context: Context) -> Iterator[Problem]:
+    """Classes and numbers have different losses."""
+    loss, data, right = context.recipe.objective.loss, context.data, target_losses(context.data.classes)
     if loss not in right:
         kind = f"{len(data.classes)} classes" if data.classes and loss == "binary_cross_entropy" else NOUNS[data.task]
-        yield conflict("/objective/loss", f"{loss} does not fit {recipe.dataset.id}, whose targets are {kind}", right)
+        yield conflict("/objective/loss", f"{loss} does not fit {context.card.id}, whose targets are {kind}", right)
 
 
-def counts_are_not_negative(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
+@check("recipe")
+def counts_are_not_negative(context: Context) -> Iterator[Problem]:
     """A Poisson variable has no values below 0."""
-    if recipe.objective.loss == "poisson" and data.minimum is not None and data.minimum < 0:
-        message = f"poisson is for numbers from 0 up, and {recipe.dataset.target} goes down to {data.minimum:g}"
+    lowest = context.data.minimum
+    if context.recipe.objective.loss == "poisson" and lowest is not None and lowest < 0:
+        message = f"poisson is for numbers from 0 up, and {context.recipe.dataset.target} goes down to {lowest:g}"
         yield conflict("/objective/loss", message, ("squared_error",))
 
 
-def smoothing_fits(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Smoothing needs classes, and must leave the right class the most likely."""
-    smoothing = recipe.objective.label_smoothing
-    if smoothing is None:
-        return
-    if data.classes is None:
-        yield conflict("/objective/label_smoothing", "only for cross_entropy: there are no classes to smooth")
-    elif smoothing.epsilon >= (most := smoothing_bound(smoothing, len(data.classes))):
-        yield conflict(
-            "/objective/label_smoothing/epsilon",
-            f"the right class would not be the likeliest of {len(data.classes)}",
-            (f"< {most:g}",),
-        )
-
-
-def task_losses_fit(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """As for the data set's own target."""
-    for place, (task, target) in enumerate(zip(recipe.objective.tasks, data.tasks, strict=True)):
-        right, pointer = target_losses(target.classes), f"/objective/tasks/{place}/loss"
+@check("recipe")
+def task_losses_fit(context: Context) -> Iterator[Problem]:
+    """The same two rules for the further targets."""
+    for index, (task, target) in enumerate(zip(context.recipe.objective.tasks, context.data.tasks, strict=True)):
+        right, pointer = target_losses(target.classes), f"/objective/tasks/{index}/loss"
         if task.loss not in right:
-            kind = "numbers" if target.classes is None else f"{len(target.classes)} classes"
+            kind = "a number" if target.classes is None else f"one of {len(target.classes)} classes"
             yield conflict(pointer, f"{task.loss} does not fit {target.name}, which is {kind}", right)
         elif task.loss == "poisson" and target.minimum is not None and target.minimum < 0:
             message = f"poisson is for numbers from 0 up, and {target.name} goes down to {target.minimum:g}"
@@ -99,29 +46,45 @@ def task_losses_fit(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterat
 
 
 def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
-    """Those that targets of this kind can have."""
+    """The losses that targets of these classes, or of numbers, can have."""
     if classes is None:
         return ("squared_error", "poisson")
     return ("cross_entropy", "binary_cross_entropy") if len(classes) == 2 else ("cross_entropy",)
 
 
-def smoothing_fits_tasks(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Smoothing is for every target of classes, and must leave the right class the most likely in each."""
-    smoothing = recipe.objective.label_smoothing
+@check("recipe")
+def smoothing_fits(context: Context) -> Iterator[Problem]:
+    """Smoothing needs classes, and must leave the true class the most probable one."""
+    smoothing, classes = context.recipe.objective.label_smoothing, context.data.classes
     if smoothing is None:
         return
-    for target in data.tasks:
+    if classes is None:
+        message = f"smooths classes, and {context.card.id} is a regression data set"
+        yield conflict("/objective/label_smoothing", message, ("null",))
+    elif smoothing.epsilon >= (most := smoothing_bound(smoothing, len(classes))):
+        message = f"the true class would no longer have the largest probability ({len(classes)} classes)"
+        yield conflict("/objective/label_smoothing/epsilon", message, (f"< {most:g}",))
+
+
+@check("recipe")
+def smoothing_fits_tasks(context: Context) -> Iterator[Problem]:
+    """Smoothing is for every target of classes, and must leave the true class the most probable one in each."""
+    smoothing = context.recipe.objective.label_smoothing
+    if smoothing is None:
+        return
+    for target in context.data.tasks:
         if target.classes is None:
             continue
         if smoothing.epsilon >= (most := smoothing_bound(smoothing, len(target.classes))):
-            message = f"the right class would not be the likeliest of the {len(target.classes)} of {target.name}"
+            message = f"the true class of {target.name} would no longer have the largest probability "
+            message += f"({len(target.classes)} classes)"
             yield conflict("/objective/label_smoothing/epsilon", message, (f"< {most:g}",))
             return
 
 
 def smoothing_bound(smoothing: LabelSmoothing, classes: int) -> float:
-    """The least epsilon at which the right class is no likelier than another: `1 - e + e/k = e/k` where all classes
-    share it, `1 - e = e/(k - 1)` where the wrong ones do."""
+    """The smallest epsilon at which the true class is no more probable than another: `1 - e + e/k = e/k` where all
+    classes share it, `1 - e = e/(k - 1)` where the wrong ones do."""
     match smoothing.spread:
         case "all_classes":
             return 1.0
@@ -131,18 +94,61 @@ def smoothing_bound(smoothing: LabelSmoothing, classes: int) -> float:
             assert_never(smoothing.spread)
 
 
-def tasks_fit_ingredients(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Ingredients that know one target."""
-    named = ", ".join(target.name for target in data.tasks)
-    for pointer, reason in ingredients_of_one_target(recipe) if data.tasks else ():
-        yield conflict(pointer, f"{reason}, and objective.tasks has more: {named}")
+@check("recipe")
+def tasks_fit_ingredients(context: Context) -> Iterator[Problem]:
+    """Some ingredients are defined for one target."""
+    names = ", ".join(target.name for target in context.data.tasks)
+    for pointer, reason in ingredients_of_one_target(context.recipe) if context.data.tasks else ():
+        yield conflict(pointer, f"{reason}, and objective.tasks adds more: {names}")
 
 
 def ingredients_of_one_target(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Where they stand, and what they do."""
+    """Their pointers, and the reason."""
     for index, item in enumerate(recipe.augmentation):
-        if isinstance(item, Mixup | Cutmix):
+        if item.phase == "mixing":
             yield f"/augmentation/{index}", f"{item.type} mixes the labels of one target"
-    for index, penalty in enumerate(recipe.regularizer):
-        if isinstance(penalty, DropoutPenalty):
-            yield f"/regularizer/{index}", f"{penalty.type} is known for one output layer"
+    for pointer, penalty in recipe.find(DropoutPenalty).items():
+        yield pointer, f"{penalty.type} is known for one output layer"
+
+
+@check("recipe")
+def attack_has_a_range(context: Context) -> Iterator[Problem]:
+    """The columns of a table have no range in common."""
+    attack = context.recipe.objective.adversarial
+    if attack is not None and attack.unit == "range" and not context.data.is_image:
+        message = f"{context.card.id} is {context.data}: its numbers need not have one range"
+        yield conflict("/objective/adversarial/unit", message, ("normalized",))
+    elif attack is not None and attack.unit == "range" and context.recipe.dataset.normalization == "whiten":
+        message = "whitening mixes all pixels, so that a whitened number does not have the range of a pixel"
+        yield conflict("/objective/adversarial/unit", message, ("normalized",))
+
+
+@check("recipe")
+def penalty_sees_what_is_trained(context: Context) -> Iterator[Problem]:
+    """The quadratic form of dropout needs inputs together with the model's outputs for them."""
+    attack = context.recipe.objective.adversarial
+    if attack is not None and attack.weight == 1 and context.recipe.find(DropoutPenalty):
+        message = "dropout_penalty needs outputs for the clean inputs, and at weight 1 the model does not see these"
+        yield conflict("/objective/adversarial/weight", message, ("< 1",))
+
+
+@check("recipe")
+def single_teacher_source(context: Context) -> Iterator[Problem]:
+    """The second stage of hints is a distillation."""
+    if context.recipe.objective.distillation is not None and isinstance(context.recipe.pretraining, Hints):
+        message = "hints already compare probabilities with those of their teacher; see pretraining.coefficient"
+        yield conflict("/objective/distillation", message, ("null",))
+
+
+@check("recipe")
+def teachers_have_classes(context: Context) -> Iterator[Problem]:
+    """Numbers have no probabilities."""
+    if context.data.classes is not None:
+        return
+    why = f"probabilities of classes; {context.card.id} is a regression data set"
+    if context.recipe.objective.distillation is not None:
+        yield conflict("/objective/distillation", f"compares {why}", ("null",))
+    if isinstance(context.recipe.pretraining, Hints):
+        for name in ("coefficient", "final_coefficient"):
+            if getattr(context.recipe.pretraining, name):
+                yield conflict(f"/pretraining/{name}", f"weights {why}", ("0",))

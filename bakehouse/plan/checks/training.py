@@ -2,67 +2,70 @@
 
 from collections.abc import Iterator
 
-from bakehouse.plan.card import ResolvedData
+from bakehouse.plan.context import Context, check
 from bakehouse.plan.heads import monitors
-from bakehouse.plan.splits import SplitSizes
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.curriculum import Curriculum, SelfPaced
 from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.problems import Problem, conflict
-from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import DropoutPenalty
 from bakehouse.recipe.schedule import OneCycle
 
 
-def regularizers_once(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """One coefficient for one thing."""
-    types = [item.type for item in recipe.regularizer]
+@check("recipe")
+def regularizers_once(context: Context) -> Iterator[Problem]:
+    """Two coefficients for one penalty would hide which one counts."""
+    types = [item.type for item in context.recipe.regularizer]
     for index, name in enumerate(types):
         if name in types[:index]:
-            yield conflict(f"/regularizer/{index}", f"{name} stands twice")
+            yield conflict(f"/regularizer/{index}", f"{name} is listed twice")
 
 
-def penalty_fits_model(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """The quadratic form of dropout is known for inputs of linear models, and stands for dropout itself."""
-    for index, item in enumerate(recipe.regularizer):
-        if not isinstance(item, DropoutPenalty):
-            continue
-        if not isinstance(recipe.architecture, Linear):
-            name = recipe.architecture.type
-            message = f"{item.type} is known for the architecture linear, and {name} has hidden layers"
-            yield conflict(f"/regularizer/{index}", message, ("architecture linear",))
-        if recipe.dropout:
-            yield conflict(f"/regularizer/{index}", f"{item.type} stands for dropout on the inputs, which is there too")
+@check("recipe")
+def penalty_fits_model(context: Context) -> Iterator[Problem]:
+    """The quadratic form of dropout is known for inputs of linear models, and replaces dropout itself."""
+    architecture = context.recipe.architecture
+    for pointer, item in context.recipe.find(DropoutPenalty).items():
+        if not isinstance(architecture, Linear):
+            message = f"{item.type} is known for the architecture linear, and {architecture.type} has hidden layers"
+            yield conflict(pointer, message, ("architecture linear",))
+        if context.recipe.dropout:
+            message = f"{item.type} replaces dropout on the inputs, but the recipe lists dropout too"
+            yield conflict(pointer, message)
 
 
-def warmup_ends(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+@check("recipe")
+def warmup_ends(context: Context) -> Iterator[Problem]:
     """A warm-up longer than the run never reaches the learning rate."""
-    if not isinstance(recipe.schedule, OneCycle) and recipe.schedule.warmup_epochs > recipe.epochs:
-        yield conflict("/schedule/warmup_epochs", "longer than the run", (f"<= {recipe.epochs}",))
+    schedule, epochs = context.recipe.schedule, context.recipe.epochs
+    if not isinstance(schedule, OneCycle) and schedule.warmup_epochs > epochs:
+        yield conflict("/schedule/warmup_epochs", f"is longer than the run of {epochs} epochs", (f"<= {epochs}",))
 
 
-def stopping_fits_monitor(recipe: Recipe, data: ResolvedData, _: SplitSizes) -> Iterator[Problem]:
-    """Percent above the least need a number that is 0 at best."""
-    stopping, monitor = recipe.early_stopping, recipe.evaluation.monitor
+@check("recipe")
+def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
+    """A percentage above the lowest value needs a number that is 0 at best."""
+    stopping, monitor = context.recipe.early_stopping, context.recipe.evaluation.monitor
     if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and is_higher_better(monitor):
-        allowed = tuple(name for name in monitors(recipe, data) if not is_higher_better(name))
-        yield conflict("/evaluation/monitor", f"{stopping.type} compares losses, and {monitor} is none", allowed)
+        allowed = tuple(name for name in monitors(context.recipe, context.data) if not is_higher_better(name))
+        yield conflict("/evaluation/monitor", f"{stopping.type} compares losses, and {monitor} is not a loss", allowed)
 
 
-def self_pace_has_epochs(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
-    """Between the epochs with all rows at the beginning and those at the end."""
-    spec = recipe.curriculum
-    if isinstance(spec, SelfPaced) and spec.warmup_epochs >= spec.until * recipe.epochs:
-        message = f"of {recipe.epochs} epochs the first {spec.warmup_epochs} take all rows, and so do those from share "
-        message += f"{spec.until:g} on: none is left that chooses"
-        allowed = (f"< {spec.until * recipe.epochs:g}",)
-        yield conflict("/curriculum/warmup_epochs", message, allowed)
+@check("recipe")
+def self_pace_has_epochs(context: Context) -> Iterator[Problem]:
+    """Some epochs must lie between the first ones with all rows and the last ones with all rows."""
+    spec, epochs = context.recipe.curriculum, context.recipe.epochs
+    if isinstance(spec, SelfPaced) and spec.warmup_epochs >= spec.until * epochs:
+        message = f"no epoch is left in which self_paced chooses rows: of {epochs} epochs, the first "
+        message += f"{spec.warmup_epochs} take all rows, and so do those after {spec.until:.0%} of the run"
+        yield conflict("/curriculum/warmup_epochs", message, (f"< {spec.until * epochs:g}",))
 
 
-def steps_are_of_a_staircase(recipe: Recipe, _: ResolvedData, __: SplitSizes) -> Iterator[Problem]:
+@check("recipe")
+def steps_are_of_a_staircase(context: Context) -> Iterator[Problem]:
     """A straight line and a root have no rises to count."""
-    spec = recipe.curriculum
+    spec = context.recipe.curriculum
     if isinstance(spec, Curriculum) and spec.pacing != "step" and spec.steps is not None:
         message = f"steps counts the rises of the pacing step; the pacing {spec.pacing} has none"
         yield conflict("/curriculum/steps", message, ("null",))

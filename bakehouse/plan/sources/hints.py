@@ -1,12 +1,13 @@
-"""The layers that hints join, and what maps the one to the other."""
+"""The layers that hints join, and the regressor from the student's layer to the teacher's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
+from bakehouse.plan.context import Context, check
 from bakehouse.plan.estimate import activations
 from bakehouse.plan.layers import Activation, DropConnect, Layer, Nonlinearity, Norm, Shape, walk
-from bakehouse.plan.sources.teacher import sized
+from bakehouse.plan.sources.teacher import in_words
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -19,16 +20,16 @@ class Hidden:
     """A layer before the output layer."""
 
     name: str
-    """Of the module whose output it is: its activation, or the last one where it has none."""
+    """The module whose output counts: its activation, or its last module where it has none."""
     output: Shape
     activation: Nonlinearity | None
     pieces: int = 1
-    """Of a maxout."""
+    """Of a maxout activation."""
 
 
 @dataclass(frozen=True)
 class Regressor:
-    """From what the guided layer says to what the hint layer says; a convolution where both are maps."""
+    """Maps the outputs of the guided layer to those of the hint layer; a convolution where both are maps."""
 
     guided: Hidden
     hint: Hidden
@@ -52,13 +53,13 @@ class Regressor:
 
     @property
     def parameters(self) -> int:
-        """Learned numbers, thrown away after stage 1."""
+        """Learned numbers, which are thrown away after stage 1."""
         inputs = self.guided.output[0] * prod(self.kernel_size) if self.is_convolution else prod(self.guided.output)
         return self.outputs * (inputs + 1)
 
 
 def hidden_layers(root: Layer) -> list[Hidden]:
-    """In the plan's order, counted as for a transfer."""
+    """The layers before the output layer in the plan's order, counted as for a transfer."""
     found: list[Hidden] = []
     for name, layer in walk(root):
         if found and name.startswith(f"{found[-1].name}."):
@@ -74,51 +75,65 @@ def hidden_layers(root: Layer) -> list[Hidden]:
     return [layer for layer in found if layer.name.split(".")[0] not in OUTPUT_LAYERS]
 
 
-def with_layers(spec: Hints, student: Layer, teacher: Layer) -> Hints:
-    """The middle ones, where the recipe names none."""
+def layer_numbers(spec: Hints, student: Layer, teacher: Layer) -> tuple[int, int]:
+    """Hint layer and guided layer, counted from 1; by default the middle ones."""
     hint, guided = ((len(hidden_layers(root)) + 1) // 2 or 1 for root in (teacher, student))
-    return spec.model_copy(update={"hint_layer": spec.hint_layer or hint, "guided_layer": spec.guided_layer or guided})
+    return spec.hint_layer or hint, spec.guided_layer or guided
+
+
+def with_layer_numbers(recipe: Recipe, student: Layer, teacher: Layer) -> Recipe:
+    """The recipe with the layers that its hints join spelt out."""
+    if not isinstance(recipe.pretraining, Hints):
+        return recipe
+    hint, guided = layer_numbers(recipe.pretraining, student, teacher)
+    hints = recipe.pretraining.model_copy(update={"hint_layer": hint, "guided_layer": guided})
+    return recipe.model_copy(update={"pretraining": hints})
 
 
 def regressor(spec: Hints, student: Layer, teacher: Layer) -> Regressor:
-    """Between the layers that a recipe names."""
-    assert spec.guided_layer is not None
-    assert spec.hint_layer is not None
-    return Regressor(hidden_layers(student)[spec.guided_layer - 1], hidden_layers(teacher)[spec.hint_layer - 1])
+    """Between the two layers that a recipe names."""
+    hint, guided = layer_numbers(spec, student, teacher)
+    return Regressor(hidden_layers(student)[guided - 1], hidden_layers(teacher)[hint - 1])
 
 
-def hint_problems(spec: Hints, student: Layer, teacher: Layer) -> Iterator[Problem]:
-    """Layers that are not there, or whose shapes no regressor can join."""
-    ours, theirs = hidden_layers(student), hidden_layers(teacher)
+@check("sources")
+def hints_join_layers(context: Context) -> Iterator[Problem]:
+    """Both layers must exist, with shapes that a regressor can join."""
+    spec = context.recipe.pretraining
+    teacher = context.trained(spec.teacher) if isinstance(spec, Hints) else None
+    if not isinstance(spec, Hints) or teacher is None:
+        return
+    hint, guided = layer_numbers(spec, context.root, teacher.root)
+    ours, theirs = hidden_layers(context.root), hidden_layers(teacher.root)
     missing = [
-        *missing_layer("/pretraining/hint_layer", spec.hint_layer, len(theirs), spec.teacher.run),
-        *missing_layer("/pretraining/guided_layer", spec.guided_layer, len(ours), "the model"),
+        *missing_layer("/pretraining/hint_layer", hint, len(theirs), spec.teacher.run),
+        *missing_layer("/pretraining/guided_layer", guided, len(ours), "the model"),
     ]
     if missing:
         yield from missing
         return
-    join = regressor(spec, student, teacher)
+    join = regressor(spec, context.root, teacher.root)
     if not fits(join.guided, join.hint):
         allowed = tuple(str(number) for number, layer in enumerate(ours, start=1) if fits(layer, join.hint))
         message = (
-            f"layer {spec.guided_layer}, {join.guided.name}, says {sized(join.guided.output)}, which cannot be brought "
-            f"to the {sized(join.hint.output)} of the teacher's layer {spec.hint_layer}, {join.hint.name}: a hint is a "
-            "row, or a map at most as large as the guided one"
+            f"no regressor leads from layer {guided}, {join.guided.name}, with {in_words(join.guided.output)} outputs, "
+            f"to the teacher's layer {hint}, {join.hint.name}, with {in_words(join.hint.output)}: a hint must be a row "
+            "of numbers, or a map at most as large as the guided layer's"
         )
         yield conflict("/pretraining/guided_layer", message, allowed or None)
 
 
-def missing_layer(pointer: str, number: int | None, count: int, whose: str) -> Iterator[Problem]:
-    """One at or behind the output layer."""
-    if number is not None and number > count:
+def missing_layer(pointer: str, number: int, count: int, owner: str) -> Iterator[Problem]:
+    """Refuses the output layer and all beyond it."""
+    if number > count:
         layers = f"{count} layer{'s' * (count != 1)}" if count else "no layers"
         allowed = (f"1 to {count}",) if count > 1 else ("1",) if count else None
-        message = f"{whose} has {layers} before its output layer"
+        message = f"{owner} has {layers} before its output layer"
         yield conflict(pointer, message, allowed)
 
 
 def fits(guided: Hidden, hint: Hidden) -> bool:
-    """Anything in one row becomes a row; a map becomes a smaller one."""
+    """Whether a regressor exists: from anything to a row, and from a map to a map that is not larger."""
     if len(hint.output) == 1:
         return True
     if len(guided.output) != 3 or len(hint.output) != 3:
@@ -127,7 +142,7 @@ def fits(guided: Hidden, hint: Hidden) -> bool:
 
 
 def numbers_of_teaching(recipe: Recipe, student: Layer, teacher: Layer) -> int:
-    """What is in memory beside the student: the teacher, what it says of a batch, and a regressor that is trained."""
+    """Extra memory: the teacher's weights, its outputs for one batch, and the regressor with gradient and moments."""
     layers = [layer for _, layer in walk(teacher)]
     numbers = sum(layer.parameters for layer in layers) + recipe.batch_size * activations(teacher)
     if isinstance(recipe.pretraining, Hints):

@@ -1,8 +1,9 @@
-"""Which trained models a recipe learns from, or has its rows scored by, and whether they can do that."""
+"""The trained models that teach a recipe or score its rows, and whether they can."""
 
 from collections.abc import Iterator
 
-from bakehouse.plan.card import DatasetCard, ResolvedData
+from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.context import Context, TrainedModel, check
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.curriculum import Curriculum, Teacher
 from bakehouse.recipe.pretraining import Hints
@@ -11,106 +12,98 @@ from bakehouse.recipe.recipe import Recipe
 
 
 def teacher_in(recipe: Recipe) -> SavedCheckpoint | None:
-    """What distillation or hints name; only one of them can."""
+    """The teacher of distillation or of hints; a recipe has only one of them."""
     if recipe.objective.distillation is not None:
         return recipe.objective.distillation.teacher
     return recipe.pretraining.teacher if isinstance(recipe.pretraining, Hints) else None
 
 
 def scorer_in(recipe: Recipe) -> SavedCheckpoint | None:
-    """The trained model that tells hard rows from easy ones."""
+    """The trained model whose loss says how hard a row is."""
     if isinstance(recipe.curriculum, Curriculum) and isinstance(recipe.curriculum.scorer, Teacher):
         return recipe.curriculum.scorer.teacher
     return None
 
 
 def probabilities_are_compared(recipe: Recipe) -> bool:
-    """Whether a teacher's classes must be the student's."""
+    """Whether the teacher's classes must be the student's."""
     hints = recipe.pretraining
     in_hints = isinstance(hints, Hints) and max(hints.coefficient, hints.final_coefficient) > 0
     return recipe.objective.distillation is not None or in_hints
 
 
-def teacher_problems(
-    recipe: Recipe, data: ResolvedData, card: DatasetCard, teacher: Recipe, taught: ResolvedData, seen: DatasetCard
-) -> Iterator[Problem]:
-    """`taught` and `seen` are what the teacher learnt, and from which set."""
+@check("sources")
+def teacher_fits(context: Context) -> Iterator[Problem]:
+    """A teacher must be able to answer for these inputs, and for these classes where probabilities are compared."""
+    checkpoint, recipe = teacher_in(context.recipe), context.recipe
+    teacher = context.trained(checkpoint)
+    if checkpoint is None or teacher is None:
+        return
     pointer = "/objective/distillation/teacher" if recipe.objective.distillation else "/pretraining/teacher"
-    checkpoint = teacher_in(recipe)
-    run = checkpoint.run if checkpoint else ""
-    differences = [
-        *shape_differences(data, taught),
-        *input_differences(recipe, card, teacher, seen),
-        *(class_differences(data.classes, taught.classes) if probabilities_are_compared(recipe) else ()),
-    ]
+    classes = context.data.classes if probabilities_are_compared(recipe) else None
+    differences = [*sample_differences(context, teacher), *class_differences(classes, teacher.data.classes)]
     for difference in differences[:1]:
-        yield conflict(pointer, f"{run} cannot teach {card.id}: {difference}")
+        yield conflict(pointer, f"{checkpoint.run} cannot teach {context.card.id}: {difference}")
 
 
-def scorer_problems(
-    recipe: Recipe, data: ResolvedData, card: DatasetCard, teacher: Recipe, taught: ResolvedData, seen: DatasetCard
-) -> Iterator[Problem]:
-    """`taught` and `seen` are what the teacher learnt, and from which set."""
-    checkpoint = scorer_in(recipe)
-    differences = [
-        *shape_differences(data, taught),
-        *input_differences(recipe, card, teacher, seen),
-        *class_differences(data.classes, taught.classes),
-        *(["it predicts classes, not numbers"] if data.classes is None and taught.classes is not None else ()),
-        *(["it learnt several targets"] if taught.tasks else ()),
-    ]
+@check("sources")
+def scorer_fits(context: Context) -> Iterator[Problem]:
+    """A scorer must have a loss for these samples."""
+    checkpoint = scorer_in(context.recipe)
+    scorer = context.trained(checkpoint)
+    if checkpoint is None or scorer is None:
+        return
+    differences = [*sample_differences(context, scorer), *class_differences(context.data.classes, scorer.data.classes)]
+    if context.data.classes is None and scorer.data.classes is not None:
+        differences.append("it predicts classes, not numbers")
+    if scorer.data.tasks:
+        differences.append("it was trained on several targets")
     for difference in differences[:1]:
-        message = f"{checkpoint.run if checkpoint else ''} cannot tell how hard rows of {card.id} are: {difference}"
+        message = f"{checkpoint.run} cannot measure how hard the rows of {context.card.id} are: {difference}"
         yield conflict("/curriculum/scorer/teacher", message)
 
 
-def input_differences(recipe: Recipe, card: DatasetCard, source: Recipe, source_card: DatasetCard) -> Iterator[str]:
-    """Inputs in other units, or other columns."""
-    yield from unit_differences(card, source_card)
-    yield from column_differences(feature_names(recipe, card), feature_names(source, source_card))
+def sample_differences(context: Context, source: TrainedModel) -> Iterator[str]:
+    """Inputs of another shape, in other units, or from other columns."""
+    if context.data.shape != source.data.shape:
+        yield f"its inputs are {in_words(source.data.shape)}, and these are {in_words(context.data.shape)}"
+    yield from input_differences(context, source)
 
 
-def shape_differences(here: ResolvedData, there: ResolvedData) -> Iterator[str]:
-    """Layers take inputs of one shape."""
-    if here.shape != there.shape:
-        yield f"its inputs are {sized(there.shape)}, and these are {sized(here.shape)}"
-
-
-def unit_differences(here: DatasetCard, there: DatasetCard) -> Iterator[str]:
-    """Bytes and floats of pictures are hardly ever in the same units."""
-    # Floats of 32 and of 64 bits are the same numbers.
-    if (here.dtype == "uint8") != (there.dtype == "uint8"):
-        theirs, ours = (f"{card.dtype} from {card.minimum:g} to {card.maximum:g}" for card in (there, here))
+def input_differences(context: Context, source: TrainedModel) -> Iterator[str]:
+    """Inputs in other units, or from other columns."""
+    # Images as bytes and as floats are hardly ever in the same units; floats of 32 and of 64 bits are the same numbers.
+    if (context.card.dtype == "uint8") != (source.card.dtype == "uint8"):
+        theirs, ours = (
+            f"{card.dtype} from {card.minimum:g} to {card.maximum:g}" for card in (source.card, context.card)
+        )
         yield f"its inputs are {theirs}, and these are {ours}"
-
-
-def column_differences(here: tuple[str, ...], there: tuple[str, ...]) -> Iterator[str]:
-    """The same numbers in the same places."""
-    for ours, theirs in zip(here, there, strict=False):
+    columns = zip(feature_names(context.recipe, context.card), feature_names(source.recipe, source.card), strict=False)
+    for ours, theirs in columns:
         if ours != theirs:
             yield f"where it was given {theirs}, this set has {ours}"
 
 
 def feature_names(recipe: Recipe, card: DatasetCard) -> tuple[str, ...]:
-    """Columns that are inputs, where they have names."""
+    """The columns that are inputs, where columns have names."""
     targets = {recipe.dataset.target, *(task.target for task in recipe.objective.tasks)}
     return tuple(column.name for column in card.columns or () if column.name not in targets)
 
 
-def class_differences(here: tuple[str, ...] | None, there: tuple[str, ...] | None) -> Iterator[str]:
+def class_differences(ours: tuple[str, ...] | None, theirs: tuple[str, ...] | None) -> Iterator[str]:
     """Probabilities are compared class by class."""
-    if here is None:
+    if ours is None:
         return
-    if there is None:
+    if theirs is None:
         yield "it predicts numbers, not classes"
-    elif len(here) != len(there):
-        yield f"it knows {len(there)} classes, and this set has {len(here)}"
+    elif len(ours) != len(theirs):
+        yield f"it knows {len(theirs)} classes, and this set has {len(ours)}"
     else:
-        for number, (ours, theirs) in enumerate(zip(here, there, strict=True), start=1):
-            if ours != theirs:
-                yield f"its class number {number} is {theirs}, and this set's is {ours}"
+        for number, (our_class, their_class) in enumerate(zip(ours, theirs, strict=True), start=1):
+            if our_class != their_class:
+                yield f"its class number {number} is {their_class}, and this set's is {our_class}"
 
 
-def sized(shape: tuple[int, ...]) -> str:
+def in_words(shape: tuple[int, ...]) -> str:
     """`3 x 32 x 32`."""
     return " x ".join(map(str, shape))

@@ -1,11 +1,12 @@
-"""Which layers a recipe copies from another run's model, and whether they fit."""
+"""The layers that a recipe copies from another run's model, and whether they fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from bakehouse.plan.card import DatasetCard, ResolvedData
+from bakehouse.plan.card import ResolvedData
+from bakehouse.plan.context import Context, TrainedModel, check
 from bakehouse.plan.layers import (
     Conv,
     Denormalize,
@@ -21,7 +22,8 @@ from bakehouse.plan.layers import (
     Shape,
     walk,
 )
-from bakehouse.plan.sources.teacher import input_differences, sized
+from bakehouse.plan.sources.teacher import in_words, input_differences
+from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
@@ -29,15 +31,15 @@ from bakehouse.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Unit:
-    """What counts as one layer: its weights, and the norms that follow them. The last one holds the units of the
-    targets too."""
+    """One layer as a transfer counts it: weights, and the norms that follow them. The last one also holds the units of
+    the targets."""
 
     members: tuple[tuple[str, Primitive], ...]
-    """With their names in the state dict; the weights first."""
+    """The weights first, each with its name in the state dict."""
 
     @property
     def name(self) -> str:
-        """That of the weights."""
+        """The name of the weights."""
         return self.members[0][0]
 
     def kind(self) -> tuple[Any, ...]:
@@ -49,7 +51,7 @@ class Unit:
 
 
 def units(root: Sequential) -> list[Unit]:
-    """The layers of a model in the plan's order, the output layer last; output layers side by side are one."""
+    """The layers of a model in the plan's order, the output layer last; parallel output layers count as one."""
     found: list[list[tuple[str, Primitive]]] = []
     for child_name, child in root.children:
         begun = len(found)
@@ -63,7 +65,7 @@ def units(root: Sequential) -> list[Unit]:
 
 
 def kind_of(layer: Primitive) -> tuple[Any, ...]:
-    """A filter is the same whatever the size of the image."""
+    """Equal for layers whose tensors have equal shapes: filters do not depend on the size of the image."""
     match layer:
         case Linear() | DropConnect():
             return ("linear", layer.input, layer.output, layer.bias)
@@ -96,7 +98,7 @@ def words_for(layer: Primitive) -> str:
 
 
 def layer_count(spec: Transfer, root: Sequential) -> int:
-    """How many layers a model shall not have of its own; by default all but the output layer."""
+    """How many layers a recipe copies; by default all but the output layer."""
     match spec.layers:
         case None:
             return len(units(root)) - 1
@@ -107,7 +109,7 @@ def layer_count(spec: Transfer, root: Sequential) -> int:
 
 
 def copied(spec: Transfer, root: Sequential) -> list[Unit]:
-    """The layers of a model that are not its own."""
+    """The layers of a model that are copied."""
     return units(root)[: layer_count(spec, root)]
 
 
@@ -126,57 +128,89 @@ def copies_outputs(spec: Transfer, root: Sequential) -> bool:
     return layer_count(spec, root) == len(units(root))
 
 
-def input_problems(recipe: Recipe, card: DatasetCard, source: Recipe, source_card: DatasetCard) -> Iterator[Problem]:
-    """The copied layers are given these inputs, normalised with the source's numbers. A recipe that asks for another
-    normalization should know; a default gives way."""
-    for difference in islice(input_differences(recipe, card, source, source_card), 1):
-        message = f"its layers do not fit the inputs of {card.id}: {difference}"
-        yield conflict("/pretraining/checkpoint", message)
-    there = source.dataset.normalization
-    is_asked_for = "normalization" in recipe.dataset.model_fields_set
-    if is_asked_for and recipe.dataset.normalization != there:
-        message = f"the copied layers expect their own run's inputs, whose numbers are taken over: {there}"
-        yield conflict("/dataset/normalization", message, (there,))
-    epsilon, asked = source.dataset.whitening_epsilon, recipe.dataset.whitening_epsilon
-    if asked is not None and asked != epsilon:
-        message = "the copied layers expect their own run's inputs, which were whitened with its epsilon"
-        message = message if there == "whiten" else f"the copied layers expect inputs that are not whitened: {there}"
-        yield conflict("/dataset/whitening_epsilon", message, ("null" if epsilon is None else f"{epsilon:g}",))
+def source_in(recipe: Recipe) -> SavedCheckpoint | None:
+    """The checkpoint that layers are copied from."""
+    return recipe.pretraining.checkpoint if isinstance(recipe.pretraining, Transfer) else None
 
 
-def transfer_problems(
-    recipe: Recipe, root: Sequential, data: ResolvedData, source: Sequential, source_data: ResolvedData
-) -> Iterator[Problem]:
-    """Layers that cannot be copied, or that would leave nothing to train."""
-    spec, here = recipe.pretraining, units(root)
-    assert isinstance(spec, Transfer)
-    run = spec.checkpoint.run
-    wanted = layer_count(spec, root)
-    if statistics(root) != statistics(source):
-        message = (
-            f"the inputs of {run} have the shape {sized(source.input)}, and those of this recipe {sized(root.input)}"
-        )
+def with_normalization_of_source(recipe: Recipe, checkpoints: Mapping[str, TrainedModel]) -> Recipe:
+    """The recipe with the normalization of its source, whose fitted statistics the copied layers expect. A recipe that
+    asks for another one is left as it is, and refused by `transfer_keeps_normalization`."""
+    checkpoint = source_in(recipe)
+    source = None if checkpoint is None else checkpoints.get(checkpoint.digest)
+    if source is None:
+        return recipe
+    ours, theirs = recipe.dataset, source.recipe.dataset
+    if "normalization" not in ours.model_fields_set:
+        ours = ours.model_copy(update={"normalization": theirs.normalization})
+    if ours.whitening_epsilon is None and ours.normalization == theirs.normalization:
+        ours = ours.model_copy(update={"whitening_epsilon": theirs.whitening_epsilon})
+    return recipe.model_copy(update={"dataset": ours})
+
+
+@check("sources")
+def transfer_keeps_normalization(context: Context) -> Iterator[Problem]:
+    """Inputs are normalised with the source's statistics."""
+    source = context.trained(source_in(context.recipe))
+    if source is None:
+        return
+    ours, theirs = context.recipe.dataset, source.recipe.dataset
+    expected = "the copied layers expect the normalization that they were trained with"
+    if ours.normalization != theirs.normalization:
+        message = f"{expected}, {theirs.normalization}, and its fitted statistics"
+        yield conflict("/dataset/normalization", message, (theirs.normalization,))
+    elif ours.whitening_epsilon != theirs.whitening_epsilon:
+        message = f"{expected}, with the same epsilon"
+        yield conflict("/dataset/whitening_epsilon", message, (f"{theirs.whitening_epsilon:g}",))
+
+
+@check("sources")
+def transfer_fits_inputs(context: Context) -> Iterator[Problem]:
+    """The copied layers get the inputs of this data set."""
+    checkpoint = source_in(context.recipe)
+    source = context.trained(checkpoint)
+    if checkpoint is None or source is None:
+        return
+    for difference in islice(input_differences(context, source), 1):
+        message = f"its layers do not fit the inputs of {context.card.id}: {difference}"
         yield conflict("/pretraining/checkpoint", message)
         return
-    if not 1 <= wanted <= len(here):
-        yield no_such_count(here)
+    if statistics(context.root) != statistics(source.root):
+        theirs, ours = in_words(source.root.input), in_words(context.root.input)
+        message = f"the inputs of {checkpoint.run} have the shape {theirs}, and those of this recipe {ours}"
+        yield conflict("/pretraining/checkpoint", message)
+
+
+@check("sources")
+def transfer_copies_layers(context: Context) -> Iterator[Problem]:
+    """Refuses layers that cannot be copied, or that would leave nothing to train."""
+    spec, root = context.recipe.pretraining, context.root
+    source = context.trained(source_in(context.recipe))
+    if not isinstance(spec, Transfer) or source is None or statistics(root) != statistics(source.root):
         return
-    fitting = matching(root, source)
+    ours, wanted = units(root), layer_count(spec, root)
+    if not 1 <= wanted <= len(ours):
+        yield no_such_count(ours)
+        return
+    fitting = matching(root, source.root)
     if fitting < wanted:
-        there = units(source)
-        other = f"{there[fitting]} in {run}" if fitting < len(there) else f"{run} has no more"
-        message = f"layer {fitting + 1} is {here[fitting]} here and {other}: {how_many_fit(fitting)}"
-        yield misfit(message, most=fitting)
-    elif wanted == len(here) and meaning(data) != meaning(source_data):
-        message = f"the output layer knows the targets of {run}, whose classes are others or in another order"
+        yield misfit(first_misfit(spec.checkpoint.run, ours, units(source.root), fitting), most=fitting)
+    elif wanted == len(ours) and meaning(context.data) != meaning(source.data):
+        message = f"the output layer has the targets of {spec.checkpoint.run}, whose classes or order are different"
         yield misfit(message, most=wanted - 1)
-    if spec.freeze and wanted == len(here):
-        message = f"all {wanted} layers would be frozen, and nothing trained"
+    if spec.freeze and wanted == len(ours):
+        message = f"all {wanted} layers would be frozen, and nothing would be trained"
         yield conflict("/pretraining/freeze", message, ("false",))
 
 
+def first_misfit(run: str, ours: list[Unit], theirs: list[Unit], fitting: int) -> str:
+    """The first layer that does not fit, in a sentence."""
+    other = f"{theirs[fitting]} in {run}" if fitting < len(theirs) else f"{run} has no more"
+    return f"layer {fitting + 1} is {ours[fitting]} here and {other}: {how_many_fit(fitting)}"
+
+
 def matching(root: Sequential, source: Sequential) -> int:
-    """How many layers from the input on are of the same kind and size; an output layer fits an output layer alone."""
+    """How many layers from the input on are of the same kind and size; an output layer fits only an output layer."""
     here, there = units(root), units(source)
     for index, (ours, theirs) in enumerate(zip(here, there, strict=False)):
         is_last = (index == len(here) - 1, index == len(there) - 1)
@@ -186,24 +220,24 @@ def matching(root: Sequential, source: Sequential) -> int:
 
 
 def statistics(root: Sequential) -> Shape:
-    """The shape of the numbers that inputs are normalised with."""
+    """The shape of the statistics that inputs are normalised with."""
     return next(layer.statistics for _, layer in walk(root) if isinstance(layer, Normalize))
 
 
 def meaning(data: ResolvedData) -> tuple[Any, ...]:
-    """What outputs stand for."""
+    """The meaning of the outputs."""
     return data.classes, [(target.name, target.classes) for target in data.tasks]
 
 
 def no_such_count(here: list[Unit]) -> Problem:
-    """More layers than there are, or none."""
-    message = f"the model has {counted(len(here))}, the output layer among them"
+    """Refuses more layers than there are, and none."""
+    message = f"the model has {counted(len(here))}, the output layer included"
     allowed = ("1",) if len(here) == 1 else (f"1 to {len(here)}",)
     return conflict("/pretraining/layers", message, allowed)
 
 
 def misfit(message: str, *, most: int) -> Problem:
-    """So many layers fit and no more."""
+    """Refuses more layers than fit."""
     allowed = None if most == 0 else ("1",) if most == 1 else (f"1 to {most}",)
     return conflict("/pretraining/layers", message, allowed)
 

@@ -1,14 +1,12 @@
-"""What cannot be trained is refused; what nearly cannot is taken."""
+"""Each check refuses one recipe and accepts a near one."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from bakehouse.plan.architectures.build import build_layers
 from bakehouse.plan.card import Column, DatasetCard, Target
-from bakehouse.plan.checks.checks import CHECKS, LAYER_CHECKS
-from bakehouse.plan.checks.norm import INSIDE_CELLS
+from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.plan import resolve
 from bakehouse.plan.splits import split_sizes
@@ -20,6 +18,7 @@ SMALL, ROWS, NUMBERS, STEPS = image_card(side=8), table_card(rows=1000), table_c
 
 AFTER: Document = {"type": "batch_norm", "placement": "after_activation"}
 CROSS = "cross_iteration_batch_norm"
+INSIDE_CELLS = ("none", "batch_norm", "layer_norm", "group_norm", "batch_renorm")
 IN_BLOCK = {"type": "dropout", "placement": "block_before_norm"}
 IN_FRONT = {"type": "dropout", "placement": "input"}
 PENALIZED: Document = {"architecture": "linear", "regularizer": "dropout_penalty"}
@@ -42,7 +41,7 @@ ALONE: dict[str, Document] = {
     "/augmentation/1": {"augmentation": ["input_noise", "cutmix"]},
     "/regularizer/0": {"architecture": "linear", "regularizer": "dropout_penalty"},
 }
-"""What knows one target, with and without more of them."""
+"""Ingredients that are defined for one target, by their pointers."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,18 @@ class Case:
 
 
 CASES = [
-    Case("images_where_needed", {"architecture": "cnn"}, {"architecture": "mlp"}, "/architecture/type",
+    Case("architecture_takes_the_data", {"architecture": "cnn"}, {"architecture": "mlp"}, "/architecture/type",
          ("linear", "mlp")),
-    Case("augmentation_fits_samples", {"augmentation": ["input_noise", "random_crop"]}, {"augmentation": "input_noise"},
+    Case("augmentation_takes_the_data", {"augmentation": ["input_noise", "random_crop"]},
+         {"augmentation": "input_noise"},
          "/augmentation/1", ("input_noise", "mixup")),
-    Case("augmentation_fits_samples", {"augmentation": "cutmix"}, {"augmentation": "mixup"}, "/augmentation/0",
+    Case("augmentation_takes_the_data", {"augmentation": "cutmix"}, {"augmentation": "mixup"}, "/augmentation/0",
          ("input_noise", "mixup")),
-    Case("augmentation_fits_samples", {"augmentation": "cutout"}, {}, "/augmentation/0", ("input_noise", "mixup"),
+    Case("augmentation_takes_the_data", {"augmentation": "cutout"}, {}, "/augmentation/0", ("input_noise", "mixup"),
          table_card().model_copy(update={"kind": "sequence", "shape": (12, 3)})),
-    Case("augmentation_leaves_pixels", {"augmentation": {"type": "random_crop", "padding": 8}},
+    Case("crop_leaves_pixels", {"augmentation": {"type": "random_crop", "padding": 8}},
          {"augmentation": {"type": "random_crop", "padding": 7}}, "/augmentation/0/padding", ("< 8",), SMALL),
-    Case("augmentation_leaves_pixels", {"augmentation": {"type": "cutout", "size": 9}},
+    Case("cutout_leaves_pixels", {"augmentation": {"type": "cutout", "size": 9}},
          {"augmentation": {"type": "cutout", "size": 8}}, "/augmentation/0/size", ("<= 8",), SMALL),
     Case("scales_cover_the_window", {"augmentation": {"type": "scale_crop", "low": 7}},
          {"augmentation": {"type": "scale_crop", "low": 8}}, "/augmentation/0/low", (">= 8",), SMALL),
@@ -95,7 +95,8 @@ CASES = [
          ("architecture linear",)),
     Case("penalty_fits_model", {"architecture": "linear", "regularizer": "dropout_penalty", "dropout": 0.1},
          {"architecture": "linear", "regularizer": "dropout_penalty"}, "/regularizer/0"),
-    Case("smoothing_fits", {"objective": {"label_smoothing": 0.1}}, {}, "/objective/label_smoothing", None, NUMBERS),
+    Case("smoothing_fits", {"objective": {"label_smoothing": 0.1}}, {}, "/objective/label_smoothing", ("null",),
+         NUMBERS),
     Case("smoothing_fits", {"objective": {"label_smoothing": {"epsilon": 0.9, "spread": "wrong_classes"}}},
          {"objective": {"label_smoothing": {"epsilon": 0.89, "spread": "wrong_classes"}}},
          "/objective/label_smoothing/epsilon", ("< 0.9",)),
@@ -228,11 +229,11 @@ CASES = [
          {"architecture": {"type": "fitnet", "stages": [4] * 4}}, "/architecture/stages", ("at most 4 stages",), SMALL),
     Case("pooling_leaves_pixels", {"architecture": "densenet"}, {"architecture": "wide_resnet"}, "/architecture/type",
          ("resnet", "preresnet", "wide_resnet", "resnext"), image_card(side=3)),
-    Case("images_where_needed", {"architecture": "cnn"}, {"architecture": "rnn"}, "/architecture/type",
+    Case("architecture_takes_the_data", {"architecture": "cnn"}, {"architecture": "rnn"}, "/architecture/type",
          ("linear", "mlp", "rnn"), STEPS),
-    Case("augmentation_fits_samples", {"architecture": "rnn", "augmentation": "horizontal_flip"},
+    Case("augmentation_takes_the_data", {"architecture": "rnn", "augmentation": "horizontal_flip"},
          {"architecture": "rnn", "augmentation": "input_noise"}, "/augmentation/0", ("input_noise", "mixup"), STEPS),
-    Case("rnn_needs_sequence", {"architecture": "rnn"}, {}, "/architecture/type", ("linear", "mlp")),
+    Case("architecture_takes_the_data", {"architecture": "rnn"}, {}, "/architecture/type", ("linear", "mlp")),
     Case("norm_fits_cell", {"architecture": "rnn", "norm": "instance_norm"},
          {"architecture": "rnn", "norm": "group_norm"}, "/norm/type", INSIDE_CELLS, STEPS),
     Case("norm_fits_cell", {"architecture": "rnn", "norm": "cross_iteration_batch_norm"},
@@ -251,7 +252,7 @@ CASES = [
     Case("dropout_has_layers", {"architecture": "rnn", "norm": "layer_norm", "dropout": "drop_connect"},
          {"architecture": "rnn", "dropout": {"type": "drop_connect", "placement": "classifier"}},
          "/dropout/0/placement", ("classifier",), STEPS),
-    Case("images_where_needed", {"architecture": "densenet"}, {"architecture": "linear"}, "/architecture/type",
+    Case("architecture_takes_the_data", {"architecture": "densenet"}, {"architecture": "linear"}, "/architecture/type",
          ("linear", "mlp")),
     Case("crops_fit", {"evaluation": {"crops": {}}}, {}, "/evaluation/crops", ("null",)),
     Case("crops_fit", {"evaluation": {"crops": {}}, "architecture": "rnn"}, {}, "/evaluation/crops", ("null",), STEPS),
@@ -295,7 +296,7 @@ cases = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}-{
 
 
 @cases
-def test_the_impossible_is_refused(case: Case) -> None:
+def test_a_recipe_that_cannot_be_trained_is_refused(case: Case) -> None:
     with pytest.raises(RecipeInvalid) as refused:
         planned(case.refused, case.card)
     [problem] = refused.value.problems
@@ -303,47 +304,47 @@ def test_the_impossible_is_refused(case: Case) -> None:
 
 
 @cases
-def test_what_is_only_near_is_taken(case: Case) -> None:
+def test_a_near_recipe_is_accepted(case: Case) -> None:
     planned(case.taken, case.card)
 
 
 def by_check(document: Document, card: DatasetCard) -> dict[str, list[Problem]]:
-    """What each check says by itself."""
+    """The problems that each check of the first stage with problems finds."""
     recipe = read_recipe({"dataset": card.id, "architecture": "mlp", **document})
     data, sizes = resolve(recipe, card), split_sizes(card.counts, recipe.dataset.validation_fraction)
-    recipe = fill_in(recipe, data)
-    early = {check.__name__: list(check(recipe, data, sizes)) for check in CHECKS}
-    if any(early.values()):
-        return early
-    root = build_layers(recipe, data)
-    return {check.__name__: list(check(recipe, root)) for check in LAYER_CHECKS}
+    context = Context(fill_in(recipe, data), card, data, sizes)
+    for checks in CHECKS.values():
+        found = {check.__name__: list(check(context)) for check in checks}
+        if any(found.values()):
+            break
+    return found
 
 
 @cases
-def test_it_is_that_check_that_refuses(case: Case) -> None:
+def test_only_that_check_refuses(case: Case) -> None:
     assert [name for name, problems in by_check(case.refused, case.card).items() if problems] == [case.check]
 
 
-def test_every_check_has_a_case() -> None:
-    assert {case.check for case in CASES} == {check.__name__ for check in (*CHECKS, *LAYER_CHECKS)}
+def test_every_check_but_those_of_sources_has_a_case() -> None:
+    assert {case.check for case in CASES} == {check.__name__ for check in (*CHECKS["recipe"], *CHECKS["layers"])}
 
 
 @pytest.mark.parametrize("spread", ["all_classes", "wrong_classes"])
 @pytest.mark.parametrize("tasks", [[], ["parity"]])
 @pytest.mark.parametrize("epsilon", [0.1, 0.49, 0.51, 0.89, 0.91, 0.999])
-def test_smoothing_is_taken_while_the_right_class_of_every_target_stays_the_likeliest(
+def test_smoothing_is_accepted_while_the_true_class_of_every_target_has_the_largest_probability(
     epsilon: float, tasks: list[str], spread: str
 ) -> None:
     smoothing = {"epsilon": epsilon, "spread": spread}
     document: Document = {"objective": {"label_smoothing": smoothing, "tasks": tasks}}
-    right_is_largest = True
+    true_is_largest = True
     for classes in (10, 2) if tasks else (10,):
         others = classes if spread == "all_classes" else classes - 1
         targets = np.full(classes, epsilon / others)
         targets[0] = 1 - epsilon + (epsilon / classes if spread == "all_classes" else 0)
         assert targets.sum() == pytest.approx(1)
-        right_is_largest &= bool(targets[0] > targets[1:].max())
-    if right_is_largest:
+        true_is_largest &= bool(targets[0] > targets[1:].max())
+    if true_is_largest:
         planned(document, BOTH)
     else:
         with pytest.raises(RecipeInvalid) as refused:
@@ -351,7 +352,7 @@ def test_smoothing_is_taken_while_the_right_class_of_every_target_stays_the_like
         assert {problem.pointer for problem in refused.value.problems} == {"/objective/label_smoothing/epsilon"}
 
 
-def test_problems_of_one_look_come_together() -> None:
+def test_problems_of_one_stage_come_together() -> None:
     with pytest.raises(RecipeInvalid) as refused:
         planned({"architecture": "cnn", "evaluation": "validation_r2", "regularizer": ["l1", "l1"]})
     assert len(refused.value.problems) == 3

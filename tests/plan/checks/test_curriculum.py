@@ -1,4 +1,4 @@
-"""What a curriculum needs: a scorer that knows such rows, and steps only where it has them."""
+"""A curriculum needs a scorer that was trained on such rows, and steps only for a staircase."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_a_teacher_of_others_is_refused(card: DatasetCard, says: str) -> None:
     assert says in problem.message
 
 
-def test_what_names_no_teacher_asks_for_none() -> None:
+def test_a_curriculum_without_a_teacher_needs_none() -> None:
     document: Document = {"dataset": {"id": "houses", "target": "price"}, "curriculum": "curriculum"}
     assert planned(document, columns_card()).recipe.curriculum.type == "curriculum"
 

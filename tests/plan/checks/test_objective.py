@@ -20,7 +20,7 @@ IN_RANGE: Document = {"objective": {"adversarial": {"unit": "range"}}}
         ({"pretraining": HINTS, "objective": {"adversarial": 0.1}}, table_card()),
     ],
 )
-def test_what_fits_is_planned(document: Document, card: DatasetCard) -> None:
+def test_an_objective_that_fits_is_planned(document: Document, card: DatasetCard) -> None:
     assert planned(document, card).estimate.parameters
 
 

@@ -1,4 +1,4 @@
-"""Which layers hints join, and what is refused before anything is trained."""
+"""The layers that hints join, and the hints that are refused."""
 
 import pytest
 
@@ -65,11 +65,11 @@ def test_layers_are_counted_as_for_a_transfer(architecture: object, norm: str) -
          [Hidden("hidden1.activation", (9,), "relu")]),
     ],
 )  # fmt: skip
-def test_what_a_layer_says_is_what_its_activation_says(document: Document, wanted: list[Hidden]) -> None:
+def test_the_outputs_of_a_layer_are_those_of_its_activation(document: Document, wanted: list[Hidden]) -> None:
     assert hidden_layers(planned(document, table_card()).root) == wanted
 
 
-def test_a_block_says_what_stands_behind_its_sum() -> None:
+def test_the_outputs_of_a_block_are_those_after_its_sum() -> None:
     root = planned({"architecture": {"type": "resnet", "depth": 8}, "norm": "batch_norm"}, image_card()).root
     names = [layer.name for layer in hidden_layers(root)]
     assert names[:3] == ["stem.activation", "stage1.block1.sum.body.first.activation", "stage1.block1.activation"]
@@ -82,7 +82,7 @@ def test_by_default_the_middle_layers_are_joined() -> None:
     assert (spec.hint_layer, spec.guided_layer) == (3, 6)
 
 
-def test_the_kernel_takes_off_what_the_guided_map_is_larger() -> None:
+def test_the_kernel_shrinks_the_guided_map_to_the_hint() -> None:
     join = joined(taught({"hint_layer": 2, "guided_layer": 3}))
     assert (join.guided.output, join.hint.output) == ((4, 32, 32), (16, 16, 16))
     assert (join.kernel_size, join.outputs) == ((17, 17), 16)
@@ -137,7 +137,7 @@ def test_a_step_of_a_sequence_is_no_hint() -> None:
     recurrent: Document = {"dataset": card.id, "architecture": {"type": "rnn", "num_layers": 2}}
     named = {"run": "run_source222222", "sha256": SHA}
     document = {**recurrent, "pretraining": {"type": "hints", "teacher": named, "hint_layer": 1, "guided_layer": 1}}
-    with pytest.raises(RecipeInvalid, match="says 12 x"):
+    with pytest.raises(RecipeInvalid, match="with 12 x"):
         make_plan(read_recipe(document), card, {SHA: planned(recurrent, card)})
 
 
@@ -149,7 +149,7 @@ def test_the_teacher_and_the_regressor_take_memory() -> None:
     assert plan.estimate.parameters == alone.estimate.parameters
 
 
-def test_a_plan_without_the_teachers_is_that_of_a_source() -> None:
+def test_a_source_is_planned_without_its_teacher() -> None:
     named = {"run": "run_source222222", "sha256": SHA}
     card = image_card()
     document = {"dataset": card.id, **STUDENT, "pretraining": {"type": "hints", "teacher": named}}

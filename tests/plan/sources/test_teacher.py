@@ -1,4 +1,4 @@
-"""Who can teach whom."""
+"""The teachers that a recipe can have."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def problems(document: Document, card: DatasetCard, seen: DatasetCard, **teacher
          "its class number 2 is one, and this set's is 1"),
     ],
 )  # fmt: skip
-def test_what_a_teacher_must_have_in_common(
+def test_a_teacher_must_have_the_same_inputs_and_classes(
     document: Document, pointer: str, card: DatasetCard, seen: DatasetCard, says: str
 ) -> None:
     [found] = problems(document, card, seen)
@@ -76,6 +76,6 @@ def test_distillation_costs_memory_for_the_teacher() -> None:
     assert plan.estimate.parameters == alone.estimate.parameters
 
 
-def test_a_teacher_that_is_not_looked_at_any_more_needs_no_plan() -> None:
+def test_a_source_is_planned_without_its_teacher() -> None:
     recipe = read_recipe({"dataset": "rows", "architecture": "mlp", **DISTILLED})
     assert make_plan(recipe, table_card()).outputs == 10

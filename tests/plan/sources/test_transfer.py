@@ -1,4 +1,4 @@
-"""Which layers are copied, and what is said where they do not fit."""
+"""The layers that a transfer copies, and the messages for layers that do not fit."""
 
 from dataclasses import dataclass, field
 
@@ -38,7 +38,7 @@ def pairs(plan: Plan) -> list[tuple[str, str]]:
     return copied_names(spec, plan.root, plan.checkpoints[SHA256].root)
 
 
-def test_a_layer_is_its_weights_and_the_norms_behind_them() -> None:
+def test_a_layer_is_its_weights_and_the_norms_after_them() -> None:
     resnet = planned({"architecture": {"type": "resnet", "depth": 8}, "norm": "batch_norm"}, SMALL)
     names = [[name for name, _ in unit.members] for unit in units(resnet.root)]
     assert names[:2] == [["stem.conv", "stem.norm"],
@@ -90,7 +90,7 @@ def test_activation_dropout_and_details_of_norms_are_the_recipes_own() -> None:
 
 @dataclass(frozen=True)
 class Misfit:
-    """Two recipes, and what is wrong between them."""
+    """Two recipes whose layers do not fit."""
 
     source: Document
     document: Document
@@ -143,7 +143,7 @@ MISFITS = [
 
 
 @pytest.mark.parametrize("misfit", MISFITS, ids=lambda misfit: f"{misfit.pointer} {misfit.says[0]}")
-def test_what_does_not_fit_says_where_and_how_much_fits(misfit: Misfit) -> None:
+def test_a_misfit_names_the_field_and_how_much_fits(misfit: Misfit) -> None:
     source = planned(misfit.source, misfit.source_card)
     problem = refusal(source, misfit.document, misfit.card, **misfit.transfer)
     assert (problem.pointer, problem.allowed) == (misfit.pointer, misfit.allowed)

@@ -7,7 +7,6 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_
 from torch import Tensor
 
 from bakehouse.plan.card import Task
-from bakehouse.recipe.objective import Objective
 from tests.small_trainings import PATIENTS, measured, returned, training_of
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Split
@@ -19,7 +18,7 @@ ROWS = BATCH_ROWS + 77
 
 def given_back(outputs: Tensor, targets: Tensor, task: Task) -> tuple[int, Metrics]:
     """Of a model that gives its inputs back."""
-    objective = clean_objective(Objective(loss="cross_entropy" if task == "classification" else "squared_error"))
+    objective = clean_objective("cross_entropy" if task == "classification" else "squared_error")
     model = torch.nn.Identity()
     return returned(evaluate(model, Split(outputs, targets), "test", task=task, objective=objective))
 

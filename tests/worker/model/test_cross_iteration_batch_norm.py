@@ -269,7 +269,7 @@ def test_the_first_window_after_the_burn_in_is_whole() -> None:
 
 
 def test_a_burn_in_in_shares_knows_the_length_of_its_run() -> None:
-    plan = planned({**PICTURES, "norm": {"type": "cross_iteration_batch_norm", "plain_until": 0.5}})
+    plan = planned({**PICTURES, "norm": {"type": "cross_iteration_batch_norm", "burn_in": 0.5}})
     [layer] = [item for item in build_model(plan).modules() if isinstance(item, CrossIterationBatchNorm)]
     assert layer.burn_in == plan.steps / 2 == 3
 

@@ -152,7 +152,7 @@ def renorm(run_steps: int = 1, /, **fields: float | str) -> BatchRenormModule:
 
 def at_once(r_max: float, d_max: float) -> dict[str, float]:
     """Limits that are reached in the first step."""
-    return {"r_max": r_max, "d_max": d_max, "plain_until": 0, "r_max_at": 0, "d_max_at": 0}
+    return {"r_max": r_max, "d_max": d_max, "burn_in": 0, "r_max_from": 0, "d_max_from": 0}
 
 
 @pytest.mark.parametrize("shape", [ROWS, MAPS])
@@ -205,7 +205,7 @@ def test_unclipped_batch_renorm_trains_on_what_it_would_have_evaluated() -> None
     torch.testing.assert_close(layer.train()(x), evaluated)
 
 
-PAPER: dict[str, float | str] = {"unit": "steps", "plain_until": 5_000.0, "r_max_at": 40_000.0, "d_max_at": 25_000.0}
+PAPER: dict[str, float | str] = {"unit": "steps", "burn_in": 5_000.0, "r_max_from": 40_000.0, "d_max_from": 25_000.0}
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_the_limits_rise_as_in_the_paper(step: int, r_max: float, d_max: float) 
 @pytest.mark.parametrize("plain_steps", [0, 1, 7])
 def test_limits_that_end_where_they_begin_jump_right_after_the_plain_steps(plain_steps: int, unit: str) -> None:
     at = plain_steps if unit == "steps" else plain_steps / 100
-    layer = renorm(100, unit=unit, plain_until=at, r_max_at=at, d_max_at=at, r_max=2.0, d_max=4.0)
+    layer = renorm(100, unit=unit, burn_in=at, r_max_from=at, d_max_from=at, r_max=2.0, d_max=4.0)
     found = []
     for _ in range(plain_steps + 2):
         found.append(tuple(float(limit) for limit in layer.limits()))

@@ -33,7 +33,7 @@ def logistic(attack: Any) -> Document:
 def attack_on(training: Training) -> Attack:
     spec = training.plan.recipe.objective.adversarial
     assert spec is not None
-    return Attack(spec, training.plan, training.model, objective(training.plan.recipe.objective), purpose="adversary")
+    return Attack(spec, training.plan, training.model, objective(training.plan.loss), purpose="adversary")
 
 
 def batch(training: Training, rows: int = 32) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_poisson_deviance, r2_score
 
-from bakehouse.recipe.objective import LabelSmoothing, Objective
+from bakehouse.recipe.objective import LabelSmoothing
 from tests.small_trainings import PATIENTS, Document, epochs_of, training_of
 from worker.objective.losses import clean_objective, objective
 from worker.training.metrics import StepLog
@@ -38,16 +38,13 @@ def cross_entropy(logits: Floats, soft: Floats) -> float:
     return float(-(soft * (log_p - logits.max(1, keepdims=True))).sum(1).mean())
 
 
-def smoothed(epsilon: float, spread: Spread) -> Objective:
-    return Objective(loss="cross_entropy", label_smoothing=LabelSmoothing(epsilon=epsilon, spread=spread))
-
-
 @pytest.mark.parametrize("spread", SPREADS)
 @given(seed=st.integers(0, 2**32 - 1), classes=st.integers(3, 12), epsilon=st.floats(0.01, 0.6))
 def test_smoothing_is_cross_entropy_with_soft_targets(spread: Spread, seed: int, classes: int, epsilon: float) -> None:
     random = np.random.default_rng(seed)
     logits, targets = 5 * random.normal(size=(7, classes)), random.integers(0, classes, 7)
-    found = objective(smoothed(epsilon, spread))(torch.from_numpy(logits), torch.from_numpy(targets))
+    smoothing = LabelSmoothing(epsilon=epsilon, spread=spread)
+    found = objective("cross_entropy", smoothing)(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(found) == pytest.approx(cross_entropy(logits, soft_targets(targets, classes, epsilon, spread)))
 
 
@@ -55,7 +52,7 @@ def test_smoothing_is_cross_entropy_with_soft_targets(spread: Spread, seed: int,
 def test_the_least_loss_is_the_entropy_of_the_targets(spread: Spread, floor: float) -> None:
     targets = np.arange(10)
     best = torch.from_numpy(np.log(soft_targets(targets, 10, 0.1, spread))).requires_grad_()
-    loss = objective(smoothed(0.1, spread))(best, torch.from_numpy(targets))
+    loss = objective("cross_entropy", LabelSmoothing(epsilon=0.1, spread=spread))(best, torch.from_numpy(targets))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(floor, abs=5e-5)
     assert best.grad is not None
@@ -67,7 +64,7 @@ def test_the_least_loss_is_the_entropy_of_the_targets(spread: Spread, floor: flo
 def test_the_loss_of_mixed_targets_is_the_mixture_of_losses(
     loss: Literal["cross_entropy", "binary_cross_entropy"], smoothing: LabelSmoothing | None
 ) -> None:
-    lower = objective(Objective(loss=loss, label_smoothing=smoothing))
+    lower = objective(loss, smoothing)
     k = 4 if loss == "cross_entropy" else 2
     outputs = torch.randn(6, k if k == 4 else 1, dtype=torch.float64)
     first, second = torch.randint(k, (2, 6))
@@ -77,18 +74,17 @@ def test_the_loss_of_mixed_targets_is_the_mixture_of_losses(
     assert float(lower(outputs, mixed if k == 4 else mixed[:, 1])) == pytest.approx(float(wanted))
 
 
-@pytest.mark.parametrize("spread", SPREADS)
-def test_validation_does_not_smooth(spread: Spread) -> None:
+def test_validation_does_not_smooth() -> None:
     logits, targets = torch.randn(9, 4, dtype=torch.float64), torch.arange(9) % 4
     one_hot = np.eye(4)[targets.numpy()]
-    for found in (clean_objective(smoothed(0.1, spread)), objective(Objective(loss="cross_entropy"))):
+    for found in (clean_objective("cross_entropy"), objective("cross_entropy")):
         assert float(found(logits, targets)) == pytest.approx(cross_entropy(logits.numpy(), one_hot))
 
 
 def test_squared_error_compares_a_column_with_a_row() -> None:
     outputs, targets = torch.randn(6, 1, dtype=torch.float64), torch.randn(6, dtype=torch.float64)
     wanted = np.mean((outputs.numpy()[:, 0] - targets.numpy()) ** 2)
-    assert float(objective(Objective(loss="squared_error"))(outputs, targets)) == pytest.approx(wanted)
+    assert float(objective("squared_error")(outputs, targets)) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("spread", [None, *SPREADS])
@@ -97,12 +93,11 @@ def test_binary_cross_entropy_is_cross_entropy_of_two_classes(seed: int, spread:
     random = np.random.default_rng(seed)
     logits, targets = 5 * random.normal(size=(7, 1)), random.integers(0, 2, 7)
     smoothing = None if spread is None else LabelSmoothing(epsilon=epsilon, spread=spread)
-    spec = Objective(loss="binary_cross_entropy", label_smoothing=smoothing)
     soft = np.eye(2)[targets] if spread is None else soft_targets(targets, 2, epsilon, spread)
     two_logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    found = objective(spec)(torch.from_numpy(logits), torch.from_numpy(targets))
+    found = objective("binary_cross_entropy", smoothing)(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(found) == pytest.approx(cross_entropy(two_logits, soft))
-    clean = clean_objective(spec)(torch.from_numpy(logits), torch.from_numpy(targets))
+    clean = clean_objective("binary_cross_entropy")(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(clean) == pytest.approx(cross_entropy(two_logits, np.eye(2)[targets]))
 
 
@@ -111,15 +106,14 @@ def test_poisson_is_half_the_deviance_of_logs_and_of_means(seed: int) -> None:
     random = np.random.default_rng(seed)
     logs, targets = random.normal(size=(9, 1)), random.poisson(2.0, 9) * random.choice([1.0, 0.5], 9)
     wanted = pytest.approx(mean_poisson_deviance(targets, np.exp(logs[:, 0])) / 2)
-    spec = Objective(loss="poisson")
-    assert float(objective(spec)(torch.from_numpy(logs), torch.from_numpy(targets))) == wanted
-    assert float(clean_objective(spec)(torch.from_numpy(np.exp(logs)), torch.from_numpy(targets))) == wanted
+    assert float(objective("poisson")(torch.from_numpy(logs), torch.from_numpy(targets))) == wanted
+    assert float(clean_objective("poisson")(torch.from_numpy(np.exp(logs)), torch.from_numpy(targets))) == wanted
 
 
 def test_poisson_learns_as_the_likelihood_does_and_is_0_at_best() -> None:
     targets = torch.tensor([0.0, 1.0, 2.5, 40.0], dtype=torch.float64)
     logs = torch.tensor([[-1.0], [0.5], [1.0], [4.0]], dtype=torch.float64, requires_grad=True)
-    loss = objective(Objective(loss="poisson"))
+    loss = objective("poisson")
     [found] = torch.autograd.grad(loss(logs, targets), logs)
     [wanted] = torch.autograd.grad(torch.nn.functional.poisson_nll_loss(logs[:, 0], targets), logs)
     torch.testing.assert_close(found, wanted)

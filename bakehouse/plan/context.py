@@ -1,0 +1,71 @@
+"""What a check looks at, and how a check registers itself."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Protocol
+
+from bakehouse.plan.architectures.build import build_layers
+from bakehouse.plan.card import DatasetCard, ResolvedData
+from bakehouse.plan.heads import heads, in_units, with_heads
+from bakehouse.plan.layers import Sequential
+from bakehouse.plan.splits import SplitSizes
+from bakehouse.recipe.checkpoint import SavedCheckpoint
+from bakehouse.recipe.problems import Problem
+from bakehouse.recipe.recipe import Recipe
+
+
+class TrainedModel(Protocol):
+    """The plan of a checkpoint that a recipe builds on."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    @property
+    def card(self) -> DatasetCard: ...
+
+    @property
+    def data(self) -> ResolvedData: ...
+
+    @property
+    def root(self) -> Sequential: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """A recipe with its defaults filled in, and all that is known of its data and of the models that it builds on."""
+
+    recipe: Recipe
+    card: DatasetCard
+    data: ResolvedData
+    sizes: SplitSizes
+    checkpoints: Mapping[str, TrainedModel] = field(default_factory=dict)
+    """By sha256."""
+
+    @cached_property
+    def root(self) -> Sequential:
+        """The model's layers. They can be built once the checks of the stage `recipe` have passed."""
+        targets, root = heads(self.recipe, self.data), build_layers(self.recipe, self.data)
+        return in_units(with_heads(root, targets) if self.data.tasks else root, targets)
+
+    def trained(self, checkpoint: SavedCheckpoint | None) -> TrainedModel | None:
+        """The model of a checkpoint; None also when a source of a source is planned, whose weights nobody needs."""
+        return None if checkpoint is None else self.checkpoints.get(checkpoint.digest)
+
+
+Stage = Literal["recipe", "layers", "sources"]
+Check = Callable[[Context], Iterator[Problem]]
+
+CHECKS: dict[Stage, list[Check]] = {"recipe": [], "layers": [], "sources": []}
+"""In the order in which they run. The checks of a stage rely on those of the stages before: layers can only be built
+for a recipe that fits its data, and only a model with layers can be compared with another."""
+
+
+def check(stage: Stage) -> Callable[[Check], Check]:
+    """Registers a check: a function that yields the problems of a recipe, with pointers into its canonical form."""
+
+    def register(function: Check) -> Check:
+        CHECKS[stage].append(function)
+        return function
+
+    return register

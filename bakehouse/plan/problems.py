@@ -1,0 +1,20 @@
+"""Finds out whether a recipe can be trained."""
+
+from bakehouse.plan.checks import architecture, augmentation, dropout, evaluation, norm, objective, training, whitening
+from bakehouse.plan.context import CHECKS, Context
+from bakehouse.plan.sources import hints, teacher, transfer
+from bakehouse.recipe.problems import Problem
+
+WITH_CHECKS = (
+    architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, transfer, teacher, hints,
+)  # fmt: skip
+"""The modules whose checks are registered by importing them."""
+
+
+def find_problems(context: Context) -> list[Problem]:
+    """All problems of the first stage that has any."""
+    for checks in CHECKS.values():
+        problems = [problem for check in checks for problem in check(context)]
+        if problems:
+            return problems
+    return []
