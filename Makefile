@@ -1,14 +1,17 @@
 PYTHON ?= python3
 # uv does not read pip's own setting of extra wheel folders.
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
-.PHONY: demo up test check bench docs constraints
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
+.PHONY: demo up test test-fast check bench docs constraints
 
 demo: .venv/.home        # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
 up: .venv/.home          # Redis, service and workers until Ctrl-C; state in .bakehouse/
 	@.venv/bin/bakehouse up
 test: check              # everything that is checked
-	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
+	@$(PYTEST)
+test-fast: check         # checks, policies, and the tests of the packages that neither train nor serve: three minutes
+	@$(PYTEST) tests/test_repository.py tests/advice tests/data tests/plan tests/recipe tests/runs
 check: .venv/.dev        # what needs no running code
 	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet . && .venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
