@@ -1,4 +1,4 @@
-"""Policies of the whole tree: what is pinned, how long things get, what is never imported."""
+"""Policies of the whole tree: pinned packages, lengths, names, words, and imports that are forbidden."""
 
 import ast
 import re
@@ -14,6 +14,19 @@ CODE = sorted(path for part in ("bakehouse", "service", "worker") for path in (R
 # torch and what comes with it is the host's choice; the rest are tools that environments bring by themselves.
 NOT_OURS_TO_PIN = re.compile(r"torch|triton|nvidia-.*|cuda-.*|bakehouse|pip|setuptools|wheel")
 VAGUE = {"utils", "util", "helpers", "common", "misc"}
+FOLDERS = ("bakehouse", "service", "worker", "docs", "cookbook", "bench", "tools", "tests")
+# Metaphors for parts of Bakehouse that have a plain name in docs/words.md or in the field.
+METAPHORS = re.compile(
+    r"(?<![a-z])(nurser(y|ies)|doorbells?|ledgers?|filers?|happenings?|journals?|ovens?|bakery|bakers?|kitchens?|borders?)"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
+ALLOWED_PHRASES = {
+    '"border"': "the name of a padding mode of torch's grid_sample",
+    "Baker et al. 2001": "an author in an invented docstring",
+    "Miller & Baker 1998": "an author in an invented docstring",
+    "`the oven` must be hot": "an invented docstring, about bread",
+}
 
 
 def dependencies(*groups: str) -> set[str]:
@@ -84,3 +97,18 @@ def test_no_function_has_more_than_60_lines_of_code() -> None:
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
     assert [path for path in CODE if path.stem in VAGUE] == []
+
+
+def test_no_text_uses_a_metaphor_that_has_a_plain_name() -> None:
+    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")]
+    found = []
+    for path in sorted([*paths, *ROOT.glob("*.md")]):
+        # This file lists the words.
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for phrase in ALLOWED_PHRASES:
+                line = line.replace(phrase, "")
+            if match := METAPHORS.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
+    assert found == []
