@@ -1,4 +1,4 @@
-"""Says which tests were left out and why; with `BAKEHOUSE_TEST_REQUIRE_ALL=1` leaving one out is a failure."""
+"""Prints which tests were skipped and why; with `BAKEHOUSE_TEST_REQUIRE_ALL=1` a skipped test is a failure."""
 
 import os
 from collections import Counter
@@ -10,11 +10,11 @@ SKIPPED: pytest.StashKey[Counter[str]] = pytest.StashKey()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPPED] = Counter()
-    config.pluginmanager.register(RecordStore(config.stash[SKIPPED]))
+    config.pluginmanager.register(SkipCounter(config.stash[SKIPPED]))
 
 
-class RecordStore:
-    """Counts what was left out, by its reason."""
+class SkipCounter:
+    """Counts skipped tests by reason."""
 
     def __init__(self, reasons: Counter[str]) -> None:
         self.reasons = reasons
@@ -30,7 +30,7 @@ class RecordStore:
 
 
 def reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """What the test said when it skipped."""
+    """The reason that the test gave for skipping."""
     match report.longrepr:
         case (_, _, text):
             return str(text).removeprefix("Skipped: ")
@@ -39,7 +39,7 @@ def reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def is_strict() -> bool:
-    """Whether nothing may be left out."""
+    """Whether every test must run."""
     return os.environ.get("BAKEHOUSE_TEST_REQUIRE_ALL") == "1"
 
 
@@ -50,6 +50,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for why, count in config.stash[SKIPPED].most_common():
-        verdict = "must not be left out" if is_strict() else "left out"
-        terminalreporter.write_line(f"{verdict}: {count} x {why}")
+    for text, count in config.stash[SKIPPED].most_common():
+        verdict = "must not be skipped" if is_strict() else "skipped"
+        terminalreporter.write_line(f"{verdict}: {count} x {text}")

@@ -1,4 +1,4 @@
-"""Recipes and plans drawn at random."""
+"""Random recipes and plans of the kinds that users most often write."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from tests.plan.cards import Document, columns_card, image_card, sequence_card, table_card
-from tests.schema_strategies import posted
+from tests.schema_strategies import posted_recipes
 
 CARDS = (image_card(side=8, channels=1, rows=900), image_card(mirror_safe=False), table_card(), table_card(rows=300),
          table_card(classes=None), table_card(classes=2), sequence_card(), columns_card())  # fmt: skip
@@ -30,8 +30,8 @@ def variant(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Do
     return st.fixed_dictionaries({"type": st.just(name)}, optional=fields)
 
 
-def small(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
-    """One variant with all of these fields, whose defaults are large."""
+def variant_with_all(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
+    """One variant with all of these fields, because their defaults would make a large model."""
     return st.fixed_dictionaries({"type": st.just(name), **fields}, optional={"activation": activations})
 
 
@@ -64,8 +64,10 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
     )
     | variant("preresnet", block=st.sampled_from(["basic", "bottleneck"]), activation=activations)
     | variant("wide_resnet", depth=st.sampled_from([10, 16]), width=st.sampled_from([1, 3]), activation=activations)
-    | small("resnext", depth=st.just(11), cardinality=st.sampled_from([1, 4]), width=st.sampled_from([1, 8]))
-    | small("densenet", depth=st.sampled_from([10, 16]), growth_rate=st.integers(1, 8), compression=compressions),
+    | variant_with_all("resnext", depth=st.just(11), cardinality=st.sampled_from([1, 4]), width=st.sampled_from([1, 8]))
+    | variant_with_all(
+        "densenet", depth=st.sampled_from([10, 16]), growth_rate=st.integers(1, 8), compression=compressions
+    ),
     "norm": st.none()
     | variant("group_norm", num_groups=st.sampled_from([1, 2, 7, 8, 16]), placement=norm_placements)
     | variant(
@@ -145,22 +147,22 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def documents(draw: st.DrawFn, *, always: frozenset[str] = frozenset({"architecture"})) -> Document:
-    """Recipes in which every field is right by itself."""
+    """Recipes in which every field is valid by itself; together they may be refused."""
     wanted = always | draw(st.sets(st.sampled_from(sorted(FAMILIES)), max_size=6))
     dataset = {"id": "set", "normalization": draw(normalizations)}
     return {"dataset": dataset, **{name: draw(FAMILIES[name]) for name in sorted(wanted)}}
 
 
-# No other run is there to build on.
-POSTED = posted({"SavedCheckpoint": st.nothing()})
+# There is no other run to build on.
+POSTED_RECIPES = posted_recipes({"SavedCheckpoint": st.nothing()})
 
 
 @st.composite
 def plans(draw: st.DrawFn, *, large: bool = False) -> Plan:
-    """Plans of recipes that fit their data, of what is most often written; `large` ones are as often of anything that
-    the schema allows, of any size."""
+    """Plans of recipes that fit their data. With `large`, half of the recipes are anything that the schema allows,
+    of any size."""
     card = draw(st.sampled_from(CARDS))
-    document = draw(familiar(card) | POSTED if large else familiar(card))
+    document = draw(usual_documents(card) | POSTED_RECIPES if large else usual_documents(card))
     target = {} if card.columns is None else {"target": draw(st.sampled_from(["rooms", "price"]))}
     document["dataset"] = {"id": card.id, "normalization": draw(normalizations), **target}
     try:
@@ -171,19 +173,19 @@ def plans(draw: st.DrawFn, *, large: bool = False) -> Plan:
 
 
 @st.composite
-def familiar(draw: st.DrawFn, card: DatasetCard) -> Document:
-    """With a norm and dropout, and an architecture that often fits the data."""
+def usual_documents(draw: st.DrawFn, card: DatasetCard) -> Document:
+    """Recipes with a norm and dropout, and often with an architecture that fits the data."""
     document = draw(documents(always=frozenset({"architecture", "norm", "dropout"})))
     if card.kind == "table" and draw(st.booleans()):
         document["architecture"] = draw(variant("mlp", hidden=widths, activation=activations))
     if card.kind == "sequence" and draw(st.booleans()):
         document["architecture"] = draw(RECURRENT)
     if draw(st.booleans()):
-        document["dropout"] = [{"type": "dropout", "rate": draw(rates), "placement": draw(places_in(document))}]
+        document["dropout"] = [{"type": "dropout", "rate": draw(rates), "placement": draw(placements_in(document))}]
     return document
 
 
-def places_in(document: Document) -> st.SearchStrategy[str]:
-    """Where the architecture of a document can have dropout."""
+def placements_in(document: Document) -> st.SearchStrategy[str]:
+    """The positions at which the architecture of a document can have dropout."""
     architecture = read_recipe({**document, "dropout": []}).architecture
     return st.sampled_from(architecture.dropout_places)

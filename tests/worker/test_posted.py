@@ -13,7 +13,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from tests import small_trainings as tiny
-from tests.schema_strategies import posted
+from tests.schema_strategies import posted_recipes
 from tests.small_sets import shrunk
 from tests.small_trainings import Document, planned, training_of
 from tests.worker.variants import BASES, source
@@ -31,7 +31,7 @@ datasets = st.sampled_from(sets) | st.fixed_dictionaries(
 documents = st.builds(
     # A compiler costs half a minute.
     lambda drawn, dataset: {**drawn, "dataset": dataset, "compile": "off"},
-    posted({"SavedCheckpoint": st.deferred(lambda: st.just(source()))}),
+    posted_recipes({"SavedCheckpoint": st.deferred(lambda: st.just(source()))}),
     datasets,
 )
 
