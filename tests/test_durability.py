@@ -1,4 +1,4 @@
-"""Whole runs through everything, and what is left of them when parts are killed."""
+"""Runs through real Redis, service and workers: the results are the same when parts of the home are killed."""
 
 import hashlib
 import os
@@ -26,34 +26,24 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Checkpoint
 from bakehouse.settings import Settings
-from tests.whole_home import (
-    ENDLESS,
-    REFERENCE,
-    SHORT,
-    Home,
-    events_of,
-    home_up,
-    is_running,
-    kill,
-    put,
-    redis_pid,
-    wait_until,
-)
+from tests.processes import is_running, kill, parent_of, wait_until
+from tests.running_home import RunningHome, redis_pid, run_home
+from tests.stored_runs import ENDLESS, REFERENCE, SHORT, events_of, store_run
 from worker.data.dataset import load_data
 
-Fault = Callable[[Home, Owner], None]
+Fault = Callable[[RunningHome, Owner], None]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """Two workers, so that one can go on where the other stands still."""
-    with home_up(tmp_path_factory.mktemp("whole") / "home", workers=2) as home:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
+    """A home with two workers, so that one can take over a run that the other has stopped working on."""
+    with run_home(tmp_path_factory.mktemp("durability") / "home", workers=2) as home:
         yield home
 
 
 @dataclass(frozen=True)
-class Trace:
-    """What must be the same however often a run was interrupted."""
+class Results:
+    """The results of a run that must be the same however often it was interrupted."""
 
     steps: list[dict[str, Any]]
     epochs: list[dict[str, Any]]
@@ -64,8 +54,8 @@ class Trace:
 
 
 @pytest.fixture(scope="module")
-def reference_id(home: Home) -> str:
-    """A run that nothing happened to."""
+def reference_id(home: RunningHome) -> str:
+    """The id of a run that was never interrupted."""
     run_id = home.submit(REFERENCE)
     record = home.wait_for(run_id, "succeeded", "failed")
     assert (record.status, record.reason, record.attempt) == ("succeeded", "early_stopped", 1)
@@ -73,12 +63,12 @@ def reference_id(home: Home) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference(home: Home, reference_id: str) -> Trace:
-    """What every other run of the recipe must leave."""
-    return trace(home, reference_id)
+def reference(home: RunningHome, reference_id: str) -> Results:
+    """The results that every other run of the recipe must have."""
+    return results_of(home, reference_id)
 
 
-def test_the_log_over_http_has_no_gap_and_the_service_has_no_torch(home: Home, reference_id: str) -> None:
+def test_the_log_over_http_has_no_gap_and_the_service_has_no_torch(home: RunningHome, reference_id: str) -> None:
     events = home.get(f"/v1/runs/{reference_id}/events?limit=1000").json()["data"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["type"] == "state"
@@ -90,7 +80,7 @@ def test_the_log_over_http_has_no_gap_and_the_service_has_no_torch(home: Home, r
 
 
 def test_the_downloaded_best_gives_its_recorded_metrics_in_plain_torch(
-    home: Home, reference_id: str, tmp_path: Path
+    home: RunningHome, reference_id: str, tmp_path: Path
 ) -> None:
     run = home.get(f"/v1/runs/{reference_id}").json()
     weights = home.get(f"/v1/runs/{reference_id}/checkpoints/best/model.safetensors").content
@@ -109,47 +99,47 @@ def test_the_downloaded_best_gives_its_recorded_metrics_in_plain_torch(
     assert run["best"]["value"] == recorded["validation_loss"]
 
 
-def kill_training(home: Home, owner: Owner) -> None:
+def kill_training(home: RunningHome, owner: Owner) -> None:
     kill(owner.pid)
 
 
-def kill_worker(home: Home, owner: Owner) -> None:
+def kill_worker(home: RunningHome, owner: Owner) -> None:
     kill(parent_of(owner.pid))
 
 
-def kill_prefork(home: Home, owner: Owner) -> None:
+def kill_prefork(home: RunningHome, owner: Owner) -> None:
     kill(home.pids().prefork)
 
 
-def kill_supervisor(home: Home, owner: Owner) -> None:
+def kill_supervisor(home: RunningHome, owner: Owner) -> None:
     kill(home.pids().supervisor)
 
 
-def kill_redis(home: Home, owner: Owner) -> None:
+def kill_redis(home: RunningHome, owner: Owner) -> None:
     kill(redis_pid(home.redis_url))
 
 
-def kill_everything(home: Home, owner: Owner) -> None:
+def kill_everything(home: RunningHome, owner: Owner) -> None:
     kill(*home.all_pids())
     home.wait()
     home.start()
 
 
-def end_and_start(home: Home, owner: Owner) -> None:
+def end_and_start(home: RunningHome, owner: Owner) -> None:
     assert home.end() == 0
     home.start()
 
 
-def pause_and_resume(home: Home, owner: Owner) -> None:
-    run_id = running(home, owner)
+def pause_and_resume(home: RunningHome, owner: Owner) -> None:
+    run_id = run_owned_by(home, owner)
     home.post(f"/v1/runs/{run_id}/pause")
     home.wait_for(run_id, "paused")
     home.post(f"/v1/runs/{run_id}/resume")
 
 
-def stand_still(home: Home, owner: Owner) -> None:
-    """Beyond the lease; it wakes up when another process has the run."""
-    run_id = running(home, owner)
+def freeze(home: RunningHome, owner: Owner) -> None:
+    """Stops the training process for longer than its lease; wakes it when another process has taken over the run."""
+    run_id = run_owned_by(home, owner)
     os.kill(owner.pid, signal.SIGSTOP)
     wait_until(lambda: (other := home.store.record(run_id).owner) is not None and other.nonce != owner.nonce)
     os.kill(owner.pid, signal.SIGCONT)
@@ -167,21 +157,23 @@ def stand_still(home: Home, owner: Owner) -> None:
         (kill_everything, 2, "worker_lost"),
         (end_and_start, 2, "preempted"),
         (pause_and_resume, 2, "paused_by_user"),
-        (stand_still, 2, "worker_lost"),
+        (freeze, 2, "worker_lost"),
     ],
 )
-def test_a_run_ends_with_the_same_bits_whatever_happens_to_it(
-    home: Home, reference: Trace, fault: Fault, attempts: int, reason: str
+def test_an_interrupted_run_ends_with_the_same_bits_as_an_uninterrupted_one(
+    home: RunningHome, reference: Results, fault: Fault, attempts: int, reason: str
 ) -> None:
     run_id = home.submit(REFERENCE)
     fault(home, home.wait_for_resume_state(run_id))
     record = home.wait_for(run_id, "succeeded", "failed")
-    assert trace(home, run_id) == reference
+    assert results_of(home, run_id) == reference
     assert (record.attempt, record.exact) == (attempts, True)
     assert reason in [transition.reason for transition in record.transitions]
 
 
-def test_a_run_whose_resume_states_are_gone_begins_again_and_shows_it(home: Home, reference: Trace) -> None:
+def test_a_run_whose_resume_states_are_lost_starts_again_and_is_marked_as_restarted(
+    home: RunningHome, reference: Results
+) -> None:
     run_id = home.submit(REFERENCE)
     home.wait_for_resume_state(run_id)
     home.post(f"/v1/runs/{run_id}/pause")
@@ -189,7 +181,7 @@ def test_a_run_whose_resume_states_are_gone_begins_again_and_shows_it(home: Home
     shutil.rmtree(home.folder / "artifacts" / "local" / run_id / "resume")
     home.post(f"/v1/runs/{run_id}/resume")
     home.wait_for(run_id, "succeeded", "failed")
-    assert trace(home, run_id) == reference
+    assert results_of(home, run_id) == reference
     run = home.get(f"/v1/runs/{run_id}").json()
     assert (run["restarted"], run["exact"]) == (True, True)
     events = home.get(f"/v1/runs/{run_id}/events?limit=1000").json()["data"]
@@ -197,7 +189,7 @@ def test_a_run_whose_resume_states_are_gone_begins_again_and_shows_it(home: Home
     assert (note["code"], note["step"]) == ("restarted", lost_step)
 
 
-def test_a_worker_with_another_home_ends_and_says_which_setting_to_change(home: Home, tmp_path: Path) -> None:
+def test_a_worker_with_another_home_ends_and_says_which_setting_to_change(home: RunningHome, tmp_path: Path) -> None:
     settings = {"BAKEHOUSE_HOME": str(tmp_path), "BAKEHOUSE_REDIS_URL": home.redis_url, "BAKEHOUSE_WORKERS": "1"}
     command = [sys.executable, "-P", "-m", "worker.main"]
     ended = subprocess.run(
@@ -210,14 +202,14 @@ def test_a_worker_with_another_home_ends_and_says_which_setting_to_change(home: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_running_run_is_cancelled_by_its_worker(home: Home) -> None:
+def test_a_running_run_is_cancelled_by_its_worker(home: RunningHome) -> None:
     run_id, owner = train_endlessly(home)
     home.post(f"/v1/runs/{run_id}/cancel")
     assert home.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
     wait_until(lambda: not is_running(owner.pid))
 
 
-def test_a_stopped_run_succeeds_with_its_best(home: Home) -> None:
+def test_a_stopped_run_succeeds_with_its_best(home: RunningHome) -> None:
     run_id, _ = train_endlessly(home)
     home.post(f"/v1/runs/{run_id}/stop")
     record = home.wait_for(run_id, "succeeded", "failed")
@@ -229,7 +221,7 @@ def test_a_stopped_run_succeeds_with_its_best(home: Home) -> None:
     assert hashlib.sha256(weights).hexdigest() == best.sha256
 
 
-def test_what_waits_is_cancelled_at_once_and_a_stop_of_it_trains_one_epoch(home: Home) -> None:
+def test_a_waiting_run_is_cancelled_at_once_and_trains_one_epoch_if_it_is_stopped(home: RunningHome) -> None:
     busy = [train_endlessly(home)[0] for _ in range(2)]
     queued, paused, stopped = (home.submit(ENDLESS) for _ in range(3))
     for run_id in (paused, stopped):
@@ -243,12 +235,12 @@ def test_what_waits_is_cancelled_at_once_and_a_stop_of_it_trains_one_epoch(home:
     assert home.store.record(queued).attempt == home.store.record(paused).attempt == 0
 
 
-def test_a_run_whose_ring_was_lost_is_trained_all_the_same(home: Home) -> None:
+def test_a_run_whose_wake_up_was_lost_is_still_trained(home: RunningHome) -> None:
     settings = Settings(home=home.folder)
-    home.wait_for(put(home.store, settings, SHORT), "succeeded")
+    home.wait_for(store_run(home.store, settings, SHORT), "succeeded")
 
 
-def test_the_service_is_back_after_it_was_killed(home: Home) -> None:
+def test_the_service_is_restarted_after_it_was_killed(home: RunningHome) -> None:
     service = home.pids().service
     kill(service)
     wait_until(lambda: home.child("service") not in (0, service))
@@ -256,14 +248,14 @@ def test_the_service_is_back_after_it_was_killed(home: Home) -> None:
     wait_until(lambda: answers(home, f"/v1/runs/{run_id}"))
 
 
-def train_endlessly(home: Home) -> tuple[str, Owner]:
-    """A run that only a request ends, once it has something to lose."""
+def train_endlessly(home: RunningHome) -> tuple[str, Owner]:
+    """Submits a run that only a request ends, and waits until it has a resume state."""
     run_id = home.submit(ENDLESS)
     return run_id, home.wait_for_resume_state(run_id)
 
 
-def trace(home: Home, run_id: str) -> Trace:
-    """The run's results; on the way, what holds for every log."""
+def results_of(home: RunningHome, run_id: str) -> Results:
+    """Returns the results of a run and checks what must be true of every log."""
     record, events = home.store.record(run_id), events_of(home.store, run_id)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.type for event in events].count("end") == 1
@@ -274,28 +266,21 @@ def trace(home: Home, run_id: str) -> Trace:
     numbers = [data["step"] for data in steps]
     assert numbers == sorted(set(numbers))
     roles = {role: item for item in record.checkpoints for role in item.roles}
-    return Trace(steps, epochs, roles["best"], roles["last"], record.reason, record.metrics)
+    return Results(steps, epochs, roles["best"], roles["last"], record.reason, record.metrics)
 
 
-def running(home: Home, owner: Owner) -> str:
-    """The run of an owner."""
+def run_owned_by(home: RunningHome, owner: Owner) -> str:
     records = home.store.owned()
     return next(record.id for record in records if record.owner == owner)
 
 
-def answers(home: Home, path: str) -> bool:
-    """Whether the service does."""
+def answers(home: RunningHome, path: str) -> bool:
+    """Whether the service answers a request with success."""
     try:
         return home.get(path).is_success
     except httpx.HTTPError:
         return False
 
 
-def parent_of(pid: int) -> int:
-    """From /proc."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def digits() -> Any:
-    """The card of the built-in set."""
     return read_card(BUILTIN / "digits")

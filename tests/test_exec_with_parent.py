@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bakehouse import exec_with_parent
-from tests.whole_home import is_running, wait_until
+from tests.processes import is_running, wait_until
 
 # A parent that prints the pid of a bound child and waits for it.
 PARENT = """

@@ -14,7 +14,7 @@ import pytest
 
 from bakehouse import processes
 from bakehouse.processes import ForkedProcess, RestartingProcess, end_all, spawn
-from tests.whole_home import is_running, wait_until
+from tests.processes import is_running, wait_until
 
 LONG_AGO = -1e6
 

@@ -8,17 +8,17 @@ from bakehouse.cli.formats import format_count, format_duration, format_metric, 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "1 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_000, "25 h 0 min")]
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-def test_metrics() -> None:
+def test_an_accuracy_is_a_percentage_and_a_loss_has_four_digits() -> None:
     assert format_metric("validation_accuracy", 0.98765) == "98.8%"
     assert format_metric("validation_loss", 0.0419321) == "0.04193"
     assert format_metric("validation_loss", None) == "not finite"
 
 
-def test_one_thing_is_singular() -> None:
+def test_a_count_of_one_is_singular() -> None:
     assert [format_count(count, "epoch") for count in (0, 1, 1200)] == ["0 epochs", "1 epoch", "1,200 epochs"]
 
 
@@ -28,5 +28,5 @@ def test_a_pending_request_replaces_the_reason() -> None:
     assert format_status("running", "cancel", "claimed") == "running (cancel requested)"
 
 
-def test_names_cannot_steer_a_terminal() -> None:
+def test_control_characters_in_a_name_are_replaced() -> None:
     assert sanitize("a\x1b[31mb\u202ec") == "a?[31mb?c"

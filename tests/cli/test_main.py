@@ -15,14 +15,15 @@ from typer.testing import CliRunner, Result
 
 from bakehouse.cli.main import app
 from bakehouse.client import Client, ClientRun
-from tests.live_service import Baker, LiveService
+from tests.fake_worker import FakeWorker
+from tests.processes import wait_until
+from tests.running_service import RunningService
 
 RECIPE = {"dataset": "digits", "architecture": "mlp", "name": "plain", "epochs": 3}
-Wait = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture(autouse=True)
-def address(service: LiveService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def address(service: RunningService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The command finds the test's service and an empty home."""
     monkeypatch.setenv("BAKEHOUSE_URL", service.url)
     monkeypatch.setenv("BAKEHOUSE_HOME", str(tmp_path / "home"))
@@ -41,22 +42,23 @@ def bakehouse(*arguments: str, stdin: str | None = None) -> Result:
 
 
 @pytest.fixture
-def finished(client: Client, baker: Baker) -> ClientRun:
+def finished(client: Client, worker: FakeWorker) -> ClientRun:
     """A run that has succeeded."""
     run = client.submit(RECIPE)
-    baker.bake(run, [0.5, 0.4, 0.45])
+    worker.train(run.id, [0.5, 0.4, 0.45])
     return run.refresh()
 
 
 @pytest.fixture
-def handle_next_run(baker: Baker, wait: Wait) -> Iterator[Callable[[Callable[[str], None]], None]]:
+def handle_next_run(worker: FakeWorker) -> Iterator[Callable[[Callable[[str], None]], None]]:
     """Starts a thread that plays the worker of the next run that is submitted."""
     threads: list[threading.Thread] = []
 
     def start(handle: Callable[[str], None]) -> None:
         def work() -> None:
-            wait(lambda: baker.store.claimable_count() > 0)
-            handle(baker.claim().id)
+            (run_id,) = wait_until(worker.store.waiting)
+            worker.claim(run_id)
+            handle(run_id)
 
         threads.append(threading.Thread(target=work))
         threads[-1].start()
@@ -67,12 +69,12 @@ def handle_next_run(baker: Baker, wait: Wait) -> Iterator[Callable[[Callable[[st
 
 
 def test_run_shows_the_training_and_saves_the_weights(
-    recipe: str, baker: Baker, handle_next_run: Callable[..., None], tmp_path: Path
+    recipe: str, worker: FakeWorker, handle_next_run: Callable[..., None], tmp_path: Path
 ) -> None:
     def work(run_id: str) -> None:
-        baker.train(run_id, [0.5, 0.4])
-        baker.keep(run_id, b"weights", loss=0.4)
-        baker.succeed(run_id)
+        worker.log_losses(run_id, [0.5, 0.4])
+        worker.save_best(run_id, 2, b"weights", loss=0.4)
+        worker.succeed(run_id)
 
     handle_next_run(work)
     result = bakehouse("run", recipe, "-o", "best.safetensors")
@@ -86,19 +88,24 @@ def test_run_shows_the_training_and_saves_the_weights(
     assert "next   bakehouse show run_" in result.stderr
 
 
-def fail(baker: Baker, run_id: str) -> None:
-    baker.fail(run_id)
+def fail(worker: FakeWorker, run_id: str) -> None:
+    worker.fail(run_id)
 
 
-def cancel(baker: Baker, run_id: str) -> None:
-    baker.cancel(run_id)
+def cancel(worker: FakeWorker, run_id: str) -> None:
+    worker.cancel(run_id)
 
 
 @pytest.mark.parametrize(("end", "code", "words"), [(fail, 1, "/optimizer/lr"), (cancel, 5, "cancelled it at epoch 0")])
 def test_the_exit_code_is_that_of_the_run(
-    recipe: str, baker: Baker, handle_next_run: Callable[..., None], end: Callable[..., None], code: int, words: str
+    recipe: str,
+    worker: FakeWorker,
+    handle_next_run: Callable[..., None],
+    end: Callable[..., None],
+    code: int,
+    words: str,
 ) -> None:
-    handle_next_run(lambda run_id: end(baker, run_id))
+    handle_next_run(lambda run_id: end(worker, run_id))
     result = bakehouse("run", recipe)
     assert result.exit_code == code
     assert words in result.stderr
@@ -121,7 +128,7 @@ def test_the_exit_code_is_that_of_the_run(
         (["code", "run_222222222222"], None, 2, "bakehouse ls"),
         (["watch"], None, 2, "Missing argument"),
         (["nonsense"], None, 2, "No such command"),
-        (["ls", "--status", "burnt"], None, 2, "burnt"),
+        (["ls", "--status", "lost"], None, 2, "lost"),
         (["ls", "--label", "x"], None, 2, "key:value"),
     ],
 )
@@ -153,7 +160,7 @@ def test_a_detached_run_prints_only_its_id(recipe: str, client: Client) -> None:
     assert len({run.record.recipe_group_sha256 for run in client.runs()}) == 1
 
 
-def test_ctrl_c_ends_the_watching_and_not_the_run(recipe: str, client: Client, wait: Wait) -> None:
+def test_ctrl_c_ends_the_watching_and_not_the_run(recipe: str, client: Client) -> None:
     program = "from bakehouse.cli.main import app; app()"
     command = [sys.executable, "-c", program, "run", recipe]
     with subprocess.Popen(
@@ -173,7 +180,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_run(recipe: str, client: Client, w
 def test_json_is_one_object_or_one_event_per_line(finished: ClientRun) -> None:
     listed = json.loads(bakehouse("ls", "--json").stdout)
     assert [run["id"] for run in listed["data"]] == [finished.id]
-    assert json.loads(bakehouse("show", finished.id, "--json").stdout)["best"]["epoch"] == 3
+    assert json.loads(bakehouse("show", finished.id, "--json").stdout)["best"]["epoch"] == 2
     watched = bakehouse("watch", finished.id, "--json")
     events = [json.loads(line) for line in watched.stdout.splitlines()]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
@@ -187,11 +194,11 @@ def test_ls_lists_runs_and_show_has_the_details(finished: ClientRun, client: Cli
     client.submit({**RECIPE, "labels": {"kind": "x"}, "norm": "batch_norm"})
     lines = bakehouse("ls").stdout.splitlines()
     assert "digits mlp batch_norm  queued" in lines[1]
-    assert "digits mlp             succeeded  3/3    e3    loss 0.4" in lines[2]
+    assert "digits mlp             succeeded  3/3    e2    loss 0.4" in lines[2]
     assert len(bakehouse("ls", "--limit", "1").stdout.splitlines()) == 2
     assert len(bakehouse("ls", "--label", "kind:x").stdout.splitlines()) == 2
     shown = bakehouse("show", finished.id).stdout
-    assert "best      epoch 3, validation_loss 0.4" in shown
+    assert "best      epoch 2, validation_loss 0.4" in shown
     assert "architecture  mlp" in shown
     assert "batch_size" not in shown
     assert finished.best_checkpoint().sha256 in shown
@@ -218,11 +225,11 @@ def test_runs_are_paused_resumed_and_cancelled(recipe: str, client: Client) -> N
     assert "cancelled" in refused.stderr
 
 
-def test_several_runs_are_watched(client: Client, baker: Baker) -> None:
+def test_several_runs_are_watched(client: Client, worker: FakeWorker) -> None:
     first, second = client.submit(RECIPE), client.submit({**RECIPE, "name": "other"})
-    baker.bake(first, [0.5])
-    baker.claim()
-    baker.fail(second.id)
+    worker.train(first.id, [0.5])
+    worker.claim(second.id)
+    worker.fail(second.id)
     result = bakehouse("watch", first.id, second.id)
     assert result.exit_code == 1
     assert [row.split()[1:3] for row in result.stdout.splitlines()[1:]] == [["plain", "succeeded"], ["other", "failed"]]
@@ -249,9 +256,10 @@ def test_the_script_loads_the_file_that_best_saved(finished: ClientRun) -> None:
     ast.parse(code)
 
 
-def test_there_is_no_script_if_the_data_set_has_changed(client: Client, baker: Baker) -> None:
+def test_there_is_no_script_if_the_data_set_has_changed(client: Client, worker: FakeWorker) -> None:
     run = client.submit({"dataset": "iris", "architecture": "mlp"})
-    baker.bake(run, [0.5])
+    worker.claim(run.id)
+    worker.succeed(run.id, dataset_fingerprint="sha256:0")
     result = bakehouse("code", run.id)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "iris cannot be used: its files have changed since the run was trained on them" in result.stderr

@@ -39,7 +39,9 @@ SHORT = {"dataset": "digits", "architecture": "mlp"}
         ({}, ["no_such.field=1"], {"no_such": {"field": 1}}),
     ],
 )  # fmt: skip
-def test_changes(given: dict[str, Any], changes: list[str], expected: dict[str, Any]) -> None:
+def test_a_change_sets_one_field_and_keeps_the_others(
+    given: dict[str, Any], changes: list[str], expected: dict[str, Any]
+) -> None:
     before = repr(given)
     assert apply_changes(given, changes) == expected
     assert repr(given) == before
@@ -50,7 +52,7 @@ def test_changes(given: dict[str, Any], changes: list[str], expected: dict[str, 
     [({}, "epochs"), ({}, "=3"), ({"epochs": 3}, "epochs.x=1"), ({"dropout": [0.1, 0.2]}, "dropout.rate=0.3"),
      ({"dropout": [0.1]}, "dropout.7=0.3")],
 )  # fmt: skip
-def test_changes_without_a_meaning_are_refused(given: dict[str, Any], change: str) -> None:
+def test_a_change_that_names_no_field_is_refused(given: dict[str, Any], change: str) -> None:
     with pytest.raises(typer.BadParameter):
         apply_changes(given, [change])
 
@@ -67,12 +69,12 @@ def test_a_changed_recipe_is_valid(change: str) -> None:
 @pytest.mark.parametrize(
     ("text", "seeds"), [("0-4", [0, 1, 2, 3, 4]), ("7", [7]), ("0,3,8-9", [0, 3, 8, 9]), ("1,1-2", [1, 2])]
 )
-def test_seeds(text: str, seeds: list[int]) -> None:
+def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
     assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "4-", "-3", "0-4000000000", "4-0", "1,,2"])
-def test_seeds_without_a_meaning_are_refused(text: str) -> None:
+def test_malformed_seeds_are_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_seeds(text)
 

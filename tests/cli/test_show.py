@@ -36,7 +36,9 @@ def test_only_values_for_the_whole_model_are_shown_of_a_diagnostic() -> None:
         (3, "failed", "non_finite", "non finite"),
     ],
 )
-def test_the_ending_is_told_by_its_reason(early_stopping: object, status: str, reason: str, text: str) -> None:
+def test_the_text_for_an_ending_depends_on_its_reason(
+    early_stopping: object, status: str, reason: str, text: str
+) -> None:
     view = a_view(early_stopping=early_stopping)
     for event in [an_epoch(4, 0.7), an_epoch(5, 0.8, since_best=1), a_state(status, reason)]:
         view.observe(event)
@@ -49,7 +51,7 @@ def test_a_run_that_ended_before_its_first_epoch_has_no_best() -> None:
     assert ending(view) == "a user cancelled it at epoch 0; no epoch was completed"
 
 
-def test_a_failure_is_shown_with_its_place_and_whether_a_retry_may_help() -> None:
+def test_a_failure_is_shown_with_its_pointer_and_whether_a_retry_may_help() -> None:
     lost = Failure(code="worker_lost", message="The worker ended.", retryable=True)
     assert failure_rows(lost) == [("failure", "The worker ended. (worker_lost; retryable)")]
     diverged = Failure(code="non_finite", message="It diverged.", pointer="/optimizer/lr", retryable=False)

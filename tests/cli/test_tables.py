@@ -16,7 +16,7 @@ def test_a_value_of_several_lines_stays_in_its_column() -> None:
     assert block([("a", "1\n2"), ("name", "x")]) == "a     1\n      2\nname  x"
 
 
-def test_cells_cannot_steer_a_terminal() -> None:
+def test_control_characters_in_a_cell_are_replaced() -> None:
     assert "\x1b" not in table(("A",), [["\x1b[2J"]])
 
 

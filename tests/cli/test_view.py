@@ -37,7 +37,7 @@ def test_event_types_of_a_newer_service_are_ignored() -> None:
     assert view == a_view()
 
 
-def test_the_label_is_the_name_or_the_seed_and_cannot_steer_a_terminal() -> None:
+def test_the_label_is_the_name_or_the_seed_without_control_characters() -> None:
     recipe = read_recipe({**RECIPE, "name": "\x1b[2J", "seed": 3})
     assert label_of(recipe, "run_1") == "?[2J"
     assert label_of(recipe, "run_1", by_seed=True) == "seed 3"

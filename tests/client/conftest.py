@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.live_service import LiveService
+from tests.running_service import RunningService
 
 CutUrl = Callable[[list[int]], str]
 
@@ -62,7 +62,7 @@ def pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
 
 
 @pytest.fixture
-def cut_url(service: LiveService) -> Iterator[CutUrl]:
+def cut_url(service: RunningService) -> Iterator[CutUrl]:
     """The service's address through a proxy that cuts connections."""
     with ExitStack() as stack:
 

@@ -1,5 +1,6 @@
 """The client submits, lists, controls and compares runs of the real service."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,12 +11,12 @@ import pytest
 from bakehouse import Client
 from bakehouse.client import Conflict, NotFound, RecipeRefused, RunTimeout
 from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
-from tests.live_service import Baker
+from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "digits", "architecture": "mlp"}
 
 
-def test_a_recipe_from_a_dict_and_from_a_file(client: Client, tmp_path: Path) -> None:
+def test_a_recipe_is_submitted_from_a_dict_and_from_a_file(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(RECIPE | {"labels": {"a": "1"}}))
     runs = [client.submit(RECIPE), client.submit(file, name="mine", labels={"b": "2"}), client.submit(str(file))]
@@ -58,59 +59,59 @@ def test_all_pages_are_requested_and_filters_are_sent(client: Client, monkeypatc
     assert list(client.runs(dataset="iris")) == []
 
 
-def test_data_sets_and_workers(client: Client) -> None:
+def test_data_sets_and_workers_are_listed(client: Client) -> None:
     assert "digits" in [listing.id for listing in client.datasets()]
     assert client.workers() == []
 
 
-def test_requests_change_the_state_or_are_refused(client: Client, baker: Baker) -> None:
+def test_requests_change_the_state_or_are_refused(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE)
     assert run.pause().status == "paused"
     assert run.resume().status == "queued"
-    baker.claim()
+    worker.claim(run.id)
     assert run.stop().record.request == "stop"
     assert run.cancel().record.request == "cancel"
     with pytest.raises(Conflict, match="cannot be paused"):
         run.pause()
-    baker.cancel(run.id)
+    worker.cancel(run.id)
     assert run.refresh().is_over
     again = run.retry()
     assert (again.record.parent_run, again.status) == (run.id, "queued")
 
 
-def test_waiting_ends_with_the_run_or_at_the_timeout(client: Client, baker: Baker) -> None:
+def test_waiting_ends_with_the_run_or_at_the_timeout(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE)
     with pytest.raises(RunTimeout, match=run.id):
         run.wait(timeout=0.1)
-    baker.bake(run, [0.5, 0.4])
+    worker.train(run.id, [0.5, 0.4])
     finished = run.wait(timeout=30)
     assert finished.status == "succeeded"
     assert finished.best is not None
     assert finished.best.value == 0.4
 
 
-def test_history_and_checkpoints(client: Client, baker: Baker) -> None:
+def test_the_history_and_the_checkpoints_of_a_run_are_listed(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE)
     assert run.history() == []
-    digest = baker.bake(run, [0.5, 0.4])
+    worker.train(run.id, [0.5, 0.4], weights=b"best")
     assert [(row["epoch"], row["validation_loss"]) for row in run.history()] == [(1, 0.5), (2, 0.4)]
-    assert [item.sha256 for item in run.checkpoints()] == [digest]
+    assert [item.sha256 for item in run.checkpoints()] == [hashlib.sha256(b"best").hexdigest()]
 
 
-def test_a_comparison_shows_only_fields_that_differ(client: Client, baker: Baker) -> None:
+def test_a_comparison_shows_only_fields_that_differ(client: Client, worker: FakeWorker) -> None:
     plain, normed = client.submit(RECIPE, name="plain"), client.submit({**RECIPE, "norm": "layer_norm"})
-    baker.bake(plain, [0.5])
-    baker.bake(normed, [0.4, 0.3])
+    worker.train(plain.id, [0.5])
+    worker.train(normed.id, [0.4, 0.3])
     rows = client.compare([plain, normed.id])
     assert [row["norm.type"] for row in rows] == ["none", "layer_norm"]
     assert [row["best_validation_loss"] for row in rows] == [0.5, 0.3]
     assert not any(name.startswith("optimizer") for row in rows for name in row)
 
 
-def test_a_notebook_shows_the_curve(client: Client, baker: Baker) -> None:
+def test_a_notebook_shows_the_curve(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE, name="<script>")
     assert "no epoch is complete" in run._repr_html_()
-    baker.bake(run, [0.5, 0.4, 0.6])
+    worker.train(run.id, [0.5, 0.4, 0.6])
     shown = run.refresh()._repr_html_()
     assert shown.count("<polyline") == 2
     assert "<script" not in shown

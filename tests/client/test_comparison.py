@@ -13,7 +13,7 @@ def test_nested_fields_get_dotted_names() -> None:
     assert flatten(document) == {"a": 1, "b.c.0": 2, "b.c.1.d": None}
 
 
-def test_names_that_differ() -> None:
+def test_only_names_with_different_values_are_returned() -> None:
     assert differing_names([{"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}]) == ["b", "c"]
     assert differing_names([]) == []
 

@@ -81,7 +81,7 @@ def script() -> Iterator[Script]:
 
 
 def problem(status: int, **headers: str) -> Response:
-    text = json.dumps({"type": "x", "status": status, "detail": "no flour", "request_id": "r7", "new": 1})
+    text = json.dumps({"type": "x", "status": status, "detail": "not now", "request_id": "r7", "new": 1})
     return (status, {name.replace("_", "-"): value for name, value in headers.items()}, text)
 
 
@@ -129,7 +129,7 @@ def test_two_submissions_have_two_keys(script: Script) -> None:
 )
 def test_another_failure_is_an_error_with_the_request_id(script: Script, status: int, kind: type[Refused]) -> None:
     server = script([problem(status)] * 5)
-    with Client(server.url) as client, pytest.raises(Refused, match="no flour") as caught:
+    with Client(server.url) as client, pytest.raises(Refused, match="not now") as caught:
         client.submit({"dataset": "digits"})
     assert type(caught.value) is kind
     assert (caught.value.request_id, caught.value.status) == ("r7", status)
@@ -143,8 +143,8 @@ def test_a_delay_beyond_the_limit_is_an_error_at_once(script: Script) -> None:
 
 
 def test_fields_of_a_newer_service_are_ignored(script: Script) -> None:
-    document = RUN.model_dump(mode="json") | {"flavour": "rye"}
-    document["progress"] |= {"crumbs": 3}
+    document = RUN.model_dump(mode="json") | {"added_later": "x"}
+    document["progress"] |= {"added_later": 3}
     server = script([(200, {}, json.dumps(document))])
     with Client(server.url) as client:
         assert client.run(RUN.id).record == RUN

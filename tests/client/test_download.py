@@ -8,17 +8,17 @@ import pytest
 
 from bakehouse.client import Client, ClientRun, DownloadDamaged, NotFound
 from tests.client.conftest import CutUrl
-from tests.live_service import Baker
+from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "digits", "architecture": "mlp"}
 WEIGHTS = os.urandom(300_000)
 
 
 @pytest.fixture
-def run(client: Client, baker: Baker) -> ClientRun:
+def run(client: Client, worker: FakeWorker) -> ClientRun:
     """A finished run."""
     run = client.submit(RECIPE)
-    baker.bake(run, [0.5, 0.4], weights=WEIGHTS)
+    worker.train(run.id, [0.5, 0.4], weights=WEIGHTS)
     return run.refresh()
 
 

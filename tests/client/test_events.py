@@ -6,17 +6,17 @@ import pytest
 
 from bakehouse.client import Client, ClientRun, NotFound, RunEvent
 from tests.client.conftest import CutUrl
-from tests.live_service import Baker
+from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 30, "labels": {"strange": "line\u2028separator"}}
 
 
 @pytest.mark.parametrize("cuts", [[], [0], [1, 200], [400, 700, 1000, 0, 300], [900] * 12])
 def test_a_cut_stream_has_no_gap_and_no_repetition(
-    client: Client, baker: Baker, cut_url: CutUrl, cuts: list[int]
+    client: Client, worker: FakeWorker, cut_url: CutUrl, cuts: list[int]
 ) -> None:
     run = client.submit(RECIPE)
-    baker.bake(run, [1 / epoch for epoch in range(1, 31)])
+    worker.train(run.id, [1 / epoch for epoch in range(1, 31)])
     with Client(cut_url(cuts)) as cut_client:
         record = ClientRun(cut_client._connection, run.record)
         events = list(record.stream())
@@ -26,37 +26,37 @@ def test_a_cut_stream_has_no_gap_and_no_repetition(
     assert record.status == "succeeded"
 
 
-def test_events_arrive_while_the_run_trains(client: Client, baker: Baker) -> None:
+def test_events_arrive_while_the_run_trains(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE)
-    assert baker.claim().id == run.id
+    worker.claim(run.id)
     seen: list[RunEvent] = []
     for event in run.stream():
         seen.append(event)
         if event.type == "state" and event.data["status"] == "running":
-            baker.train(run.id, [0.9])
+            worker.log_losses(run.id, [0.9])
         if event.type == "epoch":
-            threading.Thread(target=baker.succeed, args=(run.id,)).start()
+            threading.Thread(target=worker.succeed, args=(run.id,)).start()
     assert [event.type for event in seen if event.type != "advice"] == ["state", "state", "epoch", "state", "end"]
-    assert seen[-3].metrics == {"train_loss": 0.45, "validation_loss": 0.9, "validation_accuracy": 0.91}
+    assert seen[-3].metrics == {"train_loss": 0.45, "validation_loss": 0.9, "validation_accuracy": 0.91, "lr": 0.1}
 
 
-def test_a_log_that_was_read_to_its_end_has_no_more_events(client: Client, baker: Baker) -> None:
+def test_a_log_that_was_read_to_its_end_has_no_more_events(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE)
-    baker.bake(run, [0.5])
+    worker.train(run.id, [0.5])
     last = [*run.stream()][-1].seq
     assert list(run.stream(after=last)) == []
     assert [event.seq for event in run.stream(after=last - 2)] == [last - 1, last]
 
 
-def test_a_deleted_run_is_not_found(client: Client, baker: Baker) -> None:
+def test_a_deleted_run_is_not_found(client: Client, worker: FakeWorker) -> None:
     run = client.submit(RECIPE)
     run.cancel()
-    baker.store.delete(run.id)
+    worker.store.delete(run.id)
     with pytest.raises(NotFound, match=run.id):
         list(run.stream())
 
 
-def test_metrics_that_were_not_finite_are_none() -> None:
+def test_a_metric_that_was_not_finite_is_none() -> None:
     data = {
         "epoch": 3,
         "step": 9,

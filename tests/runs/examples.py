@@ -1,4 +1,4 @@
-"""Runs, owners and provenances to test with, and the change stream as its readers see it."""
+"""Example runs, owners, checkpoints and provenance, and functions that read the change stream."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ PROVENANCE = Provenance(
 
 
 def last_change(store: Store) -> str:
-    """The id of the newest change."""
+    """The id of the newest entry of the change stream."""
     entries: Any = store._redis.xrevrange(store._keys.changes(), count=1)
     return wire.text(entries[0][0]) if entries else "0-0"
 
 
 def changes_after(store: Store, entry_id: str = "0-0") -> list[tuple[str, int]]:
-    """The runs and the numbers of the events that the change stream names after an entry."""
+    """The run id and the event number of each change after an entry of the change stream."""
     entries: Any = store._redis.xrange(store._keys.changes(), f"({entry_id}")
     return [(change.run_id, change.seq) for change in (wire.parse_change(*entry) for entry in entries)]
 

@@ -13,20 +13,10 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.service.conftest import ROOT, end, start_service
-from tests.service.fake_worker import RECIPE
+from tests.running_service import ROOT, RunningService, start_service
+from tests.service.requests import RECIPE, problem
 
 JSON = {"content-type": "application/json"}
-
-
-def problem(answer: httpx.Response, status: int) -> dict[str, object]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    document: dict[str, object] = answer.json()
-    assert document["status"] == status
-    assert document["request_id"] == answer.headers["x-request-id"]
-    assert str(document["type"]).startswith("urn:bakehouse:problem:")
-    return document
 
 
 def test_the_service_imports_no_torch() -> None:
@@ -97,7 +87,7 @@ def test_large_bodies_are_413_with_and_without_a_length(api: httpx.Client) -> No
         ("GET", "/v1/events?label=a:b&after=x", 422), ("GET", "/v1/workers?x=1", 422),
     ],
 )  # fmt: skip
-def test_every_failure_is_a_problem(api: httpx.Client, method: str, path: str, status: int) -> None:
+def test_every_error_response_is_a_problem_document(api: httpx.Client, method: str, path: str, status: int) -> None:
     answer = api.request(method, path)
     document = problem(answer, status)
     assert ("errors" in document) == (status == 422)
@@ -150,34 +140,34 @@ def test_the_openapi_document_lists_every_failure_and_the_recipe(api: httpx.Clie
 
 
 def test_without_redis_the_service_runs_and_accepts_nothing(tmp_path: Path) -> None:
-    process, address = start_service(f"unix://{tmp_path}/nothing.sock", tmp_path)
+    service = start_service(f"unix://{tmp_path}/nothing.sock", tmp_path)
     try:
-        with httpx.Client(base_url=address, trust_env=False, timeout=10) as client:
+        with httpx.Client(base_url=service.url, trust_env=False, timeout=10) as client:
             assert client.get("/healthz/live").status_code == 200
             for answer in (client.post("/v1/runs", json=RECIPE), client.get("/v1/runs"), client.get("/healthz/ready")):
                 problem(answer, 503)
                 assert int(answer.headers["retry-after"]) >= 1
             problem(client.get("/v1/events?label=a:b"), 503)
     finally:
-        assert end(process) == 0
+        assert service.end() == 0
 
 
 def test_a_service_with_another_folder_refuses_to_start(
-    api: httpx.Client, redis_server: str, home: Path, tmp_path: Path
+    api: httpx.Client, service: RunningService, tmp_path: Path
 ) -> None:
     assert api.get("/healthz/ready").status_code == 200
-    environment = {"PATH": "/usr/bin", "BAKEHOUSE_REDIS_URL": redis_server, "BAKEHOUSE_HOME": str(tmp_path)}
+    environment = {"PATH": "/usr/bin", "BAKEHOUSE_REDIS_URL": service.redis_url, "BAKEHOUSE_HOME": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-m", "service"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
     assert f"BAKEHOUSE_HOME={tmp_path} is not the folder" in ended.stderr
-    assert f":{home}:" in ended.stderr
+    assert f":{service.home}:" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_emptied_redis_is_given_the_same_folder_again(api: httpx.Client, redis_server: str) -> None:
+def test_the_same_folder_is_registered_again_in_an_emptied_redis(api: httpx.Client, redis_server: str) -> None:
     with Redis.from_url(redis_server) as redis:
         assert api.post("/v1/runs", json=RECIPE).status_code == 201
         named = redis.get("local:marker")
@@ -311,18 +301,18 @@ def receive_all(connection: socket.socket) -> bytes:
     ],
 )
 def test_a_malformed_or_too_large_request_is_a_problem_and_closes_the_connection(
-    address: str, sent: bytes, status: int, name: str
+    service: RunningService, sent: bytes, status: int, name: str
 ) -> None:
-    head, _, body = receive_all(connect_and_send(address, sent)).partition(b"\r\n\r\n")
+    head, _, body = receive_all(connect_and_send(service.url, sent)).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"content-type: application/problem+json" in head
     problem = json.loads(body)
     assert (problem["status"], problem["type"]) == (status, f"urn:bakehouse:problem:{name}")
 
 
-def test_a_connection_without_a_complete_request_is_closed(address: str) -> None:
+def test_a_connection_without_a_complete_request_is_closed(service: RunningService) -> None:
     whole, half = b"GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /healthz/live HTTP/1.1\r\nx-slow: "
-    silent, slow, reused = (connect_and_send(address, sent) for sent in (b"", half, whole + half))
+    silent, slow, reused = (connect_and_send(service.url, sent) for sent in (b"", half, whole + half))
     for connection in (silent, slow):
         response = receive_all(connection)
         assert response.startswith(b"HTTP/1.1 408 ")

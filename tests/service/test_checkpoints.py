@@ -3,16 +3,15 @@
 import base64
 import hashlib
 import random
-from pathlib import Path
 
 import httpx
 import pytest
 
 from bakehouse.runs.commands import PurgeReplaced
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
-from tests.service.fake_worker import FakeWorker
-from tests.service.test_app import problem
-from tests.service.test_runs import create
+from tests.fake_worker import FakeWorker
+from tests.running_service import RunningService
+from tests.service.requests import create, problem
 
 WEIGHTS = random.Random(0).randbytes(3_000_000)
 SIZE = len(WEIGHTS)
@@ -23,7 +22,7 @@ def file(api: httpx.Client, worker: FakeWorker) -> str:
     """The address of a best checkpoint."""
     run = create(api)
     worker.claim(run)
-    worker.checkpoint(run, 2, WEIGHTS)
+    worker.save_best(run, 2, WEIGHTS)
     return f"/v1/runs/{run}/checkpoints/2/model.safetensors"
 
 
@@ -121,7 +120,7 @@ def test_an_interrupted_download_resumes_to_the_same_bytes(api: httpx.Client, fi
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_listed_checkpoint_whose_file_is_missing_is_503(
-    api: httpx.Client, worker: FakeWorker, home: Path, file: str, method: str
+    api: httpx.Client, worker: FakeWorker, service: RunningService, file: str, method: str
 ) -> None:
     worker.artifacts.delete_run(file.split("/")[3])
     answer = api.request(method, file)
@@ -131,7 +130,7 @@ def test_a_listed_checkpoint_whose_file_is_missing_is_503(
         assert document["type"] == "urn:bakehouse:problem:store_unavailable"
         assert "BAKEHOUSE_HOME" in str(document["detail"])
         assert "No such file or directory" in str(document["detail"])
-        assert str(home) not in answer.text
+        assert str(service.home) not in answer.text
     assert problem(api.get(file.replace("/2/", "/3/")), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"
 
 
@@ -146,7 +145,7 @@ def test_a_checkpoint_that_was_purged_is_404(
     api: httpx.Client, worker: FakeWorker, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = file.split("/")[3]
-    worker.checkpoint(run, 3, b"newer")
+    worker.save_best(run, 3, b"newer")
     now = worker.store.now
     monkeypatch.setattr(worker.store, "now", lambda: now() + KEEP_REPLACED_MS)
     worker.store.command(run, PurgeReplaced())

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from service import errors
 from service.errors import NotReady, RangeNotSatisfiable, ServiceError, error_response
-from tests.service.conftest import ROOT
+from tests.running_service import ROOT
 
 WORDS = (ROOT / "docs" / "words.md").read_text(encoding="utf-8")
 

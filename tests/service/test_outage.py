@@ -11,11 +11,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.service.conftest import end, start_service
-from tests.service.fake_worker import RECIPE
-from tests.service.test_app import problem
-from tests.service.test_events import start_redis
-from tests.service.test_runs import create
+from tests.redis_process import socket_url, start_redis, stop_redis
+from tests.running_service import start_service
+from tests.service.requests import RECIPE, create, problem
 
 WITHOUT_REDIS = {"/", "/healthz/live", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/datasets",
                  "/v1/datasets/{dataset_id}"}  # fmt: skip
@@ -23,25 +21,24 @@ WITHOUT_REDIS = {"/", "/healthz/live", "/v1/recipes/schema", "/v1/recipes/ingred
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"unix://{tmp_path_factory.mktemp('outage') / 'r.sock'}"
+    return socket_url(tmp_path_factory.mktemp("outage"))
 
 
 @pytest.fixture(scope="module")
 def redis(redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    server = start_redis(Path(redis_url.removeprefix("unix://")).parent, redis_url)
+    server = start_redis(Path(redis_url.removeprefix("unix://")).parent)
     yield server
-    server.kill()
-    server.wait()
+    stop_redis(server)
 
 
 @pytest.fixture(scope="module")
 def client(
     redis: "subprocess.Popen[bytes]", redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    process, address = start_service(redis_url, tmp_path_factory.mktemp("home"))
-    with httpx.Client(base_url=address, timeout=20, trust_env=False) as client:
+    service = start_service(redis_url, tmp_path_factory.mktemp("home"))
+    with httpx.Client(base_url=service.url, timeout=20, trust_env=False) as client:
         yield client
-    end(process)
+    service.end()
 
 
 def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request]:

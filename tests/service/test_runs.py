@@ -12,14 +12,8 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from bakehouse.runs.run import Worker
-from tests.service.fake_worker import RECIPE, FakeWorker
-
-
-def create(api: httpx.Client, **fields: object) -> str:
-    answer = api.post("/v1/runs", json={**RECIPE, **fields})
-    assert answer.status_code == 201, answer.text
-    run_id: str = answer.json()["id"]
-    return run_id
+from tests.fake_worker import FakeWorker
+from tests.service.requests import RECIPE, create
 
 
 def test_a_recipe_becomes_a_queued_run_and_one_job(api: httpx.Client, redis_server: str) -> None:
@@ -116,7 +110,7 @@ def test_a_request_is_noted_and_a_weaker_one_is_409(api: httpx.Client, worker: F
 def test_only_a_run_that_is_over_is_deleted_with_its_files(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
     worker.claim(run)
-    worker.checkpoint(run, 1, b"w" * 1000)
+    worker.save_best(run, 1, b"w" * 1000)
     refused = api.delete(f"/v1/runs/{run}")
     assert (refused.status_code, refused.json()["run_status"]) == (409, "running")
     worker.succeed(run)
@@ -156,10 +150,10 @@ def test_the_etag_ignores_progress_only(api: httpx.Client, worker: FakeWorker) -
     worker.claim(run)
     tag = api.get(f"/v1/runs/{run}").headers["etag"]
     assert tag.startswith('W/"')
-    worker.steps(run, 1, 5)
+    worker.log_steps(run, 1, 5)
     unchanged = api.get(f"/v1/runs/{run}", headers={"If-None-Match": f'"x", {tag}'})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    worker.epoch(run, 1)
+    worker.log_epoch(run, 1)
     assert api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag}).headers["etag"] != tag
 
 
@@ -167,7 +161,7 @@ def test_a_long_poll_ends_when_the_run_changes(api: httpx.Client, worker: FakeWo
     run = create(api)
     worker.claim(run)
     tag = api.get(f"/v1/runs/{run}").headers["etag"]
-    later = threading.Timer(0.3, worker.epoch, (run, 1))
+    later = threading.Timer(0.3, worker.log_epoch, (run, 1))
     later.start()
     begun = time.monotonic()
     answer = api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag, "Prefer": "wait=9"})
@@ -179,17 +173,17 @@ def test_a_long_poll_ends_when_the_run_changes(api: httpx.Client, worker: FakeWo
     assert same.status_code == 304
 
 
-def test_metrics_as_columns_and_as_a_table(api: httpx.Client, worker: FakeWorker) -> None:
+def test_metrics_are_returned_as_columns_or_as_a_csv_table(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
     worker.claim(run)
-    worker.steps(run, 1, 3)
-    worker.epoch(run, 1, validation_loss=2.0, validation_accuracy=float("nan"))
-    worker.epoch(run, 2, validation_loss=1.0, validation_accuracy=0.5)
+    worker.log_steps(run, 1, 3)
+    worker.log_epoch(run, 1, validation_loss=2.0, validation_accuracy=float("nan"))
+    worker.log_epoch(run, 2, validation_loss=1.0, validation_accuracy=0.5)
     metrics = api.get(f"/v1/runs/{run}/metrics").json()
     assert metrics["steps"] == {"step": [1, 2, 3], "train_loss": [1.0, 0.5, pytest.approx(1 / 3)]}
     assert metrics["epochs"]["validation_accuracy"] == [None, 0.5]
-    named = api.get(f"/v1/runs/{run}/metrics?names=validation_loss,learning_rate").json()["epochs"]
-    assert named == {"epoch": [1, 2], "step": [10, 20], "validation_loss": [2.0, 1.0], "learning_rate": [0.1, 0.1]}
+    named = api.get(f"/v1/runs/{run}/metrics?names=validation_loss,lr").json()["epochs"]
+    assert named == {"epoch": [1, 2], "step": [10, 20], "validation_loss": [2.0, 1.0], "lr": [0.1, 0.1]}
     table = api.get(f"/v1/runs/{run}/metrics?format=csv&names=validation_loss")
     assert table.headers["content-type"].startswith("text/csv")
     lines = table.text.splitlines()

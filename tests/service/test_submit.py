@@ -8,7 +8,7 @@ import pytest
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.run import Checkpoint
 from service.submit import merge_patch
-from tests.service.fake_worker import FakeWorker
+from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [8]}, "epochs": 3, "name": "first"}
 MISSING = "run_222222222222"
@@ -18,8 +18,8 @@ def finished_run(api: httpx.Client, worker: FakeWorker, **fields: object) -> tup
     """A run that is over, and its best checkpoint."""
     run_id: str = api.post("/v1/runs", json={**RECIPE, **fields}).json()["id"]
     worker.claim(run_id)
-    worker.epoch(run_id, 2)
-    best = worker.checkpoint(run_id, 2, run_id.encode())
+    worker.log_epoch(run_id, 2)
+    best = worker.save_best(run_id, 2, run_id.encode())
     worker.succeed(run_id)
     return run_id, best
 

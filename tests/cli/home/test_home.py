@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,9 @@ from bakehouse.cli.home.errors import (
 )
 from bakehouse.cli.home.home import home_running, program
 from bakehouse.settings import Settings
+from tests.processes import is_running, wait_until
 
 ROOT = Path(__file__).parents[3]
-Wait = Callable[[Callable[[], bool]], None]
-IsRunning = Callable[[int], bool]
 
 SERVICE = """
 import http.server, json, os, signal, sys
@@ -76,12 +75,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(home=tmp_path / "home", port=0)
 
 
-def test_everything_runs_with_one_redis_and_ends_after_the_block(
-    settings: Settings, wait: Wait, is_running: IsRunning
-) -> None:
+def test_everything_runs_with_one_redis_and_ends_after_the_block(settings: Settings) -> None:
     with home_running(settings) as home:
         service = httpx.get(home.url).json()
-        wait(lambda: workers(settings) != [])
+        wait_until(lambda: workers(settings) != [])
         worker = workers(settings)[0]
         assert service["BAKEHOUSE_REDIS_URL"] == worker["BAKEHOUSE_REDIS_URL"] == home.redis_url
         server = redis_pid(home.redis_url)
@@ -118,18 +115,18 @@ def test_a_service_that_cannot_start_is_shown_with_the_end_of_its_log(settings: 
         pass
 
 
-def test_dead_parts_are_restarted_and_reported(settings: Settings, wait: Wait) -> None:
+def test_processes_that_exit_are_restarted_and_reported(settings: Settings) -> None:
     said: list[str] = []
     with home_running(settings, say=said.append) as home:
-        wait(lambda: len(workers(settings)) == 1)
+        wait_until(lambda: len(workers(settings)) == 1)
         os.kill(httpx.get(home.url).json()["pid"], signal.SIGKILL)
         os.kill(workers(settings)[0]["pid"], signal.SIGKILL)
-        wait(lambda: len(workers(settings)) == 2 and is_up(home.url))
+        wait_until(lambda: len(workers(settings)) == 2 and is_up(home.url))
     assert sorted(line.split(" exited")[0] for line in said) == ["service", "worker"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_home_in_order(settings: Settings, is_running: IsRunning, number: signal.Signals) -> None:
+def test_a_signal_ends_a_home_in_order(settings: Settings, number: signal.Signals) -> None:
     with home_process(settings) as (process, url):
         pids = [httpx.get(url).json()["pid"], *(worker["pid"] for worker in workers(settings))]
         process.send_signal(number)
@@ -139,11 +136,9 @@ def test_a_signal_ends_a_home_in_order(settings: Settings, is_running: IsRunning
     assert "service ended" in (settings.home / "logs" / "service.log").read_text()
 
 
-def test_a_killed_home_leaves_no_process_and_can_be_restarted_at_once(
-    settings: Settings, wait: Wait, is_running: IsRunning
-) -> None:
+def test_a_killed_home_leaves_no_process_and_can_be_restarted_at_once(settings: Settings) -> None:
     with home_process(settings) as (process, url):
-        wait(lambda: workers(settings) != [])
+        wait_until(lambda: workers(settings) != [])
         pids = [httpx.get(url).json()["pid"], workers(settings)[0]["pid"]]
         process.kill()
     with home_running(settings) as home:
@@ -201,7 +196,7 @@ def is_up(url: str) -> bool:
         ({"home": Path("/proc/nobody")}, FolderUnusable, "choose another BAKEHOUSE_HOME"),
     ],
 )
-def test_what_cannot_start_is_reported_at_once(
+def test_a_home_that_cannot_start_is_reported_at_once(
     settings: Settings, changes: dict[str, Any], error: type[HomeError], words: str
 ) -> None:
     with pytest.raises(error, match=words) as caught, home_running(settings.model_copy(update=changes)):

@@ -15,8 +15,7 @@ from redis.retry import Retry
 from bakehouse.cli.home import redis_server as module
 from bakehouse.cli.home.errors import AlreadyRunning, ChildExited, NoRedisServer
 from bakehouse.cli.home.redis_server import redis_server, server_program
-
-Wait = Callable[[Callable[[], bool]], None]
+from tests.processes import is_running, wait_until
 
 
 def long_folder(tmp_path: Path) -> Path:
@@ -65,13 +64,13 @@ def test_nothing_runs_after_the_block(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_a_dead_server_comes_back_at_the_same_address_with_its_data(tmp_path: Path, wait: Wait) -> None:
+def test_a_dead_server_comes_back_at_the_same_address_with_its_data(tmp_path: Path) -> None:
     said: list[str] = []
     with redis_server(tmp_path, say=said.append) as url, redis.Redis.from_url(url) as client:
         client.set("key", "value")
         pid = client.info("server")["process_id"]
         os.kill(pid, signal.SIGKILL)
-        wait(lambda: answers(client))
+        wait_until(lambda: answers(client))
         assert client.info("server")["process_id"] != pid
         assert client.get("key") == b"value"
     assert "redis exited with code -9" in said[0]
@@ -86,9 +85,7 @@ def test_a_server_that_cannot_read_its_file_is_an_error_with_the_reason(tmp_path
         pass
 
 
-def test_a_killed_parent_leaves_no_server_and_the_folder_is_free_again(
-    tmp_path: Path, is_running: Callable[[int], bool]
-) -> None:
+def test_a_killed_parent_leaves_no_server_and_the_folder_is_free_again(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from bakehouse.cli.home.redis_server import redis_server\n"
         f"with redis_server(Path({str(tmp_path)!r})) as url: print(url, flush=True); time.sleep(60)"

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from bakehouse import processes
 from bakehouse.cli.home.errors import ChildExited, NotReady
 from bakehouse.cli.home.watch import Command, watch
+from tests.processes import wait_until
 
-Wait = Callable[[Callable[[], bool]], None]
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 # Prints each SIGTERM that arrives within 0.3 s of the first.
 COUNTING = """
@@ -28,12 +27,12 @@ def python(tmp_path: Path, program: str, *, grace: float = 10.0) -> Command:
     return Command(name="child", arguments=(sys.executable, "-c", program), log=tmp_path / "child.log", grace=grace)
 
 
-def test_every_exit_is_reported_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait) -> None:
+def test_every_exit_is_reported_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "RESTART_DELAYS", (0.01, 0.02))
     said: list[str] = []
     with watch(python(tmp_path, "raise SystemExit(7)"), say=said.append) as child:
         child.wait_until(lambda: True)
-        wait(lambda: len(said) >= 3)
+        wait_until(lambda: len(said) >= 3)
     log = tmp_path / "child.log"
     assert said[:3] == [
         f"child exited with code 7; restarting it in {delay} s (see {log})" for delay in ("0.01", "0.02", "0.02")
@@ -54,15 +53,13 @@ def test_a_child_ends_after_the_block_whether_it_was_ready_or_not(tmp_path: Path
     assert child.process.poll() == -15
 
 
-def test_a_restarted_child_is_asked_to_end_only_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
-) -> None:
+def test_a_restarted_child_is_asked_to_end_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "RESTART_DELAYS", (0.0,))
     log = tmp_path / "child.log"
     with watch(python(tmp_path, COUNTING), say=print) as child:
         child.wait_until(lambda: log.read_text().count("up") == 1)
         os.kill(child.process.pid, signal.SIGKILL)
-        wait(lambda: log.read_text().count("up") == 2)
+        wait_until(lambda: log.read_text().count("up") == 2)
     assert log.read_text().count("SIGTERM") == 1
 
 

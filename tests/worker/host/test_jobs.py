@@ -13,7 +13,9 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
 from bakehouse.runs.record import Record
 from bakehouse.settings import Settings
-from tests.whole_home import ENDLESS, SHORT, Bakery, Document, events_of, kill, wait_until, worker_up
+from tests.processes import kill, wait_until
+from tests.running_worker import RunningWorker, run_worker
+from tests.stored_runs import ENDLESS, SHORT, Document, events_of
 from worker.host.jobs import fits
 
 # A worker takes 330 MB before it trains anything.
@@ -31,119 +33,123 @@ OVERSIZED: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [8000,
 
 
 @pytest.fixture(scope="module")
-def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorker]:
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "data").mkdir()
-    with worker_up(folder / "home", data=folder / "data", memory_bytes=MEMORY_BYTES) as bakery:
-        yield bakery
+    with run_worker(folder / "home", data=folder / "data", memory_bytes=MEMORY_BYTES) as worker:
+        yield worker
 
 
 @pytest.fixture(autouse=True)
-def _worker_trains_the_next_run(bakery: Bakery) -> Iterator[None]:
+def _worker_trains_the_next_run(worker: RunningWorker) -> Iterator[None]:
     """After each test the same process still trains a run."""
     yield
-    assert bakery.wait_for(bakery.bake(SHORT), "succeeded", "failed").reason == "epochs_done"
-    assert bakery.process.poll() is None
+    assert worker.wait_for(worker.submit(SHORT), "succeeded", "failed").reason == "epochs_done"
+    assert worker.prefork.poll() is None
 
 
-def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_its_last_finite_best(bakery: Bakery) -> None:
-    record = bakery.wait_for(bakery.bake(DIVERGING), "failed")
+def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_its_last_finite_best(worker: RunningWorker) -> None:
+    record = worker.wait_for(worker.submit(DIVERGING), "failed")
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("non_finite", "/optimizer/lr")
     (best,) = (item for item in record.checkpoints if "best" in item.roles)
     assert record.best is not None
     assert best.metrics["validation_loss"] == record.best.value
-    weights = load_file(bakery.artifacts.checkpoint_path(record.id, best.sha256))
+    weights = load_file(worker.artifacts.checkpoint_path(record.id, best.sha256))
     assert all((abs(array) < float("inf")).all() for array in weights.values())
-    assert None in [event.data.get("train_loss", 0.0) for event in events_of(bakery.store, record.id)]
+    assert None in [event.data.get("train_loss", 0.0) for event in events_of(worker.store, record.id)]
 
 
-def test_a_run_that_needs_more_memory_than_estimated_fails_with_out_of_memory(bakery: Bakery) -> None:
-    record = bakery.wait_for(bakery.bake(HUNGRY), "failed")
+def test_a_run_that_needs_more_memory_than_estimated_fails_with_out_of_memory(worker: RunningWorker) -> None:
+    record = worker.wait_for(worker.submit(HUNGRY), "failed")
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("out_of_memory", "/batch_size")
 
 
-def test_a_run_that_does_not_fit_is_left_for_a_larger_worker(bakery: Bakery) -> None:
-    run_id = bakery.put(OVERSIZED)
-    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
-    assert bakery.store.record(run_id).status == "queued"
-    bakery.store.command(run_id, RequestAction("cancel"))
+def test_a_run_that_does_not_fit_is_left_for_a_larger_worker(worker: RunningWorker) -> None:
+    run_id = worker.store_run(OVERSIZED)
+    assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
+    assert worker.store.record(run_id).status == "queued"
+    worker.store.command(run_id, RequestAction("cancel"))
 
 
 @pytest.mark.parametrize(("memory_bytes", "expected"), [(1, False), (None, True)])
-def test_the_plan_decides_what_fits(bakery: Bakery, memory_bytes: int | None, expected: bool) -> None:
-    run_id = bakery.put(SHORT)
-    assert fits(bakery.settings, memory_bytes, bakery.store.record(run_id)) is expected
-    bakery.store.command(run_id, RequestAction("cancel"))
+def test_the_plan_decides_what_fits(worker: RunningWorker, memory_bytes: int | None, expected: bool) -> None:
+    run_id = worker.store_run(SHORT)
+    assert fits(worker.settings, memory_bytes, worker.store.record(run_id)) is expected
+    worker.store.command(run_id, RequestAction("cancel"))
 
 
-def test_a_missing_data_set_fails_the_run(bakery: Bakery) -> None:
-    record = bakery.wait_for(put_and_change(bakery, "gone", Path.unlink), "failed")
+def test_a_missing_data_set_fails_the_run(worker: RunningWorker) -> None:
+    record = worker.wait_for(store_run_and_change_its_data(worker, "gone", Path.unlink), "failed")
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("dataset", "/dataset")
     assert "gone" in record.failure.message
 
 
-def test_an_unreadable_data_set_fails_the_run(bakery: Bakery) -> None:
-    record = bakery.wait_for(put_and_change(bakery, "torn", lambda path: path.write_text("no table")), "failed")
+def test_an_unreadable_data_set_fails_the_run(worker: RunningWorker) -> None:
+    record = worker.wait_for(
+        store_run_and_change_its_data(worker, "torn", lambda path: path.write_text("no table")), "failed"
+    )
     assert record.failure is not None
     assert record.failure.code == "dataset"
 
 
-def test_a_set_that_was_replaced_while_its_run_waited_fails_the_run(bakery: Bakery) -> None:
+def test_a_set_that_was_replaced_while_its_run_waited_fails_the_run(worker: RunningWorker) -> None:
     others = "width,y\n" + "".join(f"{row / 8},{'odd' if row % 2 else 'even'}\n" for row in range(40))
-    record = bakery.wait_for(put_and_change(bakery, "other", lambda path: path.write_text(others)), "failed")
+    record = worker.wait_for(
+        store_run_and_change_its_data(worker, "other", lambda path: path.write_text(others)), "failed"
+    )
     assert record.failure is not None
     assert (record.failure.code, record.failure.pointer) == ("dataset_changed", "/dataset/id")
     assert record.failure.message.startswith("The data set other has changed since this run was submitted. Submit")
     assert (record.failure.retryable, record.best, record.checkpoints) == (False, None, ())
 
 
-def test_a_run_whose_set_was_replaced_is_claimed_by_any_worker(bakery: Bakery) -> None:
-    run_id = bakery.put(SHORT)
-    record = bakery.store.record(run_id)
-    assert not fits(bakery.settings, 1, record)
-    assert fits(bakery.settings, 1, record.model_copy(update={"dataset_fingerprint": "sha256:1"}))
-    bakery.store.command(run_id, RequestAction("cancel"))
+def test_a_run_whose_set_was_replaced_is_claimed_by_any_worker(worker: RunningWorker) -> None:
+    run_id = worker.store_run(SHORT)
+    record = worker.store.record(run_id)
+    assert not fits(worker.settings, 1, record)
+    assert fits(worker.settings, 1, record.model_copy(update={"dataset_fingerprint": "sha256:1"}))
+    worker.store.command(run_id, RequestAction("cancel"))
 
 
-def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(bakery: Bakery) -> None:
-    source = bakery.wait_for(bakery.bake(SHORT), "succeeded")
+def test_a_run_begins_with_the_weights_of_another_and_fails_without_them(worker: RunningWorker) -> None:
+    source = worker.wait_for(worker.submit(SHORT), "succeeded")
     (best,) = (item for item in source.checkpoints if "best" in item.roles)
-    path = bakery.artifacts.checkpoint_path(source.id, best.sha256)
+    path = worker.artifacts.checkpoint_path(source.id, best.sha256)
     transfer = {"type": "transfer", "checkpoint": source.id, "layers": "all"}
     document = {**SHORT, "optimizer": {"type": "sgd", "lr": 1e-30}, "pretraining": transfer}
-    record = bakery.wait_for(bakery.bake(document), "succeeded")
+    record = worker.wait_for(worker.submit(document), "succeeded")
     (kept,) = (item for item in record.checkpoints if "best" in item.roles)
-    before, after = load_file(path), load_file(bakery.artifacts.checkpoint_path(record.id, kept.sha256))
+    before, after = load_file(path), load_file(worker.artifacts.checkpoint_path(record.id, kept.sha256))
     assert {name: array.tobytes() for name, array in after.items()} == {
         name: array.tobytes() for name, array in before.items()
     }
-    run_id = bakery.put(document)
+    run_id = worker.store_run(document)
     path.unlink()
-    bakery.wake_queue.wake()
-    failure = bakery.wait_for(run_id, "failed").failure
+    worker.wake_queue.wake()
+    failure = worker.wait_for(run_id, "failed").failure
     assert failure is not None
     assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
 
 
-def put_and_change(bakery: Bakery, name: str, change: Callable[[Path], object]) -> str:
+def store_run_and_change_its_data(worker: RunningWorker, name: str, change: Callable[[Path], object]) -> str:
     """A run on a table that changes before a worker looks at it."""
-    assert bakery.settings.data is not None
-    table = bakery.settings.data / f"{name}.csv"
+    assert worker.settings.data is not None
+    table = worker.settings.data / f"{name}.csv"
     table.write_text("x,y\n" + "".join(f"{row},{'even' if row % 2 else 'odd'}\n" for row in range(100)))
-    run_id = bakery.put({**SHORT, "dataset": {"id": name, "target": "y"}})
+    run_id = worker.store_run({**SHORT, "dataset": {"id": name, "target": "y"}})
     change(table)
-    bakery.wake_queue.wake()
+    worker.wake_queue.wake()
     return run_id
 
 
-def test_a_run_that_kills_its_process_five_times_fails(bakery: Bakery) -> None:
-    run_id, killed = bakery.bake(ENDLESS), set[int]()
+def test_a_run_that_kills_its_process_five_times_fails(worker: RunningWorker) -> None:
+    run_id, killed = worker.submit(ENDLESS), set[int]()
 
     def look() -> Record | None:
-        record = bakery.store.record(run_id)
+        record = worker.store.record(run_id)
         if record.owner is not None and record.owner.pid not in killed:
             killed.add(record.owner.pid)
             kill(record.owner.pid)
@@ -152,40 +158,40 @@ def test_a_run_that_kills_its_process_five_times_fails(bakery: Bakery) -> None:
     record = wait_until(look)
     assert record.reason == "crash_loop"
     assert [item.reason for item in record.transitions].count("worker_lost") == 4
-    assert [event.type for event in events_of(bakery.store, run_id)].count("end") == 1
+    assert [event.type for event in events_of(worker.store, run_id)].count("end") == 1
 
 
-def test_a_terminated_training_process_releases_its_run_without_a_lost_attempt(bakery: Bakery) -> None:
-    run_id = bakery.bake(ENDLESS)
-    owner = bakery.wait_for(run_id, "running").owner
+def test_a_terminated_training_process_releases_its_run_without_a_lost_attempt(worker: RunningWorker) -> None:
+    run_id = worker.submit(ENDLESS)
+    owner = worker.wait_for(run_id, "running").owner
     assert owner is not None
     os.kill(owner.pid, signal.SIGTERM)
 
     def look() -> Record | None:
-        record = bakery.store.record(run_id)
+        record = worker.store.record(run_id)
         return record if record.attempt == 2 else None
 
     record = wait_until(look)
     assert "preempted" in [item.reason for item in record.transitions]
     assert record.attempts_without_progress == 0
-    bakery.store.command(run_id, RequestAction("cancel"))
-    assert bakery.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
+    worker.store.command(run_id, RequestAction("cancel"))
+    assert worker.wait_for(run_id, "cancelled").transitions[-1].actor == "worker"
 
 
-def test_a_worker_takes_no_run_of_a_service_with_another_folder(bakery: Bakery, tmp_path: Path) -> None:
-    register_folder(Settings(home=tmp_path), bakery.store)
-    run_id = bakery.bake(SHORT)
+def test_a_worker_takes_no_run_of_a_service_with_another_folder(worker: RunningWorker, tmp_path: Path) -> None:
+    register_folder(Settings(home=tmp_path), worker.store)
+    run_id = worker.submit(SHORT)
     # The second job is taken only after the first has ended.
-    bakery.wake_queue.wake()
-    wait_until(lambda: bakery.wake_queue.pending() == 0)
-    assert (bakery.store.record(run_id).status, bakery.store.record(run_id).attempt) == ("queued", 0)
-    bakery.redis.delete(Keys().marker())
-    bakery.wake_queue.wake()
-    bakery.wait_for(run_id, "succeeded")
+    worker.wake_queue.wake()
+    wait_until(lambda: worker.wake_queue.pending() == 0)
+    assert (worker.store.record(run_id).status, worker.store.record(run_id).attempt) == ("queued", 0)
+    worker.redis.delete(Keys().marker())
+    worker.wake_queue.wake()
+    worker.wait_for(run_id, "succeeded")
 
 
-def test_no_resume_state_is_left_after_the_end(bakery: Bakery) -> None:
-    record = bakery.wait_for(bakery.bake({**ENDLESS, "time_budget_seconds": 1.5}), "succeeded")
+def test_no_resume_state_is_left_after_the_end(worker: RunningWorker) -> None:
+    record = worker.wait_for(worker.submit({**ENDLESS, "time_budget_seconds": 1.5}), "succeeded")
     assert record.reason == "time_budget"
     assert record.resume_step > 0
-    wait_until(lambda: bakery.artifacts.newest_resume(record.id).state is None)
+    wait_until(lambda: worker.artifacts.newest_resume(record.id).state is None)

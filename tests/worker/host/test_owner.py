@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.whole_home import wait_until
+from tests.processes import wait_until
 from worker.host.owner import is_dead, kill, start_time, this_process
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -14,7 +14,9 @@ from rq.serializers import JSONSerializer
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.queue import QUEUE, TRAIN_NEXT
 from bakehouse.runs.run import Worker
-from tests.whole_home import ENDLESS, REFERENCE, SHORT, Bakery, wait_until, worker_up
+from tests.processes import wait_until
+from tests.running_worker import RunningWorker, run_worker
+from tests.stored_runs import ENDLESS, REFERENCE, SHORT
 
 # On the worker's path, so that only its refusal is in the way.
 MARKS = """
@@ -28,65 +30,65 @@ WIDE = {**REFERENCE, "epochs": 1}
 
 
 @pytest.fixture(scope="module")
-def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bakery]:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorker]:
     """Its children train with two threads; the others' with one."""
     folder = tmp_path_factory.mktemp("warm")
     (folder / "marks.py").write_text(MARKS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
-        with worker_up(folder / "home", threads=2) as bakery:
-            yield bakery
+        with run_worker(folder / "home", threads=2) as worker:
+            yield worker
 
 
 @pytest.fixture
-def marked(bakery: Bakery) -> Path:
+def marked(worker: RunningWorker) -> Path:
     """There once the function was called."""
-    return bakery.settings.home.parent / "marked"
+    return worker.settings.home.parent / "marked"
 
 
 @pytest.fixture
-def foreign(bakery: Bakery) -> Queue:
+def foreign(worker: RunningWorker) -> Queue:
     """The queue as another program sees it that reaches Redis."""
-    return Queue(QUEUE, connection=bakery.redis, serializer=JSONSerializer)
+    return Queue(QUEUE, connection=worker.redis, serializer=JSONSerializer)
 
 
-def test_children_train_with_as_many_threads_as_set(bakery: Bakery) -> None:
-    first, second = (bakery.wait_for(bakery.bake(WIDE), "succeeded") for _ in range(2))
+def test_children_train_with_as_many_threads_as_set(worker: RunningWorker) -> None:
+    first, second = (worker.wait_for(worker.submit(WIDE), "succeeded") for _ in range(2))
     assert first.provenance is not None
     assert second.provenance is not None
     assert first.provenance.threads == second.provenance.threads == 2
     assert first.provenance.weights_sha256 == second.provenance.weights_sha256
 
 
-def test_the_parent_has_no_thread_of_torch(bakery: Bakery) -> None:
+def test_the_parent_has_no_thread_of_torch(worker: RunningWorker) -> None:
     # After a second one, children hang. RQ's listens for commands and never touches torch.
-    main_and_listener = list(Path(f"/proc/{bakery.worker}/task").iterdir())
+    main_and_listener = list(Path(f"/proc/{worker.pid}/task").iterdir())
     assert len(main_and_listener) == 2
 
 
-def test_needless_wake_ups_find_nothing_and_end(bakery: Bakery, foreign: Queue) -> None:
-    bakery.wake_queue.wake(5)
-    wait_until(lambda: bakery.wake_queue.pending() == 0 and not foreign.started_job_registry.get_job_ids())
-    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+def test_needless_wake_ups_find_nothing_and_end(worker: RunningWorker, foreign: Queue) -> None:
+    worker.wake_queue.wake(5)
+    wait_until(lambda: worker.wake_queue.pending() == 0 and not foreign.started_job_registry.get_job_ids())
+    assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
 
 
-def test_a_worker_publishes_its_status(bakery: Bakery) -> None:
-    run_id = bakery.bake(ENDLESS)
-    owner = bakery.wait_for(run_id, "running").owner
+def test_a_worker_publishes_its_status(worker: RunningWorker) -> None:
+    run_id = worker.submit(ENDLESS)
+    owner = worker.wait_for(run_id, "running").owner
     assert owner is not None
-    assert status_of(bakery).pid == bakery.worker
-    wait_until(lambda: status_of(bakery).run_id == run_id)
-    assert (status_of(bakery).status, status_of(bakery).pid) == ("busy", bakery.worker)
-    assert run_id in str(rq_job(bakery.redis, TRAIN_NEXT).description)
-    bakery.store.command(run_id, RequestAction("cancel"))
-    wait_until(lambda: status_of(bakery).status == "idle")
-    assert status_of(bakery).run_id is None
+    assert status_of(worker).pid == worker.pid
+    wait_until(lambda: status_of(worker).run_id == run_id)
+    assert (status_of(worker).status, status_of(worker).pid) == ("busy", worker.pid)
+    assert run_id in str(rq_job(worker.redis, TRAIN_NEXT).description)
+    worker.store.command(run_id, RequestAction("cancel"))
+    wait_until(lambda: status_of(worker).status == "idle")
+    assert status_of(worker).run_id is None
 
 
-def status_of(bakery: Bakery) -> Worker:
+def status_of(worker: RunningWorker) -> Worker:
     """The status that the worker published last."""
-    (worker,) = bakery.store.workers()
-    return worker
+    (listed,) = worker.store.workers()
+    return listed
 
 
 def rq_job(redis: Redis, function: str) -> Job:
@@ -98,50 +100,50 @@ def rq_job(redis: Redis, function: str) -> Job:
     return job
 
 
-def test_another_function_in_the_queue_is_not_called(bakery: Bakery, foreign: Queue, marked: Path) -> None:
+def test_another_function_in_the_queue_is_not_called(worker: RunningWorker, foreign: Queue, marked: Path) -> None:
     foreign.enqueue_call("marks.mark")
-    assert_the_worker_trains_the_next_run(bakery)
+    assert_the_worker_trains_the_next_run(worker)
     assert not marked.exists()
 
 
 @pytest.mark.parametrize("function", [TRAIN_NEXT, "no.such.function"])
-def test_callbacks_are_not_called(bakery: Bakery, foreign: Queue, marked: Path, function: str) -> None:
+def test_callbacks_are_not_called(worker: RunningWorker, foreign: Queue, marked: Path, function: str) -> None:
     called: Any = {name: Callback("marks.mark") for name in ("on_success", "on_failure", "on_stopped")}
     job = foreign.enqueue_call(function, **called)
-    assert_the_worker_trains_the_next_run(bakery)
+    assert_the_worker_trains_the_next_run(worker)
     wait_until(lambda: job.get_status() == "finished")
     assert not marked.exists()
 
 
-def test_pickled_data_is_not_read(bakery: Bakery, foreign: Queue, marked: Path) -> None:
+def test_pickled_data_is_not_read(worker: RunningWorker, foreign: Queue, marked: Path) -> None:
     job = foreign.create_job("marks.mark")
     job.save()
-    bakery.redis.hset(job.key, "data", PICKLED)
-    bakery.redis.rpush(foreign.key, job.id)
-    assert_the_worker_trains_the_next_run(bakery)
+    worker.redis.hset(job.key, "data", PICKLED)
+    worker.redis.rpush(foreign.key, job.id)
+    assert_the_worker_trains_the_next_run(worker)
     assert not marked.exists()
 
 
-def test_a_malformed_job_does_not_stop_the_worker(bakery: Bakery, foreign: Queue) -> None:
-    bakery.redis.hset("rq:job:malformed", mapping={"created_at": "never", "data": b"\x00", "origin": QUEUE})
-    bakery.redis.rpush(foreign.key, "malformed", "missing")
-    assert_the_worker_trains_the_next_run(bakery)
+def test_a_malformed_job_does_not_stop_the_worker(worker: RunningWorker, foreign: Queue) -> None:
+    worker.redis.hset("rq:job:malformed", mapping={"created_at": "never", "data": b"\x00", "origin": QUEUE})
+    worker.redis.rpush(foreign.key, "malformed", "missing")
+    assert_the_worker_trains_the_next_run(worker)
 
 
-def assert_the_worker_trains_the_next_run(bakery: Bakery) -> None:
-    worker = bakery.worker
-    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
-    assert bakery.worker == worker
+def assert_the_worker_trains_the_next_run(worker: RunningWorker) -> None:
+    pid = worker.pid
+    assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
+    assert worker.pid == pid
 
 
-def test_a_run_that_does_not_fit_does_not_wake_the_worker_again_and_again(bakery: Bakery) -> None:
+def test_a_run_that_does_not_fit_does_not_wake_the_worker_again_and_again(worker: RunningWorker) -> None:
     large = {**SHORT, "architecture": {"type": "mlp", "hidden": [60_000]}, "batch_size": 65_536}
-    run_id = bakery.bake(large)
-    wait_until(lambda: bakery.wake_queue.pending() == 0)
-    assert bakery.wait_for(bakery.bake(SHORT), "succeeded").attempt == 1
+    run_id = worker.submit(large)
+    wait_until(lambda: worker.wake_queue.pending() == 0)
+    assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
     time.sleep(0.5)
-    before = bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    before = worker.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
     time.sleep(1.0)
-    assert bakery.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 20
-    assert bakery.store.record(run_id).status == "queued"
-    bakery.store.command(run_id, RequestAction("cancel"))
+    assert worker.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 20
+    assert worker.store.record(run_id).status == "queued"
+    worker.store.command(run_id, RequestAction("cancel"))

@@ -20,7 +20,8 @@ from bakehouse.runs.run import Best, Checkpoint, Worker
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
-from tests.whole_home import SHORT, put, wait_until
+from tests.processes import wait_until
+from tests.stored_runs import SHORT, store_run
 from worker.host.owner import start_time, this_process
 from worker.host.supervisor import CANCEL_GRACE_MS, Supervisor
 
@@ -41,11 +42,11 @@ class Supervised:
         self.artifacts = Artifacts(settings.artifacts)
         self.supervisor = Supervisor(settings, self.store, self.wake_queue)
 
-    def put(self) -> str:
-        return put(self.store, self.settings, SHORT)
+    def store_run(self) -> str:
+        return store_run(self.store, self.settings, SHORT)
 
     def claimed(self, owner: Owner) -> str:
-        run_id = self.put()
+        run_id = self.store_run()
         assert self.store.claim(owner) is not None
         return run_id
 
@@ -148,7 +149,7 @@ def test_as_many_workers_are_woken_as_could_take_waiting_runs(
     supervised: Supervised, waiting: int, idle: int, busy: int, woken: int, pending: int
 ) -> None:
     for _ in range(waiting):
-        supervised.put()
+        supervised.store_run()
     for number, status in enumerate(["idle"] * idle + ["busy"] * busy):
         info = {"host": "here", "pid": 1, "device": "cpu", "memory_bytes": 1, "started_at": "", "seen_at": ""}
         supervised.store.put_worker(Worker.model_validate({"name": f"w{number}", "status": status, **info}), ttl=60)
