@@ -23,6 +23,7 @@ METAPHORS = re.compile(
 )
 ALLOWED_PHRASES = {
     '"border"': "the name of a padding mode of torch's grid_sample",
+    "Journal of": "the title of a scientific journal",
     "Baker et al. 2001": "an author in an invented docstring",
     "Miller & Baker 1998": "an author in an invented docstring",
     "`the oven` must be hot": "an invented docstring, about bread",
