@@ -1,7 +1,7 @@
 """`python -m worker.train RECIPE`: one recipe in one process, without Redis or a service.
 
-Prints the run's events on stdout, one JSON object a line, as the service's event log has them. The folder
-keeps the record, the log, `best.safetensors`, and what is needed to go on after an interruption.
+Prints the run's events on stdout, one JSON object a line, as they are in the service's event log. The folder
+holds the record, the log, `best.safetensors`, and the files that an interrupted run resumes from.
 """
 
 import argparse
@@ -29,84 +29,93 @@ from bakehouse.runs.record import NewEvent, Owner, Record, new_run, new_run_id, 
 from bakehouse.runs.run import Event
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
-from worker.attempt.attempt import Attempt, RunStorage
+from worker.attempt.attempt import Attempt
+from worker.attempt.setup import RunStorage
 
-# There is nobody to take the run over.
+# No other process would take the run over, so the lease never ends.
 LEASE_MS = 10**12
-SUCCEEDED, FAILED, INVALID, CANCELLED, INTERRUPTED = 0, 1, 2, 5, 130
+PACKING_SECONDS = 1800
+EVENTS = "events.jsonl"
+BEST = "best.safetensors"
+# Exit codes.
+SUCCEEDED = 0
+FAILED = 1
+INVALID = 2
+CANCELLED = 5
+INTERRUPTED = 130
 
 
 class FolderRecordStore:
-    """The record in memory, and in a folder after every command."""
+    """Holds the record in memory, and writes it into a folder after every command."""
 
     def __init__(self, record: Record, folder: Path) -> None:
-        self.record, self.folder = record, folder
+        self.record = record
+        self.folder = folder
 
     def commit(self, command: Command) -> None:
-        """Carries out a command, prints and keeps its events."""
+        """Carries out a command; logs and prints its events."""
         record, events = reduce(self.record, command, now_ms())
         self.accept(record, events)
 
     def accept(self, record: Record, events: Iterable[NewEvent]) -> None:
-        """Numbers the events and keeps them before the record that counts them."""
+        """Numbers the events, and logs them before it writes the record that counts them."""
         lines = []
         for seq, event in enumerate(events, start=record.seq + 1):
             numbered = Event(seq=seq, time=rfc3339(now_ms()), attempt=event.attempt, type=event.type, data=event.data)
             lines.append(numbered.model_dump_json())
         record = record.model_copy(update={"seq": record.seq + len(lines)})
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as log:
+        with (self.folder / EVENTS).open("a", encoding="utf-8") as log:
             log.writelines(f"{line}\n" for line in lines)
-        aside = self.folder / f"{RECORD}.tmp"
-        aside.write_text(record.model_dump_json(), encoding="utf-8")
-        aside.rename(self.folder / RECORD)
+        unfinished = self.folder / f"{RECORD}.tmp"
+        unfinished.write_text(record.model_dump_json(), encoding="utf-8")
+        unfinished.rename(self.folder / RECORD)
         self.record = record
         if lines:
             print(*lines, sep="\n", flush=True)
 
 
 def main() -> int:
-    """The exit code says how it ended."""
+    """Trains the recipe of the command line; returns the exit code."""
     arguments = parse_arguments()
     settings = Settings()
+    limits = Limits(parameters=settings.max_parameters)
+    saved = LocalRuns(settings.trained)
     try:
         document = parse_json(read(arguments.recipe))
-        limits = Limits(parameters=settings.max_parameters)
-        prepared = prepare(document, Catalog(settings), limits, saved=LocalRuns(settings.trained), wait_seconds=1800)
+        prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
     except (MalformedJson, RecipeInvalid, DatasetNotReady, OSError) as error:
-        return refuse(error)
+        print_problems(error)
+        return INVALID
     folder = arguments.output or settings.trained / prepared.plan.recipe.sha256()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return train(prepared, folder, settings)
 
 
 def parse_arguments() -> argparse.Namespace:
-    """A recipe and a folder."""
     parser = argparse.ArgumentParser(prog="python -m worker.train", description="Train one recipe, here and now.")
     parser.add_argument("recipe", help="a JSON file, or - for standard input")
     parser.add_argument(
-        "-o", "--output", type=Path, help="the folder of results; by default one by the recipe's digest"
+        "-o", "--output", type=Path, help="the folder of results; by default it is named by the recipe's digest"
     )
     return parser.parse_args()
 
 
 def read(recipe: str) -> bytes:
-    """The file's bytes."""
     return sys.stdin.buffer.read() if recipe == "-" else Path(recipe).read_bytes()
 
 
-def refuse(error: Exception) -> int:
-    """What is wrong, a line a problem."""
+def print_problems(error: Exception) -> None:
+    """Prints what is wrong with the recipe, a line for each problem."""
     problems = error.problems if isinstance(error, RecipeInvalid) else ()
     for problem in problems:
         allowed = f" (allowed: {', '.join(problem.allowed)})" if problem.allowed else ""
         print(f"{problem.pointer or '/'}: {problem.message}{allowed}", file=sys.stderr)
     if not problems:
         print(error, file=sys.stderr)
-    return INVALID
 
 
 def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
-    """A new run, or the one that was interrupted in this folder."""
+    """Trains a new run, or resumes the run that was interrupted in this folder; returns the exit code."""
     record_store = open_record_store(prepared, folder)
     if record_store.record.is_over:
         return exit_code(record_store.record, folder)
@@ -116,7 +125,7 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
     attempt = Attempt(record_store, nonce, RunStorage(settings, artifacts, LocalRuns(settings.trained)))
 
     def terminate(*_: Any) -> None:
-        attempt.terminated = True
+        attempt.terminate()
 
     signal.signal(signal.SIGINT, terminate)
     signal.signal(signal.SIGTERM, terminate)
@@ -126,29 +135,40 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
 
 
 def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
-    """Goes on with the folder's run if it is of this recipe and not over; else starts anew."""
-    kept, run_id = folder / RECORD, new_run_id()
-    if kept.exists():
-        record = parse_record(kept.read_text(encoding="utf-8"))
-        # The recorded digest does not serve: fields may have been added to the language since.
+    """Opens the folder's run if it has this recipe and is not over; else begins a new run there."""
+    run_id = new_run_id()
+    if (folder / RECORD).exists():
+        record = parse_record((folder / RECORD).read_text(encoding="utf-8"))
+        # The recorded digests cannot be compared: recipes may have got new fields since.
         is_same = record.recipe.sha256() == prepared.plan.recipe.sha256()
-        # The same weights again, which other runs may build on.
-        run_id = record.id if is_same else run_id
         if is_same and not record.is_over:
-            record_store = FolderRecordStore(record, folder)
-            cut_log(folder, record.seq)
-            if record.owner is not None:
-                record_store.commit(OwnerLost(nonce=record.owner.nonce))
-            return record_store
+            return reopen(record, folder)
+        if is_same:
+            # The same recipe gives the same weights, which other runs may build on under this id.
+            run_id = record.id
         clear(folder)
-    recipe = prepared.plan.recipe
-    patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
+    return begin(prepared, run_id, folder)
+
+
+def reopen(record: Record, folder: Path) -> FolderRecordStore:
+    """Takes the run over from a process that was interrupted."""
+    record_store = FolderRecordStore(record, folder)
+    cut_log(folder, record.seq)
+    if record.owner is not None:
+        record_store.commit(OwnerLost(nonce=record.owner.nonce))
+    return record_store
+
+
+def begin(prepared: Prepared, run_id: str, folder: Path) -> FolderRecordStore:
+    """Submits a new run in an empty folder."""
+    plan = prepared.plan
+    stopping = plan.recipe.early_stopping
     run = new_run(
-        recipe,
+        plan.recipe,
         advice=prepared.advice,
-        steps=prepared.plan.steps,
-        dataset_fingerprint=prepared.plan.card.fingerprint,
-        patience=patience,
+        steps=plan.steps,
+        dataset_fingerprint=plan.card.fingerprint,
+        patience=stopping.patience if isinstance(stopping, Patience) else None,
     )
     record, events = submit(run.model_copy(update={"id": run_id}), idempotency=None, now=now_ms())
     record_store = FolderRecordStore(record, folder)
@@ -157,30 +177,30 @@ def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
 
 
 def cut_log(folder: Path, seq: int) -> None:
-    """What a killed process logged and no record counts will be logged again."""
-    with (folder / "events.jsonl").open("r+b") as log:
+    """Removes events that a killed process logged but did not count in its record: they will be logged again."""
+    with (folder / EVENTS).open("r+b") as log:
         for _ in range(seq):
             log.readline()
         log.truncate()
 
 
 def clear(folder: Path) -> None:
-    """Removes what an earlier run left; nothing else in the folder is touched."""
-    for name in (RECORD, "events.jsonl", "best.safetensors"):
+    """Removes the files of an earlier run; nothing else in the folder is touched."""
+    for name in (RECORD, EVENTS, BEST):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / FILES, ignore_errors=True)
 
 
 def publish_best(record: Record, artifacts: Artifacts, folder: Path) -> None:
-    """The best checkpoint, where a person looks for it."""
+    """Copies the best checkpoint to where a person looks for it, and removes the files that a finished run leaves."""
     for checkpoint in record.checkpoints:
         if "best" in checkpoint.roles:
-            shutil.copyfile(artifacts.checkpoint_path(record.id, checkpoint.sha256), folder / "best.safetensors")
+            shutil.copyfile(artifacts.checkpoint_path(record.id, checkpoint.sha256), folder / BEST)
     artifacts.clean_up_after(record)
 
 
 def exit_code(record: Record, folder: Path) -> int:
-    """Says what happens next where the run is not over."""
+    """Returns the exit code; prints why the run failed, or how to resume it."""
     match record.status:
         case "succeeded":
             return SUCCEEDED
@@ -190,12 +210,11 @@ def exit_code(record: Record, folder: Path) -> int:
         case "cancelled":
             return CANCELLED
         case _:
-            print(f"interrupted; the same command goes on from {folder}", file=sys.stderr)
+            print(f"interrupted; the same command resumes from {folder}", file=sys.stderr)
             return INTERRUPTED
 
 
 def now_ms() -> int:
-    """This machine's clock."""
     return time.time_ns() // 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""Files of a run, written by a thread of their own: the best weights, and what is needed to go on."""
+"""Writes the files of a run in the background: the best and the last weights, and resume states."""
 
 import json
 from collections.abc import Callable
@@ -20,95 +20,100 @@ from worker.training.events import EpochLog
 from worker.types import Weights
 
 BEST_EVERY_SECONDS = 1.0
-FIRST_RESUMES = (1.0, 2.0, 4.0, 8.0, 16.0)
+FIRST_RESUME_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 RESUME_EVERY_SECONDS = 30.0
 MAX_SHARE = 0.03
-"""Of the time that resume states may take."""
+"""The largest share of an attempt's time that resume states may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The weights of an epoch."""
+    """The weights of an epoch, which may become a checkpoint."""
 
     log: EpochLog
     weights: Weights
 
 
 class CheckpointWriter:
-    """Writes one file set at a time and publishes it when it is safe."""
+    """Writes one checkpoint or resume state at a time, and publishes it once it is safe on disk."""
 
     def __init__(self, plan: Plan, run_id: str, artifacts: Artifacts, record_writer: RecordWriter) -> None:
-        self.plan, self.run_id, self.artifacts, self.record_writer = plan, run_id, artifacts, record_writer
+        self.plan = plan
+        self.run_id = run_id
+        self.artifacts = artifacts
+        self.record_writer = record_writer
         self.best: Candidate | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="filer")
+        """The newest best, as long as it is not being written."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-writer")
         self._writing: Future[None] | None = None
         self._started_at = monotonic()
         self._best_at = -BEST_EVERY_SECONDS
         self._resumes = 0
         self._resume_at = 0.0
-        self._spent = 0.0
+        self._seconds_spent = 0.0
 
     def is_busy(self) -> bool:
-        """Whether a file set is being written. Raises what writing the last one raised."""
+        """Whether something is being written. Raises the error of the last write, if it failed."""
         if self._writing is None or not self._writing.done():
             return self._writing is not None
-        done, self._writing = self._writing, None
-        done.result()
+        self.wait()
         return False
 
     def offer(self, log: EpochLog, weights: Weights) -> None:
-        """The newest best; one that is still waiting is forgotten."""
+        """Takes the newest best; it replaces one that still waits."""
         self.best = Candidate(log, weights)
 
     def write_due_best(self) -> None:
-        """Starts to write the best that was offered, at most once a second."""
+        """Starts to write the best that waits, at most once a second."""
         if self.best is not None and monotonic() - self._best_at >= BEST_EVERY_SECONDS and not self.is_busy():
-            candidate, self.best, self._best_at = self.best, None, monotonic()
-            self._start(lambda: self._write(candidate, "best"))
+            best, self.best = self.best, None
+            self._best_at = monotonic()
+            self._start(lambda: self._write_checkpoint(best, "best"))
 
     def resume_is_due(self) -> bool:
-        """After 1, 2, 4, 8, 16 s of an attempt, then every 30 s, as long as that takes at most 3 % of the time."""
+        """Whether to save: after 1, 2, 4, 8, 16 s of an attempt, then every 30 s, but in at most 3 % of the time."""
         elapsed = monotonic() - self._started_at
-        if self._resumes < len(FIRST_RESUMES):
-            due = FIRST_RESUMES[self._resumes]
+        if self._resumes < len(FIRST_RESUME_SECONDS):
+            due = FIRST_RESUME_SECONDS[self._resumes]
         else:
             due = self._resume_at + RESUME_EVERY_SECONDS
-        return elapsed >= due and self._spent <= MAX_SHARE * elapsed and not self.is_busy()
+        return elapsed >= due and self._seconds_spent <= MAX_SHARE * elapsed and not self.is_busy()
 
     def start_resume(self, take: Callable[[], Snapshot]) -> None:
-        """Takes a snapshot now, writes it in the background."""
+        """Takes a snapshot now and starts to write it."""
         self._resumes += 1
         self._resume_at = monotonic() - self._started_at
         started = monotonic()
         snapshot = take()
-        self._spent += monotonic() - started
+        self._seconds_spent += monotonic() - started
         best, self.best = self.best, None
         self._start(lambda: self._write_resume(snapshot, best))
 
     def wait(self) -> None:
-        """Until nothing is being written. Raises what writing raised."""
+        """Waits until nothing is being written. Raises the error of the write, if it failed."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
     def finish(self, last: Candidate | None = None) -> None:
-        """The best that still waits, and the last weights."""
+        """Writes the best that still waits, and the last weights, before it returns."""
         self.wait()
         if self.best is not None:
-            self._write(self.best, "best")
+            self._write_checkpoint(self.best, "best")
             self.best = None
         if last is not None:
-            self._write(last, "last")
+            self._write_checkpoint(last, "last")
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Waits for the write that has begun, and ends the thread."""
         self._thread.shutdown(cancel_futures=True)
 
     def _start(self, write: Callable[[], None]) -> None:
         self._writing = self._thread.submit(write)
 
-    def _write(self, candidate: Candidate, role: Literal["best", "last"]) -> None:
-        log, monitor = candidate.log, self.plan.recipe.evaluation.monitor
+    def _write_checkpoint(self, candidate: Candidate, role: Literal["best", "last"]) -> None:
+        log = candidate.log
+        monitor = self.plan.recipe.evaluation.monitor
         weights = safetensors.torch.save(candidate.weights, {"bakehouse": describe(self.plan, log.epoch)})
         metrics = finite(dict(sorted(log.metrics.items())))
         manifest = {"epoch": log.epoch, "metrics": metrics, "recipe_sha256": self.plan.recipe.sha256()}
@@ -125,20 +130,20 @@ class CheckpointWriter:
         self.record_writer.send(PublishCheckpoint(self.record_writer.nonce, checkpoint, best))
 
     def _write_resume(self, snapshot: Snapshot, best: Candidate | None) -> None:
-        """Published only after the log up to its step, and after the best that it names."""
+        # A run that resumes from this state does not repeat earlier steps: their best and their log must be safe first.
         if best is not None:
-            self._write(best, "best")
+            self._write_checkpoint(best, "best")
         self.record_writer.flush()
         started = monotonic()
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))
-        self._spent += monotonic() - started
+        self._seconds_spent += monotonic() - started
         self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step))
         self.artifacts.prune_resume_states(self.run_id)
 
 
 def describe(plan: Plan, epoch: int) -> str:
-    """What a file of weights says of itself: one string of sorted JSON, so that equal content is equal bytes."""
-    # Without what people call it: the same weights have the same digest under any name.
+    """The header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
+    # Name and labels are left out, so that the same weights have the same digest under any name.
     recipe = plan.recipe.model_dump(mode="json", exclude={"name", "labels"})
     document: dict[str, Any] = {"classes": plan.data.classes, "epoch": epoch, "recipe": recipe}
     if plan.data.tasks:

@@ -1,13 +1,13 @@
-"""Writes a run's record from a thread of its own, in order, so that training never waits for it."""
+"""Writes a run's record from a thread of its own, in order, so that training never waits for Redis."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Protocol
+from typing import Any, Protocol
 
-from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEvents, Renew
+from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEntry, LogEvents, Renew
 from bakehouse.runs.errors import OwnershipLost, RunsError
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Progress
@@ -16,12 +16,12 @@ RENEW_SECONDS = 1.0
 STEPS_EVERY_SECONDS = 0.5
 EPOCHS_EVERY_SECONDS = 0.05
 TICK_SECONDS = 0.25
-# One call of the script keeps Redis from everybody else: 15 ms for so many.
+# Redis serves nobody else during one call of the script: 15 ms for this many entries.
 MAX_ENTRIES = 1000
 
 
 class RecordStore(Protocol):
-    """Where the record is: in Redis, or in one process's memory."""
+    """Holds the record of a run, in Redis or in the memory of one process."""
 
     record: Record
 
@@ -38,107 +38,116 @@ class PendingCommand:
 
 
 class RecordWriter:
-    """Entries and commands in the order in which they were put; the lease renewed meanwhile.
+    """Writes entries and commands in the order in which they arrive, and renews the lease meanwhile.
 
-    `on_tick` is called a few times a second, from this thread.
+    `on_tick` is called a few times a second, in the writer's thread.
     """
 
     def __init__(self, record_store: RecordStore, nonce: str, *, on_tick: Callable[[], None] = lambda: None) -> None:
-        self.record_store, self.nonce, self.on_tick = record_store, nonce, on_tick
+        self.record_store = record_store
+        self.nonce = nonce
+        self.on_tick = on_tick
         self.error: Exception | None = None
-        self.progress: Progress | None = None
+        """Why nothing more is written; None as long as all is well."""
         self._entries: list[Entry] = []
-        self._orders: list[PendingCommand] = []
+        self._progress: Progress | None = None
+        self._pending: list[PendingCommand] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._closed = False
-        # The first entry shows that a run is alive.
-        self._urgent = True
-        self._wrote_at, self._renewed_at = 0.0, monotonic()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._is_closed = False
+        # The first entry shows that the run is alive.
+        self._is_urgent = True
+        self._written_at = 0.0
+        self._renewed_at = monotonic()
+        self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
 
     def start(self) -> None:
-        """From here on the lease is renewed."""
+        """Starts the thread; from now on the lease is renewed."""
         self._thread.start()
 
     def put(self, entry: Entry, progress: Progress) -> None:
-        """Takes an entry and returns at once."""
+        """Queues an entry and returns at once."""
         with self._lock:
             self._entries.append(entry)
-            self.progress = progress
+            self._progress = progress
         if isinstance(entry, EpochEntry):
-            self._urgent = True
-        if self._urgent:
+            self._is_urgent = True
+        if self._is_urgent:
             self._wake.set()
 
+    def note(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        """Queues a message for people."""
+        self.put(LogEntry(code, message, dict(details or {})), self.record_store.record.progress)
+
     def send(self, command: Command) -> None:
-        """Waits until all entries so far, and then the command, are written. Raises what the record answers."""
+        """Waits until all earlier entries and then the command are written. Raises the error of the commit."""
         done: Future[None] = Future()
         with self._lock:
             if self.error is not None:
                 raise self.error
-            self._orders.append(PendingCommand(command, done))
+            self._pending.append(PendingCommand(command, done))
         self._wake.set()
         done.result()
 
     def flush(self) -> None:
-        """Waits until all entries so far are written."""
+        """Waits until all earlier entries are written."""
         self.send(Renew(self.nonce))
 
     def close(self) -> None:
-        """Ends; what nobody waited for may be unwritten."""
-        self._closed = True
+        """Ends the thread; entries that nobody waits for may stay unwritten."""
+        self._is_closed = True
         self._wake.set()
         self._thread.join()
-        # The filer may still send what it has just written: nobody would ever answer it.
+        # The checkpoint writer may still send a command, which nothing would ever answer.
         self._fail(self.error or OwnershipLost(self.record_store.record.id))
 
     def _run(self) -> None:
         try:
-            while not self._closed and self.error is None:
+            while not self._is_closed and self.error is None:
                 self._wake.wait(TICK_SECONDS)
                 self._let_epochs_gather()
                 self._wake.clear()
-                self._write_what_is_due()
+                self._write_due()
                 self.on_tick()
-        except Exception as error:  # noqa: BLE001 - the thread ends here; whoever waits for it is told
+        except Exception as error:  # noqa: BLE001 - the thread ends here; every sender gets the error
             self._fail(error)
 
     def _let_epochs_gather(self) -> None:
         # An epoch of a small model takes a millisecond: a write for each would be a thousand a second.
-        rest = EPOCHS_EVERY_SECONDS - (monotonic() - self._wrote_at)
-        if rest > 0 and not self._orders and not self._closed:
+        rest = EPOCHS_EVERY_SECONDS - (monotonic() - self._written_at)
+        if rest > 0 and not self._pending and not self._is_closed:
             sleep(rest)
 
-    def _write_what_is_due(self) -> None:
-        if self._orders or self._urgent or monotonic() - self._wrote_at >= STEPS_EVERY_SECONDS:
+    def _write_due(self) -> None:
+        if self._pending or self._is_urgent or monotonic() - self._written_at >= STEPS_EVERY_SECONDS:
             self._write()
         if monotonic() - self._renewed_at >= RENEW_SECONDS and self.error is None:
             self._commit(Renew(self.nonce))
             self._renewed_at = monotonic()
 
     def _write(self) -> None:
-        self._urgent, self._wrote_at = False, monotonic()
+        self._is_urgent = False
+        self._written_at = monotonic()
         with self._lock:
             entries, self._entries = tuple(self._entries), []
-            orders, self._orders = self._orders, []
-            progress, self.progress = self.progress, None
-        for start in range(0, max(len(entries), 1 if progress else 0), MAX_ENTRIES):
+            pending, self._pending = self._pending, []
+            progress, self._progress = self._progress, None
+        for start in range(0, len(entries), MAX_ENTRIES):
             self._commit(LogEvents(self.nonce, entries[start : start + MAX_ENTRIES], progress))
-        for order in orders:
-            self._carry_out(order)
+        for command in pending:
+            self._carry_out(command)
 
-    def _carry_out(self, order: PendingCommand) -> None:
+    def _carry_out(self, pending: PendingCommand) -> None:
         try:
             if self.error is not None:
                 raise self.error
-            self.record_store.commit(order.command)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
+            self.record_store.commit(pending.command)
+        except Exception as error:  # noqa: BLE001 - the sender gets the error, whatever it is
             if not isinstance(error, RunsError):
                 self._fail(error)
-            order.done.set_exception(error)
+            pending.done.set_exception(error)
         else:
-            order.done.set_result(None)
+            pending.done.set_result(None)
 
     def _commit(self, command: Command) -> None:
         try:
@@ -147,9 +156,9 @@ class RecordWriter:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Nothing more is written: whoever waits is told."""
+        """Stops writing, and gives the error to every sender that waits."""
         with self._lock:
             self.error = error
-            orders, self._orders = self._orders, []
-        for order in orders:
-            order.done.set_exception(error)
+            pending, self._pending = self._pending, []
+        for command in pending:
+            command.done.set_exception(error)

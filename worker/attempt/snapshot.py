@@ -1,4 +1,4 @@
-"""The private state of a training process as files: safetensors and JSON, nothing pickled."""
+"""The resume state of a training as files: safetensors and JSON, nothing pickled."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from worker.training.events import EpochLog
 from worker.training.optimizer import load_moments, moments
 from worker.training.training import Training
 
-TENSORS, POSITION = "state.safetensors", "state.json"
+TENSORS = "state.safetensors"
+POSITION = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,16 @@ class Snapshot:
     """Everything that the next step depends on and that its number does not determine."""
 
     step: int
-    """Steps taken, those of hints included."""
+    """Steps taken, including those of hints."""
     tensors: dict[str, Tensor]
     position: dict[str, Any]
 
 
-def snapshot(training: Training, made_by: Mapping[str, Any]) -> Snapshot:
-    """Copies the state of a training to the CPU; `made_by` describes the device and versions. Call `training.read()`
-    before."""
+def snapshot(training: Training, environment: Mapping[str, Any]) -> Snapshot:
+    """Copies the state of a training to the CPU; `environment` describes the data, device and versions.
+
+    Call `training.read()` before: losses that were not read yet are not part of the state.
+    """
     parts = {name: part.state_dict() for name, part in training.stateful_parts().items()}
     tensors = with_prefix("model", training.weights())
     step = training.take_step
@@ -42,7 +45,7 @@ def snapshot(training: Training, made_by: Mapping[str, Any]) -> Snapshot:
         "parts": {
             name: {key: item for key, item in part.items() if not is_tensor(item)} for name, part in parts.items()
         },
-        "made_by": dict(made_by),
+        "made_by": dict(environment),
     }
     return Snapshot(training.steps_done, tensors, position)
 
@@ -58,14 +61,14 @@ def to_files(snapshot: Snapshot) -> dict[str, bytes]:
     return {TENSORS: safetensors.torch.save(snapshot.tensors), POSITION: position}
 
 
-def made_by(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The device and versions that the state was made with."""
-    found: dict[str, Any] = json.loads(files[POSITION])["made_by"]
-    return found
+def read_environment(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The data, device and versions that the state was made with."""
+    environment: dict[str, Any] = json.loads(files[POSITION])["made_by"]
+    return environment
 
 
 def restore(training: Training, files: Mapping[str, bytes]) -> None:
-    """Restores a state in a training of the same plan."""
+    """Restores the state in a new training of the same plan."""
     tensors = safetensors.torch.load(files[TENSORS])
     position = json.loads(files[POSITION])
     training.model.load_state_dict(strip_prefix("model", tensors))

@@ -19,7 +19,8 @@ from bakehouse.runs.marker import check_folder
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from worker.attempt.attempt import Attempt, RunStorage
+from worker.attempt.attempt import Attempt
+from worker.attempt.setup import RunStorage
 from worker.device import memory_limit
 from worker.host.owner import this_process
 
@@ -50,7 +51,7 @@ def train_next(memory_bytes: int | None = None) -> None:
         nonlocal is_terminated
         is_terminated = True
         if attempt is not None:
-            attempt.terminated = True
+            attempt.terminate()
 
     signal.signal(signal.SIGTERM, terminate)
     # The worker blocks SIGTERM around the fork, so that none is lost before this handler.
@@ -70,7 +71,8 @@ def train_next(memory_bytes: int | None = None) -> None:
     record_store = RedisRecordStore(store, record)
     artifacts = Artifacts(settings.artifacts)
     attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))
-    attempt.terminated = is_terminated
+    if is_terminated:
+        attempt.terminate()
     try:
         attempt.run()
     except OwnershipLost as error:

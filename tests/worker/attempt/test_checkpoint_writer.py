@@ -1,4 +1,4 @@
-"""The filer: when it writes what, with a clock that the test turns."""
+"""When the checkpoint writer writes which files, by a clock that the test sets."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
 from bakehouse.runs.record import new_run_id
 from tests.small_trainings import FLOWERS, planned, training_of
 from worker.attempt.checkpoint_writer import (
-    FIRST_RESUMES,
+    FIRST_RESUME_SECONDS,
     MAX_SHARE,
     RESUME_EVERY_SECONDS,
     Candidate,
@@ -21,14 +21,14 @@ from worker.attempt.checkpoint_writer import (
     describe,
 )
 from worker.attempt.record_writer import RecordWriter
-from worker.attempt.snapshot import Snapshot, made_by, snapshot
+from worker.attempt.snapshot import Snapshot, read_environment, snapshot
 from worker.training.events import EpochLog
 
 RUN_ID = new_run_id()
 
 
-class Sent:
-    """What would be in the record, in order; a flush is None."""
+class FakeRecordWriter:
+    """Keeps the commands that it is given, in order; a flush is None."""
 
     nonce = "first"
 
@@ -49,7 +49,7 @@ class Sent:
 
 
 class Clock:
-    """Seconds."""
+    """Stands in for `monotonic`: its seconds change only by the test."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -66,12 +66,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def sent() -> Sent:
-    return Sent()
+def sent() -> FakeRecordWriter:
+    return FakeRecordWriter()
 
 
 @pytest.fixture
-def checkpoint_writer(tmp_path: Path, sent: Sent, clock: Clock) -> Iterator[CheckpointWriter]:
+def checkpoint_writer(tmp_path: Path, sent: FakeRecordWriter, clock: Clock) -> Iterator[CheckpointWriter]:
     checkpoint_writer = CheckpointWriter(planned(FLOWERS), RUN_ID, Artifacts(tmp_path), cast(RecordWriter, sent))
     yield checkpoint_writer
     checkpoint_writer.close()
@@ -89,8 +89,8 @@ def a_snapshot() -> Snapshot:
     return snapshot(training_of(FLOWERS), {})
 
 
-def test_of_several_bests_in_a_second_the_newest_is_written(
-    checkpoint_writer: CheckpointWriter, sent: Sent, clock: Clock
+def test_the_newest_of_several_bests_in_a_second_is_written(
+    checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter, clock: Clock
 ) -> None:
     offer(checkpoint_writer, 1)
     checkpoint_writer.write_due_best()
@@ -106,7 +106,9 @@ def test_of_several_bests_in_a_second_the_newest_is_written(
     assert sent.bests() == [1, 4]
 
 
-def test_one_file_set_is_written_at_a_time(checkpoint_writer: CheckpointWriter, sent: Sent, clock: Clock) -> None:
+def test_one_checkpoint_is_written_at_a_time(
+    checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter, clock: Clock
+) -> None:
     sent.gate.clear()
     offer(checkpoint_writer, 1)
     checkpoint_writer.write_due_best()
@@ -122,8 +124,8 @@ def test_one_file_set_is_written_at_a_time(checkpoint_writer: CheckpointWriter, 
     assert sent.bests() == [1, 2]
 
 
-def test_a_state_is_published_after_the_best_that_it_names_and_after_the_log(
-    checkpoint_writer: CheckpointWriter, sent: Sent, tmp_path: Path
+def test_a_resume_state_is_published_after_the_waiting_best_and_the_log(
+    checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter, tmp_path: Path
 ) -> None:
     offer(checkpoint_writer, 5)
     checkpoint_writer.start_resume(a_snapshot)
@@ -132,10 +134,10 @@ def test_a_state_is_published_after_the_best_that_it_names_and_after_the_log(
     assert sent.commands[1:] == [None, PublishResume("first", 0)]
     found = Artifacts(tmp_path).newest_resume(RUN_ID).state
     assert found is not None
-    assert made_by(found.files) == {}
+    assert read_environment(found.files) == {}
 
 
-def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWriter, sent: Sent) -> None:
+def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter) -> None:
     offer(checkpoint_writer, 2)
     checkpoint_writer.finish(Candidate(an_epoch(3), {"head.weight": torch.zeros(2)}))
     published = [item for item in sent.commands if isinstance(item, PublishCheckpoint)]
@@ -145,7 +147,7 @@ def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWrite
 def due_times(
     checkpoint_writer: CheckpointWriter, clock: Clock, take: Callable[[], Snapshot], *, until: float
 ) -> list[float]:
-    """When states are taken, looking every half second."""
+    """The times at which resume states are taken, with a check every half second."""
     start, times = clock.now, []
     while clock.now < start + until:
         clock.now += 0.5
@@ -160,11 +162,13 @@ def test_states_are_taken_often_at_first_and_then_every_half_minute(
     checkpoint_writer: CheckpointWriter, clock: Clock
 ) -> None:
     times = due_times(checkpoint_writer, clock, a_snapshot, until=130)
-    assert times[:5] == list(FIRST_RESUMES)
+    assert times[:5] == list(FIRST_RESUME_SECONDS)
     assert times[5:] == [16 + n * RESUME_EVERY_SECONDS for n in (1, 2, 3)]
 
 
-def test_slow_states_are_taken_as_seldom_as_their_share_asks(checkpoint_writer: CheckpointWriter, clock: Clock) -> None:
+def test_slow_states_take_no_more_than_their_share_of_the_time(
+    checkpoint_writer: CheckpointWriter, clock: Clock
+) -> None:
     def take() -> Snapshot:
         clock.now += 3
         return a_snapshot()
@@ -174,8 +178,8 @@ def test_slow_states_are_taken_as_seldom_as_their_share_asks(checkpoint_writer: 
     assert len(times) >= 8
 
 
-def test_what_writing_raised_is_raised_where_training_looks(
-    checkpoint_writer: CheckpointWriter, sent: Sent, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_the_background_write_is_raised_in_the_training_thread(
+    checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def send(_: Command) -> None:
         raise OSError("no room")

@@ -1,4 +1,4 @@
-"""The journal: order, what is told to those who wait, and that nobody waits for ever."""
+"""The record writer: the order of writes, the errors that senders get, and that no sender waits for ever."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +27,8 @@ NOW = 1_790_000_000_000
 PROGRESS = Progress(epochs=1, steps=9)
 
 
-class Notebook:
-    """The record of a run that is owned, and all commands in the order in which they came."""
+class FakeRecordStore:
+    """Holds the record of a running run and all commands, in the order in which they were committed."""
 
     def __init__(self) -> None:
         self.record = reduce(submit(a_run(), idempotency=None, now=NOW)[0], Claim(an_owner(), 1000), NOW)[0]
@@ -46,14 +46,14 @@ class Notebook:
             self.commands.append(command)
 
     def steps(self) -> list[int]:
-        """That were logged."""
+        """The steps that were logged."""
         logs = [command for command in self.commands if isinstance(command, LogEvents)]
         return [entry.step for log in logs for entry in log.entries if isinstance(entry, StepEntry)]
 
 
 @contextmanager
-def journal_in(notebook: Notebook, nonce: str = "first") -> Iterator[RecordWriter]:
-    record_writer = RecordWriter(notebook, nonce)
+def record_writer_of(record_store: FakeRecordStore, nonce: str = "first") -> Iterator[RecordWriter]:
+    record_writer = RecordWriter(record_store, nonce)
     record_writer.start()
     try:
         yield record_writer
@@ -67,127 +67,130 @@ def put(record_writer: RecordWriter, *steps: int) -> None:
 
 
 def test_entries_are_written_before_the_command_that_follows_them() -> None:
-    notebook = Notebook()
-    with journal_in(notebook) as record_writer:
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
         put(record_writer, *range(1, 50))
         record_writer.send(PublishResume("first", 49))
-        assert notebook.steps() == list(range(1, 50))
-        assert notebook.commands[-1] == PublishResume("first", 49)
+        assert record_store.steps() == list(range(1, 50))
+        assert record_store.commands[-1] == PublishResume("first", 49)
         put(record_writer, 50)
         record_writer.flush()
-    assert notebook.steps() == list(range(1, 51))
-    assert notebook.record.progress.step == 50
+    assert record_store.steps() == list(range(1, 51))
+    assert record_store.record.progress.step == 50
 
 
 def test_senders_from_several_threads_are_all_served() -> None:
-    notebook = Notebook()
-    with journal_in(notebook) as record_writer:
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
         threads = [Thread(target=record_writer.send, args=(PublishResume("first", step),)) for step in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(10)
         assert not any(thread.is_alive() for thread in threads)
-    assert notebook.record.resume_step == 19
+    assert record_store.record.resume_step == 19
 
 
-def test_what_the_state_forbids_is_told_to_the_sender_alone() -> None:
-    notebook = Notebook()
-    with journal_in(notebook) as record_writer:
+def test_an_illegal_transition_is_raised_only_for_its_sender() -> None:
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
         with pytest.raises(IllegalTransition):
             record_writer.send(Cancel("first"))
         put(record_writer, 1)
         record_writer.send(Release("first"))
-    assert notebook.steps() == [1]
-    assert notebook.record.status == "queued"
+    assert record_store.steps() == [1]
+    assert record_store.record.status == "queued"
 
 
-def test_a_run_that_belongs_to_another_is_told_to_everybody() -> None:
-    notebook = Notebook()
-    with journal_in(notebook, nonce="second") as record_writer:
+def test_lost_ownership_is_raised_for_every_sender() -> None:
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store, nonce="second") as record_writer:
         put(record_writer, 1)
         with pytest.raises(OwnershipLost):
             record_writer.flush()
         with pytest.raises(OwnershipLost):
             record_writer.send(Release("second"))
         assert isinstance(record_writer.error, OwnershipLost)
-    assert notebook.commands == []
+    assert record_store.commands == []
 
 
 @pytest.mark.parametrize("has_entries", [False, True])
-def test_an_error_of_the_ledger_itself_reaches_who_waits(has_entries: bool) -> None:
-    notebook = Notebook()
-    notebook.broken = OSError("no room")
-    with journal_in(notebook) as record_writer:
+def test_an_error_of_the_record_store_is_raised_for_the_sender(has_entries: bool) -> None:
+    record_store = FakeRecordStore()
+    record_store.broken = OSError("no room")
+    with record_writer_of(record_store) as record_writer:
         if has_entries:
             put(record_writer, 1)
         with pytest.raises(OSError, match="no room"):
             record_writer.send(PublishResume("first", 1))
-        assert record_writer.error is notebook.broken
-    assert notebook.record.resume_step == -1
+        assert record_writer.error is record_store.broken
+    assert record_store.record.resume_step == -1
 
 
-def test_a_command_is_not_written_after_entries_that_were_not() -> None:
-    notebook = Notebook()
+def test_a_command_is_not_written_if_the_entries_before_it_failed() -> None:
+    record_store = FakeRecordStore()
     failed = OSError("no room")
 
     def break_once(command: Command) -> None:
         if isinstance(command, LogEvents):
             raise failed
-        Notebook.commit(notebook, command)
+        FakeRecordStore.commit(record_store, command)
 
-    notebook.commit = break_once  # type: ignore[method-assign]
-    with journal_in(notebook) as record_writer:
-        notebook.gate.clear()
+    record_store.commit = break_once  # type: ignore[method-assign]
+    with record_writer_of(record_store) as record_writer:
+        record_store.gate.clear()
         put(record_writer, 1)
-        notebook.gate.set()
+        record_store.gate.set()
         with pytest.raises(OSError, match="no room"):
             record_writer.send(PublishResume("first", 1))
-    assert notebook.commands == []
+    assert record_store.commands == []
 
 
-def test_who_still_waits_when_the_journal_closes_is_told() -> None:
-    notebook = Notebook()
-    record_writer = RecordWriter(notebook, "first")
+def test_a_sender_that_waits_when_the_writer_closes_gets_an_error() -> None:
+    record_store = FakeRecordStore()
+    record_writer = RecordWriter(record_store, "first")
     record_writer.start()
-    told: list[Exception] = []
+    errors: list[Exception] = []
 
-    def wait() -> None:
+    def send_many() -> None:
         try:
             for step in range(10_000):
                 record_writer.send(PublishResume("first", step))
         except OwnershipLost as error:
-            told.append(error)
+            errors.append(error)
 
-    thread = Thread(target=wait, daemon=True)
+    thread = Thread(target=send_many, daemon=True)
     thread.start()
     record_writer.flush()
     record_writer.close()
     thread.join(10)
     assert not thread.is_alive()
-    assert len(told) == 1
+    assert len(errors) == 1
 
 
 def test_a_note_is_written_without_a_command_after_it() -> None:
-    notebook = Notebook()
+    record_store = FakeRecordStore()
     written = Event()
-    record_writer = RecordWriter(notebook, "first", on_tick=lambda: written.set() if notebook.commands else None)
+    record_writer = RecordWriter(
+        record_store, "first", on_tick=lambda: written.set() if record_store.commands else None
+    )
     record_writer.start()
-    record_writer.put(LogEntry("note", "Something."), PROGRESS)
+    record_writer.note("restarted", "The run begins again.", {"step": 3})
     assert written.wait(10)
     record_writer.close()
-    assert notebook.commands == [LogEvents("first", (LogEntry("note", "Something."),), PROGRESS)]
+    entry = LogEntry("restarted", "The run begins again.", {"step": 3})
+    assert record_store.commands == [LogEvents("first", (entry,), record_store.record.progress)]
 
 
 def test_a_long_backlog_is_written_in_slices() -> None:
-    notebook = Notebook()
-    notebook.gate.clear()
-    with journal_in(notebook) as record_writer:
+    record_store = FakeRecordStore()
+    record_store.gate.clear()
+    with record_writer_of(record_store) as record_writer:
         record_writer.put(StepEntry(1, {"train_loss": 1.0}), PROGRESS)
         for step in range(2, 2 * MAX_ENTRIES + 3):
             record_writer.put(StepEntry(step, {"train_loss": 1.0}), PROGRESS)
-        notebook.gate.set()
+        record_store.gate.set()
         record_writer.flush()
-    logs = [command for command in notebook.commands if isinstance(command, LogEvents)]
+    logs = [command for command in record_store.commands if isinstance(command, LogEvents)]
     assert max(len(log.entries) for log in logs) <= MAX_ENTRIES
-    assert notebook.steps() == list(range(1, 2 * MAX_ENTRIES + 3))
+    assert record_store.steps() == list(range(1, 2 * MAX_ENTRIES + 3))

@@ -1,4 +1,4 @@
-"""A run that is killed anywhere and goes on ends with the bits of the run that was not."""
+"""A run that is killed anywhere and resumed ends with the bits of the run that was not killed."""
 
 import json
 import math
@@ -22,21 +22,21 @@ from tests.small_trainings import (
     interrupted_at,
     training_of,
 )
-from worker.attempt.snapshot import POSITION, TENSORS, made_by, restore, snapshot, to_files
+from worker.attempt.snapshot import POSITION, TENSORS, read_environment, restore, snapshot, to_files
 from worker.training.events import EpochLog
 from worker.training.metrics import StepLog
 
 STOPS_EARLY = {**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": 2}
 BEST, LAST = 6, 8
-"""Its best and its last epoch."""
+"""The best and the last epoch of STOPS_EARLY."""
 UNITS = 148
-"""Of work, with the evaluation of the best on the test split."""
+"""Units of work of STOPS_EARLY, including the evaluation on the test split."""
 
 Cut = Literal["new", "after the best", "at the end"]
 NEW: Cut = "new"
 MIDDLE: Cut = "after the best"
 STEPS: dict[Cut, tuple[int, int]] = {"after the best": (20, 6), "at the end": (24, 8)}
-"""Optimizer steps and epochs after which a state is looked at; the first is within an epoch."""
+"""Optimizer steps and epochs after which a state is saved; the first is in the middle of an epoch."""
 
 
 @cache
@@ -56,7 +56,7 @@ def test_killed_after_any_unit_of_work(unit: int) -> None:
     assert gone_on(STOPS_EARLY, *interrupted(STOPS_EARLY, unit)) == whole()
 
 
-# A validation takes ten units or so and begins anew.
+# A resumed run repeats a validation from its first unit; it has about ten.
 @pytest.mark.parametrize("every", [13, 16, 35])
 def test_killed_again_and_again(every: int) -> None:
     files, told = interrupted(STOPS_EARLY, 1)
@@ -80,15 +80,15 @@ def complete(cut: Cut) -> Files:
 
 
 @cache
-def rest(cut: Cut) -> Outcome:
-    """What a run that goes on tells."""
+def resumed(cut: Cut) -> Outcome:
+    """The outcome of a run that resumes from a whole state."""
     return gone_on(STOPS_EARLY, complete(cut))
 
 
-def ends_otherwise(cut: Cut, files: Files) -> bool:
-    """Whether a run that goes on from the files fails, or differs from one that goes on from all of them."""
+def ends_differently(cut: Cut, files: Files) -> bool:
+    """Whether a run that resumes from these files fails, or differs from a run that resumes from the whole state."""
     try:
-        return gone_on(STOPS_EARLY, files) != rest(cut)
+        return gone_on(STOPS_EARLY, files) != resumed(cut)
     except (KeyError, ZeroDivisionError):
         return True
     except RuntimeError as error:
@@ -96,15 +96,16 @@ def ends_otherwise(cut: Cut, files: Files) -> bool:
 
 
 def group_of(name: str) -> str:
-    """`optimizer.exp_avg`, of any parameter."""
+    """The section and kind of a tensor without its parameter, such as `optimizer.exp_avg`."""
     section, *_, kind = name.split(".")
     return f"{section}.{kind}"
 
 
 def without_tensors(cut: Cut, group: str) -> Files:
-    """The state with a group of tensors as a new training has them, if it has them."""
-    saved, fresh = (safetensors.torch.load(complete(at)[TENSORS]) for at in (cut, NEW))
-    initial = {name: tensor for name, tensor in fresh.items() if group_of(name) == group}
+    """The state, where a group of tensors is replaced by that of a new training, or left out if that has none."""
+    saved = safetensors.torch.load(complete(cut)[TENSORS])
+    initial_state = safetensors.torch.load(complete(NEW)[TENSORS])
+    initial = {name: tensor for name, tensor in initial_state.items() if group_of(name) == group}
     kept = {name: tensor for name, tensor in saved.items() if group_of(name) != group}
     return {**complete(cut), TENSORS: safetensors.torch.save(kept | initial)}
 
@@ -113,13 +114,13 @@ def groups() -> set[str]:
     return {group_of(name) for name in safetensors.torch.load(complete(MIDDLE)[TENSORS])}
 
 
-# Fitted on the data: a new training has them too.
+# A new training fits these on the data again.
 REFITTED = {"model.shift", "model.scale"}
 
 
 @pytest.mark.parametrize("group", sorted(groups() - REFITTED))
 def test_no_group_of_tensors_can_be_left_out(group: str) -> None:
-    assert ends_otherwise(MIDDLE, without_tensors(MIDDLE, group))
+    assert ends_differently(MIDDLE, without_tensors(MIDDLE, group))
 
 
 @pytest.mark.parametrize("section", ["model", "optimizer", "best"])
@@ -127,11 +128,11 @@ def test_no_section_can_be_left_out(section: str) -> None:
     saved = safetensors.torch.load(complete(MIDDLE)[TENSORS])
     kept = {name: tensor for name, tensor in saved.items() if not name.startswith(f"{section}.")}
     assert len(kept) < len(saved)
-    assert ends_otherwise(MIDDLE, {**complete(MIDDLE), TENSORS: safetensors.torch.save(kept)})
+    assert ends_differently(MIDDLE, {**complete(MIDDLE), TENSORS: safetensors.torch.save(kept)})
 
 
 def fields(position: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Paths into the position; what was made where is not needed to go on."""
+    """Paths into the position; the environment is not needed to resume."""
     for name in position.keys() - {"made_by"}:
         if name in ("stopper", "meter"):
             yield from ((name, key) for key in position[name])
@@ -140,9 +141,9 @@ def fields(position: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def without_field(cut: Cut, path: tuple[str, ...]) -> Files:
-    """The state with one field of the position as a new training has it."""
-    saved, fresh = (json.loads(complete(at)[POSITION]) for at in (cut, NEW))
-    inside, initial = saved, fresh
+    """The state, where one field of the position is replaced by that of a new training."""
+    saved = json.loads(complete(cut)[POSITION])
+    inside, initial = saved, json.loads(complete(NEW)[POSITION])
     for name in path[:-1]:
         inside, initial = inside[name], initial[name]
     inside[path[-1]] = initial[path[-1]]
@@ -151,7 +152,7 @@ def without_field(cut: Cut, path: tuple[str, ...]) -> Files:
 
 @pytest.mark.parametrize("path", sorted(fields(json.loads(complete(MIDDLE)[POSITION]))), ids=".".join)
 def test_no_field_of_the_position_can_be_left_out(path: tuple[str, ...]) -> None:
-    assert any(ends_otherwise(cut, without_field(cut, path)) for cut in STEPS)
+    assert any(ends_differently(cut, without_field(cut, path)) for cut in STEPS)
 
 
 @pytest.mark.parametrize(
@@ -180,17 +181,17 @@ def test_a_state_is_a_copy() -> None:
     assert to_files(state) == before
 
 
-def test_a_state_says_what_it_was_made_on_and_keeps_infinities() -> None:
+def test_a_state_holds_its_environment_and_infinities() -> None:
     training = training_of(STOPS_EARLY)
     training.metrics.loss_sum = math.inf
     files = to_files(snapshot(training, {"threads": 1}))
-    assert made_by(files) == {"threads": 1}
-    again = training_of(STOPS_EARLY)
-    restore(again, files)
-    assert again.metrics.loss_sum == math.inf
+    assert read_environment(files) == {"threads": 1}
+    resumed_training = training_of(STOPS_EARLY)
+    restore(resumed_training, files)
+    assert resumed_training.metrics.loss_sum == math.inf
 
 
-def test_going_on_does_not_depend_on_what_was_drawn_before() -> None:
+def test_a_resumed_run_does_not_depend_on_the_global_generator() -> None:
     torch.manual_seed(123)
     assert gone_on(STOPS_EARLY, *interrupted(STOPS_EARLY, 10)) == whole()
 

@@ -1,4 +1,4 @@
-"""The watchdog, with a clock that the test turns."""
+"""The watchdog, with a clock that the test sets."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ Pass = Callable[..., None]
 
 
 class GaveUp(Exception):
-    """The process would have ended."""
+    """Raised where the process would exit."""
 
 
 @pytest.fixture
 def watchdog(monkeypatch: pytest.MonkeyPatch) -> tuple[Watchdog, Pass]:
-    """A watchdog, and what lets seconds pass with a tick after each second."""
+    """A watchdog, and a function that lets seconds pass, with a tick after each second."""
     now = [1000.0]
 
     def exit_with(code: int) -> None:
@@ -24,14 +24,14 @@ def watchdog(monkeypatch: pytest.MonkeyPatch) -> tuple[Watchdog, Pass]:
 
     monkeypatch.setattr("worker.attempt.watchdog.monotonic", lambda: now[0])
     monkeypatch.setattr("worker.attempt.watchdog.os._exit", exit_with)
-    dog = Watchdog()
+    watchdog = Watchdog()
 
     def let_pass(seconds: float, *, at_once: bool = False) -> None:
         for _ in range(1 if at_once else round(seconds)):
             now[0] += seconds if at_once else 1
-            dog.tick()
+            watchdog.tick()
 
-    return dog, let_pass
+    return watchdog, let_pass
 
 
 def test_the_first_unit_has_no_limit(watchdog: tuple[Watchdog, Pass]) -> None:
@@ -59,7 +59,7 @@ def test_slow_units_are_allowed_ten_times_as_long(watchdog: tuple[Watchdog, Pass
         let_pass(1)
 
 
-def test_waiting_for_redis_and_a_machine_that_slept_do_not_count(watchdog: tuple[Watchdog, Pass]) -> None:
+def test_time_of_waiting_for_redis_and_of_a_suspended_machine_does_not_count(watchdog: tuple[Watchdog, Pass]) -> None:
     dog, let_pass = watchdog
     dog.units = 1
     let_pass(1)

@@ -1,0 +1,46 @@
+"""The failure that a run records for an exception."""
+
+import sys
+import traceback
+
+import torch
+
+from bakehouse.data.errors import DatasetChanged, DatasetError
+from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.run import Failure, Reason
+from worker.attempt.sources import SourceLost
+from worker.training.events import NonFinite
+
+
+def failure_of(error: Exception) -> Failure:
+    """Names the cause for the user. An exception that has no name of ours is a mistake of ours: it is printed."""
+    match error:
+        case NonFinite():
+            message = f"The loss is not finite from step {error.step} on. A lower learning rate or a norm may help."
+            return final("non_finite", message, error.pointer)
+        case StorageFull():
+            return Failure(code="storage_full", message=str(error), retryable=True)
+        case SourceLost():
+            return final("checkpoint", str(error), error.pointer)
+        case DatasetChanged():
+            return final("dataset_changed", str(error), "/dataset/id")
+        case DatasetError() | RecipeInvalid():
+            return final("dataset", str(error), "/dataset")
+        case MemoryError() | RuntimeError() if is_out_of_memory(error):
+            return final("out_of_memory", "The device has too little memory.", "/batch_size")
+        case _:
+            traceback.print_exception(error, file=sys.stderr)
+            message = f"The worker failed with {type(error).__name__}; its log has the details."
+            return Failure(code="internal", message=message, retryable=True)
+
+
+def final(code: Reason, message: str, pointer: str) -> Failure:
+    """A failure that a retry of the unchanged recipe would repeat."""
+    return Failure(code=code, message=message, pointer=pointer, retryable=False)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    # torch has a class of errors for GPUs, but only a message for CPUs.
+    is_known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return is_known or "DefaultCPUAllocator" in str(error)

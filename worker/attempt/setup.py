@@ -1,0 +1,127 @@
+"""Everything that an attempt needs before its first step: plan, device, data and model, resumed where possible."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetChanged
+from bakehouse.data.packed_folders import read_card
+from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import MarkNonReproducible, MarkRestarted
+from bakehouse.runs.local_runs import LocalRuns
+from bakehouse.runs.record import Record
+from bakehouse.settings import Settings
+from worker.attempt.checkpoint_writer import CheckpointWriter
+from worker.attempt.record_writer import RecordWriter
+from worker.attempt.snapshot import read_environment, restore
+from worker.attempt.sources import read_sources
+from worker.data.dataset import load_data
+from worker.device import device_class, open_device, threads, versions
+from worker.training.training import Training
+
+PACKING_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunStorage:
+    """The settings and the folders that an attempt reads its data from and writes its files to."""
+
+    settings: Settings
+    artifacts: Artifacts
+    local_runs: LocalRuns | None = None
+    """Where other runs have their files, if not among `artifacts`."""
+
+    def artifacts_of(self, run_id: str) -> Artifacts:
+        """The files of a run that this run builds on."""
+        return self.artifacts if self.local_runs is None else self.local_runs.artifacts(run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSetup:
+    """A training that is ready for its next step, and what is known about the run at that moment."""
+
+    plan: Plan
+    device: torch.device
+    training: Training
+    checkpoint_writer: CheckpointWriter
+    environment: dict[str, Any]
+    """What must be the same for the same bits: data, device, versions and number of threads."""
+    logged_step: int
+    """The newest step that earlier attempts have logged."""
+    seconds_before: float
+    """Time that earlier attempts have trained."""
+
+
+def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
+    """Plans the run, opens the device, loads data and model, and restores the newest state of an earlier attempt."""
+    record = record_writer.record_store.record
+    recipe = record.recipe
+    catalog = Catalog(storage.settings)
+    folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
+    card = read_card(folder)
+    if record.dataset_fingerprint not in (None, card.fingerprint):
+        raise DatasetChanged(recipe.dataset.id)
+    sources = read_sources(recipe, catalog, storage.artifacts_of, wait_seconds=PACKING_SECONDS)
+    plan = make_plan(recipe, card, {sha256: source.plan for sha256, source in sources.items()})
+    device = open_device(storage.settings)
+    weights = {sha256: source.weights for sha256, source in sources.items()}
+    training = Training(plan, load_data(plan, folder, device), device, weights)
+    environment = describe_environment(plan, device, storage.settings)
+    resume(training, environment, record, record_writer, storage.artifacts)
+    return AttemptSetup(
+        plan,
+        device,
+        training,
+        CheckpointWriter(plan, record.id, storage.artifacts, record_writer),
+        environment,
+        logged_step=max(record.logged_step, record.progress.step),
+        seconds_before=record.seconds,
+    )
+
+
+def describe_environment(plan: Plan, device: torch.device, settings: Settings) -> dict[str, Any]:
+    """The facts, beside the recipe, that decide the bits of a training; the names are those of `Provenance`."""
+    return {
+        "dataset_fingerprint": plan.card.fingerprint,
+        "device": device_class(device),
+        "threads": threads(settings),
+        "versions": versions(device),
+    }
+
+
+def resume(
+    training: Training,
+    environment: dict[str, Any],
+    record: Record,
+    record_writer: RecordWriter,
+    artifacts: Artifacts,
+) -> None:
+    """Restores the newest undamaged resume state; logs that, and which states were damaged or lost."""
+    artifacts.sweep(record.id)
+    found = artifacts.newest_resume(record.id)
+    for rejected in found.rejected:
+        record_writer.note("checkpoint_rejected", f"The resume state {rejected.name} is damaged: {rejected.reason}")
+    if found.state is None:
+        if record.resume_step >= 0:
+            restart(record.resume_step, record_writer)
+        return
+    earlier = read_environment(found.state.files)
+    if earlier["dataset_fingerprint"] != environment["dataset_fingerprint"]:
+        raise DatasetChanged(training.plan.card.id)
+    restore(training, found.state.files)
+    is_older = found.state.step < record.resume_step
+    lost = f" The resume state of step {record.resume_step} cannot be read." if is_older else ""
+    record_writer.note("resumed", f"Resumes after step {training.step}.{lost}")
+    if earlier != environment:
+        record_writer.send(MarkNonReproducible(record_writer.nonce))
+        record_writer.note("inexact", "Another device, version or thread count: the bits may differ from here on.")
+
+
+def restart(lost_step: int, record_writer: RecordWriter) -> None:
+    """Marks the run as begun again at step 0."""
+    record_writer.send(MarkRestarted(record_writer.nonce))
+    message = f"The resume state of step {lost_step} cannot be read: the run begins again at step 0."
+    record_writer.note("restarted", message, {"step": lost_step})

@@ -1,0 +1,183 @@
+"""Trains for a record: logs events, handles requests, and has checkpoints and resume states written."""
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import assert_never
+
+from bakehouse.recipe.early_stopping import Patience
+from bakehouse.runs.commands import Cancel, DiagnosticEntry, Ending, EpochEntry, Pause, Release, StepEntry, Succeed
+from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.run import Progress, Provenance
+from worker.attempt.checkpoint_writer import Candidate
+from worker.attempt.record_writer import RecordWriter
+from worker.attempt.setup import AttemptSetup
+from worker.attempt.snapshot import snapshot
+from worker.attempt.watchdog import Watchdog
+from worker.device import peak_memory
+from worker.training.events import DiagnosticLog, EpochLog, Finished
+from worker.training.metrics import StepLog
+
+
+@dataclass(slots=True)
+class Signals:
+    """Flags that other threads and signal handlers set for the training thread."""
+
+    is_terminated: bool = False
+    """Save a resume state, release the run, and end."""
+    are_due: bool = True
+    """Set a few times a second: requests must be handled, and files may be due, after this unit of work."""
+
+
+class Trainer:
+    """Carries a training to an end of the attempt, in the thread that calls `train()`."""
+
+    def __init__(self, setup: AttemptSetup, record_writer: RecordWriter, watchdog: Watchdog, signals: Signals) -> None:
+        self.setup = setup
+        self.training = setup.training
+        self.checkpoint_writer = setup.checkpoint_writer
+        self.record_store = record_writer.record_store
+        self.record_writer = record_writer
+        self.nonce = record_writer.nonce
+        self.watchdog = watchdog
+        self.signals = signals
+        self.first_step = setup.training.step
+        self.started_at = monotonic()
+
+    def train(self) -> Ending:
+        """Trains to the end of the run, or until the attempt must end; returns the command that ends the attempt."""
+        for event in self.training.run():
+            self.watchdog.units += 1
+            # The first step of a compiled model is compiled, which may take any time.
+            self.watchdog.is_waiting = self.is_next_step_compiled()
+            match event:
+                case Finished():
+                    return self.succeed(event)
+                case StepLog() | EpochLog() | DiagnosticLog():
+                    self.log(event)
+                case None:
+                    pass
+                case _:
+                    assert_never(event)
+            if self.signals.are_due:
+                self.signals.are_due = False
+                ending = self.handle_requests()
+                if ending is not None:
+                    return ending
+                self.write_due_files()
+        raise AssertionError("a training ends with Finished")
+
+    def is_next_step_compiled(self) -> bool:
+        return self.setup.plan.recipe.compile == "on" and self.training.step == self.first_step
+
+    def log(self, event: StepLog | EpochLog | DiagnosticLog) -> None:
+        """Puts an event into the run's log, and offers the weights of a best epoch to the checkpoint writer."""
+        match event:
+            case StepLog(step=step):
+                numbers = {"epoch": event.epoch, "train_loss": event.loss, "lr": event.lr}
+                self.record_writer.put(StepEntry(step, numbers), self.progress())
+            case EpochLog(epoch=epoch, step=step):
+                details = {
+                    "lr": event.lr,
+                    "seconds": round(event.seconds, 6),
+                    "epochs_since_best": event.epochs_since_best,
+                    "is_best": event.is_best,
+                }
+                self.record_writer.put(EpochEntry(epoch, step, event.metrics, details), self.progress())
+                if event.is_best and self.training.best_weights is not None:
+                    self.checkpoint_writer.offer(event, self.training.best_weights)
+            case DiagnosticLog(name=name, epoch=epoch, step=step):
+                self.record_writer.put(DiagnosticEntry(name, epoch, step, event.values), self.progress())
+            case _:
+                assert_never(event)
+
+    def handle_requests(self) -> Ending | None:
+        """Obeys signals, the user's request and the time budget; returns a command if the attempt must end now."""
+        if self.record_writer.error is not None:
+            raise self.record_writer.error
+        if self.signals.is_terminated:
+            return self.with_resume_state(Release(self.nonce))
+        match self.record_store.record.request:
+            case "cancel":
+                return Cancel(self.nonce)
+            case "pause":
+                return self.with_resume_state(Pause(self.nonce))
+            case "stop":
+                self.training.stop("stopped_by_user", not_before=self.setup.logged_step)
+            case None:
+                if self.is_out_of_time():
+                    self.training.stop("time_budget", not_before=self.setup.logged_step)
+        return None
+
+    def is_out_of_time(self) -> bool:
+        budget = self.setup.plan.recipe.time_budget_seconds
+        return budget is not None and self.seconds() >= budget
+
+    def write_due_files(self) -> None:
+        """Starts to write the newest best, or else a resume state, if its time has come."""
+        self.checkpoint_writer.write_due_best()
+        if self.checkpoint_writer.resume_is_due():
+            self.save()
+
+    def save(self) -> None:
+        """Starts to write a resume state."""
+        # What the state no longer holds must be in the log first.
+        for event in self.training.read():
+            self.log(event)
+        self.checkpoint_writer.start_resume(lambda: snapshot(self.training, self.setup.environment))
+
+    def with_resume_state(self, ending: Ending) -> Ending:
+        """Returns the ending once a resume state is safe on disk."""
+        self.watchdog.is_waiting = True
+        self.checkpoint_writer.wait()
+        self.save()
+        self.checkpoint_writer.wait()
+        return ending
+
+    def succeed(self, finished: Finished) -> Ending:
+        """Writes the best and the last weights; returns the command that ends the run."""
+        self.watchdog.is_waiting = True
+        self.checkpoint_writer.finish(Candidate(finished.last, finished.last_weights))
+        return Succeed(self.nonce, finished.ending, self.provenance(), finished.metrics)
+
+    def keep_best(self) -> None:
+        """Writes the newest best if it is not written yet; a full disk must not hide why the run failed."""
+        self.watchdog.is_waiting = True
+        try:
+            self.checkpoint_writer.finish()
+        except (StorageFull, OSError) as error:
+            self.record_writer.note("best_not_kept", f"The newest best could not be written: {error}")
+
+    def provenance(self) -> Provenance:
+        """How the weights of the run came about."""
+        record = self.record_store.record
+        best = next((item.sha256 for item in record.checkpoints if "best" in item.roles), None)
+        return Provenance(
+            recipe_sha256=record.recipe_sha256,
+            weights_sha256=best,
+            seed=record.recipe.seed,
+            exact=record.exact,
+            peak_memory_bytes=peak_memory(self.setup.device),
+            device_seconds=round(self.seconds(), 3),
+            **self.setup.environment,
+        )
+
+    def seconds(self) -> float:
+        """The time that the run has trained, over all attempts."""
+        return self.setup.seconds_before + monotonic() - self.started_at
+
+    def progress(self) -> Progress:
+        """How far the run is, and how fast it trains."""
+        training = self.training
+        plan = self.setup.plan
+        rate = (training.step - self.first_step) / max(monotonic() - self.started_at, 1e-6)
+        stopping = plan.recipe.early_stopping
+        return Progress(
+            epoch=training.epochs_done,
+            epochs=plan.recipe.epochs,
+            step=training.step,
+            steps=plan.steps,
+            samples_per_second=round(rate * plan.sizes.train / plan.steps_per_epoch, 1),
+            eta_seconds=round((plan.steps - training.step) / rate, 1) if rate else None,
+            epochs_since_best=training.stopper.epochs_since_best,
+            patience=stopping.patience if isinstance(stopping, Patience) else None,
+        )
