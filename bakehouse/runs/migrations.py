@@ -36,9 +36,18 @@ def migrate_record(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def migrate_recipe(document: Any) -> Any:
-    """A canonical recipe under its present names; anything else is left as it is."""
-    match document:
-        case {"norm": dict(norm)}:
-            return {**document, "norm": {NORM_FIELDS.get(name, name): value for name, value in norm.items()}}
+    """A canonical recipe as this version writes it; anything else is left as it is."""
+    if not isinstance(document, dict):
+        return document
+    return {name: migrate_ingredient(name, value) for name, value in document.items()}
+
+
+def migrate_ingredient(name: str, value: Any) -> Any:
+    match name, value:
+        case "norm", dict():
+            return {NORM_FIELDS.get(field, field): item for field, item in value.items()}
+        case "curriculum", {"pacing": "linear" | "root"}:
+            # 0.1.0 wrote the steps of the pacing `step` into every curriculum.
+            return {**value, "steps": None}
         case _:
-            return document
+            return value

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.packed_folders import read_card
+from bakehouse.plan.plan import make_plan
+from bakehouse.recipe.curriculum import Curriculum
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.norm import BatchRenorm, CrossIterationBatchNorm
 from bakehouse.runs.commands import Rename
@@ -93,3 +97,13 @@ def test_a_stored_recipe_with_the_old_names_of_a_norm_is_read(old: dict[str, Any
 def test_an_old_name_outside_the_norm_stays() -> None:
     recipe = {**STORED["recipe"], "norm": {"type": "none"}, "name": "plain_until", "labels": {"r_max_at": "1"}}
     assert migrate_recipe(recipe) == recipe
+
+
+@pytest.mark.parametrize(("pacing", "steps"), [("linear", None), ("root", None), ("step", 4)])
+def test_a_stored_curriculum_keeps_its_steps_only_if_its_pacing_has_steps(pacing: str, steps: int | None) -> None:
+    curriculum = {**Curriculum().model_dump(mode="json"), "pacing": pacing, "steps": 4}
+    stored = {**own_fields(), "recipe": {**STORED["recipe"], "curriculum": curriculum}}
+    recipe = decode(as_hash(stored)).recipe
+    assert isinstance(recipe.curriculum, Curriculum)
+    assert (recipe.curriculum.pacing, recipe.curriculum.steps) == (pacing, steps)
+    assert make_plan(recipe, read_card(BUILTIN / recipe.dataset.id)).recipe == recipe

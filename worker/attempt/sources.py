@@ -22,14 +22,14 @@ from worker.types import Weights
 
 @dataclass(frozen=True)
 class Source:
-    """A trained model: what it is, and its weights."""
+    """A trained model: its plan and its weights."""
 
     plan: Plan
     weights: Weights
 
 
 class SourceLost(Exception):
-    """Weights that were there when the recipe was taken are gone or damaged."""
+    """Weights that were there when the run was submitted are gone or damaged."""
 
     def __init__(self, named: SavedCheckpoint, pointer: str, why: Exception) -> None:
         super().__init__(f"The weights of {named.run} that this run builds on cannot be used: {why}")
@@ -39,12 +39,12 @@ class SourceLost(Exception):
 def read_sources(
     recipe: Recipe, catalog: Catalog, artifacts_of: Callable[[str], Artifacts], *, wait_seconds: float = 0.0
 ) -> dict[str, Source]:
-    """By digest. Raises SourceLost."""
+    """Reads each checkpoint that the recipe names; returns them by digest. Raises SourceLost."""
     sources: dict[str, Source] = {}
     for pointer, named in checkpoints_in(recipe).items():
         try:
-            content = read_file(named, artifacts_of(named.run))
-            source = read_recipe(migrate_recipe(described(content)["recipe"]))
+            content = read_weights(named, artifacts_of(named.run))
+            source = read_recipe(migrate_recipe(read_header(content)["recipe"]))
             plan = make_plan(source, catalog.card(source.dataset.id, wait_seconds=wait_seconds))
         except (OSError, Damaged, DatasetError, RecipeInvalid) as error:
             raise SourceLost(named, pointer, error) from error
@@ -52,16 +52,17 @@ def read_sources(
     return sources
 
 
-def read_file(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
-    """The file's bytes, if they have the digest."""
+def read_weights(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
+    """Reads the file. Raises Damaged if its bytes do not have the digest."""
     content = artifacts.checkpoint_path(named.run, named.digest).read_bytes()
     if hashlib.sha256(content).hexdigest() != named.digest:
         raise Damaged("the file does not have its digest")
     return content
 
 
-def described(content: bytes) -> dict[str, Any]:
-    """What a file of weights says of itself: its JSON header stands behind 8 bytes with the header's length."""
+def read_header(content: bytes) -> dict[str, Any]:
+    """Reads what `checkpoint_writer.describe` wrote into a file of weights."""
+    # safetensors: 8 bytes hold the length of the JSON header, which follows them.
     size = int.from_bytes(content[:8], "little")
-    about: dict[str, Any] = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["bakehouse"])
-    return about
+    header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["bakehouse"])
+    return header

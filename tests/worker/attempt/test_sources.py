@@ -1,33 +1,38 @@
-"""Without a service: a run that builds on another one's file, and one whose file is gone or damaged."""
+"""Runs without a service that build on the weights of another run, some of which are lost, damaged or old."""
 
 import json
 from pathlib import Path
 
 import pytest
 import safetensors.torch
+import torch
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe
+from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.local_runs import RECORD, LocalRuns
-from bakehouse.runs.record import Record
+from bakehouse.runs.record import Record, new_run_id
 from bakehouse.settings import Settings
-from tests.small_trainings import PICTURES, Document
+from tests.small_trainings import PICTURES, Document, planned
+from worker.attempt.checkpoint_writer import describe
+from worker.attempt.sources import read_sources
 from worker.train import train
 
 
-class Laptop:
-    """A home with runs in its folders."""
+class Home:
+    """A home with runs in its folders, without a service."""
 
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home, device="cpu", threads=1)
-        self.folders = LocalRuns(self.settings.trained)
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(home=folder, device="cpu", threads=1)
+        self.local_runs = LocalRuns(self.settings.trained)
 
     def prepared(self, document: Document) -> Prepared:
-        return prepare(document, Catalog(self.settings), Limits(parameters=10**6), saved=self.folders)
+        return prepare(document, Catalog(self.settings), Limits(parameters=10**6), saved=self.local_runs)
 
     def trained(self, prepared: Prepared) -> tuple[int, Record, Path]:
-        """Exit code, record and folder."""
+        """Trains; returns exit code, record and folder."""
         folder = self.settings.trained / prepared.plan.recipe.sha256()[:12]
         folder.mkdir(parents=True)
         code = train(prepared, folder, self.settings)
@@ -35,45 +40,63 @@ class Laptop:
 
 
 @pytest.fixture
-def laptop(tmp_path: Path) -> Laptop:
-    return Laptop(tmp_path)
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
 
 
 def frozen(run_id: str) -> Document:
     return {**PICTURES, "seed": 1, "pretraining": {"type": "transfer", "checkpoint": run_id, "freeze": True}}
 
 
-def test_a_run_begins_with_the_file_of_another(laptop: Laptop, capsys: pytest.CaptureFixture[str]) -> None:
-    _, source, source_folder = laptop.trained(laptop.prepared(PICTURES))
-    code, record, folder = laptop.trained(laptop.prepared(frozen(source.id)))
+def test_a_run_starts_from_the_weights_of_another(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    _, source, source_folder = home.trained(home.prepared(PICTURES))
+    code, record, folder = home.trained(home.prepared(frozen(source.id)))
     assert (code, record.status, record.depends_on) == (0, "succeeded", (source.id,))
     assert record.provenance is not None
     assert source.checkpoints[0].dataset_fingerprint == record.provenance.dataset_fingerprint
     before, after = (safetensors.torch.load_file(each / "best.safetensors") for each in (source_folder, folder))
     for name in ("stage1.conv1.conv.weight", "stage1.conv1.norm.running_mean", "normalize.scale"):
         assert before[name].numpy().tobytes() == after[name].numpy().tobytes()
-    told = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
-    assert told[-1] == "end"
+    types = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert types[-1] == "end"
 
 
-def test_a_run_that_was_not_trained_here_is_unknown(laptop: Laptop) -> None:
+def test_a_run_that_was_not_trained_here_is_unknown(home: Home) -> None:
     with pytest.raises(RecipeInvalid, match="there is no run run_aaaaaaaaaaaa in the folders of"):
-        laptop.prepared(frozen("run_aaaaaaaaaaaa"))
+        home.prepared(frozen("run_aaaaaaaaaaaa"))
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged"])
-def test_weights_that_are_lost_fail_the_run_and_say_so(
-    laptop: Laptop, harm: str, capsys: pytest.CaptureFixture[str]
+def test_a_run_whose_source_weights_are_lost_fails_and_names_them(
+    home: Home, harm: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, source, _ = laptop.trained(laptop.prepared(PICTURES))
-    prepared = laptop.prepared(frozen(source.id))
+    _, source, _ = home.trained(home.prepared(PICTURES))
+    prepared = home.prepared(frozen(source.id))
     [best] = [item for item in source.checkpoints if "best" in item.roles]
-    path = laptop.folders.artifacts(source.id).checkpoint_path(source.id, best.sha256)
+    path = home.local_runs.artifacts(source.id).checkpoint_path(source.id, best.sha256)
     content = path.read_bytes()
     path.unlink() if harm == "gone" else path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    code, record, _ = laptop.trained(prepared)
+    code, record, _ = home.trained(prepared)
     assert (code, record.status, record.reason) == (1, "failed", "checkpoint")
     assert record.failure is not None
     assert record.failure.pointer == "/pretraining/checkpoint"
     assert source.id in record.failure.message
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_checkpoint_whose_header_has_the_old_names_of_fields_is_read(tmp_path: Path) -> None:
+    document = {**PICTURES, "norm": {"type": "batch_renorm", "burn_in": 0.25}, "curriculum": "curriculum"}
+    plan = planned(document)
+    header = json.loads(describe(plan, 1))
+    header["recipe"]["norm"]["plain_until"] = header["recipe"]["norm"].pop("burn_in")
+    header["recipe"]["curriculum"]["steps"] = 4
+    weights = {"head.weight": torch.ones(2)}
+    content = safetensors.torch.save(weights, {"bakehouse": json.dumps(header)})
+    artifacts = Artifacts(tmp_path)
+    run_id = new_run_id()
+    sha256 = artifacts.write_checkpoint(run_id, content, {}).sha256
+    named = {"run": run_id, "epoch": 1, "sha256": sha256}
+    recipe = read_recipe({**PICTURES, "pretraining": {"type": "transfer", "checkpoint": named}})
+    sources = read_sources(recipe, Catalog(Settings(home=tmp_path)), lambda _: artifacts)
+    assert sources[sha256].plan.recipe == plan.recipe
+    assert sources[sha256].weights["head.weight"].equal(weights["head.weight"])
