@@ -1,4 +1,8 @@
-"""The callables that ingredients are made of; the training loop composes them."""
+"""The types that ingredients and the training loop exchange.
+
+Work that takes long is a generator throughout: it yields after each batch or other unit of work, so that the caller can
+save, stop or renew a lease in between.
+"""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -6,19 +10,19 @@ from typing import Any, Protocol
 from torch import Generator, Tensor, nn
 
 Batch = tuple[Tensor, Tensor]
-"""Inputs and targets; targets may be soft: shares of classes (N, k), or (N,) of class 1 for one output."""
+"""Inputs and targets. Targets may be soft: a probability for each class, (N, k), or of class 1 alone, (N,)."""
 
 Transform = Callable[[Tensor, Generator], Tensor]
 """Batch transform: (inputs, generator) -> inputs of the same shape."""
 
 Mixing = Callable[[Tensor, Tensor, Generator], Batch]
-"""Batch transform that makes one sample of two: (inputs, targets, generator) -> both, of the same shape or soft."""
+"""Batch transform that mixes two samples into one: (inputs, targets, generator) -> inputs and soft targets."""
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) -> mean loss of the batch, a scalar."""
 
 Penalty = Callable[[Tensor, Tensor], Tensor]
-"""(inputs, outputs) -> what is added to the objective, a scalar."""
+"""(inputs, outputs) -> a scalar that is added to the objective."""
 
 GradientChange = Callable[[float], None]
 """Changes gradients before the optimizer's step; takes the step's learning rate."""
@@ -30,10 +34,10 @@ Model = Callable[[Tensor], Tensor]
 """Forward pass: a module, or a compiled one."""
 
 Criterion = Callable[[Model, Tensor, Tensor, int], tuple[Tensor, Tensor]]
-"""(forward pass, inputs, targets, step) -> (outputs, what the step lowers without penalties, a scalar)."""
+"""(forward pass, inputs, targets, step) -> (outputs, the objective of the step without penalties, a scalar)."""
 
 Subset = Callable[[int], Tensor]
-"""Step -> the numbers of the training rows that it may learn from, in rising order."""
+"""Step -> indexes of the training rows that it may learn from, in rising order."""
 
 Parameters = list[nn.Parameter]
 
@@ -45,7 +49,7 @@ class Stateful(Protocol):
     """A component that a resumed run must restore, because the number of the step does not determine it."""
 
     def state_dict(self) -> dict[str, Any]:
-        """JSON values and tensors, which are copied when they are saved."""
+        """Returns JSON values and tensors. Tensors are copied when they are saved."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores them; tensors are on the CPU."""
+        """Restores a state, whose tensors are on the CPU."""

@@ -1,4 +1,4 @@
-"""What a training tells while it runs."""
+"""The events that a training yields while it runs."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +12,7 @@ Ending = Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user
 
 @dataclass(frozen=True, slots=True)
 class EpochLog:
-    """Numbers at the end of an epoch, counted from 1."""
+    """The numbers of an epoch, at its end. Epochs are counted from 1."""
 
     epoch: int
     step: int
@@ -25,7 +25,7 @@ class EpochLog:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticLog:
-    """What a diagnostic found: numbers, texts, or lists of them. `step` grows from one of a name to the next."""
+    """The values of a diagnostic: numbers, texts, or lists of them. `step` rises from one log of a name to the next."""
 
     name: str
     epoch: int
@@ -35,7 +35,7 @@ class DiagnosticLog:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end: why, and what the best weights reach on the test split."""
+    """The end of a training: its reason, and the metrics of the best weights on the test split."""
 
     ending: Ending
     metrics: Metrics
@@ -47,8 +47,9 @@ TrainingEvent = StepLog | EpochLog | DiagnosticLog | Finished
 
 
 class NonFinite(Exception):
-    """The loss of a step, or the monitor of every epoch, is not a number."""
+    """The loss of a step, or the monitor of every epoch, is not finite."""
 
     def __init__(self, step: int, pointer: str = "/optimizer/lr") -> None:
-        self.step, self.pointer = step, pointer
         super().__init__(f"the loss is not finite at step {step}")
+        self.step = step
+        self.pointer = pointer

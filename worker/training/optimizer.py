@@ -1,5 +1,5 @@
-"""Optimizers in torch, fused where torch has that: one kernel for all parameters (1.2 times the speed of the loop
-over them)."""
+"""The optimizers of torch, fused where torch can: one kernel for all parameters trains at 1.2 times the speed of a loop
+over them."""
 
 from typing import assert_never
 
@@ -15,14 +15,16 @@ from worker.training.regularizer import ParameterGroups, penalized_parameters
 from worker.types import Parameters, Weights
 
 
-def optimizer(recipe: Recipe, roles: ParameterGroups) -> Optimizer:
-    """L2 is the optimizers' own `weight_decay`: coefficient * w added to the gradient."""
+def optimizer(recipe: Recipe, parameters: ParameterGroups) -> Optimizer:
+    """Builds the recipe's optimizer. L2 is its `weight_decay`, which adds coefficient * w to the gradient."""
     l2 = next((item for item in recipe.regularizer if isinstance(item, L2)), None)
-    penalised = penalized_parameters(l2, roles) if l2 else []
-    rest = [parameter for group in roles.values() for parameter in group if all(parameter is not p for p in penalised)]
+    penalized = penalized_parameters(l2, parameters) if l2 else []
+    # Tensors cannot be compared with `in`.
+    penalized_ids = set(map(id, penalized))
+    rest = [item for group in parameters.values() for item in group if id(item) not in penalized_ids]
     groups: list[dict[str, Parameters | float]] = [{"params": rest}] if rest else []
-    if l2 and penalised:
-        groups.append({"params": penalised, "weight_decay": l2.coefficient})
+    if l2 and penalized:
+        groups.append({"params": penalized, "weight_decay": l2.coefficient})
     spec = recipe.optimizer
     match spec:
         case Sgd():
@@ -44,7 +46,7 @@ def optimizer(recipe: Recipe, roles: ParameterGroups) -> Optimizer:
 
 
 def moments(optimizer: Optimizer, parameters: Parameters) -> Weights:
-    """What an optimizer keeps, as `index.name`."""
+    """The state of an optimizer: the tensors of each parameter, named `index.name`."""
     return {
         f"{index}.{name}": tensor
         for index, parameter in enumerate(parameters)
@@ -53,15 +55,15 @@ def moments(optimizer: Optimizer, parameters: Parameters) -> Weights:
 
 
 def load_moments(optimizer: Optimizer, parameters: Parameters, saved: Weights) -> None:
-    """Takes them up."""
+    """Restores the state of an optimizer."""
     for index, parameter in enumerate(parameters):
-        if found := strip_prefix(str(index), saved):
-            optimizer.state[parameter] = {name: like(tensor, parameter) for name, tensor in found.items()}
+        if state := strip_prefix(str(index), saved):
+            optimizer.state[parameter] = {name: with_strides_of(parameter, tensor) for name, tensor in state.items()}
 
 
-def like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """Moments get the strides of their parameter: fused kernels walk both in memory order and would mix
-    them up silently otherwise."""
+def with_strides_of(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Copies a moment to the device, with the strides of its parameter."""
+    # Fused kernels walk both in memory order: with other strides they would combine the wrong elements.
     if tensor.shape != parameter.shape:
         return tensor.to(parameter.device)
     return torch.empty_like(parameter).copy_(tensor)

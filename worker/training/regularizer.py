@@ -1,6 +1,6 @@
 """Penalties, decay, constraints and noise on weights, in torch.
 
-L2 is not here: it is the optimizer's `weight_decay` (worker/training/optimizer.py).
+L2 is missing here, because it is the optimizer's `weight_decay` (worker/training/optimizer.py).
 """
 
 import math
@@ -31,49 +31,49 @@ from worker.types import GradientChange, Parameters, Penalty, Projection
 Role = Literal["weights", "biases", "norms"]
 ParameterGroups = dict[Role, Parameters]
 NoisyWeights = Callable[[int], AbstractContextManager[None]]
-"""Step -> a context in which the weights are noisy."""
+"""Step -> a context in which the weights may be noisy."""
 
 
 def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
-    """The model's parameters by role; frozen ones are left out. The plan's layers say which modules are norms, so that
+    """The model's parameters by role, without frozen parameters. The plan's layers say which modules are norms, so that
     a new norm needs no entry here."""
     norms = frozenset(norm_names(root))
-    found: ParameterGroups = {"weights": [], "biases": [], "norms": []}
-    for place, module in model.named_modules():
+    groups: ParameterGroups = {"weights": [], "biases": [], "norms": []}
+    for path, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
-            role: Role = "norms" if place in norms else "biases" if name.startswith("bias") else "weights"
-            found[role].append(parameter)
-    return found
+            role: Role = "norms" if path in norms else "biases" if name.startswith("bias") else "weights"
+            groups[role].append(parameter)
+    return groups
 
 
 def penalized_parameters(spec: L1 | L2 | WeightDecay | WeightNoise, groups: ParameterGroups) -> Parameters:
-    """The parameters that a penalty or decay looks at."""
+    """The parameters that a penalty, decay or noise acts on."""
     biases = groups["biases"] if spec.include_biases else []
     norms = groups["norms"] if spec.include_norms else []
     return [*groups["weights"], *biases, *norms]
 
 
 def gradient_changes(recipe: Recipe, groups: ParameterGroups) -> Iterator[GradientChange]:
-    """What happens to gradients before the step; they are clipped before anything is added."""
+    """Yields changes of gradients before the optimizer's step. Clipping comes before all that adds to them."""
     for spec in recipe.regularizer:
         if isinstance(spec, GradientClip):
-            yield partial(clip, [item for group in groups.values() for item in group], spec.max_norm)
+            yield partial(clip_gradients, [item for group in groups.values() for item in group], spec.max_norm)
     for spec in recipe.regularizer:
         if isinstance(spec, L1) and spec.method == "subgradient":
             yield partial(add_l1_subgradient, penalized_parameters(spec, groups), spec.coefficient)
 
 
 def decay_steps(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]:
-    """What happens to weights before the optimizer's step."""
+    """Yields changes of weights before the optimizer's step."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightDecay):
             yield partial(decay, penalized_parameters(spec, groups), spec.coefficient)
 
 
 def projections(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]:
-    """What happens to weights after it."""
+    """Yields changes of weights after the optimizer's step."""
     for spec in recipe.regularizer:
         match spec:
             case L1(method="proximal"):
@@ -87,7 +87,7 @@ def projections(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]
 
 
 def penalties(plan: Plan, groups: ParameterGroups) -> Iterator[Penalty]:
-    """What is added to the objective."""
+    """Yields terms that are added to the objective."""
     for spec in plan.recipe.regularizer:
         if isinstance(spec, DropoutPenalty):
             [weight] = groups["weights"]
@@ -95,7 +95,7 @@ def penalties(plan: Plan, groups: ParameterGroups) -> Iterator[Penalty]:
 
 
 def weight_noise(recipe: Recipe, groups: ParameterGroups) -> NoisyWeights:
-    """What surrounds the computation of gradients: noisy weights where the recipe asks for them, else nothing."""
+    """The context in which gradients are computed: with noisy weights if the recipe asks for noise, else empty."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightNoise):
             return GaussianWeights(spec, penalized_parameters(spec, groups), Seeds(recipe.seed, "weight_noise"))
@@ -103,7 +103,7 @@ def weight_noise(recipe: Recipe, groups: ParameterGroups) -> NoisyWeights:
 
 
 class GaussianWeights:
-    """w + N(0, variance), drawn anew for each step; afterwards the weights are what they were."""
+    """Adds N(0, variance) to the weights, drawn for each step, while gradients are computed; then restores them."""
 
     def __init__(self, spec: WeightNoise, parameters: Parameters, seeds: Seeds) -> None:
         self.std = math.sqrt(spec.variance)
@@ -114,14 +114,14 @@ class GaussianWeights:
 
     @contextmanager
     def __call__(self, step: int) -> Iterator[None]:
-        """Adds the noise of a step for the length of the block."""
+        """Adds the noise of a step during the block."""
         self.add(step)
         yield
         self.remove()
 
     @torch.no_grad()
     def add(self, step: int) -> None:
-        """Adds the noise of a step."""
+        """Saves the weights and adds the noise of a step."""
         self.generator.manual_seed(self.seeds.at(step))
         torch._foreach_copy_(self.clean, self.parameters)
         for parameter in self.parameters:
@@ -135,13 +135,13 @@ class GaussianWeights:
 
 
 def dropout_penalty(inputs: Tensor, outputs: Tensor, *, weight: Tensor, rate: float, loss: Loss) -> Tensor:
-    """rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), the mean over rows. arXiv 1307.1493, section 3."""
+    """rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), averaged over rows. arXiv 1307.1493, section 3."""
     terms = inputs.flatten(1).square() * curvature(outputs, weight, loss)
     return rate / (1 - rate) / 2 * terms.sum(1).mean()
 
 
 def curvature(outputs: Tensor, weight: Tensor, loss: Loss) -> Tensor:
-    """w_j^T V w_j for each row and input j, where V is the loss's second derivative in the outputs."""
+    """w_j^T V w_j for each row and input j, where V is the second derivative of the loss in the outputs."""
     match loss:
         case "squared_error":
             return 2 * weight.square()
@@ -158,8 +158,8 @@ def curvature(outputs: Tensor, weight: Tensor, loss: Loss) -> Tensor:
 
 
 @torch.no_grad()
-def clip(parameters: Parameters, max_norm: float, _: float) -> None:
-    """g <- g min(1, max_norm / |g|), over all parameters together."""
+def clip_gradients(parameters: Parameters, max_norm: float, _: float) -> None:
+    """g <- g min(1, max_norm / |g|), where |g| is the norm over all parameters together."""
     torch.nn.utils.clip_grad_norm_(parameters, max_norm, foreach=True)
 
 
@@ -186,6 +186,6 @@ def soft_threshold(parameters: Parameters, coefficient: float, lr: float) -> Non
 
 @torch.no_grad()
 def clip_row_norms(parameters: Parameters, maxnorm: float, _: float) -> None:
-    """Each unit's incoming weights scaled to length `maxnorm` where longer."""
+    """w <- w min(1, maxnorm / |w|) for the incoming weights w of each unit."""
     for parameter in parameters:
         parameter.copy_(torch.renorm(parameter, 2, 0, maxnorm))

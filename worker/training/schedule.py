@@ -11,8 +11,10 @@ from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, OneCycle, Pla
 
 
 class Schedule:
-    """The learning rate of each step, from 0: a linear warm-up, then the recipe's schedule. `plateau` also listens to
-    the monitor: it counts how often the rate has dropped."""
+    """The learning rate of each step, counted from 0: a linear warm-up, then the recipe's schedule.
+
+    `plateau` also observes the monitor and counts how often the rate has dropped.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.spec = plan.recipe.schedule
@@ -21,7 +23,7 @@ class Schedule:
         self.steps = plan.steps
         self.steps_per_epoch = plan.steps_per_epoch
         warmup_epochs = 0.0 if isinstance(self.spec, OneCycle) else self.spec.warmup_epochs
-        self.warmup = round(warmup_epochs * plan.steps_per_epoch)
+        self.warmup_steps = round(warmup_epochs * plan.steps_per_epoch)
         self.sign = -1.0 if is_higher_better(plan.recipe.evaluation.monitor) else 1.0
         self.drops = 0
         self.least = math.inf
@@ -29,10 +31,11 @@ class Schedule:
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step."""
-        if step < self.warmup:
-            return self.lr * (step + 1) / self.warmup
+        if step < self.warmup_steps:
+            return self.lr * (step + 1) / self.warmup_steps
         epoch = step // self.steps_per_epoch
-        spec, lr = self.spec, self.lr
+        spec = self.spec
+        lr = self.lr
         match spec:
             case Constant():
                 return lr
@@ -41,7 +44,7 @@ class Schedule:
             case MultiStep():
                 return lr * spec.gamma ** bisect(milestones(spec, self.epochs), epoch)
             case Cosine():
-                return cosine(lr, spec.eta_min, (step - self.warmup) / max(self.steps - self.warmup, 1))
+                return cosine(lr, spec.eta_min, (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1))
             case OneCycle():
                 return one_cycle(spec, lr, step, self.steps)
             case Plateau():
@@ -50,7 +53,7 @@ class Schedule:
                 assert_never(spec)
 
     def observe(self, monitor: float) -> None:
-        """Takes an epoch's monitor; only `plateau` listens."""
+        """Takes the monitor of an epoch, which only `plateau` uses."""
         if isinstance(self.spec, Plateau):
             self._count_drops(self.spec, self.sign * monitor)
 
@@ -66,7 +69,7 @@ class Schedule:
             self.epochs_since_least = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What the number of the step does not tell."""
+        """The drops so far, which the number of the step does not determine."""
         least = self.least if math.isfinite(self.least) else None
         return {"drops": self.drops, "least": least, "epochs_since_least": self.epochs_since_least}
 
@@ -88,9 +91,10 @@ def linear(first: float, last: float, done: float) -> float:
 
 
 def one_cycle(spec: OneCycle, lr: float, step: int, steps: int) -> float:
-    """Up to lr at step pct_start * steps - 1, which may lie between two steps, and down until the last."""
+    """Rises to lr at step pct_start * steps - 1, which may lie between two steps, and falls until the last step."""
     anneal = cosine if spec.anneal_strategy == "cos" else linear
-    first, peak_step = lr / spec.div_factor, spec.pct_start * steps - 1
+    first = lr / spec.div_factor
+    peak_step = spec.pct_start * steps - 1
     if step < peak_step:
         return anneal(first, lr, step / peak_step)
     return anneal(lr, first / spec.final_div_factor, (step - peak_step) / (steps - 1 - peak_step))

@@ -26,7 +26,7 @@ from tests.small_trainings import (
     training_of,
 )
 from worker.data.batches import passes
-from worker.training.curriculum import Pacing, SelfPacing, evenly, share
+from worker.training.curriculum import Pacing, SelfPacing, interleave, share
 from worker.training.events import EpochLog
 from worker.training.training import Training
 
@@ -95,7 +95,7 @@ def test_passes_are_permutations_of_what_may_be_learnt_when_they_begin(sizes: li
 def test_balanced_rows_keep_the_shares_of_their_classes(counts: list[int], seed: int) -> None:
     groups = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed))
-    mixed = evenly(order, groups)
+    mixed = interleave(order, groups)
     assert sorted(mixed.tolist()) == list(range(len(groups)))
     for group, count in enumerate(counts):
         assert mixed[groups[mixed] == group].tolist() == order[groups[order] == group].tolist()
@@ -248,5 +248,5 @@ def test_rows_without_a_finite_loss_are_the_hardest() -> None:
     assert isinstance(pacing, SelfPacing)
     losses = torch.arange(len(pacing.taken), dtype=torch.float64)
     losses[3] = torch.inf
-    assert not pacing.below_lambda(losses, 0)[3]
-    assert pacing.below_lambda(torch.full_like(losses, torch.inf), 0).all()
+    assert not pacing.easy_rows(losses, 0)[3]
+    assert pacing.easy_rows(torch.full_like(losses, torch.inf), 0).all()
