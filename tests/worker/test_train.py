@@ -1,4 +1,4 @@
-"""`python -m worker.train` as a process of its own: exit codes, files, and going on after any end."""
+"""`python -m worker.train` as a process: exit codes, files, and resuming after an interruption."""
 
 import json
 import os
@@ -25,11 +25,11 @@ ROOT = Path(__file__).parents[2]
 RECIPE: Document = {
     **PICTURES, "dataset": "digits", "augmentation": ["random_crop"], "epochs": 30, "early_stopping": None,
 }  # fmt: skip
-"""Half a second."""
+"""Takes half a second."""
 
 
 def start(recipe: Document, folder: Path) -> subprocess.Popen[str]:
-    """The command, with the recipe on its standard input."""
+    """Starts the command with the recipe on its standard input."""
     environment = {**os.environ, "BAKEHOUSE_DEVICE": "cpu", "BAKEHOUSE_THREADS": "1", "BAKEHOUSE_HOME": str(folder)}
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.train", "-", "-o", str(folder / "out")],
@@ -41,8 +41,8 @@ def start(recipe: Document, folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
-    """Exit code, the events that it printed, and what else it said."""
+def wait_for(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
+    """Returns the exit code, the printed events, and the text on standard error."""
     with process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -50,8 +50,8 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], st
         return process.wait(60), events, process.stderr.read()
 
 
-def signalled(number: signal.Signals, *, at_epoch: int, folder: Path) -> int:
-    """The exit code of a process that gets a signal once it has told of an epoch."""
+def train_until_signal(number: signal.Signals, *, at_epoch: int, folder: Path) -> int:
+    """Trains until an epoch is logged, then sends a signal; returns the exit code."""
     with start(RECIPE, folder) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -69,71 +69,75 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def numbers(log: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    """Steps or epochs, without seconds."""
+    """The data of the steps or epochs, without seconds."""
     return [{**event["data"], "seconds": 0} for event in log if event["type"] == kind]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run without an interruption."""
-    folder = tmp_path_factory.mktemp("whole")
-    code, events, _ = ended(start(RECIPE, folder))
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    code, events, _ = wait_for(start(RECIPE, folder))
     assert code == 0
     assert events == log_of(folder)
     return folder
 
 
-def test_a_run_leaves_its_record_its_log_and_its_best(whole: Path) -> None:
-    record = json.loads((whole / "out" / "record.json").read_text(encoding="utf-8"))
-    log = log_of(whole)
+def test_a_run_leaves_its_record_its_log_and_its_best(uninterrupted: Path) -> None:
+    record = json.loads((uninterrupted / "out" / "record.json").read_text(encoding="utf-8"))
+    log = log_of(uninterrupted)
     assert (record["status"], record["seq"]) == ("succeeded", len(log))
     assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
     assert [event["epoch"] for event in numbers(log, "epoch")] == list(range(1, 31))
     assert log[-1]["type"] == "end"
-    assert "head.weight" in safetensors.torch.load_file(whole / "out" / "best.safetensors")
-    assert not list((whole / "out").glob("artifacts/local/*/resume/*"))
+    assert "head.weight" in safetensors.torch.load_file(uninterrupted / "out" / "best.safetensors")
+    assert not list((uninterrupted / "out").glob("artifacts/local/*/resume/*"))
 
 
-def test_killed_ended_and_killed_again_it_ends_with_the_same_bits(whole: Path, tmp_path: Path) -> None:
-    assert signalled(signal.SIGKILL, at_epoch=1, folder=tmp_path) == -signal.SIGKILL
-    assert signalled(signal.SIGTERM, at_epoch=2, folder=tmp_path) == 130
+def test_a_run_that_is_killed_and_terminated_ends_with_the_same_bits(uninterrupted: Path, tmp_path: Path) -> None:
+    assert train_until_signal(signal.SIGKILL, at_epoch=1, folder=tmp_path) == -signal.SIGKILL
+    assert train_until_signal(signal.SIGTERM, at_epoch=2, folder=tmp_path) == 130
     assert list((tmp_path / "out").glob("artifacts/local/*/resume/*"))
-    assert signalled(signal.SIGKILL, at_epoch=3, folder=tmp_path) == -signal.SIGKILL
-    code, events, _ = ended(start(RECIPE, tmp_path))
+    assert train_until_signal(signal.SIGKILL, at_epoch=3, folder=tmp_path) == -signal.SIGKILL
+    code, events, _ = wait_for(start(RECIPE, tmp_path))
     log = log_of(tmp_path)
     assert code == 0
     assert log[-len(events) :] == events
-    assert (tmp_path / "out/best.safetensors").read_bytes() == (whole / "out/best.safetensors").read_bytes()
+    assert (tmp_path / "out/best.safetensors").read_bytes() == (uninterrupted / "out/best.safetensors").read_bytes()
     assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
     assert log[-1]["attempt"] == 4
     for kind in ("step", "epoch"):
-        assert numbers(log, kind) == numbers(log_of(whole), kind)
+        assert numbers(log, kind) == numbers(log_of(uninterrupted), kind)
 
 
 def test_a_loss_that_is_not_finite_is_exit_code_1(tmp_path: Path) -> None:
-    code, events, said = ended(start({**RECIPE, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}}, tmp_path))
+    code, events, stderr = wait_for(start({**RECIPE, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}}, tmp_path))
     assert code == 1
     assert events[-1]["data"] == {"status": "failed", "reason": "non_finite"}
-    assert "The loss is not finite from step" in said
+    assert "The loss is not finite from step" in stderr
 
 
 def test_a_recipe_that_cannot_be_trained_is_exit_code_2(tmp_path: Path) -> None:
-    code, events, said = ended(start({**RECIPE, "dropout": {"type": "dropout", "p": 0.5}}, tmp_path))
+    code, events, stderr = wait_for(start({**RECIPE, "dropout": {"type": "dropout", "p": 0.5}}, tmp_path))
     assert (code, events) == (2, [])
-    assert said.startswith("/dropout/p: unknown field 'p': write rate")
+    assert stderr.startswith("/dropout/p: unknown field 'p': write rate")
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("content", "said"), [('{"dataset": ', "line 1 column 13"), (None, "No such file")])
+@pytest.mark.parametrize(("content", "message"), [('{"dataset": ', "line 1 column 13"), (None, "No such file")])
 def test_a_recipe_that_cannot_be_read_is_exit_code_2(
-    content: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    content: str | None,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "recipe.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["worker.train", str(path), "-o", str(tmp_path / "out")])
     assert main() == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -142,7 +146,7 @@ def prepared(tmp_path: Path) -> Prepared:
     return prepare(RECIPE, Catalog(Settings(home=tmp_path)), Limits(parameters=10**6))
 
 
-def test_events_that_no_record_counts_are_cut_off(prepared: Prepared, tmp_path: Path) -> None:
+def test_events_that_the_record_does_not_count_are_removed(prepared: Prepared, tmp_path: Path) -> None:
     open_record_store(prepared, tmp_path).commit(Claim(an_owner(), 1000))
     log = tmp_path / "events.jsonl"
     before = log.read_bytes()
@@ -153,7 +157,7 @@ def test_events_that_no_record_counts_are_cut_off(prepared: Prepared, tmp_path: 
     assert [json.loads(line)["seq"] for line in lines] == [record_store.record.seq]
 
 
-def test_a_run_whose_process_died_again_and_again_is_over(
+def test_a_run_whose_process_died_too_often_has_failed(
     prepared: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(MAX_ATTEMPTS_WITHOUT_PROGRESS):
@@ -168,11 +172,11 @@ def test_the_same_recipe_trained_again_is_the_same_run(prepared: Prepared, tmp_p
     first = open_record_store(prepared, tmp_path).record
     over = first.model_copy(update={"status": "cancelled"})
     (tmp_path / "record.json").write_text(over.model_dump_json(), encoding="utf-8")
-    again = open_record_store(prepared, tmp_path).record
-    assert (again.id, again.status) == (first.id, "queued")
+    second = open_record_store(prepared, tmp_path).record
+    assert (second.id, second.status) == (first.id, "queued")
 
 
-def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_path: Path) -> None:
+def test_another_recipe_in_the_same_folder_begins_a_new_run(prepared: Prepared, tmp_path: Path) -> None:
     first = open_record_store(prepared, tmp_path).record
     (tmp_path / "mine.txt").touch()
     settings = Settings(home=tmp_path)
@@ -184,14 +188,14 @@ def test_another_recipe_in_the_same_folder_starts_anew(prepared: Prepared, tmp_p
     assert (tmp_path / "mine.txt").exists()
 
 
-def test_a_run_of_an_older_language_is_resumed(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_run_without_a_field_that_recipes_got_later_is_resumed(prepared: Prepared, tmp_path: Path) -> None:
     first = open_record_store(prepared, tmp_path).record
     stored = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     del stored["recipe"]["dataset"]["bootstrap"]
     (tmp_path / "record.json").write_text(json.dumps({**stored, "recipe_sha256": "0" * 64}), encoding="utf-8")
-    again = open_record_store(prepared, tmp_path).record
-    assert (again.id, again.seq) == (first.id, first.seq)
-    assert again.recipe_sha256 == "0" * 64
+    resumed = open_record_store(prepared, tmp_path).record
+    assert (resumed.id, resumed.seq) == (first.id, first.seq)
+    assert resumed.recipe_sha256 == "0" * 64
 
 
 def test_an_interrupted_run_whose_table_was_replaced_fails_and_the_next_trains_on_the_new_one(

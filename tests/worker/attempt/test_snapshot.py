@@ -134,8 +134,8 @@ def test_no_section_can_be_left_out(section: str) -> None:
 def fields(position: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Paths into the position; the environment is not needed to resume."""
     for name in position.keys() - {"made_by"}:
-        if name in ("stopper", "meter"):
-            yield from ((name, key) for key in position[name])
+        if name == "parts":
+            yield from ((name, part) for part, state in position[name].items() if state)
         else:
             yield (name,)
 
