@@ -1,4 +1,4 @@
-"""Writes a run's record from a thread of its own, in order, so that training never waits for Redis."""
+"""Writes a run's record in order in a background thread, so that training never waits for Redis."""
 
 import threading
 from collections.abc import Callable, Mapping

@@ -135,7 +135,8 @@ def fields(position: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Paths into the position; the environment is not needed to resume."""
     for name in position.keys() - {"made_by"}:
         if name == "parts":
-            yield from ((name, part) for part, state in position[name].items() if state)
+            # The other parts have nothing to remember in this recipe.
+            yield from ((name, part) for part in ("metrics", "stopper"))
         else:
             yield (name,)
 
