@@ -25,9 +25,9 @@ def curriculum_with_batch_norm(plan: Plan) -> Iterator[Finding]:
     # batch_renorm is left out on purpose: it normalises by moving averages, and the paper shows that it copes with
     # batches whose classes are not independent.
     is_misled = isinstance(norm, BATCH_NORMS) and not isinstance(norm, BatchRenorm)
-    if isinstance(spec, Off) or spec.balanced or plan.data.classes is None or not is_misled or spec.start == 1:
+    if isinstance(spec, Off) or spec.balanced or plan.data.main.classes is None or not is_misled or spec.start == 1:
         return
-    message = f"the easiest {spec.start:.0%} of the rows may be of only a few of the {len(plan.data.classes)} "
+    message = f"the easiest {spec.start:.0%} of the rows may be of only a few of the {len(plan.data.main.classes)} "
     message += f"classes, whose mean and variance {norm.type} then learns. Balanced rows keep the shares of all "
     message += "classes; batch_renorm tolerates uneven batches."
     yield Finding("/curriculum/balanced", message, replace("/curriculum/balanced", True))

@@ -77,7 +77,7 @@ def dropout_rate_high(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=(Dropout, VanillaDropout, GaussianDropout), source=f"{SHIFT_SOURCE}, table 4")
 def dropout_of_many_classes(plan: Plan) -> Iterator[Finding]:
     """Classes of few rows cannot spare half of the last features after a batch norm."""
-    classes, rows = len(plan.data.classes or ()), plan.sizes.train
+    classes, rows = len(plan.data.main.classes or ()), plan.sizes.train
     if not isinstance(plan.recipe.norm, BATCH_NORMS) or classes < MANY_CLASSES or rows > 500 * classes:
         return
     for index, item in enumerate(plan.recipe.dropout):

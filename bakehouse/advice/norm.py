@@ -143,7 +143,7 @@ def high_lr_without_norm(plan: Plan) -> Iterator[Finding]:
 def instance_norm_in_classifier(plan: Plan) -> Iterator[Finding]:
     """Every image loses its contrast and brightness."""
     norm = plan.recipe.norm
-    if isinstance(norm, InstanceNorm) and plan.data.task == "classification":
+    if isinstance(norm, InstanceNorm) and plan.data.main.task == "classification":
         message = "instance_norm removes each image's contrast in every channel, in which classes may differ; it was "
         message += "made for style transfer. Group norm keeps the contrast between channels."
         yield Finding("/norm", message, replace("/norm", without_batch(plan, norm.placement)))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
-from bakehouse.plan.heads import Head
 from bakehouse.plan.plan import Plan
+from bakehouse.plan.targets import Target
 from bakehouse.recipe.objective import ExtraTask
 
 WIDEST = 100.0
@@ -18,30 +18,30 @@ SOURCE = "Caruana 1997, Multitask Learning; Kendall et al. 2018, arXiv 1705.0711
 @rule("warning", about=(ExtraTask,), source=SOURCE)
 def task_weights_far_apart(plan: Plan) -> Iterator[Finding]:
     """The shared layers hardly learn from a target whose share of the loss is a hundredth of another's."""
-    main, *further = plan.heads
-    shares = {head: head.weight * untrained_loss(head) for head in (main, *further)}
+    main, *further = plan.targets
+    shares = {target: target.weight * untrained_loss(target) for target in (main, *further)}
     if max(shares.values()) <= WIDEST * min(shares.values()):
         return
     largest, least = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
-    farthest = max(further, key=lambda head: abs(math.log(shares[head] / shares[main])))
+    farthest = max(further, key=lambda target: abs(math.log(shares[target] / shares[main])))
     message = f"before training, the share of {largest.label} in the loss is {shares[largest]:.3g} and that of "
     message += f"{least.label} "
     message += (
         f"{shares[least]:.3g}, {shares[largest] / shares[least]:,.0f} times less: the shared layers hardly learn it."
     )
     steps = [
-        replace(f"/objective/tasks/{index}/weight", evening_weight(head, shares[main]))
-        for index, head in enumerate(further)
-        if not shares[main] / NEAR <= shares[head] <= shares[main] * NEAR
+        replace(f"/objective/tasks/{index}/weight", evening_weight(target, shares[main]))
+        for index, target in enumerate(further)
+        if not shares[main] / NEAR <= shares[target] <= shares[main] * NEAR
     ]
     yield Finding(f"/objective/tasks/{further.index(farthest)}/weight", message, sum(steps, ()))
 
 
-def evening_weight(head: Head, share: float) -> float:
+def evening_weight(target: Target, share: float) -> float:
     """The weight, to three digits, that gives a target this share of the loss."""
-    return float(f"{share / untrained_loss(head):.3g}")
+    return float(f"{share / untrained_loss(target):.3g}")
 
 
-def untrained_loss(head: Head) -> float:
+def untrained_loss(target: Target) -> float:
     """The loss of a model that knows nothing: log k for k classes, the variance 1 for standardised numbers."""
-    return 1.0 if head.classes is None else math.log(len(head.classes))
+    return 1.0 if target.classes is None else math.log(len(target.classes))

@@ -11,7 +11,7 @@ import numpy as np
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.labels import encode_targets
 from bakehouse.data.parsed import SPLITS, Array, check_finite
-from bakehouse.plan.card import Target
+from bakehouse.plan.card import TargetCard
 
 NAME = re.compile(r"y_(?!(?:validation|test)$)(.+?)(?:_validation|_test)?")
 MAX_NAME = 64
@@ -28,7 +28,7 @@ def further_names(entries: Iterable[str]) -> list[str]:
     return names
 
 
-def encode_further(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], Target]:
+def encode_further(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], TargetCard]:
     """`arrays` and what comes of them by what follows `y_NAME`; classes as numbers, -1 where a label is missing."""
     try:
         encoded, classes = _encoded(arrays)
@@ -37,14 +37,14 @@ def encode_further(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Ar
     return encoded, described(name, encoded[""], classes)
 
 
-def described(name: str, train: Array, classes: tuple[str, ...] | None) -> Target:
+def described(name: str, train: Array, classes: tuple[str, ...] | None) -> TargetCard:
     """What a card says of a target."""
     if classes is None:
         missing = int(np.isnan(train).sum())
-        return Target(name=name, task="regression", minimum=float(np.nanmin(train)), missing=missing)
+        return TargetCard(name=name, task="regression", minimum=float(np.nanmin(train)), missing=missing)
     counts = np.bincount(train[train != MISSING], minlength=len(classes)).tolist()
     missing = int((train == MISSING).sum())
-    return Target(name=name, task="classification", classes=classes, class_counts=tuple(counts), missing=missing)
+    return TargetCard(name=name, task="classification", classes=classes, class_counts=tuple(counts), missing=missing)
 
 
 def _encoded(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, ...] | None]:

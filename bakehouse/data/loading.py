@@ -1,24 +1,23 @@
-"""A packed data set as arrays to train on, mapped from disk."""
+"""Opens a packed data set as arrays to train on, mapped from disk."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import SPLITS, Array
-from bakehouse.plan.card import Column, DatasetCard, Task
-from bakehouse.plan.targets import Wanted, resolve_target, target_task
+from bakehouse.plan.card import Column
+from bakehouse.plan.targets import ResolvedData, Target
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Inputs and targets; validation and test only where the set has splits of its own.
+    """Inputs and targets; validation and test only where the set has these splits.
 
-    `x` is uint8, float32 or float64, `y` int64 class numbers, float32 or float64; 64 bits where 32 would round away
-    what tells rows apart. With further targets, `y` is floats with a column for each, the set's own first, and nan
-    where a label is missing.
+    `x` is uint8, float32 or float64. `y` of one target is int64 class numbers, float32 or float64. Of several, it is
+    floats with a column for each, the main one first, and nan where a label is missing. Arrays have 64 bits where 32
+    would round away the differences between rows.
     """
 
     x: Array
@@ -29,45 +28,47 @@ class Arrays:
     y_test: Array | None = None
 
 
-def load(folder: Path, *, target: str | None = None, task: Task | None = None, tasks: Sequence[Wanted] = ()) -> Arrays:
-    """The arrays of a packed set; `target` and `tasks` name the columns of a table to learn from the others."""
+def load(folder: Path, data: ResolvedData) -> Arrays:
+    """Opens a packed set with the targets of a recipe, which have been resolved for the set's card."""
     card = read_card(folder)
-    data = resolve_target(card, target, task=task, tasks=tasks)
-    if card.columns is None:
-        arrays = Arrays(**{path.stem: np.load(path, mmap_mode="r") for path in folder.glob("[xy]*.npy")})
-        return _with_further(arrays, folder, card, [name for name, _ in tasks]) if tasks else arrays
-    table = np.load(folder / "table.npy", mmap_mode="r")
-    names = [column.name for column in card.columns]
-    positions = [names.index(name) for name in (str(target), *(name for name, _ in tasks))]
-    x = np.delete(table, positions, axis=1).astype(np.float64 if data.is_double else np.float32)
-    asked = [task, *(each for _, each in tasks)]
-    columns = [
-        _targets(table[:, place], card.columns[place], kind) for place, kind in zip(positions, asked, strict=True)
-    ]
-    return Arrays(x, _together(columns) if tasks else columns[0])
-
-
-def _with_further(arrays: Arrays, folder: Path, card: DatasetCard, names: list[str]) -> Arrays:
-    """A fixed target and further ones side by side, in every split."""
-    numbers = [1 + [target.name for target in card.targets].index(name) for name in names]
-    matrices = {}
+    if card.columns is not None:
+        return _load_table(folder, card.columns, data)
+    known = [target.name for target in card.targets]
+    names = ["y", *(f"target{1 + known.index(target.name)}" for target in data.further)]
+    arrays = {}
     for split in SPLITS:
-        if (main := getattr(arrays, f"y{split}")) is not None:
-            further = [np.load(folder / f"target{number}{split}.npy", mmap_mode="r") for number in numbers]
-            matrices[f"y{split}"] = _together([main, *further])
-    return replace(arrays, **matrices)
+        if (folder / f"x{split}.npy").exists():
+            arrays[f"x{split}"] = _open(folder, f"x{split}")
+            arrays[f"y{split}"] = _stack_columns([_open(folder, f"{name}{split}") for name in names])
+    return Arrays(**arrays)
 
 
-def _together(columns: list[Array]) -> Array:
-    """One column a target. Class numbers are exact in float32 up to 2^24; -1 is none."""
+def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -> Arrays:
+    table = _open(folder, "table")
+    names = [column.name for column in columns]
+    indices = [names.index(target.name) for target in data.targets]
+    x = np.delete(table, indices, axis=1).astype(np.float64 if data.is_double else np.float32)
+    pairs = zip(indices, data.targets, strict=True)
+    return Arrays(x, _stack_columns([_labels(table[:, index], columns[index], target) for index, target in pairs]))
+
+
+def _open(folder: Path, name: str) -> Array:
+    array: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
+    return array
+
+
+def _stack_columns(columns: list[Array]) -> Array:
+    """A single target stays as it is; several become floats, in which class numbers are exact up to 2^24."""
+    if len(columns) == 1:
+        return columns[0]
     floats = [np.where(column < 0, np.nan, column) if column.dtype == np.int64 else column for column in columns]
     is_double = any(column.dtype == np.float64 for column in columns)
     return np.stack(floats, axis=1).astype(np.float64 if is_double else np.float32)
 
 
-def _targets(values: Array, column: Column, task: Task | None) -> Array:
-    """As floats or class numbers; nan or -1 where a cell is empty."""
-    if target_task(column, task) == "regression":
+def _labels(values: Array, column: Column, target: Target) -> Array:
+    """Floats or class numbers; nan or -1 where a cell is empty."""
+    if target.classes is None:
         return np.asarray(values, dtype=column.dtype)
     known = ~np.isnan(values)
     numbers = np.full(len(values), -1, dtype=np.int64)

@@ -18,7 +18,7 @@ from bakehouse.data.further_targets import check_splits, encode_further, further
 from bakehouse.data.labels import encode_targets
 from bakehouse.data.parsed import SPLITS, Array, Samples, check_rows, check_size
 from bakehouse.data.precision import narrowed
-from bakehouse.plan.card import Target
+from bakehouse.plan.card import TargetCard
 
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100
@@ -89,7 +89,7 @@ def _further_wanted(entries: dict[str, zipfile.ZipInfo], splits: list[str]) -> l
     return wanted
 
 
-def _further(per_row: dict[str, Array], rows: dict[str, int]) -> tuple[dict[str, Array], tuple[Target, ...]]:
+def _further(per_row: dict[str, Array], rows: dict[str, int]) -> tuple[dict[str, Array], tuple[TargetCard, ...]]:
     """The further targets as they are packed, numbered from 1, and in that order what cards say of them."""
     packed: dict[str, Array] = {}
     told = []

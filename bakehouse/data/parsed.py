@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column, Target
+from bakehouse.plan.card import Column, TargetCard
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ class Samples:
     arrays: Mapping[str, Array]
     classes: tuple[str, ...] | None
     """Null for regression."""
-    targets: tuple[Target, ...] = ()
+    targets: tuple[TargetCard, ...] = ()
     """Further targets, whose arrays are `target1`, `target2`, ..."""
     notes: list[str] = field(default_factory=list)
 

@@ -1,6 +1,5 @@
 """Data cards: a description of a data set that can be read without its arrays."""
 
-from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
@@ -32,7 +31,7 @@ class Column(Model):
     """`float64` where 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
 
 
-class Target(Model):
+class TargetCard(Model):
     """A target that a recipe may name in `objective.tasks`."""
 
     name: str
@@ -82,7 +81,7 @@ class DatasetCard(Model):
     """Class names in index order, for classification."""
     class_counts: tuple[int, ...] | None = None
     """Rows of each class in what the set's own train split holds."""
-    targets: tuple[Target, ...] = ()
+    targets: tuple[TargetCard, ...] = ()
     """Further targets in addition to the fixed one."""
     columns: tuple[Column, ...] | None = None
     """A table's columns in order; null for sets whose target is fixed."""
@@ -115,45 +114,3 @@ class DatasetListing(Model):
 
 WHOLE_NUMBER_CLASSES = 20
 """A column of whole numbers with at most this many distinct values holds classes."""
-
-
-KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
-
-
-@dataclass(frozen=True)
-class ResolvedData:
-    """A recipe's data set and targets, resolved."""
-
-    task: Task
-    shape: tuple[int, ...]
-    classes: tuple[str, ...] | None
-    class_counts: tuple[int, ...] | None
-    minimum: float | None = None
-    """Smallest target, for a column of numbers to predict."""
-    tasks: tuple[Target, ...] = ()
-    """The targets of the recipe's further tasks, in its order."""
-    is_double: bool = False
-    """Whether inputs are kept and normalised in 64 bits."""
-
-    @property
-    def kind(self) -> DataKind:
-        """The kind of the samples, which their number of dimensions determines."""
-        return KINDS[len(self.shape)]
-
-    @property
-    def is_image(self) -> bool:
-        return self.kind == "image"
-
-    @property
-    def side(self) -> int:
-        """Pixels of an image's shorter side."""
-        return min(self.shape[1:])
-
-    def __str__(self) -> str:
-        match self.kind:
-            case "image":
-                return f"a set of images of {' x '.join(map(str, self.shape))}"
-            case "sequence":
-                return f"a set of sequences of {self.shape[0]} steps with {self.shape[1]} numbers each"
-            case "table":
-                return f"a table with {self.shape[0]} features"

@@ -6,10 +6,11 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from bakehouse.plan.architectures.build import build_layers
-from bakehouse.plan.card import DatasetCard, ResolvedData
-from bakehouse.plan.heads import heads, in_units, with_heads
+from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.heads import with_outputs
 from bakehouse.plan.layers import Sequential
 from bakehouse.plan.splits import SplitSizes
+from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import Recipe
@@ -45,8 +46,7 @@ class Context:
     @cached_property
     def root(self) -> Sequential:
         """The model's layers. They can be built once the checks of the stage `recipe` have passed."""
-        targets, root = heads(self.recipe, self.data), build_layers(self.recipe, self.data)
-        return in_units(with_heads(root, targets) if self.data.tasks else root, targets)
+        return with_outputs(build_layers(self.recipe, self.data), self.data.targets)
 
     def trained(self, checkpoint: SavedCheckpoint | None) -> TrainedModel | None:
         """The model of a checkpoint; None also when a source of a source is planned, whose weights nobody needs."""

@@ -6,13 +6,13 @@ the canonical recipe. The worker asks the same functions, whose types leave no r
 
 from typing import Literal, get_args
 
-from bakehouse.plan.card import ResolvedData, Task
+from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.augmentation import AnyAugmentation, ColorJitter, Cutout, HorizontalFlip, RandomCrop, ScaleCrop
 from bakehouse.recipe.curriculum import AnyCurriculum, Curriculum
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.dropout import AnyDropout, Placement
 from bakehouse.recipe.evaluation import Crops, Evaluation
-from bakehouse.recipe.objective import Adversarial, Loss, Objective
+from bakehouse.recipe.objective import Adversarial, Objective
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.schedule import AnySchedule, MultiStep
 
@@ -46,10 +46,10 @@ def with_epsilon(dataset: Dataset, data: ResolvedData) -> Dataset:
 def with_losses(recipe: Recipe, data: ResolvedData) -> Objective:
     objective, attack = recipe.objective, recipe.objective.adversarial
     filled: dict[str, object] = {
-        "loss": loss_or_default(objective.loss, data.task),
+        "loss": data.main.loss,
         "tasks": tuple(
-            task.model_copy(update={"loss": loss_or_default(task.loss, target.task)})
-            for task, target in zip(objective.tasks, data.tasks, strict=True)
+            task.model_copy(update={"loss": target.loss})
+            for task, target in zip(objective.tasks, data.further, strict=True)
         ),
     }
     if attack is not None:
@@ -60,10 +60,6 @@ def with_losses(recipe: Recipe, data: ResolvedData) -> Objective:
         }
         filled["adversarial"] = attack.model_copy(update=values)
     return objective.model_copy(update=filled)
-
-
-def loss_or_default(loss: Loss | None, task: Task) -> Loss:
-    return loss or ("cross_entropy" if task == "classification" else "squared_error")
 
 
 def attack_unit(recipe: Recipe, attack: Adversarial, data: ResolvedData) -> Literal["range", "normalized"]:

@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bakehouse.plan.card import DatasetCard, ResolvedData, Task
+from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.context import Context
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.estimate import Estimate, estimate
-from bakehouse.plan.heads import Head, heads
 from bakehouse.plan.layers import Sequential
 from bakehouse.plan.problems import find_problems
 from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
 from bakehouse.plan.sources.teacher import teacher_in
 from bakehouse.plan.sources.transfer import with_normalization_of_source
 from bakehouse.plan.splits import SplitSizes, split_sizes
-from bakehouse.plan.targets import TargetError, Wanted, resolve_target
+from bakehouse.plan.targets import ResolvedData, Target, TargetError, resolve_targets
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import Problem, RecipeInvalid
@@ -41,14 +40,14 @@ class Plan:
         return self.root.output[0]
 
     @property
-    def heads(self) -> tuple[Head, ...]:
-        """Each target's share of the outputs."""
-        return heads(self.recipe, self.data)
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that the model learns, the main one first."""
+        return self.data.targets
 
     @property
     def loss(self) -> Loss:
-        """The loss of the data set's own target."""
-        return self.heads[0].loss
+        """The loss of the main target."""
+        return self.data.main.loss
 
     @property
     def steps_per_epoch(self) -> int:
@@ -87,27 +86,9 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
-    """The set's task and shape, with the recipe's targets."""
+    """The set's shape and the recipe's targets."""
     try:
-        return resolve_target(
-            card, recipe.dataset.target, task=task_of(recipe.objective.loss), tasks=wanted_tasks(recipe)
-        )
+        return resolve_targets(card, recipe.dataset.target, recipe.objective)
     except TargetError as error:
         problem = Problem(pointer=error.pointer, code="target", message=error.message, allowed=error.allowed or None)
         raise RecipeInvalid([problem]) from error
-
-
-def wanted_tasks(recipe: Recipe) -> tuple[Wanted, ...]:
-    """The further targets that a recipe names."""
-    return tuple((task.target, task_of(task.loss)) for task in recipe.objective.tasks)
-
-
-def task_of(loss: Loss | None) -> Task | None:
-    """How a loss reads a column of numbers."""
-    match loss:
-        case "cross_entropy" | "binary_cross_entropy":
-            return "classification"
-        case "squared_error" | "poisson":
-            return "regression"
-        case None:
-            return None

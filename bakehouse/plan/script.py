@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from bakehouse.plan.heads import Head
 from bakehouse.plan.module_source import read_source
 from bakehouse.plan.modules import Argument, Call, model_call
 from bakehouse.plan.plan import Plan
+from bakehouse.plan.targets import Target
 
 Named = list[tuple[str, Call]]
 
@@ -68,22 +68,23 @@ def inputs(plan: Plan) -> str:
 
 def outputs(plan: Plan) -> str:
     """What the model gives, in words."""
-    if len(plan.heads) == 1:
-        return meaning(plan.heads[0])
-    columns = [f"{head.first} to {head.first + head.outputs - 1}" for head in plan.heads]
+    if len(plan.targets) == 1:
+        return meaning(plan.targets[0])
+    columns = [f"{target.first} to {target.columns.stop - 1}" for target in plan.targets]
     lines = [
-        f"{column}: {json.dumps(head.label)}, {meaning(head)}" for column, head in zip(columns, plan.heads, strict=True)
+        f"{column}: {json.dumps(target.label)}, {meaning(target)}"
+        for column, target in zip(columns, plan.targets, strict=True)
     ]
     return "columns\n" + "\n".join(f"#   {line}" for line in lines)
 
 
-def meaning(head: Head) -> str:
+def meaning(target: Target) -> str:
     """What a target's outputs mean."""
-    if head.classes is None:
+    if target.classes is None:
         return "values in the data set's units"
-    if head.outputs == 1:
-        return f"the logit of {json.dumps(head.classes[1])} against {json.dumps(head.classes[0])}"
-    return f"logits of {head.outputs} classes"
+    if target.outputs == 1:
+        return f"the logit of {json.dumps(target.classes[1])} against {json.dumps(target.classes[0])}"
+    return f"logits of {target.outputs} classes"
 
 
 def expression(call: Call, indent: str) -> str:

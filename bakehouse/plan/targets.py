@@ -1,19 +1,137 @@
-"""What a recipe learns from a data set: its target, and those of its further tasks."""
+"""The targets of a recipe: the columns or label arrays that a model learns, and their share of its outputs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
-from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, ResolvedData, Target, Task
+from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, TargetCard, Task
+from bakehouse.recipe.ingredient import DataKind
+from bakehouse.recipe.objective import Loss, Objective
 from bakehouse.recipe.problems import did_you_mean
 
-Wanted = tuple[str, Task | None]
-"""A further target, and what a column of numbers is to be taken for."""
-
 MAIN = "main"
-"""The data set's own target among the tasks, in names of metrics and layers."""
-TAKEN = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
-"""Between a split's name and `loss`, these stand for something else than a task."""
-FEW_LABELS = 10
+"""The main target, which is the data set's own, in the names of metrics and layers."""
+RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
+"""Names that have another meaning between a split's name and `loss` in the name of a metric."""
+MIN_LABELS = 10
+"""As many rows as a data set must have."""
+KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
+MEASURES: dict[Task, tuple[str, ...]] = {
+    "classification": ("accuracy",),
+    "regression": ("mean_absolute_error", "r2"),
+}
+"""The metrics of a target besides its loss."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target that a model learns. A model's targets are a list, with the main one first."""
+
+    index: int
+    """The target's column among the targets; 0 is the main target."""
+    is_alone: bool
+    """Whether the model has no other target. Then its layers and its loss are named as in a model with one output."""
+    name: str
+    """The column or the label array; `main` for the fixed target of a data set."""
+    task: Task
+    classes: tuple[str, ...] | None
+    minimum: float | None
+    """The smallest value, where the card has it."""
+    loss: Loss
+    weight: float
+    first: int
+    """The first of the model's outputs that are this target's."""
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs: one for each class, or one."""
+        return 1 if self.classes is None or self.loss == "binary_cross_entropy" else len(self.classes)
+
+    @property
+    def columns(self) -> slice:
+        """The columns of the model's outputs that are this target's."""
+        return slice(self.first, self.first + self.outputs)
+
+    @property
+    def label(self) -> str:
+        """The name in metrics."""
+        return MAIN if self.index == 0 else self.name
+
+    @property
+    def layer(self) -> str:
+        """The name among the output layers of several targets."""
+        return MAIN if self.index == 0 else f"task{self.index}"
+
+    @property
+    def head(self) -> str:
+        """The path of the output layer in the model."""
+        return "head" if self.is_alone else f"heads.{self.layer}"
+
+    @property
+    def unit(self) -> str:
+        """The path of the layer that gives a regression's outputs in the data's units."""
+        assert self.classes is None, "only numbers have units"
+        if self.is_alone:
+            return "denormalize" if self.loss == "squared_error" else "exponential"
+        return f"units.{self.layer}"
+
+    @property
+    def loss_metric(self) -> str:
+        return "loss" if self.is_alone else f"{self.label}_loss"
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The metrics besides the loss. The main target's have the same names with and without other targets."""
+        prefix = "" if self.index == 0 else f"{self.label}_"
+        return tuple(f"{prefix}{measure}" for measure in MEASURES[self.task])
+
+    @property
+    def pointer(self) -> str:
+        """Where the recipe has the loss of the target."""
+        return "/objective" if self.index == 0 else f"/objective/tasks/{self.index - 1}"
+
+
+@dataclass(frozen=True)
+class ResolvedData:
+    """A recipe's data set and targets, resolved."""
+
+    shape: tuple[int, ...]
+    """The shape of a sample, without the columns that are targets."""
+    targets: tuple[Target, ...]
+    is_double: bool = False
+    """Whether inputs are kept and normalised in 64 bits."""
+
+    @property
+    def main(self) -> Target:
+        """The data set's own target."""
+        return self.targets[0]
+
+    @property
+    def further(self) -> tuple[Target, ...]:
+        """The targets that `objective.tasks` adds, in its order."""
+        return self.targets[1:]
+
+    @property
+    def kind(self) -> DataKind:
+        """The kind of the samples, which their number of dimensions determines."""
+        return KINDS[len(self.shape)]
+
+    @property
+    def is_image(self) -> bool:
+        return self.kind == "image"
+
+    @property
+    def side(self) -> int:
+        """Pixels of an image's shorter side."""
+        return min(self.shape[1:])
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "image":
+                return f"a set of images of {' x '.join(map(str, self.shape))}"
+            case "sequence":
+                return f"a set of sequences of {self.shape[0]} steps with {self.shape[1]} numbers each"
+            case "table":
+                return f"a table with {self.shape[0]} features"
 
 
 class TargetError(ValueError):
@@ -26,146 +144,175 @@ class TargetError(ValueError):
         self.pointer = pointer
 
 
+def resolve_targets(card: DatasetCard, main: str | None, objective: Objective) -> ResolvedData:
+    """Finds the targets in the data set: its fixed target or the column `main`, then those of `objective.tasks`."""
+    further = [task.target for task in objective.tasks]
+    _check_names(main, further)
+    if card.columns is None:
+        found = [_fixed_target(card, main), *(_further_target(card, *item) for item in enumerate(further))]
+        return ResolvedData(card.shape, _with_outputs(found, objective), is_double=card.dtype == "float64")
+    columns = _target_columns(card, card.columns, main, further)
+    found = [_column_target(*pair) for pair in zip(columns, _losses(objective), strict=True)]
+    features = list(_features(card.columns, columns))
+    is_double = any(column.dtype == "float64" for column in features)
+    return ResolvedData((len(features),), _with_outputs(found, objective), is_double)
+
+
 def target_task(column: Column, asked: Task | None = None) -> Task:
-    """Text and whole numbers with few different values are classes, unless a recipe asks for something else
-    of the numbers; all else is regression."""
+    """The task of a column: text and whole numbers with few distinct values are classes, all else is regression.
+
+    `asked` overrules this for numbers, if the column can be both."""
     if asked is not None and column.kind != "text" and (asked == "regression" or column.classes is not None):
         return asked
     few = column.classes is not None and len(column.classes) <= WHOLE_NUMBER_CLASSES
     return "classification" if column.kind == "text" or (column.kind == "integer" and few) else "regression"
 
 
-def resolve_target(
-    card: DatasetCard, target: str | None, *, task: Task | None = None, tasks: Sequence[Wanted] = ()
-) -> ResolvedData:
-    """What is learnt from the set: its fixed target or the column that the recipe names, and the further `tasks`.
-
-    `task` overrules what a column of numbers is taken for.
-    """
-    _check_names(target, [name for name, _ in tasks])
-    if card.columns is None:
-        main = _fixed_target(card, target)
-        return replace(main, tasks=tuple(_further_target(card, place, name) for place, (name, _) in enumerate(tasks)))
-    return _table_targets(card, card.columns, target, task, tasks)
+def target_pointer(index: int) -> str:
+    """Where the recipe names a target."""
+    return "/dataset/target" if index == 0 else f"/objective/tasks/{index - 1}/target"
 
 
-def task_pointer(place: int) -> str:
-    """Where the recipe names the target of a task."""
-    return f"/objective/tasks/{place}/target"
+def loss_or_default(loss: Loss | None, task: Task) -> Loss:
+    return loss or ("cross_entropy" if task == "classification" else "squared_error")
 
 
-def _check_names(target: str | None, names: list[str]) -> None:
-    for place, name in enumerate(names):
-        if name == target:
-            raise TargetError(f"{name} is the target of the data set already", pointer=task_pointer(place))
-        if name in names[:place]:
-            raise TargetError(f"{name} stands twice", pointer=task_pointer(place))
-        if name in TAKEN:
-            message = f"validation_{name}_loss is a metric of its own; give the target another name"
-            raise TargetError(message, pointer=task_pointer(place))
+def _losses(objective: Objective) -> tuple[Loss | None, ...]:
+    return (objective.loss, *(task.loss for task in objective.tasks))
 
 
-def _fixed_target(card: DatasetCard, target: str | None) -> ResolvedData:
-    if target is not None:
-        raise TargetError(f"{card.id} has one target of its own; leave `target` out")
+def _with_outputs(found: Sequence[TargetCard], objective: Objective) -> tuple[Target, ...]:
+    """Gives the targets their losses and weights, and the outputs in the same order."""
+    weights = (1.0, *(task.weight for task in objective.tasks))
+    targets: list[Target] = []
+    for index, (each, loss, weight) in enumerate(zip(found, _losses(objective), weights, strict=True)):
+        target = Target(
+            index=index,
+            is_alone=len(found) == 1,
+            name=each.name,
+            task=each.task,
+            classes=each.classes,
+            minimum=each.minimum,
+            loss=loss_or_default(loss, each.task),
+            weight=weight,
+            first=targets[-1].columns.stop if targets else 0,
+        )
+        targets.append(target)
+    return tuple(targets)
+
+
+def _check_names(main: str | None, further: list[str]) -> None:
+    for index, name in enumerate(further, start=1):
+        if name == main:
+            raise TargetError(f"{name} is the target of the data set already", pointer=target_pointer(index))
+        if name in further[: index - 1]:
+            raise TargetError(f"{name} is listed twice", pointer=target_pointer(index))
+        if name in RESERVED:
+            message = f"validation_{name}_loss is the name of another metric; give the target another name"
+            raise TargetError(message, pointer=target_pointer(index))
+
+
+def _fixed_target(card: DatasetCard, main: str | None) -> TargetCard:
+    if main is not None:
+        raise TargetError(f"{card.id} has a fixed target; leave `target` out")
     assert card.task is not None, "a set without columns has a task"
-    return ResolvedData(card.task, card.shape, card.classes, card.class_counts, is_double=card.dtype == "float64")
+    return TargetCard(name=MAIN, task=card.task, classes=card.classes)
 
 
-def _further_target(card: DatasetCard, place: int, name: str) -> Target:
+def _further_target(card: DatasetCard, number: int, name: str) -> TargetCard:
+    pointer = target_pointer(number + 1)
     for target in card.targets:
         if target.name == name:
-            _check_labels(target, card.counts.train, task_pointer(place))
+            _check_labels(target, card.counts.train, pointer)
             return target
     allowed = [target.name for target in card.targets]
-    has = "" if allowed else ": it has none beside its own"
+    has = "" if allowed else ": it has only its fixed target"
     message = f"{card.id} has no target {name}{did_you_mean(name, allowed)}{has}"
-    raise TargetError(message, allowed=allowed, pointer=task_pointer(place))
+    raise TargetError(message, allowed=allowed, pointer=pointer)
 
 
-def _table_targets(
-    card: DatasetCard, columns: tuple[Column, ...], target: str | None, task: Task | None, tasks: Sequence[Wanted]
-) -> ResolvedData:
-    further = tuple(name for name, _ in tasks)
-    if target is None:
-        message = f"{card.id} is a table: name the column to learn"
-        raise TargetError(message, allowed=_possible_targets(columns, further))
-    column = _named_column(columns, target, _possible_targets(columns, further))
+def _target_columns(
+    card: DatasetCard, columns: tuple[Column, ...], main: str | None, further: list[str]
+) -> tuple[Column, ...]:
+    """Finds the columns that a recipe names, and refuses those that cannot be learnt from the others."""
+    possible = _possible_targets(columns, further)
+    if main is None:
+        raise TargetError(f"{card.id} is a table: name the column to learn", allowed=possible)
+    column = _named_column(columns, main, possible, target_pointer(0))
     others = [each.name for each in columns if each != column]
-    wanted = [_named_column(columns, name, others, task_pointer(place)) for place, name in enumerate(further)]
-    learnt = (column, *wanted)
-    _check_features(columns, learnt)
-    _check_blanks(card, columns, learnt)
-    for place, each in enumerate(learnt):
-        _check_values(each, card.counts.train, "/dataset/target" if place == 0 else task_pointer(place - 1))
-    main = _column_target(column, task)
-    shape = (len(columns) - len(learnt),)
-    found = tuple(_column_target(each, asked) for each, (_, asked) in zip(wanted, tasks, strict=True))
-    is_double = any(column.dtype == "float64" for column in _features(columns, learnt))
-    return ResolvedData(main.task, shape, main.classes, main.class_counts, main.minimum, found, is_double)
+    named = (_named_column(columns, name, others, target_pointer(i)) for i, name in enumerate(further, start=1))
+    targets = (column, *named)
+    _check_features(columns, targets)
+    _check_blanks(card, columns, targets)
+    for index, each in enumerate(targets):
+        _check_values(each, card.counts.train, target_pointer(index))
+    return targets
 
 
-def _column_target(column: Column, asked: Task | None) -> Target:
-    """The column as what it is taken for."""
-    if target_task(column, asked) == "regression":
-        return Target(name=column.name, task="regression", minimum=column.minimum, missing=column.missing)
-    return Target(
-        name=column.name,
-        task="classification",
-        classes=column.classes,
-        class_counts=column.class_counts,
-        missing=column.missing,
-    )
+def _column_target(column: Column, loss: Loss | None) -> TargetCard:
+    """Reads the column as classes or as numbers."""
+    if target_task(column, task_of(loss)) == "regression":
+        return TargetCard(name=column.name, task="regression", minimum=column.minimum, missing=column.missing)
+    return TargetCard(name=column.name, task="classification", classes=column.classes, missing=column.missing)
 
 
-def _named_column(
-    columns: tuple[Column, ...], name: str, allowed: list[str], pointer: str = "/dataset/target"
-) -> Column:
+def task_of(loss: Loss | None) -> Task | None:
+    """How a loss reads a column of numbers."""
+    match loss:
+        case "cross_entropy" | "binary_cross_entropy":
+            return "classification"
+        case "squared_error" | "poisson":
+            return "regression"
+        case None:
+            return None
+
+
+def _named_column(columns: tuple[Column, ...], name: str, allowed: list[str], pointer: str) -> Column:
     for column in columns:
         if column.name == name:
             return column
     raise TargetError(f"there is no column {name}{did_you_mean(name, allowed)}", allowed=allowed, pointer=pointer)
 
 
-def _possible_targets(columns: tuple[Column, ...], further: tuple[str, ...]) -> list[str]:
+def _possible_targets(columns: tuple[Column, ...], further: Sequence[str]) -> list[str]:
     """Features must be numbers, so a single text column is the only target, and two leave none."""
     free = [column for column in columns if column.name not in further]
     text = [column.name for column in free if column.kind == "text"]
     return [column.name for column in free if text in ([], [column.name])]
 
 
-def _check_features(columns: tuple[Column, ...], learnt: tuple[Column, ...]) -> None:
-    text = [column.name for column in _features(columns, learnt) if column.kind == "text"]
+def _check_features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
+    text = [column.name for column in _features(columns, targets) if column.kind == "text"]
     if text:
         names = ", ".join(text[:10])
-        what = f"features must be numbers, but text is in: {names}; write it as numbers, or leave the columns out"
-        raise TargetError(what, allowed=_possible_targets(columns, tuple(column.name for column in learnt[1:])))
-    if len(learnt) == len(columns):
+        message = f"features must be numbers, but text is in: {names}; write it as numbers, or leave the columns out"
+        raise TargetError(message, allowed=_possible_targets(columns, [column.name for column in targets[1:]]))
+    if len(targets) == len(columns):
         message = "every column is a target, and none is left as an input"
-        raise TargetError(message, pointer=task_pointer(len(learnt) - 2))
+        raise TargetError(message, pointer=target_pointer(len(targets) - 1))
 
 
-def _check_blanks(card: DatasetCard, columns: tuple[Column, ...], learnt: tuple[Column, ...]) -> None:
-    """What is not known of a row can be learnt from the others, but nothing can be computed from it."""
-    blank = [column for column in _features(columns, learnt) if column.missing]
+def _check_blanks(card: DatasetCard, columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
+    """A missing label can be left out of a loss, but nothing can be computed from a missing input."""
+    blank = [column for column in _features(columns, targets) if column.missing]
     if blank:
-        told = ", ".join(f"{column.name} in {column.missing:,}" for column in blank[:10])
-        message = f"inputs are empty in some of the {card.counts.train:,} rows: {told}; fill them in, leave the rows "
+        counts = ", ".join(f"{column.name} in {column.missing:,}" for column in blank[:10])
+        message = f"inputs are empty in some of the {card.counts.train:,} rows: {counts}; fill them in, leave the rows "
         message += "or the columns out, or learn the column as a task"
         raise TargetError(message, pointer="/dataset/id")
-    if learnt[0].missing and len(learnt) == 1:
-        message = f"{learnt[0].name} is empty in {learnt[0].missing:,} of {card.counts.train:,} rows, from which there "
-        message += "is nothing else to learn; leave the rows out, or name further targets in objective.tasks"
+    if targets[0].missing and len(targets) == 1:
+        message = f"{targets[0].name} is empty in {targets[0].missing:,} of {card.counts.train:,} rows, and the recipe "
+        message += "has no other target to learn from them; leave the rows out, or name targets in objective.tasks"
         raise TargetError(message)
 
 
-def _features(columns: tuple[Column, ...], learnt: tuple[Column, ...]) -> Iterator[Column]:
-    return (column for column in columns if column not in learnt)
+def _features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> Iterator[Column]:
+    return (column for column in columns if column not in targets)
 
 
 def _check_values(column: Column, rows: int, pointer: str) -> None:
     if column.kind == "text" and column.classes is None:
-        message = f"the column {column.name} has more than 1,000 different texts: too many for classes"
+        message = f"the column {column.name} has more than 1,000 distinct texts: too many for classes"
         raise TargetError(message, pointer=pointer)
     _check_labels(column, rows, pointer)
     one_text = column.classes is not None and len(column.classes) == 1
@@ -176,9 +323,8 @@ def _check_values(column: Column, rows: int, pointer: str) -> None:
         raise TargetError(message, pointer=pointer)
 
 
-def _check_labels(target: Column | Target, rows: int, pointer: str) -> None:
-    """As few rows as a data set may have."""
+def _check_labels(target: Column | TargetCard, rows: int, pointer: str) -> None:
     labelled = rows - target.missing
-    if target.missing and labelled < FEW_LABELS:
-        message = f"{target.name} has a label in {labelled} of {rows:,} rows; at least {FEW_LABELS} are needed"
+    if target.missing and labelled < MIN_LABELS:
+        message = f"{target.name} has a label in {labelled} of {rows:,} rows; at least {MIN_LABELS} are needed"
         raise TargetError(message, pointer=pointer)

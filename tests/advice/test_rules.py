@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.rule import RULES, Rule
 from bakehouse.advice.rules import advise
-from bakehouse.plan.card import DatasetCard, Target
+from bakehouse.plan.card import DatasetCard, TargetCard
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
 from tests.plan.cards import SAVED, SMOOTHED, Document, image_card, planned, sequence_card, table_card
@@ -50,8 +50,8 @@ BEFORE_CONV = {**IN_BLOCK, "placement": "block_before_conv"}
 AFTER = {"type": "batch_norm", "placement": "after_activation"}
 WIDE = {"type": "mlp", "hidden": [256, 256]}
 
-PARITY = Target(name="parity", task="classification", classes=("even", "odd"))
-BOTH = image_card().model_copy(update={"targets": (PARITY, Target(name="gain", task="regression", minimum=0))})
+PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"))
+BOTH = image_card().model_copy(update={"targets": (PARITY, TargetCard(name="gain", task="regression", minimum=0))})
 
 TRANSFER: Document = {"pretraining": {"type": "transfer", "checkpoint": SAVED}}
 TANH = {"type": "mlp", "activation": "tanh"}

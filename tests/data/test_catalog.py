@@ -12,10 +12,10 @@ import pytest
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound, DatasetNotReady
 from bakehouse.data.known_datasets import KNOWN
-from bakehouse.data.loading import load
 from bakehouse.data.packed_folders import locked
 from bakehouse.data.sources import Files
 from bakehouse.settings import Settings
+from tests.packed_arrays import load_arrays
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_set_is_listed_as_packing_and_then_ready(tmp_path: Path, settings: Set
     card = catalog.card("mine", wait_seconds=60)
     listing = {listing.id: listing for listing in catalog.listings()}["mine"]
     assert (listing.status, listing.card) == ("ready", card)
-    assert load(catalog.folder("mine")).x.shape == (12, 4)
+    assert load_arrays(catalog.folder("mine")).x.shape == (12, 4)
 
 
 def test_several_catalogs_and_threads_pack_a_set_once(
@@ -84,7 +84,7 @@ def test_a_changed_file_is_packed_anew_and_the_old_one_goes(tmp_path: Path, sett
     write_set(tmp_path / "data" / "mine-2.npz")
     first = catalog.card("mine", wait_seconds=60)
     catalog.card("mine-2", wait_seconds=60)
-    arrays = load(catalog.folder("mine"))
+    arrays = load_arrays(catalog.folder("mine"))
     write_set(tmp_path / "data" / "mine.npz", scale=2)
     second = catalog.card("mine", wait_seconds=60)
     assert (first.maximum, second.maximum, arrays.x.max()) == (47, 94, 47)

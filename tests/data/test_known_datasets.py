@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn import datasets
 
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
-from bakehouse.data.loading import load
 from bakehouse.data.packed import fingerprint
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import Samples
+from tests.packed_arrays import load_arrays
 
 ORIGINALS: dict[str, Callable[[], Any]] = {
     "breast_cancer": datasets.load_breast_cancer,
@@ -26,7 +26,7 @@ ORIGINALS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_shipped_arrays_are_the_originals(name: str) -> None:
-    original, arrays, card = ORIGINALS[name](), load(BUILTIN / name), read_card(BUILTIN / name)
+    original, arrays, card = ORIGINALS[name](), load_arrays(BUILTIN / name), read_card(BUILTIN / name)
     np.testing.assert_array_equal(arrays.x.reshape(len(arrays.x), -1), original.data.astype(np.float32))
     np.testing.assert_array_equal(arrays.y, original.target)
     assert (card.id, card.shape, card.counts.train) == (name, arrays.x.shape[1:], len(arrays.x))
@@ -40,7 +40,7 @@ def test_shipped_arrays_are_the_originals(name: str) -> None:
 
 def test_digits_are_even_or_odd_too() -> None:
     [parity] = read_card(BUILTIN / "digits").targets
-    both = load(BUILTIN / "digits", tasks=[("parity", None)]).y
+    both = load_arrays(BUILTIN / "digits", tasks=["parity"]).y
     assert (parity.name, parity.classes, parity.missing) == ("parity", ("even", "odd"), 0)
     np.testing.assert_array_equal(both[:, 1], both[:, 0] % 2)
 
@@ -51,7 +51,7 @@ PLAYGROUND = ("circle", "gauss", "spiral", "xor")
 
 def points(name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """In float64, and which are of the positive class."""
-    arrays, card = load(BUILTIN / name), read_card(BUILTIN / name)
+    arrays, card = load_arrays(BUILTIN / name), read_card(BUILTIN / name)
     assert (arrays.x.dtype.name, arrays.x.shape, card.kind, card.classes) == (
         "float32",
         (1000, 2),
@@ -103,7 +103,7 @@ def test_a_spiral_has_two_arms_of_one_and_three_quarter_turns() -> None:
 
 
 def test_digits_as_a_sequence_are_rows_of_pixels_as_steps() -> None:
-    pictures, sequences = load(BUILTIN / "digits"), load(BUILTIN / "digits_sequence")
+    pictures, sequences = load_arrays(BUILTIN / "digits"), load_arrays(BUILTIN / "digits_sequence")
     np.testing.assert_array_equal(sequences.x, pictures.x[:, 0])
     card = read_card(BUILTIN / "digits_sequence")
     assert (card.kind, card.shape, card.dtype, card.mirror_safe) == ("sequence", (8, 8), "uint8", False)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakehouse.data.loading import load
 from bakehouse.data.pack import pack
 from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.targets import TargetError
+from tests.packed_arrays import load_arrays
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_a_text_column_as_target(table: Path) -> None:
-    arrays = load(table, target="kind")
+    arrays = load_arrays(table, target="kind")
     assert (arrays.x.dtype.name, arrays.x.shape, arrays.x_test is None) == ("float32", (12, 2), True)
     assert arrays.x[1].tolist() == [10, 0.25]
     assert (arrays.y.dtype.name, arrays.y.tolist()) == ("int64", [1, 0] * 6)
@@ -31,22 +31,22 @@ def test_a_text_column_as_target(table: Path) -> None:
 def test_columns_of_numbers_as_targets(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_text("age,dose\n" + "".join(f"{i % 3 * 10},{i / 4}\n" for i in range(12)))
     pack("n", tmp_path / "n.csv", tmp_path / "packed")
-    assert load(tmp_path / "packed", target="age").y.tolist() == [0, 1, 2] * 4
-    assert load(tmp_path / "packed", target="age", task="regression").y.tolist() == [0, 10, 20] * 4
-    dose = load(tmp_path / "packed", target="dose")
+    assert load_arrays(tmp_path / "packed", target="age").y.tolist() == [0, 1, 2] * 4
+    assert load_arrays(tmp_path / "packed", target="age", loss="squared_error").y.tolist() == [0, 10, 20] * 4
+    dose = load_arrays(tmp_path / "packed", target="dose")
     assert (dose.y.dtype.name, dose.y[3], dose.x.shape) == ("float32", 0.75, (12, 1))
 
 
 def test_a_target_that_cannot_be_learnt_is_refused(table: Path) -> None:
     with pytest.raises(TargetError, match="features must be numbers"):
-        load(table, target="dose")
+        load_arrays(table, target="dose")
 
 
 def test_arrays_are_mapped_and_own_splits_come_with_them(tmp_path: Path) -> None:
     x, y = np.random.default_rng(0).normal(size=(12, 4)), np.linspace(0, 1, 12)
     np.savez(tmp_path / "a.npz", x=x, y=y, x_validation=x[:2], y_validation=y[:2])
     card = pack("a", tmp_path / "a.npz", tmp_path / "packed")
-    arrays = load(tmp_path / "packed")
+    arrays = load_arrays(tmp_path / "packed")
     assert isinstance(arrays.x, np.memmap)
     assert card.counts.validation == 2
     assert (card.task, card.classes, card.origin) == ("regression", None, "file a.npz")
@@ -60,7 +60,7 @@ def test_pictures_are_packed_too(tmp_path: Path, save_picture: Callable[..., Non
     card = pack("pets", tmp_path / "pets", tmp_path / "packed")
     assert (card.kind, card.shape, card.dtype, card.maximum) == ("image", (1, 4, 6), "uint8", 11)
     assert (card.classes, card.class_counts, card.origin) == (("cat", "dog"), (6, 6), "folder pets")
-    assert load(tmp_path / "packed").x.dtype == np.uint8
+    assert load_arrays(tmp_path / "packed").x.dtype == np.uint8
     assert read_card(tmp_path / "packed") == card
 
 
@@ -73,16 +73,17 @@ def test_the_fingerprint_is_of_arrays_and_classes_alone(tmp_path: Path) -> None:
     assert a == b != c
 
 
-def test_further_targets_stand_beside_the_first_and_are_no_inputs(tmp_path: Path) -> None:
+def test_further_targets_are_columns_after_the_main_one_and_are_no_inputs(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i % 3 * 10 if i % 4 else ''},{'' if i == 5 else 'ba'[i % 2]},{i / 4}\n" for i in range(16))
     (tmp_path / "n.csv").write_text("id,age,kind,dose\n" + rows)
     pack("n", tmp_path / "n.csv", tmp_path / "packed")
-    arrays = load(tmp_path / "packed", target="kind", tasks=[("dose", None), ("age", None)])
+    arrays = load_arrays(tmp_path / "packed", target="kind", tasks=["dose", "age"])
     assert arrays.x.tolist() == [[i] for i in range(16)]
     kind = [np.nan if i == 5 else 1 - i % 2 for i in range(16)]
     age = [i % 3 if i % 4 else np.nan for i in range(16)]
     np.testing.assert_array_equal(arrays.y, np.array([kind, [i / 4 for i in range(16)], age], np.float32).T)
-    numbers = load(tmp_path / "packed", target="dose", tasks=[("age", "regression"), ("kind", None)])
+    tasks = [{"target": "age", "loss": "squared_error"}, "kind"]
+    numbers = load_arrays(tmp_path / "packed", target="dose", tasks=tasks)
     np.testing.assert_array_equal(numbers.y[:, 1], [i % 3 * 10 if i % 4 else np.nan for i in range(16)])
 
 
@@ -97,8 +98,8 @@ def test_further_targets_of_own_splits(tmp_path: Path) -> None:
         ("a", None, 0),
         ("b", ("0", "1"), 6),
     ]
-    arrays = load(tmp_path / "packed", tasks=[("b", None), ("a", None)])
+    arrays = load_arrays(tmp_path / "packed", tasks=["b", "a"])
     assert arrays.y_test is not None
     np.testing.assert_array_equal(arrays.y_test, [[0, 1, 0], [1, 0, 0.5], [2, np.nan, 1]])
     np.testing.assert_array_equal(arrays.y, np.stack([y, np.where(b < 0, np.nan, b), x[:, 0]], 1).astype(np.float32))
-    assert load(tmp_path / "packed").y.ndim == 1
+    assert load_arrays(tmp_path / "packed").y.ndim == 1

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.data.known_datasets import BUILTIN
-from bakehouse.data.loading import load
 from bakehouse.data.pack import pack
 from bakehouse.data.precision import moments, needs_double, rounding_error
+from tests.packed_arrays import load_arrays
 
 AXES = (0,)
 RANDOM = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def test_moments_and_errors_are_those_of_numpy_about_any_offset(rows: int, offse
 
 @pytest.mark.parametrize("name", sorted(path.name for path in BUILTIN.iterdir() if path.is_dir()))
 def test_the_sets_that_come_with_the_package_stay_as_they_are(name: str) -> None:
-    arrays = load(BUILTIN / name)
+    arrays = load_arrays(BUILTIN / name)
     assert arrays.x.dtype in (np.uint8, np.float32)
     assert arrays.y.dtype in (np.int64, np.float32)
 
@@ -64,13 +64,13 @@ def test_a_table_is_loaded_in_64_bits_only_where_its_inputs_need_them(tmp_path: 
     card = pack("log", tmp_path / "log.csv", tmp_path / "packed")
     assert card.columns is not None
     assert (card.dtype, [column.dtype for column in card.columns]) == ("float64", ["float64", "float32", "float32"])
-    by_time = load(tmp_path / "packed", target="kind")
+    by_time = load_arrays(tmp_path / "packed", target="kind")
     assert by_time.x.dtype == np.float64
     np.testing.assert_array_equal(by_time.x[:, 0], times)
-    of_time = load(tmp_path / "packed", target="time", task="regression")
+    of_time = load_arrays(tmp_path / "packed", target="time", loss="squared_error")
     assert (of_time.x.dtype.name, of_time.y.dtype.name) == ("float32", "float64")
     np.testing.assert_array_equal(of_time.y, times)
-    together = load(tmp_path / "packed", target="kind", tasks=[("time", "regression")])
+    together = load_arrays(tmp_path / "packed", target="kind", tasks=[{"target": "time", "loss": "squared_error"}])
     assert (together.x.dtype.name, together.y.dtype.name) == ("float32", "float64")
     np.testing.assert_array_equal(together.y[:, 1], times)
 
@@ -84,7 +84,7 @@ def test_arrays_are_packed_without_loss_and_alike_in_all_splits(
     few = RANDOM.integers(0, 9, shape).astype(np.float32)
     np.savez(tmp_path / "a.npz", x=x, y=y, x_test=few, y_test=few[:, 0].reshape(12, -1)[:, 0] / 2, kind=kind)
     card = pack("a", tmp_path / "a.npz", tmp_path / "packed")
-    arrays = load(tmp_path / "packed")
+    arrays = load_arrays(tmp_path / "packed")
     assert card.dtype == arrays.x.dtype.name == "float64"
     assert arrays.x_test is not None
     assert arrays.x_test.dtype == np.float64

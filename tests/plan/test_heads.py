@@ -2,14 +2,14 @@
 
 import pytest
 
-from bakehouse.plan.card import Column, DatasetCard, Target
+from bakehouse.plan.card import Column, DatasetCard, TargetCard
 from bakehouse.plan.heads import monitors
 from bakehouse.plan.layers import DropConnect, Heads, Units, walk
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import Document, columns_card, image_card, planned
 
-PARITY = Target(name="parity", task="classification", classes=("even", "odd"), class_counts=(1, 1))
-WEIGHT = Target(name="weight", task="regression", minimum=0)
+PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"), class_counts=(1, 1))
+WEIGHT = TargetCard(name="weight", task="regression", minimum=0)
 PICTURES = image_card(side=8).model_copy(update={"targets": (PARITY, WEIGHT)})
 ALONE = image_card(side=8)
 HOUSES = columns_card().model_copy(
@@ -23,9 +23,9 @@ def tasks(*names: object, card: DatasetCard = PICTURES, **fields: object) -> Doc
     return {"objective": {"tasks": list(names), **fields}, "dataset": card.id}
 
 
-def test_outputs_stand_in_the_order_of_the_recipe() -> None:
+def test_outputs_are_in_the_order_of_the_recipe() -> None:
     plan = planned(tasks({"target": "weight", "weight": 0.3}, "parity"), PICTURES)
-    assert [(head.name, head.label, head.first, head.outputs, head.weight, head.loss) for head in plan.heads] == [
+    assert [(each.layer, each.label, each.first, each.outputs, each.weight, each.loss) for each in plan.targets] == [
         ("main", "main", 0, 10, 1.0, "cross_entropy"),
         ("task1", "weight", 10, 1, 0.3, "squared_error"),
         ("task2", "parity", 11, 2, 1.0, "cross_entropy"),
@@ -51,7 +51,7 @@ def test_every_architecture_can_have_several(kind: str) -> None:
 
 def test_two_classes_may_have_one_output() -> None:
     plan = planned(tasks({"target": "parity", "loss": "binary_cross_entropy"}), PICTURES)
-    assert [head.outputs for head in plan.heads] == [10, 1]
+    assert [target.outputs for target in plan.targets] == [10, 1]
 
 
 def test_masked_weights_are_masked_in_every_head() -> None:
@@ -72,16 +72,16 @@ def test_numbers_have_units_of_their_own() -> None:
 
 def test_what_may_be_watched() -> None:
     one = planned(HOUSE, HOUSES)
-    assert monitors(one.recipe, one.data) == (
+    assert monitors(one.targets) == (
         "validation_loss", "validation_mean_absolute_error", "validation_r2"
     )  # fmt: skip
     plan = planned(tasks("parity", "weight"), PICTURES)
-    assert monitors(plan.recipe, plan.data) == (
+    assert monitors(plan.targets) == (
         "validation_loss", "validation_accuracy", "validation_main_loss",
         "validation_parity_loss", "validation_parity_accuracy",
         "validation_weight_loss", "validation_weight_mean_absolute_error", "validation_weight_r2",
     )  # fmt: skip
-    for monitor in monitors(plan.recipe, plan.data):
+    for monitor in monitors(plan.targets):
         assert (
             planned({**tasks("parity", "weight"), "evaluation": monitor}, PICTURES).recipe.evaluation.monitor == monitor
         )
@@ -89,7 +89,7 @@ def test_what_may_be_watched() -> None:
         planned({**tasks("parity"), "evaluation": "validation_party_loss"}, PICTURES)
 
 
-def test_losses_are_filled_in_and_a_recipe_without_tasks_stays_as_it_is() -> None:
+def test_losses_are_filled_in_and_a_recipe_without_tasks_keeps_its_digest() -> None:
     plan = planned(tasks("parity", "weight"), PICTURES)
     assert [task.loss for task in plan.recipe.objective.tasks] == ["cross_entropy", "squared_error"]
     assert planned(plan.recipe.canonical(), PICTURES) == plan

@@ -259,7 +259,7 @@ def test_a_bias_that_a_norm_cancels_is_left_out(norm: object, has_bias: bool) ->
 def test_the_target_and_the_loss_choose_the_task(target: str, loss: str | None, task: str, outputs: int) -> None:
     document: Document = {"dataset": {"id": "houses", "target": target}, "objective": {"loss": loss}}
     plan = planned(document, columns_card())
-    assert (plan.data.task, plan.outputs) == (task, outputs)
+    assert (plan.data.main.task, plan.outputs) == (task, outputs)
     assert isinstance(plan.root.children[-1][1], Denormalize) == (task == "regression")
 
 

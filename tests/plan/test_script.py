@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bakehouse.plan.card import DatasetCard, Target
+from bakehouse.plan.card import DatasetCard, TargetCard
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import pytorch_code
 from tests.plan.cards import Document, image_card, planned, table_card
@@ -112,11 +112,11 @@ def test_the_mean_over_masks_survives(activation: str, tmp_path: Path) -> None:
         assert torch.equal(loaded(x), model(x))
 
 
-PARITY = Target(name='"even"\n?', task="classification", classes=("even", "odd"))
+PARITY = TargetCard(name='"even"\n?', task="classification", classes=("even", "odd"))
 
 
 def test_several_targets_survive(tmp_path: Path) -> None:
-    numbers = tuple(Target(name=name, task="regression", minimum=0) for name in ("a", "b"))
+    numbers = tuple(TargetCard(name=name, task="regression", minimum=0) for name in ("a", "b"))
     card = image_card(side=8).model_copy(update={"targets": (*numbers, PARITY)})
     tasks = ["a", {"target": PARITY.name, "loss": "binary_cross_entropy"}, {"target": "b", "loss": "poisson"}]
     dropout = {"type": "drop_connect", "placement": "classifier"}

@@ -1,9 +1,10 @@
-"""What a target means for a data set."""
+"""The targets of a recipe for a data set."""
 
 import pytest
 
-from bakehouse.plan.card import Column, DatasetCard, SplitCounts, Target, Task
-from bakehouse.plan.targets import TargetError, Wanted, resolve_target, target_task
+from bakehouse.plan.card import Column, DatasetCard, SplitCounts, TargetCard, Task
+from bakehouse.plan.targets import ResolvedData, TargetError, resolve_targets, target_task
+from bakehouse.recipe.objective import Objective
 
 AGE = Column(name="age", kind="integer", classes=("1", "2"), class_counts=(6, 4), minimum=1, maximum=2, mean=1.4)
 DOSE = Column(name="dose", kind="number", minimum=0, maximum=1, mean=0.5)
@@ -25,6 +26,11 @@ def card(*columns: Column) -> DatasetCard:
     )  # fmt: skip
 
 
+def resolve(card: DatasetCard, target: str | None, *tasks: object) -> ResolvedData:
+    """The targets of a recipe with these further tasks."""
+    return resolve_targets(card, target, Objective.model_validate({"tasks": tasks}))
+
+
 @pytest.mark.parametrize(
     ("column", "task"),
     [
@@ -40,10 +46,11 @@ def test_text_and_few_whole_numbers_are_classes(column: Column, task: Task) -> N
 
 
 def test_the_target_is_the_named_column() -> None:
-    resolved = resolve_target(card(AGE, DOSE, KIND), "kind")
-    assert (resolved.task, resolved.shape, resolved.classes) == ("classification", (2,), ("a", "b"))
-    assert resolve_target(card(AGE, DOSE), "age").class_counts == (6, 4)
-    assert resolve_target(card(AGE, DOSE), "dose").classes is None
+    resolved = resolve(card(AGE, DOSE, KIND), "kind")
+    assert (resolved.main.task, resolved.shape, resolved.main.classes) == ("classification", (2,), ("a", "b"))
+    assert (resolved.main.name, resolved.main.loss, resolved.further) == ("kind", "cross_entropy", ())
+    assert resolve(card(AGE, DOSE), "age").main.classes == ("1", "2")
+    assert resolve(card(AGE, DOSE), "dose").main.classes is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,7 @@ def test_the_target_is_the_named_column() -> None:
         ((AGE, DOSE, KIND), "knid", "there is no column knid; did you mean 'kind'?", ("kind",)),
         ((AGE, DOSE, KIND), "age", "features must be numbers, but text is in: kind", ("kind",)),
         ((AGE, NOTE, KIND), "kind", "features must be numbers, but text is in: note", ()),
-        ((AGE, NOTE), "note", "the column note has more than 1,000 different texts", ()),
+        ((AGE, NOTE), "note", "the column note has more than 1,000 distinct texts", ()),
         ((AGE, FLAT), "flat", "the column flat has one value in all rows", ()),
     ],
 )
@@ -61,22 +68,22 @@ def test_targets_that_cannot_be_learnt_are_explained(
     columns: tuple[Column, ...], target: str | None, message: str, allowed: tuple[str, ...]
 ) -> None:
     with pytest.raises(TargetError) as caught:
-        resolve_target(card(*columns), target)
+        resolve(card(*columns), target)
     assert message in caught.value.message
     assert caught.value.allowed == allowed
 
 
 def test_a_fixed_target_cannot_be_named() -> None:
     fixed = card(AGE, DOSE).model_copy(update={"columns": None, "task": "regression"})
-    assert resolve_target(fixed, None).task == "regression"
-    with pytest.raises(TargetError, match="has one target of its own"):
-        resolve_target(fixed, "age")
+    assert resolve(fixed, None).main.task == "regression"
+    with pytest.raises(TargetError, match="has a fixed target; leave"):
+        resolve(fixed, "age")
 
 
 RARE = DOSE.model_copy(update={"name": "rare", "missing": 4})
 GRADE = KIND.model_copy(update={"name": "grade"})
-PARITY = Target(name="parity", task="classification", classes=("even", "odd"), class_counts=(5, 5))
-SELDOM = Target(name="seldom", task="regression", minimum=0, missing=95)
+PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"), class_counts=(5, 5))
+SELDOM = TargetCard(name="seldom", task="regression", minimum=0, missing=95)
 PICTURES = card(AGE, DOSE).model_copy(
     update={"columns": None, "task": "regression", "targets": (PARITY, SELDOM), "counts": SplitCounts(train=100)}
 )
@@ -88,57 +95,55 @@ def large(*columns: Column) -> DatasetCard:
 
 
 def test_a_column_that_is_a_task_is_no_input() -> None:
-    resolved = resolve_target(large(AGE, DOSE, KIND, RARE), "kind", tasks=[("rare", None), ("age", "regression")])
-    assert (resolved.classes, resolved.shape) == (("a", "b"), (1,))
-    assert [(task.name, task.task, task.missing) for task in resolved.tasks] == [
-        ("rare", "regression", 4),
-        ("age", "regression", 0),
-    ]
+    resolved = resolve(large(AGE, DOSE, KIND, RARE), "kind", "rare", {"target": "age", "loss": "squared_error"})
+    assert (resolved.main.classes, resolved.shape) == (("a", "b"), (1,))
+    assert [target.name for target in resolved.further] == ["rare", "age"]
+    assert {target.task for target in resolved.further} == {"regression"}
 
 
 def test_a_target_that_is_missing_in_places_needs_another_beside_it() -> None:
-    assert resolve_target(large(AGE, DOSE, RARE), "rare", tasks=[("age", None)]).shape == (1,)
+    assert resolve(large(AGE, DOSE, RARE), "rare", "age").shape == (1,)
     with pytest.raises(TargetError, match="rare is empty in 4 of 100 rows"):
-        resolve_target(large(AGE, DOSE, RARE), "rare")
+        resolve(large(AGE, DOSE, RARE), "rare")
 
 
 def test_two_columns_of_text_may_both_be_learnt() -> None:
-    assert resolve_target(card(DOSE, KIND, GRADE), "kind", tasks=[("grade", None)]).shape == (1,)
+    assert resolve(card(DOSE, KIND, GRADE), "kind", "grade").shape == (1,)
 
 
 def test_further_targets_of_a_fixed_set() -> None:
-    assert resolve_target(PICTURES, None, tasks=[("parity", None)]).tasks == (PARITY,)
+    assert [target.classes for target in resolve(PICTURES, None, "parity").further] == [PARITY.classes]
 
 
 @pytest.mark.parametrize(
     ("known", "target", "tasks", "pointer", "message", "allowed"),
     [
-        (large(AGE, DOSE, KIND), "kind", [("doze", None)], "/objective/tasks/0/target",
+        (large(AGE, DOSE, KIND), "kind", ["doze"], "/objective/tasks/0/target",
          "there is no column doze; did you mean 'dose'?", ("age", "dose")),
-        (large(AGE, DOSE, KIND), "kind", [("dose", None), ("dose", None)], "/objective/tasks/1/target",
-         "dose stands twice", ()),
-        (large(AGE, DOSE, KIND), "kind", [("kind", None)], "/objective/tasks/0/target",
+        (large(AGE, DOSE, KIND), "kind", ["dose", "dose"], "/objective/tasks/1/target",
+         "dose is listed twice", ()),
+        (large(AGE, DOSE, KIND), "kind", ["kind"], "/objective/tasks/0/target",
          "kind is the target of the data set already", ()),
-        (large(AGE, DOSE, KIND), "kind", [("main", None)], "/objective/tasks/0/target",
-         "validation_main_loss is a metric of its own", ()),
-        (large(AGE, DOSE), "age", [("dose", None)], "/objective/tasks/0/target", "none is left as an input", ()),
-        (large(AGE, FLAT, KIND), "kind", [("flat", None)], "/objective/tasks/0/target",
+        (large(AGE, DOSE, KIND), "kind", ["main"], "/objective/tasks/0/target",
+         "validation_main_loss is the name of another metric", ()),
+        (large(AGE, DOSE), "age", ["dose"], "/objective/tasks/0/target", "none is left as an input", ()),
+        (large(AGE, FLAT, KIND), "kind", ["flat"], "/objective/tasks/0/target",
          "the column flat has one value in all rows", ()),
         (large(AGE, DOSE, RARE), "age", [], "/dataset/id",
          "inputs are empty in some of the 100 rows: rare in 4", ()),
-        (card(AGE, DOSE, RARE), "age", [("rare", None)], "/objective/tasks/0/target",
+        (card(AGE, DOSE, RARE), "age", ["rare"], "/objective/tasks/0/target",
          "rare has a label in 6 of 10 rows; at least 10 are needed", ()),
-        (PICTURES, None, [("party", None)], "/objective/tasks/0/target",
+        (PICTURES, None, ["party"], "/objective/tasks/0/target",
          "set has no target party; did you mean 'parity'?", ("parity", "seldom")),
-        (PICTURES, None, [("seldom", None)], "/objective/tasks/0/target", "seldom has a label in 5 of 100 rows", ()),
-        (PICTURES.model_copy(update={"targets": ()}), None, [("parity", None)], "/objective/tasks/0/target",
-         "it has none beside its own", ()),
+        (PICTURES, None, ["seldom"], "/objective/tasks/0/target", "seldom has a label in 5 of 100 rows", ()),
+        (PICTURES.model_copy(update={"targets": ()}), None, ["parity"], "/objective/tasks/0/target",
+         "it has only its fixed target", ()),
     ],
 )  # fmt: skip
 def test_tasks_that_cannot_be_learnt_are_explained(
-    known: DatasetCard, target: str | None, tasks: list[Wanted], pointer: str, message: str, allowed: tuple[str, ...]
+    known: DatasetCard, target: str | None, tasks: list[str], pointer: str, message: str, allowed: tuple[str, ...]
 ) -> None:
     with pytest.raises(TargetError) as caught:
-        resolve_target(known, target, tasks=tasks)
+        resolve(known, target, *tasks)
     assert message in caught.value.message
     assert (caught.value.pointer, caught.value.allowed) == (pointer, allowed)

@@ -145,10 +145,10 @@ def describe(plan: Plan, epoch: int) -> str:
     """The header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
     # Name and labels are left out, so that the same weights have the same digest under any name.
     recipe = plan.recipe.model_dump(mode="json", exclude={"name", "labels"})
-    document: dict[str, Any] = {"classes": plan.data.classes, "epoch": epoch, "recipe": recipe}
-    if plan.data.tasks:
+    document: dict[str, Any] = {"classes": plan.data.main.classes, "epoch": epoch, "recipe": recipe}
+    if plan.data.further:
         document["outputs"] = [
-            {"target": head.label, "first": head.first, "count": head.outputs, "classes": head.classes}
-            for head in plan.heads
+            {"target": target.label, "first": target.first, "count": target.outputs, "classes": target.classes}
+            for target in plan.targets
         ]
     return json.dumps(document, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The training split as batches: tensors on the device, taken by index, many batches a gather."""
+"""Cuts the training split into batches: tensors on the device, of which one gather takes many batches."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -20,7 +20,7 @@ KEEP_BYTES = 2 << 30
 
 
 class Batches:
-    """Inputs as the model's core wants them, targets as the loss does; a function of (seed, step) alone."""
+    """Batches of normalised inputs and standardised targets; each depends on (seed, step) alone."""
 
     def __init__(
         self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format, subset: Subset
@@ -43,14 +43,14 @@ class Batches:
         self.block_rows = recipe.batch_size * max(1, min(BLOCK_BATCHES, BLOCK_BYTES // batch_bytes))
 
     def order(self, epoch: int) -> Tensor:
-        """The permutation of the training rows in an epoch, from 0; of a part of them, several."""
+        """The order of the training rows in an epoch, from 0: a permutation, or several of a subset."""
         generator, count = torch.Generator().manual_seed(self.order_seeds.at(epoch)), len(self.inputs)
         step = epoch * self.steps_per_epoch
         rows = passes(count, self.subset, step=step, batch_size=self.batch_size, generator=generator)
         return rows.to(self.inputs.device)
 
     def from_step(self, step: int) -> Iterator[Batch]:
-        """The rest of the epoch that `step` is in."""
+        """Yields the rest of the epoch that `step` is in."""
         epoch, done = divmod(step, self.steps_per_epoch)
         # Blocks begin where they always do: kernels choose their path by a batch's alignment in its block.
         first, skipped = divmod(done, self.block_rows // self.batch_size)
@@ -61,7 +61,7 @@ class Batches:
             skipped = 0
 
     def gather(self, rows: Tensor) -> Iterator[Batch]:
-        """One copy for a block of batches."""
+        """Copies the rows of a block of batches at once."""
         inputs = self.inputs.index_select(0, rows)
         if self.layout is torch.channels_last:
             inputs = inputs.contiguous(memory_format=self.layout)
@@ -69,7 +69,7 @@ class Batches:
         return zip(torch.split(inputs, self.batch_size), torch.split(targets, self.batch_size), strict=True)
 
     def transformed(self, inputs: Tensor, targets: Tensor, step: int) -> Batch:
-        """Augmented and normalised, where that was not done once for all steps."""
+        """Augments a batch, and normalises it unless that was done once for all steps."""
         if self.augmentation_seeds is not None:
             self.generator.manual_seed(self.augmentation_seeds.at(step))
         for transform in self.before_normalization:
@@ -84,8 +84,7 @@ class Batches:
 
 
 def passes(rows: int, subset: Subset, *, step: int, batch_size: int, generator: Draws) -> Tensor:
-    """So many rows from `step` on: fresh permutations one after the other, each of the subset of the step in which it
-    begins."""
+    """The first `rows` of successive permutations, each of the subset of the step in which it begins."""
     found: list[Tensor] = []
     taken = 0
     while taken < rows:

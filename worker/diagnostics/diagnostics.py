@@ -25,7 +25,7 @@ from worker.data.dataset import Data, Split
 from worker.diagnostics.drift import Drift
 from worker.diagnostics.layers import saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
-from worker.evaluation.evaluate import Measure, told
+from worker.evaluation.evaluate import Measure, predicted_classes
 from worker.model.modules import to_data_units
 
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
@@ -84,9 +84,9 @@ def train_eval_gap(measure: Measure, probe: Probe, subject: Subject) -> Generato
 def inconsistent_samples(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
     """Rows that one mode tells right and the other wrong."""
     trained, evaluated = yield from both_modes(probe, subject)
-    main, targets = plan.heads[0].outputs, probe.targets()
+    main, targets = plan.data.main.columns, probe.targets()
     wanted = targets if targets.ndim == 1 else targets[:, 0]
-    right, still_right = (told(outputs[:, :main]) == wanted for outputs in (trained, evaluated))
+    right, still_right = (predicted_classes(outputs[:, main]) == wanted for outputs in (trained, evaluated))
     return {
         "rows": len(targets),
         **listed("only_in_training", right & ~still_right, probe.rows),
@@ -129,7 +129,7 @@ def clean_gap(measure: Measure, probe: Probe, subject: Subject) -> Generator[Non
         loss = criterion(predict, drawn.inputs, drawn.targets, subject.step)[1].detach()
         total += float(loss) * len(drawn.inputs)
         yield
-    objective = total / len(probe.rows) * probe.data.target_std**2
+    objective = total / len(probe.rows) * probe.data.loss_scale
     split = probe.split()
     clean = yield from measure(subject.evaluated, split, "train_clean")
     return {"train_objective": objective, **clean, "gap": objective - clean["train_clean_loss"]}

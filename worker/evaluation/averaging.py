@@ -1,4 +1,4 @@
-"""The mean of what a model answers several times: of probabilities, not of logits; of values in a regression."""
+"""Averages several outputs of a model for the same rows: probabilities and not logits; values in a regression."""
 
 from math import log
 
@@ -6,41 +6,42 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bakehouse.plan.heads import Head
+from bakehouse.plan.targets import Target
 from bakehouse.recipe.objective import Loss
 
 
 class Means:
-    """Of each target's part of what a model answers; answers are added one after the other and not kept."""
+    """The mean of a model's outputs for each target. Outputs are added one after the other and not kept."""
 
-    def __init__(self, heads: tuple[Head, ...]) -> None:
-        self.parts = [(slice(head.first, head.first + head.outputs), Mean(head.loss)) for head in heads]
+    def __init__(self, targets: tuple[Target, ...]) -> None:
+        self.means = [(target.columns, Mean(target.loss)) for target in targets]
 
     def add(self, outputs: Tensor, *, times: int = 1) -> None:
-        """One more answer of the whole model, which counts so many times."""
-        for part, mean in self.parts:
-            mean.add(outputs[:, part], times=times)
+        """Adds outputs of the whole model, which count so many times."""
+        for columns, mean in self.means:
+            mean.add(outputs[:, columns], times=times)
 
     def outputs(self) -> Tensor:
-        """As the model would answer it."""
-        return torch.cat([mean.outputs() for _, mean in self.parts], 1)
+        """The mean in the form of a model's outputs."""
+        return torch.cat([mean.outputs() for _, mean in self.means], 1)
 
     def uncertainty(self) -> Tensor:
-        """Of the data set's own target, for each row."""
-        return self.parts[0][1].uncertainty()
+        """How uncertain the main target of each row is."""
+        return self.means[0][1].uncertainty()
 
 
 class Mean:
-    """Of the outputs (N, k) for one target."""
+    """The mean of outputs (N, k) for one target."""
 
     def __init__(self, loss: Loss) -> None:
-        self.loss, self.count = loss, 0
+        self.loss = loss
+        self.count = 0
         self.sums: Tensor | None = None
         self.origin: Tensor | float = 0.0
-        """What values in 64 bits are counted from: the squares of large ones would lose their differences."""
+        """Subtracted from values in 64 bits before they are summed: squares of large values lose their differences."""
 
     def add(self, outputs: Tensor, *, times: int = 1) -> None:
-        """One more answer, which counts so many times."""
+        """Adds outputs that count so many times."""
         if self.count == 0 and outputs.dtype == torch.float64 and not has_classes(self.loss):
             self.origin = outputs
         self.count += times
@@ -52,7 +53,7 @@ class Mean:
             self.sums = torch.logaddexp(self.sums, new) if has_classes(self.loss) else self.sums + new
 
     def outputs(self) -> Tensor:
-        """Logits of the mean probabilities, or the mean values."""
+        """The logits of the mean probabilities, or the mean values."""
         assert self.sums is not None
         match self.loss:
             case "cross_entropy":
@@ -64,7 +65,7 @@ class Mean:
                 return self.origin + mean if isinstance(self.origin, Tensor) else mean.float()
 
     def uncertainty(self) -> Tensor:
-        """For each row, the entropy of the mean probabilities in nats, or the standard deviation of the values."""
+        """Of each row, the entropy of the mean probabilities in nats, or the standard deviation of the values."""
         assert self.sums is not None
         if has_classes(self.loss):
             logs = self.log_probabilities(self.sums - log(self.count))
@@ -75,17 +76,17 @@ class Mean:
         return spread.clamp(min=0).sqrt().mean(1)
 
     def log_probabilities(self, logs: Tensor) -> Tensor:
-        """One column a class."""
+        """One column for each class."""
         return logs[0] if self.loss == "cross_entropy" else torch.cat((logs[0], logs[1]), 1)
 
 
 def has_classes(loss: Loss) -> bool:
-    """Whether outputs are logits."""
+    """Whether the outputs are logits."""
     return loss in ("cross_entropy", "binary_cross_entropy")
 
 
 def terms(outputs: Tensor, loss: Loss) -> tuple[Tensor, ...]:
-    """What is added up: logarithms of probabilities, as exponentials; or values and their squares."""
+    """The summands: logarithms of probabilities, whose exponentials are summed; or values and their squares."""
     match loss:
         case "cross_entropy":
             return (functional.log_softmax(outputs, 1),)

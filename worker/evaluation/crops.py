@@ -1,4 +1,4 @@
-"""Several views of each image, whose probabilities are averaged. He et al. 2016, arXiv 1512.03385, section 3.4."""
+"""Averages the probabilities of several crops of each image. He et al. 2016, arXiv 1512.03385, section 3.4."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -14,17 +14,17 @@ from worker.data.batches import BATCH_ROWS
 from worker.evaluation.averaging import Means
 
 Size = tuple[int, int]
-Place = tuple[int, int]
+Corner = tuple[int, int]
 """Top and left of a crop."""
 
 RESIZED_BYTES = 64 << 20
 
 
 def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Generator[None, None, Tensor]:
-    """What the whole model answers on average over all crops. Yields after each crop of a batch."""
+    """Averages the whole model's outputs over all crops. Yields after each crop of a batch."""
     means = []
     for rows in torch.split(inputs, rows_at_once(inputs, spec)):
-        mean = Means(plan.heads)
+        mean = Means(plan.targets)
         for crop, times in crops(rows, spec):
             with torch.inference_mode():
                 mean.add(model(crop), times=times)
@@ -34,45 +34,45 @@ def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Gen
 
 
 def rows_at_once(images: Tensor, spec: Crops) -> int:
-    """As many as are measured elsewhere; fewer where they would fill the memory at the largest scale."""
+    """The size of a batch: smaller than elsewhere if it would fill the memory at the largest scale."""
     _, channels, *sides = images.shape
-    height, width = scaled((sides[0], sides[1]), max(crop_scales(spec, images.shape[1:])))
+    height, width = size_at((sides[0], sides[1]), max(crop_scales(spec, images.shape[1:])))
     return max(1, min(BATCH_ROWS, RESIZED_BYTES // (4 * channels * height * width)))
 
 
 def crops(images: Tensor, spec: Crops) -> Iterator[tuple[Tensor, int]]:
-    """Views of (N, C, H, W) of that same size: at each scale corners and centre, each also mirrored where the recipe
-    says so. Each of the five is in the mean; those that coincide are one view with how often they do."""
+    """Cuts (N, C, H, W) out of resized images: at each scale the corners and the centre, each also mirrored if the
+    recipe asks for it. Of crops that coincide, one is yielded, with the number of times that it counts."""
     height, width = images.shape[2:]
     for scale in crop_scales(spec, images.shape[1:]):
-        resized = at_scale(images, scale)
-        for (top, left), times in places((resized.shape[2], resized.shape[3]), (height, width)).items():
+        resized = resize(images, scale)
+        for (top, left), times in positions((resized.shape[2], resized.shape[3]), (height, width)).items():
             crop = resized[:, :, top : top + height, left : left + width].contiguous()
             yield crop, times
             if spec.flips:
                 yield crop.flip(3), times
 
 
-def at_scale(images: Tensor, scale: int) -> Tensor:
+def resize(images: Tensor, scale: int) -> Tensor:
     """The shorter side resized to `scale`, the longer one in proportion, rounded down; antialiased. Images that have
     that size stay as they are."""
     height, width = images.shape[2:]
-    size = scaled((height, width), scale)
+    size = size_at((height, width), scale)
     if size == (height, width):
         return images
     floats = images.to(torch.promote_types(images.dtype, torch.float32))
     return functional.interpolate(floats, size, mode="bilinear", antialias=True)
 
 
-def scaled(size: Size, scale: int) -> Size:
-    """Height and width with the shorter of them at `scale`."""
+def size_at(size: Size, scale: int) -> Size:
+    """Height and width if the shorter one is `scale`."""
     shorter = min(size)
     return size[0] * scale // shorter, size[1] * scale // shorter
 
 
-def places(whole: Size, crop: Size) -> Counter[Place]:
-    """Corners and centre, and how many of them coincide. The centre is rounded down, where Python's `round` would go to
-    the even neighbour."""
+def positions(whole: Size, crop: Size) -> Counter[Corner]:
+    """Corners and centre, and how many of them coincide. The centre is rounded down, because Python's `round` would
+    go to the even neighbour."""
     down, right = whole[0] - crop[0], whole[1] - crop[1]
     corners = [(0, 0), (0, right), (down, 0), (down, right)]
     return Counter([*corners, (down // 2, right // 2)])

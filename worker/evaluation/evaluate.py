@@ -1,19 +1,19 @@
-"""Measuring a model: evaluation mode, no augmentation, the clean objective, the data's own units."""
+"""Evaluates models: no augmentation, no smoothing, and numbers in the data's units."""
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from bakehouse.plan.card import Task
-from bakehouse.plan.heads import Head
 from bakehouse.plan.plan import Plan
+from bakehouse.plan.targets import Target
 from worker.data.batches import BATCH_ROWS
-from worker.data.dataset import Data, Split
-from worker.objective.losses import clean_objective, squared_error
-from worker.objective.targets import Part, labelled, parts
-from worker.types import Model, Objective
+from worker.data.dataset import Data, Split, Unit, column
+from worker.objective.losses import LossFunction, squared_error
+from worker.objective.targets import TargetLosses, clean_losses, known_labels, row_losses
+from worker.types import Model
 
 Metrics = dict[str, float]
 SplitName = Literal[
@@ -24,20 +24,29 @@ Measure = Callable[[nn.Module, Split, SplitName], Generator[None, None, Metrics]
 """Metrics of a whole model on a split; yields after each batch."""
 
 
+Totals = Callable[[Tensor, Tensor], Tensor]
+"""(outputs, targets) of a batch -> its sums over rows, in float64 (targets, 4): see `Sums`."""
+
+Sums = list[float]
+"""Of one target: rows with a label, loss, and hits or absolute errors, and squared errors."""
+
+
+def measure(plan: Plan, data: Data, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
+    """Measures a whole model on a split; yields after each batch."""
+    return evaluate(model, split, name, targets=plan.targets, units=data.units)
+
+
 def evaluate(
-    model: Model, split: Split, name: SplitName, *, task: Task, objective: Objective
+    model: Model, split: Split, name: SplitName, *, targets: Sequence[Target], units: Sequence[Unit]
 ) -> Generator[None, None, Metrics]:
-    """Yields after each batch; returns the split's metrics. The sums are in float64 and read once."""
-    totals = torch.zeros(2 if task == "classification" else 3, dtype=torch.float64, device=split.inputs.device)
-    for rows, wanted in split.batches(BATCH_ROWS):
+    """Measures a function of the inputs; yields after each batch. The sums are in float64 and read once."""
+    batch_totals = totals_of(clean_losses(targets))
+    totals = torch.zeros((len(targets), 4), dtype=torch.float64, device=split.inputs.device)
+    for rows, labels in split.batches(BATCH_ROWS):
         with torch.inference_mode():
-            outputs = model(rows)
-            totals += batch_totals(comparable(outputs, wanted), wanted, task=task, objective=objective)
+            totals += batch_totals(comparable(model(rows), labels), labels)
         yield
-    loss, other, *squared = (totals / len(split.targets)).tolist()
-    if task == "classification":
-        return {f"{name}_loss": loss, f"{name}_accuracy": other}
-    return {f"{name}_loss": loss, f"{name}_mean_absolute_error": other, f"{name}_r2": r2(squared[0], split.targets)}
+    return metrics(split, name, totals.tolist(), targets=targets, units=units)
 
 
 def comparable(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -45,29 +54,51 @@ def comparable(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs.to(targets.dtype) if targets.is_floating_point() else outputs.float()
 
 
-def batch_totals(outputs: Tensor, targets: Tensor, *, task: Task, objective: Objective) -> Tensor:
-    """Sums over rows: of the loss, and of hits or of absolute and squared errors."""
-    loss = objective(outputs, targets).double() * len(targets)
-    if task == "classification":
-        return torch.stack((loss, hits(outputs, targets).double()))
-    absolute = (outputs.squeeze(1) - targets).abs().double().sum()
-    squared = squared_error(outputs, targets).double() * len(targets)
-    return torch.stack((loss, absolute, squared))
+def totals_of(losses: TargetLosses) -> Totals:
+    """A single target is summed in fewer calls: all of its rows have a label."""
+    if len(losses) == 1:
+        [(target, loss)] = losses.items()
+        return partial(single_total, target=target, loss=loss)
+    return partial(totals_by_label, losses=losses)
 
 
-def r2(squared: float, targets: Tensor) -> float:
-    """1 - the mean squared error over the variance of the labels; 0 where they are all the same."""
-    known = targets[~targets.isnan()].double()
-    spread = float(known.var(correction=0)) if len(known) else 0.0
-    return 1 - squared / spread if spread else 0.0
+def single_total(outputs: Tensor, targets: Tensor, *, target: Target, loss: LossFunction) -> Tensor:
+    rows = len(targets)
+    total = loss(outputs, targets).double() * rows
+    if target.classes is not None:
+        first, second = count_hits(outputs, targets).double(), torch.zeros_like(total)
+    else:
+        first = (outputs.squeeze(1) - targets).abs().double().sum()
+        second = squared_error(outputs, targets).double() * rows
+    return torch.stack((torch.full_like(total, rows), total, first, second))[None]
 
 
-def hits(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Rows whose class is told."""
-    return (told(outputs) == classes_of(targets)).sum()
+def totals_by_label(outputs: Tensor, targets: Tensor, *, losses: TargetLosses) -> Tensor:
+    """Sums over the rows that have a label."""
+    is_known, known = known_labels(targets)
+    totals = []
+    for target, loss in losses.items():
+        labels = known[:, target.index]
+        own_loss = row_losses(outputs, known, target, loss)
+        rows = torch.stack((torch.ones_like(labels), own_loss, *errors(outputs[:, target.columns], labels, target)))
+        totals.append(torch.where(is_known[:, target.index], rows, 0.0).double().sum(1))
+    return torch.stack(totals)
 
 
-def told(outputs: Tensor) -> Tensor:
+def errors(outputs: Tensor, labels: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+    """For each row, whether the class is predicted, and 0; or the absolute and the squared error."""
+    if target.classes is None:
+        difference = outputs.squeeze(1) - labels
+        return difference.abs(), difference.square()
+    return (predicted_classes(outputs) == labels).to(outputs.dtype), torch.zeros_like(labels)
+
+
+def count_hits(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The number of rows whose class is predicted."""
+    return (predicted_classes(outputs) == classes_of(targets)).sum()
+
+
+def predicted_classes(outputs: Tensor) -> Tensor:
     """The class with the largest logit; a single logit is that of class 1 against 0."""
     return outputs.argmax(1) if outputs.shape[1] > 1 else outputs.squeeze(1) > 0
 
@@ -79,63 +110,23 @@ def classes_of(targets: Tensor) -> Tensor:
     return targets > 0.5 if targets.is_floating_point() else targets
 
 
-Sums = list[float]
-"""Of one target: rows with a label, loss, and hits or absolute and squared errors."""
-
-
-def measure(plan: Plan, data: Data, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
-    """A whole model on a split, in the data's units; yields after each batch."""
-    if plan.data.tasks:
-        return measure_tasks(plan, data, model, split, name)
-    loss = clean_objective(plan.loss)
-    return evaluate(model, split, name, task=plan.data.task, objective=loss)
-
-
-def measure_tasks(
-    plan: Plan, data: Data, model: Model, split: Split, name: SplitName
-) -> Generator[None, None, Metrics]:
-    """Means over the rows that have a label. The sums are in float64 and read once."""
-    clean = parts(plan, is_clean=True)
-    totals = torch.zeros((len(clean), 4), dtype=torch.float64, device=split.inputs.device)
-    for rows, targets in split.batches(BATCH_ROWS):
-        with torch.inference_mode():
-            totals += sums(comparable(model(rows), targets), targets, clean)
-        yield
-    return metrics(plan, data, split.targets, totals.tolist(), name)
-
-
-def sums(outputs: Tensor, targets: Tensor, parts: Sequence[Part]) -> Tensor:
-    """(targets, 4): rows with a label, and over them the loss, and hits or absolute and squared errors."""
-    is_known, known = labelled(targets)
-    found = []
-    for part in parts:
-        own, target = part.outputs(outputs), known[:, part.place]
-        rows = torch.stack((torch.ones_like(target), part.loss(own, target), *errors(part.head, own, target)))
-        found.append(torch.where(is_known[:, part.place], rows, 0.0).double().sum(1))
-    return torch.stack(found)
-
-
-def errors(head: Head, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each row: whether the class is told, and nothing; or the absolute and the squared error."""
-    if head.classes is None:
-        difference = outputs.squeeze(1) - targets
-        return difference.abs(), difference.square()
-    return (told(outputs) == targets).to(outputs.dtype), torch.zeros_like(targets)
-
-
-def metrics(plan: Plan, data: Data, targets: Tensor, totals: list[Sums], split: SplitName) -> Metrics:
-    """The weighted sum as training weighs it, of standardised numbers; then each target by itself, in its units."""
-    found: Metrics = {f"{split}_loss": 0.0}
-    for place, (head, (rows, *rest)) in enumerate(zip(plan.heads, totals, strict=True)):
+def metrics(
+    split: Split, name: SplitName, totals: list[Sums], *, targets: Sequence[Target], units: Sequence[Unit]
+) -> Metrics:
+    """The loss as training weighs it, which is of standardised numbers; then each target, in its units. A single
+    target's loss has the first one's name and replaces it."""
+    found: Metrics = {f"{name}_loss": 0.0}
+    for target, unit, (rows, *rest) in zip(targets, units, totals, strict=True):
         loss, first, second = (value / max(rows, 1.0) for value in rest)
-        found[f"{split}_loss"] += head.weight * loss / loss_scale(head, data, place)
-        found[f"{split}_{head.label}_loss"] = loss
-        values = [first] if head.classes is not None else [first, r2(second, targets[:, place])]
-        found |= dict(zip(head.metrics(split), values, strict=True))
+        found[f"{name}_loss"] += target.weight * loss / unit.variance
+        found[f"{name}_{target.loss_metric}"] = loss
+        values = [first] if target.classes is not None else [first, r2(second, column(split.targets, target.index))]
+        found |= {f"{name}_{measure}": value for measure, value in zip(target.measures, values, strict=True)}
     return found
 
 
-def loss_scale(head: Head, data: Data, place: int) -> float:
-    """What a loss in the data's units is divided by to be that of training: the variance, of squared errors."""
-    assert data.units is not None, "several targets have units"
-    return float(data.units.std[place]) ** 2 if head.loss == "squared_error" else 1.0
+def r2(squared: float, labels: Tensor) -> float:
+    """1 - the mean squared error over the variance of the labels; 0 where they are all the same."""
+    known = labels[~labels.isnan()].double()
+    spread = float(known.var(correction=0)) if len(known) else 0.0
+    return 1 - squared / spread if spread else 0.0

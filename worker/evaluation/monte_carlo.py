@@ -1,4 +1,4 @@
-"""The mean over dropout masks. Gal & Ghahramani 2016, arXiv 1506.02142."""
+"""Averages outputs over dropout masks. Gal & Ghahramani 2016, arXiv 1506.02142."""
 
 from collections.abc import Generator
 
@@ -11,23 +11,25 @@ from worker.data.batches import BATCH_ROWS
 from worker.evaluation.averaging import Means
 from worker.seeds import Seeds, device_generator
 
-Answer = tuple[Tensor, Tensor]
+Prediction = tuple[Tensor, Tensor]
 """Outputs of the whole model, and how uncertain each row is."""
 
 
-def monte_carlo(plan: Plan, model: nn.Module, inputs: Tensor) -> Generator[None, None, Answer]:
-    """Dropout as in training, all else (norms too) as in evaluation. Yields after each pass over a batch."""
+def monte_carlo(plan: Plan, model: nn.Module, inputs: Tensor) -> Generator[None, None, Prediction]:
+    """Predicts with dropout as in training and all other layers (norms too) as in evaluation. Yields after each pass
+    over a batch."""
     passes = plan.recipe.evaluation.monte_carlo_samples
-    seeds, generator = Seeds(plan.recipe.seed, "monte_carlo"), device_generator(inputs.device)
+    seeds = Seeds(plan.recipe.seed, "monte_carlo")
+    generator = device_generator(inputs.device)
     model.eval()
     for name, layer in walk(plan.root):
         if isinstance(layer, Dropout | DropConnect):
             model.get_submodule(name).train()
     means = []
-    for place, rows in enumerate(torch.split(inputs, BATCH_ROWS)):
-        mean = Means(plan.heads)
+    for batch, rows in enumerate(torch.split(inputs, BATCH_ROWS)):
+        mean = Means(plan.targets)
         for number in range(passes):
-            generator.manual_seed(seeds.at(place * passes + number))
+            generator.manual_seed(seeds.at(batch * passes + number))
             with torch.inference_mode():
                 mean.add(model(rows))
             yield

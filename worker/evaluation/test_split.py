@@ -1,4 +1,4 @@
-"""What is measured once, of the best weights, on the test split."""
+"""Evaluates the best weights on the test split, once."""
 
 from collections.abc import Generator
 
@@ -19,13 +19,13 @@ from worker.objective.targets import measured_objective
 def evaluate_test_split(
     plan: Plan, model: nn.Sequential, split: Split, measure: Measure
 ) -> Generator[None, None, Metrics]:
-    """As the model is used; then over masks, over crops and under attack, where the recipe asks for it."""
+    """Measures the model as it is used; then over masks, over crops and under attack, if the recipe asks for it."""
     evaluation = plan.recipe.evaluation
     metrics = yield from measure(model.eval(), split, "test")
     if evaluation.monte_carlo_samples:
         outputs, uncertainty = yield from monte_carlo(plan, model, split.inputs)
         metrics |= yield from measure(nn.Identity(), Split(outputs, split.targets), "test_monte_carlo")
-        name = "entropy" if plan.data.task == "classification" else "std"
+        name = "entropy" if plan.data.main.task == "classification" else "std"
         metrics[f"test_monte_carlo_{name}"] = float(uncertainty.mean())
     if evaluation.crops is not None:
         outputs = yield from over_crops(plan, evaluation.crops, model, split.inputs)
@@ -37,15 +37,15 @@ def evaluate_test_split(
 
 
 def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Split) -> Generator[None, None, Tensor]:
-    """Outputs of a whole model for inputs that were moved against it. Yields after each step of the attack on a batch:
-    there may be a hundred."""
+    """The outputs of a whole model for adversarial examples. Yields after each step of the attack on a batch: there may
+    be a hundred."""
     attack = Attack(spec, plan, model, measured_objective(plan, model), purpose="test_adversary")
     normalize, *layers = model
-    behind = nn.Sequential(*layers)
-    found = []
-    for place, (rows, targets) in enumerate(split.batches(BATCH_ROWS)):
-        for moved in attack.moves(behind, normalize(rows), targets, place):  # noqa: B007 - the last one counts
+    after_normalization = nn.Sequential(*layers)
+    outputs = []
+    for batch, (rows, targets) in enumerate(split.batches(BATCH_ROWS)):
+        for examples in attack.steps(after_normalization, normalize(rows), targets, batch):  # noqa: B007 - the last one counts
             yield
         with torch.inference_mode():
-            found.append(behind(moved))
-    return torch.cat(found)
+            outputs.append(after_normalization(examples))
+    return torch.cat(outputs)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from bakehouse.plan.layers import Conv, DropConnect, Dropout, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.pretraining import Transfer
-from worker.data.dataset import Data
+from worker.data.dataset import Data, column
 from worker.model.build import build_model
-from worker.model.modules import Denormalize, Exponential, Normalize, Whiten
+from worker.model.modules import Denormalize, Normalize, Whiten
 from worker.model.transfer import copy_layers, freeze, in_units_of_source
 from worker.types import Weights
 
@@ -49,36 +49,22 @@ def build_for(plan: Plan, data: Data) -> nn.Sequential:
 
 def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
     """Writes the statistics of the training split into the model's buffers, and into biases that predict a mean."""
-    first, last = model[0], model[-1]
+    first = model[0]
     assert isinstance(first, Normalize)
     first.shift = data.shift.clone()
     first.scale = data.scale.clone()
     if isinstance(first, Whiten):
         assert data.matrix is not None, "data that are whitened have a matrix"
         first.matrix = data.matrix.clone()
-    if isinstance(last, Exponential):
-        model[-2].get_parameter("bias").data.fill_(log_of_mean(data.train.targets))
-    if isinstance(last, Denormalize):
-        precision = data.train.targets.dtype
-        last.mean = torch.tensor(data.target_mean, dtype=precision)
-        last.std = torch.tensor(data.target_std, dtype=precision)
-    if plan.data.tasks:
-        fill_units(plan, model, data)
-
-
-@torch.no_grad()
-def fill_units(plan: Plan, model: nn.Module, data: Data) -> None:
-    """Does the same for each of several targets."""
-    assert data.units is not None, "several targets have units"
-    for index, head in enumerate(plan.heads):
-        if head.loss == "squared_error":
-            unit = model.get_submodule(f"units.{head.name}")
-            assert isinstance(unit, Denormalize)
-            unit.mean = data.units.mean[index].clone()
-            unit.std = data.units.std[index].clone()
-        if head.loss == "poisson":
-            bias = model.get_submodule(f"heads.{head.name}").get_parameter("bias")
-            bias.fill_(log_of_mean(data.train.targets[:, index]))
+    for target, unit in zip(plan.targets, data.units, strict=True):
+        labels = column(data.train.targets, target.index)
+        if target.loss == "squared_error":
+            layer = model.get_submodule(target.unit)
+            assert isinstance(layer, Denormalize)
+            layer.mean = torch.tensor(unit.mean, dtype=labels.dtype)
+            layer.std = torch.tensor(unit.std, dtype=labels.dtype)
+        if target.loss == "poisson":
+            model.get_submodule(target.head).get_parameter("bias").data.fill_(log_of_mean(labels))
 
 
 def log_of_mean(counts: Tensor) -> float:

@@ -10,7 +10,7 @@ from bakehouse.plan.layers import norm_names
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.sources.transfer import copied_names, copies_outputs
 from bakehouse.recipe.pretraining import Transfer
-from worker.data.dataset import Data, TargetUnits
+from worker.data.dataset import Data, Unit
 from worker.model.modules import BatchRenorm
 from worker.types import Weights
 
@@ -27,26 +27,13 @@ def in_units_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
 
 def with_targets_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
     """Standardises targets as the source did; its plan has the same targets."""
-    if data.units is not None:
-        units = data.units
-        found = {
-            index: (weights[f"units.{head.name}.mean"], weights[f"units.{head.name}.std"])
-            for index, head in enumerate(plan.heads)
-            if head.loss == "squared_error"
-        }
-        data = in_precision_of([mean for mean, _ in found.values()], data)
-        precision = data.train.targets.dtype
-        mean = units.mean.to(precision, copy=True)
-        std = units.std.to(precision, copy=True)
-        for index, (source_mean, source_std) in found.items():
-            mean[index] = source_mean
-            std[index] = source_std
-        return replace(data, units=TargetUnits(mean, std))
-    if plan.recipe.objective.loss != "squared_error":
-        return data
-    mean = weights["denormalize.mean"]
-    std = weights["denormalize.std"]
-    return replace(in_precision_of([mean], data), target_mean=float(mean), target_std=float(std))
+    units = list(data.units)
+    means = []
+    for target in plan.targets:
+        if target.loss == "squared_error":
+            means.append(weights[f"{target.unit}.mean"])
+            units[target.index] = Unit(float(means[-1]), float(weights[f"{target.unit}.std"]))
+    return replace(in_precision_of(means, data), units=tuple(units))
 
 
 def in_precision_of(means: Sequence[Tensor], data: Data) -> Data:

@@ -1,4 +1,4 @@
-"""How a training step gets from a batch to its loss: the labels, and what adversaries and teachers add."""
+"""The loss of a training step: that of the labels, and the terms that adversarial examples and teachers add."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,83 +16,105 @@ from worker.objective.teacher import Teacher
 from worker.types import Criterion, Model, Objective
 
 OutputLoss = Callable[[Tensor], Tensor]
-"""Outputs for the rows of a lesson -> what a step lowers."""
+"""Outputs for the rows of a batch -> the loss that a step lowers."""
 
 LossBuilder = Callable[[Tensor, Tensor, int], OutputLoss]
-"""(inputs, targets, step) -> how outputs for these rows are scored."""
+"""(inputs, targets, step) -> the loss of outputs for these rows. The teacher answers once, also where a step has two
+forward passes."""
 
 
 def criterion(plan: Plan, model: nn.Sequential, teacher: Teacher | None) -> Criterion:
-    """As the recipe composes it; a recipe without add-ons pays for none."""
-    labels, attack = training_objective(plan), plan.recipe.objective.adversarial
+    """Composes the loss of the recipe; a recipe without a teacher or an attack pays for neither."""
+    objective = training_objective(plan)
+    attack = plan.recipe.objective.adversarial
     # Hints may be all that a teacher gives.
-    teaches = teacher is not None and probabilities_are_compared(plan.recipe)
-    if attack is None and not teaches:
-        return partial(plain, objective=labels)
-    lesson = taught_by(teacher, plan, labels) if teacher and teaches else partial(labelled, objective=labels)
+    has_teacher = teacher is not None and probabilities_are_compared(plan.recipe)
+    if attack is None and not has_teacher:
+        return partial(standard_loss, objective=objective)
+    if teacher is not None and has_teacher:
+        build_loss = teacher_loss(teacher, plan, objective)
+    else:
+        build_loss = partial(label_loss, objective=objective)
     if attack is None:
-        return partial(taught, lesson=lesson)
-    adversary = Attack(attack, plan, model, labels, purpose="adversary")
-    return partial(hardened, lesson=lesson, adversary=adversary, weight=attack.weight)
+        return partial(built_loss, build_loss=build_loss)
+    adversary = Attack(attack, plan, model, objective, purpose="adversary")
+    return partial(adversarial_loss, build_loss=build_loss, adversary=adversary, weight=attack.weight)
 
 
-def plain(predict: Model, inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> tuple[Tensor, Tensor]:
-    """One forward pass."""
+def standard_loss(
+    predict: Model, inputs: Tensor, targets: Tensor, step: int, *, objective: Objective
+) -> tuple[Tensor, Tensor]:
+    """J(x) of one forward pass."""
     outputs = predict(inputs)
     return outputs, objective(outputs, targets)
 
 
-def taught(predict: Model, inputs: Tensor, targets: Tensor, step: int, *, lesson: LossBuilder) -> tuple[Tensor, Tensor]:
-    """One forward pass, scored by more than the labels."""
-    outputs = predict(inputs)
-    return outputs, lesson(inputs, targets, step)(outputs)
-
-
-def hardened(
-    predict: Model, inputs: Tensor, targets: Tensor, step: int, *, lesson: LossBuilder, adversary: Attack, weight: float
+def built_loss(
+    predict: Model, inputs: Tensor, targets: Tensor, step: int, *, build_loss: LossBuilder
 ) -> tuple[Tensor, Tensor]:
-    """(1 - weight) J(x) + weight J(x'), the scores of x for both; at weight 1 the outputs are those of x'."""
-    moved = adversary(predict, inputs, targets, step)
-    score = lesson(inputs, targets, step)
-    if weight == 1:
-        outputs = predict(moved)
-        return outputs, score(outputs)
+    """The teacher's loss of one forward pass."""
     outputs = predict(inputs)
-    return outputs, (1 - weight) * score(outputs) + weight * score(predict(moved))
+    return outputs, build_loss(inputs, targets, step)(outputs)
 
 
-def taught_by(teacher: Teacher, plan: Plan, labels: Objective) -> LossBuilder:
-    """What distillation, or the second stage of hints, makes of the labels."""
+def adversarial_loss(
+    predict: Model,
+    inputs: Tensor,
+    targets: Tensor,
+    step: int,
+    *,
+    build_loss: LossBuilder,
+    adversary: Attack,
+    weight: float,
+) -> tuple[Tensor, Tensor]:
+    """(1 - weight) J(x) + weight J(x'), both with a teacher's logits of x; at weight 1 the outputs are of x'."""
+    examples = adversary(predict, inputs, targets, step)
+    loss = build_loss(inputs, targets, step)
+    if weight == 1:
+        outputs = predict(examples)
+        return outputs, loss(outputs)
+    outputs = predict(inputs)
+    return outputs, (1 - weight) * loss(outputs) + weight * loss(predict(examples))
+
+
+def teacher_loss(teacher: Teacher, plan: Plan, objective: Objective) -> LossBuilder:
+    """The loss of distillation, or of the second stage of hints."""
     distillation, hints = plan.recipe.objective.distillation, plan.recipe.pretraining
-    # Of several targets, a teacher tells the data set's own.
-    main = plan.heads[0].outputs
+    # Of several targets, the teacher's probabilities are of the main one.
+    main = plan.data.main.columns
     if distillation is not None:
-        return partial(distilled, objective=labels, teacher=teacher, spec=distillation, main=main)
+        return partial(distilled_loss, objective=objective, teacher=teacher, spec=distillation, main=main)
     assert isinstance(hints, Hints)
-    return partial(
-        hinted, objective=labels, teacher=teacher, spec=hints, coefficient=coefficients(hints, plan), main=main
-    )
+    weight_at = hint_weights(hints, plan)
+    return partial(hint_loss, objective=objective, teacher=teacher, spec=hints, weight_at=weight_at, main=main)
 
 
-def labelled(inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> OutputLoss:
-    """Labels alone."""
+def label_loss(inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> OutputLoss:
+    """The loss of the labels alone."""
     return lambda outputs: objective(outputs, targets)
 
 
-def distilled(
-    inputs: Tensor, targets: Tensor, step: int, *, objective: Objective, teacher: Teacher, spec: Distillation, main: int
+def distilled_loss(
+    inputs: Tensor,
+    targets: Tensor,
+    step: int,
+    *,
+    objective: Objective,
+    teacher: Teacher,
+    spec: Distillation,
+    main: slice,
 ) -> OutputLoss:
     """(1 - a) J + a T^2 KL."""
-    told = teacher.logits(inputs)
+    teacher_logits = teacher.logits(inputs)
 
-    def score(outputs: Tensor) -> Tensor:
-        soft = divergence(outputs[:, :main], told, spec.temperature)
+    def loss(outputs: Tensor) -> Tensor:
+        soft = divergence(outputs[:, main], teacher_logits, spec.temperature)
         return (1 - spec.weight) * objective(outputs, targets) + spec.weight * soft
 
-    return score
+    return loss
 
 
-def hinted(
+def hint_loss(
     inputs: Tensor,
     targets: Tensor,
     step: int,
@@ -100,24 +122,26 @@ def hinted(
     objective: Objective,
     teacher: Teacher,
     spec: Hints,
-    coefficient: Callable[[int], float],
-    main: int,
+    weight_at: Callable[[int], float],
+    main: slice,
 ) -> OutputLoss:
     """J + lambda H."""
-    told, weight = teacher.logits(inputs), coefficient(step)
+    teacher_logits = teacher.logits(inputs)
+    weight = weight_at(step)
 
-    def score(outputs: Tensor) -> Tensor:
-        return objective(outputs, targets) + weight * soft_cross_entropy(outputs[:, :main], told, spec.temperature)
+    def loss(outputs: Tensor) -> Tensor:
+        soft = soft_cross_entropy(outputs[:, main], teacher_logits, spec.temperature)
+        return objective(outputs, targets) + weight * soft
 
-    return score
+    return loss
 
 
-def coefficients(spec: Hints, plan: Plan) -> Callable[[int], float]:
+def hint_weights(spec: Hints, plan: Plan) -> Callable[[int], float]:
     """lambda of a step: `coefficient` in the first epoch, `final_coefficient` in the last, a straight line between."""
     first, last, epochs = spec.coefficient, spec.final_coefficient, plan.recipe.epochs
 
-    def coefficient(step: int) -> float:
+    def weight_at(step: int) -> float:
         done = (step // plan.steps_per_epoch) / max(epochs - 1, 1)
         return first + (last - first) * done
 
-    return coefficient
+    return weight_at

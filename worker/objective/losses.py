@@ -1,81 +1,69 @@
-"""Objectives in torch."""
+"""The losses of targets in torch: what training lowers, and what validation measures."""
 
 from functools import partial
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from bakehouse.recipe.objective import LabelSmoothing, Loss
-from worker.types import Objective
 
 
-def objective(loss: Loss, smoothing: LabelSmoothing | None = None) -> Objective:
-    """What a training step lowers: the mean over the batch, without penalties."""
+class LossFunction(Protocol):
+    """(outputs (N, outputs of the target), targets (N,)) -> the mean loss, or with `reduction="none"` each row's."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor, /, *, reduction: str = "mean") -> Tensor: ...
+
+
+def training_loss(loss: Loss, *, epsilon: float = 0.0) -> LossFunction:
+    """The loss that a step lowers, of standardised numbers or of the log of a mean. `epsilon` is the share of label
+    smoothing that is spread over all classes."""
     match loss:
         case "squared_error":
             return squared_error
         case "poisson":
             return poisson
         case "binary_cross_entropy":
-            if smoothing is None:
-                return binary_cross_entropy
-            return partial(binary_cross_entropy, epsilon=over_all_classes(smoothing, classes=2))
+            return partial(binary_cross_entropy, epsilon=epsilon)
         case "cross_entropy":
-            if smoothing is None:
-                return functional.cross_entropy
-            return partial(smoothed_cross_entropy, smoothing=smoothing)
+            return partial(functional.cross_entropy, label_smoothing=epsilon)
         case _:
             assert_never(loss)
 
 
-def clean_objective(loss: Loss) -> Objective:
-    """What validation measures: the same loss without smoothing, so that recipes can be compared, of what the whole
-    model answers."""
-    return poisson_of_means if loss == "poisson" else objective(loss)
+def clean_loss(loss: Loss) -> LossFunction:
+    """The loss that validation measures, of the whole model's outputs. It has no smoothing, so that recipes can be
+    compared."""
+    return poisson_of_means if loss == "poisson" else training_loss(loss)
 
 
 def squared_error(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
-    """mean (y - t)^2 of outputs (N, 1) and targets (N,)."""
+    """(y - t)^2 of outputs (N, 1) and targets (N,)."""
     return functional.mse_loss(outputs.squeeze(1), targets, reduction=reduction)
 
 
-def poisson(outputs: Tensor, targets: Tensor) -> Tensor:
-    """mean of exp(y) - t y + t log t - t, of outputs (N, 1) that are logs of means: half the deviance, 0 at best."""
-    return poisson_by_row(outputs, targets).mean()
-
-
-def poisson_by_row(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Without the mean."""
+def poisson(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
+    """exp(y) - t y + t log t - t, of outputs (N, 1) that are logs of means: half the deviance, 0 at best."""
     logs = outputs.squeeze(1)
-    return logs.exp() - targets * logs + torch.xlogy(targets, targets) - targets
+    rows = logs.exp() - targets * logs + torch.xlogy(targets, targets) - targets
+    return rows.mean() if reduction == "mean" else rows
 
 
-def poisson_of_means(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The same of the means themselves."""
-    return poisson_of_means_by_row(outputs, targets).mean()
-
-
-def poisson_of_means_by_row(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Without the mean."""
+def poisson_of_means(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
+    """m - t log m + t log t - t, of outputs (N, 1) that are the means m themselves."""
     means = outputs.squeeze(1)
-    return means - torch.xlogy(targets, means) + torch.xlogy(targets, targets) - targets
+    rows = means - torch.xlogy(targets, means) + torch.xlogy(targets, targets) - targets
+    return rows.mean() if reduction == "mean" else rows
 
 
 def binary_cross_entropy(outputs: Tensor, targets: Tensor, *, epsilon: float = 0.0, reduction: str = "mean") -> Tensor:
-    """mean of log(1 + exp(y)) - t y of outputs (N, 1), with t = (1 - epsilon) class + epsilon/2."""
+    """log(1 + exp(y)) - t y of outputs (N, 1), with t = (1 - epsilon) class + epsilon/2."""
     soft = targets.to(outputs.dtype) * (1 - epsilon) + epsilon / 2
     return functional.binary_cross_entropy_with_logits(outputs.squeeze(1), soft, reduction=reduction)
 
 
-def smoothed_cross_entropy(outputs: Tensor, targets: Tensor, *, smoothing: LabelSmoothing) -> Tensor:
-    """Cross-entropy with soft targets."""
-    epsilon = over_all_classes(smoothing, classes=outputs.shape[1])
-    return functional.cross_entropy(outputs, targets, label_smoothing=epsilon)
-
-
-def over_all_classes(smoothing: LabelSmoothing, *, classes: int) -> float:
+def spread_over_all(smoothing: LabelSmoothing, *, classes: int) -> float:
     """epsilon/(k - 1) on the wrong classes is epsilon k/(k - 1) spread over all, which is torch's form."""
     epsilon = smoothing.epsilon
     return epsilon * classes / (classes - 1) if smoothing.spread == "wrong_classes" else epsilon

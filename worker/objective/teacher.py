@@ -1,4 +1,4 @@
-"""A trained model that another one learns from."""
+"""Trained models that a student learns from."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from worker.types import Weights
 
 
 class Teacher:
-    """Evaluates, and learns nothing. It takes inputs as the student's first layer gets them."""
+    """A model in evaluation mode that is not trained. Its inputs are normalised as the student's are."""
 
     def __init__(self, plan: Plan, weights: Weights, student: Normalize, *, precision: str) -> None:
         device = student.shift.device
@@ -24,37 +24,39 @@ class Teacher:
         self.model.to(device).eval().requires_grad_(False)
         normalize, *layers = self.model
         assert isinstance(normalize, Normalize)
-        self.core = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*layers)
         self.factor, self.offset = affine_between(student, normalize)
-        self.is_mixed = isinstance(student, Whiten) or isinstance(normalize, Whiten)
-        if self.is_mixed:
+        self.has_whitening = isinstance(student, Whiten) or isinstance(normalize, Whiten)
+        if self.has_whitening:
             self.matrix, self.offset = matrix_between(student, normalize)
-        self.classes = 1 if plan.recipe.objective.loss == "binary_cross_entropy" else len(plan.data.classes or ())
-        self.device_type, self.is_short = device.type, precision == "bfloat16"
+        self.main = plan.data.main.columns
+        self.device_type = device.type
+        self.is_bfloat16 = precision == "bfloat16"
 
     @torch.no_grad()
-    def answer(self, part: nn.Module, inputs: Tensor) -> Tensor:
-        """What a part of the teacher says that begins behind its normalization."""
-        with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.is_short):
-            outputs: Tensor = part(self.normalised(inputs))
+    def outputs_of(self, layers: nn.Module, inputs: Tensor) -> Tensor:
+        """The outputs of some of the teacher's layers, the first of which follows its normalization."""
+        with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.is_bfloat16):
+            outputs: Tensor = layers(self.normalised(inputs))
         return outputs.float()
 
     def normalised(self, inputs: Tensor) -> Tensor:
-        """The student's inputs as the teacher's first layer gets them."""
-        if not self.is_mixed:
+        """The student's normalised inputs, normalised as the teacher's are."""
+        if not self.has_whitening:
             return inputs * self.factor + self.offset
         rows = inputs.flatten(1) if inputs.ndim == 4 else inputs
         with torch.autocast(self.device_type, enabled=False):
             return (rows @ self.matrix + self.offset).view(inputs.shape)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """One a class; those of further tasks stand behind and are left out."""
-        return class_logits(self.answer(self.core, inputs)[:, : self.classes])
+        """A logit for each class of the main target; the outputs of further targets are left out."""
+        return class_logits(self.outputs_of(self.layers, inputs)[:, self.main])
 
 
 def teacher_of(plan: Plan, checkpoints: Mapping[str, Weights], model: nn.Sequential) -> Teacher | None:
-    """The one that the recipe names."""
-    checkpoint, normalize = teacher_in(plan.recipe), model[0]
+    """The teacher that the recipe names."""
+    checkpoint = teacher_in(plan.recipe)
+    normalize = model[0]
     if checkpoint is None:
         return None
     assert isinstance(normalize, Normalize)
@@ -63,9 +65,9 @@ def teacher_of(plan: Plan, checkpoints: Mapping[str, Weights], model: nn.Sequent
 
 
 def affine_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tensor]:
-    """From ((x - a) s) to ((x - b) t): a factor t/s and an offset (a - b) t, once for both maps.
+    """From ((x - a) s) to ((x - b) t): a factor t/s and an offset (a - b) t, which replace both maps.
 
-    Where s is 0, the student's inputs do not tell x, which in its training rows was a.
+    Where s is 0, the student's inputs do not determine x, which was a in its training rows.
     """
     a, s, b, t = (part.double() for layer in (student, teacher) for part in (layer.shift, layer.scale))
     factor = torch.where(s == 0, 0.0, t / torch.where(s == 0, 1.0, s))
@@ -90,5 +92,5 @@ def matrix_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tens
 
 
 def class_logits(outputs: Tensor) -> Tensor:
-    """One logit a class: a single one is that of class 1 against 0."""
+    """A logit for each class: a single one is that of class 1 against 0."""
     return outputs if outputs.shape[1] > 1 else functional.pad(outputs, (1, 0))

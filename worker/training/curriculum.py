@@ -13,7 +13,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.curriculum import Curriculum, Distance, SelfPaced, Teacher
 from bakehouse.recipe.ingredient import Off
 from worker.data.batches import BATCH_ROWS
-from worker.data.dataset import Data, Split
+from worker.data.dataset import Data, Split, column
 from worker.evaluation.evaluate import comparable
 from worker.model.build import build_model
 from worker.objective.targets import measured_objective
@@ -142,8 +142,8 @@ def interleave(order: Tensor, groups: Tensor) -> Tensor:
 
 def row_classes(plan: Plan, data: Data) -> Tensor:
     """The class of each training row, -1 where its label is missing; 0 for all rows if targets are numbers."""
-    targets = main_targets(data).cpu()
-    if plan.data.task == "regression":
+    targets = column(data.train.targets, 0).cpu()
+    if plan.data.main.task == "regression":
         return torch.zeros(len(targets), dtype=torch.int64)
     return targets.nan_to_num(-1.0).long()
 
@@ -152,12 +152,6 @@ def renumber(groups: Tensor) -> Tensor:
     """Numbers the groups from 0, without gaps."""
     numbers: Tensor = torch.unique(groups, return_inverse=True)[1]
     return numbers
-
-
-def main_targets(data: Data) -> Tensor:
-    """The targets of the training rows; of several targets, the main one."""
-    targets = data.train.targets
-    return targets if targets.ndim == 1 else targets[:, 0]
 
 
 @torch.no_grad()
@@ -181,8 +175,8 @@ def teacher_losses(plan: Plan, weights: Weights, data: Data) -> Generator[None, 
     teacher = build_model(plan)
     teacher.load_state_dict(weights)
     teacher.to(data.train.inputs.device)
-    targets = main_targets(data)
-    known = targets.nan_to_num(0.0).to(targets.dtype if plan.data.task == "regression" else torch.int64)
+    targets = column(data.train.targets, 0)
+    known = targets.nan_to_num(0.0).to(targets.dtype if plan.data.main.task == "regression" else torch.int64)
     rows = Split(data.train.inputs, known)
     losses = yield from row_losses(teacher, rows, measured_objective(plan, teacher))
     return losses.masked_fill(targets.isnan().cpu(), torch.inf)

@@ -70,7 +70,7 @@ class HintStage:
         self.predict = in_precision(
             nn.Sequential(self.guided, self.regressor), precision=plan.recipe.precision, device_type=device.type
         )
-        self.hint = partial(teacher.answer, behind_normalization(teacher.model, join.hint.name))
+        self.hint = partial(teacher.outputs_of, behind_normalization(teacher.model, join.hint.name))
         self.parameters = [*self.guided.parameters(), *self.regressor.parameters()]
         self.optimizer = torch.optim.RMSprop(self.parameters, lr=spec.lr, alpha=spec.alpha, foreach=True)
         self.seed_masks = mask_seeder(plan, device, "hints_dropout")

@@ -8,9 +8,8 @@ from bakehouse.plan.architectures.feedforward import linear, mlp
 from bakehouse.plan.architectures.layer_builder import LayerBuilder
 from bakehouse.plan.architectures.recurrent import rnn
 from bakehouse.plan.architectures.residual import preresnet, resnet, resnext, wide_resnet
-from bakehouse.plan.card import ResolvedData
-from bakehouse.plan.heads import width
 from bakehouse.plan.layers import Sequential
+from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.architecture import (
     Cnn,
     Densenet,
@@ -29,7 +28,7 @@ from bakehouse.recipe.recipe import Recipe
 def build_layers(recipe: Recipe, data: ResolvedData) -> Sequential:
     """The layers of the architecture, with the recipe's norm and dropout."""
     layers = LayerBuilder(recipe, data.shape)
-    outputs = width(recipe.objective.loss, data.classes)
+    outputs = data.main.outputs
     match recipe.architecture:
         case Linear():
             return linear(layers, outputs)

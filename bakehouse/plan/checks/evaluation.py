@@ -20,9 +20,9 @@ RESIZED_NUMBERS = 1 << 28
 @check("recipe")
 def monitor_exists(context: Context) -> Iterator[Problem]:
     """Accuracy is for classes, R^2 and absolute error are for numbers."""
-    monitor, allowed = context.recipe.evaluation.monitor, monitors(context.recipe, context.data)
+    monitor, allowed = context.recipe.evaluation.monitor, monitors(context.data.targets)
     if monitor not in allowed:
-        message = f"{monitor} does not exist for {context.data.task}"
+        message = f"{monitor} does not exist for {context.data.main.task}"
         if monitor not in MONITORS:
             message = f"there is no metric {monitor!r}{did_you_mean(monitor, allowed)}"
         yield conflict("/evaluation/monitor", message, allowed)
@@ -66,7 +66,7 @@ def diagnostics_once(context: Context) -> Iterator[Problem]:
 def inconsistent_samples_needs_classes(context: Context) -> Iterator[Problem]:
     """A predicted number is neither right nor wrong."""
     for pointer, item in context.recipe.find(InconsistentSamples).items():
-        if context.data.task == "regression":
+        if context.data.main.task == "regression":
             message = f"{item.type} compares predicted classes; {context.card.id} is a regression data set"
             yield conflict(pointer, message, ("train_eval_gap", "clean_gap"))
 

@@ -3,46 +3,39 @@
 from collections.abc import Iterator
 from typing import assert_never
 
-from bakehouse.plan.card import Task
 from bakehouse.plan.context import Context, check
+from bakehouse.plan.targets import MAIN, Target
 from bakehouse.recipe.objective import LabelSmoothing, Loss
 from bakehouse.recipe.pretraining import Hints
 from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import DropoutPenalty
 
-NOUNS: dict[Task, str] = {"classification": "classes", "regression": "numbers"}
-
 
 @check("recipe")
 def loss_fits_target(context: Context) -> Iterator[Problem]:
     """Classes and numbers have different losses."""
-    loss, data, right = context.recipe.objective.loss, context.data, target_losses(context.data.classes)
-    if loss not in right:
-        kind = f"{len(data.classes)} classes" if data.classes and loss == "binary_cross_entropy" else NOUNS[data.task]
-        yield conflict("/objective/loss", f"{loss} does not fit {context.card.id}, whose targets are {kind}", right)
+    for target in context.data.targets:
+        right = target_losses(target.classes)
+        if target.loss not in right:
+            kind = "a number" if target.classes is None else f"one of {len(target.classes)} classes"
+            message = f"{target.loss} does not fit {name_of(target, context)}, which is {kind}"
+            yield conflict(f"{target.pointer}/loss", message, right)
 
 
 @check("recipe")
 def counts_are_not_negative(context: Context) -> Iterator[Problem]:
     """A Poisson variable has no values below 0."""
-    lowest = context.data.minimum
-    if context.recipe.objective.loss == "poisson" and lowest is not None and lowest < 0:
-        message = f"poisson is for numbers from 0 up, and {context.recipe.dataset.target} goes down to {lowest:g}"
-        yield conflict("/objective/loss", message, ("squared_error",))
+    for target in context.data.targets:
+        if target.loss == "poisson" and target.minimum is not None and target.minimum < 0:
+            message = (
+                f"poisson is for numbers from 0 up, and {name_of(target, context)} goes down to {target.minimum:g}"
+            )
+            yield conflict(f"{target.pointer}/loss", message, ("squared_error",))
 
 
-@check("recipe")
-def task_losses_fit(context: Context) -> Iterator[Problem]:
-    """The same two rules for the further targets."""
-    for index, (task, target) in enumerate(zip(context.recipe.objective.tasks, context.data.tasks, strict=True)):
-        right, pointer = target_losses(target.classes), f"/objective/tasks/{index}/loss"
-        if task.loss not in right:
-            kind = "a number" if target.classes is None else f"one of {len(target.classes)} classes"
-            yield conflict(pointer, f"{task.loss} does not fit {target.name}, which is {kind}", right)
-        elif task.loss == "poisson" and target.minimum is not None and target.minimum < 0:
-            message = f"poisson is for numbers from 0 up, and {target.name} goes down to {target.minimum:g}"
-            yield conflict(pointer, message, ("squared_error",))
+def name_of(target: Target, context: Context) -> str:
+    return target.name if target.name != MAIN else f"the target of {context.card.id}"
 
 
 def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
@@ -54,30 +47,22 @@ def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
 
 @check("recipe")
 def smoothing_fits(context: Context) -> Iterator[Problem]:
-    """Smoothing needs classes, and must leave the true class the most probable one."""
-    smoothing, classes = context.recipe.objective.label_smoothing, context.data.classes
-    if smoothing is None:
-        return
-    if classes is None:
-        message = f"smooths classes, and {context.card.id} is a regression data set"
-        yield conflict("/objective/label_smoothing", message, ("null",))
-    elif smoothing.epsilon >= (most := smoothing_bound(smoothing, len(classes))):
-        message = f"the true class would no longer have the largest probability ({len(classes)} classes)"
-        yield conflict("/objective/label_smoothing/epsilon", message, (f"< {most:g}",))
-
-
-@check("recipe")
-def smoothing_fits_tasks(context: Context) -> Iterator[Problem]:
     """Smoothing is for every target of classes, and must leave the true class the most probable one in each."""
     smoothing = context.recipe.objective.label_smoothing
     if smoothing is None:
         return
-    for target in context.data.tasks:
+    if context.data.main.classes is None:
+        message = f"smooths classes, and {context.card.id} is a regression data set"
+        yield conflict("/objective/label_smoothing", message, ("null",))
+        return
+    for target in context.data.targets:
         if target.classes is None:
             continue
         if smoothing.epsilon >= (most := smoothing_bound(smoothing, len(target.classes))):
-            message = f"the true class of {target.name} would no longer have the largest probability "
-            message += f"({len(target.classes)} classes)"
+            name = "" if target.index == 0 else f" of {target.name}"
+            message = (
+                f"the true class{name} would no longer have the largest probability ({len(target.classes)} classes)"
+            )
             yield conflict("/objective/label_smoothing/epsilon", message, (f"< {most:g}",))
             return
 
@@ -97,8 +82,8 @@ def smoothing_bound(smoothing: LabelSmoothing, classes: int) -> float:
 @check("recipe")
 def tasks_fit_ingredients(context: Context) -> Iterator[Problem]:
     """Some ingredients are defined for one target."""
-    names = ", ".join(target.name for target in context.data.tasks)
-    for pointer, reason in ingredients_of_one_target(context.recipe) if context.data.tasks else ():
+    names = ", ".join(target.name for target in context.data.further)
+    for pointer, reason in ingredients_of_one_target(context.recipe) if context.data.further else ():
         yield conflict(pointer, f"{reason}, and objective.tasks adds more: {names}")
 
 
@@ -143,7 +128,7 @@ def single_teacher_source(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def teachers_have_classes(context: Context) -> Iterator[Problem]:
     """Numbers have no probabilities."""
-    if context.data.classes is not None:
+    if context.data.main.classes is not None:
         return
     why = f"probabilities of classes; {context.card.id} is a regression data set"
     if context.recipe.objective.distillation is not None:

@@ -48,7 +48,7 @@ def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
     """A percentage above the lowest value needs a number that is 0 at best."""
     stopping, monitor = context.recipe.early_stopping, context.recipe.evaluation.monitor
     if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and is_higher_better(monitor):
-        allowed = tuple(name for name in monitors(context.recipe, context.data) if not is_higher_better(name))
+        allowed = tuple(name for name in monitors(context.data.targets) if not is_higher_better(name))
         yield conflict("/evaluation/monitor", f"{stopping.type} compares losses, and {monitor} is not a loss", allowed)
 
 

@@ -40,8 +40,8 @@ def teacher_fits(context: Context) -> Iterator[Problem]:
     if checkpoint is None or teacher is None:
         return
     pointer = "/objective/distillation/teacher" if recipe.objective.distillation else "/pretraining/teacher"
-    classes = context.data.classes if probabilities_are_compared(recipe) else None
-    differences = [*sample_differences(context, teacher), *class_differences(classes, teacher.data.classes)]
+    classes = context.data.main.classes if probabilities_are_compared(recipe) else None
+    differences = [*sample_differences(context, teacher), *class_differences(classes, teacher.data.main.classes)]
     for difference in differences[:1]:
         yield conflict(pointer, f"{checkpoint.run} cannot teach {context.card.id}: {difference}")
 
@@ -53,10 +53,13 @@ def scorer_fits(context: Context) -> Iterator[Problem]:
     scorer = context.trained(checkpoint)
     if checkpoint is None or scorer is None:
         return
-    differences = [*sample_differences(context, scorer), *class_differences(context.data.classes, scorer.data.classes)]
-    if context.data.classes is None and scorer.data.classes is not None:
+    differences = [
+        *sample_differences(context, scorer),
+        *class_differences(context.data.main.classes, scorer.data.main.classes),
+    ]
+    if context.data.main.classes is None and scorer.data.main.classes is not None:
         differences.append("it predicts classes, not numbers")
-    if scorer.data.tasks:
+    if scorer.data.further:
         differences.append("it was trained on several targets")
     for difference in differences[:1]:
         message = f"{checkpoint.run} cannot measure how hard the rows of {context.card.id} are: {difference}"

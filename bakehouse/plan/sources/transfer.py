@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from bakehouse.plan.card import ResolvedData
 from bakehouse.plan.context import Context, TrainedModel, check
 from bakehouse.plan.layers import (
     Conv,
@@ -23,6 +22,7 @@ from bakehouse.plan.layers import (
     walk,
 )
 from bakehouse.plan.sources.teacher import in_words, input_differences
+from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, conflict
@@ -226,7 +226,7 @@ def statistics(root: Sequential) -> Shape:
 
 def meaning(data: ResolvedData) -> tuple[Any, ...]:
     """The meaning of the outputs."""
-    return data.classes, [(target.name, target.classes) for target in data.tasks]
+    return data.main.classes, [(target.name, target.classes) for target in data.further]
 
 
 def no_such_count(here: list[Unit]) -> Problem:

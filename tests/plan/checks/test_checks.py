@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bakehouse.plan.card import Column, DatasetCard, Target
+from bakehouse.plan.card import Column, DatasetCard, TargetCard
 from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.plan import resolve
@@ -34,8 +34,10 @@ COLUMNS = COLUMNS.model_copy(
 )
 
 
-PARITY = Target(name="parity", task="classification", classes=("even", "odd"))
-BOTH = image_card(side=8).model_copy(update={"targets": (PARITY, Target(name="gain", task="regression", minimum=-1))})
+PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"))
+BOTH = image_card(side=8).model_copy(
+    update={"targets": (PARITY, TargetCard(name="gain", task="regression", minimum=-1))}
+)
 ALONE: dict[str, Document] = {
     "/augmentation/0": {"augmentation": "mixup"},
     "/augmentation/1": {"augmentation": ["input_noise", "cutmix"]},
@@ -124,12 +126,12 @@ CASES = [
     Case("teachers_have_classes", {"pretraining": {**HINTS, "final_coefficient": 0}},
          {"pretraining": {**HINTS, "coefficient": 0, "final_coefficient": 0}}, "/pretraining/coefficient", ("0",),
          NUMBERS),
-    Case("task_losses_fit", {"objective": {"tasks": {"target": "parity", "loss": "squared_error"}}},
+    Case("loss_fits_target", {"objective": {"tasks": {"target": "parity", "loss": "squared_error"}}},
          {"objective": {"tasks": {"target": "parity", "loss": "binary_cross_entropy"}}}, "/objective/tasks/0/loss",
          ("cross_entropy", "binary_cross_entropy"), BOTH),
-    Case("task_losses_fit", {"objective": {"tasks": ["parity", {"target": "gain", "loss": "poisson"}]}},
+    Case("counts_are_not_negative", {"objective": {"tasks": ["parity", {"target": "gain", "loss": "poisson"}]}},
          {"objective": {"tasks": ["parity", "gain"]}}, "/objective/tasks/1/loss", ("squared_error",), BOTH),
-    Case("smoothing_fits_tasks",
+    Case("smoothing_fits",
          {"objective": {"label_smoothing": {"epsilon": 0.5, "spread": "wrong_classes"}, "tasks": "parity"}},
          {"objective": {"label_smoothing": {"epsilon": 0.49, "spread": "wrong_classes"}, "tasks": ["parity", "gain"]}},
          "/objective/label_smoothing/epsilon", ("< 0.5",), BOTH),

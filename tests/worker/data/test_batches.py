@@ -56,7 +56,7 @@ def test_the_rest_of_an_epoch_is_the_epochs_tail(augmentation: list[Any]) -> Non
         assert same(list(batches_of(document).from_step(144 + done)), whole[done:])
 
 
-def test_each_epoch_and_each_seed_has_an_order_of_its_own() -> None:
+def test_each_epoch_and_each_seed_has_another_order() -> None:
     first, again, other = batches_of(FLOWERS), batches_of(FLOWERS), batches_of({**FLOWERS, "seed": 1})
     assert torch.equal(first.order(3), again.order(3))
     assert not torch.equal(first.order(0), first.order(1))

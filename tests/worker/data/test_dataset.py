@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.data.known_datasets import BUILTIN
-from bakehouse.data.loading import load
 from bakehouse.recipe.problems import RecipeInvalid
+from tests.packed_arrays import load_arrays
 from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned, training_of
-from worker.data.dataset import Data, Floats, mean_power, normalization, refuse_negative, target_statistics
+from worker.data.dataset import Data, Floats, fit_unit, mean_power, normalization, refuse_negative
 from worker.training.curriculum import Pacing
 
 
@@ -108,17 +108,17 @@ def test_moments_are_the_same_chunk_by_chunk(rows: int, seed: int) -> None:
 def test_targets_are_standardised_on_the_training_rows_for_regression_only() -> None:
     data = data_of(planned(PATIENTS))
     targets = data.train.targets.double().numpy()
-    assert (data.target_mean, data.target_std) == pytest.approx((targets.mean(), targets.std()))
+    assert (data.units[0].mean, data.units[0].std) == pytest.approx((targets.mean(), targets.std()))
     standardized = data.standardized(data.train.targets)
     assert float(standardized.mean()) == pytest.approx(0, abs=1e-5)
     classes = data_of(planned(FLOWERS))
-    assert (classes.target_mean, classes.target_std) == (0.0, 1.0)
+    assert (classes.units[0].mean, classes.units[0].std) == (0.0, 1.0)
     assert classes.standardized(classes.train.targets) is classes.train.targets
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e8])
 def test_constant_targets_are_divided_by_1(constant: float) -> None:
-    assert target_statistics(np.full(77, constant, np.float32))[1] == 1.0
+    assert fit_unit(np.full(77, constant, np.float32)).std == 1.0
 
 
 @pytest.mark.parametrize("document", [FLOWERS, PATIENTS, PICTURES])
@@ -135,13 +135,13 @@ def test_the_splits_have_the_planned_sizes_and_share_no_row(document: dict[str, 
 
 def test_only_squared_error_standardises_targets() -> None:
     data = data_of(planned({**PATIENTS, "objective": "poisson"}))
-    assert (data.target_mean, data.target_std) == (0.0, 1.0)
+    assert (data.units[0].mean, data.units[0].std) == (0.0, 1.0)
     assert torch.equal(data.standardized(data.train.targets), data.train.targets)
 
 
 def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
     plan = planned({**PATIENTS, "objective": "poisson"})
-    arrays = load(BUILTIN / "diabetes", target=None, task="regression")
+    arrays = load_arrays(BUILTIN / "diabetes", loss="squared_error")
     refuse_negative(plan, arrays)
     with pytest.raises(RecipeInvalid, match="the targets of diabetes go down to -346"):
         refuse_negative(plan, replace(arrays, y=-arrays.y))
@@ -173,8 +173,8 @@ NOT_DRAWN: dict[str, Any] = {**FLOWERS, "dataset": "digits"}
 def test_a_bootstrap_draws_n_of_n_training_rows_with_their_targets_and_leaves_the_rest() -> None:
     whole, data = data_of(planned(NOT_DRAWN)), data_of(planned(DRAWN))
     rows = {
-        (x.numpy().tobytes(), int(y)): place
-        for place, (x, y) in enumerate(zip(whole.train.inputs, whole.train.targets, strict=True))
+        (x.numpy().tobytes(), int(y)): index
+        for index, (x, y) in enumerate(zip(whole.train.inputs, whole.train.targets, strict=True))
     }
     drawn = [rows[x.numpy().tobytes(), int(y)] for x, y in zip(data.train.inputs, data.train.targets, strict=True)]
     assert len(drawn) == len(whole.train.inputs) == planned(DRAWN).sizes.train
@@ -198,7 +198,7 @@ def test_a_bootstrap_is_the_seeds_alone_and_statistics_are_those_of_its_rows() -
     assert not torch.equal(first.shift, data_of(planned(NOT_DRAWN)).shift)
     numbers = data_of(planned({**PATIENTS, "dataset": {"id": "diabetes", "bootstrap": True}}))
     targets = numbers.train.targets.double().numpy()
-    assert (numbers.target_mean, numbers.target_std) == pytest.approx((targets.mean(), targets.std()))
+    assert (numbers.units[0].mean, numbers.units[0].std) == pytest.approx((targets.mean(), targets.std()))
 
 
 def test_curriculum_and_population_statistics_are_of_the_drawn_rows() -> None:

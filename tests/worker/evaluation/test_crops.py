@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from bakehouse.recipe.evaluation import Crops
 from tests.small_trainings import PICTURES, Document, finished, training_of
-from worker.evaluation.crops import at_scale, crops, places, rows_at_once
+from worker.evaluation.crops import crops, positions, resize, rows_at_once
 
 IMAGES = torch.arange(2 * 3 * 6 * 8, dtype=torch.float32).view(2, 3, 6, 8)
 
@@ -25,12 +25,12 @@ IMAGES = torch.arange(2 * 3 * 6 * 8, dtype=torch.float32).view(2, 3, 6, 8)
 def test_corners_and_centre_and_how_often_they_coincide_the_centre_rounded_down(
     whole: tuple[int, int], wanted: dict[tuple[int, int], int]
 ) -> None:
-    assert places(whole, (4, 4)) == wanted
+    assert positions(whole, (4, 4)) == wanted
 
 
 @pytest.mark.parametrize(("scale", "size"), [(6, (6, 8)), (7, (7, 9)), (9, (9, 12))])
 def test_the_shorter_side_is_resized_and_the_aspect_kept(scale: int, size: tuple[int, int]) -> None:
-    resized = at_scale(IMAGES, scale)
+    resized = resize(IMAGES, scale)
     assert resized.shape[2:] == size
     wanted = functional.interpolate(IMAGES, size, mode="bilinear", antialias=True)
     torch.testing.assert_close(resized, wanted)
@@ -47,7 +47,7 @@ def test_at_its_own_size_an_image_is_each_of_its_five_crops() -> None:
 
 def test_ten_crops_of_a_scale() -> None:
     found = [crop for crop, times in crops(IMAGES, Crops(scales=(9,), flips=True)) if times == 1]
-    resized = at_scale(IMAGES, 9)
+    resized = resize(IMAGES, 9)
     assert len(found) == 10
     assert all(crop.shape == IMAGES.shape for crop in found)
     for crop, (top, left) in zip(found[::2], [(0, 0), (0, 4), (3, 0), (3, 4), (1, 2)], strict=True):

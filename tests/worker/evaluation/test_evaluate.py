@@ -8,19 +8,20 @@ from torch import Tensor
 
 from bakehouse.plan.card import Task
 from tests.small_trainings import PATIENTS, measured, returned, training_of
+from tests.targets import make_targets
 from worker.data.batches import BATCH_ROWS
-from worker.data.dataset import Split
-from worker.evaluation.evaluate import Metrics, evaluate, hits
-from worker.objective.losses import clean_objective
+from worker.data.dataset import Split, Unit
+from worker.evaluation.evaluate import Metrics, count_hits, evaluate
 
 ROWS = BATCH_ROWS + 77
 
 
 def given_back(outputs: Tensor, targets: Tensor, task: Task) -> tuple[int, Metrics]:
     """Of a model that gives its inputs back."""
-    objective = clean_objective("cross_entropy" if task == "classification" else "squared_error")
-    model = torch.nn.Identity()
-    return returned(evaluate(model, Split(outputs, targets), "test", task=task, objective=objective))
+    classes = outputs.shape[1] if task == "classification" else 0
+    learnt = make_targets(("cross_entropy" if classes else "squared_error", classes, 1.0))
+    split = Split(outputs, targets)
+    return returned(evaluate(torch.nn.Identity(), split, "test", targets=learnt, units=(Unit(0.0, 3.0),)))
 
 
 def test_classes() -> None:
@@ -37,9 +38,9 @@ def test_classes() -> None:
 def test_of_mixed_targets_the_larger_share_counts() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 3.0, 1.0]])
     shares = torch.tensor([[0.6, 0.4, 0.0], [0.0, 0.55, 0.45], [0.3, 0.4, 0.3]])
-    assert hits(logits, shares) == hits(logits, torch.tensor([0, 1, 1])) == 2
+    assert count_hits(logits, shares) == count_hits(logits, torch.tensor([0, 1, 1])) == 2
     odds = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]])
-    assert hits(odds, torch.tensor([0.7, 0.3, 0.4, 0.6])) == hits(odds, torch.tensor([1, 0, 0, 1])) == 2
+    assert count_hits(odds, torch.tensor([0.7, 0.3, 0.4, 0.6])) == count_hits(odds, torch.tensor([1, 0, 0, 1])) == 2
 
 
 def test_numbers() -> None:
@@ -66,7 +67,7 @@ def test_a_regression_is_measured_in_the_datas_units() -> None:
     inputs = (split.inputs.double() - data.shift) * data.scale
     with torch.inference_mode():
         standardized = training.take_step.trained_layers(inputs.float())[:, 0].double().numpy()
-    outputs, targets = standardized * data.target_std + data.target_mean, split.targets.double().numpy()
+    outputs, targets = standardized * data.units[0].std + data.units[0].mean, split.targets.double().numpy()
     assert 25 <= targets.min() <= targets.max() <= 346
     assert metrics["validation_loss"] == pytest.approx(np.mean((outputs - targets) ** 2), rel=1e-5)
     assert metrics["validation_mean_absolute_error"] == pytest.approx(np.abs(outputs - targets).mean(), rel=1e-5)
@@ -79,4 +80,4 @@ def test_the_training_loss_has_the_same_unit() -> None:
         outputs = training.model(train.inputs)[:, 0]
     first = next(item for item in training.run() if item is not None)
     assert first.loss == pytest.approx(float(((outputs - train.targets) ** 2).mean()), rel=1e-5)  # type: ignore[union-attr]
-    assert data.target_std > 10
+    assert data.units[0].std > 10

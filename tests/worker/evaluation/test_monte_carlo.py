@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from bakehouse.plan.heads import Head
 from bakehouse.recipe.objective import Loss
 from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, finished, training_of
+from tests.targets import make_targets
 from worker.evaluation.averaging import Mean, Means
 
 
@@ -38,7 +38,7 @@ def test_a_single_logit_is_that_of_class_1() -> None:
     assert mean.uncertainty().numpy() == pytest.approx(entropy, rel=1e-9)
 
 
-def test_values_are_averaged_and_their_spread_is_told() -> None:
+def test_values_are_averaged_and_their_uncertainty_is_the_standard_deviation() -> None:
     answers = 100 + torch.randn(6, 7, 1)
     mean = mean_of("squared_error", answers)
     values = answers[..., 0].double().numpy()
@@ -47,7 +47,7 @@ def test_values_are_averaged_and_their_spread_is_told() -> None:
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error", "poisson"])
-def test_an_answer_that_counts_several_times_is_the_same_answer_again(loss: Loss) -> None:
+def test_outputs_that_count_several_times_are_the_same_outputs_again(loss: Loss) -> None:
     first, second = torch.randn(2, 7, 3)
     again, counted = mean_of(loss, torch.stack([first, first, first, second])), Mean(loss)
     counted.add(first, times=3)
@@ -56,19 +56,15 @@ def test_an_answer_that_counts_several_times_is_the_same_answer_again(loss: Loss
     torch.testing.assert_close(counted.uncertainty(), again.uncertainty())
 
 
-def test_answers_far_from_each_other_lose_nothing() -> None:
+def test_outputs_far_from_each_other_lose_nothing() -> None:
     mean = mean_of("cross_entropy", torch.tensor([[[200.0, -200.0]], [[-200.0, 200.0]]]))
     assert mean.outputs().softmax(1).tolist() == [[0.5, 0.5]]
     assert mean.uncertainty().item() == pytest.approx(np.log(2))
 
 
 def test_each_target_has_its_own_mean() -> None:
-    heads = (
-        Head("main", None, "classification", ("a", "b"), "cross_entropy", 1.0, 0, 2),
-        Head("task1", "age", "regression", None, "squared_error", 1.0, 2, 1),
-    )
     answers = torch.randn(4, 5, 3)
-    means = Means(heads)
+    means = Means(make_targets(("cross_entropy", 2, 1.0), ("squared_error", 0, 1.0)))
     for answer in answers:
         means.add(answer)
     assert means.outputs()[:, 2].numpy() == pytest.approx(answers[..., 2].mean(0).numpy(), rel=1e-5)
@@ -126,7 +122,7 @@ def test_masks_of_weights_are_drawn_too() -> None:
     assert metrics["test_monte_carlo_loss"] != metrics["test_loss"]
 
 
-def test_a_regression_tells_values_and_their_spread() -> None:
+def test_a_regression_has_a_standard_deviation_of_its_values() -> None:
     metrics = ended({**PATIENTS, "dropout": 0.5, "epochs": 1}, 30)
     names = {name for name in metrics if "monte_carlo" in name}
     assert names == {f"test_monte_carlo_{name}" for name in ("loss", "mean_absolute_error", "r2", "std")}

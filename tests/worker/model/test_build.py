@@ -102,7 +102,7 @@ def test_a_model_takes_stored_units_and_answers_in_the_datas_units() -> None:
     with torch.inference_mode():
         whole = training.model(training.data.test.inputs)
         core = training.take_step.trained_layers(training.model[0](training.data.test.inputs))
-    torch.testing.assert_close(whole, core * training.data.target_std + training.data.target_mean)
+    torch.testing.assert_close(whole, core * training.data.units[0].std + training.data.units[0].mean)
 
 
 SMALL_PICTURES = [(1, 1, 1), (3, 1, 2), (1, 2, 2), (1, 3, 3), (1, 2, 9), (2, 4, 4)]

@@ -19,6 +19,7 @@ from tests.small_trainings import (
     source_of,
     training_of,
 )
+from worker.data.dataset import Unit
 from worker.model.modules import BatchRenorm
 from worker.training.training import Training
 from worker.types import Weights
@@ -114,12 +115,12 @@ def test_a_regression_keeps_the_units_of_the_targets_that_its_output_layer_was_t
     fewer = {**PATIENTS, "dataset": {"id": "diabetes", "validation_fraction": 0.7}}
     training, source = built_on(fewer, PATIENTS, layers="all")
     mean, std = source["denormalize.mean"], source["denormalize.std"]
-    assert (training.data.target_mean, training.data.target_std) == (float(mean), float(std))
+    assert training.data.units == (Unit(float(mean), float(std)),)
     _, targets = next(iter(training.batches.from_step(0)))
     rows = training.batches.order(0)[:128]
     torch.testing.assert_close(targets, (training.data.train.targets[rows] - mean) / std)
     hidden_only, _ = built_on(fewer, PATIENTS)
-    assert hidden_only.data.target_mean == training_of(PATIENTS).data.target_mean
+    assert hidden_only.data.units == training_of(PATIENTS).data.units
 
 
 ALL_NORMS = [kind.model_fields["type"].default for kind in get_args(NormLayer)]

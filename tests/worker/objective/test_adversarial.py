@@ -17,7 +17,7 @@ from worker.data.batches import BATCH_ROWS
 from worker.evaluation.test_split import under_attack
 from worker.model.modules import BatchRenorm, Normalize
 from worker.objective.adversarial import Attack
-from worker.objective.losses import objective
+from worker.objective.targets import training_objective
 from worker.training.training import Training
 
 LOGISTIC: Document = {
@@ -33,7 +33,7 @@ def logistic(attack: Any) -> Document:
 def attack_on(training: Training) -> Attack:
     spec = training.plan.recipe.objective.adversarial
     assert spec is not None
-    return Attack(spec, training.plan, training.model, objective(training.plan.loss), purpose="adversary")
+    return Attack(spec, training.plan, training.model, training_objective(training.plan), purpose="adversary")
 
 
 def batch(training: Training, rows: int = 32) -> tuple[Tensor, Tensor]:

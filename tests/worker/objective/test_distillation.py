@@ -84,10 +84,10 @@ def test_the_loss_is_that_of_labels_and_teacher() -> None:
     training = training_of(student(temperature=3, weight=0.3))
     inputs, targets = next(training.batches.from_step(0))
     outputs, loss = loss_of(training, inputs, targets)
-    told = teacher_in(training).logits(inputs).double().numpy() / 3
-    said = outputs.detach().double().numpy()
-    labels = -np.log(softmax(said))[np.arange(len(said)), targets.numpy()].mean()
-    soft = (softmax(told) * np.log(softmax(told) / softmax(said / 3))).sum(1).mean()
+    teacher_logits = teacher_in(training).logits(inputs).double().numpy() / 3
+    student_logits = outputs.detach().double().numpy()
+    labels = -np.log(softmax(student_logits))[np.arange(len(student_logits)), targets.numpy()].mean()
+    soft = (softmax(teacher_logits) * np.log(softmax(teacher_logits) / softmax(student_logits / 3))).sum(1).mean()
     assert loss.item() == pytest.approx(0.7 * labels + 0.3 * 9 * soft, rel=1e-5)
 
 
@@ -125,12 +125,12 @@ def test_equal_normalizations_change_no_bit() -> None:
 
 def test_a_teacher_learns_nothing_and_is_no_part_of_the_model() -> None:
     training = training_of(student())
-    told = teacher_in(training)
-    before = bits(told.model.state_dict())
+    found = teacher_in(training)
+    before = bits(found.model.state_dict())
     finished(training)
-    assert bits(told.model.state_dict()) == before == bits(SOURCES[teacher()["sha256"]].weights)
-    assert not any(module.training for module in told.model.modules())
-    assert not any(parameter.requires_grad for parameter in told.model.parameters())
+    assert bits(found.model.state_dict()) == before == bits(SOURCES[teacher()["sha256"]].weights)
+    assert not any(module.training for module in found.model.modules())
+    assert not any(parameter.requires_grad for parameter in found.model.parameters())
     assert sum(parameter.numel() for parameter in training.take_step.parameters) == training.plan.estimate.parameters
 
 
@@ -145,11 +145,11 @@ def test_a_student_comes_near_to_its_teacher() -> None:
     document = {**student(weight=1, temperature=2), "epochs": 20, "optimizer": {"type": "adam", "lr": 0.01}}
     training = training_of(document)
     rows = training.model[0](training.data.validation.inputs[:200])
-    told = teacher_in(training).logits(rows)
+    teacher_logits = teacher_in(training).logits(rows)
 
     def distance() -> float:
         with torch.no_grad():
-            return float(divergence(training.take_step.trained_layers.eval()(rows), told, 2.0))
+            return float(divergence(training.take_step.trained_layers.eval()(rows), teacher_logits, 2.0))
 
     before = distance()
     finished(training)
@@ -164,17 +164,17 @@ def test_two_classes_may_have_one_output_or_two(mine: str | None, theirs: str | 
     assert told[-1]["ending"] == "epochs_done"
 
 
-def test_with_an_adversary_the_teacher_answers_for_the_clean_inputs() -> None:
+def test_with_an_adversary_the_teachers_logits_are_of_the_clean_inputs() -> None:
     document = student()
     training = training_of({**document, "objective": {**document["objective"], "adversarial": {"weight": 1}}})
     inputs, targets = next(training.batches.from_step(0))
-    told, seen = teacher_in(training), []
+    found, seen = teacher_in(training), []
 
     def logits(rows: Tensor) -> Tensor:
         seen.append(rows)
-        return Teacher.logits(told, rows)
+        return Teacher.logits(found, rows)
 
-    told.logits = logits  # type: ignore[method-assign, assignment]
+    found.logits = logits  # type: ignore[method-assign, assignment]
     loss_of(training, inputs, targets)
     assert len(seen) == 1
     assert torch.equal(seen[0], inputs)
@@ -184,9 +184,9 @@ def test_a_teacher_of_several_targets_is_asked_for_the_first() -> None:
     source = source_of({**TEACHER, "objective": {"tasks": ["parity"]}})
     training = training_of({**STUDENT, "objective": {"distillation": {"teacher": source}}})
     inputs, _ = next(training.batches.from_step(0))
-    told = teacher_in(training)
-    whole = nn.Sequential(*list(told.model)[1:])
-    torch.testing.assert_close(told.logits(inputs), told.answer(whole, inputs)[:, :10])
+    found = teacher_in(training)
+    whole = nn.Sequential(*list(found.model)[1:])
+    torch.testing.assert_close(found.logits(inputs), found.outputs_of(whole, inputs)[:, :10])
 
 
 def test_in_16_bits() -> None:

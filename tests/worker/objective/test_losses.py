@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_poisson_deviance, r2_score
 
-from bakehouse.recipe.objective import LabelSmoothing
+from bakehouse.recipe.objective import LabelSmoothing, Loss
 from tests.small_trainings import PATIENTS, Document, epochs_of, training_of
-from worker.objective.losses import clean_objective, objective
+from worker.objective.losses import LossFunction, clean_loss, spread_over_all, training_loss
 from worker.training.metrics import StepLog
 
 Floats = NDArray[np.float64]
@@ -38,13 +38,18 @@ def cross_entropy(logits: Floats, soft: Floats) -> float:
     return float(-(soft * (log_p - logits.max(1, keepdims=True))).sum(1).mean())
 
 
+def smoothed(loss: Loss, smoothing: LabelSmoothing | None, classes: int) -> LossFunction:
+    epsilon = 0.0 if smoothing is None else spread_over_all(smoothing, classes=classes)
+    return training_loss(loss, epsilon=epsilon)
+
+
 @pytest.mark.parametrize("spread", SPREADS)
 @given(seed=st.integers(0, 2**32 - 1), classes=st.integers(3, 12), epsilon=st.floats(0.01, 0.6))
 def test_smoothing_is_cross_entropy_with_soft_targets(spread: Spread, seed: int, classes: int, epsilon: float) -> None:
     random = np.random.default_rng(seed)
     logits, targets = 5 * random.normal(size=(7, classes)), random.integers(0, classes, 7)
     smoothing = LabelSmoothing(epsilon=epsilon, spread=spread)
-    found = objective("cross_entropy", smoothing)(torch.from_numpy(logits), torch.from_numpy(targets))
+    found = smoothed("cross_entropy", smoothing, classes)(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(found) == pytest.approx(cross_entropy(logits, soft_targets(targets, classes, epsilon, spread)))
 
 
@@ -52,7 +57,7 @@ def test_smoothing_is_cross_entropy_with_soft_targets(spread: Spread, seed: int,
 def test_the_least_loss_is_the_entropy_of_the_targets(spread: Spread, floor: float) -> None:
     targets = np.arange(10)
     best = torch.from_numpy(np.log(soft_targets(targets, 10, 0.1, spread))).requires_grad_()
-    loss = objective("cross_entropy", LabelSmoothing(epsilon=0.1, spread=spread))(best, torch.from_numpy(targets))
+    loss = smoothed("cross_entropy", LabelSmoothing(epsilon=0.1, spread=spread), 10)(best, torch.from_numpy(targets))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(floor, abs=5e-5)
     assert best.grad is not None
@@ -64,8 +69,8 @@ def test_the_least_loss_is_the_entropy_of_the_targets(spread: Spread, floor: flo
 def test_the_loss_of_mixed_targets_is_the_mixture_of_losses(
     loss: Literal["cross_entropy", "binary_cross_entropy"], smoothing: LabelSmoothing | None
 ) -> None:
-    lower = objective(loss, smoothing)
     k = 4 if loss == "cross_entropy" else 2
+    lower = smoothed(loss, smoothing, k)
     outputs = torch.randn(6, k if k == 4 else 1, dtype=torch.float64)
     first, second = torch.randint(k, (2, 6))
     shares = torch.eye(k, dtype=torch.float64)
@@ -77,14 +82,14 @@ def test_the_loss_of_mixed_targets_is_the_mixture_of_losses(
 def test_validation_does_not_smooth() -> None:
     logits, targets = torch.randn(9, 4, dtype=torch.float64), torch.arange(9) % 4
     one_hot = np.eye(4)[targets.numpy()]
-    for found in (clean_objective("cross_entropy"), objective("cross_entropy")):
+    for found in (clean_loss("cross_entropy"), training_loss("cross_entropy")):
         assert float(found(logits, targets)) == pytest.approx(cross_entropy(logits.numpy(), one_hot))
 
 
 def test_squared_error_compares_a_column_with_a_row() -> None:
     outputs, targets = torch.randn(6, 1, dtype=torch.float64), torch.randn(6, dtype=torch.float64)
     wanted = np.mean((outputs.numpy()[:, 0] - targets.numpy()) ** 2)
-    assert float(objective("squared_error")(outputs, targets)) == pytest.approx(wanted)
+    assert float(training_loss("squared_error")(outputs, targets)) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("spread", [None, *SPREADS])
@@ -95,9 +100,9 @@ def test_binary_cross_entropy_is_cross_entropy_of_two_classes(seed: int, spread:
     smoothing = None if spread is None else LabelSmoothing(epsilon=epsilon, spread=spread)
     soft = np.eye(2)[targets] if spread is None else soft_targets(targets, 2, epsilon, spread)
     two_logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    found = objective("binary_cross_entropy", smoothing)(torch.from_numpy(logits), torch.from_numpy(targets))
+    found = smoothed("binary_cross_entropy", smoothing, 2)(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(found) == pytest.approx(cross_entropy(two_logits, soft))
-    clean = clean_objective("binary_cross_entropy")(torch.from_numpy(logits), torch.from_numpy(targets))
+    clean = clean_loss("binary_cross_entropy")(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(clean) == pytest.approx(cross_entropy(two_logits, np.eye(2)[targets]))
 
 
@@ -106,14 +111,14 @@ def test_poisson_is_half_the_deviance_of_logs_and_of_means(seed: int) -> None:
     random = np.random.default_rng(seed)
     logs, targets = random.normal(size=(9, 1)), random.poisson(2.0, 9) * random.choice([1.0, 0.5], 9)
     wanted = pytest.approx(mean_poisson_deviance(targets, np.exp(logs[:, 0])) / 2)
-    assert float(objective("poisson")(torch.from_numpy(logs), torch.from_numpy(targets))) == wanted
-    assert float(clean_objective("poisson")(torch.from_numpy(np.exp(logs)), torch.from_numpy(targets))) == wanted
+    assert float(training_loss("poisson")(torch.from_numpy(logs), torch.from_numpy(targets))) == wanted
+    assert float(clean_loss("poisson")(torch.from_numpy(np.exp(logs)), torch.from_numpy(targets))) == wanted
 
 
 def test_poisson_learns_as_the_likelihood_does_and_is_0_at_best() -> None:
     targets = torch.tensor([0.0, 1.0, 2.5, 40.0], dtype=torch.float64)
     logs = torch.tensor([[-1.0], [0.5], [1.0], [4.0]], dtype=torch.float64, requires_grad=True)
-    loss = objective("poisson")
+    loss = training_loss("poisson")
     [found] = torch.autograd.grad(loss(logs, targets), logs)
     [wanted] = torch.autograd.grad(torch.nn.functional.poisson_nll_loss(logs[:, 0], targets), logs)
     torch.testing.assert_close(found, wanted)
@@ -121,7 +126,7 @@ def test_poisson_learns_as_the_likelihood_does_and_is_0_at_best() -> None:
     assert float(loss(best, targets)) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_poisson_model_begins_at_the_mean_and_answers_in_the_datas_units() -> None:
+def test_a_poisson_model_begins_at_the_mean_and_predicts_in_the_datas_units() -> None:
     training = training_of(
         {**PATIENTS, "objective": "poisson", "optimizer": {"type": "adam", "lr": 0.01}, "epochs": 20}
     )

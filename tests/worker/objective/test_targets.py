@@ -16,16 +16,16 @@ from torch import Tensor
 
 from bakehouse.data.pack import pack
 from bakehouse.data.packed_folders import read_card
-from bakehouse.plan.heads import Head
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from tests.small_trainings import CPU, FLOWERS, Document, epochs_of, finished, loss_of, measured, source_of, training_of
+from tests.targets import make_targets
 from worker.attempt.checkpoint_writer import describe
 from worker.attempt.snapshot import restore, snapshot, to_files
-from worker.data.dataset import load_data
+from worker.data.dataset import Unit, load_data
 from worker.model.build import build_model
-from worker.objective.targets import Part, measured_objective, row_loss, weighted_sum
+from worker.objective.targets import measured_objective, training_losses, weighted_sum
 from worker.training.training import Training
 
 Floats = NDArray[np.float64]
@@ -53,20 +53,10 @@ VISITS: Document = {
 }
 
 
-def head(place: int, loss: str, outputs: int, weight: float, first: int) -> Part:
-    """A part by hand."""
-    classes = tuple(map(str, range(max(outputs, 2)))) if "cross_entropy" in loss else None
-    task = "regression" if classes is None else "classification"
-    told = Head(f"task{place}", f"t{place}", task, classes, loss, weight, first, outputs)  # type: ignore[arg-type]
-    return Part(told, place, row_loss(loss, epsilon=0.0, is_clean=False))  # type: ignore[arg-type]
-
-
-PARTS = (
-    head(0, "cross_entropy", 4, 1.0, 0),
-    head(1, "squared_error", 1, 0.3, 4),
-    head(2, "binary_cross_entropy", 1, 2.0, 5),
-    head(3, "poisson", 1, 0.7, 6),
+TARGETS = make_targets(
+    ("cross_entropy", 4, 1.0), ("squared_error", 0, 0.3), ("binary_cross_entropy", 2, 2.0), ("poisson", 0, 0.7)
 )
+LOSSES = training_losses(TARGETS, None)
 BY_HAND: tuple[Callable[[Floats, Floats], Floats], ...] = (
     lambda y, t: np.log(np.exp(y).sum(1)) - y[np.arange(len(y)), t.astype(int)],
     lambda y, t: (y[:, 0] - t) ** 2,
@@ -89,30 +79,30 @@ def drawn(rows: int, missing: float) -> tuple[Tensor, Tensor]:
 def test_each_loss_is_the_mean_over_the_rows_that_have_a_label(rows: int, missing: float) -> None:
     outputs, targets = drawn(rows, missing)
     wanted = 0.0
-    for part, loss in zip(PARTS, BY_HAND, strict=True):
-        y, t = part.outputs(outputs).numpy(), targets[:, part.place].numpy()
+    for target, loss in zip(TARGETS, BY_HAND, strict=True):
+        y, t = outputs[:, target.columns].numpy(), targets[:, target.index].numpy()
         known = ~np.isnan(t)
-        wanted += part.head.weight * (loss(y[known], t[known]).mean() if known.any() else 0.0)
-    assert float(weighted_sum(outputs, targets, parts=PARTS)) == pytest.approx(wanted, rel=1e-12, abs=1e-15)
+        wanted += target.weight * (loss(y[known], t[known]).mean() if known.any() else 0.0)
+    assert float(weighted_sum(outputs, targets, losses=LOSSES)) == pytest.approx(wanted, rel=1e-12, abs=1e-15)
 
 
-def test_what_has_no_label_has_no_gradient_whatever_was_answered() -> None:
+def test_outputs_without_a_label_have_no_gradient_whatever_their_value() -> None:
     outputs, targets = drawn(30, 0.4)
     targets[:, 2] = torch.nan
     outputs[targets[:, 3].isnan(), 6] = 700.0
     outputs.requires_grad_()
-    weighted_sum(outputs, targets, parts=PARTS).backward()  # type: ignore[no-untyped-call]
+    weighted_sum(outputs, targets, losses=LOSSES).backward()  # type: ignore[no-untyped-call]
     assert outputs.grad is not None
-    for part in PARTS:
-        is_known = ~targets[:, part.place].isnan()
-        gradient = part.outputs(outputs.grad)
+    for target in TARGETS:
+        is_known = ~targets[:, target.index].isnan()
+        gradient = outputs.grad[:, target.columns]
         assert not gradient[~is_known].any()
         assert bool((gradient[is_known].abs().amax(1) > 0).all())
 
 
 def test_the_gradient_is_that_of_the_rows_with_labels_alone() -> None:
     outputs, targets = drawn(8, 0.4)
-    assert torch.autograd.gradcheck(lambda y: weighted_sum(y, targets, parts=PARTS), outputs.requires_grad_())
+    assert torch.autograd.gradcheck(lambda y: weighted_sum(y, targets, losses=LOSSES), outputs.requires_grad_())
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +132,7 @@ def training_on(folder: Path, document: Document) -> Training:
     return Training(plan, load_data(plan, folder, CPU), CPU)
 
 
-def test_targets_stand_side_by_side_and_no_label_is_invented(visits: Path) -> None:
+def test_targets_are_columns_and_no_label_is_invented(visits: Path) -> None:
     data = training_on(visits, VISITS).data
     targets = torch.cat([data.train.targets, data.validation.targets, data.test.targets])
     assert targets.dtype == torch.float32
@@ -184,7 +174,7 @@ def test_every_metric_is_of_the_rows_that_have_a_label(visits: Path) -> None:
     assert found == pytest.approx(wanted, rel=1e-4)
 
 
-def test_numbers_are_standardised_by_their_labels_and_answered_in_units(visits: Path) -> None:
+def test_numbers_are_standardised_by_their_labels_and_predicted_in_units(visits: Path) -> None:
     training = training_on(visits, VISITS)
     train = training.data.train.targets[:, 1]
     state = training.model.state_dict()
@@ -295,7 +285,7 @@ def test_other_ingredients_take_several_targets(change: Document) -> None:
 
 
 @pytest.mark.parametrize("tasks", [[], ["parity"]])
-def test_a_teacher_tells_the_data_sets_own_target(tasks: list[str]) -> None:
+def test_a_teacher_gives_logits_of_the_main_target(tasks: list[str]) -> None:
     teacher = source_of({**DIGITS, "objective": {"tasks": tasks}, "epochs": 1})
     objective = {**DIGITS["objective"], "distillation": {"teacher": teacher, "weight": 0.5, "temperature": 2}}
     training, plain = (training_of({**DIGITS, "objective": each}) for each in (objective, DIGITS["objective"]))
@@ -326,16 +316,16 @@ def test_a_split_without_a_label_is_refused_with_the_split(visits: Path) -> None
 
 def test_a_single_target_keeps_its_tensors() -> None:
     training = training_of(FLOWERS)
-    assert training.data.units is None
+    assert training.data.units == (Unit(),)
     assert training.data.train.targets.dtype == torch.int64
     assert "head.weight" in training.model.state_dict()
 
 
-def test_a_checkpoint_says_which_outputs_are_whose(visits: Path) -> None:
+def test_a_checkpoint_lists_the_outputs_of_each_target(visits: Path) -> None:
     plan = plan_on(visits, VISITS)
-    told = json.loads(describe(plan, 1))["outputs"]
-    assert [(item["target"], item["first"], item["count"]) for item in told] == [
+    outputs = json.loads(describe(plan, 1))["outputs"]
+    assert [(item["target"], item["first"], item["count"]) for item in outputs] == [
         ("main", 0, 3), ("price", 3, 1), ("count", 4, 1), ("sold", 5, 1),
     ]  # fmt: skip
-    assert [item["classes"] for item in told] == [["x", "y", "z"], None, None, ["no", "yes"]]
+    assert [item["classes"] for item in outputs] == [["x", "y", "z"], None, None, ["no", "yes"]]
     assert build_model(plan)(torch.zeros(1, 2).expand(2, 2)).shape == (2, 6)

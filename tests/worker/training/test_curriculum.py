@@ -119,7 +119,7 @@ def test_distances_are_those_of_the_normalised_rows_to_the_mean_of_their_class(d
     training = training_of({**document, "curriculum": {"type": "curriculum", "balanced": False}})
     ranking = ranking_of(training)
     x = ((data.train.inputs - data.shift) * data.scale).flatten(1).double().numpy()
-    y = data.train.targets.numpy() if plan.data.task == "classification" else np.zeros(len(x))
+    y = data.train.targets.numpy() if plan.data.main.task == "classification" else np.zeros(len(x))
     means = np.stack([x[y == label].mean(0) for label in np.unique(y)])
     distances = np.sqrt(((x - means[np.searchsorted(np.unique(y), y)]) ** 2).sum(1))
     np.testing.assert_allclose(distances[ranking], np.sort(distances), rtol=1e-12)

@@ -26,7 +26,7 @@ from tests.small_trainings import (
     training_of,
 )
 from worker.model.modules import Maxout
-from worker.objective.criterion import coefficients
+from worker.objective.criterion import hint_weights
 from worker.training.events import DiagnosticLog, NonFinite
 from worker.training.hints import HintStage, behind_normalization
 from worker.training.training import Training
@@ -244,7 +244,7 @@ def test_a_loss_that_is_not_finite_names_the_learning_rate_of_hints() -> None:
 def test_lambda_falls_from_epoch_to_epoch() -> None:
     plan = training_of(student({"coefficient": 4, "final_coefficient": 1}, epochs=4)).plan
     spec: Any = plan.recipe.pretraining
-    assert [coefficients(spec, plan)(step) for step in range(12)] == [4.0] * 3 + [3.0] * 3 + [2.0] * 3 + [1.0] * 3
+    assert [hint_weights(spec, plan)(step) for step in range(12)] == [4.0] * 3 + [3.0] * 3 + [2.0] * 3 + [1.0] * 3
 
 
 def test_stage_2_adds_the_soft_cross_entropy() -> None:

@@ -12,7 +12,7 @@ from bakehouse.recipe.norm import NormLayer
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, planned, step_with, training_of
-from worker.objective.losses import objective
+from worker.objective.losses import training_loss
 from worker.seeds import Seeds
 from worker.training.regularizer import dropout_penalty, parameter_groups
 from worker.training.training import Training
@@ -296,7 +296,7 @@ def a_batch(loss: Loss, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize(("loss", "outputs"), LOSSES)
 def test_the_dropout_penalty_is_half_the_trace_of_curvature_times_covariance(loss: Loss, outputs: int) -> None:
     inputs, weight, targets = a_batch(loss, outputs)
-    criterion, total = objective(loss), 0.0
+    criterion, total = training_loss(loss), 0.0
     for x, t in zip(inputs, targets, strict=True):
 
         def of_one(z: Tensor, t: Tensor = t) -> Tensor:
@@ -315,7 +315,7 @@ def test_the_dropout_penalty_is_what_dropout_adds(loss: Loss, outputs: int) -> N
     is_exact = loss == "squared_error"
     inputs, weight, targets = a_batch(loss, outputs)
     weight = weight if is_exact else weight / 100
-    criterion, rate, expected = objective(loss), 0.3, 0.0
+    criterion, rate, expected = training_loss(loss), 0.3, 0.0
     for kept in product((0, 1), repeat=4):
         mask = torch.tensor(kept, dtype=torch.float64)
         chance = rate ** (4 - sum(kept)) * (1 - rate) ** sum(kept)
@@ -343,7 +343,7 @@ def test_a_step_lowers_the_objective_and_its_penalty_and_tells_the_objective(bas
     inputs, targets = next(plain.batches.from_step(0))
     weight, bias = (item.detach().clone().requires_grad_() for item in plain.model.parameters())
     outputs = inputs @ weight.T + bias
-    value = objective(loss)(outputs, targets)
+    value = training_loss(loss)(outputs, targets)
     total = value + dropout_penalty(inputs, outputs, weight=weight, rate=0.2, loss=loss)
     [gradient] = torch.autograd.grad(total, weight)
     for training in (plain, penalised):
