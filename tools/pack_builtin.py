@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import datasets
 
-from bakehouse.data.further_targets import described
 from bakehouse.data.known_datasets import BUILTIN
-from bakehouse.data.packed import write_packed
-from bakehouse.data.parsed import About, Samples
+from bakehouse.data.packing import write_packed
+from bakehouse.data.parsed import Description, Samples
+from bakehouse.data.readers.further_targets import describe_target
 
 UCI = "UCI Machine Learning Repository, CC BY 4.0"
 DIGITS = f"E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (the test part); {UCI}"
@@ -60,7 +60,7 @@ class WithParity:
     def __call__(self) -> Samples:
         digits = self.make()
         parity = digits.arrays["y"] % 2
-        target = described("parity", parity, ("even", "odd"))
+        target = describe_target("parity", parity, ("even", "odd"))
         return replace(digits, arrays={**digits.arrays, "target1": parity}, targets=(target,))
 
 
@@ -112,10 +112,10 @@ def polar(radius: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np
     return radius[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1)
 
 
-MAKERS: tuple[tuple[Maker, About], ...] = (
+MAKERS: tuple[tuple[Maker, Description], ...] = (
     (
         WithParity(Bunch(datasets.load_digits, "image")),
-        About(
+        Description(
             id="digits",
             title="1,797 handwritten digits, 8 x 8, grey levels 0 to 16",
             origin=DIGITS,
@@ -124,7 +124,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Bunch(datasets.load_digits, "sequence"),
-        About(
+        Description(
             id="digits_sequence",
             title="1,797 handwritten digits as sequences: 8 rows of pixels, one a step, grey levels 0 to 16",
             origin=DIGITS,
@@ -133,7 +133,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Bunch(datasets.load_breast_cancer),
-        About(
+        Description(
             id="breast_cancer",
             title="569 tumours by 30 measures of their cell nuclei: malignant or benign",
             origin=f"W. Wolberg, O. Mangasarian, N. Street, W. Street, Breast Cancer Wisconsin (Diagnostic); {UCI}",
@@ -141,7 +141,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Bunch(datasets.load_wine),
-        About(
+        Description(
             id="wine",
             title="178 wines of three growers by 13 chemical measures",
             origin=f"S. Aeberhard and M. Forina, Wine; {UCI}",
@@ -149,7 +149,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Bunch(datasets.load_iris),
-        About(
+        Description(
             id="iris",
             title="150 irises of three species by 4 lengths in cm",
             origin=f"R. A. Fisher, The use of multiple measurements in taxonomic problems, 1936; {UCI}",
@@ -157,7 +157,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Bunch(lambda: datasets.load_diabetes(scaled=False)),
-        About(
+        Description(
             id="diabetes",
             title="442 patients by 10 measures: how far diabetes has gone a year later, 25 to 346",
             origin="B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, Least Angle Regression, 2004; "
@@ -166,7 +166,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Playground(circle),
-        About(
+        Description(
             id="circle",
             title="1,000 points of the plane: a disk in a ring",
             origin=PLAYGROUND + "radius U(0, 2.5) or U(3.5, 5), angle U(0, 2 pi); 1 where (x + 5 noise U(-1, 1), "
@@ -175,7 +175,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Playground(xor),
-        About(
+        Description(
             id="xor",
             title="1,000 points of the plane: opposite quadrants of a square share a class",
             origin=PLAYGROUND + "x and y U(-5, 5), moved by 0.3 away from 0; 1 where (x + 5 noise U(-1, 1)) "
@@ -184,7 +184,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Playground(gauss),
-        About(
+        Description(
             id="gauss",
             title="1,000 points of the plane: two normal distributions",
             origin=PLAYGROUND + "x and y N(2, 0.5 + 7 noise) for 1, N(-2, 0.5 + 7 noise) for -1",
@@ -192,7 +192,7 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
     ),
     (
         Playground(spiral),
-        About(
+        Description(
             id="spiral",
             title="1,000 points of the plane: two arms of a spiral",
             origin=PLAYGROUND + "for i of n = 500 points of a class, r = 5 i / n, t = 3.5 pi i / n, half a turn more "
@@ -204,9 +204,9 @@ MAKERS: tuple[tuple[Maker, About], ...] = (
 
 def main() -> None:
     """Replaces what is there."""
-    for make, about in MAKERS:
-        shutil.rmtree(BUILTIN / about.id, ignore_errors=True)
-        print(write_packed(make(), about, BUILTIN / about.id).model_dump_json(exclude={"class_counts"}))
+    for make, description in MAKERS:
+        shutil.rmtree(BUILTIN / description.id, ignore_errors=True)
+        print(write_packed(make(), description, BUILTIN / description.id).model_dump_json(exclude={"class_counts"}))
 
 
 if __name__ == "__main__":

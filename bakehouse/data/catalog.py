@@ -1,4 +1,4 @@
-"""The data sets of this machine: which there are, whether they are ready, where they are packed."""
+"""The data sets of this machine: their names, whether they are ready, and the folders of their packed form."""
 
 import logging
 import os
@@ -10,55 +10,62 @@ from pathlib import Path
 from typing import assert_never
 
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound, DatasetNotReady
-from bakehouse.data.packed_folders import is_packed, locked, read_card, read_problem, remove_older
-from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, Signatures, Source, find_sources
+from bakehouse.data.packed_folders import (
+    hold_lock,
+    is_packed,
+    read_card,
+    read_problem,
+    remove_older_versions,
+)
+from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, SignatureCache, Source, find_sources
 from bakehouse.plan.card import DatasetCard, DatasetListing
 from bakehouse.recipe.problems import nearest_names
 from bakehouse.settings import Settings
 
 RETRY_AFTER_SECONDS = 2
-CRASH_KEPT_SECONDS = 60.0
-"""A packer that crashed (a full disk, say) is tried again after this time; a broken file is not."""
-PACKING_SECONDS = 1800
+CRASH_RETRY_SECONDS = 60.0
+"""Packing that crashed (because the disk was full, say) is tried again after this time; a broken file is not."""
+MAX_PACKING_SECONDS = 1800
 PACKAGE_ROOT = Path(__file__).parents[2]
 
 log = logging.getLogger(__name__)
 
 
 class Catalog:
-    """Finds sets and has them packed by a child process, one at a time; for any number of threads.
+    """Finds data sets and packs them in a child process, one at a time. Any number of threads may use a catalog.
 
-    Several processes share the packed sets by `BAKEHOUSE_HOME`. Make it after a fork, not before.
+    All processes with the same `BAKEHOUSE_HOME` share the packed data sets. Create a catalog after a fork, not before:
+    its locks and threads would not survive.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._signatures = Signatures()
+        self._signatures = SignatureCache()
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
-        self._packing: dict[Path, threading.Thread] = {}
-        self._crashed: dict[Path, tuple[float, str]] = {}
+        self._threads: dict[Path, threading.Thread] = {}
+        self._crashes: dict[Path, tuple[float, str]] = {}
 
     def listings(self) -> list[DatasetListing]:
-        """All sets; what is new or changed begins to be packed."""
+        """Lists all data sets, and starts packing those that are new or have changed."""
         return [self._listing(source) for source in self._sources()]
 
     def card(self, name: str, *, wait_seconds: float = 0.0) -> DatasetCard:
-        """The card of a set; waits so long for its packing. Raises `DatasetError`."""
+        """The card of a data set; waits up to `wait_seconds` for its packing. Raises DatasetError."""
         return read_card(self.folder(name, wait_seconds=wait_seconds))
 
     def folder(self, name: str, *, wait_seconds: float = 0.0) -> Path:
-        """The packed set, for `load`; waits so long for its packing. Raises `DatasetError`."""
+        """The folder that `load` reads; waits up to `wait_seconds` for its packing. Raises DatasetError."""
         source = self._find(name)
         match source:
             case BuiltIn():
                 return source.folder
             case Files():
-                return self._packed(source, wait_seconds)
+                return self._wait_until_packed(source, wait_seconds)
             case Refused():
                 raise DatasetBroken(name, source.problem)
             case Missing():
-                raise DatasetAbsent(name, source.how)
+                raise DatasetAbsent(name, source.instructions)
             case _:
                 assert_never(source)
 
@@ -86,7 +93,7 @@ class Catalog:
             case Refused():
                 return DatasetListing(id=source.id, status="broken", problem=source.problem)
             case Missing():
-                return DatasetListing(id=source.id, status="absent", problem=source.how)
+                return DatasetListing(id=source.id, status="absent", problem=source.instructions)
             case _:
                 assert_never(source)
 
@@ -94,20 +101,20 @@ class Catalog:
         folder = self._folder(files)
         if is_packed(folder):
             return DatasetListing(id=files.id, status="ready", card=read_card(folder))
-        problem = read_problem(folder) or self._crash(folder)
+        problem = read_problem(folder) or self._recent_crash(folder)
         if problem is not None:
             return DatasetListing(id=files.id, status="broken", problem=problem)
-        self._start(files)
+        self._start_packing(files)
         return DatasetListing(id=files.id, status="packing")
 
-    def _crash(self, folder: Path) -> str | None:
-        until, problem = self._crashed.get(folder, (0.0, ""))
-        return problem if time.monotonic() < until else None
+    def _recent_crash(self, folder: Path) -> str | None:
+        retry_at, problem = self._crashes.get(folder, (0.0, ""))
+        return problem if time.monotonic() < retry_at else None
 
-    def _packed(self, files: Files, wait_seconds: float) -> Path:
+    def _wait_until_packed(self, files: Files, wait_seconds: float) -> Path:
         listing = self._files_listing(files)
         if listing.status == "packing":
-            self._start(files).join(wait_seconds)
+            self._start_packing(files).join(wait_seconds)
             listing = self._files_listing(files)
         if listing.status == "packing":
             raise DatasetNotReady(files.id, retry_after=RETRY_AFTER_SECONDS)
@@ -115,41 +122,42 @@ class Catalog:
             raise DatasetBroken(files.id, str(listing.problem))
         return self._folder(files)
 
-    def _start(self, files: Files) -> threading.Thread:
+    def _start_packing(self, files: Files) -> threading.Thread:
         folder = self._folder(files)
         with self._lock:
-            thread = self._packing.get(folder)
+            thread = self._threads.get(folder)
             if thread is None:
                 thread = threading.Thread(target=self._pack, args=(files, folder), name=f"pack {files.id}", daemon=True)
-                self._packing[folder] = thread
+                self._threads[folder] = thread
                 thread.start()
             return thread
 
     def _pack(self, files: Files, folder: Path) -> None:
         try:
-            with self._one_at_a_time, locked(self._settings.datasets, files.id) as lock:
+            with self._one_at_a_time, hold_lock(self._settings.datasets, files.id) as lock:
                 if not is_packed(folder) and read_problem(folder) is None:
                     self._pack_in_child(files, folder, lock)
-                    remove_older(folder, files.id)
+                    remove_older_versions(folder, files.id)
         finally:
             with self._lock:
-                del self._packing[folder]
+                del self._threads[folder]
 
     def _pack_in_child(self, files: Files, folder: Path, lock: int) -> None:
-        """The child holds the lock too, so that it finishes undisturbed if this process is killed."""
-        command = [sys.executable, "-m", "bakehouse.data.pack", files.id, str(files.path), str(folder)]
-        # Linear algebra is not needed, and its threads would take gigabytes of address space.
+        """Packs in a child process, which is limited and may crash."""
+        # The child inherits the lock, so that no other process packs the same files if this process is killed.
+        command = [sys.executable, "-m", "bakehouse.data.packing", files.id, str(files.path), str(folder)]
+        # The child's address space is limited, and each thread of BLAS would reserve a share of it for nothing.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             subprocess.run(
                 command, cwd=PACKAGE_ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-                text=True, check=True, pass_fds=[lock], timeout=PACKING_SECONDS,
+                text=True, check=True, pass_fds=[lock], timeout=MAX_PACKING_SECONDS,
             )  # fmt: skip
         except subprocess.CalledProcessError as error:
-            log.error("packing %s ended with code %d: %s", files.id, error.returncode, error.stderr[-2000:])
-            self._remember_crash(folder, f"packing it ended with code {error.returncode}")
+            log.error("packing %s failed with exit code %d: %s", files.id, error.returncode, error.stderr[-2000:])
+            self._remember_crash(folder, f"packing it failed with exit code {error.returncode}; the log has the reason")
         except subprocess.TimeoutExpired:
-            self._remember_crash(folder, f"packing it took more than {PACKING_SECONDS} seconds")
+            self._remember_crash(folder, f"packing it took more than {MAX_PACKING_SECONDS} seconds")
 
     def _remember_crash(self, folder: Path, problem: str) -> None:
-        self._crashed[folder] = (time.monotonic() + CRASH_KEPT_SECONDS, problem)
+        self._crashes[folder] = (time.monotonic() + CRASH_RETRY_SECONDS, problem)

@@ -1,12 +1,12 @@
 """Why a data set cannot be used.
 
 DatasetError
-├── DatasetNotFound   no set has this name
-├── DatasetAbsent     known by name, its files are not on this machine
-├── DatasetBroken     its files cannot be used
-├── DatasetChanged    its files are not those that a run was submitted with
-└── DatasetNotReady   it is being packed
-UnusableSource        what a parser says of the files it was given
+├── DatasetNotFound   no data set has this name
+├── DatasetAbsent     the name is known, but the files are not on this machine
+├── DatasetBroken     the files cannot be used
+├── DatasetChanged    the files have changed since a run was submitted
+└── DatasetNotReady   the files are being packed
+UnusableSource        what a reader found wrong with the files
 """
 
 
@@ -20,7 +20,7 @@ class DatasetError(Exception):
 
 
 class DatasetNotFound(DatasetError):
-    """No set has this name; `nearest` has the names most like it, `allowed` all of them."""
+    """No data set has this name; `nearest` has the most similar names, `allowed` all of them."""
 
     def __init__(self, name: str, *, nearest: tuple[str, ...], allowed: tuple[str, ...]) -> None:
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
@@ -30,15 +30,15 @@ class DatasetNotFound(DatasetError):
 
 
 class DatasetAbsent(DatasetError):
-    """The set's files are not on this machine; `how` says where they come from."""
+    """The files are not on this machine; `instructions` say how to get them."""
 
-    def __init__(self, name: str, how: str) -> None:
-        super().__init__(name, f"the files of {name} are not on this machine: {how}")
-        self.how = how
+    def __init__(self, name: str, instructions: str) -> None:
+        super().__init__(name, f"the files of {name} are not on this machine: {instructions}")
+        self.instructions = instructions
 
 
 class DatasetBroken(DatasetError):
-    """The set's files cannot be used; `problem` says what is wrong and where."""
+    """The files cannot be used; `problem` says what is wrong and where."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(name, f"{name} cannot be used: {problem}")
@@ -46,7 +46,7 @@ class DatasetBroken(DatasetError):
 
 
 class DatasetChanged(DatasetError):
-    """The set's files are not those that a run was submitted with."""
+    """The files have changed since a run was submitted."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ class DatasetChanged(DatasetError):
 
 
 class DatasetNotReady(DatasetError):
-    """The set is being packed; ask again after `retry_after` seconds."""
+    """The files are being packed; ask again after `retry_after` seconds."""
 
     def __init__(self, name: str, *, retry_after: int) -> None:
         super().__init__(name, f"{name} is being packed; try again in {retry_after} s")
@@ -65,4 +65,4 @@ class DatasetNotReady(DatasetError):
 
 
 class UnusableSource(ValueError):
-    """What is wrong with the files of a data set, and where."""
+    """Says what is wrong with the files of a data set, and where."""

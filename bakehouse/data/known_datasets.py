@@ -1,46 +1,46 @@
-"""Data sets that are known by name, shipped or not."""
+"""Data sets that are known by name: those that come with the package, and public ones that users download."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 BUILTIN = Path(__file__).parent / "builtin"
-"""Packed sets that come with the package."""
+"""The folder of the data sets that come with the package, already packed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """A public set whose files are not shipped."""
+class KnownDataset:
+    """A public data set whose files do not come with the package."""
 
     title: str
     origin: str
-    how: str
-    """How to get its files."""
-    system: Path | None = None
-    """Where a system package puts them."""
+    instructions: str
+    """How to get its files and where to put them."""
+    system_folder: Path | None = None
+    """The folder that an operating system's package installs the files in."""
     classes: tuple[str, ...] | None = None
     mirror_safe: bool = True
 
 
 KNOWN = {
-    "fashion_mnist": Known(
+    "fashion_mnist": KnownDataset(
         title="70,000 grey pictures of clothes, 28 x 28, ten classes",
         origin="Zalando SE, github.com/zalandoresearch/fashion-mnist; MIT licence",
-        how="`apt install dataset-fashion-mnist`, or its four .gz files in fashion_mnist/ under BAKEHOUSE_DATA",
-        system=Path("/usr/share/datasets/fashion-mnist"),
+        instructions="`apt install dataset-fashion-mnist`, or put its four .gz files into BAKEHOUSE_DATA/fashion_mnist",
+        system_folder=Path("/usr/share/datasets/fashion-mnist"),
         classes=(
             "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
         ),
     ),
-    "cifar10": Known(
+    "cifar10": KnownDataset(
         title="60,000 colour photographs, 32 x 32, ten classes",
         origin="Alex Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-        how="the binary version, cifar-10-binary.tar.gz, as it is or unpacked, in cifar10/ under BAKEHOUSE_DATA",
+        instructions="put cifar-10-binary.tar.gz, as it is or unpacked, into BAKEHOUSE_DATA/cifar10",
         classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     ),
-    "cifar100": Known(
+    "cifar100": KnownDataset(
         title="60,000 colour photographs, 32 x 32, a hundred classes",
         origin="Alex Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-        how="the binary version, cifar-100-binary.tar.gz, as it is or unpacked, in cifar100/ under BAKEHOUSE_DATA",
+        instructions="put cifar-100-binary.tar.gz, as it is or unpacked, into BAKEHOUSE_DATA/cifar100",
         classes=(
             "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl",
             "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair",
@@ -55,10 +55,10 @@ KNOWN = {
             "worm",
         ),
     ),
-    "mnist": Known(
+    "mnist": KnownDataset(
         title="70,000 handwritten digits, 28 x 28",
         origin="Yann LeCun, Corinna Cortes, Christopher Burges, from NIST's special databases 1 and 3",
-        how="its four .gz files in mnist/ under BAKEHOUSE_DATA",
+        instructions="put its four .gz files into BAKEHOUSE_DATA/mnist",
         mirror_safe=False,
     ),
 }  # fmt: skip

@@ -1,7 +1,8 @@
-"""What lies in `BAKEHOUSE_HOME/datasets`: a folder for each set and state of its files, packed or broken."""
+"""The folders in `BAKEHOUSE_HOME/datasets`: one for each version of a data set's files, packed or found unusable."""
 
 import fcntl
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,47 +13,59 @@ from pathlib import Path
 from bakehouse.plan.card import DatasetCard
 
 
+@contextmanager
+def create_folder(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder to write into; gives it its name only when it is complete and on disk."""
+    aside = folder.with_name(f".{folder.name}.aside")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    yield aside
+    # Without this, a power cut after the rename could leave empty files under the final name.
+    for path in (*aside.iterdir(), aside):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    aside.rename(folder)
+
+
 def is_packed(folder: Path) -> bool:
-    """Whether the set is there, whole."""
+    """Whether the folder has a packed data set, which is then complete."""
     return (folder / "card.json").is_file()
 
 
 # A folder's name has the signature of its source, so what is in it never changes.
 @lru_cache(maxsize=1024)
 def read_card(folder: Path) -> DatasetCard:
-    """The card of a packed set."""
+    """Reads the card of a packed data set."""
     return DatasetCard.model_validate_json((folder / "card.json").read_bytes())
 
 
 def write_problem(folder: Path, problem: str) -> None:
-    """Says in place of the packed set why there is none, so that it is not tried again."""
-    aside = folder.with_name(f".{folder.name}.aside")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    """Stores why the files could not be packed, so that they are not tried again until they change."""
     # A file's name need not be Unicode, but what is sent to users must be.
     text = problem.encode(errors="backslashreplace").decode()
-    (aside / "broken.json").write_text(json.dumps({"problem": text}), encoding="utf-8")
-    aside.rename(folder)
+    with create_folder(folder) as unfinished:
+        (unfinished / "broken.json").write_text(json.dumps({"problem": text}), encoding="utf-8")
 
 
 def read_problem(folder: Path) -> str | None:
-    """Why the set could not be packed, if that was found."""
+    """Reads why the files could not be packed; null if they were packed or not tried yet."""
     path = folder / "broken.json"
     return str(json.loads(path.read_bytes())["problem"]) if path.is_file() else None
 
 
 @contextmanager
-def locked(datasets: Path, name: str) -> Iterator[int]:
-    """Held by one process at a time; the descriptor may be handed to a child, which then holds it too."""
+def hold_lock(datasets: Path, name: str) -> Iterator[int]:
+    """Holds the lock of a data set's name; a child that inherits the yielded descriptor holds it too."""
     datasets.mkdir(parents=True, exist_ok=True)
     with (datasets / f".{name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
 
-def remove_older(folder: Path, name: str) -> None:
-    """Deletes what was made of earlier states of the set's files; arrays that are mapped stay readable."""
-    ours = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{16}}(\.aside)?")
+def remove_older_versions(folder: Path, name: str) -> None:
+    """Deletes what was packed from earlier versions of the files; arrays that are mapped already stay readable."""
+    versions = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{16}}(\.aside)?")
     for path in folder.parent.iterdir():
-        if path != folder and ours.fullmatch(path.name):
+        if path != folder and versions.fullmatch(path.name):
             shutil.rmtree(path)

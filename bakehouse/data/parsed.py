@@ -1,4 +1,4 @@
-"""What a parser makes of a source, before it is packed."""
+"""A data set as a reader parsed it from its files, before it is packed, and the checks that all readers share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from bakehouse.plan.card import Column, TargetCard
 Array = NDArray[Any]
 
 SPLITS = ("", "_validation", "_test")
-"""What follows `x` and `y` in the name of a split's arrays; the first is what a set trains on."""
+"""The endings of array names, as in `x_test`; the training split has none."""
 MIN_ROWS = 10
 MAX_BYTES = 2 << 30
-"""Of one set's arrays: what a machine of ordinary size packs in memory."""
+"""For the arrays of one data set: an ordinary machine can pack so many in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """What is known of a set without reading it."""
+class Description:
+    """What is known of a data set without reading its files."""
 
     id: str
     origin: str
@@ -33,7 +33,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Inputs with a fixed target: `x` and `y`, and the same of the set's own other splits."""
+    """Inputs with a fixed target: arrays `x` and `y`, and `x_test`, `y_test` and so on if the files have splits."""
 
     kind: Literal["image", "sequence", "table"]
     arrays: Mapping[str, Array]
@@ -46,7 +46,7 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Named columns, any of which a recipe may take as its target; text as class numbers."""
+    """Named columns, any of which a recipe may take as its target; text is encoded as class numbers."""
 
     values: NDArray[np.float64]
     columns: tuple[Column, ...]
@@ -56,20 +56,22 @@ class Table:
 Contents = Samples | Table
 
 
-def check_size(what: str, size: int) -> None:
-    """Before anything of that size is made."""
+def check_size(subject: str, size: int) -> None:
+    """Refuses data that would not fit, before an array of that size is made."""
     if size > MAX_BYTES:
-        raise UnusableSource(f"{what} would take {size:,} bytes; at most {MAX_BYTES:,} are packed")
+        raise UnusableSource(f"{subject} would take {size:,} bytes; at most {MAX_BYTES:,} are allowed")
 
 
 def check_rows(rows: int) -> None:
-    """Fewer rows than this cannot be split into train, validation and test."""
+    """Refuses a data set with too few rows to split into train, validation and test."""
     if rows < MIN_ROWS:
         raise UnusableSource(f"{rows} rows are too few to train on; at least {MIN_ROWS} are needed")
 
 
 def check_finite(name: str, values: Array) -> None:
-    """Names the first row that holds nan or infinity."""
+    """Refuses nan and infinity, and names the first row that holds one."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise UnusableSource(f"{name} holds a value in row {row} (from 0) that is not a finite 32-bit number")
+        raise UnusableSource(
+            f"{name} holds a value in row {row} (from 0) that is not a finite number in the range of float32"
+        )

@@ -1,4 +1,4 @@
-"""Where data sets come from: the built-in ones, the known ones, and the files in `BAKEHOUSE_DATA`."""
+"""Finds where data sets come from: the built-in ones, the known ones, and the files in `BAKEHOUSE_DATA`."""
 
 import hashlib
 import os
@@ -12,16 +12,16 @@ from pathlib import Path
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 
 PACKED_FORM = 4
-"""Raised when the same files are packed differently; older packed sets are then made again."""
+"""Raised when the same files are packed differently, so that everything is packed again."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-READ = (".npz", ".csv")
-NOT_DATA = ("", ".md", ".rst", ".txt")
-"""Suffixes of files that may lie beside data sets without a word about them."""
+DATA_SUFFIXES = (".npz", ".csv")
+IGNORED_SUFFIXES = ("", ".md", ".rst", ".txt")
+"""Files that are usual beside data sets: they are not listed as data sets that cannot be used."""
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """Shipped packed."""
+    """A data set that comes with the package, already packed."""
 
     id: str
     folder: Path
@@ -29,7 +29,7 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class Files:
-    """To be packed from `path`; `signature` changes when its files do."""
+    """Files to pack: a file or a folder at `path`. `signature` changes when they change."""
 
     id: str
     path: Path
@@ -46,92 +46,107 @@ class Refused:
 
 @dataclass(frozen=True)
 class Missing:
-    """Known by name, not on this machine."""
+    """A known data set whose files are not on this machine."""
 
     id: str
-    how: str
+    instructions: str
 
 
 Source = BuiltIn | Files | Refused | Missing
 
 
-class Signatures:
-    """Of files and folders, by names, sizes and times of change."""
+class SignatureCache:
+    """Computes signatures of files and folders from the names, sizes and times of change, and remembers them."""
 
     def __init__(self) -> None:
-        self._kept: dict[Path, tuple[float, str]] = {}
+        self._folders: dict[Path, tuple[float, str]] = {}
 
-    def of(self, path: Path) -> str:
-        """A folder is not walked again for twenty times as long as the walk took; a file is cheap."""
+    def signature(self, path: Path) -> str:
+        """The signature of a file or folder; that of a folder may be a little old."""
         if not path.is_dir():
-            return _signature(path)
+            return _compute_signature(path)
         started = time.monotonic()
-        until, signature = self._kept.get(path, (0.0, ""))
-        if started < until:
+        valid_until, signature = self._folders.get(path, (0.0, ""))
+        if started < valid_until:
             return signature
-        signature = _signature(path)
-        self._kept[path] = (started + 20 * (time.monotonic() - started), signature)
+        signature = _compute_signature(path)
+        # Kept for twenty times as long as it took, so that large folders cost at most 5 % of the time.
+        self._folders[path] = (started + 20 * (time.monotonic() - started), signature)
         return signature
 
 
-def find_sources(data: Path | None, signatures: Signatures) -> list[Source]:
-    """All data sets, built-in ones first, then by name."""
+def find_sources(data: Path | None, signatures: SignatureCache) -> list[Source]:
+    """Finds all data sets: the built-in ones first, then the others by name."""
     builtin = [BuiltIn(path.name, path) for path in sorted(BUILTIN.iterdir()) if path.is_dir()]
-    own = _own(data, {source.id for source in builtin}, signatures) if data is not None else []
-    taken = {source.id for source in own}
-    known = [_known(name, signatures) for name in KNOWN if name not in taken]
+    own = [] if data is None else _find_own(data, {source.id for source in builtin}, signatures)
+    own_names = {source.id for source in own}
+    known = [_find_known(name, signatures) for name in KNOWN if name not in own_names]
     return [*builtin, *sorted([*known, *own], key=lambda source: source.id)]
 
 
-def _known(name: str, signatures: Signatures) -> Source:
+def _find_known(name: str, signatures: SignatureCache) -> Source:
     known = KNOWN[name]
-    if known.system is not None and known.system.is_dir():
-        return Files(name, known.system, signatures.of(known.system))
-    return Missing(name, known.how)
+    if known.system_folder is not None and known.system_folder.is_dir():
+        return Files(name, known.system_folder, signatures.signature(known.system_folder))
+    return Missing(name, known.instructions)
 
 
-def _own(data: Path, builtin: set[str], signatures: Signatures) -> list[Source]:
+def _find_own(data: Path, builtin: set[str], signatures: SignatureCache) -> list[Source]:
     if not data.is_dir():
-        return [Refused("BAKEHOUSE_DATA", "it names a folder that is not there: create it, or set another")]
-    by_name: dict[str, list[Path]] = defaultdict(list)
+        return [
+            Refused(
+                "BAKEHOUSE_DATA", "the folder that this setting names does not exist: create it or change the setting"
+            )
+        ]
+    paths_by_name: dict[str, list[Path]] = defaultdict(list)
     refused: list[Source] = []
     for path in sorted(data.iterdir()):
-        if not (path.name.startswith(".") or (path.is_file() and path.suffix.lower() in NOT_DATA)):
-            problem = _problem(path, builtin)
-            if problem is None:
-                by_name[_name(path)].append(path)
-            else:
-                refused.append(Refused(path.name.encode(errors="backslashreplace").decode()[:200], problem))
-    return [*refused, *(_one(name, paths, signatures) for name, paths in by_name.items())]
+        if path.name.startswith(".") or (path.is_file() and path.suffix.lower() in IGNORED_SUFFIXES):
+            continue
+        problem = _find_problem(path, builtin)
+        if problem is None:
+            paths_by_name[_dataset_name(path)].append(path)
+        else:
+            refused.append(Refused(_printable(path.name)[:200], problem))
+    return [*refused, *(_require_one(name, paths, signatures) for name, paths in paths_by_name.items())]
 
 
-def _one(name: str, paths: list[Path], signatures: Signatures) -> Source:
+def _require_one(name: str, paths: list[Path], signatures: SignatureCache) -> Source:
     if len(paths) > 1:
-        return Refused(name, f"{' and '.join(path.name for path in paths)} have the same name: rename one of them")
-    return Files(name, paths[0], signatures.of(paths[0]))
+        files = " and ".join(path.name for path in paths)
+        return Refused(name, f"{files} would both be the data set {name}: rename all but one of them")
+    return Files(name, paths[0], signatures.signature(paths[0]))
 
 
-def _name(path: Path) -> str:
+def _dataset_name(path: Path) -> str:
     return (path.name if path.is_dir() else path.stem).lower()
 
 
-def _problem(path: Path, builtin: set[str]) -> str | None:
-    """Why a path cannot be a data set, as far as its name tells."""
+def _find_problem(path: Path, builtin: set[str]) -> str | None:
+    """Says why a path cannot be a data set, without opening it."""
     if path.is_symlink():
-        return "it is a symbolic link, and none are followed"
-    if path.is_file() and path.suffix.lower() not in READ:
-        return f"{path.suffix} files are not read: use .npz, .csv, or a folder of class folders of pictures"
-    if not NAME.fullmatch(_name(path)):
-        return "a data set's name is 1 to 64 of a-z, 0-9 and ._- and begins with a letter or digit: rename it"
-    if _name(path) in builtin:
-        return f"{_name(path)} is the name of a built-in data set: rename it"
+        return "it is a symbolic link, which Bakehouse does not follow: copy or move the data here"
+    if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
+        return (
+            f"{path.suffix} files cannot be read: use .npz, .csv, or a folder with a folder of pictures for each class"
+        )
+    name = _dataset_name(path)
+    if not NAME.fullmatch(name):
+        return "the name of a data set is 1 to 64 of a-z, 0-9 and ._- and begins with a letter or digit: rename it"
+    if name in builtin:
+        return f"{name} is the name of a built-in data set: rename it"
     return None
 
 
-def _signature(path: Path) -> str:
+def _printable(name: str) -> str:
+    """A file's name as valid Unicode, which it need not be."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _compute_signature(path: Path) -> str:
     digest = hashlib.sha256(f"{PACKED_FORM} {path}".encode(errors="surrogateescape"))
     for name, status in _walk(path):
-        # The time of change, unlike that of modification, also moves with `cp -p`, `mv` and `chmod`.
+        # ctime, unlike mtime, also changes with `cp -p`, `mv` and `chmod`.
         digest.update(f"{name}\0{status.st_size}\0{status.st_ctime_ns}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 

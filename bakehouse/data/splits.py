@@ -1,4 +1,4 @@
-"""Which rows are for training, for validation and for the test: the same for all recipes of a seed."""
+"""Divides the rows among training, validation and test: in the same way for all recipes with one seed."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Row numbers into `x` and `y`, ascending; null where the set has that split in arrays of its own."""
+    """Row numbers of `x` and `y`, ascending; null if the data set has separate arrays for that split."""
 
     train: Rows
     validation: Rows | None
@@ -22,14 +22,14 @@ class SplitRows:
 
 
 def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction: float, seed: int) -> SplitRows:
-    """Shuffles once, then takes the test rows, then the validation rows, class by class in proportion.
+    """Shuffles once, then takes the test rows, then the validation rows, from each class in proportion.
 
-    The sizes are those of `split_sizes`. Every class with at least three rows is in train, as long as
-    train has that many rows.
+    The sizes are those of `split_sizes`. Every class with at least three rows keeps a row for training, as long as the
+    training split has as many rows as there are such classes.
     """
     sizes = split_sizes(counts, validation_fraction)
-    groups = _shuffled_classes(y, seed) if task == "classification" else [_shuffled(len(y), seed)]
-    # A class of one or two rows may be spent on the other splits; a larger one keeps a row for train.
+    groups = _shuffle_classes(y, seed) if task == "classification" else [_shuffle(len(y), seed)]
+    # A class of one or two rows may go to the other splits entirely; a larger one keeps a row for training.
     kept = np.array([1 if len(group) >= 3 else 0 for group in groups])
     test = None
     if counts.test is None:
@@ -41,32 +41,32 @@ def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction
 
 
 def strata(y: Array, task: Task) -> Array:
-    """What a split keeps the proportions of: of several targets the first, whose missing labels are one more class."""
+    """The labels whose proportions a split keeps: those of the first target, with missing labels as a further class."""
     if y.ndim == 1 or task == "regression":
         return y
     main = y[:, 0]
     return np.asarray(np.where(np.isnan(main), np.nanmax(main) + 1, main).astype(np.int64))
 
 
-def _shuffled(rows: int, seed: int) -> Rows:
-    """Sorted by raw Philox words, whose stream NumPy keeps the same in all versions."""
+def _shuffle(rows: int, seed: int) -> Rows:
+    """Sorts by raw Philox words, because NumPy keeps that stream the same in all versions."""
     return np.argsort(np.random.Philox(seed).random_raw(rows), kind="stable")
 
 
-def _shuffled_classes(y: Array, seed: int) -> list[Rows]:
-    order = _shuffled(len(y), seed)
+def _shuffle_classes(y: Array, seed: int) -> list[Rows]:
+    order = _shuffle(len(y), seed)
     by_class = order[np.argsort(y[order], kind="stable")]
     return np.split(by_class, np.cumsum(np.bincount(y))[:-1])
 
 
 def _take(groups: list[Rows], total: int, kept: Rows) -> tuple[list[Rows], Rows]:
-    """What is left of the groups, and the rows taken from their fronts."""
-    takes = proportional(np.array([len(group) for group in groups]), total, kept)
+    """Takes rows from the fronts of the groups; returns the remaining groups and the taken rows."""
+    takes = share_proportionally(np.array([len(group) for group in groups]), total, kept)
     taken = np.concatenate([group[:take] for group, take in zip(groups, takes, strict=True)])
     return [group[take:] for group, take in zip(groups, takes, strict=True)], np.sort(taken)
 
 
-def proportional(sizes: Rows, total: int, kept: Rows) -> Rows:
+def share_proportionally(sizes: Rows, total: int, kept: Rows) -> Rows:
     """Shares `total` among groups by largest remainder, leaving `kept` rows in each while it can."""
     limits = np.maximum(sizes - kept, 0)
     if limits.sum() < total:

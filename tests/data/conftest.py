@@ -1,4 +1,4 @@
-"""Pictures and idx files as users have them."""
+"""Writes pictures and idx files like those that users have."""
 
 import gzip
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bakehouse.data.idx import FILES
+from bakehouse.data.readers.idx import FILES
 
 SavePicture = Callable[..., None]
 SaveIdx = Callable[[Path], None]

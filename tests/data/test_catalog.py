@@ -1,4 +1,4 @@
-"""The catalog: what it lists, when it packs, what it refuses."""
+"""The catalog: the data sets that it lists, when it packs them, and the names that it refuses."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ import pytest
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound, DatasetNotReady
 from bakehouse.data.known_datasets import KNOWN
-from bakehouse.data.packed_folders import locked
+from bakehouse.data.packed_folders import hold_lock
 from bakehouse.data.sources import Files
 from bakehouse.settings import Settings
 from tests.packed_arrays import load_arrays
@@ -26,25 +26,25 @@ def no_system_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A data folder of its own."""
+    """Settings with an empty home and an empty data folder."""
     (tmp_path / "data").mkdir()
     return Settings(home=tmp_path / "home", data=tmp_path / "data")
 
 
 def write_set(path: Path, *, scale: float = 1.0) -> None:
-    """A sound set of twelve rows."""
+    """Writes a data set of twelve rows."""
     np.savez(path, x=np.arange(48.0).reshape(12, 4) * scale, y=np.arange(12) % 2)
 
 
 def packed_names(settings: Settings) -> list[str]:
-    """What lies in the folder of packed sets, locks aside."""
+    """The names in the folder of packed data sets, without its locks."""
     return [path.name for path in settings.datasets.iterdir() if path.suffix != ".lock"]
 
 
 def test_a_set_is_listed_as_packing_and_then_ready(tmp_path: Path, settings: Settings) -> None:
     write_set(tmp_path / "data" / "mine.npz")
     catalog = Catalog(settings)
-    with locked(settings.datasets, "mine"):
+    with hold_lock(settings.datasets, "mine"):
         assert {listing.id: listing.status for listing in catalog.listings()}["mine"] == "packing"
         with pytest.raises(DatasetNotReady) as caught:
             catalog.card("mine")
@@ -62,15 +62,15 @@ def test_several_catalogs_and_threads_pack_a_set_once(
     started: list[str] = []
     pack = Catalog._pack_in_child
 
-    def counted(catalog: Catalog, files: Files, folder: Path, lock: int) -> None:
+    def count_and_pack(catalog: Catalog, files: Files, folder: Path, lock: int) -> None:
         started.append(files.id)
         pack(catalog, files, folder, lock)
 
-    monkeypatch.setattr(Catalog, "_pack_in_child", counted)
+    monkeypatch.setattr(Catalog, "_pack_in_child", count_and_pack)
     catalogs = [Catalog(settings), Catalog(settings)]
     cards: list[str] = []
-    ask = [lambda c=c: cards.append(c.card("mine", wait_seconds=60).fingerprint) for c in catalogs * 3]
-    threads = [threading.Thread(target=one) for one in ask]
+    requests = [lambda c=c: cards.append(c.card("mine", wait_seconds=60).fingerprint) for c in catalogs * 3]
+    threads = [threading.Thread(target=request) for request in requests]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -78,7 +78,7 @@ def test_several_catalogs_and_threads_pack_a_set_once(
     assert (len(cards), len(set(cards)), len(started)) == (6, 1, 1)
 
 
-def test_a_changed_file_is_packed_anew_and_the_old_one_goes(tmp_path: Path, settings: Settings) -> None:
+def test_a_changed_file_is_packed_again_and_its_older_version_is_removed(tmp_path: Path, settings: Settings) -> None:
     catalog = Catalog(settings)
     write_set(tmp_path / "data" / "mine.npz")
     write_set(tmp_path / "data" / "mine-2.npz")
@@ -91,35 +91,35 @@ def test_a_changed_file_is_packed_anew_and_the_old_one_goes(tmp_path: Path, sett
     assert sorted(name.rpartition("-")[0] for name in packed_names(settings)) == ["mine", "mine-2"]
 
 
-def test_a_broken_set_says_why_and_is_not_tried_again(
+def test_a_broken_file_is_explained_and_not_tried_again(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data" / "mine.csv").write_text("a,b\n1\n")
-    with pytest.raises(DatasetBroken, match="line 2: 1 cells"):
+    with pytest.raises(DatasetBroken, match="line 2 has 1 cells"):
         Catalog(settings).card("mine", wait_seconds=60)
     monkeypatch.delattr(Catalog, "_pack_in_child")
     with pytest.raises(DatasetBroken) as caught:
         Catalog(settings).card("mine", wait_seconds=60)
-    assert caught.value.problem == "line 2: 1 cells, but the header names 2"
+    assert caught.value.problem == "line 2 has 1 cells, but the header has 2"
     listing = {listing.id: listing for listing in Catalog(settings).listings()}["mine"]
     assert (listing.status, listing.problem) == ("broken", caught.value.problem)
 
 
-def test_a_crash_is_told_and_tried_again_later(
+def test_a_crash_is_reported_and_packing_is_tried_again_later(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_set(tmp_path / "data" / "mine.npz")
     catalog = Catalog(settings)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", shutil.which("false"))
-        with pytest.raises(DatasetBroken, match="packing it ended with code 1"):
+        with pytest.raises(DatasetBroken, match="packing it failed with exit code 1"):
             catalog.card("mine", wait_seconds=60)
     with pytest.raises(DatasetBroken):
         catalog.card("mine", wait_seconds=60)
     assert Catalog(settings).card("mine", wait_seconds=60).features == 4
 
 
-def test_idx_files_of_a_known_set_carry_what_is_known(
+def test_the_card_of_a_known_data_set_has_its_title(
     tmp_path: Path, settings: Settings, save_idx: Callable[[Path], None]
 ) -> None:
     save_idx(tmp_path / "data" / "mnist")
@@ -133,7 +133,7 @@ def test_errors_say_what_can_be_done(tmp_path: Path, settings: Settings) -> None
     with pytest.raises(DatasetNotFound, match="did you mean digits") as missing:
         catalog.card("digts")
     assert missing.value.nearest[0] == "digits"
-    with pytest.raises(DatasetAbsent, match="under BAKEHOUSE_DATA"):
+    with pytest.raises(DatasetAbsent, match="into BAKEHOUSE_DATA/mnist"):
         catalog.card("mnist")
     with pytest.raises(DatasetBroken, match="the name of a built-in data set"):
         catalog.card("Wine.csv")

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn import datasets
 
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
-from bakehouse.data.packed import fingerprint
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.packing import fingerprint
 from bakehouse.data.parsed import Samples
 from tests.packed_arrays import load_arrays
 

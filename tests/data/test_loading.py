@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakehouse.data.pack import pack
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.packing import pack
 from bakehouse.plan.targets import TargetError
 from tests.packed_arrays import load_arrays
 

@@ -1,4 +1,4 @@
-"""Which numbers are kept in 64 bits."""
+"""The numbers that are kept in 64 bits."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.data.known_datasets import BUILTIN
-from bakehouse.data.pack import pack
+from bakehouse.data.packing import pack
 from bakehouse.data.precision import moments, needs_double, rounding_error
 from tests.packed_arrays import load_arrays
 

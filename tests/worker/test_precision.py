@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from bakehouse.data.pack import pack
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.packing import pack
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.checkpoint import checkpoints_in

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_squared_error, r2_score
 from torch import Tensor
 
-from bakehouse.data.pack import pack
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.packing import pack
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.idx import FILES, holds_idx, read_idx
+from bakehouse.data.readers.idx import FILES, holds_idx, read_idx
 
 
 def test_four_files_are_pictures_with_a_test_split(tmp_path: Path, save_idx: Callable[[Path], None]) -> None:

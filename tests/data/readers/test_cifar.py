@@ -8,41 +8,41 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakehouse.data.cifar import FORMS, Form, holds_cifar, read_cifar
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.pack import describe, read
+from bakehouse.data.packing import describe, read_source
+from bakehouse.data.readers.cifar import FORMS, Form, holds_cifar, read_cifar
 
 TEN, HUNDRED = FORMS
 ROWS = {TEN: 4, HUNDRED: 120}
-"""In each file."""
+"""The number of pictures in each file."""
 
 
-def row(number: int, form: Form) -> bytes:
+def make_row(number: int, form: Form) -> bytes:
     """Labels, then a red, a green and a blue plane that differ by row and pixel."""
     labels = bytes([number % 10]) if form is TEN else bytes([number % 20, number % 100])
     return labels + ((np.arange(3 * 32 * 32) + number) % 251).astype("u1").tobytes()
 
 
-def contents(form: Form) -> dict[str, bytes]:
-    """Small files of the real form; rows are numbered through."""
+def make_files(form: Form) -> dict[str, bytes]:
+    """Small files in the published format; rows are numbered across files."""
     count = ROWS[form]
     return {
-        name: b"".join(row(index * count + number, form) for number in range(count))
+        name: b"".join(make_row(index * count + number, form) for number in range(count))
         for index, name in enumerate(form.names)
     }
 
 
-def unpacked(folder: Path, form: Form) -> Path:
-    """The files as they are after unpacking."""
+def write_unpacked(folder: Path, form: Form) -> Path:
+    """Writes the files as they are after unpacking."""
     inner = folder / form.folder
     inner.mkdir(parents=True)
-    for name, content in contents(form).items():
+    for name, content in make_files(form).items():
         (inner / name).write_bytes(content)
     return folder
 
 
-def archived(folder: Path, form: Form, files: dict[str, bytes]) -> Path:
-    """The files in the archive that is given out."""
+def write_archive(folder: Path, form: Form, files: dict[str, bytes]) -> Path:
+    """Writes the files into an archive like the published one."""
     folder.mkdir(parents=True)
     with tarfile.open(folder / form.archive, "w:gz") as archive:
         for name, content in files.items():
@@ -52,13 +52,13 @@ def archived(folder: Path, form: Form, files: dict[str, bytes]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("place", ["archive", "unpacked", "its folder"])
+@pytest.mark.parametrize("location", ["archive", "unpacked", "its folder"])
 @pytest.mark.parametrize("form", FORMS, ids=["cifar10", "cifar100"])
-def test_rows_are_labels_and_three_planes_wherever_they_are(tmp_path: Path, form: Form, place: str) -> None:
-    if place == "archive":
-        folder = archived(tmp_path / "set", form, {"readme.html": b"hello", **contents(form)})
+def test_rows_are_labels_and_three_planes_wherever_they_are(tmp_path: Path, form: Form, location: str) -> None:
+    if location == "archive":
+        folder = write_archive(tmp_path / "set", form, {"readme.html": b"hello", **make_files(form)})
     else:
-        folder = unpacked(tmp_path / "set", form) / ("" if place == "unpacked" else form.folder)
+        folder = write_unpacked(tmp_path / "set", form) / ("" if location == "unpacked" else form.folder)
     assert holds_cifar(folder)
     samples = read_cifar(folder, None)
     train, classes = ROWS[form] * len(form.train), 10 if form is TEN else 100
@@ -73,8 +73,8 @@ def test_rows_are_labels_and_three_planes_wherever_they_are(tmp_path: Path, form
 
 @pytest.mark.parametrize(("name", "form"), [("cifar10", TEN), ("cifar100", HUNDRED)])
 def test_a_known_name_gives_names_to_the_classes(tmp_path: Path, name: str, form: Form) -> None:
-    folder = unpacked(tmp_path / name, form)
-    samples = read(folder, describe(name, folder))
+    folder = write_unpacked(tmp_path / name, form)
+    samples = read_source(folder, describe(name, folder))
     assert samples.kind == "image"  # type: ignore[union-attr]
     assert samples.classes is not None  # type: ignore[union-attr]
     assert samples.classes[3] == {"cifar10": "cat", "cifar100": "bear"}[name]  # type: ignore[union-attr]
@@ -84,44 +84,44 @@ def test_a_known_name_gives_names_to_the_classes(tmp_path: Path, name: str, form
 def test_pickles_are_not_read(tmp_path: Path, form: Form, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x80\x04.")
     assert holds_cifar(tmp_path)
-    with pytest.raises(UnusableSource, match=f"pickles are not read: take {form.archive}"):
+    with pytest.raises(UnusableSource, match=f"never reads pickles: use the binary version, {form.archive}"):
         read_cifar(tmp_path, None)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    (unpacked(tmp_path, TEN) / TEN.folder / "data_batch_4.bin").unlink()
-    with pytest.raises(UnusableSource, match=r"data_batch_4\.bin is not there"):
+    (write_unpacked(tmp_path, TEN) / TEN.folder / "data_batch_4.bin").unlink()
+    with pytest.raises(UnusableSource, match=r"data_batch_4\.bin is missing"):
         read_cifar(tmp_path, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"0" * 3072, b"0" * 3074])
 def test_files_that_are_not_rows_are_refused(tmp_path: Path, content: bytes) -> None:
-    folder = archived(tmp_path / "set", TEN, {**contents(TEN), "test_batch.bin": content})
-    with pytest.raises(UnusableSource, match=r"test_batch\.bin has .* rows of 3,073"):
+    folder = write_archive(tmp_path / "set", TEN, {**make_files(TEN), "test_batch.bin": content})
+    with pytest.raises(UnusableSource, match=r"test_batch\.bin is damaged: .* each picture takes 3,073"):
         read_cifar(folder, None)
 
 
 def test_damaged_archives_are_refused(tmp_path: Path) -> None:
-    path = archived(tmp_path / "set", TEN, contents(TEN)) / TEN.archive
+    path = write_archive(tmp_path / "set", TEN, make_files(TEN)) / TEN.archive
     whole = path.read_bytes()
     for damaged in (b"plain", whole[: len(whole) // 2], gzip.compress(b"no archive" * 100)):
         path.write_bytes(damaged)
-        with pytest.raises(UnusableSource, match="not a sound archive"):
+        with pytest.raises(UnusableSource, match="damaged or not a"):
             read_cifar(path.parent, None)
 
 
 def test_an_archive_of_too_many_files_is_refused(tmp_path: Path) -> None:
-    folder = archived(tmp_path / "set", TEN, {f"{number}.bin": b"" for number in range(101)})
+    folder = write_archive(tmp_path / "set", TEN, {f"{number}.bin": b"" for number in range(101)})
     with pytest.raises(UnusableSource, match="holds more than 100 files"):
         read_cifar(folder, None)
 
 
 def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
-    folder = archived(tmp_path / "set", TEN, {})
+    folder = write_archive(tmp_path / "set", TEN, {})
     with tarfile.open(folder / TEN.archive, "w:gz") as archive:
         for name in TEN.names:
             member = tarfile.TarInfo(name)
             member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
             archive.addfile(member)
-    with pytest.raises(UnusableSource, match=r"data_batch_1\.bin is not there"):
+    with pytest.raises(UnusableSource, match=r"data_batch_1\.bin is missing"):
         read_cifar(folder, None)

@@ -14,8 +14,8 @@ from bakehouse.data.packed_folders import is_packed, read_problem
 
 def run(source: Path, target: Path, *, before: str = "pass") -> subprocess.CompletedProcess[str]:
     """Packs as the catalog does; `before` is run in the child first."""
-    code = f"from bakehouse.data import pack; from pathlib import Path; import resource, sys; {before}; "
-    code += "pack.main('set', Path(sys.argv[1]), Path(sys.argv[2]))"
+    code = f"from bakehouse.data import packing; from pathlib import Path; import resource, sys; {before}; "
+    code += "packing.main('set', Path(sys.argv[1]), Path(sys.argv[2]))"
     command = [sys.executable, "-c", code, str(source), str(target)]
     return subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False)
 
@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_sound_file_is_packed(source: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bakehouse.data.pack", "set", str(source), str(tmp_path / "packed")]
+    command = [sys.executable, "-m", "bakehouse.data.packing", "set", str(source), str(tmp_path / "packed")]
     done = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"ok": True}
     assert is_packed(tmp_path / "packed")
@@ -39,7 +39,7 @@ def test_a_sound_file_is_packed(source: Path, tmp_path: Path) -> None:
 def test_a_broken_file_is_an_answer_that_stays(tmp_path: Path) -> None:
     (tmp_path / "set.csv").write_text("a,b\n1\n")
     done = run(tmp_path / "set.csv", tmp_path / "packed")
-    problem = "line 2: 1 cells, but the header names 2"
+    problem = "line 2 has 1 cells, but the header has 2"
     assert (done.returncode, json.loads(done.stdout)) == (0, {"problem": problem})
     assert read_problem(tmp_path / "packed") == problem
 
@@ -47,8 +47,8 @@ def test_a_broken_file_is_an_answer_that_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "problem"),
     [
-        ("pack.LIMITS[resource.RLIMIT_AS] = 0", "reading it takes more than 0 GiB of memory"),
-        ("pack.LIMITS[resource.RLIMIT_CPU] = 0", "reading it takes more than 600 seconds of processor time"),
+        ("packing.LIMITS[resource.RLIMIT_AS] = 0", "reading its files takes more than 0 GiB of memory"),
+        ("packing.LIMITS[resource.RLIMIT_CPU] = 0", "reading its files takes more than 600 seconds of processor time"),
     ],
 )
 def test_memory_and_processor_time_are_limited(source: Path, tmp_path: Path, limit: str, problem: str) -> None:
@@ -57,7 +57,7 @@ def test_memory_and_processor_time_are_limited(source: Path, tmp_path: Path, lim
 
 
 def test_a_file_that_grows_too_large_is_a_crash_and_leaves_no_set(source: Path, tmp_path: Path) -> None:
-    done = run(source, tmp_path / "packed", before="pack.LIMITS[resource.RLIMIT_FSIZE] = 1000")
+    done = run(source, tmp_path / "packed", before="packing.LIMITS[resource.RLIMIT_FSIZE] = 1000")
     assert done.returncode == 1
     assert not (tmp_path / "packed").exists()
 

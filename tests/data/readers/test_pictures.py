@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.pictures import EXIF_ORIENTATION, read_pictures
+from bakehouse.data.readers.pictures import EXIF_ORIENTATION, read_pictures
 
 SavePicture = Callable[..., None]
 
@@ -44,8 +44,8 @@ def test_other_sizes_and_other_files_are_noted(folder: Path, save_picture: SaveP
     samples = read_pictures(folder)
     assert samples.arrays["x"][-1].tolist() == [[[200] * 6] * 4]
     assert samples.notes == [
-        "1 entries that are not PNG or JPEG files were left out, such as 'dog/list.txt'",
-        "1 of 13 pictures were resized to 6 x 4",
+        "files that are not PNG or JPEG were ignored: 1, such as 'dog/list.txt'",
+        "1 of 13 pictures were resized to 6 x 4 pixels",
     ]
 
 
@@ -85,18 +85,23 @@ def test_sixteen_bits_are_scaled_not_clipped(folder: Path) -> None:
     assert read_pictures(folder).arrays["x"][-1].tolist() == [[[128] * 6] * 4]
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
+def make_chunk(kind: bytes, data: bytes) -> bytes:
     """One chunk of a PNG file."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, data: bytes) -> bytes:
+def make_png(width: int, height: int, data: bytes) -> bytes:
     """A black and white PNG of claimed size, whose inflated data may be anything."""
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + make_chunk(b"IHDR", header)
+        + make_chunk(b"IDAT", zlib.compress(data))
+        + make_chunk(b"IEND", b"")
+    )
 
 
-BOMB = png(12_000, 12_000, bytes(1501 * 12_000))
+BOMB = make_png(12_000, 12_000, bytes(1501 * 12_000))
 
 
 def test_the_bomb_is_small() -> None:
@@ -106,10 +111,10 @@ def test_the_bomb_is_small() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("bomb.png", BOMB, "dog/bomb.png has 12000 x 12000 pixels; at most 50,000,000 are read"),
-        ("cut.png", png(6, 4, bytes(3)), "dog/cut.png cannot be read: "),
-        ("text.jpg", b"hello", "dog/text.jpg cannot be read: not a PNG or JPEG picture"),
-        ("picture.png", b"GIF89a" + bytes(100), "dog/picture.png cannot be read: not a PNG or JPEG picture"),
+        ("bomb.png", BOMB, "dog/bomb.png has 12000 x 12000 pixels; at most 50,000,000 pixels are allowed"),
+        ("cut.png", make_png(6, 4, bytes(3)), "dog/cut.png cannot be read: "),
+        ("text.jpg", b"hello", "dog/text.jpg cannot be read: it is not a PNG or JPEG picture"),
+        ("picture.png", b"GIF89a" + bytes(100), "dog/picture.png cannot be read: it is not a PNG or JPEG picture"),
         ("empty.jpeg", b"", "dog/empty.jpeg cannot be read"),
     ],
 )
@@ -131,11 +136,11 @@ def test_a_truncated_picture_is_named(folder: Path, suffix: str) -> None:
 
 
 def test_folders_without_pictures_are_refused(tmp_path: Path, save_picture: SavePicture) -> None:
-    with pytest.raises(UnusableSource, match="neither class folders"):
+    with pytest.raises(UnusableSource, match="it needs a folder of PNG or JPEG pictures for each class"):
         read_pictures(tmp_path)
     for i in range(12):
         save_picture(tmp_path / "only" / f"{i}.png", i)
-    with pytest.raises(UnusableSource, match="one class"):
+    with pytest.raises(UnusableSource, match="at least two classes"):
         read_pictures(tmp_path)
 
 
@@ -143,6 +148,6 @@ def test_pictures_too_deep_or_of_another_kind_are_counted(tmp_path: Path, save_p
     save_picture(tmp_path / "set" / "a" / "b" / "1.png", 1)
     (tmp_path / "set" / "a" / "2.gif").write_text("")
     with pytest.raises(
-        UnusableSource, match=r"no PNG or JPEG files right in its class folders; 2 entries .* 'a/2.gif'"
+        UnusableSource, match=r"its class folders hold no PNG or JPEG files; .* ignored: 2, such as 'a/2.gif'"
     ):
         read_pictures(tmp_path / "set")

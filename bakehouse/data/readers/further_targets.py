@@ -1,6 +1,6 @@
-"""Further targets of an `.npz` file: arrays `y_NAME`, and `y_NAME_validation` and `y_NAME_test` of its own splits.
+"""Reads further targets of an `.npz` file: arrays `y_NAME`, with `y_NAME_validation` and `y_NAME_test` for its splits.
 
-A label may be missing: nan among floats, -1 among whole numbers, no characters among texts.
+A label may be missing: nan among floats, -1 among whole numbers, the empty text among texts.
 """
 
 import re
@@ -9,36 +9,38 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.labels import encode_targets
 from bakehouse.data.parsed import SPLITS, Array, check_finite
+from bakehouse.data.readers.labels import encode_targets
 from bakehouse.plan.card import TargetCard
 
 NAME = re.compile(r"y_(?!(?:validation|test)$)(.+?)(?:_validation|_test)?")
 MAX_NAME = 64
 MISSING = -1
-"""The number of no class."""
+"""The class number of a missing label."""
 
 
-def further_names(entries: Iterable[str]) -> list[str]:
-    """The targets that arrays are named for, in the alphabet's order."""
-    names = sorted({found[1] for entry in entries if (found := NAME.fullmatch(entry))})
+def find_names(entries: Iterable[str]) -> list[str]:
+    """Finds the names of further targets among the names of arrays, in alphabetical order."""
+    names = sorted({match[1] for entry in entries if (match := NAME.fullmatch(entry))})
     for name in names:
         if len(name) > MAX_NAME or not name.isprintable():
-            raise UnusableSource(f"the name of a target should be 1 to {MAX_NAME} characters, not {name[:80]!r}")
+            raise UnusableSource(
+                f"the name of a target must have 1 to {MAX_NAME} printable characters, unlike {name[:80]!r}"
+            )
     return names
 
 
-def encode_further(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], TargetCard]:
-    """`arrays` and what comes of them by what follows `y_NAME`; classes as numbers, -1 where a label is missing."""
+def encode_further_target(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], TargetCard]:
+    """Encodes classes as numbers, with -1 for a missing label. The keys are the splits."""
     try:
-        encoded, classes = _encoded(arrays)
+        encoded, classes = _encode(arrays)
     except UnusableSource as error:
         raise UnusableSource(f"y_{name}: {error}") from error
-    return encoded, described(name, encoded[""], classes)
+    return encoded, describe_target(name, encoded[""], classes)
 
 
-def described(name: str, train: Array, classes: tuple[str, ...] | None) -> TargetCard:
-    """What a card says of a target."""
+def describe_target(name: str, train: Array, classes: tuple[str, ...] | None) -> TargetCard:
+    """Makes the card's entry for a target from its encoded training labels."""
     if classes is None:
         missing = int(np.isnan(train).sum())
         return TargetCard(name=name, task="regression", minimum=float(np.nanmin(train)), missing=missing)
@@ -47,12 +49,13 @@ def described(name: str, train: Array, classes: tuple[str, ...] | None) -> Targe
     return TargetCard(name=name, task="classification", classes=classes, class_counts=tuple(counts), missing=missing)
 
 
-def _encoded(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, ...] | None]:
-    known = {split: _known(values) for split, values in arrays.items()}
+def _encode(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, ...] | None]:
+    known = {split: _is_known(values) for split, values in arrays.items()}
     if not known[""].any():
-        raise UnusableSource("no row to train on has a label")
+        raise UnusableSource("no training row has a label")
     for split, values in arrays.items():
         if values.dtype.kind == "f":
+            # nan is a missing label here; infinity is still an error.
             check_finite(f"y{split}", np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf))
     labels, classes = encode_targets({f"y{split}": values[known[split]] for split, values in arrays.items()})
     full = {split: np.full(len(values), MISSING if classes else np.nan) for split, values in arrays.items()}
@@ -61,7 +64,7 @@ def _encoded(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, 
     return {split: values.astype(labels["y"].dtype) for split, values in full.items()}, classes
 
 
-def _known(values: Array) -> Array:
+def _is_known(values: Array) -> Array:
     match values.dtype.kind:
         case "f":
             known = ~np.isnan(values)
@@ -74,8 +77,10 @@ def _known(values: Array) -> Array:
     return np.asarray(known)
 
 
-def check_splits(name: str, arrays: Mapping[str, Array], rows: Mapping[str, int]) -> None:
-    """A target has a row, with or without a label, for each input."""
+def check_rows_match(name: str, arrays: Mapping[str, Array], rows: Mapping[str, int]) -> None:
+    """Refuses a target that does not have a row for each row of the inputs; the label in it may be missing."""
     for split in SPLITS:
         if split in rows and len(arrays[split]) != rows[split]:
-            raise UnusableSource(f"y_{name}{split} has {len(arrays[split])} rows and x{split} has {rows[split]}")
+            raise UnusableSource(
+                f"y_{name}{split} has {len(arrays[split])} rows, but x{split} has {rows[split]}; they must match"
+            )

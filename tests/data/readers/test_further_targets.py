@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.further_targets import encode_further, further_names
-from bakehouse.data.npz import read_npz
+from bakehouse.data.readers.further_targets import encode_further_target, find_names
+from bakehouse.data.readers.npz import read_npz
 
 LABELS = np.arange(12) % 3
 ROWS = np.linspace(0, 1, 48).reshape(12, 4)
@@ -15,7 +15,7 @@ ROWS = np.linspace(0, 1, 48).reshape(12, 4)
 
 def test_names_come_from_arrays() -> None:
     entries = ["x", "y", "y_validation", "y_test", "x_test", "y_b", "y_b_test", "y_a", "y_test_b", "y_"]
-    assert further_names(entries) == ["a", "b", "test_b"]
+    assert find_names(entries) == ["a", "b", "test_b"]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_names_come_from_arrays() -> None:
 def test_labels_may_be_missing(
     values: np.ndarray, classes: tuple[str, ...] | None, encoded: list[int], missing: int
 ) -> None:
-    arrays, target = encode_further("a", {"": values, "_test": values[:2]})
+    arrays, target = encode_further_target("a", {"": values, "_test": values[:2]})
     assert (target.name, target.classes, target.missing) == ("a", classes, missing)
     np.testing.assert_array_equal(arrays[""], encoded)
     np.testing.assert_array_equal(arrays["_test"], encoded[:2])
@@ -45,13 +45,13 @@ def test_labels_may_be_missing(
 @pytest.mark.parametrize(
     ("arrays", "problem"),
     [
-        ({"y_a": LABELS[:11]}, "y_a has 11 rows and x has 12"),
-        ({"y_a": LABELS, "x_test": ROWS, "y_test": LABELS}, "there is no array called y_a_test"),
-        ({"y_a": np.full(12, -1)}, "y_a: no row to train on has a label"),
-        ({"y_a": np.array([1, -1] * 6)}, "y_a: all rows to train on have one class, of 1"),
-        ({"y_a": np.array([np.nan, 1, np.inf] * 4)}, "y_a: y holds a value in row 2"),
-        ({"y_a": ROWS}, "y_a must hold one value a row"),
-        ({f"y_{'a' * 65}": LABELS}, "the name of a target should be 1 to 64 characters"),
+        ({"y_a": LABELS[:11]}, "y_a has 11 rows, but x has 12"),
+        ({"y_a": LABELS, "x_test": ROWS, "y_test": LABELS}, "the array y_a_test is missing"),
+        ({"y_a": np.full(12, -1)}, "y_a: no training row has a label"),
+        ({"y_a": np.array([1, -1] * 6)}, "y_a: all training rows have the class 1; at least two"),
+        ({"y_a": np.array([np.nan, 1, np.inf] * 4)}, "y_a: y holds nan, infinity or"),
+        ({"y_a": ROWS}, "y_a must hold one value for each row"),
+        ({f"y_{'a' * 65}": LABELS}, "the name of a target must have 1 to 64 printable characters"),
     ],
 )
 def test_unusable_targets_are_explained(tmp_path: Path, arrays: dict[str, np.ndarray], problem: str) -> None:

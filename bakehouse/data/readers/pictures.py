@@ -1,4 +1,4 @@
-"""Reads folders of pictures: one folder a class, or train, validation and test folders of such."""
+"""Reads folders of pictures: a folder for each class, or train, validation and test folders that hold such folders."""
 
 import os
 import struct
@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.labels import encode_targets
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
+from bakehouse.data.readers.labels import encode_targets
 
 # Pillow's own limit only warns, and only from 89 million pixels on; ours is checked in `_measure`.
 Image.MAX_IMAGE_PIXELS = None
@@ -24,32 +24,32 @@ SPLIT_FOLDERS = {"train": "", "validation": "_validation", "val": "_validation",
 GREY_MODES = ("1", "L", "LA", "I", "I;16")
 EXIF_ORIENTATION = 0x0112
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
-"""What Pillow raises over a picture that is not sound."""
+"""What Pillow raises for a damaged picture."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One file, known by its header."""
+    """One file, as its header describes it."""
 
     path: Path
     split: str
     label: str
     size: tuple[int, int] = (0, 0)
-    """Width and height as shown."""
+    """Width and height as shown, after the camera's orientation is applied."""
     grey: bool = False
 
 
 def read_pictures(folder: Path) -> Samples:
-    """Sizes are read from the headers first; pictures of other sizes take the commonest one."""
+    """Reads all sizes from the headers first; pictures of other sizes are resized to the most common one."""
     notes: list[str] = []
-    pictures = [_measure(picture, folder) for picture in _find(folder, notes)]
+    pictures = [_measure(picture, folder) for picture in _find_pictures(folder, notes)]
     if not pictures:
-        left_out = f"; {notes[0]}" if notes else ""
-        raise UnusableSource(f"there are no PNG or JPEG files right in its class folders{left_out}")
+        ignored = f"; {notes[0]}" if notes else ""
+        raise UnusableSource(f"its class folders hold no PNG or JPEG files{ignored}")
     check_rows(sum(picture.split == "" for picture in pictures))
     size, same = Counter(picture.size for picture in pictures).most_common(1)[0]
     if same < len(pictures):
-        notes.append(f"{len(pictures) - same} of {len(pictures)} pictures were resized to {size[0]} x {size[1]}")
+        notes.append(f"{len(pictures) - same} of {len(pictures)} pictures were resized to {size[0]} x {size[1]} pixels")
     channels = 1 if all(picture.grey for picture in pictures) else 3
     shape = (channels, size[1], size[0])
     check_size(f"{len(pictures)} pictures of {size[0]} x {size[1]}", len(pictures) * channels * size[0] * size[1])
@@ -60,19 +60,22 @@ def read_pictures(folder: Path) -> Samples:
     return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes, notes=notes)
 
 
-def _find(folder: Path, notes: list[str]) -> Iterator[Picture]:
-    """All pictures, in the order of their names, so that a set is packed the same way everywhere."""
+def _find_pictures(folder: Path, notes: list[str]) -> Iterator[Picture]:
+    """Yields all pictures in the order of their names, so that a data set is packed in the same way everywhere."""
     names = [path.name for path in _folders(folder)]
     if not names:
-        raise UnusableSource("it holds neither class folders of PNG or JPEG pictures nor the four idx files of MNIST")
-    split_up = "train" in names and set(names) <= set(SPLIT_FOLDERS)
-    roots = [(SPLIT_FOLDERS[name], folder / name) for name in names] if split_up else [("", folder)]
+        raise UnusableSource(
+            "it holds no data: it needs a folder of PNG or JPEG pictures for each class, the four idx files of MNIST, "
+            "or the binary files of CIFAR"
+        )
+    has_splits = "train" in names and set(names) <= set(SPLIT_FOLDERS)
+    roots = [(SPLIT_FOLDERS[name], folder / name) for name in names] if has_splits else [("", folder)]
     skipped: list[str] = []
     for split, root in roots:
-        for label in _folders(root):
-            yield from _find_class(label, split, skipped)
+        for class_folder in _folders(root):
+            yield from _find_class(class_folder, split, skipped)
     if skipped:
-        notes.append(f"{len(skipped)} entries that are not PNG or JPEG files were left out, such as {skipped[0]!r}")
+        notes.append(f"files that are not PNG or JPEG were ignored: {len(skipped)}, such as {skipped[0]!r}")
 
 
 def _find_class(folder: Path, split: str, skipped: list[str]) -> Iterator[Picture]:
@@ -93,48 +96,50 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 @contextmanager
-def _opened(path: Path, folder: Path) -> Iterator[Image.Image]:
+def _open(path: Path, folder: Path) -> Iterator[Image.Image]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file, Image.open(file, formats=("PNG", "JPEG")) as image:
             yield image
-    except UnusableSource:
+    except UnusableSource:  # It is a ValueError, and so one of the errors below.
         raise
     except DECODING_ERRORS as error:
-        reason = "not a PNG or JPEG picture" if isinstance(error, UnidentifiedImageError) else _reason(error)
+        reason = "it is not a PNG or JPEG picture" if isinstance(error, UnidentifiedImageError) else _reason(error)
         raise UnusableSource(f"{path.relative_to(folder)} cannot be read: {reason}"[:300]) from error
 
 
 def _reason(error: Exception) -> str:
-    """Without the path, which the system's own errors name in full."""
+    """The text of an error without the full path, which the system's errors include."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _measure(picture: Picture, folder: Path) -> Picture:
-    with _opened(picture.path, folder) as image:
+    with _open(picture.path, folder) as image:
         if image.width * image.height > MAX_PIXELS:
-            name, pixels = picture.path.relative_to(folder), f"{image.width} x {image.height}"
-            raise UnusableSource(f"{name} has {pixels} pixels; at most {MAX_PIXELS:,} are read")
-        turned = _is_photo(image) and image.getexif().get(EXIF_ORIENTATION, 1) >= 5
-        size = (image.height, image.width) if turned else image.size
+            name = picture.path.relative_to(folder)
+            raise UnusableSource(
+                f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are allowed"
+            )
+        is_turned = _is_photo(image) and image.getexif().get(EXIF_ORIENTATION, 1) >= 5
+        size = (image.height, image.width) if is_turned else image.size
         return Picture(picture.path, picture.split, picture.label, size, image.mode in GREY_MODES)
 
 
 def _is_photo(image: Image.Image) -> bool:
-    """Cameras write JPEG with its orientation; to look for one in a PNG would decode it."""
+    """Whether to look for the camera's orientation: cameras write JPEG, and in a PNG the search would decode it."""
     return image.format == "JPEG"
 
 
 def _decode_all(pictures: list[Picture], shape: tuple[int, int, int], folder: Path) -> Array:
     x = np.empty((len(pictures), *shape), dtype=np.uint8)
     for row, picture in enumerate(pictures):
-        with _opened(picture.path, folder) as image:
+        with _open(picture.path, folder) as image:
             x[row] = _decode(image, shape)
     return x
 
 
 def _decode(image: Image.Image, shape: tuple[int, int, int]) -> Array:
-    """Upright, 8 bits a channel, of the common size, channels first."""
+    """Decodes upright pixels with 8 bits a channel, channels first, at the common size."""
     channels, height, width = shape
     if _is_photo(image):
         image = ImageOps.exif_transpose(image)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.npz import read_npz
+from bakehouse.data.readers.npz import read_npz
 
 LABELS = np.arange(12) % 3
 ROWS = np.linspace(0, 1, 48).reshape(12, 4)
@@ -88,7 +88,7 @@ def test_targets_are_sorted_classes_or_float32(
 
 def test_floats_that_look_like_classes_are_noted(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=ROWS, y=LABELS.astype(float))
-    assert "whole numbers, true and false, or text would be classes" in read_npz(tmp_path / "a.npz").notes[0]
+    assert "store classes as whole numbers, booleans or text" in read_npz(tmp_path / "a.npz").notes[0]
 
 
 def test_own_splits_share_their_classes(tmp_path: Path) -> None:
@@ -103,28 +103,37 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "problem"),
     [
-        ({"x": ROWS}, "there is no array called y; it holds x"),
-        ({"a": ROWS, "b": LABELS}, "there is no array called x; it holds a, b"),
-        ({"x": ROWS, "y": LABELS, "x_test": ROWS}, "there is no array called y_test"),
+        ({"x": ROWS}, "the array y is missing; the file holds x"),
+        ({"a": ROWS, "b": LABELS}, "the array x is missing; the file holds a, b"),
+        ({"x": ROWS, "y": LABELS, "x_test": ROWS}, "the array y_test is missing"),
         ({"x": ROWS[:9], "y": LABELS[:9]}, "9 rows are too few to train on; at least 10 are needed"),
-        ({"x": ROWS, "y": LABELS[:11]}, "x has 12 rows and its y has 11"),
-        ({"x": ROWS, "y": np.zeros(12, int)}, "one class"),
-        ({"x": ROWS, "y": np.zeros((12, 2))}, "y must hold one value a row, such as a class number, but is (12, 2)"),
-        ({"x": ROWS[:, 0], "y": LABELS}, "x must be rows x features, or pictures"),
+        ({"x": ROWS, "y": LABELS[:11]}, "x has 12 rows, but y has 11"),
+        ({"x": ROWS, "y": np.zeros(12, int)}, "all training rows have the class 0; at least two"),
+        (
+            {"x": ROWS, "y": np.zeros((12, 2))},
+            "y must hold one value for each row",
+        ),
+        ({"x": ROWS[:, 0], "y": LABELS}, "x has the shape (12,); a table has 2 axes"),
         (
             {"x": np.where(ROWS > 0.9, np.nan, ROWS), "y": LABELS},
-            "x holds a value in row 10 (from 0) that is not a finite",
+            "x holds nan, infinity or a number beyond the range of float32 in row 10",
         ),
-        ({"x": ROWS + 1e300, "y": LABELS}, "x holds a value in row 0 (from 0) that is not a finite"),
-        ({"x": ROWS, "y": np.full(12, np.inf)}, "y holds a value in row 0"),
+        ({"x": ROWS + 1e300, "y": LABELS}, "x holds nan, infinity or a number beyond the range of float32 in row 0"),
+        (
+            {"x": ROWS, "y": np.full(12, np.inf)},
+            "y holds nan, infinity or a number beyond the range of float32 in row 0",
+        ),
         ({"x": ROWS.astype(str), "y": LABELS}, "x must hold numbers"),
-        ({"x": ROWS.astype(complex), "y": LABELS}, "x must hold numbers or text, but is complex128"),
+        ({"x": ROWS.astype(complex), "y": LABELS}, "x must hold at least one number or text, but is complex128"),
         ({"x": ROWS[:0], "y": LABELS[:0]}, "with shape (0, 4)"),
-        ({"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS}, "x_test holds floats (3,) a row"),
+        (
+            {"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS},
+            "a row of x_test is floats with shape (3,), but a row of x is",
+        ),
         ({"x": ROWS, "y": LABELS, "x_test": ROWS, "y_test": ROWS[:, 0]}, "targets must all be numbers or all text"),
-        ({"x": ROWS, "y": np.array(["\udcff", "a"] * 6)}, "the name of a class is not Unicode text"),
-        ({"x": ROWS, "y": LABELS, "kind": "sequence"}, "kind is 'sequence' and x has 2 axes; a sequence has 3"),
-        ({"x": ROWS[:, None], "y": LABELS, "kind": "sequences"}, "kind is 'sequences' and x has 3 axes"),
+        ({"x": ROWS, "y": np.array(["\udcff", "a"] * 6)}, "the name of a class is not valid Unicode text"),
+        ({"x": ROWS, "y": LABELS, "kind": "sequence"}, "kind is 'sequence', but x has 2 axes; use 'table'"),
+        ({"x": ROWS[:, None], "y": LABELS, "kind": "sequences"}, "kind is 'sequences', but x has 3 axes"),
         ({"x": ROWS[:, None], "y": LABELS, "kind": np.array([7.5])}, "kind is '7.5'"),
     ],
 )
@@ -152,7 +161,7 @@ def test_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / "hatched").exists()
 
 
-def header(shape: tuple[int, ...], descr: str = "<f8") -> bytes:
+def make_header(shape: tuple[int, ...], descr: str = "<f8") -> bytes:
     """The start of an `.npy` file that claims this shape."""
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"shape": shape, "fortran_order": False, "descr": descr})
@@ -162,10 +171,10 @@ def header(shape: tuple[int, ...], descr: str = "<f8") -> bytes:
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        (header((10**12, 1)) + bytes(800), "x says that it holds 8,000,000,000,000 bytes"),
-        (header((-10, -10)) + bytes(800), "with shape (-10, -10)"),
-        (header((10, 10)) + bytes(799), "x says that it holds 800 bytes"),
-        (header((10, 10), "|V8") + bytes(800), "must hold numbers or text"),
+        (make_header((10**12, 1)) + bytes(800), "x is damaged: its header promises 8,000,000,000,000 bytes"),
+        (make_header((-10, -10)) + bytes(800), "with shape (-10, -10)"),
+        (make_header((10, 10)) + bytes(799), "x is damaged: its header promises 800 bytes"),
+        (make_header((10, 10), "|V8") + bytes(800), "must hold at least one number or text"),
         (b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535, "x is not a numpy array"),
         (b"not numpy at all", "x is not a numpy array"),
     ],
@@ -181,7 +190,7 @@ def test_lying_headers_are_found_before_anything_is_read(tmp_path: Path, entry: 
 
 def test_an_entry_that_inflates_too_far_is_refused_unread(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros((300, 8 << 10)), y=np.arange(300) % 2)
-    with pytest.raises(UnusableSource, match=r"x inflates \d+ times; at most 100"):
+    with pytest.raises(UnusableSource, match=r"x is \d+ times as large as its compressed form; at most 100"):
         read_npz(tmp_path / "a.npz")
 
 
@@ -199,5 +208,5 @@ def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
     middle = len(whole) // 2
     damaged = {"cut": whole[:middle], "flipped": whole[:middle] + bytes(9) + whole[middle + 9 :], "text": b"a,b\n1,2\n"}
     path.write_bytes(damaged[damage])
-    with pytest.raises(UnusableSource, match="not a sound npz file"):
+    with pytest.raises(UnusableSource, match="the file is damaged or not an npz file"):
         read_npz(path)

@@ -1,6 +1,7 @@
-"""Reads the binary version of CIFAR-10 and CIFAR-100, unpacked or as the archive that it comes in.
+"""Reads the binary version of CIFAR-10 and CIFAR-100: the published archive, or its unpacked files.
 
-Of CIFAR-100's two labels the fine one is taken. The version for Python holds pickles, which are never read.
+CIFAR-100 has two labels for each picture; the fine one is used. The version for Python consists of pickles, which are
+never read because they can run any code.
 """
 
 import tarfile
@@ -12,32 +13,32 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.labels import encode_targets
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
+from bakehouse.data.readers.labels import encode_targets
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
 MAX_MEMBERS = 100
-"""Of an archive; the published ones have 9."""
+"""For files in an archive; the published ones have 9."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What one of the two sets consists of."""
+    """The files of one of the two data sets."""
 
     archive: str
     folder: str
-    """In the archive."""
+    """The folder of the files in the archive."""
     train: tuple[str, ...]
     test: str
     labels: int
-    """Bytes before each picture; the last is the class."""
+    """The number of label bytes before the pixels of a picture; the last one is the class."""
     pickled: tuple[str, ...]
-    """Files of the version for Python."""
+    """Names that show that a folder has the version for Python."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All its files."""
+        """The names of all files."""
         return (*self.train, self.test)
 
 
@@ -62,17 +63,17 @@ FORMS = (
 
 
 def holds_cifar(folder: Path) -> bool:
-    """Whether the folder has one of the two sets, in whatever version."""
-    return any(_place(folder, form) is not None or _is_pickled(folder, form) for form in FORMS)
+    """Whether the folder has one of the two data sets, in the binary version or in that for Python."""
+    return any(_find_location(folder, form) is not None or _is_pickled(folder, form) for form in FORMS)
 
 
 def read_cifar(folder: Path, names: tuple[str, ...] | None) -> Samples:
-    """Colour pictures and their classes; `names` are those of the classes 0, 1, ..."""
-    form, place = _found(folder)
-    files = dict(_of_archive(place, form) if place.is_file() else _of_folder(place, form))
+    """Reads colour pictures and their classes; `names` are the names of the classes 0, 1, ..."""
+    form, location = _find_binary_version(folder)
+    files = dict(_read_archive(location, form) if location.is_file() else _read_folder(location, form))
     missing = [name for name in form.names if name not in files]
     if missing:
-        raise UnusableSource(f"{missing[0]} is not there; the binary version has {', '.join(form.names)}")
+        raise UnusableSource(f"{missing[0]} is missing; the binary version consists of {', '.join(form.names)}")
     train = np.concatenate([_rows(name, files[name], form) for name in form.train])
     test = _rows(form.test, files[form.test], form)
     check_rows(len(train))
@@ -81,20 +82,23 @@ def read_cifar(folder: Path, names: tuple[str, ...] | None) -> Samples:
     return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes)
 
 
-def _found(folder: Path) -> tuple[Form, Path]:
+def _find_binary_version(folder: Path) -> tuple[Form, Path]:
     for form in FORMS:
-        place = _place(folder, form)
-        if place is not None:
-            return form, place
+        location = _find_location(folder, form)
+        if location is not None:
+            return form, location
     form = next(form for form in FORMS if _is_pickled(folder, form))
-    raise UnusableSource(f"this is the version for Python, and pickles are not read: take {form.archive}")
+    raise UnusableSource(
+        f"this is the version for Python, which consists of pickles, and Bakehouse never reads pickles: "
+        f"use the binary version, {form.archive}"
+    )
 
 
-def _place(folder: Path, form: Form) -> Path | None:
-    """The archive, or the folder of its files: this one or the archive's own within it."""
-    for place in (folder, folder / form.folder):
-        if (place / form.train[0]).is_file():
-            return place
+def _find_location(folder: Path, form: Form) -> Path | None:
+    """Finds the archive, or the folder of its files, which may be the archive's own folder inside this one."""
+    for candidate in (folder, folder / form.folder):
+        if (candidate / form.train[0]).is_file():
+            return candidate
     archive = folder / form.archive
     return archive if archive.is_file() else None
 
@@ -103,21 +107,21 @@ def _is_pickled(folder: Path, form: Form) -> bool:
     return any((folder / name).exists() for name in form.pickled)
 
 
-def _of_folder(folder: Path, form: Form) -> Iterator[tuple[str, bytes]]:
+def _read_folder(folder: Path, form: Form) -> Iterator[tuple[str, bytes]]:
     paths = [folder / name for name in form.names if (folder / name).is_file()]
     check_size("its files", sum(path.stat().st_size for path in paths))
     for path in paths:
         yield path.name, path.read_bytes()
 
 
-def _of_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
-    """In one pass over the stream; nothing is written, and names outside the set are not looked at."""
+def _read_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
+    """Reads the archive as a stream: nothing is extracted to disk, and only files with expected names are read."""
     total = 0
     try:
         with tarfile.open(archive, "r|gz") as stream:
             for number, member in enumerate(stream):
                 if number >= MAX_MEMBERS:
-                    raise UnusableSource(f"{archive.name} holds more than {MAX_MEMBERS} files")
+                    raise UnusableSource(f"{archive.name} holds more than {MAX_MEMBERS} files; the original holds 9")
                 name = PurePosixPath(member.name).name
                 content = stream.extractfile(member) if name in form.names and member.isreg() else None
                 if content is not None:
@@ -125,14 +129,14 @@ def _of_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
                     check_size(archive.name, total)
                     yield name, content.read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UnusableSource(f"{archive.name} is not a sound archive: {error}") from error
+        raise UnusableSource(f"{archive.name} is damaged or not a .tar.gz archive: {error}") from error
 
 
 def _rows(name: str, content: bytes, form: Form) -> Array:
-    """A row is its labels, then its red, green and blue pixels."""
+    """A row is the labels of a picture, then its red, green and blue pixels."""
     width = form.labels + PIXELS
     if not content or len(content) % width:
-        raise UnusableSource(f"{name} has {len(content):,} bytes, which are not rows of {width:,}")
+        raise UnusableSource(f"{name} is damaged: it has {len(content):,} bytes, but each picture takes {width:,}")
     return np.frombuffer(content, dtype=np.uint8).reshape(-1, width)
 
 

@@ -1,4 +1,4 @@
-"""Reads the four `.gz` files of MNIST and the sets that took its form."""
+"""Reads the four `.gz` files of MNIST, and of the data sets that use its format."""
 
 import gzip
 import math
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.labels import encode_targets
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
+from bakehouse.data.readers.labels import encode_targets
 
 FILES = {
     "x": "train-images-idx3-ubyte.gz",
@@ -26,29 +26,34 @@ def holds_idx(folder: Path) -> bool:
 
 
 def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
-    """Grey pictures and their classes; `names` are those of the classes 0, 1, ..."""
-    arrays = {key: _read(folder / name, axes=3 if key.startswith("x") else 1) for key, name in FILES.items()}
+    """Reads grey pictures and their classes; `names` are the names of the classes 0, 1, ..."""
+    arrays = {key: _read_file(folder / name, axes=3 if key.startswith("x") else 1) for key, name in FILES.items()}
     check_rows(len(arrays["x"]))
     for split in ("", "_test"):
-        if len(arrays[f"x{split}"]) != len(arrays[f"y{split}"]):
-            raise UnusableSource(f"{FILES[f'x{split}']} and its labels differ in length")
+        pictures = len(arrays[f"x{split}"])
+        labels = len(arrays[f"y{split}"])
+        if pictures != labels:
+            raise UnusableSource(
+                f"{FILES[f'x{split}']} has {pictures:,} pictures, but {FILES[f'y{split}']} has {labels:,} labels"
+            )
     if arrays["x"].shape[1:] != arrays["x_test"].shape[1:]:
-        raise UnusableSource("the pictures for training and for the test differ in size")
+        raise UnusableSource(f"the pictures in {FILES['x']} and {FILES['x_test']} have different sizes")
     encoded, classes = encode_targets({"y": arrays["y"], "y_test": arrays["y_test"]}, names)
     inputs = {key: arrays[key][:, None] for key in ("x", "x_test")}
     return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes)
 
 
-def _read(path: Path, *, axes: int) -> Array:
-    """Big-endian: two zero bytes, 8 for unsigned bytes, the number of axes, each axis, then the bytes."""
+def _read_file(path: Path, *, axes: int) -> Array:
+    """Reads two zero bytes, an 8 for unsigned bytes, the number of axes, their lengths (big-endian), and the data."""
     try:
         with gzip.open(path) as file:
             magic, *shape = struct.unpack(f">{1 + axes}I", file.read(4 + 4 * axes))
             size = math.prod(shape)
             check_size(path.name, size)
+            # One byte more than expected, to notice a file that is too long.
             body = file.read(size + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UnusableSource(f"{path.name} is not a sound idx file: {error}") from error
+        raise UnusableSource(f"{path.name} is damaged or not a gzipped idx file: {error}") from error
     if magic != 0x800 + axes or len(body) != size or size == 0:
-        raise UnusableSource(f"{path.name} is not a sound idx file: its header and its length disagree")
+        raise UnusableSource(f"{path.name} is not an idx file of bytes with {axes} axes, or its length is wrong")
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)

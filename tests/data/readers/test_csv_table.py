@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakehouse.data.csv_table import read_csv
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.readers.csv_table import read_csv
 
 ROWS = "".join(f"{i},{i / 4},{'cb'[i % 2]}\n" for i in range(10))
 
@@ -42,8 +42,11 @@ def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
     table = read_csv(tmp_path / "a.csv")
     assert table.columns[0].kind == "text"
     assert table.notes == [
-        "'age' counts as text, although most of its cells are numbers: see 'old' in line 12",
-        "features must be numbers: write 'age', 'kind' as numbers, or leave all but one of them out",
+        "'age' is treated as text because of 'old' in line 12, although most of its cells are numbers",
+        (
+            "'age', 'kind' are text, but features must be numbers: write them as numbers, or remove them "
+            "except for the target"
+        ),
     ]
 
 
@@ -55,26 +58,29 @@ def test_empty_cells_are_missing_values(tmp_path: Path) -> None:
     assert (age.kind, age.classes, dose.mean) == ("integer", tuple("0123456789"), (1.125 * 10 + 0.5) / 11)
     assert (kind.classes, kind.class_counts) == (("a", "b", "c"), (1, 5, 5))
     np.testing.assert_array_equal(table.values[-2:], [[np.nan, 0.5, 0], [7, np.nan, np.nan]])
-    assert table.notes[0] == "'age' has empty cells, 1 in all: it can be a target, but not an input"
+    assert table.notes[0] == "'age' has empty cells (1): it can be a target, but not a feature"
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "it is empty: a header and rows are needed"),
-        ("a\n1\n", "line 1: a header with at least two columns is needed"),
-        ("a,b,a\n", "line 1: 2 columns are called 'a'"),
+        ("", "the file is empty; it needs a header and rows"),
+        ("a\n1\n", "line 1: the header has one column; at least two are needed"),
+        ("a,b,a\n", "line 1: 2 columns have the name 'a'; names must differ"),
         ("a,,c\n", "line 1: column 2 has no name"),
-        (",b,c\n", "line 1: column 1 has no name (pandas leaves out its row numbers with `to_csv(..., index=False)`)"),
-        ("a,b,c\n" + ROWS + "1,NA,b\n", "column 'b': 'NA' in line 12 stands for no number"),
-        ("a;b\n" + 10 * "1,5;2\n", "column 'a': '1,5' in line 2 has a comma; write numbers like 1234.5"),
-        ("1,2,3\n" + ROWS, "line 1: a header is needed, but all cells are numbers"),
+        (",b,c\n", "line 1: column 1 has no name; in pandas, `to_csv(..., index=False)` leaves the row numbers out"),
+        ("a,b,c\n" + ROWS + "1,NA,b\n", "column 'b': 'NA' in line 12 is not a number; fill in a number"),
+        ("a;b\n" + 10 * "1,5;2\n", "column 'a': '1,5' in line 2 has a decimal comma; write numbers with a point"),
+        ("1,2,3\n" + ROWS, "line 1: all cells are numbers; the first line must have the names of the columns"),
         ("a,b,c\n", "0 rows are too few"),
         ("a,b,c\n" + ROWS[: ROWS.index("9,")], "9 rows are too few"),
-        ("a,b,c\n" + ROWS + "1,2\n", "line 12: 2 cells, but the header names 3"),
-        ("a,b,c,d\n" + ROWS.replace("\n", ",\n"), "column 'd' is empty in all rows; leave it out"),
-        ("a,b,c\n" + ROWS + "1,nan,b\n", "line 12, column 'b': 'nan' is not a finite 32-bit number"),
-        ("a,b,c\n" + ROWS + "1,-1e39,b\n", "line 12, column 'b': '-1e39' is not a finite 32-bit number"),
+        ("a,b,c\n" + ROWS + "1,2\n", "line 12 has 2 cells, but the header has 3"),
+        ("a,b,c,d\n" + ROWS.replace("\n", ",\n"), "column 'd' is empty in all rows: remove it"),
+        ("a,b,c\n" + ROWS + "1,nan,b\n", "line 12, column 'b': 'nan' is not a finite number in the range of float32"),
+        (
+            "a,b,c\n" + ROWS + "1,-1e39,b\n",
+            "line 12, column 'b': '-1e39' is not a finite number",
+        ),
         ("a,b,c\n" + ROWS + '1,2,"b\n', "line 12: unexpected end of data"),
         ("a,b,c\n" + ROWS + "\udcff,2,b\n", "line 12: the text is not UTF-8"),
         ("a,b,c\n" + ROWS + f"1,2,{'b' * 200_000}\n", "line 12: field larger than field limit"),

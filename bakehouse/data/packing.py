@@ -1,0 +1,211 @@
+"""Packs a data set: reads its files and writes a folder with `card.json` and arrays, which is then only read.
+
+`python -m bakehouse.data.packing NAME SOURCE TARGET` packs in a process with limits, because a user's files may be
+broken or hostile. It prints one line of JSON: {"ok": true}, or {"problem": "..."}, which is also stored in TARGET.
+"""
+
+import hashlib
+import json
+import resource
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import assert_never, get_args
+
+import numpy as np
+
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.known_datasets import KNOWN
+from bakehouse.data.packed_folders import create_folder, write_problem
+from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
+from bakehouse.data.readers.cifar import holds_cifar, read_cifar
+from bakehouse.data.readers.csv_table import read_csv
+from bakehouse.data.readers.idx import holds_idx, read_idx
+from bakehouse.data.readers.npz import read_npz
+from bakehouse.data.readers.pictures import read_pictures
+from bakehouse.plan.card import DatasetCard, Dtype, SplitCounts
+
+GIB = 1 << 30
+CPU_SECONDS = 600
+LIMITS = {
+    resource.RLIMIT_AS: 8 * GIB,
+    resource.RLIMIT_FSIZE: 4 * GIB,
+    resource.RLIMIT_CPU: CPU_SECONDS,
+    resource.RLIMIT_CORE: 0,
+}
+DTYPES: Mapping[str, Dtype] = {dtype: dtype for dtype in get_args(Dtype)}
+MAX_CARD_BYTES = 4 << 20
+"""The service reads cards and shows them; thousands of columns or classes still fit."""
+
+
+class TooSlow(Exception):
+    """The process has used up its processor time.
+
+    The signal may arrive inside any parser, so this is not an error that a parser catches as a fault of the file.
+    """
+
+
+def main(name: str, source: Path, target: Path) -> None:
+    """Packs a data set and prints whether its files could be used; any other exception ends the process."""
+    limit_resources()
+    try:
+        pack(name, source, target)
+        answer: dict[str, object] = {"ok": True}
+    except UnusableSource as error:
+        answer = {"problem": str(error)}
+    except PermissionError as error:
+        file = Path(str(error.filename)).name
+        answer = {"problem": f"{file} cannot be opened: the user that Bakehouse runs as has no permission to read it"}
+    except TooSlow:
+        answer = {"problem": f"reading its files takes more than {CPU_SECONDS} seconds of processor time"}
+    except MemoryError:
+        answer = {"problem": f"reading its files takes more than {LIMITS[resource.RLIMIT_AS] // GIB} GiB of memory"}
+    if "problem" in answer:
+        write_problem(target, str(answer["problem"]))
+    print(json.dumps(answer))
+
+
+def limit_resources() -> None:
+    """Limits the memory, processor time and file sizes of this process."""
+    for kind, limit in LIMITS.items():
+        _, hard = resource.getrlimit(kind)
+        allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (allowed, hard))
+    signal.signal(signal.SIGXCPU, _raise_too_slow)
+
+
+def _raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
+    raise TooSlow
+
+
+def pack(name: str, source: Path, target: Path) -> DatasetCard:
+    """Reads a file or folder and writes its packed form."""
+    description = describe(name, source)
+    return write_packed(read_source(source, description), description, target)
+
+
+def describe(name: str, source: Path) -> Description:
+    """Collects what is known of a data set by its name."""
+    known = KNOWN.get(name)
+    if known is None:
+        return Description(id=name, origin=f"{'folder' if source.is_dir() else 'file'} {source.name}")
+    return Description(
+        id=name, title=known.title, origin=known.origin, mirror_safe=known.mirror_safe, classes=known.classes
+    )  # fmt: skip
+
+
+def read_source(source: Path, description: Description) -> Contents:
+    """Chooses the reader: for a folder of idx files, of CIFAR's files or of pictures, for a CSV or an NPZ file."""
+    if source.is_dir():
+        if holds_idx(source):
+            return read_idx(source, description.classes)
+        if holds_cifar(source):
+            return read_cifar(source, description.classes)
+        return read_pictures(source)
+    return read_csv(source) if source.suffix.lower() == ".csv" else read_npz(source)
+
+
+def write_packed(contents: Contents, description: Description, target: Path) -> DatasetCard:
+    """Writes the packed form of a data set and returns its card."""
+    arrays = packed_arrays(contents)
+    card = make_card(contents, description, fingerprint(contents, arrays))
+    text = card.model_dump_json(indent=1) + "\n"
+    if len(text.encode()) > MAX_CARD_BYTES:
+        raise UnusableSource("the names of its columns and classes take more than 4 MiB: use fewer or shorter names")
+    with create_folder(target) as folder:
+        for name, values in arrays.items():
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        (folder / "card.json").write_text(text, encoding="utf-8")
+    return card
+
+
+def packed_arrays(contents: Contents) -> Mapping[str, Array]:
+    """The arrays by the names of their files."""
+    match contents:
+        case Samples():
+            return contents.arrays
+        case Table():
+            return {"table": contents.values}
+        case _:
+            assert_never(contents)
+
+
+def fingerprint(contents: Contents, arrays: Mapping[str, Array]) -> str:
+    """SHA-256 over the arrays and the meaning of their numbers; titles and other texts for people do not count."""
+    digest = hashlib.sha256(json.dumps(_meaning(contents)).encode())
+    for name, values in sorted(arrays.items()):
+        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _meaning(contents: Contents) -> list[object]:
+    match contents:
+        case Samples():
+            further = [[target.name, target.classes] for target in contents.targets]
+            return [contents.kind, contents.classes, *further]
+        case Table():
+            return ["columns", [(column.name, column.kind, column.classes) for column in contents.columns]]
+        case _:
+            assert_never(contents)
+
+
+def make_card(contents: Contents, description: Description, fingerprint: str) -> DatasetCard:
+    """Makes the card: everything that a plan knows of the data set."""
+    match contents:
+        case Samples():
+            return _samples_card(contents, description, fingerprint)
+        case Table():
+            return _table_card(contents, description, fingerprint)
+        case _:
+            assert_never(contents)
+
+
+def _samples_card(samples: Samples, description: Description, fingerprint: str) -> DatasetCard:
+    arrays = samples.arrays
+    classes = samples.classes
+    x = arrays["x"]
+    inputs = [values for name, values in arrays.items() if name.startswith("x")]
+    counts = {name: len(arrays[f"y_{name}"]) for name in ("validation", "test") if f"y_{name}" in arrays}
+    return DatasetCard(
+        id=description.id,
+        title=description.title,
+        origin=description.origin,
+        fingerprint=fingerprint,
+        kind=samples.kind,
+        shape=x.shape[1:],
+        dtype=DTYPES[x.dtype.name],
+        counts=SplitCounts(train=len(x), **counts),
+        task="regression" if classes is None else "classification",
+        classes=classes,
+        class_counts=None if classes is None else tuple(np.bincount(arrays["y"], minlength=len(classes)).tolist()),
+        targets=samples.targets,
+        minimum=min(float(values.min()) for values in inputs),
+        maximum=max(float(values.max()) for values in inputs),
+        notes=tuple(samples.notes),
+        mirror_safe=description.mirror_safe,
+    )
+
+
+def _table_card(table: Table, description: Description, fingerprint: str) -> DatasetCard:
+    return DatasetCard(
+        id=description.id,
+        title=description.title,
+        origin=description.origin,
+        fingerprint=fingerprint,
+        kind="table",
+        shape=(len(table.columns) - 1,),
+        dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
+        counts=SplitCounts(train=len(table.values)),
+        columns=table.columns,
+        minimum=min((column.minimum for column in table.columns if column.minimum is not None), default=0.0),
+        maximum=max((column.maximum for column in table.columns if column.maximum is not None), default=0.0),
+        notes=tuple(table.notes),
+        mirror_safe=description.mirror_safe,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

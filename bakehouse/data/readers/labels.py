@@ -1,0 +1,73 @@
+"""Turns the targets in files into class numbers or floats."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.parsed import Array
+from bakehouse.data.precision import narrow_if_exact
+
+MAX_CLASSES = 10_000
+
+Targets = tuple[dict[str, Array], tuple[str, ...] | None]
+"""The targets by name, and the classes in the order of their numbers; null for regression."""
+
+
+def encode_targets(targets: Mapping[str, Array], names: tuple[str, ...] | None = None) -> Targets:
+    """Encodes floats as values to predict; whole numbers, booleans and text as numbers of sorted classes.
+
+    `names` replace the classes 0, 1, ... if the targets are exactly these numbers.
+    """
+    kinds = {values.dtype.kind for values in targets.values()}
+    if kinds == {"f"}:
+        return narrow_if_exact(targets, "y", (0,)), None
+    if not (kinds <= set("iub") or kinds <= set("US")):
+        raise UnusableSource(f"targets must all be numbers or all text, but are {_types(targets)}")
+    distinct = np.unique(np.concatenate([np.unique(values) for values in targets.values()]))
+    if len(distinct) > MAX_CLASSES:
+        raise UnusableSource(
+            f"y has {len(distinct):,} classes (different whole numbers or texts); at most {MAX_CLASSES:,} are "
+            "allowed. To predict a number, store y as floats"
+        )
+    texts = _as_texts(distinct)
+    trained = np.unique(targets["y"])
+    if len(trained) == 1:
+        only = texts[int(np.searchsorted(distinct, trained[0]))]
+        raise UnusableSource(f"all training rows have the class {only[:40]}; at least two classes are needed")
+    order = _sort(texts)
+    ranks = np.argsort(order)
+    encoded = {name: ranks[np.searchsorted(distinct, values)].astype(np.int64) for name, values in targets.items()}
+    classes = tuple(texts[index] for index in order)
+    if names is not None and classes == tuple(map(str, range(len(names)))):
+        return encoded, names
+    return encoded, classes
+
+
+def _sort(texts: list[str]) -> list[int]:
+    """Sorts as numbers if all texts are numbers, so that 10 comes after 9."""
+    numbers = [parse_number(text) for text in texts]
+    if None in numbers:
+        return list(range(len(texts)))
+    return sorted(range(len(texts)), key=lambda index: (numbers[index], texts[index]))
+
+
+def parse_number(text: str) -> float | None:
+    """Reads a number, or returns null; unlike Python's own `float`, it refuses `1_000`."""
+    try:
+        return float(text) if "_" not in text else None
+    except ValueError:
+        return None
+
+
+def _as_texts(distinct: Array) -> list[str]:
+    try:
+        texts = [value.decode() if isinstance(value, bytes) else str(value) for value in distinct]
+        "".join(texts).encode()
+    except ValueError as error:
+        raise UnusableSource("the name of a class is not valid Unicode text") from error
+    return texts
+
+
+def _types(targets: Mapping[str, Array]) -> str:
+    return ", ".join(f"{name}: {values.dtype}" for name, values in targets.items())

@@ -1,0 +1,222 @@
+"""Reads `.npz` files: arrays `x` and `y`, the same for validation and test, and further targets; never unpickles.
+
+If `x` has three axes, it holds grey pictures, or sequences (rows x steps x features) if an array `kind` is "sequence".
+"""
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bakehouse.data.errors import UnusableSource
+from bakehouse.data.parsed import SPLITS, Array, Samples, check_rows, check_size
+from bakehouse.data.precision import narrow_if_exact
+from bakehouse.data.readers.further_targets import check_rows_match, encode_further_target, find_names
+from bakehouse.data.readers.labels import encode_targets
+from bakehouse.plan.card import TargetCard
+
+MAX_ENTRIES = 10_000
+MAX_RATIO = 100
+"""For the size of an entry over its compressed size; real inputs stay below 20."""
+SMALL_BYTES = 16 << 20
+"""Entries up to this size may have any ratio: sorted labels compress a thousandfold."""
+CHUNK_BYTES = 1 << 20
+UNREADABLE_FLAGS = 0x61
+"""Flags of a zip entry: encrypted, patch data, strongly encrypted."""
+FEW_VALUES = 10
+"""Floats with so few different values are probably meant as classes."""
+Kind = Literal["image", "sequence", "table"]
+CHANNELS = (1, 3, 4)
+"""The lengths by which an axis of channels is recognised."""
+REDUCED_AXES: dict[Kind, tuple[int, ...]] = {"table": (0,), "sequence": (0, 1), "image": (0, 2, 3)}
+"""The axes over which the mean and spread of a feature, or of a channel, are taken."""
+
+
+def read_npz(path: Path) -> Samples:
+    """Reads integers, booleans and text in `y` as classes, and floats as values to predict."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = _read_arrays(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise UnusableSource(f"the file is damaged or not an npz file: {error}") from error
+    notes: list[str] = []
+    kind = _find_kind(arrays)
+    inputs = {name: _shape_inputs(name, x, kind, notes) for name, x in arrays.items() if name.startswith("x")}
+    labels = {name: _flatten_labels(name, y) for name, y in arrays.items() if name.startswith("y")}
+    targets = {f"y{split}": labels[f"y{split}"] for split in SPLITS if f"y{split}" in labels}
+    _check_inputs(inputs, targets, kind)
+    if _storage(inputs["x"], kind) == "floats":
+        inputs = narrow_if_exact(inputs, "x", REDUCED_AXES[kind])
+    encoded, classes = encode_targets(targets)
+    if classes is None and len(np.unique(encoded["y"])) <= FEW_VALUES:
+        notes.append("y holds floats, so it is a regression target; store classes as whole numbers, booleans or text")
+    rows = {split: len(inputs[f"x{split}"]) for split in SPLITS if f"x{split}" in inputs}
+    further, cards = _encode_further_targets(labels, rows)
+    notes += [f"y_{target.name} has no label in {target.missing:,} rows" for target in cards if target.missing]
+    return Samples(
+        kind=kind,
+        arrays={**{name: np.ascontiguousarray(values) for name, values in inputs.items()}, **encoded, **further},
+        classes=classes,
+        targets=cards,
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
+    entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    if len(archive.infolist()) > MAX_ENTRIES:
+        raise UnusableSource(f"the file holds {len(archive.infolist()):,} arrays; at most {MAX_ENTRIES:,} are allowed")
+    splits = [split for split in SPLITS if split == "" or f"x{split}" in entries or f"y{split}" in entries]
+    names = [f"{axis}{split}" for split in splits for axis in "xy"]
+    for name in names:
+        if name not in entries:
+            present = ", ".join(sorted(entries)[:10]) or "no arrays"
+            raise UnusableSource(f"the array {name} is missing; the file holds {present}"[:300])
+    names += ["kind"] if "kind" in entries else []
+    names += _names_of_further_targets(entries, splits)
+    check_size("its arrays", sum(entries[name].file_size for name in names))
+    return {name: _read_entry(archive, entries[name], name) for name in names}
+
+
+def _names_of_further_targets(entries: dict[str, zipfile.ZipInfo], splits: list[str]) -> list[str]:
+    names = [f"y_{name}{split}" for name in find_names(entries) for split in splits]
+    for name in names:
+        if name not in entries:
+            raise UnusableSource(f"the array {name} is missing; each target needs an array for each split of x")
+    return names
+
+
+def _encode_further_targets(
+    labels: dict[str, Array], rows: dict[str, int]
+) -> tuple[dict[str, Array], tuple[TargetCard, ...]]:
+    """Names the further targets as they are packed, numbered from 1, and makes their cards in the same order."""
+    packed: dict[str, Array] = {}
+    cards = []
+    for number, name in enumerate(find_names(labels), start=1):
+        arrays = {split: labels[f"y_{name}{split}"] for split in rows}
+        check_rows_match(name, arrays, rows)
+        encoded, card = encode_further_target(name, arrays)
+        packed |= {f"target{number}{split}": values for split, values in encoded.items()}
+        cards.append(card)
+    return packed, tuple(cards)
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
+    if entry.flag_bits & UNREADABLE_FLAGS or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UnusableSource(f"{name} is encrypted or compressed in a way that numpy does not use; save it with numpy")
+    if entry.file_size > max(SMALL_BYTES, MAX_RATIO * entry.compress_size):
+        ratio = entry.file_size // max(entry.compress_size, 1)
+        raise UnusableSource(
+            f"{name} is {ratio} times as large as its compressed form; at most {MAX_RATIO} times is read, because "
+            "such a file may be an attack: save it with np.savez, without compression"
+        )
+    with archive.open(entry) as stream:
+        shape, fortran, dtype = _read_header(stream, name)
+        size = math.prod(shape) * dtype.itemsize
+        if size != entry.file_size - stream.tell():
+            raise UnusableSource(
+                f"{name} is damaged: its header promises {size:,} bytes, but its entry has {entry.file_size:,}"
+            )
+        return _read_body(stream, size).view(dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Reads and checks the header, before a byte of the array is read."""
+    try:
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        raise UnusableSource(f"{name} is not a numpy array: {error}"[:300]) from error
+    if dtype.hasobject:
+        raise UnusableSource(f"{name} holds Python objects, which are never loaded; store plain numbers or text")
+    if dtype.kind not in "fiubUS" or any(axis < 1 for axis in shape) or dtype.itemsize == 0:
+        raise UnusableSource(f"{name} must hold at least one number or text, but is {dtype} with shape {shape}")
+    return shape, fortran, dtype
+
+
+def _read_body(stream: IO[bytes], size: int) -> Array:
+    body = np.empty(size, dtype=np.uint8)
+    for start in range(0, size, CHUNK_BYTES):
+        chunk = stream.read(min(CHUNK_BYTES, size - start))
+        body[start : start + len(chunk)] = np.frombuffer(chunk, dtype=np.uint8)
+    stream.read(1)  # Python compares the checksum when the end is reached.
+    return body
+
+
+def _find_kind(arrays: dict[str, Array]) -> Kind:
+    """The kind that the file states, or the one that the axes of its inputs suggest."""
+    axes = arrays["x"].ndim
+    if "kind" not in arrays:
+        return "table" if axes == 2 else "image"
+    stated = str(arrays["kind"].reshape(-1)[0])[:40]
+    match stated:
+        case "sequence" if axes == 3:
+            return "sequence"
+        case "image" if axes in (3, 4):
+            return "image"
+        case "table" if axes == 2:
+            return "table"
+    raise UnusableSource(
+        f"kind is {stated!r}, but x has {axes} axes; use 'table' for 2 axes (rows x features), 'sequence' for 3 "
+        "(rows x steps x features), 'image' for 3 or 4"
+    )
+
+
+def _shape_inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Array:
+    if values.dtype.kind not in "fiub":
+        raise UnusableSource(f"{name} must hold numbers, but is {values.dtype}")
+    if values.ndim == 4:
+        return _move_channels_first(values, notes)
+    if values.ndim == 3 and kind == "image":
+        if values.dtype != np.uint8:
+            notes.append('x was read as grey pictures; if its rows are sequences, add an array kind="sequence"')
+        return values[:, None]
+    if values.ndim not in (2, 3):
+        raise UnusableSource(
+            f"{name} has the shape {values.shape}; a table has 2 axes (rows x features), pictures have 3 or 4"
+        )
+    return values
+
+
+def _move_channels_first(values: Array, notes: list[str]) -> Array:
+    if values.shape[3] not in CHANNELS or values.shape[1] in CHANNELS:
+        return values
+    notes.append("x was read as pictures with axes rows x height x width x channels")
+    return values.transpose(0, 3, 1, 2)
+
+
+def _flatten_labels(name: str, values: Array) -> Array:
+    if values.ndim == 2 and values.shape[1] == 1:
+        return values[:, 0]
+    if values.ndim != 1:
+        raise UnusableSource(
+            f"{name} must hold one value for each row, such as a class number, but has the shape {values.shape}"
+        )
+    return values
+
+
+def _storage(values: Array, kind: Kind) -> Literal["uint8", "floats"]:
+    """Bytes of pictures stay bytes; all else is stored as floats."""
+    return "uint8" if kind == "image" and values.dtype == np.uint8 else "floats"
+
+
+def _check_inputs(inputs: dict[str, Array], targets: dict[str, Array], kind: Kind) -> None:
+    """Refuses inputs that do not match their targets, and splits that do not match the training rows."""
+    check_rows(len(inputs["x"]))
+    train = inputs["x"]
+    for name, values in inputs.items():
+        target = name.replace("x", "y", 1)
+        if len(values) != len(targets[target]):
+            raise UnusableSource(
+                f"{name} has {len(values)} rows, but {target} has {len(targets[target])}; they must match"
+            )
+        if (_storage(values, kind), values.shape[1:]) != (_storage(train, kind), train.shape[1:]):
+            raise UnusableSource(
+                f"a row of {name} is {_storage(values, kind)} with shape {values.shape[1:]}, but a row of x is "
+                f"{_storage(train, kind)} with shape {train.shape[1:]}; they must match"
+            )
