@@ -1,4 +1,7 @@
-"""What a recipe builds on: checkpoints of other runs, looked up, pinned to their digests, and planned."""
+"""The checkpoints of other runs that a recipe builds on: finds them, pins them to their digests, and plans their runs.
+
+A recipe names a run, and optionally an epoch or a digest. The canonical recipe names all three.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -11,86 +14,100 @@ from bakehouse.recipe.problems import Path, Problem, RecipeInvalid, pointer
 from bakehouse.recipe.recipe import Recipe
 
 
-class SavedWeights(Protocol):
-    """A checkpoint as a run's record lists it."""
+class SourceCheckpoint(Protocol):
+    """A checkpoint in the record of a run."""
 
     @property
     def epoch(self) -> int:
-        """At the end of which it was saved."""
+        """The epoch at the end of which it was saved."""
 
     @property
     def roles(self) -> Sequence[str]:
-        """`best`, `last`; none once it was replaced, and then it will go."""
+        """`best` and `last`; empty once it was replaced, because its file will then be removed."""
 
     @property
     def sha256(self) -> str:
-        """Of the file."""
+        """The digest of its file."""
 
     @property
     def dataset_fingerprint(self) -> str | None:
-        """Of the data behind it."""
+        """The fingerprint of the data that it was trained on."""
 
 
-class SavedRun(Protocol):
-    """A run's record, as far as a recipe can build on it."""
+class SourceRun(Protocol):
+    """The part of a run's record that a recipe needs to build on the run."""
 
     @property
     def recipe(self) -> Recipe:
-        """Canonical."""
+        """The canonical recipe."""
 
     @property
     def status(self) -> str:
-        """For people."""
+        """The status, for messages."""
 
     @property
     def is_over(self) -> bool:
-        """Nothing changes any more."""
+        """Whether the run has ended, so that its checkpoints stay as they are."""
 
     @property
-    def checkpoints(self) -> Sequence[SavedWeights]:
-        """What it has saved."""
+    def checkpoints(self) -> Sequence[SourceCheckpoint]:
+        """The checkpoints that the run has saved."""
 
 
-class SavedRuns(Protocol):
-    """The runs that recipes can build on."""
+class SourceRuns(Protocol):
+    """The runs that recipes can build on: those of a service, or those in a folder of this machine."""
 
     @property
-    def where(self) -> str:
-        """Which runs these are, for people."""
+    def location(self) -> str:
+        """Where these runs are, as the end of a sentence such as "there is no run X here"."""
 
-    def find(self, run_id: str) -> SavedRun | None:
-        """The run of that id."""
+    def find(self, run_id: str) -> SourceRun | None:
+        """Returns the run with this id, if there is one."""
 
 
 class NoRuns:
-    """Where nothing was trained before."""
+    """No runs: recipes can build on nothing."""
 
-    where = "here"
+    location = "here"
 
-    def find(self, _: str) -> SavedRun | None:
-        """There is none."""
+    def find(self, _: str) -> SourceRun | None:
+        """Finds nothing."""
         return None
 
 
-CardOf = Callable[[str], DatasetCard]
+class UnusableCheckpoint(Exception):
+    """Says why a recipe cannot build on a checkpoint; `field` is the field of the recipe's reference to correct."""
+
+    def __init__(self, field: str, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.field = field
+        self.code = code
+        self.message = message
+        self.allowed = allowed
 
 
-def find_sources(recipe: Recipe, saved: SavedRuns, card_of: CardOf) -> tuple[Recipe, dict[str, Plan]]:
-    """The recipe with the epoch and digest of every checkpoint that it names, and the plans of what they were saved
-    by, by digest. Raises RecipeInvalid with what cannot be built on, and DatasetNotReady."""
+FindCard = Callable[[str], DatasetCard]
+
+
+def pin_checkpoints(recipe: Recipe, runs: SourceRuns, find_card: FindCard) -> tuple[Recipe, dict[str, Plan]]:
+    """Fills in the epoch and digest of every checkpoint that a recipe names, and plans the runs that saved them.
+
+    Returns the recipe and the plans by digest. Raises RecipeInvalid with all unusable checkpoints, and DatasetNotReady.
+    """
     plans: dict[str, Plan] = {}
     problems: list[Problem] = []
 
-    def pin(named: SavedCheckpoint, path: Path) -> SavedCheckpoint:
+    def pin(reference: SavedCheckpoint, path: Path) -> SavedCheckpoint:
         try:
-            run = find_run(named, saved)
-            weights = find_weights(named, run)
-            plans[weights.sha256] = plan_source(named, run, weights, card_of)
-        except SourceUnusable as error:
-            problem = Problem(pointer=pointer((*path, error.field)), code=error.code, message=error.message)
-            problems.append(problem.model_copy(update={"allowed": error.allowed or None}))
-            return named
-        return named.model_copy(update={"epoch": weights.epoch, "sha256": weights.sha256})
+            run = find_run(reference, runs)
+            checkpoint = find_checkpoint(reference, run)
+            plans[checkpoint.sha256] = plan_run(reference, run, checkpoint, find_card)
+        except UnusableCheckpoint as error:
+            location = pointer((*path, error.field))
+            allowed = error.allowed or None
+            problems.append(Problem(pointer=location, code=error.code, message=error.message, allowed=allowed))
+            return reference
+        return reference.model_copy(update={"epoch": checkpoint.epoch, "sha256": checkpoint.sha256})
 
     pinned = with_checkpoints(recipe, pin)
     if problems:
@@ -98,61 +115,64 @@ def find_sources(recipe: Recipe, saved: SavedRuns, card_of: CardOf) -> tuple[Rec
     return pinned, plans
 
 
-class SourceUnusable(Exception):
-    """Why a checkpoint cannot be built on; `field` of how it is named says so."""
-
-    def __init__(self, field: str, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.field, self.code, self.message, self.allowed = field, code, message, allowed
-
-
-def find_run(named: SavedCheckpoint, saved: SavedRuns) -> SavedRun:
-    """The run, if its checkpoints stay as they are."""
-    run = saved.find(named.run)
+def find_run(reference: SavedCheckpoint, runs: SourceRuns) -> SourceRun:
+    """Finds the run; refuses one that has not ended, because its checkpoints may still be replaced."""
+    run = runs.find(reference.run)
     if run is None:
-        raise SourceUnusable("run", "unknown_run", f"there is no run {named.run} {saved.where}")
+        raise UnusableCheckpoint("run", "unknown_run", f"there is no run {reference.run} {runs.location}")
     if not run.is_over:
         message = (
-            f"{named.run} is {run.status}: until it is over its best may be replaced, and removed; wait for its end"
+            f"{reference.run} is {run.status}, and its checkpoints may still be replaced; submit this recipe when that "
+            "run has ended"
         )
-        raise SourceUnusable("run", "run_not_over", message)
+        raise UnusableCheckpoint("run", "run_not_over", message)
     return run
 
 
-def find_weights(named: SavedCheckpoint, run: SavedRun) -> SavedWeights:
-    """The best, or the one of that epoch or digest."""
-    kept = [item for item in run.checkpoints if item.roles]
-    epochs, digests = tuple(str(item.epoch) for item in kept), tuple(item.sha256 for item in kept)
-    if named.epoch is None and named.sha256 is None:
-        kept = [item for item in kept if "best" in item.roles]
-        if not kept:
-            raise SourceUnusable("run", "no_checkpoint", f"{named.run} is {run.status} and has saved no weights")
-        return kept[0]
-    if named.epoch is not None:
-        kept = [item for item in kept if item.epoch == named.epoch]
-        if not kept:
-            message = f"{named.run} keeps no checkpoint of epoch {named.epoch}"
-            raise SourceUnusable("epoch", "unknown_epoch", message, epochs)
-        digests = (kept[0].sha256,)
-    if named.sha256 not in (None, *digests):
-        what = f"{named.run} keeps no checkpoint of that digest" + (f" at epoch {named.epoch}" if named.epoch else "")
-        raise SourceUnusable("sha256", "unknown_digest", what, digests)
-    return next(item for item in kept if named.sha256 in (None, item.sha256))
+def find_checkpoint(reference: SavedCheckpoint, run: SourceRun) -> SourceCheckpoint:
+    """Finds the checkpoint with the epoch and digest of the reference, or the best one if it has neither."""
+    usable = [checkpoint for checkpoint in run.checkpoints if checkpoint.roles]
+    if reference.epoch is None and reference.sha256 is None:
+        return find_best(reference, run, usable)
+    if reference.epoch is not None:
+        of_epoch = [checkpoint for checkpoint in usable if checkpoint.epoch == reference.epoch]
+        if not of_epoch:
+            message = f"{reference.run} has no checkpoint of epoch {reference.epoch}"
+            raise UnusableCheckpoint("epoch", "unknown_epoch", message, tuple(str(item.epoch) for item in usable))
+        usable = of_epoch
+    for checkpoint in usable:
+        if reference.sha256 in (None, checkpoint.sha256):
+            return checkpoint
+    epoch = f" at epoch {reference.epoch}" if reference.epoch else ""
+    message = f"{reference.run} has no checkpoint with this digest{epoch}"
+    raise UnusableCheckpoint("sha256", "unknown_digest", message, tuple(item.sha256 for item in usable))
 
 
-def plan_source(named: SavedCheckpoint, run: SavedRun, weights: SavedWeights, card_of: CardOf) -> Plan:
-    """What was trained, on data that must still be those; what it was built on itself does not matter any more."""
+def find_best(reference: SavedCheckpoint, run: SourceRun, usable: Sequence[SourceCheckpoint]) -> SourceCheckpoint:
+    """Finds the run's best checkpoint."""
+    for checkpoint in usable:
+        if "best" in checkpoint.roles:
+            return checkpoint
+    message = f"{reference.run} is {run.status} and has saved no weights; name a run that has a best checkpoint"
+    raise UnusableCheckpoint("run", "no_checkpoint", message)
+
+
+def plan_run(reference: SavedCheckpoint, run: SourceRun, checkpoint: SourceCheckpoint, find_card: FindCard) -> Plan:
+    """Plans the run that saved a checkpoint; refuses one whose data set is gone or has changed.
+
+    The checkpoints that this run built on in turn are not needed: its weights are complete.
+    """
     dataset = run.recipe.dataset.id
     try:
-        card = card_of(dataset)
+        card = find_card(dataset)
     except (DatasetNotFound, DatasetAbsent, DatasetBroken) as error:
-        message = f"{named.run} was trained on {dataset}, and {error.message}"
-        raise SourceUnusable("run", "source_dataset", message) from error
-    if weights.dataset_fingerprint not in (None, card.fingerprint):
-        message = f"{dataset} has changed since {named.run} was trained on it"
-        raise SourceUnusable("run", "source_dataset", message)
+        message = f"{reference.run} was trained on {dataset}, which is not usable now: {error.message}"
+        raise UnusableCheckpoint("run", "source_dataset", message) from error
+    if checkpoint.dataset_fingerprint not in (None, card.fingerprint):
+        message = f"{dataset} has changed since {reference.run} was trained on it; train that run's recipe again"
+        raise UnusableCheckpoint("run", "source_dataset", message)
     try:
         return make_plan(run.recipe, card)
     except RecipeInvalid as error:
-        message = f"{named.run} cannot be planned any more: {error}"
-        raise SourceUnusable("run", "source_recipe", message) from error
+        message = f"the recipe of {reference.run} is no longer valid: {error}"
+        raise UnusableCheckpoint("run", "source_recipe", message) from error

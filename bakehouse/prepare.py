@@ -1,4 +1,4 @@
-"""From a posted document to a plan that can be queued: the one way in, for service, command line and laptop."""
+"""From a posted document to a plan that can be queued: the same way for the service, the command line and a laptop."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.rules import advise
-from bakehouse.checkpoints import NoRuns, SavedRuns, find_sources
+from bakehouse.checkpoints import NoRuns, SourceRuns, pin_checkpoints
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
 from bakehouse.plan.card import DatasetCard
@@ -19,44 +19,44 @@ NO_RUNS = NoRuns()
 
 @dataclass(frozen=True)
 class Limits:
-    """What a recipe may ask for."""
+    """The largest model and the largest amount of memory that a recipe may need."""
 
     parameters: int
     memory_bytes: int | None = None
-    """Of the largest worker; None where no worker has been seen yet."""
+    """The memory of the largest worker; null if no worker has been seen yet."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A recipe that can be trained, and what the literature says about it."""
+    """A recipe that can be trained, and the advice about it."""
 
     plan: Plan
     advice: tuple[Advice, ...]
 
 
 def prepare(
-    document: Any, catalog: Catalog, limits: Limits, *, saved: SavedRuns = NO_RUNS, wait_seconds: float = 0.0
+    document: Any, catalog: Catalog, limits: Limits, *, runs: SourceRuns = NO_RUNS, wait_seconds: float = 0.0
 ) -> Prepared:
-    """Reads, plans and advises; `wait_seconds` is how long a set that is being packed is waited for, `saved` are the
-    runs whose weights a recipe may build on.
+    """Reads a recipe, plans it and collects advice.
 
-    Raises RecipeInvalid with pointers into the document, and DatasetNotReady.
+    `runs` are those whose checkpoints the recipe may build on. If the data set is still being packed, waits up to
+    `wait_seconds` and then raises DatasetNotReady. Raises RecipeInvalid with pointers into the posted document.
     """
     recipe = read_recipe(document)
     try:
         card = find_card(recipe.dataset.id, catalog, wait_seconds)
-        recipe, checkpoints = find_sources(recipe, saved, partial(catalog.card, wait_seconds=wait_seconds))
+        recipe, checkpoints = pin_checkpoints(recipe, runs, partial(catalog.card, wait_seconds=wait_seconds))
         plan = make_plan(recipe, card, checkpoints)
         refuse_oversized(plan, limits)
         advice = tuple(advise(plan))
         refuse_errors(advice)
     except RecipeInvalid as error:
-        raise RecipeInvalid(as_posted(document, problem) for problem in error.problems) from error
+        raise RecipeInvalid(point_into_posted(document, problem) for problem in error.problems) from error
     return Prepared(plan, advice)
 
 
 def find_card(dataset: str, catalog: Catalog, wait_seconds: float) -> DatasetCard:
-    """The set's card, or a problem that says which sets there are."""
+    """Finds the card of the recipe's data set; refuses the recipe if the data set cannot be used."""
     try:
         return catalog.card(dataset, wait_seconds=wait_seconds)
     except DatasetNotFound as error:
@@ -68,34 +68,38 @@ def find_card(dataset: str, catalog: Catalog, wait_seconds: float) -> DatasetCar
 
 
 def dataset_problem(code: str, message: str, allowed: tuple[str, ...] | None = None) -> RecipeInvalid:
-    """A recipe whose data set cannot be used."""
+    """The error for a recipe whose data set cannot be used."""
     return RecipeInvalid([Problem(pointer="/dataset/id", code=code, message=message, allowed=allowed)])
 
 
 def refuse_oversized(plan: Plan, limits: Limits) -> None:
-    """Before it is queued, not when a worker fails at it."""
+    """Refuses a model beyond the limits before it is queued, so that no worker has to fail at it."""
     estimate = plan.estimate
     if estimate.parameters > limits.parameters:
-        message = f"the model has {estimate.parameters:,} parameters; at most {limits.parameters:,} are taken"
+        message = f"the model has {estimate.parameters:,} parameters; at most {limits.parameters:,} are allowed"
         raise too_large("/architecture", message, f"<= {limits.parameters:,} parameters")
     if limits.memory_bytes is not None and estimate.memory_bytes > limits.memory_bytes:
-        need, have = estimate.memory_bytes / 2**30, limits.memory_bytes / 2**30
-        message = f"training needs about {need:,.1f} GiB and the largest worker has {have:,.1f}; a smaller batch helps"
-        raise too_large("/batch_size", message, f"<= {have:,.1f} GiB")
+        needed = estimate.memory_bytes / 2**30
+        available = limits.memory_bytes / 2**30
+        message = (
+            f"training needs about {needed:,.1f} GiB, but the largest worker has {available:,.1f} GiB; "
+            "choose a smaller batch size or a smaller model"
+        )
+        raise too_large("/batch_size", message, f"<= {available:,.1f} GiB")
 
 
 def too_large(pointer: str, message: str, allowed: str) -> RecipeInvalid:
-    """A recipe that is beyond a limit."""
+    """The error for a recipe beyond a limit."""
     return RecipeInvalid([Problem(pointer=pointer, code="too_large", message=message, allowed=(allowed,))])
 
 
 def refuse_errors(advice: tuple[Advice, ...]) -> None:
-    """Advice of severity `error` refuses."""
+    """Refuses a recipe if any advice has the severity `error`."""
     errors = [item for item in advice if item.severity == "error"]
     if errors:
         raise RecipeInvalid(Problem(pointer=item.pointer, code=item.code, message=item.message) for item in errors)
 
 
-def as_posted(document: Any, problem: Problem) -> Problem:
-    """A problem of the canonical recipe, with its pointer into what was posted."""
+def point_into_posted(document: Any, problem: Problem) -> Problem:
+    """Translates a problem's pointer from the canonical recipe to the posted document."""
     return problem.model_copy(update={"pointer": posted_pointer(document, path_of(problem.pointer or ""))})

@@ -78,7 +78,7 @@ class StoredRuns:
     """Finds the runs whose checkpoints a recipe may build on."""
 
     store: Store
-    where: str = "here"
+    location: str = "here"
 
     def find(self, run_id: str) -> Record | None:
         """The record of a run, if it exists."""
@@ -92,8 +92,8 @@ def prepare_recipe(services: Services, document: Any) -> Prepared:
     """Plans the recipe within the limits of this service and of its largest worker."""
     memory = max((worker.memory_bytes for worker in services.store.workers()), default=None)
     limits = Limits(parameters=services.settings.max_parameters, memory_bytes=memory)
-    saved = StoredRuns(services.store)
-    return prepare(document, services.catalog, limits, saved=saved, wait_seconds=MAX_PACKING_SECONDS)
+    runs = StoredRuns(services.store)
+    return prepare(document, services.catalog, limits, runs=runs, wait_seconds=MAX_PACKING_SECONDS)
 
 
 def preview(services: Services, document: Any) -> Preview:

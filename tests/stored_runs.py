@@ -30,8 +30,8 @@ SHORT: Document = {"dataset": "iris", "architecture": "linear", "epochs": 2}
 def store_run(store: Store, settings: Settings, recipe: Document) -> str:
     """Stores a run as the service does, but wakes no worker; returns its id."""
     limits = Limits(parameters=10**9)
-    saved = StoredRuns(store)
-    plan = prepare(recipe, Catalog(settings), limits, saved=saved, wait_seconds=LIMIT_SECONDS).plan
+    runs = StoredRuns(store)
+    plan = prepare(recipe, Catalog(settings), limits, runs=runs, wait_seconds=LIMIT_SECONDS).plan
     run = new_run(plan.recipe, advice=(), steps=plan.steps, dataset_fingerprint=plan.card.fingerprint)
     return store.create(run).run.id
 

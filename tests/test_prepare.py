@@ -1,4 +1,4 @@
-"""The one way in: a posted document becomes a plan with advice, or is refused where it was posted."""
+"""A posted document becomes a plan with advice, or is refused with a pointer into the document."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ RECIPE = {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dro
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    """The built-in sets, and one table."""
+    """A catalog with the built-in data sets and one table."""
     folder = tmp_path / "data"
     folder.mkdir()
     rows = "\n".join(f"{n},{n % 7}.5,{n % 3}" for n in range(60))
@@ -39,19 +39,19 @@ def test_a_recipe_comes_back_planned_with_advice(catalog: Catalog) -> None:
     assert [advice.code for advice in prepared.advice] == ["variance_shift", "statistics_hold_the_shift"]
 
 
-def test_an_unknown_set_names_the_nearest(catalog: Catalog) -> None:
+def test_for_an_unknown_data_set_the_nearest_name_is_suggested(catalog: Catalog) -> None:
     pointer, code, message = refusal({**RECIPE, "dataset": "digitz"}, catalog)
     assert (pointer, code) == ("/dataset", "unknown_dataset")
     assert "did you mean digits?" in message
 
 
-def test_a_known_set_without_files_says_where_they_come_from(catalog: Catalog) -> None:
+def test_for_a_known_data_set_without_files_their_source_is_named(catalog: Catalog) -> None:
     pointer, code, message = refusal({**RECIPE, "dataset": {"id": "mnist"}}, catalog)
     assert (pointer, code) == ("/dataset/id", "absent_dataset")
     assert ".gz" in message
 
 
-def test_a_set_is_waited_for(catalog: Catalog) -> None:
+def test_the_packing_of_a_data_set_is_waited_for(catalog: Catalog) -> None:
     document = {"dataset": {"id": "houses", "target": "rooms"}, "architecture": "linear"}
     with pytest.raises(DatasetNotReady):
         prepare(document, catalog, ENOUGH)

@@ -79,10 +79,10 @@ def main() -> int:
     arguments = parse_arguments()
     settings = Settings()
     limits = Limits(parameters=settings.max_parameters)
-    saved = LocalRuns(settings.trained)
+    runs = LocalRuns(settings.trained)
     try:
         document = parse_json(read(arguments.recipe))
-        prepared = prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=PACKING_SECONDS)
+        prepared = prepare(document, Catalog(settings), limits, runs=runs, wait_seconds=PACKING_SECONDS)
     except (MalformedJson, RecipeInvalid, DatasetNotReady, OSError) as error:
         print_problems(error)
         return INVALID

@@ -31,8 +31,8 @@ LINT_PACKING_SECONDS = 60.0
 def prepare_locally(document: dict[str, Any], settings: Settings, *, wait_seconds: float) -> Prepared:
     """Plans a recipe with this machine's data sets and the runs that were trained without a service."""
     limits = Limits(parameters=settings.max_parameters)
-    saved = LocalRuns(settings.trained)
-    return prepare(document, Catalog(settings), limits, saved=saved, wait_seconds=wait_seconds)
+    runs = LocalRuns(settings.trained)
+    return prepare(document, Catalog(settings), limits, runs=runs, wait_seconds=wait_seconds)
 
 
 def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:

@@ -73,5 +73,5 @@ def check_finite(name: str, values: Array) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise UnusableSource(
-            f"{name} holds a value in row {row} (from 0) that is not a finite number in the range of float32"
+            f"{name} holds nan, infinity or a number beyond the range of float32 in row {row} (from 0)"
         )

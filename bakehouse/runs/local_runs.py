@@ -14,7 +14,7 @@ class LocalRuns:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.where = f"in the folders of {root}, where `bakehouse train` keeps its runs"
+        self.location = f"in the folders of {root}, where `bakehouse train` keeps its runs"
 
     def find(self, run_id: str) -> Record | None:
         """Returns the record of a run if this version can read it."""

@@ -21,7 +21,7 @@ def test_each_run_is_found_in_its_folder(tmp_path: Path) -> None:
     assert [getattr(local_runs.find(run_id), "id", None) for run_id in (first, second)] == [first, second]
     local_runs.artifacts(second).write_checkpoint(second, b"weights", {})
     assert list((tmp_path / "b" / FILES).rglob("model.safetensors"))
-    assert str(tmp_path) in local_runs.where
+    assert str(tmp_path) in local_runs.location
 
 
 def test_records_that_this_version_cannot_read_are_skipped(tmp_path: Path) -> None:

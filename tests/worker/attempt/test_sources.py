@@ -29,7 +29,7 @@ class Home:
         self.local_runs = LocalRuns(self.settings.trained)
 
     def prepared(self, document: Document) -> Prepared:
-        return prepare(document, Catalog(self.settings), Limits(parameters=10**6), saved=self.local_runs)
+        return prepare(document, Catalog(self.settings), Limits(parameters=10**6), runs=self.local_runs)
 
     def trained(self, prepared: Prepared) -> tuple[int, Record, Path]:
         """Trains; returns exit code, record and folder."""
