@@ -1,4 +1,4 @@
-"""Changes of colour, on images (N, C, H, W) between 0 and 1; factors are (N,)."""
+"""Changes the colours of images (N, C, H, W) with values between 0 and 1. Each sample has its own factor: (N,)."""
 
 import torch
 from torch import Generator, Tensor
@@ -11,7 +11,7 @@ LEVELS = 255
 def color_jitter(
     images: Tensor, generator: Generator, *, brightness: float, contrast: float, saturation: float, hue: float
 ) -> Tensor:
-    """Each sample by factors of its own."""
+    """Changes brightness, contrast, saturation and hue, in this order, by random factors around 1."""
     count = len(images)
     for change, strength in (
         (adjust_brightness, brightness),
@@ -24,12 +24,12 @@ def color_jitter(
 
 
 def blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
-    """other + factor (images - other), clamped."""
+    """other + factor (images - other), clamped to 0 ... 1."""
     return (other + factor[:, None, None, None] * (images - other)).clamp(0, 1)
 
 
-def grey(images: Tensor) -> Tensor:
-    """(N, 1, H, W): brightness as ITU-R 601 weighs red, green and blue; the mean of other channels."""
+def to_grey(images: Tensor) -> Tensor:
+    """The brightness (N, 1, H, W) of red, green and blue by ITU-R 601; of other channels, their mean."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     weights = torch.tensor([0.299, 0.587, 0.114], device=images.device)
@@ -37,37 +37,42 @@ def grey(images: Tensor) -> Tensor:
 
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """x f."""
+    """factor x, clamped to 0 ... 1."""
     return (images * factor[:, None, None, None]).clamp(0, 1)
 
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Away from the image's mean grey."""
-    return blend(images, grey(images).mean((2, 3), keepdim=True), factor)
+    """Moves pixels away from the mean grey of the image (factors above 1), or towards it."""
+    return blend(images, to_grey(images).mean((2, 3), keepdim=True), factor)
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Saturation: away from each pixel's grey."""
-    return blend(images, grey(images), factor)
+    """Moves each pixel away from its own grey (factors above 1), or towards it."""
+    return blend(images, to_grey(images), factor)
 
 
 def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Colours of the same value and saturation, further on in the circle of hues (Smith 1978)."""
+    """Turns the hue by a share of the colour circle and keeps value and saturation (Smith 1978)."""
     red, green, blue = images.unbind(1)
-    top, bottom = images.amax(1), images.amin(1)
-    span = top - bottom
-    # A grey has no hue, and needs none.
-    known = torch.where(span == 0, 1, span)
-    beside_green, beside_blue = 2 + (blue - red) / known, 4 + (red - green) / known
-    sixths = torch.where(top == red, (green - blue) / known, torch.where(top == green, beside_green, beside_blue))
+    top = images.amax(1)
+    span = top - images.amin(1)
+    # A grey pixel has no hue; any number will do, because it is multiplied by the span, 0.
+    divisor = torch.where(span == 0, 1, span)
+    from_red = (green - blue) / divisor
+    from_green = 2 + (blue - red) / divisor
+    from_blue = 4 + (red - green) / divisor
+    sixths = torch.where(top == red, from_red, torch.where(top == green, from_green, from_blue))
     offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
-    place = offsets + (sixths + 6 * turns[:, None, None])[:, None]
-    place = place - 6 * (place / 6).floor()  # A third of the time of `% 6` on a CPU.
-    return top[:, None] - span[:, None] * torch.minimum(place, 4 - place).clamp(0, 1)
+    angle = offsets + (sixths + 6 * turns[:, None, None])[:, None]
+    angle = angle - 6 * (angle / 6).floor()  # A third of the time of `% 6` on a CPU.
+    return top[:, None] - span[:, None] * torch.minimum(angle, 4 - angle).clamp(0, 1)
 
 
 def adjust_sharpness(images: Tensor, factor: Tensor) -> Tensor:
-    """Away from a smoothed image: 5 for the pixel and 1 for each of its neighbours, over 13; the rim stays."""
+    """Moves pixels away from a smoothed image (factors above 1), or towards it.
+
+    As in Pillow, smoothing weighs a pixel by 5 / 13 and each of its 8 neighbours by 1 / 13, and leaves the border.
+    """
     three = images[:, :, :-2] + images[:, :, 1:-1] + images[:, :, 2:]
     nine = three[:, :, :, :-2] + three[:, :, :, 1:-1] + three[:, :, :, 2:]
     smooth = images.clone()
@@ -76,26 +81,28 @@ def adjust_sharpness(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def solarize(images: Tensor, threshold: Tensor) -> Tensor:
-    """Inverts what is at the threshold or above."""
+    """Inverts values at the threshold or above."""
     return torch.where(images >= threshold[:, None, None, None], 1 - images, images)
 
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
-    """Keeps the upper bits of 8."""
+    """Keeps the upper `bits` of 8 bits."""
     step = torch.exp2(8 - bits.round())[:, None, None, None]
     return ((images * LEVELS).round() / step).floor() * step / LEVELS
 
 
 def autocontrast(images: Tensor, _: Tensor) -> Tensor:
-    """Stretches each channel to the whole range."""
-    low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    """Stretches each channel of an image to the whole range."""
+    low = images.amin((2, 3), keepdim=True)
+    high = images.amax((2, 3), keepdim=True)
     return torch.where(high > low, (images - low) / torch.where(high > low, high - low, 1), images)
 
 
 def equalize(images: Tensor, _: Tensor) -> Tensor:
-    """Each channel by rank on 256 levels: pixels that are darker, over pixels that are not the lightest.
+    """Replaces each value of a channel by its rank: the share of darker pixels among those below the lightest level.
 
-    Pillow divides whole numbers here and so leaves images of fewer than 256 pixels as they are.
+    Values are rounded to 256 levels first. Pillow, which divides whole numbers, leaves images with fewer than 256
+    pixels unchanged; this function does not.
     """
     levels = (images.flatten(2) * LEVELS).round().long()
     channels = torch.arange(levels[..., 0].numel(), device=images.device).view(*levels.shape[:2], 1)

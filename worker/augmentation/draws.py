@@ -1,16 +1,16 @@
-"""Numbers for the samples of a batch, from the step's generator."""
+"""Draws a random number for each sample of a batch, from the generator of the step."""
 
 import torch
 from torch import Generator, Tensor
 
 
 def uniform(count: int, low: float, high: float, generator: Generator) -> Tensor:
-    """One number between `low` and `high` for each sample."""
+    """A number between `low` and `high` for each sample."""
     return low + (high - low) * torch.rand(count, generator=generator, device=generator.device)
 
 
 def random_integers(count: int, low: int, high: int, generator: Generator) -> Tensor:
-    """One whole number from `low` to `high` for each sample."""
+    """A whole number from `low` to `high`, both included, for each sample."""
     return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device)
 
 
@@ -20,8 +20,8 @@ def bernoulli(count: int, probability: float, generator: Generator) -> Tensor:
 
 
 def beta(count: int, alpha: float, generator: Generator) -> Tensor:
-    """One number from Beta(alpha, alpha) for each sample."""
-    # In float64: for alpha near 0 both of the underlying gamma variables are often below what a float32 can hold.
+    """A number from Beta(alpha, alpha) for each sample."""
+    # float64, because for alpha near 0 both of the underlying gamma variables often underflow in float32.
     parameters = torch.full((count, 2), alpha, dtype=torch.float64, device=generator.device)
     # torch.distributions takes no generator.
     return torch._sample_dirichlet(parameters, generator)[:, 0].float()  # noqa: SLF001

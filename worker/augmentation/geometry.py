@@ -1,4 +1,4 @@
-"""Changes of place: one matrix for each sample, one interpolation."""
+"""Geometric changes: a matrix for each sample, and one bilinear interpolation."""
 
 from math import radians
 
@@ -10,7 +10,7 @@ from worker.augmentation.draws import bernoulli, uniform
 
 
 def horizontal_flip(images: Tensor, generator: Generator, *, probability: float) -> Tensor:
-    """Mirrors samples of (N, C, H, W) left to right."""
+    """Mirrors images (N, C, H, W) left to right, each with this probability."""
     mirrored = bernoulli(len(images), probability, generator)
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
@@ -25,9 +25,10 @@ def affine(
     shear: float,
     black: float,
 ) -> Tensor:
-    """Rotated, sheared, scaled and shifted, each sample by numbers of its own."""
+    """Rotates, shears, scales and shifts each image by random amounts."""
     count, _, height, width = images.shape
-    angle, lean = (uniform(count, -radians(most), radians(most), generator) for most in (degrees, shear))
+    angle = uniform(count, -radians(degrees), radians(degrees), generator)
+    lean = uniform(count, -radians(shear), radians(shear), generator)
     factor = uniform(count, *scale, generator)
     shift = torch.stack([uniform(count, -translate * side, translate * side, generator) for side in (width, height)], 1)
     return warp(images, affine_sources(angle=angle, lean=lean, factor=factor, shift=shift), black=black)
@@ -36,7 +37,7 @@ def affine(
 def perspective(
     images: Tensor, generator: Generator, *, distortion_scale: float, probability: float, black: float
 ) -> Tensor:
-    """Some samples with each corner moved inward."""
+    """Moves each corner of an image inward by a random distance, with this probability."""
     count, _, height, width = images.shape
     changed = bernoulli(count, probability, generator)
     inward = torch.rand(count, 4, 2, generator=generator, device=images.device) * distortion_scale
@@ -47,14 +48,14 @@ def perspective(
 
 
 def as_floats(images: Tensor) -> Tensor:
-    """Bytes as float32; images in 64 bits keep them."""
+    """Converts bytes to float32; images in 64 bits stay so."""
     return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
-    """Bilinear images whose pixel at q is what was at p: (p, 1) ~ sources (q, 1), in pixels from the centre.
+    """Interpolates images whose pixel at q is what was at p: (p, 1) ~ sources (q, 1), in pixels from the centre.
 
-    Outside is black; without a black, whatever is nearest at the edge.
+    Pixels from outside the image are black, or, if `black` is null, the nearest pixel of the edge.
     """
     height, width = images.shape[2:]
     rows = torch.arange(height, device=images.device)[:, None] - (height - 1) / 2
@@ -69,28 +70,34 @@ def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
 
 
 def affine_sources(*, angle: Tensor, lean: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
-    """(N, 3, 3) of p = 1/s H(-lean) R(-angle) (q - t): counterclockwise in radians, t as (x, y)."""
-    cosine, sine, slope = angle.cos(), angle.sin(), lean.tan()
+    """Matrices (N, 3, 3) of p = 1/s H(-lean) R(-angle) (q - t); angles in radians counterclockwise, t = (x, y)."""
+    cosine = angle.cos()
+    sine = angle.sin()
+    slope = lean.tan()
     linear = torch.stack((cosine - slope * sine, -sine - slope * cosine, sine, cosine), 1).view(-1, 2, 2)
     return with_shift(linear / factor[:, None, None], shift)
 
 
 def with_shift(linear: Tensor, shift: Tensor) -> Tensor:
-    """(N, 3, 3) of p = linear (q - shift)."""
+    """Matrices (N, 3, 3) of p = linear (q - shift)."""
     top = torch.cat((linear, -(linear * shift[:, None]).sum(2, keepdim=True)), 2)
     bottom = torch.tensor([[[0.0, 0.0, 1.0]]], device=linear.device).expand(len(linear), 1, 3)
     return torch.cat((top, bottom), 1)
 
 
 def perspective_sources(corners: Tensor, half: Tensor) -> Tensor:
-    """(N, 3, 3) that take corners (N, 4, 2), clockwise from the top left, to those of the image, at half its size.
+    """Matrices (N, 3, 3) that map corners (N, 4, 2), clockwise from the top left, to the corners of the image.
 
-    The inverse, as cross products, of the projection of the unit square (Heckbert 1989, section 2.2.3).
+    `half` is half the image's size. The matrix is the inverse, written as cross products, of the projection of the
+    unit square (Heckbert 1989, section 2.2.3).
     """
     first, second, third, fourth = corners.unbind(1)
-    down, left, apart = second - third, fourth - third, first - second + third - fourth
+    down = second - third
+    left = fourth - third
+    apart = first - second + third - fourth
     area = cross(down, left)
-    g, h = cross(apart, left) / area, cross(down, apart) / area
+    g = cross(apart, left) / area
+    h = cross(down, apart) / area
     u = torch.cat((second - first + g * second, g), 1)
     v = torch.cat((fourth - first + h * fourth, h), 1)
     origin = functional.pad(first, (0, 1), value=1.0)
@@ -99,39 +106,40 @@ def perspective_sources(corners: Tensor, half: Tensor) -> Tensor:
 
 
 def cross(a: Tensor, b: Tensor) -> Tensor:
-    """(N, 1) of vectors (N, 2)."""
+    """The cross product (N, 1) of vectors (N, 2)."""
     return a[:, :1] * b[:, 1:] - a[:, 1:] * b[:, :1]
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Counterclockwise; outside is 0, here and below."""
-    zero, one = torch.zeros_like(degrees), torch.ones_like(degrees)
+    """Rotates counterclockwise. Pixels from outside are 0, here and in the functions below."""
+    zero = torch.zeros_like(degrees)
+    one = torch.ones_like(degrees)
     shift = torch.stack((zero, zero), 1)
     return warp(images, affine_sources(angle=degrees.deg2rad(), lean=zero, factor=one, shift=shift), black=0.0)
 
 
 def shear_x(images: Tensor, slope: Tensor) -> Tensor:
-    """Rows move by `slope` times their distance from the centre."""
-    return warp(images, moved(slope, place=(0, 1)), black=0.0)
+    """Moves rows by `slope` times their distance from the centre."""
+    return warp(images, identity_except(slope, entry=(0, 1)), black=0.0)
 
 
 def shear_y(images: Tensor, slope: Tensor) -> Tensor:
-    """Columns move by `slope` times their distance from the centre."""
-    return warp(images, moved(slope, place=(1, 0)), black=0.0)
+    """Moves columns by `slope` times their distance from the centre."""
+    return warp(images, identity_except(slope, entry=(1, 0)), black=0.0)
 
 
 def translate_x(images: Tensor, share: Tensor) -> Tensor:
-    """To the right by a share of the width."""
-    return warp(images, moved(share * images.shape[3], place=(0, 2)), black=0.0)
+    """Moves images to the right by a share of their width."""
+    return warp(images, identity_except(share * images.shape[3], entry=(0, 2)), black=0.0)
 
 
 def translate_y(images: Tensor, share: Tensor) -> Tensor:
-    """Down by a share of the height."""
-    return warp(images, moved(share * images.shape[2], place=(1, 2)), black=0.0)
+    """Moves images down by a share of their height."""
+    return warp(images, identity_except(share * images.shape[2], entry=(1, 2)), black=0.0)
 
 
-def moved(amount: Tensor, *, place: tuple[int, int]) -> Tensor:
-    """(N, 3, 3) of p = q but for one entry."""
+def identity_except(amount: Tensor, *, entry: tuple[int, int]) -> Tensor:
+    """Identity matrices (N, 3, 3) in which one entry (row, column) is -amount."""
     matrix = torch.eye(3, device=amount.device).repeat(len(amount), 1, 1)
-    matrix[:, place[0], place[1]] = -amount
+    matrix[:, entry[0], entry[1]] = -amount
     return matrix

@@ -1,46 +1,47 @@
-"""Pairs of samples made into one, with their targets."""
+"""Mixes pairs of samples, and their targets in the same proportion."""
 
 import torch
 from torch import Generator, Tensor
 
-from worker.augmentation.boxes import boxes
+from worker.augmentation.boxes import box_masks
 from worker.augmentation.draws import bernoulli, beta
 from worker.types import Batch
 
 
 def mixup(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float, outputs: int) -> Batch:
-    """l x_i + (1 - l) x_j and the same of the targets, with j from a permutation of the batch."""
+    """l x_i + (1 - l) x_j and the same of the targets, with j from a permutation of the batch. Zhang et al. 2018."""
     share = beta(len(inputs), alpha, generator)
-    partner = partners(len(inputs), generator)
-    return mixed(inputs, inputs[partner], share), mixed_targets(targets, partner, share, outputs=outputs)
+    partner = draw_partners(len(inputs), generator)
+    return mix(inputs, inputs[partner], share), mix_targets(targets, partner, share, outputs=outputs)
 
 
 def cutmix(
     inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float, probability: float, outputs: int
 ) -> Batch:
-    """A box of another sample in some; a target's share is what is left of the area."""
+    """Pastes a box of another sample, with this probability; targets are mixed by area. Yun et al. 2019."""
     count, _, height, width = inputs.shape
     side = (1 - beta(count, alpha, generator)).sqrt() * bernoulli(count, probability, generator)
-    heights, widths = (side * height).long(), (side * width).long()
-    inside = boxes(heights, widths, (height, width), generator)
-    partner = partners(count, generator)
+    heights = (side * height).long()
+    widths = (side * width).long()
+    inside = box_masks(heights, widths, (height, width), generator)
+    partner = draw_partners(count, generator)
     share = 1 - inside.float().mean((1, 2, 3))
-    return torch.where(inside, inputs[partner], inputs), mixed_targets(targets, partner, share, outputs=outputs)
+    return torch.where(inside, inputs[partner], inputs), mix_targets(targets, partner, share, outputs=outputs)
 
 
-def partners(count: int, generator: Generator) -> Tensor:
-    """Whom each sample is mixed with; some with themselves."""
+def draw_partners(count: int, generator: Generator) -> Tensor:
+    """Draws the sample with which each sample is mixed; a few are mixed with themselves."""
     return torch.randperm(count, generator=generator, device=generator.device)
 
 
-def mixed(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """share first + (1 - share) second, sample by sample."""
+def mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """share first + (1 - share) second, with a share for each sample."""
     return second.lerp(first, share.view(-1, *[1] * (first.ndim - 1)))
 
 
-def mixed_targets(targets: Tensor, partner: Tensor, share: Tensor, *, outputs: int) -> Tensor:
-    """Numbers as they are; classes as shares, (N, k), or (N,) that of class 1 where one output tells two apart."""
+def mix_targets(targets: Tensor, partner: Tensor, share: Tensor, *, outputs: int) -> Tensor:
+    """Mixes numbers directly; classes become shares (N, k), or the share (N,) of class 1 if there is one output."""
     if targets.dtype == torch.int64:
         classes = torch.arange(outputs, device=targets.device)
         targets = targets.float() if outputs == 1 else (targets[:, None] == classes).float()
-    return mixed(targets, targets[partner], share)
+    return mix(targets, targets[partner], share)

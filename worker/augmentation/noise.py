@@ -1,4 +1,4 @@
-"""Noise on inputs."""
+"""Adds noise to inputs."""
 
 import torch
 from torch import Generator, Tensor

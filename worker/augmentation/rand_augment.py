@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment: a change for each sample, drawn from fourteen."""
+"""RandAugment and TrivialAugment: each sample gets a random change out of fourteen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,15 +10,18 @@ from torch import Generator, Tensor
 from worker.augmentation import color, geometry
 from worker.augmentation.draws import random_integers
 
-MOST = 30
-"""Magnitudes are from 0 to 30."""
+MAX_MAGNITUDE = 30
+"""Magnitudes are whole numbers from 0 to this."""
 
 Space = Literal["wide", "rand_augment"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change and its numbers at no magnitude and at full; the way between is walked in both directions if signed."""
+    """A change, and its number at magnitude 0 (`start`) and at the full magnitude (`end`).
+
+    If it is signed, the number moves from `start` in either direction.
+    """
 
     apply: Callable[[Tensor, Tensor], Tensor]
     start: float = 0.0
@@ -26,28 +29,28 @@ class Change:
     signed: bool = False
 
     def numbers(self, magnitude: Tensor, sign: Tensor) -> Tensor:
-        """For magnitudes from 0 to 1 and signs, (N,)."""
+        """The numbers (N,) for magnitudes between 0 and 1 and signs."""
         return self.start + (self.end - self.start) * magnitude * (sign if self.signed else 1)
 
 
 def rand_augment(
     images: Tensor, generator: Generator, *, num_ops: int, magnitude: int, changes: tuple[Change, ...]
 ) -> Tensor:
-    """Images between 0 and 1 after some changes of one magnitude."""
-    magnitudes = torch.full((len(images),), magnitude / MOST, device=images.device)
+    """Applies `num_ops` changes of one magnitude to images between 0 and 1. Cubuk et al. 2020, arXiv 1909.13719."""
+    magnitudes = torch.full((len(images),), magnitude / MAX_MAGNITUDE, device=images.device)
     for _ in range(num_ops):
-        images = changed(images, generator, magnitudes=magnitudes, changes=changes)
+        images = apply_changes(images, generator, magnitudes=magnitudes, changes=changes)
     return images
 
 
 def trivial_augment(images: Tensor, generator: Generator, *, changes: tuple[Change, ...]) -> Tensor:
-    """Images between 0 and 1 after one change of any magnitude."""
-    magnitudes = random_integers(len(images), 0, MOST, generator) / MOST
-    return changed(images, generator, magnitudes=magnitudes, changes=changes)
+    """Applies one change of a random magnitude to images between 0 and 1. Müller and Hutter 2021, arXiv 2103.10158."""
+    magnitudes = random_integers(len(images), 0, MAX_MAGNITUDE, generator) / MAX_MAGNITUDE
+    return apply_changes(images, generator, magnitudes=magnitudes, changes=changes)
 
 
-def changed(images: Tensor, generator: Generator, *, magnitudes: Tensor, changes: tuple[Change, ...]) -> Tensor:
-    """Each sample by a change of its own; those with the same are computed together."""
+def apply_changes(images: Tensor, generator: Generator, *, magnitudes: Tensor, changes: tuple[Change, ...]) -> Tensor:
+    """Applies a random change to each sample; samples with the same change are computed together."""
     choice = random_integers(len(images), 0, len(changes) - 1, generator)
     sign = 2 * random_integers(len(images), 0, 1, generator) - 1
     order = choice.argsort(stable=True)
@@ -61,17 +64,18 @@ def changed(images: Tensor, generator: Generator, *, magnitudes: Tensor, changes
 
 
 def changes(space: Space, shape: tuple[int, ...]) -> tuple[Change, ...]:
-    """The fourteen with the ranges of Cubuk et al. 2020 or the wide ones of Müller & Hutter 2021."""
+    """The fourteen changes, with the ranges of Cubuk et al. 2020 or the wide ones of Müller and Hutter 2021."""
     wide = space == "wide"
-    # The wide shift is 32 pixels, whatever the image's size.
-    across, down = ((min(1.0, 32 / side) if wide else 150 / 331) for side in (shape[2], shape[1]))
+    # The wide range shifts by 32 pixels, whatever the size of the image.
+    across = min(1.0, 32 / shape[2]) if wide else 150 / 331
+    down = min(1.0, 32 / shape[1]) if wide else 150 / 331
     factor, slope, degrees, bits = (1.99, 0.99, 135.0, 2.0) if wide else (1.9, 0.3, 30.0, 4.0)
     return (
         Change(lambda images, _: images),
         Change(color.autocontrast),
         Change(color.equalize),
         Change(geometry.rotate, 0.0, degrees, signed=True),
-        # At no magnitude above the lightest of 256 levels.
+        # Magnitude 0 is above the lightest of 256 levels, so that nothing is inverted.
         Change(color.solarize, 256 / 255, 0.0),
         *([Change(color.adjust_saturation, 1.0, factor, signed=True)] if shape[0] == 3 else []),
         Change(color.posterize, 8.0, bits),

@@ -1,4 +1,4 @@
-"""Diagnostics in torch. Each is a generator that yields after each batch and returns what it found."""
+"""Computes the diagnostics of a recipe. Each one is a generator that yields after each batch and returns its values."""
 
 from collections.abc import Callable, Generator
 from functools import cache, partial
@@ -31,19 +31,23 @@ from worker.model.modules import to_data_units
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
 
 MAX_LISTED = 20
+"""For the rows that a diagnostic names."""
 
 
 class Diagnostics:
-    """Those of a recipe."""
+    """The diagnostics of a recipe."""
 
     def __init__(self, plan: Plan, data: Data, batches: Batches, measure: Measure) -> None:
-        self.plan, self.measure, self.drift = plan, measure, Drift(plan)
-        self.probe = cache(partial(Probe, plan, data, batches))
-        self.named: dict[str, Diagnostic] = {spec.type: self.diagnostic(spec) for spec in plan.recipe.diagnostics}
+        self.plan = plan
+        self.measure = measure
+        self.drift = Drift(plan)
+        # Diagnostics with the same number of rows share a probe.
+        self.make_probe = cache(partial(Probe, plan, data, batches))
+        self.by_name: dict[str, Diagnostic] = {spec.type: self.build(spec) for spec in plan.recipe.diagnostics}
 
-    def diagnostic(self, spec: AnyDiagnostic) -> Diagnostic:
-        """One, on its probe."""
-        probe = self.probe(spec.rows)
+    def build(self, spec: AnyDiagnostic) -> Diagnostic:
+        """Binds a diagnostic to its probe."""
+        probe = self.make_probe(spec.rows)
         match spec:
             case VarianceShift():
                 return partial(variance_shift, self.plan, probe)
@@ -65,85 +69,95 @@ class Diagnostics:
                 assert_never(spec)
 
     def run(self, subject: Subject) -> Generator[None, None, dict[str, Values]]:
-        """What all of them found, by name."""
-        found: dict[str, Values] = {}
-        for name, diagnostic in self.named.items():
-            found[name] = yield from diagnostic(subject)
-        return found
+        """Computes all diagnostics, in the order of the recipe; returns their values by name."""
+        values: dict[str, Values] = {}
+        for name, diagnostic in self.by_name.items():
+            values[name] = yield from diagnostic(subject)
+        return values
 
 
 def train_eval_gap(measure: Measure, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Losses and hits of the same augmented rows in training and in evaluation mode."""
-    trained, evaluated = yield from both_modes(probe, subject)
-    targets, answered = probe.targets(), nn.Identity()
-    in_training = yield from measure(answered, Split(trained, targets), "train_mode")
-    in_evaluation = yield from measure(answered, Split(evaluated, targets), "eval_mode")
+    """Measures the same augmented rows in training mode and in evaluation mode."""
+    trained, evaluated = yield from predict_in_both_modes(probe, subject)
+    targets = probe.targets()
+    # The predictions are there already; the model that maps them to themselves measures them.
+    in_training = yield from measure(nn.Identity(), Split(trained, targets), "train_mode")
+    in_evaluation = yield from measure(nn.Identity(), Split(evaluated, targets), "eval_mode")
     return {**in_training, **in_evaluation, "rows": len(targets)}
 
 
 def inconsistent_samples(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Rows that one mode tells right and the other wrong."""
-    trained, evaluated = yield from both_modes(probe, subject)
-    main, targets = plan.data.main.columns, probe.targets()
-    wanted = targets if targets.ndim == 1 else targets[:, 0]
-    right, still_right = (predicted_classes(outputs[:, main]) == wanted for outputs in (trained, evaluated))
+    """Finds rows that the model predicts correctly in one mode and wrongly in the other."""
+    trained, evaluated = yield from predict_in_both_modes(probe, subject)
+    columns = plan.data.main.columns
+    targets = probe.targets()
+    classes = targets if targets.ndim == 1 else targets[:, 0]
+    in_training = predicted_classes(trained[:, columns]) == classes
+    in_evaluation = predicted_classes(evaluated[:, columns]) == classes
     return {
         "rows": len(targets),
-        **listed("only_in_training", right & ~still_right, probe.rows),
-        **listed("only_in_evaluation", ~right & still_right, probe.rows),
+        **list_rows("only_in_training", in_training & ~in_evaluation, probe.rows),
+        **list_rows("only_in_evaluation", ~in_training & in_evaluation, probe.rows),
     }
 
 
-def listed(name: str, chosen: Tensor, rows: Tensor) -> Values:
-    """How many rows, their share, and the first of them."""
-    places = rows[chosen].sort().values[:MAX_LISTED].tolist()
-    return {name: int(chosen.sum()), f"{name}_share": float(chosen.double().mean()), f"{name}_rows": places}
+def list_rows(name: str, chosen: Tensor, rows: Tensor) -> Values:
+    """Counts the chosen rows, computes their share, and lists the first of them."""
+    first = rows[chosen].sort().values[:MAX_LISTED].tolist()
+    return {name: int(chosen.sum()), f"{name}_share": float(chosen.double().mean()), f"{name}_rows": first}
 
 
 def gradient_norms(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Lengths of the objective's mean gradient, layer by layer."""
+    """Computes the norm of the objective's mean gradient for the weights of each layer."""
     model = subject.in_training()
-    criterion, predict = subject.criterion(model), subject.predicting(model)
-    weights = {name: found for name, found in weights_of(plan, model).items() if found[0].requires_grad}
-    sums = {name: [torch.zeros_like(item, dtype=torch.float64) for item in found] for name, found in weights.items()}
-    every, totals = (list(chain.from_iterable(named.values())) for named in (weights, sums))
-    for drawn in probe.drawn(subject.epoch, mixed=True):
-        seed_masks(drawn)
-        loss = criterion(predict, drawn.inputs, drawn.targets, subject.step)[1]
-        share = len(drawn.inputs) / len(probe.rows)
-        for total, gradient in zip(totals, torch.autograd.grad(loss, every), strict=True):
-            total += gradient.double() * share
+    criterion = subject.build_criterion(model)
+    predict = subject.predictor(model)
+    # Frozen layers have no gradient.
+    weights = {name: tensors for name, tensors in weights_of(plan, model).items() if tensors[0].requires_grad}
+    means = {
+        name: [torch.zeros_like(tensor, dtype=torch.float64) for tensor in tensors] for name, tensors in weights.items()
+    }
+    all_weights = list(chain.from_iterable(weights.values()))
+    all_means = list(chain.from_iterable(means.values()))
+    for batch in probe.training_batches(subject.epoch, mixed=True):
+        seed_masks(batch)
+        loss = criterion(predict, batch.inputs, batch.targets, subject.step)[1]
+        share = len(batch.inputs) / len(probe.rows)
+        for mean, gradient in zip(all_means, torch.autograd.grad(loss, all_weights), strict=True):
+            mean += gradient.double() * share
         yield
-    lengths = torch.stack([torch.cat([part.flatten() for part in parts]).norm() for parts in sums.values()])
-    first_to_last = float(lengths[0] / lengths[-1])
-    return {"layers": list(weights), "norms": lengths.tolist(), "first_to_last": first_to_last}
+    norms = torch.stack([torch.cat([tensor.flatten() for tensor in tensors]).norm() for tensors in means.values()])
+    return {"layers": list(weights), "norms": norms.tolist(), "first_to_last": float(norms[0] / norms[-1])}
 
 
 def clean_gap(measure: Measure, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """The objective of a training step and the clean one, on the same rows."""
-    model, total = subject.in_training(), 0.0
-    criterion, predict = subject.criterion(model), subject.predicting(model)
-    for drawn in probe.drawn(subject.epoch, mixed=True):
-        seed_masks(drawn)
-        # Not without gradients: an adversary needs them.
-        loss = criterion(predict, drawn.inputs, drawn.targets, subject.step)[1].detach()
-        total += float(loss) * len(drawn.inputs)
+    """Compares the objective of a training step with the clean loss on the same rows."""
+    model = subject.in_training()
+    total = 0.0
+    criterion = subject.build_criterion(model)
+    predict = subject.predictor(model)
+    for batch in probe.training_batches(subject.epoch, mixed=True):
+        seed_masks(batch)
+        # `torch.no_grad` is not possible here, because adversarial training needs gradients.
+        loss = criterion(predict, batch.inputs, batch.targets, subject.step)[1].detach()
+        total += float(loss) * len(batch.inputs)
         yield
     objective = total / len(probe.rows) * probe.data.loss_scale
-    split = probe.split()
-    clean = yield from measure(subject.evaluated, split, "train_clean")
+    clean = yield from measure(subject.evaluated, probe.split(), "train_clean")
     return {"train_objective": objective, **clean, "gap": objective - clean["train_clean_loss"]}
 
 
-def both_modes(probe: Probe, subject: Subject) -> Generator[None, None, tuple[Tensor, Tensor]]:
-    """What the model answers to the augmented rows in training and in evaluation mode, in the data's units."""
+def predict_in_both_modes(probe: Probe, subject: Subject) -> Generator[None, None, tuple[Tensor, Tensor]]:
+    """Predicts the augmented rows in training mode and in evaluation mode, in the data's units."""
     model = subject.in_training()
-    predict = subject.predicting(model)
-    trained, evaluated = [], []
-    for drawn in probe.drawn(subject.epoch, mixed=False):
-        seed_masks(drawn)
+    predict = subject.predictor(model)
+    trained = []
+    evaluated = []
+    for batch in probe.training_batches(subject.epoch, mixed=False):
+        seed_masks(batch)
         with torch.no_grad():
-            trained.append(to_data_units(model, predict(drawn.inputs)))
-            evaluated.append(subject.evaluated[1:](drawn.inputs))
+            trained.append(to_data_units(model, predict(batch.inputs)))
+            # The first layer normalises, and these inputs are normalised already.
+            evaluated.append(subject.evaluated[1:](batch.inputs))
         yield
     return torch.cat(trained), torch.cat(evaluated)

@@ -1,4 +1,4 @@
-"""Diagnostics that look at single layers: their inputs, outputs and weights."""
+"""Computes the diagnostics of single layers, from their inputs, outputs and weights."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,113 +14,116 @@ from worker.diagnostics.probe import Probe, Subject, Values
 from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
 
-FLAT = {"sigmoid": 0.01, "tanh": 0.04}
-"""Slopes below which an activation is saturated: a (1 - a), and 1 - a^2, which is 4 times that at half the input."""
+MIN_SLOPES = {"sigmoid": 0.01, "tanh": 0.04}
+"""An activation a is saturated if its slope is smaller: a (1 - a) for sigmoid, 1 - a^2 for tanh. As tanh(x) is
+2 sigmoid(2x) - 1, its slope is 4 times that of sigmoid at 2x, and so is its limit."""
 
 
 def variance_shift(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """The variance that each batch norm divides by, and that of its inputs. Li et al. 2018, arXiv 1801.05134."""
-    model, names = subject.evaluated, list(layers_with_statistics(plan.root))
+    """Compares the variance that each norm divides by with that of its inputs. Li et al. 2018, arXiv 1801.05134."""
+    model = subject.evaluated
+    names = list(layers_with_statistics(plan.root))
     moments = {name: Moments() for name in names}
-    with inputs_of(model, {name: moments[name].add for name in names}):
-        for drawn in probe.drawn(subject.epoch, mixed=False):
+    with observe_inputs(model, {name: moments[name].add for name in names}):
+        for batch in probe.training_batches(subject.epoch, mixed=False):
             with torch.no_grad():
-                model[1:](drawn.inputs)
+                model[1:](batch.inputs)
             yield
-    moving = torch.stack([variance_of(model.get_submodule(name)).double().mean() for name in names])
+    moving = torch.stack([evaluation_variance(model.get_submodule(name)).double().mean() for name in names])
     real = torch.stack([moments[name].variance(correction=1).mean() for name in names])
     ratio = torch.maximum(real / moving, moving / real)
     numbers = {"moving": moving.tolist(), "real": real.tolist(), "ratio": ratio.tolist()}
     return {"layers": names, **numbers, "worst_ratio": float(ratio.max())}
 
 
-def variance_of(norm: Any) -> Tensor:
-    """What evaluation divides by, squared."""
-    found: Tensor = norm.running_std.square() if isinstance(norm, BatchRenorm) else norm.running_var
-    return found
+def evaluation_variance(norm: Any) -> Tensor:
+    """The variance that a norm divides by in evaluation mode."""
+    variance: Tensor = norm.running_std.square() if isinstance(norm, BatchRenorm) else norm.running_var
+    return variance
 
 
 def saturation(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Share of the outputs of each sigmoid or tanh where its slope is small."""
-    flat = {
-        name: FLAT[layer.name]
+    """Computes the share of saturated outputs of each sigmoid or tanh."""
+    activations = {
+        name: layer.name
         for name, layer in walk(plan.root)
-        if isinstance(layer, Activation) and layer.name in FLAT
+        if isinstance(layer, Activation) and layer.name in MIN_SLOPES
     }
-    sums = {name: Share() for name in flat}
+    counts = {name: ShareCounter() for name in activations}
 
-    def look(name: str, outputs: Tensor) -> None:
-        slope = outputs * (1 - outputs) if flat[name] == FLAT["sigmoid"] else 1 - outputs.square()
-        sums[name].add(slope < flat[name])
+    def count(name: str, outputs: Tensor) -> None:
+        slope = outputs * (1 - outputs) if activations[name] == "sigmoid" else 1 - outputs.square()
+        counts[name].add(slope < MIN_SLOPES[activations[name]])
 
-    yield from look_at_outputs(probe, subject.evaluated, flat, look)
-    return {"layers": list(flat), "saturated": [item.share() for item in sums.values()]}
+    yield from observe_outputs(probe, subject.evaluated, activations, count)
+    return {"layers": list(activations), "saturated": [item.share() for item in counts.values()]}
 
 
 def sparsity(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Exact zeros among weights and activations."""
-    active = [name for name, layer in walk(plan.root) if is_active(layer)]
-    sums = {name: Share() for name in active}
+    """Computes the shares of exact zeros among weights and activations, and of units that are 0 for every row."""
+    activations = [name for name, layer in walk(plan.root) if ends_with_activation(layer)]
+    counts = {name: ShareCounter() for name in activations}
     dead: dict[str, Tensor] = {}
 
-    def look(name: str, outputs: Tensor) -> None:
-        zeros = outputs == 0
-        sums[name].add(zeros)
-        everywhere = zeros.transpose(0, 1).flatten(1).all(1)
-        dead[name] = dead[name] & everywhere if name in dead else everywhere
+    def count(name: str, outputs: Tensor) -> None:
+        is_zero = outputs == 0
+        counts[name].add(is_zero)
+        is_dead = is_zero.transpose(0, 1).flatten(1).all(1)
+        dead[name] = dead[name] & is_dead if name in dead else is_dead
 
-    yield from look_at_outputs(probe, subject.evaluated, active, look)
-    found = weights_of(plan, subject.evaluated)
-    zeros = {name: sum(int((weight == 0).sum()) for weight in weights) for name, weights in found.items()}
-    counts = {name: sum(weight.numel() for weight in weights) for name, weights in found.items()}
+    yield from observe_outputs(probe, subject.evaluated, activations, count)
+    layers = weights_of(plan, subject.evaluated)
+    zeros = {name: sum(int((weight == 0).sum()) for weight in weights) for name, weights in layers.items()}
+    sizes = {name: sum(weight.numel() for weight in weights) for name, weights in layers.items()}
     return {
-        "layers": list(found),
-        "zero_weights": [zeros[name] / counts[name] for name in found],
-        "zero_weights_in_all": sum(zeros.values()) / sum(counts.values()),
-        "activations": active,
-        "zero_activations": [sums[name].share() for name in active],
-        "dead_units": [float(dead[name].double().mean()) for name in active],
+        "layers": list(layers),
+        "zero_weights": [zeros[name] / sizes[name] for name in layers],
+        "zero_weights_in_all": sum(zeros.values()) / sum(sizes.values()),
+        "activations": activations,
+        "zero_activations": [counts[name].share() for name in activations],
+        "dead_units": [float(dead[name].double().mean()) for name in activations],
     }
 
 
-def is_active(layer: object) -> bool:
-    """Whether a layer ends with an activation."""
+def ends_with_activation(layer: object) -> bool:
+    """Whether the outputs of a layer are those of an activation."""
     return isinstance(layer, Activation) or (isinstance(layer, DropConnect) and layer.activation is not None)
 
 
 def weights_of(plan: Plan, model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Weights of each layer that has some, without biases."""
-    found = {}
+    """The weights of each linear, convolutional or recurrent layer, without biases."""
+    weights = {}
     for name, layer in walk(plan.root):
         if isinstance(layer, Affine | Recurrent):
             parameters = model.get_submodule(name).named_parameters()
-            found[name] = [parameter for own, parameter in parameters if own.startswith("weight")]
-    return found
+            weights[name] = [parameter for inner, parameter in parameters if inner.startswith("weight")]
+    return weights
 
 
-class Share:
-    """How many of many things are so; counted on the device."""
+class ShareCounter:
+    """Counts the share of true values, on the device, so that nothing waits for it."""
 
     def __init__(self) -> None:
-        self.chosen, self.count = torch.zeros((), dtype=torch.int64), 0
+        self.true = torch.zeros((), dtype=torch.int64)
+        self.count = 0
 
-    def add(self, chosen: Tensor) -> None:
-        """True and false."""
-        self.chosen = self.chosen.to(chosen.device) + chosen.sum()
-        self.count += chosen.numel()
+    def add(self, values: Tensor) -> None:
+        """Counts a tensor of true and false values."""
+        self.true = self.true.to(values.device) + values.sum()
+        self.count += values.numel()
 
     def share(self) -> float:
-        """Of those that are."""
-        return int(self.chosen) / self.count
+        """The share of true values among all that were counted."""
+        return int(self.true) / self.count
 
 
-def look_at_outputs(
-    probe: Probe, model: nn.Module, names: Iterable[str], look: Callable[[str, Tensor], None]
+def observe_outputs(
+    probe: Probe, model: nn.Module, names: Iterable[str], observe: Callable[[str, Tensor], None]
 ) -> Generator[None, None, None]:
-    """Shows what layers give on the clean probe, batch by batch."""
-    hooks = [model.get_submodule(name).register_forward_hook(shown(name, look)) for name in names]
+    """Runs the model on the clean probe and passes the outputs of the named layers to `observe`, batch by batch."""
+    hooks = [model.get_submodule(name).register_forward_hook(output_hook(name, observe)) for name in names]
     try:
-        for inputs in probe.clean():
+        for inputs in probe.clean_inputs():
             with torch.no_grad():
                 model(inputs)
             yield
@@ -129,15 +132,17 @@ def look_at_outputs(
             hook.remove()
 
 
-def shown(name: str, look: Callable[[str, Tensor], None]) -> Callable[[nn.Module, Any, Tensor], None]:
-    """A layer's forward hook."""
-    return lambda _, __, outputs: look(name, outputs)
+def output_hook(name: str, observe: Callable[[str, Tensor], None]) -> Callable[[nn.Module, Any, Tensor], None]:
+    """A forward hook that passes on the outputs of the layer with this name."""
+    return lambda _, __, outputs: observe(name, outputs)
 
 
 @contextmanager
-def inputs_of(model: nn.Module, looks: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
-    """While it lasts, shows what layers are given."""
-    hooks = [model.get_submodule(name).register_forward_pre_hook(given(look)) for name, look in looks.items()]
+def observe_inputs(model: nn.Module, observers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
+    """Passes the inputs of the named layers to the observers, as long as the context is open."""
+    hooks = [
+        model.get_submodule(name).register_forward_pre_hook(input_hook(observe)) for name, observe in observers.items()
+    ]
     try:
         yield
     finally:
@@ -145,6 +150,6 @@ def inputs_of(model: nn.Module, looks: Mapping[str, Callable[[Tensor], None]]) -
             hook.remove()
 
 
-def given(look: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    """A layer's forward pre-hook."""
-    return lambda _, arguments: look(arguments[0])
+def input_hook(observe: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    """A forward pre-hook that passes on the inputs of a layer."""
+    return lambda _, arguments: observe(arguments[0])

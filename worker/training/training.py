@@ -177,8 +177,8 @@ class Training:
             step=self.step,
             evaluated=with_own_buffers(model.eval()),
             in_training=self.copy_in_training,
-            predicting=self.take_step.predictor,
-            criterion=self.take_step.build_criterion,
+            predictor=self.take_step.predictor,
+            build_criterion=self.take_step.build_criterion,
         )
         found = yield from self.diagnostics.run(subject)
         return [DiagnosticLog(name, subject.epoch, subject.step, values) for name, values in found.items()]

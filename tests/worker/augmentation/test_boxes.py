@@ -5,12 +5,12 @@ import math
 import torch
 
 from tests.worker.augmentation.draw import generator
-from worker.augmentation.boxes import boxes, cutout
+from worker.augmentation.boxes import box_masks, cutout
 
 
 def test_a_box_has_its_size_but_for_what_is_outside() -> None:
     count, height, width = 4000, 6, 9
-    inside = boxes(torch.full((count,), 3), torch.full((count,), 4), (height, width), generator())
+    inside = box_masks(torch.full((count,), 3), torch.full((count,), 4), (height, width), generator())
     assert inside.shape == (count, 1, height, width)
     rows, columns = inside.any(3)[:, 0], inside.any(2)[:, 0]
     assert torch.equal(inside[:, 0], rows[:, :, None] & columns[:, None, :])
@@ -23,7 +23,7 @@ def test_a_box_has_its_size_but_for_what_is_outside() -> None:
 
 def test_a_box_of_no_size_is_empty() -> None:
     none = torch.zeros(5, dtype=torch.long)
-    assert not boxes(none, none, (4, 4), generator()).any()
+    assert not box_masks(none, none, (4, 4), generator()).any()
 
 
 def test_cutout_sets_a_square_to_0_in_all_channels() -> None:

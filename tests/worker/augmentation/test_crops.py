@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from tests.worker.augmentation.draw import generator, pictures
-from worker.augmentation.crops import box_sizes, boxes_resized, random_crop, random_resized_crop, scale_crop
+from worker.augmentation.crops import draw_box_sizes, random_crop, random_resized_crop, resize_boxes, scale_crop
 
 PADDING = 2
 WINDOWS = (2 * PADDING + 1) ** 2
@@ -75,11 +75,11 @@ def test_a_resized_box_is_interpolated_at_the_middles_of_its_pixels() -> None:
     wanted_rows = 2 + (np.arange(8) + 0.5) * 4 / 8 - 0.5
     wanted_columns = 3 + (np.arange(10) + 0.5) * 5 / 10 - 0.5
     wanted = wanted_rows[:, None] + 100 * wanted_columns
-    assert np.allclose(boxes_resized(ramp, start=start, size=size)[0, 0], wanted, atol=1e-2)
+    assert np.allclose(resize_boxes(ramp, start=start, size=size)[0, 0], wanted, atol=1e-2)
 
 
 def test_boxes_have_the_area_and_aspect_that_were_asked_for() -> None:
-    sizes = box_sizes(5000, [224, 224], generator(), area=(0.25, 0.5), aspect=(0.5, 2.0)).double()
+    sizes = draw_box_sizes(5000, [224, 224], generator(), area=(0.25, 0.5), aspect=(0.5, 2.0)).double()
     height, width = sizes.unbind(1)
     area, ratio = height * width / 224**2, (width / height).log() / math.log(2)
     assert 0.24 < area.min() < 0.26
@@ -92,7 +92,7 @@ def test_boxes_have_the_area_and_aspect_that_were_asked_for() -> None:
 
 
 def test_a_box_that_never_fits_is_cut_down_and_none_is_empty() -> None:
-    wide = box_sizes(50, [8, 8], generator(), area=(1.0, 1.0), aspect=(4.0, 4.0))
+    wide = draw_box_sizes(50, [8, 8], generator(), area=(1.0, 1.0), aspect=(4.0, 4.0))
     assert torch.equal(wide, torch.tensor([4.0, 8.0]).expand(50, 2))
-    tiny = box_sizes(50, [8, 8], generator(), area=(0.001, 0.001), aspect=(1.0, 1.0))
+    tiny = draw_box_sizes(50, [8, 8], generator(), area=(0.001, 0.001), aspect=(1.0, 1.0))
     assert torch.equal(tiny, torch.ones(50, 2))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.worker.augmentation.draw import generator, pictures
-from worker.augmentation.rand_augment import Change, Space, changed, changes, rand_augment, trivial_augment
+from worker.augmentation.rand_augment import Change, Space, apply_changes, changes, rand_augment, trivial_augment
 
 SPACES: list[Space] = ["wide", "rand_augment"]
 
@@ -51,7 +51,7 @@ def test_full_magnitudes_are_those_of_the_papers() -> None:
 def test_changes_stay_with_their_samples_and_each_is_as_likely_with_either_sign() -> None:
     pool = (Change(add, 0.0, 1.0, signed=True), Change(add, 10.0, 20.0), Change(add, 100.0, 200.0, signed=True))
     images = torch.arange(6000.0).view(-1, 1, 1, 1) * 1000
-    found = changed(images, generator(), magnitudes=torch.full((6000,), 0.5), changes=pool)
+    found = apply_changes(images, generator(), magnitudes=torch.full((6000,), 0.5), changes=pool)
     added = (found - images).flatten()
     for amount, share in ((0.5, 1 / 6), (-0.5, 1 / 6), (15.0, 1 / 3), (150.0, 1 / 6), (50.0, 1 / 6)):
         frequency = (added == amount).double().mean()

@@ -85,10 +85,10 @@ def test_the_draw_of_a_step_does_not_depend_on_the_steps_before_it() -> None:
     document = {**PICTURES, "augmentation": [{"type": "input_noise"}]}
     batches = batches_of(document)
     rows, targets = batches.inputs[:5], batches.targets[:5]
-    first, _ = batches.transformed(rows, targets, 4)
-    batches.transformed(rows, targets, 5)
-    assert torch.equal(batches.transformed(rows, targets, 4)[0], first)
-    assert not torch.equal(batches.transformed(rows, targets, 5)[0], first)
+    first, _ = batches.transform(rows, targets, 4)
+    batches.transform(rows, targets, 5)
+    assert torch.equal(batches.transform(rows, targets, 4)[0], first)
+    assert not torch.equal(batches.transform(rows, targets, 5)[0], first)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tests.small_trainings import FLOWERS, Document, gone_on, interrupted_at, training_of
-from worker.diagnostics.drift import Drift, moved
+from worker.diagnostics.drift import Drift, drift_between
 from worker.training.events import DiagnosticLog, EpochLog
 
 DOCUMENT: Document = {**FLOWERS, "diagnostics": {"type": "activation_drift", "rows": "all"}}
@@ -57,4 +57,4 @@ def test_an_epoch_that_is_measured_again_is_compared_with_the_one_before_it() ->
 
 
 def test_what_did_not_vary_has_no_finite_drift() -> None:
-    assert moved([(0.0, 0.0)], [(1.0, 1.0)]) == {"mean_drift": [float("inf")], "variance_ratio": [float("inf")]}
+    assert drift_between([(0.0, 0.0)], [(1.0, 1.0)]) == {"mean_drift": [float("inf")], "variance_ratio": [float("inf")]}

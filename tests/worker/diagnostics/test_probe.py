@@ -32,24 +32,24 @@ def test_batches_are_at_most_as_large_as_in_training_and_nearly_equal() -> None:
 def test_draws_are_its_own_the_same_for_an_epoch_and_new_in_the_next() -> None:
     training = training_of(PICTURES)
     probe = Probe(training.plan, training.data, training.batches, 64)
-    first, again, later = (next(probe.drawn(epoch, mixed=True)) for epoch in (1, 1, 2))
+    first, again, later = (next(probe.training_batches(epoch, mixed=True)) for epoch in (1, 1, 2))
     assert torch.equal(first.inputs, again.inputs)
     assert not torch.equal(first.inputs, later.inputs)
     assert len({first.seed, later.seed}) == 2
     assert training.batches.augmentation_seeds is not probe.batches.augmentation_seeds
 
 
-def test_without_augmentation_the_drawn_rows_are_the_normalised_ones() -> None:
+def test_without_augmentation_training_batches_are_the_normalised_rows() -> None:
     training = training_of(FLOWERS)
     probe = Probe(training.plan, training.data, training.batches, 30)
-    [drawn] = probe.drawn(1, mixed=True)
-    [stored] = probe.clean()
-    assert torch.equal(drawn.inputs, training.model[0](stored))
-    assert torch.equal(drawn.targets, probe.targets())
+    [batch] = probe.training_batches(1, mixed=True)
+    [stored] = probe.clean_inputs()
+    assert torch.equal(batch.inputs, training.model[0](stored))
+    assert torch.equal(batch.targets, probe.targets())
 
 
 def test_rows_are_mixed_only_where_a_loss_is_taken() -> None:
     probe = probe_of({**PICTURES, "augmentation": "mixup"}, 64)
-    [plain], [mixed] = (list(probe.drawn(1, mixed=mixed)) for mixed in (False, True))
+    [plain], [mixed] = (list(probe.training_batches(1, mixed=mixed)) for mixed in (False, True))
     assert plain.targets.ndim == 1
     assert mixed.targets.ndim == 2

@@ -25,7 +25,7 @@ from tests.small_trainings import (
     source_of,
     training_of,
 )
-from worker.data.batches import passes
+from worker.data.batches import draw_passes
 from worker.training.curriculum import Pacing, SelfPacing, interleave, share
 from worker.training.events import EpochLog
 from worker.training.training import Training
@@ -80,7 +80,7 @@ def test_passes_are_permutations_of_what_may_be_learnt_when_they_begin(sizes: li
     def subset(step: int) -> Tensor:
         return torch.arange(sizes[min(step - 7, len(sizes) - 1)])
 
-    drawn = passes(rows, subset, step=7, batch_size=batch, generator=torch.Generator().manual_seed(0)).tolist()
+    drawn = draw_passes(rows, subset, step=7, batch_size=batch, generator=torch.Generator().manual_seed(0)).tolist()
     assert len(drawn) == rows
     taken = 0
     while taken < rows:
