@@ -1,5 +1,5 @@
 # ruff: noqa: INP001
-"""Makes the built-in data sets, scikit-learn's and those of formulas: `python tools/pack_builtin.py`."""
+"""Packs the built-in data sets, from scikit-learn and from formulas: `python tools/pack_builtin.py`."""
 
 import shutil
 from collections.abc import Callable
@@ -19,11 +19,11 @@ UCI = "UCI Machine Learning Repository, CC BY 4.0"
 DIGITS = f"E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (the test part); {UCI}"
 Maker = Callable[[], Samples]
 Points = tuple[NDArray[np.float64], NDArray[np.bool_]]
-"""(rows, 2) and whether each is of the positive class."""
+"""Coordinates (N, 2), and whether each point is of the positive class."""
 
 POINTS = 1000
 NOISE = 0.1
-"""The playground's noise slider at 10."""
+"""The value of the playground's noise slider at 10."""
 PLAYGROUND = (
     f"the formula of the TensorFlow Playground (github.com/tensorflow/playground, dataset.ts) with noise {NOISE}, "
     f"{POINTS} points by numpy.random.default_rng(0): "
@@ -32,14 +32,15 @@ PLAYGROUND = (
 
 @dataclass(frozen=True)
 class Bunch:
-    """One of scikit-learn's sets: pictures and sequences as bytes, all else as rows of float32."""
+    """Loads a data set of scikit-learn: pictures and sequences as bytes, tables as float32."""
 
     load: Callable[[], Any]
     kind: str = "table"
 
     def __call__(self) -> Samples:
         bunch = self.load()
-        y, is_classes = bunch.target, "target_names" in bunch
+        y = bunch.target
+        is_classes = "target_names" in bunch
         x = bunch.data.astype(np.float32) if self.kind == "table" else bunch.images.astype(np.uint8)
         return Samples(
             kind=self.kind,  # type: ignore[arg-type]
@@ -53,7 +54,7 @@ class Bunch:
 
 @dataclass(frozen=True)
 class WithParity:
-    """Digits, and whether they are even or odd as a further target."""
+    """Adds a further target to digits: whether they are even or odd."""
 
     make: Maker
 
@@ -66,7 +67,7 @@ class WithParity:
 
 @dataclass(frozen=True)
 class Playground:
-    """Points of two classes in a plane."""
+    """Draws points of two classes in a plane."""
 
     draw: Callable[[np.random.Generator], Points]
 
@@ -203,7 +204,7 @@ MAKERS: tuple[tuple[Maker, Description], ...] = (
 
 
 def main() -> None:
-    """Replaces what is there."""
+    """Packs all built-in data sets again."""
     for make, description in MAKERS:
         shutil.rmtree(BUILTIN / description.id, ignore_errors=True)
         print(write_packed(make(), description, BUILTIN / description.id).model_dump_json(exclude={"class_counts"}))

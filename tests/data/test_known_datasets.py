@@ -1,4 +1,4 @@
-"""The sets that are shipped are scikit-learn's, unchanged, and points by formulas."""
+"""The built-in data sets are those of scikit-learn, unchanged, and points drawn by formulas."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ ORIGINALS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
-def test_shipped_arrays_are_the_originals(name: str) -> None:
+def test_built_in_arrays_are_the_originals(name: str) -> None:
     original, arrays, card = ORIGINALS[name](), load_arrays(BUILTIN / name), read_card(BUILTIN / name)
     np.testing.assert_array_equal(arrays.x.reshape(len(arrays.x), -1), original.data.astype(np.float32))
     np.testing.assert_array_equal(arrays.y, original.target)
@@ -46,11 +46,11 @@ def test_digits_are_even_or_odd_too() -> None:
 
 
 PLAYGROUND = ("circle", "gauss", "spiral", "xor")
-"""1,000 points each, with noise 0.1."""
+"""Data sets of 1,000 points each, with noise 0.1."""
 
 
 def points(name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """In float64, and which are of the positive class."""
+    """The points in float64, and whether each is of the positive class."""
     arrays, card = load_arrays(BUILTIN / name), read_card(BUILTIN / name)
     assert (arrays.x.dtype.name, arrays.x.shape, card.kind, card.classes) == (
         "float32",
@@ -109,12 +109,12 @@ def test_digits_as_a_sequence_are_rows_of_pixels_as_steps() -> None:
     assert (card.kind, card.shape, card.dtype, card.mirror_safe) == ("sequence", (8, 8), "uint8", False)
 
 
-def test_all_shipped_sets_are_checked() -> None:
+def test_all_built_in_data_sets_are_checked() -> None:
     assert {path.name for path in BUILTIN.iterdir()} == {*ORIGINALS, *PLAYGROUND}
 
 
 @pytest.mark.parametrize(("name", "count"), [("fashion_mnist", 10), ("cifar10", 10), ("cifar100", 100)])
-def test_known_classes_have_names_of_their_own(name: str, count: int) -> None:
+def test_the_classes_of_known_data_sets_have_different_names(name: str, count: int) -> None:
     classes = KNOWN[name].classes
     assert classes is not None
     assert (len(classes), len(set(classes))) == (count, count)

@@ -71,7 +71,7 @@ def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
 def adjust_sharpness(images: Tensor, factor: Tensor) -> Tensor:
     """Moves pixels away from a smoothed image (factors above 1), or towards it.
 
-    As in Pillow, smoothing weighs a pixel by 5 / 13 and each of its 8 neighbours by 1 / 13, and leaves the border.
+    As in Pillow, smoothing weighs a pixel by 5 / 13 and each of its 8 neighbours by 1 / 13; edge pixels stay.
     """
     three = images[:, :, :-2] + images[:, :, 1:-1] + images[:, :, 2:]
     nine = three[:, :, :, :-2] + three[:, :, :, 1:-1] + three[:, :, :, 2:]

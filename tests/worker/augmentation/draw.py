@@ -1,4 +1,4 @@
-"""Generators and images."""
+"""Generators and images for the tests of augmentation."""
 
 import torch
 from torch import Generator, Tensor
@@ -9,5 +9,5 @@ def generator(seed: int = 0) -> Generator:
 
 
 def pictures(*shape: int, seed: int = 0) -> Tensor:
-    """Of 256 levels, between 0 and 1."""
+    """Images of 256 levels between 0 and 1."""
     return torch.randint(0, 256, shape, generator=generator(seed)) / 255

@@ -1,4 +1,4 @@
-"""Boxes about random pixels."""
+"""Boxes around random pixels."""
 
 import math
 

@@ -49,11 +49,12 @@ def test_autocontrast_solarize_and_posterize_do_what_pillow_does() -> None:
     stretched, few, inverted = (
         color.autocontrast(images, bits), color.posterize(images, bits), color.solarize(images, threshold)
     )  # fmt: skip
-    for place, image in enumerate(map(to_pillow, images)):
-        kept, bound = int(bits[place]), round(float(threshold[place]) * 255)
-        assert torch.allclose(stretched[place], from_pillow(ImageOps.autocontrast(image)), atol=ONE_LEVEL)
-        assert torch.allclose(few[place], from_pillow(ImageOps.posterize(image, kept)), atol=1e-6)
-        assert torch.allclose(inverted[place], from_pillow(ImageOps.solarize(image, bound)), atol=1e-6)
+    for index, image in enumerate(map(to_pillow, images)):
+        kept = int(bits[index])
+        bound = round(float(threshold[index]) * 255)
+        assert torch.allclose(stretched[index], from_pillow(ImageOps.autocontrast(image)), atol=ONE_LEVEL)
+        assert torch.allclose(few[index], from_pillow(ImageOps.posterize(image, kept)), atol=1e-6)
+        assert torch.allclose(inverted[index], from_pillow(ImageOps.solarize(image, bound)), atol=1e-6)
 
 
 def test_equalizing_ranks_the_pixels() -> None:

@@ -83,7 +83,7 @@ def test_no_strength_changes_nothing() -> None:
 
 
 def test_shifts_are_shares_of_the_side_and_differ_within_a_batch() -> None:
-    # The place of the only light pixel tells the shift of each sample; bilinear weights make it exact.
+    # The position of the only light pixel shows the shift of each sample; bilinear weights make it exact.
     images = torch.zeros(2000, 1, 21, 41)
     images[:, 0, 10, 20] = 1.0
     moved = affine(images, generator(), **{**STILL, "translate": 0.2}, black=0.0)[:, 0]  # type: ignore[arg-type]
@@ -131,14 +131,14 @@ def test_a_shift_by_a_share_is_one_of_whole_pixels(change: object, axis: int) ->
 def test_shears_move_rows_and_columns_by_their_distance_from_the_centre() -> None:
     images = pictures(1, 1, 5, 5)
     along_x, along_y = shear_x(images, torch.ones(1)), shear_y(images, torch.ones(1))
-    for place, away in enumerate(range(-2, 3)):
+    for index, away in enumerate(range(-2, 3)):
         wanted = torch.zeros(5)
         inside = slice(max(0, away), 5 + min(0, away))
         before = slice(max(0, -away), 5 + min(0, -away))
-        wanted[inside] = images[0, 0, place, before]
-        assert torch.allclose(along_x[0, 0, place], wanted, atol=1e-5)
-        wanted[inside] = images[0, 0, before, place]
-        assert torch.allclose(along_y[0, 0, :, place], wanted, atol=1e-5)
+        wanted[inside] = images[0, 0, index, before]
+        assert torch.allclose(along_x[0, 0, index], wanted, atol=1e-5)
+        wanted[inside] = images[0, 0, before, index]
+        assert torch.allclose(along_y[0, 0, :, index], wanted, atol=1e-5)
 
 
 def test_rotation_is_by_degrees() -> None:

@@ -1,4 +1,4 @@
-"""Mixtures: what is in them, and that targets keep the books."""
+"""Mixup and cutmix: inputs and targets are mixed in the same proportions."""
 
 import math
 
@@ -10,7 +10,7 @@ from worker.augmentation.draws import beta
 from worker.augmentation.mixing import cutmix, mixup
 
 ROWS, CLASSES = 400, 5
-# A sample's inputs tell which it is, and so does its target.
+# The inputs and the target of a sample are its number.
 NUMBERS = torch.arange(ROWS, dtype=torch.float32)
 
 
@@ -57,13 +57,13 @@ def test_cutmix_shares_are_those_of_the_pixels_that_are_there() -> None:
     inputs = NUMBERS.view(-1, 1, 1, 1).expand(ROWS, 2, 7, 9)
     mixed, targets = cutmix(inputs, NUMBERS, generator(), alpha=1.0, probability=1.0, outputs=1)
     assert torch.allclose(mixed.mean((1, 2, 3)), targets, atol=1e-3)
-    strangers = mixed != inputs
-    assert torch.equal(strangers[:, 0], strangers[:, 1])
-    rows, columns = strangers[:, 0].any(2), strangers[:, 0].any(1)
-    assert torch.equal(strangers[:, 0], rows[:, :, None] & columns[:, None, :])
+    pasted = mixed != inputs
+    assert torch.equal(pasted[:, 0], pasted[:, 1])
+    rows, columns = pasted[:, 0].any(2), pasted[:, 0].any(1)
+    assert torch.equal(pasted[:, 0], rows[:, :, None] & columns[:, None, :])
     assert all(len(set(image.flatten().tolist())) <= 2 for image in mixed)
     # E[l] = 1/2 of the area without what is cut off.
-    assert 0.15 < strangers.double().mean() < 0.4
+    assert 0.15 < pasted.double().mean() < 0.4
 
 
 def test_cutmix_leaves_the_others_as_they_are() -> None:

@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment: the pool, its ranges, and who gets what."""
+"""RandAugment and TrivialAugment: the pool of changes, their ranges, and how they are drawn."""
 
 import math
 

@@ -23,10 +23,10 @@ SLOW: Document = {"type": "batch_norm", "momentum": 0.01}
 
 
 def diagnosed(document: Document, *names: str, rows: int | str = "all") -> dict[str, dict[str, Any]]:
-    """What is found at the end of the last epoch."""
+    """The values of the diagnostics at the end of the last epoch."""
     diagnostics = [{"type": name, "rows": rows} for name in names]
-    told = training_of({**document, "diagnostics": diagnostics}).run()
-    return {item.name: item.values for item in told if isinstance(item, DiagnosticLog)}
+    events = training_of({**document, "diagnostics": diagnostics}).run()
+    return {item.name: item.values for item in events if isinstance(item, DiagnosticLog)}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def diagnosed(document: Document, *names: str, rows: int | str = "all") -> dict[
     ],
     ids=lambda document: " ".join(map(str, (document.get("norm"), document.get("dropout")))),
 )
-def test_they_change_nothing(document: Document) -> None:
+def test_diagnostics_change_nothing_of_training(document: Document) -> None:
     without, outcome = finished(training_of({**document, "diagnostics": []})), finished(training_of(document))
     names = [item["name"] for item in outcome.told if "values" in item]
     epochs = sum("is_best" in item for item in outcome.told)
@@ -60,12 +60,12 @@ def test_they_change_nothing(document: Document) -> None:
 
 
 @pytest.mark.parametrize("unit", range(4, 75, 10))
-def test_killed_anywhere_they_are_told_once_and_are_the_same(unit: int) -> None:
+def test_a_run_killed_anywhere_logs_each_diagnostic_once_with_the_same_values(unit: int) -> None:
     document: Document = {**PICTURES, **TANH, "diagnostics": [{"type": name, "rows": 80} for name in EVERY]}
     assert gone_on(document, *interrupted(document, unit)) == finished(training_of(document))
 
 
-def test_they_follow_their_epoch_in_the_order_of_the_recipe() -> None:
+def test_diagnostics_follow_their_epoch_in_the_order_of_the_recipe() -> None:
     names = ["sparsity", "clean_gap"]
     told = finished(training_of({**FLOWERS, "diagnostics": names, "epochs": 2})).told
     marks = [item.get("name") or ("epoch" if "is_best" in item else "step") for item in told[:-1]]
@@ -83,7 +83,7 @@ def test_without_anything_random_both_modes_are_one() -> None:
     assert found["clean_gap"]["train_clean_loss"] == pytest.approx(gap["eval_mode_loss"], rel=1e-6)
 
 
-def test_both_tell_the_gap_of_a_batch_norm_that_lags() -> None:
+def test_both_diagnostics_show_the_gap_of_a_batch_norm_that_lags() -> None:
     found = diagnosed({**PICTURES, "norm": SLOW, "epochs": 8}, "train_eval_gap", "inconsistent_samples")
     gap, samples = found["train_eval_gap"], found["inconsistent_samples"]
     assert gap["eval_mode_loss"] > gap["train_mode_loss"]
@@ -94,7 +94,7 @@ def test_both_tell_the_gap_of_a_batch_norm_that_lags() -> None:
     assert len(samples["only_in_training_rows"]) == min(20, samples["only_in_training"])
 
 
-def test_a_regression_is_told_in_the_datas_units() -> None:
+def test_diagnostics_of_a_regression_are_in_the_units_of_the_data() -> None:
     found = diagnosed({**PATIENTS, "dropout": 0.2}, "train_eval_gap", "clean_gap")
     assert found["train_eval_gap"]["eval_mode_mean_absolute_error"] > 20
     assert found["clean_gap"]["train_objective"] == pytest.approx(found["train_eval_gap"]["train_mode_loss"], rel=0.2)
@@ -132,7 +132,7 @@ def test_gradient_norms_are_those_of_the_mean_gradient() -> None:
     assert found["first_to_last"] == pytest.approx(lengths[0] / lengths[-1], rel=1e-3)
 
 
-def test_layers_that_are_frozen_have_no_gradient_to_tell() -> None:
+def test_frozen_layers_have_no_gradient_norm() -> None:
     training = training_of({**FLOWERS, "diagnostics": "gradient_norms"})
     training.model.get_submodule("hidden1").requires_grad_(False)
     assert training.diagnostics is not None

@@ -1,4 +1,4 @@
-"""How far layers' inputs move, against the layers themselves."""
+"""The drift of layers' inputs, compared with the layers themselves."""
 
 import pytest
 import torch
@@ -35,7 +35,6 @@ def test_mean_and_variance_now_against_the_epoch_before() -> None:
 
 
 def number(value: Tensor) -> float:
-    """As Python has it."""
     return float(value)
 
 

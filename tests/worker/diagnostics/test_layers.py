@@ -1,4 +1,4 @@
-"""What is told of single layers, against the layers themselves."""
+"""Diagnostics of single layers, compared with the layers themselves."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ NORMED: Document = {**FLOWERS, "norm": "batch_norm", "epochs": 40, "early_stoppi
 
 
 def trained(document: Document) -> Training:
-    """After its last epoch."""
+    """A training after its last epoch."""
     training = training_of(document)
     finished(training)
     training.model.eval()
@@ -23,7 +23,7 @@ def trained(document: Document) -> Training:
 
 
 def outputs_of(training: Training, name: str) -> Tensor:
-    """What a layer gives for the training split in evaluation mode."""
+    """The outputs of a layer for the training split in evaluation mode."""
     found: list[Tensor] = []
     layer = training.model.get_submodule(name)
     hook = layer.register_forward_hook(lambda *parts: found.append(parts[2]))
@@ -81,7 +81,7 @@ def test_saturated_outputs_are_counted(activation: str, least: float) -> None:
 
 
 def sparsity_of(training: Training) -> dict[str, Any]:
-    """At the end of the first epoch."""
+    """The sparsity at the end of the first epoch."""
     told = (item for item in training.run() if item is not None)
     values: dict[str, Any] = next(item.values for item in told if getattr(item, "name", "") == "sparsity")  # type: ignore[union-attr]
     return values
