@@ -145,7 +145,7 @@ def test_transfer_takes_the_matrix_over() -> None:
     for name in ("normalize.shift", "normalize.scale", "normalize.matrix"):
         assert torch.equal(training.weights()[name], weights[name])
     finished(training)
-    with pytest.raises(RecipeInvalid, match="whitened with its epsilon"):
+    with pytest.raises(RecipeInvalid, match="with the same epsilon"):
         planned({**document, "dataset": {"id": "digits", "whitening_epsilon": 0.2}})
 
 
