@@ -306,12 +306,12 @@ class Rnn(Ingredient):
     (Hochreiter & Schmidhuber 1997). All begin with torch's weights and biases, `U(-1, 1) / sqrt(hidden_size)`, the
     forget gate's bias too. An image is read as a sequence: each row of pixels, with all its channels, is one step.
 
-    The norm is inside the cell, on summed inputs, and replaces the biases, since each norm has a shift. `layer_norm` is
-    that of Ba et al. 2016, arXiv 1607.06450: `f(LN(W x + U h))` for `elman`; `LN(W x) + LN(U h)` for the gates of `gru`
-    and `lstm`; `LN(W_n x) + r LN(U_n h)` for the candidate; `o tanh(LN(c'))`. All gates of a cell share one mean and
-    variance, those of one row at one step. `group_norm` is the same over groups. `batch_norm` and `batch_renorm`
-    normalise W x alone, with statistics over the rows and steps of a batch, since those of a state differ from step to
-    step (Laurent et al. 2016, arXiv 1510.01378).
+    The norm is inside the cell, on summed inputs, and its shift replaces the biases; a norm without a shift leaves one
+    bias. `layer_norm` is that of Ba et al. 2016, arXiv 1607.06450: `f(LN(W x + U h))` for `elman`; `LN(W x) + LN(U h)`
+    for the gates of `gru` and `lstm`; `LN(W_n x) + r LN(U_n h)` for the candidate; `o tanh(LN(c'))`. All gates of a
+    cell share one mean and variance, those of one row at one step. `group_norm` is the same over groups. `batch_norm`
+    and `batch_renorm` normalise W x alone, with statistics over the rows and steps of a batch, since those of a state
+    differ from step to step (Laurent et al. 2016, arXiv 1510.01378).
 
     Hidden dropout acts on the states that go from one recurrent layer to the next and on the last state of the last
     layer, with new masks for each step; never on a state that goes to the next step.

@@ -113,13 +113,13 @@ def norm_follows_weights(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def norms_have_statistics(context: Context) -> Iterator[Problem]:
-    """A single number minus its mean is zero, whatever the number."""
+    """A single number minus its mean is zero, and over its own size it is 1 or -1."""
     architecture = context.recipe.architecture
     for name, layer in norms(context.root):
         if layer.spec.numbers_per_mean(layer.input) > 1:
             continue
         is_instance = isinstance(layer.spec, InstanceNorm)
-        message = f"{layer.spec.type} would normalise each number of {name} by itself, which leaves zero"
+        message = f"{layer.spec.type} would normalise each number of {name} by itself, which leaves at most its sign"
         if is_instance and name.startswith("hidden") and isinstance(architecture, Cnn):
             message += "; leave the fully-connected layers out (architecture.hidden: []) or take another norm"
         others = ("none", "batch_norm", "layer_norm", "group_norm")
