@@ -3,7 +3,7 @@
 import ast
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from bakehouse.plan.card import DatasetCard, TargetCard
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import pytorch_code
+from bakehouse.recipe.norm import NormLayer
 from tests.plan.cards import Document, image_card, planned, table_card
 from worker.model.build import build_model
 from worker.model.modules import VanillaDropout
@@ -29,7 +30,7 @@ ARCHITECTURES: dict[str, Document] = {
     "densenet": {"architecture": {"type": "densenet", "depth": 16, "growth_rate": 8}},
 }
 CROSS = "cross_iteration_batch_norm"
-NORMS = ("none", "batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm", CROSS)
+NORMS = ("none", *(kind.model_fields["type"].default for kind in get_args(NormLayer)))
 PREACTIVATED = ("preresnet", "wide_resnet", "densenet")
 PLACEMENTS = ("before_activation", "after_activation")
 

@@ -1,6 +1,7 @@
 """Each check refuses one recipe and accepts a near one."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.plan import resolve
 from bakehouse.plan.splits import split_sizes
+from bakehouse.recipe.norm import NormLayer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from tests.plan.cards import SAVED, Document, columns_card, image_card, planned, sequence_card, table_card
@@ -18,7 +20,9 @@ SMALL, ROWS, NUMBERS, STEPS = image_card(side=8), table_card(rows=1000), table_c
 
 AFTER: Document = {"type": "batch_norm", "placement": "after_activation"}
 CROSS = "cross_iteration_batch_norm"
-INSIDE_CELLS = ("none", "batch_norm", "layer_norm", "group_norm", "batch_renorm")
+NORMS = {kind.model_fields["type"].default: kind for kind in get_args(NormLayer)}
+OTHER_NORMS = tuple(name for name in NORMS if name != CROSS)
+INSIDE_CELLS = ("none", *(name for name, kind in NORMS.items() if kind.inside_cells))
 IN_BLOCK = {"type": "dropout", "placement": "block_before_norm"}
 IN_FRONT = {"type": "dropout", "placement": "input"}
 PENALIZED: Document = {"architecture": "linear", "regularizer": "dropout_penalty"}
@@ -182,9 +186,9 @@ CASES = [
          ("auto", "off")),
     Case("norm_follows_weights", {"architecture": "preresnet", "norm": CROSS},
          {"architecture": "resnet", "norm": CROSS}, "/norm/type",
-         ("batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm"), SMALL),
+         OTHER_NORMS, SMALL),
     Case("norm_follows_weights", {"architecture": "densenet", "norm": CROSS}, {"architecture": "fitnet", "norm": CROSS},
-         "/norm/type", ("batch_norm", "layer_norm", "instance_norm", "group_norm", "batch_renorm"), SMALL),
+         "/norm/type", OTHER_NORMS, SMALL),
     Case("norm_follows_weights", {"architecture": "resnext", "norm": CROSS, "dropout": IN_BLOCK},
          {"architecture": "resnext", "norm": CROSS, "dropout": {**IN_BLOCK, "placement": "block_before_conv"}},
          "/dropout/0/placement", ("classifier", "block_before_conv", "input"), SMALL),
