@@ -31,7 +31,14 @@ from bakehouse.plan.layers import (
 )
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe import dropout
-from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from bakehouse.recipe.norm import (
+    BatchNorm,
+    BatchRenorm,
+    CrossIterationBatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+)
 
 
 @dataclass(frozen=True)
