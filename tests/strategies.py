@@ -76,7 +76,7 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
         unit=st.sampled_from(["run", "steps"]),
         burn_in=st.sampled_from([0.0, 0.3, 1.0, 1e6]),
     )
-    | st.sampled_from(["batch_norm", "layer_norm", "instance_norm", "batch_renorm"]).flatmap(
+    | st.sampled_from(["batch_norm", "layer_norm", "rms_norm", "instance_norm", "batch_renorm"]).flatmap(
         lambda name: variant(name, placement=norm_placements)
     ),
     "dropout": rates

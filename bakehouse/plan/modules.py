@@ -38,6 +38,7 @@ from bakehouse.recipe.norm import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    RmsNorm,
 )
 
 
@@ -144,6 +145,8 @@ def norm_call(layer: Norm, run_steps: int) -> Call:
         case LayerNorm(eps=eps, elementwise_affine=affine):
             shape = layer.input if is_map else features
             return call("nn.LayerNorm", shape, eps=eps, elementwise_affine=affine)
+        case RmsNorm(eps=eps, elementwise_affine=affine):
+            return call("nn.RMSNorm", layer.input, eps=eps, elementwise_affine=affine)
         case InstanceNorm(eps=eps, affine=affine):
             return call("nn.InstanceNorm2d", features, eps=eps, affine=affine)
         case GroupNorm(num_groups=groups, eps=eps, affine=affine):

@@ -94,6 +94,40 @@ class LayerNorm(Ingredient):
         return scale_and_shift(shape) if self.elementwise_affine else {}
 
 
+class RmsNorm(Ingredient):
+    """Divides each sample by the root of its mean square over all its features (channels, height and width of images),
+    and subtracts no mean: layer norm without centering, which takes less time.
+
+    `y = gamma x / sqrt(mean(x^2) + eps)`
+
+    Default: the eps of the other norms. torch's own is the machine epsilon, which depends on the precision.
+
+    Trap: it learns no shift; the layers before it have their bias.
+
+    Trap: on images it has a scale for each pixel of each channel.
+
+    Zhang & Sennrich 2019, arXiv 1910.07467.
+    """
+
+    statistics: ClassVar[Literal["sample"]] = "sample"
+    cancels_bias: ClassVar[bool] = False
+    inside_cells: ClassVar[bool] = True
+
+    type: Literal["rms_norm"] = "rms_norm"
+    eps: float = Field(default=1e-5, gt=0, le=1)
+    """Added to the mean square."""
+    elementwise_affine: bool = True
+    """Learn a scale for each element."""
+    placement: Placement = "before_activation"
+    """Between affine layer and activation, or on the activation's output."""
+
+    def numbers_per_mean(self, shape: Shape) -> float:
+        return prod(shape)
+
+    def learned(self, shape: Shape) -> dict[str, Shape]:
+        return {"weight": shape} if self.elementwise_affine else {}
+
+
 class InstanceNorm(Ingredient):
     """Normalises each channel of each sample over height and width; images only.
 
@@ -272,7 +306,7 @@ class CrossIterationBatchNorm(Ingredient):
         return scale_and_shift(shape[:1]) if self.affine else {}
 
 
-NormLayer = BatchNorm | LayerNorm | InstanceNorm | GroupNorm | BatchRenorm | CrossIterationBatchNorm
+NormLayer = BatchNorm | LayerNorm | RmsNorm | InstanceNorm | GroupNorm | BatchRenorm | CrossIterationBatchNorm
 BATCH_NORMS: tuple[type[NormLayer], ...] = tuple(kind for kind in get_args(NormLayer) if kind.statistics == "batch")
 AnyNorm = Off | NormLayer
 Norm = Annotated[AnyNorm, Field(discriminator="type"), one(AnyNorm)]

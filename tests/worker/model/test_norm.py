@@ -15,6 +15,7 @@ from bakehouse.recipe.norm import (
     InstanceNorm,
     LayerNorm,
     NormLayer,
+    RmsNorm,
 )
 from tests.small_trainings import FLOWERS, planned
 from worker.model.build import build, build_model
@@ -29,6 +30,8 @@ CASES: list[tuple[NormLayer, tuple[int, ...]]] = [
     (BatchNorm(eps=EPS), MAPS),
     (LayerNorm(eps=EPS), ROWS),
     (LayerNorm(eps=EPS), MAPS),
+    (RmsNorm(eps=EPS), ROWS),
+    (RmsNorm(eps=EPS), MAPS),
     (InstanceNorm(eps=EPS), MAPS),
     (GroupNorm(eps=EPS, num_groups=3), ROWS),
     (GroupNorm(eps=EPS, num_groups=2), MAPS),
@@ -44,7 +47,7 @@ def as_groups(spec: NormLayer, x: Floats) -> Floats:
     match spec:
         case BatchNorm() | BatchRenorm() | CrossIterationBatchNorm():
             return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
-        case LayerNorm():
+        case LayerNorm() | RmsNorm():
             return x.reshape(len(x), -1)
         case InstanceNorm():
             return x.reshape(len(x) * x.shape[1], -1)
@@ -81,13 +84,15 @@ def test_forward_and_backward_are_the_closed_forms(spec: NormLayer, shape: tuple
     y.backward(dy)
 
     rows = as_groups(spec, x.detach().numpy())
-    deviation = np.sqrt(((rows - rows.mean(1, keepdims=True)) ** 2).mean(1, keepdims=True) + EPS)
-    x_hat = (rows - rows.mean(1, keepdims=True)) / deviation
+    is_centred = not isinstance(spec, RmsNorm)
+    centred = rows - rows.mean(1, keepdims=True) * is_centred
+    deviation = np.sqrt((centred**2).mean(1, keepdims=True) + EPS)
+    x_hat = centred / deviation
     x_hat_in_place = from_groups(spec, x_hat, (4, *shape))
     np.testing.assert_allclose(y.detach().numpy(), gamma * x_hat_in_place + beta, rtol=1e-9, atol=1e-12)
 
     g, m = as_groups(spec, gamma * dy.numpy()), rows.shape[1]
-    dx = (m * g - g.sum(1, keepdims=True) - x_hat * (g * x_hat).sum(1, keepdims=True)) / (m * deviation)
+    dx = (m * g - g.sum(1, keepdims=True) * is_centred - x_hat * (g * x_hat).sum(1, keepdims=True)) / (m * deviation)
     assert x.grad is not None
     np.testing.assert_allclose(x.grad.numpy(), from_groups(spec, dx, (4, *shape)), rtol=1e-8, atol=1e-11)
     assert isinstance(layer.weight, nn.Parameter)
