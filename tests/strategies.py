@@ -97,6 +97,7 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
         | variant("input_noise", std=st.sampled_from([0.1, 0.5, 2.0]))
         | variant("scale_crop", low=st.sampled_from([28, 32, 40]), high=st.sampled_from([32, 64]))
         | variant("color_jitter", hue=st.sampled_from([None, 0.0, 0.3]))
+        | variant("gaussian_blur", sigma=st.sampled_from([0.5, [0.1, 2.0]]))
         | variant("affine", degrees=st.sampled_from([10.0, 90.0]))
         | variant("trivial_augment", space=st.sampled_from(["wide", "rand_augment"]))
         | variant("cutout", size=st.sampled_from([None, 8, 40]))

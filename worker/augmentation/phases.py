@@ -14,6 +14,7 @@ from bakehouse.recipe.augmentation import (
     ColorJitter,
     Cutmix,
     Cutout,
+    GaussianBlur,
     HorizontalFlip,
     InputNoise,
     Mixup,
@@ -24,6 +25,7 @@ from bakehouse.recipe.augmentation import (
     ScaleCrop,
     TrivialAugment,
 )
+from worker.augmentation.blur import gaussian_blur
 from worker.augmentation.boxes import cutout
 from worker.augmentation.color import color_jitter
 from worker.augmentation.crops import random_crop, random_resized_crop, scale_crop
@@ -58,6 +60,8 @@ def before_normalization(plan: Plan) -> Iterator[Transform]:
                 yield partial(
                     perspective, distortion_scale=spec.distortion_scale, probability=spec.probability, black=low
                 )
+            case GaussianBlur():
+                yield partial(gaussian_blur, sigma=spec.sigma, probability=spec.probability)
             case ColorJitter() | RandAugment() | TrivialAugment():
                 yield partial(on_unit_range, transform=in_unit_range(spec, plan), low=low, high=high)
             case _:
