@@ -6,7 +6,7 @@ from math import gcd
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.checks.norm import layers_before_norms, norms
-from bakehouse.plan.layers import Activation, Conv, walk
+from bakehouse.plan.layers import Activation, Conv, Recurrent, walk
 from bakehouse.plan.layers import Linear as LinearLayer
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import AnyArchitecture, Linear
@@ -150,8 +150,9 @@ def instance_norm_in_classifier(plan: Plan) -> Iterator[Finding]:
 
 
 def channels(plan: Plan) -> set[int]:
-    """Channels, or features, of the layers that are normalised."""
-    return {layer.input[0] for _, layer in norms(plan.root)}
+    """Channels, or features, of the layers that are normalised, and of states, which only norms of a sample reach."""
+    states = {layer.hidden_size for _, layer in walk(plan.root) if isinstance(layer, Recurrent)}
+    return states | {layer.input[0] for _, layer in norms(plan.root)}
 
 
 def most_groups(plan: Plan) -> int:

@@ -42,6 +42,7 @@ ONE_UNIT = {"type": "mlp", "hidden": 1}
 SGD = {"type": "sgd", "lr": 0.1}
 IN_BLOCK = {"type": "dropout", "rate": 0.5, "placement": "block_before_norm"}
 UOUT = {"type": "uout", "beta": 0.5, "placement": "block_before_norm"}
+SMALL_STATE = {"type": "rnn", "hidden_size": 8}
 IN_STEPS = {"type": "batch_renorm", "unit": "steps", "burn_in": 5000, "r_max_from": 40_000, "d_max_from": 25_000}
 CROSS = {"type": "cross_iteration_batch_norm"}
 EASY_FIRST: Document = {"curriculum": {"type": "curriculum", "balanced": False}}
@@ -137,6 +138,9 @@ CASES = [
          {"norm": "group_norm", "batch_size": 15, "architecture": "resnet"}, pointer="/batch_size", card=image_card()),
     Case("batch_norm_small_batch", {"norm": "batch_norm", "batch_size": 9, "architecture": ONE_UNIT},
          {"batch_size": 9, "architecture": ONE_UNIT}, pointer="/batch_size"),
+    Case("batch_norm_small_batch", {"norm": "batch_norm", "batch_size": 8, "architecture": SMALL_STATE},
+         {"norm": "batch_norm", "batch_size": 16, "architecture": SMALL_STATE}, pointer="/batch_size",
+         card=sequence_card()),
     Case("batch_renorm_stays_plain", {"norm": IN_STEPS, "epochs": 100}, {"norm": IN_STEPS, "epochs": 101},
          pointer="/norm/burn_in", says=("5,000",)),
     Case("batch_renorm_stays_plain", {"norm": {"type": "batch_renorm", "burn_in": 1, "r_max_from": 1, "d_max_from": 1}},
