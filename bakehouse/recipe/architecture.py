@@ -94,6 +94,38 @@ class Cnn(Ingredient):
     """After each convolution and each hidden layer."""
 
 
+class Vgg(Ingredient):
+    """Five stages of 3x3 convolutions, each ended by 2x2 max pooling while the map has two pixels a side; then
+    fully-connected layers, of which the form for small images has only the output layer.
+
+    Default: 16 layers of the paper's width, 14.7 million parameters; the paper's own networks have `hidden` 4096 and
+    4096, for images of 224 pixels.
+
+    Trap: images below 32 pixels are pooled less than five times, and on a map of one pixel a 3x3 filter has eight
+    weights that see only padding; `cnn` has as many stages as fit.
+
+    Trap: the paper has no norm, and began its deep networks with trained layers of the 11-layer one; with `batch_norm`
+    they train from random weights.
+
+    Simonyan & Zisserman 2015, arXiv 1409.1556, configurations A, B, D and E.
+    """
+
+    takes: ClassVar[frozenset[DataKind]] = IMAGES
+    dropout_places: ClassVar[tuple[Placement, ...]] = IN_HIDDEN
+    norm_comes_first: ClassVar[bool] = False
+    main: ClassVar[str | None] = "depth"
+
+    type: Literal["vgg"] = "vgg"
+    depth: Literal[11, 13, 16, 19] = 16
+    """Convolutions, and the three fully-connected layers of the paper."""
+    width: int = Field(default=64, ge=1, le=1024)
+    """Channels of the first stage; the next three have 2, 4 and 8 times as many, the last one 8 times."""
+    hidden: Annotated[Widths, Field(max_length=64)] = ()
+    """Units of each fully-connected layer between the last stage and the output."""
+    activation: Activation = "relu"
+    """After each convolution and each hidden layer."""
+
+
 class Fitnet(Ingredient):
     """Thin and deep convolutional network: stages of 3x3 convolutions, each but the last ended by 2x2 max pooling, the
     last by the maximum over the whole map; one fully-connected layer; maxout.
@@ -356,5 +388,5 @@ def whole_blocks(depth: int, *, each: int, rest: int) -> int:
     return depth
 
 
-AnyArchitecture = Linear | Mlp | Cnn | Fitnet | Resnet | Preresnet | WideResnet | Resnext | Densenet | Rnn
+AnyArchitecture = Linear | Mlp | Cnn | Vgg | Fitnet | Resnet | Preresnet | WideResnet | Resnext | Densenet | Rnn
 Architecture = Annotated[AnyArchitecture, Field(discriminator="type"), one(AnyArchitecture)]

@@ -205,7 +205,7 @@ def check_shapes(layer: Layer) -> None:
 @pytest.mark.parametrize("side", [8, 9, 32, 33])
 @pytest.mark.parametrize(
     "architecture",
-    ["linear", "mlp", "cnn", "fitnet", "resnet", "preresnet", BOTTLENECKS, "wide_resnet", "resnext", "densenet"],
+    ["linear", "mlp", "cnn", "vgg", "fitnet", "resnet", "preresnet", BOTTLENECKS, "wide_resnet", "resnext", "densenet"],
 )
 def test_shapes_meet(architecture: object, side: int) -> None:
     plan = planned({"architecture": architecture}, image_card(side=side))

@@ -17,6 +17,7 @@ BASES: list[Document] = [
     {**FLOWERS, "norm": "batch_norm"},
     PATIENTS,
     {**PICTURES, "architecture": {"type": "fitnet", "stages": [[4, 4], [4]], "hidden": 8}},
+    {**PICTURES, "architecture": {"type": "vgg", "width": 4}},
     {**PICTURES, "architecture": {"type": "resnet", "depth": 8}},
     {**PICTURES, "architecture": {"type": "preresnet", "depth": 8}},
     {**PICTURES, "architecture": {"type": "wide_resnet", "depth": 10, "width": 1}},

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bakehouse.plan.architectures.convolutional import cnn, fitnet
+from bakehouse.plan.architectures.convolutional import cnn, fitnet, vgg
 from bakehouse.plan.architectures.densenet import densenet
 from bakehouse.plan.architectures.feedforward import linear, mlp
 from bakehouse.plan.architectures.layer_builder import LayerBuilder
@@ -20,6 +20,7 @@ from bakehouse.recipe.architecture import (
     Resnet,
     Resnext,
     Rnn,
+    Vgg,
     WideResnet,
 )
 from bakehouse.recipe.recipe import Recipe
@@ -36,6 +37,8 @@ def build_layers(recipe: Recipe, data: ResolvedData) -> Sequential:
             return mlp(recipe.architecture, layers, outputs)
         case Cnn():
             return cnn(recipe.architecture, layers, outputs)
+        case Vgg():
+            return vgg(recipe.architecture, layers, outputs)
         case Fitnet():
             return fitnet(recipe.architecture, layers, outputs)
         case Resnet():

@@ -1,10 +1,10 @@
-"""Plain convolutional networks: cnn, fitnet."""
+"""Plain convolutional networks: cnn, vgg, fitnet."""
 
 from functools import partial
 
 from bakehouse.plan.architectures.layer_builder import LayerBuilder
 from bakehouse.plan.layers import Sequential
-from bakehouse.recipe.architecture import Cnn, Fitnet
+from bakehouse.recipe.architecture import Cnn, Fitnet, Vgg
 
 
 def cnn(spec: Cnn, layers: LayerBuilder, outputs: int) -> Sequential:
@@ -16,6 +16,26 @@ def cnn(spec: Cnn, layers: LayerBuilder, outputs: int) -> Sequential:
             for position in range(1, spec.convolutions + 1):
                 stage.unit(f"conv{position}", spec.activation, conv)
             stage.pool("max")
+    layers.flatten()
+    for number, width in enumerate(spec.hidden, start=1):
+        layers.unit(f"hidden{number}", spec.activation, partial(LayerBuilder.linear, width=width))
+    return layers.finish(outputs)
+
+
+VGG_CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""The convolutions of each stage, for each depth: table 1 of arXiv 1409.1556."""
+
+
+def vgg(spec: Vgg, layers: LayerBuilder, outputs: int) -> Sequential:
+    """`stage1` to `stage5` of `conv1`, ... and `pool`, unless a pixel is all that is left; `hidden1`, ...; `head`."""
+    layers.start()
+    for number, convolutions in enumerate(VGG_CONVOLUTIONS[spec.depth], start=1):
+        conv = partial(LayerBuilder.conv, channels=spec.width * 2 ** min(number - 1, 3), kernel_size=3)
+        with layers.group(f"stage{number}") as stage:
+            for position in range(1, convolutions + 1):
+                stage.unit(f"conv{position}", spec.activation, conv)
+            if min(stage.shape[1:]) > 1:
+                stage.pool("max")
     layers.flatten()
     for number, width in enumerate(spec.hidden, start=1):
         layers.unit(f"hidden{number}", spec.activation, partial(LayerBuilder.linear, width=width))
