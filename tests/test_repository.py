@@ -113,3 +113,16 @@ def test_no_text_uses_a_metaphor_that_has_a_plain_name() -> None:
             if match := METAPHORS.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
     assert found == []
+
+
+def test_contributing_walks_are_short_and_name_what_exists() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text()
+    walks = page.split("\n## ")[1:]
+    assert max(len([line for line in walk.splitlines()[1:] if line]) for walk in walks) < 15
+    quoted = set(re.findall(r"`([^`\s]+)`", page))
+    paths = {name for name in quoted if re.fullmatch(r"(bakehouse|worker|service|tests)/[\w/.]+", name)}
+    assert len(paths) > 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    sources = "\n".join(path.read_text() for path in [*CODE, *(ROOT / "tests").rglob("*.py")])
+    names = {name for name in quoted - paths if re.fullmatch(r"[A-Za-z_]+", name)} - {"NAME", "FILE"}
+    assert [name for name in names if not re.search(rf"\b{name}\b", sources)] == []
