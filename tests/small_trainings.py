@@ -29,7 +29,7 @@ Files = dict[str, bytes]
 CPU = torch.device("cpu")
 
 # 144 rows for training, three steps an epoch, and all that has a state: moments, moving averages, masks.
-PICTURES: Document = {
+DIGITS_CNN: Document = {
     "dataset": {"id": "digits", "validation_fraction": 0.9},
     "architecture": {"type": "cnn", "channels": [8], "hidden": []},
     "norm": "batch_norm",
@@ -38,18 +38,18 @@ PICTURES: Document = {
     "batch_size": 64,
     "epochs": 2,
 }
-FLOWERS: Document = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [8]}, "batch_size": 32, "epochs": 3}
-PATIENTS: Document = {**FLOWERS, "dataset": "diabetes", "batch_size": 128}
+IRIS: Document = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [8]}, "batch_size": 32, "epochs": 3}
+DIABETES: Document = {**IRIS, "dataset": "diabetes", "batch_size": 128}
 
 
 SOURCES: dict[str, Source] = {}
 """What other recipes of a test build on, by the digest of the weights."""
 
 
-def source_of(document: Document) -> Document:
+def train_source(document: Document) -> Document:
     """How a recipe names the best weights of this one, which is trained for it."""
-    training = training_of(document)
-    finished(training)
+    training = make_training(document)
+    run_to_end(training)
     assert training.best_weights is not None
     sha256 = hashlib.sha256(safetensors.torch.save(training.best_weights)).hexdigest()
     SOURCES[sha256] = Source(training.plan, training.best_weights)
@@ -61,30 +61,30 @@ def sources(recipe: Recipe) -> dict[str, Source]:
     return {sha256: SOURCES[sha256] for item in checkpoints_in(recipe).values() if (sha256 := item.sha256)}
 
 
-def planned(document: Document) -> Plan:
+def make_small_plan(document: Document) -> Plan:
     """The plan of a recipe on a built-in set."""
     recipe = read_recipe(document)
     checkpoints = {sha256: source.plan for sha256, source in sources(recipe).items()}
     return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), checkpoints)
 
 
-def data_of(plan: Plan) -> Data:
+def load_small_data(plan: Plan) -> Data:
     """The plan's data."""
     return load_data(plan, BUILTIN / plan.recipe.dataset.id, CPU)
 
 
-def training_of(document: Document) -> Training:
+def make_training(document: Document) -> Training:
     """A training that has not begun."""
-    plan = planned(document)
+    plan = make_small_plan(document)
     weights = {sha256: source.weights for sha256, source in sources(plan.recipe).items()}
-    return Training(plan, data_of(plan), CPU, weights)
+    return Training(plan, load_small_data(plan), CPU, weights)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """All that a run leaves, in comparable form."""
 
-    told: tuple[dict[str, Any], ...]
+    logged: tuple[dict[str, Any], ...]
     """Steps, epochs and the end, without seconds."""
     weights: dict[str, bytes]
     best_weights: dict[str, bytes]
@@ -93,19 +93,19 @@ class Outcome:
     diverged_at: int | None = None
 
 
-def finished(training: Training, told: tuple[TrainingEvent, ...] = ()) -> Outcome:
-    """Runs to the end; `told` is what was told before."""
-    happenings, diverged_at = list(told), None
+def run_to_end(training: Training, logged: tuple[TrainingEvent, ...] = ()) -> Outcome:
+    """Runs to the end; `logged` is what was told before."""
+    events, diverged_at = list(logged), None
     try:
-        happenings.extend(happening for happening in training.run() if happening is not None)
+        events.extend(event for event in training.run() if event is not None)
     except NonFinite as error:
         diverged_at = error.step
-    last = happenings[-1] if happenings else None
+    last = events[-1] if events else None
     state = snapshot(training, {}).position
     if state["last"]:
         del state["last"]["seconds"]
     return Outcome(
-        told=tuple(map(as_told, happenings)),
+        logged=tuple(map(comparable, events)),
         weights=bits(training.weights()),
         best_weights=bits(training.best_weights or {}),
         last_weights=bits(last.last_weights) if isinstance(last, Finished) else {},
@@ -114,11 +114,11 @@ def finished(training: Training, told: tuple[TrainingEvent, ...] = ()) -> Outcom
     )
 
 
-def as_told(happening: TrainingEvent) -> dict[str, Any]:
+def comparable(event: TrainingEvent) -> dict[str, Any]:
     """Without what the clock and the weights say."""
-    numbers = asdict(happening)
+    numbers = asdict(event)
     numbers.pop("seconds", None)
-    if isinstance(happening, Finished):
+    if isinstance(event, Finished):
         del numbers["last"]["seconds"], numbers["last_weights"]
     return numbers
 
@@ -128,17 +128,17 @@ def bits(tensors: dict[str, Tensor]) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
-def interrupted(document: Document, unit: int) -> tuple[Files, tuple[TrainingEvent, ...]]:
+def stop_after(document: Document, unit: int) -> tuple[Files, tuple[TrainingEvent, ...]]:
     """The files of a training after so many units of work, and what it told."""
-    training = training_of(document)
-    told = tuple(item for item in islice(training.run(), unit) if item is not None)
-    told += tuple(training.read())
-    return to_files(snapshot(training, {})), told
+    training = make_training(document)
+    logged = tuple(item for item in islice(training.run(), unit) if item is not None)
+    logged += tuple(training.read())
+    return to_files(snapshot(training, {})), logged
 
 
-def interrupted_at(document: Document, *, step: int, validated: int) -> Files:
+def files_at(document: Document, *, step: int, validated: int) -> Files:
     """The files of a training that has come so far."""
-    training = training_of(document)
+    training = make_training(document)
     for _ in training.run():
         if training.step >= step and training.epochs_done >= validated:
             break
@@ -146,11 +146,11 @@ def interrupted_at(document: Document, *, step: int, validated: int) -> Files:
     return to_files(snapshot(training, {}))
 
 
-def gone_on(document: Document, files: Files, told: tuple[TrainingEvent, ...] = ()) -> Outcome:
+def resume_to_end(document: Document, files: Files, logged: tuple[TrainingEvent, ...] = ()) -> Outcome:
     """A new training that takes the files up, to its end."""
-    training = training_of(document)
+    training = make_training(document)
     restore(training, files)
-    return finished(training, told)
+    return run_to_end(training, logged)
 
 
 def epochs_of(training: Training) -> Iterator[EpochLog]:
@@ -171,7 +171,7 @@ def step_with(training: Training, gradients: dict[str, Tensor]) -> None:
     training.update(torch.zeros(1, 1), torch.zeros(1))
 
 
-def returned(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
+def exhaust(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
     """How often it yielded, and the metrics."""
     yields = 0
     while True:
@@ -183,10 +183,10 @@ def returned(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
         yields += 1
 
 
-def measured(training: Training, split: SplitName) -> Metrics:
+def measure_split(training: Training, split: SplitName) -> Metrics:
     """The present weights on a split."""
     rows = training.data.validation if split == "validation" else training.data.test
-    return returned(training.measure(training.model, rows, split))[1]
+    return exhaust(training.measure(training.model, rows, split))[1]
 
 
 def loss_of(training: Training, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

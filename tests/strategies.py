@@ -55,7 +55,9 @@ FAMILIES: dict[str, st.SearchStrategy[Any]] = {
         activation=activations,
     )
     | variant("resnet", depth=st.sampled_from([8, 14, 20]), activation=activations)
-    | small("vgg", depth=st.sampled_from([11, 13, 16, 19]), width=st.integers(1, 8), hidden=st.just([]) | widths)
+    | variant_with_all(
+        "vgg", depth=st.sampled_from([11, 13, 16, 19]), width=st.integers(1, 8), hidden=st.just([]) | widths
+    )
     | variant(
         "fitnet",
         stages=st.lists(widths.filter(lambda drawn: sum(drawn) < 200), min_size=1, max_size=3),

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from bakehouse.plan.script import pytorch_code
-from tests.small_trainings import Document, training_of
+from tests.small_trainings import Document, make_training
 from tests.worker.variants import recipes
 from worker.attempt.checkpoint_writer import describe
 from worker.training.events import DiagnosticLog, EpochLog, Finished, TrainingEvent
@@ -89,7 +89,7 @@ def make_table(pattern: str) -> Table:
 def digest_recipe(document: Document) -> tuple[str, ...]:
     """Trains a recipe to its end; returns a digest for each column."""
     torch.manual_seed(0)
-    training = training_of(document)
+    training = make_training(document)
     events = [event for event in training.run() if event is not None]
     finished = events[-1]
     assert isinstance(finished, Finished)

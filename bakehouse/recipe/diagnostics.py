@@ -62,7 +62,7 @@ class InconsistentSamples(Ingredient):
 
     Default: 512 rows, which measure a share to about 2 points (one standard error).
 
-    Trap: rows near the border between classes change with the dropout mask alone; many rows that are right only in
+    Trap: rows near the decision boundary change with the dropout mask alone; many rows that are right only in
     training mode are the sign of a shift.
 
     Li et al. 2018, arXiv 1801.05134, figure 6.

@@ -10,7 +10,7 @@ from tests.plan.cards import Document, columns_card, image_card, planned
 
 PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"), class_counts=(1, 1))
 WEIGHT = TargetCard(name="weight", task="regression", minimum=0)
-PICTURES = image_card(side=8).model_copy(update={"targets": (PARITY, WEIGHT)})
+DIGITS_CNN = image_card(side=8).model_copy(update={"targets": (PARITY, WEIGHT)})
 ALONE = image_card(side=8)
 HOUSES = columns_card().model_copy(
     update={"columns": (*(columns_card().columns or ()), Column(name="visits", kind="number", minimum=0, maximum=9))}
@@ -18,13 +18,13 @@ HOUSES = columns_card().model_copy(
 HOUSE: Document = {"dataset": {"id": "houses", "target": "price"}, "architecture": "linear"}
 
 
-def tasks(*names: object, card: DatasetCard = PICTURES, **fields: object) -> Document:
+def tasks(*names: object, card: DatasetCard = DIGITS_CNN, **fields: object) -> Document:
     """A recipe with further targets."""
     return {"objective": {"tasks": list(names), **fields}, "dataset": card.id}
 
 
 def test_outputs_are_in_the_order_of_the_recipe() -> None:
-    plan = planned(tasks({"target": "weight", "weight": 0.3}, "parity"), PICTURES)
+    plan = planned(tasks({"target": "weight", "weight": 0.3}, "parity"), DIGITS_CNN)
     assert [(each.layer, each.label, each.first, each.outputs, each.weight, each.loss) for each in plan.targets] == [
         ("main", "main", 0, 10, 1.0, "cross_entropy"),
         ("task1", "weight", 10, 1, 0.3, "squared_error"),
@@ -35,7 +35,7 @@ def test_outputs_are_in_the_order_of_the_recipe() -> None:
 
 
 def test_a_head_adds_its_own_layer_and_nothing_else() -> None:
-    one, two = planned({}, PICTURES), planned(tasks("parity"), PICTURES)
+    one, two = planned({}, DIGITS_CNN), planned(tasks("parity"), DIGITS_CNN)
     assert two.estimate.parameters - one.estimate.parameters == 2 * 257
     assert [name for name, _ in walk(one.root)][-1] == "head"
     assert not isinstance(two.root.children[-1][1], Units)
@@ -43,19 +43,19 @@ def test_a_head_adds_its_own_layer_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("kind", ["cnn", "fitnet", "resnet", "preresnet", "wide_resnet", "resnext", "densenet", "rnn"])
 def test_every_architecture_can_have_several(kind: str) -> None:
-    plan = planned({**tasks("parity"), "architecture": kind}, PICTURES)
+    plan = planned({**tasks("parity"), "architecture": kind}, DIGITS_CNN)
     heads = plan.root.children[-1][1]
     assert isinstance(heads, Heads)
     assert (heads.input, heads.output) == (heads.named[1][1].input, (12,))
 
 
 def test_two_classes_may_have_one_output() -> None:
-    plan = planned(tasks({"target": "parity", "loss": "binary_cross_entropy"}), PICTURES)
+    plan = planned(tasks({"target": "parity", "loss": "binary_cross_entropy"}), DIGITS_CNN)
     assert [target.outputs for target in plan.targets] == [10, 1]
 
 
 def test_masked_weights_are_masked_in_every_head() -> None:
-    plan = planned({**tasks("parity"), "dropout": {"type": "drop_connect", "placement": "classifier"}}, PICTURES)
+    plan = planned({**tasks("parity"), "dropout": {"type": "drop_connect", "placement": "classifier"}}, DIGITS_CNN)
     assert sum(isinstance(layer, DropConnect) for _, layer in walk(plan.root)) == 2
 
 
@@ -75,7 +75,7 @@ def test_what_may_be_watched() -> None:
     assert monitors(one.targets) == (
         "validation_loss", "validation_mean_absolute_error", "validation_r2"
     )  # fmt: skip
-    plan = planned(tasks("parity", "weight"), PICTURES)
+    plan = planned(tasks("parity", "weight"), DIGITS_CNN)
     assert monitors(plan.targets) == (
         "validation_loss", "validation_accuracy", "validation_main_loss",
         "validation_parity_loss", "validation_parity_accuracy",
@@ -83,14 +83,15 @@ def test_what_may_be_watched() -> None:
     )  # fmt: skip
     for monitor in monitors(plan.targets):
         assert (
-            planned({**tasks("parity", "weight"), "evaluation": monitor}, PICTURES).recipe.evaluation.monitor == monitor
+            planned({**tasks("parity", "weight"), "evaluation": monitor}, DIGITS_CNN).recipe.evaluation.monitor
+            == monitor
         )
     with pytest.raises(RecipeInvalid, match="did you mean 'validation_parity_loss'"):
-        planned({**tasks("parity"), "evaluation": "validation_party_loss"}, PICTURES)
+        planned({**tasks("parity"), "evaluation": "validation_party_loss"}, DIGITS_CNN)
 
 
 def test_losses_are_filled_in_and_a_recipe_without_tasks_keeps_its_digest() -> None:
-    plan = planned(tasks("parity", "weight"), PICTURES)
+    plan = planned(tasks("parity", "weight"), DIGITS_CNN)
     assert [task.loss for task in plan.recipe.objective.tasks] == ["cross_entropy", "squared_error"]
-    assert planned(plan.recipe.canonical(), PICTURES) == plan
-    assert planned({}, PICTURES).recipe.sha256() == planned({}, ALONE).recipe.sha256()
+    assert planned(plan.recipe.canonical(), DIGITS_CNN) == plan
+    assert planned({}, DIGITS_CNN).recipe.sha256() == planned({}, ALONE).recipe.sha256()

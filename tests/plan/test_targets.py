@@ -84,7 +84,7 @@ RARE = DOSE.model_copy(update={"name": "rare", "missing": 4})
 GRADE = KIND.model_copy(update={"name": "grade"})
 PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"), class_counts=(5, 5))
 SELDOM = TargetCard(name="seldom", task="regression", minimum=0, missing=95)
-PICTURES = card(AGE, DOSE).model_copy(
+DIGITS_CNN = card(AGE, DOSE).model_copy(
     update={"columns": None, "task": "regression", "targets": (PARITY, SELDOM), "counts": SplitCounts(train=100)}
 )
 
@@ -112,7 +112,7 @@ def test_two_columns_of_text_may_both_be_learnt() -> None:
 
 
 def test_further_targets_of_a_fixed_set() -> None:
-    assert [target.classes for target in resolve(PICTURES, None, "parity").further] == [PARITY.classes]
+    assert [target.classes for target in resolve(DIGITS_CNN, None, "parity").further] == [PARITY.classes]
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_further_targets_of_a_fixed_set() -> None:
          "inputs are empty in some of the 100 rows: rare in 4", ()),
         (card(AGE, DOSE, RARE), "age", ["rare"], "/objective/tasks/0/target",
          "rare has a label in 6 of 10 rows; at least 10 are needed", ()),
-        (PICTURES, None, ["party"], "/objective/tasks/0/target",
+        (DIGITS_CNN, None, ["party"], "/objective/tasks/0/target",
          "set has no target party; did you mean 'parity'?", ("parity", "seldom")),
-        (PICTURES, None, ["seldom"], "/objective/tasks/0/target", "seldom has a label in 5 of 100 rows", ()),
-        (PICTURES.model_copy(update={"targets": ()}), None, ["parity"], "/objective/tasks/0/target",
+        (DIGITS_CNN, None, ["seldom"], "/objective/tasks/0/target", "seldom has a label in 5 of 100 rows", ()),
+        (DIGITS_CNN.model_copy(update={"targets": ()}), None, ["parity"], "/objective/tasks/0/target",
          "it has only its fixed target", ()),
     ],
 )  # fmt: skip

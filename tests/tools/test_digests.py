@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from tests.small_trainings import FLOWERS, Document, training_of
+from tests.small_trainings import IRIS, Document, make_training
 from tools.digests import COLUMNS, as_text, compare, digest_recipe, read_table
 from worker.training.training import Training
 
-RECIPE: Document = {**FLOWERS, "architecture": "linear", "norm": "none", "epochs": 1}
+RECIPE: Document = {**IRIS, "architecture": "linear", "norm": "none", "epochs": 1}
 
 
 def test_a_recipe_has_the_same_digests_again_and_a_table_equals_itself() -> None:
@@ -19,14 +19,14 @@ def test_a_recipe_has_the_same_digests_again_and_a_table_equals_itself() -> None
 
 def test_the_last_bit_of_a_weight_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def train_changed(document: Document) -> Training:
-        training = training_of(document)
+        training = make_training(document)
         with torch.no_grad():
             weight = training.take_step.parameters[0]
             weight[0, 0] = torch.nextafter(weight[0, 0], torch.tensor(9.0))
         return training
 
     row = digest_recipe(RECIPE)
-    monkeypatch.setattr("tools.digests.training_of", train_changed)
+    monkeypatch.setattr("tools.digests.make_training", train_changed)
     changed = dict(zip(COLUMNS, digest_recipe(RECIPE), strict=True))
     different = [column for column, digest in zip(COLUMNS, row, strict=True) if changed[column] != digest]
     assert {"weights", "outputs", "script", "checkpoint"} <= set(different)

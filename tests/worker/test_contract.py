@@ -11,7 +11,7 @@ from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
 from tests.plan.test_script import run_script
-from tests.small_trainings import Outcome, bits, finished, gone_on, interrupted, measured, training_of
+from tests.small_trainings import Outcome, bits, make_training, measure_split, resume_to_end, run_to_end, stop_after
 from tests.worker.variants import recipes
 from worker.model.build import build_model
 from worker.training.training import Training
@@ -52,13 +52,13 @@ def planned_names(plan: Plan) -> set[str]:
 @cache
 def whole(name: str) -> tuple[Training, Outcome]:
     """The recipe, trained without an interruption."""
-    training = training_of(RECIPES[name])
-    return training, finished(training)
+    training = make_training(RECIPES[name])
+    return training, run_to_end(training)
 
 
 @in_turn
 def test_what_is_built_is_what_was_planned(name: str) -> None:
-    training = training_of(RECIPES[name])
+    training = make_training(RECIPES[name])
     assert set(training.model.state_dict()) == planned_names(training.plan)
     assert sum(parameter.numel() for parameter in training.model.parameters()) == training.plan.estimate.parameters
     trained = [parameter for parameter in training.model.parameters() if parameter.requires_grad]
@@ -83,33 +83,35 @@ def test_the_exported_script_computes_the_same_bits(name: str, tmp_path: Path) -
 
 @in_turn
 def test_it_trains_and_every_number_is_finite(name: str) -> None:
-    training = training_of(RECIPES[name])
+    training = make_training(RECIPES[name])
     before = bits(training.weights())
     assert any(item is not None for item in training.run())
     assert bits(training.weights()) != before
     _, outcome = whole(name)
     assert outcome.diverged_at is None
-    assert outcome.told[-1]["ending"] in ("epochs_done", "early_stopped")
-    numbers = [value for item in outcome.told for value in [*item.values(), *item.get("metrics", {}).values()]]
+    assert outcome.logged[-1]["ending"] in ("epochs_done", "early_stopped")
+    numbers = [value for item in outcome.logged for value in [*item.values(), *item.get("metrics", {}).values()]]
     assert all(math.isfinite(value) for value in numbers if isinstance(value, float))
 
 
 @in_turn
 def test_killed_in_the_middle_it_ends_with_the_same_bits(name: str) -> None:
-    assert gone_on(RECIPES[name], *interrupted(RECIPES[name], MIDDLE)) == whole(name)[1]
+    assert resume_to_end(RECIPES[name], *stop_after(RECIPES[name], MIDDLE)) == whole(name)[1]
 
 
 @in_turn
 def test_the_best_weights_reproduce_their_metrics_and_measuring_changes_nothing(name: str) -> None:
     trained, outcome = whole(name)
-    fresh = training_of(RECIPES[name])
-    best = next(item for item in outcome.told if item.get("epoch") == trained.stopper.best_epoch and "is_best" in item)
+    fresh = make_training(RECIPES[name])
+    best = next(
+        item for item in outcome.logged if item.get("epoch") == trained.stopper.best_epoch and "is_best" in item
+    )
     assert trained.best_weights is not None
     fresh.model.load_state_dict(trained.best_weights)
     before = bits(fresh.weights())
-    first = measured(fresh, "validation")
+    first = measure_split(fresh, "validation")
     torch.manual_seed(1)
-    assert measured(fresh, "validation") == first
+    assert measure_split(fresh, "validation") == first
     assert bits(fresh.weights()) == before
     assert first == {key: value for key, value in best["metrics"].items() if key.startswith("validation")}
-    assert measured(fresh, "test").items() <= outcome.told[-1]["metrics"].items()
+    assert measure_split(fresh, "test").items() <= outcome.logged[-1]["metrics"].items()

@@ -8,7 +8,7 @@ from jsonpointer import JsonPointer
 from bakehouse.recipe.problems import RecipeInvalid
 from tests import small_trainings as tiny
 from tests.small_sets import shrunk
-from tests.small_trainings import Document, finished, gone_on, interrupted, planned, training_of
+from tests.small_trainings import Document, make_small_plan, make_training, resume_to_end, run_to_end, stop_after
 from tests.worker.pairwise import Covering, canonical
 from tests.worker.variants import BASES
 
@@ -21,7 +21,7 @@ MIDDLE = 3
 @pytest.fixture(scope="module")
 def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A few rows of each set that comes with the package."""
-    names = {planned(base).card.id for base in BASES}
+    names = {make_small_plan(base).card.id for base in BASES}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny, "BUILTIN", shrunk(names, tmp_path_factory.mktemp("sets")))
         yield
@@ -30,7 +30,7 @@ def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def is_trainable(document: Document) -> bool:
     """Whether the plan takes it; where it does not, it says where and why."""
     try:
-        planned(document)
+        make_small_plan(document)
     except RecipeInvalid as error:
         refusal = error
     else:
@@ -58,8 +58,8 @@ def test_every_pair_of_variants_is_refused_or_trains_and_resumes(
 ) -> None:
     for document in recipes[part::PARTS]:
         with subtests.test(recipe=document):
-            whole = finished(training_of(document))
+            whole = run_to_end(make_training(document))
             if whole.diverged_at is None:
-                assert gone_on(document, *interrupted(document, MIDDLE)) == whole
+                assert resume_to_end(document, *stop_after(document, MIDDLE)) == whole
             else:
                 assert is_exponential_of_anything(document)

@@ -15,7 +15,7 @@ from bakehouse.recipe.read import read_recipe
 from tests import small_trainings as tiny
 from tests.schema_strategies import posted_recipes
 from tests.small_sets import shrunk
-from tests.small_trainings import Document, planned, training_of
+from tests.small_trainings import Document, make_small_plan, make_training
 from tests.worker.variants import BASES, source
 from worker.training.events import NonFinite
 
@@ -24,7 +24,7 @@ MAX_FLOPS = 10**8
 UNITS = 6
 """Of work: two steps, or more where validations come between them."""
 
-sets = sorted({planned(base).card.id for base in BASES})
+sets = sorted({make_small_plan(base).card.id for base in BASES})
 datasets = st.sampled_from(sets) | st.fixed_dictionaries(
     {"id": st.sampled_from(sets), "normalization": st.sampled_from(["none", "standardize", "min_max"])}
 )
@@ -58,7 +58,7 @@ def is_there(problem: Problem, document: Any) -> bool:
 def plan_of(document: Document) -> Plan | None:
     """None where it is refused, at places that the document has or that its defaults fill in."""
     try:
-        return planned(document)
+        return make_small_plan(document)
     except RecipeInvalid as error:
         refusal = error
     for problem in refusal.problems:
@@ -78,7 +78,7 @@ def test_whatever_may_be_posted_is_refused_or_trains(document: Document) -> None
         event("too large")
         return
     try:
-        for _ in islice(training_of(document).run(), UNITS):
+        for _ in islice(make_training(document).run(), UNITS):
             pass
     except NonFinite:
         event("diverged")

@@ -19,7 +19,7 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.read import read_recipe
-from tests.small_trainings import CPU, Document, finished, measured
+from tests.small_trainings import CPU, Document, measure_split, run_to_end
 from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.data.dataset import load_data
 from worker.training.training import Training
@@ -91,7 +91,7 @@ def test_a_number_with_a_large_offset_is_learnt_as_scikit_learn_learns_it(
     tmp_path: Path, base: int, extent: int
 ) -> None:
     training = training_on(table(tmp_path, base, extent), {"dataset": {"id": "mine", "target": "label"}})
-    accuracy = finished(training).told[-1]["metrics"]["test_accuracy"]
+    accuracy = run_to_end(training).logged[-1]["metrics"]["test_accuracy"]
     train, test = training.data.train, training.data.test
     peer = make_pipeline(StandardScaler(), LogisticRegression()).fit(train.inputs.numpy(), train.targets.numpy())
     wanted = peer.score(test.inputs.numpy(), test.targets.numpy())
@@ -114,16 +114,16 @@ def test_inputs_are_standardised_in_64_bits(tmp_path: Path) -> None:
 def test_a_run_that_is_resumed_ends_with_the_bits_of_one_that_was_not(tmp_path: Path) -> None:
     folder = table(tmp_path, *MILLISECONDS)
     document = {"dataset": {"id": "mine", "target": "label"}, "dropout": 0.1, "epochs": 4}
-    whole = finished(training_on(folder, document))
-    halfway, told = training_on(folder, document), []
-    for happening in halfway.run():
-        told += [] if happening is None else [happening]
+    whole = run_to_end(training_on(folder, document))
+    halfway, logged = training_on(folder, document), []
+    for event in halfway.run():
+        logged += [] if event is None else [event]
         if halfway.epochs_done == 2:
             break
-    told += halfway.read()
+    logged += halfway.read()
     resumed = training_on(folder, document)
     restore(resumed, to_files(snapshot(halfway, {})))
-    assert finished(resumed, tuple(told)) == whole
+    assert run_to_end(resumed, tuple(logged)) == whole
 
 
 def times_of(x: Any) -> Any:
@@ -136,7 +136,7 @@ def test_targets_with_a_large_offset_are_learnt_and_reported_in_their_units(tmp_
     x = np.random.default_rng(0).normal(size=(ROWS, 3))
     document = {"evaluation": {"monte_carlo_samples": 5}, "dropout": 0.01}
     training = training_on(arrays(tmp_path, x=x, y=times_of(x)), document)
-    metrics = finished(training).told[-1]["metrics"]
+    metrics = run_to_end(training).logged[-1]["metrics"]
     targets = training.data.test.targets.numpy()
     outputs = assert_script_gives_the_same_bits(training, tmp_path).numpy()[:, 0]
     assert metrics["test_r2"] > 0.98
@@ -151,13 +151,13 @@ def test_a_further_target_with_a_large_offset_keeps_its_units_beside_classes(tmp
     x = np.random.default_rng(0).normal(size=(ROWS, 3))
     folder = arrays(tmp_path, x=x, y=(x[:, 0] > 0).astype(int), y_time=times_of(x))
     training = training_on(folder, {"objective": {"tasks": ["time"]}})
-    metrics = finished(training).told[-1]["metrics"]
+    metrics = run_to_end(training).logged[-1]["metrics"]
     outputs, targets = assert_script_gives_the_same_bits(training, tmp_path), training.data.test.targets
     error = (outputs[:, 2] - targets[:, 1]).abs().mean()
     assert metrics["test_time_r2"] > 0.98
     assert metrics["test_time_mean_absolute_error"] == pytest.approx(float(error), rel=1e-6)
     assert metrics["test_accuracy"] > 0.9
-    assert measured(training, "test").items() <= metrics.items()
+    assert measure_split(training, "test").items() <= metrics.items()
 
 
 def halves(x: Any) -> Any:
@@ -192,14 +192,14 @@ def test_sequences_pictures_and_what_changes_them_keep_64_bits(
     [(inputs, _), *_] = training.batches.from_step(0)
     assert inputs.dtype == torch.float32
     assert float(inputs.abs().max()) < 40
-    outcome = finished(training)
+    outcome = run_to_end(training)
     assert outcome.diverged_at is None
     assert_script_gives_the_same_bits(training, tmp_path)
 
 
 def saved(training: Training) -> tuple[Document, dict[str, Training]]:
     """How a recipe names the best weights, and where they are found."""
-    finished(training)
+    run_to_end(training)
     digest = hashlib.sha256(safetensors.torch.save(training.best_weights or {})).hexdigest()
     named = {"run": "run_source222222", "epoch": training.stopper.best_epoch, "sha256": digest}
     return named, {digest: training}
@@ -220,7 +220,7 @@ def test_transfer_takes_over_64_bits_into_a_set_that_does_not_need_them(tmp_path
     for name in ("normalize.shift", "normalize.scale", "denormalize.mean", "denormalize.std"):
         assert weights[name].dtype == torch.float64
         assert torch.equal(weights[name], source[name])
-    assert np.isfinite(finished(training).told[-1]["metrics"]["test_loss"])
+    assert np.isfinite(run_to_end(training).logged[-1]["metrics"]["test_loss"])
     assert_script_gives_the_same_bits(training, tmp_path)
 
 
@@ -237,4 +237,4 @@ def test_a_teacher_and_a_scorer_are_asked_in_64_bits(tmp_path: Path) -> None:
     with torch.inference_mode():
         answers = student.take_step.teacher.logits(student.model[0](inputs))
         torch.testing.assert_close(answers, source.model.eval()(inputs), rtol=1e-4, atol=1e-4)
-    assert finished(student).told[-1]["metrics"]["test_accuracy"] > 0.95
+    assert run_to_end(student).logged[-1]["metrics"]["test_accuracy"] > 0.95

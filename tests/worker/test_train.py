@@ -18,12 +18,12 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.transitions import MAX_ATTEMPTS_WITHOUT_PROGRESS
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
-from tests.small_trainings import PICTURES, Document
+from tests.small_trainings import DIGITS_CNN, Document
 from worker.train import main, open_record_store, train
 
 ROOT = Path(__file__).parents[2]
 RECIPE: Document = {
-    **PICTURES, "dataset": "digits", "augmentation": ["random_crop"], "epochs": 30, "early_stopping": None,
+    **DIGITS_CNN, "dataset": "digits", "augmentation": ["random_crop"], "epochs": 30, "early_stopping": None,
 }  # fmt: skip
 """Takes half a second."""
 

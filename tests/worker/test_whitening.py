@@ -11,7 +11,16 @@ from torch import Tensor, nn
 
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.problems import RecipeInvalid
-from tests.small_trainings import FLOWERS, PICTURES, SOURCES, Document, finished, planned, source_of, training_of
+from tests.small_trainings import (
+    DIGITS_CNN,
+    IRIS,
+    SOURCES,
+    Document,
+    make_small_plan,
+    make_training,
+    run_to_end,
+    train_source,
+)
 from worker.data.dataset import Data
 from worker.model.build import build_model
 from worker.model.modules import Whiten
@@ -21,7 +30,7 @@ from worker.training.training import Training
 from worker.whitening import whitening
 
 SEQUENCES: Document = {"dataset": "digits_sequence", "architecture": {"type": "rnn", "hidden_size": 8}, "epochs": 1}
-ROWS: Document = {**FLOWERS, "dataset": "wine"}
+ROWS: Document = {**IRIS, "dataset": "wine"}
 
 
 def whitened(document: Document, **fields: object) -> Document:
@@ -41,9 +50,9 @@ def centred(data: Data, inputs: Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-2, 1.0])
-@pytest.mark.parametrize("document", [ROWS, PICTURES, SEQUENCES], ids=["rows", "pictures", "sequences"])
+@pytest.mark.parametrize("document", [ROWS, DIGITS_CNN, SEQUENCES], ids=["rows", "pictures", "sequences"])
 def test_inputs_are_multiplied_by_the_inverse_root_of_their_covariance(document: Document, epsilon: float) -> None:
-    training = training_of(whitened(document, whitening_epsilon=epsilon))
+    training = make_training(whitened(document, whitening_epsilon=epsilon))
     data, layer = training.data, training.model[0]
     assert isinstance(layer, Whiten)
     z, matrix = centred(data, data.train.inputs), layer.matrix.double().numpy()
@@ -70,7 +79,7 @@ def test_the_matrix_is_the_same_chunk_by_chunk() -> None:
 
 
 def test_statistics_are_of_the_training_rows_that_a_bootstrap_draws() -> None:
-    training = training_of(whitened(ROWS, bootstrap=True))
+    training = make_training(whitened(ROWS, bootstrap=True))
     z = centred(training.data, training.data.train.inputs)
     white = training.batches.inputs.double().numpy()
     np.testing.assert_allclose(np.cov(white.T, bias=True), np.eye(z.shape[1]), atol=5e-3)
@@ -85,13 +94,13 @@ def script(training: Training, folder: Path) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("document", [ROWS, PICTURES, SEQUENCES], ids=["rows", "pictures", "sequences"])
+@pytest.mark.parametrize("document", [ROWS, DIGITS_CNN, SEQUENCES], ids=["rows", "pictures", "sequences"])
 def test_the_exported_script_whitens_with_the_same_bits(document: Document, tmp_path: Path) -> None:
-    training = training_of(whitened(document))
-    finished(training)
+    training = make_training(whitened(document))
+    run_to_end(training)
     model = script(training, tmp_path)
     # Training keeps convolutions so; another layout rounds otherwise.
-    model = model.to(memory_format=torch.channels_last) if document is PICTURES else model  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last) if document is DIGITS_CNN else model  # type: ignore[call-overload]
     training.model.load_state_dict(training.best_weights or {})
     with torch.inference_mode():
         inputs = training.data.test.inputs
@@ -111,12 +120,12 @@ ATTACKED: Document = {"adversarial": {"epsilon": 0.05, "steps": 3, "random_start
     ],
 )
 def test_what_speaks_of_normalised_units_works_on_whitened_pictures(fields: Document) -> None:
-    outcome = finished(training_of(whitened({**PICTURES, **fields, "epochs": 1})))
+    outcome = run_to_end(make_training(whitened({**DIGITS_CNN, **fields, "epochs": 1})))
     assert outcome.diverged_at is None
 
 
 def test_an_attack_moves_no_whitened_number_by_more_than_epsilon() -> None:
-    training = training_of(whitened({**PICTURES, "objective": ATTACKED}))
+    training = make_training(whitened({**DIGITS_CNN, "objective": ATTACKED}))
     inputs, targets = training.batches.inputs[:9], training.batches.targets[:9]
     assert training.plan.recipe.objective.adversarial is not None
     attack = Attack(
@@ -134,22 +143,22 @@ def test_an_attack_moves_no_whitened_number_by_more_than_epsilon() -> None:
 
 
 def test_transfer_takes_the_matrix_over() -> None:
-    source = source_of(whitened(PICTURES, whitening_epsilon=0.1))
-    document = {**PICTURES, "pretraining": {"type": "transfer", "checkpoint": source}, "seed": 3}
+    source = train_source(whitened(DIGITS_CNN, whitening_epsilon=0.1))
+    document = {**DIGITS_CNN, "pretraining": {"type": "transfer", "checkpoint": source}, "seed": 3}
     # Fewer training rows, whose own matrix would be another.
     document = {**document, "dataset": {"id": "digits", "split_seed": 5, "validation_fraction": 0.95}, "batch_size": 32}
-    training = training_of(document)
+    training = make_training(document)
     assert training.plan.recipe.dataset.normalization == "whiten"
     assert training.plan.recipe.dataset.whitening_epsilon == 0.1
     weights = SOURCES[source["sha256"]].weights
     for name in ("normalize.shift", "normalize.scale", "normalize.matrix"):
         assert torch.equal(training.weights()[name], weights[name])
-    finished(training)
+    run_to_end(training)
     with pytest.raises(RecipeInvalid, match="with the same epsilon"):
-        planned({**document, "dataset": {"id": "digits", "whitening_epsilon": 0.2}})
+        make_small_plan({**document, "dataset": {"id": "digits", "whitening_epsilon": 0.2}})
 
 
-@pytest.mark.parametrize("base", [PICTURES, ROWS, SEQUENCES], ids=["pictures", "rows", "sequences"])
+@pytest.mark.parametrize("base", [DIGITS_CNN, ROWS, SEQUENCES], ids=["pictures", "rows", "sequences"])
 @pytest.mark.parametrize(
     ("student", "teacher"), [("whiten", "standardize"), ("min_max", "whiten"), ("whiten", "whiten")]
 )
@@ -158,8 +167,8 @@ def test_a_teacher_sees_its_own_inputs_whatever_the_students_are(base: Document,
         spelt = base["dataset"] if isinstance(base["dataset"], dict) else {"id": base["dataset"]}
         return {**base, "epochs": 1, "dataset": {**spelt, "normalization": kind, "split_seed": seed}}
 
-    named = source_of(normalized(teacher, 1))
-    training = training_of({**normalized(student, 2), "objective": {"distillation": {"teacher": named}}})
+    named = train_source(normalized(teacher, 1))
+    training = make_training({**normalized(student, 2), "objective": {"distillation": {"teacher": named}}})
     whole = build_model(training.plan.checkpoints[named["sha256"]])
     whole.load_state_dict(SOURCES[named["sha256"]].weights)
     inputs = training.data.train.inputs[:40]

@@ -10,30 +10,30 @@ from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, planned, source_of
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_small_plan, train_source
 
 BASES: list[Document] = [
-    PICTURES,
-    {**FLOWERS, "norm": "batch_norm"},
-    PATIENTS,
-    {**PICTURES, "architecture": {"type": "fitnet", "stages": [[4, 4], [4]], "hidden": 8}},
-    {**PICTURES, "architecture": {"type": "vgg", "width": 4}},
-    {**PICTURES, "architecture": {"type": "resnet", "depth": 8}},
-    {**PICTURES, "architecture": {"type": "preresnet", "depth": 8}},
-    {**PICTURES, "architecture": {"type": "wide_resnet", "depth": 10, "width": 1}},
-    {**PICTURES, "architecture": {"type": "resnext", "depth": 11, "cardinality": 2, "width": 4}, "epochs": 1},
-    {**PICTURES, "architecture": {"type": "densenet", "depth": 10, "growth_rate": 4}},
+    DIGITS_CNN,
+    {**IRIS, "norm": "batch_norm"},
+    DIABETES,
+    {**DIGITS_CNN, "architecture": {"type": "fitnet", "stages": [[4, 4], [4]], "hidden": 8}},
+    {**DIGITS_CNN, "architecture": {"type": "vgg", "width": 4}},
+    {**DIGITS_CNN, "architecture": {"type": "resnet", "depth": 8}},
+    {**DIGITS_CNN, "architecture": {"type": "preresnet", "depth": 8}},
+    {**DIGITS_CNN, "architecture": {"type": "wide_resnet", "depth": 10, "width": 1}},
+    {**DIGITS_CNN, "architecture": {"type": "resnext", "depth": 11, "cardinality": 2, "width": 4}, "epochs": 1},
+    {**DIGITS_CNN, "architecture": {"type": "densenet", "depth": 10, "growth_rate": 4}},
     {
-        **PICTURES,
+        **DIGITS_CNN,
         "dataset": {"id": "digits_sequence", "validation_fraction": 0.9},
         "architecture": {"type": "rnn", "hidden_size": 8, "num_layers": 2},
         "norm": "layer_norm",
     },
     # Of two classes.
-    {**FLOWERS, "dataset": {"id": "breast_cancer", "validation_fraction": 0.8}},
-    {**FLOWERS, "architecture": {"type": "mlp", "hidden": [8], "activation": "tanh"}},
+    {**IRIS, "dataset": {"id": "breast_cancer", "validation_fraction": 0.8}},
+    {**IRIS, "architecture": {"type": "mlp", "hidden": [8], "activation": "tanh"}},
     # Without a place for a norm or hidden dropout.
-    {**FLOWERS, "architecture": "linear"},
+    {**IRIS, "architecture": "linear"},
 ]
 """A variant is tried in each, the first that it fits is trained."""
 
@@ -85,7 +85,7 @@ def needed(kind: type[Ingredient]) -> Document:
 @cache
 def source() -> Document:
     """A trained run to build on."""
-    return source_of(PICTURES)
+    return train_source(DIGITS_CNN)
 
 
 def changes() -> Iterator[tuple[str, Any]]:
@@ -107,8 +107,10 @@ def name_of(change: tuple[str, Any]) -> str:
     family, value = change
     if not isinstance(value, dict):
         return f"{family}={value}"
-    told = {name: choice.get("type", choice) if isinstance(choice, dict) else choice for name, choice in value.items()}
-    fields = [f"{name}={choice}" for name, choice in told.items() if name not in ("type", "checkpoint", "teacher")]
+    logged = {
+        name: choice.get("type", choice) if isinstance(choice, dict) else choice for name, choice in value.items()
+    }
+    fields = [f"{name}={choice}" for name, choice in logged.items() if name not in ("type", "checkpoint", "teacher")]
     return ":".join([family, *([value["type"]] if "type" in value else []), *fields])
 
 
@@ -129,7 +131,7 @@ def recipe_of(change: tuple[str, Any]) -> Document:
     for base in sorted(BASES, key=lambda base: wanted not in (None, read_recipe(base).architecture.type)):
         document = with_change(base, change)
         try:
-            planned(document)
+            make_small_plan(document)
         except RecipeInvalid:
             continue
         return document
@@ -141,5 +143,5 @@ def recipes() -> dict[str, Document]:
     found: dict[str, tuple[str, Document]] = {}
     for change in changes():
         document = recipe_of(change)
-        found.setdefault(planned(document).recipe.sha256(), (name_of(change), document))
+        found.setdefault(make_small_plan(document).recipe.sha256(), (name_of(change), document))
     return dict(found.values())

@@ -20,14 +20,14 @@ from bakehouse.runs.run import Request
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner
-from tests.small_trainings import FLOWERS, PICTURES, Document, measured, planned, training_of
+from tests.small_trainings import DIGITS_CNN, IRIS, Document, make_small_plan, make_training, measure_split
 from worker.attempt.attempt import Attempt
 from worker.attempt.setup import RunStorage
 from worker.attempt.snapshot import POSITION
 from worker.training.events import NonFinite
 from worker.training.training import Training
 
-LONG: Document = {**FLOWERS, "dropout": 0.2, "epochs": 600, "early_stopping": None}
+LONG: Document = {**IRIS, "dropout": 0.2, "epochs": 600, "early_stopping": None}
 """Takes half a second."""
 ENDLESS: Document = {**LONG, "epochs": 100_000}
 
@@ -36,7 +36,7 @@ class RecordStore:
     """Holds the record and its events in memory. It calls `react`, which may write, after every command."""
 
     def __init__(self, document: Document) -> None:
-        plan = planned(document)
+        plan = make_small_plan(document)
         self.now = 1_790_000_000_000
         run = new_run(plan.recipe, advice=(), steps=plan.steps)
         self.record, self.events = submit(run, idempotency=None, now=self.now)
@@ -124,16 +124,16 @@ def test_a_run_ends_with_its_best_and_last_weights_and_its_provenance(uninterrup
 
 
 def test_the_best_file_holds_the_weights_that_the_record_describes(storage: RunStorage) -> None:
-    record_store = RecordStore({**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 9})
+    record_store = RecordStore({**DIGITS_CNN, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 9})
     record = run_attempt(record_store, storage)
     epoch, sha256 = digests(record_store)["best"]
-    training = training_of(record.recipe.canonical())
+    training = make_training(record.recipe.canonical())
     path = storage.artifacts.checkpoint_path(record.id, sha256)
     training.model.load_state_dict(safetensors.torch.load_file(path))
     assert record.best is not None
     assert (record.best.epoch, record.best.monitor) == (epoch, "validation_loss")
-    assert measured(training, "validation")["validation_loss"] == record.best.value
-    assert record.metrics | measured(training, "test") == record.metrics
+    assert measure_split(training, "validation")["validation_loss"] == record.best.value
+    assert record.metrics | measure_split(training, "test") == record.metrics
     with safetensors.safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["bakehouse"])
     trained = record.recipe.model_dump(mode="json", exclude={"name", "labels"})
@@ -233,7 +233,7 @@ def test_a_time_budget_counts_all_attempts(storage: RunStorage) -> None:
 def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_best_so_far(storage: RunStorage) -> None:
     rising = {"type": "constant", "warmup_epochs": 30}
     record_store = RecordStore(
-        {**PICTURES, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}, "schedule": rising, "epochs": 30}
+        {**DIGITS_CNN, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}, "schedule": rising, "epochs": 30}
     )
     record = run_attempt(record_store, storage)
     assert record.status == "failed"
@@ -336,9 +336,9 @@ def test_a_resume_state_of_other_data_fails_the_run(storage: RunStorage) -> None
 def test_a_run_trains_only_on_the_data_that_it_was_submitted_with(
     storage: RunStorage, pinned: str | None, status: str
 ) -> None:
-    document = {**FLOWERS, "epochs": 1}
+    document = {**IRIS, "epochs": 1}
     record_store = RecordStore(document)
-    fingerprint = planned(document).card.fingerprint if pinned == "the same" else pinned
+    fingerprint = make_small_plan(document).card.fingerprint if pinned == "the same" else pinned
     record_store.record = record_store.record.model_copy(update={"dataset_fingerprint": fingerprint})
     assert run_attempt(record_store, storage).status == status
 
@@ -397,7 +397,7 @@ def test_an_error_in_a_step_fails_the_run(
 
 
 DIAGNOSED: Document = {
-    **FLOWERS,
+    **IRIS,
     "norm": "batch_norm",
     "evaluation": {"statistics": "population"},
     "diagnostics": ["activation_drift", "variance_shift"],
@@ -427,7 +427,7 @@ def test_diagnostics_are_logged_once_and_the_record_keeps_the_latest(storage: Ru
 def test_the_watchdog_waits_while_the_first_step_is_compiled(
     storage: RunStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempt = attempt_of(RecordStore({**PICTURES, "compile": "on"}), storage)
+    attempt = attempt_of(RecordStore({**DIGITS_CNN, "compile": "on"}), storage)
     is_waiting = []
 
     def run_two_units(training: Training) -> Iterator[None]:

@@ -11,7 +11,7 @@ import torch
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
 from bakehouse.runs.record import new_run_id
-from tests.small_trainings import FLOWERS, planned, training_of
+from tests.small_trainings import IRIS, make_small_plan, make_training
 from worker.attempt.checkpoint_writer import (
     FIRST_RESUME_SECONDS,
     MAX_SHARE,
@@ -72,7 +72,7 @@ def sent() -> FakeRecordWriter:
 
 @pytest.fixture
 def checkpoint_writer(tmp_path: Path, sent: FakeRecordWriter, clock: Clock) -> Iterator[CheckpointWriter]:
-    checkpoint_writer = CheckpointWriter(planned(FLOWERS), RUN_ID, Artifacts(tmp_path), cast(RecordWriter, sent))
+    checkpoint_writer = CheckpointWriter(make_small_plan(IRIS), RUN_ID, Artifacts(tmp_path), cast(RecordWriter, sent))
     yield checkpoint_writer
     checkpoint_writer.close()
 
@@ -86,7 +86,7 @@ def offer(checkpoint_writer: CheckpointWriter, epoch: int) -> None:
 
 
 def a_snapshot() -> Snapshot:
-    return snapshot(training_of(FLOWERS), {})
+    return snapshot(make_training(IRIS), {})
 
 
 def test_the_newest_of_several_bests_in_a_second_is_written(
@@ -192,5 +192,5 @@ def test_an_error_of_the_background_write_is_raised_in_the_training_thread(
 
 
 def test_weights_have_the_same_digest_under_any_name() -> None:
-    one, other = (planned({**FLOWERS, "name": name, "labels": {"for": name}}) for name in ("one", "other"))
+    one, other = (make_small_plan({**IRIS, "name": name, "labels": {"for": name}}) for name in ("one", "other"))
     assert describe(one, 3) == describe(other, 3) != describe(one, 4)

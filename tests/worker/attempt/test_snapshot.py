@@ -12,21 +12,21 @@ import safetensors.torch
 import torch
 
 from tests.small_trainings import (
-    PICTURES,
+    DIGITS_CNN,
     Document,
     Files,
     Outcome,
-    finished,
-    gone_on,
-    interrupted,
-    interrupted_at,
-    training_of,
+    files_at,
+    make_training,
+    resume_to_end,
+    run_to_end,
+    stop_after,
 )
 from worker.attempt.snapshot import POSITION, TENSORS, read_environment, restore, snapshot, to_files
 from worker.training.events import EpochLog
 from worker.training.metrics import StepLog
 
-STOPS_EARLY = {**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": 2}
+STOPS_EARLY = {**DIGITS_CNN, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": 2}
 BEST, LAST = 6, 8
 """The best and the last epoch of STOPS_EARLY."""
 UNITS = 148
@@ -41,54 +41,54 @@ STEPS: dict[Cut, tuple[int, int]] = {"after the best": (20, 6), "at the end": (2
 
 @cache
 def whole() -> Outcome:
-    return finished(training_of(STOPS_EARLY))
+    return run_to_end(make_training(STOPS_EARLY))
 
 
 def test_the_recipe_stops_early_and_after_its_best() -> None:
-    training = training_of(STOPS_EARLY)
+    training = make_training(STOPS_EARLY)
     assert len(list(training.run())) == UNITS
-    assert whole().told[-1]["ending"] == "early_stopped"
+    assert whole().logged[-1]["ending"] == "early_stopped"
     assert (training.stopper.best_epoch, training.epochs_done) == (BEST, LAST)
 
 
 @pytest.mark.parametrize("unit", [*range(0, UNITS - 12, 4), *range(UNITS - 12, UNITS)])
 def test_killed_after_any_unit_of_work(unit: int) -> None:
-    assert gone_on(STOPS_EARLY, *interrupted(STOPS_EARLY, unit)) == whole()
+    assert resume_to_end(STOPS_EARLY, *stop_after(STOPS_EARLY, unit)) == whole()
 
 
 # A resumed run repeats a validation from its first unit; it has about ten.
 @pytest.mark.parametrize("every", [13, 16, 35])
 def test_killed_again_and_again(every: int) -> None:
-    files, told = interrupted(STOPS_EARLY, 1)
+    files, logged = stop_after(STOPS_EARLY, 1)
     while True:
-        training = training_of(STOPS_EARLY)
+        training = make_training(STOPS_EARLY)
         restore(training, files)
         if training.ending() is not None:
             break
-        told += tuple(item for item in islice(training.run(), every) if isinstance(item, StepLog | EpochLog))
-        told += tuple(training.read())
+        logged += tuple(item for item in islice(training.run(), every) if isinstance(item, StepLog | EpochLog))
+        logged += tuple(training.read())
         files = to_files(snapshot(training, {}))
-    assert finished(training, told) == whole()
+    assert run_to_end(training, logged) == whole()
 
 
 @cache
 def complete(cut: Cut) -> Files:
     if cut == "new":
-        return to_files(snapshot(training_of(STOPS_EARLY), {}))
+        return to_files(snapshot(make_training(STOPS_EARLY), {}))
     step, validated = STEPS[cut]
-    return interrupted_at(STOPS_EARLY, step=step, validated=validated)
+    return files_at(STOPS_EARLY, step=step, validated=validated)
 
 
 @cache
 def resumed(cut: Cut) -> Outcome:
     """The outcome of a run that resumes from a whole state."""
-    return gone_on(STOPS_EARLY, complete(cut))
+    return resume_to_end(STOPS_EARLY, complete(cut))
 
 
 def ends_differently(cut: Cut, files: Files) -> bool:
     """Whether a run that resumes from these files fails, or differs from a run that resumes from the whole state."""
     try:
-        return gone_on(STOPS_EARLY, files) != resumed(cut)
+        return resume_to_end(STOPS_EARLY, files) != resumed(cut)
     except (KeyError, ZeroDivisionError):
         return True
     except RuntimeError as error:
@@ -160,20 +160,20 @@ def test_no_field_of_the_position_can_be_left_out(path: tuple[str, ...]) -> None
     "optimizer", ["adam", {"type": "sgd", "momentum": 0.9}, {"type": "rmsprop", "momentum": 0.9, "centered": True}]
 )
 def test_moments_have_the_strides_of_channels_last_filters(optimizer: Any) -> None:
-    document: Document = {**PICTURES, "architecture": {"type": "cnn", "channels": [4, 8]}, "optimizer": optimizer}
-    training = training_of(document)
-    files, told = interrupted(document, 5)
+    document: Document = {**DIGITS_CNN, "architecture": {"type": "cnn", "channels": [4, 8]}, "optimizer": optimizer}
+    training = make_training(document)
+    files, logged = stop_after(document, 5)
     restore(training, files)
     [_, deep] = [item for item in training.take_step.parameters if item.ndim == 4]
     assert not deep.is_contiguous()
     moments = [tensor for tensor in training.take_step.optimizer.state[deep].values() if tensor.shape == deep.shape]
     assert moments
     assert all(moment.stride() == deep.stride() for moment in moments)
-    assert finished(training, told) == finished(training_of(document))
+    assert run_to_end(training, logged) == run_to_end(make_training(document))
 
 
 def test_a_state_is_a_copy() -> None:
-    training = training_of(STOPS_EARLY)
+    training = make_training(STOPS_EARLY)
     run = training.run()
     list(islice(run, 30))
     state = snapshot(training, {})
@@ -183,18 +183,18 @@ def test_a_state_is_a_copy() -> None:
 
 
 def test_a_state_holds_its_environment_and_infinities() -> None:
-    training = training_of(STOPS_EARLY)
+    training = make_training(STOPS_EARLY)
     training.metrics.loss_sum = math.inf
     files = to_files(snapshot(training, {"threads": 1}))
     assert read_environment(files) == {"threads": 1}
-    resumed_training = training_of(STOPS_EARLY)
+    resumed_training = make_training(STOPS_EARLY)
     restore(resumed_training, files)
     assert resumed_training.metrics.loss_sum == math.inf
 
 
 def test_a_resumed_run_does_not_depend_on_the_global_generator() -> None:
     torch.manual_seed(123)
-    assert gone_on(STOPS_EARLY, *interrupted(STOPS_EARLY, 10)) == whole()
+    assert resume_to_end(STOPS_EARLY, *stop_after(STOPS_EARLY, 10)) == whole()
 
 
 @pytest.mark.parametrize(("batch_size", "step"), [(5, 3), (7, 1), (13, 3)])
@@ -202,4 +202,4 @@ def test_batches_that_end_anywhere_in_memory_give_the_same_bits(batch_size: int,
     # Kernels choose their path by the alignment of a batch in its block: the block must begin where it always does.
     architecture = {"type": "mlp", "hidden": [8]}
     document = {"dataset": "breast_cancer", "architecture": architecture, "batch_size": batch_size, "epochs": 2}
-    assert gone_on(document, *interrupted(document, step)) == finished(training_of(document))
+    assert resume_to_end(document, *stop_after(document, step)) == run_to_end(make_training(document))

@@ -15,7 +15,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.local_runs import RECORD, LocalRuns
 from bakehouse.runs.record import Record, new_run_id
 from bakehouse.settings import Settings
-from tests.small_trainings import PICTURES, Document, planned
+from tests.small_trainings import DIGITS_CNN, Document, make_small_plan
 from worker.attempt.checkpoint_writer import describe
 from worker.attempt.sources import read_sources
 from worker.train import train
@@ -45,11 +45,11 @@ def home(tmp_path: Path) -> Home:
 
 
 def frozen(run_id: str) -> Document:
-    return {**PICTURES, "seed": 1, "pretraining": {"type": "transfer", "checkpoint": run_id, "freeze": True}}
+    return {**DIGITS_CNN, "seed": 1, "pretraining": {"type": "transfer", "checkpoint": run_id, "freeze": True}}
 
 
 def test_a_run_starts_from_the_weights_of_another(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    _, source, source_folder = home.trained(home.prepared(PICTURES))
+    _, source, source_folder = home.trained(home.prepared(DIGITS_CNN))
     code, record, folder = home.trained(home.prepared(frozen(source.id)))
     assert (code, record.status, record.depends_on) == (0, "succeeded", (source.id,))
     assert record.provenance is not None
@@ -70,7 +70,7 @@ def test_a_run_that_was_not_trained_here_is_unknown(home: Home) -> None:
 def test_a_run_whose_source_weights_are_lost_fails_and_names_them(
     home: Home, harm: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, source, _ = home.trained(home.prepared(PICTURES))
+    _, source, _ = home.trained(home.prepared(DIGITS_CNN))
     prepared = home.prepared(frozen(source.id))
     [best] = [item for item in source.checkpoints if "best" in item.roles]
     path = home.local_runs.artifacts(source.id).checkpoint_path(source.id, best.sha256)
@@ -85,8 +85,8 @@ def test_a_run_whose_source_weights_are_lost_fails_and_names_them(
 
 
 def test_a_checkpoint_whose_header_has_the_old_names_of_fields_is_read(tmp_path: Path) -> None:
-    document = {**PICTURES, "norm": {"type": "batch_renorm", "burn_in": 0.25}, "curriculum": "curriculum"}
-    plan = planned(document)
+    document = {**DIGITS_CNN, "norm": {"type": "batch_renorm", "burn_in": 0.25}, "curriculum": "curriculum"}
+    plan = make_small_plan(document)
     header = json.loads(describe(plan, 1))
     header["recipe"]["norm"]["plain_until"] = header["recipe"]["norm"].pop("burn_in")
     header["recipe"]["curriculum"]["steps"] = 4
@@ -96,7 +96,7 @@ def test_a_checkpoint_whose_header_has_the_old_names_of_fields_is_read(tmp_path:
     run_id = new_run_id()
     sha256 = artifacts.write_checkpoint(run_id, content, {}).sha256
     named = {"run": run_id, "epoch": 1, "sha256": sha256}
-    recipe = read_recipe({**PICTURES, "pretraining": {"type": "transfer", "checkpoint": named}})
+    recipe = read_recipe({**DIGITS_CNN, "pretraining": {"type": "transfer", "checkpoint": named}})
     sources = read_sources(recipe, Catalog(Settings(home=tmp_path)), lambda _: artifacts)
     assert sources[sha256].plan.recipe == plan.recipe
     assert sources[sha256].weights["head.weight"].equal(weights["head.weight"])

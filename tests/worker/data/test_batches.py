@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, load_small_data, make_small_plan
 from worker.data.batches import Batches
 from worker.model.build import build_model
 from worker.model.initialize import fill_statistics
@@ -21,8 +21,8 @@ AUGMENTATIONS: list[list[Any]] = [
 
 
 def batches_of(document: dict[str, Any], layout: torch.memory_format = torch.contiguous_format) -> Batches:
-    plan = planned(document)
-    data, model = data_of(plan), build_model(plan)
+    plan = make_small_plan(document)
+    data, model = load_small_data(plan), build_model(plan)
     fill_statistics(plan, model, data)
     return Batches(plan, data, model[0], layout, AllRows(plan.sizes.train).subset)
 
@@ -34,7 +34,7 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 1024])
 def test_an_epoch_has_every_row_once_and_the_last_batch_is_kept(batch_size: int) -> None:
-    batches = batches_of({**FLOWERS, "norm": None, "batch_size": batch_size})
+    batches = batches_of({**IRIS, "norm": None, "batch_size": batch_size})
     epoch = list(batches.from_step(0))
     sizes = [len(targets) for _, targets in epoch]
     assert len(epoch) == batches.steps_per_epoch
@@ -50,21 +50,21 @@ def test_an_epoch_has_every_row_once_and_the_last_batch_is_kept(batch_size: int)
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 def test_the_rest_of_an_epoch_is_the_epochs_tail(augmentation: list[Any]) -> None:
     # 144 rows one by one are more than two blocks of 64 batches.
-    document = {**PICTURES, "norm": None, "batch_size": 1, "augmentation": augmentation}
+    document = {**DIGITS_CNN, "norm": None, "batch_size": 1, "augmentation": augmentation}
     whole = list(batches_of(document).from_step(144))
     for done in (0, 1, 63, 64, 65, 143):
         assert same(list(batches_of(document).from_step(144 + done)), whole[done:])
 
 
 def test_each_epoch_and_each_seed_has_another_order() -> None:
-    first, again, other = batches_of(FLOWERS), batches_of(FLOWERS), batches_of({**FLOWERS, "seed": 1})
+    first, again, other = batches_of(IRIS), batches_of(IRIS), batches_of({**IRIS, "seed": 1})
     assert torch.equal(first.order(3), again.order(3))
     assert not torch.equal(first.order(0), first.order(1))
     assert not torch.equal(first.order(0), other.order(0))
 
 
 def test_what_a_crop_pads_with_is_black_and_not_the_mean() -> None:
-    batches = batches_of({**PICTURES, "augmentation": CROP})
+    batches = batches_of({**DIGITS_CNN, "augmentation": CROP})
     assert batches.normalize is not None
     black = batches.normalize(torch.zeros(1, 1, 1, 1, dtype=torch.uint8)).item()
     inputs, _ = next(batches.from_step(0))
@@ -74,7 +74,7 @@ def test_what_a_crop_pads_with_is_black_and_not_the_mean() -> None:
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 def test_inputs_come_normalised_and_in_the_layout_that_was_asked_for(augmentation: list[Any]) -> None:
-    batches = batches_of({**PICTURES, "augmentation": augmentation}, torch.channels_last)
+    batches = batches_of({**DIGITS_CNN, "augmentation": augmentation}, torch.channels_last)
     inputs: Tensor = next(batches.from_step(0))[0]
     assert inputs.dtype == torch.float32
     assert inputs.is_contiguous(memory_format=torch.channels_last)
@@ -82,7 +82,7 @@ def test_inputs_come_normalised_and_in_the_layout_that_was_asked_for(augmentatio
 
 
 def test_the_draw_of_a_step_does_not_depend_on_the_steps_before_it() -> None:
-    document = {**PICTURES, "augmentation": [{"type": "input_noise"}]}
+    document = {**DIGITS_CNN, "augmentation": [{"type": "input_noise"}]}
     batches = batches_of(document)
     rows, targets = batches.inputs[:5], batches.targets[:5]
     first, _ = batches.transform(rows, targets, 4)
@@ -94,11 +94,11 @@ def test_the_draw_of_a_step_does_not_depend_on_the_steps_before_it() -> None:
 @pytest.mark.parametrize(
     ("document", "shape"),
     [
-        ({**PICTURES, "augmentation": "cutmix"}, (64, 10)),
-        ({**FLOWERS, "augmentation": "mixup"}, (32, 3)),
-        ({**FLOWERS, "dataset": "breast_cancer", "objective": "binary_cross_entropy", "augmentation": "mixup"}, (32,)),
-        ({**PATIENTS, "augmentation": "mixup"}, (128,)),
-        ({**PATIENTS, "augmentation": "mixup", "objective": "poisson"}, (128,)),
+        ({**DIGITS_CNN, "augmentation": "cutmix"}, (64, 10)),
+        ({**IRIS, "augmentation": "mixup"}, (32, 3)),
+        ({**IRIS, "dataset": "breast_cancer", "objective": "binary_cross_entropy", "augmentation": "mixup"}, (32,)),
+        ({**DIABETES, "augmentation": "mixup"}, (128,)),
+        ({**DIABETES, "augmentation": "mixup", "objective": "poisson"}, (128,)),
     ],
 )
 def test_mixed_targets_lie_between_the_plain_ones(document: dict[str, Any], shape: tuple[int, ...]) -> None:

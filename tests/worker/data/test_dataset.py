@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.packed_arrays import load_arrays
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, data_of, planned, training_of
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, load_small_data, make_small_plan, make_training
 from worker.data.dataset import Data, Floats, fit_unit, mean_power, normalization, refuse_negative
 from worker.training.curriculum import Pacing
 
 
 def loaded(document: dict[str, Any], normalization: str) -> Data:
-    dataset = {"id": planned(document).recipe.dataset.id, "normalization": normalization}
-    return data_of(planned({**document, "dataset": dataset}))
+    dataset = {"id": make_small_plan(document).recipe.dataset.id, "normalization": normalization}
+    return load_small_data(make_small_plan({**document, "dataset": dataset}))
 
 
 def normalized(data: Data) -> Floats:
@@ -27,7 +27,7 @@ def normalized(data: Data) -> Floats:
     return ((data.train.inputs.float() - data.shift) * data.scale).double().numpy()
 
 
-@pytest.mark.parametrize("document", [FLOWERS, PATIENTS])
+@pytest.mark.parametrize("document", [IRIS, DIABETES])
 def test_standardised_columns_have_mean_0_and_biased_variance_1(document: dict[str, Any]) -> None:
     x = normalized(loaded(document, "standardize"))
     np.testing.assert_allclose(x.mean(0), 0, atol=1e-5)
@@ -35,7 +35,7 @@ def test_standardised_columns_have_mean_0_and_biased_variance_1(document: dict[s
 
 
 def test_standardised_images_have_one_mean_and_variance_a_channel() -> None:
-    data = loaded(PICTURES, "standardize")
+    data = loaded(DIGITS_CNN, "standardize")
     x = normalized(data)
     assert data.shift.shape == data.scale.shape == (1, 1, 1)
     assert abs(x.mean()) < 1e-5
@@ -59,7 +59,7 @@ def test_sequences_are_scaled_or_left(kind: str) -> None:
     assert kind == "min_max" or np.array_equal(x, raw)
 
 
-@pytest.mark.parametrize("document", [FLOWERS, PATIENTS, PICTURES])
+@pytest.mark.parametrize("document", [IRIS, DIABETES, DIGITS_CNN])
 def test_min_max_fits_the_training_rows_alone(document: dict[str, Any]) -> None:
     data = loaded(document, "min_max")
     x = normalized(data)
@@ -71,7 +71,7 @@ def test_min_max_fits_the_training_rows_alone(document: dict[str, Any]) -> None:
         assert x.ndim == 4 or bool((rest < 0).any() or (rest > 1).any())
 
 
-@pytest.mark.parametrize("document", [FLOWERS, PICTURES])
+@pytest.mark.parametrize("document", [IRIS, DIGITS_CNN])
 def test_none_changes_nothing(document: dict[str, Any]) -> None:
     data = loaded(document, "none")
     assert np.array_equal(normalized(data), data.train.inputs.double().numpy())
@@ -80,7 +80,7 @@ def test_none_changes_nothing(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", ["standardize", "min_max"])
 @pytest.mark.parametrize("constant", [0.0, 0.1, -3e7, 1e-30, 255.0])
 def test_a_constant_column_becomes_0(kind: str, constant: float) -> None:
-    plan = planned({**FLOWERS, "dataset": {"id": "iris", "normalization": kind}})
+    plan = make_small_plan({**IRIS, "dataset": {"id": "iris", "normalization": kind}})
     inputs = np.full((100, 4), constant, np.float32)
     inputs[:, 1:] = np.random.default_rng(0).normal(size=(100, 3))
     shift, scale = normalization(plan, inputs)
@@ -93,7 +93,7 @@ def test_a_constant_column_becomes_0(kind: str, constant: float) -> None:
 def test_a_column_of_nothing_but_rounding_is_not_blown_up(constant: float) -> None:
     inputs = np.full((100, 4), constant, np.float32)
     inputs[::2] = np.nextafter(inputs[::2], np.float32(np.inf))
-    _, scale = normalization(planned(FLOWERS), inputs)
+    _, scale = normalization(make_small_plan(IRIS), inputs)
     assert not scale.any()
 
 
@@ -106,12 +106,12 @@ def test_moments_are_the_same_chunk_by_chunk(rows: int, seed: int) -> None:
 
 
 def test_targets_are_standardised_on_the_training_rows_for_regression_only() -> None:
-    data = data_of(planned(PATIENTS))
+    data = load_small_data(make_small_plan(DIABETES))
     targets = data.train.targets.double().numpy()
     assert (data.units[0].mean, data.units[0].std) == pytest.approx((targets.mean(), targets.std()))
     standardized = data.standardized(data.train.targets)
     assert float(standardized.mean()) == pytest.approx(0, abs=1e-5)
-    classes = data_of(planned(FLOWERS))
+    classes = load_small_data(make_small_plan(IRIS))
     assert (classes.units[0].mean, classes.units[0].std) == (0.0, 1.0)
     assert classes.standardized(classes.train.targets) is classes.train.targets
 
@@ -121,10 +121,10 @@ def test_constant_targets_are_divided_by_1(constant: float) -> None:
     assert fit_unit(np.full(77, constant, np.float32)).std == 1.0
 
 
-@pytest.mark.parametrize("document", [FLOWERS, PATIENTS, PICTURES])
+@pytest.mark.parametrize("document", [IRIS, DIABETES, DIGITS_CNN])
 def test_the_splits_have_the_planned_sizes_and_share_no_row(document: dict[str, Any]) -> None:
-    plan = planned(document)
-    data = data_of(plan)
+    plan = make_small_plan(document)
+    data = load_small_data(plan)
     splits = (data.train, data.validation, data.test)
     assert tuple(len(split.inputs) for split in splits) == tuple(plan.sizes)
     assert [len(split.inputs) for split in splits] == [len(split.targets) for split in splits]
@@ -134,13 +134,13 @@ def test_the_splits_have_the_planned_sizes_and_share_no_row(document: dict[str, 
 
 
 def test_only_squared_error_standardises_targets() -> None:
-    data = data_of(planned({**PATIENTS, "objective": "poisson"}))
+    data = load_small_data(make_small_plan({**DIABETES, "objective": "poisson"}))
     assert (data.units[0].mean, data.units[0].std) == (0.0, 1.0)
     assert torch.equal(data.standardized(data.train.targets), data.train.targets)
 
 
 def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
-    plan = planned({**PATIENTS, "objective": "poisson"})
+    plan = make_small_plan({**DIABETES, "objective": "poisson"})
     arrays = load_arrays(BUILTIN / "diabetes", loss="squared_error")
     refuse_negative(plan, arrays)
     with pytest.raises(RecipeInvalid, match="the targets of diabetes go down to -346"):
@@ -150,7 +150,7 @@ def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
 @pytest.mark.parametrize("kind", ["standardize", "min_max"])
 @pytest.mark.parametrize("constant", [0.0, 0.1, -3e7, 1.7e12])
 def test_a_constant_column_of_64_bits_becomes_0_and_a_narrow_one_does_not(kind: str, constant: float) -> None:
-    plan = planned({**FLOWERS, "dataset": {"id": "iris", "normalization": kind}})
+    plan = make_small_plan({**IRIS, "dataset": {"id": "iris", "normalization": kind}})
     inputs = np.full((20_000, 2), constant)
     inputs[:, 1] = 1.7e12 + np.random.default_rng(0).integers(0, 60_000, 20_000)
     shift, scale = normalization(plan, inputs)
@@ -163,21 +163,21 @@ def test_a_column_of_shares_that_add_up_to_1_is_constant() -> None:
     shares = np.random.default_rng(0).dirichlet(np.ones(50), size=500)
     total = np.cumsum(shares, axis=1)[:, -1:]
     assert total.std() > 0
-    assert not normalization(planned(FLOWERS), np.repeat(total, 4, axis=1))[1].any()
+    assert not normalization(make_small_plan(IRIS), np.repeat(total, 4, axis=1))[1].any()
 
 
-DRAWN: dict[str, Any] = {**FLOWERS, "dataset": {"id": "digits", "bootstrap": True}}
-NOT_DRAWN: dict[str, Any] = {**FLOWERS, "dataset": "digits"}
+DRAWN: dict[str, Any] = {**IRIS, "dataset": {"id": "digits", "bootstrap": True}}
+NOT_DRAWN: dict[str, Any] = {**IRIS, "dataset": "digits"}
 
 
 def test_a_bootstrap_draws_n_of_n_training_rows_with_their_targets_and_leaves_the_rest() -> None:
-    whole, data = data_of(planned(NOT_DRAWN)), data_of(planned(DRAWN))
+    whole, data = load_small_data(make_small_plan(NOT_DRAWN)), load_small_data(make_small_plan(DRAWN))
     rows = {
         (x.numpy().tobytes(), int(y)): index
         for index, (x, y) in enumerate(zip(whole.train.inputs, whole.train.targets, strict=True))
     }
     drawn = [rows[x.numpy().tobytes(), int(y)] for x, y in zip(data.train.inputs, data.train.targets, strict=True)]
-    assert len(drawn) == len(whole.train.inputs) == planned(DRAWN).sizes.train
+    assert len(drawn) == len(whole.train.inputs) == make_small_plan(DRAWN).sizes.train
     times = np.bincount(drawn, minlength=len(rows))
     # Of n rows, (1 - 1/n)^n are never drawn; a count is binomial of n and 1/n.
     assert (times == 0).mean() == pytest.approx(np.exp(-1), abs=0.05)
@@ -189,27 +189,27 @@ def test_a_bootstrap_draws_n_of_n_training_rows_with_their_targets_and_leaves_th
 
 
 def test_a_bootstrap_is_the_seeds_alone_and_statistics_are_those_of_its_rows() -> None:
-    first, again = data_of(planned(DRAWN)), data_of(planned({**DRAWN, "batch_size": 7}))
-    other = data_of(planned({**DRAWN, "seed": 1}))
+    first, again = load_small_data(make_small_plan(DRAWN)), load_small_data(make_small_plan({**DRAWN, "batch_size": 7}))
+    other = load_small_data(make_small_plan({**DRAWN, "seed": 1}))
     assert torch.equal(first.train.inputs, again.train.inputs)
     assert not torch.equal(first.train.targets, other.train.targets)
     mean = first.train.inputs.double().numpy().mean((0, 2, 3))
     assert first.shift.flatten().numpy() == pytest.approx(mean)
-    assert not torch.equal(first.shift, data_of(planned(NOT_DRAWN)).shift)
-    numbers = data_of(planned({**PATIENTS, "dataset": {"id": "diabetes", "bootstrap": True}}))
+    assert not torch.equal(first.shift, load_small_data(make_small_plan(NOT_DRAWN)).shift)
+    numbers = load_small_data(make_small_plan({**DIABETES, "dataset": {"id": "diabetes", "bootstrap": True}}))
     targets = numbers.train.targets.double().numpy()
     assert (numbers.units[0].mean, numbers.units[0].std) == pytest.approx((targets.mean(), targets.std()))
 
 
 def test_curriculum_and_population_statistics_are_of_the_drawn_rows() -> None:
     document = {
-        **PICTURES,
+        **DIGITS_CNN,
         "dataset": {"id": "digits", "bootstrap": True},
         "curriculum": "curriculum",
         "evaluation": {"statistics": "population"},
         "epochs": 1,
     }
-    training = training_of(document)
+    training = make_training(document)
     list(training.run())
     data, curriculum = training.data, training.curriculum
     assert isinstance(curriculum, Pacing)

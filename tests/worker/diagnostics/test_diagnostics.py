@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from bakehouse.recipe.diagnostics import AnyDiagnostic
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, finished, gone_on, interrupted, training_of
+from tests.small_trainings import (
+    DIABETES,
+    DIGITS_CNN,
+    IRIS,
+    Document,
+    make_training,
+    resume_to_end,
+    run_to_end,
+    stop_after,
+)
 from worker.training.events import DiagnosticLog
 
 EVERY = [kind.model_fields["type"].default for kind in get_args(AnyDiagnostic)]
@@ -25,33 +34,39 @@ SLOW: Document = {"type": "batch_norm", "momentum": 0.01}
 def diagnosed(document: Document, *names: str, rows: int | str = "all") -> dict[str, dict[str, Any]]:
     """The values of the diagnostics at the end of the last epoch."""
     diagnostics = [{"type": name, "rows": rows} for name in names]
-    events = training_of({**document, "diagnostics": diagnostics}).run()
+    events = make_training({**document, "diagnostics": diagnostics}).run()
     return {item.name: item.values for item in events if isinstance(item, DiagnosticLog)}
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        {**PICTURES, **TANH, "diagnostics": EVERY},
+        {**DIGITS_CNN, **TANH, "diagnostics": EVERY},
         *[
-            {**PICTURES, "norm": norm, "dropout": dropout, "augmentation": "cutmix", "diagnostics": WITHOUT_STATISTICS}
+            {
+                **DIGITS_CNN,
+                "norm": norm,
+                "dropout": dropout,
+                "augmentation": "cutmix",
+                "diagnostics": WITHOUT_STATISTICS,
+            }
             for norm, dropout in zip(["batch_norm", *NORMS], DROPOUTS, strict=True)
         ],
-        {**PICTURES, "norm": "batch_renorm", "diagnostics": WITHOUT_SIGMOID},
-        {**PICTURES, "evaluation": {"statistics": "population"}, "diagnostics": WITHOUT_SIGMOID},
-        {**PICTURES, "objective": {"adversarial": {"steps": 2}}, "precision": "bfloat16", "diagnostics": "clean_gap"},
-        {**FLOWERS, "dropout": "drop_connect", "regularizer": "weight_noise", "diagnostics": WITHOUT_STATISTICS},
-        {**PICTURES, "objective": {"tasks": "parity"}, "diagnostics": WITHOUT_SIGMOID},
-        {**PATIENTS, "dropout": 0.3, "diagnostics": ["train_eval_gap", "gradient_norms", "clean_gap"]},
+        {**DIGITS_CNN, "norm": "batch_renorm", "diagnostics": WITHOUT_SIGMOID},
+        {**DIGITS_CNN, "evaluation": {"statistics": "population"}, "diagnostics": WITHOUT_SIGMOID},
+        {**DIGITS_CNN, "objective": {"adversarial": {"steps": 2}}, "precision": "bfloat16", "diagnostics": "clean_gap"},
+        {**IRIS, "dropout": "drop_connect", "regularizer": "weight_noise", "diagnostics": WITHOUT_STATISTICS},
+        {**DIGITS_CNN, "objective": {"tasks": "parity"}, "diagnostics": WITHOUT_SIGMOID},
+        {**DIABETES, "dropout": 0.3, "diagnostics": ["train_eval_gap", "gradient_norms", "clean_gap"]},
     ],
     ids=lambda document: " ".join(map(str, (document.get("norm"), document.get("dropout")))),
 )
 def test_diagnostics_change_nothing_of_training(document: Document) -> None:
-    without, outcome = finished(training_of({**document, "diagnostics": []})), finished(training_of(document))
-    names = [item["name"] for item in outcome.told if "values" in item]
-    epochs = sum("is_best" in item for item in outcome.told)
+    without, outcome = run_to_end(make_training({**document, "diagnostics": []})), run_to_end(make_training(document))
+    names = [item["name"] for item in outcome.logged if "values" in item]
+    epochs = sum("is_best" in item for item in outcome.logged)
     assert len(names) == epochs * len(set(names)) > 0
-    assert tuple(item for item in outcome.told if "values" not in item) == without.told
+    assert tuple(item for item in outcome.logged if "values" not in item) == without.logged
     assert outcome.weights == without.weights
     assert outcome.best_weights == without.best_weights
     outcome.state["parts"].pop("drift")
@@ -61,21 +76,21 @@ def test_diagnostics_change_nothing_of_training(document: Document) -> None:
 
 @pytest.mark.parametrize("unit", range(4, 75, 10))
 def test_a_run_killed_anywhere_logs_each_diagnostic_once_with_the_same_values(unit: int) -> None:
-    document: Document = {**PICTURES, **TANH, "diagnostics": [{"type": name, "rows": 80} for name in EVERY]}
-    assert gone_on(document, *interrupted(document, unit)) == finished(training_of(document))
+    document: Document = {**DIGITS_CNN, **TANH, "diagnostics": [{"type": name, "rows": 80} for name in EVERY]}
+    assert resume_to_end(document, *stop_after(document, unit)) == run_to_end(make_training(document))
 
 
 def test_diagnostics_follow_their_epoch_in_the_order_of_the_recipe() -> None:
     names = ["sparsity", "clean_gap"]
-    told = finished(training_of({**FLOWERS, "diagnostics": names, "epochs": 2})).told
-    marks = [item.get("name") or ("epoch" if "is_best" in item else "step") for item in told[:-1]]
+    logged = run_to_end(make_training({**IRIS, "diagnostics": names, "epochs": 2})).logged
+    marks = [item.get("name") or ("epoch" if "is_best" in item else "step") for item in logged[:-1]]
     assert marks == [*["step"] * 3, "epoch", *names] * 2
-    places = [(item["epoch"], item["step"]) for item in told if "values" in item]
+    places = [(item["epoch"], item["step"]) for item in logged if "values" in item]
     assert places == [(1, 3)] * 2 + [(2, 6)] * 2
 
 
 def test_without_anything_random_both_modes_are_one() -> None:
-    found = diagnosed({**FLOWERS, "norm": "layer_norm"}, "train_eval_gap", "inconsistent_samples", "clean_gap")
+    found = diagnosed({**IRIS, "norm": "layer_norm"}, "train_eval_gap", "inconsistent_samples", "clean_gap")
     gap = found["train_eval_gap"]
     assert gap["train_mode_loss"] == gap["eval_mode_loss"]
     assert found["inconsistent_samples"]["only_in_training"] == found["inconsistent_samples"]["only_in_evaluation"] == 0
@@ -84,7 +99,7 @@ def test_without_anything_random_both_modes_are_one() -> None:
 
 
 def test_both_diagnostics_show_the_gap_of_a_batch_norm_that_lags() -> None:
-    found = diagnosed({**PICTURES, "norm": SLOW, "epochs": 8}, "train_eval_gap", "inconsistent_samples")
+    found = diagnosed({**DIGITS_CNN, "norm": SLOW, "epochs": 8}, "train_eval_gap", "inconsistent_samples")
     gap, samples = found["train_eval_gap"], found["inconsistent_samples"]
     assert gap["eval_mode_loss"] > gap["train_mode_loss"]
     assert samples["only_in_training"] > 0
@@ -95,14 +110,14 @@ def test_both_diagnostics_show_the_gap_of_a_batch_norm_that_lags() -> None:
 
 
 def test_diagnostics_of_a_regression_are_in_the_units_of_the_data() -> None:
-    found = diagnosed({**PATIENTS, "dropout": 0.2}, "train_eval_gap", "clean_gap")
+    found = diagnosed({**DIABETES, "dropout": 0.2}, "train_eval_gap", "clean_gap")
     assert found["train_eval_gap"]["eval_mode_mean_absolute_error"] > 20
     assert found["clean_gap"]["train_objective"] == pytest.approx(found["train_eval_gap"]["train_mode_loss"], rel=0.2)
 
 
 def test_smoothing_is_what_the_clean_gap_is_made_of() -> None:
-    document: Document = {**FLOWERS, "objective": {"label_smoothing": 0.3}}
-    training = training_of(document)
+    document: Document = {**IRIS, "objective": {"label_smoothing": 0.3}}
+    training = make_training(document)
     list(training.run())
     split = training.data.train
     with torch.inference_mode():
@@ -116,9 +131,9 @@ def test_smoothing_is_what_the_clean_gap_is_made_of() -> None:
 
 
 def test_gradient_norms_are_those_of_the_mean_gradient() -> None:
-    document: Document = {**FLOWERS, "architecture": {"type": "mlp", "hidden": [8, 8]}}
+    document: Document = {**IRIS, "architecture": {"type": "mlp", "hidden": [8, 8]}}
     found = diagnosed(document, "gradient_norms")["gradient_norms"]
-    training = training_of(document)
+    training = make_training(document)
     list(training.run())
     split = training.data.train
     normalize, *layers = training.model
@@ -133,9 +148,9 @@ def test_gradient_norms_are_those_of_the_mean_gradient() -> None:
 
 
 def test_frozen_layers_have_no_gradient_norm() -> None:
-    training = training_of({**FLOWERS, "diagnostics": "gradient_norms"})
+    training = make_training({**IRIS, "diagnostics": "gradient_norms"})
     training.model.get_submodule("hidden1").requires_grad_(False)
     assert training.diagnostics is not None
-    told = [item for item in training.run() if isinstance(item, DiagnosticLog)]
-    assert told[-1].values["layers"] == ["head"]
-    assert np.isfinite(told[-1].values["norms"]).all()
+    logged = [item for item in training.run() if isinstance(item, DiagnosticLog)]
+    assert logged[-1].values["layers"] == ["head"]
+    assert np.isfinite(logged[-1].values["norms"]).all()

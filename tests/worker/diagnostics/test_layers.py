@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.small_trainings import FLOWERS, PICTURES, Document, finished, training_of
+from tests.small_trainings import DIGITS_CNN, IRIS, Document, make_training, run_to_end
 from tests.worker.diagnostics.test_diagnostics import diagnosed
 from worker.training.training import Training
 
 INPUT: Document = {"dropout": {"type": "dropout", "rate": 0.5, "placement": "input"}}
-NORMED: Document = {**FLOWERS, "norm": "batch_norm", "epochs": 40, "early_stopping": None}
+NORMED: Document = {**IRIS, "norm": "batch_norm", "epochs": 40, "early_stopping": None}
 
 
 def trained(document: Document) -> Training:
     """A training after its last epoch."""
-    training = training_of(document)
-    finished(training)
+    training = make_training(document)
+    run_to_end(training)
     training.model.eval()
     return training
 
@@ -57,7 +57,7 @@ def test_dropout_before_the_norm_shifts_it_and_population_statistics_do_not() ->
 
 
 def test_batch_renorm_keeps_deviations() -> None:
-    document: Document = {**PICTURES, "norm": {"type": "batch_renorm", "momentum": 0.5}}
+    document: Document = {**DIGITS_CNN, "norm": {"type": "batch_renorm", "momentum": 0.5}}
     training = trained(document)
     std = training.model.state_dict()["stage1.conv1.norm.running_std"].double()
     found = diagnosed(document, "variance_shift")["variance_shift"]
@@ -67,7 +67,7 @@ def test_batch_renorm_keeps_deviations() -> None:
 @pytest.mark.parametrize(("activation", "least"), [("sigmoid", 0.01), ("tanh", 0.04)])
 def test_saturated_outputs_are_counted(activation: str, least: float) -> None:
     architecture = {"type": "mlp", "hidden": [8, 8], "activation": activation}
-    document: Document = {**FLOWERS, "architecture": architecture, "optimizer": {"type": "sgd", "lr": 5.0}}
+    document: Document = {**IRIS, "architecture": architecture, "optimizer": {"type": "sgd", "lr": 5.0}}
     training = trained(document)
     shares = []
     for name in ("hidden1.activation", "hidden2.activation"):
@@ -82,14 +82,14 @@ def test_saturated_outputs_are_counted(activation: str, least: float) -> None:
 
 def sparsity_of(training: Training) -> dict[str, Any]:
     """The sparsity at the end of the first epoch."""
-    told = (item for item in training.run() if item is not None)
-    values: dict[str, Any] = next(item.values for item in told if getattr(item, "name", "") == "sparsity")  # type: ignore[union-attr]
+    logged = (item for item in training.run() if item is not None)
+    values: dict[str, Any] = next(item.values for item in logged if getattr(item, "name", "") == "sparsity")  # type: ignore[union-attr]
     return values
 
 
 def test_exact_zeros_are_counted() -> None:
-    zeros = {**FLOWERS, "regularizer": {"type": "l1", "coefficient": 1000.0}, "diagnostics": "sparsity"}
-    found = sparsity_of(training_of(zeros))
+    zeros = {**IRIS, "regularizer": {"type": "l1", "coefficient": 1000.0}, "diagnostics": "sparsity"}
+    found = sparsity_of(make_training(zeros))
     assert found["layers"] == ["hidden1.linear", "head"]
     assert found["zero_weights"] == [1.0, 1.0]
     assert found["zero_weights_in_all"] == 1.0
@@ -98,7 +98,7 @@ def test_exact_zeros_are_counted() -> None:
 
 
 def test_units_that_never_fire_are_dead() -> None:
-    training = training_of({**FLOWERS, "diagnostics": "sparsity", "optimizer": {"type": "sgd", "lr": 1e-9}})
+    training = make_training({**IRIS, "diagnostics": "sparsity", "optimizer": {"type": "sgd", "lr": 1e-9}})
     layer = training.model.get_submodule("hidden1.linear")
     assert isinstance(layer, nn.Linear)
     with torch.no_grad():
@@ -112,8 +112,8 @@ def test_units_that_never_fire_are_dead() -> None:
 
 
 def test_channels_of_maps_are_units() -> None:
-    training = training_of(
-        {**PICTURES, "norm": None, "diagnostics": "sparsity", "optimizer": {"type": "sgd", "lr": 1e-9}}
+    training = make_training(
+        {**DIGITS_CNN, "norm": None, "diagnostics": "sparsity", "optimizer": {"type": "sgd", "lr": 1e-9}}
     )
     layer = training.model.get_submodule("stage1.conv1.conv")
     assert isinstance(layer, nn.Conv2d)

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from bakehouse.recipe.evaluation import Crops
-from tests.small_trainings import PICTURES, Document, finished, training_of
+from tests.small_trainings import DIGITS_CNN, Document, make_training, run_to_end
 from worker.evaluation.crops import crops, positions, resize, rows_at_once
 
 IMAGES = torch.arange(2 * 3 * 6 * 8, dtype=torch.float32).view(2, 3, 6, 8)
@@ -63,9 +63,9 @@ def test_the_largest_scale_bounds_the_rows_that_are_resized_together(scale: int,
 
 def ended(crops: object, augmentation: object = None) -> tuple[dict[str, float], Crops | None]:
     """The metrics at the end of a run, and the canonical crops."""
-    document: Document = {**PICTURES, "epochs": 1, "augmentation": augmentation, "evaluation": {"crops": crops}}
-    training = training_of(document)
-    return finished(training).told[-1]["metrics"], training.plan.recipe.evaluation.crops
+    document: Document = {**DIGITS_CNN, "epochs": 1, "augmentation": augmentation, "evaluation": {"crops": crops}}
+    training = make_training(document)
+    return run_to_end(training).logged[-1]["metrics"], training.plan.recipe.evaluation.crops
 
 
 def test_one_crop_is_the_plain_image() -> None:
@@ -88,8 +88,8 @@ def ten_crops(images: torch.Tensor, scale: int) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("scales", [[8, 10], [9], [8, 9, 13]])
 def test_the_mean_is_of_the_probabilities_of_all_ten_crops_of_each_scale(scales: list[int]) -> None:
-    training = training_of({**PICTURES, "epochs": 1, "evaluation": {"crops": {"scales": scales, "flips": True}}})
-    metrics = finished(training).told[-1]["metrics"]
+    training = make_training({**DIGITS_CNN, "epochs": 1, "evaluation": {"crops": {"scales": scales, "flips": True}}})
+    metrics = run_to_end(training).logged[-1]["metrics"]
     assert training.best_weights is not None
     training.model.load_state_dict(training.best_weights)
     split = training.data.test

@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_
 from torch import Tensor
 
 from bakehouse.plan.card import Task
-from tests.small_trainings import PATIENTS, measured, returned, training_of
+from tests.small_trainings import DIABETES, exhaust, make_training, measure_split
 from tests.targets import make_targets
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Split, Unit
@@ -21,7 +21,7 @@ def given_back(outputs: Tensor, targets: Tensor, task: Task) -> tuple[int, Metri
     classes = outputs.shape[1] if task == "classification" else 0
     learnt = make_targets(("cross_entropy" if classes else "squared_error", classes, 1.0))
     split = Split(outputs, targets)
-    return returned(evaluate(torch.nn.Identity(), split, "test", targets=learnt, units=(Unit(0.0, 3.0),)))
+    return exhaust(evaluate(torch.nn.Identity(), split, "test", targets=learnt, units=(Unit(0.0, 3.0),)))
 
 
 def test_classes() -> None:
@@ -61,8 +61,8 @@ def test_r2_of_targets_that_are_all_the_same_is_0() -> None:
 
 
 def test_a_regression_is_measured_in_the_datas_units() -> None:
-    training = training_of(PATIENTS)
-    metrics = measured(training, "validation")
+    training = make_training(DIABETES)
+    metrics = measure_split(training, "validation")
     split, data = training.data.validation, training.data
     inputs = (split.inputs.double() - data.shift) * data.scale
     with torch.inference_mode():
@@ -74,7 +74,7 @@ def test_a_regression_is_measured_in_the_datas_units() -> None:
 
 
 def test_the_training_loss_has_the_same_unit() -> None:
-    training = training_of({**PATIENTS, "batch_size": 1024, "epochs": 1})
+    training = make_training({**DIABETES, "batch_size": 1024, "epochs": 1})
     train, data = training.data.train, training.data
     with torch.inference_mode():
         outputs = training.model(train.inputs)[:, 0]

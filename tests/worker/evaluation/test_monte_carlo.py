@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bakehouse.recipe.objective import Loss
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, finished, training_of
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_training, run_to_end
 from tests.targets import make_targets
 from worker.evaluation.averaging import Mean, Means
 
@@ -74,7 +74,7 @@ def test_each_target_has_its_own_mean() -> None:
 
 
 DROPPED: Document = {
-    **FLOWERS,
+    **IRIS,
     "architecture": {"type": "mlp", "hidden": [3]},
     "dropout": {"type": "dropout", "rate": 0.5, "placement": "input"},
     "epochs": 1,
@@ -83,15 +83,15 @@ DROPPED: Document = {
 
 def ended(document: Document, samples: int) -> dict[str, float]:
     """The metrics at the end of a run with so many passes."""
-    outcome = finished(training_of({**document, "evaluation": {"monte_carlo_samples": samples}}))
-    metrics: dict[str, float] = outcome.told[-1]["metrics"]
+    outcome = run_to_end(make_training({**document, "evaluation": {"monte_carlo_samples": samples}}))
+    metrics: dict[str, float] = outcome.logged[-1]["metrics"]
     return metrics
 
 
 def test_many_passes_come_to_the_mean_over_all_masks() -> None:
     metrics = ended(DROPPED, 1000)
-    training = training_of(DROPPED)
-    finished(training)
+    training = make_training(DROPPED)
+    run_to_end(training)
     assert training.best_weights is not None
     training.model.load_state_dict(training.best_weights)
     normalize, rest = training.model[0], training.model[2:]
@@ -109,21 +109,21 @@ def test_many_passes_come_to_the_mean_over_all_masks() -> None:
 
 
 def test_norms_evaluate_while_dropout_trains() -> None:
-    training = training_of({**PICTURES, "evaluation": {"monte_carlo_samples": 2}, "epochs": 1})
-    outcome = finished(training)
-    assert outcome == finished(training_of(training.plan.recipe.canonical()))
-    plain = finished(training_of({**PICTURES, "epochs": 1}))
+    training = make_training({**DIGITS_CNN, "evaluation": {"monte_carlo_samples": 2}, "epochs": 1})
+    outcome = run_to_end(training)
+    assert outcome == run_to_end(make_training(training.plan.recipe.canonical()))
+    plain = run_to_end(make_training({**DIGITS_CNN, "epochs": 1}))
     assert (outcome.weights, outcome.best_weights) == (plain.weights, plain.best_weights)
 
 
 def test_masks_of_weights_are_drawn_too() -> None:
-    document: Document = {**FLOWERS, "dropout": "drop_connect", "epochs": 1}
+    document: Document = {**IRIS, "dropout": "drop_connect", "epochs": 1}
     metrics = ended(document, 20)
     assert metrics["test_monte_carlo_loss"] != metrics["test_loss"]
 
 
 def test_a_regression_has_a_standard_deviation_of_its_values() -> None:
-    metrics = ended({**PATIENTS, "dropout": 0.5, "epochs": 1}, 30)
+    metrics = ended({**DIABETES, "dropout": 0.5, "epochs": 1}, 30)
     names = {name for name in metrics if "monte_carlo" in name}
     assert names == {f"test_monte_carlo_{name}" for name in ("loss", "mean_absolute_error", "r2", "std")}
     assert 0 < metrics["test_monte_carlo_std"] < 100

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.small_trainings import FLOWERS, PICTURES, Document, bits, epochs_of, finished, measured, training_of
+from tests.small_trainings import DIGITS_CNN, IRIS, Document, bits, epochs_of, make_training, measure_split, run_to_end
 from worker.evaluation.population import Population, estimate, even_batches
 from worker.model.modules import BatchRenorm
 from worker.model.state_dict import with_own_buffers
@@ -67,7 +67,7 @@ def test_a_later_norm_gets_nearly_what_evaluation_will_feed_it() -> None:
 
 
 def test_batch_renorm_gets_the_root_of_the_biased_variance_and_eps() -> None:
-    training = training_of({**FLOWERS, **POPULATION, "norm": {"type": "batch_renorm", "eps": 0.5}})
+    training = make_training({**IRIS, **POPULATION, "norm": {"type": "batch_renorm", "eps": 0.5}})
     norm = training.model.get_submodule("hidden1.norm")
     assert isinstance(norm, BatchRenorm)
     twin = taken(training)
@@ -84,7 +84,7 @@ def test_batch_renorm_gets_the_root_of_the_biased_variance_and_eps() -> None:
 
 def taken(training: object) -> nn.Sequential:
     """The copy with population statistics."""
-    assert isinstance(training, type(training_of(FLOWERS)))
+    assert isinstance(training, type(make_training(IRIS)))
     assert training.statistics is not None
     measuring = training.statistics.of(training.model)
     while True:
@@ -96,7 +96,7 @@ def taken(training: object) -> nn.Sequential:
 
 
 def test_frozen_norms_keep_theirs() -> None:
-    training = training_of({**PICTURES, **POPULATION})
+    training = make_training({**DIGITS_CNN, **POPULATION})
     norm = training.model.get_submodule("stage1.conv1.norm")
     training.statistics = Population(training.plan, training.data, [norm])
     twin = taken(training)
@@ -105,37 +105,37 @@ def test_frozen_norms_keep_theirs() -> None:
 
 @pytest.mark.parametrize("norm", ["batch_norm", "batch_renorm", "cross_iteration_batch_norm"])
 def test_training_itself_goes_on_untouched(norm: str) -> None:
-    document: Document = {**PICTURES, "norm": norm, "early_stopping": None}
-    plain, population = (finished(training_of({**document, **more})) for more in ({}, POPULATION))
+    document: Document = {**DIGITS_CNN, "norm": norm, "early_stopping": None}
+    plain, population = (run_to_end(make_training({**document, **more})) for more in ({}, POPULATION))
     assert plain.weights == population.weights
-    steps = [[item for item in outcome.told if "loss" in item] for outcome in (plain, population)]
+    steps = [[item for item in outcome.logged if "loss" in item] for outcome in (plain, population)]
     assert steps[0] == steps[1]
-    assert plain.told[-1]["metrics"] != population.told[-1]["metrics"]
+    assert plain.logged[-1]["metrics"] != population.logged[-1]["metrics"]
 
 
 def test_best_is_best_by_them_and_best_and_last_reproduce_their_metrics() -> None:
-    document: Document = {**PICTURES, **POPULATION, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 4}
-    training = training_of(document)
-    outcome = finished(training)
-    epochs = [item for item in outcome.told if "is_best" in item]
+    document: Document = {**DIGITS_CNN, **POPULATION, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 4}
+    training = make_training(document)
+    outcome = run_to_end(training)
+    epochs = [item for item in outcome.logged if "is_best" in item]
     best = min(epochs, key=lambda item: float(item["metrics"]["validation_loss"]))
     assert best["epoch"] == training.stopper.best_epoch
     for weights, epoch in ((outcome.best_weights, best), (outcome.last_weights, epochs[-1])):
-        fresh = training_of(document)
+        fresh = make_training(document)
         for name, tensor in fresh.model.state_dict().items():
             tensor.copy_(torch.frombuffer(bytearray(weights[name]), dtype=tensor.dtype).view(tensor.shape))
-        assert measured(fresh, "validation")["validation_loss"] == epoch["metrics"]["validation_loss"]
+        assert measure_split(fresh, "validation")["validation_loss"] == epoch["metrics"]["validation_loss"]
     assert outcome.last_weights != outcome.weights
 
 
 def test_statistics_that_lag_are_what_it_mends() -> None:
-    document: Document = {**PICTURES, "norm": {"type": "batch_norm", "momentum": 0.001}}
-    lagging, mended = (list(epochs_of(training_of({**document, **more})))[-1] for more in ({}, POPULATION))
+    document: Document = {**DIGITS_CNN, "norm": {"type": "batch_norm", "momentum": 0.001}}
+    lagging, mended = (list(epochs_of(make_training({**document, **more})))[-1] for more in ({}, POPULATION))
     assert mended.metrics["validation_loss"] < lagging.metrics["validation_loss"]
 
 
 def test_a_copy_shares_parameters_and_nothing_else() -> None:
-    training = training_of(PICTURES)
+    training = make_training(DIGITS_CNN)
     before = bits(training.weights())
     twin = with_own_buffers(training.model)
     assert [id(item) for item in twin.parameters()] == [id(item) for item in training.model.parameters()]

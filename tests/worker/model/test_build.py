@@ -12,7 +12,7 @@ from bakehouse.plan.layers import Conv, Pool
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import image_card
 from tests.plan.cards import planned as planned_for
-from tests.small_trainings import PATIENTS, PICTURES, Document, planned, training_of
+from tests.small_trainings import DIABETES, DIGITS_CNN, Document, make_small_plan, make_training
 from worker.model.build import build, build_model
 from worker.model.modules import Denormalize, DenseConcat, Maxout, MeanOverMap, Normalize, Residual, Subsample
 
@@ -79,7 +79,7 @@ def test_units_are_converted_by_buffers() -> None:
 
 @pytest.mark.parametrize("normalization", ["standardize", "whiten"])
 def test_a_model_in_double_precision_gives_double_precision(normalization: str) -> None:
-    plan = planned({**PICTURES, "dataset": {"id": "digits", "normalization": normalization}})
+    plan = make_small_plan({**DIGITS_CNN, "dataset": {"id": "digits", "normalization": normalization}})
     model, pictures = build_model(plan).eval(), torch.arange(128, dtype=torch.uint8).view(2, 1, 8, 8)
     single = model(pictures)
     double = model.double()(pictures)
@@ -88,16 +88,16 @@ def test_a_model_in_double_precision_gives_double_precision(normalization: str) 
 
 
 def test_the_recipes_seed_alone_decides_the_initial_weights() -> None:
-    first = build_model(planned(PICTURES)).state_dict()
+    first = build_model(make_small_plan(DIGITS_CNN)).state_dict()
     torch.manual_seed(77)
-    again = build_model(planned({**PICTURES, "batch_size": 32})).state_dict()
-    other = build_model(planned({**PICTURES, "seed": 1})).state_dict()
+    again = build_model(make_small_plan({**DIGITS_CNN, "batch_size": 32})).state_dict()
+    other = build_model(make_small_plan({**DIGITS_CNN, "seed": 1})).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
 def test_a_model_takes_stored_units_and_answers_in_the_datas_units() -> None:
-    training = training_of(PATIENTS)
+    training = make_training(DIABETES)
     training.model.eval()
     with torch.inference_mode():
         whole = training.model(training.data.test.inputs)

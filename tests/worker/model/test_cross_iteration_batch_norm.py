@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.small_trainings import PICTURES, planned, training_of
+from tests.small_trainings import DIGITS_CNN, make_small_plan, make_training
 from worker.model.build import build_model
 from worker.model.modules import CrossIterationBatchNorm, compensated
 from worker.model.modules.norms import Affine, CompensatedSequence, in_groups, mean_slope, moments, square_slope
@@ -269,7 +269,7 @@ def test_the_first_window_after_the_burn_in_is_whole() -> None:
 
 
 def test_a_burn_in_in_shares_knows_the_length_of_its_run() -> None:
-    plan = planned({**PICTURES, "norm": {"type": "cross_iteration_batch_norm", "burn_in": 0.5}})
+    plan = make_small_plan({**DIGITS_CNN, "norm": {"type": "cross_iteration_batch_norm", "burn_in": 0.5}})
     [layer] = [item for item in build_model(plan).modules() if isinstance(item, CrossIterationBatchNorm)]
     assert layer.burn_in == plan.steps / 2 == 3
 
@@ -293,7 +293,7 @@ def test_in_16_bits_statistics_have_32() -> None:
 
 def test_the_weights_of_an_iteration_are_those_that_its_outputs_came_from() -> None:
     noisy = {"type": "weight_noise", "variance": 0.1}
-    training = training_of({**PICTURES, "norm": "cross_iteration_batch_norm", "regularizer": noisy})
+    training = make_training({**DIGITS_CNN, "norm": "cross_iteration_batch_norm", "regularizer": noisy})
     [layer] = [item for item in training.model.modules() if isinstance(item, CrossIterationBatchNorm)]
     training.update(*next(training.batches.from_step(0)))
     # A mean is <mean patch, weights>, which leaves no offset; at the clean weights it would.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bakehouse.plan.layers import MASK_NUMBERS, DropConnect
 from bakehouse.plan.modules import ACTIVATIONS, Call
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
-from tests.small_trainings import FLOWERS, Document, planned
+from tests.small_trainings import IRIS, Document, make_small_plan
 from worker.model.build import build, build_model, construct
 from worker.model.modules import DropConnect as DropConnectModule
 from worker.model.modules.dropout import HALF_NODES, HALF_WEIGHTS, MaskedProduct, expectation, kept_of_65536, masks
@@ -159,11 +159,11 @@ def test_16_bits_elsewhere_leave_it_in_32() -> None:
 
 def test_without_a_nonlinearity_the_mean_over_masks_is_the_linear_layer_exactly() -> None:
     document: Document = {
-        **FLOWERS,
+        **IRIS,
         "architecture": {"type": "mlp", "hidden": 3, "activation": "identity"},
         "dropout": "drop_connect",
     }
-    model = build_model(planned(document)).eval()
+    model = build_model(make_small_plan(document)).eval()
     rows = torch.randn(5, 4)
     layers = [model.get_submodule(name) for name in ("hidden1.linear", "head")]
     wanted = rows

@@ -17,7 +17,7 @@ from bakehouse.recipe.dropout import (
     Uout,
     VanillaDropout,
 )
-from tests.small_trainings import FLOWERS, Document, planned, training_of
+from tests.small_trainings import IRIS, Document, make_small_plan, make_training
 from worker.model.build import build, build_model
 
 RATES = [0.1, 0.5, 0.9]
@@ -132,7 +132,7 @@ def test_the_gradient_goes_through_the_same_draw(spec: UnitDropout) -> None:
 
 def masks_of_a_training(document: dict[str, object]) -> list[Tensor]:
     """Trains, and returns for each step which outputs of the dropout layer were zero."""
-    training = training_of({**FLOWERS, "early_stopping": None, "dropout": 0.5, **document})
+    training = make_training({**IRIS, "early_stopping": None, "dropout": 0.5, **document})
     masks: list[Tensor] = []
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
@@ -189,12 +189,12 @@ def test_in_a_deep_linear_network_evaluation_is_the_geometric_mean_over_all_mask
     rate: float, hidden: list[int], kind: str, seed: int
 ) -> None:
     document: Document = {
-        **FLOWERS,
+        **IRIS,
         "architecture": {"type": "mlp", "hidden": hidden, "activation": "identity"},
         "dropout": {"type": kind, "rate": rate},
         "seed": seed,
     }
-    model = build_model(planned(document)).double().eval()
+    model = build_model(make_small_plan(document)).double().eval()
     inputs = torch.randn(6, 4, dtype=torch.float64)
     weight_scaled = model(inputs).softmax(1).detach()
     outputs, probabilities = logits_under_all_masks(
@@ -209,8 +209,8 @@ def test_in_a_deep_linear_network_evaluation_is_the_geometric_mean_over_all_mask
 
 
 def test_with_relu_between_the_layers_it_is_only_near() -> None:
-    document: Document = {**FLOWERS, "architecture": {"type": "mlp", "hidden": [4, 3]}, "dropout": 0.5, "seed": 1}
-    model = build_model(planned(document)).double().eval()
+    document: Document = {**IRIS, "architecture": {"type": "mlp", "hidden": [4, 3]}, "dropout": 0.5, "seed": 1}
+    model = build_model(make_small_plan(document)).double().eval()
     inputs = 5 * torch.randn(6, 4, dtype=torch.float64)
     weight_scaled = model(inputs).softmax(1).detach()
     outputs, probabilities = logits_under_all_masks(model, [4, 3], inputs, rate=0.5, scale=2.0)

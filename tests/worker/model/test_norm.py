@@ -17,7 +17,7 @@ from bakehouse.recipe.norm import (
     NormLayer,
     RmsNorm,
 )
-from tests.small_trainings import FLOWERS, planned
+from tests.small_trainings import IRIS, make_small_plan
 from worker.model.build import build, build_model
 from worker.model.modules import BatchRenorm as BatchRenormModule
 
@@ -243,7 +243,7 @@ def test_limits_that_end_where_they_begin_jump_right_after_the_plain_steps(plain
 
 
 def test_a_schedule_in_shares_knows_the_length_of_its_run() -> None:
-    plan = planned({**FLOWERS, "norm": "batch_renorm"})
+    plan = make_small_plan({**IRIS, "norm": "batch_renorm"})
     ends = [layer.r_max_from for layer in build_model(plan).modules() if isinstance(layer, BatchRenormModule)]
     assert ends == [0.4 * plan.steps]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bakehouse.plan.layers import Recurrent
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, GroupNorm, LayerNorm, NormLayer
-from tests.small_trainings import epochs_of, finished, gone_on, interrupted, training_of
+from tests.small_trainings import epochs_of, make_training, resume_to_end, run_to_end, stop_after
 from worker.model.build import build
 from worker.model.modules import RowsAsSteps
 from worker.model.modules.recurrent import NormalizedCell
@@ -226,17 +226,17 @@ def test_killed_in_the_middle_it_ends_with_the_same_bits(cell: str, norm: str | 
         "regularizer": "gradient_clip",
         "epochs": 2,
     }
-    assert gone_on(document, *interrupted(document, 5)) == finished(training_of(document))
+    assert resume_to_end(document, *stop_after(document, 5)) == run_to_end(make_training(document))
 
 
 @pytest.mark.parametrize("dataset", ["digits", "digits_sequence"])
 def test_rows_of_pixels_are_learnt_as_pictures_and_as_sequences(dataset: str) -> None:
     recipe = {"dataset": dataset, "architecture": {"type": "rnn", "cell": "gru"}, "norm": "layer_norm", "epochs": 3}
-    assert [epoch.metrics["validation_accuracy"] for epoch in epochs_of(training_of(recipe))][-1] > 0.7
+    assert [epoch.metrics["validation_accuracy"] for epoch in epochs_of(make_training(recipe))][-1] > 0.7
 
 
 def test_biases_of_recurrent_layers_are_biases() -> None:
-    training = training_of({"dataset": "digits_sequence", "architecture": "rnn"})
+    training = make_training({"dataset": "digits_sequence", "architecture": "rnn"})
     assert [len(group) for group in parameter_groups(training.plan.root, training.model).values()] == [3, 3, 0]
-    training = training_of({"dataset": "digits_sequence", "architecture": "rnn", "norm": "layer_norm"})
+    training = make_training({"dataset": "digits_sequence", "architecture": "rnn", "norm": "layer_norm"})
     assert [len(group) for group in parameter_groups(training.plan.root, training.model).values()] == [3, 1, 6]

@@ -8,31 +8,31 @@ from torch import Tensor, nn
 
 from bakehouse.recipe.norm import NormLayer
 from tests.small_trainings import (
-    FLOWERS,
-    PATIENTS,
-    PICTURES,
+    DIABETES,
+    DIGITS_CNN,
+    IRIS,
     SOURCES,
     Document,
     bits,
-    finished,
-    measured,
-    source_of,
-    training_of,
+    make_training,
+    measure_split,
+    run_to_end,
+    train_source,
 )
 from worker.data.dataset import Unit
 from worker.model.modules import BatchRenorm
 from worker.training.training import Training
 from worker.types import Weights
 
-DEEP: Document = {**PICTURES, "architecture": {"type": "cnn", "channels": [8, 8], "hidden": [16]}}
+DEEP: Document = {**DIGITS_CNN, "architecture": {"type": "cnn", "channels": [8, 8], "hidden": [16]}}
 """Three hidden layers, each with its norm."""
 NORMED_EVERYWHERE: Document = {
-    **PICTURES,
+    **DIGITS_CNN,
     "architecture": {"type": "cnn", "channels": [8, 8], "convolutions": 2, "hidden": []},
 }
 """Four convolutions, and no row that a norm of maps would refuse."""
-NORMED_FLOWERS: Document = {**FLOWERS, "norm": "batch_norm"}
-ROWS: Document = {**PICTURES, "dataset": {"id": "digits_sequence", "validation_fraction": 0.9}, "augmentation": [],
+NORMED_IRIS: Document = {**IRIS, "norm": "batch_norm"}
+ROWS: Document = {**DIGITS_CNN, "dataset": {"id": "digits_sequence", "validation_fraction": 0.9}, "augmentation": [],
                   "architecture": {"type": "rnn", "cell": "gru", "hidden_size": 4}}  # fmt: skip
 PULLED = [{"type": "l1", "method": "proximal"}, {"type": "weight_decay", "coefficient": 0.1}, {"type": "max_norm"},
           {"type": "weight_noise", "include_norms": True, "include_biases": True}]  # fmt: skip
@@ -41,8 +41,8 @@ PULLED = [{"type": "l1", "method": "proximal"}, {"type": "weight_decay", "coeffi
 
 def built_on(source: Document, document: Document, **transfer: Any) -> tuple[Training, Weights]:
     """A training that begins with a source's layers, and the source's weights."""
-    named = source_of(source)
-    training = training_of({**document, "pretraining": {"type": "transfer", "checkpoint": named, **transfer}})
+    named = train_source(source)
+    training = make_training({**document, "pretraining": {"type": "transfer", "checkpoint": named, **transfer}})
     return training, SOURCES[named["sha256"]].weights
 
 
@@ -57,11 +57,11 @@ def test_the_first_layers_are_the_sources_and_the_rest_is_at_random() -> None:
     assert under(training.weights(), *to_cpu) == under(source, *to_cpu)
     assert len(under(source, *to_cpu)) == 2 * 6
     assert float(training.weights()["stage1.conv1.norm.num_batches_tracked"]) > 0
-    assert under(training.weights(), *rest) == under(training_of({**DEEP, "seed": 1}).weights(), *rest)
+    assert under(training.weights(), *rest) == under(make_training({**DEEP, "seed": 1}).weights(), *rest)
 
 
 def test_batch_renorm_restarts_its_schedule() -> None:
-    document = {**PICTURES, "norm": "batch_renorm"}
+    document = {**DIGITS_CNN, "norm": "batch_renorm"}
     training, source = built_on(document, {**document, "seed": 1})
     norm = "stage1.conv1.norm"
     layer = training.model.get_submodule(norm)
@@ -71,8 +71,8 @@ def test_batch_renorm_restarts_its_schedule() -> None:
 
 
 def test_layers_have_their_own_names_in_each_model() -> None:
-    resnet = {**PICTURES, "architecture": {"type": "resnet", "depth": 8}}
-    cnn = {**PICTURES, "architecture": {"type": "cnn", "channels": [16, 16], "hidden": []}}
+    resnet = {**DIGITS_CNN, "architecture": {"type": "resnet", "depth": 8}}
+    cnn = {**DIGITS_CNN, "architecture": {"type": "cnn", "channels": [16, 16], "hidden": []}}
     training, source = built_on(resnet, cnn)
     weights, block = training.weights(), "stage1.block1.sum.body.first"
     for ours, theirs in (("stage1.conv1", "stem"), ("stage2.conv1", block)):
@@ -81,9 +81,9 @@ def test_layers_have_their_own_names_in_each_model() -> None:
 
 
 def test_inputs_are_normalised_with_the_sources_numbers() -> None:
-    fewer = {**FLOWERS, "dataset": {"id": "iris", "validation_fraction": 0.5, "normalization": "min_max"}}
-    training, source = built_on(fewer, FLOWERS)
-    own = training_of({**FLOWERS, "dataset": {"id": "iris", "normalization": "min_max"}})
+    fewer = {**IRIS, "dataset": {"id": "iris", "validation_fraction": 0.5, "normalization": "min_max"}}
+    training, source = built_on(fewer, IRIS)
+    own = make_training({**IRIS, "dataset": {"id": "iris", "normalization": "min_max"}})
     shift, scale = source["normalize.shift"], source["normalize.scale"]
     assert not torch.equal(own.data.scale, scale)
     assert torch.equal(training.weights()["normalize.shift"], shift)
@@ -95,10 +95,10 @@ def test_inputs_are_normalised_with_the_sources_numbers() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        NORMED_FLOWERS,
-        PATIENTS,
-        {**PATIENTS, "objective": "poisson"},
-        {**PICTURES, "objective": {"tasks": ["parity"]}},
+        NORMED_IRIS,
+        DIABETES,
+        {**DIABETES, "objective": "poisson"},
+        {**DIGITS_CNN, "objective": {"tasks": ["parity"]}},
         {**ROWS, "norm": "layer_norm"},
     ],
     ids=str,
@@ -106,21 +106,21 @@ def test_inputs_are_normalised_with_the_sources_numbers() -> None:
 def test_with_all_layers_a_run_goes_on_from_what_the_source_has_reached(document: Document) -> None:
     training, source = built_on(document, {**document, "seed": 7}, layers="all")
     assert bits(training.weights()) == bits(source)
-    before = training_of(document)
+    before = make_training(document)
     before.model.load_state_dict(source)
-    assert measured(training, "validation") == measured(before, "validation")
+    assert measure_split(training, "validation") == measure_split(before, "validation")
 
 
 def test_a_regression_keeps_the_units_of_the_targets_that_its_output_layer_was_trained_for() -> None:
-    fewer = {**PATIENTS, "dataset": {"id": "diabetes", "validation_fraction": 0.7}}
-    training, source = built_on(fewer, PATIENTS, layers="all")
+    fewer = {**DIABETES, "dataset": {"id": "diabetes", "validation_fraction": 0.7}}
+    training, source = built_on(fewer, DIABETES, layers="all")
     mean, std = source["denormalize.mean"], source["denormalize.std"]
     assert training.data.units == (Unit(float(mean), float(std)),)
     _, targets = next(iter(training.batches.from_step(0)))
     rows = training.batches.order(0)[:128]
     torch.testing.assert_close(targets, (training.data.train.targets[rows] - mean) / std)
-    hidden_only, _ = built_on(fewer, PATIENTS)
-    assert hidden_only.data.units == training_of(PATIENTS).data.units
+    hidden_only, _ = built_on(fewer, DIABETES)
+    assert hidden_only.data.units == make_training(DIABETES).data.units
 
 
 ALL_NORMS = [kind.model_fields["type"].default for kind in get_args(NormLayer)]
@@ -130,12 +130,12 @@ ALL_NORMS = [kind.model_fields["type"].default for kind in get_args(NormLayer)]
 def test_frozen_layers_keep_their_bits_whatever_pulls_at_weights(norm: str) -> None:
     document = {**NORMED_EVERYWHERE, "norm": norm, "optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}}
     training, source = built_on(document, {**document, "seed": 1, "regularizer": PULLED}, layers=2, freeze=True)
-    assert finished(training).diverged_at is None
+    assert run_to_end(training).diverged_at is None
     frozen = under(source, "stage1")
     assert under(training.weights(), "stage1") == frozen
     assert training.best_weights is not None
     assert under(training.best_weights, "stage1") == frozen
-    moved = bits(training.weights()).items() - bits(training_of({**document, "seed": 1}).weights()).items()
+    moved = bits(training.weights()).items() - bits(make_training({**document, "seed": 1}).weights()).items()
     trained = {"stage2.conv2.conv.weight", "stage2.conv2.norm.weight", "head.weight", "head.bias"}
     assert trained <= {name for name, _ in moved}
 
@@ -159,7 +159,7 @@ def test_a_frozen_norm_whose_class_is_new_keeps_its_moving_statistics(monkeypatc
     monkeypatch.setattr(nn, "GroupNorm", lambda groups, features, **options: UnlistedNorm(features))
     document = {**NORMED_EVERYWHERE, "norm": "group_norm", "optimizer": {"type": "sgd", "lr": 1e-3}}
     training, source = built_on(document, {**document, "seed": 1}, layers=2, freeze=True)
-    finished(training)
+    run_to_end(training)
     moved = bits(training.weights()).items() - bits(source).items()
     names = {name for name, _ in moved if name.endswith("moving")}
     assert names == {"stage2.conv1.norm.moving", "stage2.conv2.norm.moving"}
@@ -168,7 +168,7 @@ def test_a_frozen_norm_whose_class_is_new_keeps_its_moving_statistics(monkeypatc
 def test_norms_inside_a_recurrent_layer_are_frozen_with_it() -> None:
     document = {**ROWS, "norm": "batch_norm"}
     training, source = built_on(document, {**document, "seed": 1}, freeze=True)
-    finished(training)
+    run_to_end(training)
     trained = bits(training.weights())
     kept = {name for name, content in bits(source).items() if trained[name] == content}
     assert any("running_mean" in name for name in kept)

@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.objective import Adversarial
-from tests.small_trainings import PATIENTS, PICTURES, Document, bits, finished, loss_of, planned, training_of
+from tests.small_trainings import (
+    DIABETES,
+    DIGITS_CNN,
+    Document,
+    bits,
+    loss_of,
+    make_small_plan,
+    make_training,
+    run_to_end,
+)
 from worker.data.batches import BATCH_ROWS
 from worker.evaluation.test_split import under_attack
 from worker.model.modules import BatchRenorm, Normalize
@@ -23,7 +32,7 @@ from worker.training.training import Training
 LOGISTIC: Document = {
     "dataset": "breast_cancer", "architecture": "linear", "optimizer": {"type": "sgd", "lr": 0.1}, "epochs": 2,
 }  # fmt: skip
-PLAIN: Document = {**PICTURES, "dropout": None, "augmentation": None, "norm": None}
+PLAIN: Document = {**DIGITS_CNN, "dropout": None, "augmentation": None, "norm": None}
 
 
 def logistic(attack: Any) -> Document:
@@ -56,7 +65,7 @@ def by_hand(training: Training, inputs: Tensor, targets: Tensor, length: float) 
 
 
 def test_one_step_on_logistic_regression_is_the_sign_of_its_gradient() -> None:
-    training = training_of(logistic(0.1))
+    training = make_training(logistic(0.1))
     inputs, targets = batch(training)
     found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
     torch.testing.assert_close(found, by_hand(training, inputs, targets, 0.1), rtol=0, atol=1e-6)
@@ -65,15 +74,15 @@ def test_one_step_on_logistic_regression_is_the_sign_of_its_gradient() -> None:
 @pytest.mark.parametrize(("steps", "step_size", "reached"), [(3, 0.02, 0.06), (4, 0.05, 0.1), (1, 0.5, 0.1)])
 def test_steps_on_a_linear_model_add_up_to_epsilon(steps: int, step_size: float, reached: float) -> None:
     attack = {"epsilon": 0.1, "steps": steps, "step_size": step_size, "random_start": False}
-    training = training_of(logistic(attack))
+    training = make_training(logistic(attack))
     inputs, targets = batch(training)
     found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
     torch.testing.assert_close(found, by_hand(training, inputs, targets, reached), rtol=0, atol=1e-6)
 
 
 def test_the_attack_on_the_test_split_is_the_worst_case_of_a_linear_model() -> None:
-    training = training_of(logistic(0.2))
-    metrics = finished(training).told[-1]["metrics"]
+    training = make_training(logistic(0.2))
+    metrics = run_to_end(training).logged[-1]["metrics"]
     assert training.best_weights is not None
     w, b = (training.best_weights[f"head.{name}"].double().numpy() for name in ("weight", "bias"))
     test = training.data.test
@@ -86,7 +95,7 @@ def test_the_attack_on_the_test_split_is_the_worst_case_of_a_linear_model() -> N
 
 
 def test_the_attack_on_the_test_split_can_be_left_between_its_steps() -> None:
-    training = training_of(logistic({"epsilon": 0.2, "steps": 7}))
+    training = make_training(logistic({"epsilon": 0.2, "steps": 7}))
     spec, split = spec_of(training.plan), training.data.test
     assert len(split.targets) <= BATCH_ROWS
     assert len(list(under_attack(training.plan, spec, training.model, split))) == 7
@@ -103,7 +112,7 @@ def test_images_move_by_no_more_than_epsilon_and_stay_in_range(
     epsilon: float, steps: int, is_random: bool, unit: str
 ) -> None:
     attack = {"epsilon": epsilon, "steps": steps, "random_start": is_random, "unit": unit}
-    training = training_of({**PLAIN, "objective": {"adversarial": attack}})
+    training = make_training({**PLAIN, "objective": {"adversarial": attack}})
     inputs, targets = batch(training)
     found = attack_on(training)(training.take_step.predict, inputs, targets, 3)
     shift, scale = training.data.shift, training.data.scale
@@ -119,7 +128,7 @@ def test_epsilon_is_a_share_of_the_range_whatever_the_normalization() -> None:
     moved = []
     for normalization in ("standardize", "min_max", "none"):
         dataset = {**PLAIN["dataset"], "normalization": normalization}
-        training = training_of({**PLAIN, "dataset": dataset, "objective": {"adversarial": 0.125}})
+        training = make_training({**PLAIN, "dataset": dataset, "objective": {"adversarial": 0.125}})
         inputs, targets = batch(training)
         found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
         moved.append(float(((found - inputs) / training.data.scale).abs().max()))
@@ -127,7 +136,7 @@ def test_epsilon_is_a_share_of_the_range_whatever_the_normalization() -> None:
 
 
 def test_an_input_beyond_the_range_is_neither_brought_back_nor_carried_further() -> None:
-    training = training_of({**PLAIN, "objective": {"adversarial": 0.1}})
+    training = make_training({**PLAIN, "objective": {"adversarial": 0.1}})
     inputs, targets = batch(training)
     beyond = inputs + 10
     found = attack_on(training)(training.take_step.predict, beyond, targets, 0)
@@ -136,7 +145,7 @@ def test_an_input_beyond_the_range_is_neither_brought_back_nor_carried_further()
 
 
 def test_inputs_that_do_not_matter_do_not_move() -> None:
-    training = training_of(logistic(0.1))
+    training = make_training(logistic(0.1))
     head = training.model.get_submodule("head")
     assert isinstance(head, nn.Linear)
     head.weight.data[:, :10] = 0
@@ -147,7 +156,7 @@ def test_inputs_that_do_not_matter_do_not_move() -> None:
 
 
 def test_a_constant_channel_does_not_move() -> None:
-    training = training_of({**PLAIN, "objective": {"adversarial": 0.1}})
+    training = make_training({**PLAIN, "objective": {"adversarial": 0.1}})
     normalize = training.model[0]
     assert isinstance(normalize, Normalize)
     normalize.scale.zero_()
@@ -157,7 +166,7 @@ def test_a_constant_channel_does_not_move() -> None:
 
 
 def test_random_starts_are_those_of_the_step() -> None:
-    training = training_of({**PLAIN, "objective": {"adversarial": {"steps": 2}}})
+    training = make_training({**PLAIN, "objective": {"adversarial": {"steps": 2}}})
     inputs, targets = batch(training)
     first, again, other = (attack_on(training)(training.take_step.predict, inputs, targets, step) for step in (1, 1, 2))
     assert torch.equal(first, again)
@@ -168,7 +177,7 @@ def test_more_steps_raise_the_loss_further() -> None:
     losses = []
     for steps in (1, 8):
         attack = {"epsilon": 0.3, "steps": steps, "step_size": 0.3 if steps == 1 else 0.08, "random_start": False}
-        training = training_of({**PLAIN, "objective": {"adversarial": attack}})
+        training = make_training({**PLAIN, "objective": {"adversarial": attack}})
         inputs, targets = batch(training, 64)
         found = attack_on(training)(training.take_step.predict, inputs, targets, 0)
         losses.append(nn.functional.cross_entropy(training.take_step.predict(found), targets).item())
@@ -176,7 +185,7 @@ def test_more_steps_raise_the_loss_further() -> None:
 
 
 def test_crafting_leaves_no_trace() -> None:
-    training = training_of({**PICTURES, "norm": "batch_renorm", "objective": {"adversarial": {"steps": 3}}})
+    training = make_training({**DIGITS_CNN, "norm": "batch_renorm", "objective": {"adversarial": {"steps": 3}}})
     inputs, targets = batch(training)
     training.take_step.trained_layers.train()
     norm = next(module for module in training.take_step.trained_layers.modules() if isinstance(module, BatchRenorm))
@@ -192,8 +201,8 @@ def test_crafting_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize("weight", [0.3, 1.0])
 def test_the_loss_is_the_weighted_sum_of_two_passes_in_training_mode(weight: float) -> None:
-    document = {**PICTURES, "dropout": None, "objective": {"adversarial": {"weight": weight}, "label_smoothing": 0.1}}
-    training = training_of(document)
+    document = {**DIGITS_CNN, "dropout": None, "objective": {"adversarial": {"weight": weight}, "label_smoothing": 0.1}}
+    training = make_training(document)
     inputs, targets = batch(training)
     training.take_step.trained_layers.train()
     alone = deepcopy(training.take_step.trained_layers)
@@ -224,8 +233,8 @@ def test_the_loss_is_the_weighted_sum_of_two_passes_in_training_mode(weight: flo
 
 
 def test_a_schedule_in_shares_of_the_run_counts_both_passes() -> None:
-    training = training_of({**PICTURES, "norm": "batch_renorm", "objective": {"adversarial": 0.05}})
-    finished(training)
+    training = make_training({**DIGITS_CNN, "norm": "batch_renorm", "objective": {"adversarial": 0.05}})
+    run_to_end(training)
     norms = [module for module in training.model.modules() if isinstance(module, BatchRenorm)]
     assert {int(norm.num_batches_tracked) for norm in norms} == {12}
     assert {norm.r_max_from for norm in norms} == {0.4 * 12}
@@ -233,16 +242,16 @@ def test_a_schedule_in_shares_of_the_run_counts_both_passes() -> None:
 
 @pytest.mark.parametrize("objective", [{}, {"loss": "poisson"}])
 def test_numbers_have_adversaries_too(objective: Document) -> None:
-    training = training_of({**PATIENTS, "objective": {**objective, "adversarial": 0.3}})
-    metrics = finished(training).told[-1]["metrics"]
+    training = make_training({**DIABETES, "objective": {**objective, "adversarial": 0.3}})
+    metrics = run_to_end(training).logged[-1]["metrics"]
     assert metrics["test_adversarial_loss"] > metrics["test_loss"]
     assert metrics["test_adversarial_r2"] < metrics["test_r2"]
 
 
 def test_validation_is_clean_and_the_attack_changes_no_other_metric() -> None:
-    training = training_of({**PLAIN, "objective": {"adversarial": 0.2}})
-    told = finished(training).told
-    assert {name for item in told for name in item.get("metrics", {}) if "adversarial" in name} == {
+    training = make_training({**PLAIN, "objective": {"adversarial": 0.2}})
+    logged = run_to_end(training).logged
+    assert {name for item in logged for name in item.get("metrics", {}) if "adversarial" in name} == {
         "test_adversarial_loss", "test_adversarial_accuracy",
     }  # fmt: skip
 
@@ -250,15 +259,17 @@ def test_validation_is_clean_and_the_attack_changes_no_other_metric() -> None:
 def test_a_robust_model_is_better_under_attack() -> None:
     base = {**PLAIN, "dataset": "digits", "epochs": 4, "batch_size": 32}
     hard, soft = (
-        finished(training_of({**base, "objective": {"adversarial": {"epsilon": 0.15, "weight": weight}}})).told[-1]
+        run_to_end(make_training({**base, "objective": {"adversarial": {"epsilon": 0.15, "weight": weight}}})).logged[
+            -1
+        ]
         for weight in (0.5, 1e-6)
     )
     assert hard["metrics"]["test_adversarial_accuracy"] > soft["metrics"]["test_adversarial_accuracy"] + 0.1
 
 
 def test_the_canonical_recipe_leaves_no_choice() -> None:
-    spec = spec_of(planned({**PLAIN, "objective": {"adversarial": {"epsilon": 0.2, "steps": 5}}}))
+    spec = spec_of(make_small_plan({**PLAIN, "objective": {"adversarial": {"epsilon": 0.2, "steps": 5}}}))
     assert (spec.unit, spec.random_start) == ("range", True)
     assert spec.step_size == pytest.approx(0.1)
-    spec = spec_of(planned(logistic(0.2)))
+    spec = spec_of(make_small_plan(logistic(0.2)))
     assert (spec.unit, spec.step_size, spec.random_start) == ("normalized", 0.2, False)

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.small_trainings import FLOWERS, PICTURES, SOURCES, Document, bits, finished, loss_of, source_of, training_of
+from tests.small_trainings import (
+    DIGITS_CNN,
+    IRIS,
+    SOURCES,
+    Document,
+    bits,
+    loss_of,
+    make_training,
+    run_to_end,
+    train_source,
+)
 from worker.model.build import build_model
 from worker.model.modules import Normalize
 from worker.objective.distillation import divergence, soft_cross_entropy
@@ -19,14 +29,14 @@ from worker.objective.teacher import Teacher, affine_between, class_logits
 from worker.training.training import Training
 
 Floats = NDArray[np.float64]
-TEACHER: Document = {**PICTURES, "norm": "batch_norm", "dropout": 0.2}
-STUDENT: Document = {**PICTURES, "architecture": {"type": "mlp", "hidden": [8]}, "dropout": None}
-PATIENTS_OF_TWO_KINDS: Document = {**FLOWERS, "dataset": "breast_cancer"}
+TEACHER: Document = {**DIGITS_CNN, "norm": "batch_norm", "dropout": 0.2}
+STUDENT: Document = {**DIGITS_CNN, "architecture": {"type": "mlp", "hidden": [8]}, "dropout": None}
+PATIENTS_OF_TWO_KINDS: Document = {**IRIS, "dataset": "breast_cancer"}
 
 
 @cache
 def teacher() -> Document:
-    return source_of(TEACHER)
+    return train_source(TEACHER)
 
 
 def student(**settings: Any) -> Document:
@@ -81,7 +91,7 @@ def test_one_logit_is_that_of_class_1_against_0() -> None:
 
 
 def test_the_loss_is_that_of_labels_and_teacher() -> None:
-    training = training_of(student(temperature=3, weight=0.3))
+    training = make_training(student(temperature=3, weight=0.3))
     inputs, targets = next(training.batches.from_step(0))
     outputs, loss = loss_of(training, inputs, targets)
     teacher_logits = teacher_in(training).logits(inputs).double().numpy() / 3
@@ -94,7 +104,7 @@ def test_the_loss_is_that_of_labels_and_teacher() -> None:
 @pytest.mark.parametrize("normalization", ["standardize", "min_max", "none"])
 def test_a_teacher_sees_inputs_in_its_own_normalization(normalization: str) -> None:
     document = student()
-    training = training_of({**document, "dataset": {**document["dataset"], "normalization": normalization}})
+    training = make_training({**document, "dataset": {**document["dataset"], "normalization": normalization}})
     source = SOURCES[teacher()["sha256"]]
     whole = build_model(source.plan)
     whole.load_state_dict(source.weights)
@@ -124,10 +134,10 @@ def test_equal_normalizations_change_no_bit() -> None:
 
 
 def test_a_teacher_learns_nothing_and_is_no_part_of_the_model() -> None:
-    training = training_of(student())
+    training = make_training(student())
     found = teacher_in(training)
     before = bits(found.model.state_dict())
-    finished(training)
+    run_to_end(training)
     assert bits(found.model.state_dict()) == before == bits(SOURCES[teacher()["sha256"]].weights)
     assert not any(module.training for module in found.model.modules())
     assert not any(parameter.requires_grad for parameter in found.model.parameters())
@@ -135,7 +145,7 @@ def test_a_teacher_learns_nothing_and_is_no_part_of_the_model() -> None:
 
 
 def test_a_teacher_alone_makes_the_labels_unseen() -> None:
-    training = training_of(student(weight=1))
+    training = make_training(student(weight=1))
     inputs, targets = next(training.batches.from_step(0))
     losses = [loss_of(training, inputs, labels)[1].item() for labels in (targets, targets.flip(0))]
     assert losses[0] == losses[1]
@@ -143,7 +153,7 @@ def test_a_teacher_alone_makes_the_labels_unseen() -> None:
 
 def test_a_student_comes_near_to_its_teacher() -> None:
     document = {**student(weight=1, temperature=2), "epochs": 20, "optimizer": {"type": "adam", "lr": 0.01}}
-    training = training_of(document)
+    training = make_training(document)
     rows = training.model[0](training.data.validation.inputs[:200])
     teacher_logits = teacher_in(training).logits(rows)
 
@@ -152,21 +162,21 @@ def test_a_student_comes_near_to_its_teacher() -> None:
             return float(divergence(training.take_step.trained_layers.eval()(rows), teacher_logits, 2.0))
 
     before = distance()
-    finished(training)
+    run_to_end(training)
     assert distance() < before / 4
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [("binary_cross_entropy", None), (None, "binary_cross_entropy")])
 def test_two_classes_may_have_one_output_or_two(mine: str | None, theirs: str | None) -> None:
-    source = source_of({**PATIENTS_OF_TWO_KINDS, "objective": {"loss": theirs}})
+    source = train_source({**PATIENTS_OF_TWO_KINDS, "objective": {"loss": theirs}})
     document = {**PATIENTS_OF_TWO_KINDS, "objective": {"loss": mine, "distillation": {"teacher": source}}}
-    told = finished(training_of(document)).told
-    assert told[-1]["ending"] == "epochs_done"
+    logged = run_to_end(make_training(document)).logged
+    assert logged[-1]["ending"] == "epochs_done"
 
 
 def test_with_an_adversary_the_teachers_logits_are_of_the_clean_inputs() -> None:
     document = student()
-    training = training_of({**document, "objective": {**document["objective"], "adversarial": {"weight": 1}}})
+    training = make_training({**document, "objective": {**document["objective"], "adversarial": {"weight": 1}}})
     inputs, targets = next(training.batches.from_step(0))
     found, seen = teacher_in(training), []
 
@@ -181,8 +191,8 @@ def test_with_an_adversary_the_teachers_logits_are_of_the_clean_inputs() -> None
 
 
 def test_a_teacher_of_several_targets_is_asked_for_the_first() -> None:
-    source = source_of({**TEACHER, "objective": {"tasks": ["parity"]}})
-    training = training_of({**STUDENT, "objective": {"distillation": {"teacher": source}}})
+    source = train_source({**TEACHER, "objective": {"tasks": ["parity"]}})
+    training = make_training({**STUDENT, "objective": {"distillation": {"teacher": source}}})
     inputs, _ = next(training.batches.from_step(0))
     found = teacher_in(training)
     whole = nn.Sequential(*list(found.model)[1:])
@@ -190,5 +200,5 @@ def test_a_teacher_of_several_targets_is_asked_for_the_first() -> None:
 
 
 def test_in_16_bits() -> None:
-    told = finished(training_of({**student(), "precision": "bfloat16", "epochs": 1})).told
-    assert np.isfinite(told[-1]["metrics"]["test_loss"])
+    logged = run_to_end(make_training({**student(), "precision": "bfloat16", "epochs": 1})).logged
+    assert np.isfinite(logged[-1]["metrics"]["test_loss"])

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_poisson_deviance, r2_score
 
 from bakehouse.recipe.objective import LabelSmoothing, Loss
-from tests.small_trainings import PATIENTS, Document, epochs_of, training_of
+from tests.small_trainings import DIABETES, Document, epochs_of, make_training
 from worker.objective.losses import LossFunction, clean_loss, spread_over_all, training_loss
 from worker.training.metrics import StepLog
 
@@ -127,8 +127,8 @@ def test_poisson_learns_as_the_likelihood_does_and_is_0_at_best() -> None:
 
 
 def test_a_poisson_model_begins_at_the_mean_and_predicts_in_the_datas_units() -> None:
-    training = training_of(
-        {**PATIENTS, "objective": "poisson", "optimizer": {"type": "adam", "lr": 0.01}, "epochs": 20}
+    training = make_training(
+        {**DIABETES, "objective": "poisson", "optimizer": {"type": "adam", "lr": 0.01}, "epochs": 20}
     )
     mean = float(training.data.train.targets.mean())
     with torch.inference_mode():
@@ -146,7 +146,7 @@ def test_a_poisson_model_begins_at_the_mean_and_predicts_in_the_datas_units() ->
 
 
 def test_the_training_loss_of_poisson_has_the_validation_losss_unit() -> None:
-    training = training_of({**PATIENTS, "objective": "poisson", "batch_size": 1024, "epochs": 1})
+    training = make_training({**DIABETES, "objective": "poisson", "batch_size": 1024, "epochs": 1})
     train = training.data.train
     with torch.inference_mode():
         wanted = mean_poisson_deviance(train.targets.numpy(), training.model(train.inputs)[:, 0].numpy()) / 2
@@ -158,7 +158,7 @@ def test_a_linear_binary_model_is_logistic_regression() -> None:
     document: Document = {"dataset": "breast_cancer", "architecture": "linear", "objective": "binary_cross_entropy",
                 "regularizer": {"type": "l2", "coefficient": 0.1}, "optimizer": {"type": "sgd", "lr": 0.5},
                 "batch_size": 1024, "epochs": 150, "early_stopping": None}  # fmt: skip
-    training = training_of(document)
+    training = make_training(document)
     last = list(epochs_of(training))[-1].metrics
     train, validation = training.data.train, training.data.validation
     scaled = [((split.inputs - training.data.shift) * training.data.scale).numpy() for split in (train, validation)]

@@ -19,7 +19,17 @@ from bakehouse.data.packing import pack
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
-from tests.small_trainings import CPU, FLOWERS, Document, epochs_of, finished, loss_of, measured, source_of, training_of
+from tests.small_trainings import (
+    CPU,
+    IRIS,
+    Document,
+    epochs_of,
+    loss_of,
+    make_training,
+    measure_split,
+    run_to_end,
+    train_source,
+)
 from tests.targets import make_targets
 from worker.attempt.checkpoint_writer import describe
 from worker.attempt.snapshot import restore, snapshot, to_files
@@ -199,7 +209,7 @@ def test_training_metrics_are_means_over_labels(visits: Path) -> None:
     training = training_on(visits, document)
     [epoch] = epochs_of(training)
     training.data = replace(training.data, validation=training.data.train)
-    same = measured(training, "validation")
+    same = measure_split(training, "validation")
     for name in ("loss", "main_loss", "accuracy", "price_loss", "count_loss", "sold_loss", "sold_accuracy"):
         assert epoch.metrics[f"train_{name}"] == pytest.approx(same[f"validation_{name}"], rel=1e-4)
 
@@ -207,12 +217,12 @@ def test_training_metrics_are_means_over_labels(visits: Path) -> None:
 @pytest.mark.parametrize("unit", [2, 5, 9])
 def test_killed_in_the_middle_it_ends_with_the_same_bits(visits: Path, unit: int) -> None:
     training = training_on(visits, VISITS)
-    told = tuple(item for item in islice(training.run(), unit) if item is not None)
-    told += tuple(training.read())
+    logged = tuple(item for item in islice(training.run(), unit) if item is not None)
+    logged += tuple(training.read())
     files = to_files(snapshot(training, {}))
     resumed = training_on(visits, VISITS)
     restore(resumed, files)
-    assert finished(resumed, told) == finished(training_on(visits, VISITS))
+    assert run_to_end(resumed, logged) == run_to_end(training_on(visits, VISITS))
 
 
 def test_a_head_without_labels_in_a_batch_does_not_move(visits: Path) -> None:
@@ -238,14 +248,14 @@ def test_early_stopping_may_look_at_any_target(visits: Path) -> None:
 
 def test_the_sum_of_clean_losses_is_what_validation_calls_the_loss() -> None:
     smoothed = {**DIGITS, "objective": {**DIGITS["objective"], "label_smoothing": 0.1}}
-    metrics = measured(training_of(smoothed), "validation")
-    assert metrics == measured(training_of(DIGITS), "validation")
+    metrics = measure_split(make_training(smoothed), "validation")
+    assert metrics == measure_split(make_training(DIGITS), "validation")
     wanted = metrics["validation_main_loss"] + 0.3 * metrics["validation_parity_loss"]
     assert metrics["validation_loss"] == pytest.approx(wanted)
 
 
 def test_smoothing_is_for_every_target_of_classes() -> None:
-    training = training_of({**DIGITS, "objective": {**DIGITS["objective"], "label_smoothing": 0.2}})
+    training = make_training({**DIGITS, "objective": {**DIGITS["objective"], "label_smoothing": 0.2}})
     inputs, targets = next(training.batches.from_step(0))
     outputs, loss = loss_of(training, inputs, targets)
     logs = [torch.log_softmax(outputs[:, columns].double(), 1) for columns in (slice(0, 10), slice(10, 12))]
@@ -262,7 +272,7 @@ def test_an_attack_looks_at_the_loss_that_is_measured(visits: Path) -> None:
     training = training_on(visits, VISITS)
     split = training.data.test
     found = measured_objective(training.plan, training.model)(training.model.eval()(split.inputs), split.targets)
-    assert float(found.detach()) == pytest.approx(measured(training, "test")["test_loss"], rel=1e-5)
+    assert float(found.detach()) == pytest.approx(measure_split(training, "test")["test_loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -278,17 +288,17 @@ def test_an_attack_looks_at_the_loss_that_is_measured(visits: Path) -> None:
     ],
 )
 def test_other_ingredients_take_several_targets(change: Document) -> None:
-    outcome = finished(training_of({**DIGITS, "norm": "batch_norm", "epochs": 1, **change}))
-    metrics = outcome.told[-1]["metrics"]
+    outcome = run_to_end(make_training({**DIGITS, "norm": "batch_norm", "epochs": 1, **change}))
+    metrics = outcome.logged[-1]["metrics"]
     assert {"test_loss", "test_accuracy", "test_parity_accuracy"} <= set(metrics)
     assert all(math.isfinite(value) for value in metrics.values())
 
 
 @pytest.mark.parametrize("tasks", [[], ["parity"]])
 def test_a_teacher_gives_logits_of_the_main_target(tasks: list[str]) -> None:
-    teacher = source_of({**DIGITS, "objective": {"tasks": tasks}, "epochs": 1})
+    teacher = train_source({**DIGITS, "objective": {"tasks": tasks}, "epochs": 1})
     objective = {**DIGITS["objective"], "distillation": {"teacher": teacher, "weight": 0.5, "temperature": 2}}
-    training, plain = (training_of({**DIGITS, "objective": each}) for each in (objective, DIGITS["objective"]))
+    training, plain = (make_training({**DIGITS, "objective": each}) for each in (objective, DIGITS["objective"]))
     assert training.take_step.teacher is not None
     inputs, targets = next(training.batches.from_step(0))
     outputs, loss = loss_of(training, inputs, targets)
@@ -315,7 +325,7 @@ def test_a_split_without_a_label_is_refused_with_the_split(visits: Path) -> None
 
 
 def test_a_single_target_keeps_its_tensors() -> None:
-    training = training_of(FLOWERS)
+    training = make_training(IRIS)
     assert training.data.units == (Unit(),)
     assert training.data.train.targets.dtype == torch.int64
     assert "head.weight" in training.model.state_dict()

@@ -17,13 +17,13 @@ from bakehouse.recipe.curriculum import Curriculum
 from tests.small_trainings import (
     SOURCES,
     Document,
-    data_of,
-    finished,
-    gone_on,
-    interrupted,
-    planned,
-    source_of,
-    training_of,
+    load_small_data,
+    make_small_plan,
+    make_training,
+    resume_to_end,
+    run_to_end,
+    stop_after,
+    train_source,
 )
 from worker.data.batches import draw_passes
 from worker.training.curriculum import Pacing, SelfPacing, interleave, share
@@ -114,9 +114,9 @@ def ranking_of(training: Training) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize("document", [CLASSES, NUMBERS])
 def test_distances_are_those_of_the_normalised_rows_to_the_mean_of_their_class(document: Document) -> None:
-    plan = planned(document)
-    data = data_of(plan)
-    training = training_of({**document, "curriculum": {"type": "curriculum", "balanced": False}})
+    plan = make_small_plan(document)
+    data = load_small_data(plan)
+    training = make_training({**document, "curriculum": {"type": "curriculum", "balanced": False}})
     ranking = ranking_of(training)
     x = ((data.train.inputs - data.shift) * data.scale).flatten(1).double().numpy()
     y = data.train.targets.numpy() if plan.data.main.task == "classification" else np.zeros(len(x))
@@ -126,9 +126,9 @@ def test_distances_are_those_of_the_normalised_rows_to_the_mean_of_their_class(d
 
 
 def test_a_teacher_ranks_rows_by_its_own_loss() -> None:
-    learnt = source_of({**CLASSES, "architecture": "mlp", "optimizer": {"type": "adam", "lr": 0.01}})
+    learnt = train_source({**CLASSES, "architecture": "mlp", "optimizer": {"type": "adam", "lr": 0.01}})
     scorer = {"type": "teacher", "teacher": learnt}
-    training = training_of({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer, "balanced": False}})
+    training = make_training({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer, "balanced": False}})
     ranking = ranking_of(training)
     weights = SOURCES[learnt["sha256"]].weights
     x = (
@@ -153,7 +153,7 @@ def rows_of(training_order: Tensor) -> list[int]:
 
 def test_epochs_learn_from_the_easiest_rows_evenly_and_keep_their_length() -> None:
     document = {**ROWS, "curriculum": {"type": "curriculum", "pacing": "step", "steps": 1, "start": 0.25, "until": 0.5}}
-    training, plain = training_of(document), training_of(ROWS)
+    training, plain = make_training(document), make_training(ROWS)
     count = training.plan.sizes.train
     easiest = set(ranking_of(training)[: -(-count // 4)].tolist())
     for epoch in range(10):
@@ -167,12 +167,12 @@ def test_epochs_learn_from_the_easiest_rows_evenly_and_keep_their_length() -> No
             assert order == rows_of(plain.batches.order(epoch))
     sizes = [len(targets) for _, targets in training.batches.from_step(0)]
     assert sizes == [len(targets) for _, targets in plain.batches.from_step(0)]
-    finished(training)
+    run_to_end(training)
     assert training.step == training.plan.steps
 
 
 def test_without_a_curriculum_every_step_may_learn_from_all_rows() -> None:
-    training = training_of(ROWS)
+    training = make_training(ROWS)
     rows = training.plan.sizes.train
     assert training.batches.subset(0).tolist() == list(range(rows))
     assert sorted(training.batches.order(0).tolist()) == list(range(rows))
@@ -191,17 +191,17 @@ def losses_in_numpy(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor)
 @pytest.mark.parametrize("balanced", [False, True])
 def test_self_paced_rows_are_those_below_a_growing_lambda(balanced: bool) -> None:
     spec = {"type": "self_paced", "start": 0.4, "growth": 1.2, "warmup_epochs": 1, "until": 0.6, "balanced": balanced}
-    training = training_of({**ROWS, "curriculum": spec})
+    training = make_training({**ROWS, "curriculum": spec})
     inputs, targets = training.data.train.inputs, training.data.train.targets
     groups = targets.numpy() if balanced else np.zeros(len(targets), dtype=int)
     measured, penalized_parameters = 0, []
     first: dict[int, float] = {}
     weights = training.weights()
-    for told in training.run():
-        if not isinstance(told, EpochLog):
+    for logged in training.run():
+        if not isinstance(logged, EpochLog):
             continue
         assert isinstance(training.curriculum, SelfPacing)
-        epoch, taken = told.epoch - 1, training.curriculum.taken.numpy()
+        epoch, taken = logged.epoch - 1, training.curriculum.taken.numpy()
         wanted = np.ones(len(targets), dtype=bool)
         if 1 <= epoch < 6:
             losses = losses_in_numpy(weights, inputs, targets)
@@ -220,9 +220,9 @@ def test_self_paced_rows_are_those_below_a_growing_lambda(balanced: bool) -> Non
 
 
 def test_a_teacher_is_asked_between_steps() -> None:
-    learnt = source_of(CLASSES)
+    learnt = train_source(CLASSES)
     scorer = {"type": "teacher", "teacher": learnt}
-    training = training_of({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer}})
+    training = make_training({**CLASSES, "curriculum": {"type": "curriculum", "scorer": scorer}})
     assert next(training.run()) is None
     assert training.step == 0
 
@@ -231,19 +231,19 @@ def test_a_teacher_is_asked_between_steps() -> None:
 def test_self_paced_goes_on_with_the_same_rows(unit: int) -> None:
     spec = {"type": "self_paced", "warmup_epochs": 0, "start": 0.3}
     document = {**CLASSES, "epochs": 3, "batch_size": 40, "curriculum": spec}
-    assert gone_on(document, *interrupted(document, unit)) == finished(training_of(document))
+    assert resume_to_end(document, *stop_after(document, unit)) == run_to_end(make_training(document))
 
 
 def test_losses_are_measured_between_steps() -> None:
     """A run can be paused meanwhile, and begins to measure anew when it goes on."""
-    training = training_of({**CLASSES, "curriculum": {"type": "self_paced", "warmup_epochs": 0}})
+    training = make_training({**CLASSES, "curriculum": {"type": "self_paced", "warmup_epochs": 0}})
     list(islice(training.run(), 1))
     assert isinstance(training.curriculum, SelfPacing)
     assert (training.step, training.curriculum.epoch) == (0, -1)
 
 
 def test_rows_without_a_finite_loss_are_the_hardest() -> None:
-    training = training_of({**ROWS, "curriculum": {"type": "self_paced", "warmup_epochs": 0, "balanced": False}})
+    training = make_training({**ROWS, "curriculum": {"type": "self_paced", "warmup_epochs": 0, "balanced": False}})
     pacing = training.curriculum
     assert isinstance(pacing, SelfPacing)
     losses = torch.arange(len(pacing.taken), dtype=torch.float64)

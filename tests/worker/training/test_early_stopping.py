@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bakehouse.recipe.evaluation import Monitor
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
-from tests.small_trainings import PICTURES, finished, gone_on, interrupted, training_of
+from tests.small_trainings import DIGITS_CNN, make_training, resume_to_end, run_to_end, stop_after
 from worker.training.early_stopping import EarlyStopper
 
 VALUES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5, math.nan, math.inf, -math.inf]), min_size=1, max_size=30)
@@ -104,8 +104,8 @@ def test_a_state_of_json_goes_on_as_if_nothing_had_happened(
     if epochs[:cut]:
         assert whole.is_over(len(epochs[:cut])) == second.is_over(len(epochs[:cut]))
     for epoch, (value, train_loss) in epochs[cut:]:
-        told = [stopper.observe(epoch, value, train_loss=train_loss) for stopper in (whole, second)]
-        assert told[0] == told[1]
+        logged = [stopper.observe(epoch, value, train_loss=train_loss) for stopper in (whole, second)]
+        assert logged[0] == logged[1]
         assert whole.is_over(epoch) == second.is_over(epoch)
     assert whole.state_dict() == second.state_dict()
 
@@ -212,9 +212,9 @@ def test_successive_increases_of_an_accuracy_are_losses_of_it() -> None:
     ],
 )
 def test_a_run_stops_at_the_same_epoch_wherever_it_was_killed(rule: Rule) -> None:
-    document = {**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": rule}
-    whole = finished(training_of(document))
-    assert whole.told[-1]["ending"] == "early_stopped"
-    units = len(list(training_of(document).run()))
+    document = {**DIGITS_CNN, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 30, "early_stopping": rule}
+    whole = run_to_end(make_training(document))
+    assert whole.logged[-1]["ending"] == "early_stopped"
+    units = len(list(make_training(document).run()))
     for unit in (units // 3, units // 2, units - 4, units - 1):
-        assert gone_on(document, *interrupted(document, unit)) == whole
+        assert resume_to_end(document, *stop_after(document, unit)) == whole

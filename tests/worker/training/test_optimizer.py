@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.small_trainings import FLOWERS, step_with, training_of
+from tests.small_trainings import IRIS, make_training, step_with
 
 Floats = NDArray[np.float64]
 
 
 def trained(optimizer: dict[str, Any], start: Floats, gradients: list[Floats]) -> Floats:
     """The output layer's weights after these gradients."""
-    training = training_of({**FLOWERS, "architecture": "linear", "optimizer": optimizer})
+    training = make_training({**IRIS, "architecture": "linear", "optimizer": optimizer})
     weight = training.model.get_parameter("head.weight")
     with torch.no_grad():
         weight.copy_(torch.from_numpy(start))
@@ -85,7 +85,7 @@ def test_rmsprop(seed: int, alpha: float, eps: float, momentum: float, centered:
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
 def test_the_learning_rate_is_the_schedules(kind: str) -> None:
     schedule = {"type": "constant", "warmup_epochs": 1}
-    training = training_of({**FLOWERS, "architecture": "linear", "optimizer": kind, "schedule": schedule})
+    training = make_training({**IRIS, "architecture": "linear", "optimizer": kind, "schedule": schedule})
     before = training.model.get_parameter("head.weight").detach().clone()
     step_with(training, {"head.weight": torch.ones(3, 4)})
     lr = training.plan.recipe.optimizer.lr / training.plan.steps_per_epoch

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bakehouse.recipe.norm import NormLayer
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import RecipeInvalid
-from tests.small_trainings import FLOWERS, PATIENTS, PICTURES, Document, planned, step_with, training_of
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_small_plan, make_training, step_with
 from worker.objective.losses import training_loss
 from worker.seeds import Seeds
 from worker.training.regularizer import dropout_penalty, parameter_groups
@@ -25,7 +25,7 @@ ADAM = {"type": "adam", "lr": 0.1}
 
 def linear(**recipe: Any) -> Training:
     """Four inputs, three outputs, with the weights above."""
-    training = training_of({**FLOWERS, "architecture": "linear", **recipe})
+    training = make_training({**IRIS, "architecture": "linear", **recipe})
     with torch.no_grad():
         head(training).copy_(WEIGHTS)
     return training
@@ -100,10 +100,10 @@ def test_the_proximal_step_comes_after_the_gradients() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "name"), [(FLOWERS, "hidden1.linear.weight"), (PICTURES, "stage1.conv1.conv.weight")]
+    ("document", "name"), [(IRIS, "hidden1.linear.weight"), (DIGITS_CNN, "stage1.conv1.conv.weight")]
 )
 def test_max_norm_shortens_each_units_weights_and_no_others(document: dict[str, Any], name: str) -> None:
-    training = training_of({**document, "optimizer": SGD, "regularizer": {"type": "max_norm", "maxnorm": 2.0}})
+    training = make_training({**document, "optimizer": SGD, "regularizer": {"type": "max_norm", "maxnorm": 2.0}})
     weight = training.model.get_parameter(name)
     with torch.no_grad():
         weight.copy_(
@@ -119,11 +119,11 @@ def test_max_norm_shortens_each_units_weights_and_no_others(document: dict[str, 
 
 ALL_NORMS = [kind.model_fields["type"].default for kind in get_args(NormLayer)]
 NORMED: list[Document] = [
-    {**PICTURES, "architecture": {"type": "cnn", "channels": [8], "hidden": []}},
-    {**PICTURES, "architecture": {"type": "mlp", "hidden": [16]}, "augmentation": []},
+    {**DIGITS_CNN, "architecture": {"type": "cnn", "channels": [8], "hidden": []}},
+    {**DIGITS_CNN, "architecture": {"type": "mlp", "hidden": [16]}, "augmentation": []},
     *[
         {
-            **PICTURES,
+            **DIGITS_CNN,
             "architecture": {"type": "rnn", "cell": cell, "hidden_size": 16},
             "augmentation": [],
             "dropout": [],
@@ -139,7 +139,7 @@ def networks_with(norm: str) -> list[Document]:
     found = []
     for document in NORMED:
         try:
-            planned({**document, "norm": norm})
+            make_small_plan({**document, "norm": norm})
         except RecipeInvalid:
             continue
         found.append({**document, "norm": norm})
@@ -151,8 +151,8 @@ def test_every_parameter_of_every_norm_has_the_role_of_norms(norm: str) -> None:
     documents = networks_with(norm)
     assert documents
     for document in documents:
-        training = training_of(document)
-        without = training_of({**document, "norm": "none"}).model.state_dict()
+        training = make_training(document)
+        without = make_training({**document, "norm": "none"}).model.state_dict()
         added = {name for name, _ in training.model.named_parameters() if name not in without}
         ids = {id(parameter): name for name, parameter in training.model.named_parameters()}
         found = [ids[id(parameter)] for parameter in parameter_groups(training.plan.root, training.model)["norms"]]
@@ -174,7 +174,7 @@ class UnlistedNorm(nn.Module):
 def test_decay_leaves_a_norm_alone_whose_class_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn, "LayerNorm", lambda features, **options: UnlistedNorm(features))
     pulled = [{"type": "weight_decay", "coefficient": 0.5}, "l1", "weight_noise"]
-    training = training_of({**FLOWERS, "norm": "layer_norm", "optimizer": SGD, "regularizer": pulled})
+    training = make_training({**IRIS, "norm": "layer_norm", "optimizer": SGD, "regularizer": pulled})
     scale = training.model.get_parameter("hidden1.norm.scale")
     step_with(training, {})
     assert torch.equal(scale, torch.ones_like(scale))
@@ -190,7 +190,7 @@ def test_biases_and_norms_are_touched_only_where_that_is_asked_for(
     kind: str, fields: dict[str, str], norms: bool, biases: bool
 ) -> None:
     spec = {"type": kind, "coefficient": 0.01, "include_biases": biases, "include_norms": norms, **fields}
-    training = training_of({**FLOWERS, "norm": "layer_norm", "optimizer": SGD, "regularizer": spec})
+    training = make_training({**IRIS, "norm": "layer_norm", "optimizer": SGD, "regularizer": spec})
     parameters = dict(training.model.named_parameters())
     with torch.no_grad():
         for parameter in parameters.values():
@@ -256,7 +256,7 @@ def test_weight_noise_takes_the_gradient_at_noisy_weights_and_steps_from_the_cle
 
 
 def test_what_has_no_gradient_is_the_same_to_the_bit_after_weight_noise() -> None:
-    training = training_of({**PICTURES, "optimizer": SGD, "regularizer": {"type": "weight_noise", "variance": 9.0}})
+    training = make_training({**DIGITS_CNN, "optimizer": SGD, "regularizer": {"type": "weight_noise", "variance": 9.0}})
     before = training.weights()
     step_with(training, {})
     assert all(torch.equal(before[name], tensor) for name, tensor in training.weights().items())
@@ -267,7 +267,7 @@ def test_what_has_no_gradient_is_the_same_to_the_bit_after_weight_noise() -> Non
 def test_weight_noise_is_of_its_variance_where_it_was_asked_for(norms: bool, biases: bool) -> None:
     spec = {"type": "weight_noise", "variance": 0.04, "include_biases": biases, "include_norms": norms}
     wide = {"type": "mlp", "hidden": [2000]}
-    training = training_of({**FLOWERS, "architecture": wide, "norm": "layer_norm", "regularizer": spec})
+    training = make_training({**IRIS, "architecture": wide, "norm": "layer_norm", "regularizer": spec})
     parameters, noise = dict(training.model.named_parameters()), training.take_step.noise
     before = {name: item.detach().clone() for name, item in parameters.items()}
     with noise(0):
@@ -335,11 +335,11 @@ def test_the_gradient_of_the_dropout_penalty(loss: Loss, outputs: int) -> None:
     assert torch.autograd.gradcheck(penalty, weight.requires_grad_())
 
 
-@pytest.mark.parametrize(("base", "loss"), [(FLOWERS, "cross_entropy"), (PATIENTS, "squared_error")])
+@pytest.mark.parametrize(("base", "loss"), [(IRIS, "cross_entropy"), (DIABETES, "squared_error")])
 def test_a_step_lowers_the_objective_and_its_penalty_and_tells_the_objective(base: Document, loss: Loss) -> None:
     document = {**base, "architecture": "linear", "optimizer": SGD}
-    plain = training_of(document)
-    penalised = training_of({**document, "regularizer": {"type": "dropout_penalty", "rate": 0.2}})
+    plain = make_training(document)
+    penalised = make_training({**document, "regularizer": {"type": "dropout_penalty", "rate": 0.2}})
     inputs, targets = next(plain.batches.from_step(0))
     weight, bias = (item.detach().clone().requires_grad_() for item in plain.model.parameters())
     outputs = inputs @ weight.T + bias
@@ -349,5 +349,5 @@ def test_a_step_lowers_the_objective_and_its_penalty_and_tells_the_objective(bas
     for training in (plain, penalised):
         training.update(inputs, targets)
     torch.testing.assert_close(head(penalised), weight - 0.1 * gradient)
-    told = [training.metrics.pending[0][0] for training in (plain, penalised)]
-    assert torch.equal(*told)
+    logged = [training.metrics.pending[0][0] for training in (plain, penalised)]
+    assert torch.equal(*logged)

@@ -11,21 +11,29 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.small_trainings import FLOWERS, PICTURES, finished, gone_on, interrupted, planned, training_of
+from tests.small_trainings import (
+    DIGITS_CNN,
+    IRIS,
+    make_small_plan,
+    make_training,
+    resume_to_end,
+    run_to_end,
+    stop_after,
+)
 from worker.training.schedule import Schedule, cosine
 
 # 96 training rows in batches of 32.
-RECIPE = {**FLOWERS, "epochs": 10, "optimizer": {"type": "sgd", "lr": 1.0}}
+RECIPE = {**IRIS, "epochs": 10, "optimizer": {"type": "sgd", "lr": 1.0}}
 PER_EPOCH, STEPS = 3, 30
 
 
 def rates(**fields: Any) -> list[float]:
-    rate = Schedule(planned({**RECIPE, "schedule": fields}))
+    rate = Schedule(make_small_plan({**RECIPE, "schedule": fields}))
     return [rate(step) for step in range(STEPS)]
 
 
 def test_the_recipe_has_the_steps_that_the_tables_below_are_for() -> None:
-    plan = planned(RECIPE)
+    plan = make_small_plan(RECIPE)
     assert (plan.steps_per_epoch, plan.steps) == (PER_EPOCH, STEPS)
 
 
@@ -100,12 +108,12 @@ def test_one_cycle_rises_to_lr_and_falls_below_where_it_began() -> None:
 def test_one_cycle_fits_the_shortest_runs(epochs: int, batch_size: int) -> None:
     for share in (0.01, 1 / 3, 0.5, 0.99):
         spec = {"type": "one_cycle", "pct_start": share}
-        plan = planned({**RECIPE, "epochs": epochs, "batch_size": batch_size, "schedule": spec})
+        plan = make_small_plan({**RECIPE, "epochs": epochs, "batch_size": batch_size, "schedule": spec})
         assert all(0 < Schedule(plan)(step) <= 1 for step in range(plan.steps))
 
 
 def listening(monitor: str = "validation_loss", **fields: Any) -> Schedule:
-    plan = planned({**RECIPE, "schedule": {"type": "plateau", **fields}, "evaluation": monitor})
+    plan = make_small_plan({**RECIPE, "schedule": {"type": "plateau", **fields}, "evaluation": monitor})
     return Schedule(plan)
 
 
@@ -135,7 +143,9 @@ def test_a_plateau_is_so_many_epochs_without_an_improvement(
 
 
 def test_each_plateau_drops_the_rate_but_not_below_its_least() -> None:
-    plan = planned({**RECIPE, "schedule": {"type": "plateau", "patience": 1, "min_lr": 5e-3, "warmup_epochs": 1}})
+    plan = make_small_plan(
+        {**RECIPE, "schedule": {"type": "plateau", "patience": 1, "min_lr": 5e-3, "warmup_epochs": 1}}
+    )
     rate = Schedule(plan)
     found = []
     for _ in range(5):
@@ -155,7 +165,7 @@ def test_a_plateaus_state_of_json_goes_on_as_if_nothing_had_happened(values: lis
 
 
 PLATEAUS = {
-    **PICTURES,
+    **DIGITS_CNN,
     "optimizer": {"type": "adam", "lr": 0.1},
     "schedule": {"type": "plateau", "patience": 2, "min_delta": 10.0, "factor": 0.5},
     "epochs": 8,
@@ -164,10 +174,10 @@ PLATEAUS = {
 
 
 def test_a_run_whose_rate_drops_ends_with_the_same_bits_wherever_it_was_killed() -> None:
-    whole = finished(training_of(PLATEAUS))
-    lrs = [item["lr"] for item in whole.told if "is_best" in item]
+    whole = run_to_end(make_training(PLATEAUS))
+    lrs = [item["lr"] for item in whole.logged if "is_best" in item]
     assert lrs == sorted(lrs, reverse=True)
     assert len(set(lrs)) > 2
-    units = len(list(islice(training_of(PLATEAUS).run(), 1000)))
+    units = len(list(islice(make_training(PLATEAUS).run(), 1000)))
     for unit in range(3, units, 11):
-        assert gone_on(PLATEAUS, *interrupted(PLATEAUS, unit)) == whole
+        assert resume_to_end(PLATEAUS, *stop_after(PLATEAUS, unit)) == whole

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from tests.small_trainings import (
-    FLOWERS,
-    PATIENTS,
-    PICTURES,
+    DIABETES,
+    DIGITS_CNN,
+    IRIS,
     Document,
     epochs_of,
-    finished,
-    measured,
-    training_of,
+    make_training,
+    measure_split,
+    run_to_end,
 )
 from worker.evaluation.evaluate import Metrics
 from worker.training.events import EpochLog, Finished, NonFinite
@@ -28,24 +28,24 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_steps_and_epochs_are_told_in_order_without_gaps() -> None:
-    told = finished(training_of(FLOWERS)).told
+    logged = run_to_end(make_training(IRIS)).logged
     wanted = []
     for epoch in (1, 2, 3):
         wanted += [{"epoch": epoch, "step": 3 * epoch - rest} for rest in (2, 1, 0)]
         wanted += [{"epoch": epoch, "step": 3 * epoch}]
-    assert [{name: item[name] for name in ("epoch", "step")} for item in told[:-1]] == wanted
-    assert told[-1]["ending"] == "epochs_done"
+    assert [{name: item[name] for name in ("epoch", "step")} for item in logged[:-1]] == wanted
+    assert logged[-1]["ending"] == "epochs_done"
 
 
 def test_the_same_recipe_is_the_same_run_and_a_seed_is_another() -> None:
-    first, again, other = (finished(training_of({**PICTURES, "seed": seed})) for seed in (0, 0, 1))
+    first, again, other = (run_to_end(make_training({**DIGITS_CNN, "seed": seed})) for seed in (0, 0, 1))
     assert first == again
     assert first.weights["head.weight"] != other.weights["head.weight"]
 
 
 def test_a_loop_written_by_hand_learns_the_same() -> None:
-    document: Document = {**FLOWERS, "norm": "batch_norm", "regularizer": {"type": "l2", "coefficient": 0.01}}
-    training = training_of(document)
+    document: Document = {**IRIS, "norm": "batch_norm", "regularizer": {"type": "l2", "coefficient": 0.01}}
+    training = make_training(document)
     data = training.data
     model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
     # The names differ, the order does not; the first two are the statistics of the inputs.
@@ -64,20 +64,20 @@ def test_a_loop_written_by_hand_learns_the_same() -> None:
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             losses.append(loss.item())
-    told = [item for item in finished(training).told if "loss" in item]
-    assert [item["loss"] for item in told] == pytest.approx(losses, rel=1e-4)
+    logged = [item for item in run_to_end(training).logged if "loss" in item]
+    assert [item["loss"] for item in logged] == pytest.approx(losses, rel=1e-4)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_golden_losses(path: Path) -> None:
     golden = json.loads(path.read_text(encoding="utf-8"))
-    training = training_of(golden["recipe"])
+    training = make_training(golden["recipe"])
     losses = [item.loss for item in training.run() if isinstance(item, StepLog)][: len(golden["losses"])]
     assert losses == pytest.approx(golden["losses"], rel=1e-5)
 
 
 def test_the_train_metrics_are_means_over_the_epochs_rows() -> None:
-    training = training_of({**PATIENTS, "batch_size": 100})
+    training = make_training({**DIABETES, "batch_size": 100})
     steps: list[StepLog] = []
     sizes = [100, 100, training.plan.sizes.train - 200]
     for item in training.run():
@@ -90,7 +90,7 @@ def test_the_train_metrics_are_means_over_the_epochs_rows() -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_its_step() -> None:
-    training = training_of({**PICTURES, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}, "epochs": 9})
+    training = make_training({**DIGITS_CNN, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}, "epochs": 9})
     steps: list[StepLog] = []
     with pytest.raises(NonFinite) as caught:
         steps.extend(item for item in training.run() if isinstance(item, StepLog))
@@ -105,7 +105,7 @@ def unmeasurable() -> Generator[None, None, Metrics]:
 
 
 def test_a_run_whose_monitor_was_never_finite_has_no_best() -> None:
-    training = training_of({**FLOWERS, "early_stopping": 1})
+    training = make_training({**IRIS, "early_stopping": 1})
     training.measure = lambda *_: unmeasurable()  # type: ignore[method-assign]
     epochs = []
     with pytest.raises(NonFinite):
@@ -115,58 +115,60 @@ def test_a_run_whose_monitor_was_never_finite_has_no_best() -> None:
 
 
 def test_the_best_epoch_is_the_one_that_is_kept() -> None:
-    training = training_of({**PICTURES, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 8, "early_stopping": None})
+    training = make_training(
+        {**DIGITS_CNN, "optimizer": {"type": "adam", "lr": 0.1}, "epochs": 8, "early_stopping": None}
+    )
     epochs = list(epochs_of(training))
     best = min(epochs, key=lambda epoch: epoch.metrics["validation_loss"])
     assert best.epoch < len(epochs) == 8
     assert training.best_weights is not None
-    assert measured(training, "validation")["validation_loss"] == epochs[-1].metrics["validation_loss"]
+    assert measure_split(training, "validation")["validation_loss"] == epochs[-1].metrics["validation_loss"]
     training.model.load_state_dict(training.best_weights)
-    assert measured(training, "validation")["validation_loss"] == best.metrics["validation_loss"]
+    assert measure_split(training, "validation")["validation_loss"] == best.metrics["validation_loss"]
 
 
-def stopped(at: int, *, not_before: int = 1, recipe: Document = FLOWERS) -> list[Any]:
+def stopped(at: int, *, not_before: int = 1, recipe: Document = IRIS) -> list[Any]:
     """What is told of a run that is asked to stop after a step."""
-    training = training_of(recipe)
-    told = []
+    training = make_training(recipe)
+    logged = []
     for item in training.run():
-        told.append(item)
+        logged.append(item)
         if training.step == at and training.stop_request.reason is None:
             training.stop("stopped_by_user", not_before=not_before)
-    return [item for item in told if item is not None]
+    return [item for item in logged if item is not None]
 
 
 @pytest.mark.parametrize(("at", "not_before", "last"), [(4, 1, 4), (3, 1, 3), (2, 5, 5), (2, 6, 6), (1, 1, 1)])
 def test_a_stop_ends_with_a_measured_epoch(at: int, not_before: int, last: int) -> None:
-    told = stopped(at, not_before=not_before)
-    steps = [item.step for item in told if isinstance(item, StepLog)]
-    epochs = [item for item in told if isinstance(item, EpochLog)]
+    logged = stopped(at, not_before=not_before)
+    steps = [item.step for item in logged if isinstance(item, StepLog)]
+    epochs = [item for item in logged if isinstance(item, EpochLog)]
     assert steps == list(range(1, last + 1))
     assert [epoch.epoch for epoch in epochs] == list(range(1, math.ceil(last / 3) + 1))
     assert epochs[-1].step == last
-    assert isinstance(told[-1], Finished)
-    assert (told[-1].ending, told[-1].last) == ("stopped_by_user", epochs[-1])
+    assert isinstance(logged[-1], Finished)
+    assert (logged[-1].ending, logged[-1].last) == ("stopped_by_user", epochs[-1])
 
 
 def test_a_stop_before_the_first_step_makes_one() -> None:
-    training = training_of(FLOWERS)
+    training = make_training(IRIS)
     training.stop("time_budget")
-    told = finished(training).told
-    assert [item["step"] for item in told if "step" in item] == [1, 1]
-    assert told[-1]["ending"] == "time_budget"
+    logged = run_to_end(training).logged
+    assert [item["step"] for item in logged if "step" in item] == [1, 1]
+    assert logged[-1]["ending"] == "time_budget"
 
 
 def test_a_run_that_ended_by_itself_is_not_called_stopped() -> None:
-    training = training_of(FLOWERS)
+    training = make_training(IRIS)
     training.stop("stopped_by_user", not_before=1000)
-    assert finished(training).told[-1]["ending"] == "epochs_done"
+    assert run_to_end(training).logged[-1]["ending"] == "epochs_done"
 
 
 def test_early_stopping_waits_for_min_epochs() -> None:
     rule = {"type": "patience", "patience": 1, "min_epochs": 7}
-    document = {**PICTURES, "optimizer": {"type": "adam", "lr": 0.3}, "epochs": 30, "early_stopping": rule}
-    told = finished(training_of(document)).told
-    epochs = [item for item in told if "is_best" in item]
-    assert told[-1]["ending"] == "early_stopped"
+    document = {**DIGITS_CNN, "optimizer": {"type": "adam", "lr": 0.3}, "epochs": 30, "early_stopping": rule}
+    logged = run_to_end(make_training(document)).logged
+    epochs = [item for item in logged if "is_best" in item]
+    assert logged[-1]["ending"] == "early_stopped"
     assert any(not epoch["is_best"] for epoch in epochs[:6])
     assert len(epochs) >= 7
