@@ -128,7 +128,7 @@ def test_the_best_epoch_is_the_one_that_is_kept() -> None:
 
 
 def stopped(at: int, *, not_before: int = 1, recipe: Document = IRIS) -> list[Any]:
-    """What is told of a run that is asked to stop after a step."""
+    """The events of a run that is asked to stop after a step."""
     training = make_training(recipe)
     logged = []
     for item in training.run():
