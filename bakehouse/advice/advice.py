@@ -1,4 +1,4 @@
-"""Advice: what a recipe gets, and the patches that settle it."""
+"""Defines advice on a recipe, and the patches that follow it."""
 
 from typing import Any, Literal
 
@@ -21,28 +21,28 @@ class Advice(Model):
 
     code: str
     severity: Severity
-    """`error` refuses the recipe."""
+    """How serious the finding is. A recipe with an `error` is refused."""
     pointer: str
-    """JSON Pointer into the canonical recipe."""
+    """JSON Pointer to the place in the canonical recipe."""
     message: str
-    """What happens and why, with this recipe's numbers."""
+    """Explanation of what happens and why, with this recipe's numbers."""
     source: str
-    """The paper or measurement that supports it."""
+    """The paper or measurement that supports the advice."""
     patch: tuple[PatchStep, ...]
-    """Applied to the canonical recipe, it silences the rule."""
+    """JSON Patch that, applied to the canonical recipe, resolves the finding."""
 
 
 def replace(path: str, value: Any) -> tuple[PatchStep, ...]:
-    """The patch that sets another value; ingredients are spelt out."""
+    """Returns a patch that sets another value; ingredients are written with all their fields."""
     written = value.model_dump(mode="json") if isinstance(value, Ingredient) else value
     return (PatchStep(op="replace", path=path, value=written),)
 
 
 def append(path: str, value: Ingredient) -> tuple[PatchStep, ...]:
-    """The patch that appends an ingredient to a list."""
+    """Returns a patch that appends an ingredient to a list."""
     return (PatchStep(op="add", path=f"{path}/-", value=value.model_dump(mode="json")),)
 
 
 def remove(path: str) -> tuple[PatchStep, ...]:
-    """The patch that removes a field or a list item."""
+    """Returns a patch that removes a field or a list item."""
     return (PatchStep(op="remove", path=path),)

@@ -30,8 +30,8 @@ def flip_changes_meaning(plan: Plan) -> Iterator[Finding]:
     """The mirror image of a character is another character, or none."""
     for pointer, item in plan.recipe.find(HorizontalFlip).items():
         if item.probability > 0 and not plan.card.mirror_safe:
-            message = f"{item.probability:.0%} of the samples of {plan.card.id} are mirrored, and a mirror image there "
-            yield Finding(pointer, message + "means something else or nothing (b and d).", remove(pointer))
+            message = f"{item.probability:.0%} of the samples of {plan.card.id} are mirrored, and a mirrored sample "
+            yield Finding(pointer, message + "means something else or nothing (b becomes d).", remove(pointer))
 
 
 @rule("warning", about=(Affine, RandAugment, TrivialAugment), source=MIRROR_SOURCE)
@@ -49,7 +49,7 @@ def rotation_changes_meaning(plan: Plan) -> Iterator[Finding]:
         if not plan.card.mirror_safe:
             pointer = f"/augmentation/{index}/{field}"
             message = f"{item.type} rotates samples of {plan.card.id} by up to {most:g} degrees; a sample that is "
-            message += "rotated so far means something else or nothing (6 and 9)."
+            message += "rotated so far means something else or nothing (6 becomes 9)."
             yield Finding(pointer, message, replace(pointer, milder))
 
 
@@ -64,7 +64,7 @@ def scale_crop_without_room(plan: Plan) -> Iterator[Finding]:
             # Both ends move: a range that begins above its end is refused.
             larger = item.model_copy(update={"low": higher, "high": max(high, higher)})
             message = f"resized to {low} pixels, the images of {plan.card.id} are as large as the window, which then "
-            message += "has only one position: nothing is changed. 256 for 224 is usual."
+            message += "has only one position: nothing changes. A size of 256 for a window of 224 is usual."
             yield Finding(f"{pointer}/low", message, replace(pointer, larger))
 
 
@@ -74,14 +74,14 @@ def hue_turned_far(plan: Plan) -> Iterator[Finding]:
     for pointer, item in plan.recipe.find(ColorJitter).items():
         _, hue = color_strengths(item, plan.data.shape)
         if hue > MAX_HUE:
-            message = f"hues turn by up to {hue:g} of the circle either way, and half a turn reaches all: colour then "
-            message += "says hardly anything. 0.1 is a mild turn."
+            message = f"hues turn by up to {hue:g} of the circle either way, and half a turn reaches every hue: colour "
+            message += "then hardly means anything. 0.1 is a mild turn."
             yield Finding(f"{pointer}/hue", message, replace(f"{pointer}/hue", 0.1))
 
 
 @rule("warning", about=(InputNoise,), source="Goodfellow et al. 2016, Deep Learning, 7.5")
 def input_noise_large(plan: Plan) -> Iterator[Finding]:
-    """The noise is as large as the data. Without normalisation its unit is unknown, and the rule is silent."""
+    """The noise is as large as the data. Without normalisation its unit is unknown, and this rule does not apply."""
     inputs = {"standardize": "inputs of std 1", "min_max": "inputs between 0 and 1", "whiten": "whitened inputs"}
     normalization = plan.recipe.dataset.normalization
     for pointer, item in plan.recipe.find(InputNoise).items():
@@ -92,7 +92,7 @@ def input_noise_large(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(Mixup, Cutmix, LabelSmoothing), source="Carratino et al. 2022, arXiv 2006.06049")
 def smoothing_of_mixed_targets(plan: Plan) -> Iterator[Finding]:
-    """Mixed targets are soft already."""
+    """Mixing already softens the targets, as label smoothing does."""
     smoothing, pointer = plan.recipe.objective.label_smoothing, "/objective/label_smoothing"
     for item in plan.recipe.augmentation:
         if item.phase == "mixing" and smoothing is not None:

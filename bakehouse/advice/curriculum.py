@@ -12,7 +12,7 @@ from bakehouse.recipe.ingredient import Off, with_field
 from bakehouse.recipe.norm import BATCH_NORMS, BatchRenorm
 
 LATE = 0.9
-"""Share of the run."""
+"""Share of the run after which it is late to begin with all rows."""
 EARLIER = {"curriculum": 0.5, "self_paced": 0.8}
 KUMAR = "Kumar et al. 2010, NeurIPS"
 BOTH_PAPERS = f"Bengio et al. 2009, ICML; {KUMAR}"
@@ -28,14 +28,14 @@ def curriculum_with_batch_norm(plan: Plan) -> Iterator[Finding]:
     if isinstance(spec, Off) or spec.balanced or plan.data.main.classes is None or not is_misled or spec.start == 1:
         return
     message = f"the easiest {spec.start:.0%} of the rows may be of only a few of the {len(plan.data.main.classes)} "
-    message += f"classes, whose mean and variance {norm.type} then learns. Balanced rows keep the shares of all "
-    message += "classes; batch_renorm tolerates uneven batches."
+    message += f"classes, so {norm.type} learns the mean and variance of these. With `balanced`, every class "
+    message += "keeps its share; batch_renorm tolerates uneven batches."
     yield Finding("/curriculum/balanced", message, replace("/curriculum/balanced", True))
 
 
 @rule("warning", about=(Curriculum, SelfPaced), source=BOTH_PAPERS)
 def curriculum_ends_late(plan: Plan) -> Iterator[Finding]:
-    """The hardest rows are hardly trained on."""
+    """The run hardly trains on the hardest rows."""
     recipe, spec = plan.recipe, plan.recipe.curriculum
     if isinstance(spec, Off) or spec.until <= LATE or spec.start == 1:
         return

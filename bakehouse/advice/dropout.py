@@ -25,7 +25,7 @@ from bakehouse.recipe.optimizer import Sgd
 from bakehouse.recipe.regularizer import MaxNorm
 
 WIDE = 256
-"""Inputs of a unit from which a moderate dropout before batch norm is harmless (table 1 of the paper)."""
+"""Number of inputs per unit from which on moderate dropout before batch norm is harmless (table 1 of the paper)."""
 MANY_CLASSES = 100
 MAX_BEFORE_MANY_CLASSES = 0.3
 HEAVY = 0.5
@@ -40,22 +40,28 @@ WITH_RATE = with_field(AnyDropout, "rate")
 def variance_shift_direct(plan: Plan) -> Iterator[Finding]:
     """Dropout is directly before batch norm: case (a) of the paper."""
     for shift in worst(shift for shift in shifts(plan) if not shift.fan_in):
-        message = f"{shift.norm} learns its variance with {with_strength(shift.dropout.spec)} directly before it; "
-        message += f"evaluation has about {shift.ratio:.2f} of it, so outputs are too small. Dropout after the last "
-        message += "norm shifts nothing."
+        message = f"{shift.norm} estimates its variance with {with_strength(shift.dropout.spec)} directly before it; "
+        message += (
+            f"in evaluation the variance is about {shift.ratio:.2f} times that, so outputs are too small. Dropout "
+        )
+        message += "after the last norm does no such harm."
         yield Finding(f"/dropout/{shift.dropout.index}", message, after_all_norms(plan, shift))
 
 
 @rule("warning", about=(*ALL, *BATCH_NORMS), source=f"{SHIFT_SOURCE}, equation 14 and table 3 (b)")
 def variance_shift(plan: Plan) -> Iterator[Finding]:
-    """Weights are between dropout and batch norm, case (b) of the paper, and are narrow or the rate is high."""
+    """Weights are between dropout and batch norm, case (b) of the paper, and have few inputs or the rate is high."""
     for shift in worst(shift for shift in shifts(plan) if shift.fan_in):
         if shift.rate <= 0.3 and shift.fan_in >= WIDE:
             continue
-        message = f"{shift.norm} learns its variance after {with_strength(shift.dropout.spec)}; evaluation has about "
-        message += f"{shift.ratio:.2f} of it where inputs are not correlated, {shift.correlated:.2f} at a correlation "
-        message += f"of {CORRELATION:g}: the more inputs a unit sums (here {shift.fan_in:,}) and the more alike they "
-        message += "are, the closer to all of it. Dropout after the last norm shifts nothing."
+        message = f"{shift.norm} estimates its variance after {with_strength(shift.dropout.spec)}; in evaluation it is "
+        message += (
+            f"about {shift.ratio:.2f} times that if inputs are not correlated, {shift.correlated:.2f} times at a "
+        )
+        message += (
+            f"correlation of {CORRELATION:g}. The more inputs a unit sums (here {shift.fan_in:,}) and the more alike "
+        )
+        message += "they are, the closer to 1. Dropout after the last norm does no such harm."
         yield Finding(f"/dropout/{shift.dropout.index}", message, after_all_norms(plan, shift))
 
 
@@ -76,7 +82,7 @@ def dropout_rate_high(plan: Plan) -> Iterator[Finding]:
 
 @rule("info", about=(Dropout, VanillaDropout, GaussianDropout), source=f"{SHIFT_SOURCE}, table 4")
 def dropout_of_many_classes(plan: Plan) -> Iterator[Finding]:
-    """Classes of few rows cannot spare half of the last features after a batch norm."""
+    """A high rate before the output layer does harm after batch norm if each of many classes has few rows."""
     classes, rows = len(plan.data.main.classes or ()), plan.sizes.train
     if not isinstance(plan.recipe.norm, BATCH_NORMS) or classes < MANY_CLASSES or rows > 500 * classes:
         return
@@ -85,14 +91,14 @@ def dropout_of_many_classes(plan: Plan) -> Iterator[Finding]:
             continue
         if item.rate > MAX_BEFORE_MANY_CLASSES:
             message = f"{item.type} at {item.rate:g} before an output of {classes} classes with {rows / classes:.0f} "
-            message += "rows each: with 500 (CIFAR-100, DenseNet), 0.1 to 0.2 there lowered the error from 22.6% to "
-            message += "21.9%, 0.5 raised it to 23.5%."
+            message += "rows each; with 500 each (CIFAR-100, DenseNet), a rate of 0.1 to 0.2 there lowered the error "
+            message += "from 22.6% to 21.9%, and 0.5 raised it to 23.5%."
             yield Finding(f"/dropout/{index}/rate", message, replace(f"/dropout/{index}/rate", 0.2))
 
 
 @rule("info", about=(*WITH_RATE, Preresnet, WideResnet), source=KIM)
 def dropout_before_the_last_norm(plan: Plan) -> Iterator[Finding]:
-    """A pre-activated block also has a placement after its last norm."""
+    """In a pre-activated block, the placement after the last norm is better."""
     recipe = plan.recipe
     if not isinstance(recipe.architecture, Preresnet | WideResnet) or not isinstance(recipe.norm, BATCH_NORMS):
         return
@@ -109,31 +115,33 @@ def dropout_before_the_last_norm(plan: Plan) -> Iterator[Finding]:
 
 @rule("info", about=(Dropout, VanillaDropout, MaxNorm, Sgd), source="Srivastava et al. 2014, JMLR 15, appendix A")
 def dropout_without_max_norm(plan: Plan) -> Iterator[Finding]:
-    """The paper changed width, steps and the length of weights together with the dropout."""
+    """The paper combined dropout with wider layers, larger steps and a limit on the weights."""
     recipe = plan.recipe
     plain = [item for item in recipe.dropout if isinstance(item, Dropout | VanillaDropout)]
     rates = [item.rate for item in plain if item.rate >= HEAVY and item.placement == "hidden"]
     if not rates or not isinstance(recipe.optimizer, Sgd) or not isinstance(recipe.norm, Off) or recipe.find(MaxNorm):
         return
     message = f"{max(rates):.0%} of the hidden units are dropped and nothing limits the weights. max_norm at 3 to 4 "
-    message += "allows 10 times the learning rate or a momentum of 0.95 to 0.99; to keep n units, a layer needs n / "
-    message += f"{1 - max(rates):.2g}."
+    message += "allows 10 times the learning rate or a momentum of 0.95 to 0.99; to keep n units active, a layer "
+    message += f"needs n / {1 - max(rates):.2g} units."
     yield Finding("/regularizer", message, append("/regularizer", MaxNorm()))
 
 
 @rule("info", about=ALL, source="Goodfellow et al. 2016, Deep Learning, 7.12")
 def dropout_alone(plan: Plan) -> Iterator[Finding]:
-    """Dropout is weak on few rows."""
+    """Dropout alone helps little if there are few rows."""
     recipe, rows = plan.recipe, plan.sizes.train
     other = recipe.regularizer or recipe.augmentation or recipe.objective.label_smoothing
     if recipe.dropout and not other and isinstance(recipe.early_stopping, Off) and rows < FEW_ROWS:
-        message = f"only dropout regularises {rows:,} rows; below {FEW_ROWS:,} it was found weak. Early stopping, "
+        message = (
+            f"only dropout regularises {rows:,} rows; below {FEW_ROWS:,} it was found to help little. Early stopping, "
+        )
         message += "decay or augmentation helps more."
         yield Finding("/early_stopping", message, replace("/early_stopping", Patience()))
 
 
 def worst(found: Iterator[Shift]) -> Iterator[Shift]:
-    """For each dropout of the recipe, the layer with the narrowest weights after it."""
+    """Yields, for each dropout of the recipe, the shift with the fewest inputs per unit."""
     by_index: dict[int, list[Shift]] = {}
     for shift in found:
         by_index.setdefault(shift.dropout.index, []).append(shift)
@@ -142,9 +150,9 @@ def worst(found: Iterator[Shift]) -> Iterator[Shift]:
 
 
 def after_all_norms(plan: Plan, shift: Shift) -> tuple[PatchStep, ...]:
-    """Moves a dropout to the classifier, or removes it where the classifier already has one of its kind."""
+    """Returns a patch that moves a dropout to the classifier, or removes it if the classifier has one of its kind."""
     spec, index = shift.dropout.spec, shift.dropout.index
-    # After all norms there are no maps.
+    # The classifier has no maps, so spatial dropout becomes plain dropout.
     kind = "dropout" if isinstance(spec, SpatialDropout) else spec.type
     if any(item.type == kind and item.placement == "classifier" for item in plan.recipe.dropout):
         return remove(f"/dropout/{index}")
@@ -154,5 +162,5 @@ def after_all_norms(plan: Plan, shift: Shift) -> tuple[PatchStep, ...]:
 
 
 def with_strength(spec: AnyDropout) -> str:
-    """`dropout at 0.5`."""
+    """Names a dropout with its strength, for example `dropout at 0.5`."""
     return f"{spec.type} at {getattr(spec, str(spec.main)):g}"

@@ -21,10 +21,10 @@ def statistics_hold_the_shift(plan: Plan) -> Iterator[Finding]:
     if shifts and plan.recipe.evaluation.statistics == "moving":
         pointer = "/evaluation/statistics"
         message = f"the moving averages of {plan.recipe.norm.type} contain the variance that dropout at "
-        message += f"{shifts[0].pointer} adds; population statistics do not, for one more pass over "
+        message += f"{shifts[0].pointer} adds; population statistics do not, but cost one more pass over "
         message += f"{plan.sizes.train:,} rows an epoch (CIFAR-100 error of a "
         message += (
-            "DenseNet: 31.45% before, 26.98% after). The diagnostic variance_shift measures the ratio that is left."
+            "DenseNet: 31.45% before, 26.98% after). The diagnostic variance_shift measures the ratio that remains."
         )
         yield Finding(pointer, message, replace(pointer, "population"))
 
@@ -47,5 +47,5 @@ def crops_change_meaning(plan: Plan) -> Iterator[Finding]:
     """Half of the votes are on mirror images of characters."""
     crops, pointer = plan.recipe.evaluation.crops, "/evaluation/crops/flips"
     if crops is not None and crops.flips and not plan.card.mirror_safe:
-        message = f"half of the crops of each image of {plan.card.id} are mirrored, and a mirror image there means "
-        yield Finding(pointer, message + "something else or nothing (b and d).", replace(pointer, value=False))
+        message = f"half of the crops of each image of {plan.card.id} are mirrored, and a mirrored image means "
+        yield Finding(pointer, message + "something else or nothing (b becomes d).", replace(pointer, value=False))

@@ -19,7 +19,7 @@ DEEP = 5
 HIGH_LR = 0.1
 MAX_GROUPS = 32
 MAX_LEFT = 0.05
-"""Share of the first values of moving averages that may be left at the end of a run."""
+"""Limit on the share of the moving averages' initial values that is left at the end of a run."""
 LARGER_MOMENTUM = 0.1
 RENORM_SOURCE = "Ioffe 2017, arXiv 1702.03275"
 CROSS_SOURCE = "Yao et al. 2021, arXiv 2002.05712"
@@ -41,7 +41,7 @@ def batch_norm_small_batch(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(BatchRenorm,), source=f"{RENORM_SOURCE}, section 4")
 def batch_renorm_stays_plain(plan: Plan) -> Iterator[Finding]:
-    """The correction begins after the end of the run."""
+    """The correction would begin only after the run has ended."""
     norm = plan.recipe.norm
     if isinstance(norm, BatchRenorm) and burn_in_steps(norm, plan) >= plan.steps:
         default = BatchRenorm()
@@ -51,7 +51,7 @@ def batch_renorm_stays_plain(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(BatchRenorm,), source=f"{RENORM_SOURCE}, section 3")
 def batch_renorm_averages_lag(plan: Plan) -> Iterator[Finding]:
-    """Evaluation still divides by the first values of the moving averages."""
+    """Evaluation still depends on the initial values of the moving averages."""
     norm = plan.recipe.norm
     if not isinstance(norm, BatchRenorm):
         return
@@ -69,10 +69,14 @@ def cross_iteration_without_burn_in(plan: Plan) -> Iterator[Finding]:
     """Weights change fastest in the first steps."""
     norm = plan.recipe.norm
     if isinstance(norm, CrossIterationBatchNorm) and norm.window > 1 and norm.burn_in == 0:
-        message = f"cross_iteration_batch_norm averages over {norm.window} iterations from the first step on, while "
-        message += "all layers change fastest, and it compensates only for the layer directly before a norm (a small "
-        message += "cnn on digits, 6 rows a batch, 3 seeds: 90.7% accuracy so, 95.9% after a tenth of the run as "
-        message += "batch norm)."
+        message = (
+            f"cross_iteration_batch_norm averages statistics over {norm.window} iterations from the first step on, "
+        )
+        message += (
+            "while all layers change fastest, and it compensates only for the layer directly before a norm (a small "
+        )
+        message += "cnn on digits, 6 rows a batch, 3 seeds: 90.7% accuracy like this, 95.9% if the first tenth of "
+        message += "the run is batch norm)."
         yield Finding("/norm/burn_in", message, default_burn_in(norm))
 
 
@@ -120,7 +124,7 @@ def saturating_without_norm(plan: Plan) -> Iterator[Finding]:
     slope = "below 1 and near 0 where it saturates, so gradients vanish"
     if names[0] == "sigmoid":
         slope = f"at most 0.25, so a gradient shrinks to {0.25 ** len(names):.0e} of itself or less"
-    message = f"{len(names)} layers of {names[0]} without a norm: its slope is {slope} before weights are counted. "
+    message = f"{len(names)} layers of {names[0]} without a norm: its slope is {slope}, not counting the weights. "
     message += "relu "
     yield Finding(
         "/architecture/activation", message + "does not saturate.", replace("/architecture/activation", "relu")
@@ -129,7 +133,7 @@ def saturating_without_norm(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(Sgd,), source="Ioffe & Szegedy 2015, arXiv 1502.03167, section 3.3")
 def high_lr_without_norm(plan: Plan) -> Iterator[Finding]:
-    """Norms are what makes large steps safe."""
+    """Large steps are safe only with a norm."""
     recipe, optimizer = plan.recipe, plan.recipe.optimizer
     if not isinstance(optimizer, Sgd) or isinstance(recipe.architecture, Linear) or not isinstance(recipe.norm, Off):
         return
@@ -141,7 +145,7 @@ def high_lr_without_norm(plan: Plan) -> Iterator[Finding]:
 
 @rule("info", about=(InstanceNorm,), source="Ulyanov et al. 2016, arXiv 1607.08022")
 def instance_norm_in_classifier(plan: Plan) -> Iterator[Finding]:
-    """Every image loses its contrast and brightness."""
+    """Instance norm removes the contrast and brightness of every image."""
     norm = plan.recipe.norm
     if isinstance(norm, InstanceNorm) and plan.data.main.task == "classification":
         message = "instance_norm removes each image's contrast in every channel, in which classes may differ; it was "
@@ -150,19 +154,20 @@ def instance_norm_in_classifier(plan: Plan) -> Iterator[Finding]:
 
 
 def channels(plan: Plan) -> set[int]:
-    """Channels, or features, of the layers that are normalised, and of states, which only norms of a sample reach."""
+    """Returns the numbers of channels, or features, of the normalised layers, and of recurrent states, which only norms
+    over a single sample reach."""
     states = {layer.hidden_size for _, layer in walk(plan.root) if isinstance(layer, Recurrent)}
     return states | {layer.input[0] for _, layer in norms(plan.root)}
 
 
 def most_groups(plan: Plan) -> int:
-    """The largest number of groups up to 32 that divides all channels and leaves each group two or more."""
+    """Returns the largest number of groups up to 32 that divides all channels and leaves each group two or more."""
     counts = channels(plan)
     return max((n for n in range(1, MAX_GROUPS + 1) if gcd(*counts) % n == 0 and n < min(counts)), default=1)
 
 
 def without_batch(plan: Plan, placement: str) -> GroupNorm | Off:
-    """A group norm that fits every layer; no norm where a layer has a single unit."""
+    """Returns a group norm that fits every layer, or no norm if a layer has a single unit."""
     if min(channels(plan)) == 1:
         return Off()
     return GroupNorm.model_validate({"num_groups": most_groups(plan), "placement": placement})

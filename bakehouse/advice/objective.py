@@ -13,7 +13,8 @@ from bakehouse.recipe.objective import Adversarial, Distillation, LabelSmoothing
 from bakehouse.recipe.pretraining import Hints
 
 MAX_SHARE = 0.3
-"""Of the range: half of the range would turn all grey inputs into the same pattern."""
+"""Limit on epsilon as a share of the inputs' range. Half of the range would turn all grey inputs into the same
+pattern."""
 MAX_DEVIATIONS = 1.0
 PAPERS_WEIGHT = 0.5
 DEEP = 0.75
@@ -42,40 +43,43 @@ def adversarial_epsilon_large(plan: Plan) -> Iterator[Finding]:
     change = f"{attack.epsilon:.0%} of the range"
     if not is_share(attack, plan):
         change = f"{attack.epsilon:g} standard deviations"
-    message = f"every input number may change by {change}: examples may look like another class, and keep their label."
+    message = f"every input number may change by {change}: examples may look like another class, but keep their label."
     path = "/objective/adversarial"
     patch = replace(f"{path}/epsilon", most) + replace(f"{path}/step_size", min(step_size(attack), most))
     yield Finding(f"{path}/epsilon", message, patch)
 
 
 def largest_epsilon(attack: Adversarial, plan: Plan) -> float | None:
-    """None where the size of inputs is not known."""
+    """Returns the limit on epsilon; None if the scale of the inputs is not known."""
     if is_share(attack, plan):
         return MAX_SHARE
     return MAX_DEVIATIONS if plan.recipe.dataset.normalization in ("standardize", "whiten") else None
 
 
 def is_share(attack: Adversarial, plan: Plan) -> bool:
-    """Whether 1 is the range of the inputs."""
+    """Whether epsilon is a share of the inputs' range."""
     return attack.unit == "range" or plan.recipe.dataset.normalization == "min_max"
 
 
 @rule("info", about=(Adversarial,), source=ROBUSTNESS)
 def adversarial_costs_accuracy(plan: Plan) -> Iterator[Finding]:
-    """More than half of the loss is of inputs that early stopping does not measure."""
+    """More than half of the loss comes from adversarial inputs, which early stopping does not measure."""
     attack, pointer = plan.recipe.objective.adversarial, "/objective/adversarial/weight"
     if attack is not None and attack.weight > PAPERS_WEIGHT:
-        message = f"{attack.weight:.0%} of the loss is of adversarial inputs: the model becomes robust and usually "
+        message = (
+            f"{attack.weight:.0%} of the loss comes from adversarial inputs: the model becomes robust and usually "
+        )
         message += "less accurate "
         message += (
-            f"on the clean inputs of {plan.recipe.evaluation.monitor}. Compare test_adversarial_loss with test_loss."
+            f"on clean inputs, which {plan.recipe.evaluation.monitor} measures. Compare test_adversarial_loss with "
+            "test_loss."
         )
         yield Finding(pointer, message, replace(pointer, PAPERS_WEIGHT))
 
 
 @rule("warning", about=(Distillation, Hints), source=SMOOTHED)
 def smoothed_teacher(plan: Plan) -> Iterator[Finding]:
-    """Smoothing removes what a high temperature would show."""
+    """Label smoothing removes the differences between wrong classes that a high temperature would show."""
     teacher = plan.trained(teacher_in(plan.recipe))
     distillation, hints = plan.recipe.objective.distillation, plan.recipe.pretraining
     if teacher is None or not probabilities_are_compared(plan.recipe) or not teacher.recipe.objective.label_smoothing:
@@ -84,7 +88,9 @@ def smoothed_teacher(plan: Plan) -> Iterator[Finding]:
     temperature = distillation.temperature if distillation else hints.temperature if isinstance(hints, Hints) else 1.0
     if temperature > 1:
         message = f"label smoothing made all wrong classes look alike to the teacher; at temperature {temperature:g} "
-        message += "little is left of their differences, and at 1 more is. A teacher of hard labels shows most."
+        message += (
+            "little is left of their differences, at 1 there is more. A teacher trained on hard labels shows most."
+        )
         yield Finding(pointer, message, replace(pointer, 1.0))
 
 

@@ -19,7 +19,7 @@ BIASES = "Goodfellow et al. 2016, Deep Learning, 7.1; He et al. 2019, arXiv 1812
 
 @rule("error", about=(L2, WeightDecay), source=f"{DECOUPLED}, section 2")
 def two_decays(plan: Plan) -> Iterator[Finding]:
-    """Two coefficients have one effect."""
+    """Two coefficients have the same effect."""
     for pointer, item in plan.recipe.find(L2).items():
         if plan.recipe.find(WeightDecay):
             message = f"l2 ({item.coefficient:g}) and weight_decay both shrink the weights; choose one."
@@ -31,7 +31,7 @@ def decay_too_strong(plan: Plan) -> Iterator[Finding]:
     """One step removes a whole weight or more."""
     lr = plan.recipe.optimizer.lr
     for index, item in enumerate(plan.recipe.regularizer):
-        # The steps of Adam and RMSprop are some lr long, however large the penalty's gradient.
+        # A step of Adam or RMSprop is a few lr long, however large the penalty's gradient.
         bounded = isinstance(plan.recipe.optimizer, Adam | Rmsprop) and isinstance(item, L2)
         if not isinstance(item, L1 | L2 | WeightDecay) or bounded or lr * item.coefficient < 1:
             continue
@@ -73,20 +73,20 @@ def l1_subgradient(plan: Plan) -> Iterator[Finding]:
     for pointer, item in plan.recipe.find(L1).items():
         if item.method == "subgradient":
             message = f"a gradient of {item.coefficient:g} sign(w) steps over zero and back: no weight becomes "
-            message += "exactly zero. The proximal step stops there."
+            message += "exactly zero. The proximal step stops at zero."
             yield Finding(f"{pointer}/method", message, replace(f"{pointer}/method", "proximal"))
 
 
 @rule("warning", about=(L1, L2, WeightDecay), source=BIASES)
 def decay_of_biases_and_norms(plan: Plan) -> Iterator[Finding]:
-    """Shifts and scales need not be small."""
+    """Biases, and the scales and shifts of norms, need not be small."""
     parameters = {"include_biases": "biases", "include_norms": "scales and shifts of norms"}
     for index, item in enumerate(plan.recipe.regularizer):
         included = [name for name in parameters if getattr(item, name, False)]
         if isinstance(item, L1 | L2 | WeightDecay) and included:
             names = " and ".join(parameters[name] for name in included)
             message = f"{item.type} at {item.coefficient:g} also pulls {names} to 0; they hardly overfit, and models "
-            message += "without this were found to be better."
+            message += "without this decay were found to be better."
             weights_only = item.model_copy(update=dict.fromkeys(parameters, False))
             yield Finding(
                 f"/regularizer/{index}/{included[0]}", message, replace(f"/regularizer/{index}", weights_only)
@@ -95,7 +95,7 @@ def decay_of_biases_and_norms(plan: Plan) -> Iterator[Finding]:
 
 @rule("info", about=(MaxNorm, L2, WeightDecay), source="Goodfellow et al. 2016, Deep Learning, 7.2")
 def max_norm_with_decay(plan: Plan) -> Iterator[Finding]:
-    """Decayed weights never reach the limit."""
+    """Strongly decayed weights never reach the limit of max_norm."""
     for index, item in enumerate(plan.recipe.regularizer if plan.recipe.find(MaxNorm) else ()):
         if isinstance(item, L2 | WeightDecay) and item.coefficient > MAX_DECAY_WITH_MAX_NORM:
             pointer = f"/regularizer/{index}/coefficient"
@@ -106,7 +106,7 @@ def max_norm_with_decay(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(WeightNoise,), source="Goodfellow et al. 2016, Deep Learning, 7.5")
 def weight_noise_without_effect(plan: Plan) -> Iterator[Finding]:
-    """In a model that is linear in its weights, noise adds the same to the loss whatever the weights."""
+    """In a model that is linear in its weights, noise on the weights adds a constant to the loss."""
     if not isinstance(plan.recipe.architecture, Linear) or plan.loss != "squared_error":
         return
     for pointer, item in plan.recipe.find(WeightNoise).items():

@@ -1,4 +1,4 @@
-"""A rule of advice, and how it registers itself."""
+"""Defines a rule of advice, and how it registers itself."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

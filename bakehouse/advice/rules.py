@@ -1,4 +1,4 @@
-"""All advice on a recipe."""
+"""Applies all rules of advice to a recipe."""
 
 from collections.abc import Iterator
 
@@ -23,16 +23,16 @@ from bakehouse.recipe.ingredient import Ingredient
 WITH_RULES = (
     regularizer, dropout, evaluation, norm, sequences, training, augmentation, tasks, objective, curriculum, transfer,
 )  # fmt: skip
-"""The modules whose rules are registered by importing them."""
+"""Modules that register their rules when they are imported."""
 SEVERITIES = ("error", "warning", "info")
 
 
 def advise(plan: Plan) -> list[Advice]:
-    """What the literature says about this combination of ingredients, the severest first."""
+    """Returns what the literature says about this combination of ingredients, the most severe first."""
     found = [advice for rule in RULES for advice in rule(plan)]
     return sorted(found, key=lambda advice: SEVERITIES.index(advice.severity))
 
 
 def rules_about(kind: type[Ingredient]) -> Iterator[Rule]:
-    """The rules that look at one kind of ingredient."""
+    """Yields the rules that look at one kind of ingredient."""
     return (rule for rule in RULES if kind in rule.about)

@@ -16,11 +16,11 @@ NORMS_IN_CELLS = "Laurent et al. 2016, arXiv 1510.01378; Ba et al. 2016, arXiv 1
 
 @rule("warning", about=(Rnn, BatchNorm, BatchRenorm), source=NORMS_IN_CELLS)
 def batch_norm_over_steps(plan: Plan) -> Iterator[Finding]:
-    """All steps share one mean and variance, and the state has none."""
+    """All steps share one mean and variance, and the state is not normalised."""
     cells, norm = recurrent_layers(plan), plan.recipe.norm
     if cells and isinstance(norm, BatchNorm | BatchRenorm):  # the norms over the batch that a cell can have
         message = f"{norm.type} takes one mean and variance over all {cells[0].input[0]} steps of a batch, although "
-        message += "they differ, and does not normalise the state; it sped up training and did not help "
+        message += "steps differ, and does not normalise the state; it sped up training and did not help "
         message += "generalization. layer_norm normalises each step of each row, and the state too."
         layer_norm = LayerNorm(eps=norm.eps, elementwise_affine=norm.affine)
         # A single unit minus its own mean is zero.

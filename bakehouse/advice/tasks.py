@@ -11,8 +11,9 @@ from bakehouse.recipe.objective import ExtraTask
 
 WIDEST = 100.0
 NEAR = 9.0
+"""The patch does not change the weight of a target whose share of the loss is within this factor of the main
+target's."""
 SOURCE = "Caruana 1997, Multitask Learning; Kendall et al. 2018, arXiv 1705.07115, section 3"
-"""The patch leaves the weight of a target alone whose share is within this factor of the main target's."""
 
 
 @rule("warning", about=(ExtraTask,), source=SOURCE)
@@ -26,9 +27,8 @@ def task_weights_far_apart(plan: Plan) -> Iterator[Finding]:
     farthest = max(further, key=lambda target: abs(math.log(shares[target] / shares[main])))
     message = f"before training, the share of {largest.label} in the loss is {shares[largest]:.3g} and that of "
     message += f"{least.label} "
-    message += (
-        f"{shares[least]:.3g}, {shares[largest] / shares[least]:,.0f} times less: the shared layers hardly learn it."
-    )
+    message += f"{shares[least]:.3g}, {shares[largest] / shares[least]:,.0f} times less: the "
+    message += "shared layers hardly learn from it."
     steps = [
         replace(f"/objective/tasks/{index}/weight", evening_weight(target, shares[main]))
         for index, target in enumerate(further)
@@ -38,10 +38,10 @@ def task_weights_far_apart(plan: Plan) -> Iterator[Finding]:
 
 
 def evening_weight(target: Target, share: float) -> float:
-    """The weight, to three digits, that gives a target this share of the loss."""
+    """Returns the weight, to three digits, that gives a target this share of the loss."""
     return float(f"{share / untrained_loss(target):.3g}")
 
 
 def untrained_loss(target: Target) -> float:
-    """The loss of a model that knows nothing: log k for k classes, the variance 1 for standardised numbers."""
+    """Returns the loss of a model that knows nothing: log k for k classes, the variance 1 for standardised numbers."""
     return 1.0 if target.classes is None else math.log(len(target.classes))

@@ -25,7 +25,7 @@ PRECHELT = "Prechelt 1998, Early Stopping - But When?"
 
 @rule("warning", about=(Sgd, *with_field(AnySchedule, "warmup_epochs")), source=GOYAL)
 def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
-    """The first steps of a large batch are the unstable ones."""
+    """With large batches, the first steps are unstable."""
     recipe, pointer = plan.recipe, "/schedule/warmup_epochs"
     if not isinstance(recipe.optimizer, Sgd) or isinstance(recipe.schedule, OneCycle):
         return
@@ -48,7 +48,7 @@ def inputs_not_normalized(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(Patience,), source=PRECHELT)
 def short_patience(plan: Plan) -> Iterator[Finding]:
-    """Validation worsens and recovers."""
+    """The monitored metric often worsens for some epochs and then recovers."""
     stopping, pointer = plan.recipe.early_stopping, "/early_stopping/patience"
     if isinstance(stopping, Patience) and stopping.patience < 3:
         message = f"the run ends after {stopping.patience} epoch{'s' * (stopping.patience > 1)} without improvement; "
@@ -84,7 +84,7 @@ def stops_before_the_drop(plan: Plan) -> Iterator[Finding]:
 
 
 def longest_wait(schedule: AnySchedule, epochs: int) -> int:
-    """The longest plateau, in epochs, that a run must survive to see its next drop; 0 without drops."""
+    """Returns the longest plateau, in epochs, that a run must survive to see its next drop; 0 without drops."""
     match schedule:
         case Step(step_size=size, gamma=gamma):
             return size if size < epochs and gamma < 1 else 0
@@ -92,7 +92,7 @@ def longest_wait(schedule: AnySchedule, epochs: int) -> int:
             within = [milestone for milestone in milestones(schedule, epochs) if milestone < epochs]
             return max((later - earlier for earlier, later in pairwise([0, *within])), default=0)
         case Plateau(patience=patience):
-            # The run ends at the epoch of the drop where both wait for as long.
+            # If both wait equally long, the run ends at the epoch of the drop.
             return patience + 1 if patience < epochs else 0
         case _:
             return 0

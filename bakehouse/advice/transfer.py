@@ -12,7 +12,7 @@ from bakehouse.recipe.ingredient import Off, with_field
 from bakehouse.recipe.pretraining import Transfer
 
 FAR = 4.0
-"""A factor between the ranges of inputs that two samples of one kind of data do not differ by."""
+"""Largest factor between the input ranges of two data sets of one kind in the same units."""
 SOURCE = "Yosinski et al. 2014, arXiv 1411.1792, section 2"
 
 
@@ -29,13 +29,13 @@ def transfer_other_activation(plan: Plan) -> Iterator[Finding]:
 
 
 def activations(plan: Plan) -> set[str]:
-    """The activations of a model, without maxout, which also changes the width of layers."""
+    """Returns the activations of a model, without maxout, which also changes the width of layers."""
     return {layer.name for _, layer in walk(plan.root) if isinstance(layer, Activation) and layer.name != "maxout"}
 
 
 @rule("warning", about=(Transfer,), source=SOURCE)
 def transfer_inputs_elsewhere(plan: Plan) -> Iterator[Finding]:
-    """Inputs in other units, normalised with the source's statistics, are new to its layers."""
+    """Inputs in other units, normalised with the source's statistics, are unlike those its layers were trained on."""
     source = plan.trained(source_in(plan.recipe))
     if source is None or source.card.maximum == source.card.minimum:
         return

@@ -25,23 +25,23 @@ MOMENTS = {
     "relu": (0.1592, 0.3408), "leaky_relu": (0.1560, 0.3441), "gelu": (0.0796, 0.3456), "silu": (0.0427, 0.3131),
     "tanh": (0.0, 0.3943), "sigmoid": (0.25, 0.0434), "identity": (0.0, 1.0),
 }  # fmt: skip
-"""Squared mean and variance of an activation of N(0, 1)."""
+"""Squared mean and variance of each activation's outputs for inputs from N(0, 1)."""
 MAXOUT = (0.3183, 0.6817)
-"""The same of the larger of two."""
+"""Squared mean and variance of the larger of two numbers from N(0, 1)."""
 STANDARD = (0.0, 1.0)
 NOTICEABLE = 0.95
-"""Share of the variance above which noise that was designed to be small does no harm."""
+"""Ratio of evaluation variance to training variance above which noise that is meant to be small does no harm."""
 
 CORRELATION = 0.1
-"""An example of the correlation between two inputs, which is not known before training."""
+"""Example of a correlation between two inputs; the true one is not known before training."""
 ALIGNMENT = 0.02
-"""cos^2 = (sum w)^2 / (d sum w^2) of the d weights of a unit, which is 0.014 to 0.035 in the paper's trained networks
-(table 1)."""
+"""Typical value of cos^2 = (sum w)^2 / (d sum w^2) for the d weights of a unit; 0.014 to 0.035 in the paper's trained
+networks (table 1)."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A dropout and the batch norm that it misleads."""
+    """A dropout and the next batch norm, whose variance in training does not hold in evaluation."""
 
     dropout: Dropout | DropConnect
     norm: str
@@ -49,15 +49,15 @@ class Shift:
     rate: float
     """The rate of plain dropout that adds as much variance."""
     ratio: float
-    """Evaluation variance over training variance at the norm, for weights that sum uncorrelated inputs."""
+    """Variance in evaluation divided by variance in training at the norm, for weights that sum uncorrelated inputs."""
     correlated: float
-    """The same for inputs with the correlation `CORRELATION`."""
+    """The same ratio for inputs with the correlation `CORRELATION`."""
     fan_in: int
-    """Inputs of a unit of the first weights between the two; 0 where there are none."""
+    """Number of inputs per unit in the first weights between dropout and norm; 0 if there are no weights."""
 
 
 def shifts(plan: Plan) -> Iterator[Shift]:
-    """Every dropout that a batch norm follows."""
+    """Yields a shift for every dropout that a batch norm follows."""
     layers = list(walk(plan.root))
     if not isinstance(plan.recipe.norm, BATCH_NORMS):
         return
@@ -69,7 +69,7 @@ def shifts(plan: Plan) -> Iterator[Shift]:
 def shift_after(
     dropout: Dropout | DropConnect, before: list[tuple[str, Primitive]], after: list[tuple[str, Primitive]]
 ) -> Iterator[Shift]:
-    """The shift of the first norm after a dropout, if there is one."""
+    """Yields the shift at the first norm after a dropout, if there is one."""
     norms = [position for position, (_, layer) in enumerate(after) if isinstance(layer, Norm)]
     squared_mean, variance = moments([layer for _, layer in before])
     rate = as_rate(dropout.spec, squared_mean + variance)
@@ -84,8 +84,8 @@ def shift_after(
 
 
 def as_rate(spec: AnyDropout, mean_square: float) -> float:
-    """The rate of plain dropout that adds as much variance to inputs of this mean square: it adds rate / (1 - rate) of
-    the mean square."""
+    """Returns the rate of plain dropout that adds as much variance to inputs of this mean square. Plain dropout adds
+    rate / (1 - rate) of the mean square."""
     match spec:
         case PlainDropout() | VanillaDropout() | SpatialDropout() | GaussianDropout() | DropConnectSpec():
             return spec.rate
@@ -101,15 +101,17 @@ def as_rate(spec: AnyDropout, mean_square: float) -> float:
 def variance_ratio(
     rate: float, squared_mean: float, variance: float, correlation: float = 0.0, alignment: float = 1.0
 ) -> float:
-    """(v + v rho (D - 1)) / ((c^2 + v) / (1 - rate) - c^2 + v rho (D - 1)), equation 14, after weights w with
-    D = d cos^2 = (sum w)^2 / sum w^2, the `alignment`, of inputs whose pairs have the correlation rho. Without weights
-    D is 1, which leaves equation 8."""
+    """Returns (v + v rho (D - 1)) / ((c^2 + v) / (1 - rate) - c^2 + v rho (D - 1)), equation 14.
+
+    It holds after weights w with the `alignment` D = d cos^2 = (sum w)^2 / sum w^2, for inputs whose pairs have the
+    correlation rho. Without weights D is 1, which leaves equation 8.
+    """
     shared = variance * correlation * (alignment - 1)
     return (variance + shared) / ((squared_mean + variance) / (1 - rate) - squared_mean + shared)
 
 
 def moments(before: list[Primitive]) -> tuple[float, float]:
-    """Squared mean and variance of a dropout's inputs; after weights or a norm, those of N(0, 1)."""
+    """Returns squared mean and variance of a dropout's inputs; after weights or a norm, those of N(0, 1)."""
     for layer in reversed(before):
         if isinstance(layer, Activation):
             return MAXOUT if layer.name == "maxout" else MOMENTS[layer.name]
@@ -121,7 +123,7 @@ def moments(before: list[Primitive]) -> tuple[float, float]:
 
 
 def fan_in(layer: Linear | Conv | DropConnect | Recurrent) -> int:
-    """Inputs that one unit sums."""
+    """Returns the number of inputs that one unit sums."""
     if isinstance(layer, Recurrent):
         return layer.input[1]
     return layer.input[0] * (layer.kernel_size**2 if isinstance(layer, Conv) else 1)

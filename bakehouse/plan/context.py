@@ -1,4 +1,4 @@
-"""What a check looks at, and how a check registers itself."""
+"""Defines the context that a check looks at, and how a check registers itself."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,15 +41,15 @@ class Context:
     data: ResolvedData
     sizes: SplitSizes
     checkpoints: Mapping[str, TrainedModel] = field(default_factory=dict)
-    """By sha256."""
+    """The models of the checkpoints that the recipe names, by sha256."""
 
     @cached_property
     def root(self) -> Sequential:
-        """The model's layers. They can be built once the checks of the stage `recipe` have passed."""
+        """The model's layers, which can be built once the checks of the stage `recipe` have passed."""
         return with_outputs(build_layers(self.recipe, self.data), self.data.targets)
 
     def trained(self, checkpoint: SavedCheckpoint | None) -> TrainedModel | None:
-        """The model of a checkpoint; None also when a source of a source is planned, whose weights nobody needs."""
+        """Returns the model of a checkpoint; None without a checkpoint, and if its plan was not given."""
         return None if checkpoint is None else self.checkpoints.get(checkpoint.digest)
 
 
@@ -57,8 +57,8 @@ Stage = Literal["recipe", "layers", "sources"]
 Check = Callable[[Context], Iterator[Problem]]
 
 CHECKS: dict[Stage, list[Check]] = {"recipe": [], "layers": [], "sources": []}
-"""In the order in which they run. The checks of a stage rely on those of the stages before: layers can only be built
-for a recipe that fits its data, and only a model with layers can be compared with another."""
+"""Checks by stage, in the order in which they run. Those of a stage rely on the stages before it: layers can only be
+built for a recipe that fits its data, and only a model with layers can be compared with another."""
 
 
 def check(stage: Stage) -> Callable[[Check], Check]:

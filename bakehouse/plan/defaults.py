@@ -1,7 +1,7 @@
-"""Defaults that depend on the data or on another field.
+"""Fills in the defaults that depend on the data or on another field.
 
-Each function gives the value that a recipe names, or the default where it names none. `fill_in` writes them all into
-the canonical recipe. The worker asks the same functions, whose types leave no room for a missing value.
+Each function returns the recipe's own value, or the default if the recipe gives none. `fill_in` writes all of them
+into the canonical recipe. The worker calls the same functions, whose results are never None.
 """
 
 from typing import Literal, get_args
@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 
 def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
-    """The recipe with every default spelt out."""
+    """Returns the recipe with every default filled in."""
     return recipe.model_copy(
         update={
             "dataset": with_epsilon(recipe.dataset, data),
@@ -35,7 +35,7 @@ def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
 
 
 def with_epsilon(dataset: Dataset, data: ResolvedData) -> Dataset:
-    """The smallest variances of images are noise, those of a table may be what counts."""
+    """Fills in the epsilon of whitening, which is larger for images, whose smallest variances are noise."""
     if dataset.normalization != "whiten":
         return dataset
     return dataset.model_copy(
@@ -68,7 +68,7 @@ def attack_unit(recipe: Recipe, attack: Adversarial, data: ResolvedData) -> Lite
 
 
 def step_size(attack: Adversarial) -> float:
-    """One step goes all the way; several could cross the ball of epsilon 1.25 times, as in Madry et al. 2018."""
+    """Returns the step size: epsilon for a single step; several steps add up to 2.5 epsilon (Madry et al. 2018)."""
     if attack.steps == 1:
         return attack.step_size or attack.epsilon
     return attack.step_size or min(2.5 * attack.epsilon / attack.steps, attack.epsilon)
@@ -85,13 +85,13 @@ def with_placement(dropout: AnyDropout, recipe: Recipe) -> AnyDropout:
 
 
 def places(dropout: AnyDropout, recipe: Recipe) -> tuple[Placement, ...]:
-    """Where this architecture can have this kind of dropout."""
+    """Returns the placements that this kind of dropout can have in the recipe's architecture."""
     [known, _] = get_args(type(dropout).model_fields["placement"].annotation)
     return tuple(place for place in recipe.architecture.dropout_places if place in get_args(known))
 
 
 def with_sizes(augmentation: AnyAugmentation, shape: Shape) -> AnyAugmentation:
-    """With the sizes that its papers took for images of another size."""
+    """Fills in sizes in pixels, in the proportions to the image that the papers used."""
     match augmentation:
         case RandomCrop():
             return augmentation.model_copy(update={"padding": crop_padding(augmentation, shape)})
@@ -108,23 +108,23 @@ def with_sizes(augmentation: AnyAugmentation, shape: Shape) -> AnyAugmentation:
 
 
 def crop_padding(spec: RandomCrop, shape: Shape) -> int:
-    """4 pixels of 32, as in He et al. 2016."""
+    """Returns the padding, by default an eighth of the side: 4 of 32 pixels in He et al. 2016."""
     return spec.padding or max(1, max(shape[1:], default=1) // 8)
 
 
 def resize_range(spec: ScaleCrop, shape: Shape) -> tuple[int, int]:
-    """256 to 480 pixels for a window of 224, as in Simonyan & Zisserman 2015."""
+    """Returns the range of sizes, by default as 256 to 480 for a window of 224 (Simonyan & Zisserman 2015)."""
     shorter = min(shape[1:], default=1)
     return spec.low or -(-shorter * 8 // 7), spec.high or -(-shorter * 15 // 7)
 
 
 def cutout_size(spec: Cutout, shape: Shape) -> int:
-    """16 pixels of 32, as in DeVries & Taylor 2017."""
+    """Returns the square's side, by default half of the image's: 16 of 32 pixels in DeVries & Taylor 2017."""
     return spec.size or max(1, min(shape[1:], default=1) // 2)
 
 
 def color_strengths(spec: ColorJitter, shape: Shape) -> tuple[float, float]:
-    """Of saturation and hue: 0 for images without colours."""
+    """Returns the strengths for saturation and hue, by default 0 for images without colours."""
     has_colors = len(shape) == 3 and shape[0] == 3
     return (
         0.5 * has_colors if spec.saturation is None else spec.saturation,
@@ -133,7 +133,7 @@ def color_strengths(spec: ColorJitter, shape: Shape) -> tuple[float, float]:
 
 
 def with_scales(recipe: Recipe, shape: Shape) -> Evaluation:
-    """With crops around the image's own size, mirrored if training mirrors."""
+    """Fills in the scales of the crops, and that they are mirrored if training mirrors."""
     crops = recipe.evaluation.crops
     if crops is None:
         return recipe.evaluation
@@ -145,7 +145,7 @@ def with_scales(recipe: Recipe, shape: Shape) -> Evaluation:
 
 
 def crop_scales(crops: Crops, shape: Shape) -> tuple[int, ...]:
-    """The image's own size, 1 1/8 and 1 1/4 of it."""
+    """Returns the scales, by default 1, 1.125 and 1.25 times the image's own size."""
     side = min(shape[1:], default=1)
     return crops.scales or tuple(sorted({side, -(-9 * side // 8), -(-10 * side // 8)}))
 
@@ -157,7 +157,7 @@ def with_milestones(schedule: AnySchedule, epochs: int) -> AnySchedule:
 
 
 def milestones(schedule: MultiStep, epochs: int) -> tuple[int, ...]:
-    """Drops after half and three quarters of the run, as in He et al. 2016."""
+    """Returns the epochs of the drops, by default after half and three quarters of the run (He et al. 2016)."""
     return schedule.milestones or tuple(sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)}))
 
 
@@ -168,5 +168,5 @@ def with_steps(curriculum: AnyCurriculum) -> AnyCurriculum:
 
 
 def rises(curriculum: Curriculum) -> int:
-    """A staircase with four rises."""
+    """Returns the number of steps of the curriculum, by default 4."""
     return curriculum.steps or 4

@@ -1,4 +1,4 @@
-"""Parameters, memory and arithmetic of a plan, from its shapes alone."""
+"""Estimates parameters, memory and arithmetic of a plan from its shapes alone."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,18 +30,19 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What training costs, before anything is built."""
+    """The cost of training, estimated before anything is built."""
 
     parameters: int
-    """Learned numbers."""
+    """Number of learned values."""
     flops_per_sample: int
-    """Forward pass; a multiplication and an addition count as two. Training takes about three times this."""
+    """Number of operations in a forward pass of one sample, where a multiplication and an addition count as two.
+    Training takes about three times as many."""
     memory_bytes: int
-    """Weights, gradients, optimizer, one batch's activations, and the data."""
+    """Bytes of the weights, gradients, optimizer state, one batch's activations, and the data."""
 
 
 def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
-    """Sums over the layers, with twice the activations: their gradients are in memory too."""
+    """Sums the cost over the layers. Activations count twice, because their gradients are in memory too."""
     layers = [layer for _, layer in walk(root)]
     learned = sum(layer.parameters for layer in layers)
     # Weight noise is drawn beside a copy of the clean weights.
@@ -54,14 +55,14 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
 
 
 def passes(recipe: Recipe) -> int:
-    """The forward passes in training mode whose activations a step keeps: one for clean and one for adversarial
-    inputs."""
+    """Returns the number of forward passes per step whose activations are kept: one for clean inputs, and one for
+    adversarial inputs."""
     attack = recipe.objective.adversarial
     return 1 if attack is None or attack.weight == 1 else 2
 
 
 def activations(layer: Layer) -> int:
-    """The numbers that the layers compute for one sample and that the backward pass needs."""
+    """Returns how many numbers the layers compute for one sample and keep for the backward pass."""
     match layer:
         case Sequential(children):
             return sum(activations(child) for _, child in children)
@@ -72,22 +73,22 @@ def activations(layer: Layer) -> int:
         case Heads():
             return 2 * layer.output[0]
         case Recurrent():
-            # For each step the summed inputs of all gates, before and after their activation, and the state. Measured,
-            # a norm adds no more than torch's own cells keep as well.
+            # Each step keeps the summed inputs of all gates, before and after their activation, and the state. In
+            # measurements, a cell with norms kept no more than torch's own.
             return layer.input[0] * (2 * layer.gates + layer.hidden_size)
         case _:
             return prod(layer.output)
 
 
 def masks(batch_size: int, layers: list[Primitive]) -> int:
-    """The numbers in memory while a drop_connect masks its weights: the masks and two products with them."""
+    """Returns how many numbers drop_connect keeps while it masks weights: the masks and two products with them."""
     sizes = [layer.input[0] * layer.output[0] for layer in layers if isinstance(layer, DropConnect)]
     return 3 * max((max(size, min(batch_size * size, MASK_NUMBERS)) for size in sizes), default=0)
 
 
 def histories(layers: list[Primitive]) -> int:
-    """The slopes and offsets of earlier iterations: two numbers for each channel, one for each weight, and the mean
-    inputs of each group."""
+    """Returns how many numbers cross-iteration batch norms keep of earlier iterations: two for each channel, one for
+    each weight, and the mean inputs of each group."""
     total = 0
     for affine, layer in pairwise(layers):
         if isinstance(layer, Norm) and isinstance(layer.spec, CrossIterationBatchNorm):
@@ -97,13 +98,14 @@ def histories(layers: list[Primitive]) -> int:
 
 
 def whitening_bytes(layers: list[Primitive]) -> int:
-    """The matrix; and, while it is fitted, a covariance, its vectors and their product in 64 bits."""
+    """Returns the bytes of the whitening matrix and, while it is fitted, of the covariance matrix, its eigenvectors and
+    their product in 64 bits."""
     matrices = [prod(layer.statistics) ** 2 for layer in layers if isinstance(layer, Normalize) and layer.whitens]
     return sum((FLOAT_BYTES + 3 * 8) * size for size in matrices)
 
 
 def optimizer_copies(recipe: Recipe) -> int:
-    """Numbers that the optimizer keeps for each parameter."""
+    """Returns how many numbers the optimizer keeps for each parameter."""
     match recipe.optimizer:
         case Sgd(momentum=momentum):
             return 1 if momentum else 0

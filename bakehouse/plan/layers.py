@@ -1,11 +1,11 @@
-"""Layers with shapes: the tree that an architecture is written as.
+"""Describes layers and their shapes, which form the tree of an architecture.
 
 Shapes leave out the batch: (features,), (steps, numbers) or (channels, height, width). The names in a `Sequential`,
 in `Heads` and `Units`, `body` and `shortcut` of a `Residual`, and `body` of a `DenseConcat`, joined by dots, are the
 names in the state dict.
 
-Every layer without others in it knows how many numbers it learns (`parameters`) and what a forward pass of one sample
-costs (`flops`, where a multiplication and an addition count as two).
+Every layer that contains no others has the number of values that it learns (`parameters`), and the number of operations
+in a forward pass of one sample (`flops`, where a multiplication and an addition count as two).
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ Nonlinearity = ActivationName | Literal["maxout"]
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x - shift) * scale, fitted on the training split for each feature, channel, or number of a step. If it whitens,
-    it is fitted for each number of an image, and a square matrix then mixes them."""
+    """Computes (x - shift) * scale, fitted on the training split for each feature, channel, or number of a step. If it
+    whitens, both are fitted for each value of an image, and a square matrix then mixes the values."""
 
     parameters: ClassVar[int] = 0
     input: Shape
@@ -49,7 +49,7 @@ class Normalize:
 
 @dataclass(frozen=True)
 class Denormalize:
-    """x * std + mean: from standardised targets back to the data's units; last in a regression model."""
+    """Computes x * std + mean, which brings standardised targets back to the data's units. Ends a regression model."""
 
     parameters: ClassVar[int] = 0
     input: Shape
@@ -65,7 +65,7 @@ class Denormalize:
 
 @dataclass(frozen=True)
 class Exponential:
-    """exp(x): from the log of a mean to the mean; last in a Poisson model."""
+    """Computes exp(x), which turns the log of a mean into the mean. Ends a Poisson model."""
 
     parameters: ClassVar[int] = 0
     input: Shape
@@ -81,7 +81,7 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Linear:
-    """y = W x (+ b)."""
+    """Computes y = W x + b, or y = W x without a bias."""
 
     input: Shape
     output: Shape
@@ -98,7 +98,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Conv:
-    """2-d convolution with square filters, padded by (kernel_size - 1) / 2."""
+    """Convolves with square filters, padded by (kernel_size - 1) / 2."""
 
     input: Shape
     output: Shape
@@ -106,7 +106,7 @@ class Conv:
     stride: int = 1
     bias: bool = True
     groups: int = 1
-    """Equal parts of the channels, each convolved by itself."""
+    """Number of equal parts of the channels, each of which is convolved by itself."""
 
     @property
     def parameters(self) -> int:
@@ -119,7 +119,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Norm:
-    """A normalisation layer over `input`."""
+    """Normalises samples of the shape `input`."""
 
     spec: NormLayer
     input: Shape
@@ -139,7 +139,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise nonlinearity; or maxout, the largest of each `pieces` neighbouring channels."""
+    """Applies a nonlinearity to each value, or maxout, which is the largest of each `pieces` neighbouring channels."""
 
     parameters: ClassVar[int] = 0
     name: Nonlinearity
@@ -174,13 +174,13 @@ class Dropout:
 
 
 MASK_NUMBERS = 1 << 18
-"""How many weights are masked at once: those of as many samples as fit, at least one. 1 MiB of them stays in a
-processor's cache, which is twice as fast as 16 MiB."""
+"""Limit on the weights that are masked at once; samples are grouped accordingly, at least one at a time. They take
+1 MiB, which stays in a processor's cache and is twice as fast as 16 MiB."""
 
 
 @dataclass(frozen=True)
 class DropConnect:
-    """A fully-connected layer under masks with its activation; in evaluation the mean over masks."""
+    """A fully-connected layer with its activation, under random masks; evaluation gives the mean over masks."""
 
     spec: DropConnectSpec
     input: Shape
@@ -195,13 +195,13 @@ class DropConnect:
 
     @property
     def flops(self) -> int:
-        """Evaluation needs mean and variance, and the activation at 32 nodes."""
+        """Number of operations in evaluation, which needs mean and variance, and the activation at 32 nodes."""
         return 4 * self.input[0] * self.output[0] + (0 if self.activation is None else 128 * self.output[0])
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The largest or the mean of each `size` x `size` pixels, or of the whole map."""
+    """Takes the largest or the mean of each `size` x `size` pixels, or of the whole map."""
 
     parameters: ClassVar[int] = 0
     kind: Literal["max", "average", "global_max", "global_average"]
@@ -215,7 +215,7 @@ class Pool:
 
     @property
     def is_local(self) -> bool:
-        """Whether a map is left."""
+        """Whether the output is still a map."""
         return self.kind in ("max", "average")
 
     @property
@@ -225,7 +225,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Flatten:
-    """All numbers of a sample in one row."""
+    """Puts all values of a sample in one row."""
 
     parameters: ClassVar[int] = 0
     flops: ClassVar[int] = 0
@@ -238,7 +238,7 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Rows:
-    """A picture as a sequence: each row of pixels, with all its channels, is a step."""
+    """Turns an image into a sequence: each row of pixels, with all its channels, is a step."""
 
     parameters: ClassVar[int] = 0
     flops: ClassVar[int] = 0
@@ -256,18 +256,20 @@ INNER_NORMS: dict[str, dict[str, int]] = {
     "gru": {"norm_ih": 2, "norm_hh": 2, "norm_in": 1, "norm_hn": 1},
     "lstm": {"norm_ih": 4, "norm_hh": 4, "norm_c": 1},
 }
-"""The norms of a cell that normalise each row by itself: their names, and the width of each over that of the state."""
+"""Norms inside each recurrent cell that normalise each row by itself: their names and widths, in multiples of the
+state's width."""
 INPUT_NORMS: dict[str, dict[str, int]] = {
     "elman": {"norm_ih": 1},
     "gru": {"norm_ih": 2, "norm_in": 1},
     "lstm": {"norm_ih": 4},
 }
-"""The norms of a cell that use the batch: only W x is known for all steps at once."""
+"""Norms inside each recurrent cell that use statistics of the batch, likewise. They apply only to W x, which is known
+for all steps at once."""
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """A recurrent layer over (steps, numbers), with its norms inside; gives all its states or only the last."""
+    """A recurrent layer over (steps, numbers), with its norms inside. It returns all states, or only the last one."""
 
     cell: Literal["elman", "gru", "lstm"]
     input: Shape
@@ -282,19 +284,19 @@ class Recurrent:
 
     @property
     def gates(self) -> int:
-        """The rows of the weights: all gates together."""
+        """Number of rows in the weight matrices, for all gates together."""
         return GATES[self.cell] * self.hidden_size
 
     @property
     def biases(self) -> tuple[str, ...]:
-        """Their names, which are torch's; a norm that learns a shift replaces them."""
+        """The names of the biases, as in torch; there are none if a norm learns a shift."""
         if self.norm is None:
             return ("bias_ih_l0", "bias_hh_l0")
         return () if "bias" in self.norm.learned((self.hidden_size,)) else ("bias_ih_l0",)
 
     @property
     def norms(self) -> tuple[tuple[str, Norm], ...]:
-        """The norms inside the cell, by name, each over the numbers that it normalises at a step."""
+        """The norms inside the cell by name, each for the values that it normalises at a step."""
         if self.norm is None:
             return ()
         widths = INPUT_NORMS if self.norm.statistics == "batch" else INNER_NORMS
@@ -302,12 +304,12 @@ class Recurrent:
 
     @property
     def parameters(self) -> int:
-        """Without those of the norms inside, which `walk` yields by themselves."""
+        """Number of learned values without those of the inner norms, which `walk` yields separately."""
         return self.gates * (self.input[1] + self.hidden_size + len(self.biases))
 
     @property
     def flops(self) -> int:
-        """Includes the norms inside for all steps but one, which they count themselves."""
+        """Number of operations, including the inner norms for all steps but one, which they count themselves."""
         steps, numbers = self.input
         products = 2 * self.gates * (numbers + self.hidden_size)
         normalized = sum(norm.flops for _, norm in self.norms)
@@ -316,7 +318,7 @@ class Recurrent:
 
 @dataclass(frozen=True)
 class Subsample:
-    """Every `stride`-th pixel, followed by channels of zeros: the shortcut without parameters (option A)."""
+    """Keeps every `stride`-th pixel and appends channels of zeros: the shortcut without parameters (option A)."""
 
     parameters: ClassVar[int] = 0
     flops: ClassVar[int] = 0
@@ -327,7 +329,7 @@ class Subsample:
 
 @dataclass(frozen=True)
 class Sequential:
-    """Named layers, one after the other."""
+    """Applies named layers one after the other."""
 
     children: tuple[tuple[str, "Layer"], ...]
 
@@ -342,7 +344,7 @@ class Sequential:
 
 @dataclass(frozen=True)
 class Residual:
-    """body(x) + shortcut(x); the shortcut is x itself where it is None."""
+    """Computes body(x) + shortcut(x), or body(x) + x without a shortcut."""
 
     body: Sequential
     shortcut: Subsample | Sequential | None = None
@@ -358,7 +360,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class DenseConcat:
-    """x followed by body(x), as channels of one map."""
+    """Concatenates the channels of x and of body(x)."""
 
     body: Sequential
 
@@ -410,7 +412,7 @@ Layer = Primitive | Sequential | Residual | DenseConcat | Heads | Units
 
 
 def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
-    """Yields the primitives in the order in which data meet them, with their names in the state dict."""
+    """Yields the layers that contain no others, from input to output, with their names in the state dict."""
     prefix = f"{name}." if name else ""
     match layer:
         case Sequential(children):
@@ -434,5 +436,5 @@ def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
 
 
 def norm_names(root: Layer) -> Iterator[str]:
-    """The names of all norms in the state dict, those inside recurrent cells included."""
+    """Yields the state dict names of all norms, including those inside recurrent cells."""
     return (name for name, layer in walk(root) if isinstance(layer, Norm))

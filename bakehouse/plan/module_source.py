@@ -1,4 +1,4 @@
-"""Finds the source of our torch modules, for scripts that print it. The files are read, and torch is not imported."""
+"""Finds the source of Bakehouse's own torch modules, for scripts that print it. It does not import torch."""
 
 import ast
 import re
@@ -16,20 +16,20 @@ class Definition:
     node: ast.stmt
     text: str
     names: frozenset[str]
-    """All names that occur in it."""
+    """All names that occur in the definition."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """All files in worker/model/modules together; no name is defined in two of them."""
+    """The definitions in all files of worker/model/modules, no two of which define the same name."""
 
     definitions: Mapping[str, Definition]
-    """In the order of the files, in which a definition comes after those that it needs when it is executed."""
+    """Definitions by name, each after those that it needs when it is executed."""
     imports: Mapping[str, str]
-    """The module that each imported name is imported from."""
+    """For each imported name, the module that it comes from."""
 
     def needed(self, names: Iterable[str]) -> dict[str, Definition]:
-        """The definitions of these names and of all that they use."""
+        """Returns the definitions of these names, and of all names that they use."""
         found: set[str] = set()
         waiting = set(names) & self.definitions.keys()
         while waiting:
@@ -39,14 +39,14 @@ class Source:
         return {name: definition for name, definition in self.definitions.items() if name in found}
 
     def import_lines(self, names: Iterable[str]) -> Iterator[str]:
-        """The import statements that bind those of the names that are imported."""
+        """Yields the import statements for those of the names that are imported."""
         by_module: dict[str, list[str]] = {}
         for name in sorted(set(names) & self.imports.keys()):
             by_module.setdefault(self.imports[name], []).append(name)
         yield from (f"from {module} import {', '.join(by_module[module])}" for module in sorted(by_module))
 
     def defaults(self, name: str) -> dict[str, Any]:
-        """The default arguments of a class's constructor or of a function."""
+        """Returns the default arguments of a class's constructor or of a function."""
         function = self.signature(name)
         if function is None:
             return {}
@@ -60,7 +60,7 @@ class Source:
         return {argument.arg: ast.literal_eval(default) for argument, default in pairs}
 
     def signature(self, name: str) -> ast.FunctionDef | None:
-        """The constructor, also an inherited one; None where it is torch's."""
+        """Returns the function, or the class's constructor, which may be inherited; None if torch defines it."""
         node = self.definitions[name].node if name in self.definitions else None
         if not isinstance(node, ast.ClassDef):
             return node if isinstance(node, ast.FunctionDef) else None
@@ -105,7 +105,7 @@ def defined_name(statement: ast.stmt) -> str | None:
 
 
 def text_of(lines: list[str], first: ast.stmt, last: ast.stmt) -> str:
-    """The lines of a definition with its decorators and the comments above it, without those for tools."""
+    """Returns the lines of a definition with its decorators and the comments above it, but no comments for tools."""
     decorators = first.decorator_list if isinstance(first, ast.ClassDef | ast.FunctionDef) else []
     start = min([first.lineno, *(node.lineno for node in decorators)]) - 1
     while lines[start - 1].startswith("#"):

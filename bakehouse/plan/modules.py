@@ -1,4 +1,4 @@
-"""Which torch module each layer is, and with which arguments: the data that builds a model and prints its script."""
+"""Translates each layer into the call of a torch module. These calls build a model and print its script."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,8 +44,8 @@ from bakehouse.recipe.norm import (
 
 @dataclass(frozen=True)
 class Call:
-    """A constructor call, such as `nn.GroupNorm(8, 16, eps=1e-5)`: the name of a class in torch.nn after `nn.`, or in
-    worker.model.modules."""
+    """A constructor call, such as `nn.GroupNorm(8, 16, eps=1e-5)`. Names that begin with `nn.` are classes of torch.nn,
+    all others are in worker.model.modules."""
 
     name: str
     args: tuple["Argument", ...] = ()
@@ -63,12 +63,15 @@ POOLS = {"max": "nn.MaxPool2d", "average": "nn.AvgPool2d", "global_max": "MaxOve
 
 
 def model_call(plan: Plan) -> Call:
-    """The call that constructs a plan's whole model."""
+    """Returns the call that constructs a plan's whole model."""
     return module_call(plan.root, run_steps=plan.steps * passes(plan.recipe))
 
 
 def module_call(layer: Layer, *, run_steps: int) -> Call:
-    """The call that constructs a layer; `run_steps` are the forward passes in training, for norms with a schedule."""
+    """Returns the call that constructs a layer.
+
+    `run_steps` is the number of forward passes in training; norms with a schedule need it.
+    """
     match layer:
         case Sequential(children):
             looks_back = any(

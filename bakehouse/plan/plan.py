@@ -1,4 +1,4 @@
-"""The plan: what a recipe means for one data set, found without torch."""
+"""Plans a recipe for one data set, without torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ from bakehouse.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will train."""
+    """The model that a run will train, with its recipe, data and cost."""
 
     recipe: Recipe
-    """Canonical: with the defaults that depend on the data."""
+    """The canonical recipe, which includes the defaults that depend on the data."""
     card: DatasetCard
     data: ResolvedData
     sizes: SplitSizes
@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def outputs(self) -> int:
-        """Numbers that the model gives for a sample: for each target one for each class, or one."""
+        """Number of the model's outputs: each target has one for each class, or a single one."""
         return self.root.output[0]
 
     @property
@@ -51,23 +51,23 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        """The last, smaller batch counts."""
+        """Number of steps in an epoch; the last, smaller batch counts."""
         return -(-self.sizes.train // self.recipe.batch_size)
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run, if it does not stop early."""
+        """Number of steps in the whole run, if it does not stop early."""
         return self.steps_per_epoch * self.recipe.epochs
 
     def trained(self, checkpoint: SavedCheckpoint | None) -> "Plan | None":
-        """The plan of a checkpoint; None also in the plan of a source, whose own sources nobody needs."""
+        """Returns the plan of a checkpoint; None without a checkpoint, and if its plan was not given."""
         return None if checkpoint is None else self.checkpoints.get(checkpoint.digest)
 
 
 def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan] | None = None) -> Plan:
     """Plans a recipe; `checkpoints` are the plans of the checkpoints that it names, by sha256.
 
-    Raises RecipeInvalid, with pointers into the canonical recipe, where the recipe cannot be trained.
+    Raises RecipeInvalid, with pointers into the canonical recipe, if the recipe cannot be trained.
     """
     checkpoints = checkpoints or {}
     data = resolve(recipe, card)
@@ -86,7 +86,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
-    """The set's shape and the recipe's targets."""
+    """Returns the set's shape and the recipe's targets; raises RecipeInvalid if a target does not exist."""
     try:
         return resolve_targets(card, recipe.dataset.target, recipe.objective)
     except TargetError as error:

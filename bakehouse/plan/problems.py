@@ -8,11 +8,11 @@ from bakehouse.recipe.problems import Problem
 WITH_CHECKS = (
     architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, transfer, teacher, hints,
 )  # fmt: skip
-"""The modules whose checks are registered by importing them."""
+"""Modules that register their checks when they are imported."""
 
 
 def find_problems(context: Context) -> list[Problem]:
-    """All problems of the first stage that has any."""
+    """Returns all problems of the first stage that has any."""
     for checks in CHECKS.values():
         problems = [problem for check in checks for problem in check(context)]
         if problems:

@@ -1,4 +1,4 @@
-"""A plan as a plain PyTorch script, for people who have the weights and not Bakehouse."""
+"""Prints a plan as a plain PyTorch script, for people who have the weights but not Bakehouse."""
 
 import json
 import re
@@ -23,11 +23,11 @@ TORCH_DEFAULTS: dict[str, dict[str, Any]] = {
     "nn.InstanceNorm2d": {"eps": 1e-5, "affine": False},
     "nn.GroupNorm": {"eps": 1e-5, "affine": True},
 }
-"""Options that a script leaves out; it prints all options of a class that is missing here."""
+"""Torch's own defaults, which a script leaves out. It prints all options of a torch class that is not listed here."""
 
 
 def pytorch_code(plan: Plan, path: str = "best.safetensors") -> str:
-    """A script that builds the model, loads its weights and evaluates; it needs only torch and safetensors."""
+    """Returns a script that builds the model for evaluation and loads its weights with only torch and safetensors."""
     root = model_call(plan)
     source = read_source()
     definitions = source.needed(class_names(root))
@@ -47,7 +47,7 @@ def pytorch_code(plan: Plan, path: str = "best.safetensors") -> str:
 
 
 def class_names(call: Call) -> Iterator[str]:
-    """The names that a call and the calls inside it look up."""
+    """Yields the names of the classes that a call and the calls inside it construct."""
     yield call.name
     for value in (*call.args, *call.options.values()):
         match value:
@@ -61,13 +61,13 @@ def class_names(call: Call) -> Iterator[str]:
 
 
 def inputs(plan: Plan) -> str:
-    """What the model takes, in words."""
+    """Describes the model's inputs."""
     shape = " x ".join(map(str, ("batch", *plan.data.shape)))
     return f"{shape}, in the data set's units ({plan.card.minimum:g} to {plan.card.maximum:g})"
 
 
 def outputs(plan: Plan) -> str:
-    """What the model gives, in words."""
+    """Describes the model's outputs."""
     if len(plan.targets) == 1:
         return meaning(plan.targets[0])
     columns = [f"{target.first} to {target.columns.stop - 1}" for target in plan.targets]
@@ -79,7 +79,7 @@ def outputs(plan: Plan) -> str:
 
 
 def meaning(target: Target) -> str:
-    """What a target's outputs mean."""
+    """Describes what a target's outputs mean."""
     if target.classes is None:
         return "values in the data set's units"
     if target.outputs == 1:
@@ -88,7 +88,7 @@ def meaning(target: Target) -> str:
 
 
 def expression(call: Call, indent: str) -> str:
-    """The Python expression of a call; its later lines are indented."""
+    """Returns the Python expression of a call; all lines but the first are indented."""
     layers = [(name, value) for name, value in call.options.items() if isinstance(value, Call)]
     if layers and len(layers) == len(call.options) and not call.args:
         inner = indent + "    "
@@ -118,7 +118,7 @@ def argument(value: Argument, indent: str) -> str:
 
 
 def arguments(children: Named, indent: str) -> Iterator[str]:
-    """The layers of a sequence; equal layers that are numbered consecutively become a comprehension."""
+    """Yields an argument for each layer of a sequence; equal layers with consecutive numbers become a comprehension."""
     while children:
         name, call = children[0]
         count = run_length(children)
@@ -132,7 +132,7 @@ def arguments(children: Named, indent: str) -> Iterator[str]:
 
 
 def run_length(children: Named) -> int:
-    """How many layers from the first on are equal but for the number in their names."""
+    """Counts the layers, from the first on, that are equal except for the number in their names."""
     name, call = children[0]
     stem, first = numbered(name)
     alike = (child == (f"{stem}{number}", call) for number, child in enumerate(children, start=first))
@@ -140,6 +140,6 @@ def run_length(children: Named) -> int:
 
 
 def numbered(name: str) -> tuple[str, int]:
-    """A name without the number at its end, and that number."""
+    """Splits a name into the text and the number at its end, which is 0 if there is none."""
     stem = re.sub(r"\d+$", "", name)
     return stem, int(name[len(stem) :] or 0)

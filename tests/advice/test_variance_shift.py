@@ -72,7 +72,7 @@ def test_the_advice_has_the_ratio_with_and_without_correlation() -> None:
     wanted = (v + v * 0.1 * (d_cos2 - 1)) / ((c2 + v) / 0.5 - c2 + v * 0.1 * (d_cos2 - 1))
     assert (shift.ratio, shift.correlated) == pytest.approx((0.405, wanted), abs=5e-4)
     [message] = [advice.message for advice in advise(plan) if advice.code == "variance_shift"]
-    assert f"0.41 of it where inputs are not correlated, {wanted:.2f} at a correlation of 0.1" in message
+    assert f"0.41 times that if inputs are not correlated, {wanted:.2f} times at a correlation of 0.1" in message
 
 
 def test_dropout_after_all_norms_shifts_nothing() -> None:

@@ -13,7 +13,7 @@ from worker.seeds import Seeds
 
 
 def build_model(plan: Plan) -> nn.Sequential:
-    """The plan's model on the CPU, initialised as torch does it, from the recipe's seed alone."""
+    """Builds the plan's model on the CPU, initialised as torch does it, from the recipe's seed alone."""
     torch.default_generator.manual_seed(Seeds(plan.recipe.seed, "initialisation").at(0))
     model = construct(model_call(plan))
     assert isinstance(model, nn.Sequential)
@@ -21,12 +21,12 @@ def build_model(plan: Plan) -> nn.Sequential:
 
 
 def build(layer: Layer, *, run_steps: int = 1) -> nn.Module:
-    """A single layer, for a run of so many steps."""
+    """Builds a single layer for a run of `run_steps` steps."""
     return construct(module_call(layer, run_steps=run_steps))
 
 
 def construct(call: Call) -> nn.Module:
-    """Calls the class in torch.nn or among our own modules; layers inside are constructed first, in their order."""
+    """Calls a class in torch.nn or in worker.model.modules, after constructing the layers inside it in their order."""
     home: Any = nn if call.name.startswith("nn.") else modules
     args = [argument(value) for value in call.args]
     options = {name: argument(value) for name, value in call.options.items()}

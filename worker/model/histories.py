@@ -1,4 +1,4 @@
-"""What the cross-iteration batch norms of a model remember, for a run that is resumed."""
+"""Saves what the cross-iteration batch norms of a model remember, so that a run can resume."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,6 +31,6 @@ class Histories:
 
 
 def histories(model: nn.Module) -> Histories:
-    """The histories of all such norms in a model; empty where it has none."""
+    """Returns the histories of all cross-iteration batch norms in a model; empty if it has none."""
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, CrossIterationBatchNorm)}
     return Histories(layers)

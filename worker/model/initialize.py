@@ -1,4 +1,4 @@
-"""Initial models: their layout in memory, and the numbers that the data set before the first step."""
+"""Builds initial models, and fills in the values that come from the data before the first step."""
 
 import math
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from worker.types import Weights
 
 
 def has_maps(plan: Plan) -> bool:
-    """Whether there are convolutions, which run 1.5 times as fast on channels-last tensors."""
+    """Whether the model has convolutions, which run 1.5 times as fast on channels-last tensors."""
     return any(isinstance(layer, Conv) for _, layer in walk(plan.root))
 
 
 def draws_masks(plan: Plan) -> bool:
-    """Whether any layer draws random masks: only then is the generator reseeded at every step, in 1 microsecond."""
+    """Whether any layer draws random masks; only then must the generator be reseeded at every step (1 microsecond)."""
     return any(isinstance(layer, Dropout | DropConnect) for _, layer in walk(plan.root))
 
 
@@ -68,5 +68,5 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
 
 
 def log_of_mean(counts: Tensor) -> float:
-    """The initial bias of a Poisson output: from exp(0) = 1 to the mean of large counts would take many steps."""
+    """Returns the initial bias of a Poisson output; from a bias of 0, large counts would take many steps to reach."""
     return math.log(float(counts.double().nanmean()) or 1.0)

@@ -1,11 +1,11 @@
-"""Mean and variance of each channel over many batches."""
+"""Computes mean and variance of each channel over many batches."""
 
 import torch
 from torch import Tensor
 
 
 class Moments:
-    """Mean and variance of (N, C) or (N, C, ...) over all but the channels, in float64. Batches are pooled with the
+    """Accumulates mean and variance of each channel of (N, C) or (N, C, ...) in float64. Batches are pooled with the
     variance of their means (Chan et al. 1979), so that the result is that of all rows together."""
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Moments:
         self.count = total
 
     def variance(self, *, correction: int) -> Tensor:
-        """The sum of squares over count - correction."""
+        """Returns the sum of squares divided by count - correction."""
         return self.squares / max(self.count - correction, 1)
 
     def pooled(self) -> tuple[float, float]:
-        """Mean and biased variance over all channels together."""
+        """Returns mean and biased variance over all channels together."""
         mean = self.mean.mean()
         return float(mean), float((self.variance(correction=0) + (self.mean - mean).square()).mean())

@@ -16,7 +16,7 @@ from worker.types import Weights
 
 
 def in_units_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
-    """Normalises inputs as the source did, because the copied layers expect it; with the output layer, targets too."""
+    """Normalises inputs as the copied layers expect, and targets too if the output layer is copied."""
     device = data.shift.device
     shift = weights["normalize.shift"].to(device)
     scale = weights["normalize.scale"].to(device)
@@ -26,7 +26,7 @@ def in_units_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
 
 
 def with_targets_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
-    """Standardises targets as the source did; its plan has the same targets."""
+    """Standardises targets as the source did, whose plan has the same targets."""
     units = list(data.units)
     means = []
     for target in plan.targets:
@@ -37,7 +37,7 @@ def with_targets_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
 
 
 def in_precision_of(means: Sequence[Tensor], data: Data) -> Data:
-    """Converts the targets to 64 bits if any of the source's means has them."""
+    """Converts the targets to 64 bits if any of the source's means has 64 bits."""
     if all(mean.dtype != torch.float64 for mean in means):
         return data
     train, validation, test = (
@@ -48,7 +48,7 @@ def in_precision_of(means: Sequence[Tensor], data: Data) -> Data:
 
 @torch.no_grad()
 def copy_layers(plan: Plan, model: nn.Module, weights: Weights) -> None:
-    """Copies parameters and buffers of the first layers."""
+    """Copies parameters and buffers of the layers that the recipe takes from the source."""
     state = model.state_dict()
     for target, source in pairs(plan):
         for name in state:
@@ -58,7 +58,7 @@ def copy_layers(plan: Plan, model: nn.Module, weights: Weights) -> None:
         return
     for module in model.modules():
         if isinstance(module, BatchRenorm):
-            # Its limits rise with the steps of this run.
+            # The limits of batch renorm rise with the steps of this run.
             module.num_batches_tracked.zero_()
 
 
@@ -73,7 +73,7 @@ def freeze(plan: Plan, model: nn.Module) -> tuple[nn.Module, ...]:
 
 
 def pairs(plan: Plan) -> list[tuple[str, str]]:
-    """The name of each copied layer in the model and in the source."""
+    """Returns the name of each copied layer in the model and in the source."""
     spec = transfer(plan)
     return copied_names(spec, plan.root, plan.checkpoints[spec.checkpoint.digest].root)
 

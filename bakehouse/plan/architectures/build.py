@@ -27,7 +27,7 @@ from bakehouse.recipe.recipe import Recipe
 
 
 def build_layers(recipe: Recipe, data: ResolvedData) -> Sequential:
-    """The layers of the architecture, with the recipe's norm and dropout."""
+    """Builds the layers of the recipe's architecture, with its norm and dropout."""
     layers = LayerBuilder(recipe, data.shape)
     outputs = data.main.outputs
     match recipe.architecture:

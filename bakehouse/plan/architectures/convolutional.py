@@ -1,4 +1,4 @@
-"""Plain convolutional networks: cnn, vgg, fitnet."""
+"""Builds plain convolutional networks: cnn, vgg, fitnet."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from bakehouse.recipe.architecture import Cnn, Fitnet, Vgg
 
 
 def cnn(spec: Cnn, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`stage1`, `stage2`, ... of `conv1`, `conv2`, ... and `pool`; `hidden1`, ...; `head`."""
+    """Builds `stage1`, `stage2`, ... of `conv1`, `conv2`, ... and `pool`; then `hidden1`, ... and `head`."""
     layers.start()
     for number, channels in enumerate(spec.channels, start=1):
         conv = partial(LayerBuilder.conv, channels=channels, kernel_size=spec.kernel_size)
@@ -23,11 +23,14 @@ def cnn(spec: Cnn, layers: LayerBuilder, outputs: int) -> Sequential:
 
 
 VGG_CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-"""The convolutions of each stage, for each depth: table 1 of arXiv 1409.1556."""
+"""Number of convolutions in each stage, for each depth: table 1 of arXiv 1409.1556."""
 
 
 def vgg(spec: Vgg, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`stage1` to `stage5` of `conv1`, ... and `pool`, unless a pixel is all that is left; `hidden1`, ...; `head`."""
+    """Builds `stage1` to `stage5` of `conv1`, ... and `pool`, then `hidden1`, ... and `head`.
+
+    A stage whose map is only one pixel high or wide has no `pool`.
+    """
     layers.start()
     for number, convolutions in enumerate(VGG_CONVOLUTIONS[spec.depth], start=1):
         conv = partial(LayerBuilder.conv, channels=spec.width * 2 ** min(number - 1, 3), kernel_size=3)
@@ -43,7 +46,7 @@ def vgg(spec: Vgg, layers: LayerBuilder, outputs: int) -> Sequential:
 
 
 def fitnet(spec: Fitnet, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`stage1`, `stage2`, ... of `conv1`, ..., with a `pool` between them; a global `pool`; `hidden`; `head`."""
+    """Builds `stage1`, ... of `conv1`, ..., with a `pool` between stages; then a global `pool`, `hidden` and `head`."""
     is_maxout = spec.activation == "maxout"
     pieces = spec.pieces if is_maxout else 1
     hidden_pieces = spec.hidden_pieces if is_maxout else 1

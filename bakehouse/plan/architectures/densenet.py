@@ -1,15 +1,15 @@
-"""Densely connected networks with bottlenecks and compression (DenseNet-BC)."""
+"""Builds densely connected networks with bottlenecks and compression (DenseNet-BC)."""
 
 from bakehouse.plan.architectures.layer_builder import STAGES, LayerBuilder
 from bakehouse.plan.layers import DenseConcat, Sequential
 from bakehouse.recipe.architecture import Densenet
 
 EXPANSION = 4
-"""Channels inside a bottleneck for each channel that it adds."""
+"""Number of channels inside a bottleneck for each channel that it adds to the map."""
 
 
 def densenet(spec: Densenet, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`conv`; `stage1` to `stage3` of `block1`, ..., with a `transition` between them; `norm`, `activation`; `head`."""
+    """Builds `conv`, `stage1` to `stage3` of `block1`, ... and `transition`, then `norm`, `activation` and `head`."""
     layers.start()
     layers.conv(2 * spec.growth_rate, 3, bias=False)
     for number in STAGES:
@@ -24,7 +24,7 @@ def densenet(spec: Densenet, layers: LayerBuilder, outputs: int) -> Sequential:
 
 
 def bottleneck(spec: Densenet, stage: LayerBuilder) -> Sequential:
-    """norm - activation - 1x1 conv - norm - activation - 3x3 conv."""
+    """Builds norm - activation - 1x1 conv - norm - activation - 3x3 conv."""
     body = stage.branch()
     with body.group("first") as first:
         first.norm_and_activation(spec.activation)
@@ -38,7 +38,7 @@ def bottleneck(spec: Densenet, stage: LayerBuilder) -> Sequential:
 
 
 def add_transition(spec: Densenet, stage: LayerBuilder) -> None:
-    """norm - activation - 1x1 conv - 2x2 average pooling."""
+    """Appends norm - activation - 1x1 conv - 2x2 average pooling."""
     channels = max(1, int(spec.compression * stage.shape[0]))
     with stage.group("transition") as transition:
         transition.norm_and_activation(spec.activation)

@@ -1,4 +1,4 @@
-"""Networks without convolutions: linear, mlp."""
+"""Builds networks without convolutions: linear, mlp."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from bakehouse.recipe.architecture import Mlp
 
 
 def mlp(spec: Mlp, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`hidden1`, `hidden2`, ..., each linear - norm - activation - dropout, then `head`."""
+    """Builds `hidden1`, `hidden2`, ..., each linear - norm - activation - dropout, then `head`."""
     layers.start()
     layers.flatten()
     for number, width in enumerate(spec.hidden, start=1):
@@ -17,7 +17,7 @@ def mlp(spec: Mlp, layers: LayerBuilder, outputs: int) -> Sequential:
 
 
 def linear(layers: LayerBuilder, outputs: int) -> Sequential:
-    """`head` alone."""
+    """Builds a linear model, whose only weights are those of `head`."""
     layers.start()
     layers.flatten()
     return layers.finish(outputs)

@@ -28,7 +28,7 @@ from bakehouse.recipe.recipe import Recipe
 
 
 class LayerBuilder:
-    """The layers so far, in order; `shape` is the output of the last."""
+    """Collects layers in order; `shape` is the output shape of the last one."""
 
     def __init__(self, recipe: Recipe, shape: Shape) -> None:
         self.recipe = recipe
@@ -36,18 +36,18 @@ class LayerBuilder:
         self.children: list[tuple[str, Layer]] = []
 
     def add(self, name: str, layer: Layer) -> None:
-        """Appends a layer whose input is the present shape."""
+        """Appends a layer, which must take the current shape as its input."""
         assert name not in dict(self.children)
         self.children.append((name, layer))
         self.shape = layer.output
 
     def branch(self) -> "LayerBuilder":
-        """An empty sequence that starts from the present shape."""
+        """Returns an empty builder that starts from the current shape."""
         return LayerBuilder(self.recipe, self.shape)
 
     @contextmanager
     def group(self, name: str) -> Iterator["LayerBuilder"]:
-        """Appends the layers that are built inside `with`, under one name."""
+        """Yields a builder and, at the end of `with`, appends its layers as one group."""
         inner = self.branch()
         yield inner
         self.add(name, inner.sequential())
@@ -68,12 +68,12 @@ class LayerBuilder:
         return self.sequential()
 
     def flatten(self) -> None:
-        """Makes each sample one row, unless it is one already."""
+        """Appends a layer that flattens each sample to one row, unless samples are rows already."""
         if len(self.shape) > 1:
             self.add("flatten", Flatten(self.shape))
 
     def pool(self, kind: Literal["max", "average", "global_max", "global_average"]) -> None:
-        """Halves the map's side, or reduces the whole map to one pixel."""
+        """Appends a pooling layer that halves the map's sides, or reduces the whole map to one pixel."""
         self.add("pool", Pool(kind, self.shape))
 
     def dropout(self, placement: Placement) -> None:
@@ -88,13 +88,13 @@ class LayerBuilder:
             self.add("dropout" if is_alone else f"dropout{index}", Dropout(spec, self.shape, index))
 
     def belongs(self, spec: UnitDropout, placement: Placement) -> bool:
-        """Whether a dropout acts here; that of whole channels needs maps."""
+        """Whether a dropout acts here; spatial dropout acts only on feature maps."""
         return spec.placement == placement and (len(self.shape) == 3 or not isinstance(spec, SpatialDropout))
 
     def mask_weights(self, placement: Placement, activation: ActivationName | None = None) -> bool:
         """Fuses the last linear layer with its activation if drop_connect applies to it; returns whether it did."""
         name, layer = self.children[-1]
-        # The mean over masks of u itself is known without integrating.
+        # Without an activation, the mean over masks needs no integration.
         activation = None if activation == "identity" else activation
         for index, spec in enumerate(self.recipe.dropout):
             if isinstance(spec, DropConnectSpec) and spec.placement == placement and isinstance(layer, Linear):
@@ -109,7 +109,7 @@ class LayerBuilder:
             self.add("norm", Norm(self.recipe.norm, self.shape))
 
     def norm_and_activation(self, activation: Nonlinearity, *, pieces: int = 1) -> None:
-        """Appends both in the order that the norm's placement asks for."""
+        """Appends norm and activation in the order that the norm's placement asks for."""
         if self.norm_is_first:
             self.norm()
         self.add("activation", Activation(activation, self.shape, pieces))
@@ -117,12 +117,12 @@ class LayerBuilder:
             self.norm()
 
     def norm_before_sum(self) -> None:
-        """Appends the norm at the end of a residual branch, where the activation follows the sum."""
+        """Appends the norm at the end of a residual branch, if norms come before activations."""
         if self.norm_is_first:
             self.norm()
 
     def linear(self, width: int) -> None:
-        """Appends a fully-connected layer that a norm follows."""
+        """Appends a fully-connected layer; it has a bias unless the norm that follows cancels it."""
         self.add("linear", Linear(self.shape, (width,), bias=not self.norm_cancels_bias))
 
     def conv(
@@ -160,7 +160,7 @@ class LayerBuilder:
 
     @property
     def norm_cancels_bias(self) -> bool:
-        """A norm over each channel subtracts the bias again, whose gradient is then zero."""
+        """Whether the norm after a layer subtracts the layer's bias again, so that the bias has no effect."""
         norm = self.recipe.norm
         return self.norm_is_first and not isinstance(norm, Off) and norm.cancels_bias
 

@@ -1,4 +1,4 @@
-"""Recurrent networks."""
+"""Builds recurrent networks."""
 
 from bakehouse.plan.architectures.layer_builder import LayerBuilder
 from bakehouse.plan.layers import Recurrent, Rows, Sequential
@@ -7,7 +7,7 @@ from bakehouse.recipe.ingredient import Off
 
 
 def rnn(spec: Rnn, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`layer1`, `layer2`, ..., each recurrent - dropout; `head` takes the last state of the last layer."""
+    """Builds `layer1`, `layer2`, ..., each recurrent - dropout, then `head` on the last state of the last layer."""
     layers.start()
     if len(layers.shape) == 3:
         layers.add("rows", Rows(layers.shape))

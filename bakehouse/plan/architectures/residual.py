@@ -1,4 +1,4 @@
-"""Residual networks for small images: resnet, preresnet, wide_resnet, resnext."""
+"""Builds residual networks for small images: resnet, preresnet, wide_resnet, resnext."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,16 +9,16 @@ from bakehouse.plan.layers import Residual, Sequential, Subsample
 from bakehouse.recipe.architecture import Activation, Preresnet, Resnet, Resnext, WideResnet
 
 BASE_WIDTH = 16
-"""Channels of the first stage; each later stage doubles them."""
+"""Number of channels in the first stage; each later stage doubles it."""
 EXPANSION = 4
-"""Output channels of a pre-activated bottleneck for each channel inside."""
+"""Number of output channels of a pre-activated bottleneck for each channel inside it."""
 RESNEXT_STEM_WIDTH = 64
 RESNEXT_WIDTH = 256
-"""Output channels of each bottleneck of the first stage."""
+"""Number of output channels of each bottleneck in the first stage."""
 
 
 def resnet(spec: Resnet, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`stem`; `stage1` to `stage3` of `block1`, ...; `head`."""
+    """Builds `stem`, `stage1` to `stage3` of `block1`, ..., and `head`."""
     layers.start()
     layers.unit("stem", spec.activation, partial(LayerBuilder.conv, channels=BASE_WIDTH, kernel_size=3, bias=False))
     add_stages(layers, (spec.depth - 2) // 6, partial(add_resnet_block, spec))
@@ -27,7 +27,7 @@ def resnet(spec: Resnet, layers: LayerBuilder, outputs: int) -> Sequential:
 
 
 def add_resnet_block(spec: Resnet, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
-    """conv - norm - activation - conv - norm, the shortcut added, and the activation after the sum."""
+    """Appends conv - norm - activation - conv - norm, the sum with the shortcut, and an activation."""
     width = BASE_WIDTH << doubled
     body = stage.branch()
     with body.group("first") as first:
@@ -43,7 +43,7 @@ def add_resnet_block(spec: Resnet, stage: LayerBuilder, name: str, doubled: int,
 
 
 def resnext(spec: Resnext, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`stem`; `stage1` to `stage3` of `block1`, ...; `head`."""
+    """Builds `stem`, `stage1` to `stage3` of `block1`, ..., and `head`."""
     layers.start()
     stem = partial(LayerBuilder.conv, channels=RESNEXT_STEM_WIDTH, kernel_size=3, bias=False)
     layers.unit("stem", spec.activation, stem)
@@ -53,7 +53,7 @@ def resnext(spec: Resnext, layers: LayerBuilder, outputs: int) -> Sequential:
 
 
 def add_resnext_block(spec: Resnext, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
-    """1x1, grouped 3x3 and 1x1 convolution, each with its norm; the sum; the activation after it."""
+    """Appends 1x1, grouped 3x3 and 1x1 convolutions with norms, the sum with the shortcut, and an activation."""
     inner = spec.cardinality * spec.width << doubled
     outer = RESNEXT_WIDTH << doubled
     body = stage.branch()
@@ -73,7 +73,7 @@ def add_resnext_block(spec: Resnext, stage: LayerBuilder, name: str, doubled: in
 
 
 def resnext_projection(stage: LayerBuilder, channels: int, stride: int) -> Sequential:
-    """A 1x1 convolution and its norm (option B)."""
+    """Builds a shortcut of a 1x1 convolution and its norm (option B)."""
     shortcut = stage.branch()
     shortcut.conv(channels, 1, stride=stride, bias=False)
     shortcut.norm_before_sum()
@@ -81,7 +81,7 @@ def resnext_projection(stage: LayerBuilder, channels: int, stride: int) -> Seque
 
 
 class Filters(NamedTuple):
-    """One convolution of a pre-activated block."""
+    """The size of one convolution in a pre-activated block."""
 
     channels: int
     kernel_size: int
@@ -89,7 +89,7 @@ class Filters(NamedTuple):
 
 
 def preresnet(spec: Preresnet, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`conv`; `stage1` to `stage3` of `block1`, ...; `norm` and `activation` of the last sum; `head`."""
+    """Builds `conv`, `stage1` to `stage3` of `block1`, ..., then `norm`, `activation` and `head`."""
     blocks = (spec.depth - 2) // (9 if spec.block == "bottleneck" else 6)
     layers.start()
     layers.conv(BASE_WIDTH, 3, bias=False)
@@ -100,7 +100,7 @@ def preresnet(spec: Preresnet, layers: LayerBuilder, outputs: int) -> Sequential
 
 
 def add_preresnet_block(spec: Preresnet, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
-    """Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1."""
+    """Appends a block of two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1 convolutions."""
     width = BASE_WIDTH << doubled
     match spec.block:
         case "basic":
@@ -111,7 +111,7 @@ def add_preresnet_block(spec: Preresnet, stage: LayerBuilder, name: str, doubled
 
 
 def wide_resnet(spec: WideResnet, layers: LayerBuilder, outputs: int) -> Sequential:
-    """`conv`; `stage1` to `stage3` of `block1`, ...; `norm` and `activation` of the last sum; `head`."""
+    """Builds `conv`, `stage1` to `stage3` of `block1`, ..., then `norm`, `activation` and `head`."""
     layers.start()
     layers.conv(BASE_WIDTH, 3, bias=False)
     add_stages(layers, (spec.depth - 4) // 6, partial(add_wide_block, spec))
@@ -121,7 +121,7 @@ def wide_resnet(spec: WideResnet, layers: LayerBuilder, outputs: int) -> Sequent
 
 
 def add_wide_block(spec: WideResnet, stage: LayerBuilder, name: str, doubled: int, stride: int) -> None:
-    """Two 3x3 convolutions, `width` times as wide."""
+    """Appends a block of two 3x3 convolutions, `width` times as wide as in a preresnet."""
     width = spec.width * BASE_WIDTH << doubled
     add_preactivated_block(stage, name, spec.activation, (Filters(width, 3, stride), Filters(width, 3)))
 
@@ -129,10 +129,10 @@ def add_wide_block(spec: WideResnet, stage: LayerBuilder, name: str, doubled: in
 def add_preactivated_block(
     stage: LayerBuilder, name: str, activation: Activation, convolutions: Sequence[Filters]
 ) -> None:
-    """norm - activation - conv for each convolution, and the sum.
+    """Appends norm - activation - conv for each convolution, and the sum with the shortcut.
 
-    Where the shape changes, the first norm and activation come before the fork, so that the 1x1 convolution of the
-    shortcut (option B) has them too (section 4.1 and the appendix of arXiv 1603.05027).
+    Where the shape changes, the first norm and activation come before the fork, so that they also precede the
+    shortcut's 1x1 convolution (option B; section 4.1 and the appendix of arXiv 1603.05027).
     """
     stride = max(filters.stride for filters in convolutions)
     is_projected = stride > 1 or convolutions[-1].channels != stage.shape[0]

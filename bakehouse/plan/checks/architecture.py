@@ -11,7 +11,7 @@ from bakehouse.recipe.problems import Problem, conflict
 
 @check("recipe")
 def architecture_takes_the_data(context: Context) -> Iterator[Problem]:
-    """Convolutions need height and width, recurrent layers an order of steps."""
+    """Refuses convolutions for data without height and width, and recurrent layers for data without steps."""
     architecture, kind = context.recipe.architecture, context.data.kind
     if kind not in architecture.takes:
         needs = "images" if architecture.takes == {"image"} else "sequences or images"
@@ -22,7 +22,7 @@ def architecture_takes_the_data(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def pooling_leaves_pixels(context: Context) -> Iterator[Problem]:
-    """Pooling must leave at least one pixel."""
+    """Refuses an architecture whose pooling leaves no pixel."""
     architecture = context.recipe.architecture
     for name, layer in walk(context.root):
         if min(layer.output[1:], default=1) >= 1:

@@ -13,7 +13,7 @@ COLOR_CHANNELS = 3
 
 @check("recipe")
 def augmentation_takes_the_data(context: Context) -> Iterator[Problem]:
-    """Noise and mixtures are for any numbers, all other augmentation is for images."""
+    """Refuses augmentation of images where the samples are not images; noise and mixing fit any samples."""
     kind = context.data.kind
     others = [other.model_fields["type"].default for other in get_args(AnyAugmentation) if kind in other.takes]
     for index, item in enumerate(context.recipe.augmentation):
@@ -24,7 +24,7 @@ def augmentation_takes_the_data(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def crop_leaves_pixels(context: Context) -> Iterator[Problem]:
-    """With padding as wide as the image, a crop could hold nothing but black."""
+    """Refuses padding as wide as the image, with which a crop could be all black."""
     shape = context.data.shape
     for pointer, item in context.recipe.find(RandomCrop).items() if context.data.is_image else ():
         if crop_padding(item, shape) >= context.data.side:
@@ -34,7 +34,7 @@ def crop_leaves_pixels(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def cutout_leaves_pixels(context: Context) -> Iterator[Problem]:
-    """A square that is larger than the image may hide all of it."""
+    """Refuses a square larger than the image, which may hide all of it."""
     for pointer, item in context.recipe.find(Cutout).items() if context.data.is_image else ():
         size, side = cutout_size(item, context.data.shape), context.data.side
         if size > side:
@@ -44,7 +44,7 @@ def cutout_leaves_pixels(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def scales_cover_the_window(context: Context) -> Iterator[Problem]:
-    """A window of the old size must fit into the resized image."""
+    """Refuses a resized image that is smaller than the window to cut out of it, and an empty range of sizes."""
     for pointer, item in context.recipe.find(ScaleCrop).items() if context.data.is_image else ():
         side = context.data.side
         low, high = resize_range(item, context.data.shape)
@@ -57,7 +57,7 @@ def scales_cover_the_window(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def color_needs_rgb(context: Context) -> Iterator[Problem]:
-    """Saturation and hue are properties of red, green and blue."""
+    """Refuses changes of saturation and hue in images without red, green and blue."""
     if context.data.shape[0] == COLOR_CHANNELS:
         return
     for pointer, item in context.recipe.find(ColorJitter).items():
@@ -69,8 +69,10 @@ def color_needs_rgb(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def only_one_mixing(context: Context) -> Iterator[Problem]:
-    """Neither paper mixes mixtures."""
+    """Refuses a second augmentation that mixes samples; no paper mixes them twice."""
     mixing = [(index, item) for index, item in enumerate(context.recipe.augmentation) if item.phase == "mixing"]
     for index, _ in mixing[1:]:
-        message = f"{mixing[0][1].type} already mixes samples, and a sample is mixed once; probability and alpha set "
-        yield conflict(f"/augmentation/{index}", message + "how much")
+        message = (
+            f"{mixing[0][1].type} already mixes samples, and each is mixed only once; its probability and alpha set "
+        )
+        yield conflict(f"/augmentation/{index}", message + "how strongly")

@@ -15,7 +15,7 @@ from bakehouse.recipe.problems import Problem, conflict
 
 @check("recipe")
 def dropout_has_a_place(context: Context) -> Iterator[Problem]:
-    """Each architecture has its own placements, and one dropout of a kind in each."""
+    """Refuses a placement that the architecture does not have, and two dropouts of one type with one placement."""
     recipe = context.recipe
     seen: set[tuple[str, str | None]] = set()
     for index, item in enumerate(recipe.dropout):
@@ -30,10 +30,10 @@ def dropout_has_a_place(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def norm_leaves_drop_connect_its_activation(context: Context) -> Iterator[Problem]:
-    """The mean over masks is that of the activation's outputs, so the activation must follow the weights directly."""
+    """Refuses a norm between the weights that drop_connect masks and the activation whose mean it computes."""
     recipe = context.recipe
     is_hidden = any(item.placement == "hidden" for item in recipe.find(DropConnect).values())
-    # CrossIterationBatchNorm has no other placement (see norm_follows_weights), nor has a cell (norm_order_is_free).
+    # CrossIterationBatchNorm has no other placement (see norm_follows_weights), nor has an rnn (norm_order_is_free).
     if not is_hidden or isinstance(recipe.norm, Off | CrossIterationBatchNorm) or isinstance(recipe.architecture, Rnn):
         return
     if recipe.norm.placement == "before_activation":
@@ -43,7 +43,7 @@ def norm_leaves_drop_connect_its_activation(context: Context) -> Iterator[Proble
 
 @check("layers")
 def dropout_has_layers(context: Context) -> Iterator[Problem]:
-    """A table has no channels to drop as a whole, and a convolution has no weights for each sample by itself."""
+    """Refuses drop_connect without fully-connected layers, and spatial dropout without feature maps."""
     recipe = context.recipe
     planned = {layer.index for _, layer in walk(context.root) if isinstance(layer, Dropout | layers.DropConnect)}
     for index, item in enumerate(recipe.dropout):

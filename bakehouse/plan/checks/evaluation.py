@@ -14,12 +14,13 @@ from bakehouse.recipe.evaluation import MONITORS
 from bakehouse.recipe.problems import Problem, conflict, did_you_mean
 
 RESIZED_NUMBERS = 1 << 28
-"""A gibibyte in 32 bits: an elongated image at a large scale would not fit into memory, after all of the training."""
+"""Limit on the values of one resized image: 1 GiB of float32. Without it, an elongated image at a large scale would
+run out of memory only in the evaluation, when training is already done."""
 
 
 @check("recipe")
 def monitor_exists(context: Context) -> Iterator[Problem]:
-    """Accuracy is for classes, R^2 and absolute error are for numbers."""
+    """Refuses a monitor that the task does not have, such as accuracy for regression."""
     monitor, allowed = context.recipe.evaluation.monitor, monitors(context.data.targets)
     if monitor not in allowed:
         message = f"{monitor} does not exist for {context.data.main.task}"
@@ -30,7 +31,7 @@ def monitor_exists(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def crops_fit(context: Context) -> Iterator[Problem]:
-    """A crop has the input size of the network, so an image cannot be made smaller than that."""
+    """Refuses crops of samples other than images, and images resized below the network's input size or too large."""
     crops, data = context.recipe.evaluation.crops, context.data
     if crops is None:
         return
@@ -48,14 +49,17 @@ def crops_fit(context: Context) -> Iterator[Problem]:
 
 
 def largest_scale(shape: tuple[int, ...]) -> int:
-    """Length of the shorter side at which an image of this shape has `RESIZED_NUMBERS` numbers; at least its own."""
+    """Returns the largest shorter side with which an image of this shape stays within `RESIZED_NUMBERS`.
+
+    It is never below the image's own shorter side.
+    """
     side = min(shape[1:])
     return max(side, isqrt(RESIZED_NUMBERS * side * side // prod(shape)))
 
 
 @check("recipe")
 def diagnostics_once(context: Context) -> Iterator[Problem]:
-    """Findings are listed by the name of their diagnostic."""
+    """Refuses a diagnostic that is listed twice, because findings are stored under its name."""
     types = [item.type for item in context.recipe.diagnostics]
     for index, name in enumerate(types):
         if name in types[:index]:
@@ -64,7 +68,7 @@ def diagnostics_once(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def inconsistent_samples_needs_classes(context: Context) -> Iterator[Problem]:
-    """A predicted number is neither right nor wrong."""
+    """Refuses inconsistent_samples for regression, where a prediction is neither right nor wrong."""
     for pointer, item in context.recipe.find(InconsistentSamples).items():
         if context.data.main.task == "regression":
             message = f"{item.type} compares predicted classes; {context.card.id} is a regression data set"
@@ -73,7 +77,7 @@ def inconsistent_samples_needs_classes(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def statistics_exist(context: Context) -> Iterator[Problem]:
-    """Only norms over the batch evaluate with statistics of the training rows."""
+    """Refuses population statistics and variance_shift for a model without norms over the batch."""
     recipe = context.recipe
     if any(layers_with_statistics(context.root)):
         return
@@ -87,7 +91,7 @@ def statistics_exist(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def monte_carlo_needs_dropout(context: Context) -> Iterator[Problem]:
-    """Without dropout all passes are the same."""
+    """Refuses Monte Carlo passes through a model without dropout, because all would be the same."""
     samples = context.recipe.evaluation.monte_carlo_samples
     if samples and not any(isinstance(layer, Dropout | layers.DropConnect) for _, layer in walk(context.root)):
         message = f"the recipe has no dropout: {samples} passes would all give the same outputs"
@@ -96,7 +100,7 @@ def monte_carlo_needs_dropout(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def activations_saturate(context: Context) -> Iterator[Problem]:
-    """Only sigmoid and tanh are flat on both sides."""
+    """Refuses the diagnostic saturation for a model without sigmoid or tanh."""
     names = {layer.name for _, layer in walk(context.root) if isinstance(layer, Activation)}
     for pointer in context.recipe.find(Saturation):
         if not names & {"sigmoid", "tanh"}:

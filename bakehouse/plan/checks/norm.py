@@ -24,7 +24,7 @@ OTHERS = tuple(kind.model_fields["type"].default for kind in get_args(NormLayer)
 
 @check("recipe")
 def norm_order_is_free(context: Context) -> Iterator[Problem]:
-    """Blocks of norm - activation - convolution make a network pre-activated; the norms of a cell are inside it."""
+    """Refuses a norm after the activation in an architecture that is defined with the norm before it."""
     architecture, norm = context.recipe.architecture, context.recipe.norm
     if architecture.norm_comes_first and not isinstance(norm, Off) and norm.placement == "after_activation":
         parts = "cells" if isinstance(architecture, Rnn) else "blocks"
@@ -34,29 +34,29 @@ def norm_order_is_free(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def norm_fits_cell(context: Context) -> Iterator[Problem]:
-    """A step has one row of summed inputs, and all steps share one set of weights."""
+    """Refuses norms that cannot work inside a recurrent cell."""
     norm = context.recipe.norm
     if not isinstance(context.recipe.architecture, Rnn) or isinstance(norm, Off) or norm.inside_cells:
         return
     if isinstance(norm, InstanceNorm):
-        why = "normalises a channel over its pixels, and a summed input of a step is one number"
+        why = "normalises each channel over its pixels, but in a recurrent cell a channel is a single number"
     else:
-        why = "is known for weights that a step of the optimizer uses once, and a cell's are used at every step"
+        why = "needs weights that are used once per batch, but a recurrent cell uses its weights at every time step"
     fitting = (kind.model_fields["type"].default for kind in get_args(NormLayer) if kind.inside_cells)
     yield conflict("/norm/type", f"{norm.type} {why}", ("none", *fitting))
 
 
 @check("recipe")
 def norm_is_not_compiled(context: Context) -> Iterator[Problem]:
-    """Its iterations are counted outside of what a compiler sees."""
+    """Refuses to compile cross_iteration_batch_norm, whose count of iterations a compiler takes for a constant."""
     if isinstance(context.recipe.norm, CrossIterationBatchNorm) and context.recipe.compile == "on":
-        message = f"{context.recipe.norm.type} keeps the results of earlier steps, for which a compiler would start "
+        message = f"{context.recipe.norm.type} keeps results of earlier steps, which would make a compiler start "
         yield conflict("/compile", message + "again at each step", ("auto", "off"))
 
 
 @check("recipe")
 def batches_have_statistics(context: Context) -> Iterator[Problem]:
-    """The variance of one row is zero: batch norm needs two in every batch, the last one too."""
+    """Refuses batch norm if any batch of an epoch has a single row, whose variance is zero."""
     norm, rows, size = context.recipe.norm, context.sizes.train, context.recipe.batch_size
     smallest = rows % size or size
     if not isinstance(norm, BATCH_NORMS) or smallest > 1:
@@ -70,7 +70,7 @@ def batches_have_statistics(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def norm_has_a_place(context: Context) -> Iterator[Problem]:
-    """A norm that no layer has is a mistake, as dropout without a placement is."""
+    """Refuses a norm for a model without hidden layers to normalise."""
     if not isinstance(context.recipe.norm, Off) and not norms(context.root):
         message = f"{context.recipe.architecture.type} has no hidden layers to normalise"
         yield conflict("/norm/type", message, ("none",))
@@ -78,21 +78,21 @@ def norm_has_a_place(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def groups_divide(context: Context) -> Iterator[Problem]:
-    """Group norm splits channels evenly."""
+    """Refuses a number of groups that does not divide the channels of every layer."""
     if not isinstance(context.recipe.norm, GroupNorm):
         return
     groups = context.recipe.norm.num_groups
     channels = sorted({layer.input[0] for _, layer in norms(context.root)})
     odd = [count for count in channels if count % groups]
     if odd:
-        # A channel a group is instance norm, and leaves nothing of a table's features.
+        # One channel per group is instance norm, which would turn every feature of a table into zero.
         common = [n for n in range(1, max(channels[0], 2)) if all(count % n == 0 for count in channels)]
         yield conflict("/norm/num_groups", f"{groups} groups do not divide {odd[0]} channels", tuple(map(str, common)))
 
 
 @check("layers")
 def norm_follows_weights(context: Context) -> Iterator[Problem]:
-    """How earlier statistics change is known for the weights directly before the norm."""
+    """Refuses cross_iteration_batch_norm unless a linear layer or a convolution is directly before each norm."""
     recipe = context.recipe
     if not isinstance(recipe.norm, CrossIterationBatchNorm):
         return
@@ -113,7 +113,7 @@ def norm_follows_weights(context: Context) -> Iterator[Problem]:
 
 @check("layers")
 def norms_have_statistics(context: Context) -> Iterator[Problem]:
-    """A single number minus its mean is zero, and over its own size it is 1 or -1."""
+    """Refuses a norm of single numbers: minus its mean each is zero, and divided by its own size it is 1 or -1."""
     architecture = context.recipe.architecture
     for name, layer in norms(context.root):
         if layer.spec.numbers_per_mean(layer.input) > 1:
@@ -128,17 +128,17 @@ def norms_have_statistics(context: Context) -> Iterator[Problem]:
 
 
 def norms(root: Layer) -> list[tuple[str, Norm]]:
-    """All norms, by their names in the state dict."""
+    """Returns all norms, each with its name in the state dict."""
     return [(name, layer) for name, layer in walk(root) if isinstance(layer, Norm)]
 
 
 def layers_with_statistics(root: Layer) -> Iterator[str]:
-    """The names of the norms over the batch in the state dict, in the order in which data meet them."""
+    """Yields the state dict names of the norms over the batch, from input to output."""
     return (name for name, layer in norms(root) if layer.spec.statistics == "batch")
 
 
 def layers_before_norms(layer: Layer) -> Iterator[Layer | None]:
-    """The layer directly before each norm; None for a norm that begins a sequence."""
+    """Yields the layer directly before each norm; None for a norm that begins a sequence."""
     match layer:
         case Sequential(children):
             for before, child in pairwise((None, *(child for _, child in children))):

@@ -14,7 +14,7 @@ from bakehouse.recipe.regularizer import DropoutPenalty
 
 @check("recipe")
 def loss_fits_target(context: Context) -> Iterator[Problem]:
-    """Classes and numbers have different losses."""
+    """Refuses a loss for classes if the targets are numbers, and a loss for numbers if they are classes."""
     for target in context.data.targets:
         right = target_losses(target.classes)
         if target.loss not in right:
@@ -25,7 +25,7 @@ def loss_fits_target(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def counts_are_not_negative(context: Context) -> Iterator[Problem]:
-    """A Poisson variable has no values below 0."""
+    """Refuses the poisson loss for targets below 0."""
     for target in context.data.targets:
         if target.loss == "poisson" and target.minimum is not None and target.minimum < 0:
             message = (
@@ -39,7 +39,7 @@ def name_of(target: Target, context: Context) -> str:
 
 
 def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
-    """The losses that targets of these classes, or of numbers, can have."""
+    """Returns the losses that fit targets of these classes, or numbers if `classes` is None."""
     if classes is None:
         return ("squared_error", "poisson")
     return ("cross_entropy", "binary_cross_entropy") if len(classes) == 2 else ("cross_entropy",)
@@ -47,12 +47,12 @@ def target_losses(classes: tuple[str, ...] | None) -> tuple[Loss, ...]:
 
 @check("recipe")
 def smoothing_fits(context: Context) -> Iterator[Problem]:
-    """Smoothing is for every target of classes, and must leave the true class the most probable one in each."""
+    """Refuses smoothing without classes, or so much that a target's true class is no longer the most probable one."""
     smoothing = context.recipe.objective.label_smoothing
     if smoothing is None:
         return
     if context.data.main.classes is None:
-        message = f"smooths classes, and {context.card.id} is a regression data set"
+        message = f"smooths class labels, but {context.card.id} is a regression data set"
         yield conflict("/objective/label_smoothing", message, ("null",))
         return
     for target in context.data.targets:
@@ -68,8 +68,8 @@ def smoothing_fits(context: Context) -> Iterator[Problem]:
 
 
 def smoothing_bound(smoothing: LabelSmoothing, classes: int) -> float:
-    """The smallest epsilon at which the true class is no more probable than another: `1 - e + e/k = e/k` where all
-    classes share it, `1 - e = e/(k - 1)` where the wrong ones do."""
+    """Returns the smallest epsilon at which the true class is no more probable than another: `1 - e + e/k = e/k` if it
+    is spread over all classes, `1 - e = e/(k - 1)` if over the wrong ones."""
     match smoothing.spread:
         case "all_classes":
             return 1.0
@@ -81,14 +81,14 @@ def smoothing_bound(smoothing: LabelSmoothing, classes: int) -> float:
 
 @check("recipe")
 def tasks_fit_ingredients(context: Context) -> Iterator[Problem]:
-    """Some ingredients are defined for one target."""
+    """Refuses ingredients that are defined for a single target if the recipe has more."""
     names = ", ".join(target.name for target in context.data.further)
     for pointer, reason in ingredients_of_one_target(context.recipe) if context.data.further else ():
         yield conflict(pointer, f"{reason}, and objective.tasks adds more: {names}")
 
 
 def ingredients_of_one_target(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Their pointers, and the reason."""
+    """Yields a pointer to each ingredient that allows only one target, and the reason."""
     for index, item in enumerate(recipe.augmentation):
         if item.phase == "mixing":
             yield f"/augmentation/{index}", f"{item.type} mixes the labels of one target"
@@ -98,7 +98,7 @@ def ingredients_of_one_target(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 @check("recipe")
 def attack_has_a_range(context: Context) -> Iterator[Problem]:
-    """The columns of a table have no range in common."""
+    """Refuses the unit `range` for tables, sequences and whitened inputs, whose values have no common range."""
     attack = context.recipe.objective.adversarial
     if attack is not None and attack.unit == "range" and not context.data.is_image:
         message = f"{context.card.id} is {context.data}: its numbers need not have one range"
@@ -110,7 +110,7 @@ def attack_has_a_range(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def penalty_sees_what_is_trained(context: Context) -> Iterator[Problem]:
-    """The quadratic form of dropout needs inputs together with the model's outputs for them."""
+    """Refuses dropout_penalty if the model sees only adversarial inputs: it needs outputs for clean ones."""
     attack = context.recipe.objective.adversarial
     if attack is not None and attack.weight == 1 and context.recipe.find(DropoutPenalty):
         message = "dropout_penalty needs outputs for the clean inputs, and at weight 1 the model does not see these"
@@ -119,7 +119,7 @@ def penalty_sees_what_is_trained(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def single_teacher_source(context: Context) -> Iterator[Problem]:
-    """The second stage of hints is a distillation."""
+    """Refuses distillation together with hints, whose second stage already is a distillation."""
     if context.recipe.objective.distillation is not None and isinstance(context.recipe.pretraining, Hints):
         message = "hints already compare probabilities with those of their teacher; see pretraining.coefficient"
         yield conflict("/objective/distillation", message, ("null",))
@@ -127,7 +127,7 @@ def single_teacher_source(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def teachers_have_classes(context: Context) -> Iterator[Problem]:
-    """Numbers have no probabilities."""
+    """Refuses to compare probabilities with a teacher's in regression, which has none."""
     if context.data.main.classes is not None:
         return
     why = f"probabilities of classes; {context.card.id} is a regression data set"

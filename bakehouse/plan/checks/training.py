@@ -15,7 +15,7 @@ from bakehouse.recipe.schedule import OneCycle
 
 @check("recipe")
 def regularizers_once(context: Context) -> Iterator[Problem]:
-    """Two coefficients for one penalty would hide which one counts."""
+    """Refuses a penalty that is listed twice, because it would be unclear which coefficient counts."""
     types = [item.type for item in context.recipe.regularizer]
     for index, name in enumerate(types):
         if name in types[:index]:
@@ -24,7 +24,7 @@ def regularizers_once(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def penalty_fits_model(context: Context) -> Iterator[Problem]:
-    """The quadratic form of dropout is known for inputs of linear models, and replaces dropout itself."""
+    """Refuses dropout_penalty for a model with hidden layers, or together with dropout, which it replaces."""
     architecture = context.recipe.architecture
     for pointer, item in context.recipe.find(DropoutPenalty).items():
         if not isinstance(architecture, Linear):
@@ -37,7 +37,7 @@ def penalty_fits_model(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def warmup_ends(context: Context) -> Iterator[Problem]:
-    """A warm-up longer than the run never reaches the learning rate."""
+    """Refuses a warm-up that is longer than the run, and so never reaches the learning rate."""
     schedule, epochs = context.recipe.schedule, context.recipe.epochs
     if not isinstance(schedule, OneCycle) and schedule.warmup_epochs > epochs:
         yield conflict("/schedule/warmup_epochs", f"is longer than the run of {epochs} epochs", (f"<= {epochs}",))
@@ -45,7 +45,7 @@ def warmup_ends(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
-    """A percentage above the lowest value needs a number that is 0 at best."""
+    """Refuses early stopping by a percentage above the lowest value if the monitor is not a loss."""
     stopping, monitor = context.recipe.early_stopping, context.recipe.evaluation.monitor
     if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and is_higher_better(monitor):
         allowed = tuple(name for name in monitors(context.data.targets) if not is_higher_better(name))
@@ -54,7 +54,7 @@ def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def self_pace_has_epochs(context: Context) -> Iterator[Problem]:
-    """Some epochs must lie between the first ones with all rows and the last ones with all rows."""
+    """Refuses a self-paced curriculum without epochs between the first and the last ones, which take all rows."""
     spec, epochs = context.recipe.curriculum, context.recipe.epochs
     if isinstance(spec, SelfPaced) and spec.warmup_epochs >= spec.until * epochs:
         message = f"no epoch is left in which self_paced chooses rows: of {epochs} epochs, the first "
@@ -64,7 +64,7 @@ def self_pace_has_epochs(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def steps_are_of_a_staircase(context: Context) -> Iterator[Problem]:
-    """A straight line and a root have no rises to count."""
+    """Refuses a number of steps for a pacing without steps."""
     spec = context.recipe.curriculum
     if isinstance(spec, Curriculum) and spec.pacing != "step" and spec.steps is not None:
         message = f"steps counts the rises of the pacing step; the pacing {spec.pacing} has none"

@@ -8,13 +8,13 @@ from bakehouse.plan.layers import Normalize
 from bakehouse.recipe.problems import Problem, conflict
 
 MAX_WHITENED = 4096
-"""The covariance of this many numbers is decomposed in about a minute and takes 64 MiB; images of 3 x 32 x 32 have
-3,072."""
+"""Limit on the values that are whitened together. At the limit, decomposing their covariance matrix takes about a
+minute and 64 MiB. Images of 3 x 32 x 32 have 3,072 values."""
 
 
 @check("recipe")
 def covariance_is_small(context: Context) -> Iterator[Problem]:
-    """The size of the matrix is the square of the numbers that are whitened together."""
+    """Refuses to whiten so many values together that their covariance matrix would be too large."""
     numbers = prod(Normalize(context.data.shape, whitens=True).statistics)
     if context.recipe.dataset.normalization == "whiten" and numbers > MAX_WHITENED:
         message = (
@@ -25,7 +25,7 @@ def covariance_is_small(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def epsilon_is_used(context: Context) -> Iterator[Problem]:
-    """No other normalization has a covariance."""
+    """Refuses whitening_epsilon for a normalization other than whiten."""
     dataset = context.recipe.dataset
     if dataset.whitening_epsilon is not None and dataset.normalization != "whiten":
         message = f"whitening_epsilon is for the normalization whiten; this recipe has {dataset.normalization}"

@@ -1,4 +1,4 @@
-"""The layers that hints join, and the regressor from the student's layer to the teacher's."""
+"""Finds the two layers that hints connect, and the regressor from the student's layer to the teacher's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,46 +20,46 @@ class Hidden:
     """A layer before the output layer."""
 
     name: str
-    """The module whose output counts: its activation, or its last module where it has none."""
+    """The module whose output is the layer's: its activation, or its last module if it has no activation."""
     output: Shape
     activation: Nonlinearity | None
     pieces: int = 1
-    """Of a maxout activation."""
+    """Number of pieces of a maxout activation."""
 
 
 @dataclass(frozen=True)
 class Regressor:
-    """Maps the outputs of the guided layer to those of the hint layer; a convolution where both are maps."""
+    """Maps the outputs of the guided layer to those of the hint layer; it is a convolution if both are maps."""
 
     guided: Hidden
     hint: Hidden
 
     @property
     def is_convolution(self) -> bool:
-        """Whether the hint is a map."""
+        """Whether the regressor is a convolution, because the hint is a map."""
         return len(self.hint.output) == 3
 
     @property
     def kernel_size(self) -> Shape:
-        """N_g - k + 1 = N_h, of both sides."""
+        """Height and width k of the filters, where N_g - k + 1 = N_h."""
         return tuple(
             ours - theirs + 1 for ours, theirs in zip(self.guided.output[1:], self.hint.output[1:], strict=True)
         )
 
     @property
     def outputs(self) -> int:
-        """Channels or units before the nonlinearity."""
+        """Number of channels or units before the nonlinearity."""
         return self.hint.output[0] * self.hint.pieces
 
     @property
     def parameters(self) -> int:
-        """Learned numbers, which are thrown away after stage 1."""
+        """Number of learned values, which are thrown away after stage 1."""
         inputs = self.guided.output[0] * prod(self.kernel_size) if self.is_convolution else prod(self.guided.output)
         return self.outputs * (inputs + 1)
 
 
 def hidden_layers(root: Layer) -> list[Hidden]:
-    """The layers before the output layer in the plan's order, counted as for a transfer."""
+    """Returns the layers before the output layer in the plan's order, counted as for a transfer."""
     found: list[Hidden] = []
     for name, layer in walk(root):
         if found and name.startswith(f"{found[-1].name}."):
@@ -76,13 +76,13 @@ def hidden_layers(root: Layer) -> list[Hidden]:
 
 
 def layer_numbers(spec: Hints, student: Layer, teacher: Layer) -> tuple[int, int]:
-    """Hint layer and guided layer, counted from 1; by default the middle ones."""
+    """Returns the numbers of the hint layer and the guided layer, counted from 1; by default the middle ones."""
     hint, guided = ((len(hidden_layers(root)) + 1) // 2 or 1 for root in (teacher, student))
     return spec.hint_layer or hint, spec.guided_layer or guided
 
 
 def with_layer_numbers(recipe: Recipe, student: Layer, teacher: Layer) -> Recipe:
-    """The recipe with the layers that its hints join spelt out."""
+    """Fills in the numbers of the layers that the recipe's hints connect."""
     if not isinstance(recipe.pretraining, Hints):
         return recipe
     hint, guided = layer_numbers(recipe.pretraining, student, teacher)
@@ -91,14 +91,14 @@ def with_layer_numbers(recipe: Recipe, student: Layer, teacher: Layer) -> Recipe
 
 
 def regressor(spec: Hints, student: Layer, teacher: Layer) -> Regressor:
-    """Between the two layers that a recipe names."""
+    """Returns the regressor between the two layers that a recipe names."""
     hint, guided = layer_numbers(spec, student, teacher)
     return Regressor(hidden_layers(student)[guided - 1], hidden_layers(teacher)[hint - 1])
 
 
 @check("sources")
 def hints_join_layers(context: Context) -> Iterator[Problem]:
-    """Both layers must exist, with shapes that a regressor can join."""
+    """Refuses layers that do not exist, or whose shapes no regressor can connect."""
     spec = context.recipe.pretraining
     teacher = context.trained(spec.teacher) if isinstance(spec, Hints) else None
     if not isinstance(spec, Hints) or teacher is None:
@@ -116,15 +116,15 @@ def hints_join_layers(context: Context) -> Iterator[Problem]:
     if not fits(join.guided, join.hint):
         allowed = tuple(str(number) for number, layer in enumerate(ours, start=1) if fits(layer, join.hint))
         message = (
-            f"no regressor leads from layer {guided}, {join.guided.name}, with {in_words(join.guided.output)} outputs, "
-            f"to the teacher's layer {hint}, {join.hint.name}, with {in_words(join.hint.output)}: a hint must be a row "
-            "of numbers, or a map at most as large as the guided layer's"
+            f"layer {guided} ({join.guided.name}, {in_words(join.guided.output)}) cannot be trained to predict the "
+            f"teacher's layer {hint} ({join.hint.name}, {in_words(join.hint.output)}): the output of the teacher's "
+            "layer must be a row of numbers, or a map no larger than that of the guided layer"
         )
         yield conflict("/pretraining/guided_layer", message, allowed or None)
 
 
 def missing_layer(pointer: str, number: int, count: int, owner: str) -> Iterator[Problem]:
-    """Refuses the output layer and all beyond it."""
+    """Refuses the number of the output layer, and all larger numbers."""
     if number > count:
         layers = f"{count} layer{'s' * (count != 1)}" if count else "no layers"
         allowed = (f"1 to {count}",) if count > 1 else ("1",) if count else None
@@ -142,7 +142,7 @@ def fits(guided: Hidden, hint: Hidden) -> bool:
 
 
 def numbers_of_teaching(recipe: Recipe, student: Layer, teacher: Layer) -> int:
-    """Extra memory: the teacher's weights, its outputs for one batch, and the regressor with gradient and moments."""
+    """Returns how many numbers teaching adds to memory: the teacher's weights and activations, and the regressor."""
     layers = [layer for _, layer in walk(teacher)]
     numbers = sum(layer.parameters for layer in layers) + recipe.batch_size * activations(teacher)
     if isinstance(recipe.pretraining, Hints):

@@ -1,4 +1,4 @@
-"""The trained models that teach a recipe or score its rows, and whether they can."""
+"""Finds the trained models that teach a recipe or score its rows, and checks whether they fit."""
 
 from collections.abc import Iterator
 
@@ -12,21 +12,21 @@ from bakehouse.recipe.recipe import Recipe
 
 
 def teacher_in(recipe: Recipe) -> SavedCheckpoint | None:
-    """The teacher of distillation or of hints; a recipe has only one of them."""
+    """Returns the teacher of distillation or of hints; a recipe has at most one of the two."""
     if recipe.objective.distillation is not None:
         return recipe.objective.distillation.teacher
     return recipe.pretraining.teacher if isinstance(recipe.pretraining, Hints) else None
 
 
 def scorer_in(recipe: Recipe) -> SavedCheckpoint | None:
-    """The trained model whose loss says how hard a row is."""
+    """Returns the trained model whose loss says how hard a row is."""
     if isinstance(recipe.curriculum, Curriculum) and isinstance(recipe.curriculum.scorer, Teacher):
         return recipe.curriculum.scorer.teacher
     return None
 
 
 def probabilities_are_compared(recipe: Recipe) -> bool:
-    """Whether the teacher's classes must be the student's."""
+    """Whether the recipe compares class probabilities with the teacher's."""
     hints = recipe.pretraining
     in_hints = isinstance(hints, Hints) and max(hints.coefficient, hints.final_coefficient) > 0
     return recipe.objective.distillation is not None or in_hints
@@ -34,7 +34,7 @@ def probabilities_are_compared(recipe: Recipe) -> bool:
 
 @check("sources")
 def teacher_fits(context: Context) -> Iterator[Problem]:
-    """A teacher must be able to answer for these inputs, and for these classes where probabilities are compared."""
+    """Refuses a teacher of other inputs or, if probabilities are compared, of other classes."""
     checkpoint, recipe = teacher_in(context.recipe), context.recipe
     teacher = context.trained(checkpoint)
     if checkpoint is None or teacher is None:
@@ -48,7 +48,7 @@ def teacher_fits(context: Context) -> Iterator[Problem]:
 
 @check("sources")
 def scorer_fits(context: Context) -> Iterator[Problem]:
-    """A scorer must have a loss for these samples."""
+    """Refuses a scorer that has no loss for these samples."""
     checkpoint = scorer_in(context.recipe)
     scorer = context.trained(checkpoint)
     if checkpoint is None or scorer is None:
@@ -67,14 +67,14 @@ def scorer_fits(context: Context) -> Iterator[Problem]:
 
 
 def sample_differences(context: Context, source: TrainedModel) -> Iterator[str]:
-    """Inputs of another shape, in other units, or from other columns."""
+    """Describes how the source's inputs differ in shape, units or columns."""
     if context.data.shape != source.data.shape:
         yield f"its inputs are {in_words(source.data.shape)}, and these are {in_words(context.data.shape)}"
     yield from input_differences(context, source)
 
 
 def input_differences(context: Context, source: TrainedModel) -> Iterator[str]:
-    """Inputs in other units, or from other columns."""
+    """Describes how the source's inputs differ in units or columns."""
     # Images as bytes and as floats are hardly ever in the same units; floats of 32 and of 64 bits are the same numbers.
     if (context.card.dtype == "uint8") != (source.card.dtype == "uint8"):
         theirs, ours = (
@@ -84,17 +84,17 @@ def input_differences(context: Context, source: TrainedModel) -> Iterator[str]:
     columns = zip(feature_names(context.recipe, context.card), feature_names(source.recipe, source.card), strict=False)
     for ours, theirs in columns:
         if ours != theirs:
-            yield f"where it was given {theirs}, this set has {ours}"
+            yield f"it was trained with the column {theirs} where this set has {ours}"
 
 
 def feature_names(recipe: Recipe, card: DatasetCard) -> tuple[str, ...]:
-    """The columns that are inputs, where columns have names."""
+    """Returns the names of the columns that are inputs; none if columns have no names."""
     targets = {recipe.dataset.target, *(task.target for task in recipe.objective.tasks)}
     return tuple(column.name for column in card.columns or () if column.name not in targets)
 
 
 def class_differences(ours: tuple[str, ...] | None, theirs: tuple[str, ...] | None) -> Iterator[str]:
-    """Probabilities are compared class by class."""
+    """Describes how the source's classes differ; probabilities are compared class by class."""
     if ours is None:
         return
     if theirs is None:
@@ -108,5 +108,5 @@ def class_differences(ours: tuple[str, ...] | None, theirs: tuple[str, ...] | No
 
 
 def in_words(shape: tuple[int, ...]) -> str:
-    """`3 x 32 x 32`."""
+    """Formats a shape, for example as `3 x 32 x 32`."""
     return " x ".join(map(str, shape))

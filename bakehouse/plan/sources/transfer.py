@@ -1,4 +1,4 @@
-"""The layers that a recipe copies from another run's model, and whether they fit."""
+"""Finds the layers that a recipe copies from another run's model, and checks whether they fit."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,19 +31,19 @@ from bakehouse.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Unit:
-    """One layer as a transfer counts it: weights, and the norms that follow them. The last one also holds the units of
-    the targets."""
+    """One layer as a transfer counts it: weights, and the norms that follow them. The last one also includes the layers
+    that convert outputs to the targets' units."""
 
     members: tuple[tuple[str, Primitive], ...]
     """The weights first, each with its name in the state dict."""
 
     @property
     def name(self) -> str:
-        """The name of the weights."""
+        """The name of the weights in the state dict."""
         return self.members[0][0]
 
     def kind(self) -> tuple[Any, ...]:
-        """Equal where the tensors have equal shapes and mean the same."""
+        """Returns a value that is equal for layers whose tensors have equal shapes and mean the same."""
         return tuple(kind_of(layer) for _, layer in self.members)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Unit:
 
 
 def units(root: Sequential) -> list[Unit]:
-    """The layers of a model in the plan's order, the output layer last; parallel output layers count as one."""
+    """Returns the layers of a model in the plan's order, the output layer last; parallel output layers count as one."""
     found: list[list[tuple[str, Primitive]]] = []
     for child_name, child in root.children:
         begun = len(found)
@@ -65,7 +65,7 @@ def units(root: Sequential) -> list[Unit]:
 
 
 def kind_of(layer: Primitive) -> tuple[Any, ...]:
-    """Equal for layers whose tensors have equal shapes: filters do not depend on the size of the image."""
+    """Returns a value that is equal for layers whose tensors have equal shapes; for filters, image sizes may differ."""
     match layer:
         case Linear() | DropConnect():
             return ("linear", layer.input, layer.output, layer.bias)
@@ -81,7 +81,7 @@ def kind_of(layer: Primitive) -> tuple[Any, ...]:
 
 
 def words_for(layer: Primitive) -> str:
-    """A layer in a sentence."""
+    """Describes a layer in a message."""
     match layer:
         case Conv(kernel_size=side, stride=stride):
             step = f", stride {stride}" if stride > 1 else ""
@@ -98,7 +98,7 @@ def words_for(layer: Primitive) -> str:
 
 
 def layer_count(spec: Transfer, root: Sequential) -> int:
-    """How many layers a recipe copies; by default all but the output layer."""
+    """Returns how many layers a recipe copies; by default all but the output layer."""
     match spec.layers:
         case None:
             return len(units(root)) - 1
@@ -109,12 +109,12 @@ def layer_count(spec: Transfer, root: Sequential) -> int:
 
 
 def copied(spec: Transfer, root: Sequential) -> list[Unit]:
-    """The layers of a model that are copied."""
+    """Returns the layers of a model that are copied."""
     return units(root)[: layer_count(spec, root)]
 
 
 def copied_names(spec: Transfer, root: Sequential, source: Sequential) -> list[tuple[str, str]]:
-    """The name of each copied layer here and in the source."""
+    """Returns the name of each copied layer in this model and in the source."""
     pairs = zip(copied(spec, root), units(source), strict=False)
     return [
         (name, other)
@@ -124,18 +124,18 @@ def copied_names(spec: Transfer, root: Sequential, source: Sequential) -> list[t
 
 
 def copies_outputs(spec: Transfer, root: Sequential) -> bool:
-    """Whether the output layer, with the units of its targets, is copied too."""
+    """Whether the output layer is copied too, with the units of its targets."""
     return layer_count(spec, root) == len(units(root))
 
 
 def source_in(recipe: Recipe) -> SavedCheckpoint | None:
-    """The checkpoint that layers are copied from."""
+    """Returns the checkpoint that layers are copied from."""
     return recipe.pretraining.checkpoint if isinstance(recipe.pretraining, Transfer) else None
 
 
 def with_normalization_of_source(recipe: Recipe, checkpoints: Mapping[str, TrainedModel]) -> Recipe:
-    """The recipe with the normalization of its source, whose fitted statistics the copied layers expect. A recipe that
-    asks for another one is left as it is, and refused by `transfer_keeps_normalization`."""
+    """Fills in the normalization of the source, whose fitted statistics the copied layers expect. A recipe that asks
+    for another one is left as it is, and `transfer_keeps_normalization` refuses it."""
     checkpoint = source_in(recipe)
     source = None if checkpoint is None else checkpoints.get(checkpoint.digest)
     if source is None:
@@ -150,7 +150,7 @@ def with_normalization_of_source(recipe: Recipe, checkpoints: Mapping[str, Train
 
 @check("sources")
 def transfer_keeps_normalization(context: Context) -> Iterator[Problem]:
-    """Inputs are normalised with the source's statistics."""
+    """Refuses a normalization other than the source's, whose statistics the copied layers expect."""
     source = context.trained(source_in(context.recipe))
     if source is None:
         return
@@ -166,7 +166,7 @@ def transfer_keeps_normalization(context: Context) -> Iterator[Problem]:
 
 @check("sources")
 def transfer_fits_inputs(context: Context) -> Iterator[Problem]:
-    """The copied layers get the inputs of this data set."""
+    """Refuses a source whose inputs have another shape, other units or other columns."""
     checkpoint = source_in(context.recipe)
     source = context.trained(checkpoint)
     if checkpoint is None or source is None:
@@ -204,13 +204,13 @@ def transfer_copies_layers(context: Context) -> Iterator[Problem]:
 
 
 def first_misfit(run: str, ours: list[Unit], theirs: list[Unit], fitting: int) -> str:
-    """The first layer that does not fit, in a sentence."""
+    """Describes the first layer that does not fit."""
     other = f"{theirs[fitting]} in {run}" if fitting < len(theirs) else f"{run} has no more"
     return f"layer {fitting + 1} is {ours[fitting]} here and {other}: {how_many_fit(fitting)}"
 
 
 def matching(root: Sequential, source: Sequential) -> int:
-    """How many layers from the input on are of the same kind and size; an output layer fits only an output layer."""
+    """Counts the layers, from the input on, that are of the same kind and size; output layers fit only each other."""
     here, there = units(root), units(source)
     for index, (ours, theirs) in enumerate(zip(here, there, strict=False)):
         is_last = (index == len(here) - 1, index == len(there) - 1)
@@ -220,33 +220,33 @@ def matching(root: Sequential, source: Sequential) -> int:
 
 
 def statistics(root: Sequential) -> Shape:
-    """The shape of the statistics that inputs are normalised with."""
+    """Returns the shape of the statistics that inputs are normalised with."""
     return next(layer.statistics for _, layer in walk(root) if isinstance(layer, Normalize))
 
 
 def meaning(data: ResolvedData) -> tuple[Any, ...]:
-    """The meaning of the outputs."""
+    """Returns the classes and the further targets, which give the outputs their meaning."""
     return data.main.classes, [(target.name, target.classes) for target in data.further]
 
 
 def no_such_count(here: list[Unit]) -> Problem:
-    """Refuses more layers than there are, and none."""
+    """Refuses to copy no layers, or more than the model has."""
     message = f"the model has {counted(len(here))}, the output layer included"
     allowed = ("1",) if len(here) == 1 else (f"1 to {len(here)}",)
     return conflict("/pretraining/layers", message, allowed)
 
 
 def misfit(message: str, *, most: int) -> Problem:
-    """Refuses more layers than fit."""
+    """Refuses to copy more layers than fit."""
     allowed = None if most == 0 else ("1",) if most == 1 else (f"1 to {most}",)
     return conflict("/pretraining/layers", message, allowed)
 
 
 def counted(number: int) -> str:
-    """Layers, in words."""
+    """Returns `1 layer`, `2 layers` and so on."""
     return f"{number} layer{'s' * (number != 1)}"
 
 
 def how_many_fit(number: int) -> str:
-    """In words."""
+    """Returns a phrase that says how many layers fit."""
     return f"{counted(number)} fit{'s' * (number == 1)}" if number else "no layer fits"

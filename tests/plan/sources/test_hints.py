@@ -137,7 +137,7 @@ def test_a_step_of_a_sequence_is_no_hint() -> None:
     recurrent: Document = {"dataset": card.id, "architecture": {"type": "rnn", "num_layers": 2}}
     named = {"run": "run_source222222", "sha256": SHA}
     document = {**recurrent, "pretraining": {"type": "hints", "teacher": named, "hint_layer": 1, "guided_layer": 1}}
-    with pytest.raises(RecipeInvalid, match="with 12 x"):
+    with pytest.raises(RecipeInvalid, match="recurrent, 12 x"):
         make_plan(read_recipe(document), card, {SHA: planned(recurrent, card)})
 
 

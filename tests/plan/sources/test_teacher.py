@@ -66,7 +66,7 @@ def test_columns_must_be_the_same_in_the_same_order() -> None:
     assert card.columns is not None
     swapped = card.model_copy(update={"columns": (card.columns[0], card.columns[2], card.columns[1])})
     [found] = problems(document, card, swapped, **teacher)
-    assert "where it was given price, this set has area" in found.message
+    assert "it was trained with the column price where this set has area" in found.message
 
 
 def test_distillation_costs_memory_for_the_teacher() -> None:

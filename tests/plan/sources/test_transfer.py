@@ -136,7 +136,7 @@ MISFITS = [
     # As many columns, but other ones.
     Misfit({**DEEP, "dataset": {"id": "houses", "target": "price"}},
            {**DEEP, "dataset": {"id": "houses", "target": "rooms"}}, "/pretraining/checkpoint",
-           ("where it was given rooms, this set has area",), None, {}, columns_card(), columns_card()),
+           ("it was trained with the column rooms where this set has area",), None, {}, columns_card(), columns_card()),
     Misfit(DEEP, {**DEEP, "dataset": {"id": "rows", "normalization": "min_max"}}, "/dataset/normalization",
            ("standardize",), ("standardize",)),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""The layers that torch does not have.
+"""Defines the layers that torch does not have.
 
-An exported script prints the source of those that it needs, so the files here import only torch and the standard
-library.
+An exported script contains the source of the layers that it needs, so the files here import only torch and the
+standard library.
 """
 
 from worker.model.modules.dropout import DropConnect, GaussianDropout, GaussianNoise, Uout, VanillaDropout

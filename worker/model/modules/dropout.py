@@ -1,6 +1,6 @@
-"""Dropout and noise that torch does not have.
+"""Defines layers of dropout and noise that torch does not have.
 
-All of them draw from torch's default generator, which the training loop seeds at every step.
+All of these layers draw from torch's default generator, which the training loop seeds at every step.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 
 class VanillaDropout(nn.Module):
-    """m x in training with m ~ Bernoulli(1 - rate), (1 - rate) x in evaluation. arXiv 1207.0580."""
+    """Computes m x in training with m ~ Bernoulli(1 - rate), and (1 - rate) x in evaluation. arXiv 1207.0580."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class VanillaDropout(nn.Module):
 
 
 class GaussianDropout(nn.Module):
-    """x r in training with r ~ N(1, rate / (1 - rate)), x in evaluation. Srivastava et al. 2014, JMLR 15."""
+    """Computes x r in training with r ~ N(1, rate / (1 - rate)), x in evaluation. Srivastava et al. 2014, JMLR 15."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class GaussianDropout(nn.Module):
 
 
 class Uout(nn.Module):
-    """x (1 + r) in training with r ~ U(-beta, beta), x in evaluation. arXiv 1801.05134, equation 15."""
+    """Computes x (1 + r) in training with r ~ U(-beta, beta), x in evaluation. arXiv 1801.05134, equation 15."""
 
     def __init__(self, beta: float) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Uout(nn.Module):
 
 
 class GaussianNoise(nn.Module):
-    """x + N(0, std^2) in training, x in evaluation. Poole et al. 2014, arXiv 1406.1831."""
+    """Computes x + N(0, std^2) in training, x in evaluation. Poole et al. 2014, arXiv 1406.1831."""
 
     def __init__(self, std: float) -> None:
         super().__init__()
@@ -61,8 +61,8 @@ class GaussianNoise(nn.Module):
 
 
 class DropConnect(nn.Linear):
-    """a(u), u = (m W) x + m b over 1 - rate with a mask for each sample; in evaluation the mean of a(u) for normal u of
-    the same mean and variance. Wan et al. 2013, ICML."""
+    """Computes a(u) with u = ((m W) x + m b) / (1 - rate) and a mask m for each sample; in evaluation, the mean of a(u)
+    for normal u of the same mean and variance. Wan et al. 2013, ICML."""
 
     def __init__(
         self,
@@ -83,32 +83,32 @@ class DropConnect(nn.Linear):
     def forward(self, inputs: Tensor) -> Tensor:
         if self.rate == 0:
             return self.activated(super().forward(inputs))
-        # A mask for each sample rules out the matrix product that 16 bits are made for.
+        # With a mask for each sample there is no plain matrix product, which 16 bits would speed up.
         with torch.autocast(inputs.device.type, enabled=False):
             inputs = inputs.to(self.weight.dtype)
             return self.activated(self.masked(inputs)) if self.training else self.expected(inputs)
 
     def activated(self, outputs: Tensor) -> Tensor:
-        """a(u)."""
+        """Applies the activation a, if there is one."""
         if self.activation is None:
             return outputs
         activated: Tensor = self.activation(outputs)
         return activated
 
     def with_bias(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and weights, the bias as the weight of an input that is always 1."""
+        """Returns inputs and weights, with the bias as the weight of an input that is always 1."""
         if self.bias is None:
             return inputs, self.weight
         return functional.pad(inputs, (0, 1), value=1.0), torch.cat((self.weight, self.bias[:, None]), 1)
 
     def masked(self, inputs: Tensor) -> Tensor:
-        """u under new masks."""
+        """Computes u with new masks."""
         settings = self.kept, self.mask_numbers
         outputs: Tensor = MaskedProduct.apply(*self.with_bias(inputs), *settings)  # type: ignore[no-untyped-call]
         return outputs
 
     def expected(self, inputs: Tensor) -> Tensor:
-        """The mean of a(u) over masks."""
+        """Computes the mean of a(u) over masks."""
         mean = super().forward(inputs)
         if self.activation is None:
             return mean
@@ -118,8 +118,8 @@ class DropConnect(nn.Linear):
 
 
 class MaskedProduct(torch.autograd.Function):
-    """y_n = (M_n W) x_n / keep with M_n ~ Bernoulli(keep), where keep is kept / 65536. The backward pass draws the same
-    masks again from the generator's old state: all of them at once would be as large as the weights times the batch."""
+    """Computes y_n = (M_n W) x_n / keep with M_n ~ Bernoulli(keep), where keep is kept / 65536. The backward pass draws
+    the same masks again from the generator's old state, to save the memory of a mask per sample."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, kept: int, mask_numbers: int) -> Tensor:
@@ -150,8 +150,8 @@ class MaskedProduct(torch.autograd.Function):
 
 
 def kept_of_65536(rate: float) -> int:
-    """How many of 65,536 masks keep a weight. Masks come from 16 random bits each, 8 times as fast as torch's own; a
-    rate that is not 0 drops at least one of them, and none drops all."""
+    """Returns how many of the 65,536 values of a 16-bit random number keep a weight. At least one value drops it if the
+    rate is above 0, and at least one always keeps it. Such masks are drawn 8 times as fast as torch's."""
     if rate == 0:
         return 65536
     return min(max(1, round((1 - rate) * 65536)), 65535)
@@ -160,7 +160,7 @@ def kept_of_65536(rate: float) -> int:
 def masks(
     inputs: Tensor, weight: Tensor, kept: int, mask_numbers: int, generator: Generator | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yields masks for as many samples at a time as `mask_numbers` allows, and which samples these are."""
+    """Yields slices of the samples, each as large as `mask_numbers` allows, and the masks for them."""
     count = max(1, mask_numbers // weight.numel())
     for start in range(0, len(inputs), count):
         rows = slice(start, min(start + count, len(inputs)))
@@ -171,7 +171,7 @@ def masks(
         yield rows, uniform <= kept - 32769
 
 
-# numpy.polynomial.hermite_e.hermegauss(32), the positive half: they lie symmetrically about 0.
+# The positive nodes of numpy.polynomial.hermite_e.hermegauss(32); the others are their negatives.
 HALF_NODES = (
     0.27554641923027584, 0.8272849037797652, 1.3809801992721442, 1.9380049059257174, 2.4998404151873954,
     3.0681351690131216, 3.644781249880833, 4.23202110999541, 4.832604613244489, 5.450033273623428, 6.088964309076987,
@@ -183,11 +183,11 @@ HALF_WEIGHTS = (
     8.88129071310589e-08, 2.3125184120742393e-09, 3.347501239801196e-11, 2.3780648557778086e-13,
     6.755290223670204e-16, 5.208449591960913e-19, 4.1246074890182835e-23,
 )  # fmt: skip
-"""Divided by sqrt(2 pi), so that all 32 sum to 1."""
+"""Weights of the positive nodes, divided by sqrt(2 pi) so that all 32 weights sum to 1."""
 
 
 def expectation(activation: nn.Module, mean: Tensor, std: Tensor) -> Tensor:
-    """E a(u), u ~ N(mean, std^2): in closed form for relu and leaky relu, else by Gauss-Hermite quadrature."""
+    """Returns E a(u) for u ~ N(mean, std^2): exactly for relu and leaky relu, else by Gauss-Hermite quadrature."""
     match activation:
         case nn.ReLU():
             return expected_relu(mean, std)
@@ -203,7 +203,7 @@ def expectation(activation: nn.Module, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def expected_relu(mean: Tensor, std: Tensor) -> Tensor:
-    """mean Phi(z) + std phi(z), z = mean / std."""
+    """Returns mean Phi(z) + std phi(z) for z = mean / std."""
     z = mean / std
     density = torch.exp(-z.square() / 2) / sqrt(2 * pi)
     below: Tensor = torch.special.ndtr(z)

@@ -1,4 +1,4 @@
-"""Norms over the batch that torch does not have."""
+"""Defines norms over the batch that torch does not have."""
 
 from collections import OrderedDict
 from itertools import pairwise
@@ -16,18 +16,18 @@ Moments = tuple[Tensor, Tensor]
 
 @torch.no_grad()
 def moments(outputs: Tensor) -> Moments:
-    """Mean and biased variance of each channel over a batch; those of 16 bits in 32."""
-    # The kernel of torch's batch norm: 20 times as fast as var_mean on channels-last tensors.
+    """Returns mean and biased variance of each channel over a batch, in at least 32 bits."""
+    # This is the kernel of torch's batch norm, 20 times as fast as var_mean on channels-last tensors.
     exact = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     mean, variance = torch.batch_norm_update_stats(exact, None, None, 0.0)
     return mean, variance
 
 
 class BatchRenorm(nn.Module):
-    """y = gamma (r (x - mean) / s + d) + beta in training, gamma (x - M) / S + beta in evaluation.
+    """Computes gamma (r (x - mean) / s + d) + beta in training, gamma (x - M) / S + beta in evaluation.
     arXiv 1702.03275, algorithms 1 and 2.
 
-    Until `burn_in` training steps it is batch norm; then the limits of r and d rise in straight lines, up to steps
+    For the first `burn_in` training steps it is batch norm; then the limits of r and d rise linearly until the steps
     `r_max_from` and `d_max_from`.
     """
 
@@ -70,7 +70,7 @@ class BatchRenorm(nn.Module):
         return inputs * factor.view(per_channel) + summand.view(per_channel)
 
     def renormalized(self, inputs: Tensor) -> Tensor:
-        """By the batch's own mean and deviation, corrected towards the moving ones, which then move."""
+        """Normalises by the batch's mean and deviation, corrected towards the moving averages, and updates these."""
         with torch.no_grad():
             mean, variance = moments(inputs)
             std = (variance + self.eps).sqrt()
@@ -80,17 +80,17 @@ class BatchRenorm(nn.Module):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_std.lerp_(std, self.momentum)
             self.num_batches_tracked.add_(1)
-        # r and d as part of gamma and beta: one fused kernel, whose gradient is that of the batch's statistics.
+        # With r and d as part of gamma and beta, one fused kernel does it, with the gradient of batch statistics.
         return functional.batch_norm(inputs, None, None, *self.affine(r, d), training=True, eps=self.eps)
 
     def affine(self, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """gamma (scale z + shift) + beta as one factor and one summand."""
+        """Returns gamma (scale z + shift) + beta as one factor and one summand."""
         if self.weight is None or self.bias is None:
             return scale, shift
         return self.weight * scale, self.weight * shift + self.bias
 
     def limits(self) -> tuple[Tensor, Tensor]:
-        """r_max and d_max at this step; tensors, so that a GPU is not waited for."""
+        """Returns r_max and d_max at this step, as tensors so that nothing waits for the GPU."""
         step = self.num_batches_tracked.to(self.running_mean.dtype)
         r_rise = rise(step, self.burn_in, self.r_max_from)
         d_rise = rise(step, self.burn_in, self.d_max_from)
@@ -98,22 +98,23 @@ class BatchRenorm(nn.Module):
 
 
 def rise(step: Tensor, start: float, end: float) -> Tensor:
-    """0 before `start`, 1 from `end` on, a straight line between; a jump where the two are one."""
+    """Returns 0 before `start`, 1 from `end` on, and a straight line between; a jump if `start` equals `end`."""
     if end <= start:
-        # A share of the run is rounded: 0.07 of 100 steps are 7.000000000000001.
+        # A share of the run is not exact: 0.07 of 100 steps are 7.000000000000001.
         return (step >= end - 1e-6).to(step.dtype)
     return ((step - start) / max(end - start, 1e-9)).clamp(0, 1)
 
 
 RINGS = ("mean_slopes", "mean_offsets", "square_slopes", "square_offsets")
-"""Buffers that hold one entry for each earlier iteration, of which the oldest is overwritten."""
+"""Names of the buffers with one entry for each earlier iteration; a new entry overwrites the oldest one."""
 
 
 class CrossIterationBatchNorm(nn.Module):
-    """gamma (x - mean) / sqrt(var + eps) + beta with statistics of the last iterations, carried to the present
-    weights of the layer before. It counts its own training iterations. Yao et al. 2021, arXiv 2002.05712.
+    """Computes gamma (x - mean) / sqrt(var + eps) + beta with statistics of the last iterations, adjusted to the
+    present weights of the layer before it. It counts its own training iterations. Yao et al. 2021, arXiv 2002.05712.
 
-    A line mu_s + <slope, theta - theta_s> is kept as slope and offset mu_s - <slope, theta_s>, without theta_s.
+    The estimate mu_s + <slope, theta - theta_s> is stored as a slope and an offset mu_s - <slope, theta_s>, which
+    replaces theta_s.
     """
 
     mean_slopes: Tensor
@@ -147,7 +148,7 @@ class CrossIterationBatchNorm(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def follow(self, affine: Affine) -> None:
-        """Makes room for earlier iterations of the layer before; a checkpoint does not hold them."""
+        """Allocates buffers for earlier iterations of the layer before it; the state dict does not contain them."""
         groups = groups_of(affine)
         units = len(affine.weight) // groups
         fan_in = affine.weight[0].numel()
@@ -157,11 +158,11 @@ class CrossIterationBatchNorm(nn.Module):
 
     @property
     def remembered(self) -> int:
-        """Iterations kept so far: at the end of the burn-in as many as the window wants."""
+        """Number of iterations kept so far; at the end of the burn-in there are as many as the window needs."""
         return self.iteration - max(self.burn_in - self.window + 1, 0)
 
     def forward(self, outputs: Tensor, inputs: Tensor, affine: Affine) -> Tensor:
-        """Normalises what `affine` makes of `inputs`."""
+        """Normalises `outputs`, which `affine` computed from `inputs`."""
         if self.training:
             self.num_batches_tracked.add_(1)
         if not self.training or self.window == 1:
@@ -178,15 +179,16 @@ class CrossIterationBatchNorm(nn.Module):
         return normalized
 
     def batch_norm(self, outputs: Tensor) -> Tensor:
-        """Plain batch norm: by the batch's own moments, in evaluation by the moving averages."""
+        """Applies plain batch norm, with the batch's own moments in training and the moving averages in evaluation."""
         averages = self.running_mean, self.running_var
         return functional.batch_norm(outputs, *averages, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     @torch.no_grad()
     def over_window(self, present: Moments, affine: Affine) -> tuple[Tensor, Tensor, int]:
-        """Mean, variance and iterations of the window.
+        """Returns the mean and variance over the window, and the number of iterations in it.
 
-        (1/k) sum max(nu - mu^2, 0) + variance of the mu is (1/k) sum max(nu, mu^2) - mean^2, and loses fewer digits.
+        The variance is computed as (1/k) sum max(nu - mu^2, 0) + var(mu). This equals (1/k) sum max(nu, mu^2) - mean^2,
+        but loses fewer digits.
         """
         kept = min(self.remembered, self.window - 1)
         theta = in_groups(affine.weight, affine)
@@ -198,7 +200,7 @@ class CrossIterationBatchNorm(nn.Module):
         return means.mean(0), variances.mean(0) + means.var(0, correction=0), kept + 1
 
     def normalized(self, outputs: Tensor, mean: Tensor, variance: Tensor, iterations: int) -> Tensor:
-        """gamma (x - mean) / sqrt(var + eps) + beta."""
+        """Returns gamma (x - mean) / sqrt(var + eps) + beta."""
         gamma = torch.ones_like(mean) if self.weight is None else self.weight
         beta = torch.zeros_like(mean) if self.bias is None else self.bias
         settings = self.eps, iterations
@@ -207,15 +209,15 @@ class CrossIterationBatchNorm(nn.Module):
 
     @torch.no_grad()
     def update_averages(self, present: Moments, *, count: int) -> None:
-        """Moving averages of the present batch's moments, the variance unbiased as in torch's batch norm."""
-        # `data`: the last pass of the burn-in may be in the same step, and torch's batch norm saves them for its
-        # gradient, which does not look at them.
+        """Updates the moving averages with the present moments; the variance is unbiased as in torch's batch norm."""
+        # `data` hides the change from autograd: the last pass of the burn-in may be in the same step, and torch's
+        # batch norm has saved these averages for its gradient, which does not use them.
         self.running_mean.data.lerp_(present[0], self.momentum)
         self.running_var.data.lerp_(present[1] * (count / max(count - 1, 1)), self.momentum)
 
     @torch.no_grad()
     def remember(self, outputs: Tensor, inputs: Tensor, present: Moments, affine: Affine) -> None:
-        """Writes this iteration over the oldest one."""
+        """Stores this iteration in place of the oldest one."""
         mean, variance = present
         outputs = outputs.to(mean.dtype)
         inputs = inputs.to(mean.dtype)
@@ -230,13 +232,13 @@ class CrossIterationBatchNorm(nn.Module):
             offsets[slot] = value.view_as(offsets[slot]) - (slope * theta).sum(2)
 
     def rings(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Slopes and offsets of mu, and of nu."""
+        """Returns slopes and offsets of the means mu, and of the mean squares nu."""
         return (self.mean_slopes, self.mean_offsets), (self.square_slopes, self.square_offsets)
 
 
 class OverWindow(torch.autograd.Function):
-    """dx = (g - (mean g + xhat mean(g xhat)) / k) / sqrt(var + eps), g = gamma dy: a share of 1/k of the statistics is
-    the present batch's."""
+    """Normalises with given statistics, of which the present batch has a share of 1/k. With g = gamma dy, the gradient
+    is dx = (g - (mean g + xhat mean(g xhat)) / k) / sqrt(var + eps)."""
 
     @staticmethod
     def forward(
@@ -251,7 +253,7 @@ class OverWindow(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         outputs, gamma, mean, variance = ctx.saved_tensors
         inverse = (variance + ctx.eps).rsqrt()
-        # Torch's own gradient for batch norm, at 1/k of gamma; the rest of g / sqrt(var + eps) comes on top.
+        # This is torch's own gradient for batch norm with gamma / k; the rest of g / sqrt(var + eps) is added below.
         of_outputs, of_gamma, of_beta = torch.ops.aten.native_batch_norm_backward(
             gradients[0], outputs, gamma / ctx.k, None, None, mean, inverse, True, ctx.eps, [True, True, True]
         )
@@ -261,7 +263,7 @@ class OverWindow(torch.autograd.Function):
 
 
 class CompensatedSequence(nn.Sequential):
-    """Layers one after the other; a cross-iteration batch norm is also given the layer before it with its inputs."""
+    """Applies layers one after the other; cross-iteration batch norms also get the layer before them and its inputs."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs = inputs
@@ -275,7 +277,7 @@ class CompensatedSequence(nn.Sequential):
 
 
 def compensated(**layers: nn.Module) -> CompensatedSequence:
-    """Named layers, one after the other; each cross-iteration batch norm follows the layer before it."""
+    """Builds a sequence of named layers, and prepares each cross-iteration batch norm for the layer before it."""
     for affine, layer in pairwise(layers.values()):
         if isinstance(layer, CrossIterationBatchNorm):
             assert isinstance(affine, Affine)
@@ -284,17 +286,17 @@ def compensated(**layers: nn.Module) -> CompensatedSequence:
 
 
 def groups_of(affine: Affine) -> int:
-    """Groups of input channels; no weight joins two of them."""
+    """Returns the number of groups of input channels; no weight connects two groups."""
     return affine.groups if isinstance(affine, nn.Conv2d) else 1
 
 
 def in_groups(weight: Tensor, affine: Affine) -> Tensor:
-    """(groups, units of a group, inputs of a unit)."""
+    """Reshapes weights to (groups, units of a group, inputs of a unit)."""
     return weight.reshape(groups_of(affine), -1, weight[0].numel())
 
 
 def mean_slope(inputs: Tensor, affine: Affine) -> Tensor:
-    """dmu_j/dtheta_j = mean a, the same for all units of a group; of a convolution the mean patch."""
+    """Returns dmu_j/dtheta_j = mean a, the same for all units of a group; for a convolution, the mean patch."""
     mean = inputs.mean(0, keepdim=True)
     if isinstance(affine, nn.Conv2d):
         assert not isinstance(affine.padding, str)
@@ -304,7 +306,7 @@ def mean_slope(inputs: Tensor, affine: Affine) -> Tensor:
 
 
 def square_slope(outputs: Tensor, inputs: Tensor, affine: Affine) -> Tensor:
-    """dnu_j/dtheta_j = 2 mean x_j a: 2 over the count of the weights' gradient where that of x is x."""
+    """Returns dnu_j/dtheta_j = 2 mean x_j a, which is 2 / count times the weights' gradient if x had the gradient x."""
     if isinstance(affine, nn.Conv2d):
         settings = affine.stride, affine.padding, affine.dilation, affine.groups
         slope: Tensor = conv2d_weight(inputs, affine.weight.shape, outputs, *settings)  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
-"""Recurrent layers, from (N, steps, numbers) to all states (N, steps, hidden) or the last state (N, hidden).
+"""Defines recurrent layers, which map (N, steps, numbers) to all states (N, steps, hidden) or the last (N, hidden).
 
-Without norms they are torch's own. A cell with norms is a loop over the steps, with torch's names for the weights.
+Without norms, torch's own layers are used. A cell with norms loops over the steps; its weights have torch's names.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 
 class Elman(nn.RNN):
-    """h' = f(W x + b + U h + c). Elman 1990."""
+    """Computes h' = f(W x + b + U h + c). Elman 1990."""
 
     def __init__(self, inputs: int, hidden: int, *, gives_last: bool, nonlinearity: str = "tanh") -> None:
         super().__init__(inputs, hidden, nonlinearity=nonlinearity, batch_first=True)
@@ -24,7 +24,7 @@ class Elman(nn.RNN):
 
 
 class Gru(nn.GRU):
-    """h' = (1 - z) n + z h. Cho et al. 2014, arXiv 1406.1078."""
+    """Computes h' = (1 - z) n + z h. Cho et al. 2014, arXiv 1406.1078."""
 
     def __init__(self, inputs: int, hidden: int, *, gives_last: bool) -> None:
         super().__init__(inputs, hidden, batch_first=True)
@@ -36,7 +36,7 @@ class Gru(nn.GRU):
 
 
 class Lstm(nn.LSTM):
-    """c' = f c + i g, h' = o tanh(c'). Hochreiter & Schmidhuber 1997."""
+    """Computes c' = f c + i g, h' = o tanh(c'). Hochreiter & Schmidhuber 1997."""
 
     def __init__(self, inputs: int, hidden: int, *, gives_last: bool) -> None:
         super().__init__(inputs, hidden, batch_first=True)
@@ -48,8 +48,8 @@ class Lstm(nn.LSTM):
 
 
 class NormalizedCell(nn.Module):
-    """A cell with norms on its summed inputs, of which each step of each row is a sample. Ba et al. 2016, arXiv
-    1607.06450, equation 4 and appendix; batch norm on W x alone: Laurent et al. 2016, arXiv 1510.01378."""
+    """A cell that normalises its summed inputs; each step of each row counts as a sample. Ba et al. 2016, arXiv
+    1607.06450, equation 4 and appendix; for batch norm on W x alone, Laurent et al. 2016, arXiv 1510.01378."""
 
     gates = 1
 
@@ -70,23 +70,23 @@ class NormalizedCell(nn.Module):
         return states[-1] if self.gives_last else torch.stack(states, 1)
 
     def states(self, from_inputs: Tensor) -> Iterator[Tensor]:
-        """Yields the state after each step, from W x of all steps."""
+        """Yields the state after each step; `from_inputs` is W x for all steps."""
         raise NotImplementedError
 
     def first_state(self, rows: int) -> Tensor:
-        """Zeros in the 32 bits of the weights, in which the state adds up over the steps."""
+        """Returns zeros in the 32 bits of the weights, because the state accumulates over the steps."""
         return self.weight_hh_l0.new_zeros(rows, self.hidden)
 
     def from_state(self, hidden: Tensor) -> Tensor:
-        """U h."""
+        """Computes U h."""
         return functional.linear(hidden, self.weight_hh_l0)
 
     def with_bias(self, summed: Tensor) -> Tensor:
-        """Adds b where the norms have no shift of their own."""
+        """Adds b, if the norms have no shift of their own."""
         return summed if self.bias_ih_l0 is None else summed + self.bias_ih_l0
 
     def normalized(self, name: str, summed: Tensor) -> Tensor:
-        """Applies the norm of that name, if the cell has it."""
+        """Applies the norm of this name, if the cell has it."""
         if name not in self._modules:
             return summed
         outputs: Tensor = self.get_submodule(name)(summed.flatten(0, -2))
@@ -94,7 +94,7 @@ class NormalizedCell(nn.Module):
 
 
 class NormalizedElman(NormalizedCell):
-    """h' = f(LN(W x + U h) + b)."""
+    """Computes h' = f(LN(W x + U h) + b)."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class NormalizedElman(NormalizedCell):
 
 
 class NormalizedGru(NormalizedCell):
-    """r, z = sigmoid(LN(W x) + LN(U h) + b), n = tanh(LN(W_n x) + b_n + r LN(U_n h)), h' = (1 - z) n + z h."""
+    """Computes r, z = sigmoid(LN(W x) + LN(U h) + b), n = tanh(LN(W_n x) + b_n + r LN(U_n h)), h' = (1 - z) n + z h."""
 
     gates = 3
 
@@ -138,7 +138,8 @@ class NormalizedGru(NormalizedCell):
 
 
 class NormalizedLstm(NormalizedCell):
-    """i, f, g, o = LN(W x) + LN(U h) + b, c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(LN(c'))."""
+    """Computes i, f, g, o = LN(W x) + LN(U h) + b, then c' = sigmoid(f) c + sigmoid(i) tanh(g), and
+    h' = sigmoid(o) tanh(LN(c'))."""
 
     gates = 4
 

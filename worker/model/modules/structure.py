@@ -1,4 +1,4 @@
-"""How layers are joined and maps are reduced."""
+"""Defines modules that join layers or reduce maps."""
 
 from collections import OrderedDict
 
@@ -8,12 +8,12 @@ from torch.nn import functional
 
 
 def sequence(**layers: nn.Module) -> nn.Sequential:
-    """Named layers, one after the other."""
+    """Builds a sequence of named layers."""
     return nn.Sequential(OrderedDict(layers))
 
 
 class Residual(nn.Module):
-    """body(x) + shortcut(x); the shortcut is x itself where none is given. He et al. 2016, arXiv 1512.03385."""
+    """Computes body(x) + shortcut(x), or body(x) + x without a shortcut. He et al. 2016, arXiv 1512.03385."""
 
     def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Residual(nn.Module):
 
 
 class DenseConcat(nn.Module):
-    """x and body(x), as channels of one map. Huang et al. 2017, arXiv 1608.06993."""
+    """Concatenates the channels of x and of body(x). Huang et al. 2017, arXiv 1608.06993."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class DenseConcat(nn.Module):
 
 
 class Subsample(nn.Module):
-    """Every `stride`-th pixel, followed by `extra` channels of zeros."""
+    """Keeps every `stride`-th pixel and appends `extra` channels of zeros."""
 
     def __init__(self, stride: int, extra: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Subsample(nn.Module):
 
 
 class Maxout(nn.Module):
-    """max_j z_ij over `pieces` neighbouring features z_i1, z_i2, ... Goodfellow et al. 2013, arXiv 1302.4389."""
+    """Takes the largest of `pieces` neighbouring features, max_j z_ij. Goodfellow et al. 2013, arXiv 1302.4389."""
 
     def __init__(self, pieces: int) -> None:
         super().__init__()
@@ -60,14 +60,14 @@ class Maxout(nn.Module):
 
 
 class MaxOverMap(nn.Module):
-    """The largest pixel of each channel: (N, C, H, W) -> (N, C)."""
+    """Takes the largest pixel of each channel: (N, C, H, W) -> (N, C)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.amax((2, 3))
 
 
 class MeanOverMap(nn.Module):
-    """The mean of each channel: (N, C, H, W) -> (N, C)."""
+    """Takes the mean of each channel: (N, C, H, W) -> (N, C)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.mean((2, 3))

@@ -1,4 +1,4 @@
-"""Between the data's units and the model's: first and last layers."""
+"""Defines first and last layers, which convert between the data's units and the model's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 
 class Fitted(nn.Module):
-    """Buffers that were fitted on the training split. Loading keeps the precision of the file, which is 64 bits where
-    the data's numbers need them."""
+    """A layer whose buffers were fitted on the training split. Loading keeps the precision of the file, which is 64
+    bits if the data's numbers need them."""
 
     def __init__(self, **buffers: Tensor) -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class Fitted(nn.Module):
 
 
 class Normalize(Fitted):
-    """(x - shift) * scale, from the data's units to those of the first layer; in the precision of the buffers, which is
-    that of the inputs. The outputs have the precision of the next layers."""
+    """Computes (x - shift) * scale, which converts the data's units to those of the first layer, in the precision of
+    the buffers, which is that of the inputs. The outputs have the precision of the next layers."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__(shift=torch.zeros(shape), scale=torch.ones(shape))
-        # In no file: it has the precision of the model's weights, also after `model.double()`.
+        # Saved in no file: it follows the precision of the model's weights, also after `model.double()`.
         self.register_buffer("one", torch.ones(()), persistent=False)
         self.shift: Tensor
         self.scale: Tensor
@@ -39,8 +39,8 @@ class Normalize(Fitted):
 
 
 class Whiten(Normalize):
-    """W z of normalised inputs z, with a symmetric matrix W over the pixels and channels of an image, the numbers of a
-    step, or the features of a row."""
+    """Computes W z of normalised inputs z, with a symmetric matrix W over the pixels and channels of an image, the
+    numbers of a step, or the features of a row."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__(shape)
@@ -54,7 +54,7 @@ class Whiten(Normalize):
 
 
 class Denormalize(Fitted):
-    """x * std + mean, from standardised targets to the data's units, in the precision of the buffers."""
+    """Computes x * std + mean, which brings standardised targets to the data's units, in the buffers' precision."""
 
     def __init__(self) -> None:
         super().__init__(mean=torch.zeros(()), std=torch.ones(()))
@@ -66,7 +66,7 @@ class Denormalize(Fitted):
 
 
 class Exponential(nn.Module):
-    """exp(x), from the log of a mean to the mean."""
+    """Computes exp(x), which turns the log of a mean into the mean."""
 
     def forward(self, outputs: Tensor) -> Tensor:
         return outputs.exp()
@@ -87,16 +87,16 @@ class Units(nn.ModuleDict):
 
 
 UnitLayer = Denormalize | Exponential | Units
-"""The layers that bring outputs to the data's units; at most the last of a model is one."""
+"""Layers that bring outputs to the data's units; only the last layer of a model can be one."""
 
 
 def without_unit_layers(model: nn.Sequential) -> nn.Sequential:
-    """The layers that a training step computes: from normalised inputs to standardised outputs."""
+    """Returns the layers of a training step, which take normalised inputs and return standardised outputs."""
     return nn.Sequential(*list(model)[1 : -1 if isinstance(model[-1], UnitLayer) else None])
 
 
 def to_data_units(model: nn.Sequential, outputs: Tensor) -> Tensor:
-    """Outputs of the model without its unit layers, as the whole model gives them."""
+    """Converts outputs of the model without its unit layers to the data's units."""
     if not isinstance(model[-1], UnitLayer):
         return outputs
     answer: Tensor = model[-1](outputs)
