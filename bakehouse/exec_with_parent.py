@@ -1,7 +1,7 @@
-"""`python exec_with_parent.py PARENT PROGRAM ...`: becomes a program that gets SIGTERM when its parent dies.
+"""`python exec_with_parent.py PARENT PROGRAM ...`: runs PROGRAM in its place, which gets SIGTERM when PARENT dies.
 
-It is a step between fork and exec, because Python code after the fork of a process with threads may hang. It
-starts in milliseconds under `python -I -S`, so it imports the standard library alone.
+A separate program sets this up, because Python code may hang after a process with threads is forked. It is started
+with `python -I -S`, which takes milliseconds, so it may import only the standard library.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:
-    """Asks the kernel for a signal when the parent dies, and exits if the parent is dead already.
+    """Asks the kernel to send a signal when the parent dies, and exits if the parent is already dead.
 
-    Linux sends the signal when the parent's *thread* that started this process ends; other systems send none.
+    Linux sends the signal when the parent's *thread* that started this process ends; other systems send no signal.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
-    # The parent may have died before the call.
+    # The parent may have died before the call to prctl.
     if os.getppid() != parent:
         sys.exit(f"the parent process {parent} has ended")
 

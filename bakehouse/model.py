@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """Unknown fields are refused, instances never change, numbers are finite and never coerced.
+    """Refuses unknown fields, numbers that are not finite, and values of another type. Instances are immutable.
 
-    A string under a field becomes its description in JSON Schema and OpenAPI.
+    A string under a field becomes the field's description in JSON Schema and OpenAPI.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -1,4 +1,4 @@
-"""Starts child processes, restarts them when they exit, and ends them; for `bakehouse up` and for the workers."""
+"""Starts child processes, restarts them when they exit, and ends them. Used by `bakehouse up` and by the workers."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from bakehouse import exec_with_parent
 Say = Callable[[str], None]
 
 RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the first, second, ... restart
-STABLE_AFTER_SECONDS = 60.0  # a process that lived this long begins with the shortest delay again
+STABLE_AFTER_SECONDS = 60.0  # after a process has run this long, its next restart has the shortest delay
 POLL_SECONDS = 0.05
 
 
@@ -26,7 +26,7 @@ def print_to_stderr(text: str) -> None:
 
 
 class Process(Protocol):
-    """A child process, spawned (`subprocess.Popen`) or forked."""
+    """A child process that was spawned (`subprocess.Popen`) or forked."""
 
     def poll(self) -> int | None:
         """Returns the exit code, negative for a signal; None while the process runs."""
@@ -39,7 +39,7 @@ class Process(Protocol):
 
 
 class ForkedProcess:
-    """A child that was forked and runs one function of this program."""
+    """A child process that was forked and runs one function of this program."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self._code: int | None = None
@@ -75,9 +75,9 @@ class ForkedProcess:
 
 @dataclass
 class RestartingProcess:
-    """Restarts a process when it exits, after delays that grow while it exits again and again.
+    """Restarts a process when it exits, after a delay that grows if it exits repeatedly.
 
-    `keep_running` has to be called often; it never waits.
+    `keep_running` has to be called often; it never blocks.
     """
 
     name: str
@@ -89,7 +89,7 @@ class RestartingProcess:
     failures: int = 0
 
     def keep_running(self) -> None:
-        """Starts the process if it does not run and its delay is over."""
+        """Starts the process if it is not running and its delay is over."""
         code = self.process.poll() if self.process is not None else None
         if code is not None:
             self.schedule_restart(code)
@@ -98,7 +98,7 @@ class RestartingProcess:
             self.process = self.start()
 
     def schedule_restart(self, code: int) -> None:
-        """Chooses the delay and says what happened."""
+        """Chooses the delay before the restart, and tells the user the exit code and the delay."""
         if monotonic() - self.started_at > STABLE_AFTER_SECONDS:
             self.failures = 0
         delay = RESTART_DELAYS[min(self.failures, len(RESTART_DELAYS) - 1)]
@@ -109,7 +109,7 @@ class RestartingProcess:
 
 
 def end_all(children: Sequence[RestartingProcess], *, grace: float) -> None:
-    """Asks the processes to end, waits up to `grace` seconds, and kills those that still run."""
+    """Asks the processes to end, waits up to `grace` seconds, and kills those that are still running."""
     processes = [child.process for child in children if child.process is not None]
     for process in processes:
         process.terminate()
@@ -120,7 +120,7 @@ def end_all(children: Sequence[RestartingProcess], *, grace: float) -> None:
 
 
 def wait_for_exit(processes: Sequence[Process], *, seconds: float = inf) -> None:
-    """Returns when all processes have exited or the time is over."""
+    """Waits until all processes have exited, but at most `seconds`."""
     deadline = monotonic() + seconds
     while any(process.poll() is None for process in processes) and monotonic() < deadline:
         sleep(POLL_SECONDS)
@@ -134,9 +134,9 @@ def spawn(
     folder: Path | None = None,
     inherited: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
-    """Starts a program that ends with the calling thread; its output goes to the end of `log`, by default to ours.
+    """Starts a program that ends with the calling thread. Its output is appended to `log`; by default it joins ours.
 
-    The program has its own session: Ctrl-C in the terminal reaches only us, and we end our children in order.
+    The program has its own session: Ctrl-C in the terminal reaches only this process, which ends its children in order.
     """
     with ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log else None

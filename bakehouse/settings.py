@@ -1,4 +1,4 @@
-"""Every setting with its default; `BAKEHOUSE_*` environment variables set them."""
+"""Defines every setting with its default. Environment variables `BAKEHOUSE_*` change the settings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +10,18 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 
 
 class Settings(BaseSettings):
-    """The settings of a process: read once when it starts and passed on; nothing else reads the environment."""
+    """The settings of a process. They are read once at its start and passed on; nothing else reads the environment."""
 
     model_config = SettingsConfigDict(env_prefix="BAKEHOUSE_", frozen=True, use_attribute_docstrings=True)
 
     home: AbsolutePath = Path(".bakehouse")
-    """The folder of all state: Redis's files, artifacts, packed data sets. The service and its workers share it."""
+    """The folder of all state: Redis's files, artifacts and packed data sets. The service and its workers share it."""
     data: AbsolutePath | None = None
-    """A folder of data sets: each file or folder in it is one, under its name."""
+    """A folder of data sets: each file or folder in it is a data set of that name."""
     host: str = "127.0.0.1"
     """The address that the service listens on."""
     port: int = Field(default=8000, ge=0, le=65535)
-    """The port that the service listens on; 0 takes a free one."""
+    """The port that the service listens on; 0 chooses a free port."""
     url: str | None = None
     """The address at which clients reach the service; by default http://127.0.0.1 and `port`."""
     redis_url: str | None = None
@@ -29,19 +29,19 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0, le=256)
     """The number of worker processes on this machine."""
     threads: int | None = Field(default=None, ge=1, le=256)
-    """Torch threads of a training process; by default 1."""
+    """Number of torch threads of a training process; by default 1."""
     memory_bytes: int | None = Field(default=None, ge=1 << 20)
-    """Memory that a training process may use; by default all that the machine or the container has."""
+    """Bytes of memory that a training process may use; by default all memory of the machine or the container."""
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1`, or `auto`: a GPU if the machine has one."""
+    """The device that trains: `cpu`, `cuda`, `cuda:1`, or `auto`, which uses a GPU if the machine has one."""
     max_parameters: int = Field(default=200_000_000, ge=1)
-    """Recipes whose model has more parameters are refused."""
+    """Limit on the parameters of a model; recipes with larger models are refused."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
-    """Larger request bodies are refused with 413."""
+    """Limit on the bytes of a request body; larger ones are refused with 413."""
     lease_seconds: float = Field(default=10.0, gt=0)
-    """A training process that does not renew its lease for so long loses its run."""
+    """Length of a lease: a training process that does not renew its lease within this time loses its run."""
     insecure: bool = False
-    """Listen on an address other than loopback, although every client there has full access."""
+    """Whether the service may listen on an address other than loopback, where every client has full access."""
 
     @property
     def artifacts(self) -> Path:

@@ -17,13 +17,13 @@ from service.http_limits import LimitedHttpProtocol
 from service.hub import Hub
 
 MAX_SHUTDOWN_SECONDS = 5
-# A thousand event streams, and room for other requests.
+# Enough for a thousand event streams and other requests beside them.
 MAX_CONNECTIONS = 1200
 
 
 class Server(uvicorn.Server):
-    """Ends the event streams before it shuts down: they never end by themselves, so that uvicorn would wait for them
-    until its timeout."""
+    """Ends the event streams before it shuts down: they never end by themselves, so uvicorn would wait for them until
+    its timeout."""
 
     def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
         super().__init__(config)
@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
+    """Returns whether only this machine can reach the address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -43,19 +43,19 @@ def is_loopback(host: str) -> bool:
 
 
 def find_unsafe_setting(settings: Settings) -> str | None:
-    """Why the service does not start with these settings."""
+    """Returns the reason why the service must not start with these settings, or None."""
     if settings.redis_url is None:
         return "BAKEHOUSE_REDIS_URL is not set: the service needs the address of a Redis."
     if not is_loopback(settings.host) and not settings.insecure:
         return (
-            f"BAKEHOUSE_HOST is {settings.host}, which other machines can reach, and the service asks for no key. "
-            "Set it to 127.0.0.1, or set BAKEHOUSE_INSECURE=1 if you want this."
+            f"BAKEHOUSE_HOST is {settings.host}, which other machines can reach, but the service has no access "
+            "control. Set it to 127.0.0.1, or set BAKEHOUSE_INSECURE=1 to give every client full access."
         )
     return None
 
 
 def main() -> int:
-    """Returns the exit status, which is 2 if a setting is wrong."""
+    """Runs the service and returns the exit status, which is 2 if a setting is wrong."""
     try:
         settings = Settings()
         if problem := find_unsafe_setting(settings):
@@ -66,14 +66,14 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except (RedisError, OSError, StorageFull) as error:
-        # The service starts all the same; it is ready once its folder is named in Redis.
-        print(f"The folder of the runs' files cannot be named in Redis yet: {error}", file=sys.stderr)
+        # The service starts anyway, but is not ready before it has registered its folder in Redis.
+        print(f"Could not register BAKEHOUSE_HOME in Redis; the service will try again: {error}", file=sys.stderr)
     serve(settings, services)
     return 0
 
 
 def serve(settings: Settings, services: Services) -> None:
-    """Runs until a signal ends the process."""
+    """Serves HTTP until a signal ends the process."""
     if not is_loopback(settings.host):
         print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -83,7 +83,7 @@ def serve(settings: Settings, services: Services) -> None:
         timeout_keep_alive=5, timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS, limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
     server = Server(config, services.hub)
-    # After its shutdown uvicorn raises the signal again; to be ended by a signal is a success here.
+    # After its shutdown, uvicorn raises the signal again. These handlers make that an exit with status 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     server.run()

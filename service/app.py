@@ -1,4 +1,4 @@
-"""Builds the application: settings in, ASGI out."""
+"""Builds the ASGI application from the settings."""
 
 import asyncio
 import logging
@@ -24,18 +24,18 @@ from service.middleware import RequestGuard
 from service.openapi import complete_document
 from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
 
-# The hub's reader blocks in Redis for BLOCK_MS; a longer silence means that the connection is dead.
+# The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
 DESCRIPTION = """POST a training recipe, watch it train, download the best checkpoint.
 
-`docs/words.md` defines the words of this API: run, attempt, provenance, parent run, and every problem type.
+`docs/words.md` is the glossary of this API: run, attempt, provenance, parent run, and every problem type.
 """
 
 log = logging.getLogger(__name__)
 
 
 def make_services(settings: Settings, redis_url: str) -> Services:
-    """Everything that the routes work with; connects to nothing yet."""
+    """Makes everything that the routes work with, without connecting to anything yet."""
     redis = connect(redis_url, patient=False)
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
     return Services(
@@ -60,7 +60,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def warn_of_data_loss(store: Store) -> None:
-    """Logs each setting of Redis with which accepted runs may be lost."""
+    """Logs a warning for each setting of Redis with which accepted runs may be lost."""
     try:
         for problem in store.check_durability():
             log.warning("ACCEPTED RUNS MAY BE LOST: %s", problem)
@@ -69,7 +69,7 @@ def warn_of_data_loss(store: Store) -> None:
 
 
 def create_api(services: Services) -> FastAPI:
-    """Routes and error handlers, without the middleware."""
+    """Returns the application with its routes and error handlers, but without the middleware."""
     api = FastAPI(
         title="Bakehouse",
         version=system.VERSION,
@@ -90,7 +90,7 @@ def create_api(services: Services) -> FastAPI:
 
 
 def complete_openapi(api: FastAPI) -> None:
-    """Replaces the framework's OpenAPI document by a completed one, which is made at its first use."""
+    """Replaces the framework's OpenAPI document by a completed one, which is made when it is first requested."""
     make_document = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -102,5 +102,5 @@ def complete_openapi(api: FastAPI) -> None:
 
 
 def create_app(services: Services) -> RequestGuard:
-    """The whole service."""
+    """Returns the whole application, including the middleware."""
     return RequestGuard(create_api(services), max_body_bytes=services.settings.max_body_bytes)

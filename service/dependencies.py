@@ -1,4 +1,4 @@
-"""Dependencies of the routes, as annotated aliases (at the end of the file)."""
+"""Defines the dependencies of the routes; routes use the annotated aliases at the end of this file."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ CHANGE_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that the routes work with, made once per process."""
+    """Everything that the routes work with. Made once per process."""
 
     settings: Settings
     store: Store
@@ -49,14 +49,14 @@ async def get_services(request: Request) -> Services:
 
 
 async def check_run_id(run_id: Annotated[str, Path(description="`run_` and 12 characters.")]) -> str:
-    """Refuses an id that no run can have, without asking Redis."""
+    """Returns the id. Raises RunNotFound for an id that no run can have, without asking Redis."""
     if not RUN_ID.fullmatch(run_id):
         raise RunNotFound(run_id[:20])
     return run_id
 
 
 async def read_json_body(request: Request) -> Any:
-    """The body as JSON; duplicate keys and numbers that are not finite are refused."""
+    """Parses the body as JSON; refuses duplicate keys and numbers that are not finite."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in JSON_TYPES:
         raise UnsupportedMediaType(JSON_TYPES[0])
@@ -71,15 +71,15 @@ async def read_idempotency(
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="A text that the client chooses. Within 24 h, the same key with the same body (whitespace and "
-            "the order of keys do not matter) returns the run that the first request created, as it is now, with "
-            "`Idempotency-Replayed: true`.",
+            description="A text that the client chooses. If a request with the same key and the same body (apart from "
+            "whitespace and the order of keys) is sent again within 24 h, it creates nothing: the response is the run "
+            "that the first request created, in its present state, with the header `Idempotency-Replayed: true`.",
             min_length=1,
             max_length=255,
         ),
     ] = None,
 ) -> Idempotency | None:
-    """The key with a digest of path and body; whitespace and the order of keys do not change the digest."""
+    """Returns the key with a digest of path and body, in which whitespace and the order of keys do not matter."""
     if key is None:
         return None
     body = await request.body()
@@ -89,7 +89,10 @@ async def read_idempotency(
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """A misspelt filter would otherwise be ignored and list all runs, and of two values only one would count."""
+    """Raises InvalidRequest for unknown and repeated query parameters.
+
+    Otherwise a misspelt filter would be ignored, so that all runs are listed, and of two values only one would count.
+    """
     is_repeatable = dict(parameters(request.scope["route"].dependant))
     counts = Counter(name for name, _ in request.query_params.multi_items())
     errors = [unknown_parameter(name, tuple(is_repeatable)) for name in counts if name not in is_repeatable]
@@ -103,7 +106,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
 
 
 def parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """The query parameters of a route and its dependencies, each with whether it may be repeated."""
+    """Yields each query parameter of a route and its dependencies, and whether it may be repeated."""
     for field in dependant.query_params:
         yield field.alias, get_origin(field.field_info.annotation) is list
     for dependency in dependant.dependencies:
@@ -117,7 +120,7 @@ def unknown_parameter(name: str, allowed: tuple[str, ...]) -> Problem:
 
 
 def parse_labels(texts: list[str]) -> dict[str, str]:
-    """Labels from texts of the form `key:value`."""
+    """Parses labels of the form `key:value`."""
     pairs = [text.partition(":") for text in set(texts)]
     if not all(key and colon for key, colon, _ in pairs):
         raise InvalidRequest(Problem(parameter="label", code="format", message="should be key:value"))
@@ -132,8 +135,8 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 RunId = Annotated[str, Depends(check_run_id)]
 JsonBody = Annotated[Any, Depends(read_json_body)]
 IdempotencyKey = Annotated[Idempotency | None, Depends(read_idempotency)]
-Labels = Annotated[list[str], Query(alias="label", description="`key:value`; runs must have all of them.")]
-IfNoneMatch = Annotated[str | None, Header(description="ETags of the versions that the client has.")]
+Labels = Annotated[list[str], Query(alias="label", description="`key:value`; runs must have all of these labels.")]
+IfNoneMatch = Annotated[str | None, Header(description="ETags of the versions that the client has already.")]
 Prefer = Annotated[
     str | None, Header(description="`wait=N`: wait up to N (at most 60) seconds for a change before responding.")
 ]

@@ -1,9 +1,9 @@
-"""Downloads of files that never change: whole, or one range of bytes (RFC 9110, section 14; digests by RFC 9530).
+"""Sends files that never change, whole or one range of bytes (RFC 9110, section 14; digests follow RFC 9530).
 
-starlette's FileResponse (1.10) cannot replace this file: it has no If-Match and If-None-Match; it answers a range that
-it does not understand with 400 in plain text, where RFC 9110 wants it ignored; it applies ranges to HEAD; it opens the
-file after it has sent the headers, so that a file that was deleted meanwhile breaks the response instead of being a
-404; and a file that is too short ends the body without an error.
+starlette's FileResponse (1.10) cannot replace this file: it does not support If-Match and If-None-Match; it responds to
+a malformed range with 400 in plain text, although RFC 9110 says that such a range is ignored; it applies ranges to
+HEAD; it opens the file after it has sent the headers, so a file that was deleted meanwhile breaks the response instead
+of giving a 404; and if a file is too short, it ends the body without an error.
 """
 
 import base64
@@ -52,7 +52,10 @@ def read_blocks(file: BinaryIO, part: range) -> Iterator[bytes]:
 def download(
     path: Path, checkpoint: Checkpoint, filename: str, request_headers: Headers, *, only_head: bool
 ) -> Response:
-    """Status 200, 206 or 304, as the headers ask. Raises FileNotFoundError, PreconditionFailed, RangeNotSatisfiable."""
+    """Returns a response with status 200, 206 or 304, depending on the request's headers.
+
+    Raises FileNotFoundError, PreconditionFailed or RangeNotSatisfiable.
+    """
     etag = f'"sha256-{checkpoint.sha256}"'
     headers = {
         "ETag": etag,
@@ -82,14 +85,16 @@ def download(
 
 
 def etag_strongly_matches(if_match: str, etag: str) -> bool:
-    """Strong comparison (RFC 9110, section 8.8.3.2): weak ETags never match."""
+    """Returns whether If-Match lists the ETag, by strong comparison (RFC 9110, section 8.8.3.2)."""
     tags = [tag.strip() for tag in if_match.split(",")]
     return "*" in tags or etag in tags
 
 
 def requested_range(headers: Headers, etag: str, size: int) -> range | None:
-    """The range to send. None means the whole file: no range is requested, or several, or one that is malformed, or
-    If-Range names another file."""
+    """Returns the range to send, or None for the whole file.
+
+    The whole file is sent if there is no range, several ranges or a malformed one, or if If-Range does not match.
+    """
     found = SINGLE_RANGE.fullmatch(headers.get("range", ""))
     if found is None or headers.get("if-range", etag) != etag:
         return None

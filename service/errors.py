@@ -1,4 +1,4 @@
-"""Every problem that the service responds with (RFC 9457), and the one place where errors become responses.
+"""Defines the errors of the service, and turns every error into a response with a problem document (RFC 9457).
 
 ServiceError
 ├── CrossSiteRequest            403  cross_site_request
@@ -15,7 +15,7 @@ ServiceError
 ├── RangeNotSatisfiable         416  range_not_satisfiable
 ├── StoreUnavailable            503  store_unavailable
 └── NotReady                    503  not_ready
-Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` maps them.
+Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` knows them.
 `docs/words.md` lists all problem types.
 """
 
@@ -57,38 +57,38 @@ from bakehouse.runs.errors import (
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
 RETRY_SECONDS = "1"
-# A folder that is not mounted is not back in a second.
+# Longer than RETRY_SECONDS, because it takes time to mount a folder.
 REMOUNT_SECONDS = "10"
-# Longer names and paths from the client are cut in a problem.
+# Names and paths that a client sent are cut to this length in a problem document.
 MAX_SHOWN_CHARACTERS = 200
-# Redis answers so when its disk is full, or when it has too few replicas.
+# Codes of Redis's errors when its disk is full, or when it has too few replicas.
 WRITE_REFUSALS = ("MISCONF", "NOREPLICAS")
-# The reply may have been lost after the write succeeded.
+# The request may have been carried out although Redis's reply was lost.
 TRY_AGAIN = "Try again; with the same Idempotency-Key nothing is done twice."
 
 log = logging.getLogger(__name__)
 
 
 class ProblemDocument(Model):
-    """Why a request failed (RFC 9457)."""
+    """The reason why a request failed (RFC 9457)."""
 
     type: str
-    """`urn:bakehouse:problem:` and a name that programs can compare, such as `invalid_recipe`; `docs/words.md` lists
-    all names."""
+    """`urn:bakehouse:problem:` followed by a name that programs can compare, such as `invalid_recipe`; `docs/words.md`
+    lists all names."""
     title: str
     """The standard phrase of the HTTP status."""
     status: int
     """The HTTP status."""
     detail: str
-    """A sentence for people."""
+    """A human-readable sentence."""
     instance: str
     """The path of the request."""
     request_id: str
     """The same as the response's `X-Request-Id`."""
     errors: tuple[Problem, ...] | None = None
-    """With status 422: everything that is wrong."""
+    """With status 422: all errors in the request."""
     run_status: str | None = None
-    """With `illegal_transition`: the status of the run, which forbids the request."""
+    """With `illegal_transition`: the status of the run, which may be why the action is not allowed."""
     run_request: str | None = None
     """With `illegal_transition`: the pending request of the run, if any."""
     dependants: tuple[str, ...] | None = None
@@ -97,7 +97,7 @@ class ProblemDocument(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorResponse:
-    """A problem without what only its request knows."""
+    """A problem document without the fields that depend on the request, such as its path."""
 
     name: str
     status: int
@@ -111,7 +111,7 @@ INTERNAL = ErrorResponse(name="internal", status=500, detail="The service failed
 
 
 class ServiceError(Exception):
-    """An error that only exists in HTTP; its text is a sentence for the user."""
+    """Base class of errors that only exist in HTTP; their messages are sentences for the user."""
 
     name: ClassVar[str]
     """The last part of the problem's `type`."""
@@ -121,17 +121,17 @@ class ServiceError(Exception):
 
 
 class CrossSiteRequest(ServiceError):
-    """The browser reports that a page of another site sent a request that changes something."""
+    """Raised if the browser reports that a page of another site sent a request that would change something."""
 
     name = "cross_site_request"
     status = 403
 
     def __init__(self) -> None:
-        super().__init__("Pages of other sites may not change anything here.")
+        super().__init__("A web page of another site may not change anything here.")
 
 
 class BodyTooLarge(ServiceError):
-    """The body has more bytes than a request may have."""
+    """Raised if the body has more bytes than the service accepts."""
 
     name = "body_too_large"
     status = 413
@@ -141,7 +141,7 @@ class BodyTooLarge(ServiceError):
 
 
 class HeadersTooLarge(ServiceError):
-    """The request line and headers have more bytes than a request may have."""
+    """Raised if the request line and headers have more bytes than the service accepts."""
 
     name = "headers_too_large"
     status = 431
@@ -151,14 +151,14 @@ class HeadersTooLarge(ServiceError):
 
 
 class MalformedRequest(ServiceError):
-    """The bytes on the connection are not an HTTP request."""
+    """Raised if the bytes on the connection are not an HTTP request."""
 
     name = "malformed_request"
     status = 400
 
 
 class IncompleteBody(ServiceError):
-    """The client closed the connection before it had sent the whole body."""
+    """Raised if the client closed the connection before it had sent the whole body."""
 
     name = "incomplete_body"
     status = 400
@@ -168,7 +168,7 @@ class IncompleteBody(ServiceError):
 
 
 class RequestTimeout(ServiceError):
-    """The client did not send its request in time."""
+    """Raised if the client did not send its request in time."""
 
     name = "request_timeout"
     status = 408
@@ -176,7 +176,7 @@ class RequestTimeout(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body's Content-Type is not JSON."""
+    """Raised if the body's Content-Type is not JSON."""
 
     name = "unsupported_media_type"
     status = 415
@@ -186,7 +186,7 @@ class UnsupportedMediaType(ServiceError):
 
 
 class UnsupportedContentEncoding(ServiceError):
-    """The body is compressed."""
+    """Raised if the body has a Content-Encoding, so that it is compressed."""
 
     name = "unsupported_content_encoding"
     status = 415
@@ -197,7 +197,7 @@ class UnsupportedContentEncoding(ServiceError):
 
 
 class PreconditionFailed(ServiceError):
-    """The client asked for another version of the file."""
+    """Raised if the client asked for another version of the file."""
 
     name = "precondition_failed"
     status = 412
@@ -207,7 +207,7 @@ class PreconditionFailed(ServiceError):
 
 
 class InvalidRequest(ServiceError):
-    """Parameters, headers or fields of a small body are wrong."""
+    """Raised if query parameters, headers, or fields of a body other than a recipe are wrong."""
 
     name = "invalid_request"
     status = 422
@@ -218,7 +218,7 @@ class InvalidRequest(ServiceError):
 
 
 class CheckpointNotFound(ServiceError):
-    """The run does not have this checkpoint, or has it no longer."""
+    """Raised if the run does not have this checkpoint, or no longer has it."""
 
     name = "checkpoint_not_found"
     status = 404
@@ -228,33 +228,33 @@ class CheckpointNotFound(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """A checkpoint that is listed cannot be opened."""
+    """Raised if the file of a listed checkpoint cannot be opened."""
 
     name = "store_unavailable"
     status = 503
     headers = {"Retry-After": REMOUNT_SECONDS}
 
     def __init__(self, run_id: str, why: OSError) -> None:
-        # The setting is enough for the operator, and without the path clients learn nothing about the machine.
+        # The path is left out: the operator needs only the setting, and clients should learn nothing about the machine.
         super().__init__(
-            f"A checkpoint of the run {run_id} is listed, but its file cannot be opened ({why.strerror}) in "
-            "BAKEHOUSE_HOME of the service. Is that the folder that the workers write to?"
+            f"A checkpoint of the run {run_id} is listed, but its file in BAKEHOUSE_HOME of the service cannot be "
+            f"opened ({why.strerror}). Check that this is the folder that the workers write to."
         )
 
 
 class RangeNotSatisfiable(ServiceError):
-    """The requested range begins after the end of the file."""
+    """Raised if the requested range begins after the end of the file."""
 
     name = "range_not_satisfiable"
     status = 416
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The file has {size} bytes.")
+        super().__init__(f"The requested range begins after the end of the file, which has {size} bytes.")
         self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class NotReady(ServiceError):
-    """Something that the service needs is not available."""
+    """Raised if something that the service needs is not available."""
 
     name = "not_ready"
     status = 503
@@ -268,7 +268,7 @@ HANDLED_ERRORS: tuple[type[Exception], ...] = (
 
 
 async def respond_to_error(request: Request, error: Exception) -> Response:
-    """Handles every class in HANDLED_ERRORS."""
+    """Returns the response to an error of any class in HANDLED_ERRORS."""
     response = error_response(error)
     if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
         response = replace(response, headers={"Allow": ", ".join(allowed_methods(request))})
@@ -276,7 +276,7 @@ async def respond_to_error(request: Request, error: Exception) -> Response:
 
 
 def allowed_methods(request: Request) -> Iterator[str]:
-    """The methods of all routes with this path; the framework lists only those of the first route."""
+    """Yields the methods of all routes with this path; the framework lists only the methods of the first such route."""
     for method in ("DELETE", "GET", "HEAD", "PATCH", "POST"):
         scope = {**request.scope, "method": method}
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
@@ -284,7 +284,7 @@ def allowed_methods(request: Request) -> Iterator[str]:
 
 
 def error_response(error: Exception) -> ErrorResponse:
-    """The problem that an error is for the client."""
+    """Returns the problem that the client gets for an error."""
     match error:
         case ServiceError():
             return ErrorResponse(
@@ -316,7 +316,7 @@ def error_response(error: Exception) -> ErrorResponse:
 
 
 def runs_error_response(error: RunsError) -> ErrorResponse:
-    """Errors of the store of runs."""
+    """Returns the problem for an error of the store of runs."""
     match error:
         case IllegalTransition():
             return ErrorResponse(
@@ -336,7 +336,7 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
         case RunNotFound():
             return ErrorResponse(name="run_not_found", status=404, detail=str(error))
         case CursorNotFound(parameter=parameter):
-            message = "there is no run with this id to continue the list from"
+            message = "there is no run with this id, so the list cannot continue from it"
             return error_response(InvalidRequest(Problem(parameter=parameter, code="unknown_cursor", message=message)))
         case IdempotencyMismatch():
             detail = "The Idempotency-Key was used before with another body."
@@ -352,7 +352,8 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
 
 
 def redis_error_response(error: ResponseError) -> ErrorResponse:
-    """Redis refuses writes for a while, or it refuses a command because of an error of ours, which is logged here."""
+    """Returns the problem for a command that Redis refused: it refuses all writes now, or the command is a bug of ours,
+    which is logged."""
     if isinstance(error, OutOfMemoryError):
         return unavailable("redis_full", "Redis has no memory left; the request was not accepted.")
     if isinstance(error, ReadOnlyError) or str(error).startswith(WRITE_REFUSALS):
@@ -363,34 +364,34 @@ def redis_error_response(error: ResponseError) -> ErrorResponse:
 
 
 def framework_error_response(error: HTTPException) -> ErrorResponse:
-    """The framework's own errors: no such path, no such method."""
+    """Returns the problem for an error that the web framework raises itself: 404 or 405."""
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     return ErrorResponse(name=status.name.lower(), status=status, detail=f"{status.phrase}.", headers=headers)
 
 
 def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> ErrorResponse:
-    """A failure that is probably over soon."""
+    """Returns a problem with status 503, for a failure that is probably temporary."""
     return ErrorResponse(name=name, status=503, detail=detail, headers={"Retry-After": seconds})
 
 
-# The three functions below leave out the input, which pydantic's errors contain: it may be large or secret.
+# The functions below leave out the input, which pydantic's errors contain: it may be large or secret.
 
 
 def parameter_error(error: Any) -> Problem:
-    """An error that the framework found in a parameter or header."""
+    """Describes an error that the web framework found in a parameter or header."""
     name = str(error["loc"][-1])[:MAX_SHOWN_CHARACTERS]
     return Problem(parameter=name, code=error["type"], message=error["msg"])
 
 
 def field_error(error: ErrorDetails) -> Problem:
-    """An error that pydantic found in a field of a small body."""
-    path = [step for step in error["loc"] if step != "[key]"]  # pydantic's name for a key itself
+    """Describes an error that pydantic found in a field of a body other than a recipe."""
+    path = [step for step in error["loc"] if step != "[key]"]  # pydantic adds this if the key itself is wrong
     return Problem(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
 
 
 def render(scope: Scope, response: ErrorResponse) -> Response:
-    """The response as problem+json, in ASCII, so that nothing that the client sent can break it."""
+    """Returns the response as problem+json. It is ASCII, so nothing that the client sent can break it."""
     document = ProblemDocument(
         type=f"urn:bakehouse:problem:{response.name}",
         title=HTTPStatus(response.status).phrase,

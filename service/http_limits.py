@@ -1,9 +1,9 @@
-"""Limits of one connection that uvicorn does not have: the time and the size of a request's headers.
+"""Limits the time and the size of a request's headers on each connection.
 
-uvicorn has no setting for them (its `h11_max_incomplete_event_size` concerns another parser), so this file overrides
-methods of `HttpToolsProtocol` and reads its `cycle`. These are internals that may change in any minor version:
-pyproject.toml therefore allows only the minor version that the tests ran with. To update uvicorn, change the bound and
-run `tests/service/test_app.py`, which opens raw connections for each limit.
+uvicorn has no setting for these limits (its `h11_max_incomplete_event_size` concerns another parser), so this file
+overrides methods of `HttpToolsProtocol` and reads its `cycle`. These internals may change in any minor version, so
+pyproject.toml allows only the minor version that the tests ran with. To update uvicorn, change that bound and run
+`tests/service/test_app.py`, which opens raw connections for each limit.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ MAX_HEADERS_BYTES = 1 << 16
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers are too slow, too large or malformed, with a problem document."""
+    """Responds with a problem document and closes the connection if headers are too slow, too large or malformed."""
 
     _headers_timer: asyncio.TimerHandle | None = None
     _headers_bytes = 0
@@ -42,7 +42,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # The timer runs exactly while headers are incomplete.
+        # The timer runs if and only if headers are incomplete.
         if self._headers_timer is not None:
             self._headers_bytes += len(data)
             if self._headers_bytes > MAX_HEADERS_BYTES:
@@ -70,8 +70,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._headers_timer = None
 
     def _time_out(self) -> None:
-        # The response to an earlier request may still be running; `cycle` is None before the first request,
-        # whatever its type hint says.
+        # The response to an earlier request may still be in progress. Despite its type hint, `cycle` is None before the
+        # first request.
         if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
             self._start_timer()
         else:

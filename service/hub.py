@@ -1,8 +1,8 @@
 """Reads the change stream once for the whole process and passes its events on to all subscribers.
 
-Why not sse-starlette: it sends events of one source to one client. Here one event may go to a thousand clients, so it
-is read from Redis and encoded once, and a client that resumes must get exactly the events after the last one it saw.
-Both would remain our code beside it; it would only replace `EventStream` in service/streams.py, about 25 lines.
+sse-starlette is not used because it sends the events of one source to one client. Here one event may go to a thousand
+clients, so it is read from Redis and encoded once, and a client that resumes must get exactly the events after the last
+one it saw. sse-starlette does neither; it would only replace `EventStream` in service/streams.py, about 25 lines.
 """
 
 import asyncio
@@ -22,28 +22,28 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.run import Event
 from bakehouse.runs.wire import Change
 
-# Below the Redis client's socket timeout of 10 s, which detects dead connections.
+# Time for which a read waits in Redis; below the client's socket timeout of 10 s, which detects dead connections.
 BLOCK_MS = 5000
 MAX_CHANGES_PER_READ = 1000
 # Changes that arrive within this time are sent together.
 BATCH_SECONDS = 0.02
 RETRY_SECONDS = 0.5
 MAX_START_SECONDS = 2.0
-# A subscriber that falls further behind is disconnected; it resumes from the log.
+# A subscriber with more pending events than this is disconnected; it resumes from the log.
 MAX_PENDING = 5000
 
 log = logging.getLogger(__name__)
 
 
 class RunEvent(Event):
-    """An event together with its run, for a stream of several runs."""
+    """An event with the id of its run, for a stream of several runs."""
 
     run_id: str
 
 
 @dataclass(frozen=True)
 class PublishedEvent:
-    """An event for all subscribers. Each of its two frames is encoded once, however many clients get it."""
+    """An event for all subscribers. Each of its two frames is encoded only once, however many clients get it."""
 
     change: Change
     event: Event
@@ -62,7 +62,7 @@ class PublishedEvent:
 
 @dataclass(frozen=True)
 class Selection:
-    """Runs by their ids, and all runs that have these labels, now or later."""
+    """Selects runs by their ids, and all runs that have these labels, now or later."""
 
     runs: frozenset[str] = frozenset()
     labels: tuple[tuple[str, str], ...] = ()
@@ -77,7 +77,7 @@ class Subscription:
         self._woken = asyncio.Event()
 
     def put(self, published: PublishedEvent) -> None:
-        """Never blocks; a subscriber that falls behind is disconnected."""
+        """Adds an event without blocking. Disconnects a subscriber that has fallen too far behind."""
         if len(self._pending) >= MAX_PENDING:
             self.close()
         else:
@@ -85,12 +85,12 @@ class Subscription:
             self._woken.set()
 
     def close(self) -> None:
-        """Ends the subscription; the client resumes from the log, perhaps at another process."""
+        """Ends the subscription; the client resumes from the log, perhaps by way of another process."""
         self.is_closed = True
         self._woken.set()
 
     async def take(self, seconds: float) -> list[PublishedEvent]:
-        """Waits at most `seconds` for events and returns all of them; none after a timeout."""
+        """Waits up to `seconds` for events and returns all of them; returns an empty list after a timeout."""
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
@@ -103,8 +103,10 @@ class Subscription:
 
 
 class Hub:
-    """Passes events on. A subscriber must subscribe first, then read the log, then drop events that it has seen: in
-    this order it misses nothing."""
+    """Passes events on to subscribers.
+
+    To miss no event, a subscriber must subscribe first, then read the log, then drop new events that it has read.
+    """
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
@@ -115,7 +117,7 @@ class Hub:
         self._subscriptions: dict[Subscription, Selection] = {}
 
     async def listen(self) -> None:
-        """Reads changes until the task is cancelled; retries while Redis is unavailable."""
+        """Reads changes and delivers their events until the task is cancelled; retries while Redis is unavailable."""
         try:
             while True:
                 try:
@@ -127,13 +129,13 @@ class Hub:
             self.close()
 
     def close(self) -> None:
-        """Ends all streams; their clients resume at another process."""
+        """Ends all streams; their clients reconnect to another process."""
         self._is_closed = True
         for subscription in self._subscriptions:
             subscription.close()
 
     async def wait_until_ready(self) -> None:
-        """Waits until the reader knows its position in the change stream; subscriptions are complete from then on."""
+        """Waits until the reader knows its position in the change stream; from then on, subscriptions miss no event."""
         try:
             async with asyncio.timeout(MAX_START_SECONDS):
                 await self._started.wait()
@@ -142,7 +144,7 @@ class Hub:
 
     @contextmanager
     def subscribe(self, selection: Selection) -> Iterator[Subscription]:
-        """Collects new events of the selected runs; call `wait_until_ready` before."""
+        """Yields a subscription that collects new events of the selected runs. Call `wait_until_ready` first."""
         subscription = Subscription()
         subscription.is_closed = self._is_closed
         self._subscriptions[subscription] = selection
@@ -152,24 +154,24 @@ class Hub:
             del self._subscriptions[subscription]
 
     async def last_change(self) -> str:
-        """The id of the newest change."""
+        """Returns the id of the newest change."""
         entries: Any = await self._redis.xrevrange(self._keys.changes(), count=1)
         return wire.text(entries[0][0]) if entries else "0-0"
 
     async def may_miss_changes(self, after: str) -> bool:
-        """Whether changes after this id may be missing: the stream was trimmed, or Redis lost its last second."""
+        """Returns whether changes after this id may be missing, because the stream was trimmed or Redis lost writes."""
         entries: Any = await self._redis.xrange(self._keys.changes(), count=1)
         if parse_stream_id(after) > parse_stream_id(await self.last_change()):
             return True
         if not entries or parse_stream_id(wire.text(entries[0][0])) <= parse_stream_id(after):
             return False
-        # The first entry is newer than `after`: complete only if the stream was never trimmed.
+        # The first entry is newer than `after`, so nothing is missing only if the stream was never trimmed.
         information: Any = await self._redis.xinfo_stream(self._keys.changes())
         added = information.get("entries-added", information["length"])
         return bool(added > information["length"])
 
     async def replay(self, selection: Selection, after: str) -> AsyncIterator[list[PublishedEvent]]:
-        """The events after an id that are still in the stream, in chunks."""
+        """Yields the events after an id that are still in the stream, in chunks."""
         while changes := await self._read(after):
             runs = (await self._select_runs(changes, [selection]))[selection]
             yield await self._load_events([change for change in changes if change.run_id in runs])
@@ -195,8 +197,8 @@ class Hub:
         wanted = frozenset[str]().union(*selected.values())
         published = await self._load_events([change for change in changes if change.run_id in wanted])
         for subscription, selection in self._subscriptions.items():
-            # A selection that was added during the awaits above is not in `selected`; its subscriber finds these
-            # changes in the log.
+            # A selection that was added while the code above awaited Redis is not in `selected`; its subscriber finds
+            # these changes in the log.
             runs = selected.get(selection, frozenset())
             for item in published if runs else ():
                 if item.change.run_id in runs:
@@ -205,7 +207,7 @@ class Hub:
     async def _select_runs(
         self, changes: Sequence[Change], selections: Iterable[Selection]
     ) -> dict[Selection, frozenset[str]]:
-        """The changed runs that each selection includes."""
+        """Returns, for each selection, the changed runs that it includes."""
         changed = sorted({change.run_id for change in changes})
         selected: dict[Selection, frozenset[str]] = {}
         for selection in set(selections):
@@ -221,7 +223,7 @@ class Hub:
         return frozenset(run for run, *found in zip(runs, *scores, strict=True) if None not in found)
 
     async def _load_events(self, changes: Sequence[Change]) -> list[PublishedEvent]:
-        """The events behind the changes, with one read per run. Events of deleted runs are left out."""
+        """Loads the events that the changes refer to, with one read per run. Leaves out events of deleted runs."""
         seqs_by_run: dict[str, list[int]] = {}
         for change in changes:
             seqs_by_run.setdefault(change.run_id, []).append(change.seq)
@@ -239,11 +241,11 @@ class Hub:
 
 
 def encode_frame(event: Event, *, event_id: str) -> bytes:
-    """One event as a frame of server-sent events; JSON contains no raw line breaks that could end it early."""
+    """Encodes an event as a frame of server-sent events. Its JSON has no raw line breaks, which would end the frame."""
     return f"id: {event_id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
 
 
 def parse_stream_id(entry_id: str) -> tuple[int, int]:
-    """A Redis stream id as numbers, which compare in the stream's order."""
+    """Parses a Redis stream id into numbers, which can be compared in the stream's order."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds), int(number or 0)

@@ -1,4 +1,4 @@
-"""The ingredients of recipes, read from their classes."""
+"""Describes the ingredients of recipes, as read from their classes."""
 
 from functools import cache
 from typing import Any, get_origin
@@ -14,10 +14,10 @@ from bakehouse.recipe.recipe import Recipe
 
 
 class AdviceAbout(Model):
-    """A rule of advice that looks at an ingredient."""
+    """An advice rule that concerns an ingredient."""
 
     code: str
-    """As in the advice that a recipe gets."""
+    """The `code` of the advice that a recipe gets."""
     about: str
 
 
@@ -28,44 +28,44 @@ class IngredientField(Model):
     description: str
     required: bool
     default: Any = None
-    """The value in a recipe that leaves the field out; null also where the data determine it."""
+    """The value that applies if a recipe leaves the field out; null also if it depends on the data."""
     json_schema: dict[str, Any]
-    """Its type and range."""
+    """The field's type and range, as JSON Schema."""
     variants: tuple["Variant", ...] = ()
-    """The possible ingredients, if the field holds one."""
+    """The ingredients that the field can contain; empty if it contains none."""
 
 
 class Variant(Model):
-    """One ingredient."""
+    """One ingredient of recipes: a variant of a family."""
 
     type: str | None
-    """Null where the family has no variants."""
+    """The ingredient's `type` in a recipe; null if its family has no variants."""
     name: str
-    """The name of its JSON Schema."""
+    """The name of the ingredient's JSON Schema."""
     sentence: str
-    """What the ingredient does, in a sentence."""
+    """A sentence that says what the ingredient does."""
     description: str
-    """The rest of its description; Markdown."""
+    """The rest of the ingredient's description, as Markdown."""
     formulas: tuple[str, ...]
     sources: tuple[str, ...]
-    """The papers that it follows."""
+    """The papers that the ingredient follows."""
     default_reason: str | None
-    """The reason for its defaults, if it is not obvious."""
+    """The reason for the ingredient's defaults, unless it is obvious."""
     traps: tuple[str, ...]
     """Common mistakes."""
     advice: tuple[AdviceAbout, ...]
-    """The rules that look at it."""
+    """The advice rules that concern the ingredient."""
     main: str | None
-    """The field that a bare value is short for."""
+    """The field that is set if a recipe has a bare value in place of the ingredient."""
     fields: tuple[IngredientField, ...]
 
 
 class Family(Model):
-    """A field of the recipe that holds ingredients."""
+    """A field of the recipe that contains ingredients."""
 
     name: str
     several: bool
-    """Whether a recipe may have a list of them."""
+    """Whether a recipe may have a list of these ingredients."""
     required: bool
     default: Any = None
     variants: tuple[Variant, ...]
@@ -76,12 +76,12 @@ class Ingredients(Model):
 
     families: tuple[Family, ...]
     fields: tuple[IngredientField, ...]
-    """The fields of the recipe that hold no ingredients."""
+    """The fields of the recipe that contain no ingredients."""
 
 
 @cache
 def ingredients() -> Ingredients:
-    """All families and fields, in the order of the recipe."""
+    """Returns all families and fields, in the order of the recipe."""
     properties = Recipe.model_json_schema(mode="serialization")["properties"]
     fields = Recipe.model_fields
     families = [name for name, info in fields.items() if variants(info.annotation)]
@@ -92,7 +92,7 @@ def ingredients() -> Ingredients:
 
 
 def family(name: str, info: FieldInfo, schema: dict[str, Any]) -> Family:
-    """The variants of a field of the recipe."""
+    """Describes a field of the recipe that contains ingredients, with its variants."""
     return Family(
         name=name,
         several=get_origin(info.annotation) is tuple,
@@ -103,7 +103,7 @@ def family(name: str, info: FieldInfo, schema: dict[str, Any]) -> Family:
 
 
 def variant(kind: type[Ingredient]) -> Variant:
-    """An ingredient's class, in parts."""
+    """Describes an ingredient, as read from its class."""
     tag = kind.model_fields["type"].default if "type" in kind.model_fields else None
     parts = docstring_parts(kind)
     return Variant(
@@ -122,13 +122,13 @@ def variant(kind: type[Ingredient]) -> Variant:
 
 
 def fields_of(kind: type[Ingredient]) -> list[IngredientField]:
-    """The fields of an ingredient, with types and ranges as JSON Schema."""
+    """Describes the fields of an ingredient, with types and ranges as JSON Schema."""
     properties = kind.model_json_schema(mode="serialization")["properties"]
     return [field_of(name, info, properties[name]) for name, info in kind.model_fields.items()]
 
 
 def field_of(name: str, info: FieldInfo, schema: dict[str, Any]) -> IngredientField:
-    """One field; its schema leaves out what has an attribute here."""
+    """Describes one field; its schema leaves out what is given by other attributes, such as the description."""
     bare = {key: value for key, value in schema.items() if key not in ("description", "default", "title")}
     return IngredientField(
         name=name,

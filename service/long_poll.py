@@ -1,4 +1,4 @@
-"""Long polls: responses that wait until there is something new (`Prefer: wait=N`, RFC 7240)."""
+"""Implements long polls: responses that wait until something has changed (`Prefer: wait=N`, RFC 7240)."""
 
 import asyncio
 import hashlib
@@ -12,31 +12,31 @@ from service.hub import Hub, Selection
 
 MAX_WAIT_SECONDS = 60
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
-# These change with every step or second, and clients wait for news, not for them.
+# These fields change at every step or second, which is not a change that clients wait for.
 NOT_IN_ETAG = {"progress", "queue", "seconds", "updated_at"}
 
 
 def parse_wait(prefer: str | None) -> int:
-    """The seconds that the client wants to wait; 0 by default."""
+    """Returns the number of seconds that the client wants to wait; 0 by default."""
     found = WAIT.search(prefer or "")
     return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
 
 
 def run_etag(run: Run) -> str:
-    """A weak ETag, which stays the same while only the progress changes."""
+    """Returns a weak ETag of a run, which stays the same while only the progress changes."""
     content = run.model_dump_json(exclude=NOT_IN_ETAG)
     return f'W/"{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"'
 
 
 def etag_matches(if_none_match: str | None, etag: str) -> bool:
-    """Weak comparison (RFC 9110, section 8.8.3.2) with each ETag in the header."""
+    """Returns whether If-None-Match lists the ETag, by weak comparison (RFC 9110, section 8.8.3.2)."""
     tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
 async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: str | None, seconds: int) -> Run:
-    """Waits until the run differs from what the client knows (by default, from how it is now), it is over, or the time
-    has passed."""
+    """Returns the run once its ETag is not in `known_etags` (by default the present ETag), it is over, or the time has
+    passed."""
     deadline = asyncio.get_running_loop().time() + seconds
     with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         run = await run_in_threadpool(store.get, run_id)
@@ -52,7 +52,7 @@ async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: s
 
 
 async def wait_for_events(hub: Hub, store: Store, run_id: str, *, after: int, limit: int, seconds: int) -> list[Event]:
-    """The events after the number `after`; if there are none, waits for the next."""
+    """Returns the events after the number `after`; if there are none yet, waits for the next one."""
     deadline = asyncio.get_running_loop().time() + seconds
     with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         while True:

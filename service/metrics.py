@@ -18,7 +18,7 @@ Columns = dict[str, tuple[Number, ...]]
 
 
 class Metrics(Model):
-    """Numbers by epoch and by step. A value is null where the log has none, or where it was not finite."""
+    """Metrics by epoch and by step. A value is null if the log has none for this row, or if it was not finite."""
 
     epochs: Columns
     """The columns `epoch` (from 1) and `step`, and one for each metric of an epoch."""
@@ -34,7 +34,7 @@ def read_all_events(store: Store, run_id: str) -> Iterator[Event]:
 
 
 def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points: int | None) -> Metrics:
-    """The named columns (all if none is named), each thinned to about `max_points` rows."""
+    """Returns the named columns (all if `names` is empty); each table is thinned to about `max_points` rows."""
     rows: dict[str, list[Row]] = {"epoch": [], "step": []}
     for event in events:
         if event.type in rows:
@@ -45,7 +45,7 @@ def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points
 
 
 def numeric_values(data: dict[str, Any], names: Sequence[str]) -> Row:
-    """Numbers and nulls (numbers that were not finite) of the named columns and the index columns."""
+    """Returns the numbers of the named columns and the index columns; None stands for one that was not finite."""
     wanted = {*INDEX_COLUMNS, *names} if names else data.keys()
     return {
         name: value
@@ -55,7 +55,7 @@ def numeric_values(data: dict[str, Any], names: Sequence[str]) -> Row:
 
 
 def columns(rows: Sequence[Row]) -> Columns:
-    """The index columns first, then the others in the order of their first appearance."""
+    """Turns rows into columns: first the index columns, then the others in the order of their first appearance."""
     seen = dict.fromkeys(name for row in rows for name in row)
     index = [name for name in INDEX_COLUMNS if name in seen]
     others = [name for name in seen if name not in INDEX_COLUMNS]
@@ -63,10 +63,10 @@ def columns(rows: Sequence[Row]) -> Columns:
 
 
 def thin_rows(rows: Sequence[Row], max_points: int | None) -> Sequence[Row]:
-    """Keeps the first and last row, and in equal sections of the rows each column's lowest and highest value.
+    """Keeps the first row, the last row, and the rows of each column's lowest and highest value in every section.
 
-    There are as many sections as `max_points` has room for, but at least one, so that the extremes of the whole always
-    stay.
+    Sections are equal parts of the rows, as many as `max_points` allows. There is at least one, so that each column's
+    overall extremes are always kept.
     """
     if max_points is None or len(rows) <= max_points:
         return rows
@@ -80,7 +80,7 @@ def thin_rows(rows: Sequence[Row], max_points: int | None) -> Sequence[Row]:
 
 
 def extremes(rows: Sequence[Row], indexes: range, names: Iterable[str]) -> set[int]:
-    """The indexes at which each column is lowest and highest."""
+    """Returns the indexes at which each column is lowest and highest."""
     found: set[int] = set()
     for name in names:
         values = [(value, index) for index in indexes if (value := rows[index].get(name)) is not None]
@@ -90,7 +90,7 @@ def extremes(rows: Sequence[Row], indexes: range, names: Iterable[str]) -> set[i
 
 
 def to_csv(metrics: Metrics) -> str:
-    """One table: first the rows by epoch, then the rows by step; the column `by` distinguishes them."""
+    """Returns one table: first the rows by epoch, then the rows by step. The column `by` distinguishes them."""
     tables = {"epoch": metrics.epochs, "step": metrics.steps}
     names = dict.fromkeys([*INDEX_COLUMNS, *metrics.epochs, *metrics.steps])
     text = io.StringIO()

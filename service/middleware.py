@@ -1,4 +1,4 @@
-"""The middleware around the whole application: request id, body limits, security headers.
+"""The middleware around the whole application: request ids, body limits and security headers.
 
 It is pure ASGI because starlette's BaseHTTPMiddleware buffers, and streams must keep their back-pressure.
 """
@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
 
 
 class RequestGuard:
-    """Checks each request before the application sees it, and adds headers to each response, also to errors."""
+    """Checks each request before the application sees it, and adds headers to each response, including errors."""
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
         self._app = app
@@ -51,32 +51,32 @@ class RequestGuard:
 
 
 def head_as_get(scope: Scope) -> Scope:
-    """Routes see HEAD as GET, and the server drops the body. Weights have a HEAD route, and streams have none."""
+    """Turns HEAD into GET; the server drops the body. Excludes weights, which have a HEAD route, and event streams."""
     if scope["method"] != "HEAD" or scope["path"].endswith((WEIGHTS, "/events")):
         return scope
     return {**scope, "method": "GET"}
 
 
 def find_error(scope: Scope, max_body_bytes: int) -> ServiceError | None:
-    """What the headers alone show to be wrong."""
-    # The service asks for no key: without this check, any web page that the user opens could cancel her runs.
+    """Returns the error that the headers alone reveal, or None."""
+    # The service has no access control: without this check, any web page that users open could cancel their runs.
     if scope["method"] not in SAFE_METHODS and Headers(scope=scope).get("sec-fetch-site") in OTHER_SITES:
         return CrossSiteRequest()
     return BodyTooLarge(max_body_bytes) if declared_bytes(scope) > max_body_bytes else None
 
 
 def request_id(proposed: str) -> str:
-    """The client's id if it is harmless in logs and headers, else a new one."""
+    """Returns the client's request id if it is harmless in logs and headers, else a new id."""
     return proposed if SAFE_REQUEST_ID.fullmatch(proposed) else secrets.token_hex(8)
 
 
 def declared_bytes(scope: Scope) -> int:
-    """The Content-Length; the server has checked that it is a number."""
+    """Returns the Content-Length, by default 0; the server has checked that it is a number."""
     return int(Headers(scope=scope).get("content-length", "0"))
 
 
 def with_headers(scope: Scope, send: Send) -> Send:
-    """Adds the request id, and security headers unless the response sets them itself."""
+    """Adds the request id to a response, and security headers that it does not set itself."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -90,7 +90,7 @@ def with_headers(scope: Scope, send: Send) -> Send:
 
 
 def with_body_limit(receive: Receive, max_bytes: int) -> Receive:
-    """Limits the size of the body, also without a Content-Length, and the time until it is complete."""
+    """Limits the size of the body, even without a Content-Length, and the time until it is complete."""
     received_bytes = 0
     deadline: float | None = asyncio.get_running_loop().time() + MAX_BODY_SECONDS
 

@@ -1,4 +1,4 @@
-"""Completes the framework's OpenAPI document by what the framework cannot know."""
+"""Adds to the framework's OpenAPI document what the framework cannot know."""
 
 from http import HTTPStatus
 from typing import Any
@@ -17,17 +17,17 @@ METHODS = {"get", "post", "patch", "delete", "head"}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may fail with these statuses."""
+    """Returns the `responses` of a route that may fail with these statuses."""
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def json_body(model: str) -> dict[str, Any]:
-    """The `openapi_extra` of a route that parses its body itself, as this model."""
+    """Returns the `openapi_extra` of a route that parses its body itself, as this model."""
     return request_body({"$ref": REFERENCE.format(model=model)})
 
 
 def object_body() -> dict[str, Any]:
-    """The `openapi_extra` of a route whose body is any JSON object."""
+    """Returns the `openapi_extra` of a route whose body is any JSON object."""
     return request_body({"type": "object", "additionalProperties": True})
 
 
@@ -36,13 +36,13 @@ def request_body(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def event_stream(model: str) -> dict[str, Any]:
-    """The content of a response whose events carry this model."""
+    """Returns the content of a response that streams events of this model."""
     schema = {"type": "string", "description": f"Server-sent events; `data` is a {model} as JSON."}
     return {"text/event-stream": {"schema": schema}}
 
 
 def complete_document(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
-    """Adds the models that no route returns, and makes every failure a problem+json."""
+    """Adds the models that no route returns, and declares every failure as problem+json."""
     models = [ProblemDocument, Recipe, Event, RunEvent, *app.state.body_models]
     _, added = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
@@ -58,7 +58,7 @@ def complete_document(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def drop_composite_defaults(schemas: dict[str, Any]) -> None:
-    """Client generators fail on a default that is an object or a list; `/v1/recipes/ingredients` lists them."""
+    """Removes defaults that are objects or lists, on which client generators fail; see `/v1/recipes/ingredients`."""
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             if isinstance(field.get("default"), dict | list):

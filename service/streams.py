@@ -1,5 +1,5 @@
-"""Server-sent events of one run and of several runs. A client that reconnects with the last id that it saw gets
-exactly the events after it. service/hub.py explains why sse-starlette is not used."""
+"""Streams server-sent events of one run or of several runs. A client that reconnects with the last id that it saw gets
+exactly the events after that id. service/hub.py explains why sse-starlette is not used."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -19,10 +19,10 @@ from bakehouse.runs.store import Store
 from service.hub import Hub, PublishedEvent, Selection, Subscription, encode_frame, parse_stream_id
 
 HEARTBEAT_SECONDS = 15.0
-# A client that takes nothing for this time is disconnected.
+# A client that receives nothing for this time is disconnected.
 MAX_SEND_SECONDS = 30.0
 EVENTS_PER_READ = 1000
-# Without a blank line: lenient clients would take that for an event without data.
+# Does not end in a blank line, which lenient clients would take for an event without data.
 FIRST_LINE = b"retry: 3000\n"
 HEARTBEAT = b": heartbeat\n"
 
@@ -30,7 +30,7 @@ Frames = AsyncGenerator[bytes, None]
 
 
 class EventStream(StreamingResponse):
-    """A stream that ends when the client disconnects or stops reading."""
+    """A response that streams events until the client disconnects or stops reading."""
 
     def __init__(self, frames: Frames) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -61,7 +61,7 @@ class EventStream(StreamingResponse):
 
 
 async def run_frames(hub: Hub, store: Store, run_id: str, after: int) -> Frames:
-    """All events of a run after the number `after`, until the run is over."""
+    """Yields all events of a run after the number `after`, until the run is over."""
     with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         yield FIRST_LINE
         try:
@@ -84,7 +84,7 @@ async def run_frames(hub: Hub, store: Store, run_id: str, after: int) -> Frames:
 
 
 async def new_run_frames(subscription: Subscription, sent: int) -> Frames:
-    """New events of a run after the number `sent`, or heartbeats."""
+    """Yields new events of a run after the number `sent`, or a heartbeat if there are none for a while."""
     while not subscription.is_closed:
         new = [item for item in await subscription.take(HEARTBEAT_SECONDS) if item.event.seq > sent]
         if not is_gapless(new, sent):
@@ -96,7 +96,7 @@ async def new_run_frames(subscription: Subscription, sent: int) -> Frames:
 
 
 def is_gapless(new: Sequence[PublishedEvent], sent: int) -> bool:
-    """Whether the events' numbers continue directly after `sent`."""
+    """Returns whether the events' numbers continue directly after `sent`."""
     return all(item.event.seq == number for number, item in enumerate(new, start=sent + 1))
 
 
@@ -105,7 +105,7 @@ def is_last_event(events: Sequence[Event]) -> bool:
 
 
 async def shared_frames(hub: Hub, selection: Selection, after: str | None) -> Frames:
-    """New events of the selected runs after a change, by default from now on."""
+    """Yields events of the selected runs that come after the change `after`, by default only new events."""
     with hub.subscribe(selection) as subscription:
         try:
             sent = after or await hub.last_change()
@@ -130,5 +130,6 @@ def is_newer(item: PublishedEvent, sent: str) -> bool:
 
 
 def reset_frame(snapshot: str, *, event_id: str) -> bytes:
-    """Tells the client that events are missing: it must read the snapshot again; the stream continues from here."""
+    """Returns a frame that tells the client that events are missing. The client must read the path `snapshot` again;
+    then the stream continues."""
     return f"id: {event_id}\nevent: reset\ndata: {json.dumps({'snapshot': snapshot})}\n\n".encode()

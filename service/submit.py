@@ -1,4 +1,4 @@
-"""Makes a queued run, or a preview of one, from a posted recipe."""
+"""Makes a queued run, or a preview of a run, from a posted recipe."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
 from service.dependencies import Services
 
-# How long a request waits for a new data set to be packed.
+# Limit on the time that a request waits for a new data set to be packed.
 MAX_PACKING_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -35,34 +35,34 @@ class LayerRow(Model):
     type: str
     """The layer's kind, such as `linear` or `conv`."""
     input: tuple[int, ...]
-    """Shape of its input without the batch dimension."""
+    """Shape of the layer's input without the batch dimension."""
     output: tuple[int, ...]
-    """Shape of its output without the batch dimension."""
+    """Shape of the layer's output without the batch dimension."""
     parameters: int
     """Number of learned parameters."""
 
 
 class TrainingEstimate(Model):
-    """What the training costs, computed from the shapes alone."""
+    """The estimated cost of the training, computed from the shapes alone."""
 
     parameters: int
     """Number of learned parameters."""
     flops_per_sample: int
-    """Floating-point operations of a forward pass; training takes about three times as many."""
+    """Floating-point operations of a forward pass per sample; training needs about three times as many."""
     memory_bytes: int
-    """Memory for weights, gradients, optimizer state, one batch's activations, and the data."""
+    """Bytes of memory for weights, gradients, optimizer state, one batch's activations, and the data."""
     steps: int
-    """Number of steps unless the run stops early."""
+    """Number of steps, unless the run stops early."""
     train_rows: int
-    """Rows of the training split."""
+    """Number of rows of the training split."""
     validation_rows: int
-    """Rows of the validation split."""
+    """Number of rows of the validation split."""
     test_rows: int
-    """Rows of the test split."""
+    """Number of rows of the test split."""
 
 
 class Preview(Model):
-    """What a recipe would train, and how large it would be; nothing is stored."""
+    """A preview of a run: the recipe, the advice, the layers and the cost. Nothing is stored."""
 
     recipe: Recipe
     """The canonical recipe: every default is filled in."""
@@ -81,7 +81,7 @@ class StoredRuns:
     location: str = "here"
 
     def find(self, run_id: str) -> Record | None:
-        """The record of a run, if it exists."""
+        """Returns the record of a run, or None if there is none."""
         try:
             return self.store.record(run_id)
         except RunNotFound:
@@ -97,7 +97,7 @@ def prepare_recipe(services: Services, document: Any) -> Prepared:
 
 
 def preview(services: Services, document: Any) -> Preview:
-    """The canonical recipe, the advice about it, and what it costs."""
+    """Returns the canonical recipe, the advice about it, and the cost of the training, without storing anything."""
     prepared = prepare_recipe(services, document)
     recipe = prepared.plan.recipe
     return Preview(
@@ -142,8 +142,8 @@ def submit(
     parent_run: str | None = None,
     reason: Reason = "submitted",
 ) -> Created:
-    """Queues a run and wakes a worker. A repeated request returns the run of the first one, even if the recipe would
-    be refused today."""
+    """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
+    would be refused now."""
     if idempotency and (created := services.store.first_answer(idempotency)):
         return created
     prepared = prepare_recipe(services, document)
@@ -158,7 +158,7 @@ def submit(
         parent_run=parent_run,
         reason=reason,
     )
-    # Also after Redis was emptied: no worker with another folder takes a run that is accepted here.
+    # Registered again, in case Redis was emptied: otherwise a worker with another folder could take the run.
     register_folder(services.settings, services.store)
     created = services.store.create(run, idempotency=idempotency)
     if not created.replayed:
@@ -167,7 +167,7 @@ def submit(
 
 
 def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> Created:
-    """Queues the same recipe again, with the run's present name and labels."""
+    """Queues the recipe of a run again, with the run's present name and labels."""
     if idempotency and (created := services.store.first_answer(idempotency)):
         return created
     run = get_finished_run(services, run_id, asked="retried")
@@ -175,8 +175,8 @@ def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> C
 
 
 def fork(services: Services, run_id: str, patch: Any, idempotency: Idempotency | None) -> Created:
-    """Queues the patched recipe, which starts with the best weights of the run in all layers unless the patch changes
-    that."""
+    """Queues the patched recipe of a run. The new run starts with the best weights of the old run in all layers, unless
+    the patch changes that."""
     if idempotency and (created := services.store.first_answer(idempotency)):
         return created
     run = get_finished_run(services, run_id, asked="forked")
@@ -186,8 +186,8 @@ def fork(services: Services, run_id: str, patch: Any, idempotency: Idempotency |
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
-    """Applies a JSON merge patch (RFC 7396), except that an object of another `type` replaces the old one: a field of
-    one variant has no meaning, or another one, in a different variant."""
+    """Applies a JSON merge patch (RFC 7396), except that an object with another `type` replaces the old object: in
+    another variant, the old fields have no meaning or a different one."""
     if not isinstance(patch, dict):
         return patch
     old = document if isinstance(document, dict) and patch.get("type") in (None, document.get("type")) else {}
@@ -196,7 +196,7 @@ def merge_patch(document: Any, patch: Any) -> Any:
 
 
 def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:
-    """Raises IllegalTransition if the run is not over."""
+    """Returns a run that is over; raises IllegalTransition if it is not over."""
     run = services.store.get(run_id)
     if not run.is_over:
         raise IllegalTransition(run_id, status=run.status, request=run.request, asked=asked)
@@ -204,12 +204,12 @@ def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:
 
 
 def current_document(run: Run) -> dict[str, Any]:
-    """The recipe with the run's present name and labels, which may have changed since it was submitted."""
+    """Returns the recipe with the run's present name and labels, which may have changed since submission."""
     return {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
 
 
 def wake_worker(services: Services) -> None:
-    """A failure is only logged: the run is already accepted, and supervisors look for waiting runs anyway."""
+    """Wakes a worker. Only logs a failure: the run is accepted already, and supervisors look for waiting runs."""
     try:
         services.wake_queue.wake()
     except RedisError as error:

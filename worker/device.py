@@ -1,4 +1,4 @@
-"""The device of a training process: opens it for deterministic work and describes it."""
+"""Opens the device of a training process for deterministic computation, and describes it."""
 
 import ctypes
 import os
@@ -12,14 +12,15 @@ import torch
 
 from bakehouse.settings import Settings
 
-# M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h, in bytes.
+# Values in bytes of M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD (malloc.h).
 MALLOC_OPTIONS = ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))
 
 
 def open_device(settings: Settings) -> torch.device:
-    """Opens the device of the settings, once, in the process that trains; `auto` is a GPU if the machine has one.
+    """Opens the device that the settings name. Must be called once, in the process that trains.
 
-    Equal seeds then give equal bits: deterministic kernels, fixed cuBLAS workspaces, no TF32, no benchmarking.
+    Equal seeds then give bit-identical results: kernels are deterministic, cuBLAS workspaces are fixed, and TF32 and
+    benchmarking are off.
     """
     name = settings.device
     torch.set_num_threads(threads(settings))
@@ -34,7 +35,7 @@ def open_device(settings: Settings) -> torch.device:
         torch.use_deterministic_algorithms(True)
     else:
         keep_buffers()
-        # An allocation beyond the limit raises an error; without the limit the kernel would kill the process.
+        # With this limit, an allocation beyond it raises an error; otherwise the kernel would kill the process.
         limit = memory_limit(settings)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     return device
@@ -43,7 +44,7 @@ def open_device(settings: Settings) -> torch.device:
 def keep_buffers() -> None:
     """Tells glibc to keep large buffers instead of returning them to the kernel and faulting them in at every step.
 
-    A small CNN then trains 1.15 times the samples per second. Other C libraries have no such call and no such habit.
+    A small CNN then trains 1.15 times as many samples per second. Other C libraries lack `mallopt` and do not need it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -52,19 +53,20 @@ def keep_buffers() -> None:
 
 
 def threads(settings: Settings) -> int:
-    """One unless set: on two cores, two processes with two threads each train 5.6 times slower than with one each."""
+    """Returns the number of torch threads, by default 1: on two cores, two processes with two threads each train 5.6
+    times slower than with one thread each."""
     return settings.threads or 1
 
 
 def device_memory(device: torch.device, settings: Settings) -> int:
-    """Bytes that a run on this device can use."""
+    """Returns the bytes of memory that a run on this device can use."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return memory_limit(settings)
 
 
 def device_class(device: torch.device) -> str:
-    """A GPU's name, or a processor's model and instruction set: equal bits need an equal device class."""
+    """Returns a GPU's name, or a CPU's model and instruction set. Bit-identical results need the same class."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{processor()} {torch.backends.cpu.get_cpu_capability()}"
@@ -78,7 +80,7 @@ def processor() -> str:
 
 
 def versions(device: torch.device) -> dict[str, str]:
-    """The versions of everything that decides a run's bits."""
+    """Returns the versions of all software that determines a run's exact results."""
     installed = {
         "bakehouse": version("bakehouse"),
         "torch": torch.__version__,
@@ -91,14 +93,14 @@ def versions(device: torch.device) -> dict[str, str]:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Peak bytes of the GPU's allocator, or of this process."""
+    """Returns the peak bytes of the GPU's allocator, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def memory_limit(settings: Settings) -> int:
-    """Bytes that a training process may use: the setting, or all memory of the machine or its container."""
+    """Returns the bytes that a training process may use: the setting, or all memory of the machine or its container."""
     if settings.memory_bytes is not None:
         return settings.memory_bytes
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,19 +1,19 @@
-"""`python -m worker.main`: runs this machine's workers and their supervisor; it does not import torch."""
+"""`python -m worker.main`: runs this machine's workers and their supervisor. This process does not import torch."""
 
 import sys
 from functools import partial
 
 from bakehouse.processes import RestartingProcess, spawn
 
-# -P: a folder named `worker` in the working directory is not ours.
+# -P: does not import a folder named `worker` from the working directory.
 PREFORK = [sys.executable, "-P", "-m", "worker.host.prefork"]
 
 
 def main() -> None:
-    """Runs until SIGTERM or SIGINT."""
+    """Runs the workers and the supervisor until SIGTERM or SIGINT."""
     prefork = RestartingProcess("the parent of the workers", partial(spawn, PREFORK))
     prefork.keep_running()
-    # Imported after that start: torch needs three seconds to be ready, and these imports half of one beside it.
+    # Imported after the start, so that these imports (half a second) run while the child imports torch (three seconds).
     from worker.host.supervisor import supervise  # noqa: PLC0415
 
     supervise([prefork])

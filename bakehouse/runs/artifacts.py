@@ -1,4 +1,4 @@
-"""Checkpoints and resume states: folders of files that are written whole or not at all."""
+"""Stores checkpoints and resume states: folders of files that are written whole or not at all."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 UNFINISHED = ".tmp"
 MARKER = "marker"
-# Space that must be left for logs and for Redis's own files.
+# Disk space that must stay free for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -28,12 +28,12 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Damaged(Exception):
-    """A folder's files are not the files that its manifest lists."""
+    """Raised if a folder's files are not the files that its manifest lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """A checkpoint whose weights are safe on disk."""
+    """A checkpoint whose weights have been synced to disk."""
 
     sha256: str
     bytes: int
@@ -41,7 +41,7 @@ class StoredCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class ResumeFiles:
-    """A resume state whose files have the sizes and digests of its manifest."""
+    """A resume state whose files have the sizes and digests that its manifest lists."""
 
     name: str
     step: int
@@ -50,7 +50,7 @@ class ResumeFiles:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A resume state that is damaged, and why."""
+    """A resume state that is damaged, with the reason."""
 
     name: str
     reason: str
@@ -71,17 +71,17 @@ class Artifacts:
         self._root = root / tenant
 
     def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, Any]) -> StoredCheckpoint:
-        """Writes weights into a folder named by their digest; weights that are there already stay as they are."""
+        """Writes weights into a folder named by their digest; an undamaged folder of this name stays as it is."""
         sha256 = hashlib.sha256(weights).hexdigest()
         write_folder(self._checkpoint(run_id, sha256), {WEIGHTS: weights}, manifest)
         return StoredCheckpoint(sha256, len(weights))
 
     def checkpoint_path(self, run_id: str, sha256: str) -> Path:
-        """Returns the path of the weights."""
+        """Returns the path of a checkpoint's weights."""
         return self._checkpoint(run_id, sha256) / WEIGHTS
 
     def delete_checkpoint(self, run_id: str, sha256: str) -> int:
-        """Returns the bytes freed; 0 if the checkpoint does not exist."""
+        """Deletes a checkpoint and returns the bytes freed; 0 if it does not exist."""
         return delete_folder(self._checkpoint(run_id, sha256))
 
     def write_resume(self, run_id: str, step: int, files: Mapping[str, bytes]) -> str:
@@ -91,7 +91,7 @@ class Artifacts:
         return name
 
     def newest_resume(self, run_id: str) -> FoundResume:
-        """Looks from the newest to the oldest for a resume state that is not damaged."""
+        """Searches the resume states, from the newest to the oldest, for one that is not damaged."""
         rejected: list[Rejected] = []
         for folder in newest_first(self._resumes(run_id)):
             try:
@@ -103,16 +103,16 @@ class Artifacts:
         return FoundResume(None, tuple(rejected))
 
     def prune_resume_states(self, run_id: str, *, keep: int = 2) -> int:
-        """Deletes all but the newest resume states; returns the bytes freed."""
+        """Deletes all but the `keep` newest resume states; returns the bytes freed."""
         return sum(delete_folder(folder) for folder in newest_first(self._resumes(run_id))[keep:])
 
     def clean_up_after(self, run: Run) -> None:
-        """Deletes the resume states of a run that is over: it can never be resumed."""
+        """Deletes the resume states of a run that is over, because it can never be resumed; leaves other runs alone."""
         if run.is_over:
             self.prune_resume_states(run.id, keep=0)
 
     def sweep(self, run_id: str) -> int:
-        """Deletes what earlier attempts left half written; returns the bytes freed. Only the run's owner may do so."""
+        """Deletes half-written folders of earlier attempts; returns the bytes freed. Only for the run's owner."""
         return sum(delete_folder(folder) for folder in self._run(run_id).glob(f"*/*{UNFINISHED}"))
 
     def delete_run(self, run_id: str) -> int:
@@ -120,19 +120,19 @@ class Artifacts:
         return delete_folder(self._run(run_id))
 
     def marker(self) -> str | None:
-        """Returns the id of this folder; None if no service has written one, or if it cannot be read."""
+        """Returns the id of this folder, or None if no service has written an id or it cannot be read."""
         try:
             return read_folder(self._root / MARKER)["id"].decode()
         except Damaged:
             return None
 
     def make_marker(self) -> str:
-        """Returns the id of this folder, and writes a random one if it has none; of several writers the first wins."""
+        """Returns the id of this folder. If it has none, writes a random id; of several writers the first wins."""
         write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
         return read_folder(self._root / MARKER)["id"].decode()
 
     def check_writable(self) -> None:
-        """Raises OSError if nothing can be written."""
+        """Raises OSError if no file can be written to the folder."""
         make_folder(self._root)
         probe = self._root / f"probe-{secrets.token_hex(8)}{UNFINISHED}"
         probe.touch()
@@ -149,14 +149,14 @@ class Artifacts:
 
 
 def checked(pattern: re.Pattern[str], name: str) -> str:
-    """Returns the name if it matches. Names become paths, so no other name gets through, whatever callers check."""
+    """Returns the name, or raises ValueError if it does not match. Names become paths, so each one is checked here."""
     if not pattern.fullmatch(name):
         raise ValueError(f"not a name in the artifact store: {name!r}")
     return name
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-    """Writes the files and their manifest so that all are safe on disk, or raises StorageFull and leaves nothing."""
+    """Writes the files and their manifest and syncs them to disk. Leaves nothing behind if it raises StorageFull."""
     if verifies(folder):
         return
     refuse_without_room(folder, sum(len(content) for content in files.values()))
@@ -169,7 +169,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str
 
 
 def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-    """Retries once on a full disk: the first try's temporary folder is gone, which may free enough space."""
+    """Tries the write again on a full disk: the first try's temporary folder is gone, which may free enough space."""
     try:
         write_once(folder, files, manifest)
     except OSError as error:
@@ -197,7 +197,7 @@ def write_once(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, 
 
 
 def move_into_place(temporary: Path, folder: Path) -> None:
-    """Renames the temporary folder. It replaces a damaged folder of that name; a good one, of another writer, stays."""
+    """Renames the temporary folder. Replaces a damaged folder of that name, but keeps an undamaged one."""
     if folder.exists() and not verifies(folder):
         delete_folder(folder)
     try:
@@ -242,7 +242,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         if len(content) != listed[name]["bytes"]:
             raise Damaged(f"{name} has {len(content)} bytes, not {listed[name]['bytes']}")
         if hashlib.sha256(content).hexdigest() != listed[name]["sha256"]:
-            raise Damaged(f"{name} does not have its digest")
+            raise Damaged(f"the digest of {name} is not the one in the manifest")
     return files
 
 
@@ -255,7 +255,7 @@ def verifies(folder: Path) -> bool:
 
 
 def newest_first(resumes: Path) -> list[Path]:
-    """Lists the finished resume states, the last step first; of the same step, the last written first."""
+    """Lists the complete resume states, latest step first; of the same step, the last written first."""
     finished = [folder for folder in children(resumes) if folder.suffix != UNFINISHED]
     return sorted(finished, key=lambda folder: (step_of(folder), folder.stat().st_mtime_ns), reverse=True)
 
@@ -272,19 +272,19 @@ def delete_folder(folder: Path) -> int:
     """Deletes a folder if it exists; returns the bytes freed."""
     if not folder.is_dir():
         return 0
-    # Renamed first, so that no reader finds half of it.
+    # The folder is renamed first, so that no reader finds it half deleted.
     doomed = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
     try:
         folder.rename(doomed)
     except FileNotFoundError:
-        return 0  # another process deletes it
+        return 0  # another process is deleting the folder
     freed = sum(path.stat().st_size for path in doomed.rglob("*") if path.is_file())
     shutil.rmtree(doomed)
     return freed
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the folder and its parents, each safe on disk."""
+    """Makes the folder and its parents, and syncs each to disk."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -293,7 +293,7 @@ def make_folder(folder: Path) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Makes the names in a folder safe on disk."""
+    """Syncs the list of names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

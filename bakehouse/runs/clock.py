@@ -1,4 +1,4 @@
-"""This machine's monotonic clock."""
+"""Reads the monotonic clock, which all processes on this machine share."""
 
 import time
 
@@ -6,5 +6,5 @@ BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def monotonic_ms() -> int:
-    """Returns milliseconds since some moment; on Linux the time that the machine sleeps is counted too."""
+    """Returns milliseconds since an unspecified moment; on Linux they include the time that the machine sleeps."""
     return time.clock_gettime_ns(BOOT_CLOCK) // 1_000_000

@@ -1,4 +1,4 @@
-"""The commands that change a record. A command of an owner carries the owner's nonce."""
+"""The commands that change a run's record. Every command that an owner sends carries the owner's nonce."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class StepEntry:
-    """Numbers at an optimizer step, counted over the whole run."""
+    """Metrics at an optimizer step; `step` is counted over the whole run."""
 
     step: int
     numbers: Numbers
@@ -36,7 +36,7 @@ class StepEntry:
 
 @dataclass(frozen=True, slots=True)
 class EpochEntry:
-    """Numbers at the end of an epoch (from 1): `metrics` become the run's, `details` are only logged."""
+    """Results at the end of an epoch (from 1): `metrics` become the run's metrics, `details` are only logged."""
 
     epoch: int
     step: int
@@ -46,7 +46,7 @@ class EpochEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A message for people."""
+    """A human-readable message."""
 
     code: str
     message: str
@@ -55,7 +55,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticEntry:
-    """The result of a diagnostic. `step` grows from one entry of a name to the next."""
+    """The result of a diagnostic. Among entries with the same `name`, `step` always increases."""
 
     name: str
     epoch: int
@@ -68,7 +68,7 @@ Entry = StepEntry | EpochEntry | DiagnosticEntry | LogEntry
 
 @dataclass(frozen=True, slots=True)
 class LogEvents:
-    """Appends entries in order. Steps, epochs and diagnostics that are logged already are dropped."""
+    """Appends entries to the log in order. Steps, epochs and diagnostics that were logged before are dropped."""
 
     nonce: str
     entries: tuple[Entry, ...]
@@ -77,7 +77,7 @@ class LogEvents:
 
 @dataclass(frozen=True, slots=True)
 class PublishCheckpoint:
-    """Lists a checkpoint whose file is safe on disk. With `best`, it becomes the best."""
+    """Lists a checkpoint whose file has been synced to disk. If `best` is given, this checkpoint becomes the best."""
 
     nonce: str
     checkpoint: Checkpoint
@@ -86,7 +86,7 @@ class PublishCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PublishResume:
-    """Lists a resume state that is safe on disk."""
+    """Lists a resume state that has been synced to disk."""
 
     nonce: str
     step: int
@@ -94,7 +94,7 @@ class PublishResume:
 
 @dataclass(frozen=True, slots=True)
 class MarkNonReproducible:
-    """The run continues where its bits may differ: on another device, version or thread count."""
+    """The run continues with another device, version or thread count, so its results may not be bit-identical."""
 
     nonce: str
 
@@ -115,7 +115,8 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class OwnerLost:
-    """The owner died. With its nonce: a process saw it die. Without: the run is released if its lease is over."""
+    """The owner died. A process that saw it die passes its nonce; without a nonce, the run is released if its lease has
+    expired."""
 
     actor: Literal["worker", "supervisor"] = "supervisor"
     nonce: str | None = None
@@ -123,14 +124,14 @@ class OwnerLost:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The owner obeys a pause: its resume state is published."""
+    """The owner obeys a pause; it has published a resume state before."""
 
     nonce: str
 
 
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """The owner has finished; `metrics` are added to the run's."""
+    """The owner has finished; `metrics` are added to the run's metrics."""
 
     nonce: str
     reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
@@ -149,7 +150,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The owner obeys a cancel, or a supervisor has killed it because it did not."""
+    """The owner obeys a cancel, or a supervisor has killed the owner because it did not obey."""
 
     nonce: str
     actor: Literal["worker", "supervisor"] = "worker"
@@ -164,7 +165,7 @@ class RequestAction:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """A user continues a paused run, or withdraws a pause that has not happened."""
+    """A user continues a paused run, or withdraws a pause that the worker has not carried out yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class PurgeReplaced:
-    """Removes checkpoints that were replaced long enough ago from the record; afterwards their files may go."""
+    """Removes checkpoints that were replaced long enough ago from the record; afterwards their files may be deleted."""
 
 
 Ending = Release | Pause | Succeed | Fail | Cancel

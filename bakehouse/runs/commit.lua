@@ -1,9 +1,9 @@
--- Compares and sets one run: carries out a whole write, or returns the present record.
+-- Compares and sets one run: carries out a whole write, or changes nothing and says why.
 -- KEYS: the run, its log, the change stream, all runs by creation, [the idempotency key]
 -- ARGV[1]: JSON {run, actor, expected_token, token, fields, events, remove, add, delete, idempotency, idempotency_ttl,
 --   sources, dependants, changes_length}
--- Returns {outcome, Redis time in ms, seq, payload}; the payload is the present record, the value of the idempotency
---   key, the source that is missing, or the dependants.
+-- Returns {outcome, Redis time in ms, seq, payload}; depending on the outcome, the payload is the present record, the
+--   value of the idempotency key, the source run that is missing, or the dependants.
 local run, log, changes, runs, idempotency = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local write = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -11,7 +11,7 @@ local ms = math.floor(clock[1] * 1000 + clock[2] / 1000)
 local stored = redis.call('HMGET', run, 'token', 'by_' .. write.actor, 'seq', 'order')
 local seq = tonumber(stored[3] or 0)
 
--- The reply to this very write was lost and the client sends it again.
+-- This write was carried out before: its reply was lost, and the client sends it again.
 if stored[2] == write.token then
   return {'repeated', ms, seq, redis.call('HGETALL', run)}
 end
@@ -23,7 +23,7 @@ if (stored[1] or '') ~= write.expected_token then
   return {stored[1] and 'conflict' or 'absent', ms, seq, redis.call('HGETALL', run)}
 end
 
--- The weights that a run builds on exist as long as the run does.
+-- A run whose weights another run builds on cannot be deleted before that run.
 for source, key in pairs(write.sources) do
   if redis.call('EXISTS', key) == 0 then return {'source_missing', ms, seq, source} end
 end
@@ -32,7 +32,7 @@ if write.dependants ~= '' then
   if #dependants > 0 then return {'has_dependants', ms, seq, dependants} end
 end
 
--- The order of creation is Redis's time in microseconds, but always later than all other runs: the clock may be set back.
+-- The order of creation is Redis's time in microseconds, or one more than the newest run's if the clock was set back.
 local order = tonumber(stored[4] or 0)
 if order == 0 then
   local newest = redis.call('ZREVRANGE', runs, 0, 0, 'WITHSCORES')

@@ -1,4 +1,4 @@
-"""Entries of a run's log: which of them are new, and the events that they become. Pure."""
+"""Decides which entries of a run's log are new, and turns them into events. All functions are pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import assert_never
@@ -9,7 +9,7 @@ from bakehouse.runs.run import Diagnostic
 
 
 def unseen_entries(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yields the entries that are not logged yet: a resumed run repeats steps that it had logged before."""
+    """Yields the entries that are not logged yet: a resumed run repeats steps that it has already logged."""
     last_step, last_epoch = record.logged_step, record.logged_epoch
     diagnosed = {name: item.step for name, item in record.diagnostics.items()}
     for entry in entries:
@@ -21,7 +21,7 @@ def unseen_entries(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
                 is_new = epoch > last_epoch
                 last_epoch = max(epoch, last_epoch)
             case DiagnosticEntry(name=name, step=step):
-                # By name, because a diagnostic may come after its epoch's entry.
+                # Steps are compared by diagnostic, because a diagnostic may come after its epoch's entry.
                 is_new = step > diagnosed.get(name, -1)
                 diagnosed[name] = max(step, diagnosed.get(name, -1))
             case LogEntry():
@@ -42,7 +42,7 @@ def latest_diagnostics(entries: Iterable[Entry]) -> dict[str, Diagnostic]:
 
 
 def entry_event(entry: Entry, attempt: int) -> NewEvent:
-    """Returns the event of a log entry."""
+    """Returns the event that a log entry becomes."""
     match entry:
         case StepEntry(step=step, numbers=numbers):
             return NewEvent("step", attempt, event_data({"step": step, **numbers}))

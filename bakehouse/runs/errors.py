@@ -1,16 +1,16 @@
-"""Errors of the record of runs. Nothing here knows of HTTP.
+"""Exceptions that the store of runs raises. They are independent of HTTP.
 
 RunsError
-├── RunNotFound          no such run
+├── RunNotFound          there is no run with this id
 ├── RecordUnreadable     another version wrote the run
-├── CursorNotFound       a page begins at a run that does not exist
-├── IllegalTransition    the run's state forbids the action
-├── RunHasDependants     other runs build on the weights of the run to delete
+├── CursorNotFound       a page should begin at a run that does not exist
+├── IllegalTransition    the run's status or pending request does not allow the action
+├── RunHasDependants     other runs build on the weights of the run that should be deleted
 ├── SourceRunDeleted     the run whose weights a new run builds on was deleted meanwhile
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
-├── IdempotencyMismatch  the same key came with another body
+├── IdempotencyMismatch  the idempotency key was used before with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
-└── StorageFull          the artifact store has no space
+└── StorageFull          the artifact store has too little free space
 """
 
 from typing import Literal
@@ -22,11 +22,11 @@ MAX_NAMED = 5
 
 
 class RunsError(Exception):
-    """Any of the errors above; its text is a sentence for the user."""
+    """Base class of the errors above; their messages are sentences for the user."""
 
 
 class RunNotFound(RunsError):
-    """No such run."""
+    """Raised if there is no run with this id."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id!r}.")
@@ -34,15 +34,15 @@ class RunNotFound(RunsError):
 
 
 class RecordUnreadable(RunsError):
-    """Another version of Bakehouse wrote the run's record, and this version cannot read it."""
+    """Raised if another version of Bakehouse wrote the run's record and this version cannot read it."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"The run {run_id} was written by another version of Bakehouse, which this one cannot read.")
+        super().__init__(f"The run {run_id} was written by another version of Bakehouse; this version cannot read it.")
         self.run_id = run_id
 
 
 class CursorNotFound(RunsError):
-    """A page begins at a run that does not exist."""
+    """Raised if a page of the list should begin at a run that does not exist."""
 
     def __init__(self, cursor: str, parameter: Literal["after", "before"]) -> None:
         super().__init__(f"There is no run {cursor!r} at which a page could begin.")
@@ -50,7 +50,7 @@ class CursorNotFound(RunsError):
 
 
 class IllegalTransition(RunsError):
-    """The run's state forbids the action."""
+    """Raised if the run's status or pending request does not allow the action."""
 
     def __init__(self, run_id: str, *, status: Status, request: Request | None, asked: str) -> None:
         pending = f" and was asked to {request}" if request else ""
@@ -59,7 +59,7 @@ class IllegalTransition(RunsError):
 
 
 class RunHasDependants(RunsError):
-    """Other runs build on the weights of the run to delete."""
+    """Raised if other runs build on the weights of the run that should be deleted."""
 
     def __init__(self, run_id: str, dependants: tuple[str, ...]) -> None:
         names = ", ".join(dependants[:MAX_NAMED])
@@ -70,7 +70,7 @@ class RunHasDependants(RunsError):
 
 
 class SourceRunDeleted(RunsError):
-    """The run whose weights a new run builds on was deleted meanwhile."""
+    """Raised if the run whose weights a new run builds on was deleted while the new run was created."""
 
     def __init__(self, source: str) -> None:
         super().__init__(f"The run {source}, whose weights this run builds on, was deleted meanwhile.")
@@ -78,15 +78,15 @@ class SourceRunDeleted(RunsError):
 
 
 class OwnershipLost(RunsError):
-    """The writer no longer owns the run; it must stop and change nothing."""
+    """Raised if the writer no longer owns the run; it must then stop and change nothing."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"The run {run_id} has another owner or none.")
+        super().__init__(f"This process no longer owns the run {run_id}.")
         self.run_id = run_id
 
 
 class IdempotencyMismatch(RunsError):
-    """The same key was sent with another body."""
+    """Raised if an idempotency key was used before with another body."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The idempotency key {key!r} was used with another body.")
@@ -94,11 +94,11 @@ class IdempotencyMismatch(RunsError):
 
 
 class FolderNotShared(RunsError):
-    """A process does not see the folder that holds the runs' files."""
+    """Raised if a process does not see the folder that holds the runs' files."""
 
 
 class StorageFull(RunsError):
-    """The artifact store has no space."""
+    """Raised if the artifact store has too little free space."""
 
     def __init__(self, *, needed: int, free: int) -> None:
         super().__init__(f"The artifact store has {free} bytes free; {needed} are needed.")

@@ -1,4 +1,4 @@
-"""Every Redis key of the record, its time to live, and the indexes that list a run."""
+"""Names every Redis key of the runs' records, and the indexes that list a run."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,16 +8,17 @@ from urllib.parse import quote
 from bakehouse.runs.record import Record
 
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
-# A change entry is two short fields; readers that missed more than this read the runs' own logs.
+# Number of entries that the change stream keeps; readers that missed more of them read the runs' own logs.
 CHANGES_MAX_LENGTH = 100_000
 
-# Scores that the script replaces: the run's rank in the order of creation, and the same rank before all new runs.
+# Placeholders that commit.lua replaces by scores: the run's rank in the order of creation, or a rank ahead of all new
+# runs for a run that a worker had before.
 IN_ORDER = "order"
 BEFORE_NEW = "recovered"
 
 
 def digest(text: str) -> str:
-    """Returns a name of fixed length for text that a client chose."""
+    """Returns a name of fixed length for a text that a client chose."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -28,68 +29,68 @@ class Keys:
     tenant: str = "local"
 
     def run(self, run_id: str) -> str:
-        """Hash of the record's fields as JSON, with the fields that the script adds."""
+        """Returns the key of the hash with the record's fields as JSON and the fields that commit.lua adds."""
         return f"{self.tenant}:run:{run_id}"
 
     def log(self, run_id: str) -> str:
-        """Stream of the run's events by `seq`."""
+        """Returns the key of the stream of the run's events, ordered by `seq`."""
         return f"{self.tenant}:log:{run_id}"
 
     def changes(self) -> str:
-        """Stream of (run, seq) for every event of every run."""
+        """Returns the key of the change stream: an entry (run, seq) for every event of every run."""
         return f"{self.tenant}:changes"
 
     def dependants(self, run_id: str) -> str:
-        """Sorted set of the runs that build on the run's weights, by creation."""
+        """Returns the key of the sorted set of runs that build on this run's weights, ordered by creation time."""
         return f"{self.tenant}:dependants:{run_id}"
 
     def idempotency(self, key_digest: str) -> str:
-        """String with the run that a client's key created, and the digest of the request's body."""
+        """Returns the key of the string with the run that an idempotency key created and the digest of the body."""
         return f"{self.tenant}:idempotency:{key_digest}"
 
     def runs(self) -> str:
-        """Sorted set of all runs by creation."""
+        """Returns the key of the sorted set of all runs, ordered by creation time."""
         return f"{self.tenant}:runs"
 
     def filtered(self, field: str, value: str) -> str:
-        """Sorted set of the runs whose `field` has that value, by creation."""
+        """Returns the key of the sorted set of runs whose `field` has this value, ordered by creation time."""
         return f"{self.tenant}:runs:{field}:{quote(value, safe='')}"
 
     def labelled(self, name: str, value: str) -> str:
-        """Sorted set of the runs with that label, by creation."""
+        """Returns the key of the sorted set of runs with this label, ordered by creation time."""
         return self.filtered("label", name) + f":{quote(value, safe='')}"
 
     def filters(self, fields: Mapping[str, str | None], labels: Mapping[str, str]) -> list[str]:
-        """Lists the sorted sets whose intersection is the runs that match."""
+        """Lists the keys of the sorted sets whose intersection is the runs that match all filters."""
         filtered = [self.filtered(field, value) for field, value in fields.items() if value is not None]
         return filtered + [self.labelled(name, value) for name, value in labels.items()]
 
     def claimable(self) -> str:
-        """Sorted set of the queued runs: recovered ones first, then the oldest."""
+        """Returns the key of the sorted set of queued runs: first those that a worker had before, then the oldest."""
         return f"{self.tenant}:claimable"
 
     def leases(self) -> str:
-        """Sorted set of the running runs by the end of their lease."""
+        """Returns the key of the sorted set of runs with an owner, ordered by the end of their lease."""
         return f"{self.tenant}:leases"
 
     def replaced(self) -> str:
-        """Sorted set of the runs with replaced checkpoints, by when the first was replaced."""
+        """Returns the key of the sorted set of runs with replaced checkpoints, ordered by the earliest replacement."""
         return f"{self.tenant}:replaced"
 
     def marker(self) -> str:
-        """String with the marker of the folder that holds the runs' files."""
+        """Returns the key of the string with the marker of the folder that holds the runs' files."""
         return f"{self.tenant}:marker"
 
     def workers(self) -> str:
-        """Sorted set of worker names by when they expire."""
+        """Returns the key of the sorted set of worker names, ordered by the time at which they expire."""
         return f"{self.tenant}:workers"
 
     def worker(self, name: str) -> str:
-        """String with the status that a worker published last; it expires."""
+        """Returns the key of the string, which expires, with the status that a worker published last."""
         return f"{self.tenant}:worker:{name}"
 
     def indexes(self, record: Record) -> dict[str, str]:
-        """Returns every sorted set that lists the run, with its score there."""
+        """Returns the keys of all sorted sets that list the run, each with the run's score."""
         by_creation = [
             self.runs(),
             self.filtered("status", record.status),
@@ -102,7 +103,7 @@ class Keys:
         return dict.fromkeys(by_creation, IN_ORDER) | self.queues(record)
 
     def queues(self, record: Record) -> dict[str, str]:
-        """Returns the sorted sets from which workers and supervisors take runs, with the run's score."""
+        """Returns the keys of the sorted sets from which workers and supervisors take the run, with its scores."""
         queues: dict[str, str] = {}
         if record.status == "queued":
             recovered = record.reason in ("preempted", "worker_lost")

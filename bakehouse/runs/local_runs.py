@@ -1,4 +1,4 @@
-"""The runs that `bakehouse train` trained without a service: one folder each, with its record and its files."""
+"""Reads the runs that `bakehouse train` trained without a service: each has a folder with its record and its files."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ RECORD, FILES = "record.json", "artifacts"
 
 
 class LocalRuns:
-    """Finds the runs below one folder."""
+    """Finds the runs whose folders are inside `root`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.location = f"in the folders of {root}, where `bakehouse train` keeps its runs"
 
     def find(self, run_id: str) -> Record | None:
-        """Returns the record of a run if this version can read it."""
+        """Returns the record of a run, or None if there is none that this version can read."""
         return next((record for _, record in self._records() if record.id == run_id), None)
 
     def artifacts(self, run_id: str) -> Artifacts:
-        """Opens the folder of a run's files, which may not exist."""
+        """Returns the store of a run's files; its folder may not exist."""
         folder = next((folder for folder, record in self._records() if record.id == run_id), self._root / run_id)
         return Artifacts(folder / FILES)
 

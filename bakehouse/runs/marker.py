@@ -1,6 +1,6 @@
-"""The marker: a random id in the folder of the runs' files, and the same id in Redis.
+"""Writes and checks the marker: a random id that is stored both in the folder of the runs' files and in Redis.
 
-By comparing the two, processes on several machines notice that they do not share the folder, before files are lost.
+If the two ids differ, a process does not use the shared folder. It notices this before files are lost.
 """
 
 import socket
@@ -14,15 +14,15 @@ from bakehouse.settings import Settings
 
 
 class Marker(Model):
-    """The folder that a service has registered in Redis."""
+    """The entry in Redis of the folder that a service has registered."""
 
     id: str
     folder: str
-    """Host and BAKEHOUSE_HOME of that service."""
+    """Host and BAKEHOUSE_HOME of the service that registered the folder."""
 
 
 def register_folder(settings: Settings, store: Store) -> None:
-    """Registers the service's folder in Redis if none is; raises FolderNotShared if Redis has another folder."""
+    """Registers the service's folder in Redis if no folder is registered; raises FolderNotShared if another one is."""
     artifacts = Artifacts(settings.artifacts)
     if store.marker() is None:
         own = Marker(id=artifacts.make_marker(), folder=f"{socket.gethostname()}:{settings.home}")
@@ -30,25 +30,26 @@ def register_folder(settings: Settings, store: Store) -> None:
     other = find_other_folder(store, artifacts)
     if other is not None:
         raise FolderNotShared(
-            f"This service's BAKEHOUSE_HOME={settings.home} is not the folder that holds the files of the runs in its "
-            f"Redis, which is {other.folder}: {difference(artifacts)}. Set BAKEHOUSE_HOME to that folder, or mount it "
-            f"here. If it is lost for good, delete the key {Keys().marker()} in Redis: new runs then use this folder."
+            f"BAKEHOUSE_HOME={settings.home} of this service is not the folder that holds the files of the runs in its "
+            f"Redis. That folder is {other.folder}; this one {difference(artifacts)}. Set BAKEHOUSE_HOME to that "
+            f"folder, or mount it here. If it is lost for good, delete the key {Keys().marker()} in Redis: new runs "
+            "then use this folder."
         )
 
 
 def check_folder(settings: Settings, store: Store) -> None:
-    """Raises FolderNotShared if the service has registered another folder than this worker's."""
+    """Raises FolderNotShared if the folder that the service has registered is not this worker's folder."""
     artifacts = Artifacts(settings.artifacts)
     other = find_other_folder(store, artifacts)
     if other is not None:
         raise FolderNotShared(
-            f"This worker's BAKEHOUSE_HOME={settings.home} is not the folder that the service uses, which is "
-            f"{other.folder}: {difference(artifacts)}. Set BAKEHOUSE_HOME to that folder, or mount it here."
+            f"BAKEHOUSE_HOME={settings.home} of this worker is not the folder that the service uses. That folder is "
+            f"{other.folder}; this one {difference(artifacts)}. Set BAKEHOUSE_HOME to that folder, or mount it here."
         )
 
 
 def find_other_folder(store: Store, artifacts: Artifacts) -> Marker | None:
-    """Returns the registered folder if it is not the folder of these artifacts."""
+    """Returns the registered folder if it is not the folder of these artifacts, else None."""
     # Redis is read first: a service writes the marker into its folder before it registers the folder.
     registered = store.marker()
     if registered is None:
@@ -58,4 +59,4 @@ def find_other_folder(store: Store, artifacts: Artifacts) -> Marker | None:
 
 
 def difference(artifacts: Artifacts) -> str:
-    return "it has no marker that can be read" if artifacts.marker() is None else "its marker is another one"
+    return "has no readable marker" if artifacts.marker() is None else "has a different marker"

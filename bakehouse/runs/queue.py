@@ -1,4 +1,4 @@
-"""The RQ queue that wakes workers. Its jobs name no run: a woken worker claims the next one itself."""
+"""The RQ queue that wakes workers. Its jobs do not name a run: a woken worker claims the next run itself."""
 
 from redis import Redis
 from rq import Queue
@@ -6,14 +6,14 @@ from rq.serializers import JSONSerializer
 
 QUEUE = "bakehouse"
 TRAIN_NEXT = "worker.host.jobs.train_next"
-# Training ends by its own budget; RQ's limit is only a distant backstop.
+# Timeout of RQ's jobs. It should never be reached, because the recipe limits how long a run trains.
 TEN_YEARS_IN_SECONDS = 315_360_000
-# Nothing is ever read from a finished job.
+# Time that RQ keeps finished jobs; nothing ever reads them.
 RESULT_TTL_SECONDS = 60
 
 
 class WakeQueue:
-    """Wakes the workers of one Redis. Safe to share between threads."""
+    """Wakes the workers that are connected to one Redis. Can be shared between threads."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -22,7 +22,7 @@ class WakeQueue:
     def wake(self, times: int = 1) -> None:
         """Wakes up to `times` workers, in one round trip.
 
-        A worker that is woken for nothing claims nothing; the supervisor makes up for a wake-up that is lost.
+        A worker that is woken while no run waits claims nothing. The supervisor repeats wake-ups that were lost.
         """
         with self._redis.pipeline(transaction=False) as pipeline:
             for _ in range(times):

@@ -1,4 +1,4 @@
-"""The record: a run with the fields that only workers and supervisors need."""
+"""Defines the record: a run with the fields that only workers and supervisors need."""
 
 import math
 import secrets
@@ -13,7 +13,7 @@ from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Reason, Run
 
-# Without 0, 1, i, l, o and u: no character looks like another one, and no id spells a word.
+# Leaves out 0, 1, i, l and o, which look alike, and u, so that ids do not spell words.
 ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 12
 
@@ -22,52 +22,52 @@ class Owner(Model):
     """The training process that owns a run."""
 
     nonce: str
-    """Random; every command of the owner carries it."""
+    """Random text that identifies the owner; each of its commands contains it."""
     host: str
     boot_id: str
     pid: int
     start_time: int
-    """Clock ticks from boot to the process's start; with `boot_id` and `pid` they identify one process for ever."""
+    """Clock ticks from boot to the process's start. Together with `boot_id` and `pid` it identifies one process."""
 
 
 class Record(Run):
-    """A run with its owner, its lease, how far it is logged, and its files. Times are milliseconds by Redis's clock."""
+    """A run with its owner, its lease, the position of its log, and its files. Times are in ms by Redis's clock."""
 
     token: str = ""
-    """Random, of the latest write."""
+    """Random text that identifies the latest write."""
     seq: int = 0
     """Number of the latest event."""
     owner: Owner | None = None
     released_by: str | None = None
-    """Nonce of the owner that ended its attempt: it may send that command again, if the reply was lost."""
+    """Nonce of the owner that ended its attempt. That owner may repeat the command, in case the reply was lost."""
     lease_ms: int = 0
     lease_until: int | None = None
     claimed_ms: int | None = None
-    """When the present attempt began."""
+    """Time at which the present attempt began; None without an owner."""
     requested_ms: int | None = None
-    """When the present request was made."""
+    """Time at which the pending request was made; None without a request."""
     logged_step: int = 0
     logged_epoch: int = 0
     resume_step: int = -1
-    """Step of the newest resume state; -1 without one."""
+    """Step of the newest resume state; -1 if there is none."""
     lost_resume_step: int = -1
-    """Step of the furthest resume state that could not be read: only a resume state beyond it is progress."""
+    """Latest step whose resume state could not be read: only a resume state of a later step counts as progress."""
     attempts_without_progress: int = 0
-    """Attempts that were lost since the newest resume state."""
+    """Number of attempts that were lost since the newest resume state."""
     checkpoints: tuple[Checkpoint, ...] = ()
-    """In order of epochs. A checkpoint without roles was replaced and is kept for downloads that have begun."""
+    """Checkpoints ordered by epoch. A checkpoint without roles was replaced and is kept for downloads in progress."""
     replaced_ms: dict[int, int] = {}
-    """When a checkpoint lost its last role, by epoch."""
+    """Time at which a checkpoint lost its last role, by epoch."""
     idempotency: str | None = None
     """The digest of the idempotency key that created this run."""
 
     def public(self, now: int, queue: QueuePlace | None = None) -> Run:
-        """Returns the fields that clients see, with the seconds of the present attempt so far."""
+        """Returns the fields that clients see; `seconds` includes the present attempt up to `now`."""
         shown = {name: getattr(self, name) for name in Run.model_fields}
         return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
 
     def digests(self) -> frozenset[str]:
-        """Returns the digests of the checkpoints whose files must stay."""
+        """Returns the digests of the checkpoints whose files must not be deleted."""
         return frozenset(item.sha256 for item in self.checkpoints)
 
     def seconds_until(self, now: int) -> float:
@@ -124,7 +124,7 @@ def is_non_finite(value: object) -> bool:
 
 
 def event_data(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns flat JSON: numbers that are not finite become null and are named in `non_finite`."""
+    """Returns a flat JSON object: numbers that are not finite become null, and `non_finite` lists their names."""
     non_finite = [name for name, value in fields.items() if is_non_finite(value)]
     return {**finite(fields), "non_finite": non_finite} if non_finite else dict(fields)
 
@@ -138,7 +138,7 @@ def queue_place(rank: int, workers: int) -> QueuePlace:
 
 
 def new_run_id() -> str:
-    """Returns `run_` and 12 random characters: 59 bits."""
+    """Returns `run_` followed by 12 random characters (59 bits)."""
     return "run_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
@@ -152,7 +152,7 @@ def new_run(
     parent_run: str | None = None,
     reason: Reason = "submitted",
 ) -> Run:
-    """Makes a run that is not stored yet; the store fills in the times."""
+    """Returns a new run that is not stored yet; the store fills in its times."""
     return Run(
         id=new_run_id(),
         name=recipe.name,

@@ -1,4 +1,4 @@
-"""The run as all clients see it: the response of `GET /v1/runs/{id}`, and the events of its log."""
+"""Defines a run as clients see it: the response of `GET /v1/runs/{id}`, and the events of the run's log."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelle
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 Request = Literal["pause", "stop", "cancel"]
-"""In order of strength: a stronger request replaces a weaker one."""
+"""What a user can ask a worker to do. Ordered by strength: a stronger request replaces a weaker one."""
 
 Actor = Literal["service", "worker", "supervisor"]
 
@@ -31,14 +31,14 @@ class Event(Model):
     time: str
     """RFC 3339, UTC, by Redis's clock."""
     attempt: int
-    """The attempt that wrote the entry, from 1; 0 before the first."""
+    """Number of the attempt that wrote the entry, from 1; 0 before the first attempt."""
     type: EventType
-    """`state`: the status or the pending request changed; `step`, `epoch`: numbers at a step or at the end of an epoch;
-    `checkpoint`: weights were saved; `diagnostic`: a diagnostic's values; `advice`: a finding about the recipe; `log`:
-    a message for people; `end`: the run is over, and this is its last event."""
+    """`state`: the status or the pending request changed; `step`, `epoch`: metrics at a step or at the end of an epoch;
+    `checkpoint`: weights were saved; `diagnostic`: the values of a diagnostic; `advice`: a finding about the recipe;
+    `log`: a human-readable message; `end`: the run is over, and this is its last event."""
     data: dict[str, Any]
-    """A flat JSON object, in a `diagnostic` also with lists of one value per layer. Numbers that are not finite are
-    null, and `non_finite` lists their names."""
+    """A flat JSON object; the data of a `diagnostic` may also contain lists with one value per layer. Numbers that are
+    not finite are null, and `non_finite` lists their names."""
 
 
 class Transition(Model):
@@ -53,12 +53,12 @@ class Transition(Model):
 
 
 class QueuePlace(Model):
-    """Position of a queued run, and why it waits."""
+    """The position of a queued run, and the reason why it waits."""
 
     position: int
     """Position in the queue, from 1."""
     reason: str
-    """Why the run waits, as a phrase for people."""
+    """The reason why the run waits, as human-readable text."""
 
 
 class Progress(Model):
@@ -96,16 +96,16 @@ class Diagnostic(Model):
     epoch: int
     step: int
     values: dict[str, Any]
-    """Numbers and texts, or lists with one value per layer."""
+    """Values by name: numbers, texts, or lists with one value per layer."""
 
 
 class Failure(Model):
-    """Why a run failed."""
+    """The reason why a run failed."""
 
     code: Reason
-    """A name that programs can compare; `docs/words.md` lists all."""
+    """A name that programs can compare; `docs/words.md` lists all of them."""
     message: str
-    """A sentence for people."""
+    """A human-readable sentence."""
     pointer: str | None = None
     """JSON Pointer into the recipe, if one field caused the failure."""
     retryable: bool
@@ -117,7 +117,7 @@ class Checkpoint(Model):
 
     epoch: int
     roles: tuple[Literal["best", "last"], ...]
-    """`best` and `last`; none if another checkpoint has replaced this one."""
+    """`best`, `last` or both; empty if other checkpoints have replaced this one."""
     metrics: dict[str, float | None]
     """The metrics of the epoch."""
     sha256: str
@@ -129,27 +129,27 @@ class Checkpoint(Model):
 
 
 class Provenance(Model):
-    """How the weights of a finished run came about: digests, versions, device and seed. Another run with the same
-    provenance gives the same bits."""
+    """What produced the weights of a finished run: digests, versions, device and seed. Another run with the same
+    recipe, data, versions, device, threads and seed gives bit-identical weights."""
 
     recipe_sha256: str
     """Digest of the canonical recipe without its name and labels."""
     dataset_fingerprint: str
-    """Fingerprint of the data set, the same as in its card."""
+    """Fingerprint of the data set, as in its card."""
     weights_sha256: str | None
     """Digest of the best checkpoint's `model.safetensors`."""
     versions: dict[str, str]
     """Versions of bakehouse, torch, numpy and python, and of cuda and cudnn on a GPU."""
     device: str
     threads: int
-    """Number of threads that torch used; another number may round differently."""
+    """Number of threads that torch used; with another number, results may be rounded differently."""
     seed: int
     exact: bool
-    """Whether an uninterrupted run would have given the same bits."""
+    """Whether the weights are guaranteed to be bit-identical to those of an uninterrupted run."""
     peak_memory_bytes: int
-    """The most memory that the last attempt used."""
+    """Peak memory of the last attempt, in bytes."""
     device_seconds: float
-    """Time on the device, over all attempts."""
+    """Time spent on the device over all attempts, in seconds."""
 
 
 class Run(Model):
@@ -160,9 +160,9 @@ class Run(Model):
     labels: dict[str, str]
     status: Status
     request: Request | None = None
-    """The pending user request, if any: what the user asked for and the worker has not done yet."""
+    """The pending user request, if any: what the user has asked for and the worker has not yet done."""
     reason: Reason
-    """Why the status changed to the present one."""
+    """The reason of the latest change of the status."""
     recipe: Recipe
     """The canonical recipe: every default is filled in."""
     recipe_sha256: str
@@ -170,13 +170,13 @@ class Run(Model):
     recipe_group_sha256: str
     """The same digest without the seed: equal for all runs that repeat one recipe with other seeds."""
     dataset_fingerprint: str | None = None
-    """The digest of the data that the run was submitted with; it trains on no other. Null in runs of older versions."""
+    """Fingerprint of the data set at submission; the run trains on no other data. Null in runs of older versions."""
     advice: tuple[Advice, ...]
     """Findings about the recipe when it was submitted."""
     parent_run: str | None = None
     """The run that this one retries, or that it was forked from."""
     depends_on: tuple[str, ...] = ()
-    """The runs whose checkpoints the recipe names; they cannot be deleted before this one."""
+    """The runs whose checkpoints the recipe names; they cannot be deleted before this run."""
     transitions: tuple[Transition, ...]
     """All changes of the status, oldest first."""
     attempt: int = 0
@@ -186,27 +186,27 @@ class Run(Model):
     progress: Progress
     best: Best | None = None
     metrics: dict[str, float | None] = {}
-    """The metrics of the latest epoch; when the run is over, also those of the best weights on the test split."""
+    """The metrics of the latest epoch; once the run has succeeded, also those of the best weights on the test split."""
     diagnostics: dict[str, Diagnostic] = {}
-    """The latest values by the diagnostic's name; the history is in the log."""
+    """The latest values of each diagnostic, by name; earlier values are in the log."""
     failure: Failure | None = None
     """Null unless the run failed."""
     provenance: Provenance | None = None
-    """Null until the run is over; then how its weights came about."""
+    """What produced the weights. Null until the run is over."""
     exact: bool = True
-    """Whether an uninterrupted run would have given the same bits. False once an attempt resumed on another device,
-    with other versions or with another number of threads."""
+    """Whether the results are guaranteed to be bit-identical to those of an uninterrupted run. False once an attempt
+    resumed on another device, with other versions or with another number of threads."""
     restarted: bool = False
-    """Whether an attempt began again at step 0 because no resume state could be read; the log's entry `restarted` says
-    which step was lost. Such a run does every step again, so `exact` stays as it is."""
+    """Whether an attempt started over at step 0 because no resume state could be read; the log's entry `restarted`
+    names the step that was lost. Such a run repeats every step, so `exact` does not change."""
     created_at: str
     updated_at: str
     started_at: str | None = None
-    """Start of the first attempt."""
+    """Time at which the first attempt began."""
     finished_at: str | None = None
-    """Time at which the run was over."""
+    """Time at which the run ended."""
     seconds: float = 0.0
-    """Time in status `running`, over all attempts."""
+    """Seconds in status `running`, over all attempts."""
 
     @property
     def is_over(self) -> bool:
@@ -234,12 +234,12 @@ class Worker(Model):
     pid: int
     device: str
     memory_bytes: int
-    """Memory of the device."""
+    """Memory of the device, in bytes."""
     status: Literal["starting", "idle", "busy"]
     run_id: str | None = None
-    """The run that it trains while it is `busy`."""
+    """The run that the worker trains while it is `busy`."""
     versions: dict[str, str] = {}
     """Versions of bakehouse, torch, numpy and python, and of cuda and cudnn on a GPU."""
     started_at: str
     seen_at: str
-    """Time of its last report."""
+    """Time of the worker's last report."""

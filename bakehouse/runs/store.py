@@ -1,4 +1,4 @@
-"""The record in Redis: every write and read of runs is here, except the service's reader of the change stream."""
+"""Writes and reads the runs in Redis. Only the service's reader of the change stream is elsewhere."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 CHUNK = 200
-# Clocks drift: after this time Redis is asked again.
+# Time after which Redis is asked for its time again, because clocks drift.
 TRUSTED_MS = 10_000
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
@@ -40,7 +40,7 @@ DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 def connect(url: str, *, patient: bool) -> Redis:
     """Returns a client. Patient clients (workers, supervisors) wait for Redis without limit; others try twice in 2 s.
 
-    A retry after a lost reply is harmless: the script recognizes its writes by their tokens.
+    A retry after a lost reply is harmless: commit.lua recognizes by its token a write that it has carried out.
     """
     if patient:
         forever = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=-1)
@@ -50,21 +50,21 @@ def connect(url: str, *, patient: bool) -> Redis:
 
 
 class Store:
-    """Stores the runs of one tenant. Safe to share between threads."""
+    """Stores the runs of one tenant. Can be shared between threads."""
 
     def __init__(self, redis: Redis, tenant: str = "local", lease_seconds: float = 10.0) -> None:
         self._redis = redis
         self._keys = Keys(tenant)
         self._lease_ms = round(lease_seconds * 1000)
         self._script = redis.register_script(COMMIT)
-        # Redis's clock minus this machine's, as read when this machine's showed `_read_ms`.
+        # Redis's clock minus this machine's clock, as measured when the latter showed `_read_ms`.
         self._offset_ms = 0
         self._read_ms = -TRUSTED_MS
 
     # Writing
 
     def create(self, run: Run, *, idempotency: Idempotency | None = None) -> Created:
-        """Stores a queued run with its indexes, its idempotency key and its first events: all or nothing."""
+        """Stores a queued run with its indexes, its idempotency key and its first events, either all or none."""
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=self.now())
         reply = self._send(wire.creation(self._keys, record, events, idempotency))
@@ -86,14 +86,14 @@ class Store:
         return Created(self.get(first["run_id"]), replayed=True)
 
     def command(self, run_id: str, command: Command) -> Record:
-        """Reads the record and applies a command to it."""
+        """Reads a run's record and applies a command to it."""
         return self.commit(self.record(run_id), command)
 
     def commit(self, record: Record, command: Command) -> Record:
-        """Applies a command to a record; if the record was changed meanwhile, applies it to the new one instead.
+        """Applies a command to a record and returns the result; if the record was changed meanwhile, applies it to the
+        changed record instead.
 
-        An owner writes this way: it learns of a request by the record that it gets back, and of a new owner by
-        OwnershipLost.
+        Owners call this: the returned record shows them new requests, and OwnershipLost tells them of a new owner.
         """
         while True:
             after, events = reduce(record, command, self.now())
@@ -118,11 +118,11 @@ class Store:
                 if record.status == "queued" and fits(record):
                     return self.commit(record, Claim(owner, self._lease_ms))
             except (RunNotFound, IllegalTransition, RecordUnreadable):
-                continue  # another worker was faster, or only a worker of another version can read it
+                continue  # another worker was faster, or another version wrote the run
         return None
 
     def delete(self, run_id: str) -> None:
-        """Removes every key of a run that is over and that no other run builds on; its files are left to the caller."""
+        """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         while True:
             record = self.record(run_id)
             if not record.is_over:
@@ -145,7 +145,7 @@ class Store:
     # Time
 
     def now(self) -> int:
-        """Returns Redis's time in milliseconds: as last read, plus the time that this machine has counted since."""
+        """Returns Redis's time in milliseconds: the last time read from Redis, plus the time that has passed since."""
         if monotonic_ms() - self._read_ms > TRUSTED_MS:
             return self.time_ms()
         return self._offset_ms + monotonic_ms()
@@ -206,7 +206,7 @@ class Store:
         return Page(data=tuple(runs), has_more=len(found) > limit, first_id=first, last_id=last)
 
     def _matching(self, filters: list[str], *, after: str | None, before: str | None) -> Iterator[str]:
-        # Walks the smallest index from the cursor on and looks its runs up in the others.
+        # Goes through the smallest index, starting at the cursor, and looks its runs up in the other indexes.
         smallest, *others = sorted(filters, key=self._redis.zcard) or [self._keys.runs()]
         start = self._bound(after, "after") or self._bound(before, "before")
         while chunk := self._chunk(smallest, start, newest_first=before is None):
@@ -274,7 +274,7 @@ class Store:
             start += CHUNK
 
     def owned(self) -> Iterator[Record]:
-        """Yields the runs that have an owner, the lease that ends first at the beginning."""
+        """Yields the runs that have an owner, in the order in which their leases end."""
         for run_id in wire.texts(self._redis.zrange(self._keys.leases(), 0, -1)):
             with suppress(RunNotFound, RecordUnreadable):
                 yield self.record(run_id)
@@ -308,22 +308,22 @@ class Store:
     # The folder of the runs' files
 
     def marker(self) -> str | None:
-        """Returns the text that `register_marker` stored, if any."""
+        """Returns the text that `register_marker` stored, or None."""
         text = self._redis.get(self._keys.marker())
         return None if text is None else wire.text(text)
 
     def register_marker(self, text: str) -> None:
-        """Stores the marker of the folder that holds the runs' files, unless another service was faster."""
+        """Stores the marker of the folder that holds the runs' files, unless a marker is stored already."""
         self._redis.set(self._keys.marker(), text, nx=True)
 
     # Redis itself
 
     def ping(self) -> None:
-        """Raises redis's ConnectionError or TimeoutError if there is no Redis."""
+        """Raises redis's ConnectionError or TimeoutError if Redis does not answer."""
         self._redis.ping()
 
     def check_durability(self) -> list[str]:
-        """Lists the settings with which Redis could lose accepted runs."""
+        """Returns a warning for each setting with which Redis could lose accepted runs."""
         try:
             present = {name: self._redis.config_get(name).get(name) for name in DURABLE}
         except ResponseError as error:

@@ -1,4 +1,4 @@
-"""The reducer: applies a command to a record. Pure; `now` is in milliseconds by Redis's clock."""
+"""The reducer: applies a command to a record. All functions are pure; `now` is in milliseconds by Redis's clock."""
 
 from typing import Any, assert_never
 
@@ -32,7 +32,7 @@ from bakehouse.runs.record import NewEvent, Record, finite, rfc3339
 from bakehouse.runs.run import TERMINAL, Actor, Checkpoint, Failure, Progress, Reason, Request, Run, Status, Transition
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
-# A download of a checkpoint that was replaced may take this long.
+# Time that a replaced checkpoint is kept, so that downloads in progress can finish.
 KEEP_REPLACED_MS = 600_000
 
 STRENGTH: dict[Request | None, int] = {None: 0, "pause": 1, "stop": 2, "cancel": 3}
@@ -42,7 +42,7 @@ Reduced = tuple[Record, list[NewEvent]]
 
 
 def reduce(record: Record, command: Command, now: int) -> Reduced:
-    """Returns the record after the command and the events that announce it; the same record if nothing changes.
+    """Returns the record after the command, and the events that announce it; the same record if nothing changes.
 
     Raises IllegalTransition if the run's state forbids the command, and OwnershipLost if the nonce is not the owner's.
     """
@@ -64,13 +64,13 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
 
 
 def rename(record: Record, command: Rename, now: int) -> Record:
-    # Merged here, so that two users who add labels at the same time lose nothing.
+    # The labels are merged here, so that none is lost if two users add labels at the same time.
     labels = {key: value for key, value in {**record.labels, **command.labels}.items() if value is not None}
     return updated(record, now, name=record.name if command.keep_name else command.name, labels=labels)
 
 
 def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
-    """Applies an owner's command; an owner may repeat the command that ended its attempt."""
+    """Applies a command of an owner. The owner may repeat the command that ended its attempt."""
     if record.owner is None or record.owner.nonce != command.nonce:
         if isinstance(command, Ending) and command.nonce == record.released_by:
             return record, []
@@ -117,7 +117,7 @@ def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
 
 
 def refuse_unless_requested(record: Record, command: Ending) -> None:
-    """Refuses to obey a request that was withdrawn, and to finish a run that is to be cancelled."""
+    """Refuses to obey a request that was withdrawn, and to finish a run that should be cancelled."""
     match command:
         case Pause() if record.request != "pause":
             raise illegal(record, "paused")
@@ -128,7 +128,7 @@ def refuse_unless_requested(record: Record, command: Ending) -> None:
 
 
 def submit(run: Run, *, idempotency: str | None, now: int) -> Reduced:
-    """Makes the first record of a run: queued, with an event for that and one for each piece of advice."""
+    """Returns the first record of a run, which is queued, with an event for this state and one for each advice."""
     record = Record(**dict(run), idempotency=idempotency).model_copy(update={"created_at": rfc3339(now)})
     queued, events = transition_to(record, now, "queued", run.reason, "service")
     advice = [NewEvent("advice", 0, item.model_dump(mode="json")) for item in run.advice]
@@ -136,7 +136,7 @@ def submit(run: Run, *, idempotency: str | None, now: int) -> Reduced:
 
 
 def claim(record: Record, command: Claim, now: int) -> Reduced:
-    """Gives a queued run an owner, whatever its request: the owner sees the request and honours it."""
+    """Gives a queued run an owner, even if the run has a pending request: the owner sees the request and obeys it."""
     if record.owner is not None and record.owner.nonce == command.owner.nonce:
         return record, []
     if record.status != "queued":
@@ -160,13 +160,14 @@ def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
     ended = {**without_owner(record, min(now, record.lease_until or now)), "attempts_without_progress": count}
     if count < MAX_ATTEMPTS_WITHOUT_PROGRESS:
         return transition_to(record, now, "queued", "worker_lost", command.actor, **ended)
-    message = f"{count} attempts in a row died without a newer resume state."
+    message = f"{count} attempts in a row died before they saved a newer resume state."
     failure = Failure(code="crash_loop", message=message, retryable=True)
     return transition_to(record, now, "failed", "crash_loop", command.actor, **ended, failure=failure)
 
 
 def is_lost(record: Record, command: OwnerLost, now: int) -> bool:
-    """Tells whether the owner that the command means is lost; a renewed lease or another owner is not."""
+    """Returns whether the owner that the command means is lost: it still owns the run and, without a nonce, its lease
+    has expired."""
     if record.owner is None or record.lease_until is None:
         return False
     if command.nonce is None:
@@ -194,7 +195,7 @@ def request_action(record: Record, request: Request, now: int) -> Reduced:
 
 
 def is_done(record: Record, request: Request) -> bool:
-    """Tells whether the requested change has happened already."""
+    """Returns whether the requested change has happened already."""
     match request:
         case "pause":
             return record.status == "paused"
@@ -205,7 +206,7 @@ def is_done(record: Record, request: Request) -> bool:
 
 
 def resume(record: Record, now: int) -> Reduced:
-    """Queues a paused run again, or withdraws a pause that has not happened."""
+    """Queues a paused run again, or withdraws a pause that the worker has not carried out yet."""
     if record.is_over or STRENGTH[record.request] > STRENGTH["pause"]:
         raise illegal(record, "resumed")
     if record.status == "paused":
@@ -222,7 +223,7 @@ def with_request(record: Record, now: int, request: Request | None) -> Reduced:
 
 
 def log(record: Record, command: LogEvents, now: int) -> Reduced:
-    """Appends the entries that are new; a resumed run repeats steps and epochs that are logged already."""
+    """Appends the entries that are new: a resumed run repeats steps and epochs that it has already logged."""
     entries = list(unseen_entries(record, command.entries))
     if not entries and command.progress is None:
         return record, []
@@ -241,12 +242,12 @@ def log(record: Record, command: LogEvents, now: int) -> Reduced:
 
 
 def max_progress(old: Progress, new: Progress) -> Progress:
-    """Returns the new progress, but never less than before: a resumed run repeats steps."""
+    """Returns the new progress, but never fewer steps or epochs than before: a resumed run repeats steps."""
     return new.model_copy(update={"step": max(old.step, new.step), "epoch": max(old.epoch, new.epoch)})
 
 
 def publish_checkpoint(record: Record, command: PublishCheckpoint, now: int) -> Reduced:
-    """Lists a checkpoint with its roles. A resumed run that reaches an older best again changes nothing."""
+    """Lists a checkpoint with its roles. Changes nothing if a resumed run reaches an earlier best epoch again."""
     new = command.checkpoint
     best = command.best or record.best
     if command.best and record.best and command.best.epoch < record.best.epoch:
@@ -261,7 +262,7 @@ def publish_checkpoint(record: Record, command: PublishCheckpoint, now: int) -> 
 
 
 def with_checkpoint(checkpoints: tuple[Checkpoint, ...], new: Checkpoint) -> tuple[Checkpoint, ...]:
-    """Adds a checkpoint, in order of epochs: it takes its roles from the others and keeps the roles that it had."""
+    """Adds a checkpoint in order of epochs. It keeps roles that it had, and other checkpoints lose its new roles."""
     earlier = [item for item in checkpoints if item.epoch == new.epoch and item.sha256 == new.sha256]
     roles = {*new.roles, *(role for item in earlier for role in item.roles)}
     others = [
@@ -274,7 +275,7 @@ def with_checkpoint(checkpoints: tuple[Checkpoint, ...], new: Checkpoint) -> tup
 
 
 def publish_resume(record: Record, step: int, now: int) -> Record:
-    """Records a newer resume state, which is progress: lost attempts no longer count."""
+    """Records a newer resume state. This counts as progress, so earlier lost attempts no longer count."""
     if step <= record.resume_step:
         return record
     count = 0 if step > record.lost_resume_step else record.attempts_without_progress
@@ -282,7 +283,7 @@ def publish_resume(record: Record, step: int, now: int) -> Record:
 
 
 def restart(record: Record, now: int) -> Record:
-    """Returns to having no resume state; a run that loses its states again and again makes no progress."""
+    """Marks the run as restarted, without a resume state. The lost step is kept: only steps beyond it are progress."""
     lost = max(record.lost_resume_step, record.resume_step)
     return updated(record, now, restarted=True, resume_step=-1, lost_resume_step=lost)
 
@@ -298,12 +299,12 @@ def purge_replaced(record: Record, now: int) -> Record:
 
 
 def updated(record: Record, now: int, **changes: Any) -> Record:
-    """Copies the record with changes that users may notice."""
+    """Copies the record with changes, and sets `updated_at`."""
     return record.model_copy(update={"updated_at": rfc3339(now), **changes})
 
 
 def transition_to(record: Record, now: int, status: Status, reason: Reason, actor: Actor, **changes: Any) -> Reduced:
-    """Puts the record into a status and announces it. A pause or an end fulfils the request; a queued run keeps it."""
+    """Puts the record into a status and announces it. The request is removed if the run is paused or over."""
     time = rfc3339(now)
     transition = Transition(time=time, status=status, actor=actor, reason=reason)
     if status in TERMINAL or status == "paused":
@@ -316,7 +317,7 @@ def transition_to(record: Record, now: int, status: Status, reason: Reason, acto
 
 
 def without_owner(record: Record, now: int) -> dict[str, Any]:
-    """Returns the changes with which an attempt ends."""
+    """Returns the changes to a record that end its attempt."""
     return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": record.seconds_until(now)}
 
 

@@ -1,4 +1,4 @@
-"""How the record is written into Redis and read from it. Knows no client.
+"""Encodes records for Redis and decodes them. Does not connect to Redis.
 
 A write is one call of commit.lua: `creation`, `change` and `deletion` describe it, `script_argument` encodes it. The
 record of a run is a hash of JSON fields; `decode` reads it, `parse_event` and `parse_change` read the streams.
@@ -21,7 +21,7 @@ BY_SCRIPT = {"token", "seq"}
 READABLE = Record.model_fields.keys() | FIELDS.keys()
 
 Text = bytes | str
-# A hash or a stream entry, whether the client decodes or not.
+# A hash or a stream entry, from a client that decodes bytes or from one that does not.
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
 Outcome = Literal["done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants"]
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of the script: all of it is carried out, or nothing."""
+    """One call of commit.lua; Redis carries out either all of it or nothing."""
 
     run_id: str
     actor: Actor
@@ -39,22 +39,23 @@ class Write:
     fields: Mapping[str, str]
     events: Sequence[NewEvent]
     remove: Iterable[str]
-    """The indexes that no longer list the run."""
+    """The indexes to remove the run from."""
     add: Mapping[str, str]
-    """The indexes that list the run, with its score there."""
+    """The indexes to add the run to, each with the run's score."""
     delete: Sequence[str] = ()
     """Keys to delete with the run."""
     idempotency: tuple[str, str] | None = None
-    """The digest of the idempotency key, which must not exist, and the value that it gets."""
+    """The digest of the idempotency key, which must not exist yet, and the value to store under it."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """The runs whose weights a new run builds on, with their keys; they must exist."""
+    """The keys of the runs whose weights a new run builds on, by run id; these runs must exist."""
     dependants: str = ""
-    """The index of the runs that build on a run to delete; it must be empty."""
+    """The index of the runs that build on the run to delete; it must be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The script's reply. The payload depends on the outcome: the record, an idempotency value, or runs in the way."""
+    """The reply of commit.lua. Depending on the outcome, the payload is the present record, the value of the
+    idempotency key, the source run that is missing, or the dependants."""
 
     outcome: Outcome
     token: str
@@ -64,7 +65,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entry of the change stream: the run has an event of that number."""
+    """An entry of the change stream: the run has a new event with the number `seq`."""
 
     id: str
     run_id: str
@@ -72,7 +73,7 @@ class Change:
 
 
 def creation(keys: Keys, record: Record, events: Sequence[NewEvent], idempotency: Idempotency | None) -> Write:
-    """Writes a new run if every run whose weights it builds on exists."""
+    """Describes the write of a new run; it is carried out only if every run whose weights it builds on exists."""
     replay = None
     if idempotency:
         value = {"run_id": record.id, "body_sha256": idempotency.body_sha256}
@@ -91,7 +92,7 @@ def creation(keys: Keys, record: Record, events: Sequence[NewEvent], idempotency
 
 
 def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent], actor: Actor) -> Write:
-    """Writes the difference between two records, if Redis still holds the first one."""
+    """Describes the write of a change; it is carried out only if Redis still holds the record `before`."""
     old = keys.indexes(before)
     new = keys.indexes(after)
     return Write(
@@ -106,7 +107,7 @@ def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent]
 
 
 def deletion(keys: Keys, record: Record) -> Write:
-    """Deletes every key of a run if no other run builds on its weights."""
+    """Describes the deletion of every key of a run; it is carried out only if no other run builds on its weights."""
     delete = [keys.run(record.id), keys.log(record.id)]
     if record.idempotency:
         delete.append(keys.idempotency(record.idempotency))
@@ -129,7 +130,7 @@ def script_argument(write: Write, token: str) -> str:
         {
             "run": write.run_id,
             "actor": write.actor,
-            # The hash holds every field as JSON, its token too.
+            # The hash stores every field as JSON, including the token.
             "expected_token": json.dumps(write.expected_token) if write.expected_token else "",
             "token": json.dumps(token),
             "fields": write.fields,
@@ -150,7 +151,7 @@ def script_argument(write: Write, token: str) -> str:
 
 
 def to_json(value: object) -> str:
-    """Encodes as compact JSON; NaN or an infinity here is our own mistake and refused."""
+    """Encodes a value as compact JSON; raises ValueError for NaN or an infinity, which would be a bug of ours."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -163,7 +164,7 @@ def encode(before: Record | None, after: Record) -> dict[str, str]:
 
 
 def decode(fields: Fields) -> Record:
-    """Returns the record of a hash; raises RecordUnreadable if another version wrote it."""
+    """Returns the record in a hash; raises RecordUnreadable if this version cannot read it."""
     stored = decoded(fields)
     members = (f'"{name}":{value}' for name, value in stored.items() if name in READABLE)
     try:
@@ -173,7 +174,7 @@ def decode(fields: Fields) -> Record:
 
 
 def decode_or_skip(fields: Fields) -> Record | None:
-    """Returns the record of a hash; logs a warning and returns None if another version wrote it."""
+    """Returns the record in a hash; if this version cannot read it, logs a warning and returns None."""
     try:
         return decode(fields)
     except RecordUnreadable as error:
@@ -182,7 +183,7 @@ def decode_or_skip(fields: Fields) -> Record | None:
 
 
 def parse_event(entry_id: Text, fields: Fields) -> Event:
-    """Returns the event of an entry in a run's stream."""
+    """Returns the event in an entry of a run's stream."""
     entry = decoded(fields)
     return Event(
         seq=int(text(entry_id).partition("-")[0]),
@@ -194,13 +195,13 @@ def parse_event(entry_id: Text, fields: Fields) -> Event:
 
 
 def parse_change(entry_id: Text, fields: Fields) -> Change:
-    """Returns the change of an entry in the change stream."""
+    """Returns the change in an entry of the change stream."""
     entry = decoded(fields)
     return Change(text(entry_id), entry["run"], int(entry["seq"]))
 
 
 def pairs(flat: Sequence[Text]) -> dict[Text, Text]:
-    """Returns a hash from the flat list that scripts return."""
+    """Turns the flat list of names and values that a script returns into a dict."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 

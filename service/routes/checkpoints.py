@@ -1,4 +1,4 @@
-"""Checkpoints: the saved weights of a run."""
+"""/v1/runs/{run_id}/checkpoints: lists and downloads the saved weights of a run."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ router = APIRouter(
 )
 EPOCH = re.compile(r"\d{1,9}")
 FAILURES = problems(404, 503)
-REDIRECT: dict[int | str, dict[str, Any]] = {307: {"description": "A role: redirects to the epoch that has it now."}}
+REDIRECT: dict[int | str, dict[str, Any]] = {307: {"description": "Redirects a role to the epoch that has it now."}}
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 log = logging.getLogger(__name__)
@@ -30,10 +30,10 @@ EpochOrRole = Annotated[str, Path(description="The number of an epoch, `best` or
 
 
 class Checkpoints(Model):
-    """The checkpoints of a run, by epoch."""
+    """The checkpoints of a run, ordered by epoch."""
 
     data: tuple[Checkpoint, ...]
-    """A checkpoint without roles was replaced and will soon be deleted."""
+    """The checkpoints. One without roles was replaced and will soon be deleted."""
 
 
 @router.get("", operation_id="list_checkpoints", responses=FAILURES)
@@ -61,7 +61,7 @@ def get_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDep
 
 
 @router.head(f"/{{epoch_or_role}}/{WEIGHTS}", operation_id="head_weights", response_class=Response,
-             responses={200: {"description": "The headers of GET."},
+             responses={200: {"description": "The same headers as for GET."},
                         304: {"description": "The client has these weights already."},
                         **REDIRECT, **FAILURES, **problems(412)})  # fmt: skip
 def head_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDep, request: Request) -> Response:
@@ -70,7 +70,7 @@ def head_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDe
 
 
 def send_weights(services: Services, run_id: str, epoch_or_role: str, request: Request) -> Response:
-    """The file, or for a role a redirect to its epoch."""
+    """Returns the file of an epoch's weights; for a role, returns a redirect to its epoch."""
     checkpoint = find_checkpoint(services.store.record(run_id), epoch_or_role)
     if not EPOCH.fullmatch(epoch_or_role):
         return redirect_to_epoch(run_id, checkpoint, suffix=f"/{WEIGHTS}")
@@ -79,7 +79,7 @@ def send_weights(services: Services, run_id: str, epoch_or_role: str, request: R
     try:
         return download(path, checkpoint, filename, request.headers, only_head=request.method == "HEAD")
     except OSError as error:
-        # The run may have been deleted, or the checkpoint purged, since the record was read.
+        # Raises CheckpointNotFound if the run was deleted or the checkpoint purged since the record was read.
         find_checkpoint(services.store.record(run_id), epoch_or_role)
         log.error("A listed checkpoint cannot be opened: %s", error)
         raise StoreUnavailable(run_id, error) from error
@@ -93,6 +93,6 @@ def find_checkpoint(record: Record, epoch_or_role: str) -> Checkpoint:
 
 
 def redirect_to_epoch(run_id: str, checkpoint: Checkpoint, suffix: str = "") -> Response:
-    """Redirects a role to the epoch that has it now; another epoch may have it soon, so nobody may cache this."""
+    """Redirects a role to the epoch that has it now. This must not be cached, because the role may move on."""
     location = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}{suffix}"
     return RedirectResponse(location, 307, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""/v1/datasets: the data sets of this machine."""
+"""/v1/datasets: lists the data sets of this machine."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ class Datasets(Model):
 
 @router.get("", operation_id="list_datasets")
 def list_datasets(services: ServicesDep) -> Datasets:
-    """Lists the built-in data sets and your own. Packing of new files starts with this request."""
+    """Lists the built-in data sets and your own. This request starts the packing of new files."""
     return Datasets(data=tuple(services.catalog.listings()))
 
 

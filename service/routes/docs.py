@@ -1,4 +1,4 @@
-"""/docs: the API's documentation. All its files come from an installed package, none from another host."""
+"""/docs: serves the API's documentation. All its files come from an installed package, none from another host."""
 
 from importlib.resources import files
 from typing import Annotated
@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 router = APIRouter(prefix="/docs", include_in_schema=False)
 BUNDLE = files("fastapi_swagger") / "resources"
 ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon-32x32.png": "image/png"}
-# Swagger UI sets styles on its elements and draws its icons from data addresses.
+# Swagger UI sets inline styles and loads its icons from `data:` addresses.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -36,19 +36,19 @@ START_SCRIPT = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#api", deepLinki
 
 @router.get("")
 async def docs() -> HTMLResponse:
-    """The page of the documentation."""
+    """Returns the page of the documentation."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
 
 
 @router.get("/start.js")
 async def start() -> Response:
-    """Starts Swagger UI; in a file, because the policy forbids scripts inside the page."""
+    """Returns the script that starts Swagger UI. It is a file because the policy forbids scripts inside the page."""
     return Response(START_SCRIPT, media_type="text/javascript")
 
 
 @router.get("/{name}")
 def asset(name: Annotated[str, Path(max_length=64)]) -> Response:
-    """Scripts, styles and the icon."""
+    """Returns a script, a style sheet or the icon."""
     if name not in ASSETS:
         raise HTTPException(404)
     return Response((BUNDLE / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})

@@ -1,4 +1,4 @@
-"""Events: the log of one run, as pages or as a stream, and a stream of several runs."""
+"""/v1/runs/{run_id}/events and /v1/events: the log of one run as pages or as a stream, and a stream of several runs."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from service.streams import EventStream, run_frames, shared_frames
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
-LAST_EVENT_ID = "The id of the last event that the client saw; replaces `after`. Browsers send it by themselves."
+LAST_EVENT_ID = "The id of the last event that the client saw; overrides `after`. Browsers send it automatically."
 After = Annotated[int, Query(ge=0, lt=2**53, description="Only events with a `seq` greater than this.")]
 LastSeq = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description=LAST_EVENT_ID)]
 LastChange = Annotated[str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description=LAST_EVENT_ID)]
@@ -43,7 +43,7 @@ class EventPage(Model):
 
 
 @router.get("/runs/{run_id}/events", operation_id="get_run_events", response_model=EventPage,
-            responses={200: {"content": event_stream("Event"), "description": "A page, or a stream on request."},
+            responses={200: {"content": event_stream("Event"), "description": "A page, or a stream if requested."},
                        204: {"description": "The run is over and the client has seen all its events."},
                        **problems(404, 422, 503)})  # fmt: skip
 async def get_run_events(
@@ -54,7 +54,7 @@ async def get_run_events(
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     wait: Annotated[
-        int, Query(ge=0, le=MAX_WAIT_SECONDS, description="If there are no events, wait these seconds for the next.")
+        int, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the next event if there is none yet.")
     ] = 0,
 ) -> EventPage | Response:
     """Returns a page of events. With `Accept: text/event-stream`, returns a stream of all events after `after` (or
@@ -68,7 +68,7 @@ async def get_run_events(
 
 
 async def stream_events(services: Services, run_id: str, after: int) -> Response:
-    """The stream, or 204 if no event will ever follow, which stops browsers from reconnecting."""
+    """Returns the stream, or 204 if no event will follow, which stops browsers from reconnecting."""
     await services.hub.wait_until_ready()
     record = await run_in_threadpool(services.store.record, run_id)
     if record.is_over and after >= record.seq:
@@ -88,8 +88,8 @@ async def follow_runs(
         str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")
     ] = None,
 ) -> EventStream:
-    """Streams the events of these runs, or of all runs with these labels, after `after` (or `Last-Event-ID`), by
-    default from now on. One id resumes the stream for all runs."""
+    """Streams the events of these runs, or of all runs with these labels, that come after `after` (or `Last-Event-ID`);
+    by default only new ones. One id resumes the stream for all runs."""
     if bool(run) == bool(label):
         message = "pass either run=ID or label=key:value"
         raise InvalidRequest(Problem(parameter="run", code="missing", message=message))

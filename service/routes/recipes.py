@@ -1,4 +1,4 @@
-"""/v1/recipes: the recipe language."""
+"""/v1/recipes: describes the recipe language."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ from service.submit import Preview, fork, preview, retry, submit, wake_worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
 NO_CACHE = "no-cache"
-# The same as for the labels of a recipe.
+# The same limit as for the labels of a recipe.
 MAX_LABELS = 32
 
 
@@ -42,21 +42,21 @@ class RunPatch(Model):
     """The fields of a run that a client can change; a field that is left out stays as it is."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Null removes the name."""
+    """The new name; null removes the name."""
     labels: dict[LabelKey, LabelValue | None] = {}
     """Labels to add to the run or to change; null removes a label."""
 
 
 class Deleted(Model):
-    """A run that was deleted."""
+    """The id of a run that was deleted, and the space that this freed."""
 
     id: str
     bytes_freed: int
-    """Size of its files, which were deleted too."""
+    """Total size of the run's files, which were deleted too."""
 
 
 @router.post("", status_code=201, operation_id="create_run", response_model=Run, openapi_extra=json_body("Recipe"),
-             responses={200: {"model": Preview, "description": "With `validate_only`."},
+             responses={200: {"model": Preview, "description": "The preview, if `validate_only` is set."},
                         **problems(400, 409, 413, 415, 422, 503)})  # fmt: skip
 def create_run(
     document: JsonBody,
@@ -65,14 +65,14 @@ def create_run(
     idempotency: IdempotencyKey,
     validate_only: Annotated[bool, Query(description="Check the recipe and return a preview of the run.")] = False,
 ) -> Run | Response:
-    """Queues a recipe as a run. With `validate_only`, nothing is stored, and the response is a preview."""
+    """Queues a recipe as a run. With `validate_only`, stores nothing and returns a preview."""
     if validate_only:
         return Response(preview(services, document).model_dump_json(), media_type="application/json")
     return created_run(submit(services, document, idempotency), response)
 
 
 def created_run(created: Created, response: Response) -> Run:
-    """Sets the headers of a response with a new run."""
+    """Sets the headers of a response with a new run, and returns the run."""
     response.headers["Location"] = f"/v1/runs/{created.run.id}"
     if created.replayed:
         response.headers["Idempotency-Replayed"] = "true"
@@ -82,7 +82,7 @@ def created_run(created: Created, response: Response) -> Run:
 @router.get("", operation_id="list_runs", responses=problems(422, 503))
 def list_runs(
     services: ServicesDep,
-    label: Labels = [],  # noqa: B006 - FastAPI copies it
+    label: Labels = [],  # noqa: B006 - FastAPI copies the default
     status: Status | None = None,
     dataset: Annotated[str | None, Query(max_length=64, description="The data set's `id`.")] = None,
     architecture: Annotated[str | None, Query(max_length=64, description="The architecture's `type`.")] = None,
@@ -143,7 +143,7 @@ def get_run_metrics(
             ge=1,
             le=1_000_000,
             description="Return about this number of rows. The first row, the last row, and each metric's extremes are "
-            "always kept, even if these are more.",
+            "always returned, even if these are more rows.",
         ),
     ] = None,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - the parameter's name
@@ -159,19 +159,19 @@ def get_run_metrics(
 
 @router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run", responses=problems(404, 409, 503))
 def cancel_run(run_id: RunId, services: ServicesDep) -> Run:
-    """Ends the run within a step; its status becomes `cancelled`, and no further checkpoint is saved."""
+    """Ends the run within one step. Its status becomes `cancelled`, and no further checkpoint is saved."""
     return send_command(services, run_id, RequestAction("cancel"))
 
 
 @router.post("/{run_id}/stop", status_code=202, operation_id="stop_run", responses=problems(404, 409, 503))
 def stop_run(run_id: RunId, services: ServicesDep) -> Run:
-    """Ends the run now. In contrast to `cancel`, the run succeeds and keeps its best checkpoint."""
+    """Ends the run now. In contrast to `cancel`, its status becomes `succeeded`, and it keeps its best checkpoint."""
     return send_command(services, run_id, RequestAction("stop"))
 
 
 @router.post("/{run_id}/pause", status_code=202, operation_id="pause_run", responses=problems(404, 409, 503))
 def pause_run(run_id: RunId, services: ServicesDep) -> Run:
-    """Saves the state of the run and frees its worker; `resume` continues at the same step."""
+    """Saves the state of the run and frees its worker; `resume` later continues at the same step."""
     return send_command(services, run_id, RequestAction("pause"))
 
 
@@ -182,7 +182,7 @@ def resume_run(run_id: RunId, services: ServicesDep) -> Run:
 
 
 def send_command(services: Services, run_id: str, command: Command) -> Run:
-    """Returns the run after the command."""
+    """Sends a command to a run and returns the run after it."""
     services.artifacts.clean_up_after(services.store.command(run_id, command))
     run = services.store.get(run_id)
     if run.status == "queued":
@@ -201,10 +201,10 @@ def retry_run(run_id: RunId, services: ServicesDep, response: Response, idempote
 def fork_run(
     run_id: RunId, document: JsonBody, services: ServicesDep, response: Response, idempotency: IdempotencyKey
 ) -> Run:
-    """Queues a new run that starts with the best weights of this one, in all layers, with this run as its
+    """Queues a new run that starts with the best weights of this run in all layers, and has this run as its
     `parent_run`. This run must be over.
 
-    The body is a JSON merge patch of the recipe, except that an object of another `type` replaces the old one.
+    The body is a JSON merge patch of the recipe, except that an object with another `type` replaces the old object.
     """
     return created_run(fork(services, run_id, document, idempotency), response)
 
@@ -235,7 +235,7 @@ def refuse_too_many_labels(labels: Mapping[str, str | None]) -> None:
 
 @router.delete("/{run_id}", operation_id="delete_run", responses=problems(404, 409, 503))
 def delete_run(run_id: RunId, services: ServicesDep) -> Deleted:
-    """Deletes a run that is over, with its log and files. Runs that build on its weights must be deleted before."""
+    """Deletes a run that is over, with its log and files. Runs that build on its weights must be deleted first."""
     try:
         # The record goes first: without it, no new run can build on the files that are deleted next.
         services.store.delete(run_id)

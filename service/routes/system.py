@@ -1,4 +1,4 @@
-"""Workers, the queue, the health of the service, and an index of the API."""
+"""Shows the workers, the queue, the health of the service, and an index of the API."""
 
 from importlib.metadata import version
 from typing import Literal
@@ -20,25 +20,25 @@ MAX_LISTED_RUNS = 100
 
 
 class Workers(Model):
-    """The workers that have reported lately."""
+    """The workers that have reported recently."""
 
     data: tuple[Worker, ...]
 
 
 class QueuedRun(QueuePlace):
-    """A run that waits for a worker, and why."""
+    """A run that waits for a worker, with its position in the queue and the reason why it waits."""
 
     run_id: str
 
 
 class Queue(Model):
-    """Runs that wait for a worker, in the order in which workers take them."""
+    """The runs that wait for a worker, in the order in which workers take them."""
 
     name: str
     length: int
-    """Number of all runs that wait."""
+    """Number of runs that wait."""
     data: tuple[QueuedRun, ...]
-    """The first hundred of them."""
+    """The first hundred of the runs that wait."""
 
 
 class Queues(Model):
@@ -48,18 +48,18 @@ class Queues(Model):
 
 
 class Alive(Model):
-    """The process responds."""
+    """The response that shows that the process is running."""
 
     status: Literal["alive"] = "alive"
 
 
 class Ready(Model):
-    """Redis answers and files can be written."""
+    """The response that shows that Redis answers and files can be written."""
 
     status: Literal["ready"] = "ready"
     version: str
     warnings: tuple[str, ...]
-    """Settings of Redis with which accepted runs may be lost."""
+    """Warnings about settings of Redis with which accepted runs may be lost."""
 
 
 class Index(Model):
@@ -85,7 +85,7 @@ def list_workers(services: ServicesDep) -> Workers:
 
 @router.get("/v1/queues", operation_id="list_queues", responses=problems(503))
 def list_queues(services: ServicesDep) -> Queues:
-    """Lists the runs that wait for a worker, and why."""
+    """Lists the runs that wait for a worker, each with the reason why it waits."""
     workers = len(services.store.workers())
     run_ids = services.store.waiting(MAX_LISTED_RUNS)
     runs = tuple(QueuedRun(run_id=run_id, **dict(queue_place(rank, workers))) for rank, run_id in enumerate(run_ids))
@@ -94,13 +94,13 @@ def list_queues(services: ServicesDep) -> Queues:
 
 @router.get("/healthz/live", operation_id="is_alive")
 async def is_alive() -> Alive:
-    """Shows that the process responds."""
+    """Shows that the process is running."""
     return Alive()
 
 
 @router.get("/healthz/ready", operation_id="is_ready", responses=problems(503))
 def is_ready(services: ServicesDep) -> Ready:
-    """Shows whether runs can be accepted."""
+    """Checks whether the service can accept runs."""
     warnings = tuple(services.store.check_durability())
     try:
         services.artifacts.check_writable()

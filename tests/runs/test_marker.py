@@ -46,9 +46,9 @@ def test_a_worker_that_was_first_waits_for_the_service_to_name_a_folder(
     check_folder(here, store)
     with pytest.raises(FolderNotShared) as refused:
         check_folder(there, store)
-    assert f"BAKEHOUSE_HOME={there.home} is not the folder" in str(refused.value)
-    assert f":{here.home}:" in str(refused.value)
-    assert "it has no marker" in str(refused.value)
+    assert f"BAKEHOUSE_HOME={there.home} of this worker is not the folder" in str(refused.value)
+    assert f":{here.home};" in str(refused.value)
+    assert "this one has no readable marker" in str(refused.value)
     assert not there.home.exists()
 
 
@@ -59,7 +59,7 @@ def test_the_folder_of_another_service_has_another_marker(
     redis.delete(Keys().marker())
     register_folder(here, store)
     for refuse in (check_folder, register_folder):
-        with pytest.raises(FolderNotShared, match="its marker is another one"):
+        with pytest.raises(FolderNotShared, match="this one has a different marker"):
             refuse(there, store)
 
 

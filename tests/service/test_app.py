@@ -161,8 +161,8 @@ def test_a_service_with_another_folder_refuses_to_start(
         [sys.executable, "-m", "service"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert f"BAKEHOUSE_HOME={tmp_path} is not the folder" in ended.stderr
-    assert f":{service.home}:" in ended.stderr
+    assert f"BAKEHOUSE_HOME={tmp_path} of this service is not the folder" in ended.stderr
+    assert f":{service.home};" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 

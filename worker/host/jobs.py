@@ -1,4 +1,4 @@
-"""The job of a worker's child: it claims the next run and carries out one attempt at it."""
+"""Runs in a worker's child process: claims the next run and carries out one attempt at it."""
 
 import functools
 import os
@@ -28,13 +28,13 @@ EXIT_OWNERSHIP_LOST = 75
 
 
 class RedisRecordStore:
-    """A run's record in Redis, as an attempt writes it."""
+    """The record of one run in Redis, for an attempt to change."""
 
     def __init__(self, store: Store, record: Record) -> None:
         self.store, self.record = store, record
 
     def commit(self, command: Command) -> None:
-        """Carries out a command; `record` is the newest record afterwards, also if the command is refused."""
+        """Carries out a command. Afterwards `record` is the newest record, even if the command was refused."""
         try:
             self.record = self.store.commit(self.record, command)
         except IllegalTransition:
@@ -43,7 +43,7 @@ class RedisRecordStore:
 
 
 def train_next(memory_bytes: int | None = None) -> None:
-    """Claims the next run that fits the device's memory and trains it; without such a run it returns at once."""
+    """Claims the next run that fits the device's memory and trains it; returns at once if there is none."""
     attempt: Attempt | None = None
     is_terminated = False
 
@@ -76,23 +76,23 @@ def train_next(memory_bytes: int | None = None) -> None:
     try:
         attempt.run()
     except OwnershipLost as error:
-        # The run has another owner: this process exits without changing anything, RQ's own data included.
+        # The run has another owner: this process exits without changing anything, not even RQ's own data.
         print(error, file=sys.stderr, flush=True)
         os._exit(EXIT_OWNERSHIP_LOST)
     artifacts.clean_up_after(record_store.record)
 
 
 def open_store(settings: Settings) -> Store:
-    """Connects to the Redis of the settings; waits for it without limit."""
+    """Returns a store on the Redis that the settings name. The store waits for Redis without limit."""
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")
     return Store(connect(settings.redis_url, patient=True), lease_seconds=settings.lease_seconds)
 
 
 def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
-    """Tells whether this worker has the memory for a run.
+    """Returns whether this worker has enough memory for a run.
 
-    A run that cannot be planned, or whose data set has changed, fits as well, so that its attempt can fail.
+    Also returns True for a run that cannot be planned or whose data set has changed, so that its attempt can fail.
     """
     try:
         card = Catalog(settings).card(record.recipe.dataset.id)
@@ -105,7 +105,7 @@ def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
 
 
 def describe_job(run_id: str) -> None:
-    """Names the run in the RQ job, so that RQ's own tools show what trains."""
+    """Writes the run's id into the RQ job, so that RQ's own tools show which run is being trained."""
     job = get_current_job()
     if job is not None:
         job.connection.hset(job.key, "description", f"train {run_id}")

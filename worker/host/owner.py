@@ -1,4 +1,4 @@
-"""The processes that own runs: which one this is, and whether another one still lives."""
+"""Identifies the processes that own runs, checks whether they are alive, and kills them."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bakehouse.runs.record import Owner
 
-START_TIME_FIELD = 21  # of /proc/PID/stat, counted from the pid; proc(5)
+START_TIME_FIELD = 21  # index in /proc/PID/stat, where the pid has index 0; see proc(5)
 
 
 def this_process() -> Owner:
@@ -24,12 +24,12 @@ def this_process() -> Owner:
 
 
 def is_dead(owner: Owner) -> bool:
-    """Tells whether the owner has certainly ended. An owner on another machine counts as alive: nobody can look."""
+    """Returns whether the owner has certainly ended. An owner on another machine counts as alive."""
     return is_local(owner) and Path("/proc/self/stat").exists() and start_time(owner.pid) != owner.start_time
 
 
 def kill(owner: Owner) -> bool:
-    """Kills the owner if it lives on this machine; a process that got the same pid later is spared."""
+    """Kills the owner if it is alive on this machine; returns whether it was. Spares a later process with its pid."""
     if not is_local(owner) or is_dead(owner):
         return False
     os.kill(owner.pid, signal.SIGKILL)
@@ -41,7 +41,7 @@ def is_local(owner: Owner) -> bool:
 
 
 def boot_id() -> str:
-    """Names one start of one kernel and, in it, one table of processes: each container has its own table."""
+    """Returns a name for the pids of one boot of the kernel; each container has its own pids and so its own name."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     if not boot.exists():
         return "unknown"
@@ -49,12 +49,12 @@ def boot_id() -> str:
 
 
 def start_time(pid: int) -> int | None:
-    """Returns the clock ticks from boot to the process's start; None if it does not run (any more)."""
+    """Returns the clock ticks from boot to the process's start, or None if the process is not running."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The program's name, in parentheses, may hold spaces and parentheses.
+    # The program's name is in parentheses and may itself contain spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
     is_zombie = fields[0] in "ZX"
     return None if is_zombie else int(fields[START_TIME_FIELD - 2])

@@ -1,7 +1,7 @@
-"""`python -m worker.host.prefork`: imports and warms torch once, then forks this machine's workers.
+"""`python -m worker.host.prefork`: imports and warms up torch once, then forks this machine's workers.
 
-A worker that died is back in milliseconds, and sixteen workers share the memory of one. This process uses one thread,
-no GPU and no Redis: after a second thread has run, or CUDA, forked children hang.
+A dead worker is replaced in milliseconds, and sixteen workers share one copy of torch in memory. This process uses one
+thread, no GPU and no Redis: forked children hang if a second thread or CUDA has run before the fork.
 """
 
 import json
@@ -35,12 +35,12 @@ WARM_UP = {
     "norm": "batch_norm",
     "dropout": 0.5,
 }
-# Less than the supervisor's own grace, so that this process kills the workers before it is killed.
+# Less than the time that the supervisor gives this process, so that it kills its workers before it is killed itself.
 GRACE_SECONDS = 28.0
 
 
 def warm_up() -> None:
-    """Trains a small model for one step: torch builds on first use what every child would build again."""
+    """Trains a small model for one step, so that torch's setup at first use happens here and not in every child."""
     torch.set_num_threads(1)
     plan = make_plan(read_recipe(WARM_UP), read_card(DIGITS))
     device = torch.device("cpu")
@@ -49,7 +49,7 @@ def warm_up() -> None:
 
 
 def inspect_device(settings: Settings) -> dict[str, Any]:
-    """Describes the device as a child sees it: this process must never open a GPU."""
+    """Returns a description of the device. A child process opens it, because this process must never open a GPU."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -69,7 +69,7 @@ def inspect_device(settings: Settings) -> dict[str, Any]:
 
 
 def assign_device(settings: Settings, number: int, gpus: int) -> Settings:
-    """Chooses a worker's GPU: one each, in turn, unless the settings name one."""
+    """Returns the settings with a GPU for this worker; workers get the GPUs in turn, unless the settings name one."""
     if gpus == 0 or settings.device not in ("auto", "cuda"):
         return settings
     return settings.model_copy(update={"device": f"cuda:{number % gpus}"})
@@ -78,7 +78,7 @@ def assign_device(settings: Settings, number: int, gpus: int) -> Settings:
 def fork_worker(settings: Settings, device_info: dict[str, Any], name: str) -> ForkedProcess:
     """Forks a worker that ends with this process."""
     parent = os.getpid()
-    # RQ remembers the names of dead workers for a while, so each fork gets a new one.
+    # RQ remembers the names of dead workers for a while, so each fork gets a new name.
     unique_name = f"{name}-{parent}-{int(monotonic() * 1000)}"
 
     def run() -> None:
@@ -94,7 +94,7 @@ def fork_worker(settings: Settings, device_info: dict[str, Any], name: str) -> F
 
 
 def main() -> None:
-    """Runs until SIGTERM or SIGINT, which let the workers save their runs first."""
+    """Runs the workers until SIGTERM or SIGINT; then waits for them to save their runs."""
     settings = Settings()
     warm_up()
     device_info = inspect_device(settings)

@@ -1,6 +1,6 @@
-"""An RQ worker whose forked children find torch imported and warmed.
+"""An RQ worker whose forked children find torch imported and warmed up.
 
-Such a child takes its first step 25 ms after the wake-up; a child that imports torch itself, 1,600 ms.
+Such a child takes its first step 25 ms after the wake-up; a child that imported torch itself would need 1,600 ms.
 """
 
 import os
@@ -26,7 +26,7 @@ from bakehouse.settings import Settings
 from worker.host.jobs import train_next
 from worker.host.owner import boot_id
 
-# RQ asks for the next job again after 15 s less than this; Redis clients give up a silent answer after 10 s.
+# RQ waits for the next job for 15 s less than this; that must be below the 10 s after which a Redis client times out.
 WORKER_TTL = 20
 HEARTBEAT_TTL_SECONDS = 60.0
 STATUS_INTERVAL_SECONDS = 4.0
@@ -35,10 +35,10 @@ Status = Literal["idle", "busy"]
 
 
 class WakeJob(Job):
-    """A job that only wakes a worker: whatever its hash in Redis names, it calls `train_next` and nothing else."""
+    """A job that only wakes a worker: it always calls `train_next`, whatever function its hash in Redis names."""
 
     memory_bytes: int | None = None
-    """Of the worker's device, once it is known."""
+    """Memory of the worker's device in bytes; None until it is known."""
 
     def restore(self, raw_data: Any) -> Any:
         """Reads the job from Redis without its callbacks and webhooks."""
@@ -52,7 +52,7 @@ class WakeJob(Job):
 
 
 class PreforkWorker(Worker):
-    """Forks one child per job, publishes its status, and releases the runs that a dead child owned."""
+    """Forks one child per job, publishes the worker's status, and releases the runs that a dead child owned."""
 
     def __init__(self, settings: Settings, name: str, device_info: dict[str, Any], redis: Redis) -> None:
         self.store = Store(redis, lease_seconds=settings.lease_seconds)
@@ -80,7 +80,7 @@ class PreforkWorker(Worker):
         return socket.gethostname()
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        """Sends RQ's heartbeat, and the status for `GET /v1/workers` when it changed or is old."""
+        """Sends RQ's heartbeat, and publishes the status for `GET /v1/workers` if it has changed or is due again."""
         super().heartbeat(*args, **kwargs)
         status: Status = "busy" if self.horse_pid else "idle"
         is_due = status != self.last_status or monotonic() - self.last_published > STATUS_INTERVAL_SECONDS
@@ -89,7 +89,7 @@ class PreforkWorker(Worker):
             self.publish_status(status)
 
     def publish_status(self, status: Status) -> None:
-        """Writes what this worker is and does."""
+        """Publishes the description and the status of this worker."""
         self.last_status = status
         self.last_published = monotonic()
         info = {
@@ -105,13 +105,13 @@ class PreforkWorker(Worker):
         self.store.put_worker(WorkerInfo.model_validate(info), HEARTBEAT_TTL_SECONDS)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Runs the job in a child, and releases any run that the child still owned when it exited."""
+        """Runs the job in a child, then releases any run that the child still owned when it exited."""
         super().execute_job(job, queue)
         if self.release_lost_runs():
             self.wake_queue.wake()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Forks the child and remembers its pid; a SIGTERM waits until the child has a handler for it."""
+        """Forks the child and remembers its pid. SIGTERM is blocked meanwhile, until the child has a handler for it."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         super().fork_work_horse(job, queue)
         self.child = self.horse_pid
@@ -121,7 +121,7 @@ class PreforkWorker(Worker):
         self.publish_status("busy")
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Runs in the child, which must not outlive this worker: another worker would get its run."""
+        """Runs the job, in the child. The child must not outlive this worker: another worker would get its run."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
         super().main_work_horse(job, queue)
 
@@ -130,7 +130,7 @@ class PreforkWorker(Worker):
         return next(iter(self.runs_of(self.horse_pid)), None)
 
     def release_lost_runs(self) -> bool:
-        """Releases the runs that the child owned when it exited, whatever its exit code; tells whether it owned any."""
+        """Releases the runs that the child owned when it exited with any code; returns whether it owned any."""
         lost = self.runs_of(self.child)
         for run_id, nonce in lost.items():
             record = self.store.command(run_id, OwnerLost(actor="worker", nonce=nonce))
@@ -138,7 +138,7 @@ class PreforkWorker(Worker):
         return bool(lost)
 
     def runs_of(self, pid: int) -> dict[str, str]:
-        """Returns the runs that a child of this worker owns, with its nonces."""
+        """Returns the ids of the runs that a child of this worker owns, each with the owner's nonce."""
         owners = {record.id: record.owner for record in self.store.owned()}
         process = (self.host, boot_id(), pid)
         return {
@@ -154,7 +154,7 @@ class PreforkWorker(Worker):
 
 
 def serve(settings: Settings, name: str, device_info: dict[str, Any]) -> None:
-    """Runs a worker until SIGTERM, which lets the child save its state first, and then removes its status."""
+    """Runs a worker until SIGTERM, waits for its child to save its state, and removes the worker's status."""
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")
     WakeJob.memory_bytes = device_info["memory_bytes"]

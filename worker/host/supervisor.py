@@ -1,7 +1,7 @@
-"""The supervisor of one machine's workers; it does not import torch.
+"""The supervisor of one machine's workers. It does not import torch.
 
-It keeps the parent of the workers running. Once a second it wakes workers for runs that wait, ends leases that are
-over, kills owners that do not obey a cancel, and purges replaced checkpoints. Several supervisors do no harm.
+It keeps the parent of the workers running. Once a second it wakes workers for waiting runs, releases runs whose lease
+has expired, kills owners that do not obey a cancel, and purges replaced checkpoints. Several may run at once.
 """
 
 import signal
@@ -28,7 +28,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
-    """The work that is done once a second."""
+    """Does the supervisor's work, once per call of `tick`."""
 
     def __init__(
         self, settings: Settings, store: Store, wake_queue: WakeQueue, children: Sequence[RestartingProcess] = ()
@@ -42,7 +42,7 @@ class Supervisor:
         self.in_contact_since = self.last_contact = seconds_up()
 
     def tick(self) -> None:
-        """Does everything once, in an order in which released runs are waited for at once. Raises FolderNotShared."""
+        """Does all work once. Wakes workers last, so that they find the released runs. May raise FolderNotShared."""
         for child in self.children:
             child.keep_running()
         check_folder(self.settings, self.store)
@@ -54,9 +54,9 @@ class Supervisor:
         self.purge_replaced()
 
     def track_outage(self) -> None:
-        """Restarts the count of unbroken contact with Redis if the last call took long.
+        """Restarts the time of unbroken contact with Redis if the last call took long.
 
-        After an outage every lease looks over; owners get a full lease to renew theirs.
+        After an outage every lease seems to have expired, so owners get the length of a lease to renew theirs.
         """
         now = seconds_up()
         if now - self.last_contact > max(3 * TICK_SECONDS, self.lease_seconds / 3):
@@ -70,10 +70,10 @@ class Supervisor:
             if command is not None:
                 self.artifacts.clean_up_after(self.store.command(record.id, command))
         except (IllegalTransition, OwnershipLost, RunNotFound, ProcessLookupError):
-            pass  # the run ended or got another owner meanwhile, which is as good
+            pass  # the run has ended or got another owner meanwhile, so nothing is left to do
 
     def command_for(self, record: Record) -> OwnerLost | Cancel | None:
-        """Chooses the command that the owner's state asks for; kills an owner that does not obey a cancel."""
+        """Returns the command that the owner's state requires, if any; kills an owner that does not obey a cancel."""
         owner, now = record.owner, self.store.now()
         if owner is None:
             return None
@@ -86,7 +86,7 @@ class Supervisor:
         return None
 
     def wake_idle_workers(self) -> None:
-        """Makes up for lost wake-ups: there are as many as idle workers could use."""
+        """Repeats lost wake-ups, so that as many are pending as there are idle workers with a run to claim."""
         idle = sum(worker.status == "idle" for worker in self.store.workers())
         missing = min(self.store.claimable_count(), idle) - self.wake_queue.pending()
         if missing > 0:
@@ -104,28 +104,28 @@ class Supervisor:
                 continue  # deleted meanwhile, or another supervisor was faster
 
     def end(self) -> None:
-        """Lets the workers save their states and end, and kills those that do not."""
+        """Asks the workers to save their runs and end; kills those that do not end in time."""
         end_all(self.children, grace=GRACE_SECONDS)
 
 
 def seconds_up() -> float:
-    """Seconds since this machine started, its sleep included: leases run out meanwhile."""
+    """Returns seconds by a clock that also counts while this machine sleeps, because leases expire meanwhile."""
     return monotonic_ms() / 1000
 
 
 class Terminated(BaseException):
-    """The supervisor shall end, whatever it waits for."""
+    """Raised by a signal to end the supervisor, whatever it is waiting for."""
 
 
 def terminate(*_: Any) -> None:
-    """Handles the first signal and ignores all later ones."""
+    """Raises Terminated at the first signal; all later signals are ignored."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise Terminated
 
 
 def supervise(children: Sequence[RestartingProcess]) -> None:
-    """Supervises until SIGTERM or SIGINT."""
+    """Supervises the workers until SIGTERM or SIGINT."""
     settings = Settings()
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need the address of their Redis")

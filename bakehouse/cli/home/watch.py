@@ -15,7 +15,7 @@ from bakehouse.processes import POLL_SECONDS, RestartingProcess, Say, end_all, s
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A program with its log, and how many seconds it may take to end when asked to."""
+    """A program with its log, and the number of seconds (`grace`) that it may take to end when asked to."""
 
     name: str
     arguments: tuple[str, ...]
@@ -38,7 +38,7 @@ class Command:
 
 
 class WatchedCommand:
-    """A started command; nothing restarts it before `wait_until` or `keep_running`."""
+    """A started command. It is restarted when it exits only after a call of `wait_until` or `keep_running`."""
 
     def __init__(self, command: Command, say: Say) -> None:
         self.command = command
@@ -54,7 +54,8 @@ class WatchedCommand:
         self._thread = Thread(target=self._run, name=f"watch-{command.name}", daemon=True)
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = inf) -> None:
-        """Waits until the command is ready, then keeps it running; raises `ChildExited` or `NotReady`."""
+        """Waits until the command is ready, then keeps it running. Raises `ChildExited` if it exits before that, and
+        `NotReady` if it is not ready in time."""
         deadline = monotonic() + seconds
         while not ready():
             code = self.process.poll()
@@ -66,11 +67,11 @@ class WatchedCommand:
         self.keep_running()
 
     def keep_running(self) -> None:
-        """Restarts the command from now on whenever it exits."""
+        """From now on, restarts the command whenever it exits."""
         self._thread.start()
 
     def end(self) -> None:
-        """Ends the command, by force after its grace."""
+        """Ends the command; kills it if it has not ended within `grace` seconds."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -80,7 +81,8 @@ class WatchedCommand:
     def _run(self) -> None:
         while not self._ending.wait(POLL_SECONDS):
             self._child.keep_running()
-        # Here, not after the thread: its end would signal its children a second time, and a second signal means haste.
+        # The child is ended in this thread: when the thread that started it ends, the child gets another SIGTERM, and a
+        # second signal makes it end in a hurry.
         end_all([self._child], grace=self.command.grace)
 
 
