@@ -8,13 +8,13 @@ from torch.nn import functional
 
 Transform = Callable[[Tensor], Tensor]
 Norm = Callable[[tuple[int, ...]], nn.Module]
-"""Builds a norm for inputs of the given shape."""
+"""Function that builds a norm for inputs of the given shape."""
 
 PADDING = 1
 
 
 def network(norm: Norm | None = None, dropout: float = 0.0, *, hidden: bool = True) -> nn.Sequential:
-    """A network of two 3x3 convolutions with 32 and 64 channels, and optionally a hidden layer of 128."""
+    """Returns a network of two 3x3 convolutions with 32 and 64 channels, and optionally a hidden layer of 128."""
     layers: list[nn.Module] = []
     for before, channels, side in ((1, 32, 8), (32, 64, 4)):
         layers.append(nn.Conv2d(before, channels, 3, padding=1, bias=norm is None))

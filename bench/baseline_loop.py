@@ -14,7 +14,7 @@ from torch.nn import functional
 
 
 def digits_mlp() -> nn.Module:
-    """A network of 64-256-256-10 units with batch norm and dropout 0.5."""
+    """Returns a network of 64-256-256-10 units with batch norm and dropout 0.5."""
     return nn.Sequential(
         nn.Flatten(),
         nn.Linear(64, 256),
@@ -30,7 +30,8 @@ def digits_mlp() -> nn.Module:
 
 
 def fashion_cnn() -> nn.Module:
-    """A network of two stages of two 3x3 convolutions with batch norm, 32 and 64 channels; a hidden layer of 128."""
+    """Returns a network of two stages of two 3x3 convolutions (32 and 64 channels) with batch norm, and 128 hidden
+    units."""
     layers: list[nn.Module] = []
     for before, channels in ((1, 32), (32, 64)):
         for inputs in (before, channels):

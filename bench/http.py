@@ -1,4 +1,4 @@
-"""The service's start-up time, memory and requests per second, and those of a bare Starlette route."""
+"""Measures the service's start-up time, memory and requests per second, and those of a bare Starlette route."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def resident_megabytes(pid: int) -> float:
 
 
 async def measure_rate(port: int, request: bytes) -> float:
-    """Responses per second over 32 connections, each of which waits for its response."""
+    """Returns responses per second over 32 connections, each of which waits for its response."""
     deadline = time.perf_counter() + SECONDS
     counts = await asyncio.gather(*(send_requests(port, request, deadline) for _ in range(CONNECTIONS)))
     return sum(counts) / SECONDS
@@ -74,12 +74,12 @@ async def send_requests(port: int, request: bytes, deadline: float) -> int:
 
 
 def get(path: str) -> bytes:
-    """The bytes of a GET request."""
+    """Returns the bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def post(path: str, body: bytes) -> bytes:
-    """The bytes of a POST request with a JSON body."""
+    """Returns the bytes of a POST request with a JSON body."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
@@ -99,7 +99,7 @@ def main() -> None:
                 time.sleep(0.5)
                 memory = resident_megabytes(pid)
         print(f"| start of the service until ready | {spread(starts, ' s')} |")
-        print(f"| its memory when idle | {memory:.0f} MB |", flush=True)
+        print(f"| memory of the idle service | {memory:.0f} MB |", flush=True)
         with running_server(service, environment, f"{url}/healthz/ready"):
             body = json.dumps(RECIPE).encode()
             run = httpx.post(f"{url}/v1/runs", content=body, headers={"Content-Type": "application/json"}).json()

@@ -42,7 +42,7 @@ BASES: dict[str, Document] = {
     "cnn, batch_norm": {**CNN, "norm": "batch_norm"},
     "linear": {**CNN, "architecture": "linear"},
 }
-"""An ingredient is measured in the first recipe that accepts it."""
+"""Recipes by name; an ingredient is measured in the first recipe that accepts it."""
 SAVED = {"run": "run_000000000000", "epoch": 1, "sha256": "0" * 64}
 MEASURED = ("norm", "dropout", "augmentation", "regularizer", "objective", "curriculum", "optimizer", "schedule")
 
@@ -67,24 +67,24 @@ BASELINES: dict[str, tuple[Document, Callable[[], nn.Sequential], Document]] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """The median time of a step in each round, with the ingredient and in the steps that it is compared with."""
+    """Median times of a step in each round, with the ingredient and in the steps for comparison."""
 
     seconds: list[float]
     reference: list[float]
 
     def ratio(self) -> str:
-        """Median and range of the ratios of all rounds."""
+        """Returns the median and range of the ratios of all rounds as text."""
         ratios = [a / b for a, b in zip(self.seconds, self.reference, strict=True)]
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
     def milliseconds(self) -> str:
-        """Median time of a step with the ingredient."""
+        """Returns the median time of a step with the ingredient as text."""
         return f"{statistics.median(self.seconds) * 1000:.2f} ms"
 
 
 @cache
 def source() -> Plan:
-    """The plan behind the checkpoint that a recipe may name: the recipe without ingredients, untrained."""
+    """Returns the plan of the checkpoint that recipes name: an untrained model of the recipe without ingredients."""
     return planned(CNN)
 
 
@@ -120,7 +120,7 @@ def median_seconds(steps: Steps) -> float:
 
 
 def measure_in_turn(steps: Steps, reference: Steps, rounds: int) -> Measured:
-    """Measures a few steps of each in turn, after a first round that is not counted."""
+    """Measures steps of both trainings in turn, a few at a time, after a first round that is not counted."""
     median_seconds(steps)
     median_seconds(reference)
     pairs = [(median_seconds(steps), median_seconds(reference)) for _ in range(rounds)]
@@ -132,7 +132,7 @@ def choices() -> Iterator[tuple[str, Document]]:
     for family in MEASURED:
         for tag, kind in variants(Recipe.model_fields[family].annotation).items():
             if "type" in kind.model_fields and kind is not Off:
-                # During its burn-in it would be plain batch norm.
+                # During burn-in the norm would be plain batch norm.
                 after_burn_in = {"burn_in": 0} if "burn_in" in kind.model_fields else {}
                 yield tag, {family: {"type": tag, **needed(kind), **after_burn_in}}
             elif kind is not Off:
@@ -145,13 +145,13 @@ def choices() -> Iterator[tuple[str, Document]]:
 
 
 def needed(kind: type[Ingredient]) -> Document:
-    """The required fields of a variant: a checkpoint, or the name of a further target."""
+    """Returns values for the required fields of a variant: a checkpoint, or the name of a further target."""
     required = [(name, field.annotation) for name, field in kind.model_fields.items() if field.is_required()]
     return {name: SAVED if kind is SavedCheckpoint else "parity" for name, kind in required}
 
 
 def find_base(change: Document) -> str | None:
-    """The name of the first recipe of `BASES` that accepts the change."""
+    """Returns the name of the first recipe of `BASES` that accepts the change."""
     for name, base in BASES.items():
         try:
             planned({**base, **change})

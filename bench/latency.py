@@ -1,4 +1,4 @@
-"""The time from POST to the first training step, and from the end of an epoch to the client, with an idle worker."""
+"""Measures the time from POST to the first training step, and from the end of an epoch to the client."""
 
 import time
 from datetime import datetime

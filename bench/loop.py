@@ -1,4 +1,4 @@
-"""Samples per second of a run of the service and of a plain PyTorch loop, measured in turn with one torch thread each.
+"""Measures samples per second of a run of the service and of a plain PyTorch loop, in turn, on one torch thread each.
 
 The figure of the run includes its log, checkpoints, resume states and a validation each epoch (on 1 % of the rows). The
 plain loop does none of this.
@@ -41,7 +41,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 def measure_baseline(name: str, folder: Path) -> float:
     """Returns samples per second of the plain loop, which runs in a new process."""
-    # -P keeps this folder out of the import path: torch must not import the http.py in it.
+    # -P keeps this folder out of the import path, so that torch does not import its http.py.
     command = [sys.executable, "-P", str(BASELINE), name, str(folder / "x.npy"), str(folder / "y.npy"), str(SECONDS)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

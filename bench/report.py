@@ -22,12 +22,12 @@ def running_home(*, workers: int = 1) -> Iterator[Home]:
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
-    """Median, range and number of values, as text."""
+    """Returns the median, range and number of values as text."""
     return f"{statistics.median(values):,.4g}{unit} ({min(values):,.4g} to {max(values):,.4g}, n = {len(values)})"
 
 
 def machine() -> str:
-    """The processor and the versions with which the figures were measured."""
+    """Returns the processor and the versions with which the figures were measured."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if "model name" in line]
     model = models[0] if models else platform.machine()

@@ -69,7 +69,7 @@ def with_runs(value: Any, runs: Mapping[str, ClientRun]) -> Any:
 
 
 def outcome(run: ClientRun) -> Numbers:
-    """All numbers of a run that succeeded."""
+    """Returns all numbers of a run that succeeded."""
     record = run.record
     assert record.status == "succeeded", f"{record.name}: {record.failure}"
     assert record.best is not None
@@ -82,8 +82,8 @@ def outcome(run: ClientRun) -> Numbers:
 
 
 def table(study: Document, measured: Mapping[str, list[Numbers]]) -> str:
-    """A row for each recipe: mean and standard deviation of each column, and the difference between the first column
-    and that of the recipe named by `against`."""
+    """Returns a table with a row for each recipe: mean and standard deviation of each column, and the difference of the
+    first column from that of the recipe named by `against`."""
     reference = study["against"]
     columns = study["columns"]
     lines = [
@@ -105,17 +105,17 @@ def unit(column: str) -> float:
 
 
 def heading(column: str) -> str:
-    """The heading of a column, with its unit."""
+    """Returns the heading of a column, with its unit."""
     return (column.partition(".")[2] or column).replace("_", " ") + (", %" if unit(column) == 100 else "")
 
 
 def spread(values: list[float]) -> str:
-    """Mean and standard deviation over seeds, as text."""
+    """Returns the mean and standard deviation over seeds as text."""
     return f"{fmean(values):.4g} ± {stdev(values):.2g}"
 
 
 def interval(gains: list[float]) -> str:
-    """Mean and 95 % interval of the differences between runs with the same seed, by Student's t."""
+    """Returns the mean and 95 % interval, by Student's t, of the differences between runs with the same seed."""
     mean = fmean(gains)
     half = t.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5
     # Rounding and adding 0.0 turn -0.0 and rounding errors into +0.

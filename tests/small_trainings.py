@@ -1,4 +1,4 @@
-"""Small trainings on the sets that come with the package."""
+"""Helpers for small trainings on the built-in data sets."""
 
 import hashlib
 from collections.abc import Generator, Iterator
@@ -28,7 +28,7 @@ Files = dict[str, bytes]
 
 CPU = torch.device("cpu")
 
-# 144 rows for training, three steps an epoch, and all that has a state: moments, moving averages, masks.
+# It has 144 training rows, three steps per epoch, and every kind of state: moments, moving averages, masks.
 DIGITS_CNN: Document = {
     "dataset": {"id": "digits", "validation_fraction": 0.9},
     "architecture": {"type": "cnn", "channels": [8], "hidden": []},
@@ -43,11 +43,11 @@ DIABETES: Document = {**IRIS, "dataset": "diabetes", "batch_size": 128}
 
 
 SOURCES: dict[str, Source] = {}
-"""What other recipes of a test build on, by the digest of the weights."""
+"""Models that other recipes of a test build on, by the digest of their weights."""
 
 
 def train_source(document: Document) -> Document:
-    """How a recipe names the best weights of this one, which is trained for it."""
+    """Trains a recipe, and returns the reference by which another recipe names its best weights."""
     training = make_training(document)
     run_to_end(training)
     assert training.best_weights is not None
@@ -57,24 +57,24 @@ def train_source(document: Document) -> Document:
 
 
 def sources(recipe: Recipe) -> dict[str, Source]:
-    """Those that a recipe names."""
+    """Returns the sources that a recipe names."""
     return {sha256: SOURCES[sha256] for item in checkpoints_in(recipe).values() if (sha256 := item.sha256)}
 
 
 def make_small_plan(document: Document) -> Plan:
-    """The plan of a recipe on a built-in set."""
+    """Returns the plan of a recipe on a built-in data set."""
     recipe = read_recipe(document)
     checkpoints = {sha256: source.plan for sha256, source in sources(recipe).items()}
     return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), checkpoints)
 
 
 def load_small_data(plan: Plan) -> Data:
-    """The plan's data."""
+    """Returns the data of a plan."""
     return load_data(plan, BUILTIN / plan.recipe.dataset.id, CPU)
 
 
 def make_training(document: Document) -> Training:
-    """A training that has not begun."""
+    """Returns a training that has not begun."""
     plan = make_small_plan(document)
     weights = {sha256: source.weights for sha256, source in sources(plan.recipe).items()}
     return Training(plan, load_small_data(plan), CPU, weights)
@@ -82,10 +82,10 @@ def make_training(document: Document) -> Training:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a run leaves, in comparable form."""
+    """The results of a training, in comparable form."""
 
     logged: tuple[dict[str, Any], ...]
-    """Steps, epochs and the end, without seconds."""
+    """Events of all steps and epochs and of the end, without seconds."""
     weights: dict[str, bytes]
     best_weights: dict[str, bytes]
     last_weights: dict[str, bytes]
@@ -115,7 +115,7 @@ def run_to_end(training: Training, logged: tuple[TrainingEvent, ...] = ()) -> Ou
 
 
 def comparable(event: TrainingEvent) -> dict[str, Any]:
-    """Without what the clock and the weights say."""
+    """Returns the fields of an event without seconds and weights."""
     numbers = asdict(event)
     numbers.pop("seconds", None)
     if isinstance(event, Finished):
@@ -124,7 +124,7 @@ def comparable(event: TrainingEvent) -> dict[str, Any]:
 
 
 def bits(tensors: dict[str, Tensor]) -> dict[str, bytes]:
-    """Tensors as they are in memory."""
+    """Returns the bytes of each tensor."""
     return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
@@ -137,7 +137,7 @@ def stop_after(document: Document, unit: int) -> tuple[Files, tuple[TrainingEven
 
 
 def files_at(document: Document, *, step: int, validated: int) -> Files:
-    """The files of a training that has come so far."""
+    """Trains at least up to a step and a number of validated epochs; returns the training's files."""
     training = make_training(document)
     for _ in training.run():
         if training.step >= step and training.epochs_done >= validated:
@@ -147,19 +147,19 @@ def files_at(document: Document, *, step: int, validated: int) -> Files:
 
 
 def resume_to_end(document: Document, files: Files, logged: tuple[TrainingEvent, ...] = ()) -> Outcome:
-    """A new training that takes the files up, to its end."""
+    """Restores the files in a new training and runs it to its end."""
     training = make_training(document)
     restore(training, files)
     return run_to_end(training, logged)
 
 
 def epochs_of(training: Training) -> Iterator[EpochLog]:
-    """Runs to the end; the epochs."""
+    """Runs a training to its end; yields the log of each epoch."""
     return (item for item in training.run() if isinstance(item, EpochLog))
 
 
 def step_with(training: Training, gradients: dict[str, Tensor]) -> None:
-    """One optimizer step as the loop does it, of a loss with these gradients (zero for the other parameters)."""
+    """Makes an optimizer step as the loop does, for a loss with these gradients (zero for the other parameters)."""
     parameters = dict(training.model.named_parameters())
     zero = torch.zeros(())
 
@@ -172,7 +172,7 @@ def step_with(training: Training, gradients: dict[str, Tensor]) -> None:
 
 
 def exhaust(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
-    """How often it yielded, and the metrics."""
+    """Runs a measurement to its end; returns how often it yielded, and the metrics."""
     yields = 0
     while True:
         try:
@@ -184,12 +184,12 @@ def exhaust(measuring: Generator[None, None, Metrics]) -> tuple[int, Metrics]:
 
 
 def measure_split(training: Training, split: SplitName) -> Metrics:
-    """The present weights on a split."""
+    """Measures the present weights on a split."""
     rows = training.data.validation if split == "validation" else training.data.test
     return exhaust(training.measure(training.model, rows, split))[1]
 
 
 def loss_of(training: Training, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs and objective of a batch at the present step."""
+    """Returns the outputs and the objective of a batch at the present step."""
     step = training.take_step
     return step.criterion(step.predict, inputs, targets, training.step)

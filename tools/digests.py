@@ -53,7 +53,7 @@ README: dict[str, Document] = {
         "early_stopping": {"type": "patience", "patience": 5}, "evaluation": {"monitor": "validation_loss"},
     },
 }  # fmt: skip
-"""Copies of the README's recipes: whoever edits that page must not change the table."""
+"""Copies of the README's recipes, so that an edit of the README does not change the table."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,11 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_table(pattern: str) -> Table:
-    """Trains the recipes whose names match."""
+    """Trains the recipes whose names match the pattern; returns their digests."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     chosen = {name: recipe for name, recipe in {**README, **recipes()}.items() if fnmatchcase(name, pattern)}
-    # Forked, so that a child has the checkpoints that `recipes()` trained for others to build on.
+    # The children are forked, so that they have the checkpoints that `recipes()` trained for other recipes.
     with get_context("fork").Pool(PROCESSES, torch.set_num_threads, (1,)) as pool:
         return dict(zip(chosen, pool.imap(digest_recipe, chosen.values()), strict=True))
 
@@ -104,7 +104,7 @@ def digest_recipe(document: Document) -> tuple[str, ...]:
         file.write(checkpoint)
         file.flush()
         script: dict[str, Any] = {}
-        exec(pytorch_code(training.plan, file.name), script)  # noqa: S102  # what users run is compared too
+        exec(pytorch_code(training.plan, file.name), script)  # noqa: S102  # the script that users run is compared too
         outputs, by_script = training.model.eval()(rows), script["model"](rows)
     return (
         digest(json.dumps([numbers(event) for event in events]).encode()),
@@ -116,7 +116,8 @@ def digest_recipe(document: Document) -> tuple[str, ...]:
 
 
 def numbers(event: TrainingEvent) -> list[Any]:
-    """Lists what an event has, without seconds and without the names of its fields, which a refactoring may change."""
+    """Returns an event's values without seconds, and without the names of its fields, which a refactoring may
+    change."""
     match event:
         case StepLog():
             return ["step", event.step, event.epoch, event.loss, event.lr]
@@ -130,30 +131,30 @@ def numbers(event: TrainingEvent) -> list[Any]:
 
 
 def as_bytes(tensors: Mapping[str, Tensor]) -> Iterator[bytes]:
-    """Yields names, types and shapes, and contents, sorted by name."""
+    """Yields the name, type, shape and contents of each tensor, sorted by name."""
     for name, tensor in sorted(tensors.items()):
         yield f"{name} {tensor.dtype} {list(tensor.shape)}".encode()
         yield tensor.numpy().tobytes()
 
 
 def digest(*parts: bytes) -> str:
-    """Hashes the parts one by one, then their hashes: where a part ends counts."""
+    """Hashes the parts one by one, then their hashes, so that the boundaries between parts matter."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:DIGITS]
 
 
 def as_text(table: Table) -> str:
-    """Writes a line for each recipe, by name."""
+    """Returns a line for each recipe, sorted by name."""
     return "".join("\t".join((name, *row)) + "\n" for name, row in sorted(table.items()))
 
 
 def read_table(text: str, pattern: str = "*") -> Table:
-    """Reads the lines whose names match."""
+    """Reads the lines whose recipe names match the pattern."""
     rows = [line.split("\t") for line in text.splitlines()]
     return {name: tuple(row) for name, *row in rows if fnmatchcase(name, pattern)}
 
 
 def compare(table: Table, earlier: Table) -> Iterator[str]:
-    """Yields a line for each recipe that differs, and one with the counts."""
+    """Yields a line for each recipe that differs, and a last line with the counts."""
     counts = Counter({"equal": 0, "different": 0, "new": 0, "gone": 0})
     for name in sorted({**table, **earlier}):
         now, before = table.get(name, ()), earlier.get(name, ())

@@ -14,17 +14,17 @@ PAGE = Path(__file__).parents[1] / "docs" / "ingredients.md"
 HEAD = """\
 # Ingredients
 
-All ingredients of recipes. `make docs` writes this page from the classes of the program, and
-`GET /v1/recipes/ingredients` gives the same as JSON. `dataset` and `architecture` are required; all other fields have
+This page lists all ingredients of recipes. `make docs` writes it from the classes of the program, and `GET
+/v1/recipes/ingredients` gives the same as JSON. `dataset` and `architecture` are required; all other fields have
 defaults, which the canonical recipe shows. A string is short for a variant with its defaults, a number for the field
-marked *main*, one object for a list of one; null or `"none"` leaves a family out. *Advice* lists the rules that look at
-an ingredient; a recipe gets the advice of those that apply.
+marked *main*, one object for a list of one; null or `"none"` switches a family off. *Advice* lists the rules that check
+an ingredient; a recipe gets the advice of the rules that apply.
 """
 CHECKPOINT = "A checkpoint of another run"
 
 
 def page() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     made_of = ingredients()
     lines = [HEAD, "| family | how many | variants and parts |", "|---|---|---|"]
     lines += [row_of(family) for family in made_of.families]
@@ -36,7 +36,7 @@ def page() -> str:
 
 
 def row_of(family: Family) -> str:
-    """The row of a family in the first table."""
+    """Returns the row of a family in the first table."""
     number = "a list" if family.several else "one"
     number += ", required" if family.required else ""
     names = [kind.type for kind in kinds(family) if kind.type]
@@ -45,18 +45,18 @@ def row_of(family: Family) -> str:
 
 
 def link(heading: str, text: str | None = None) -> str:
-    """A link to a heading of this page, with the anchor that GitHub makes."""
+    """Returns a link to a heading of this page, with the anchor that GitHub makes."""
     anchor = re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
     return f"[`{text or heading}`](#{anchor})"
 
 
 def kinds(family: Family) -> list[Variant]:
-    """The variants of a family, without the one that is none."""
+    """Returns the variants of a family except `none`."""
     return [kind for kind in family.variants if kind.name != "Off"]
 
 
 def parts(path: str, whole: Variant) -> Iterator[tuple[str, Variant]]:
-    """The ingredients inside another one, each with its heading."""
+    """Yields the ingredients inside another ingredient, each with its heading."""
     for field in whole.fields:
         for part in field.variants:
             if part.name not in ("Off", SavedCheckpoint.__name__):
@@ -66,7 +66,7 @@ def parts(path: str, whole: Variant) -> Iterator[tuple[str, Variant]]:
 
 
 def section(family: Family) -> Iterator[str]:
-    """The section of a family: its default, its variants, and the ingredients inside them."""
+    """Yields the lines of a family's section: its default, its variants, and the ingredients inside them."""
     names = {kind.type for kind in kinds(family)}
     if names != {None} and not family.required:
         default = shortened(family.default)
@@ -79,7 +79,7 @@ def section(family: Family) -> Iterator[str]:
 
 
 def shortened(default: Any) -> Any:
-    """A default as the tables show it: the type of an ingredient, fractions to four places."""
+    """Returns a default as the tables show it: an ingredient by its type, a fraction rounded to four places."""
     match default:
         case {"type": name}:
             return name
@@ -92,7 +92,7 @@ def shortened(default: Any) -> Any:
 
 
 def description(kind: Variant) -> Iterator[str]:
-    """The text of a variant, below its heading."""
+    """Yields the lines below the heading of a variant."""
     yield from ("", kind.sentence)
     if kind.description:
         yield from ("", kind.description)
@@ -109,7 +109,7 @@ def description(kind: Variant) -> Iterator[str]:
 
 
 def table(fields: tuple[IngredientField, ...], *, main: str | None) -> Iterator[str]:
-    """A table with a row for each field."""
+    """Yields the lines of a table with a row for each field."""
     yield from ("| field | default | range | meaning |", "|---|---|---|---|")
     for field in fields:
         name = f"`{field.name}`" + (" *main*" if field.name == main else "")
@@ -118,12 +118,12 @@ def table(fields: tuple[IngredientField, ...], *, main: str | None) -> Iterator[
 
 
 def cell(text: str) -> str:
-    """The text of a table cell, in which a bar would end the cell."""
+    """Escapes the bars in the text of a table cell, since a bar would end the cell."""
     return text.replace("|", "\\|")
 
 
 def allowed(schema: dict[str, Any]) -> str:
-    """A type and its range in a few words."""
+    """Describes a type and its range in a few words."""
     match schema:
         case {"const": value}:
             return f"`{json.dumps(value)}`"
@@ -149,12 +149,12 @@ def allowed(schema: dict[str, Any]) -> str:
 
 
 def several(items: dict[str, Any]) -> str:
-    """The type and range of list items, in the plural."""
+    """Describes the type and range of list items, in the plural."""
     return re.sub(r"^(integer|number|list)", r"\1s", allowed(items))
 
 
 def part_named(name: str) -> str:
-    """A link to the description of a class."""
+    """Returns a link to the description of a class."""
     if name == SavedCheckpoint.__name__:
         return link(CHECKPOINT, "checkpoint")
     inside = [
@@ -164,7 +164,7 @@ def part_named(name: str) -> str:
 
 
 def sized(schema: dict[str, Any], what: str, unit: str = "") -> str:
-    """The allowed length of a string or list: ` of 1 to 64`."""
+    """Describes the allowed length of a string or list: ` of 1 to 64`."""
     least, most = schema.get(f"min{what}"), schema.get(f"max{what}")
     if least is None and most is None:
         return ""
@@ -172,7 +172,7 @@ def sized(schema: dict[str, Any], what: str, unit: str = "") -> str:
 
 
 def span(schema: dict[str, Any]) -> str:
-    """The allowed range of a number: `1 to 64`, `above 0`."""
+    """Describes the allowed range of a number: `1 to 64`, `above 0`."""
     inside = 1 if schema["type"] == "integer" else 0
     least = end(schema, "minimum", "exclusiveMinimum", "above ", inside)
     most = end(schema, "maximum", "exclusiveMaximum", "below ", -inside)
@@ -184,7 +184,7 @@ def span(schema: dict[str, Any]) -> str:
 
 
 def end(schema: dict[str, Any], closed: str, open_: str, word: str, inside: int) -> str:
-    """One end of a range: for whole numbers the last one inside; empty if the range is open."""
+    """Describes one end of a range, for integers by the last allowed number; empty if there is no limit."""
     if closed in schema:
         return number(schema[closed])
     if open_ in schema:
@@ -193,7 +193,7 @@ def end(schema: dict[str, Any], closed: str, open_: str, word: str, inside: int)
 
 
 def number(value: float) -> str:
-    """A number as text; whole numbers in full."""
+    """Formats a number; whole numbers have all their digits."""
     return f"{int(value):,d}" if value == int(value) else f"{value:g}"
 
 

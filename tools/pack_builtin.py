@@ -78,7 +78,7 @@ class Playground:
 
 
 def circle(random: np.random.Generator) -> Points:
-    """Half of the points within radius 2.5, half between 3.5 and 5; labelled after a shift by noise."""
+    """Draws half of the points within radius 2.5 and half between 3.5 and 5; labels them after a shift by noise."""
     radius = np.concatenate([random.uniform(0, 2.5, POINTS // 2), random.uniform(3.5, 5, POINTS // 2)])
     x = polar(radius, random.uniform(0, 2 * np.pi, POINTS))
     shifted = x + NOISE * random.uniform(-5, 5, x.shape)
@@ -86,7 +86,8 @@ def circle(random: np.random.Generator) -> Points:
 
 
 def xor(random: np.random.Generator) -> Points:
-    """A square of side 10 with a gap of 0.6 along the axes; labelled by the sign of a product, after a shift."""
+    """Draws points in a square of side 10 with a gap of 0.6 along the axes; labels them by the sign of x y after a
+    shift."""
     x = random.uniform(-5, 5, (POINTS, 2))
     x += np.where(x > 0, 0.3, -0.3)
     shifted = x + NOISE * random.uniform(-5, 5, x.shape)
@@ -94,14 +95,14 @@ def xor(random: np.random.Generator) -> Points:
 
 
 def gauss(random: np.random.Generator) -> Points:
-    """Normal around (2, 2) and around (-2, -2), with variance 0.5 + 7 noise."""
+    """Draws normal points around (2, 2) and (-2, -2), with variance 0.5 + 7 noise."""
     is_positive = np.arange(POINTS) < POINTS // 2
     centre = np.where(is_positive, 2.0, -2.0)[:, None]
     return centre + np.sqrt(0.5 + 7 * NOISE) * random.standard_normal((POINTS, 2)), is_positive
 
 
 def spiral(random: np.random.Generator) -> Points:
-    """Two arms of 1.75 turns out to radius 5, half a turn apart, with noise on both coordinates."""
+    """Draws two arms of 1.75 turns out to radius 5, half a turn apart, with noise on both coordinates."""
     share = np.tile(np.arange(POINTS // 2) / (POINTS // 2), 2)
     is_positive = np.arange(POINTS) < POINTS // 2
     x = polar(5 * share, 3.5 * np.pi * share + np.where(is_positive, 0, np.pi))
@@ -109,7 +110,7 @@ def spiral(random: np.random.Generator) -> Points:
 
 
 def polar(radius: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(r sin t, r cos t)."""
+    """Returns the points (r sin t, r cos t)."""
     return radius[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1)
 
 

@@ -69,7 +69,7 @@ def wait_for_interrupt(home: Home) -> None:
         while True:
             signal.pause()
     except KeyboardInterrupt:
-        print_message("ended; only the best weights are kept")
+        print_message("ended; only the best weights were kept")
 
 
 def print_message(text: str) -> None:

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Why the command ended; 124 and 130 are those of `timeout` and of the shell after Ctrl-C."""
+    """Exit codes of the command. 124 and 130 are the codes of `timeout` and of the shell after Ctrl-C."""
 
     SUCCEEDED = 0
     FAILED = 1
@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(statuses: Iterable[str]) -> ExitCode:
-    """The exit code for several runs: one failed run decides it, then one cancelled run."""
+    """Returns the exit code for several runs: FAILED if any run failed, else CANCELLED if any was cancelled."""
     present = set(statuses)
     if "failed" in present:
         return ExitCode.FAILED

@@ -1,4 +1,4 @@
-"""Errors as messages on stderr: what is wrong, where, and what to do; and the exit code for each."""
+"""Prints errors on stderr: what is wrong, where, and what to do. Chooses the exit code for each."""
 
 import sys
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def print_error(error: ReportedError) -> ExitCode:
 
 
 def explain(error: ReportedError) -> tuple[ExitCode, str]:
-    """The exit code and the message for an error."""
+    """Returns the exit code and the message for an error."""
     match error:
         case RecipeRefused(errors=problems) | RecipeInvalid(problems=problems) if problems:
             return ExitCode.USAGE, problem_list(problems)
@@ -66,7 +66,7 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
 
 
 def setting_list(error: ValidationError) -> str:
-    """A line for each invalid setting: its name, its value, and the reason."""
+    """Returns a line for each invalid setting: its name, its value, and the reason."""
     lines = [
         f"  BAKEHOUSE_{'_'.join(map(str, item['loc'])).upper()} is {sanitize(str(item['input']))!r}: {item['msg']}"
         for item in error.errors()
@@ -75,17 +75,17 @@ def setting_list(error: ValidationError) -> str:
 
 
 def problem_list(problems: Iterable[Problem]) -> str:
-    """The problems of a recipe, one below the other."""
+    """Returns the problems of a recipe, one per line."""
     return "\n".join(["the recipe was refused", *(problem_line(problem) for problem in problems)])
 
 
 def problem_line(problem: Problem) -> str:
-    """Where the problem is, what is wrong, and which values are allowed."""
+    """Returns where the problem is, what is wrong, and which values are allowed."""
     where = problem.pointer or problem.parameter or "/"
     allowed = sanitize(", ".join(problem.allowed or ()))
     return sanitize(f"  {where}  {problem.message}") + (f"\n      allowed: {allowed}" if allowed else "")
 
 
 def request_id(error: Refused) -> str:
-    # The service's log has the same id.
+    # The service logs the request under the same id.
     return f" (request {error.request_id})" if error.request_id else ""

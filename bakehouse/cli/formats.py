@@ -1,4 +1,4 @@
-"""How metrics, durations, statuses and names are written on a terminal."""
+"""Formats metrics, durations, statuses and names for a terminal."""
 
 import math
 import unicodedata

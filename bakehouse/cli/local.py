@@ -23,7 +23,7 @@ from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.runs.run import Run
 from bakehouse.settings import Settings
 
-# The data set of a recipe is packed once, before it is first used.
+# Limits on the wait for a data set, which is packed when it is first used.
 TRAIN_PACKING_SECONDS = 1800.0
 LINT_PACKING_SECONDS = 60.0
 
@@ -36,7 +36,7 @@ def prepare_locally(document: dict[str, Any], settings: Settings, *, wait_second
 
 
 def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Checks a recipe by the service, or on this machine if no service answers."""
+    """Has the service check a recipe, or checks it on this machine if no service answers."""
     with Client(settings.base_url) as client:
         try:
             return client.validate(document)
@@ -51,7 +51,7 @@ def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def lint_text(report: dict[str, Any]) -> str:
-    """The size of the model, and the advice."""
+    """Returns the size of the model and the advice as text."""
     estimate = report["estimate"]
     rows = [
         ("recipe", "valid"),
@@ -62,8 +62,8 @@ def lint_text(report: dict[str, Any]) -> str:
 
 
 def train_locally(document: dict[str, Any], folder: Path | None, *, as_json: bool) -> int:
-    """Trains a recipe in a child process and shows it; returns the exit code. An interrupted training continues when
-    the same recipe is trained in the same folder."""
+    """Trains a recipe in a child process and shows it; returns the exit code. An interrupted training resumes when the
+    same recipe is trained in the same folder."""
     settings = Settings()
     prepared = prepare_locally(document, settings, wait_seconds=TRAIN_PACKING_SECONDS)
     folder = folder or settings.trained / prepared.plan.recipe.sha256()[:12]
@@ -76,7 +76,7 @@ def train_locally(document: dict[str, Any], folder: Path | None, *, as_json: boo
 
 @contextmanager
 def training_process(document: dict[str, Any], folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Runs `worker.train` during the block. On Ctrl-C, waits until it has saved what it needs to continue."""
+    """Runs `worker.train` during the block. On Ctrl-C, ends the process and waits until it has saved its state."""
     command = [sys.executable, "-P", "-m", "worker.train", "-", "-o", str(folder)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -109,10 +109,10 @@ def show_events(events: Iterable[RunEvent], view: View, *, as_json: bool) -> Non
 
 
 def print_summary(prepared: Prepared, folder: Path) -> None:
-    # From the whole log: after an interruption this process has seen only the second part.
+    # Reads the whole log: after an interruption, this process has seen only the later events.
     view = initial_view(prepared)
     for event in parse_log((folder / "events.jsonl").read_text(encoding="utf-8").splitlines()):
         view.observe(event)
     run = Run.model_validate_json((folder / "record.json").read_text(encoding="utf-8"), extra="ignore")
-    next_command = "bakehouse run RECIPE, which trains on a service"
+    next_command = "bakehouse run RECIPE, which sends the recipe to a service"
     print(summary(run, view, file=folder / "best.safetensors", next_command=next_command), file=sys.stderr)

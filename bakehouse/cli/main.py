@@ -35,7 +35,7 @@ from bakehouse.settings import Settings
 
 
 class Commands(TyperGroup):
-    """The commands; errors of all of them become messages and exit codes here."""
+    """Turns the errors of all commands into messages and exit codes."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -71,7 +71,8 @@ Changes = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="Submit a run for each of these seeds: 0-4, or 0,3,7.")]
 Timeout = Annotated[
-    float | None, typer.Option(min=0, help="Stop watching after so many seconds and exit with 124; the run continues.")
+    float | None,
+    typer.Option(min=0, help="Stop watching after this many seconds and exit with 124; the run continues."),
 ]
 
 
@@ -119,7 +120,7 @@ def train(
     changes: Changes = None,
     as_json: EventsAsJson = False,
 ) -> None:
-    """Train a recipe on this machine without a service; after an interruption the same command continues."""
+    """Train a recipe on this machine without a service; after an interruption the same command resumes."""
     require_package("torch", extra="worker")
     raise typer.Exit(train_locally(read_document(recipe, changes or []), output, as_json=as_json))
 
@@ -163,7 +164,7 @@ def ls(
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY:VALUE", help="List only runs with this label.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="List at most so many runs.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many runs.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs."""
@@ -187,7 +188,7 @@ def best(
     output: File = Path("best.safetensors"),
     as_json: AsJson = False,
 ) -> None:
-    """Download a run's best weights and verify their digest; a download that was cut resumes."""
+    """Download a run's best weights and verify their digest; an interrupted download resumes."""
     with Client() as client:
         run = client.run(run_id)
         checkpoint = run.best_checkpoint()
@@ -297,7 +298,7 @@ def list_as_json(items: Sequence[Model]) -> str:
 
 
 def request_action(ids: list[str], action: Callable[[ClientRun], ClientRun], *, as_json: bool) -> None:
-    """Requests the action for each run; a run that refuses it does not keep the others from it."""
+    """Requests the action for each run, also after a run has refused it."""
     codes: list[ExitCode] = []
     with Client() as client:
         for run_id in dict.fromkeys(ids):

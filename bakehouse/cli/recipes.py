@@ -37,7 +37,7 @@ def apply_changes(document: dict[str, Any], changes: list[str]) -> dict[str, Any
 
 
 def parse_value(text: str) -> Any:
-    """The JSON value of a text, or the text itself if it is not JSON."""
+    """Returns the JSON value of a text, or the text itself if it is not JSON."""
     try:
         return parse_json(text)
     except MalformedJson:
@@ -45,7 +45,7 @@ def parse_value(text: str) -> Any:
 
 
 def set_field(document: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """Sets the field at a path in a copy: expands short forms on the way, and creates missing objects."""
+    """Returns a copy with the field at a path set; expands short forms and creates missing objects on the way."""
     family, *rest = path
     if not rest:
         return {**document, family: value}
@@ -54,8 +54,8 @@ def set_field(document: dict[str, Any], path: list[str], value: Any) -> dict[str
 
 
 def set_inside(node: Any, path: list[str], value: Any, location: str) -> Any:
-    """Sets a field inside a family: of an object by name, of a list by index; the index of a list of one may be
-    left out."""
+    """Returns a copy of a node with a field inside it set. A path has names for objects and indexes for lists; the
+    index of a list of one may be left out."""
     step, *rest = path
     if isinstance(node, list):
         return set_in_list(node, path, value, location)
@@ -92,7 +92,7 @@ def expand(family: str, value: Any) -> Any:
 
 
 def default_of(family: str) -> dict[str, Any]:
-    """The default variant of a family; where the default is off, the variant that a bare number is short for."""
+    """Returns the default variant of a family or, if the default is off, the variant that a bare number stands for."""
     field = Recipe.model_fields.get(family)
     tag = getattr(field.default, "type", "none") if field else "none"
     if tag == "none":

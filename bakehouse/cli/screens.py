@@ -15,7 +15,7 @@ from bakehouse.cli.view import View
 from bakehouse.client.events import RunEvent
 
 Show = Callable[[View, RunEvent], None]
-"""Shows an event that its view has already observed."""
+"""Function that shows an event after its view has observed the event."""
 
 LINES_BEFORE_DOUBLING = 20  # a long run prints a line for each of the first epochs, then for every 2nd, every 4th, ...
 MIN_WIDTH_FOR_BARS = 72
@@ -54,7 +54,7 @@ def plain_lines() -> Iterator[Show]:
 
 
 def event_line(view: View, event: RunEvent) -> str:
-    """The line for an event; empty if the event gets none."""
+    """Returns the line for an event, or an empty text if the event gets no line."""
     match event.type:
         case "state" if not view.is_over:
             return format_status(view.status, view.request, view.reason)
@@ -68,7 +68,7 @@ def event_line(view: View, event: RunEvent) -> str:
 
 
 def epochs_per_line(epoch: int) -> int:
-    """1 up to the 20th epoch, 2 up to the 40th, 4 up to the 80th, and so on."""
+    """Returns 1 up to the 20th epoch, 2 up to the 40th, 4 up to the 80th, and so on."""
     return 1 << ((epoch - 1) // LINES_BEFORE_DOUBLING).bit_length()
 
 
@@ -115,7 +115,8 @@ def add_bar(progress: Progress, view: View, max_label: int) -> TaskID:
 
 
 def is_new_message(view: View, event: RunEvent, printed: set[str]) -> bool:
-    """Whether the event has a message to print. All seeds of a recipe get the same advice, which is printed once."""
+    """Returns whether the event has a message to print. All seeds of a recipe get the same advice, which is printed
+    once."""
     if event.type not in ("log", "advice") or (event.type == "advice" and view.messages[-1] in printed):
         return False
     printed.add(view.messages[-1])
@@ -127,7 +128,7 @@ def position(view: View) -> str:
 
 
 def bar_text(view: View) -> str:
-    """The text to the right of a bar: what the run does, its best epoch, and the time left."""
+    """Returns the text to the right of a bar: the run's activity, its best epoch, and the time left."""
     if view.is_over or view.status == "paused":
         return f"{best_text(view)}  {'done' if view.status == 'succeeded' else view.status}".strip()
     if view.status == "queued":

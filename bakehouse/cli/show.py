@@ -19,7 +19,7 @@ from bakehouse.runs.run import Checkpoint, Diagnostic, Failure, Run
 
 
 def run_page(run: ClientRun) -> str:
-    """Status, recipe, metrics, diagnostics, checkpoints and advice of a run."""
+    """Returns a run's status, recipe, metrics, diagnostics, checkpoints and advice as text."""
     record = run.record
     parts = [block(status_rows(record)), block(recipe_rows(record))]
     checkpoints = run.checkpoints()
@@ -54,7 +54,7 @@ def status_rows(run: Run) -> list[tuple[str, str]]:
 
 
 def recipe_rows(run: Run) -> list[tuple[str, str]]:
-    """The fields of the recipe that are not the default."""
+    """Returns the fields of the recipe that differ from the default."""
     return [
         (name, sanitize(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
         for name, value in short_recipe(run.recipe).items()
@@ -62,7 +62,7 @@ def recipe_rows(run: Run) -> list[tuple[str, str]]:
 
 
 def diagnostic_text(diagnostic: Diagnostic) -> str:
-    """The values for the whole model; values per layer are in the run's log."""
+    """Returns the values for the whole model as text; values per layer are in the run's log."""
     values = {name: value for name, value in diagnostic.values.items() if isinstance(value, int | float | None)}
     return "  ".join(f"{name} {format_metric(name, value)}" for name, value in values.items())
 
@@ -78,7 +78,7 @@ def failure_rows(failure: Failure) -> list[tuple[str, str]]:
 
 
 def summary(run: Run, view: View, *, file: Path | None, next_command: str) -> str:
-    """How a run ended, its failure or its best epoch, where its weights are, and the next command."""
+    """Returns how a run ended, its failure or best epoch, the file of its weights, and the next command, as text."""
     name = f"{run.id} " if file else ""
     rows = [(view.label, f"{name}{run.status}: {ending(view)}")]
     if run.failure is not None:
@@ -90,7 +90,7 @@ def summary(run: Run, view: View, *, file: Path | None, next_command: str) -> st
 
 
 def ending(view: View) -> str:
-    """Why a run ended, as a phrase."""
+    """Returns the reason why a run ended, as a phrase."""
     best = f"best epoch {view.best_epoch}" if view.best_epoch else "no epoch was completed"
     match view.reason:
         case "early_stopped":

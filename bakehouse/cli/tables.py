@@ -20,7 +20,7 @@ WORKERS_HEADER = ("WORKER", "HOST", "DEVICE", "STATUS", "RUN")
 
 
 def table(header: Row, rows: Iterable[Row]) -> str:
-    """Columns as wide as their widest cell, under a header."""
+    """Returns rows under a header, in columns that are as wide as their widest cell."""
     lines = [[sanitize(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
@@ -28,7 +28,7 @@ def table(header: Row, rows: Iterable[Row]) -> str:
 
 
 def block(rows: Iterable[tuple[str, str]]) -> str:
-    """Names on the left, values on the right; the lines of a longer value are aligned."""
+    """Returns names on the left and values on the right; all lines of a value are aligned."""
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
     next_line = "\n" + " " * (width + 2)
@@ -36,7 +36,7 @@ def block(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def runs_table(runs: Iterable[Run]) -> str:
-    """The table of `bakehouse ls`."""
+    """Returns the table of `bakehouse ls`."""
     return table(RUNS_HEADER, [runs_row(run) for run in runs])
 
 
@@ -59,7 +59,7 @@ def runs_row(run: Run) -> Row:
 
 
 def results_table(results: Sequence[tuple[Run, str, dict[str, float | None]]]) -> str:
-    """Runs that are over, with their labels and the metrics of their best epochs."""
+    """Returns a table of runs that are over, with their labels and the metrics of their best epochs."""
     is_regression = any("validation_r2" in metrics for _, _, metrics in results)
     score, heading = ("validation_r2", "VAL R2") if is_regression else ("validation_accuracy", "VAL ACC")
     header = ("RUN", "RECIPE", "STATUS", "BEST", "STOP", "VAL LOSS", heading, "TIME")
@@ -79,7 +79,7 @@ def results_row(run: Run, label: str, metrics: dict[str, float | None], score: s
 
 
 def datasets_table(listings: Iterable[DatasetListing]) -> str:
-    """The table of `bakehouse datasets`."""
+    """Returns the table of `bakehouse datasets`."""
     return table(DATASETS_HEADER, [datasets_row(listing) for listing in listings])
 
 
@@ -101,18 +101,18 @@ def datasets_row(listing: DatasetListing) -> Row:
 
 
 def workers_table(workers: Iterable[Worker]) -> str:
-    """The table of `bakehouse workers`."""
+    """Returns the table of `bakehouse workers`."""
     rows = [(worker.name, worker.host, worker.device, worker.status, worker.run_id or "") for worker in workers]
     return table(WORKERS_HEADER, rows)
 
 
 def advice_row(advice: dict[str, Any]) -> tuple[str, str]:
-    """An advice as a row of a block: its severity; its pointer, message and source."""
+    """Returns an advice as a row of a block: its severity, then its pointer, message and source."""
     return advice["severity"], sanitize(f"{advice['pointer']}  {advice['message']} ({advice['source']})")
 
 
 def summarize_recipe(recipe: Recipe) -> str:
-    """The data set, the architecture, and the ingredients that are on."""
+    """Returns the names of the data set, the architecture, and the ingredients that are on."""
     ingredients = (recipe.norm, *recipe.dropout, *recipe.augmentation, *recipe.regularizer)
     types = [ingredient.type for ingredient in ingredients if ingredient.type != "none"]
     return " ".join([recipe.dataset.id, recipe.architecture.type, *types])

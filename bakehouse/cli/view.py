@@ -19,7 +19,7 @@ class View:
     label: str
     recipe: Recipe
     steps: int
-    """Optimizer steps of the whole run, if it does not stop early."""
+    """Number of optimizer steps of the whole run, if it does not stop early."""
     status: str = "queued"
     reason: str = "submitted"
     request: str | None = None
@@ -62,7 +62,7 @@ class View:
         return (latest_time - first_time) / (latest - first) * (self.recipe.epochs - self.epoch)
 
     def observe(self, event: RunEvent) -> None:
-        """Updates the state by one event; types of a newer service are ignored."""
+        """Updates the state with one event; ignores event types that only a newer service has."""
         match event.type:
             case "state" | "end":
                 self.status = event.data["status"]
@@ -93,7 +93,7 @@ class View:
 
 
 def label_of(recipe: Recipe, run_id: str, *, by_seed: bool = False) -> str:
-    """The label of a run: its seed among runs that differ by seed, else its name, else its id."""
+    """Returns the label of a run: its seed among runs that differ by seed, else its name, else its id."""
     if by_seed:
         return f"seed {recipe.seed}"
     return shorten(sanitize(recipe.name), MAX_LABEL) if recipe.name else run_id

@@ -53,13 +53,13 @@ def detached_text(runs: Sequence[ClientRun]) -> str:
 
 
 def print_results(runs: Sequence[ClientRun], views: Sequence[View]) -> None:
-    """Prints the table of runs that are over on stdout."""
+    """Prints on stdout a table of runs that are over."""
     results = [(run.record, view.label, view.best_metrics) for run, view in zip(runs, views, strict=True)]
     print(results_table(results), flush=True)
 
 
 def watch(runs: Sequence[ClientRun], *, as_json: bool, timeout: float | None, by_seed: bool = False) -> list[View]:
-    """Shows runs until all are over; returns their last views. Raises RunTimeout."""
+    """Shows runs until all are over; returns their last views. Raises RunTimeout if that takes too long."""
     views = [initial_view(run, by_seed=by_seed) for run in runs]
     with screen(views, as_json=as_json) as show:
         for index, event in follow_all(runs, timeout=timeout):
@@ -74,8 +74,8 @@ def initial_view(run: ClientRun, *, by_seed: bool) -> View:
 
 
 def follow_all(runs: Sequence[ClientRun], *, timeout: float | None) -> Iterator[tuple[int, RunEvent]]:
-    """Yields the events of all runs as they arrive, each with the index of its run. Raises RunTimeout, and the error
-    of a run that cannot be followed."""
+    """Yields the events of all runs as they arrive, each with the index of its run. Raises RunTimeout after `timeout`
+    seconds, and ClientError if a run cannot be followed."""
     items: Queue[Item] = Queue()
     for index, run in enumerate(runs):
         threading.Thread(target=forward_events, args=(index, run, items), daemon=True).start()

@@ -58,7 +58,7 @@ class Client:
         return report
 
     def run(self, run_id: str) -> ClientRun:
-        """Returns a run that was submitted before. Raises NotFound."""
+        """Returns a run that was submitted before. Raises NotFound if there is no such run."""
         return ClientRun(self._connection, self._connection.get(Run, f"/v1/runs/{quote(run_id, safe='')}"))
 
     def runs(

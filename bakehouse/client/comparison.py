@@ -1,4 +1,4 @@
-"""Runs side by side, with only the recipe fields that differ; and a recipe in its short form."""
+"""Compares runs by the recipe fields that differ, and writes recipes in their short form."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def results(run: Run) -> dict[str, Any]:
-    """The best epoch with its monitored metric, the latest metrics, and the time."""
+    """Returns the best epoch with its monitored metric, the latest metrics, and the time."""
     best = {"best_epoch": run.best.epoch, f"best_{run.best.monitor}": run.best.value} if run.best else {}
     return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.seconds}
 
@@ -39,14 +39,14 @@ def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differing_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The names whose values are not equal in all rows, in order of appearance."""
+    """Returns the names whose values are not equal in all rows, in order of appearance."""
     rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row)
     return [name for name in names if any(row.get(name) != rows[0].get(name) for row in rows)]
 
 
 def short_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The fields of a recipe that are not the default, each in the short form in which it could be posted."""
+    """Returns the fields of a recipe that differ from the default, each in a short form that the service accepts."""
     return {
         name: short_form(getattr(recipe, name))
         for name, field in Recipe.model_fields.items()
@@ -55,7 +55,7 @@ def short_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def short_form(value: Any) -> Any:
-    """An ingredient as a person would write it: its name, or an object without the fields that are the default."""
+    """Returns an ingredient as a person would write it: its name, or an object without fields at their default."""
     if isinstance(value, tuple):
         return [short_form(item) for item in value]
     if not isinstance(value, Ingredient):

@@ -15,7 +15,7 @@ from bakehouse.client.errors import ClientClosed, ClientError, UnexpectedAnswer,
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
 
 RETRY_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds
-# A service that has answered once is restarting, or the network is interrupted: it pays to wait longer.
+# If a service has answered before, it is probably restarting, or the network is interrupted: waiting longer helps.
 LONG_RETRY_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0)
 MAX_RETRY_SECONDS = 60.0
 CONNECT_SECONDS = 5.0
@@ -23,14 +23,15 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Retries:
-    """The delays between attempts at one request; the last delay ends within a minute."""
+    """Delays between the attempts at one request; all delays end within a minute."""
 
     def __init__(self, delays: Iterable[float] = RETRY_DELAYS) -> None:
         self._delays = iter(delays)
         self._deadline = time.monotonic() + MAX_RETRY_SECONDS
 
     def wait_or_raise(self, error: ClientError) -> None:
-        """Waits before the next attempt, as long as the service asked for; raises the error if none is left."""
+        """Waits before the next attempt, at least as long as the service asked; raises the error if no attempt is
+        left."""
         requested = error.retry_after
         if requested is None and not error.is_transient:
             raise error
@@ -53,7 +54,7 @@ class Connection:
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(max_connections=None),
             follow_redirects=True,
-            # Proxy settings are for other hosts; a proxy does not reach this machine's loopback.
+            # Proxy settings are ignored for this machine: a proxy does not reach its loopback address.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )
 

@@ -14,14 +14,14 @@ Row = Mapping[str, float | None]
 
 
 def html(run: Run, rows: Sequence[Row]) -> str:
-    """A line about the run, and its loss curves."""
+    """Returns a line about the run, and its loss curves."""
     best = f", best epoch {run.best.epoch}: {run.best.monitor} {run.best.value:.4g}" if run.best else ""
     line = f"{run.id} {run.status}, epoch {run.progress.epoch} of {run.progress.epochs}{best}"
     return f"<div><code>{escape(line)}</code><br>{svg(run, rows)}</div>"
 
 
 def svg(run: Run, rows: Sequence[Row]) -> str:
-    """The training and validation loss over the epochs, with a mark at the best epoch."""
+    """Returns a plot of the training and validation loss over the epochs, with a mark at the best epoch."""
     values = [value for row in rows for name in COLOURS if (value := row.get(name)) is not None]
     if not values:
         return "<em>no epoch is complete</em>"
@@ -37,7 +37,7 @@ def svg(run: Run, rows: Sequence[Row]) -> str:
 
 
 def polylines(rows: Sequence[Row], name: str, *, low: float, high: float) -> str:
-    """One polyline for each stretch of finite losses; an epoch without one leaves a gap."""
+    """Returns a polyline for each stretch of finite losses; an epoch without a finite loss leaves a gap."""
     points = [(x_of(index, rows), row.get(name)) for index, row in enumerate(rows)]
     drawn = ""
     for is_gap, stretch in groupby(points, key=lambda point: point[1] is None):

@@ -1,4 +1,4 @@
-"""Downloads a checkpoint's file: resumes where a connection was cut, verifies the digest, then renames the file."""
+"""Downloads a checkpoint's file: resumes where a connection was lost, verifies the digest, then renames the file."""
 
 import base64
 import errno
@@ -16,7 +16,7 @@ READ_SECONDS = 30.0
 
 
 def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: Path) -> Path:
-    """Saves a checkpoint's weights at `path`. A `.part` file that an earlier download left there is continued."""
+    """Saves a checkpoint's weights at `path`. Continues a `.part` file that an earlier download left there."""
     if not path.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(path.parent))
     part = path.with_name(f"{path.name}.{checkpoint.sha256[:16]}.part")
@@ -44,7 +44,7 @@ def fetch(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) 
 
 
 def fetch_rest(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
-    """Appends the response of one request for the missing bytes; if it is cut, the bytes so far stay."""
+    """Requests the missing bytes once and appends them; if the connection is lost, the received bytes are kept."""
     received = size(part)
     headers = {"Accept-Encoding": "identity"}
     if received:
@@ -65,7 +65,7 @@ def check_digest(response: httpx.Response, checkpoint: Checkpoint) -> None:
 
 
 def repr_digest(header: str) -> str | None:
-    """The sha256 in a Repr-Digest header (RFC 9530), in hexadecimal."""
+    """Returns the sha256 in a Repr-Digest header (RFC 9530) in hexadecimal, or None."""
     for item in header.split(","):
         name, _, value = item.strip().partition("=")
         if name == "sha-256":
@@ -74,7 +74,7 @@ def repr_digest(header: str) -> str | None:
 
 
 def verify(part: Path, checkpoint: Checkpoint) -> None:
-    """Raises DownloadDamaged and deletes the file, so that the next download starts from the beginning."""
+    """Raises DownloadDamaged if the digest is wrong, and deletes the file, so that the next download starts over."""
     with part.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != checkpoint.sha256:

@@ -4,13 +4,13 @@ ClientError
 ├── Unreachable            no service answers at the address
 ├── ClientClosed           the client was closed
 ├── UnexpectedAnswer       the response has a form that this version does not know
-├── RunTimeout             a run was not over in time; it continues
+├── RunTimeout             a run was not over in time; the run continues
 ├── DownloadDamaged        a downloaded file does not have the digest of its checkpoint
 └── Refused                the service answered with a problem document (RFC 9457)
     ├── RecipeRefused      400, 422: `errors` has a JSON pointer and a message for each problem
     ├── NotAllowed         401, 403
     ├── NotFound           404
-    ├── Conflict           409: the state of the run forbids the request
+    ├── Conflict           409: the state of the run does not allow the request
     ├── TooManyRequests    429
     └── Unavailable        5xx
 """
@@ -24,16 +24,16 @@ from bakehouse.recipe.problems import Problem
 
 
 class ClientError(Exception):
-    """Base class of the errors above."""
+    """Base class of the client's errors."""
 
     is_transient: ClassVar[bool] = False
     """Whether the same request may succeed later."""
     retry_after: float | None = None
-    """Seconds to wait before the next request, if the service named them."""
+    """Number of seconds that the service asked to wait before the next request, or None."""
 
 
 class Unreachable(ClientError):
-    """No service answers at the address."""
+    """Raised if no service answers at the address."""
 
     is_transient = True
 
@@ -43,14 +43,14 @@ class Unreachable(ClientError):
 
 
 class ClientClosed(ClientError):
-    """The client was closed."""
+    """Raised if a request is made after the client was closed."""
 
     def __init__(self) -> None:
         super().__init__("the client was closed")
 
 
 class UnexpectedAnswer(ClientError):
-    """The response has a form that this version does not know."""
+    """Raised if a response has a form that this version of the client does not know."""
 
     def __init__(self, url: str, why: object) -> None:
         super().__init__(f"the response of {url} has an unknown form: {why}")
@@ -58,16 +58,16 @@ class UnexpectedAnswer(ClientError):
 
 
 class RunTimeout(ClientError):
-    """A run was not over in time; it continues."""
+    """Raised if a run is not over in time; the run continues."""
 
     def __init__(self, run_id: str, seconds: float) -> None:
-        super().__init__(f"run {run_id} was not over after {seconds:g} s; it continues")
+        super().__init__(f"run {run_id} was not over after {seconds:g} s; the run continues")
         self.run_id = run_id
         self.seconds = seconds
 
 
 class DownloadDamaged(ClientError):
-    """A downloaded file does not have the digest of its checkpoint."""
+    """Raised if a downloaded file does not have the digest of its checkpoint."""
 
     def __init__(self, name: str, *, expected: str, found: str) -> None:
         super().__init__(f"{name} has the sha256 {found} instead of {expected}; the download was discarded")
@@ -91,7 +91,7 @@ class ProblemDocument(BaseModel):
 
 
 class Refused(ClientError):
-    """The service answered with a problem document."""
+    """Raised if the service answered with a problem document."""
 
     def __init__(self, problem: ProblemDocument, *, retry_after: float | None = None) -> None:
         summary = problem.detail or problem.title or f"the service answered {problem.status}"
@@ -105,29 +105,29 @@ class Refused(ClientError):
 
 
 class RecipeRefused(Refused):
-    """The service refused the document; `errors` has a JSON pointer and a message for each problem."""
+    """Raised if the service refused the document; `errors` has a JSON pointer and a message for each problem."""
 
 
 class NotAllowed(Refused):
-    """The request has no key, or its key does not permit it."""
+    """Raised if a request has no key, or its key does not permit the request."""
 
 
 class NotFound(Refused):
-    """The run, checkpoint or data set does not exist."""
+    """Raised if the run, checkpoint or data set does not exist."""
 
 
 class Conflict(Refused):
-    """The state of the run forbids the request."""
+    """Raised if the state of the run does not allow the request."""
 
 
 class TooManyRequests(Refused):
-    """The service limits the rate or the number of requests."""
+    """Raised if the client exceeds a limit on the rate or the number of requests."""
 
     is_transient = True
 
 
 class Unavailable(Refused):
-    """The service cannot answer at the moment."""
+    """Raised if the service cannot answer at the moment."""
 
     is_transient = True
 
@@ -139,7 +139,8 @@ BY_STATUS: dict[int, type[Refused]] = {
 
 
 def error_of(response: httpx.Response) -> Refused:
-    """Returns the error for a response of 400 or above. A proxy in between may not send a problem document."""
+    """Returns the error for a response with a status of 400 or above, even if a proxy sent it without a problem
+    document."""
     try:
         problem = ProblemDocument.model_validate_json(response.content, extra="ignore")
     except ValidationError:
@@ -153,5 +154,5 @@ def error_of(response: httpx.Response) -> Refused:
 
 
 def parse_retry_after(header: str | None) -> float | None:
-    # The header may also hold a date; the delays of `Retries` apply then.
+    # If the header has a date instead of seconds, the delays of `Retries` apply.
     return float(header) if header is not None and header.isdecimal() else None

@@ -1,4 +1,4 @@
-"""A run's events as they happen; a stream that is cut resumes without a gap or a repetition."""
+"""Streams a run's events as they happen; an interrupted stream resumes without a gap or a repetition."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +37,7 @@ class RunEvent(BaseModel):
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The numbers of a step or an epoch, without those that count epochs or steps; None if not finite."""
+        """The numbers of a step or an epoch except counts of epochs and steps; a number that is not finite is None."""
         non_finite = self.data.get("non_finite", ())
         return {
             name: value
@@ -52,7 +52,7 @@ def is_number(value: object) -> bool:
 
 
 def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[RunEvent]:
-    """Yields the events after number `after` until the run's end, over as many connections as it takes."""
+    """Yields the events after number `after` until the run's end, and reconnects as often as needed."""
     path = f"/v1/runs/{run_id}/events"
     retries = Retries()
     while True:
@@ -67,13 +67,13 @@ def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[R
                     yield event
                     if event.type == "end":
                         return
-            raise Unreachable(connection.url, "the stream ended before the run")
+            raise Unreachable(connection.url, "the stream ended before the run was over")
         except ClientError as error:
             retries.wait_or_raise(error)
 
 
 def parse_events(response: httpx.Response) -> Iterator[RunEvent]:
-    """Yields the events of one response. A `reset` only announces that older events are lost."""
+    """Yields the events of one response. Skips `reset`, which only announces that older events are lost."""
     for message in EventSource(response).iter_sse():
         if message.data and message.event != "reset":
             try:

@@ -60,11 +60,11 @@ class ClientRun:
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The metrics of the latest epoch; at the end also those of the test split."""
+        """The metrics of the latest epoch; when the run is over, also those of the test split."""
         return self.record.metrics
 
     def refresh(self) -> Self:
-        """Requests the current state."""
+        """Requests the current state and updates `record`."""
         self.record = self._connection.get(Run, self._path())
         return self
 
@@ -103,19 +103,19 @@ class ClientRun:
         return list(self._connection.get(Checkpoints, self._path("/checkpoints")).data)
 
     def best_checkpoint(self) -> Checkpoint:
-        """Returns the checkpoint of the best epoch. Raises NotFound before the first."""
+        """Returns the checkpoint of the best epoch. Raises NotFound before the first epoch."""
         return self._connection.get(Checkpoint, self._path("/checkpoints/best"))
 
     def download_best(self, path: str | Path) -> Path:
-        """Saves the best weights as a safetensors file; resumes a cut download and verifies its digest."""
+        """Saves the best weights as a safetensors file; resumes an interrupted download and verifies the digest."""
         return self.download(self.best_checkpoint(), path)
 
     def download(self, checkpoint: Checkpoint, path: str | Path) -> Path:
-        """Saves the weights of one checkpoint in the same way."""
+        """Saves the weights of one checkpoint as `download_best` does."""
         return download(self._connection, self.id, checkpoint, Path(path))
 
     def cancel(self) -> Self:
-        """Ends the run within a second; its checkpoints stay."""
+        """Ends the run within a second; its checkpoints are kept."""
         return self._request_action("cancel")
 
     def stop(self) -> Self:
@@ -123,7 +123,7 @@ class ClientRun:
         return self._request_action("stop")
 
     def pause(self) -> Self:
-        """Frees the run's worker until `resume()`."""
+        """Pauses the run, which frees its worker until `resume()`."""
         return self._request_action("pause")
 
     def resume(self) -> Self:

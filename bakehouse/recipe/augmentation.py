@@ -1,10 +1,10 @@
 """Augmentation: random changes of the training batches, with new random numbers for each sample at every step.
 
-A batch goes through three phases, and each class names its own as `phase`. `pixels`: geometry and colour, in the list's
-order, on images in stored units, in which black is the smallest value of the data set and white the largest; pixels
-from outside the image are black. `inputs`: noise and cutout, in the list's order, on normalised inputs. `mixing`: mixup
-or cutmix, which combine two samples. `takes` states the kinds of data that a class can change. Validation and test data
-are never augmented.
+A batch goes through three phases, and each class names its phase in `phase`. `pixels`: geometry and colour, in the
+list's order, on images in stored units, in which black is the smallest value of the data set and white the largest;
+pixels from outside the image are black. `inputs`: noise and cutout, in the list's order, on normalised inputs.
+`mixing`: mixup or cutmix, which combine two samples. `takes` states the kinds of data that a class can change.
+Validation and test data are never augmented.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -15,14 +15,14 @@ from bakehouse.recipe.ingredient import ANY_DATA, IMAGES, DataKind, Ingredient, 
 
 
 def as_range(value: object) -> object:
-    """A range; one number is short for both ends."""
+    """Converts a list to a range; one number is short for both ends."""
     return tuple(value) if isinstance(value, list) else (value, value) if isinstance(value, int | float) else value
 
 
 def ordered(value: tuple[float, float]) -> tuple[float, float]:
-    """A range from low to high."""
+    """Raises ValueError if a range does not go from low to high."""
     if value[0] > value[1]:
-        raise ValueError("the range ends before it begins")
+        raise ValueError("the range must go from low to high")
     return value
 
 
@@ -47,10 +47,10 @@ Sigmas = Annotated[
 
 
 class RandomCrop(Ingredient):
-    """Pads with black on all sides and cuts out a window of the old size at a random position, one for each sample.
-    Images only.
+    """Pads each sample with black on all sides and cuts out a window of the original size at a random position. Images
+    only.
 
-    Default: 4 pixels of 32, as in the paper for CIFAR-10.
+    Default: 4 pixels for images of 32, as in the paper for CIFAR-10.
 
     Trap: black is the data set's smallest value, so that bright images get a dark edge.
 
@@ -63,17 +63,17 @@ class RandomCrop(Ingredient):
 
     type: Literal["random_crop"] = "random_crop"
     padding: int | None = Field(default=None, ge=1, le=1024)
-    """Pixels on each side; by default an eighth of the longer side, at least 1."""
+    """Number of pixels added on each side; by default an eighth of the longer side, at least 1."""
 
 
 class ScaleCrop(Ingredient):
-    """Resizes the shorter side to a random L and cuts out a window of the old size at a random position. L is a whole
-    number, uniform from `low` to `high`; the aspect stays. Images only.
+    """Resizes an image to a random length L of its shorter side and cuts out a window of the original size at a random
+    position. L is a whole number, uniform from `low` to `high`; the aspect ratio is kept. Images only.
 
-    Default: 256 to 480 for windows of 224, as in He et al. 2016, arXiv 1512.03385, section 3.4, and in that proportion
-    for others.
+    Default: 256 to 480 for windows of 224, as in He et al. 2016, arXiv 1512.03385, section 3.4, and in the same
+    proportion for other sizes.
 
-    Trap: not `random_resized_crop`, which takes a share of the area and changes the aspect.
+    Trap: this is not `random_resized_crop`, which takes a share of the area and changes the aspect ratio.
 
     Simonyan & Zisserman 2015, arXiv 1409.1556, section 3.1.
     """
@@ -88,11 +88,11 @@ class ScaleCrop(Ingredient):
 
 
 class RandomResizedCrop(Ingredient):
-    """Cuts out a box of random area, aspect and position and resizes it to the old size. Images only.
+    """Cuts out a box of random area, aspect ratio and position and resizes it to the original size. Images only.
 
-    Default: the paper's area and aspect.
+    Default: the paper's area and aspect ratio.
 
-    Trap: this area is for photographs of 224 pixels: 8% of a small image are a few pixels; 0.5 or more is milder.
+    Trap: the default area suits photographs of 224 pixels: 8% of a small image is a few pixels; from 0.5 on is milder.
 
     Szegedy et al. 2015, arXiv 1409.4842, section 6.
     """
@@ -103,9 +103,9 @@ class RandomResizedCrop(Ingredient):
 
     type: Literal["random_resized_crop"] = "random_resized_crop"
     area: Shares = (0.08, 1.0)
-    """Of the box, from and to, as a share of the image."""
+    """Range of the box's area, as a share of the image."""
     aspect: Factors = (3 / 4, 4 / 3)
-    """Width over height of the box, from and to, uniform on a log scale."""
+    """Range of the box's width over its height, uniform on a log scale."""
 
 
 class HorizontalFlip(Ingredient):
@@ -130,15 +130,15 @@ class HorizontalFlip(Ingredient):
 class ColorJitter(Ingredient):
     """Changes brightness, contrast, saturation and hue, in this order, each clamped to the range of the data.
 
-    `x f`; `m + f (x - m)` with the image's mean grey m; `g + f (x - g)` with the pixel's grey g; a turn of the hue in
-    HSV. The factors f are uniform in [1 - strength, 1 + strength]. Images only; saturation and hue are for red, green
-    and blue.
+    Brightness is `x f`; contrast `m + f (x - m)` with the image's mean grey m; saturation `g + f (x - g)` with the
+    pixel's grey g; hue is turned in HSV. The factors f are uniform in [1 - strength, 1 + strength]. Images only;
+    saturation and hue need three channels: red, green and blue.
 
     Default: factors from 0.5 to 1.5; the hue only by a tenth of the circle, since a larger turn makes a red thing
     green.
 
-    Trap: strengths are of factors, and 0 changes nothing; some libraries add where this one multiplies, under the same
-    numbers.
+    Trap: a strength is the range of a factor, and 0 changes nothing; some libraries add instead of multiplying, with
+    the same numbers.
 
     Howard 2013, arXiv 1312.5402.
     """
@@ -149,27 +149,27 @@ class ColorJitter(Ingredient):
 
     type: Literal["color_jitter"] = "color_jitter"
     brightness: float = Field(default=0.5, ge=0, le=1)
-    """Strength: 0.5 is a factor between 0.5 and 1.5."""
+    """Strength: 0.5 means a factor between 0.5 and 1.5."""
     contrast: float = Field(default=0.5, ge=0, le=1)
-    """Strength."""
+    """Strength, as for `brightness`."""
     saturation: float | None = Field(default=None, ge=0, le=1)
-    """Strength; by default 0.5 for three channels and 0 for others."""
+    """Strength, as for `brightness`; by default 0.5 for three channels and 0 for others."""
     hue: float | None = Field(default=None, ge=0, le=0.5)
     """Largest turn of the colour circle either way, in whole turns: at 0.5 every colour may become every other. By
     default 0.1 for three channels and 0 for others."""
 
 
 class GaussianBlur(Ingredient):
-    """Smooths an image with weights `exp(-d^2 / (2 sigma^2))` over their sum, d being the distance in pixels along rows
-    and then along columns.
+    """Smooths an image with weights `exp(-d^2 / (2 sigma^2))` over their sum, where d is the distance in pixels, along
+    rows and then along columns.
 
     Each sample has its sigma, uniform in the range. The filter ends at three times the largest sigma, and the pixels at
     the edge continue outside. Images only.
 
     Default: half of the samples and the paper's sigma, which is for images of 224 pixels.
 
-    Trap: sigma is in pixels: 2 of 224 hardly show, 2 of 32 remove all small detail; the paper left blur out for
-    CIFAR-10.
+    Trap: sigma is in pixels: a sigma of 2 hardly shows at 224 pixels, but removes all small detail at 32; the paper
+    used no blur for CIFAR-10.
 
     Chen et al. 2020, arXiv 2002.05709, appendix A.
     """
@@ -180,13 +180,13 @@ class GaussianBlur(Ingredient):
 
     type: Literal["gaussian_blur"] = "gaussian_blur"
     sigma: Sigmas = (0.1, 2.0)
-    """Standard deviation of the filter in pixels, from and to."""
+    """Range of the filter's standard deviation in pixels."""
     probability: float = Field(default=0.5, ge=0, le=1)
     """Probability that a sample is blurred."""
 
 
 class Affine(Ingredient):
-    """Rotates, shears, scales and shifts an image about its centre: one matrix, one bilinear interpolation.
+    """Rotates, shears, scales and shifts an image about its centre, with one matrix and one bilinear interpolation.
 
     `q = s R(angle) H(shear) p + t` for a pixel at p, each number uniform in its range; pixels from outside are black.
     Images only.
@@ -204,13 +204,13 @@ class Affine(Ingredient):
 
     type: Literal["affine"] = "affine"
     degrees: float = Field(default=10.0, ge=0, le=180)
-    """Largest angle either way."""
+    """Largest rotation in either direction, in degrees."""
     translate: float = Field(default=0.1, ge=0, le=1)
-    """Largest shift either way, as a share of the side."""
+    """Largest shift in either direction, as a share of the side."""
     scale: Factors = (0.9, 1.1)
-    """Factor of the size, from and to."""
+    """Range of the factor by which the size changes."""
     shear: float = Field(default=5.0, ge=0, le=60)
-    """Largest angle either way by which vertical lines lean, in degrees."""
+    """Largest angle by which vertical lines lean in either direction, in degrees."""
 
 
 class Perspective(Ingredient):
@@ -240,12 +240,14 @@ class Perspective(Ingredient):
 class RandAugment(Ingredient):
     """Applies a few of 14 changes, drawn with repetition, all at one magnitude.
 
-    None, autocontrast, equalize, rotate, solarize, color, posterize, contrast, brightness, sharpness, and shear and
-    shift along x and y; signs are drawn. Images that have neither one nor three channels have no `color`. Images only.
+    The changes are none, autocontrast, equalize, rotate, solarize, color, posterize, contrast, brightness, sharpness,
+    and shear and shift along x and y, with random signs. Images with neither one nor three channels have no `color`.
+    Images only.
 
     Default: 2 changes at magnitude 9, as in torchvision.
 
-    Trap: the best magnitude is larger for larger networks, so that of a small network does not suit a large one.
+    Trap: the best magnitude is larger for larger networks, so a value found with a small network does not suit a large
+    one.
 
     Cubuk et al. 2020, arXiv 1909.13719.
     """
@@ -256,10 +258,10 @@ class RandAugment(Ingredient):
 
     type: Literal["rand_augment"] = "rand_augment"
     num_ops: int = Field(default=2, ge=1, le=16)
-    """Changes to each sample."""
+    """Number of changes to each sample."""
     magnitude: int = Field(default=9, ge=0, le=30)
-    """Out of 30: at 30 the image is rotated by 30 degrees, sheared by 0.3, shifted by 150/331 of its side, at factors
-    0.1 or 1.9, and left with 4 bits."""
+    """Strength of the changes, out of 30: at 30 the image is rotated by 30 degrees, sheared by 0.3, shifted by 150/331
+    of its side, at factors 0.1 or 1.9, and left with 4 bits."""
 
 
 class TrivialAugment(Ingredient):
@@ -279,13 +281,13 @@ class TrivialAugment(Ingredient):
 
     type: Literal["trivial_augment"] = "trivial_augment"
     space: Literal["wide", "rand_augment"] = "wide"
-    """`wide`: up to 135 degrees, a shear of 0.99, a shift of 32 pixels, factors 0.01 and 1.99, 2 bits. `rand_augment`:
-    up to the magnitude 30 of that augmentation."""
+    """Largest magnitudes. `wide`: up to 135 degrees, a shear of 0.99, a shift of 32 pixels, factors 0.01 and 1.99, 2
+    bits. `rand_augment`: up to the magnitude 30 of that augmentation."""
 
 
 class InputNoise(Ingredient):
-    """Adds `N(0, std^2)` to each input after normalisation. On a linear regression such noise is the L2 penalty `std^2
-    |w|^2`.
+    """Adds `N(0, std^2)` to each input after normalisation. In linear regression such noise acts as the L2 penalty
+    `std^2 |w|^2`.
 
     Default: 0.1, a tenth of a standard deviation under `standardize`.
 
@@ -300,14 +302,16 @@ class InputNoise(Ingredient):
 
     type: Literal["input_noise"] = "input_noise"
     std: float = Field(default=0.1, gt=0, le=100)
-    """In units of the normalised inputs (standard deviations of the data under `standardize`)."""
+    """Standard deviation of the noise, in units of the normalised inputs (standard deviations of the data under
+    `standardize`)."""
 
 
 class Cutout(Ingredient):
-    """Sets a square at a random position to 0 after normalisation. The centre is any pixel, so that part of the square
-    may be outside. Images only.
+    """Sets a square at a random position to 0 after normalisation. The centre may be any pixel, so that part of the
+    square may lie outside the image. Images only.
 
-    Default: half the shorter side, 16 of 32, as in the paper for ten classes; it took 8 for a hundred.
+    Default: half the shorter side, which is 16 of 32 pixels as in the paper for ten classes; for a hundred classes it
+    used 8.
 
     Trap: 0 is the mean only under `standardize` and `whiten`.
 
@@ -326,10 +330,10 @@ class Cutout(Ingredient):
 class Mixup(Ingredient):
     """Mixes each sample and its target with another of the batch: `l x_i + (1 - l) x_j`, `l y_i + (1 - l) y_j`.
 
-    `l ~ Beta(alpha, alpha)`, one for each sample (the paper's code draws one for a batch). Runs last, after
-    normalisation. For any kind of data.
+    `l ~ Beta(alpha, alpha)` is drawn for each sample (in the paper's code, for each batch). Mixing comes last, after
+    normalisation, and works with any kind of data.
 
-    Default: 0.2, of the 0.1 to 0.4 that the paper took for ImageNet; for CIFAR it took 1.
+    Default: 0.2, from the range 0.1 to 0.4 that the paper used for ImageNet; for CIFAR it used 1.
 
     Trap: the training loss is that of mixed targets and cannot be compared with the validation loss; training accuracy
     counts the target with the larger share.
@@ -350,10 +354,11 @@ class Mixup(Ingredient):
 class Cutmix(Ingredient):
     """Pastes a box of another sample of the batch into each sample, and mixes the targets by the shares of the area.
 
-    The box has side `sqrt(1 - l)` of the image's, `l ~ Beta(alpha, alpha)`, about any pixel; the part outside the image
-    is cut off, and the targets' shares are those of the visible pixels. Runs last, after normalisation. Images only.
+    The side of the box is `sqrt(1 - l)` of the image's, with `l ~ Beta(alpha, alpha)`, and its centre may be any pixel;
+    the part outside the image is cut off, and the targets' shares are those of the visible pixels. Mixing comes last,
+    after normalisation. Images only.
 
-    Default: alpha 1 and half of the samples, as the paper's code has it for CIFAR.
+    Default: alpha 1 and half of the samples, as in the paper's code for CIFAR.
 
     Trap: the box counts by its area, even where it holds nothing but background.
 

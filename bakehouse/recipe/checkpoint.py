@@ -1,4 +1,4 @@
-"""How a recipe names the saved weights of another run."""
+"""References from a recipe to the saved weights of another run."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -20,32 +20,32 @@ class SavedCheckpoint(Ingredient):
     main: ClassVar[str | None] = "run"
 
     run: str = Field(pattern=r"^run_[0-9a-z]{12}$")
-    """The run's id. It cannot be deleted while a run that builds on it is kept."""
+    """The run's id. The run cannot be deleted while another run that builds on it is kept."""
     epoch: int | None = Field(default=None, ge=1)
-    """Epoch of the checkpoint; null is the run's best."""
+    """Epoch of the checkpoint; null means the run's best epoch."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Digest of `model.safetensors`. Null is filled in; a digest that the run does not have is refused."""
+    """Digest of `model.safetensors`. If it is null, it is filled in; a digest that the run does not have is refused."""
 
     @property
     def digest(self) -> str:
-        """The sha256 of a checkpoint in a canonical recipe."""
+        """The checkpoint's sha256, which every canonical recipe contains."""
         assert self.sha256 is not None, "a canonical recipe names its checkpoints by digest"
         return self.sha256
 
 
 CheckpointPart = Annotated[SavedCheckpoint, part(SavedCheckpoint)]
-"""A field that names a checkpoint."""
+"""Type of a field that names a checkpoint."""
 
 Part = TypeVar("Part", bound=Ingredient)
 
 
 def with_checkpoints(whole: Part, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint]) -> Part:
-    """A recipe, or a part of one, with every checkpoint in it changed; `change` also gets the path of each."""
+    """Returns a recipe, or a part of a recipe, with every checkpoint replaced by `change(checkpoint, path)`."""
     return replaced(whole, change, ())  # type: ignore[no-any-return]
 
 
 def replaced(value: Any, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint], path: Path) -> Any:
-    """`with_checkpoints` for any value in a recipe."""
+    """Does the same as `with_checkpoints`, for any value in a recipe."""
     match value:
         case SavedCheckpoint():
             return change(value, path)
@@ -62,7 +62,7 @@ def replaced(value: Any, change: Callable[[SavedCheckpoint, Path], SavedCheckpoi
 
 
 def checkpoints_in(whole: Ingredient) -> dict[str, SavedCheckpoint]:
-    """Every checkpoint that a recipe names, by JSON Pointer."""
+    """Returns every checkpoint that a recipe names, by JSON Pointer."""
     found: dict[str, SavedCheckpoint] = {}
 
     def note(checkpoint: SavedCheckpoint, path: Path) -> SavedCheckpoint:

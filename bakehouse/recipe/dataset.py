@@ -30,23 +30,23 @@ class Dataset(Ingredient):
     main: ClassVar[str | None] = "id"
 
     id: str = Field(min_length=1, max_length=64)
-    """A built-in set, or your own file or folder by its name; `GET /v1/datasets` lists them."""
+    """Name of a built-in data set, or of your own file or folder; `GET /v1/datasets` lists all."""
     target: str | None = Field(default=None, min_length=1, max_length=256)
-    """For a table with named columns: the column to predict. All others are inputs."""
+    """Column to predict, for a table with named columns. All other columns are inputs."""
     normalization: Literal["none", "standardize", "min_max", "whiten"] = "standardize"
-    """Fitted on the training split only and stored in the checkpoint: `standardize` to mean 0 and biased variance 1,
-    `min_max` to [0, 1]; per feature for tables, per channel for images, per number of a step (over all steps) for
-    sequences. `whiten` to mean 0 and covariance I, apart from epsilon: over the features of a table, all pixels and
-    channels of an image, the numbers of a step; at most 4,096 of them."""
+    """Scaling of the inputs, fitted on the training split only and stored in the checkpoint. `standardize` gives mean 0
+    and biased variance 1, `min_max` gives [0, 1]; both act per feature for tables, per channel for images, and per
+    number of a step (over all steps) for sequences. `whiten` gives mean 0 and covariance I, apart from epsilon, over
+    the features of a table, all pixels and channels of an image, or the numbers of a step; at most 4,096 of them."""
     whitening_epsilon: float | None = Field(default=None, gt=0, le=1)
-    """For `whiten`: added to each variance lambda, whose mean is 1; by default 0.01 for images and 0.00001 for tables
-    and sequences."""
+    """Number that `whiten` adds to each variance lambda; the mean of lambda is 1. By default 0.01 for images and
+    0.00001 for tables and sequences."""
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the rows outside the test split; they decide when to stop and which epoch is best. A set that has its
-    own validation split ignores it."""
+    """Share of the rows outside the test split that is used for validation, which decides when to stop and which epoch
+    is best. It is ignored if the data set has its own validation split."""
     split_seed: int = Field(default=0, ge=0, lt=2**32)
-    """Independent of the run's seed, so that runs with different seeds have the same split."""
+    """Seed of the split, independent of the run's `seed`, so that runs with different seeds have the same split."""
     bootstrap: bool = False
     """Trains on as many rows as the training split has, drawn from it with replacement by the run's `seed`: on average
     63 % of its rows, some more than once. Everything that is fitted on training rows is fitted on these; validation and
-    test stay as they are. The mean over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""
+    test stay as they are. Averaging over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""

@@ -22,11 +22,11 @@ END_OF_SENTENCE = re.compile(r"(?<!et al)\.(?= [A-Z`(])")
 
 @dataclass(frozen=True)
 class DocstringParts:
-    """A docstring in its parts."""
+    """The parts of an ingredient's docstring."""
 
     sentence: str
     text: str
-    """The rest; paragraphs are separated by empty lines, and those that are only citations are left out."""
+    """The prose after the first sentence, without paragraphs that are only citations."""
     formulas: tuple[str, ...]
     sources: tuple[str, ...]
     default: str | None
@@ -34,7 +34,7 @@ class DocstringParts:
 
 
 def docstring_parts(kind: type[Ingredient]) -> DocstringParts:
-    """The parts of a class's docstring."""
+    """Splits a class's docstring into its parts."""
     paragraphs = [" ".join(part.split()) for part in (inspect.getdoc(kind) or "").split("\n\n")]
     prose = [part for part in paragraphs if not is_remark(part)]
     end = END_OF_SENTENCE.search(prose[0])
@@ -51,11 +51,11 @@ def docstring_parts(kind: type[Ingredient]) -> DocstringParts:
 
 
 def is_remark(paragraph: str) -> bool:
-    """Whether a paragraph is about a default or a trap; the sources of these are listed last."""
+    """Returns whether a paragraph is about a default or a trap. The sources of such paragraphs are listed last."""
     return paragraph.startswith((DEFAULT, TRAP))
 
 
 def paragraphs_after(keyword: str, paragraphs: list[str]) -> list[str]:
-    """The paragraphs that begin with a keyword, without it."""
+    """Returns the paragraphs that begin with a keyword, without the keyword."""
     found = [part.removeprefix(keyword) for part in paragraphs if part.startswith(keyword)]
     return [part[0].upper() + part[1:] for part in found]

@@ -12,34 +12,36 @@ Rows = Annotated[int, Field(ge=2, le=10**9)] | Literal["all"]
 
 
 class VarianceShift(Ingredient):
-    """How far each batch norm's moving variance is from the variance of its inputs in evaluation.
+    """Measures how far each batch norm's moving variance is from the variance of its inputs in evaluation.
 
-    `moving` is the mean over channels of the variance that the layer divides by in evaluation, `real` the same mean of
-    the unbiased variance of its inputs over the probe in evaluation mode with augmentation as in training (all but
-    `mixup` and `cutmix`), `ratio` `max(real / moving, moving / real)`, `worst_ratio` the largest of all layers. For
-    batch_renorm the variance is the square of its moving deviation.
+    `moving` is the mean over channels of the variance that the layer divides by in evaluation, `real` is the same mean
+    of the unbiased variance of its inputs over the probe in evaluation mode with augmentation as in training (all but
+    `mixup` and `cutmix`), `ratio` is `max(real / moving, moving / real)`, and `worst_ratio` is the largest ratio of all
+    layers. For batch_renorm the variance is the square of its moving deviation.
 
-    Dropout before a norm is the usual cause of a ratio far above 1: the norm learns a variance that only training has.
-    `evaluation.statistics: population` measures the variance again without dropout. Costs a forward pass.
+    Dropout before a norm is the usual cause of a ratio far above 1: the norm learns a variance that occurs only in
+    training. `evaluation.statistics: population` measures the variance again without dropout. This diagnostic costs a
+    forward pass.
 
-    Default: 512 rows, eight batches of the default size; the paper measured all of them.
+    Default: 512 rows, eight batches of the default size; the paper measured all rows.
 
-    Trap: in the first epochs the averages simply lag.
+    Trap: in the first epochs the moving averages simply lag.
 
     Li et al. 2018, arXiv 1801.05134, section 3.
     """
 
     type: Literal["variance_shift"] = "variance_shift"
     rows: Rows = 512
-    """Size of the probe; `all` is the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class TrainEvalGap(Ingredient):
-    """Loss and accuracy (or absolute error) of the same weights on the same augmented rows, once in training mode and
-    once in evaluation mode.
+    """Compares the loss and accuracy (or absolute error) of the same weights on the same augmented rows in training
+    mode and in evaluation mode.
 
-    `train_mode_loss`, `eval_mode_loss` and so on; in training mode dropout is on and batch norm uses the statistics of
-    the batch. `mixup` and `cutmix` are left out. Both losses are the clean objective. Costs two forward passes.
+    The values are The values are `train_mode_loss`, `eval_mode_loss` and so on; in training mode dropout is on and
+    batch norm uses the statistics of the batch. `mixup` and `cutmix` are left out. Both losses are the clean objective.
+    This diagnostic costs two forward passes.
 
     Default: 512 rows, which measure an accuracy to about 2 points (one standard error).
 
@@ -50,35 +52,37 @@ class TrainEvalGap(Ingredient):
 
     type: Literal["train_eval_gap"] = "train_eval_gap"
     rows: Rows = 512
-    """Size of the probe; `all` is the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class InconsistentSamples(Ingredient):
-    """Rows that are predicted correctly in training mode and wrongly in evaluation mode, and vice versa, under the same
-    augmentation: share, count, and the first 20 by their index in the training split (with `dataset.bootstrap`, among
-    the drawn rows in rising order).
+    """Finds the rows that are predicted correctly in training mode and wrongly in evaluation mode, and vice versa,
+    under the same augmentation. The values are their share, their count, and the first 20 by their index in the
+    training split (with `dataset.bootstrap`, among the drawn rows in rising order).
 
-    Classification only; with several targets, for the data set's own. Costs two forward passes.
+    For classification only; with several targets, the data set's own target is measured. This diagnostic costs two
+    forward passes.
 
     Default: 512 rows, which measure a share to about 2 points (one standard error).
 
-    Trap: rows near the decision boundary change with the dropout mask alone; many rows that are right only in
-    training mode are the sign of a shift.
+    Trap: rows near the decision boundary change with the dropout mask alone; many rows that are predicted correctly
+    only in training mode are the sign of variance shift.
 
     Li et al. 2018, arXiv 1801.05134, figure 6.
     """
 
     type: Literal["inconsistent_samples"] = "inconsistent_samples"
     rows: Rows = 512
-    """Size of the probe; `all` is the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class Saturation(Ingredient):
-    """For each layer of sigmoid or tanh, the share of its outputs where it is flat.
+    """Measures, for each layer of sigmoid or tanh, the share of its outputs at which the function is flat.
 
-    `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is the same region (`tanh(x) = 2 sigmoid(2x) -
-    1`). In evaluation mode, without augmentation. Gradients nearly vanish there: the slope of sigmoid is at most 0.25,
-    and that of a chain of L layers at most `0.25^L`. Costs a forward pass.
+    An output a counts if An output a counts if `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is
+    the same region (`tanh(x) = 2 sigmoid(2x) - 1`). Everything is measured in evaluation mode, without augmentation.
+    Gradients nearly vanish there: the slope of sigmoid is at most 0.25, and that of a chain of L layers at most
+    `0.25^L`. This diagnostic costs a forward pass.
 
     Default: 512 rows, which give 512 outputs of each unit.
 
@@ -89,16 +93,16 @@ class Saturation(Ingredient):
 
     type: Literal["saturation"] = "saturation"
     rows: Rows = 512
-    """Size of the probe; `all` is the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class GradientNorms(Ingredient):
-    """For each layer with weights, the length of the gradient of the objective without penalties in its weights, and
-    the ratio of the first layer's length to the last layer's: far below 1 the gradient vanishes, far above 1 it
-    explodes.
+    """Measures, for each layer with weights, the length of the gradient of the objective without penalties with respect
+    to its weights, and the ratio of the first layer's length to the last layer's: far below 1 the gradient vanishes,
+    far above 1 it explodes.
 
-    The gradient is the mean over the probe with dropout and augmentation on; it changes no weight. Costs a forward and
-    a backward pass.
+    The gradient is the mean over the probe with dropout and augmentation on; it changes no weight. This diagnostic
+    costs a forward and a backward pass.
 
     Default: 512 rows, eight batches of the default size.
 
@@ -110,16 +114,16 @@ class GradientNorms(Ingredient):
 
     type: Literal["gradient_norms"] = "gradient_norms"
     rows: Rows = 512
-    """Size of the probe; `all` is the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class ActivationDrift(Ingredient):
-    """For each layer with weights, mean and variance of its inputs, and how far they have moved since the previous
-    epoch.
+    """Measures, for each layer with weights, the mean and variance of its inputs, and how far they have moved since the
+    previous epoch.
 
-    `mean_drift` is `|mean - mean before| / std before` and `variance_ratio` `variance / variance before`, both over all
-    input numbers of the layer. In evaluation mode, without augmentation. The first epoch has nothing to compare with.
-    Costs a forward pass.
+    `mean_drift` is `|mean - mean before| / std before` and `variance_ratio` is `variance / variance before`, both over
+    all input numbers of the layer. Everything is measured in evaluation mode, without augmentation. The first epoch has
+    nothing to compare with. This diagnostic costs a forward pass.
 
     Default: 512 rows, always the same, so that only changed weights cause drift.
 
@@ -131,15 +135,15 @@ class ActivationDrift(Ingredient):
 
     type: Literal["activation_drift"] = "activation_drift"
     rows: Rows = 512
-    """Size of the probe; `all` is the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class Sparsity(Ingredient):
-    """Share of weights that are exactly 0, for each layer with weights and in all, and share of activations that are
-    exactly 0 on the probe and of units that are 0 on all of it.
+    """Measures the share of weights that are exactly 0, in each layer and in the whole model, the share of activations
+    that are exactly 0 on the probe, and the share of units that are 0 on all rows of the probe.
 
-    In evaluation mode, without augmentation. `relu` makes activations exactly 0; a unit that is 0 everywhere learns
-    nothing more. Costs a forward pass.
+    Everything is measured in evaluation mode, without augmentation. `relu` makes activations exactly 0; a unit that is
+    0 everywhere learns nothing more. This diagnostic costs a forward pass.
 
     Default: 512 rows: a unit that is 0 on all of them most likely answers to fewer than 1 row in 100.
 
@@ -150,15 +154,15 @@ class Sparsity(Ingredient):
 
     type: Literal["sparsity"] = "sparsity"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 class CleanGap(Ingredient):
-    """What makes the training loss look worse than the model is.
+    """Measures how much worse the training loss looks than the model is.
 
     `train_objective` is the objective as a step sees it (smoothing, augmentation, adversary, dropout; no penalties),
-    `train_clean_loss` and `train_clean_accuracy` are of the same rows in evaluation mode without any of these, and
-    `gap` is the difference of the losses. Costs two forward passes, more with an adversary.
+    `train_clean_loss` and `train_clean_accuracy` are measured on the same rows in evaluation mode without any of these,
+    and `gap` is the difference of the losses. This diagnostic costs two forward passes, more with an adversary.
 
     Default: 512 rows, the same for both, so that their choice hardly moves the gap.
 
@@ -169,7 +173,7 @@ class CleanGap(Ingredient):
 
     type: Literal["clean_gap"] = "clean_gap"
     rows: Rows = 512
-    """Of the probe, or `all`: the whole training split."""
+    """Number of rows in the probe; `all` is the whole training split."""
 
 
 AnyDiagnostic = (

@@ -1,4 +1,4 @@
-"""Dropout, and noise instead of it. `rate` is always the probability of zeroing."""
+"""Dropout, and noise that is used in its place. `rate` is always the probability of zeroing."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -19,14 +19,14 @@ RATE_HINTS = {
 
 class Dropout(Ingredient):
     """Inverted dropout: in training `m x / (1 - rate)` with `m ~ Bernoulli(1 - rate)` for each element of each sample;
-    in evaluation x.
+    in evaluation x is unchanged.
 
     Default: 0.5, which the paper found right for hidden units; 0.2 is usual for inputs.
 
     Trap: before a batch norm it shifts the variance that the norm learns; at the last placement, `classifier`, it does
     not.
 
-    Trap: without half of the units, the rest is half a network: widen the layer by 1 / (1 - rate), and train with a
+    Trap: dropping half of the units leaves half of the capacity: widen the layer by 1 / (1 - rate), and train with a
     higher learning rate.
 
     Srivastava et al. 2014, JMLR 15.
@@ -39,16 +39,16 @@ class Dropout(Ingredient):
     rate: float = Field(default=0.5, ge=0, lt=1)
     """Probability of zeroing."""
     placement: Placement | None = None
-    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+    """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
 
 class VanillaDropout(Ingredient):
     """Dropout as first published: in training `m x` with `m ~ Bernoulli(1 - rate)`, in evaluation `(1 - rate) x`.
 
-    Default: 0.5, the paper's for hidden units.
+    Default: 0.5, as in the paper for hidden units.
 
-    Trap: the factor is applied in evaluation and not in training, unlike in `dropout`. The weights of one do not work
-    with the other.
+    Trap: the factor is applied in evaluation and not in training, unlike in `dropout`. Weights that were trained with
+    one of them do not work with the other.
 
     Hinton et al. 2012, arXiv 1207.0580.
     """
@@ -60,14 +60,15 @@ class VanillaDropout(Ingredient):
     rate: float = Field(default=0.5, ge=0, lt=1)
     """Probability of zeroing."""
     placement: Placement | None = None
-    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+    """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
 
 class SpatialDropout(Ingredient):
     """Inverted dropout of whole channels: in training `m x / (1 - rate)` with one `m ~ Bernoulli(1 - rate)` for each
-    channel of each sample; in evaluation x. On maps only: fully-connected layers have none.
+    channel of each sample; in evaluation x is unchanged. It acts on maps only, not on fully-connected layers.
 
-    Default: 0.5 as for `dropout`; a whole map is more than single pixels, so that a lower rate often suffices.
+    Default: 0.5 as for `dropout`; a dropped map takes away more than single pixels, so that a lower rate often
+    suffices.
 
     Trap: before a batch norm it shifts the variance that the norm learns, as `dropout` does.
 
@@ -81,16 +82,17 @@ class SpatialDropout(Ingredient):
     rate: float = Field(default=0.5, ge=0, lt=1)
     """Probability of zeroing a channel."""
     placement: MapPlacement | None = None
-    """Where; by default `hidden`, `block_before_conv` for residual networks, `input` for linear models."""
+    """Place of the layer; by default `hidden`, but `block_before_conv` in residual networks and `input` in linear
+    models."""
 
 
 class GaussianDropout(Ingredient):
     """Multiplicative noise with the mean and variance of dropout: in training `x r` with `r ~ N(1, rate / (1 - rate))`
-    for each element of each sample; in evaluation x.
+    for each element of each sample; in evaluation x is unchanged.
 
     Default: 0.5, as for `dropout`, which is a variance of 1.
 
-    Trap: nothing is ever zero, and signs change: at 0.5 one factor of six is below 0.
+    Trap: no activation is set to zero, and signs change: at 0.5 one factor in six is below 0.
 
     Trap: before a batch norm it shifts the variance that the norm learns, as `dropout` does.
 
@@ -102,20 +104,22 @@ class GaussianDropout(Ingredient):
 
     type: Literal["gaussian_dropout"] = "gaussian_dropout"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """The rate of the plain dropout that has this variance."""
+    """Rate of the plain dropout whose variance the noise has."""
     placement: Placement | None = None
-    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+    """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
 
 class Uout(Ingredient):
     """Uniform multiplicative noise: in training `x (1 + r)` with `r ~ U(-beta, beta)` for each element of each sample;
-    in evaluation x. The variance grows by `beta^2 x^2 / 3` only, so a batch norm after it is hardly misled.
+    in evaluation x is unchanged. The variance grows by `beta^2 x^2 / 3` only, so it hardly changes the variance that a
+    batch norm after it learns.
 
-    Default: 0.1, the least that the paper tried, which changes the variance by 1 in 300 for inputs of mean 0.
+    Default: 0.1, the smallest value in the paper, which changes the variance by 1 in 300 for inputs of mean 0.
 
-    Trap: the paper gains at most a few tenths of a percent by it, no more than seeds differ: compare several seeds.
+    Trap: the paper's gain is at most a few tenths of a percent, no more than the difference between seeds: compare
+    several seeds.
 
-    Trap: one draw for each channel, as in some code, is a different method.
+    Trap: one random number for each channel, as in some code, is a different method.
 
     Li et al. 2018, arXiv 1801.05134, section 5.
     """
@@ -124,15 +128,16 @@ class Uout(Ingredient):
 
     type: Literal["uout"] = "uout"
     beta: float = Field(default=0.1, ge=0, le=1)
-    """Largest change of an element, as a share of it."""
+    """Largest change of an element, as a share of its value."""
     placement: Placement | None = None
-    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+    """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
 
 class GaussianNoise(Ingredient):
-    """Additive noise on hidden units: in training `x + std N(0, 1)` for each element of each sample; in evaluation x.
+    """Additive noise on hidden units: in training `x + std N(0, 1)` for each element of each sample; in evaluation x is
+    unchanged.
 
-    Default: 0.1, a tenth of the standard deviation of what a norm gives.
+    Default: 0.1, a tenth of the standard deviation of a norm's output.
 
     Trap: the noise is in units of the hidden activations, whose scale is unknown without a norm; after a norm it is
     their standard deviation.
@@ -144,16 +149,16 @@ class GaussianNoise(Ingredient):
 
     type: Literal["gaussian_noise"] = "gaussian_noise"
     std: float = Field(default=0.1, ge=0, le=100)
-    """In units of the activations it is added to."""
+    """Standard deviation of the noise, in units of the activations."""
     placement: Placement | None = None
-    """Where; by default `hidden`, `classifier` for residual networks, `input` for linear models."""
+    """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
 
 class DropConnect(Ingredient):
-    """Dropout of weights: in training a fully-connected layer gives a(u), `u = (m W) x + m b` over 1 - rate, with `m ~
-    Bernoulli(1 - rate)` for each weight and bias of each sample. Evaluation gives the mean of a(u) for normal u with
-    the mean and variance over masks: `W x + b` and `rate / (1 - rate) (W^2 x^2 + b^2)`; in closed form for relu,
-    leaky_relu and identity, by 32 Gauss-Hermite nodes for the others.
+    """Dropout of weights: in training a fully-connected layer computes a(u), where a is the activation and `u = ((m W)
+    x + m b) / (1 - rate)`, with `m ~ Bernoulli(1 - rate)` for each weight and bias of each sample. Evaluation gives the
+    mean of a(u) for normal u with the mean and variance over masks: `W x + b` and `rate / (1 - rate) (W^2 x^2 + b^2)`;
+    in closed form for relu, leaky_relu and identity, by 32 Gauss-Hermite nodes for the others.
 
     Default: 0.5, as in the paper.
 
@@ -170,11 +175,10 @@ class DropConnect(Ingredient):
 
     type: Literal["drop_connect"] = "drop_connect"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing a weight. Training and evaluation take the nearest multiple of 1/65,536, and at least
-    that for a rate above 0."""
+    """Probability of zeroing a weight. It is rounded to a multiple of 1/65,536; a rate above 0 is at least 1/65,536."""
     placement: WeightPlacement | None = None
-    """Which fully-connected layers: `hidden` ones, or the output layer (`classifier`), which is the default where
-    there are no hidden ones."""
+    """Fully-connected layers to which it applies: the `hidden` ones, or the output layer (`classifier`), which is the
+    default if there are no hidden ones."""
 
 
 UnitDropout = Dropout | VanillaDropout | SpatialDropout | GaussianDropout | Uout | GaussianNoise

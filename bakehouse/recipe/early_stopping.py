@@ -1,4 +1,4 @@
-"""When a run stops, and which epoch's weights are kept."""
+"""Early stopping: rules for ending a run, and for the epoch whose weights are kept."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -24,11 +24,11 @@ class Patience(Ingredient):
 
     type: Literal["patience"] = "patience"
     patience: int = Field(default=10, ge=1, le=100_000)
-    """Epochs without improvement before the run ends."""
+    """Number of epochs without improvement after which the run ends."""
     min_delta: float = Field(default=0.0, ge=0)
-    """Smallest change that counts as an improvement (strictly more than this)."""
+    """A change counts as an improvement only if it is larger than this."""
     min_epochs: MinEpochs = 0
-    """Never stops before this many epochs."""
+    """Number of epochs before which the run never stops early."""
 
 
 class GeneralizationLoss(Ingredient):
@@ -45,16 +45,16 @@ class GeneralizationLoss(Ingredient):
 
     type: Literal["generalization_loss"] = "generalization_loss"
     alpha: float = Field(default=5.0, gt=0, le=1e6)
-    """Percent above the minimum (1 to 5 in the paper)."""
+    """Limit on GL, in percent above the minimum (1 to 5 in the paper)."""
     min_epochs: MinEpochs = 0
-    """Never stops before this many epochs."""
+    """Number of epochs before which the run never stops early."""
 
 
 class ProgressQuotient(Ingredient):
     """Stops at the end of a strip of epochs when the generalization loss is large compared with the progress of
     training: `GL / P > alpha`, where `P = 1000 (mean train loss of the strip / its minimum - 1)`.
 
-    Default: 1, of the paper's 0.5 to 3, and its strips of 5 epochs.
+    Default: 1, from the paper's range 0.5 to 3, with the paper's strips of 5 epochs.
 
     Trap: a noisy train loss counts as progress, so that strong dropout or augmentation may prevent the run from ever
     stopping.
@@ -66,18 +66,18 @@ class ProgressQuotient(Ingredient):
 
     type: Literal["progress_quotient"] = "progress_quotient"
     alpha: float = Field(default=1.0, gt=0, le=1e6)
-    """Percent over per mille (0.5 to 3 in the paper)."""
+    """Limit on GL / P, in percent over per mille (0.5 to 3 in the paper)."""
     strip_length: StripLength = 5
-    """Epochs of a strip."""
+    """Number of epochs in a strip."""
     min_epochs: MinEpochs = 0
-    """Never stops before this many epochs."""
+    """Number of epochs before which the run never stops early."""
 
 
 class SuccessiveIncreases(Ingredient):
     """Stops at the end of a strip of epochs when the monitor is worse than at the end of the previous strip for the
     `strips`-th time in a row.
 
-    Default: three strips, of the paper's 2 to 8, and its strips of 5 epochs.
+    Default: three strips, from the paper's range 2 to 8, with the paper's strips of 5 epochs.
 
     Trap: one better strip resets the count, and a constant monitor is never worse.
 
@@ -88,11 +88,11 @@ class SuccessiveIncreases(Ingredient):
 
     type: Literal["successive_increases"] = "successive_increases"
     strips: int = Field(default=3, ge=1, le=100)
-    """Worse strips in a row (2 to 8 in the paper)."""
+    """Number of worse strips in a row after which the run ends (2 to 8 in the paper)."""
     strip_length: StripLength = 5
-    """Epochs of a strip."""
+    """Number of epochs in a strip."""
     min_epochs: MinEpochs = 0
-    """Never stops before this many epochs."""
+    """Number of epochs before which the run never stops early."""
 
 
 AnyEarlyStopping = Off | Patience | GeneralizationLoss | ProgressQuotient | SuccessiveIncreases

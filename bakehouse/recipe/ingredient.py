@@ -1,4 +1,4 @@
-"""The base class of ingredients, their short forms, and the variant called none."""
+"""The base class of ingredients, their short forms, and the variant `none`."""
 
 from collections.abc import Callable, Mapping
 from types import GenericAlias
@@ -9,45 +9,46 @@ from pydantic import BeforeValidator, Field
 from bakehouse.model import Model
 
 DataKind = Literal["image", "sequence", "table"]
-"""`image`: samples are channels x height x width; `sequence`: steps x numbers of a step; `table`: rows of numbers."""
+"""Kind of the samples. `image`: channels x height x width; `sequence`: steps x numbers per step; `table`: rows of
+numbers."""
 ANY_DATA: frozenset[DataKind] = frozenset(get_args(DataKind))
 IMAGES: frozenset[DataKind] = frozenset({"image"})
 
 
 class Ingredient(Model):
-    """A part of a recipe. Variants of one family carry `type`, the snake case of their class name."""
+    """A part of a recipe. Variants of a family have a field `type`, the snake case of their class name."""
 
     main: ClassVar[str | None] = None
-    """The field that a bare value is short for: `0.5` for `{"rate": 0.5}`."""
+    """Name of the field that a bare value sets: `0.5` is short for `{"rate": 0.5}`."""
 
     hints: ClassVar[Mapping[str, str]] = {}
-    """Names that users may try, because they are ambiguous or of an earlier version, with the message for each."""
+    """Messages for wrong field names that users may try: ambiguous names, and names of an earlier version."""
 
 
 class Off(Ingredient):
-    """The recipe leaves this family out."""
+    """Switches a family off."""
 
     type: Literal["none"] = "none"
 
 
 def with_field(family: Any, name: str) -> tuple[type[Ingredient], ...]:
-    """The variants of a family that have a field."""
+    """Returns the variants of a family that have a field."""
     return tuple(kind for kind in get_args(family) if name in kind.model_fields)
 
 
 def written_as(kind: type[Ingredient], value: object) -> object:
-    """A bare value becomes the main field of `kind`; objects stay."""
+    """Expands a bare value to an object with the main field of `kind`; returns objects unchanged."""
     return value if isinstance(value, dict | Ingredient) else {kind.main: value}
 
 
 def part(kind: type[Ingredient]) -> BeforeValidator:
-    """A part without variants: `"digits"` is short for `{"id": "digits"}`."""
+    """Returns a validator for a part without variants: `"digits"` is short for `{"id": "digits"}`."""
     return BeforeValidator(lambda value: written_as(kind, value), json_schema_input_type=kind | str)
 
 
 def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], object]:
-    """A function that spells out one variant. A string is its name and null is none; a number, or an object without a
-    type, is a variant of the class `number`."""
+    """Returns a function that expands one variant. A string is the variant's name and null is `none`; a number, or an
+    object without a type, is a variant of the class `number`."""
 
     def spell_out(value: object) -> object:
         if value is None:
@@ -64,13 +65,14 @@ def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], obj
 
 
 def one(family: Any, *, number: type[Ingredient] | None = None, short: Any = None) -> BeforeValidator:
-    """A family of which a recipe has one variant; `short` is the type of short forms that the recipe itself spells
-    out."""
+    """Returns a validator for a family of which a recipe has one variant. `short` is the type of short forms that the
+    class Recipe expands."""
     return BeforeValidator(variant(number=number), json_schema_input_type=posted(family, number, short))
 
 
 def several(family: Any, *, number: type[Ingredient] | None = None) -> BeforeValidator:
-    """A family of which a recipe has a list; one object is short for a list of one, none for an empty list."""
+    """Returns a validator for a family of which a recipe has a list. One object is short for a list of one, `none` for
+    an empty list."""
     spell_out = variant(number=number)
 
     def spell_out_all(value: object) -> object:
@@ -83,7 +85,7 @@ def several(family: Any, *, number: type[Ingredient] | None = None) -> BeforeVal
 
 
 def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
-    """The JSON Schema type of the forms of one variant: the variant, its name, a number, null."""
+    """Returns the JSON Schema type of all forms of one variant: the variant, its name, a number, null."""
     kinds = get_args(family)
     names = Literal[tuple(kind.model_fields["type"].default for kind in kinds)]  # type: ignore[valid-type]
     forms: Any = Annotated[family, Field(discriminator="type")] | names
@@ -93,5 +95,5 @@ def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
 
 
 def as_tuple(value: object) -> object:
-    """A list of plain numbers; one number is short for a list of one."""
+    """Converts a list to a tuple; one number is short for a list of one."""
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value

@@ -1,7 +1,7 @@
 """Normalisation layers.
 
-Each class states what the rest of the program asks of a norm: `statistics`, whether mean and variance are those of the
-batch or of each sample alone; `cancels_bias`, whether the mean is that of one channel, so that subtracting it also
+Each class has three constants that the rest of the program reads: `statistics`, whether mean and variance are those of
+the batch or of each sample alone; `cancels_bias`, whether each mean is that of one channel, so that subtracting it also
 removes the bias of the layer before; `inside_cells`, whether the norm also works inside a recurrent cell.
 """
 
@@ -15,11 +15,11 @@ from bakehouse.recipe.ingredient import Ingredient, Off, one
 
 Placement = Literal["before_activation", "after_activation"]
 Shape = tuple[int, ...]
-"""One sample's shape: (features,) or (channels, height, width)."""
+"""Shape of one sample: (features,) or (channels, height, width)."""
 
 
 def scale_and_shift(shape: Shape) -> dict[str, Shape]:
-    """The parameters gamma and beta under torch's names."""
+    """Returns the shapes of the parameters gamma and beta, under torch's names."""
     return {"weight": shape, "bias": shape}
 
 
@@ -27,7 +27,7 @@ class BatchNorm(Ingredient):
     """Normalises each feature (each channel of images) by the batch's mean and biased variance, then scales and shifts:
     `y = gamma (x - mean) / sqrt(var + eps) + beta`. Evaluation uses moving averages.
 
-    Default: torch's. The moving averages store the unbiased variance, while training divides by the biased one.
+    Default: torch's values. The moving averages store the unbiased variance, while training divides by the biased one.
 
     Trap: statistics of fewer than about 16 rows are noise; group_norm does not depend on the batch.
 
@@ -46,28 +46,28 @@ class BatchNorm(Ingredient):
 
     type: Literal["batch_norm"] = "batch_norm"
     momentum: float = Field(default=0.1, gt=0, le=1)
-    """Weight of the newest batch in the moving averages (0.1 here is 0.9 where old values are weighted)."""
+    """Weight of the newest batch in the moving averages (0.1 here is 0.9 in libraries that weight the old values)."""
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the variance."""
+    """Number added to the variance."""
     affine: bool = True
-    """Learn gamma and beta."""
+    """Whether gamma and beta are learnt."""
     placement: Placement = "before_activation"
-    """Between affine layer and activation, or on the activation's output."""
+    """Place of the norm: between affine layer and activation, or after the activation."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
-        return 2 * prod(shape[1:])  # at least: every batch has two rows or more
+        return 2 * prod(shape[1:])  # the minimum, since every batch has at least two rows
 
     def learned(self, shape: Shape) -> dict[str, Shape]:
         return scale_and_shift(shape[:1]) if self.affine else {}
 
 
 class LayerNorm(Ingredient):
-    """Normalises each sample over all its features (channels, height and width of images); the same in training and
-    evaluation.
+    """Normalises each sample over all its features (channels, height and width of images); it does it does the same in
+    training and evaluation.
 
     `y = gamma (x - mean) / sqrt(var + eps) + beta` with the mean and the biased variance of one sample.
 
-    Default: torch's.
+    Default: torch's values.
 
     Trap: on images it has a scale and a shift for each pixel of each channel; group_norm with one group has them for
     each channel, and is otherwise the same.
@@ -81,11 +81,11 @@ class LayerNorm(Ingredient):
 
     type: Literal["layer_norm"] = "layer_norm"
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the variance."""
+    """Number added to the variance."""
     elementwise_affine: bool = True
-    """Learn a scale and a shift for each element."""
+    """Whether a scale and a shift are learnt for each element."""
     placement: Placement = "before_activation"
-    """Between affine layer and activation, or on the activation's output."""
+    """Place of the norm: between affine layer and activation, or after the activation."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
         return prod(shape)
@@ -115,11 +115,11 @@ class RmsNorm(Ingredient):
 
     type: Literal["rms_norm"] = "rms_norm"
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the mean square."""
+    """Number added to the mean square."""
     elementwise_affine: bool = True
-    """Learn a scale for each element."""
+    """Whether a scale is learnt for each element."""
     placement: Placement = "before_activation"
-    """Between affine layer and activation, or on the activation's output."""
+    """Place of the norm: between affine layer and activation, or after the activation."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
         return prod(shape)
@@ -135,7 +135,7 @@ class InstanceNorm(Ingredient):
 
     Default: with gamma and beta, as in the paper; torch's own default is without.
 
-    Trap: it takes the contrast out of each image, which classes may differ in; it was made for style transfer.
+    Trap: it removes the contrast of each image, by which classes may differ; it was made for style transfer.
 
     Ulyanov et al. 2016, arXiv 1607.08022.
     """
@@ -146,11 +146,11 @@ class InstanceNorm(Ingredient):
 
     type: Literal["instance_norm"] = "instance_norm"
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the variance."""
+    """Number added to the variance."""
     affine: bool = True
-    """Learn a scale and a shift for each channel."""
+    """Whether a scale and a shift are learnt for each channel."""
     placement: Placement = "before_activation"
-    """Between affine layer and activation, or on the activation's output."""
+    """Place of the norm: between affine layer and activation, or after the activation."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
         return prod(shape[1:])
@@ -166,7 +166,7 @@ class GroupNorm(Ingredient):
 
     Default: 8 groups, since the paper's 32 do not divide the 16 channels of small residual networks.
 
-    Trap: as many groups as channels are instance norm.
+    Trap: with as many groups as channels it is instance norm.
 
     Wu & He 2018, arXiv 1803.08494.
     """
@@ -177,13 +177,13 @@ class GroupNorm(Ingredient):
 
     type: Literal["group_norm"] = "group_norm"
     num_groups: int = Field(default=8, ge=1)
-    """Must divide the channels of every layer that is normalised."""
+    """Number of groups; it must divide the channels of every layer that is normalised."""
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the variance."""
+    """Number added to the variance."""
     affine: bool = True
-    """Learn a scale and a shift for each channel."""
+    """Whether a scale and a shift are learnt for each channel."""
     placement: Placement = "before_activation"
-    """Between affine layer and activation, or on the activation's output."""
+    """Place of the norm: between affine layer and activation, or after the activation."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
         return prod(shape) / self.num_groups
@@ -195,19 +195,19 @@ class GroupNorm(Ingredient):
 class BatchRenorm(Ingredient):
     """Batch norm whose training looks like its evaluation: `y = gamma (r (x - mean) / s + d) + beta` with `s = sqrt(var
     + eps)`, `r = s / S` clipped to [1/r_max, r_max] and `d = (mean - M) / S` clipped to [-d_max, d_max], both constants
-    of the gradient. M and S are moving averages of mean and s from before the step. Evaluation is `gamma (x - M) / S +
-    beta`.
+    of the gradient. M and S are moving averages of mean and s, as they were before the step. Evaluation computes `gamma
+    (x - M) / S + beta`.
 
     Training begins as plain batch norm (`r = 1, d = 0`); after this burn-in both limits rise linearly. The layer counts
     its training steps.
 
-    Default: the paper's limits and momentum. The schedule is in shares of the run, since the 5,000 plain steps of the
-    paper are longer than many runs, which would never leave batch norm.
+    Default: the paper's limits and momentum. The schedule is in shares of the run, since many runs are shorter than the
+    paper's burn-in of 5,000 steps and would never leave it.
 
     Trap: S is a moving average of standard deviations, not of variances.
 
-    Trap: at momentum 0.01 the moving averages follow over hundreds of steps; evaluation after fewer steps uses their
-    first values.
+    Trap: at momentum 0.01 the moving averages need hundreds of steps to follow; evaluation after fewer steps mostly
+    uses their first values.
 
     Ioffe 2017, arXiv 1702.03275.
     """
@@ -225,33 +225,34 @@ class BatchRenorm(Ingredient):
     momentum: float = Field(default=0.01, gt=0, le=1)
     """Weight of the newest batch in the moving averages."""
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the variance."""
+    """Number added to the variance."""
     affine: bool = True
-    """Learn gamma and beta."""
+    """Whether gamma and beta are learnt."""
     r_max: float = Field(default=3.0, ge=1, le=1e6)
-    """Largest factor by which a batch's scale is corrected, once it is reached."""
+    """Largest factor by which a batch's scale is corrected, from `r_max_from` on."""
     d_max: float = Field(default=5.0, ge=0, le=1e6)
-    """Largest correction of a batch's mean, in moving standard deviations, once it is reached."""
+    """Largest correction of a batch's mean, in moving standard deviations, from `d_max_from` on."""
     unit: Literal["run", "steps"] = "run"
-    """Unit of the next three: shares of the run's steps, or optimizer steps (5,000, 40,000 and 25,000 in the paper)."""
+    """Unit of `burn_in`, `r_max_from` and `d_max_from`: shares of the run's steps, or optimizer steps (5,000, 40,000
+    and 25,000 in the paper)."""
     burn_in: float = Field(default=0.05, ge=0, le=1e9)
-    """Plain batch norm until then."""
+    """End of the burn-in, during which the layer is plain batch norm."""
     r_max_from: float = Field(default=0.4, ge=0, le=1e9)
-    """The limit of r is r_max from then on."""
+    """Time from which the limit of r is `r_max`."""
     d_max_from: float = Field(default=0.25, ge=0, le=1e9)
-    """The limit of d is d_max from then on."""
+    """Time from which the limit of d is `d_max`."""
     placement: Placement = "before_activation"
-    """Between affine layer and activation, or on the activation's output."""
+    """Place of the norm: between affine layer and activation, or after the activation."""
 
     @model_validator(mode="after")
     def rises_after_its_beginning(self) -> Self:
-        """The limits rise from `burn_in` on."""
+        """Raises ValueError if a limit is reached before the burn-in ends."""
         if min(self.r_max_from, self.d_max_from) < self.burn_in:
             raise ValueError("r_max_from and d_max_from must not be before burn_in")
         return self
 
     def numbers_per_mean(self, shape: Shape) -> float:
-        return 2 * prod(shape[1:])  # at least: every batch has two rows or more
+        return 2 * prod(shape[1:])  # the minimum, since every batch has at least two rows
 
     def learned(self, shape: Shape) -> dict[str, Shape]:
         return scale_and_shift(shape[:1]) if self.affine else {}
@@ -263,7 +264,7 @@ class CrossIterationBatchNorm(Ingredient):
     (x - mean) / sqrt(var + eps) + beta` with `mean = (1/k) sum mu_s` and `var = (1/k) sum max(nu_s, mu_s^2) - mean^2`.
     Only the current iteration's share has a gradient. Evaluation uses moving averages, as batch norm does.
 
-    It is made for batches that are too small for batch norm. Before there are `window` iterations it takes as many as
+    It is made for batches that are too small for batch norm. At the beginning it averages over as many iterations as
     there are, and a smaller last batch counts as much as any other.
 
     Default: three earlier iterations and the current one, as in the authors' code; a tenth of the run as burn-in, since
@@ -272,7 +273,7 @@ class CrossIterationBatchNorm(Ingredient):
     Trap: it needs the weights of the convolution or fully-connected layer directly before it: networks with the norm
     before the convolution do not have them.
 
-    Trap: it keeps `window` - 1 copies of the slopes, each the size of the weights.
+    Trap: it keeps `window` - 1 copies of the derivatives, each as large as the weights.
 
     Yao et al. 2021, arXiv 2002.05712.
     """
@@ -286,21 +287,21 @@ class CrossIterationBatchNorm(Ingredient):
     window: int = Field(default=4, ge=1, le=64)
     """Iterations whose statistics are averaged, the current one included; 1 is batch norm."""
     momentum: float = Field(default=0.1, gt=0, le=1)
-    """Weight of the newest batch in the moving averages (0.1 here is 0.9 where old values are weighted)."""
+    """Weight of the newest batch in the moving averages (0.1 here is 0.9 in libraries that weight the old values)."""
     eps: float = Field(default=1e-5, gt=0, le=1)
-    """Added to the variance."""
+    """Number added to the variance."""
     affine: bool = True
-    """Learn gamma and beta."""
+    """Whether gamma and beta are learnt."""
     unit: Literal["run", "steps"] = "run"
     """Unit of `burn_in`: share of the run's steps, or optimizer steps."""
     burn_in: float = Field(default=0.1, ge=0, le=1e9)
-    """Plain batch norm until then: while all layers change fast, the statistics of earlier iterations are wrong, since
-    only the change of the layer directly before is corrected."""
+    """End of the burn-in, during which the layer is plain batch norm: while all layers change fast, the statistics of
+    earlier iterations are wrong, since only the change of the layer directly before is corrected."""
     placement: Literal["before_activation"] = "before_activation"
-    """Directly after the weights, the only place where their change can be corrected."""
+    """Place of the norm: directly after the weights, the only place where their change can be corrected."""
 
     def numbers_per_mean(self, shape: Shape) -> float:
-        return 2 * prod(shape[1:])  # at least: every batch has two rows or more
+        return 2 * prod(shape[1:])  # the minimum, since every batch has at least two rows
 
     def learned(self, shape: Shape) -> dict[str, Shape]:
         return scale_and_shift(shape[:1]) if self.affine else {}

@@ -11,7 +11,7 @@ Loss = Literal["cross_entropy", "binary_cross_entropy", "squared_error", "poisso
 
 
 class LabelSmoothing(Ingredient):
-    """Soft targets instead of one-hot ones, in training only; validation is measured without.
+    """Replaces one-hot targets by soft ones, in training only; validation uses the targets themselves.
 
     `all_classes`: `1 - epsilon + epsilon/k` for the true class and `epsilon/k` for each other (Szegedy et al. 2016,
     arXiv 1512.00567); `wrong_classes`: `1 - epsilon` and `epsilon/(k - 1)` (Goodfellow et al. 2016, 7.5.1). Both smooth
@@ -27,52 +27,53 @@ class LabelSmoothing(Ingredient):
     main: ClassVar[str | None] = "epsilon"
 
     epsilon: float = Field(default=0.1, gt=0, lt=1)
-    """Probability mass taken from the true class, which must keep the largest probability: below 1 over `all_classes`,
-    below (k - 1)/k over the `wrong_classes` of k."""
+    """Probability mass taken from the true class, which must keep the largest probability: epsilon is below 1 over
+    `all_classes`, and below (k - 1)/k over the `wrong_classes` of k classes."""
     spread: Literal["all_classes", "wrong_classes"] = "all_classes"
-    """The classes that get it."""
+    """Classes over which `epsilon` is spread."""
 
 
 class Adversarial(Ingredient):
-    """Part of the loss is that of inputs which were changed to make it larger: `(1 - weight) J(x) + weight J(x')`.
+    """Trains also on inputs that were changed to make the loss larger: `(1 - weight) J(x) + weight J(x')`.
 
-    One step is the fast gradient sign, `x' = clip(x + epsilon sign(dJ/dx))` (Goodfellow et al. 2015, arXiv 1412.6572);
-    more are projected gradient descent, `x' <- clip(x' + step_size sign(dJ/dx'))`, each time clipped to within epsilon
-    of x (Madry et al. 2018, arXiv 1706.06083). The examples are computed again in every step, with the model in
-    evaluation mode: dropout is off, and no moving average or gradient of a parameter changes; no gradient flows through
-    the examples. x and x' are two forward passes: batch norm never mixes their statistics in one batch, its moving
-    averages include both, and a norm that counts steps counts two for each step. Images stay between the smallest and
-    the largest value of the data set; tables, sequences and whitened images have no bounds.
+    One step is the fast gradient sign method, `x' = clip(x + epsilon sign(dJ/dx))` (Goodfellow et al. 2015, arXiv
+    1412.6572); several steps are projected gradient descent, `x' <- clip(x' + step_size sign(dJ/dx'))`, each time
+    clipped to within epsilon of x (Madry et al. 2018, arXiv 1706.06083). The examples are computed again in every step,
+    with the model in evaluation mode: dropout is off, and no moving average or gradient of a parameter changes; no
+    gradient flows through the examples. x and x' are two forward passes: batch norm never mixes their statistics in one
+    batch, its moving averages include both, and a norm that counts steps counts two for each step. Images stay between
+    the smallest and the largest value of the data set; tables, sequences and whitened images have no bounds.
 
     Validation uses clean inputs; the best weights are also measured under the same attack on the test split, once:
     `test_adversarial_loss`, `test_adversarial_accuracy`.
 
-    Default: 0.03 of the range, near the 8/255 that is usual for photographs; for handwritten digits 0.25 is. One
+    Default: 0.03 of the range, near the 8/255 that is usual for photographs; for handwritten digits 0.25 is usual. One
     gradient and half of the loss, as in Goodfellow et al. 2015, arXiv 1412.6572.
 
     Trap: robust models are usually a little worse on clean inputs: compare both metrics.
 
-    Trap: a step takes two to three times as long, and about one more time for each further gradient.
+    Trap: a step takes two to three times as long, and about one plain step longer for each further gradient.
     """
 
     main: ClassVar[str | None] = "epsilon"
 
     epsilon: float = Field(default=0.03, gt=0, le=1000)
-    """The largest change of one input number, in `unit`s."""
+    """Largest change of any single input value, in the unit that `unit` names."""
     unit: Literal["range", "normalized"] | None = None
-    """Unit of epsilon and step_size. `range`, the default for images and only for them: 1 is from the smallest to the
-    largest value in the data set (0 to 255, say), whatever the normalization but `whiten`, which mixes pixels.
-    `normalized`, the default for tables, sequences and whitened images: that of the normalised inputs, standard
-    deviations for `standardize`."""
+    """Unit of epsilon and step_size. `range`: 1 is the distance from the smallest to the largest value in the data set
+    (0 to 255, say), with any normalization but `whiten`, which mixes pixels; it is only for images, and their default.
+    `normalized`: the unit of the normalised inputs, a standard deviation for `standardize`; it is the default for
+    tables, sequences and whitened images."""
     steps: int = Field(default=1, ge=1, le=100)
-    """Gradients for each example (7 to 20 in Madry et al.)."""
+    """Number of gradients for each example (7 to 20 in Madry et al.)."""
     step_size: float | None = Field(default=None, gt=0, le=1000)
     """Length of each step; by default epsilon for one step, and 2.5 epsilon / steps, but at most epsilon, for more."""
     random_start: bool | None = None
-    """Begin at a random point within epsilon; on by default with more than one step. It prevents the model from hiding
-    its gradient around the data points."""
+    """Whether to begin at a random point within epsilon; by default true with more than one step. It prevents the model
+    from hiding its gradient around the data points."""
     weight: float = Field(default=0.5, gt=0, le=1)
-    """Share of the adversarial loss. At 1 there is no pass over x: train loss and accuracy are those of x'."""
+    """Share of the adversarial loss. At 1 there is no forward pass over x, and train loss and accuracy are those of
+    x'."""
 
 
 class Distillation(Ingredient):
@@ -81,8 +82,8 @@ class Distillation(Ingredient):
 
     The factor T^2 keeps the soft term's gradient, `T (p_s - p_t)`, at one size whatever the temperature. The teacher is
     in evaluation mode (moving averages, no dropout), uses the normalization that it was trained with, and gets the
-    student's inputs, augmented ones too; with `adversarial` it answers for x, not for x'. It needs the same classes in
-    the same order and inputs of the same shape and units.
+    student's inputs, augmented ones too; with `adversarial` it gets x, not x'. The teacher must have the same classes
+    in the same order and inputs of the same shape and units.
 
     Default: temperature 4, in the lower part of the paper's 2 to 20, and half of the loss; the paper had the best
     results with less weight on the labels.
@@ -96,15 +97,15 @@ class Distillation(Ingredient):
     main: ClassVar[str | None] = "teacher"
 
     teacher: CheckpointPart
-    """The teacher."""
+    """Checkpoint of the teacher."""
     temperature: float = Field(default=4.0, gt=0, le=1000)
-    """T; a higher one shows more of the teacher's probabilities of wrong classes (2 to 20 in the paper)."""
+    """Temperature T; a higher T shows more of the teacher's probabilities of wrong classes (2 to 20 in the paper)."""
     weight: float = Field(default=0.5, gt=0, le=1)
-    """Share of the teacher; at 1 labels are ignored."""
+    """Share of the teacher's part of the loss; at 1 labels are ignored."""
 
 
 def add_on(kind: type[Ingredient], short: Any) -> BeforeValidator:
-    """Null and "none" are off; a value of the type `short` is the main field."""
+    """Returns a validator: null and "none" switch the add-on off; a value of type `short` sets its main field."""
 
     def spell_out(value: object) -> object:
         return None if value in (None, "none", {"type": "none"}) else written_as(kind, value)
@@ -133,13 +134,14 @@ class ExtraTask(Ingredient):
     target: str = Field(min_length=1, max_length=256)
     """A column of the table, or one of the further targets that the data set's card lists."""
     weight: float = Field(default=1.0, gt=0, le=1e6)
-    """w_q; the target of the data set has 1."""
+    """Weight w_q; the target of the data set has 1."""
     loss: Loss | None = None
-    """By default `cross_entropy` for classes and `squared_error` for numbers; see `objective.loss`."""
+    """Loss of this target; by default `cross_entropy` for classes and `squared_error` for numbers; see
+    `objective.loss`."""
 
 
 def listed(value: object) -> object:
-    """One task is short for a list of one; null and "none" are no tasks."""
+    """Converts tasks to a tuple: one task is short for a list of one, null and "none" for an empty list."""
     items = value if isinstance(value, list | tuple) else [] if value in (None, "none") else [value]
     return tuple(written_as(ExtraTask, item) for item in items)
 
@@ -155,18 +157,18 @@ class Objective(Ingredient):
     main: ClassVar[str | None] = "loss"
 
     loss: Loss | None = None
-    """By default `cross_entropy` for classes and `squared_error` for numbers.
+    """Loss of a sample; by default `cross_entropy` for classes and `squared_error` for numbers.
 
-    `binary_cross_entropy`: two classes, with one output, the log of their odds. `poisson`: counts and other numbers
-    from 0 up, half their deviance exp(y) - t y + t log t - t from a model that predicts exp(y); the output's bias
+    `binary_cross_entropy`: for two classes, with one output, the log of their odds. `poisson`: for counts and other
+    numbers from 0 up, half the deviance exp(y) - t y + t log t - t from a model that predicts exp(y); the output's bias
     begins at the log of the mean target.
     """
     label_smoothing: Annotated[LabelSmoothing | None, add_on(LabelSmoothing, float)] = None
-    """For classes."""
+    """Label smoothing, for classes."""
     adversarial: Annotated[Adversarial | None, add_on(Adversarial, float)] = None
-    """For any loss."""
+    """Adversarial training, for any loss."""
     distillation: Annotated[Distillation | None, add_on(Distillation, str)] = None
-    """For classes."""
+    """Distillation from a teacher, for classes."""
     tasks: Annotated[
         tuple[ExtraTask, ...],
         BeforeValidator(listed, json_schema_input_type=list[ExtraTask | str] | ExtraTask | str | None),

@@ -1,4 +1,4 @@
-"""Optimizers. Decay is a regularizer, not a setting of these."""
+"""Optimizers. Weight decay is a regularizer, not a setting of an optimizer."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -28,13 +28,13 @@ class Sgd(Ingredient):
     lr: float = Field(default=0.05, gt=0, le=1e3)
     """Learning rate before the schedule."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """0 is plain gradient descent."""
+    """Momentum; 0 is plain gradient descent."""
     nesterov: bool = False
-    """Nesterov's form, w <- w - lr (g + momentum v)."""
+    """Whether to use Nesterov's form, w <- w - lr (g + momentum v)."""
 
     @model_validator(mode="after")
     def nesterov_has_momentum(self) -> "Sgd":
-        """Nesterov's form looks ahead along the momentum."""
+        """Raises ValueError for Nesterov's form without momentum."""
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
@@ -46,7 +46,7 @@ class Adam(Ingredient):
     `m <- beta_1 m + (1 - beta_1) g; v <- beta_2 v + (1 - beta_2) g^2; w <- w - lr m^ / (sqrt(v^) + eps)`, where m^ and
     v^ are m and v over 1 - beta^t.
 
-    Default: the paper's, which are torch's.
+    Default: the paper's values, which are also torch's.
 
     Trap: it has no weight decay; `"adamw"` is short for `adam` and `weight_decay`.
 
@@ -60,13 +60,14 @@ class Adam(Ingredient):
     lr: float = Field(default=1e-3, gt=0, le=1e3)
     """Learning rate before the schedule."""
     betas: Annotated[tuple[Beta, Beta], BeforeValidator(as_tuple, json_schema_input_type=list[Beta])] = (0.9, 0.999)
-    """Decay of the first and the second moment."""
+    """Decay rates of the moving first and second moments."""
     eps: float = Field(default=1e-8, gt=0, le=1)
-    """Added to the root of the second moment."""
+    """Number added to the root of the second moment."""
 
 
 class Rmsprop(Ingredient):
-    """Divides by a moving root mean square: `s <- alpha s + (1 - alpha) g^2; w <- w - lr g / (sqrt(s) + eps)`.
+    """Divides the gradient by its moving root mean square: `s <- alpha s + (1 - alpha) g^2; w <- w - lr g / (sqrt(s) +
+    eps)`.
 
     Default: torch's values; alpha is 0.9 in the lecture.
 
@@ -83,18 +84,18 @@ class Rmsprop(Ingredient):
     lr: float = Field(default=0.01, gt=0, le=1e3)
     """Learning rate before the schedule."""
     alpha: float = Field(default=0.99, ge=0, lt=1)
-    """Decay of the mean square (0.9 in the lecture)."""
+    """Decay rate of the moving mean square (0.9 in the lecture)."""
     eps: float = Field(default=1e-8, gt=0, le=1)
-    """Added to the root of the mean square."""
+    """Number added to the root of the mean square."""
     momentum: float = Field(default=0.0, ge=0, lt=1)
-    """Of the divided gradients: v <- momentum v + g / (sqrt(s) + eps); w <- w - lr v."""
+    """Momentum of the divided gradients: v <- momentum v + g / (sqrt(s) + eps); w <- w - lr v."""
     centered: bool = False
-    """Divide by the moving standard deviation: s less the square of the moving mean of g."""
+    """Whether to divide by sqrt(s - m^2), where m is the moving mean of the gradient g."""
 
 
 ADAMW_OBJECT = {"type": "object", "properties": {"type": {"const": "adamw"}}, "required": ["type"]}
 Adamw = Literal["adamw"] | Annotated[dict[str, Any], WithJsonSchema(ADAMW_OBJECT)]
-"""Short for `adam` and a decoupled `weight_decay`; the recipe spells it out."""
+"""Type of `adamw`, which is short for `adam` and a decoupled `weight_decay`; the recipe expands it."""
 
 AnyOptimizer = Sgd | Adam | Rmsprop
 Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), one(AnyOptimizer, short=Adamw)]

@@ -1,4 +1,4 @@
-"""Where the first weights come from."""
+"""Sources of a run's initial weights."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,7 +9,7 @@ from bakehouse.recipe.ingredient import Ingredient, Off, one
 
 
 class Transfer(Ingredient):
-    """The first layers begin with the weights of another run, the others with random ones; then all are trained.
+    """The first layers begin with the weights of another run, the others with random weights; then all are trained.
 
     A layer is a convolution, a fully-connected or a recurrent layer with the norms that follow it, their gamma, beta
     and moving averages included, counted in the plan's order; activation and dropout are those of this recipe. The
@@ -31,12 +31,12 @@ class Transfer(Ingredient):
     checkpoint: CheckpointPart
     """The model whose layers are copied."""
     layers: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
-    """How many, from the input on; null is all but the output layer. They must be of the same kind and size in both
-    models. `all` needs the same classes in the same order; of a regression, the output layer brings along the mean
-    and the deviation of the other run's targets, by which targets are then standardised."""
+    """Number of layers to copy, from the input on; null means all but the output layer. They must be of the same kind
+    and size in both models. `all` needs the same classes in the same order; in a regression, the output layer is copied
+    with the mean and deviation of the other run's targets, by which targets are then standardised."""
     freeze: bool = False
-    """Leave the copied layers as they are: no step, decay, noise or constraint moves them, and their norms use their
-    moving averages also in training, and do not update them. Dropout inside them acts as usual."""
+    """Whether the copied layers stay as they are: no step, decay, noise or constraint moves them, and their norms use
+    moving averages also in training and do not update them. Dropout inside them acts as usual."""
 
 
 class Hints(Ingredient):
@@ -47,23 +47,23 @@ class Hints(Ingredient):
     as many pieces for maxout): a convolution without padding whose filters are as large as the guided map is larger
     than the hint map, plus 1, or a fully-connected layer. RMSprop trains r and the student's layers up to the guided
     one; of the recipe, only data, batches, augmentation, dropout and precision apply. The weights with the lowest
-    validation loss are kept, r is thrown away. These epochs come before the run's and are not counted in `epochs`; each
-    is logged as a diagnostic `hints`.
+    validation loss are kept, and r is discarded. These epochs come before the run's and are not counted in `epochs`;
+    each is logged as a diagnostic `hints`.
 
     Stage 2 is the run with `lambda H(softmax(z_t / T), softmax(z_s / T))` added to its loss; lambda goes linearly from
     `coefficient` to `final_coefficient` over the run's epochs. The teacher is in evaluation mode, and gets the
-    student's inputs in the normalization that it was trained with. It needs inputs of the same shape and units, and the
-    same classes in the same order where lambda is not 0.
+    student's inputs in the normalization that it was trained with. The teacher needs inputs of the same shape and
+    units, and, unless lambda is 0, the same classes in the same order.
 
     A layer is a convolution or a fully-connected layer with the norm and activation after it, counted in the plan's
     order as for `transfer`; its outputs are those of its activation.
 
-    Default: temperature, lambda and RMSprop as in the paper's code for CIFAR-10, the middle layers; at most 10 epochs
-    of stage 1 where the paper has 500, since a run here has 50.
+    Default: temperature, lambda and RMSprop are as in the paper's code for CIFAR-10, and the layers are the middle
+    ones. Stage 1 has at most 10 epochs where the paper has 500, since a run here has 50.
 
     Trap: a guided layer that is too deep leaves the student too little freedom.
 
-    Trap: lambda has no factor T^2, as in the paper; the weight of `distillation` has it.
+    Trap: as in the paper, lambda has no factor T^2, unlike the weight of `distillation`.
 
     Romero et al. 2015, arXiv 1412.6550.
     """
@@ -74,24 +74,24 @@ class Hints(Ingredient):
     teacher: CheckpointPart
     """The teacher."""
     hint_layer: int | None = Field(default=None, ge=1)
-    """Layer of the teacher, counted from 1 at the inputs; by default the middle layer before the output layer, the
-    earlier one of two."""
+    """Layer of the teacher, counted from 1 at the inputs; by default the middle one of the layers before the output
+    layer (the earlier of two)."""
     guided_layer: int | None = Field(default=None, ge=1)
-    """Layer of the student; its map must be at least as large as the hint's. By default the middle one."""
+    """Layer of the student; its map must be at least as large as the hint layer's. By default the middle one."""
     epochs: int = Field(default=10, ge=1, le=100_000)
     """Maximum number of epochs of stage 1 (500 in the paper)."""
     patience: int = Field(default=5, ge=1, le=100_000)
-    """Epochs of stage 1 without a lower loss on validation before it ends (100 in the paper)."""
+    """Number of epochs without a lower validation loss after which stage 1 ends (100 in the paper)."""
     lr: float = Field(default=0.005, gt=0, le=1000)
     """Learning rate of stage 1 (0.005 for CIFAR-10 and 0.0005 for MNIST in the paper's code)."""
     alpha: float = Field(default=0.9, ge=0, lt=1)
     """RMSprop's decay of the mean squared gradient in stage 1."""
     temperature: float = Field(default=3.0, gt=0, le=1000)
-    """T of stage 2."""
+    """Temperature T of stage 2."""
     coefficient: float = Field(default=4.0, ge=0, le=1e6)
-    """lambda in the run's first epoch."""
+    """Value of lambda in the run's first epoch."""
     final_coefficient: float = Field(default=1.0, ge=0, le=1e6)
-    """lambda in the last epoch, if the run does not stop before."""
+    """Value of lambda in the last epoch, if the run does not stop earlier."""
 
 
 AnyPretraining = Off | Transfer | Hints

@@ -1,8 +1,8 @@
-"""What is wrong with a document, where, and what would be right.
+"""Problems of a document: where each is, what is wrong, and which values are allowed.
 
 RecipeError
 ├── MalformedJson       not JSON, or JSON with two meanings
-└── RecipeInvalid       JSON that is no recipe, or a recipe that cannot be trained
+└── RecipeInvalid       JSON that is not a recipe, or a recipe that cannot be trained
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,21 +12,21 @@ from bakehouse.model import Model
 
 Path = Sequence[str | int]
 OFF = (None, "none", {"type": "none"})
-"""The ways in which a document leaves a family out."""
+"""Values in a recipe that switch a family off."""
 MAX_NAME_CHARACTERS = 64
 
 
 class Problem(Model):
-    """One thing that is wrong with a request: with a field of its body, or with a parameter."""
+    """A fault of a request, either in its body or in a parameter."""
 
     pointer: str | None = None
-    """JSON Pointer (RFC 6901) into the body, where the body is wrong."""
+    """JSON Pointer (RFC 6901) to the fault, if it is in the body."""
     parameter: str | None = None
-    """The query parameter, path parameter or header that is wrong."""
+    """Name of the query parameter, path parameter or header, if the fault is there."""
     code: str
     message: str
     allowed: tuple[str, ...] | None = None
-    """What would be right, where it can be listed."""
+    """Allowed values, names or ranges, if they can be listed."""
 
     def __str__(self) -> str:
         where = self.pointer or self.parameter
@@ -34,15 +34,15 @@ class Problem(Model):
 
 
 class RecipeError(ValueError):
-    """A document that cannot be used."""
+    """Raised if a document cannot be used as a recipe."""
 
 
 class MalformedJson(RecipeError):
-    """Text that is not one JSON document with one meaning."""
+    """Raised if a text is not JSON, or is JSON with two meanings."""
 
 
 class RecipeInvalid(RecipeError):
-    """A recipe that is refused; `problems` are all its problems."""
+    """Raised if a recipe is refused; `problems` lists the reasons."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -50,12 +50,12 @@ class RecipeInvalid(RecipeError):
 
 
 def conflict(pointer: str, message: str, allowed: tuple[str, ...] | None = None) -> Problem:
-    """Two parts of a recipe, or a recipe and its data, that do not fit together."""
+    """Returns the problem that two parts of a recipe, or a recipe and its data, do not fit together."""
     return Problem(pointer=pointer, code="conflict", message=message, allowed=allowed)
 
 
 def nearest_names(given: object, names: Iterable[str], *, count: int = 1) -> list[str]:
-    """The names that a misspelt one may have meant, the nearest first. Upper and lower case count as the same."""
+    """Returns the names that a misspelt name may have meant, the nearest first. Upper and lower case are equal."""
     word = str(given)[:MAX_NAME_CHARACTERS].lower()
     by_lower = {name.lower(): name for name in names}
     within = [name for name in by_lower if len(word) > 2 and word in name]
@@ -64,20 +64,20 @@ def nearest_names(given: object, names: Iterable[str], *, count: int = 1) -> lis
 
 
 def did_you_mean(given: object, names: Iterable[str]) -> str:
-    """The end of a message: a suggestion, if one name is near."""
+    """Returns the nearest name as the end of a message, or an empty text if no name is near."""
     return "".join(f"; did you mean {name!r}?" for name in nearest_names(given, names))
 
 
 def pointer(path: Path) -> str:
-    """The JSON Pointer of a path."""
+    """Returns the JSON Pointer of a path."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def posted_pointer(document: object, path: Path) -> str:
-    """The pointer of a path of the canonical form in a document that may use short forms.
+    """Translates a path in the canonical recipe to a pointer into the posted document, which may use short forms.
 
-    The index in a list of one is left out where one object is short for the list. The walk ends at a bare value, which
-    is short for the whole variant, and at the first step that the document leaves out.
+    The index 0 is left out if the document has one object instead of a list. The pointer ends at a bare value, which is
+    short for a whole variant, and at the first field that the document does not contain.
     """
     found: list[str | int] = []
     node = document
@@ -96,8 +96,8 @@ def posted_pointer(document: object, path: Path) -> str:
 
 
 def as_written(document: object, path: Path) -> Path:
-    """A path into a family's list with the index of the document, which also counts items that are off. Decay that is
-    not in the list is that of `adamw`."""
+    """Replaces the index in a family's list by the index in the document, which also counts items that are off. Decay
+    that is not in the document's list comes from `adamw`."""
     if not isinstance(document, dict) or len(path) < 2 or not isinstance(path[1], int):
         return path
     family, index = path[0], path[1]
@@ -110,6 +110,6 @@ def as_written(document: object, path: Path) -> Path:
 
 
 def path_of(pointer: str) -> list[str | int]:
-    """The steps of a JSON Pointer; whole numbers are read as list indexes."""
+    """Splits a JSON Pointer into its steps; whole numbers are read as list indexes."""
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
     return [int(step) if step.isdecimal() else step for step in steps]

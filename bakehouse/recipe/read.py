@@ -1,4 +1,4 @@
-"""From bytes to a recipe, with every problem named."""
+"""Reads a recipe from bytes, and reports every problem in it."""
 
 import json
 import math
@@ -25,7 +25,7 @@ from bakehouse.recipe.recipe import Recipe
 
 MAX_DEPTH = 32
 MAX_NUMBER_CHARACTERS = 64
-# A mebibyte holds half a million values; validating and naming them all would take minutes.
+# 1 MiB of JSON can hold half a million values; to validate all of them would take minutes.
 MAX_VALUES = 10_000
 MAX_PROBLEMS = 100
 
@@ -42,10 +42,10 @@ BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def parse_json(body: bytes | str) -> Any:
-    """One JSON document with one meaning: no NaN, no duplicate keys, no lone surrogates, depth up to 32,
-    at most 10,000 values.
+    """Parses a JSON document that has only one meaning: no NaN, no duplicate keys, no lone surrogates; at most 32
+    levels and 10,000 values.
 
-    Raises MalformedJson, which says where.
+    Raises MalformedJson if the document is anything else.
     """
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
@@ -59,18 +59,18 @@ def parse_json(body: bytes | str) -> Any:
         check_size(document)
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedJson(f"not UTF-8: byte {error.start}") from error
+        raise MalformedJson(f"not UTF-8: byte {error.start} is invalid") from error
     except UnicodeEncodeError as error:
-        raise MalformedJson("a string with half of a surrogate pair") from error
+        raise MalformedJson("a string contains half of a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise MalformedJson(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
-        raise MalformedJson(f"nested deeper than {MAX_DEPTH}") from error
+        raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels") from error
     return document
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; refuses duplicate keys."""
+    """Returns a JSON object as a dict; raises MalformedJson if a key occurs twice."""
     result = dict(pairs)
     if len(result) < len(pairs):
         duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
@@ -79,30 +79,30 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def refuse_constant(name: str) -> float:
-    """Refuses NaN and the infinities, which Python's parser would accept."""
+    """Raises MalformedJson for NaN and the infinities, which Python's parser would accept."""
     raise MalformedJson(f"{name} is not JSON")
 
 
 def finite_float(text: str) -> float:
-    """A number that fits a double."""
+    """Parses a number; raises MalformedJson if it does not fit a double."""
     if len(text) > MAX_NUMBER_CHARACTERS or not math.isfinite(float(text)):
         raise MalformedJson(f"the number {text[:MAX_NUMBER_CHARACTERS]} is too large or too long")
     return float(text)
 
 
 def short_int(text: str) -> int:
-    """An integer of at most 64 characters."""
+    """Parses an integer; raises MalformedJson if it has more than 64 characters."""
     if len(text) > MAX_NUMBER_CHARACTERS:
-        raise MalformedJson(f"a number of {len(text)} digits; at most {MAX_NUMBER_CHARACTERS} are read")
+        raise MalformedJson(f"a number has {len(text)} digits; at most {MAX_NUMBER_CHARACTERS} are allowed")
     return int(text)
 
 
 def check_size(document: Any) -> None:
-    """Refuses documents that are too deep or too large, without recursion."""
+    """Raises MalformedJson if a document is too deep or too large; works without recursion."""
     level, depth, values = children([document]), 1, 1
     while level:
         if depth > MAX_DEPTH:
-            raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
+            raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels")
         values += sum(len(node) for node in level)
         if values > MAX_VALUES:
             raise MalformedJson(f"more than {MAX_VALUES} values")
@@ -111,15 +111,15 @@ def check_size(document: Any) -> None:
 
 
 def children(node: Any) -> list[Any]:
-    """The containers inside a node; only containers count as a level."""
+    """Returns the objects and lists directly inside a node; only these count as a level."""
     inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     return [child for child in inside if isinstance(child, dict | list)]
 
 
 def read_recipe(document: Any) -> Recipe:
-    """The recipe of a JSON document, with short forms spelt out.
+    """Returns the recipe of a JSON document, with short forms spelt out.
 
-    Raises RecipeInvalid with every problem of the document, or its first hundred.
+    Raises RecipeInvalid with the problems of the document, at most 100 of them.
     """
     if not isinstance(document, dict):
         raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe is a JSON object")])
@@ -130,7 +130,7 @@ def read_recipe(document: Any) -> Recipe:
 
 
 def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
-    """pydantic's errors as problems with pointers into the posted document."""
+    """Yields pydantic's errors as problems with pointers into the posted document."""
     for error in errors:
         kind, context = error["type"], error.get("ctx", {})
         path: list[str | int] = list(error["loc"])
@@ -156,12 +156,12 @@ def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
 
 
 def plain(message: str) -> str:
-    """pydantic's message without its name for the value."""
+    """Shortens pydantic's message: `Input should be` becomes `should be`."""
     return re.sub(r"^\w+ should", "should", message).replace(" after validation", "")
 
 
 def required(document: Any, path: list[str | int]) -> str:
-    """Names the field where a bare value is short for the object, since the pointer then leads to that value."""
+    """Returns the message for a missing field. It names the field if the pointer leads to a bare value instead."""
     _, plain_path = located(path)
     if posted_pointer(document, plain_path) == pointer(plain_path):
         return "this field is required"
@@ -169,7 +169,7 @@ def required(document: Any, path: list[str | int]) -> str:
 
 
 def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:
-    """The message for an unknown field, with the hint of its class or the nearest name; and all fields."""
+    """Returns the message for an unknown field, with a hint or the nearest name, and the names of all fields."""
     name = str(path[-1])[:MAX_NAME_CHARACTERS]
     owner, _ = located(path[:-1])
     fields = tuple(owner.model_fields)
@@ -178,7 +178,7 @@ def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:
 
 
 def unknown_variant(path: list[str | int], context: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The message for an unknown variant, with the nearest name; and all variants."""
+    """Returns the message for an unknown variant, with the nearest name, and the names of all variants."""
     tags = tuple(variants_at(path))
     given = context.get("tag")
     if given is None:
@@ -187,7 +187,7 @@ def unknown_variant(path: list[str | int], context: dict[str, Any]) -> tuple[str
 
 
 def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
-    """The class at a path of pydantic's, and the path without the tags of variants."""
+    """Returns the class at a path from pydantic, and the path without the tags of variants."""
     owner: type[Ingredient] = Recipe
     family: dict[str, type[Ingredient]] = {}
     plain: list[str | int] = []
@@ -204,14 +204,14 @@ def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
 
 
 def variants_at(path: list[str | int]) -> dict[str, type[Ingredient]]:
-    """The variants of the family at a path, by tag."""
+    """Returns the variants of the family at a path, by tag."""
     fields = [step for step in path if isinstance(step, str)]
     owner, _ = located(list(fields[:-1]))
     return variants(owner.model_fields[fields[-1]].annotation)
 
 
 def variants(annotation: Any) -> dict[str, type[Ingredient]]:
-    """The ingredient classes within an annotation, by tag (or class name where there is none)."""
+    """Returns the ingredient classes within an annotation, by tag, or by class name if a class has no tag."""
     if isinstance(annotation, type) and issubclass(annotation, Ingredient):
         tag = annotation.model_fields["type"].default if "type" in annotation.model_fields else annotation.__name__
         return {tag: annotation}
@@ -222,12 +222,12 @@ def variants(annotation: Any) -> dict[str, type[Ingredient]]:
 
 
 def quoted(expected: str) -> tuple[str, ...]:
-    """The names in pydantic's list of literals."""
+    """Returns the names in pydantic's list of literals."""
     return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
 
 
 def bounds(kind: str, context: dict[str, Any]) -> Iterator[str]:
-    """The allowed type or range."""
+    """Yields the allowed type or range as text."""
     if kind in TYPE_NAMES:
         yield TYPE_NAMES[kind]
     yield from (f"{sign} {context[name]:g}" for name, sign in BOUNDS.items() if name in context)

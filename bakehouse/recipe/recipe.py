@@ -1,4 +1,4 @@
-"""The recipe: the root of the language."""
+"""The recipe: the root of the recipe language."""
 
 import hashlib
 import json
@@ -28,20 +28,20 @@ LabelValue = Annotated[str, Field(max_length=256)]
 
 
 class Recipe(Ingredient):
-    """What to train. Only `dataset` and `architecture` are required.
+    """Describes what to train and how. Only `dataset` and `architecture` are required.
 
-    Short forms: a string is a variant with its defaults, a number is its main field, one object is short for a list of
-    one, null or "none" is off.
+    Short forms: a string is a variant with its defaults, a number sets a variant's main field, one object stands for a
+    list of one, null or "none" switches a family off.
     """
 
     version: Literal[1] = 1
-    """The version of this language; a changed default makes a new version."""
+    """Version of the recipe language; it increases if a default changes."""
     name: str | None = Field(default=None, min_length=1, max_length=200)
-    """For people; not part of `recipe_sha256`."""
+    """Name of the run, for people; not part of `recipe_sha256`."""
     labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=32)
-    """For filters; not part of `recipe_sha256`."""
+    """Labels by which runs can be filtered; not part of `recipe_sha256`."""
     seed: int = Field(default=0, ge=0, lt=2**32)
-    """Seed of everything random but the split: initialisation, order, augmentation, dropout."""
+    """Seed of all random numbers except those of the split: initialisation, order, augmentation, dropout."""
     dataset: Annotated[Dataset, part(Dataset)]
     architecture: Architecture
     norm: Norm = Off()
@@ -54,23 +54,23 @@ class Recipe(Ingredient):
     optimizer: Optimizer = Adam()
     schedule: Schedule = Constant()
     batch_size: int = Field(default=64, ge=1, le=65_536)
-    """Rows in a step; the last, smaller batch of an epoch is kept."""
+    """Number of rows in a step; if the last batch of an epoch is smaller, it is used too."""
     epochs: int = Field(default=50, ge=1, le=100_000)
     """Maximum number of epochs; early stopping may end the run sooner."""
     early_stopping: EarlyStopping = Patience()
     evaluation: EvaluationPart = Evaluation()
     diagnostics: Diagnostics = ()
     precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16` computes layers in 16 bits (autocast); weights stay in 32."""
+    """`bfloat16` computes layers in 16 bits (autocast); weights stay in 32 bits."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile; `auto` is off: compiling takes seconds before the first step, and small models get slower."""
+    """Whether to use torch.compile. `auto` means off: compiling takes seconds, and small models get slower."""
     time_budget_seconds: float | None = Field(default=None, gt=0, le=1e8)
-    """Maximum running time over all attempts; then the run ends and keeps its best weights."""
+    """Limit on the running time over all attempts, after which the run ends and keeps its best weights."""
 
     @model_validator(mode="before")
     @classmethod
     def spell_out_adamw(cls, value: Any) -> Any:
-        """`adamw` is short for `adam` and a decoupled `weight_decay`."""
+        """Expands `adamw` to `adam` and a decoupled `weight_decay`."""
         if not isinstance(value, dict):
             return value
         optimizer = value.get("optimizer")
@@ -84,7 +84,7 @@ class Recipe(Ingredient):
         return {**value, "optimizer": {**rest, "type": "adam"}, "regularizer": [*others, decay]}
 
     def find(self, kind: type[Found]) -> dict[str, Found]:
-        """Its ingredients of a kind, each by its JSON Pointer."""
+        """Returns the recipe's ingredients of a kind, each by its JSON Pointer."""
         found: dict[str, Found] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
@@ -95,19 +95,19 @@ class Recipe(Ingredient):
         return found
 
     def canonical(self) -> dict[str, Any]:
-        """JSON with every default spelt out; POSTing it gives the same run."""
+        """Returns the recipe as JSON with every default spelt out; submitting it gives the same run."""
         return self.model_dump(mode="json")
 
     def sha256(self) -> str:
-        """Digest of everything but `name` and `labels`."""
+        """Returns the digest of everything except `name` and `labels`."""
         return digest(self.model_dump(mode="json", exclude={"name", "labels"}))
 
     def group_sha256(self) -> str:
-        """The same digest without the seed."""
+        """Returns the digest of everything except `name`, `labels` and `seed`."""
         return digest(self.model_dump(mode="json", exclude={"name", "labels", "seed"}))
 
 
 def digest(document: dict[str, Any]) -> str:
-    """sha256 of JSON with sorted keys and no spaces."""
+    """Returns the sha256 of JSON with sorted keys and no spaces."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

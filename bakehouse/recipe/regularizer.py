@@ -1,4 +1,5 @@
-"""Penalties, decay, constraints and noise on weights. Biases and norm parameters are left out unless asked for."""
+"""Penalties, decay, constraints and noise on weights. Biases and norm parameters are left out unless the recipe
+includes them."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +13,7 @@ Coefficient = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class L1(Ingredient):
-    """`coefficient * sum |w|`, for sparse weights.
+    """Adds the penalty `coefficient * sum |w|`, which makes weights sparse.
 
     Default: the proximal step, which gives exact zeros; 0.0001 as for `l2`.
 
@@ -25,18 +26,18 @@ class L1(Ingredient):
 
     type: Literal["l1"] = "l1"
     coefficient: Coefficient = 1e-4
-    """Of sum |w|, whose gradient is coefficient * sign(w)."""
+    """Factor of sum |w|; the gradient is coefficient * sign(w)."""
     method: Literal["proximal", "subgradient"] = "proximal"
-    """`proximal`: after each step sign(w) max(|w| - lr * coefficient, 0), which gives exact zeros;
-    `subgradient`: coefficient * sign(w) added to the gradient, which oscillates around zero."""
+    """`proximal`: each step is followed by w <- sign(w) max(|w| - lr * coefficient, 0), which gives exact zeros;
+    `subgradient`: coefficient * sign(w) is added to the gradient, and weights oscillate around zero."""
     include_biases: bool = False
-    """Also biases."""
+    """Whether biases are included."""
     include_norms: bool = False
-    """Also scales and shifts of norm layers."""
+    """Whether the scales and shifts of norm layers are included."""
 
 
 class L2(Ingredient):
-    """`coefficient / 2 * sum w^2`, as a gradient `coefficient * w` that the optimizer sees.
+    """Adds the penalty `coefficient / 2 * sum w^2`, as a gradient `coefficient * w` that the optimizer sees.
 
     Default: 0.0001, as for the residual networks of He et al. 2016, arXiv 1512.03385.
 
@@ -52,17 +53,17 @@ class L2(Ingredient):
 
     type: Literal["l2"] = "l2"
     coefficient: Coefficient = 1e-4
-    """Of sum w^2 / 2: torch's `weight_decay` of SGD and Adam."""
+    """Factor of sum w^2 / 2; it is the `weight_decay` of torch's SGD and Adam."""
     include_biases: bool = False
-    """Also biases."""
+    """Whether biases are included."""
     include_norms: bool = False
-    """Also scales and shifts of norm layers."""
+    """Whether the scales and shifts of norm layers are included."""
 
 
 class WeightDecay(Ingredient):
     """Decoupled decay: `w <- w (1 - lr * coefficient)` before the optimizer's step, independent of the gradient.
 
-    Default: 0.01, torch's for AdamW.
+    Default: 0.01, as in torch's AdamW.
 
     Trap: some libraries do not multiply by the learning rate; divide their number by it.
 
@@ -73,11 +74,11 @@ class WeightDecay(Ingredient):
 
     type: Literal["weight_decay"] = "weight_decay"
     coefficient: Coefficient = 0.01
-    """Multiplied by the learning rate of the step."""
+    """Strength of the decay; each step multiplies it by the learning rate."""
     include_biases: bool = False
-    """Also biases."""
+    """Whether biases are included."""
     include_norms: bool = False
-    """Also scales and shifts of norm layers."""
+    """Whether the scales and shifts of norm layers are included."""
 
 
 class MaxNorm(Ingredient):
@@ -101,8 +102,8 @@ class MaxNorm(Ingredient):
 
 
 class GradientClip(Ingredient):
-    """`g <- g min(1, max_norm / |g|)`, where `|g|` is the length of the objective's gradient over all parameters,
-    without the gradients of other regularizers.
+    """Shortens long gradients, `g <- g min(1, max_norm / |g|)`, where `|g|` is the length of the objective's gradient
+    over all parameters, without the gradients of other regularizers.
 
     Default: 1, a round number; the diagnostic `gradient_norms` measures each layer's gradient.
 
@@ -116,13 +117,13 @@ class GradientClip(Ingredient):
 
     type: Literal["gradient_clip"] = "gradient_clip"
     max_norm: float = Field(default=1.0, gt=0, le=1e6)
-    """Largest length."""
+    """Largest length of the gradient."""
 
 
 class WeightNoise(Ingredient):
     """Each step computes its gradient at `w + N(0, variance)` and applies it to w.
 
-    For squared error it is, to first order, a penalty of `variance * E|dy/dw|^2`, which leads to flat regions.
+    For squared error it acts, to first order, as a penalty of `variance * E|dy/dw|^2`, which leads to flat regions.
 
     Default: 0.0001, a deviation of 0.01: small compared with torch's initial weights, whose deviation is 0.036 for 256
     inputs.
@@ -138,16 +139,16 @@ class WeightNoise(Ingredient):
 
     type: Literal["weight_noise"] = "weight_noise"
     variance: float = Field(default=1e-4, gt=0, le=1e6)
-    """Of the noise (the square of its standard deviation)."""
+    """Variance of the noise (the square of its standard deviation)."""
     include_biases: bool = False
-    """Also biases."""
+    """Whether biases are included."""
     include_norms: bool = False
-    """Also scales and shifts of norm layers."""
+    """Whether the scales and shifts of norm layers are included."""
 
 
 class DropoutPenalty(Ingredient):
-    """The second-order effect of dropout on the inputs on the objective of a linear model, without its noise: `rate /
-    (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j)`, the mean over the batch.
+    """Penalty with the second-order effect that input dropout has on the objective of a linear model, but without its
+    noise: `rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j)`, averaged over the batch.
 
     V is the curvature of the objective in the outputs: 2 for squared error (where this is exact), `p (1 - p)` for
     binary cross-entropy, `diag(p) - p p^T` for cross-entropy, exp(y) for Poisson.

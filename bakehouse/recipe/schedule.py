@@ -12,7 +12,7 @@ Warmup = Annotated[float, Field(ge=0, le=100_000)]
 
 
 class Constant(Ingredient):
-    """The same learning rate throughout.
+    """Keeps the same learning rate throughout.
 
     Default: no warm-up.
 
@@ -24,13 +24,13 @@ class Constant(Ingredient):
 
     type: Literal["constant"] = "constant"
     warmup_epochs: Warmup = 0.0
-    """Linear rise from 0 over the first epochs (fractions count)."""
+    """Number of first epochs over which the rate rises linearly from 0; fractions are allowed."""
 
 
 class Step(Ingredient):
-    """`lr * gamma^floor(epoch / step_size)`.
+    """Lowers the rate every `step_size` epochs: `lr * gamma^floor(epoch / step_size)`.
 
-    Default: a tenth every 20 epochs, which is two drops in a run of 50.
+    Default: a drop to a tenth every 20 epochs, which is two drops in a run of 50.
 
     Trap: early stopping with less patience than `step_size` may end the run on the plateau before a drop.
 
@@ -41,17 +41,17 @@ class Step(Ingredient):
 
     type: Literal["step"] = "step"
     step_size: int = Field(default=20, ge=1, le=100_000)
-    """Epochs between two drops."""
+    """Number of epochs between two drops."""
     gamma: float = Field(default=0.1, gt=0, le=1)
-    """Factor of each drop."""
+    """Factor by which each drop multiplies the rate."""
     warmup_epochs: Warmup = 0.0
-    """Linear rise from 0 over the first epochs (fractions count)."""
+    """Number of first epochs over which the rate rises linearly from 0; fractions are allowed."""
 
 
 class MultiStep(Ingredient):
-    """`lr * gamma^n` after the n-th milestone.
+    """Lowers the rate to `lr * gamma^n` after the n-th milestone.
 
-    Default: a tenth after half and after three quarters of the run, as in the paper.
+    Default: drops to a tenth after half and after three quarters of the run, as in the paper.
 
     Trap: early stopping may end the run on the plateau before a drop.
 
@@ -71,27 +71,27 @@ class MultiStep(Ingredient):
     ) = None
     """Epochs after which the rate drops, in rising order; by default half and three quarters of the run."""
     gamma: float = Field(default=0.1, gt=0, le=1)
-    """Factor of each drop."""
+    """Factor by which each drop multiplies the rate."""
     warmup_epochs: Warmup = 0.0
-    """Linear rise from 0 over the first epochs (fractions count)."""
+    """Number of first epochs over which the rate rises linearly from 0; fractions are allowed."""
 
     @field_validator("milestones")
     @classmethod
     def are_rising(cls, milestones: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        """Each epoch once, in order."""
+        """Raises ValueError if an epoch is repeated or out of order."""
         if milestones is not None and list(milestones) != sorted(set(milestones)):
             raise ValueError("milestones must rise from each to the next")
         return milestones
 
 
 class Cosine(Ingredient):
-    """Half a cosine from lr to eta_min over the steps after the warm-up.
+    """Lowers the rate along half a cosine from lr to eta_min over the steps after the warm-up.
 
     `eta_min + (lr - eta_min) (1 + cos(pi t)) / 2` where t is the elapsed share of these steps.
 
     Default: down to 0, as in torch, without a warm-up.
 
-    Trap: it falls over all `epochs`; a run that early stopping ends never has the low rates.
+    Trap: the rate falls over all `epochs`; a run that early stopping ends never reaches the low rates.
 
     Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts.
     """
@@ -100,13 +100,14 @@ class Cosine(Ingredient):
     eta_min: float = Field(default=0.0, ge=0, le=1e3)
     """Learning rate at the end."""
     warmup_epochs: Warmup = 0.0
-    """Linear rise from 0 over the first epochs (fractions count)."""
+    """Number of first epochs over which the rate rises linearly from 0; fractions are allowed."""
 
 
 class OneCycle(Ingredient):
-    """One rise from `lr / div_factor` to lr and one fall to `lr / (div_factor * final_div_factor)`, a step at a time.
+    """Raises the rate once from `lr / div_factor` to lr and lowers it once to `lr / (div_factor * final_div_factor)`,
+    step by step.
 
-    Default: torch's, but the momentum stays as it is.
+    Default: torch's values, but the momentum does not change.
 
     Trap: `lr` of the optimizer is the peak here, and may be several times a good constant rate.
 
@@ -123,13 +124,14 @@ class OneCycle(Ingredient):
     anneal_strategy: Literal["cos", "linear"] = "cos"
     """Shape of the rise and of the fall."""
     div_factor: float = Field(default=25.0, ge=1, le=1e6)
-    """Peak over the first rate."""
+    """Peak rate divided by the first rate."""
     final_div_factor: float = Field(default=1e4, ge=1, le=1e12)
-    """First rate over the last."""
+    """First rate divided by the last rate."""
 
 
 class Plateau(Ingredient):
-    """`lr * factor^n` after the n-th time that the monitor has not improved for `patience` epochs in a row.
+    """Lowers the rate to `lr * factor^n` after the n-th time that the monitor has not improved for `patience` epochs in
+    a row.
 
     Default: patience 5, since torch's 10 is as long as that of early stopping, which would end the run before the first
     drop.
@@ -143,15 +145,16 @@ class Plateau(Ingredient):
 
     type: Literal["plateau"] = "plateau"
     factor: float = Field(default=0.1, gt=0, lt=1)
-    """Factor of each drop."""
+    """Factor by which each drop multiplies the rate."""
     patience: int = Field(default=5, ge=1, le=100_000)
-    """Epochs without improvement before each drop; the count starts again after it. (torch waits for one more.)"""
+    """Number of epochs without improvement before each drop; then the count restarts. (torch waits for one more
+    epoch.)"""
     min_delta: float = Field(default=0.0, ge=0)
-    """Smallest change that counts as an improvement (strictly more than this)."""
+    """A change counts as an improvement only if it is larger than this."""
     min_lr: float = Field(default=0.0, ge=0, le=1e3)
-    """No drop goes below this learning rate."""
+    """Lowest learning rate; no drop goes below it."""
     warmup_epochs: Warmup = 0.0
-    """Linear rise from 0 over the first epochs (fractions count)."""
+    """Number of first epochs over which the rate rises linearly from 0; fractions are allowed."""
 
 
 AnySchedule = Constant | Step | MultiStep | Cosine | OneCycle | Plateau
