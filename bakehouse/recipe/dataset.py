@@ -28,6 +28,7 @@ class Dataset(Ingredient):
     """
 
     main: ClassVar[str | None] = "id"
+    later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "whitening_epsilon"})
 
     id: str = Field(min_length=1, max_length=64)
     """Name of a built-in data set, or of your own file or folder; `GET /v1/datasets` lists all."""

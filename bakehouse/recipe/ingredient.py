@@ -24,6 +24,10 @@ class Ingredient(Model):
     hints: ClassVar[Mapping[str, str]] = {}
     """Messages for wrong field names that users may try: ambiguous names, and names of an earlier version."""
 
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that were added to the language after its first version. Digests leave them out where they have their
+    default, so that a recipe that does not use them keeps its digest."""
+
 
 class Off(Ingredient):
     """Switches a family off."""

@@ -100,11 +100,25 @@ class Recipe(Ingredient):
 
     def sha256(self) -> str:
         """Returns the digest of everything except `name` and `labels`."""
-        return digest(self.model_dump(mode="json", exclude={"name", "labels"}))
+        return digest(self.without_names())
 
     def group_sha256(self) -> str:
         """Returns the digest of everything except `name`, `labels` and `seed`."""
-        return digest(self.model_dump(mode="json", exclude={"name", "labels", "seed"}))
+        document = self.without_names()
+        del document["seed"]
+        return digest(document)
+
+    def without_names(self) -> dict[str, Any]:
+        """Returns the recipe as JSON without what does not change the training: `name`, `labels`, and the defaults of
+        fields that were added to the language later."""
+        document = self.model_dump(mode="json", exclude={"name", "labels"})
+        for family in type(self).model_fields:
+            part = getattr(self, family)
+            if isinstance(part, Ingredient):
+                for name in part.later_fields:
+                    if getattr(part, name) == type(part).model_fields[name].default:
+                        del document[family][name]
+        return document
 
 
 def digest(document: dict[str, Any]) -> str:

@@ -144,7 +144,7 @@ class CheckpointWriter:
 def describe(plan: Plan, epoch: int) -> str:
     """The header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
     # Name and labels are left out, so that the same weights have the same digest under any name.
-    recipe = plan.recipe.model_dump(mode="json", exclude={"name", "labels"})
+    recipe = plan.recipe.without_names()
     document: dict[str, Any] = {"classes": plan.data.main.classes, "epoch": epoch, "recipe": recipe}
     if plan.data.further:
         document["outputs"] = [
