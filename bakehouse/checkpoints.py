@@ -1,4 +1,4 @@
-"""The checkpoints of other runs that a recipe builds on: finds them, pins them to their digests, and plans their runs.
+"""Finds the checkpoints of other runs that a recipe builds on, pins their epochs and digests, and plans their runs.
 
 A recipe names a run, and optionally an epoch or a digest. The canonical recipe names all three.
 """
@@ -19,19 +19,20 @@ class SourceCheckpoint(Protocol):
 
     @property
     def epoch(self) -> int:
-        """The epoch at the end of which it was saved."""
+        """The epoch at whose end the checkpoint was saved."""
 
     @property
     def roles(self) -> Sequence[str]:
-        """`best` and `last`; empty once it was replaced, because its file will then be removed."""
+        """`best`, `last` or both; empty once the checkpoint has been replaced, because its file will then be
+        removed."""
 
     @property
     def sha256(self) -> str:
-        """The digest of its file."""
+        """The SHA-256 digest of the checkpoint's file."""
 
     @property
     def dataset_fingerprint(self) -> str | None:
-        """The fingerprint of the data that it was trained on."""
+        """The fingerprint of the data that the weights were trained on."""
 
 
 class SourceRun(Protocol):
@@ -39,11 +40,11 @@ class SourceRun(Protocol):
 
     @property
     def recipe(self) -> Recipe:
-        """The canonical recipe."""
+        """The run's canonical recipe."""
 
     @property
     def status(self) -> str:
-        """The status, for messages."""
+        """The run's status, which messages mention."""
 
     @property
     def is_over(self) -> bool:
@@ -59,24 +60,25 @@ class SourceRuns(Protocol):
 
     @property
     def location(self) -> str:
-        """Where these runs are, as the end of a sentence such as "there is no run X here"."""
+        """The phrase that says where these runs are, such as "here" in "there is no run X here"."""
 
     def find(self, run_id: str) -> SourceRun | None:
-        """Returns the run with this id, if there is one."""
+        """Returns the run with this id, or None if there is none."""
 
 
 class NoRuns:
-    """No runs: recipes can build on nothing."""
+    """A collection without runs, for callers whose recipes cannot build on other runs."""
 
     location = "here"
 
     def find(self, _: str) -> SourceRun | None:
-        """Finds nothing."""
+        """Returns None, because there are no runs."""
         return None
 
 
 class UnusableCheckpoint(Exception):
-    """Says why a recipe cannot build on a checkpoint; `field` is the field of the recipe's reference to correct."""
+    """Raised if a recipe cannot build on a checkpoint; `field` is the field of the reference that the user must
+    correct."""
 
     def __init__(self, field: str, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -92,7 +94,8 @@ FindCard = Callable[[str], DatasetCard]
 def pin_checkpoints(recipe: Recipe, runs: SourceRuns, find_card: FindCard) -> tuple[Recipe, dict[str, Plan]]:
     """Fills in the epoch and digest of every checkpoint that a recipe names, and plans the runs that saved them.
 
-    Returns the recipe and the plans by digest. Raises RecipeInvalid with all unusable checkpoints, and DatasetNotReady.
+    Returns the recipe, and a dict from digest to plan. Raises RecipeInvalid, which lists all unusable checkpoints, or
+    DatasetNotReady.
     """
     plans: dict[str, Plan] = {}
     problems: list[Problem] = []
@@ -116,7 +119,7 @@ def pin_checkpoints(recipe: Recipe, runs: SourceRuns, find_card: FindCard) -> tu
 
 
 def find_run(reference: SavedCheckpoint, runs: SourceRuns) -> SourceRun:
-    """Finds the run; refuses one that has not ended, because its checkpoints may still be replaced."""
+    """Finds the run; refuses a run that has not ended, because its checkpoints may still be replaced."""
     run = runs.find(reference.run)
     if run is None:
         raise UnusableCheckpoint("run", "unknown_run", f"there is no run {reference.run} {runs.location}")
@@ -130,7 +133,7 @@ def find_run(reference: SavedCheckpoint, runs: SourceRuns) -> SourceRun:
 
 
 def find_checkpoint(reference: SavedCheckpoint, run: SourceRun) -> SourceCheckpoint:
-    """Finds the checkpoint with the epoch and digest of the reference, or the best one if it has neither."""
+    """Finds the checkpoint with the epoch and digest of the reference, or the best one if the reference has neither."""
     usable = [checkpoint for checkpoint in run.checkpoints if checkpoint.roles]
     if reference.epoch is None and reference.sha256 is None:
         return find_best(reference, run, usable)
@@ -158,9 +161,9 @@ def find_best(reference: SavedCheckpoint, run: SourceRun, usable: Sequence[Sourc
 
 
 def plan_run(reference: SavedCheckpoint, run: SourceRun, checkpoint: SourceCheckpoint, find_card: FindCard) -> Plan:
-    """Plans the run that saved a checkpoint; refuses one whose data set is gone or has changed.
+    """Plans the run that saved a checkpoint; refuses a run whose data set is missing or has changed.
 
-    The checkpoints that this run built on in turn are not needed: its weights are complete.
+    If this run itself built on checkpoints, they are not needed: its own weights are complete.
     """
     dataset = run.recipe.dataset.id
     try:

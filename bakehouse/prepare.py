@@ -1,4 +1,4 @@
-"""From a posted document to a plan that can be queued: the same way for the service, the command line and a laptop."""
+"""Turns a posted document into a plan that can be queued. The service and the command line share this code."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ class Limits:
 
     parameters: int
     memory_bytes: int | None = None
-    """The memory of the largest worker; null if no worker has been seen yet."""
+    """The memory of the worker that has the most; null if no worker has been seen yet."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Prepared:
 def prepare(
     document: Any, catalog: Catalog, limits: Limits, *, runs: SourceRuns = NO_RUNS, wait_seconds: float = 0.0
 ) -> Prepared:
-    """Reads a recipe, plans it and collects advice.
+    """Reads a recipe, plans it and collects the advice about it.
 
-    `runs` are those whose checkpoints the recipe may build on. If the data set is still being packed, waits up to
+    `runs` are the runs whose checkpoints the recipe may build on. If the data set is still being packed, waits up to
     `wait_seconds` and then raises DatasetNotReady. Raises RecipeInvalid with pointers into the posted document.
     """
     recipe = read_recipe(document)
@@ -68,12 +68,12 @@ def find_card(dataset: str, catalog: Catalog, wait_seconds: float) -> DatasetCar
 
 
 def dataset_problem(code: str, message: str, allowed: tuple[str, ...] | None = None) -> RecipeInvalid:
-    """The error for a recipe whose data set cannot be used."""
+    """Returns the error for a recipe whose data set cannot be used."""
     return RecipeInvalid([Problem(pointer="/dataset/id", code=code, message=message, allowed=allowed)])
 
 
 def refuse_oversized(plan: Plan, limits: Limits) -> None:
-    """Refuses a model beyond the limits before it is queued, so that no worker has to fail at it."""
+    """Refuses a model that exceeds the limits before it is queued, so that no worker fails because of its size."""
     estimate = plan.estimate
     if estimate.parameters > limits.parameters:
         message = f"the model has {estimate.parameters:,} parameters; at most {limits.parameters:,} are allowed"
@@ -89,12 +89,12 @@ def refuse_oversized(plan: Plan, limits: Limits) -> None:
 
 
 def too_large(pointer: str, message: str, allowed: str) -> RecipeInvalid:
-    """The error for a recipe beyond a limit."""
+    """Returns the error for a recipe that exceeds a limit."""
     return RecipeInvalid([Problem(pointer=pointer, code="too_large", message=message, allowed=(allowed,))])
 
 
 def refuse_errors(advice: tuple[Advice, ...]) -> None:
-    """Refuses a recipe if any advice has the severity `error`."""
+    """Raises RecipeInvalid if any advice has the severity `error`."""
     errors = [item for item in advice if item.severity == "error"]
     if errors:
         raise RecipeInvalid(Problem(pointer=item.pointer, code=item.code, message=item.message) for item in errors)

@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, purpose, step): a resumed run needs no state of a generator."""
+"""Computes seeds from (seed, purpose, step), so that a resumed run needs no generator state."""
 
 import hashlib
 from typing import Literal
@@ -12,7 +12,8 @@ Purpose = Literal[
 ]  # fmt: skip
 
 GOLDEN = 0x9E3779B97F4A7C15
-"""Odd, so that its multiples reach every 64-bit number before one repeats."""
+"""Distance between the seeds of consecutive steps. It is odd, so that its multiples reach every 64-bit number before
+any repeats."""
 
 
 class Seeds:
@@ -23,12 +24,12 @@ class Seeds:
         self.first = int.from_bytes(digest[:8], "big")
 
     def at(self, step: int) -> int:
-        """The seed of a step, for `torch.Generator.manual_seed`."""
+        """Returns the seed of a step, for `torch.Generator.manual_seed`."""
         return (self.first + step * GOLDEN) & 0x7FFF_FFFF_FFFF_FFFF
 
 
 def device_generator(device: torch.device) -> torch.Generator:
-    """The generator that torch's layers draw from. Seeding it takes 1 microsecond; torch.manual_seed takes 70."""
+    """Returns torch's default generator for a device. Seeding it takes 1 microsecond; torch.manual_seed takes 70."""
     if device.type == "cuda":
         return torch.cuda.default_generators[device.index]
     return torch.default_generator

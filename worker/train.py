@@ -1,7 +1,7 @@
-"""`python -m worker.train RECIPE`: one recipe in one process, without Redis or a service.
+"""Trains one recipe in one process, without Redis or a service: `python -m worker.train RECIPE`.
 
-Prints the run's events on stdout, one JSON object a line, as they are in the service's event log. The folder
-holds the record, the log, `best.safetensors`, and the files that an interrupted run resumes from.
+Prints the run's events to stdout in the format of the service's event log, one JSON object per line. The output folder
+holds the record, the log, `best.safetensors`, and the files from which an interrupted run resumes.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from bakehouse.settings import Settings
 from worker.attempt.attempt import Attempt
 from worker.attempt.setup import RunStorage
 
-# No other process would take the run over, so the lease never ends.
+# No other process takes over the run, so the lease never ends.
 LEASE_MS = 10**12
 PACKING_SECONDS = 1800
 EVENTS = "events.jsonl"
@@ -58,7 +58,7 @@ class FolderRecordStore:
         self.accept(record, events)
 
     def accept(self, record: Record, events: Iterable[NewEvent]) -> None:
-        """Numbers the events, and logs them before it writes the record that counts them."""
+        """Numbers and logs the events, and then writes the record, whose `seq` is the number of the last event."""
         lines = []
         for seq, event in enumerate(events, start=record.seq + 1):
             numbered = Event(seq=seq, time=rfc3339(now_ms()), attempt=event.attempt, type=event.type, data=event.data)
@@ -75,7 +75,7 @@ class FolderRecordStore:
 
 
 def main() -> int:
-    """Trains the recipe of the command line; returns the exit code."""
+    """Trains the recipe that the command line names; returns the exit code."""
     arguments = parse_arguments()
     settings = Settings()
     limits = Limits(parameters=settings.max_parameters)
@@ -92,10 +92,10 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m worker.train", description="Train one recipe, here and now.")
-    parser.add_argument("recipe", help="a JSON file, or - for standard input")
+    parser = argparse.ArgumentParser(prog="python -m worker.train", description="Train one recipe in this process.")
+    parser.add_argument("recipe", help="the recipe's JSON file, or - for standard input")
     parser.add_argument(
-        "-o", "--output", type=Path, help="the folder of results; by default it is named by the recipe's digest"
+        "-o", "--output", type=Path, help="the folder for the results; by default it is named by the recipe's digest"
     )
     return parser.parse_args()
 
@@ -105,7 +105,7 @@ def read(recipe: str) -> bytes:
 
 
 def print_problems(error: Exception) -> None:
-    """Prints what is wrong with the recipe, a line for each problem."""
+    """Prints the recipe's problems, one per line."""
     problems = error.problems if isinstance(error, RecipeInvalid) else ()
     for problem in problems:
         allowed = f" (allowed: {', '.join(problem.allowed)})" if problem.allowed else ""
@@ -115,7 +115,7 @@ def print_problems(error: Exception) -> None:
 
 
 def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
-    """Trains a new run, or resumes the run that was interrupted in this folder; returns the exit code."""
+    """Trains a new run, or resumes the interrupted run in this folder; returns the exit code."""
     record_store = open_record_store(prepared, folder)
     if record_store.record.is_over:
         return exit_code(record_store.record, folder)
@@ -135,23 +135,23 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
 
 
 def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
-    """Opens the folder's run if it has this recipe and is not over; else begins a new run there."""
+    """Opens the folder's run if it has the same recipe and is not over; otherwise begins a new run there."""
     run_id = new_run_id()
     if (folder / RECORD).exists():
         record = parse_record((folder / RECORD).read_text(encoding="utf-8"))
-        # The recorded digests cannot be compared: recipes may have got new fields since.
+        # The digest in the record is not used, because recipes may have got new fields since it was computed.
         is_same = record.recipe.sha256() == prepared.plan.recipe.sha256()
         if is_same and not record.is_over:
             return reopen(record, folder)
         if is_same:
-            # The same recipe gives the same weights, which other runs may build on under this id.
+            # The id is kept: the same recipe gives the same weights, and other runs may build on them by this id.
             run_id = record.id
         clear(folder)
     return begin(prepared, run_id, folder)
 
 
 def reopen(record: Record, folder: Path) -> FolderRecordStore:
-    """Takes the run over from a process that was interrupted."""
+    """Takes over the run from a process that was interrupted."""
     record_store = FolderRecordStore(record, folder)
     cut_log(folder, record.seq)
     if record.owner is not None:
@@ -177,7 +177,7 @@ def begin(prepared: Prepared, run_id: str, folder: Path) -> FolderRecordStore:
 
 
 def cut_log(folder: Path, seq: int) -> None:
-    """Removes events that a killed process logged but did not count in its record: they will be logged again."""
+    """Removes events that a killed process logged but did not count in its record; they will be logged again."""
     with (folder / EVENTS).open("r+b") as log:
         for _ in range(seq):
             log.readline()
@@ -185,14 +185,14 @@ def cut_log(folder: Path, seq: int) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Removes the files of an earlier run; nothing else in the folder is touched."""
+    """Removes the files of an earlier run, and nothing else in the folder."""
     for name in (RECORD, EVENTS, BEST):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / FILES, ignore_errors=True)
 
 
 def publish_best(record: Record, artifacts: Artifacts, folder: Path) -> None:
-    """Copies the best checkpoint to where a person looks for it, and removes the files that a finished run leaves."""
+    """Copies the best checkpoint to `best.safetensors`, and removes files that a finished run no longer needs."""
     for checkpoint in record.checkpoints:
         if "best" in checkpoint.roles:
             shutil.copyfile(artifacts.checkpoint_path(record.id, checkpoint.sha256), folder / BEST)
@@ -200,7 +200,7 @@ def publish_best(record: Record, artifacts: Artifacts, folder: Path) -> None:
 
 
 def exit_code(record: Record, folder: Path) -> int:
-    """Returns the exit code; prints why the run failed, or how to resume it."""
+    """Returns the exit code; prints the reason if the run failed, or how to resume it if it was interrupted."""
     match record.status:
         case "succeeded":
             return SUCCEEDED
@@ -210,7 +210,7 @@ def exit_code(record: Record, folder: Path) -> int:
         case "cancelled":
             return CANCELLED
         case _:
-            print(f"interrupted; the same command resumes from {folder}", file=sys.stderr)
+            print(f"interrupted; run the same command again to resume from {folder}", file=sys.stderr)
             return INTERRUPTED
 
 

@@ -1,6 +1,6 @@
-"""The types that ingredients and the training loop exchange.
+"""Defines the types that ingredients and the training loop exchange.
 
-Work that takes long is a generator throughout: it yields after each batch or other unit of work, so that the caller can
+All work that takes long is a generator, which yields after each batch or other unit of work, so that the caller can
 save, stop or renew a lease in between.
 """
 
@@ -10,34 +10,34 @@ from typing import Any, Protocol
 from torch import Generator, Tensor, nn
 
 Batch = tuple[Tensor, Tensor]
-"""Inputs and targets. Targets may be soft: a probability for each class, (N, k), or of class 1 alone, (N,)."""
+"""A pair of inputs and targets. Targets may be soft: probabilities (N, k) of all classes, or (N,) of class 1 alone."""
 
 Transform = Callable[[Tensor, Generator], Tensor]
-"""Batch transform: (inputs, generator) -> inputs of the same shape."""
+"""A function that transforms a batch: (inputs, generator) -> inputs of the same shape."""
 
 Mixing = Callable[[Tensor, Tensor, Generator], Batch]
-"""Batch transform that mixes two samples into one: (inputs, targets, generator) -> inputs and soft targets."""
+"""A function that mixes pairs of samples: (inputs, targets, generator) -> inputs and soft targets."""
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-"""(outputs, targets) -> mean loss of the batch, a scalar."""
+"""A function (outputs, targets) -> the mean loss of the batch, a scalar."""
 
 Penalty = Callable[[Tensor, Tensor], Tensor]
-"""(inputs, outputs) -> a scalar that is added to the objective."""
+"""A function (inputs, outputs) -> a scalar that is added to the objective."""
 
 GradientChange = Callable[[float], None]
-"""Changes gradients before the optimizer's step; takes the step's learning rate."""
+"""A function that changes gradients before the optimizer's step; takes the step's learning rate."""
 
 Projection = Callable[[float], None]
-"""Changes weights before or after the optimizer's step; takes the step's learning rate."""
+"""A function that changes weights before or after the optimizer's step; takes the step's learning rate."""
 
 Model = Callable[[Tensor], Tensor]
-"""Forward pass: a module, or a compiled one."""
+"""A forward pass: a module, or a compiled function."""
 
 Criterion = Callable[[Model, Tensor, Tensor, int], tuple[Tensor, Tensor]]
-"""(forward pass, inputs, targets, step) -> (outputs, the objective of the step without penalties, a scalar)."""
+"""A function (forward pass, inputs, targets, step) -> (outputs, objective of the step without penalties, a scalar)."""
 
 Subset = Callable[[int], Tensor]
-"""Step -> indexes of the training rows that it may learn from, in rising order."""
+"""A function from a step to the indexes of the training rows that it may learn from, in ascending order."""
 
 Parameters = list[nn.Parameter]
 
@@ -46,10 +46,10 @@ Weights = dict[str, Tensor]
 
 
 class Stateful(Protocol):
-    """A component that a resumed run must restore, because the number of the step does not determine it."""
+    """A component whose state a resumed run must restore, because it does not follow from the step's number."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns JSON values and tensors. Tensors are copied when they are saved."""
+        """Returns the state as JSON values and tensors, which the caller copies before it saves them."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores a state, whose tensors are on the CPU."""

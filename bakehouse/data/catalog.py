@@ -1,4 +1,4 @@
-"""The data sets of this machine: their names, whether they are ready, and the folders of their packed form."""
+"""Lists the data sets of this machine with their status, packs them, and finds the folders with the packed data."""
 
 import logging
 import os
@@ -24,7 +24,8 @@ from bakehouse.settings import Settings
 
 RETRY_AFTER_SECONDS = 2
 CRASH_RETRY_SECONDS = 60.0
-"""Packing that crashed (because the disk was full, say) is tried again after this time; a broken file is not."""
+"""Time after which packing is tried again if it crashed, for example because the disk was full. A broken file is not
+packed again until it changes."""
 MAX_PACKING_SECONDS = 1800
 PACKAGE_ROOT = Path(__file__).parents[2]
 
@@ -51,11 +52,12 @@ class Catalog:
         return [self._listing(source) for source in self._sources()]
 
     def card(self, name: str, *, wait_seconds: float = 0.0) -> DatasetCard:
-        """The card of a data set; waits up to `wait_seconds` for its packing. Raises DatasetError."""
+        """Returns the card of a data set; waits up to `wait_seconds` until the data set is packed. Raises
+        DatasetError."""
         return read_card(self.folder(name, wait_seconds=wait_seconds))
 
     def folder(self, name: str, *, wait_seconds: float = 0.0) -> Path:
-        """The folder that `load` reads; waits up to `wait_seconds` for its packing. Raises DatasetError."""
+        """Returns the folder that `load` reads; waits up to `wait_seconds` until it is packed. Raises DatasetError."""
         source = self._find(name)
         match source:
             case BuiltIn():
@@ -143,7 +145,7 @@ class Catalog:
                 del self._threads[folder]
 
     def _pack_in_child(self, files: Files, folder: Path, lock: int) -> None:
-        """Packs in a child process, which is limited and may crash."""
+        """Packs in a child process whose memory and time are limited; if it crashes, this process goes on."""
         # The child inherits the lock, so that no other process packs the same files if this process is killed.
         command = [sys.executable, "-m", "bakehouse.data.packing", files.id, str(files.path), str(folder)]
         # The child's address space is limited, and each thread of BLAS would reserve a share of it for nothing.

@@ -1,4 +1,4 @@
-"""Why a data set cannot be used.
+"""Exceptions that are raised if a data set cannot be used.
 
 DatasetError
 ├── DatasetNotFound   no data set has this name
@@ -6,12 +6,12 @@ DatasetError
 ├── DatasetBroken     the files cannot be used
 ├── DatasetChanged    the files have changed since a run was submitted
 └── DatasetNotReady   the files are being packed
-UnusableSource        what a reader found wrong with the files
+UnusableSource        a reader found an error in the files
 """
 
 
 class DatasetError(Exception):
-    """A data set cannot be used now; `name` says which."""
+    """Raised if a data set cannot be used now; `name` is its name."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class DatasetError(Exception):
 
 
 class DatasetNotFound(DatasetError):
-    """No data set has this name; `nearest` has the most similar names, `allowed` all of them."""
+    """Raised if no data set has this name; `nearest` lists the most similar names, `allowed` all usable names."""
 
     def __init__(self, name: str, *, nearest: tuple[str, ...], allowed: tuple[str, ...]) -> None:
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
@@ -30,7 +30,7 @@ class DatasetNotFound(DatasetError):
 
 
 class DatasetAbsent(DatasetError):
-    """The files are not on this machine; `instructions` say how to get them."""
+    """Raised if the files are not on this machine; `instructions` says how to get them."""
 
     def __init__(self, name: str, instructions: str) -> None:
         super().__init__(name, f"the files of {name} are not on this machine: {instructions}")
@@ -38,7 +38,7 @@ class DatasetAbsent(DatasetError):
 
 
 class DatasetBroken(DatasetError):
-    """The files cannot be used; `problem` says what is wrong and where."""
+    """Raised if the files cannot be used; `problem` says what is wrong and where."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(name, f"{name} cannot be used: {problem}")
@@ -46,7 +46,7 @@ class DatasetBroken(DatasetError):
 
 
 class DatasetChanged(DatasetError):
-    """The files have changed since a run was submitted."""
+    """Raised if the files have changed since a run was submitted."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ class DatasetChanged(DatasetError):
 
 
 class DatasetNotReady(DatasetError):
-    """The files are being packed; ask again after `retry_after` seconds."""
+    """Raised while the files are being packed; ask again after `retry_after` seconds."""
 
     def __init__(self, name: str, *, retry_after: int) -> None:
         super().__init__(name, f"{name} is being packed; try again in {retry_after} s")
@@ -65,4 +65,4 @@ class DatasetNotReady(DatasetError):
 
 
 class UnusableSource(ValueError):
-    """Says what is wrong with the files of a data set, and where."""
+    """Raised if the files of a data set cannot be packed; the message says what is wrong and where."""

@@ -1,4 +1,4 @@
-"""Data sets that are known by name: those that come with the package, and public ones that users download."""
+"""The data sets that Bakehouse knows by name: built-in ones, and public ones that users download."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ class KnownDataset:
     title: str
     origin: str
     instructions: str
-    """How to get its files and where to put them."""
+    """Tells users how to get the files and where to put them."""
     system_folder: Path | None = None
-    """The folder that an operating system's package installs the files in."""
+    """The folder in which the operating system's package installs the files."""
     classes: tuple[str, ...] | None = None
     mirror_safe: bool = True
 

@@ -1,4 +1,4 @@
-"""Opens a packed data set as arrays to train on, mapped from disk."""
+"""Opens a packed data set as memory-mapped arrays to train on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from bakehouse.plan.targets import ResolvedData, Target
 
 @dataclass(frozen=True)
 class Arrays:
-    """Inputs and targets; validation and test only where the set has these splits.
+    """The inputs and targets of a data set; null for a validation or test split that the data set does not have.
 
-    `x` is uint8, float32 or float64. `y` of one target is int64 class numbers, float32 or float64. Of several, it is
-    floats with a column for each, the main one first, and nan where a label is missing. Arrays have 64 bits where 32
-    would round away the differences between rows.
+    `x` is uint8, float32 or float64. With a single target, `y` is a vector of class numbers (int64) or of floats. With
+    several targets, `y` holds floats in a column for each target, the main target first, and nan where a label is
+    missing. Floats have 64 bits if 32 bits would round away the differences between rows.
     """
 
     x: Array
@@ -29,7 +29,7 @@ class Arrays:
 
 
 def load(folder: Path, data: ResolvedData) -> Arrays:
-    """Opens a packed set with the targets of a recipe, which have been resolved for the set's card."""
+    """Opens a packed data set; `data` are the recipe's targets, resolved for the card of this data set."""
     card = read_card(folder)
     if card.columns is not None:
         return _load_table(folder, card.columns, data)
@@ -58,7 +58,7 @@ def _open(folder: Path, name: str) -> Array:
 
 
 def _stack_columns(columns: list[Array]) -> Array:
-    """A single target stays as it is; several become floats, in which class numbers are exact up to 2^24."""
+    """Returns a single target as it is; stacks several as floats, which represent class numbers up to 2^24 exactly."""
     if len(columns) == 1:
         return columns[0]
     floats = [np.where(column < 0, np.nan, column) if column.dtype == np.int64 else column for column in columns]
@@ -67,7 +67,7 @@ def _stack_columns(columns: list[Array]) -> Array:
 
 
 def _labels(values: Array, column: Column, target: Target) -> Array:
-    """Floats or class numbers; nan or -1 where a cell is empty."""
+    """Returns the column as floats or as class numbers; an empty cell becomes nan or -1."""
     if target.classes is None:
         return np.asarray(values, dtype=column.dtype)
     known = ~np.isnan(values)

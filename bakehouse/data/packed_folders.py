@@ -1,4 +1,7 @@
-"""The folders in `BAKEHOUSE_HOME/datasets`: one for each version of a data set's files, packed or found unusable."""
+"""Reads and writes the folders in `BAKEHOUSE_HOME/datasets`.
+
+Each version of a data set's files has a folder, with the packed data or with the reason why they could not be packed.
+"""
 
 import fcntl
 import json
@@ -15,7 +18,7 @@ from bakehouse.plan.card import DatasetCard
 
 @contextmanager
 def create_folder(folder: Path) -> Iterator[Path]:
-    """Yields an empty folder to write into; gives it its name only when it is complete and on disk."""
+    """Yields an empty folder to write into, and renames it to `folder` only when its files are complete and on disk."""
     aside = folder.with_name(f".{folder.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -29,11 +32,11 @@ def create_folder(folder: Path) -> Iterator[Path]:
 
 
 def is_packed(folder: Path) -> bool:
-    """Whether the folder has a packed data set, which is then complete."""
+    """Whether the folder holds a packed data set, which is always complete."""
     return (folder / "card.json").is_file()
 
 
-# A folder's name has the signature of its source, so what is in it never changes.
+# The name of a folder contains the signature of its source files, so its content never changes.
 @lru_cache(maxsize=1024)
 def read_card(folder: Path) -> DatasetCard:
     """Reads the card of a packed data set."""
@@ -41,7 +44,7 @@ def read_card(folder: Path) -> DatasetCard:
 
 
 def write_problem(folder: Path, problem: str) -> None:
-    """Stores why the files could not be packed, so that they are not tried again until they change."""
+    """Stores the reason why the files could not be packed, so that nobody tries again until the files change."""
     # A file's name need not be Unicode, but what is sent to users must be.
     text = problem.encode(errors="backslashreplace").decode()
     with create_folder(folder) as unfinished:
@@ -49,14 +52,14 @@ def write_problem(folder: Path, problem: str) -> None:
 
 
 def read_problem(folder: Path) -> str | None:
-    """Reads why the files could not be packed; null if they were packed or not tried yet."""
+    """Returns the reason why the files could not be packed, or None if they were packed or not tried yet."""
     path = folder / "broken.json"
     return str(json.loads(path.read_bytes())["problem"]) if path.is_file() else None
 
 
 @contextmanager
 def hold_lock(datasets: Path, name: str) -> Iterator[int]:
-    """Holds the lock of a data set's name; a child that inherits the yielded descriptor holds it too."""
+    """Locks a data set's name during the block; a child process that inherits the descriptor holds the lock too."""
     datasets.mkdir(parents=True, exist_ok=True)
     with (datasets / f".{name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -64,7 +67,7 @@ def hold_lock(datasets: Path, name: str) -> Iterator[int]:
 
 
 def remove_older_versions(folder: Path, name: str) -> None:
-    """Deletes what was packed from earlier versions of the files; arrays that are mapped already stay readable."""
+    """Deletes the folders of earlier versions of the files; arrays that are already mapped stay readable."""
     versions = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{16}}(\.aside)?")
     for path in folder.parent.iterdir():
         if path != folder and versions.fullmatch(path.name):

@@ -37,18 +37,18 @@ LIMITS = {
 }
 DTYPES: Mapping[str, Dtype] = {dtype: dtype for dtype in get_args(Dtype)}
 MAX_CARD_BYTES = 4 << 20
-"""The service reads cards and shows them; thousands of columns or classes still fit."""
+"""Limit on the size of a card, because the service reads and shows it. Thousands of columns or classes still fit."""
 
 
 class TooSlow(Exception):
-    """The process has used up its processor time.
+    """Raised if this process has used up its processor time.
 
-    The signal may arrive inside any parser, so this is not an error that a parser catches as a fault of the file.
+    The signal may arrive inside any parser, so this class is no subclass of the errors that parsers catch.
     """
 
 
 def main(name: str, source: Path, target: Path) -> None:
-    """Packs a data set and prints whether its files could be used; any other exception ends the process."""
+    """Packs a data set and prints whether its files could be used; an unexpected exception ends the process."""
     limit_resources()
     try:
         pack(name, source, target)
@@ -81,13 +81,13 @@ def _raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
 
 
 def pack(name: str, source: Path, target: Path) -> DatasetCard:
-    """Reads a file or folder and writes its packed form."""
+    """Reads a file or folder and writes it as a packed data set."""
     description = describe(name, source)
     return write_packed(read_source(source, description), description, target)
 
 
 def describe(name: str, source: Path) -> Description:
-    """Collects what is known of a data set by its name."""
+    """Describes a data set by its name alone, without reading its files."""
     known = KNOWN.get(name)
     if known is None:
         return Description(id=name, origin=f"{'folder' if source.is_dir() else 'file'} {source.name}")
@@ -97,7 +97,7 @@ def describe(name: str, source: Path) -> Description:
 
 
 def read_source(source: Path, description: Description) -> Contents:
-    """Chooses the reader: for a folder of idx files, of CIFAR's files or of pictures, for a CSV or an NPZ file."""
+    """Reads the files with the reader for their format: idx, CIFAR, a folder of pictures, CSV or NPZ."""
     if source.is_dir():
         if holds_idx(source):
             return read_idx(source, description.classes)
@@ -108,7 +108,7 @@ def read_source(source: Path, description: Description) -> Contents:
 
 
 def write_packed(contents: Contents, description: Description, target: Path) -> DatasetCard:
-    """Writes the packed form of a data set and returns its card."""
+    """Writes the packed data set and returns its card."""
     arrays = packed_arrays(contents)
     card = make_card(contents, description, fingerprint(contents, arrays))
     text = card.model_dump_json(indent=1) + "\n"
@@ -122,7 +122,7 @@ def write_packed(contents: Contents, description: Description, target: Path) -> 
 
 
 def packed_arrays(contents: Contents) -> Mapping[str, Array]:
-    """The arrays by the names of their files."""
+    """Returns a dict from file name to array."""
     match contents:
         case Samples():
             return contents.arrays
@@ -133,7 +133,7 @@ def packed_arrays(contents: Contents) -> Mapping[str, Array]:
 
 
 def fingerprint(contents: Contents, arrays: Mapping[str, Array]) -> str:
-    """SHA-256 over the arrays and the meaning of their numbers; titles and other texts for people do not count."""
+    """Returns the SHA-256 of the arrays and of what their numbers mean, such as class names, but not of titles."""
     digest = hashlib.sha256(json.dumps(_meaning(contents)).encode())
     for name, values in sorted(arrays.items()):
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
@@ -153,7 +153,7 @@ def _meaning(contents: Contents) -> list[object]:
 
 
 def make_card(contents: Contents, description: Description, fingerprint: str) -> DatasetCard:
-    """Makes the card: everything that a plan knows of the data set."""
+    """Makes the card, which holds everything that a plan needs to know about the data set."""
     match contents:
         case Samples():
             return _samples_card(contents, description, fingerprint)

@@ -1,4 +1,4 @@
-"""A data set as a reader parsed it from its files, before it is packed, and the checks that all readers share."""
+"""Defines the contents that a reader parses from files, before they are packed, and the checks that readers share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ from bakehouse.plan.card import Column, TargetCard
 Array = NDArray[Any]
 
 SPLITS = ("", "_validation", "_test")
-"""The endings of array names, as in `x_test`; the training split has none."""
+"""The suffixes of array names for train, validation and test, as in `x_test`."""
 MIN_ROWS = 10
 MAX_BYTES = 2 << 30
-"""For the arrays of one data set: an ordinary machine can pack so many in memory."""
+"""Limit on the size of a data set's arrays, which an ordinary machine can pack in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What is known of a data set without reading its files."""
+    """The facts about a data set that are known before its files are read."""
 
     id: str
     origin: str
     title: str = ""
     mirror_safe: bool = True
     classes: tuple[str, ...] | None = None
-    """Names for the class numbers in the files."""
+    """The names of the class numbers in the files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +38,16 @@ class Samples:
     kind: Literal["image", "sequence", "table"]
     arrays: Mapping[str, Array]
     classes: tuple[str, ...] | None
-    """Null for regression."""
+    """The names of the classes; null for regression."""
     targets: tuple[TargetCard, ...] = ()
-    """Further targets, whose arrays are `target1`, `target2`, ..."""
+    """The further targets, whose arrays are named `target1`, `target2`, ..."""
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Named columns, any of which a recipe may take as its target; text is encoded as class numbers."""
+    """A table whose columns have names. A recipe may choose any column as its target. Text is encoded as class
+    numbers."""
 
     values: NDArray[np.float64]
     columns: tuple[Column, ...]
@@ -57,7 +58,7 @@ Contents = Samples | Table
 
 
 def check_size(subject: str, size: int) -> None:
-    """Refuses data that would not fit, before an array of that size is made."""
+    """Refuses an array of more than `MAX_BYTES` before it is allocated."""
     if size > MAX_BYTES:
         raise UnusableSource(f"{subject} would take {size:,} bytes; at most {MAX_BYTES:,} are allowed")
 
@@ -69,7 +70,7 @@ def check_rows(rows: int) -> None:
 
 
 def check_finite(name: str, values: Array) -> None:
-    """Refuses nan and infinity, and names the first row that holds one."""
+    """Refuses values that are nan or infinite; the message names the first row with such a value."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise UnusableSource(

@@ -1,4 +1,5 @@
-"""Decides which columns are kept in 64 bits: those whose spread float32 would round away, such as milliseconds."""
+"""Decides whether an array is kept in 64 bits because float32 would round away the spread of a column, such as times
+in milliseconds."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,24 +9,24 @@ from numpy.typing import NDArray
 from bakehouse.data.parsed import Array, check_finite
 
 MAX_ERROR = 2.0**-14
-"""The largest rounding error, as a share of the standard deviation, for which float32 is used, because it is faster.
-It rounds unix seconds within a day by 2^-9, so they get 64 bits; longitudes within a state by 2^-19, so they do not."""
+"""Largest rounding error, as a share of the standard deviation, at which the faster float32 is used. It rounds unix
+seconds within a day by a share of 2^-9, so they get 64 bits; longitudes within a state by 2^-19, so they do not."""
 ROUNDING = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-13}
-"""The share of the mean up to which a standard deviation is taken for rounding: in 32 bits that of the last digit, in
-64 bits also that of sums, such as proportions that add up to 1."""
+"""Largest standard deviation, as a share of the mean, that is taken for a rounding error. In 32 bits this is the last
+digit; in 64 bits also the error of sums, such as proportions that add up to 1."""
 CHUNK_ROWS = 8192
 Floats = NDArray[np.float64]
 
 
 def is_rounding(mean: Floats, std: Floats, dtype: np.dtype[np.generic]) -> NDArray[np.bool_]:
     """Whether a column is constant except for rounding."""
-    # Bytes are as exact as float32.
+    # Integers get the limit of float32.
     share = ROUNDING.get(dtype, ROUNDING[np.dtype(np.float32)])
     return np.asarray(std <= share * np.maximum(np.abs(mean), 1e-12))
 
 
 def narrow_if_exact(arrays: Mapping[str, Array], first: str, axes: tuple[int, ...]) -> dict[str, Array]:
-    """Converts all arrays to float32, or all to float64 if a column of the `first` needs it."""
+    """Converts all arrays to float32, or all to float64 if a column of the array named `first` needs it."""
     with np.errstate(over="ignore"):
         narrow = {name: values.astype(np.float32) for name, values in arrays.items()}
     for name, values in narrow.items():
@@ -36,8 +37,8 @@ def narrow_if_exact(arrays: Mapping[str, Array], first: str, axes: tuple[int, ..
 
 
 def needs_double(values: Array, axes: tuple[int, ...], *, others: Sequence[Array] = ()) -> bool:
-    """Whether float32 rounds a column of `values`, or the same column of `others`, by more than `MAX_ERROR` of
-    its standard deviation. `axes` are reduced for the statistics of a column."""
+    """Whether float32 rounds a column of `values`, or the same column of `others`, by more than `MAX_ERROR` times the
+    column's standard deviation. The statistics of a column are taken over `axes`."""
     inexact = [array for array in (values, *others) if not np.can_cast(array.dtype, np.float32)]
     if not inexact:
         return False
@@ -47,7 +48,7 @@ def needs_double(values: Array, axes: tuple[int, ...], *, others: Sequence[Array
 
 
 def rounding_error(values: Array, axes: tuple[int, ...]) -> Floats:
-    """The largest |x - float32(x)| of each column."""
+    """Returns the largest |x - float32(x)| of each column."""
     largest = np.zeros(())
     for chunk in chunks(values):
         error = np.abs(chunk - chunk.astype(np.float32)).max(axis=axes, keepdims=True)[0]
@@ -56,8 +57,9 @@ def rounding_error(values: Array, axes: tuple[int, ...]) -> Floats:
 
 
 def moments(values: Array, axes: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column."""
-    # Differences from the first row: squares of large numbers would lose the digits of a small spread.
+    """Returns the mean and standard deviation of each column."""
+    # Differences from the first row are squared, because squares of large numbers would lose the digits of a small
+    # spread.
     origin = values[:1].astype(np.float64).mean(axis=axes, keepdims=True)
     total = np.zeros_like(origin)
     squares = np.zeros_like(origin)
@@ -72,6 +74,6 @@ def moments(values: Array, axes: tuple[int, ...]) -> tuple[Floats, Floats]:
 
 
 def chunks(values: Array) -> Iterator[Floats]:
-    """Yields the rows in float64, block by block, so that no copy of the whole array is made."""
+    """Yields blocks of rows in float64, so that no copy of the whole array is made."""
     for start in range(0, len(values), CHUNK_ROWS):
         yield values[start : start + CHUNK_ROWS].astype(np.float64)

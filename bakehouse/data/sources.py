@@ -1,4 +1,4 @@
-"""Finds where data sets come from: the built-in ones, the known ones, and the files in `BAKEHOUSE_DATA`."""
+"""Finds the sources of data sets: built-in ones, public ones that are known by name, and files in `BAKEHOUSE_DATA`."""
 
 import hashlib
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 
 PACKED_FORM = 4
-"""Raised when the same files are packed differently, so that everything is packed again."""
+"""Version number of the packed form; increase it when packing changes, so that all data sets are packed again."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 DATA_SUFFIXES = (".npz", ".csv")
 IGNORED_SUFFIXES = ("", ".md", ".rst", ".txt")
-"""Files that are usual beside data sets: they are not listed as data sets that cannot be used."""
+"""Suffixes of files that often lie next to data sets, such as a README; they are not listed as unusable data sets."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class Files:
-    """Files to pack: a file or a folder at `path`. `signature` changes when they change."""
+    """A file or folder to pack. `signature` changes whenever the files change."""
 
     id: str
     path: Path
@@ -56,13 +56,14 @@ Source = BuiltIn | Files | Refused | Missing
 
 
 class SignatureCache:
-    """Computes signatures of files and folders from the names, sizes and times of change, and remembers them."""
+    """Computes the signatures of files and folders from names, sizes and times of change; remembers those of
+    folders."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, tuple[float, str]] = {}
 
     def signature(self, path: Path) -> str:
-        """The signature of a file or folder; that of a folder may be a little old."""
+        """Returns the signature of a file or folder; the signature of a folder may be a little out of date."""
         if not path.is_dir():
             return _compute_signature(path)
         started = time.monotonic()
@@ -70,7 +71,7 @@ class SignatureCache:
         if started < valid_until:
             return signature
         signature = _compute_signature(path)
-        # Kept for twenty times as long as it took, so that large folders cost at most 5 % of the time.
+        # A signature is kept for twenty times as long as it took, so that large folders cost at most 5 % of the time.
         self._folders[path] = (started + 20 * (time.monotonic() - started), signature)
         return signature
 
@@ -123,7 +124,7 @@ def _dataset_name(path: Path) -> str:
 
 
 def _find_problem(path: Path, builtin: set[str]) -> str | None:
-    """Says why a path cannot be a data set, without opening it."""
+    """Returns the reason why a path cannot be a data set, or None; does not open the file."""
     if path.is_symlink():
         return "it is a symbolic link, which Bakehouse does not follow: copy or move the data here"
     if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
@@ -139,7 +140,7 @@ def _find_problem(path: Path, builtin: set[str]) -> str | None:
 
 
 def _printable(name: str) -> str:
-    """A file's name as valid Unicode, which it need not be."""
+    """Returns the name of a file as valid Unicode: bytes that are not UTF-8 become escapes."""
     return name.encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Divides the rows among training, validation and test: in the same way for all recipes with one seed."""
+"""Divides the rows among training, validation and test, in the same way for all recipes with the same seed."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Row numbers of `x` and `y`, ascending; null if the data set has separate arrays for that split."""
+    """The rows of each split in ascending order; null if the data set has separate arrays for that split."""
 
     train: Rows
     validation: Rows | None
@@ -22,7 +22,7 @@ class SplitRows:
 
 
 def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction: float, seed: int) -> SplitRows:
-    """Shuffles once, then takes the test rows, then the validation rows, from each class in proportion.
+    """Shuffles the rows, then takes the test rows and the validation rows from all classes in proportion.
 
     The sizes are those of `split_sizes`. Every class with at least three rows keeps a row for training, as long as the
     training split has as many rows as there are such classes.
@@ -41,7 +41,8 @@ def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction
 
 
 def strata(y: Array, task: Task) -> Array:
-    """The labels whose proportions a split keeps: those of the first target, with missing labels as a further class."""
+    """Returns the labels whose proportions each split keeps: those of the first target, with an extra class for missing
+    labels."""
     if y.ndim == 1 or task == "regression":
         return y
     main = y[:, 0]
@@ -49,7 +50,7 @@ def strata(y: Array, task: Task) -> Array:
 
 
 def _shuffle(rows: int, seed: int) -> Rows:
-    """Sorts by raw Philox words, because NumPy keeps that stream the same in all versions."""
+    """Shuffles by sorting raw Philox numbers, because NumPy keeps that stream the same in all versions."""
     return np.argsort(np.random.Philox(seed).random_raw(rows), kind="stable")
 
 
@@ -67,7 +68,7 @@ def _take(groups: list[Rows], total: int, kept: Rows) -> tuple[list[Rows], Rows]
 
 
 def share_proportionally(sizes: Rows, total: int, kept: Rows) -> Rows:
-    """Shares `total` among groups by largest remainder, leaving `kept` rows in each while it can."""
+    """Divides `total` among groups by largest remainder; leaves `kept` rows in each group if enough others remain."""
     limits = np.maximum(sizes - kept, 0)
     if limits.sum() < total:
         limits = sizes

@@ -1,4 +1,4 @@
-"""The output layers of a model's targets, and the metrics that early stopping may monitor."""
+"""Adds the output layers of a model's targets, and lists the metrics that early stopping may monitor."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +8,8 @@ from bakehouse.plan.targets import Target
 
 
 def monitors(targets: tuple[Target, ...]) -> tuple[str, ...]:
-    """The metrics that may be monitored. `validation_loss` is the weighted sum of the targets' losses."""
+    """Returns the names of the metrics that may be monitored. `validation_loss` is the weighted sum of the losses of
+    all targets."""
     names = ["loss", *targets[0].measures]
     for target in targets:
         names += [target.loss_metric, *target.measures]
@@ -16,10 +17,11 @@ def monitors(targets: tuple[Target, ...]) -> tuple[str, ...]:
 
 
 def with_outputs(root: Sequential, targets: tuple[Target, ...]) -> Sequential:
-    """Ends the model in an output layer for each target, all of one kind, and in the data's units."""
+    """Gives the model an output layer of the same kind for each target, and layers that convert outputs to data
+    units."""
     units = tuple(unit_layers(targets))
     if len(targets) == 1:
-        # A model with one output keeps the layer that its architecture ends in, under the names that torch users know.
+        # A model with one target keeps the output layer of its architecture, under the name that torch users know.
         return Sequential((*root.children, *((target.unit, layer) for target, layer in units)))
     *trunk, (_, head) = root.children
     assert isinstance(head, Linear | DropConnect), "an architecture ends in its output layer"
@@ -32,7 +34,8 @@ def with_outputs(root: Sequential, targets: tuple[Target, ...]) -> Sequential:
 
 
 def unit_layers(targets: tuple[Target, ...]) -> Iterator[tuple[Target, Denormalize | Exponential]]:
-    """The layer after the outputs of each regression, which learns standardised numbers, or the log of a mean."""
+    """Yields each regression target with the layer that converts its outputs (standardised numbers, or the log of a
+    mean) to the data's units."""
     for target in targets:
         match target.loss:
             case "squared_error":

@@ -1,4 +1,5 @@
-"""The targets of a recipe: the columns or label arrays that a model learns, and their share of its outputs."""
+"""Resolves the targets of a recipe: the columns or label arrays that a model learns, and the model's outputs for
+each."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from bakehouse.recipe.objective import Loss, Objective
 from bakehouse.recipe.problems import did_you_mean
 
 MAIN = "main"
-"""The main target, which is the data set's own, in the names of metrics and layers."""
+"""The name of the main target, which is the data set's own, in the names of metrics and layers."""
 RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
-"""Names that have another meaning between a split's name and `loss` in the name of a metric."""
+"""Names that no target may have, because `validation_NAME_loss` or `test_NAME_loss` is another metric."""
 MIN_LABELS = 10
-"""As many rows as a data set must have."""
+"""Least number of rows with a label, the same as the least number of rows of a data set."""
 KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
 MEASURES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),
@@ -31,34 +32,34 @@ class Target:
     is_alone: bool
     """Whether the model has no other target. Then its layers and its loss are named as in a model with one output."""
     name: str
-    """The column or the label array; `main` for the fixed target of a data set."""
+    """The name of the column or label array; `main` for the fixed target of a data set."""
     task: Task
     classes: tuple[str, ...] | None
     minimum: float | None
-    """The smallest value, where the card has it."""
+    """The smallest value, or null if the card does not say."""
     loss: Loss
     weight: float
     first: int
-    """The first of the model's outputs that are this target's."""
+    """The index of this target's first output among the model's outputs."""
 
     @property
     def outputs(self) -> int:
-        """The number of outputs: one for each class, or one."""
+        """The number of this target's outputs: one for each class, or a single one for a number or a binary label."""
         return 1 if self.classes is None or self.loss == "binary_cross_entropy" else len(self.classes)
 
     @property
     def columns(self) -> slice:
-        """The columns of the model's outputs that are this target's."""
+        """The columns of the model's outputs that belong to this target."""
         return slice(self.first, self.first + self.outputs)
 
     @property
     def label(self) -> str:
-        """The name in metrics."""
+        """The target's name in the names of metrics."""
         return MAIN if self.index == 0 else self.name
 
     @property
     def layer(self) -> str:
-        """The name among the output layers of several targets."""
+        """The name of the target's output layer if the model has several."""
         return MAIN if self.index == 0 else f"task{self.index}"
 
     @property
@@ -68,7 +69,7 @@ class Target:
 
     @property
     def unit(self) -> str:
-        """The path of the layer that gives a regression's outputs in the data's units."""
+        """The path of the layer that converts a regression's outputs to the data's units."""
         assert self.classes is None, "only numbers have units"
         if self.is_alone:
             return "denormalize" if self.loss == "squared_error" else "exponential"
@@ -80,19 +81,19 @@ class Target:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The metrics besides the loss. The main target's have the same names with and without other targets."""
+        """The metrics besides the loss. Those of the main target have the same names with and without other targets."""
         prefix = "" if self.index == 0 else f"{self.label}_"
         return tuple(f"{prefix}{measure}" for measure in MEASURES[self.task])
 
     @property
     def pointer(self) -> str:
-        """Where the recipe has the loss of the target."""
+        """The JSON pointer to the object in the recipe that sets the target's loss."""
         return "/objective" if self.index == 0 else f"/objective/tasks/{self.index - 1}"
 
 
 @dataclass(frozen=True)
 class ResolvedData:
-    """A recipe's data set and targets, resolved."""
+    """The shape of a recipe's samples, and its targets with all defaults filled in."""
 
     shape: tuple[int, ...]
     """The shape of a sample, without the columns that are targets."""
@@ -107,7 +108,7 @@ class ResolvedData:
 
     @property
     def further(self) -> tuple[Target, ...]:
-        """The targets that `objective.tasks` adds, in its order."""
+        """The targets that `objective.tasks` adds, in the same order."""
         return self.targets[1:]
 
     @property
@@ -121,7 +122,7 @@ class ResolvedData:
 
     @property
     def side(self) -> int:
-        """Pixels of an image's shorter side."""
+        """The number of pixels of an image's shorter side."""
         return min(self.shape[1:])
 
     def __str__(self) -> str:
@@ -135,7 +136,7 @@ class ResolvedData:
 
 
 class TargetError(ValueError):
-    """A recipe's target does not fit its data set."""
+    """Raised if a recipe's target does not fit its data set."""
 
     def __init__(self, message: str, *, allowed: Iterable[str] = (), pointer: str = "/dataset/target") -> None:
         super().__init__(message)
@@ -145,7 +146,8 @@ class TargetError(ValueError):
 
 
 def resolve_targets(card: DatasetCard, main: str | None, objective: Objective) -> ResolvedData:
-    """Finds the targets in the data set: its fixed target or the column `main`, then those of `objective.tasks`."""
+    """Finds the targets in the data set: first its fixed target or the column `main`, then those of
+    `objective.tasks`."""
     further = [task.target for task in objective.tasks]
     _check_names(main, further)
     if card.columns is None:
@@ -159,9 +161,8 @@ def resolve_targets(card: DatasetCard, main: str | None, objective: Objective) -
 
 
 def target_task(column: Column, asked: Task | None = None) -> Task:
-    """The task of a column: text and whole numbers with few distinct values are classes, all else is regression.
-
-    `asked` overrules this for numbers, if the column can be both."""
+    """Returns the task of a column: classification for text and for whole numbers with few distinct values, else
+    regression. For a column of numbers that can be both, `asked` decides."""
     if asked is not None and column.kind != "text" and (asked == "regression" or column.classes is not None):
         return asked
     few = column.classes is not None and len(column.classes) <= WHOLE_NUMBER_CLASSES
@@ -169,7 +170,7 @@ def target_task(column: Column, asked: Task | None = None) -> Task:
 
 
 def target_pointer(index: int) -> str:
-    """Where the recipe names a target."""
+    """Returns the JSON pointer to the field of the recipe that names a target."""
     return "/dataset/target" if index == 0 else f"/objective/tasks/{index - 1}/target"
 
 
@@ -182,7 +183,7 @@ def _losses(objective: Objective) -> tuple[Loss | None, ...]:
 
 
 def _with_outputs(found: Sequence[TargetCard], objective: Objective) -> tuple[Target, ...]:
-    """Gives the targets their losses and weights, and the outputs in the same order."""
+    """Gives each target its loss, its weight and its range of the model's outputs, which are in the same order."""
     weights = (1.0, *(task.weight for task in objective.tasks))
     targets: list[Target] = []
     for index, (each, loss, weight) in enumerate(zip(found, _losses(objective), weights, strict=True)):
@@ -234,7 +235,7 @@ def _further_target(card: DatasetCard, number: int, name: str) -> TargetCard:
 def _target_columns(
     card: DatasetCard, columns: tuple[Column, ...], main: str | None, further: list[str]
 ) -> tuple[Column, ...]:
-    """Finds the columns that a recipe names, and refuses those that cannot be learnt from the others."""
+    """Finds the target columns that a recipe names; refuses targets that cannot be learned from the other columns."""
     possible = _possible_targets(columns, further)
     if main is None:
         raise TargetError(f"{card.id} is a table: name the column to learn", allowed=possible)
@@ -250,14 +251,14 @@ def _target_columns(
 
 
 def _column_target(column: Column, loss: Loss | None) -> TargetCard:
-    """Reads the column as classes or as numbers."""
+    """Makes a target from a column, as classes or as numbers."""
     if target_task(column, task_of(loss)) == "regression":
         return TargetCard(name=column.name, task="regression", minimum=column.minimum, missing=column.missing)
     return TargetCard(name=column.name, task="classification", classes=column.classes, missing=column.missing)
 
 
 def task_of(loss: Loss | None) -> Task | None:
-    """How a loss reads a column of numbers."""
+    """Returns the task that a loss implies, or None without a loss."""
     match loss:
         case "cross_entropy" | "binary_cross_entropy":
             return "classification"
@@ -275,7 +276,8 @@ def _named_column(columns: tuple[Column, ...], name: str, allowed: list[str], po
 
 
 def _possible_targets(columns: tuple[Column, ...], further: Sequence[str]) -> list[str]:
-    """Features must be numbers, so a single text column is the only target, and two leave none."""
+    """Returns the columns that can be the target. Features must be numbers, so a single text column is the only one,
+    and with two text columns there is none."""
     free = [column for column in columns if column.name not in further]
     text = [column.name for column in free if column.kind == "text"]
     return [column.name for column in free if text in ([], [column.name])]
@@ -293,7 +295,8 @@ def _check_features(columns: tuple[Column, ...], targets: tuple[Column, ...]) ->
 
 
 def _check_blanks(card: DatasetCard, columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
-    """A missing label can be left out of a loss, but nothing can be computed from a missing input."""
+    """Refuses empty cells in features, and in the only target: a loss can skip a label, but a model needs all
+    inputs."""
     blank = [column for column in _features(columns, targets) if column.missing]
     if blank:
         counts = ", ".join(f"{column.name} in {column.missing:,}" for column in blank[:10])

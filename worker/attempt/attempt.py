@@ -1,4 +1,4 @@
-"""One attempt at a run: sets up, trains, and ends the run in exactly one state."""
+"""Carries out one attempt at a run: sets up, trains, and commits exactly one final command."""
 
 from contextlib import ExitStack
 
@@ -12,7 +12,7 @@ from worker.attempt.watchdog import Watchdog
 
 
 class Attempt:
-    """Owns the run while `run()` trains in the calling thread; other threads write the record and the files."""
+    """An attempt at a run. `run()` trains in the calling thread; other threads write the record and the files."""
 
     def __init__(self, record_store: RecordStore, nonce: str, storage: RunStorage) -> None:
         self.record_store = record_store
@@ -27,12 +27,12 @@ class Attempt:
         self.signals.is_terminated = True
 
     def on_tick(self) -> None:
-        """Runs in the record writer's thread."""
+        """Wakes the trainer and checks the watchdog; the record writer's thread calls this a few times a second."""
         self.signals.are_due = True
         self.watchdog.tick()
 
     def run(self) -> None:
-        """Carries out the attempt and commits how it ended. Raises OwnershipLost."""
+        """Carries out the attempt and commits the command that ends it. Raises OwnershipLost."""
         self.record_writer.start()
         with ExitStack() as after_record:
             try:
@@ -41,7 +41,8 @@ class Attempt:
                 self.record_writer.close()
 
     def outcome(self, after_record: ExitStack) -> Ending:
-        """Trains; returns the command that ends the attempt, whatever happened."""
+        """Trains, and returns the command that ends the attempt; any exception but OwnershipLost becomes a Fail
+        command."""
         try:
             setup = set_up(self.record_writer, self.storage)
         except OwnershipLost:
@@ -62,7 +63,8 @@ class Attempt:
             return Fail(self.nonce, failure)
 
     def end(self, ending: Ending) -> None:
-        """Commits the final command; if it became illegal meanwhile, cancels the run or returns it to the queue."""
+        """Commits the final command; if it has become illegal, cancels the run if that was requested, else releases
+        it."""
         try:
             self.record_writer.send(ending)
         except IllegalTransition:

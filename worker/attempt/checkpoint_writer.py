@@ -23,7 +23,7 @@ BEST_EVERY_SECONDS = 1.0
 FIRST_RESUME_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 RESUME_EVERY_SECONDS = 30.0
 MAX_SHARE = 0.03
-"""The largest share of an attempt's time that resume states may take."""
+"""Limit on the share of an attempt's time that is spent on resume states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Candidate:
 
 
 class CheckpointWriter:
-    """Writes one checkpoint or resume state at a time, and publishes it once it is safe on disk."""
+    """Writes one checkpoint or resume state at a time, and publishes each once it is safe on disk."""
 
     def __init__(self, plan: Plan, run_id: str, artifacts: Artifacts, record_writer: RecordWriter) -> None:
         self.plan = plan
@@ -43,7 +43,7 @@ class CheckpointWriter:
         self.artifacts = artifacts
         self.record_writer = record_writer
         self.best: Candidate | None = None
-        """The newest best, as long as it is not being written."""
+        """The newest best weights that nobody has begun to write yet."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-writer")
         self._writing: Future[None] | None = None
         self._started_at = monotonic()
@@ -53,25 +53,25 @@ class CheckpointWriter:
         self._seconds_spent = 0.0
 
     def is_busy(self) -> bool:
-        """Whether something is being written. Raises the error of the last write, if it failed."""
+        """Whether a file is being written. If the last write failed, raises its error."""
         if self._writing is None or not self._writing.done():
             return self._writing is not None
         self.wait()
         return False
 
     def offer(self, log: EpochLog, weights: Weights) -> None:
-        """Takes the newest best; it replaces one that still waits."""
+        """Takes the newest best weights; they replace earlier ones that still wait."""
         self.best = Candidate(log, weights)
 
     def write_due_best(self) -> None:
-        """Starts to write the best that waits, at most once a second."""
+        """Starts to write the best weights that wait, at most once a second."""
         if self.best is not None and monotonic() - self._best_at >= BEST_EVERY_SECONDS and not self.is_busy():
             best, self.best = self.best, None
             self._best_at = monotonic()
             self._start(lambda: self._write_checkpoint(best, "best"))
 
     def resume_is_due(self) -> bool:
-        """Whether to save: after 1, 2, 4, 8, 16 s of an attempt, then every 30 s, but in at most 3 % of the time."""
+        """Whether to save a resume state: after 1, 2, 4, 8, 16 s, then every 30 s, but in at most 3 % of the time."""
         elapsed = monotonic() - self._started_at
         if self._resumes < len(FIRST_RESUME_SECONDS):
             due = FIRST_RESUME_SECONDS[self._resumes]
@@ -80,7 +80,7 @@ class CheckpointWriter:
         return elapsed >= due and self._seconds_spent <= MAX_SHARE * elapsed and not self.is_busy()
 
     def start_resume(self, take: Callable[[], Snapshot]) -> None:
-        """Takes a snapshot now and starts to write it."""
+        """Takes a snapshot now, and starts to write it in the background."""
         self._resumes += 1
         self._resume_at = monotonic() - self._started_at
         started = monotonic()
@@ -90,13 +90,13 @@ class CheckpointWriter:
         self._start(lambda: self._write_resume(snapshot, best))
 
     def wait(self) -> None:
-        """Waits until nothing is being written. Raises the error of the write, if it failed."""
+        """Waits until nothing is being written. If the write failed, raises its error."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
     def finish(self, last: Candidate | None = None) -> None:
-        """Writes the best that still waits, and the last weights, before it returns."""
+        """Writes the best weights that still wait, and the last weights; returns when they are on disk."""
         self.wait()
         if self.best is not None:
             self._write_checkpoint(self.best, "best")
@@ -105,7 +105,7 @@ class CheckpointWriter:
             self._write_checkpoint(last, "last")
 
     def close(self) -> None:
-        """Waits for the write that has begun, and ends the thread."""
+        """Waits for the current write, then ends the thread."""
         self._thread.shutdown(cancel_futures=True)
 
     def _start(self, write: Callable[[], None]) -> None:
@@ -130,7 +130,7 @@ class CheckpointWriter:
         self.record_writer.send(PublishCheckpoint(self.record_writer.nonce, checkpoint, best))
 
     def _write_resume(self, snapshot: Snapshot, best: Candidate | None) -> None:
-        # A run that resumes from this state does not repeat earlier steps: their best and their log must be safe first.
+        # A run that resumes here does not repeat earlier steps, so their best weights and their log must be safe first.
         if best is not None:
             self._write_checkpoint(best, "best")
         self.record_writer.flush()
@@ -142,7 +142,7 @@ class CheckpointWriter:
 
 
 def describe(plan: Plan, epoch: int) -> str:
-    """The header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
+    """Returns the header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
     # Name and labels are left out, so that the same weights have the same digest under any name.
     recipe = plan.recipe.without_names()
     document: dict[str, Any] = {"classes": plan.data.main.classes, "epoch": epoch, "recipe": recipe}

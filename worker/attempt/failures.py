@@ -1,4 +1,4 @@
-"""The failure that a run records for an exception."""
+"""Turns an exception into the failure that a run records."""
 
 import sys
 import traceback
@@ -14,7 +14,8 @@ from worker.training.events import NonFinite
 
 
 def failure_of(error: Exception) -> Failure:
-    """Names the cause for the user. An exception that has no name of ours is a mistake of ours: it is printed."""
+    """Returns a failure that tells the user the cause. Prints an unexpected exception, because it is a bug in the
+    worker."""
     match error:
         case NonFinite():
             message = f"The loss is not finite from step {error.step} on. A lower learning rate or a norm may help."
@@ -36,7 +37,7 @@ def failure_of(error: Exception) -> Failure:
 
 
 def final(code: Reason, message: str, pointer: str) -> Failure:
-    """A failure that a retry of the unchanged recipe would repeat."""
+    """Returns a failure that is not retried, because the unchanged recipe would fail again."""
     return Failure(code=code, message=message, pointer=pointer, retryable=False)
 
 

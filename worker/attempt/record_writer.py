@@ -16,7 +16,7 @@ RENEW_SECONDS = 1.0
 STEPS_EVERY_SECONDS = 0.5
 EPOCHS_EVERY_SECONDS = 0.05
 TICK_SECONDS = 0.25
-# Redis serves nobody else during one call of the script: 15 ms for this many entries.
+# Redis is blocked while it runs one script: 15 ms for this many entries.
 MAX_ENTRIES = 1000
 
 
@@ -31,7 +31,7 @@ class RecordStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingCommand:
-    """A command whose sender waits for it."""
+    """A command whose sender waits until it is written."""
 
     command: Command
     done: "Future[None]"
@@ -48,21 +48,21 @@ class RecordWriter:
         self.nonce = nonce
         self.on_tick = on_tick
         self.error: Exception | None = None
-        """Why nothing more is written; None as long as all is well."""
+        """The error that ended the writing; None if there was none."""
         self._entries: list[Entry] = []
         self._progress: Progress | None = None
         self._pending: list[PendingCommand] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_closed = False
-        # The first entry shows that the run is alive.
+        # The first entry is written at once, because it shows that the run is alive.
         self._is_urgent = True
         self._written_at = 0.0
         self._renewed_at = monotonic()
         self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread; from now on the lease is renewed."""
+        """Starts the thread, which also renews the lease."""
         self._thread.start()
 
     def put(self, entry: Entry, progress: Progress) -> None:
@@ -76,11 +76,12 @@ class RecordWriter:
             self._wake.set()
 
     def note(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
-        """Queues a message for people."""
+        """Queues a human-readable message for the run's log."""
         self.put(LogEntry(code, message, dict(details or {})), self.record_store.record.progress)
 
     def send(self, command: Command) -> None:
-        """Waits until all earlier entries and then the command are written. Raises the error of the commit."""
+        """Writes all earlier entries and then the command; returns when that is done. Raises the error of the
+        commit."""
         done: Future[None] = Future()
         with self._lock:
             if self.error is not None:
@@ -94,11 +95,11 @@ class RecordWriter:
         self.send(Renew(self.nonce))
 
     def close(self) -> None:
-        """Ends the thread; entries that nobody waits for may stay unwritten."""
+        """Ends the thread; entries that are still queued may stay unwritten."""
         self._is_closed = True
         self._wake.set()
         self._thread.join()
-        # The checkpoint writer may still send a command, which nothing would ever answer.
+        # The checkpoint writer may still send a command; without this, it would wait forever.
         self._fail(self.error or OwnershipLost(self.record_store.record.id))
 
     def _run(self) -> None:
@@ -113,7 +114,7 @@ class RecordWriter:
             self._fail(error)
 
     def _let_epochs_gather(self) -> None:
-        # An epoch of a small model takes a millisecond: a write for each would be a thousand a second.
+        # An epoch of a small model takes a millisecond, and a write for each epoch would be a thousand writes a second.
         rest = EPOCHS_EVERY_SECONDS - (monotonic() - self._written_at)
         if rest > 0 and not self._pending and not self._is_closed:
             sleep(rest)
@@ -156,7 +157,7 @@ class RecordWriter:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Stops writing, and gives the error to every sender that waits."""
+        """Stops writing, and raises the error in every sender that waits."""
         with self._lock:
             self.error = error
             pending, self._pending = self._pending, []

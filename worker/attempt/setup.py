@@ -1,4 +1,5 @@
-"""Everything that an attempt needs before its first step: plan, device, data and model, resumed where possible."""
+"""Prepares an attempt for its first step: plan, device, data and model, restored from a resume state if there is
+one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,27 +33,27 @@ class RunStorage:
     settings: Settings
     artifacts: Artifacts
     local_runs: LocalRuns | None = None
-    """Where other runs have their files, if not among `artifacts`."""
+    """The folders of other runs; null if their files are among `artifacts`."""
 
     def artifacts_of(self, run_id: str) -> Artifacts:
-        """The files of a run that this run builds on."""
+        """Returns the files of a run that this run builds on."""
         return self.artifacts if self.local_runs is None else self.local_runs.artifacts(run_id)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptSetup:
-    """A training that is ready for its next step, and what is known about the run at that moment."""
+    """A training that is ready for its next step, with facts about the run from its earlier attempts."""
 
     plan: Plan
     device: torch.device
     training: Training
     checkpoint_writer: CheckpointWriter
     environment: dict[str, Any]
-    """What must be the same for the same bits: data, device, versions and number of threads."""
+    """The data, device, versions and number of threads. If they are the same, results are bit-identical."""
     logged_step: int
-    """The newest step that earlier attempts have logged."""
+    """The last step that earlier attempts have logged."""
     seconds_before: float
-    """Time that earlier attempts have trained."""
+    """Time in seconds that earlier attempts have trained."""
 
 
 def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
@@ -83,7 +84,7 @@ def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
 
 
 def describe_environment(plan: Plan, device: torch.device, settings: Settings) -> dict[str, Any]:
-    """The facts, beside the recipe, that decide the bits of a training; the names are those of `Provenance`."""
+    """Returns the facts besides the recipe on which the exact results depend, by their field names in `Provenance`."""
     return {
         "dataset_fingerprint": plan.card.fingerprint,
         "device": device_class(device),
@@ -99,7 +100,7 @@ def resume(
     record_writer: RecordWriter,
     artifacts: Artifacts,
 ) -> None:
-    """Restores the newest undamaged resume state; logs that, and which states were damaged or lost."""
+    """Restores the newest undamaged resume state; logs this, and any resume states that are damaged or lost."""
     artifacts.sweep(record.id)
     found = artifacts.newest_resume(record.id)
     for rejected in found.rejected:
@@ -114,14 +115,15 @@ def resume(
     restore(training, found.state.files)
     is_older = found.state.step < record.resume_step
     lost = f" The resume state of step {record.resume_step} cannot be read." if is_older else ""
-    record_writer.note("resumed", f"Resumes after step {training.step}.{lost}")
+    record_writer.note("resumed", f"The run resumes after step {training.step}.{lost}")
     if earlier != environment:
         record_writer.send(MarkNonReproducible(record_writer.nonce))
-        record_writer.note("inexact", "Another device, version or thread count: the bits may differ from here on.")
+        message = "The device, a version or the thread count has changed: results may no longer be bit-identical."
+        record_writer.note("inexact", message)
 
 
 def restart(lost_step: int, record_writer: RecordWriter) -> None:
-    """Marks the run as begun again at step 0."""
+    """Marks the run as started over at step 0, in its record and its log."""
     record_writer.send(MarkRestarted(record_writer.nonce))
-    message = f"The resume state of step {lost_step} cannot be read: the run begins again at step 0."
+    message = f"The resume state of step {lost_step} cannot be read: the run starts over at step 0."
     record_writer.note("restarted", message, {"step": lost_step})

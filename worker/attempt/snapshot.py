@@ -1,4 +1,4 @@
-"""The resume state of a training as files: safetensors and JSON, nothing pickled."""
+"""Converts the resume state of a training to files and back. The files are safetensors and JSON, never pickles."""
 
 import json
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ POSITION = "state.json"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that the next step depends on and that its number does not determine."""
+    """The state that the next step depends on, except for what follows from the step's number."""
 
     step: int
-    """Steps taken, including those of hints."""
+    """Number of steps taken, including the steps of hints."""
     tensors: dict[str, Tensor]
     position: dict[str, Any]
 
@@ -30,7 +30,7 @@ class Snapshot:
 def snapshot(training: Training, environment: Mapping[str, Any]) -> Snapshot:
     """Copies the state of a training to the CPU; `environment` describes the data, device and versions.
 
-    Call `training.read()` before: losses that were not read yet are not part of the state.
+    Call `training.read()` first, because losses that were not read yet are not part of the state.
     """
     parts = {name: part.state_dict() for name, part in training.stateful_parts().items()}
     tensors = with_prefix("model", training.weights())
@@ -55,14 +55,14 @@ def is_tensor(value: object) -> bool:
 
 
 def to_files(snapshot: Snapshot) -> dict[str, bytes]:
-    """The snapshot as the bytes of two files."""
-    # These files are private and are read by the same parser, so infinite metrics may be written as they are.
+    """Returns the snapshot as the bytes of two files, by file name."""
+    # Only Python reads these files, so infinite metrics may be written as `Infinity`, which is not standard JSON.
     position = json.dumps(snapshot.position, sort_keys=True).encode()
     return {TENSORS: safetensors.torch.save(snapshot.tensors), POSITION: position}
 
 
 def read_environment(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The data, device and versions that the state was made with."""
+    """Returns the data, device and versions with which the state was made."""
     environment: dict[str, Any] = json.loads(files[POSITION])["made_by"]
     return environment
 

@@ -1,4 +1,4 @@
-"""The checkpoints that a recipe builds on, read from their files."""
+"""Reads the checkpoints that a recipe builds on."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ class Source:
 
 
 class SourceLost(Exception):
-    """Weights that were there when the run was submitted are gone or damaged."""
+    """Raised if weights that existed when the run was submitted are now missing or damaged."""
 
     def __init__(self, named: SavedCheckpoint, pointer: str, why: Exception) -> None:
         super().__init__(f"The weights of {named.run} that this run builds on cannot be used: {why}")
@@ -39,7 +39,7 @@ class SourceLost(Exception):
 def read_sources(
     recipe: Recipe, catalog: Catalog, artifacts_of: Callable[[str], Artifacts], *, wait_seconds: float = 0.0
 ) -> dict[str, Source]:
-    """Reads each checkpoint that the recipe names; returns them by digest. Raises SourceLost."""
+    """Reads each checkpoint that the recipe names; returns a dict from digest to source. Raises SourceLost."""
     sources: dict[str, Source] = {}
     for pointer, named in checkpoints_in(recipe).items():
         try:
@@ -53,7 +53,7 @@ def read_sources(
 
 
 def read_weights(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
-    """Reads the file. Raises Damaged if its bytes do not have the digest."""
+    """Returns the bytes of a checkpoint's file. Raises Damaged if they do not have the expected digest."""
     content = artifacts.checkpoint_path(named.run, named.digest).read_bytes()
     if hashlib.sha256(content).hexdigest() != named.digest:
         raise Damaged("the file does not have its digest")
@@ -61,8 +61,8 @@ def read_weights(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
 
 
 def read_header(content: bytes) -> dict[str, Any]:
-    """Reads what `checkpoint_writer.describe` wrote into a file of weights."""
-    # safetensors: 8 bytes hold the length of the JSON header, which follows them.
+    """Returns the header that `checkpoint_writer.describe` made for a file of weights."""
+    # A safetensors file begins with the length of its JSON header in 8 bytes, followed by the header.
     size = int.from_bytes(content[:8], "little")
     header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["bakehouse"])
     return header

@@ -1,4 +1,4 @@
-"""Trains for a record: logs events, handles requests, and has checkpoints and resume states written."""
+"""Trains a run and keeps its record: logs events, handles requests, and writes checkpoints and resume states."""
 
 from dataclasses import dataclass
 from time import monotonic
@@ -23,13 +23,13 @@ class Signals:
     """Flags that other threads and signal handlers set for the training thread."""
 
     is_terminated: bool = False
-    """Save a resume state, release the run, and end."""
+    """Tells the trainer to save a resume state, release the run, and end."""
     are_due: bool = True
-    """Set a few times a second: requests must be handled, and files may be due, after this unit of work."""
+    """Tells the trainer to handle requests and write due files after this unit of work; set a few times a second."""
 
 
 class Trainer:
-    """Carries a training to an end of the attempt, in the thread that calls `train()`."""
+    """Trains until the attempt ends, in the thread that calls `train()`."""
 
     def __init__(self, setup: AttemptSetup, record_writer: RecordWriter, watchdog: Watchdog, signals: Signals) -> None:
         self.setup = setup
@@ -47,7 +47,7 @@ class Trainer:
         """Trains to the end of the run, or until the attempt must end; returns the command that ends the attempt."""
         for event in self.training.run():
             self.watchdog.units += 1
-            # The first step of a compiled model is compiled, which may take any time.
+            # The model is compiled at its first step, which may take arbitrarily long.
             self.watchdog.is_waiting = self.is_next_step_compiled()
             match event:
                 case Finished():
@@ -70,7 +70,7 @@ class Trainer:
         return self.setup.plan.recipe.compile == "on" and self.training.step == self.first_step
 
     def log(self, event: StepLog | EpochLog | DiagnosticLog) -> None:
-        """Puts an event into the run's log, and offers the weights of a best epoch to the checkpoint writer."""
+        """Writes an event to the run's log, and offers the weights of a new best epoch to the checkpoint writer."""
         match event:
             case StepLog(step=step):
                 numbers = {"epoch": event.epoch, "train_loss": event.loss, "lr": event.lr}
@@ -91,7 +91,7 @@ class Trainer:
                 assert_never(event)
 
     def handle_requests(self) -> Ending | None:
-        """Obeys signals, the user's request and the time budget; returns a command if the attempt must end now."""
+        """Handles signals, the user's request and the time budget; returns a command if the attempt must end now."""
         if self.record_writer.error is not None:
             raise self.record_writer.error
         if self.signals.is_terminated:
@@ -113,20 +113,20 @@ class Trainer:
         return budget is not None and self.seconds() >= budget
 
     def write_due_files(self) -> None:
-        """Starts to write the newest best, or else a resume state, if its time has come."""
+        """Starts to write the newest best weights or a resume state if they are due."""
         self.checkpoint_writer.write_due_best()
         if self.checkpoint_writer.resume_is_due():
             self.save()
 
     def save(self) -> None:
         """Starts to write a resume state."""
-        # What the state no longer holds must be in the log first.
+        # Losses that have not been read are not part of the state, so they must be logged first.
         for event in self.training.read():
             self.log(event)
         self.checkpoint_writer.start_resume(lambda: snapshot(self.training, self.setup.environment))
 
     def with_resume_state(self, ending: Ending) -> Ending:
-        """Returns the ending once a resume state is safe on disk."""
+        """Writes a resume state, and returns the ending once it is safe on disk."""
         self.watchdog.is_waiting = True
         self.checkpoint_writer.wait()
         self.save()
@@ -140,15 +140,15 @@ class Trainer:
         return Succeed(self.nonce, finished.ending, self.provenance(), finished.metrics)
 
     def keep_best(self) -> None:
-        """Writes the newest best if it is not written yet; a full disk must not hide why the run failed."""
+        """Writes the newest best weights if they are not written yet. A full disk must not hide why the run failed."""
         self.watchdog.is_waiting = True
         try:
             self.checkpoint_writer.finish()
         except (StorageFull, OSError) as error:
-            self.record_writer.note("best_not_kept", f"The newest best could not be written: {error}")
+            self.record_writer.note("best_not_kept", f"The newest best weights could not be written: {error}")
 
     def provenance(self) -> Provenance:
-        """How the weights of the run came about."""
+        """Returns the facts that produced the weights of the run: recipe, seed, data, device and versions."""
         record = self.record_store.record
         best = next((item.sha256 for item in record.checkpoints if "best" in item.roles), None)
         return Provenance(
@@ -162,11 +162,11 @@ class Trainer:
         )
 
     def seconds(self) -> float:
-        """The time that the run has trained, over all attempts."""
+        """Returns the time that the run has trained, over all attempts."""
         return self.setup.seconds_before + monotonic() - self.started_at
 
     def progress(self) -> Progress:
-        """How far the run is, and how fast it trains."""
+        """Returns how far the run is, and how fast it trains."""
         training = self.training
         plan = self.setup.plan
         rate = (training.step - self.first_step) / max(monotonic() - self.started_at, 1e-6)

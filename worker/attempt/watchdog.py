@@ -6,19 +6,22 @@ from time import monotonic
 
 MIN_SECONDS = 60.0
 MAX_SLOWDOWN = 10
-# Ticks that are further apart mean that the machine was suspended, not that training hangs.
+# If ticks are further apart than this, the machine was suspended, and training does not hang.
 SUSPEND_GAP_SECONDS = 5.0
 EXIT_CODE = 70
 
 
 class Watchdog:
-    """Allows a unit of work ten times the time of the longest so far, and at least a minute. The first has no limit."""
+    """Limits the time of a unit of work to ten times that of the longest so far, but at least a minute.
+
+    The first unit has no limit.
+    """
 
     def __init__(self) -> None:
         self.units = 0
-        """Units of work that are done; the training thread counts them."""
+        """Number of units of work that are done; the training thread counts them."""
         self.is_waiting = False
-        """Set by the training thread while it waits for Redis or the disk."""
+        """Whether the training thread waits for Redis, the disk or the compiler; then the watchdog does not act."""
         self._units_seen = 0
         self._ticked_at = monotonic()
         self._changed_at = self._ticked_at

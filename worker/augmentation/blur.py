@@ -1,4 +1,4 @@
-"""Smoothing of images."""
+"""Smooths images."""
 
 from math import ceil
 
@@ -11,13 +11,13 @@ from worker.augmentation.geometry import as_floats
 
 
 def gaussian_blur(images: Tensor, generator: Generator, *, sigma: tuple[float, float], probability: float) -> Tensor:
-    """Smooths some of (N, C, H, W), each with its own sigma; the pixels at the edge continue outside."""
+    """Smooths a random share of images (N, C, H, W), each with its own sigma; edge pixels are repeated outside."""
     is_blurred = bernoulli(len(images), probability, generator)[:, None, None, None]
     radius = ceil(3 * sigma[1])
     weights = gaussian_weights(uniform(len(images), *sigma, generator), radius)
     images = as_floats(images)
     maps = images.flatten(0, 1)[None]
-    # A filter for each channel of each sample: every map is a group by itself.
+    # Every channel of every sample is a group of its own in the convolution, so each has its own filter.
     filters = weights.repeat_interleave(images.shape[1], 0)[:, None, None]
     padded = functional.pad(maps, (radius,) * 4, mode="replicate")
     along_rows = functional.conv2d(padded, filters, groups=len(filters))
@@ -26,7 +26,7 @@ def gaussian_blur(images: Tensor, generator: Generator, *, sigma: tuple[float, f
 
 
 def gaussian_weights(sigma: Tensor, radius: int) -> Tensor:
-    """(N, 2 radius + 1): exp(-d^2 / (2 sigma^2)) at the distances d from -radius to radius, over their sum."""
+    """Returns weights (N, 2 radius + 1): exp(-d^2 / (2 sigma^2)) for d from -radius to radius, divided by their sum."""
     distance = torch.arange(-radius, radius + 1, device=sigma.device)
     weights = (-0.5 * (distance / sigma[:, None]) ** 2).exp()
     return weights / weights.sum(1, keepdim=True)

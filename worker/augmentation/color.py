@@ -1,4 +1,4 @@
-"""Changes the colours of images (N, C, H, W) with values between 0 and 1. Each sample has its own factor: (N,)."""
+"""Changes the colours of images (N, C, H, W) with values between 0 and 1. Factors (N,) hold one for each sample."""
 
 import torch
 from torch import Generator, Tensor
@@ -24,12 +24,12 @@ def color_jitter(
 
 
 def blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
-    """other + factor (images - other), clamped to 0 ... 1."""
+    """Returns other + factor (images - other), clamped to 0 ... 1."""
     return (other + factor[:, None, None, None] * (images - other)).clamp(0, 1)
 
 
 def to_grey(images: Tensor) -> Tensor:
-    """The brightness (N, 1, H, W) of red, green and blue by ITU-R 601; of other channels, their mean."""
+    """Returns the brightness (N, 1, H, W): by ITU-R 601 if there are three channels, else the mean of the channels."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     weights = torch.tensor([0.299, 0.587, 0.114], device=images.device)
@@ -37,7 +37,7 @@ def to_grey(images: Tensor) -> Tensor:
 
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """factor x, clamped to 0 ... 1."""
+    """Returns factor x, clamped to 0 ... 1."""
     return (images * factor[:, None, None, None]).clamp(0, 1)
 
 
@@ -52,11 +52,11 @@ def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Turns the hue by a share of the colour circle and keeps value and saturation (Smith 1978)."""
+    """Turns the hue by a share of the colour circle; keeps value and saturation (Smith 1978)."""
     red, green, blue = images.unbind(1)
     top = images.amax(1)
     span = top - images.amin(1)
-    # A grey pixel has no hue; any number will do, because it is multiplied by the span, 0.
+    # A grey pixel has no hue. Its divisor does not matter, because the hue is multiplied by the span, which is 0.
     divisor = torch.where(span == 0, 1, span)
     from_red = (green - blue) / divisor
     from_green = 2 + (blue - red) / divisor
@@ -64,7 +64,7 @@ def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
     sixths = torch.where(top == red, from_red, torch.where(top == green, from_green, from_blue))
     offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
     angle = offsets + (sixths + 6 * turns[:, None, None])[:, None]
-    angle = angle - 6 * (angle / 6).floor()  # A third of the time of `% 6` on a CPU.
+    angle = angle - 6 * (angle / 6).floor()  # On a CPU, this takes a third of the time of `% 6`.
     return top[:, None] - span[:, None] * torch.minimum(angle, 4 - angle).clamp(0, 1)
 
 
@@ -86,7 +86,7 @@ def solarize(images: Tensor, threshold: Tensor) -> Tensor:
 
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
-    """Keeps the upper `bits` of 8 bits."""
+    """Keeps the `bits` most significant of 8 bits."""
     step = torch.exp2(8 - bits.round())[:, None, None, None]
     return ((images * LEVELS).round() / step).floor() * step / LEVELS
 

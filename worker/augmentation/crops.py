@@ -1,4 +1,4 @@
-"""Crops: random windows of an image, at the size that the image had."""
+"""Cuts random windows out of images, and returns them at the size of the image."""
 
 from math import log
 
@@ -24,7 +24,7 @@ def random_crop(images: Tensor, generator: Generator, *, padding: int, black: fl
 
 
 def scale_crop(images: Tensor, generator: Generator, *, low: int, high: int) -> Tensor:
-    """Enlarges images so that the shorter side has `low` to `high` pixels, and cuts out a window of the old size."""
+    """Enlarges images to a shorter side of `low` to `high` pixels, and cuts out a random window of the old size."""
     count, _, *sides = images.shape
     length = random_integers(count, low, high, generator)[:, None]
     old = torch.tensor(sides, device=images.device)
@@ -48,7 +48,8 @@ def random_resized_crop(
 def draw_box_sizes(
     count: int, sides: list[int], generator: Generator, *, area: tuple[float, float], aspect: tuple[float, float]
 ) -> Tensor:
-    """Draws heights and widths (N, 2) in pixels: the first of ten draws that fits, or else the last, cut to fit."""
+    """Draws heights and widths (N, 2) in pixels: the first of ten draws that fits, or else the last draw, cut to
+    fit."""
     tries = count * ATTEMPTS
     pixels = uniform(tries, *area, generator) * sides[0] * sides[1]
     ratio = uniform(tries, log(aspect[0]), log(aspect[1]), generator).exp()

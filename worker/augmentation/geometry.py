@@ -1,4 +1,4 @@
-"""Geometric changes: a matrix for each sample, and one bilinear interpolation."""
+"""Changes the geometry of images with a matrix for each sample and bilinear interpolation."""
 
 from math import radians
 
@@ -37,7 +37,7 @@ def affine(
 def perspective(
     images: Tensor, generator: Generator, *, distortion_scale: float, probability: float, black: float
 ) -> Tensor:
-    """Moves each corner of an image inward by a random distance, with this probability."""
+    """Distorts each image with this probability: moves its corners inward by random distances."""
     count, _, height, width = images.shape
     changed = bernoulli(count, probability, generator)
     inward = torch.rand(count, 4, 2, generator=generator, device=images.device) * distortion_scale
@@ -48,14 +48,14 @@ def perspective(
 
 
 def as_floats(images: Tensor) -> Tensor:
-    """Converts bytes to float32; images in 64 bits stay so."""
+    """Converts bytes to float32; float64 images stay float64."""
     return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
-    """Interpolates images whose pixel at q is what was at p: (p, 1) ~ sources (q, 1), in pixels from the centre.
+    """Moves the pixel at p to q, where (p, 1) ~ sources (q, 1) in pixels from the centre; interpolates bilinearly.
 
-    Pixels from outside the image are black, or, if `black` is null, the nearest pixel of the edge.
+    Pixels from outside the image have the value `black`, or, if it is null, that of the nearest pixel of the edge.
     """
     height, width = images.shape[2:]
     rows = torch.arange(height, device=images.device)[:, None] - (height - 1) / 2
@@ -70,7 +70,10 @@ def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
 
 
 def affine_sources(*, angle: Tensor, lean: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
-    """Matrices (N, 3, 3) of p = 1/s H(-lean) R(-angle) (q - t); angles in radians counterclockwise, t = (x, y)."""
+    """Returns matrices (N, 3, 3) of p = 1/s H(-lean) R(-angle) (q - t), where t = (x, y).
+
+    Angles are in radians, counterclockwise.
+    """
     cosine = angle.cos()
     sine = angle.sin()
     slope = lean.tan()
@@ -79,17 +82,17 @@ def affine_sources(*, angle: Tensor, lean: Tensor, factor: Tensor, shift: Tensor
 
 
 def with_shift(linear: Tensor, shift: Tensor) -> Tensor:
-    """Matrices (N, 3, 3) of p = linear (q - shift)."""
+    """Returns matrices (N, 3, 3) of p = linear (q - shift)."""
     top = torch.cat((linear, -(linear * shift[:, None]).sum(2, keepdim=True)), 2)
     bottom = torch.tensor([[[0.0, 0.0, 1.0]]], device=linear.device).expand(len(linear), 1, 3)
     return torch.cat((top, bottom), 1)
 
 
 def perspective_sources(corners: Tensor, half: Tensor) -> Tensor:
-    """Matrices (N, 3, 3) that map corners (N, 4, 2), clockwise from the top left, to the corners of the image.
+    """Returns matrices (N, 3, 3) that map corners (N, 4, 2), clockwise from the top left, to the corners of the image.
 
-    `half` is half the image's size. The matrix is the inverse, written as cross products, of the projection of the
-    unit square (Heckbert 1989, section 2.2.3).
+    `half` is half the image's size. Each matrix is the inverse of the projection of the unit square onto the corners
+    (Heckbert 1989, section 2.2.3), written as cross products.
     """
     first, second, third, fourth = corners.unbind(1)
     down = second - third
@@ -106,12 +109,12 @@ def perspective_sources(corners: Tensor, half: Tensor) -> Tensor:
 
 
 def cross(a: Tensor, b: Tensor) -> Tensor:
-    """The cross product (N, 1) of vectors (N, 2)."""
+    """Returns the cross product (N, 1) of vectors (N, 2)."""
     return a[:, :1] * b[:, 1:] - a[:, 1:] * b[:, :1]
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Rotates counterclockwise. Pixels from outside are 0, here and in the functions below."""
+    """Rotates images counterclockwise. Here and in the functions below, pixels from outside the image are 0."""
     zero = torch.zeros_like(degrees)
     one = torch.ones_like(degrees)
     shift = torch.stack((zero, zero), 1)
@@ -139,7 +142,7 @@ def translate_y(images: Tensor, share: Tensor) -> Tensor:
 
 
 def identity_except(amount: Tensor, *, entry: tuple[int, int]) -> Tensor:
-    """Identity matrices (N, 3, 3) in which one entry (row, column) is -amount."""
+    """Returns identity matrices (N, 3, 3) in which one entry (row, column) is -amount."""
     matrix = torch.eye(3, device=amount.device).repeat(len(amount), 1, 1)
     matrix[:, entry[0], entry[1]] = -amount
     return matrix

@@ -1,4 +1,4 @@
-"""Mixes pairs of samples, and their targets in the same proportion."""
+"""Mixes pairs of samples, and mixes their targets in the same proportion."""
 
 import torch
 from torch import Generator, Tensor
@@ -9,7 +9,8 @@ from worker.types import Batch
 
 
 def mixup(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float, outputs: int) -> Batch:
-    """l x_i + (1 - l) x_j and the same of the targets, with j from a permutation of the batch. Zhang et al. 2018."""
+    """Returns l x_i + (1 - l) x_j, and targets mixed alike, with j from a permutation of the batch. Zhang et al.
+    2018."""
     share = beta(len(inputs), alpha, generator)
     partner = draw_partners(len(inputs), generator)
     return mix(inputs, inputs[partner], share), mix_targets(targets, partner, share, outputs=outputs)
@@ -18,7 +19,7 @@ def mixup(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float
 def cutmix(
     inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float, probability: float, outputs: int
 ) -> Batch:
-    """Pastes a box of another sample, with this probability; targets are mixed by area. Yun et al. 2019."""
+    """Pastes a box of another sample into each with this probability; mixes targets by area. Yun et al. 2019."""
     count, _, height, width = inputs.shape
     side = (1 - beta(count, alpha, generator)).sqrt() * bernoulli(count, probability, generator)
     heights = (side * height).long()
@@ -30,17 +31,17 @@ def cutmix(
 
 
 def draw_partners(count: int, generator: Generator) -> Tensor:
-    """Draws the sample with which each sample is mixed; a few are mixed with themselves."""
+    """Draws a partner for each sample; a few samples are their own partners."""
     return torch.randperm(count, generator=generator, device=generator.device)
 
 
 def mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """share first + (1 - share) second, with a share for each sample."""
+    """Returns share first + (1 - share) second; each sample has its own share."""
     return second.lerp(first, share.view(-1, *[1] * (first.ndim - 1)))
 
 
 def mix_targets(targets: Tensor, partner: Tensor, share: Tensor, *, outputs: int) -> Tensor:
-    """Mixes numbers directly; classes become shares (N, k), or the share (N,) of class 1 if there is one output."""
+    """Mixes targets. Classes become shares (N, k), or the share (N,) of class 1 if the model has one output."""
     if targets.dtype == torch.int64:
         classes = torch.arange(outputs, device=targets.device)
         targets = targets.float() if outputs == 1 else (targets[:, None] == classes).float()

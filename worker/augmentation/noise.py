@@ -5,5 +5,5 @@ from torch import Generator, Tensor
 
 
 def input_noise(inputs: Tensor, generator: Generator, *, std: float) -> Tensor:
-    """x + N(0, std^2)."""
+    """Returns x + N(0, std^2)."""
     return inputs + std * torch.randn(inputs.shape, generator=generator, device=inputs.device)

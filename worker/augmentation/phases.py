@@ -1,5 +1,5 @@
-"""What a recipe does to its training batches, in three phases: on whole batches, on the device, drawn from the step's
-generator."""
+"""Builds the augmentations of a recipe, which work on whole training batches in three phases: before normalization,
+after normalization, and mixing."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -37,8 +37,8 @@ from worker.types import Mixing, Transform
 
 
 def before_normalization(plan: Plan) -> Iterator[Transform]:
-    """Geometry and colour, on images in stored units."""
-    # Not 0 and 255: digits of 17 levels are stored in bytes too.
+    """Yields the changes of geometry and colour, which take images in stored units."""
+    # Black and white are not always 0 and 255: digits with 17 levels are stored in bytes too.
     low, high = plan.card.minimum, plan.card.maximum
     for spec in plan.recipe.augmentation:
         if spec.phase != "pixels":
@@ -69,7 +69,7 @@ def before_normalization(plan: Plan) -> Iterator[Transform]:
 
 
 def in_unit_range(spec: ColorJitter | RandAugment | TrivialAugment, plan: Plan) -> Transform:
-    """Those that mean images between black, 0, and white, 1."""
+    """Returns a colour change that takes images with values between 0 (black) and 1 (white)."""
     match spec:
         case ColorJitter(brightness=brightness, contrast=contrast):
             saturation, hue = color_strengths(spec, plan.data.shape)
@@ -84,13 +84,13 @@ def in_unit_range(spec: ColorJitter | RandAugment | TrivialAugment, plan: Plan) 
 
 
 def on_unit_range(images: Tensor, generator: Generator, *, transform: Transform, low: float, high: float) -> Tensor:
-    """Images between `low` and `high`, changed between 0 and 1."""
+    """Applies a transform for values between 0 and 1 to images with values between `low` and `high`."""
     span = (high - low) or 1.0
     return transform((as_floats(images) - low) / span, generator) * span + low
 
 
 def after_normalization(plan: Plan) -> Iterator[Transform]:
-    """Those whose unit is the normalised input's."""
+    """Yields the augmentations that take normalised inputs."""
     for spec in plan.recipe.augmentation:
         if spec.phase != "inputs":
             continue
@@ -104,7 +104,7 @@ def after_normalization(plan: Plan) -> Iterator[Transform]:
 
 
 def mixing(plan: Plan) -> Mixing | None:
-    """What makes one sample of two; last, so that it mixes what the others made. The plan allows one."""
+    """Returns the mixup or cutmix of the recipe, or None. A plan allows one; it comes after all other augmentations."""
     for spec in plan.recipe.augmentation:
         if spec.phase != "mixing":
             continue

@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment: each sample gets a random change out of fourteen."""
+"""Augments images by RandAugment and TrivialAugment, which apply a random one of fourteen changes to each sample."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from worker.augmentation import color, geometry
 from worker.augmentation.draws import random_integers
 
 MAX_MAGNITUDE = 30
-"""Magnitudes are whole numbers from 0 to this."""
+"""Largest magnitude; the smallest is 0, and all are whole numbers."""
 
 Space = Literal["wide", "rand_augment"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change, and its number at magnitude 0 (`start`) and at the full magnitude (`end`).
+    """A change of images, with its parameter at magnitude 0 (`start`) and at the full magnitude (`end`).
 
-    If it is signed, the number moves from `start` in either direction.
+    If the change is signed, the parameter moves from `start` in a random direction.
     """
 
     apply: Callable[[Tensor, Tensor], Tensor]
@@ -29,7 +29,7 @@ class Change:
     signed: bool = False
 
     def numbers(self, magnitude: Tensor, sign: Tensor) -> Tensor:
-        """The numbers (N,) for magnitudes between 0 and 1 and signs."""
+        """Returns the parameters (N,) for magnitudes between 0 and 1, and signs."""
         return self.start + (self.end - self.start) * magnitude * (sign if self.signed else 1)
 
 
@@ -64,7 +64,10 @@ def apply_changes(images: Tensor, generator: Generator, *, magnitudes: Tensor, c
 
 
 def changes(space: Space, shape: tuple[int, ...]) -> tuple[Change, ...]:
-    """The fourteen changes, with the ranges of Cubuk et al. 2020 or the wide ones of Müller and Hutter 2021."""
+    """Returns the fourteen changes with the ranges of Cubuk et al. 2020, or the wide ones of Müller and Hutter 2021.
+
+    Images without three channels have no change of saturation.
+    """
     wide = space == "wide"
     # The wide range shifts by 32 pixels, whatever the size of the image.
     across = min(1.0, 32 / shape[2]) if wide else 150 / 331

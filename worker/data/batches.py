@@ -1,4 +1,4 @@
-"""The training split as batches: tensors on the device, copied by index, many batches at a time."""
+"""Makes batches of the training split, which is on the device. Many batches are copied at a time, by index."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -15,19 +15,20 @@ from worker.types import Batch, Subset
 MAX_BLOCK_BATCHES = 64
 MAX_BLOCK_BYTES = 64 << 20
 MAX_NORMALIZED_BYTES = 2 << 30
-"""Inputs up to this size, as float32, are normalised once and kept; larger ones are normalised at every step."""
+"""Size as float32 up to which all inputs are normalised once and kept; larger inputs are normalised at each step."""
 BATCH_ROWS = 128
-"""The rows of a batch in evaluation. Maps of more rows leave the caches: with 1,024, a small residual network is
-measured to be 2.3 times slower."""
+"""Number of rows of a batch in evaluation. Larger batches do not fit into the caches: with 1,024 rows, a small
+residual network was measured to be 2.3 times slower."""
 
 
 class Batches:
-    """Batches with inputs as the model's layers take them and targets as the loss does; they depend on (seed, step)."""
+    """Makes batches of normalised inputs, and of targets in the units of the loss. A batch depends only on seed and
+    step."""
 
     def __init__(
         self, plan: Plan, data: Data, normalize: nn.Module, layout: torch.memory_format, subset: Subset
     ) -> None:
-        """`subset` gives the rows that a step may learn from."""
+        """`subset` returns the rows that a step may learn from."""
         recipe = plan.recipe
         self.subset = subset
         self.batch_size = recipe.batch_size
@@ -48,7 +49,8 @@ class Batches:
         self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, MAX_BLOCK_BYTES // batch_bytes))
 
     def order(self, epoch: int) -> Tensor:
-        """The rows of an epoch, from 0, in random order; a small subset is repeated until the epoch is full."""
+        """Returns the rows of an epoch (counted from 0) in random order; repeats a small subset until the epoch is
+        full."""
         generator = torch.Generator().manual_seed(self.order_seeds.at(epoch))
         step = epoch * self.steps_per_epoch
         rows = draw_passes(len(self.inputs), self.subset, step=step, batch_size=self.batch_size, generator=generator)
@@ -57,8 +59,8 @@ class Batches:
     def from_step(self, step: int) -> Iterator[Batch]:
         """Yields the batches from this step to the end of its epoch."""
         epoch, done = divmod(step, self.steps_per_epoch)
-        # A resumed run starts at the same blocks, because the alignment of a batch in its block decides which kernel
-        # computes it, and so the last bits.
+        # A resumed run uses the same blocks as an uninterrupted one, because the alignment of a batch in its block
+        # decides which kernel computes it, and thus the last bits.
         first, skipped = divmod(done, self.block_rows // self.batch_size)
         for rows in torch.split(self.order(epoch), self.block_rows)[first:]:
             for inputs, targets in islice(self.gather(rows), skipped, None):
@@ -90,7 +92,7 @@ class Batches:
 
 
 def draw_passes(rows: int, subset: Subset, *, step: int, batch_size: int, generator: Generator) -> Tensor:
-    """Draws rows from `step` on: one permutation after another, each of the subset at the step where it begins."""
+    """Draws rows from `step` on as a series of permutations, each of the subset at the step where it begins."""
     permutations: list[Tensor] = []
     drawn = 0
     while drawn < rows:

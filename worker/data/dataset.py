@@ -1,4 +1,4 @@
-"""The data of a run as tensors on its device, and the statistics that are fitted on the training split."""
+"""Loads the data of a run as tensors on its device, and fits statistics on the training split."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,53 +28,53 @@ CHUNK_ROWS = 8192
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of a split: inputs (N, ...) in stored units, targets (N,) as class numbers or in the data's units. Of
-    several targets (N, targets), all as floats, nan where a label is missing."""
+    """The rows of a split: inputs (N, ...) in stored units, and targets (N,) as class numbers or in the data's units.
+    Several targets are floats (N, targets), with nan where a label is missing."""
 
     inputs: Tensor
     targets: Tensor
 
     def batches(self, rows: int) -> Iterator[Batch]:
-        """Batches of at most so many rows, in their order."""
+        """Yields batches of at most `rows` rows, in the order of the split."""
         return zip(torch.split(self.inputs, rows), torch.split(self.targets, rows), strict=True)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The mean and standard deviation that standardise a target; 0 and 1 for all losses but squared errors."""
+    """The mean and standard deviation that standardise a target; 0 and 1 unless the loss is the squared error."""
 
     mean: float = 0.0
     std: float = 1.0
 
     @property
     def variance(self) -> float:
-        """The factor from a squared error of standardised numbers to one in the data's units."""
+        """The factor that converts a squared error of standardised numbers to the data's units."""
         return self.std**2
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data that a run reads."""
+    """The splits of a run's data, and the statistics of the training split."""
 
     train: Split
     validation: Split
     test: Split
     shift: Tensor
     scale: Tensor
-    """Normalised inputs are (x - shift) * scale; in float64 where the inputs are."""
+    """The scale of normalised inputs, which are (x - shift) * scale. Both have float64 if the inputs are kept in it."""
     units: tuple[Unit, ...]
-    """Of each target, fitted on the labels of the training split."""
+    """The unit of each target, fitted on the labels of the training split."""
     matrix: Tensor | None = None
-    """The whitening matrix that normalised inputs are multiplied by, where the recipe whitens them."""
+    """The whitening matrix by which normalised inputs are multiplied, if the recipe whitens them."""
 
     @property
     def loss_scale(self) -> float:
-        """The factor from a step's objective to `validation_loss`, which of a single target is in its units, and of
-        several the weighted sum of standardised numbers."""
+        """The factor that converts a step's objective to `validation_loss`. The loss of a single target is in the
+        target's units; with several targets, the loss is a weighted sum over standardised numbers."""
         return self.units[0].variance if len(self.units) == 1 else 1.0
 
     def standardized(self, targets: Tensor) -> Tensor:
-        """Targets in the units of the loss; class numbers stay as they are."""
+        """Returns the targets in the units of the loss; class numbers stay as they are."""
         if not targets.is_floating_point():
             return targets
         columns = [(column(targets, index) - unit.mean) / unit.std for index, unit in enumerate(self.units)]
@@ -82,12 +82,12 @@ class Data:
 
 
 def column(targets: Tensor, index: int) -> Tensor:
-    """The labels of a target, from the vector of a single target or the matrix of several."""
+    """Returns the labels of one target, from the vector of a single target or the matrix of several."""
     return targets.reshape(len(targets), -1)[:, index]
 
 
 def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
-    """Splits a packed set by the plan and puts it on the device."""
+    """Loads a packed data set, splits it as planned, and copies it to the device."""
     arrays = load(folder, plan.data)
     splits = cut(plan, arrays)
     refuse_unlabelled(plan, [targets for _, targets in splits])
@@ -105,7 +105,7 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
 def whitening_matrix(
     plan: Plan, inputs: NDArray[np.generic], statistics: tuple[Floats, Floats], device: torch.device
 ) -> Tensor | None:
-    """The matrix fitted on the training rows; None without whitening, or if the matrix of another run is used."""
+    """Returns the matrix fitted on the training rows; None without whitening, or if another run's matrix is used."""
     epsilon = plan.recipe.dataset.whitening_epsilon
     if epsilon is None or isinstance(plan.recipe.pretraining, Transfer):
         return None
@@ -117,13 +117,13 @@ def fit_units(plan: Plan, targets: NDArray[np.generic]) -> tuple[Unit, ...]:
     units = []
     for target, labels in zip(plan.targets, targets.reshape(len(targets), -1).T, strict=True):
         unit = fit_unit(labels) if target.loss == "squared_error" else Unit()
-        # A single target is scaled by 64 bits, several by the bits of their tensor.
+        # The unit of a single target keeps 64 bits; those of several targets are rounded to the type of their tensor.
         units.append(unit if target.is_alone else rounded(unit, targets.dtype))
     return tuple(units)
 
 
 def fit_unit(labels: NDArray[np.generic]) -> Unit:
-    """The mean and the biased standard deviation of the known labels; 1 for constant ones."""
+    """Returns the mean and the biased standard deviation of the known labels; the latter is 1 if all are equal."""
     values = labels.astype(np.float64)
     values = values[~np.isnan(values)]
     return Unit(float(values.mean()), float(values.std()) or 1.0)
@@ -134,7 +134,7 @@ def rounded(unit: Unit, dtype: np.dtype[Any]) -> Unit:
 
 
 def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
-    """Refuses a split without a label: a card counts labels, but does not say which rows have them."""
+    """Refuses a split without any label of a target; the card counts labels, but not in each split."""
     problems = []
     for target in plan.targets:
         for split, targets in zip(("training", "validation", "test"), splits, strict=True):
@@ -152,7 +152,7 @@ def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
 
 
 def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
-    """Cuts out inputs and targets of train, validation and test: the set's own splits, or rows of its one array."""
+    """Returns the inputs and targets of train, validation and test: the data set's own splits, or rows of its array."""
     dataset = plan.recipe.dataset
     rows = split_rows(
         strata(arrays.y, plan.data.main.task),
@@ -171,19 +171,19 @@ def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[n
 
 
 def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Draws as many rows with replacement, in rising order."""
+    """Draws as many rows as there are, with replacement; returns them in ascending order."""
     generator = torch.Generator().manual_seed(Seeds(seed, "bootstrap").at(0))
     drawn = torch.randint(len(rows), (len(rows),), generator=generator).numpy()
     return np.sort(rows[drawn])
 
 
 def on_device(inputs: NDArray[np.generic], targets: NDArray[np.generic], device: torch.device) -> Split:
-    """Copies arrays to the device; mapped files are read-only."""
+    """Copies memory-mapped arrays, which are read-only, to the device."""
     return Split(torch.tensor(inputs, device=device), torch.tensor(targets, device=device))
 
 
 def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:
-    """Fits shift and scale of each feature or channel on the training rows. A constant feature becomes 0."""
+    """Fits the shift and scale of each feature or channel on the training rows. A constant feature becomes 0."""
     match plan.recipe.dataset.normalization:
         case "none":
             statistics = Normalize(plan.data.shape).statistics
@@ -192,7 +192,7 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
             mean, variance = moments(inputs)
             return mean, inverse_std(mean, variance, inputs.dtype)
         case "whiten" if inputs.ndim == 4:
-            # Each pixel about its own mean, in the units of its channel.
+            # Each pixel is centred on its own mean, and scaled like all pixels of its channel.
             mean, variance = (each.reshape(inputs.shape[1:]) for each in moments(inputs.reshape(len(inputs), -1)))
             level, spread = (each.mean((1, 2), keepdims=True) for each in (np.abs(mean), variance))
             return mean, np.broadcast_to(inverse_std(level, spread, inputs.dtype), mean.shape)
@@ -209,23 +209,24 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
 
 
 def moments(inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:
-    """The mean and the biased variance of each feature or channel."""
+    """Returns the mean and the biased variance of each feature or channel."""
     mean = mean_power(inputs, power=1)
     if inputs.dtype == np.float64:
-        # A sum of many large numbers has lost digits that the differences between them have.
+        # A sum of many large numbers has lost digits; the mean of the differences from the first result restores them.
         mean = mean + mean_power(inputs, power=1, about=mean)
     return mean, mean_power(inputs, power=2, about=mean)
 
 
 def inverse_std(mean: Floats, variance: Floats, dtype: np.dtype[Any]) -> Floats:
-    """1 / std, and 0 for a constant: the std of a column of 0.1 is nothing but rounding."""
+    """Returns 1 / std, or 0 for a constant feature, such as a column of 0.1, whose std is nothing but rounding."""
     std = np.sqrt(variance)
     is_constant = is_rounding(mean, std, dtype)
     return np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
 
 
 def mean_power(inputs: NDArray[np.generic], *, power: int, about: Floats | float = 0.0) -> Floats:
-    """The mean of (x - about)^power over rows (and pixels), in chunks, which avoids a float64 copy of the whole set."""
+    """Returns the mean of (x - about)^power over `reduced_axes`. Works in chunks, to avoid a float64 copy of all
+    data."""
     axes = reduced_axes(inputs)
     chunks = (inputs[start : start + CHUNK_ROWS].astype(np.float64) for start in range(0, len(inputs), CHUNK_ROWS))
     total = sum(((chunk - about) ** power).sum(axis=axes, keepdims=True)[0] for chunk in chunks)
@@ -233,15 +234,16 @@ def mean_power(inputs: NDArray[np.generic], *, power: int, about: Floats | float
 
 
 def reduced_axes(inputs: NDArray[np.generic]) -> tuple[int, ...]:
-    """The axes of rows; of sequences also steps, of images also height and width, which leaves a number a channel."""
+    """Returns the axes of rows, and of the steps of sequences or the height and width of images."""
     return {2: (0,), 3: (0, 1), 4: (0, 2, 3)}[inputs.ndim]
 
 
 def refuse_negative(plan: Plan, arrays: Arrays) -> None:
-    """Refuses counts below 0, which the card of a set with a fixed target does not show."""
+    """Refuses negative targets for the loss `poisson`; the card of a data set with a fixed target does not show
+    them."""
     splits = (arrays.y, arrays.y_validation, arrays.y_test)
     labels = [targets.reshape(len(targets), -1)[:, 0] for targets in splits if targets is not None]
     lowest = min(float(np.nanmin(each)) for each in labels)
     if lowest < 0:
-        message = f"poisson is for numbers from 0 up, and the targets of {plan.card.id} go down to {lowest:g}"
+        message = f"poisson needs targets that are at least 0, but the smallest target of {plan.card.id} is {lowest:g}"
         raise RecipeInvalid([Problem(pointer="/objective/loss", code="conflict", message=message)])

@@ -31,7 +31,7 @@ from worker.model.modules import to_data_units
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]
 
 MAX_LISTED = 20
-"""For the rows that a diagnostic names."""
+"""Limit on the number of rows that a diagnostic lists."""
 
 
 class Diagnostics:
@@ -46,7 +46,7 @@ class Diagnostics:
         self.by_name: dict[str, Diagnostic] = {spec.type: self.build(spec) for spec in plan.recipe.diagnostics}
 
     def build(self, spec: AnyDiagnostic) -> Diagnostic:
-        """Binds a diagnostic to its probe."""
+        """Returns a diagnostic with its probe."""
         probe = self.make_probe(spec.rows)
         match spec:
             case VarianceShift():
@@ -80,7 +80,7 @@ def train_eval_gap(measure: Measure, probe: Probe, subject: Subject) -> Generato
     """Measures the same augmented rows in training mode and in evaluation mode."""
     trained, evaluated = yield from predict_in_both_modes(probe, subject)
     targets = probe.targets()
-    # The predictions are there already; the model that maps them to themselves measures them.
+    # The predictions exist already, so the identity takes the place of the model.
     in_training = yield from measure(nn.Identity(), Split(trained, targets), "train_mode")
     in_evaluation = yield from measure(nn.Identity(), Split(evaluated, targets), "eval_mode")
     return {**in_training, **in_evaluation, "rows": len(targets)}
@@ -108,7 +108,7 @@ def list_rows(name: str, chosen: Tensor, rows: Tensor) -> Values:
 
 
 def gradient_norms(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Computes the norm of the objective's mean gradient for the weights of each layer."""
+    """Computes the norm of the mean gradient of the objective with respect to each layer's weights."""
     model = subject.in_training()
     criterion = subject.build_criterion(model)
     predict = subject.predictor(model)
@@ -157,7 +157,7 @@ def predict_in_both_modes(probe: Probe, subject: Subject) -> Generator[None, Non
         seed_masks(batch)
         with torch.no_grad():
             trained.append(to_data_units(model, predict(batch.inputs)))
-            # The first layer normalises, and these inputs are normalised already.
+            # The first layer, which normalises, is skipped, because these inputs are normalised already.
             evaluated.append(subject.evaluated[1:](batch.inputs))
         yield
     return torch.cat(trained), torch.cat(evaluated)

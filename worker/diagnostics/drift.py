@@ -17,15 +17,15 @@ LayerMoments = list[tuple[float, float]]
 
 
 class Drift:
-    """Remembers the moments of an epoch, to compare those of the next one with them."""
+    """Compares the moments of each layer's inputs with those of the previous epoch, which it remembers."""
 
     def __init__(self, plan: Plan) -> None:
         self.names = [name for name, layer in walk(plan.root) if isinstance(layer, Affine | Recurrent)]
         self.epochs: dict[int, LayerMoments] = {}
-        """The last two epochs, so that a resumed run that measures an epoch again still has the one before it."""
+        """The moments of the last two epochs; a resumed run that measures an epoch again needs the one before it."""
 
     def measure(self, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-        """Computes mean and variance now, and their change since the previous epoch."""
+        """Computes the mean and variance of each layer's inputs, and their change since the previous epoch."""
         moments = {name: Moments() for name in self.names}
         with observe_inputs(subject.evaluated, {name: item.add for name, item in moments.items()}):
             for inputs in probe.clean_inputs():
@@ -46,7 +46,7 @@ class Drift:
         return {**values, **drift_between(before, now)}
 
     def state_dict(self) -> dict[str, Any]:
-        """The moments of the remembered epochs."""
+        """Returns the moments of the remembered epochs."""
         return {"epochs": [[epoch, pairs] for epoch, pairs in self.epochs.items()]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ class Drift:
 
 
 def drift_between(before: LayerMoments, now: LayerMoments) -> dict[str, list[float]]:
-    """|mean - mean before| / std before, variance / variance before; infinite where nothing varied before."""
+    """Returns |mean - old mean| / old std and variance / old variance, which are infinite if the old variance is 0."""
     pairs = list(zip(before, now, strict=True))
     return {
         "mean_drift": [ratio(abs(mean - old_mean), sqrt(old)) for (old_mean, old), (mean, _) in pairs],
@@ -64,5 +64,5 @@ def drift_between(before: LayerMoments, now: LayerMoments) -> dict[str, list[flo
 
 
 def ratio(part: float, whole: float) -> float:
-    """part / whole by IEEE 754: infinite or nan where Python would raise ZeroDivisionError."""
+    """Returns part / whole by IEEE 754: infinity or nan instead of a ZeroDivisionError."""
     return float(torch.tensor(part, dtype=torch.float64) / whole)

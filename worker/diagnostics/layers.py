@@ -15,12 +15,12 @@ from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
 
 MIN_SLOPES = {"sigmoid": 0.01, "tanh": 0.04}
-"""An activation a is saturated if its slope is smaller: a (1 - a) for sigmoid, 1 - a^2 for tanh. As tanh(x) is
-2 sigmoid(2x) - 1, its slope is 4 times that of sigmoid at 2x, and so is its limit."""
+"""Slopes below which an activation a counts as saturated. The slope is a (1 - a) for sigmoid and 1 - a^2 for tanh.
+As tanh(x) is 2 sigmoid(2x) - 1, its slope is 4 times that of sigmoid at 2x, and so is its limit."""
 
 
 def variance_shift(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
-    """Compares the variance that each norm divides by with that of its inputs. Li et al. 2018, arXiv 1801.05134."""
+    """Compares the variance by which each norm divides with that of its inputs. Li et al. 2018, arXiv 1801.05134."""
     model = subject.evaluated
     names = list(layers_with_statistics(plan.root))
     moments = {name: Moments() for name in names}
@@ -37,7 +37,7 @@ def variance_shift(plan: Plan, probe: Probe, subject: Subject) -> Generator[None
 
 
 def evaluation_variance(norm: Any) -> Tensor:
-    """The variance that a norm divides by in evaluation mode."""
+    """Returns the variance by which a norm divides in evaluation mode."""
     variance: Tensor = norm.running_std.square() if isinstance(norm, BatchRenorm) else norm.running_var
     return variance
 
@@ -86,12 +86,12 @@ def sparsity(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None
 
 
 def ends_with_activation(layer: object) -> bool:
-    """Whether the outputs of a layer are those of an activation."""
+    """Whether the last operation of a layer is an activation."""
     return isinstance(layer, Activation) or (isinstance(layer, DropConnect) and layer.activation is not None)
 
 
 def weights_of(plan: Plan, model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The weights of each linear, convolutional or recurrent layer, without biases."""
+    """Returns the weights of each linear, convolutional or recurrent layer, without biases."""
     weights = {}
     for name, layer in walk(plan.root):
         if isinstance(layer, Affine | Recurrent):
@@ -101,7 +101,7 @@ def weights_of(plan: Plan, model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 class ShareCounter:
-    """Counts the share of true values, on the device, so that nothing waits for it."""
+    """Counts true values on the device, so that the CPU need not wait for it."""
 
     def __init__(self) -> None:
         self.true = torch.zeros((), dtype=torch.int64)
@@ -113,7 +113,7 @@ class ShareCounter:
         self.count += values.numel()
 
     def share(self) -> float:
-        """The share of true values among all that were counted."""
+        """Returns the share of true values among all values added so far."""
         return int(self.true) / self.count
 
 
@@ -133,13 +133,13 @@ def observe_outputs(
 
 
 def output_hook(name: str, observe: Callable[[str, Tensor], None]) -> Callable[[nn.Module, Any, Tensor], None]:
-    """A forward hook that passes on the outputs of the layer with this name."""
+    """Returns a forward hook that calls `observe` with the layer's name and its outputs."""
     return lambda _, __, outputs: observe(name, outputs)
 
 
 @contextmanager
 def observe_inputs(model: nn.Module, observers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
-    """Passes the inputs of the named layers to the observers, as long as the context is open."""
+    """Passes the inputs of the named layers to the observers during the block."""
     hooks = [
         model.get_submodule(name).register_forward_pre_hook(input_hook(observe)) for name, observe in observers.items()
     ]
@@ -151,5 +151,5 @@ def observe_inputs(model: nn.Module, observers: Mapping[str, Callable[[Tensor], 
 
 
 def input_hook(observe: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    """A forward pre-hook that passes on the inputs of a layer."""
+    """Returns a forward pre-hook that calls `observe` with the layer's inputs."""
     return lambda _, arguments: observe(arguments[0])

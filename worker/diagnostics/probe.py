@@ -1,4 +1,4 @@
-"""The material of diagnostics: fixed rows of the training split, and copies of the model."""
+"""Provides diagnostics with fixed rows of the training split and with copies of the model."""
 
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -16,28 +16,29 @@ from worker.seeds import Seeds, device_generator
 from worker.types import Criterion, Model
 
 Values = dict[str, Any]
-"""The result of a diagnostic, by name."""
+"""The values that a diagnostic computes, by name."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The model at the end of an epoch, as copies that share nothing: a diagnostic cannot change training."""
+    """Copies of the model at the end of an epoch, which diagnostics can use without effect on training."""
 
     epoch: int
     step: int
     evaluated: nn.Sequential
-    """A copy in evaluation mode, with the statistics that are used for the epoch's metrics."""
+    """A copy in evaluation mode, with the same norm statistics as for the epoch's metrics."""
     in_training: Callable[[], nn.Sequential]
     """Makes a new copy in training mode."""
     predictor: Callable[[nn.Sequential], Model]
-    """Makes the forward pass of a copy, from normalised inputs to the objective, in the precision of training."""
+    """Returns the forward pass of a copy from normalised inputs to the outputs that the loss takes, in training's
+    precision."""
     build_criterion: Callable[[nn.Sequential], Criterion]
-    """Makes the loss of a training step for a copy."""
+    """Returns the loss of a training step for a copy."""
 
 
 @dataclass(frozen=True)
 class ProbeBatch:
-    """A batch of the probe as a training step would see it."""
+    """A batch of the probe, augmented and normalised as in a training step."""
 
     inputs: Tensor
     targets: Tensor
@@ -46,14 +47,15 @@ class ProbeBatch:
 
 
 class Probe:
-    """The first rows of a permutation of the training split."""
+    """The rows on which diagnostics are computed: the first of a random permutation of the training split."""
 
     def __init__(self, plan: Plan, data: Data, batches: Batches, rows: int | Literal["all"]) -> None:
         self.data = data
         self.seeds = Seeds(plan.recipe.seed, "diagnostics")
         order = torch.randperm(plan.sizes.train, generator=torch.Generator().manual_seed(self.seeds.at(0)))
         self.rows = order[: None if rows == "all" else rows].to(data.train.inputs.device)
-        # The size is that of training, because a batch's statistics depend on it, and it fits the device.
+        # Batches are as large as in training, because batch statistics depend on the size, and the size fits the
+        # device.
         self.parts = even_batches(self.rows, plan.recipe.batch_size)
         self.batches = copy(batches)
         self.batches.augmentation_seeds = batches.augmentation_seeds and self.seeds
@@ -61,14 +63,14 @@ class Probe:
         self.unmixed.mixing = None
 
     def split(self) -> Split:
-        """The rows, in stored units."""
+        """Returns the probe's rows as a split, in stored units."""
         train = self.data.train
         if len(self.rows) == len(train.inputs):
             return train
         return Split(train.inputs.index_select(0, self.rows), train.targets.index_select(0, self.rows))
 
     def targets(self) -> Tensor:
-        """The targets in the order of the batches, in the data's units."""
+        """Returns the targets in the order of the batches, in the data's units."""
         return self.data.train.targets.index_select(0, self.rows)
 
     def clean_inputs(self) -> Iterator[Tensor]:
@@ -80,7 +82,7 @@ class Probe:
         """Yields augmented and normalised batches; with `mixed`, also with mixup or cutmix if the recipe has it."""
         batches = self.batches if mixed else self.unmixed
         for index, rows in enumerate(self.parts):
-            # Two seeds for each batch: one for its augmentation, one for its masks.
+            # Each batch needs two seeds: one for its augmentation, one for its masks.
             draw = 2 * (epoch * len(self.parts) + index)
             [batch] = batches.gather(rows)
             yield ProbeBatch(*batches.transform(*batch, draw), seed=self.seeds.at(draw + 1))

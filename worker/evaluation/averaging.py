@@ -1,4 +1,4 @@
-"""Averages several outputs of a model for the same rows: probabilities and not logits; values in a regression."""
+"""Averages several outputs of a model for the same rows: probabilities (not logits) of classes, or predicted values."""
 
 from math import log
 
@@ -11,37 +11,38 @@ from bakehouse.recipe.objective import Loss
 
 
 class Means:
-    """The mean of a model's outputs for each target. Outputs are added one after the other and not kept."""
+    """Averages a model's outputs for each target. Outputs are added one after the other and not kept."""
 
     def __init__(self, targets: tuple[Target, ...]) -> None:
         self.means = [(target.columns, Mean(target.loss)) for target in targets]
 
     def add(self, outputs: Tensor, *, times: int = 1) -> None:
-        """Adds outputs of the whole model, which count so many times."""
+        """Adds outputs of the whole model, counted `times` times."""
         for columns, mean in self.means:
             mean.add(outputs[:, columns], times=times)
 
     def outputs(self) -> Tensor:
-        """The mean in the form of a model's outputs."""
+        """Returns the mean in the form of a model's outputs."""
         return torch.cat([mean.outputs() for _, mean in self.means], 1)
 
     def uncertainty(self) -> Tensor:
-        """How uncertain the main target of each row is."""
+        """Returns the uncertainty of the main target for each row."""
         return self.means[0][1].uncertainty()
 
 
 class Mean:
-    """The mean of outputs (N, k) for one target."""
+    """Averages outputs (N, k) for one target."""
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
         self.count = 0
         self.sums: Tensor | None = None
         self.origin: Tensor | float = 0.0
-        """Subtracted from values in 64 bits before they are summed: squares of large values lose their differences."""
+        """The first outputs, if they have 64 bits. They are subtracted from all values before these are summed, because
+        the squares of large values would lose small differences."""
 
     def add(self, outputs: Tensor, *, times: int = 1) -> None:
-        """Adds outputs that count so many times."""
+        """Adds outputs, counted `times` times."""
         if self.count == 0 and outputs.dtype == torch.float64 and not has_classes(self.loss):
             self.origin = outputs
         self.count += times
@@ -53,7 +54,7 @@ class Mean:
             self.sums = torch.logaddexp(self.sums, new) if has_classes(self.loss) else self.sums + new
 
     def outputs(self) -> Tensor:
-        """The logits of the mean probabilities, or the mean values."""
+        """Returns the logits of the mean probabilities, or the mean values."""
         assert self.sums is not None
         match self.loss:
             case "cross_entropy":
@@ -65,7 +66,8 @@ class Mean:
                 return self.origin + mean if isinstance(self.origin, Tensor) else mean.float()
 
     def uncertainty(self) -> Tensor:
-        """Of each row, the entropy of the mean probabilities in nats, or the standard deviation of the values."""
+        """Returns for each row the entropy of the mean probabilities in nats, or the standard deviation of the
+        values."""
         assert self.sums is not None
         if has_classes(self.loss):
             logs = self.log_probabilities(self.sums - log(self.count))
@@ -76,17 +78,17 @@ class Mean:
         return spread.clamp(min=0).sqrt().mean(1)
 
     def log_probabilities(self, logs: Tensor) -> Tensor:
-        """One column for each class."""
+        """Returns log-probabilities with a column for each class."""
         return logs[0] if self.loss == "cross_entropy" else torch.cat((logs[0], logs[1]), 1)
 
 
 def has_classes(loss: Loss) -> bool:
-    """Whether the outputs are logits."""
+    """Whether the loss is for classes, so that outputs are logits."""
     return loss in ("cross_entropy", "binary_cross_entropy")
 
 
 def terms(outputs: Tensor, loss: Loss) -> tuple[Tensor, ...]:
-    """The summands: logarithms of probabilities, whose exponentials are summed; or values and their squares."""
+    """Returns the terms to sum: logarithms of probabilities, whose exponentials are summed, or values and squares."""
     match loss:
         case "cross_entropy":
             return (functional.log_softmax(outputs, 1),)

@@ -15,13 +15,13 @@ from worker.evaluation.averaging import Means
 
 Size = tuple[int, int]
 Corner = tuple[int, int]
-"""Top and left of a crop."""
+"""The pixel coordinates of a crop's top left corner: (top, left)."""
 
 RESIZED_BYTES = 64 << 20
 
 
 def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Generator[None, None, Tensor]:
-    """Averages the whole model's outputs over all crops. Yields after each crop of a batch."""
+    """Returns the whole model's outputs, averaged over all crops. Yields after each crop of a batch."""
     means = []
     for rows in torch.split(inputs, rows_at_once(inputs, spec)):
         mean = Means(plan.targets)
@@ -34,15 +34,15 @@ def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Gen
 
 
 def rows_at_once(images: Tensor, spec: Crops) -> int:
-    """The size of a batch: smaller than elsewhere if it would fill the memory at the largest scale."""
+    """Returns the number of rows of a batch, which is smaller than usual if images are large at the largest scale."""
     _, channels, *sides = images.shape
     height, width = size_at((sides[0], sides[1]), max(crop_scales(spec, images.shape[1:])))
     return max(1, min(BATCH_ROWS, RESIZED_BYTES // (4 * channels * height * width)))
 
 
 def crops(images: Tensor, spec: Crops) -> Iterator[tuple[Tensor, int]]:
-    """Cuts (N, C, H, W) out of resized images: at each scale the corners and the centre, each also mirrored if the
-    recipe asks for it. Of crops that coincide, one is yielded, with the number of times that it counts."""
+    """Yields crops (N, C, H, W) of resized images: at each scale the corners and the centre, each also mirrored if the
+    recipe asks for it. Crops that coincide are yielded once, with their number."""
     height, width = images.shape[2:]
     for scale in crop_scales(spec, images.shape[1:]):
         resized = resize(images, scale)
@@ -54,8 +54,8 @@ def crops(images: Tensor, spec: Crops) -> Iterator[tuple[Tensor, int]]:
 
 
 def resize(images: Tensor, scale: int) -> Tensor:
-    """The shorter side resized to `scale`, the longer one in proportion, rounded down; antialiased. Images that have
-    that size stay as they are."""
+    """Resizes images, with antialiasing, to a shorter side of `scale` pixels; the longer side is in proportion, rounded
+    down. Images that already have this size stay as they are."""
     height, width = images.shape[2:]
     size = size_at((height, width), scale)
     if size == (height, width):
@@ -65,14 +65,14 @@ def resize(images: Tensor, scale: int) -> Tensor:
 
 
 def size_at(size: Size, scale: int) -> Size:
-    """Height and width if the shorter one is `scale`."""
+    """Returns the height and width of an image that is resized so that the shorter side is `scale`."""
     shorter = min(size)
     return size[0] * scale // shorter, size[1] * scale // shorter
 
 
 def positions(whole: Size, crop: Size) -> Counter[Corner]:
-    """Corners and centre, and how many of them coincide. The centre is rounded down, because Python's `round` would
-    go to the even neighbour."""
+    """Returns the positions of the four corner crops and the centre crop, with the number of crops at each. The centre
+    is rounded down, because Python's `round` would go to the even neighbour."""
     down, right = whole[0] - crop[0], whole[1] - crop[1]
     corners = [(0, 0), (0, right), (down, 0), (down, right)]
     return Counter([*corners, (down // 2, right // 2)])

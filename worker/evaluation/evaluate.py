@@ -1,4 +1,4 @@
-"""Evaluates models: no augmentation, no smoothing, and numbers in the data's units."""
+"""Evaluates models without augmentation and label smoothing, in the data's units."""
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
@@ -21,25 +21,26 @@ SplitName = Literal[
 ]  # fmt: skip
 
 Measure = Callable[[nn.Module, Split, SplitName], Generator[None, None, Metrics]]
-"""Metrics of a whole model on a split; yields after each batch."""
+"""A function that returns the metrics of a whole model on a split; yields after each batch."""
 
 
 Totals = Callable[[Tensor, Tensor], Tensor]
-"""(outputs, targets) of a batch -> its sums over rows, in float64 (targets, 4): see `Sums`."""
+"""A function from the outputs and targets of a batch to sums over its rows, float64 (targets, 4): see `Sums`."""
 
 Sums = list[float]
-"""Of one target: rows with a label, loss, and hits or absolute errors, and squared errors."""
+"""The sums of one target: rows with a label, losses, hits (or absolute errors), and squared errors."""
 
 
 def measure(plan: Plan, data: Data, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
-    """Measures a whole model on a split; yields after each batch."""
+    """Returns the metrics of a whole model on a split; yields after each batch."""
     return evaluate(model, split, name, targets=plan.targets, units=data.units)
 
 
 def evaluate(
     model: Model, split: Split, name: SplitName, *, targets: Sequence[Target], units: Sequence[Unit]
 ) -> Generator[None, None, Metrics]:
-    """Measures a function of the inputs; yields after each batch. The sums are in float64 and read once."""
+    """Returns the metrics of a model on a split; yields after each batch. Sums are in float64 and read once, at the
+    end."""
     batch_totals = totals_of(clean_losses(targets))
     totals = torch.zeros((len(targets), 4), dtype=torch.float64, device=split.inputs.device)
     for rows, labels in split.batches(BATCH_ROWS):
@@ -50,12 +51,12 @@ def evaluate(
 
 
 def comparable(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Outputs in the precision of the targets, which is 64 bits where their numbers need them."""
+    """Returns the outputs in the precision of the targets, which is 64 bits if the targets need it, else 32."""
     return outputs.to(targets.dtype) if targets.is_floating_point() else outputs.float()
 
 
 def totals_of(losses: TargetLosses) -> Totals:
-    """A single target is summed in fewer calls: all of its rows have a label."""
+    """Returns the function that sums a batch. For a single target it is faster, because all rows have a label."""
     if len(losses) == 1:
         [(target, loss)] = losses.items()
         return partial(single_total, target=target, loss=loss)
@@ -74,7 +75,7 @@ def single_total(outputs: Tensor, targets: Tensor, *, target: Target, loss: Loss
 
 
 def totals_by_label(outputs: Tensor, targets: Tensor, *, losses: TargetLosses) -> Tensor:
-    """Sums over the rows that have a label."""
+    """Returns sums over the rows that have a label, for each target."""
     is_known, known = known_labels(targets)
     totals = []
     for target, loss in losses.items():
@@ -86,7 +87,7 @@ def totals_by_label(outputs: Tensor, targets: Tensor, *, losses: TargetLosses) -
 
 
 def errors(outputs: Tensor, labels: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-    """For each row, whether the class is predicted, and 0; or the absolute and the squared error."""
+    """Returns for each row whether the prediction is correct, and 0; or the absolute and the squared error."""
     if target.classes is None:
         difference = outputs.squeeze(1) - labels
         return difference.abs(), difference.square()
@@ -94,17 +95,17 @@ def errors(outputs: Tensor, labels: Tensor, target: Target) -> tuple[Tensor, Ten
 
 
 def count_hits(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The number of rows whose class is predicted."""
+    """Returns the number of rows whose class is predicted correctly."""
     return (predicted_classes(outputs) == classes_of(targets)).sum()
 
 
 def predicted_classes(outputs: Tensor) -> Tensor:
-    """The class with the largest logit; a single logit is that of class 1 against 0."""
+    """Returns the class with the largest logit; a single logit is that of class 1 against class 0."""
     return outputs.argmax(1) if outputs.shape[1] > 1 else outputs.squeeze(1) > 0
 
 
 def classes_of(targets: Tensor) -> Tensor:
-    """Class numbers; of mixed targets, those with the larger share."""
+    """Returns class numbers; for mixed targets, the class with the largest share."""
     if targets.ndim == 2:
         return targets.argmax(1)
     return targets > 0.5 if targets.is_floating_point() else targets
@@ -113,8 +114,8 @@ def classes_of(targets: Tensor) -> Tensor:
 def metrics(
     split: Split, name: SplitName, totals: list[Sums], *, targets: Sequence[Target], units: Sequence[Unit]
 ) -> Metrics:
-    """The loss as training weighs it, which is of standardised numbers; then each target, in its units. A single
-    target's loss has the first one's name and replaces it."""
+    """Returns the weighted loss over standardised numbers, as in training, and the metrics of each target in its units.
+    The loss of a single target, in its units, replaces the weighted loss, because it has the same name."""
     found: Metrics = {f"{name}_loss": 0.0}
     for target, unit, (rows, *rest) in zip(targets, units, totals, strict=True):
         loss, first, second = (value / max(rows, 1.0) for value in rest)
@@ -126,7 +127,7 @@ def metrics(
 
 
 def r2(squared: float, labels: Tensor) -> float:
-    """1 - the mean squared error over the variance of the labels; 0 where they are all the same."""
+    """Returns 1 - (mean squared error) / (variance of the labels), or 0 if all labels are equal."""
     known = labels[~labels.isnan()].double()
     spread = float(known.var(correction=0)) if len(known) else 0.0
     return 1 - squared / spread if spread else 0.0

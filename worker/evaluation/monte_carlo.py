@@ -12,12 +12,12 @@ from worker.evaluation.averaging import Means
 from worker.seeds import Seeds, device_generator
 
 Prediction = tuple[Tensor, Tensor]
-"""Outputs of the whole model, and how uncertain each row is."""
+"""The outputs of the whole model, and the uncertainty of each row."""
 
 
 def monte_carlo(plan: Plan, model: nn.Module, inputs: Tensor) -> Generator[None, None, Prediction]:
-    """Predicts with dropout as in training and all other layers (norms too) as in evaluation. Yields after each pass
-    over a batch."""
+    """Averages predictions with dropout as in training, and all other layers (norms too) as in evaluation. Yields after
+    each pass over a batch."""
     passes = plan.recipe.evaluation.monte_carlo_samples
     seeds = Seeds(plan.recipe.seed, "monte_carlo")
     generator = device_generator(inputs.device)

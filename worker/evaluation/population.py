@@ -1,6 +1,7 @@
-"""Batch statistics of the whole training split in place of moving averages.
+"""Replaces the moving averages of norms by the statistics of the whole training split.
 
-Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2; with dropout off as in Li et al. 2018, arXiv 1801.05134, table 3.
+See Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2. Dropout is off, as in Li et al. 2018, arXiv 1801.05134,
+table 3.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -38,12 +39,12 @@ class Population:
         self.inputs = data.train.inputs
         self.frozen = frozenset(frozen)
         seed = Seeds(plan.recipe.seed, "population").at(0)
-        # Shuffled, because rows that are sorted by class would give batches of one class.
+        # Rows are shuffled, because sorted rows would give batches of a single class.
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed)).to(self.inputs.device)
         self.batches = even_batches(order, max(BATCH_ROWS, plan.recipe.batch_size))
 
     def of(self, model: nn.Sequential) -> Generator[None, None, nn.Sequential]:
-        """Returns a copy with these statistics, and leaves the model's own as they are. Yields after each batch."""
+        """Returns a copy with the split's statistics, and does not change the model. Yields after each batch."""
         copy = with_own_buffers(model)
         is_frozen = {name for name, module in model.named_modules() if module in self.frozen}
         norms = [copy.get_submodule(name) for name in layers_with_statistics(self.plan.root) if name not in is_frozen]
@@ -52,25 +53,25 @@ class Population:
 
 
 def evaluated_statistics(plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> MovingAverages | Population:
-    """Chooses the statistics that norms over the batch are evaluated with."""
+    """Chooses the statistics with which batch norms are evaluated."""
     is_population = plan.recipe.evaluation.statistics == "population"
     return Population(plan, data, frozen) if is_population else MovingAverages()
 
 
 def even_batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Splits rows into batches of nearly equal size, so that none has a single row, whose variance is zero."""
+    """Splits rows into batches of nearly equal size, so that no batch has a single row, whose variance would be 0."""
     return torch.tensor_split(rows, max(1, -(-len(rows) // size)))
 
 
 def estimate(
     model: nn.Module, inputs: Tensor, batches: Iterable[Tensor], norms: Iterable[nn.Module]
 ) -> Generator[None, None, None]:
-    """Writes mean and variance of each norm's inputs over all rows into its buffers. Yields after each batch.
+    """Writes the mean and variance of each norm's inputs over all rows into its buffers. Yields after each batch.
 
-    All other layers are as in evaluation. In this pass each norm divides by its batch's own statistics, so that all
-    layers need one pass: the inputs of a later layer differ from those in evaluation by the noise of its batch's mean
-    and variance, of order 1 / rows. The variance includes that of the batches' means, which is missing in the mean of
-    the batches' variances that torch's `momentum=None` gives.
+    All other layers work as in evaluation. In this pass each norm divides by the statistics of its batch, so that one
+    pass is enough for all layers. The inputs of a later layer differ from those in evaluation by the noise of the
+    batch's mean and variance, of order 1 / rows. The variance includes that of the means of batches; torch's
+    `momentum=None`, which averages the variances of batches, leaves that part out.
     """
     model.eval()
     moments = {norm: Moments() for norm in norms}
@@ -85,7 +86,7 @@ def estimate(
 
 @contextmanager
 def batch_statistics(moments: Mapping[nn.Module, Moments]) -> Iterator[None]:
-    """Makes norms add their inputs to `moments` and divide by the batch's statistics; their own stay."""
+    """Makes norms add their inputs to `moments` and divide by the batch's statistics; their buffers do not change."""
 
     def normalized(norm: Any, arguments: tuple[Tensor, ...], _: Tensor) -> Tensor:
         inputs = arguments[0]
@@ -101,7 +102,7 @@ def batch_statistics(moments: Mapping[nn.Module, Moments]) -> Iterator[None]:
 
 
 def write_statistics(norm: Any, found: Moments) -> None:
-    """Writes the unbiased variance, or for batch renorm the square root of the biased one plus eps."""
+    """Writes the mean and the unbiased variance, or, for batch renorm, sqrt(biased variance + eps)."""
     norm.running_mean.copy_(found.mean)
     if isinstance(norm, BatchRenorm):
         norm.running_std.copy_((found.variance(correction=0) + norm.eps).sqrt())

@@ -1,4 +1,4 @@
-"""Evaluates the best weights on the test split, once."""
+"""Evaluates the best weights on the test split, once per run."""
 
 from collections.abc import Generator
 
@@ -19,7 +19,7 @@ from worker.objective.targets import measured_objective
 def evaluate_test_split(
     plan: Plan, model: nn.Sequential, split: Split, measure: Measure
 ) -> Generator[None, None, Metrics]:
-    """Measures the model as it is used; then over masks, over crops and under attack, if the recipe asks for it."""
+    """Measures the model in evaluation mode, and with dropout masks, crops and attacks if the recipe asks for them."""
     evaluation = plan.recipe.evaluation
     metrics = yield from measure(model.eval(), split, "test")
     if evaluation.monte_carlo_samples:
@@ -37,8 +37,8 @@ def evaluate_test_split(
 
 
 def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Split) -> Generator[None, None, Tensor]:
-    """The outputs of a whole model for adversarial examples. Yields after each step of the attack on a batch: there may
-    be a hundred."""
+    """Returns the outputs of a whole model for adversarial examples. Yields after each step of the attack on a batch,
+    since there may be a hundred steps."""
     attack = Attack(spec, plan, model, measured_objective(plan, model), purpose="test_adversary")
     normalize, *layers = model
     after_normalization = nn.Sequential(*layers)

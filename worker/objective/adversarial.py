@@ -1,4 +1,4 @@
-"""Adversarial examples: the fast gradient sign, and projected gradient descent."""
+"""Makes adversarial examples by the fast gradient sign method and by projected gradient descent."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from worker.types import Model, Objective
 
 
 class Attack:
-    """Moves normalised inputs to where the loss of a model is larger."""
+    """Changes normalised inputs so that the loss of a model grows."""
 
     def __init__(
         self, spec: Adversarial, plan: Plan, model: nn.Sequential, objective: Objective, *, purpose: Purpose
@@ -29,12 +29,12 @@ class Attack:
         self.modules = list(model.modules())
         self.lowest = plan.card.minimum
         self.highest = plan.card.maximum
-        # A whitened number does not have the range of a pixel.
+        # Whitened inputs are not limited to the range of pixels.
         self.is_bounded = plan.card.kind == "image" and plan.recipe.dataset.normalization != "whiten"
         self.seeds = Seeds(plan.recipe.seed, purpose) if is_random(spec) else None
 
     def __call__(self, predict: Model, inputs: Tensor, targets: Tensor, step: int) -> Tensor:
-        """Makes the examples, without a gradient back to the inputs. `step` seeds the random start."""
+        """Returns the examples, through which no gradient flows to the inputs. `step` seeds the random start."""
         [examples] = deque(self.steps(predict, inputs, targets, step), maxlen=1)
         return examples
 
@@ -52,14 +52,14 @@ class Attack:
                 yield examples
 
     def unit(self) -> Tensor:
-        """The unit of epsilon, for each feature or channel of a normalised input."""
+        """Returns the unit of epsilon for each feature or channel of a normalised input."""
         if self.spec.unit == "normalized":
             return torch.ones_like(self.normalize.scale, dtype=torch.float32)
         return (self.normalize.scale * (self.highest - self.lowest)).float()
 
     def bounds(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The examples stay within epsilon and within the data's range. An input that noise has moved out of the range
-        is neither moved further nor brought back."""
+        """Returns the lower and upper bounds of the examples: within epsilon of the inputs, and within the data's
+        range. An input that noise has moved out of the range is neither moved further out nor brought back."""
         reach = self.spec.epsilon * self.unit()
         if not self.is_bounded:
             return inputs - reach, inputs + reach
@@ -75,7 +75,7 @@ class Attack:
 
 
 def input_gradient(predict: Model, inputs: Tensor, targets: Tensor, objective: Objective) -> Tensor:
-    """dJ/dx; the parameters get no gradient."""
+    """Returns dJ/dx; does not compute gradients of parameters."""
     inputs = inputs.detach().requires_grad_()
     [gradient] = torch.autograd.grad(objective(predict(inputs), targets), inputs)
     return gradient
@@ -83,9 +83,11 @@ def input_gradient(predict: Model, inputs: Tensor, targets: Tensor, objective: O
 
 @contextmanager
 def evaluation_mode(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Puts each module into evaluation mode and back into its own, because frozen norms stay in evaluation mode.
+    """Puts modules into evaluation mode during the block, then restores the mode of each.
 
-    Recurrent layers compute the same in both modes, and cuDNN gives their gradient only in training mode."""
+    Some norms are frozen, and stay in evaluation mode. Recurrent layers compute the same in both modes; they are put
+    into training mode, because cuDNN computes their gradient only there.
+    """
     modes = [(module, module.training) for module in modules]
     for module, _ in modes:
         module.training = isinstance(module, nn.RNNBase)

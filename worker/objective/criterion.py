@@ -1,4 +1,4 @@
-"""The loss of a training step: that of the labels, and the terms that adversarial examples and teachers add."""
+"""Builds the loss of a training step from the loss of the labels and the terms of adversarial examples and teachers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,18 +16,18 @@ from worker.objective.teacher import Teacher
 from worker.types import Criterion, Model, Objective
 
 OutputLoss = Callable[[Tensor], Tensor]
-"""Outputs for the rows of a batch -> the loss that a step lowers."""
+"""A function from the outputs for a batch to the loss that a step minimises."""
 
 LossBuilder = Callable[[Tensor, Tensor, int], OutputLoss]
-"""(inputs, targets, step) -> the loss of outputs for these rows. The teacher answers once, also where a step has two
-forward passes."""
+"""A function (inputs, targets, step) -> OutputLoss. The teacher is evaluated once, even if a step has two forward
+passes."""
 
 
 def criterion(plan: Plan, model: nn.Sequential, teacher: Teacher | None) -> Criterion:
-    """Composes the loss of the recipe; a recipe without a teacher or an attack pays for neither."""
+    """Returns the loss of the recipe; costs nothing for a teacher or an attack that the recipe does not have."""
     objective = training_objective(plan)
     attack = plan.recipe.objective.adversarial
-    # Hints may be all that a teacher gives.
+    # A teacher may give only hints.
     has_teacher = teacher is not None and probabilities_are_compared(plan.recipe)
     if attack is None and not has_teacher:
         return partial(standard_loss, objective=objective)
@@ -44,7 +44,7 @@ def criterion(plan: Plan, model: nn.Sequential, teacher: Teacher | None) -> Crit
 def standard_loss(
     predict: Model, inputs: Tensor, targets: Tensor, step: int, *, objective: Objective
 ) -> tuple[Tensor, Tensor]:
-    """J(x) of one forward pass."""
+    """Returns the outputs and J(x) of one forward pass."""
     outputs = predict(inputs)
     return outputs, objective(outputs, targets)
 
@@ -52,7 +52,7 @@ def standard_loss(
 def built_loss(
     predict: Model, inputs: Tensor, targets: Tensor, step: int, *, build_loss: LossBuilder
 ) -> tuple[Tensor, Tensor]:
-    """The teacher's loss of one forward pass."""
+    """Returns the outputs and the loss, with the teacher's term, of one forward pass."""
     outputs = predict(inputs)
     return outputs, build_loss(inputs, targets, step)(outputs)
 
@@ -67,7 +67,10 @@ def adversarial_loss(
     adversary: Attack,
     weight: float,
 ) -> tuple[Tensor, Tensor]:
-    """(1 - weight) J(x) + weight J(x'), both with a teacher's logits of x; at weight 1 the outputs are of x'."""
+    """Returns the outputs and (1 - weight) J(x) + weight J(x'). A teacher's logits are always those of x.
+
+    The outputs are those of x, or of x' at weight 1.
+    """
     examples = adversary(predict, inputs, targets, step)
     loss = build_loss(inputs, targets, step)
     if weight == 1:
@@ -78,9 +81,9 @@ def adversarial_loss(
 
 
 def teacher_loss(teacher: Teacher, plan: Plan, objective: Objective) -> LossBuilder:
-    """The loss of distillation, or of the second stage of hints."""
+    """Returns the loss of distillation, or of the second stage of hints."""
     distillation, hints = plan.recipe.objective.distillation, plan.recipe.pretraining
-    # Of several targets, the teacher's probabilities are of the main one.
+    # A teacher gives probabilities of the main target only.
     main = plan.data.main.columns
     if distillation is not None:
         return partial(distilled_loss, objective=objective, teacher=teacher, spec=distillation, main=main)
@@ -90,7 +93,7 @@ def teacher_loss(teacher: Teacher, plan: Plan, objective: Objective) -> LossBuil
 
 
 def label_loss(inputs: Tensor, targets: Tensor, step: int, *, objective: Objective) -> OutputLoss:
-    """The loss of the labels alone."""
+    """Returns the loss of the labels alone."""
     return lambda outputs: objective(outputs, targets)
 
 
@@ -104,7 +107,7 @@ def distilled_loss(
     spec: Distillation,
     main: slice,
 ) -> OutputLoss:
-    """(1 - a) J + a T^2 KL."""
+    """Returns the loss (1 - a) J + a T^2 KL."""
     teacher_logits = teacher.logits(inputs)
 
     def loss(outputs: Tensor) -> Tensor:
@@ -125,7 +128,7 @@ def hint_loss(
     weight_at: Callable[[int], float],
     main: slice,
 ) -> OutputLoss:
-    """J + lambda H."""
+    """Returns the loss J + lambda H."""
     teacher_logits = teacher.logits(inputs)
     weight = weight_at(step)
 
@@ -137,7 +140,8 @@ def hint_loss(
 
 
 def hint_weights(spec: Hints, plan: Plan) -> Callable[[int], float]:
-    """lambda of a step: `coefficient` in the first epoch, `final_coefficient` in the last, a straight line between."""
+    """Returns a function from a step to lambda, which moves linearly from `coefficient` in the first epoch to
+    `final_coefficient` in the last."""
     first, last, epochs = spec.coefficient, spec.final_coefficient, plan.recipe.epochs
 
     def weight_at(step: int) -> float:

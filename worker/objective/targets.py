@@ -1,4 +1,4 @@
-"""The loss of a model's targets: the loss of one, or the weighted sum of several over the rows that have a label."""
+"""Builds the objective: the loss of a single target, or the weighted sum of several over the rows that have a label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ from worker.objective.losses import LossFunction, clean_loss, spread_over_all, t
 from worker.types import Objective
 
 TargetLosses = Mapping[Target, LossFunction]
-"""The loss of each target, in the order of the targets."""
+"""A mapping from target to loss, in the order of the targets."""
 
 
 def training_losses(targets: Sequence[Target], smoothing: LabelSmoothing | None) -> TargetLosses:
-    """The losses that a step lowers."""
+    """Returns the losses that a step minimises."""
     losses = {}
     for target in targets:
         epsilon = 0.0
@@ -29,22 +29,23 @@ def training_losses(targets: Sequence[Target], smoothing: LabelSmoothing | None)
 
 
 def clean_losses(targets: Sequence[Target]) -> TargetLosses:
-    """The losses that validation measures."""
+    """Returns the losses that validation measures."""
     return {target: clean_loss(target.loss) for target in targets}
 
 
 def training_objective(plan: Plan) -> Objective:
-    """The objective that a step lowers."""
+    """Returns the objective that a step minimises."""
     return objective(training_losses(plan.targets, plan.recipe.objective.label_smoothing))
 
 
 def measured_objective(plan: Plan, model: nn.Module) -> Objective:
-    """The objective that `measure` calls the loss, of a whole model's outputs."""
+    """Returns the objective whose value `measure` reports as the loss; it takes a whole model's outputs."""
     return objective(clean_losses([with_weight_of_units(target, model) for target in plan.targets]))
 
 
 def with_weight_of_units(target: Target, model: nn.Module) -> Target:
-    """Divides the weight by the variance, since a sum of squared errors is one of standardised numbers."""
+    """Divides the weight of a squared error by the target's variance, because the weight is for standardised
+    numbers."""
     if target.loss != "squared_error":
         return target
     std = float(model.get_submodule(target.unit).get_buffer("std"))
@@ -52,7 +53,7 @@ def with_weight_of_units(target: Target, model: nn.Module) -> Target:
 
 
 def objective(losses: TargetLosses) -> Objective:
-    """The loss of a single target, whose rows all have a label, or the weighted sum of several."""
+    """Returns the loss of a single target, whose rows all have a label, or the weighted sum of several losses."""
     if len(losses) == 1:
         [loss] = losses.values()
         return loss
@@ -60,7 +61,7 @@ def objective(losses: TargetLosses) -> Objective:
 
 
 def weighted_sum(outputs: Tensor, targets: Tensor, *, losses: TargetLosses) -> Tensor:
-    """sum_q w_q L_q: L_q is the mean over the rows that have a label of q, 0 where none has. Caruana 1997."""
+    """Returns sum_q w_q L_q, where L_q is the mean over the rows with a label of q, or 0 without any. Caruana 1997."""
     is_known, known = known_labels(targets)
     rows = torch.stack([row_losses(outputs, known, *item) for item in losses.items()], 1)
     means = torch.where(is_known, rows, 0.0).sum(0) / is_known.sum(0).clamp(min=1)
@@ -69,15 +70,15 @@ def weighted_sum(outputs: Tensor, targets: Tensor, *, losses: TargetLosses) -> T
 
 
 def known_labels(targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Which labels are known, and the targets with 0 in place of the others: nan would reach the gradient."""
+    """Returns a mask of known labels, and the targets with 0 for missing labels, since nan would reach the gradient."""
     is_known = ~targets.isnan()
     return is_known, torch.where(is_known, targets, 0.0)
 
 
 def row_losses(outputs: Tensor, known: Tensor, target: Target, loss: LossFunction) -> Tensor:
-    """The loss of each row for one of several targets."""
+    """Returns the loss of each row for one of several targets."""
     labels = known[:, target.index]
-    # Several targets are floats side by side, and torch reads floats as the probabilities of classes.
+    # Several targets are stored as floats, but torch would take floats for probabilities of classes.
     if target.loss == "cross_entropy":
         labels = labels.long()
     return loss(outputs[:, target.columns], labels, reduction="none")

@@ -1,4 +1,4 @@
-"""Trained models that a student learns from."""
+"""Builds the trained model that a student learns from."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from worker.types import Weights
 
 
 class Teacher:
-    """A model in evaluation mode that is not trained. Its inputs are normalised as the student's are."""
+    """A model in evaluation mode that is not trained. It takes inputs with the student's normalization."""
 
     def __init__(self, plan: Plan, weights: Weights, student: Normalize, *, precision: str) -> None:
         device = student.shift.device
@@ -35,13 +35,13 @@ class Teacher:
 
     @torch.no_grad()
     def outputs_of(self, layers: nn.Module, inputs: Tensor) -> Tensor:
-        """The outputs of some of the teacher's layers, the first of which follows its normalization."""
+        """Returns the outputs of `layers`, which are layers of the teacher that follow its normalization."""
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.is_bfloat16):
             outputs: Tensor = layers(self.normalised(inputs))
         return outputs.float()
 
     def normalised(self, inputs: Tensor) -> Tensor:
-        """The student's normalised inputs, normalised as the teacher's are."""
+        """Converts inputs from the student's normalization to the teacher's."""
         if not self.has_whitening:
             return inputs * self.factor + self.offset
         rows = inputs.flatten(1) if inputs.ndim == 4 else inputs
@@ -49,12 +49,12 @@ class Teacher:
             return (rows @ self.matrix + self.offset).view(inputs.shape)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """A logit for each class of the main target; the outputs of further targets are left out."""
+        """Returns a logit for each class of the main target, without the outputs of further targets."""
         return class_logits(self.outputs_of(self.layers, inputs)[:, self.main])
 
 
 def teacher_of(plan: Plan, checkpoints: Mapping[str, Weights], model: nn.Sequential) -> Teacher | None:
-    """The teacher that the recipe names."""
+    """Returns the teacher that the recipe names, or None."""
     checkpoint = teacher_in(plan.recipe)
     normalize = model[0]
     if checkpoint is None:
@@ -65,9 +65,9 @@ def teacher_of(plan: Plan, checkpoints: Mapping[str, Weights], model: nn.Sequent
 
 
 def affine_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tensor]:
-    """From ((x - a) s) to ((x - b) t): a factor t/s and an offset (a - b) t, which replace both maps.
+    """Returns the factor t/s and the offset (a - b) t that convert (x - a) s to (x - b) t.
 
-    Where s is 0, the student's inputs do not determine x, which was a in its training rows.
+    If s is 0, the student's inputs do not determine x; then x is taken to be a, its value in all training rows.
     """
     a, s, b, t = (part.double() for layer in (student, teacher) for part in (layer.shift, layer.scale))
     factor = torch.where(s == 0, 0.0, t / torch.where(s == 0, 1.0, s))
@@ -75,8 +75,9 @@ def affine_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tens
 
 
 def matrix_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tensor]:
-    """From z V to (z f + o) W, as a matrix V^-1 diag(f) W and an offset o W, where one of them whitens. V, W are I for
-    one that does not; f and o are those of `affine_between`."""
+    """Returns the matrix V^-1 diag(f) W and the offset o W that convert z V to (z f + o) W, if a model whitens its
+    inputs. V and W are the whitening matrices of student and teacher, or I without whitening; f and o are as in
+    `affine_between`."""
     shape = max(student.shift.shape, teacher.shift.shape, key=math.prod)
     shift, scale, other_shift, other_scale = (
         part.double().expand(shape) for layer in (student, teacher) for part in (layer.shift, layer.scale)
@@ -92,5 +93,5 @@ def matrix_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tens
 
 
 def class_logits(outputs: Tensor) -> Tensor:
-    """A logit for each class: a single one is that of class 1 against 0."""
+    """Returns a logit for each class; a single logit is that of class 1 against class 0."""
     return outputs if outputs.shape[1] > 1 else functional.pad(outputs, (1, 0))

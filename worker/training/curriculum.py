@@ -1,4 +1,4 @@
-"""Which training rows a step may learn from: the easiest ones first."""
+"""Chooses the training rows that a step may learn from, the easiest rows first."""
 
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
@@ -26,14 +26,14 @@ class RowChooser(Stateful, Protocol):
     """Chooses the training rows that a step may learn from."""
 
     def begin(self, model: nn.Module, epoch: int) -> Generator[None, None, None]:
-        """Prepares an epoch, counted from 0. Yields after each batch that is measured."""
+        """Prepares an epoch, counted from 0. Yields after each batch whose difficulty it measures."""
 
     def subset(self, step: int) -> Tensor:
-        """The indexes of the rows that a step may learn from, in rising order."""
+        """Returns the indexes of the rows that a step may learn from, in ascending order."""
 
 
 def curriculum(plan: Plan, data: Data, model: nn.Sequential, checkpoints: Mapping[str, Weights]) -> RowChooser:
-    """Chooses rows by the recipe's curriculum, or all rows if it has none."""
+    """Returns the row chooser of the recipe's curriculum, or one that chooses all rows."""
     match plan.recipe.curriculum:
         case Off():
             return AllRows(plan.sizes.train)
@@ -52,15 +52,15 @@ class AllRows:
         self.rows = torch.arange(rows)
 
     def begin(self, _: nn.Module, __: int) -> Generator[None, None, None]:
-        """Needs no preparation."""
+        """Does nothing."""
         yield from ()
 
     def subset(self, _: int) -> Tensor:
-        """All rows."""
+        """Returns all rows."""
         return self.rows
 
     def state_dict(self) -> dict[str, Any]:
-        """Has no state."""
+        """Returns an empty dict, because there is no state."""
         return {}
 
     def load_state_dict(self, _: dict[str, Any]) -> None:
@@ -75,25 +75,25 @@ class Pacing:
         self.steps = steps
         self.rank = rank
         self.ranking = torch.empty(0, dtype=torch.int64)
-        """The indexes of the rows, the easiest first; empty before the first epoch."""
+        """The indexes of the rows from the easiest to the hardest; empty before the first epoch."""
 
     def begin(self, _: nn.Module, __: int) -> Generator[None, None, None]:
-        """Ranks the rows, once. Yields after each batch that is measured."""
+        """Ranks the rows by difficulty in the first call only. Yields after each batch."""
         if len(self.ranking) == 0:
             self.ranking = yield from self.rank()
 
     def subset(self, step: int) -> Tensor:
-        """The easiest rows by index. Sorted, all rows are the same subset as without a curriculum."""
+        """Returns the easiest rows, sorted by index, so that all rows are the same subset as without a curriculum."""
         return self.ranking[: self.count(step)].sort().values
 
     def count(self, step: int) -> int:
-        """The number of rows at a step."""
+        """Returns the number of rows at a step."""
         # Without 1e-9, a rounding error of g could add a row.
         over = min(step / (self.spec.until * self.steps), 1.0)
         return max(1, ceil(share(self.spec, over) * len(self.ranking) - 1e-9))
 
     def state_dict(self) -> dict[str, Any]:
-        """Has no state: a resumed run ranks the rows again, with the same result."""
+        """Returns an empty dict, because a resumed run ranks the rows again, with the same result."""
         return {}
 
     def load_state_dict(self, _: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Pacing:
 
 
 def share(spec: Curriculum, over: float) -> float:
-    """g, the share of rows, when the share `over` of the pacing is over."""
+    """Returns g, the share of rows to learn from, at the share `over` of the pacing."""
     match spec.pacing:
         case "linear":
             return spec.start + (1 - spec.start) * over
@@ -116,7 +116,7 @@ def share(spec: Curriculum, over: float) -> float:
 def rank_rows(
     spec: Curriculum, plan: Plan, data: Data, model: nn.Sequential, checkpoints: Mapping[str, Weights]
 ) -> Generator[None, None, Tensor]:
-    """Returns the indexes of the training rows, the easiest first. Yields after each batch that is measured."""
+    """Returns the indexes of the training rows from the easiest to the hardest. Yields after each batch."""
     groups = row_classes(plan, data)
     match spec.scorer:
         case Distance():
@@ -131,7 +131,7 @@ def rank_rows(
 
 
 def interleave(order: Tensor, groups: Tensor) -> Tensor:
-    """Mixes the groups so that each keeps its share among the first n rows, for any n, and its own order."""
+    """Mixes the groups: each has its share of the first n rows, for any n, and keeps its own order."""
     position = torch.empty(len(order), dtype=torch.float64)
     ordered_groups = renumber(groups)[order]
     for group in range(int(ordered_groups.max()) + 1):
@@ -141,7 +141,7 @@ def interleave(order: Tensor, groups: Tensor) -> Tensor:
 
 
 def row_classes(plan: Plan, data: Data) -> Tensor:
-    """The class of each training row, -1 where its label is missing; 0 for all rows if targets are numbers."""
+    """Returns the class of each training row, or -1 if its label is missing; in a regression, 0 for all rows."""
     targets = column(data.train.targets, 0).cpu()
     if plan.data.main.task == "regression":
         return torch.zeros(len(targets), dtype=torch.int64)
@@ -156,7 +156,8 @@ def renumber(groups: Tensor) -> Tensor:
 
 @torch.no_grad()
 def distances(inputs: Tensor, normalize: nn.Module, groups: Tensor) -> Tensor:
-    """|x - mean of its group| of each row, in float64 on the CPU, so that the order is the same on any device."""
+    """Returns |x - mean of its group| of each row, in float64 on the CPU, so that the order is the same on any
+    device."""
     groups = renumber(groups)
     means = torch.zeros(int(groups.max()) + 1, inputs[0].numel(), dtype=torch.float64)
 
@@ -171,7 +172,7 @@ def distances(inputs: Tensor, normalize: nn.Module, groups: Tensor) -> Tensor:
 
 
 def teacher_losses(plan: Plan, weights: Weights, data: Data) -> Generator[None, None, Tensor]:
-    """The loss of a trained model on each row. Rows without a label are the hardest."""
+    """Returns the loss of a trained model on each row, which is infinite for rows without a label."""
     teacher = build_model(plan)
     teacher.load_state_dict(weights)
     teacher.to(data.train.inputs.device)
@@ -183,7 +184,7 @@ def teacher_losses(plan: Plan, weights: Weights, data: Data) -> Generator[None, 
 
 
 def row_losses(model: nn.Module, split: Split, objective: Objective) -> Generator[None, None, Tensor]:
-    """The loss of each row in evaluation mode, on the CPU in float64. Yields after each batch."""
+    """Returns the loss of each row in evaluation mode, on the CPU in float64. Yields after each batch."""
     model.eval()
     losses_of_rows = torch.vmap(lambda outputs, target: objective(outputs[None], target[None]))
     losses: list[Tensor] = []
@@ -191,12 +192,12 @@ def row_losses(model: nn.Module, split: Split, objective: Objective) -> Generato
         with torch.no_grad():
             losses.append(losses_of_rows(comparable(model(rows), targets), targets))
         yield
-    # Rows whose loss is not a number are the hardest.
+    # A loss of nan becomes infinite, so that its row is among the hardest.
     return torch.cat(losses).cpu().double().nan_to_num(torch.inf)
 
 
 class SelfPacing:
-    """Chooses the rows whose loss, measured when an epoch begins, is below a growing lambda."""
+    """Chooses the rows whose loss at the start of the epoch is below lambda, which grows with each epoch."""
 
     def __init__(self, spec: SelfPaced, plan: Plan, data: Data, objective: Objective) -> None:
         self.spec = spec
@@ -210,11 +211,11 @@ class SelfPacing:
         self.taken = torch.ones(len(groups), dtype=torch.bool)
 
     def subset(self, _: int) -> Tensor:
-        """The rows of the current epoch."""
+        """Returns the rows of the current epoch."""
         return self.taken.nonzero().squeeze(1)
 
     def begin(self, model: nn.Module, epoch: int) -> Generator[None, None, None]:
-        """Chooses the rows of an epoch, once. Yields after each batch that is measured."""
+        """Chooses the rows of an epoch, in its first call for that epoch only. Yields after each batch."""
         if self.epoch == epoch:
             return
         taken = torch.ones_like(self.taken)
@@ -225,7 +226,8 @@ class SelfPacing:
         self.taken = taken
 
     def easy_rows(self, losses: Tensor, epoch: int) -> Tensor:
-        """v_i = 1 if loss_i < lambda of its group, and at least for the share `start` of each group."""
+        """Returns a mask v: v_i is true if loss_i < lambda of its group, and for the easiest share `start` of each
+        group."""
         groups = range(len(self.first_lambda))
         start_losses = torch.stack([self.start_quantile(losses[self.groups == group]) for group in groups])
         if epoch == self.spec.warmup_epochs:
@@ -234,11 +236,11 @@ class SelfPacing:
         return (losses < current_lambda[self.groups]) | (losses <= start_losses[self.groups])
 
     def start_quantile(self, losses: Tensor) -> Tensor:
-        """The largest loss in the easiest share `start` of the rows."""
+        """Returns the largest loss in the easiest share `start` of the rows."""
         return losses.kthvalue(max(1, ceil(self.spec.start * len(losses) - 1e-9))).values
 
     def state_dict(self) -> dict[str, Any]:
-        """The choice of the current epoch, whose losses cannot be measured again later in the epoch."""
+        """Returns the rows of the current epoch, because losses cannot be measured again later in the epoch."""
         return {"epoch": self.epoch, "first_lambda": self.first_lambda, "taken": self.taken}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""When to stop, and which epoch is the best."""
+"""Decides when to stop, and which epoch is the best."""
 
 import math
 from collections import deque
@@ -27,12 +27,13 @@ class EarlyStopper:
         self.best_value = math.inf * self.sign
         self.epochs_since_best = 0
         errors, train_losses = history_lengths(self.spec)
-        # Of the latest epochs. Errors are lower when better, whatever the monitor; infinite where it was not finite.
+        # Errors and train losses of the latest epochs. An error is the monitor with the sign that makes lower values
+        # better, or infinity if the monitor was not finite.
         self.errors: deque[float] = deque(maxlen=errors)
         self.train_losses: deque[float] = deque(maxlen=train_losses)
 
     def observe(self, epoch: int, value: float, *, train_loss: float) -> bool:
-        """Takes an epoch's monitor; returns whether it is the best so far. A value that is not finite never is."""
+        """Takes the monitor of an epoch; returns whether the epoch is the best so far, which needs a finite value."""
         min_delta = self.spec.min_delta if isinstance(self.spec, Patience) else 0.0
         is_best = math.isfinite(value) and self.sign * value < self.sign * self.best_value - min_delta
         if is_best:
@@ -63,14 +64,14 @@ class EarlyStopper:
                 assert_never(self.spec)
 
     def generalization_loss(self) -> float:
-        """GL = 100 (E / E_least - 1), in percent; 0 as long as nothing was finite."""
+        """Returns GL = 100 (E / E_least - 1), in percent, or 0 if no error was finite yet."""
         error = self.errors[-1]
         if error == self.best_value or self.best_epoch == 0:
             return 0.0
         return 100 * (error / self.best_value - 1) if self.best_value else math.inf
 
     def state_dict(self) -> dict[str, Any]:
-        """The state as JSON, with null for infinity."""
+        """Returns the state as JSON, with null for infinity."""
         state: dict[str, Any] = {
             "best_epoch": self.best_epoch,
             "best_value": self.best_value if self.best_epoch else None,
@@ -94,7 +95,7 @@ class EarlyStopper:
 
 
 def history_lengths(spec: AnyEarlyStopping) -> tuple[int, int]:
-    """The numbers of latest errors and train losses that a criterion needs."""
+    """Returns how many of the latest errors, and of the latest train losses, a criterion needs."""
     match spec:
         case Off() | Patience():
             return 0, 0
@@ -109,15 +110,15 @@ def history_lengths(spec: AnyEarlyStopping) -> tuple[int, int]:
 
 
 def progress(train_losses: Collection[float]) -> float:
-    """P = 1000 (mean of the strip / its least - 1), in per mille."""
+    """Returns P = 1000 (mean of the train losses / their least - 1), in per mille."""
     least = min(train_losses)
     mean = math.fsum(train_losses) / len(train_losses)
     if least == 0:
         return math.inf if mean else 0.0
-    # The mean of equal numbers may be rounded to less than they are.
+    # The mean of equal numbers may be rounded to a smaller number.
     return max(0.0, 1000 * (mean / least - 1))
 
 
 def is_rising(errors: Sequence[float]) -> bool:
-    """Each worse than the one before."""
+    """Whether each error is larger than the one before."""
     return all(earlier < later for earlier, later in pairwise(errors))

@@ -1,4 +1,4 @@
-"""The events that a training yields while it runs."""
+"""Defines the events that a training yields while it runs."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +12,7 @@ Ending = Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user
 
 @dataclass(frozen=True, slots=True)
 class EpochLog:
-    """The numbers of an epoch, at its end. Epochs are counted from 1."""
+    """The metrics of an epoch, logged at its end. Epochs are counted from 1."""
 
     epoch: int
     step: int
@@ -25,7 +25,7 @@ class EpochLog:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticLog:
-    """The values of a diagnostic: numbers, texts, or lists of them. `step` rises from one log of a name to the next."""
+    """The values of a diagnostic: numbers, texts, or lists of them. Logs with the same name have rising `step`."""
 
     name: str
     epoch: int
@@ -35,7 +35,8 @@ class DiagnosticLog:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a training: its reason, and the metrics of the best weights on the test split."""
+    """The last event of a training, with the reason for its end, and the metrics of the best weights on the test
+    split."""
 
     ending: Ending
     metrics: Metrics
@@ -47,7 +48,7 @@ TrainingEvent = StepLog | EpochLog | DiagnosticLog | Finished
 
 
 class NonFinite(Exception):
-    """The loss of a step, or the monitor of every epoch, is not finite."""
+    """Raised if the loss at a step is not finite, or if the monitor was finite in no epoch."""
 
     def __init__(self, step: int, pointer: str = "/optimizer/lr") -> None:
         super().__init__(f"the loss is not finite at step {step}")

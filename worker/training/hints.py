@@ -1,5 +1,5 @@
-"""The first stage of FitNets: layers of a student learn to say what a layer of its teacher says. Romero et al. 2015,
-arXiv 1412.6550."""
+"""Trains the first stage of FitNets: layers of a student learn to predict the outputs of a layer of the teacher.
+Romero et al. 2015, arXiv 1412.6550."""
 
 import math
 from collections.abc import Generator, Iterator
@@ -35,7 +35,7 @@ from worker.types import Weights
 def hint_stages(
     plan: Plan, teacher: Teacher | None, model: nn.Sequential, batches: Batches, data: Data, stop_request: StopRequest
 ) -> "tuple[HintStage, ...]":
-    """The stage before the run's own epochs; none where the recipe has no hints."""
+    """Returns the stage before the run's own epochs, or an empty tuple if the recipe has no hints."""
     spec = plan.recipe.pretraining
     if teacher is None or not isinstance(spec, Hints):
         return ()
@@ -43,7 +43,7 @@ def hint_stages(
 
 
 class HintStage:
-    """Trains the student's layers up to the guided one, with a regressor that is thrown away."""
+    """Trains the student's layers up to the guided one, with a regressor that is discarded afterwards."""
 
     name = "hints"
 
@@ -97,7 +97,7 @@ class HintStage:
         yield from ()
 
     def update(self, inputs: Tensor, _: Tensor) -> None:
-        """Takes one step of RMSprop."""
+        """Trains on one batch, with a step of RMSprop."""
         self.seed_masks(self.step)
         loss = self.loss(inputs)
         self.optimizer.zero_grad()
@@ -107,11 +107,11 @@ class HintStage:
         self.loss_sum += loss.detach().double() * len(inputs)
 
     def read_if_due(self) -> Iterator[DiagnosticLog]:
-        """Logs nothing between the ends of epochs."""
+        """Yields nothing, because this stage logs only at the end of an epoch."""
         yield from ()
 
     def loss(self, inputs: Tensor) -> Tensor:
-        """1/2 ||u(x) - r(v(x))||^2, summed over the features, the mean over rows."""
+        """Returns 1/2 ||u(x) - r(v(x))||^2, summed over the features and averaged over rows."""
         return (self.hint(inputs) - self.predict(inputs)).square().flatten(1).sum(1).mean() / 2
 
     def end_epoch(self) -> Iterator[DiagnosticLog | None]:
@@ -132,7 +132,7 @@ class HintStage:
             raise NonFinite(0, pointer="/pretraining/lr")
 
     def measure(self) -> Generator[None, None, float]:
-        """The loss over the validation split, with the student in evaluation mode."""
+        """Returns the loss on the validation split, with the student in evaluation mode. Yields after each batch."""
         self.guided.eval()
         total = torch.zeros_like(self.loss_sum)
         for rows in torch.split(self.validation, BATCH_ROWS):
@@ -142,7 +142,8 @@ class HintStage:
         return float(total) / len(self.validation)
 
     def finish(self) -> None:
-        """Gives the model the best weights and lets the rest go; counters of norms start from 0 with the run."""
+        """Gives the model the best weights and frees the rest; resets the counters of norms, which start at 0 with the
+        run."""
         if self.is_finished:
             return
         self.is_finished = True
@@ -158,7 +159,7 @@ class HintStage:
                 counted.zero_()
 
     def state_dict(self) -> dict[str, Any]:
-        """The position; until the stage is finished also the regressor, the moments and the best weights."""
+        """Returns the position, and, until the stage is finished, the regressor, the moments and the best weights."""
         position = {"is_finished": self.is_finished, "step": self.step, "epochs_done": self.epochs_done}
         if self.is_finished:
             return position
@@ -181,7 +182,7 @@ class HintStage:
 
 
 def with_own_seeds(batches: Batches, seed: int) -> Batches:
-    """Batches of all rows, in another order than that in which the run will see them."""
+    """Returns batches of all rows, with seeds that differ from those of the run's own epochs."""
     own = copy(batches)
     own.subset = AllRows(len(batches.inputs)).subset
     own.order_seeds = Seeds(seed, "hints_order")
@@ -191,13 +192,14 @@ def with_own_seeds(batches: Batches, seed: int) -> Batches:
 
 
 def behind_normalization(model: nn.Module, name: str) -> nn.Module:
-    """The layers from the normalised inputs to the named one, shared with the model."""
+    """Returns the layers from the normalised inputs to the named layer; their weights are shared with the model."""
     first = next(child for child, _ in model.named_children())
     return between(model, name.split("."), leave_out=first)
 
 
 def between(module: nn.Module, path: list[str], *, leave_out: str | None = None) -> nn.Module:
-    """The layers from a module's inputs to one in it. Of a sum or a concatenation, the body or the shortcut alone."""
+    """Returns the layers from a module's inputs to the layer at `path`; in a sum or a concatenation, only the branch
+    that leads to it."""
     if not path:
         return module
     name, *rest = path
@@ -206,14 +208,14 @@ def between(module: nn.Module, path: list[str], *, leave_out: str | None = None)
         return inner
     before = dict(takewhile(lambda item: item[0] != name, module.named_children()))
     before.pop(leave_out or "", None)
-    # Slicing would make the sequence anew, and norms in it would forget what they look back on.
+    # A slice would be a new sequence, and norms in it would lose their history.
     part = copy(module)
     part._modules = {**before, name: inner}  # noqa: SLF001
     return part
 
 
 def build_regressor(plan: Regressor, seed: int) -> nn.Sequential:
-    """Initialised as torch does it, from a seed of its own."""
+    """Builds the regressor with torch's default initialization, from a seed of its own."""
     torch.default_generator.manual_seed(Seeds(seed, "hints").at(0))
     hint, inputs = plan.hint, plan.guided.output
     layers: list[nn.Module] = []

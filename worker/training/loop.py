@@ -1,4 +1,4 @@
-"""The training loop, for a run's own epochs and for the epochs of hints before them."""
+"""Defines the training loop for a run's own epochs, and for the epochs of hints before them."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -18,26 +18,26 @@ class Stage(Protocol):
 
     batches: Batches
     step: int
-    """Steps that this stage has taken."""
+    """Number of steps that this stage has taken."""
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that have been measured."""
+        """The number of epochs that are complete and measured."""
 
     def is_over(self) -> bool:
-        """Whether no further epoch begins."""
+        """Whether this stage is over, so that no further epoch begins."""
 
     def must_stop(self) -> bool:
-        """Whether the present epoch ends after this step."""
+        """Whether training must stop after the current step."""
 
     def begin_epoch(self) -> Iterator[None]:
-        """Prepares the model and the rows of the epoch; also when a resumed run enters it in the middle."""
+        """Prepares the model and the rows of the epoch; a resumed run calls this in the middle of an epoch too."""
 
     def update(self, inputs: Tensor, targets: Tensor) -> None:
-        """Takes one step."""
+        """Trains on one batch."""
 
     def read_if_due(self) -> Iterator[TrainingEvent]:
-        """Yields what the steps since the last reading have logged, a few times a second."""
+        """Yields the logs of the steps since the last reading, a few times a second."""
 
     def end_epoch(self) -> Iterator[TrainingEvent | None]:
         """Measures the epoch."""

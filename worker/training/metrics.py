@@ -1,4 +1,4 @@
-"""Metrics of an epoch's training steps, which stay on the device and are read together."""
+"""Computes the metrics of training steps, whose tensors stay on the device until many are read together."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from worker.evaluation.evaluate import Metrics, Sums, count_hits, totals_by_labe
 from worker.objective.targets import training_losses
 from worker.types import Stateful
 
-# A GPU waits when numbers are read: a few times a second is often enough for people.
+# Reading numbers makes a GPU wait, so they are read only a few times a second.
 READ_SECONDS = 0.2
 BLOCK_STEPS = 64
 EVERY_STEP_UNTIL = 256
@@ -24,7 +24,7 @@ EVERY_STEP_UNTIL = 256
 
 @dataclass(frozen=True, slots=True)
 class StepLog:
-    """The numbers of an optimizer step; steps and epochs count from 1."""
+    """The loss and learning rate of an optimizer step. Steps and epochs are counted from 1."""
 
     step: int
     epoch: int
@@ -33,28 +33,29 @@ class StepLog:
 
 
 def is_logged(step: int) -> bool:
-    """Whether a step is logged: every one up to 256, every second up to 512, every fourth up to 1,024, and so on.
+    """Whether a step is logged: every step up to 256, every second up to 512, every fourth up to 1,024, and so on.
 
-    The number decides and not the clock, so that two runs of a recipe log the same steps."""
+    This does not depend on the clock, so that two runs of a recipe log the same steps.
+    """
     stride = 1 << ((step - 1) // EVERY_STEP_UNTIL).bit_length()
     return step % stride == 0
 
 
 class TargetMetrics(Stateful, Protocol):
-    """The targets' metrics besides `train_loss`."""
+    """Computes the training metrics of the targets besides `train_loss`."""
 
     def start_epoch(self) -> None:
-        """Forgets the sums."""
+        """Resets the sums for a new epoch."""
 
     def add(self, steps: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Takes the outputs and targets of some steps."""
+        """Adds the outputs and targets of some steps."""
 
     def metrics(self) -> Metrics:
-        """Means over the epoch so far."""
+        """Returns means over the epoch so far."""
 
 
 class SingleTargetMetrics:
-    """The hits of a model with one target, whose loss is that of the step."""
+    """Computes the accuracy of a model with one target. The target's loss is the loss of the step."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -68,7 +69,7 @@ class SingleTargetMetrics:
         self.rows += sum(len(targets) for _, targets in steps)
         if self.target.classes is None:
             return
-        # One comparison for all steps: mixed labels and class numbers are compared alike.
+        # All steps are compared at once; mixed labels and class numbers are compared in the same way.
         outputs = torch.cat([outputs for outputs, _ in steps])
         targets = torch.cat([targets for _, targets in steps])
         self.hits += int(count_hits(outputs, targets))
@@ -85,7 +86,7 @@ class SingleTargetMetrics:
 
 
 class LabelledMetrics:
-    """The losses and hits of several targets, over the rows that have a label of each."""
+    """Computes the loss and accuracy of each of several targets, over the rows that have its label."""
 
     def __init__(self, plan: Plan, data: Data) -> None:
         self.losses = training_losses(plan.targets, plan.recipe.objective.label_smoothing)
@@ -96,7 +97,7 @@ class LabelledMetrics:
         self.sums: list[Sums] = [[0.0] * 4 for _ in self.losses]
 
     def add(self, steps: Sequence[tuple[Tensor, Tensor]]) -> None:
-        # Added one by one and in Python: the sums must not depend on how many steps are read together.
+        # Steps are added one by one in Python, so that the sums do not depend on how many steps are read together.
         for step in torch.stack([totals_by_label(*pair, losses=self.losses) for pair in steps]).tolist():
             self.sums = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(self.sums, step, strict=True)]
 
@@ -117,45 +118,46 @@ class LabelledMetrics:
 
 
 def epoch_metrics(plan: Plan, data: Data) -> "EpochMetrics":
-    """The metrics of a run that has not begun."""
+    """Builds the metrics of a run, with empty sums."""
     of_targets = SingleTargetMetrics(plan.data.main) if len(plan.targets) == 1 else LabelledMetrics(plan, data)
     return EpochMetrics(of_targets, loss_scale=data.loss_scale)
 
 
 class EpochMetrics:
-    """Sums over the epoch so far, and the steps that have not been read from the device."""
+    """Holds the sums over the epoch so far, and the steps that have not been read from the device."""
 
     def __init__(self, targets: TargetMetrics, *, loss_scale: float) -> None:
-        """`loss_scale` is the factor from a step's objective to the loss that is logged."""
+        """`loss_scale` is the factor that converts a step's objective to the loss that is logged."""
         self.targets = targets
         self.loss_scale = loss_scale
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []
-        # The first step is read at once: it shows that a run is alive.
+        # The first step is read at once, because it shows that the run is alive.
         self.read_at = -READ_SECONDS
         self.diverged_at: int | None = None
         self.started_at = perf_counter()
         self.start_epoch()
 
     def start_epoch(self) -> None:
-        """Forgets the sums."""
+        """Resets the sums for a new epoch."""
         self.loss_sum = 0.0
         self.rows = 0
         self.targets.start_epoch()
 
     def start_clock(self) -> None:
-        """Begins to count the epoch's seconds."""
+        """Starts the clock of the epoch."""
         self.started_at = perf_counter()
 
     def add(self, loss: Tensor, outputs: Tensor, targets: Tensor) -> None:
-        """Takes a step's tensors as they are, without waiting for the device."""
+        """Adds a step's tensors without waiting for the device."""
         self.pending.append((loss, outputs, targets))
 
     def is_due(self) -> bool:
-        """Whether it is time to read."""
+        """Whether it is time to read the pending steps."""
         return len(self.pending) >= BLOCK_STEPS or perf_counter() - self.read_at > READ_SECONDS
 
     def read(self, step: int) -> list[tuple[int, float]]:
-        """Reads the pending steps, of which `step` is the last, as (step, loss); ends at a loss that is not finite."""
+        """Reads the pending steps, the last of which is `step`; returns (step, loss) up to the first loss that is not
+        finite."""
         pending = self.pending
         self.pending = []
         self.read_at = perf_counter()
@@ -163,7 +165,7 @@ class EpochMetrics:
             return []
         losses = (torch.stack([loss for loss, _, _ in pending]).double() * self.loss_scale).tolist()
         self.targets.add([(outputs, targets) for _, outputs, targets in pending])
-        # One by one and in Python: the sum must not depend on when it is read.
+        # Losses are added one by one in Python, so that the sum does not depend on when it is read.
         for loss, (_, _, targets) in zip(losses, pending, strict=True):
             self.loss_sum += loss * len(targets)
             self.rows += len(targets)
@@ -171,7 +173,7 @@ class EpochMetrics:
         return self.up_to_divergence(steps)
 
     def up_to_divergence(self, steps: list[tuple[int, float]]) -> list[tuple[int, float]]:
-        """The steps up to the first whose loss is not finite."""
+        """Returns the steps up to the first whose loss is not finite, and remembers that step."""
         for index, (step, loss) in enumerate(steps):
             if not math.isfinite(loss):
                 self.diverged_at = step
@@ -179,7 +181,7 @@ class EpochMetrics:
         return steps
 
     def metrics(self) -> Metrics:
-        """The epoch's metrics in training mode: means over its rows."""
+        """Returns the metrics in training mode: means over the rows of the epoch so far."""
         return {"train_loss": self.loss_sum / self.rows, **self.targets.metrics()}
 
     def state_dict(self) -> dict[str, Any]:

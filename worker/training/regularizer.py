@@ -1,4 +1,4 @@
-"""Penalties, decay, constraints and noise on weights, in torch.
+"""Applies penalties, decay, constraints and noise to weights.
 
 L2 is missing here, because it is the optimizer's `weight_decay` (worker/training/optimizer.py).
 """
@@ -31,12 +31,12 @@ from worker.types import GradientChange, Parameters, Penalty, Projection
 Role = Literal["weights", "biases", "norms"]
 ParameterGroups = dict[Role, Parameters]
 NoisyWeights = Callable[[int], AbstractContextManager[None]]
-"""Step -> a context in which the weights may be noisy."""
+"""A function from a step to a context in which the weights may be noisy."""
 
 
 def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
-    """The model's parameters by role, without frozen parameters. The plan's layers say which modules are norms, so that
-    a new norm needs no entry here."""
+    """Groups the model's parameters by role, without frozen parameters. The plan's layers say which modules are norms,
+    so that a new norm needs no entry here."""
     norms = frozenset(norm_names(root))
     groups: ParameterGroups = {"weights": [], "biases": [], "norms": []}
     for path, module in model.named_modules():
@@ -49,14 +49,14 @@ def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
 
 
 def penalized_parameters(spec: L1 | L2 | WeightDecay | WeightNoise, groups: ParameterGroups) -> Parameters:
-    """The parameters that a penalty, decay or noise acts on."""
+    """Returns the parameters on which a penalty, decay or noise acts."""
     biases = groups["biases"] if spec.include_biases else []
     norms = groups["norms"] if spec.include_norms else []
     return [*groups["weights"], *biases, *norms]
 
 
 def gradient_changes(recipe: Recipe, groups: ParameterGroups) -> Iterator[GradientChange]:
-    """Yields changes of gradients before the optimizer's step. Clipping comes before all that adds to them."""
+    """Yields the changes of gradients before the optimizer's step. Clipping comes first, before terms are added."""
     for spec in recipe.regularizer:
         if isinstance(spec, GradientClip):
             yield partial(clip_gradients, [item for group in groups.values() for item in group], spec.max_norm)
@@ -66,14 +66,14 @@ def gradient_changes(recipe: Recipe, groups: ParameterGroups) -> Iterator[Gradie
 
 
 def decay_steps(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]:
-    """Yields changes of weights before the optimizer's step."""
+    """Yields the weight-decay updates to apply before the optimizer's step."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightDecay):
             yield partial(decay, penalized_parameters(spec, groups), spec.coefficient)
 
 
 def projections(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]:
-    """Yields changes of weights after the optimizer's step."""
+    """Yields the changes of weights to apply after the optimizer's step."""
     for spec in recipe.regularizer:
         match spec:
             case L1(method="proximal"):
@@ -87,7 +87,7 @@ def projections(recipe: Recipe, groups: ParameterGroups) -> Iterator[Projection]
 
 
 def penalties(plan: Plan, groups: ParameterGroups) -> Iterator[Penalty]:
-    """Yields terms that are added to the objective."""
+    """Yields the terms to add to the objective."""
     for spec in plan.recipe.regularizer:
         if isinstance(spec, DropoutPenalty):
             [weight] = groups["weights"]
@@ -95,7 +95,8 @@ def penalties(plan: Plan, groups: ParameterGroups) -> Iterator[Penalty]:
 
 
 def weight_noise(recipe: Recipe, groups: ParameterGroups) -> NoisyWeights:
-    """The context in which gradients are computed: with noisy weights if the recipe asks for noise, else empty."""
+    """Returns the context in which gradients are computed: it adds noise to the weights, or does nothing without
+    noise."""
     for spec in recipe.regularizer:
         if isinstance(spec, WeightNoise):
             return GaussianWeights(spec, penalized_parameters(spec, groups), Seeds(recipe.seed, "weight_noise"))
@@ -114,7 +115,7 @@ class GaussianWeights:
 
     @contextmanager
     def __call__(self, step: int) -> Iterator[None]:
-        """Adds the noise of a step during the block."""
+        """Adds the noise of a step to the weights during the block."""
         self.add(step)
         yield
         self.remove()
@@ -130,18 +131,18 @@ class GaussianWeights:
 
     @torch.no_grad()
     def remove(self) -> None:
-        """Restores the saved weights exactly; subtracting the noise would round."""
+        """Restores the saved weights, because subtracting the noise would round them."""
         torch._foreach_copy_(self.parameters, self.clean)
 
 
 def dropout_penalty(inputs: Tensor, outputs: Tensor, *, weight: Tensor, rate: float, loss: Loss) -> Tensor:
-    """rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), averaged over rows. arXiv 1307.1493, section 3."""
+    """Returns rate / (1 - rate) / 2 * sum_j x_j^2 (w_j^T V w_j), averaged over rows. arXiv 1307.1493, section 3."""
     terms = inputs.flatten(1).square() * curvature(outputs, weight, loss)
     return rate / (1 - rate) / 2 * terms.sum(1).mean()
 
 
 def curvature(outputs: Tensor, weight: Tensor, loss: Loss) -> Tensor:
-    """w_j^T V w_j for each row and input j, where V is the second derivative of the loss in the outputs."""
+    """Returns w_j^T V w_j for each row and input j, where V is the second derivative of the loss in the outputs."""
     match loss:
         case "squared_error":
             return 2 * weight.square()
@@ -159,13 +160,13 @@ def curvature(outputs: Tensor, weight: Tensor, loss: Loss) -> Tensor:
 
 @torch.no_grad()
 def clip_gradients(parameters: Parameters, max_norm: float, _: float) -> None:
-    """g <- g min(1, max_norm / |g|), where |g| is the norm over all parameters together."""
+    """Sets g <- g min(1, max_norm / |g|), where |g| is the norm over all parameters together."""
     torch.nn.utils.clip_grad_norm_(parameters, max_norm, foreach=True)
 
 
 @torch.no_grad()
 def add_l1_subgradient(parameters: Parameters, coefficient: float, _: float) -> None:
-    """g <- g + coefficient sign(w)."""
+    """Sets g <- g + coefficient sign(w)."""
     for parameter in parameters:
         assert parameter.grad is not None
         parameter.grad.add_(parameter.sign(), alpha=coefficient)
@@ -173,19 +174,19 @@ def add_l1_subgradient(parameters: Parameters, coefficient: float, _: float) -> 
 
 @torch.no_grad()
 def decay(parameters: Parameters, coefficient: float, lr: float) -> None:
-    """w <- w (1 - lr coefficient). arXiv 1711.05101, algorithm 2."""
+    """Sets w <- w (1 - lr coefficient). arXiv 1711.05101, algorithm 2."""
     torch._foreach_mul_(list[Tensor](parameters), 1 - lr * coefficient)
 
 
 @torch.no_grad()
 def soft_threshold(parameters: Parameters, coefficient: float, lr: float) -> None:
-    """w <- sign(w) max(|w| - lr coefficient, 0): the proximal operator of the L1 norm."""
+    """Sets w <- sign(w) max(|w| - lr coefficient, 0), the proximal operator of the L1 norm."""
     for parameter in parameters:
         parameter.copy_(torch.nn.functional.softshrink(parameter, lr * coefficient))
 
 
 @torch.no_grad()
 def clip_row_norms(parameters: Parameters, maxnorm: float, _: float) -> None:
-    """w <- w min(1, maxnorm / |w|) for the incoming weights w of each unit."""
+    """Sets w <- w min(1, maxnorm / |w|) for the incoming weights w of each unit."""
     for parameter in parameters:
         parameter.copy_(torch.renorm(parameter, 2, 0, maxnorm))

@@ -1,4 +1,4 @@
-"""Learning rates by step."""
+"""Computes the learning rate of each step."""
 
 import math
 from bisect import bisect
@@ -11,7 +11,7 @@ from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, OneCycle, Pla
 
 
 class Schedule:
-    """The learning rate of each step, counted from 0: a linear warm-up, then the recipe's schedule.
+    """Returns the learning rate of each step, counted from 0: a linear warm-up, then the recipe's schedule.
 
     `plateau` also observes the monitor and counts how often the rate has dropped.
     """
@@ -30,7 +30,7 @@ class Schedule:
         self.epochs_since_least = 0
 
     def __call__(self, step: int) -> float:
-        """The learning rate of a step."""
+        """Returns the learning rate of a step."""
         if step < self.warmup_steps:
             return self.lr * (step + 1) / self.warmup_steps
         epoch = step // self.steps_per_epoch
@@ -58,7 +58,7 @@ class Schedule:
             self._count_drops(self.spec, self.sign * monitor)
 
     def _count_drops(self, spec: Plateau, error: float) -> None:
-        # An error that is not finite is no improvement.
+        # An error that is not finite does not count as an improvement.
         if math.isfinite(error) and error < self.least - spec.min_delta:
             self.least = error
             self.epochs_since_least = 0
@@ -69,7 +69,7 @@ class Schedule:
             self.epochs_since_least = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """The drops so far, which the number of the step does not determine."""
+        """Returns the drops so far, which do not follow from the step's number."""
         least = self.least if math.isfinite(self.least) else None
         return {"drops": self.drops, "least": least, "epochs_since_least": self.epochs_since_least}
 
@@ -81,17 +81,18 @@ class Schedule:
 
 
 def cosine(lr: float, eta_min: float, done: float) -> float:
-    """Half a cosine from lr at done = 0 to eta_min at done = 1. arXiv 1608.03983, eq. 5."""
+    """Returns a point of half a cosine from lr at done = 0 to eta_min at done = 1. arXiv 1608.03983, eq. 5."""
     return eta_min + (lr - eta_min) * (1 + math.cos(math.pi * done)) / 2
 
 
 def linear(first: float, last: float, done: float) -> float:
-    """A straight line from first at done = 0 to last at done = 1."""
+    """Returns a point of the straight line from first at done = 0 to last at done = 1."""
     return first + (last - first) * done
 
 
 def one_cycle(spec: OneCycle, lr: float, step: int, steps: int) -> float:
-    """Rises to lr at step pct_start * steps - 1, which may lie between two steps, and falls until the last step."""
+    """Returns a rate that rises to lr at step pct_start * steps - 1, which may lie between two steps, and then
+    falls."""
     anneal = cosine if spec.anneal_strategy == "cos" else linear
     first = lr / spec.div_factor
     peak_step = spec.pct_start * steps - 1

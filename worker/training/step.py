@@ -1,4 +1,4 @@
-"""One optimizer step, from a batch to new weights."""
+"""Takes an optimizer step, from a batch to new weights."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,12 +27,12 @@ from worker.types import Criterion, Model
 
 
 class TrainingStep:
-    """Takes the gradient of the objective and its penalties, and changes the weights by it."""
+    """Computes the gradient of the objective and its penalties, and updates the weights."""
 
     def __init__(
         self, plan: Plan, model: nn.Sequential, frozen: tuple[nn.Module, ...], teacher: Teacher | None
     ) -> None:
-        """`frozen` are norms that stay in evaluation mode; `teacher` gives probabilities or hints."""
+        """`frozen` are modules that stay in evaluation mode; `teacher` gives probabilities or hints."""
         recipe = plan.recipe
         device = next(model.parameters()).device
         groups = parameter_groups(plan.root, model)
@@ -43,7 +43,7 @@ class TrainingStep:
         self.in_precision: Callable[[Model], Model] = partial(
             in_precision, precision=recipe.precision, device_type=device.type
         )
-        # Between the data's units and the loss's: from normalised inputs to standardised targets.
+        # Without the layers that convert units: from normalised inputs to standardised outputs.
         self.trained_layers = without_unit_layers(model)
         is_compiled = recipe.compile == "on"
         self.predict = self.in_precision(torch.compile(self.trained_layers) if is_compiled else self.trained_layers)
@@ -59,7 +59,7 @@ class TrainingStep:
         self.projections = tuple(projections(recipe, groups))
 
     def __call__(self, step: int, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Takes the step with this number, from 0; returns the outputs and the objective, both before the step."""
+        """Takes a step, counted from 0; returns the outputs and the objective, both from before the update."""
         self.seed_masks(step)
         lr = self.schedule(step)
         outputs, loss = self.compute_gradients(step, inputs, targets)
@@ -75,8 +75,8 @@ class TrainingStep:
         return outputs.detach(), loss.detach()
 
     def compute_gradients(self, step: int, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes gradients of objective plus penalties (at noisy weights if configured); returns outputs and the
-        objective."""
+        """Computes the gradients of the objective plus penalties, at noisy weights if the recipe has noise; returns the
+        outputs and the objective."""
         with self.noise(step):
             outputs, loss = self.criterion(self.predict, inputs, targets, step)
             total = loss
@@ -88,18 +88,18 @@ class TrainingStep:
         return outputs, loss
 
     def set_training_mode(self) -> None:
-        """Puts all layers into training mode but those that are frozen."""
+        """Puts all layers into training mode, except frozen ones."""
         self.model.train()
         for norm in self.frozen:
             norm.eval()
 
     def predictor(self, copy: nn.Sequential) -> Model:
-        """The forward pass of a copy of the model, in the precision of training."""
+        """Returns the forward pass of a copy of the model, in the precision of training."""
         return self.in_precision(without_unit_layers(copy))
 
 
 def in_precision(forward: Model, *, precision: Literal["float32", "bfloat16"], device_type: str) -> Model:
-    """Computes layers in 16 bits where the recipe asks for it; the outputs have 32."""
+    """Returns a forward pass that computes in 16 bits if the precision is bfloat16; its outputs always have 32 bits."""
     if precision == "float32":
         return forward
 
@@ -112,8 +112,8 @@ def in_precision(forward: Model, *, precision: Literal["float32", "bfloat16"], d
 
 
 def mask_seeder(plan: Plan, device: torch.device, purpose: Purpose) -> Callable[[int], None]:
-    """Reseeds the generator of dropout's masks at every step; where no layer draws masks it does nothing, which saves
-    a microsecond a step."""
+    """Returns a function that seeds the generator of dropout masks for a step. It does nothing if no layer draws masks,
+    which saves a microsecond per step."""
     if not draws_masks(plan):
         return lambda _: None
     seeds = Seeds(plan.recipe.seed, purpose)

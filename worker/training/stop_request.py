@@ -1,17 +1,18 @@
-"""A request to end a run before its epochs are done."""
+"""Holds a request to end a run before all of its epochs are done."""
 
 from worker.training.events import Ending
 
 
 class StopRequest:
-    """Empty until somebody asks; the first steps that an earlier attempt has logged are still taken."""
+    """A request to end the run, without a reason until somebody asks. Steps that an earlier attempt has logged are
+    taken first."""
 
     def __init__(self) -> None:
         self.reason: Ending | None = None
         self.not_before = 1
 
     def ask(self, reason: Ending, *, not_before: int) -> None:
-        """Asks for an end after the present step, or after step `not_before` where that is later."""
+        """Asks the run to end after the current step, or after step `not_before` if that is later."""
         self.reason = reason
         self.not_before = max(1, not_before)
 

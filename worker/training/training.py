@@ -1,4 +1,4 @@
-"""A run's training: plan and data to weights. It knows neither Redis nor files."""
+"""Trains the model of a plan on its data. This module knows neither Redis nor files."""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
@@ -32,7 +32,7 @@ from worker.types import Stateful, Weights
 
 
 class Training:
-    """One run's model, data and position. `run()` yields after each unit of work."""
+    """The model, data and position of a run. `run()` trains, and yields after each unit of work."""
 
     def __init__(
         self, plan: Plan, data: Data, device: torch.device, checkpoints: Mapping[str, Weights] | None = None
@@ -67,16 +67,16 @@ class Training:
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that have been measured."""
+        """The number of epochs that are complete and measured."""
         return self.last.epoch if self.last else 0
 
     @property
     def steps_done(self) -> int:
-        """Steps of the run and of the hints before it."""
+        """The number of steps taken, including those of hints."""
         return self.step + sum(stage.step for stage in self.hints)
 
     def stateful_parts(self) -> dict[str, Stateful]:
-        """Components whose state a resumed run must restore, keyed by their name in the saved state."""
+        """Returns the components whose state a resumed run must restore, by their names in the saved state."""
         return {
             "stopper": self.stopper,
             "metrics": self.metrics,
@@ -99,11 +99,12 @@ class Training:
         yield from self.finish()
 
     def is_over(self) -> bool:
-        """Whether no further epoch begins."""
+        """Whether training is over, so that no further epoch begins."""
         return self.ending() is not None
 
     def ending(self) -> Ending | None:
-        """Why training is over; None as long as the present weights are not measured, or another epoch follows."""
+        """Returns the reason why training is over, or None if the current weights are not measured or an epoch
+        follows."""
         if self.last is None or self.step > self.last.step:
             return None
         if self.must_stop():
@@ -117,7 +118,7 @@ class Training:
         self.stop_request.ask(reason, not_before=not_before)
 
     def must_stop(self) -> bool:
-        """Whether an end was requested and is due."""
+        """Whether a requested end is due."""
         return self.stop_request.is_due(self.step)
 
     def begin_epoch(self) -> Iterator[None]:
@@ -127,7 +128,7 @@ class Training:
         self.take_step.set_training_mode()
 
     def update(self, inputs: Tensor, targets: Tensor) -> None:
-        """Takes one step."""
+        """Trains on one batch."""
         outputs, loss = self.take_step(self.step, inputs, targets)
         self.step += 1
         self.metrics.add(loss, outputs, targets)
@@ -138,25 +139,26 @@ class Training:
             yield from self.read()
 
     def read(self) -> Iterator[StepLog | DiagnosticLog]:
-        """Yields the steps since the last reading that belong into the log. Raises NonFinite."""
+        """Yields logs of the steps since the last reading, and waiting diagnostics. Raises NonFinite if a loss was not
+        finite."""
         epoch = self.epochs_done + 1
         for step, loss in self.metrics.read(self.step):
             if is_logged(step) or step == self.metrics.diverged_at:
                 self.pending_logs.append(StepLog(step, epoch, loss, self.take_step.schedule(step - 1)))
-        # A caller that saves between two of these reads too, and so logs the rest first.
+        # Logs are taken from the queue one by one, because a caller that saves in between reads and logs the rest.
         while self.pending_logs:
             yield self.pending_logs.popleft()
         if self.metrics.diverged_at is not None:
             raise NonFinite(self.metrics.diverged_at)
 
     def end_epoch(self) -> Iterator[TrainingEvent | None]:
-        """Measures the epoch, shows it to early stopping, and keeps the best weights."""
+        """Measures the epoch, tells early stopping the result, and keeps the best weights."""
         yield from self.read()
         model = yield from self.statistics.of(self.model)
         metrics = self.metrics.metrics() | (yield from self.measure(model, self.data.validation, "validation"))
         seconds = perf_counter() - self.metrics.started_at
         diagnosed = yield from self.diagnose(model)
-        # From here to the end of the epoch nothing yields, so that no resume state holds half an epoch's end.
+        # From here on, nothing yields until the state is updated, so that no resume state is saved in between.
         epoch = self.epochs_done + 1
         monitor = metrics[self.plan.recipe.evaluation.monitor]
         is_best = self.stopper.observe(epoch, monitor, train_loss=metrics["train_loss"])
@@ -171,7 +173,7 @@ class Training:
         yield from self.read()
 
     def diagnose(self, model: nn.Sequential) -> Generator[None, None, list[DiagnosticLog]]:
-        """Runs the diagnostics on copies of a model as it was measured, so that they change nothing of training."""
+        """Runs the diagnostics on copies of the measured model, so that training is not affected."""
         subject = Subject(
             epoch=self.epochs_done + 1,
             step=self.step,
@@ -184,23 +186,23 @@ class Training:
         return [DiagnosticLog(name, subject.epoch, subject.step, values) for name, values in found.items()]
 
     def copy_in_training(self) -> nn.Sequential:
-        """A copy with the same parameters, in training mode."""
+        """Returns a copy in training mode, with its own buffers and the model's parameters."""
         self.take_step.set_training_mode()
         return with_own_buffers(self.model)
 
     def measure(self, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
-        """Metrics of a whole model on a split, in the data's units."""
+        """Returns the metrics of a whole model on a split, in the data's units. Yields after each batch."""
         model.eval()
         return measure(self.plan, self.data, model, split, name)
 
     def finish(self) -> Iterator[TrainingEvent | None]:
-        """Measures the best weights on the test split, once."""
+        """Measures the best weights on the test split, and yields Finished. Raises NonFinite if there are none."""
         ending = self.ending()
         assert ending is not None
         assert self.last is not None
         if self.best_weights is None:
             raise NonFinite(self.step)
-        # A copy, because a resume state that is saved meanwhile still holds the last step's weights.
+        # The test split is measured with a copy, because a resume state that is saved meanwhile needs the last weights.
         best = deepcopy(self.model)
         best.load_state_dict(self.best_weights)
         metrics = yield from evaluate_test_split(self.plan, best, self.data.test, self.measure)
@@ -208,5 +210,5 @@ class Training:
         yield Finished(ending, metrics, self.last, to_cpu(last.state_dict()))
 
     def weights(self) -> Weights:
-        """A copy of parameters and buffers on the CPU."""
+        """Returns a copy of the parameters and buffers on the CPU."""
         return to_cpu(self.model.state_dict())

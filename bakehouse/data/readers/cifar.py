@@ -19,22 +19,22 @@ from bakehouse.data.readers.labels import encode_targets
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
 MAX_MEMBERS = 100
-"""For files in an archive; the published ones have 9."""
+"""Limit on the number of files in an archive; the published archives have 9."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """The files of one of the two data sets."""
+    """The names and the layout of the files of CIFAR-10 or CIFAR-100."""
 
     archive: str
     folder: str
-    """The folder of the files in the archive."""
+    """The folder in the archive that holds the files."""
     train: tuple[str, ...]
     test: str
     labels: int
     """The number of label bytes before the pixels of a picture; the last one is the class."""
     pickled: tuple[str, ...]
-    """Names that show that a folder has the version for Python."""
+    """File names that occur only in the version for Python."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ FORMS = (
 
 
 def holds_cifar(folder: Path) -> bool:
-    """Whether the folder has one of the two data sets, in the binary version or in that for Python."""
+    """Whether the folder has CIFAR-10 or CIFAR-100, in the binary version or in the version for Python."""
     return any(_find_location(folder, form) is not None or _is_pickled(folder, form) for form in FORMS)
 
 
@@ -95,7 +95,7 @@ def _find_binary_version(folder: Path) -> tuple[Form, Path]:
 
 
 def _find_location(folder: Path, form: Form) -> Path | None:
-    """Finds the archive, or the folder of its files, which may be the archive's own folder inside this one."""
+    """Finds the archive or its unpacked files, which may be in `folder` or in the archive's own folder inside it."""
     for candidate in (folder, folder / form.folder):
         if (candidate / form.train[0]).is_file():
             return candidate
@@ -115,7 +115,7 @@ def _read_folder(folder: Path, form: Form) -> Iterator[tuple[str, bytes]]:
 
 
 def _read_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
-    """Reads the archive as a stream: nothing is extracted to disk, and only files with expected names are read."""
+    """Yields the files with expected names. The archive is read as a stream, and nothing is extracted to disk."""
     total = 0
     try:
         with tarfile.open(archive, "r|gz") as stream:
@@ -133,7 +133,7 @@ def _read_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
 
 
 def _rows(name: str, content: bytes, form: Form) -> Array:
-    """A row is the labels of a picture, then its red, green and blue pixels."""
+    """Returns a row of bytes for each picture: its labels, then its red, green and blue pixels."""
     width = form.labels + PIXELS
     if not content or len(content) % width:
         raise UnusableSource(f"{name} is damaged: it has {len(content):,} bytes, but each picture takes {width:,}")

@@ -1,6 +1,6 @@
-"""Reads `.csv` files: a header, then rows of numbers and text. An empty cell is a missing value.
+"""Reads `.csv` files, which have a header and then rows of numbers and text. An empty cell is a missing value.
 
-The file is read twice, so that memory holds only the numbers and never the whole text.
+The file is read twice, so that the whole text is never in memory, only the numbers.
 """
 
 import csv
@@ -21,20 +21,20 @@ from bakehouse.data.readers.labels import parse_number
 from bakehouse.plan.card import Column
 
 MAX_CLASSES = 1_000
-"""If a column has more different values, its card does not list them."""
+"""Limit on the number of distinct values that a column's card lists."""
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
 PLACEHOLDERS = ("na", "n/a", "#n/a", "null", "none", "-", "?", ".")
-"""What programs write for a missing number."""
+"""Texts that programs write in place of a missing number."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 Line = tuple[int, list[str]]
-"""The number of a row's last line in the file, and the row's cells."""
+"""A pair of line number and cells; a row of several lines has the number of its last line."""
 
 
 @dataclass
 class ColumnSurvey:
-    """What the first pass counts in a column."""
+    """The counts of a column's cells by kind, taken when the file is read for the first time."""
 
     name: str
     numbers: int = 0
@@ -47,7 +47,7 @@ class ColumnSurvey:
 
 
 def read_csv(path: Path) -> Table:
-    """Reads cells separated by commas, semicolons or tabs: whichever is the most frequent in the header."""
+    """Reads a table. Its cells are separated by the most frequent in the header of comma, semicolon and tab."""
     columns, rows = _survey(_read_lines(path))
     for column in columns:
         _check_column(column)
@@ -80,7 +80,7 @@ def _notes(columns: list[ColumnSurvey]) -> Iterator[str]:
 
 
 def _read_lines(path: Path) -> Iterator[Line]:
-    """Yields the header, then the rows that are not blank, all of the same length."""
+    """Yields the header, then each row that is not blank; refuses rows that are not as long as the header."""
     width = 0
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=_find_delimiter(path), skipinitialspace=True, strict=True)
@@ -94,7 +94,7 @@ def _read_lines(path: Path) -> Iterator[Line]:
         except csv.Error as error:
             raise UnusableSource(f"line {reader.line_num}: {error}") from error
         except UnicodeDecodeError as error:
-            # The text is decoded in blocks, so that the reader does not know the line.
+            # The text is decoded in blocks, so the reader does not know in which line the error is.
             line = _find_undecodable_line(path)
             raise UnusableSource(f"line {line}: the text is not UTF-8; save the file as UTF-8") from error
 
@@ -119,7 +119,7 @@ def _find_delimiter(path: Path) -> str:
 
 
 def _survey(lines: Iterator[Line]) -> tuple[list[ColumnSurvey], int]:
-    """Counts the kinds of cells in each column, and the rows."""
+    """Counts the cells of each kind in each column, and the rows."""
     _, header = next(lines, (1, list[str]()))
     _check_header(header)
     columns = [ColumnSurvey(name) for name in header]
@@ -165,7 +165,7 @@ def _count_cell(column: ColumnSurvey, cell: str, line: int) -> None:
 
 
 def _check_column(column: ColumnSurvey) -> None:
-    """Refuses a column that is empty, or that is text only because of how its numbers are written."""
+    """Refuses an empty column, and a column of numbers that reads as text only because of how they are written."""
     name = _quote(column.name)
     if not column.texts and not column.numbers and column.blanks:
         raise UnusableSource(f"column {name} is empty in all rows: remove it")
@@ -181,9 +181,9 @@ def _check_column(column: ColumnSurvey) -> None:
 
 
 def _read_values(lines: Iterator[Line], columns: list[ColumnSurvey]) -> tuple[NDArray[np.float64], list[list[str]]]:
-    """Reads the rows as numbers, nan where a cell is empty, and lists the different texts of each column.
+    """Returns the rows as numbers, and the sorted list of the distinct texts of each column.
 
-    The number of a text is its index in that sorted list.
+    An empty cell becomes nan, and a text becomes its index in the list.
     """
     codes: list[dict[str, int]] = [{} for _ in columns]
     flat = array("d")
@@ -233,5 +233,5 @@ def _describe_column(column: ColumnSurvey, values: NDArray[np.float64], texts: l
 
 
 def _quote(text: str) -> str:
-    """A user's text for a message: quoted, escaped and cut short."""
+    """Quotes, escapes and shortens a user's text for a message."""
     return repr(text if len(text) <= 40 else text[:40] + "…")

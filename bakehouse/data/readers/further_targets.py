@@ -1,6 +1,6 @@
-"""Reads further targets of an `.npz` file: arrays `y_NAME`, with `y_NAME_validation` and `y_NAME_test` for its splits.
+"""Reads further targets of an `.npz` file from arrays `y_NAME`, and `y_NAME_validation` and `y_NAME_test` for splits.
 
-A label may be missing: nan among floats, -1 among whole numbers, the empty text among texts.
+A missing label is nan among floats, -1 among whole numbers, and the empty text among texts.
 """
 
 import re
@@ -20,7 +20,7 @@ MISSING = -1
 
 
 def find_names(entries: Iterable[str]) -> list[str]:
-    """Finds the names of further targets among the names of arrays, in alphabetical order."""
+    """Returns the names of further targets that occur in the names of arrays, in alphabetical order."""
     names = sorted({match[1] for entry in entries if (match := NAME.fullmatch(entry))})
     for name in names:
         if len(name) > MAX_NAME or not name.isprintable():
@@ -31,7 +31,10 @@ def find_names(entries: Iterable[str]) -> list[str]:
 
 
 def encode_further_target(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], TargetCard]:
-    """Encodes classes as numbers, with -1 for a missing label. The keys are the splits."""
+    """Encodes the target's arrays, whose keys are the splits, and makes its entry for the card.
+
+    Classes become numbers, with -1 for a missing label.
+    """
     try:
         encoded, classes = _encode(arrays)
     except UnusableSource as error:
@@ -78,7 +81,7 @@ def _is_known(values: Array) -> Array:
 
 
 def check_rows_match(name: str, arrays: Mapping[str, Array], rows: Mapping[str, int]) -> None:
-    """Refuses a target that does not have a row for each row of the inputs; the label in it may be missing."""
+    """Refuses a target whose number of rows differs from that of the inputs."""
     for split in SPLITS:
         if split in rows and len(arrays[split]) != rows[split]:
             raise UnusableSource(

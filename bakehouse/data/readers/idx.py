@@ -1,4 +1,4 @@
-"""Reads the four `.gz` files of MNIST, and of the data sets that use its format."""
+"""Reads the four `.gz` files of MNIST, or of a data set in the same format."""
 
 import gzip
 import math
@@ -21,7 +21,7 @@ FILES = {
 
 
 def holds_idx(folder: Path) -> bool:
-    """Whether the folder has the four files."""
+    """Whether the folder has all four files of MNIST."""
     return all((folder / name).is_file() for name in FILES.values())
 
 
@@ -44,7 +44,8 @@ def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
 
 
 def _read_file(path: Path, *, axes: int) -> Array:
-    """Reads two zero bytes, an 8 for unsigned bytes, the number of axes, their lengths (big-endian), and the data."""
+    """Reads an idx file: two zero bytes, the type (8: unsigned bytes), the number of axes, their lengths (big-endian)
+    and the data."""
     try:
         with gzip.open(path) as file:
             magic, *shape = struct.unpack(f">{1 + axes}I", file.read(4 + 4 * axes))

@@ -11,13 +11,14 @@ from bakehouse.data.precision import narrow_if_exact
 MAX_CLASSES = 10_000
 
 Targets = tuple[dict[str, Array], tuple[str, ...] | None]
-"""The targets by name, and the classes in the order of their numbers; null for regression."""
+"""The encoded targets by array name, and the names of the classes by number, which are null for regression."""
 
 
 def encode_targets(targets: Mapping[str, Array], names: tuple[str, ...] | None = None) -> Targets:
-    """Encodes floats as values to predict; whole numbers, booleans and text as numbers of sorted classes.
+    """Encodes targets. Floats stay values to predict; whole numbers, booleans and text become numbers of sorted
+    classes.
 
-    `names` replace the classes 0, 1, ... if the targets are exactly these numbers.
+    `names` are the names of the classes if these are exactly the numbers 0, 1, ..., one for each name.
     """
     kinds = {values.dtype.kind for values in targets.values()}
     if kinds == {"f"}:
@@ -45,7 +46,7 @@ def encode_targets(targets: Mapping[str, Array], names: tuple[str, ...] | None =
 
 
 def _sort(texts: list[str]) -> list[int]:
-    """Sorts as numbers if all texts are numbers, so that 10 comes after 9."""
+    """Returns the order of the texts, sorted as numbers if all of them are numbers, so that 10 comes after 9."""
     numbers = [parse_number(text) for text in texts]
     if None in numbers:
         return list(range(len(texts)))
@@ -53,7 +54,7 @@ def _sort(texts: list[str]) -> list[int]:
 
 
 def parse_number(text: str) -> float | None:
-    """Reads a number, or returns null; unlike Python's own `float`, it refuses `1_000`."""
+    """Returns the number, or None if the text is none; unlike `float`, it refuses `1_000`."""
     try:
         return float(text) if "_" not in text else None
     except ValueError:

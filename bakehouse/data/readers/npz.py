@@ -1,6 +1,7 @@
-"""Reads `.npz` files: arrays `x` and `y`, the same for validation and test, and further targets; never unpickles.
+"""Reads arrays `x` and `y` from `.npz` files, optional validation and test arrays, and further targets.
 
 If `x` has three axes, it holds grey pictures, or sequences (rows x steps x features) if an array `kind` is "sequence".
+Pickled objects are never loaded.
 """
 
 import math
@@ -21,23 +22,23 @@ from bakehouse.plan.card import TargetCard
 
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100
-"""For the size of an entry over its compressed size; real inputs stay below 20."""
+"""Limit on the ratio of an entry's size to its compressed size; the ratio of real inputs is below 20."""
 SMALL_BYTES = 16 << 20
-"""Entries up to this size may have any ratio: sorted labels compress a thousandfold."""
+"""Size up to which an entry may have any compression ratio, because sorted labels compress a thousandfold."""
 CHUNK_BYTES = 1 << 20
 UNREADABLE_FLAGS = 0x61
-"""Flags of a zip entry: encrypted, patch data, strongly encrypted."""
+"""The flags of zip entries that are encrypted, strongly encrypted, or patch data."""
 FEW_VALUES = 10
-"""Floats with so few different values are probably meant as classes."""
+"""Number of distinct values up to which floats are probably meant as classes."""
 Kind = Literal["image", "sequence", "table"]
 CHANNELS = (1, 3, 4)
-"""The lengths by which an axis of channels is recognised."""
+"""Numbers of channels: an axis of one of these lengths is taken for the axis of channels."""
 REDUCED_AXES: dict[Kind, tuple[int, ...]] = {"table": (0,), "sequence": (0, 1), "image": (0, 2, 3)}
-"""The axes over which the mean and spread of a feature, or of a channel, are taken."""
+"""The axes over which the mean and the standard deviation of a feature or channel are taken."""
 
 
 def read_npz(path: Path) -> Samples:
-    """Reads integers, booleans and text in `y` as classes, and floats as values to predict."""
+    """Reads a file. Integers, booleans and text in `y` are classes; floats are values to predict."""
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = _read_arrays(archive)
@@ -93,7 +94,7 @@ def _names_of_further_targets(entries: dict[str, zipfile.ZipInfo], splits: list[
 def _encode_further_targets(
     labels: dict[str, Array], rows: dict[str, int]
 ) -> tuple[dict[str, Array], tuple[TargetCard, ...]]:
-    """Names the further targets as they are packed, numbered from 1, and makes their cards in the same order."""
+    """Encodes the further targets as arrays `target1`, `target2`, ..., and makes their cards in the same order."""
     packed: dict[str, Array] = {}
     cards = []
     for number, name in enumerate(find_names(labels), start=1):
@@ -125,7 +126,7 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> 
 
 
 def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Reads and checks the header, before a byte of the array is read."""
+    """Reads and checks the header of an array before its data is read."""
     try:
         version = npy.read_magic(stream)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -149,7 +150,7 @@ def _read_body(stream: IO[bytes], size: int) -> Array:
 
 
 def _find_kind(arrays: dict[str, Array]) -> Kind:
-    """The kind that the file states, or the one that the axes of its inputs suggest."""
+    """Returns the kind that the file states, or else the kind that the number of axes of `x` suggests."""
     axes = arrays["x"].ndim
     if "kind" not in arrays:
         return "table" if axes == 2 else "image"
@@ -201,12 +202,13 @@ def _flatten_labels(name: str, values: Array) -> Array:
 
 
 def _storage(values: Array, kind: Kind) -> Literal["uint8", "floats"]:
-    """Bytes of pictures stay bytes; all else is stored as floats."""
+    """Returns how the inputs are packed: pictures of bytes as bytes, all others as floats."""
     return "uint8" if kind == "image" and values.dtype == np.uint8 else "floats"
 
 
 def _check_inputs(inputs: dict[str, Array], targets: dict[str, Array], kind: Kind) -> None:
-    """Refuses inputs that do not match their targets, and splits that do not match the training rows."""
+    """Refuses inputs with more or fewer rows than their targets, and splits whose rows differ in form from training
+    rows."""
     check_rows(len(inputs["x"]))
     train = inputs["x"]
     for name, values in inputs.items():

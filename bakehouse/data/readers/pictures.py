@@ -1,4 +1,4 @@
-"""Reads folders of pictures: a folder for each class, or train, validation and test folders that hold such folders."""
+"""Reads pictures from a folder for each class, or from train, validation and test folders that hold class folders."""
 
 import os
 import struct
@@ -16,7 +16,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
 
-# Pillow's own limit only warns, and only from 89 million pixels on; ours is checked in `_measure`.
+# Pillow's limit is switched off: it only warns, and only from 89 million pixels on. `_measure` checks MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
 MAX_PIXELS = 50_000_000
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -24,23 +24,23 @@ SPLIT_FOLDERS = {"train": "", "validation": "_validation", "val": "_validation",
 GREY_MODES = ("1", "L", "LA", "I", "I;16")
 EXIF_ORIENTATION = 0x0112
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
-"""What Pillow raises for a damaged picture."""
+"""The exceptions that Pillow raises for a damaged picture."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One file, as its header describes it."""
+    """A picture file, with the facts from its header."""
 
     path: Path
     split: str
     label: str
     size: tuple[int, int] = (0, 0)
-    """Width and height as shown, after the camera's orientation is applied."""
+    """Width and height of the upright picture, after the camera's orientation is applied."""
     grey: bool = False
 
 
 def read_pictures(folder: Path) -> Samples:
-    """Reads all sizes from the headers first; pictures of other sizes are resized to the most common one."""
+    """Reads the sizes of all pictures from their headers, then decodes them at the most common size."""
     notes: list[str] = []
     pictures = [_measure(picture, folder) for picture in _find_pictures(folder, notes)]
     if not pictures:
@@ -61,7 +61,7 @@ def read_pictures(folder: Path) -> Samples:
 
 
 def _find_pictures(folder: Path, notes: list[str]) -> Iterator[Picture]:
-    """Yields all pictures in the order of their names, so that a data set is packed in the same way everywhere."""
+    """Yields all pictures in the order of their names, so that the packed data is the same on any machine."""
     names = [path.name for path in _folders(folder)]
     if not names:
         raise UnusableSource(
@@ -109,7 +109,7 @@ def _open(path: Path, folder: Path) -> Iterator[Image.Image]:
 
 
 def _reason(error: Exception) -> str:
-    """The text of an error without the full path, which the system's errors include."""
+    """Returns the text of an error without the full path that errors of the operating system include."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
@@ -126,7 +126,8 @@ def _measure(picture: Picture, folder: Path) -> Picture:
 
 
 def _is_photo(image: Image.Image) -> bool:
-    """Whether to look for the camera's orientation: cameras write JPEG, and in a PNG the search would decode it."""
+    """Whether to look for the camera's orientation. Cameras write JPEG; in a PNG, the search would decode the
+    picture."""
     return image.format == "JPEG"
 
 
@@ -139,7 +140,7 @@ def _decode_all(pictures: list[Picture], shape: tuple[int, int, int], folder: Pa
 
 
 def _decode(image: Image.Image, shape: tuple[int, int, int]) -> Array:
-    """Decodes upright pixels with 8 bits a channel, channels first, at the common size."""
+    """Decodes a picture upright and at the common size, with 8 bits per channel and the channels first."""
     channels, height, width = shape
     if _is_photo(image):
         image = ImageOps.exif_transpose(image)

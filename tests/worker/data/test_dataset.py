@@ -143,7 +143,7 @@ def test_counts_below_0_are_refused_where_the_card_does_not_tell_them() -> None:
     plan = make_small_plan({**DIABETES, "objective": "poisson"})
     arrays = load_arrays(BUILTIN / "diabetes", loss="squared_error")
     refuse_negative(plan, arrays)
-    with pytest.raises(RecipeInvalid, match="the targets of diabetes go down to -346"):
+    with pytest.raises(RecipeInvalid, match="the smallest target of diabetes is -346"):
         refuse_negative(plan, replace(arrays, y=-arrays.y))
 
 
