@@ -8,6 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from worker.attempt.migrations import migrate_state
 from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.training.events import EpochLog
 from worker.training.optimizer import load_moments, moments
@@ -69,8 +70,7 @@ def read_environment(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 def restore(training: Training, files: Mapping[str, bytes]) -> None:
     """Restores the state in a new training of the same plan."""
-    tensors = safetensors.torch.load(files[TENSORS])
-    position = json.loads(files[POSITION])
+    position, tensors = migrate_state(json.loads(files[POSITION]), safetensors.torch.load(files[TENSORS]))
     training.model.load_state_dict(strip_prefix("model", tensors))
     training.best_weights = strip_prefix("best", tensors) or None
     step = training.take_step
