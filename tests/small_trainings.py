@@ -94,7 +94,7 @@ class Outcome:
 
 
 def run_to_end(training: Training, logged: tuple[TrainingEvent, ...] = ()) -> Outcome:
-    """Runs to the end; `logged` are the events before."""
+    """Runs a training to its end; `logged` has the events before."""
     events, diverged_at = list(logged), None
     try:
         events.extend(event for event in training.run() if event is not None)
@@ -129,7 +129,7 @@ def bits(tensors: dict[str, Tensor]) -> dict[str, bytes]:
 
 
 def stop_after(document: Document, unit: int) -> tuple[Files, tuple[TrainingEvent, ...]]:
-    """The files of a training after so many units of work, and the events until then."""
+    """Trains for `unit` units of work; returns the training's files and events."""
     training = make_training(document)
     logged = tuple(item for item in islice(training.run(), unit) if item is not None)
     logged += tuple(training.read())
