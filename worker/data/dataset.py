@@ -18,9 +18,9 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import target_pointer
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
+from worker.data.whitening import whitening
 from worker.seeds import Seeds
 from worker.types import Batch
-from worker.whitening import whitening
 
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 8192

@@ -22,12 +22,12 @@ from tests.small_trainings import (
     train_source,
 )
 from worker.data.dataset import Data
+from worker.data.whitening import whitening
 from worker.model.build import build_model
 from worker.model.modules import Whiten
 from worker.objective.adversarial import Attack
 from worker.objective.targets import training_objective
 from worker.training.training import Training
-from worker.whitening import whitening
 
 SEQUENCES: Document = {"dataset": "digits_sequence", "architecture": {"type": "rnn", "hidden_size": 8}, "epochs": 1}
 ROWS: Document = {**IRIS, "dataset": "wine"}
