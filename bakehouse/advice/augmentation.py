@@ -41,9 +41,13 @@ def rotation_changes_meaning(plan: Plan) -> Iterator[Finding]:
     for index, item in enumerate(plan.recipe.augmentation):
         match item:
             case Affine(degrees=degrees) if degrees > MAX_DEGREES:
-                most, field, milder = degrees, "degrees", Affine().degrees
+                most = degrees
+                field = "degrees"
+                milder = Affine().degrees
             case TrivialAugment(space="wide"):
-                most, field, milder = WIDE_DEGREES, "space", "rand_augment"
+                most = WIDE_DEGREES
+                field = "space"
+                milder = "rand_augment"
             case _:
                 continue
         if not plan.card.mirror_safe:
@@ -93,7 +97,8 @@ def input_noise_large(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Mixup, Cutmix, LabelSmoothing), source="Carratino et al. 2022, arXiv 2006.06049")
 def smoothing_of_mixed_targets(plan: Plan) -> Iterator[Finding]:
     """Mixing already softens the targets, as label smoothing does."""
-    smoothing, pointer = plan.recipe.objective.label_smoothing, "/objective/label_smoothing"
+    smoothing = plan.recipe.objective.label_smoothing
+    pointer = "/objective/label_smoothing"
     for item in plan.recipe.augmentation:
         if item.phase == "mixing" and smoothing is not None:
             message = f"{item.type} shares each target between two classes, and label smoothing takes another "

@@ -21,7 +21,8 @@ BOTH_PAPERS = f"Bengio et al. 2009, ICML; {KUMAR}"
 @rule("warning", about=(Curriculum, SelfPaced, *BATCH_NORMS), source="Ioffe 2017, arXiv 1702.03275, section 4.3")
 def curriculum_with_batch_norm(plan: Plan) -> Iterator[Finding]:
     """The easiest rows may all be of a few classes, whose statistics the norm then learns."""
-    spec, norm = plan.recipe.curriculum, plan.recipe.norm
+    spec = plan.recipe.curriculum
+    norm = plan.recipe.norm
     # batch_renorm is left out on purpose: it normalises by moving averages, and the paper shows that it copes with
     # batches whose classes are not independent.
     is_misled = isinstance(norm, BATCH_NORMS) and not isinstance(norm, BatchRenorm)
@@ -36,7 +37,8 @@ def curriculum_with_batch_norm(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Curriculum, SelfPaced), source=BOTH_PAPERS)
 def curriculum_ends_late(plan: Plan) -> Iterator[Finding]:
     """The run hardly trains on the hardest rows."""
-    recipe, spec = plan.recipe, plan.recipe.curriculum
+    recipe = plan.recipe
+    spec = plan.recipe.curriculum
     if isinstance(spec, Off) or spec.until <= LATE or spec.start == 1:
         return
     change: dict[str, float | int] = {"until": EARLIER[spec.type]}
@@ -61,7 +63,8 @@ def self_paced_without_warmup(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=(Curriculum, SelfPaced, *with_field(AnyEarlyStopping, "min_epochs")), source=BOTH_PAPERS)
 def stops_within_curriculum(plan: Plan) -> Iterator[Finding]:
     """The run may end before it has used all rows."""
-    spec, stopping = plan.recipe.curriculum, plan.recipe.early_stopping
+    spec = plan.recipe.curriculum
+    stopping = plan.recipe.early_stopping
     if isinstance(spec, Off) or isinstance(stopping, Off):
         return
     complete = ceil(spec.until * plan.recipe.epochs)

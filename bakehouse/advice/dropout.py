@@ -83,7 +83,8 @@ def dropout_rate_high(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=(Dropout, VanillaDropout, GaussianDropout), source=f"{SHIFT_SOURCE}, table 4")
 def dropout_of_many_classes(plan: Plan) -> Iterator[Finding]:
     """A high rate before the output layer does harm after batch norm if each of many classes has few rows."""
-    classes, rows = len(plan.data.main.classes or ()), plan.sizes.train
+    classes = len(plan.data.main.classes or ())
+    rows = plan.sizes.train
     if not isinstance(plan.recipe.norm, BATCH_NORMS) or classes < MANY_CLASSES or rows > 500 * classes:
         return
     for index, item in enumerate(plan.recipe.dropout):
@@ -130,7 +131,8 @@ def dropout_without_max_norm(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=ALL, source="Goodfellow et al. 2016, Deep Learning, 7.12")
 def dropout_alone(plan: Plan) -> Iterator[Finding]:
     """Dropout alone helps little if there are few rows."""
-    recipe, rows = plan.recipe, plan.sizes.train
+    recipe = plan.recipe
+    rows = plan.sizes.train
     other = recipe.regularizer or recipe.augmentation or recipe.objective.label_smoothing
     if recipe.dropout and not other and isinstance(recipe.early_stopping, Off) and rows < FEW_ROWS:
         message = (
@@ -151,7 +153,8 @@ def worst(found: Iterator[Shift]) -> Iterator[Shift]:
 
 def after_all_norms(plan: Plan, shift: Shift) -> tuple[PatchStep, ...]:
     """Returns a patch that moves a dropout to the classifier, or removes it if the classifier has one of its kind."""
-    spec, index = shift.dropout.spec, shift.dropout.index
+    spec = shift.dropout.spec
+    index = shift.dropout.index
     # The classifier has no maps, so spatial dropout becomes plain dropout.
     kind = "dropout" if isinstance(spec, SpatialDropout) else spec.type
     if any(item.type == kind and item.placement == "classifier" for item in plan.recipe.dropout):

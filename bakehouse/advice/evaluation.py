@@ -32,7 +32,8 @@ def statistics_hold_the_shift(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Evaluation,), source="Goodfellow et al. 2016, Deep Learning, 7.12")
 def measuring_outweighs_training(plan: Plan) -> Iterator[Finding]:
     """Each sample of dropout masks is a pass over the test split; a training step costs as much as three."""
-    samples, epochs = plan.recipe.evaluation.monte_carlo_samples, plan.recipe.epochs
+    samples = plan.recipe.evaluation.monte_carlo_samples
+    epochs = plan.recipe.epochs
     if samples > ENOUGH_SAMPLES and samples * plan.sizes.test > 3 * epochs * plan.sizes.train:
         pointer = "/evaluation/monte_carlo_samples"
         message = f"{samples} passes over {plan.sizes.test:,} test rows at the end cost more than {epochs} epochs over "
@@ -45,7 +46,8 @@ def measuring_outweighs_training(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Crops,), source="Goodfellow et al. 2016, Deep Learning, 7.4")
 def crops_change_meaning(plan: Plan) -> Iterator[Finding]:
     """Half of the votes are on mirror images of characters."""
-    crops, pointer = plan.recipe.evaluation.crops, "/evaluation/crops/flips"
+    crops = plan.recipe.evaluation.crops
+    pointer = "/evaluation/crops/flips"
     if crops is not None and crops.flips and not plan.card.mirror_safe:
         message = f"half of the crops of each image of {plan.card.id} are mirrored, and a mirrored image means "
         yield Finding(pointer, message + "something else or nothing (b becomes d).", replace(pointer, value=False))

@@ -134,7 +134,8 @@ def saturating_without_norm(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Sgd,), source="Ioffe & Szegedy 2015, arXiv 1502.03167, section 3.3")
 def high_lr_without_norm(plan: Plan) -> Iterator[Finding]:
     """Large steps are safe only with a norm."""
-    recipe, optimizer = plan.recipe, plan.recipe.optimizer
+    recipe = plan.recipe
+    optimizer = plan.recipe.optimizer
     if not isinstance(optimizer, Sgd) or isinstance(recipe.architecture, Linear) or not isinstance(recipe.norm, Off):
         return
     if optimizer.lr > HIGH_LR:

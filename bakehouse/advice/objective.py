@@ -18,7 +18,8 @@ pattern."""
 MAX_DEVIATIONS = 1.0
 PAPERS_WEIGHT = 0.5
 DEEP = 0.75
-MAX_SMOOTHING, USUAL_SMOOTHING = 0.2, 0.1
+MAX_SMOOTHING = 0.2
+USUAL_SMOOTHING = 0.1
 SMOOTHED = "Mueller et al. 2019, arXiv 1906.02629; Chandrasegaran et al. 2022, arXiv 2206.14532"
 ROBUSTNESS = "Goodfellow et al. 2015, arXiv 1412.6572; Tsipras et al. 2019, arXiv 1805.12152"
 
@@ -26,7 +27,8 @@ ROBUSTNESS = "Goodfellow et al. 2015, arXiv 1412.6572; Tsipras et al. 2019, arXi
 @rule("warning", about=(LabelSmoothing,), source="Szegedy et al. 2016, arXiv 1512.00567, section 7")
 def smoothing_strong(plan: Plan) -> Iterator[Finding]:
     """No paper found so much smoothing to help."""
-    smoothing, pointer = plan.recipe.objective.label_smoothing, "/objective/label_smoothing/epsilon"
+    smoothing = plan.recipe.objective.label_smoothing
+    pointer = "/objective/label_smoothing/epsilon"
     if smoothing is not None and smoothing.epsilon > MAX_SMOOTHING:
         message = f"{smoothing.epsilon:.0%} of the target is spread over {smoothing.spread.replace('_', ' ')}; "
         message += f"{USUAL_SMOOTHING:.0%} is usual."
@@ -64,7 +66,8 @@ def is_share(attack: Adversarial, plan: Plan) -> bool:
 @rule("info", about=(Adversarial,), source=ROBUSTNESS)
 def adversarial_costs_accuracy(plan: Plan) -> Iterator[Finding]:
     """More than half of the loss comes from adversarial inputs, which early stopping does not measure."""
-    attack, pointer = plan.recipe.objective.adversarial, "/objective/adversarial/weight"
+    attack = plan.recipe.objective.adversarial
+    pointer = "/objective/adversarial/weight"
     if attack is not None and attack.weight > PAPERS_WEIGHT:
         message = (
             f"{attack.weight:.0%} of the loss comes from adversarial inputs: the model becomes robust and usually "
@@ -81,7 +84,8 @@ def adversarial_costs_accuracy(plan: Plan) -> Iterator[Finding]:
 def smoothed_teacher(plan: Plan) -> Iterator[Finding]:
     """Label smoothing removes the differences between wrong classes that a high temperature would show."""
     teacher = plan.trained(teacher_in(plan.recipe))
-    distillation, hints = plan.recipe.objective.distillation, plan.recipe.pretraining
+    distillation = plan.recipe.objective.distillation
+    hints = plan.recipe.pretraining
     if teacher is None or not probabilities_are_compared(plan.recipe) or not teacher.recipe.objective.label_smoothing:
         return
     pointer = ("/pretraining" if distillation is None else "/objective/distillation") + "/temperature"
@@ -97,7 +101,8 @@ def smoothed_teacher(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=(Hints,), source="Romero et al. 2015, arXiv 1412.6550")
 def hints_for_a_shallow_student(plan: Plan) -> Iterator[Finding]:
     """Hints are for students that are too deep to train without them."""
-    hints, teacher = plan.recipe.pretraining, plan.trained(teacher_in(plan.recipe))
+    hints = plan.recipe.pretraining
+    teacher = plan.trained(teacher_in(plan.recipe))
     if not isinstance(hints, Hints) or teacher is None:
         return
     ours, theirs = len(hidden_layers(plan.root)), len(hidden_layers(teacher.root))
@@ -112,7 +117,8 @@ def hints_for_a_shallow_student(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Hints,), source="Romero et al. 2015, arXiv 1412.6550, section 2.2")
 def hints_guide_too_deep(plan: Plan) -> Iterator[Finding]:
     """Only the layers after the guided one are free to learn the task."""
-    hints, teacher = plan.recipe.pretraining, plan.trained(teacher_in(plan.recipe))
+    hints = plan.recipe.pretraining
+    teacher = plan.trained(teacher_in(plan.recipe))
     if not isinstance(hints, Hints) or teacher is None:
         return
     _, guided = layer_numbers(hints, plan.root, teacher.root)

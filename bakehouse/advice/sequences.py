@@ -17,7 +17,8 @@ NORMS_IN_CELLS = "Laurent et al. 2016, arXiv 1510.01378; Ba et al. 2016, arXiv 1
 @rule("warning", about=(Rnn, BatchNorm, BatchRenorm), source=NORMS_IN_CELLS)
 def batch_norm_over_steps(plan: Plan) -> Iterator[Finding]:
     """All steps share one mean and variance, and the state is not normalised."""
-    cells, norm = recurrent_layers(plan), plan.recipe.norm
+    cells = recurrent_layers(plan)
+    norm = plan.recipe.norm
     if cells and isinstance(norm, BatchNorm | BatchRenorm):  # the norms over the batch that a cell can have
         message = f"{norm.type} takes one mean and variance over all {cells[0].input[0]} steps of a batch, although "
         message += "steps differ, and does not normalise the state; it sped up training and did not help "
@@ -30,7 +31,8 @@ def batch_norm_over_steps(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=(Rnn, GradientClip), source="Pascanu et al. 2013, arXiv 1211.5063, section 3.2")
 def recurrent_gradients_unclipped(plan: Plan) -> Iterator[Finding]:
     """The gradient is multiplied by the same weights at every step."""
-    cells, clip = recurrent_layers(plan), GradientClip()
+    cells = recurrent_layers(plan)
+    clip = GradientClip()
     if cells and not plan.recipe.find(GradientClip):
         message = f"a gradient passes the same weights at each of {cells[0].input[0]} steps and can grow with every "
         message += f"one; one large step may undo an epoch. gradient_clip limits its norm, here to {clip.max_norm:g}."

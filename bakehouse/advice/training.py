@@ -26,7 +26,8 @@ PRECHELT = "Prechelt 1998, Early Stopping - But When?"
 @rule("warning", about=(Sgd, *with_field(AnySchedule, "warmup_epochs")), source=GOYAL)
 def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
     """With large batches, the first steps are unstable."""
-    recipe, pointer = plan.recipe, "/schedule/warmup_epochs"
+    recipe = plan.recipe
+    pointer = "/schedule/warmup_epochs"
     if not isinstance(recipe.optimizer, Sgd) or isinstance(recipe.schedule, OneCycle):
         return
     if recipe.batch_size >= LARGE_BATCH and recipe.schedule.warmup_epochs == 0:
@@ -38,7 +39,9 @@ def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Dataset,), source="LeCun et al. 1998, Efficient BackProp, section 4.3")
 def inputs_not_normalized(plan: Plan) -> Iterator[Finding]:
     """Inputs on different scales make the loss a narrow valley."""
-    recipe, card, pointer = plan.recipe, plan.card, "/dataset/normalization"
+    recipe = plan.recipe
+    card = plan.card
+    pointer = "/dataset/normalization"
     # A transfer takes the normalization of its source.
     if recipe.dataset.normalization == "none" and not isinstance(recipe.pretraining, Transfer):
         message = f"the inputs of {card.id} range from {card.minimum:g} to {card.maximum:g} and enter the model "
@@ -49,7 +52,8 @@ def inputs_not_normalized(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Patience,), source=PRECHELT)
 def short_patience(plan: Plan) -> Iterator[Finding]:
     """The monitored metric often worsens for some epochs and then recovers."""
-    stopping, pointer = plan.recipe.early_stopping, "/early_stopping/patience"
+    stopping = plan.recipe.early_stopping
+    pointer = "/early_stopping/patience"
     if isinstance(stopping, Patience) and stopping.patience < 3:
         message = f"the run ends after {stopping.patience} epoch{'s' * (stopping.patience > 1)} without improvement; "
         message += "validation often worsens for longer and recovers."
@@ -59,7 +63,8 @@ def short_patience(plan: Plan) -> Iterator[Finding]:
 @rule("warning", about=(Patience, GeneralizationLoss, ProgressQuotient), source=FEW_ROWS)
 def few_validation_rows(plan: Plan) -> Iterator[Finding]:
     """A few rows decide when to stop."""
-    stopping, rows = plan.recipe.early_stopping, plan.sizes.validation
+    stopping = plan.recipe.early_stopping
+    rows = plan.sizes.validation
     if rows >= FEW_VALIDATION_ROWS:
         return
     noisy = f"{rows} validation rows decide when to stop, and each counts {1 / rows:.1%}; with so much noise, "
@@ -75,7 +80,8 @@ def few_validation_rows(plan: Plan) -> Iterator[Finding]:
 @rule("info", about=(Patience, Step, MultiStep, Plateau), source=PRECHELT)
 def stops_before_the_drop(plan: Plan) -> Iterator[Finding]:
     """The run stops on a plateau that the next learning rate would have ended."""
-    stopping, wait = plan.recipe.early_stopping, longest_wait(plan.recipe.schedule, plan.recipe.epochs)
+    stopping = plan.recipe.early_stopping
+    wait = longest_wait(plan.recipe.schedule, plan.recipe.epochs)
     if isinstance(stopping, Patience) and stopping.patience < wait:
         pointer = "/early_stopping/patience"
         message = f"a plateau of {stopping.patience} epochs ends the run, but the learning rate may take {wait} to "

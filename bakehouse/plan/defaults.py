@@ -44,7 +44,8 @@ def with_epsilon(dataset: Dataset, data: ResolvedData) -> Dataset:
 
 
 def with_losses(recipe: Recipe, data: ResolvedData) -> Objective:
-    objective, attack = recipe.objective, recipe.objective.adversarial
+    objective = recipe.objective
+    attack = recipe.objective.adversarial
     filled: dict[str, object] = {
         "loss": data.main.loss,
         "tasks": tuple(

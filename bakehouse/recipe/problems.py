@@ -100,7 +100,8 @@ def as_written(document: object, path: Path) -> Path:
     that is not in the document's list comes from `adamw`."""
     if not isinstance(document, dict) or len(path) < 2 or not isinstance(path[1], int):
         return path
-    family, index = path[0], path[1]
+    family = path[0]
+    index = path[1]
     items = document.get(family)
     listed = items if isinstance(items, list) else [items]
     kept = [position for position, item in enumerate(listed) if item not in OFF]

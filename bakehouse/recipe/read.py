@@ -99,7 +99,9 @@ def short_int(text: str) -> int:
 
 def check_size(document: Any) -> None:
     """Raises MalformedJson if a document is too deep or too large; works without recursion."""
-    level, depth, values = children([document]), 1, 1
+    level = children([document])
+    depth = 1
+    values = 1
     while level:
         if depth > MAX_DEPTH:
             raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels")
@@ -132,7 +134,8 @@ def read_recipe(document: Any) -> Recipe:
 def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
     """Yields pydantic's errors as problems with pointers into the posted document."""
     for error in errors:
-        kind, context = error["type"], error.get("ctx", {})
+        kind = error["type"]
+        context = error.get("ctx", {})
         path: list[str | int] = list(error["loc"])
         allowed: tuple[str, ...] | None = None
         match kind:
@@ -142,15 +145,19 @@ def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
                 code, (message, allowed) = "unknown_variant", unknown_variant(path, context)
                 path.append("type")
             case "missing":
-                code, message = "missing", required(document, path)
+                code = "missing"
+                message = required(document, path)
             case "literal_error":
-                code, allowed = "not_allowed", quoted(context["expected"])
+                code = "not_allowed"
+                allowed = quoted(context["expected"])
                 hint = did_you_mean(error["input"], allowed) if len(allowed) > 1 else ""
                 message = f"should be {context['expected']}{hint}"
             case "value_error":
-                code, message = "conflict", str(context["error"])
+                code = "conflict"
+                message = str(context["error"])
             case _:
-                code, allowed = kind, tuple(bounds(kind, context)) or None
+                code = kind
+                allowed = tuple(bounds(kind, context)) or None
                 message = PLAIN_MESSAGES.get(kind) or plain(error["msg"])
         yield Problem(pointer=posted_pointer(document, located(path)[1]), code=code, message=message, allowed=allowed)
 

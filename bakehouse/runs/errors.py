@@ -46,7 +46,8 @@ class CursorNotFound(RunsError):
 
     def __init__(self, cursor: str, parameter: Literal["after", "before"]) -> None:
         super().__init__(f"There is no run {cursor!r} at which a page could begin.")
-        self.cursor, self.parameter = cursor, parameter
+        self.cursor = cursor
+        self.parameter = parameter
 
 
 class IllegalTransition(RunsError):
@@ -55,7 +56,10 @@ class IllegalTransition(RunsError):
     def __init__(self, run_id: str, *, status: Status, request: Request | None, asked: str) -> None:
         pending = f" and was asked to {request}" if request else ""
         super().__init__(f"The run {run_id} is {status}{pending}; it cannot be {asked}.")
-        self.run_id, self.status, self.request, self.asked = run_id, status, request, asked
+        self.run_id = run_id
+        self.status = status
+        self.request = request
+        self.asked = asked
 
 
 class RunHasDependants(RunsError):
@@ -66,7 +70,8 @@ class RunHasDependants(RunsError):
         if len(dependants) > MAX_NAMED:
             names += f" and {len(dependants) - MAX_NAMED} more"
         super().__init__(f"The run {run_id} cannot be deleted before the runs that build on its weights: {names}.")
-        self.run_id, self.dependants = run_id, dependants
+        self.run_id = run_id
+        self.dependants = dependants
 
 
 class SourceRunDeleted(RunsError):
@@ -102,4 +107,5 @@ class StorageFull(RunsError):
 
     def __init__(self, *, needed: int, free: int) -> None:
         super().__init__(f"The artifact store has {free} bytes free; {needed} are needed.")
-        self.needed, self.free = needed, free
+        self.needed = needed
+        self.free = free

@@ -6,7 +6,8 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.migrations import parse_record
 from bakehouse.runs.record import Record
 
-RECORD, FILES = "record.json", "artifacts"
+RECORD = "record.json"
+FILES = "artifacts"
 
 
 class LocalRuns:

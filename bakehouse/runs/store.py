@@ -285,7 +285,8 @@ class Store:
 
     def put_worker(self, worker: Worker, ttl: float) -> None:
         """Publishes a worker's status, which expires after `ttl` seconds."""
-        now, ttl_ms = self.now(), round(ttl * 1000)
+        now = self.now()
+        ttl_ms = round(ttl * 1000)
         with self._redis.pipeline() as pipeline:
             pipeline.set(self._keys.worker(worker.name), worker.model_dump_json(), px=ttl_ms)
             pipeline.zremrangebyscore(self._keys.workers(), "-inf", now)

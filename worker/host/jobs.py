@@ -31,7 +31,8 @@ class RedisRecordStore:
     """The record of one run in Redis, for an attempt to change."""
 
     def __init__(self, store: Store, record: Record) -> None:
-        self.store, self.record = store, record
+        self.store = store
+        self.record = record
 
     def commit(self, command: Command) -> None:
         """Carries out a command. Afterwards `record` is the newest record, even if the command was refused."""

@@ -74,7 +74,8 @@ class Supervisor:
 
     def command_for(self, record: Record) -> OwnerLost | Cancel | None:
         """Returns the command that the owner's state requires, if any; kills an owner that does not obey a cancel."""
-        owner, now = record.owner, self.store.now()
+        owner = record.owner
+        now = self.store.now()
         if owner is None:
             return None
         if is_dead(owner):

@@ -82,7 +82,8 @@ def adversarial_loss(
 
 def teacher_loss(teacher: Teacher, plan: Plan, objective: Objective) -> LossBuilder:
     """Returns the loss of distillation, or of the second stage of hints."""
-    distillation, hints = plan.recipe.objective.distillation, plan.recipe.pretraining
+    distillation = plan.recipe.objective.distillation
+    hints = plan.recipe.pretraining
     # A teacher gives probabilities of the main target only.
     main = plan.data.main.columns
     if distillation is not None:
@@ -142,7 +143,9 @@ def hint_loss(
 def hint_weights(spec: Hints, plan: Plan) -> Callable[[int], float]:
     """Returns a function from a step to lambda, which moves linearly from `coefficient` in the first epoch to
     `final_coefficient` in the last."""
-    first, last, epochs = spec.coefficient, spec.final_coefficient, plan.recipe.epochs
+    first = spec.coefficient
+    last = spec.final_coefficient
+    epochs = plan.recipe.epochs
 
     def weight_at(step: int) -> float:
         done = (step // plan.steps_per_epoch) / max(epochs - 1, 1)

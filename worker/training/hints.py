@@ -217,7 +217,8 @@ def between(module: nn.Module, path: list[str], *, leave_out: str | None = None)
 def build_regressor(plan: Regressor, seed: int) -> nn.Sequential:
     """Builds the regressor with torch's default initialization, from a seed of its own."""
     torch.default_generator.manual_seed(Seeds(seed, "hints").at(0))
-    hint, inputs = plan.hint, plan.guided.output
+    hint = plan.hint
+    inputs = plan.guided.output
     layers: list[nn.Module] = []
     if plan.is_convolution:
         height, width = plan.kernel_size

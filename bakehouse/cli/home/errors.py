@@ -27,7 +27,8 @@ class AlreadyRunning(HomeError):
 
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(f"{folder} is in use by process {pid}: stop that process, or choose another BAKEHOUSE_HOME")
-        self.folder, self.pid = folder, pid
+        self.folder = folder
+        self.pid = pid
 
 
 class FolderUnusable(HomeError):
@@ -88,7 +89,9 @@ class ChildExited(HomeError):
 
     def __init__(self, name: str, code: int, log: Path) -> None:
         super().__init__(f"{name} exited with code {code} before it was ready; the end of {log}:\n{tail(log)}")
-        self.name, self.code, self.log = name, code, log
+        self.name = name
+        self.code = code
+        self.log = log
 
 
 class NotReady(HomeError):
@@ -96,7 +99,9 @@ class NotReady(HomeError):
 
     def __init__(self, name: str, seconds: float, log: Path) -> None:
         super().__init__(f"{name} was not ready within {seconds:g} s; the end of {log}:\n{tail(log)}")
-        self.name, self.seconds, self.log = name, seconds, log
+        self.name = name
+        self.seconds = seconds
+        self.log = log
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -12,7 +12,8 @@ from bakehouse.recipe.problems import Problem, conflict
 @check("recipe")
 def architecture_takes_the_data(context: Context) -> Iterator[Problem]:
     """Refuses convolutions for data without height and width, and recurrent layers for data without steps."""
-    architecture, kind = context.recipe.architecture, context.data.kind
+    architecture = context.recipe.architecture
+    kind = context.data.kind
     if kind not in architecture.takes:
         needs = "images" if architecture.takes == {"image"} else "sequences or images"
         message = f"{architecture.type} needs {needs}; {context.card.id} is {context.data}"

@@ -36,7 +36,8 @@ def crop_leaves_pixels(context: Context) -> Iterator[Problem]:
 def cutout_leaves_pixels(context: Context) -> Iterator[Problem]:
     """Refuses a square larger than the image, which may hide all of it."""
     for pointer, item in context.recipe.find(Cutout).items() if context.data.is_image else ():
-        size, side = cutout_size(item, context.data.shape), context.data.side
+        size = cutout_size(item, context.data.shape)
+        side = context.data.side
         if size > side:
             message = f"a square of {size} pixels may hide all of an image with a side of {side}"
             yield conflict(f"{pointer}/size", message, (f"<= {side}",))

@@ -21,7 +21,8 @@ run out of memory only in the evaluation, when training is already done."""
 @check("recipe")
 def monitor_exists(context: Context) -> Iterator[Problem]:
     """Refuses a monitor that the task does not have, such as accuracy for regression."""
-    monitor, allowed = context.recipe.evaluation.monitor, monitors(context.data.targets)
+    monitor = context.recipe.evaluation.monitor
+    allowed = monitors(context.data.targets)
     if monitor not in allowed:
         message = f"{monitor} does not exist for {context.data.main.task}"
         if monitor not in MONITORS:
@@ -32,7 +33,8 @@ def monitor_exists(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def crops_fit(context: Context) -> Iterator[Problem]:
     """Refuses crops of samples other than images, and images resized below the network's input size or too large."""
-    crops, data = context.recipe.evaluation.crops, context.data
+    crops = context.recipe.evaluation.crops
+    data = context.data
     if crops is None:
         return
     if not data.is_image:

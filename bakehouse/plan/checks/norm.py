@@ -25,7 +25,8 @@ OTHERS = tuple(kind.model_fields["type"].default for kind in get_args(NormLayer)
 @check("recipe")
 def norm_order_is_free(context: Context) -> Iterator[Problem]:
     """Refuses a norm after the activation in an architecture that is defined with the norm before it."""
-    architecture, norm = context.recipe.architecture, context.recipe.norm
+    architecture = context.recipe.architecture
+    norm = context.recipe.norm
     if architecture.norm_comes_first and not isinstance(norm, Off) and norm.placement == "after_activation":
         parts = "cells" if isinstance(architecture, Rnn) else "blocks"
         message = f"{architecture.type} is made of {parts} with the norm before the activation"
@@ -57,7 +58,9 @@ def norm_is_not_compiled(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def batches_have_statistics(context: Context) -> Iterator[Problem]:
     """Refuses batch norm if any batch of an epoch has a single row, whose variance is zero."""
-    norm, rows, size = context.recipe.norm, context.sizes.train, context.recipe.batch_size
+    norm = context.recipe.norm
+    rows = context.sizes.train
+    size = context.recipe.batch_size
     smallest = rows % size or size
     if not isinstance(norm, BATCH_NORMS) or smallest > 1:
         return
@@ -101,11 +104,13 @@ def norm_follows_weights(context: Context) -> Iterator[Problem]:
             continue
         needs = f"{recipe.norm.type} needs the weights directly before it"
         if isinstance(before, Dropout | layers.DropConnect):
-            item, pointer = recipe.dropout[before.index], f"/dropout/{before.index}/placement"
+            item = recipe.dropout[before.index]
+            pointer = f"/dropout/{before.index}/placement"
             message = f"{needs}, and {item.type} at {item.placement} is between them"
             allowed = tuple(place for place in places(item, recipe) if place != item.placement)
         else:
-            pointer, allowed = "/norm/type", OTHERS
+            pointer = "/norm/type"
+            allowed = OTHERS
             message = f"{needs}, and {recipe.architecture.type} has norms before the convolution"
         yield conflict(pointer, message, allowed)
         return

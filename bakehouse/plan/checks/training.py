@@ -38,7 +38,8 @@ def penalty_fits_model(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def warmup_ends(context: Context) -> Iterator[Problem]:
     """Refuses a warm-up that is longer than the run, and so never reaches the learning rate."""
-    schedule, epochs = context.recipe.schedule, context.recipe.epochs
+    schedule = context.recipe.schedule
+    epochs = context.recipe.epochs
     if not isinstance(schedule, OneCycle) and schedule.warmup_epochs > epochs:
         yield conflict("/schedule/warmup_epochs", f"is longer than the run of {epochs} epochs", (f"<= {epochs}",))
 
@@ -46,7 +47,8 @@ def warmup_ends(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
     """Refuses early stopping by a percentage above the lowest value if the monitor is not a loss."""
-    stopping, monitor = context.recipe.early_stopping, context.recipe.evaluation.monitor
+    stopping = context.recipe.early_stopping
+    monitor = context.recipe.evaluation.monitor
     if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and is_higher_better(monitor):
         allowed = tuple(name for name in monitors(context.data.targets) if not is_higher_better(name))
         yield conflict("/evaluation/monitor", f"{stopping.type} compares losses, and {monitor} is not a loss", allowed)
@@ -55,7 +57,8 @@ def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def self_pace_has_epochs(context: Context) -> Iterator[Problem]:
     """Refuses a self-paced curriculum without epochs between the first and the last ones, which take all rows."""
-    spec, epochs = context.recipe.curriculum, context.recipe.epochs
+    spec = context.recipe.curriculum
+    epochs = context.recipe.epochs
     if isinstance(spec, SelfPaced) and spec.warmup_epochs >= spec.until * epochs:
         message = f"no epoch is left in which self_paced chooses rows: of {epochs} epochs, the first "
         message += f"{spec.warmup_epochs} take all rows, and so do those after {spec.until:.0%} of the run"

@@ -35,7 +35,8 @@ def probabilities_are_compared(recipe: Recipe) -> bool:
 @check("sources")
 def teacher_fits(context: Context) -> Iterator[Problem]:
     """Refuses a teacher of other inputs or, if probabilities are compared, of other classes."""
-    checkpoint, recipe = teacher_in(context.recipe), context.recipe
+    checkpoint = teacher_in(context.recipe)
+    recipe = context.recipe
     teacher = context.trained(checkpoint)
     if checkpoint is None or teacher is None:
         return

@@ -184,7 +184,8 @@ def transfer_fits_inputs(context: Context) -> Iterator[Problem]:
 @check("sources")
 def transfer_copies_layers(context: Context) -> Iterator[Problem]:
     """Refuses layers that cannot be copied, or that would leave nothing to train."""
-    spec, root = context.recipe.pretraining, context.root
+    spec = context.recipe.pretraining
+    root = context.root
     source = context.trained(source_in(context.recipe))
     if not isinstance(spec, Transfer) or source is None or statistics(root) != statistics(source.root):
         return
