@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from bakehouse.plan.card import Column, DatasetCard, TargetCard
+from bakehouse.plan.checks.architecture import pooling_leaves_pixels
 from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
+from bakehouse.plan.layers import Pool, Sequential
 from bakehouse.plan.plan import resolve
 from bakehouse.plan.splits import split_sizes
 from bakehouse.recipe.norm import NormLayer
@@ -356,6 +358,22 @@ def test_smoothing_is_accepted_while_the_true_class_of_every_target_has_the_larg
         with pytest.raises(RecipeInvalid) as refused:
             planned(document, BOTH)
         assert {problem.pointer for problem in refused.value.problems} == {"/objective/label_smoothing/epsilon"}
+
+
+@pytest.mark.parametrize(("side", "is_refused"), [(7, True), (8, False)])
+def test_pooling_in_layers_of_any_name_is_counted(
+    monkeypatch: pytest.MonkeyPatch, side: int, *, is_refused: bool
+) -> None:
+    shapes = [(3, side, side), (3, side // 2, side // 2), (3, side // 4, side // 4)]
+    layers = Sequential(tuple((f"block{number}", Pool("max", shape)) for number, shape in enumerate(shapes)))
+    monkeypatch.setattr("bakehouse.plan.context.build_layers", lambda *_: layers)
+    monkeypatch.setattr("bakehouse.plan.context.with_outputs", lambda root, _: root)
+    recipe = read_recipe({"dataset": SMALL.id, "architecture": "densenet"})
+    data = resolve(recipe, SMALL)
+    context = Context(recipe, SMALL, data, split_sizes(SMALL.counts, recipe.dataset.validation_fraction))
+    messages = [problem.message for problem in pooling_leaves_pixels(context)]
+    wanted = "pooling divides the image's side by 8 in densenet; it needs at least 8 x 8 pixels"
+    assert messages == [wanted] * is_refused
 
 
 def test_problems_of_one_stage_come_together() -> None:
