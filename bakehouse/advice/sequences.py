@@ -19,7 +19,7 @@ def batch_norm_over_steps(plan: Plan) -> Iterator[Finding]:
     """All steps share one mean and variance, and the state is not normalised."""
     cells = recurrent_layers(plan)
     norm = plan.recipe.norm
-    if cells and isinstance(norm, BatchNorm | BatchRenorm):  # the norms over the batch that a cell can have
+    if cells and not isinstance(norm, Off) and norm.inside_cells and norm.statistics == "batch":
         message = f"{norm.type} takes one mean and variance over all {cells[0].input[0]} steps of a batch, although "
         message += "steps differ, and does not normalise the state; it sped up training and did not help "
         message += "generalization. layer_norm normalises each step of each row, and the state too."
