@@ -81,7 +81,7 @@ def test_earlier_iterations_take_memory() -> None:
     one, four = (planned({"architecture": resnext, "norm": norm}, image_card()) for norm in norms)
     kept = histories(build_model(four))
     assert kept is not None
-    numbers = sum(ring.numel() for _, ring in kept.rings())
+    numbers = sum(buffer.numel() for _, buffer in kept.buffers())
     assert four.estimate.memory_bytes - one.estimate.memory_bytes == 4 * numbers > 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from worker.model.modules import CrossIterationBatchNorm
-from worker.model.modules.norms import RINGS
+from worker.model.modules.norms import HISTORY_BUFFERS
 
 
 class Histories:
@@ -17,17 +17,17 @@ class Histories:
 
     def state_dict(self) -> dict[str, Any]:
         iterations: dict[str, Any] = {f"{name}.iteration": layer.iteration for name, layer in self.layers.items()}
-        return iterations | dict(self.rings())
+        return iterations | dict(self.buffers())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, layer in self.layers.items():
             layer.iteration = state[f"{name}.iteration"]
-        for name, ring in self.rings():
-            ring.copy_(state[name])
+        for name, buffer in self.buffers():
+            buffer.copy_(state[name])
 
-    def rings(self) -> Iterator[tuple[str, Tensor]]:
+    def buffers(self) -> Iterator[tuple[str, Tensor]]:
         for name, layer in self.layers.items():
-            yield from ((f"{name}.{field}", getattr(layer, field)) for field in RINGS)
+            yield from ((f"{name}.{field}", getattr(layer, field)) for field in HISTORY_BUFFERS)
 
 
 def histories(model: nn.Module) -> Histories:

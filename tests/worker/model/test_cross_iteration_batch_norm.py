@@ -168,7 +168,7 @@ def test_mean_squares_below_the_square_of_their_mean_are_met() -> None:
     for _ in range(20):
         sequence(batch(affine))
         theta = in_groups(affine.weight, affine)
-        means, squares = ((slopes * theta).sum(3) + offsets for slopes, offsets in norm.rings())
+        means, squares = ((slopes * theta).sum(3) + offsets for slopes, offsets in norm.slopes_and_offsets())
         below += int((squares < means.square()).sum())
         shaken(affine, 0.5)
     assert below > 0

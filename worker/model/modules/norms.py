@@ -105,7 +105,7 @@ def rise(step: Tensor, start: float, end: float) -> Tensor:
     return ((step - start) / max(end - start, 1e-9)).clamp(0, 1)
 
 
-RINGS = ("mean_slopes", "mean_offsets", "square_slopes", "square_offsets")
+HISTORY_BUFFERS = ("mean_slopes", "mean_offsets", "square_slopes", "square_offsets")
 """Names of the buffers with one entry for each earlier iteration; a new entry overwrites the oldest one."""
 
 
@@ -153,7 +153,7 @@ class CrossIterationBatchNorm(nn.Module):
         units = len(affine.weight) // groups
         fan_in = affine.weight[0].numel()
         shapes = (groups, 1, fan_in), (groups, units), (groups, units, fan_in), (groups, units)
-        for name, shape in zip(RINGS, shapes, strict=True):
+        for name, shape in zip(HISTORY_BUFFERS, shapes, strict=True):
             self.register_buffer(name, torch.zeros(self.window - 1, *shape), persistent=False)
 
     @property
@@ -193,7 +193,8 @@ class CrossIterationBatchNorm(nn.Module):
         kept = min(self.remembered, self.window - 1)
         theta = in_groups(affine.weight, affine)
         means, squares = (
-            ((slopes[:kept] * theta).sum(3) + offsets[:kept]).flatten(1) for slopes, offsets in self.rings()
+            ((slopes[:kept] * theta).sum(3) + offsets[:kept]).flatten(1)
+            for slopes, offsets in self.slopes_and_offsets()
         )
         means = torch.cat((present[0][None], means))
         variances = torch.cat((present[1][None], (squares - means[1:].square()).clamp(min=0)))
@@ -227,11 +228,11 @@ class CrossIterationBatchNorm(nn.Module):
         theta = in_groups(affine.weight, affine)
         slot = self.remembered % (self.window - 1)
         lines = (of_mean, mean), (of_square, variance + mean.square())
-        for (slope, value), (slopes, offsets) in zip(lines, self.rings(), strict=True):
+        for (slope, value), (slopes, offsets) in zip(lines, self.slopes_and_offsets(), strict=True):
             slopes[slot] = slope
             offsets[slot] = value.view_as(offsets[slot]) - (slope * theta).sum(2)
 
-    def rings(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def slopes_and_offsets(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Returns slopes and offsets of the means mu, and of the mean squares nu."""
         return (self.mean_slopes, self.mean_offsets), (self.square_slopes, self.square_offsets)
 
