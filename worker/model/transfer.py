@@ -12,6 +12,7 @@ from bakehouse.plan.sources.transfer import copied_names, copies_outputs
 from bakehouse.recipe.pretraining import Transfer
 from worker.data.dataset import Data, Unit
 from worker.model.modules import BatchRenorm
+from worker.model.modules.norms import reset_counters
 from worker.types import Weights
 
 
@@ -58,8 +59,8 @@ def copy_layers(plan: Plan, model: nn.Module, weights: Weights) -> None:
         return
     for module in model.modules():
         if isinstance(module, BatchRenorm):
-            # The limits of batch renorm rise with the steps of this run.
-            module.num_batches_tracked.zero_()
+            # Its limits rise with the steps of this run. Nothing reads the count of other norms, which stays a copy.
+            reset_counters(module)
 
 
 def freeze(plan: Plan, model: nn.Module) -> tuple[nn.Module, ...]:

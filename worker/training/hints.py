@@ -19,7 +19,7 @@ from bakehouse.recipe.pretraining import Hints
 from worker.data.batches import BATCH_ROWS, Batches
 from worker.data.dataset import Data
 from worker.model.build import build
-from worker.model.modules import CrossIterationBatchNorm
+from worker.model.modules.norms import reset_counters
 from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.objective.teacher import Teacher
 from worker.seeds import Seeds
@@ -152,11 +152,7 @@ class HintStage:
         self.best = {}
         self.optimizer.zero_grad()
         self.optimizer.state.clear()
-        for module in self.model.modules():
-            if isinstance(module, CrossIterationBatchNorm):
-                module.iteration = 0
-            if isinstance(counted := getattr(module, "num_batches_tracked", None), Tensor):
-                counted.zero_()
+        reset_counters(self.model)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the position, and, until the stage is finished, the regressor, the moments and the best weights."""

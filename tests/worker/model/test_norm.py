@@ -20,6 +20,9 @@ from bakehouse.recipe.norm import (
 from tests.small_trainings import IRIS, make_small_plan
 from worker.model.build import build, build_model
 from worker.model.modules import BatchRenorm as BatchRenormModule
+from worker.model.modules import CrossIterationBatchNorm as CrossIterationModule
+from worker.model.modules import compensated
+from worker.model.modules.norms import reset_counters
 
 Floats = NDArray[np.float64]
 
@@ -271,3 +274,20 @@ def test_gradients_are_those_of_finite_differences(spec: NormLayer, shape: tuple
 
     x = torch.randn(3, *shape, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(normalized, (x, *(value.detach().requires_grad_() for value in values)))
+
+
+def test_resetting_sets_every_count_to_0_and_keeps_the_statistics() -> None:
+    cross_iteration = CrossIterationModule(6, window=2, burn_in=0)
+    sequence = compensated(linear=nn.Linear(6, 6), norm=cross_iteration)
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Sequential(renorm(), nn.LayerNorm(6)), sequence).double()
+    for _ in range(4):
+        model(torch.randn(8, 6, dtype=torch.float64))
+    before = {name: tensor.clone() for name, tensor in model.named_buffers()}
+    assert cross_iteration.iteration == 4
+    reset_counters(model)
+    assert cross_iteration.iteration == 0
+    counts = {name for name in before if name.endswith("num_batches_tracked")}
+    assert len(counts) == 3
+    for name, tensor in model.named_buffers():
+        assert torch.equal(tensor, torch.zeros_like(tensor) if name in counts else before[name])
+        assert name not in counts or before[name] == 4

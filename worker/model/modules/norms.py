@@ -286,6 +286,15 @@ def compensated(**layers: nn.Module) -> CompensatedSequence:
     return CompensatedSequence(OrderedDict(layers))
 
 
+def reset_counters(model: nn.Module) -> None:
+    """Lets all norms in a model count their steps from 0; their statistics stay."""
+    for module in model.modules():
+        if isinstance(module, CrossIterationBatchNorm):
+            module.iteration = 0
+        if isinstance(count := getattr(module, "num_batches_tracked", None), Tensor):
+            count.zero_()
+
+
 def groups_of(affine: Affine) -> int:
     """Returns the number of groups of input channels; no weight connects two groups."""
     return affine.groups if isinstance(affine, nn.Conv2d) else 1
