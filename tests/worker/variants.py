@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from bakehouse.recipe.architecture import Cnn
+from bakehouse.recipe.architecture import AnyArchitecture, Cnn
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.ingredient import Ingredient, Off
 from bakehouse.recipe.problems import RecipeInvalid
@@ -36,6 +36,7 @@ BASES: list[Document] = [
     {**IRIS, "architecture": "linear"},
 ]
 """A variant is tried in each, the first that it fits is trained."""
+assert {type(read_recipe(base).architecture) for base in BASES} == set(get_args(AnyArchitecture))
 
 # A compiler costs half a minute; not a choice: version.
 LEFT_OUT = {"compile", "version"}
