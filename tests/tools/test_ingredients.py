@@ -9,7 +9,7 @@ from tools.ingredients import PAGE, allowed, page
 
 
 def test_the_page_says_what_the_classes_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "`make docs` writes it anew"
+    assert PAGE.read_text(encoding="utf-8") == page(), "`make docs` updates it"
 
 
 def test_its_links_lead_somewhere() -> None:

@@ -204,14 +204,14 @@ def between(module: nn.Module, path: list[str], *, leave_out: str | None = None)
         return inner
     before = dict(takewhile(lambda item: item[0] != name, module.named_children()))
     before.pop(leave_out or "", None)
-    # A slice would be a new sequence, and norms in it would lose their history.
+    # A copy keeps the class: a CompensatedSequence also passes inputs to its norms.
     part = copy(module)
     part._modules = {**before, name: inner}  # noqa: SLF001
     return part
 
 
 def build_regressor(plan: Regressor, seed: int) -> nn.Sequential:
-    """Builds the regressor with torch's default initialization, from a seed of its own."""
+    """Builds the regressor with torch's default initialization, from a separate seed."""
     torch.default_generator.manual_seed(Seeds(seed, "hints").at(0))
     hint = plan.hint
     inputs = plan.guided.output

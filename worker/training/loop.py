@@ -10,7 +10,7 @@ from worker.training.events import TrainingEvent
 
 
 class Stage(Protocol):
-    """A part of a run that trains for epochs of its own.
+    """A part of a run that counts its own epochs.
 
     Work that takes long is a generator: it yields None after each unit of work, so that the caller can save, stop or
     renew a lease in between.

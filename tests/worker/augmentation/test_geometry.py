@@ -44,7 +44,7 @@ def test_a_flip_mirrors_whole_samples(probability: float) -> None:
 
 
 @pytest.mark.parametrize("size", [(7, 7), (8, 8), (5, 9)])
-def test_known_matrices_move_pixels_as_told(size: tuple[int, int]) -> None:
+def test_known_matrices_move_pixels_as_they_should(size: tuple[int, int]) -> None:
     image = pictures(1, 2, *size)
 
     def moved(**numbers: object) -> Tensor:

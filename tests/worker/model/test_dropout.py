@@ -146,7 +146,7 @@ def masks_of_a_training(document: dict[str, object]) -> list[Tensor]:
     return masks
 
 
-def test_each_step_has_a_mask_of_its_own_and_the_same_in_every_run() -> None:
+def test_each_step_has_another_mask_and_the_same_in_every_run() -> None:
     # Before the activation everything is nonzero, so the whole mask is seen.
     document: dict[str, object] = {"architecture": {"type": "mlp", "hidden": [8], "activation": "sigmoid"}}
     first = masks_of_a_training(document)

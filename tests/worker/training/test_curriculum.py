@@ -235,7 +235,7 @@ def test_self_paced_goes_on_with_the_same_rows(unit: int) -> None:
 
 
 def test_losses_are_measured_between_steps() -> None:
-    """A run can be paused meanwhile, and begins to measure anew when it goes on."""
+    """A run can be paused meanwhile; after it resumes, it measures all losses again."""
     training = make_training({**CLASSES, "curriculum": {"type": "self_paced", "warmup_epochs": 0}})
     list(islice(training.run(), 1))
     assert isinstance(training.curriculum, SelfPacing)

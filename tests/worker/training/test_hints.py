@@ -68,7 +68,7 @@ def whole() -> Outcome:
     return run_to_end(make_training(student()))
 
 
-def test_the_hint_is_learnt_and_told() -> None:
+def test_the_hint_is_learnt_and_logged() -> None:
     logged = through_stage_1(make_training(student({"epochs": 6})))
     assert [(log.name, log.epoch, log.step) for log in logged] == [("hints", epoch, 3 * epoch) for epoch in range(1, 7)]
     losses = [log.values["hint_loss"] for log in logged]
@@ -179,7 +179,7 @@ def test_patience_ends_it() -> None:
     assert len(losses) - 1 - int(np.argmin(losses)) == 2
 
 
-def test_what_norms_count_begins_anew() -> None:
+def test_counters_of_norms_start_from_0_with_the_run() -> None:
     training = make_training(student(norm="batch_renorm"))
     through_stage_1(training)
     counts = [int(tensor) for name, tensor in training.model.named_buffers() if name.endswith("num_batches_tracked")]
@@ -214,7 +214,7 @@ def test_killed_in_stage_1_of_other_recipes(parts: Document) -> None:
     assert resume_to_end(document, *stop_after(document, 20)) == run_to_end(make_training(document))
 
 
-def test_a_run_that_is_asked_to_stop_takes_one_step_of_its_own() -> None:
+def test_a_run_that_is_asked_to_stop_takes_one_step_after_the_hints() -> None:
     training = make_training(student({"epochs": 1000}))
     events = []
     for event in training.run():
@@ -293,7 +293,7 @@ def test_a_row_is_a_hint_too() -> None:
     assert len(through_stage_1(training)) == 3
 
 
-def test_stage_1_has_an_order_of_its_own() -> None:
+def test_stage_1_has_another_order_than_the_run() -> None:
     training = make_training(student(augmentation=None))
     first, own = (next(batches.from_step(0))[0] for batches in (training.batches, stage_of(training).batches))
     assert not torch.equal(first, own)

@@ -27,7 +27,7 @@ from worker.training.metrics import StepLog
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_steps_and_epochs_are_told_in_order_without_gaps() -> None:
+def test_steps_and_epochs_are_logged_in_order_without_gaps() -> None:
     logged = run_to_end(make_training(IRIS)).logged
     wanted = []
     for epoch in (1, 2, 3):
