@@ -20,6 +20,7 @@ from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
 from service.dependencies import Services
+from service.errors import NotReady
 
 # Limit on the time that a request waits for a new data set to be packed.
 MAX_PACKING_SECONDS = 2.0
@@ -159,7 +160,11 @@ def submit(
         reason=reason,
     )
     # Registered again, in case Redis was emptied: otherwise a worker with another folder could take the run.
-    register_folder(services.settings, services.store)
+    try:
+        register_folder(services.settings, services.store)
+    except OSError as error:
+        log.error("The folder of the runs' files cannot be registered: %s", error)
+        raise NotReady("The service cannot read its marker in BAKEHOUSE_HOME.") from error
     created = services.store.create(run, idempotency=idempotency)
     if not created.replayed:
         wake_worker(services)

@@ -120,16 +120,21 @@ class Artifacts:
         return delete_folder(self._run(run_id))
 
     def marker(self) -> str | None:
-        """Returns the id of this folder, or None if no service has written an id or it cannot be read."""
+        """Returns the id of this folder, or None if no service has written an id or its file is damaged.
+
+        Raises OSError if the id cannot be read, because a folder on the network may fail for a moment.
+        """
         try:
-            return read_folder(self._root / MARKER)["id"].decode()
-        except Damaged:
+            return read_listed_files(self._root / MARKER)["id"].decode()
+        except (FileNotFoundError, NotADirectoryError, Damaged):
             return None
 
     def make_marker(self) -> str:
         """Returns the id of this folder. If it has none, writes a random id; of several writers the first wins."""
-        write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
-        return read_folder(self._root / MARKER)["id"].decode()
+        # An id that cannot be read raises OSError here. `write_folder` would replace it.
+        if self.marker() is None:
+            write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
+        return read_listed_files(self._root / MARKER)["id"].decode()
 
     def check_writable(self) -> None:
         """Raises OSError if no file can be written to the folder."""
@@ -232,11 +237,19 @@ def manifest_bytes(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> b
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Reads the files that the manifest lists; raises Damaged if one is missing or differs."""
+    """Reads the files that the manifest lists; raises Damaged if one is missing, cannot be read or differs."""
+    try:
+        return read_listed_files(folder)
+    except OSError as error:
+        raise Damaged(f"{type(error).__name__}: {error}") from error
+
+
+def read_listed_files(folder: Path) -> dict[str, bytes]:
+    """Reads the files that the manifest lists; raises OSError if one cannot be read, and Damaged if one differs."""
     try:
         listed = json.loads((folder / MANIFEST).read_bytes())["files"]
         files = {name: (folder / name).read_bytes() for name in listed}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{type(error).__name__}: {error}") from error
     for name, content in files.items():
         if len(content) != listed[name]["bytes"]:

@@ -10,6 +10,7 @@ RunsError
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the idempotency key was used before with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
+│   └── MarkerNotFound   its folder has no marker, perhaps because nothing is mounted at this moment
 └── StorageFull          the artifact store has too little free space
 """
 
@@ -100,6 +101,10 @@ class IdempotencyMismatch(RunsError):
 
 class FolderNotShared(RunsError):
     """Raised if a process does not see the folder that holds the runs' files."""
+
+
+class MarkerNotFound(FolderNotShared):
+    """Raised if a folder is registered and the process's folder has no marker. It may have one in a moment."""
 
 
 class StorageFull(RunsError):

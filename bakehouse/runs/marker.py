@@ -7,7 +7,7 @@ import socket
 
 from bakehouse.model import Model
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.errors import FolderNotShared
+from bakehouse.runs.errors import FolderNotShared, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
@@ -22,41 +22,50 @@ class Marker(Model):
 
 
 def register_folder(settings: Settings, store: Store) -> None:
-    """Registers the service's folder in Redis if no folder is registered; raises FolderNotShared if another one is."""
+    """Registers the service's folder in Redis if no folder is registered; raises FolderNotShared if another one is.
+
+    Raises OSError if the folder's marker cannot be read or written.
+    """
     artifacts = Artifacts(settings.artifacts)
-    if store.marker() is None:
+    if registered_marker(store) is None:
         own = Marker(id=artifacts.make_marker(), folder=f"{socket.gethostname()}:{settings.home}")
         store.register_marker(own.model_dump_json())
-    other = find_other_folder(store, artifacts)
-    if other is not None:
-        raise FolderNotShared(
-            f"BAKEHOUSE_HOME={settings.home} of this service is not the folder that holds the files of the runs in its "
-            f"Redis. That folder is {other.folder}; this one {difference(artifacts)}. Set BAKEHOUSE_HOME to that "
-            f"folder, or mount it here. If it is lost for good, delete the key {Keys().marker()} in Redis: new runs "
-            "then use this folder."
-        )
+    refuse_other_folder(
+        store,
+        artifacts,
+        f"BAKEHOUSE_HOME={settings.home} of this service is not the folder that holds the files of the runs in its "
+        "Redis.",
+    )
 
 
 def check_folder(settings: Settings, store: Store) -> None:
-    """Raises FolderNotShared if the folder that the service has registered is not this worker's folder."""
-    artifacts = Artifacts(settings.artifacts)
-    other = find_other_folder(store, artifacts)
-    if other is not None:
-        raise FolderNotShared(
-            f"BAKEHOUSE_HOME={settings.home} of this worker is not the folder that the service uses. That folder is "
-            f"{other.folder}; this one {difference(artifacts)}. Set BAKEHOUSE_HOME to that folder, or mount it here."
-        )
+    """Raises FolderNotShared if the folder that the service has registered is not this worker's folder.
+
+    Raises OSError if the folder's marker cannot be read.
+    """
+    problem = f"BAKEHOUSE_HOME={settings.home} of this worker is not the folder that the service uses."
+    refuse_other_folder(store, Artifacts(settings.artifacts), problem)
 
 
-def find_other_folder(store: Store, artifacts: Artifacts) -> Marker | None:
-    """Returns the registered folder if it is not the folder of these artifacts, else None."""
+def refuse_other_folder(store: Store, artifacts: Artifacts, problem: str) -> None:
+    """Raises FolderNotShared, with the problem and the ways out, if the folder of these artifacts is not registered."""
     # Redis is read first: a service writes the marker into its folder before it registers the folder.
-    registered = store.marker()
+    registered = registered_marker(store)
     if registered is None:
-        return None
-    marker = Marker.model_validate_json(registered)
-    return None if marker.id == artifacts.marker() else marker
+        return
+    found = artifacts.marker()
+    if found == registered.id:
+        return
+    difference = "has no readable marker" if found is None else "has a different marker"
+    kind = MarkerNotFound if found is None else FolderNotShared
+    raise kind(
+        f"{problem} That folder is {registered.folder}; this one {difference}. Set BAKEHOUSE_HOME to that folder, or "
+        f"mount it here. If it is lost for good, delete the key {Keys().marker()} in Redis: new runs then use the "
+        "folder of the service."
+    )
 
 
-def difference(artifacts: Artifacts) -> str:
-    return "has no readable marker" if artifacts.marker() is None else "has a different marker"
+def registered_marker(store: Store) -> Marker | None:
+    """Returns the entry of the registered folder, or None."""
+    text = store.marker()
+    return None if text is None else Marker.model_validate_json(text)

@@ -104,7 +104,7 @@ def is_ready(services: ServicesDep) -> Ready:
     warnings = tuple(services.store.check_durability())
     try:
         services.artifacts.check_writable()
+        register_folder(services.settings, services.store)
     except OSError as error:
-        raise NotReady("The service cannot write files in BAKEHOUSE_HOME.") from error
-    register_folder(services.settings, services.store)
+        raise NotReady("The service cannot read and write files in BAKEHOUSE_HOME.") from error
     return Ready(version=VERSION, warnings=warnings)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.errors import FolderNotShared
+from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
+from bakehouse.runs.errors import FolderNotShared, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import check_folder, register_folder
 from bakehouse.runs.store import Store, connect
@@ -44,11 +44,12 @@ def test_a_worker_that_was_first_waits_for_the_service_to_name_a_folder(
     check_folder(there, store)
     register_folder(here, store)
     check_folder(here, store)
-    with pytest.raises(FolderNotShared) as refused:
+    with pytest.raises(MarkerNotFound) as refused:
         check_folder(there, store)
     assert f"BAKEHOUSE_HOME={there.home} of this worker is not the folder" in str(refused.value)
     assert f":{here.home};" in str(refused.value)
     assert "this one has no readable marker" in str(refused.value)
+    assert f"delete the key {Keys().marker()}" in str(refused.value)
     assert not there.home.exists()
 
 
@@ -59,8 +60,9 @@ def test_the_folder_of_another_service_has_another_marker(
     redis.delete(Keys().marker())
     register_folder(here, store)
     for refuse in (check_folder, register_folder):
-        with pytest.raises(FolderNotShared, match="this one has a different marker"):
+        with pytest.raises(FolderNotShared, match="this one has a different marker") as refused:
             refuse(there, store)
+        assert not isinstance(refused.value, MarkerNotFound)
 
 
 def test_an_emptied_redis_gets_the_marker_that_the_folder_has(redis: Redis, store: Store, here: Settings) -> None:
@@ -101,3 +103,37 @@ def test_of_services_in_several_new_folders_one_wins(store: Store, tmp_path: Pat
 
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(is_accepted, range(8))) == 1
+
+
+def make_unreadable(settings: Settings) -> Path:
+    """Replaces the marker's manifest by a link to itself, which cannot be opened; returns the place of the manifest."""
+    manifest = settings.artifacts / "local" / MARKER / MANIFEST
+    manifest.rename(manifest.with_name("moved"))
+    manifest.symlink_to(manifest)
+    return manifest
+
+
+def test_a_marker_that_cannot_be_read_is_not_taken_for_a_missing_one(
+    redis: Redis, store: Store, here: Settings
+) -> None:
+    register_folder(here, store)
+    before = marker_of(here)
+    manifest = make_unreadable(here)
+    with pytest.raises(OSError, match="symbolic links"):
+        check_folder(here, store)
+    redis.flushall()
+    # An emptied Redis is no reason to replace a marker that may be readable in a moment.
+    with pytest.raises(OSError, match="symbolic links"):
+        register_folder(here, store)
+    manifest.with_name("moved").replace(manifest)
+    register_folder(here, store)
+    assert marker_of(here) == before
+    check_folder(here, store)
+
+
+def test_a_file_in_the_place_of_the_folder_is_no_marker(store: Store, here: Settings, there: Settings) -> None:
+    register_folder(here, store)
+    there.artifacts.parent.mkdir(parents=True)
+    there.artifacts.write_text("")
+    with pytest.raises(MarkerNotFound):
+        check_folder(there, store)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from tests.processes import wait_until
 from tests.running_service import ROOT, RunningService, start_service
 from tests.service.requests import RECIPE, problem
 
@@ -172,7 +173,13 @@ def test_the_same_folder_is_registered_again_in_an_emptied_redis(api: httpx.Clie
         assert api.post("/v1/runs", json=RECIPE).status_code == 201
         named = redis.get("local:marker")
         redis.flushall()
-        assert api.post("/v1/runs", json=RECIPE).status_code == 201
+
+        def is_registered_after_a_post() -> bool:
+            assert api.post("/v1/runs", json=RECIPE).status_code == 201
+            return bool(redis.exists("local:marker"))
+
+        # The service may rely for a second on what it found before.
+        wait_until(is_registered_after_a_post)
         assert redis.get("local:marker") == named
 
 
@@ -180,9 +187,26 @@ def test_a_service_whose_folder_is_replaced_accepts_no_run(api: httpx.Client, re
     assert api.post("/v1/runs", json=RECIPE).status_code == 201
     with Redis.from_url(redis_server) as redis:
         redis.set("local:marker", '{"id": "other", "folder": "there:/srv"}')
+    wait_until(lambda: api.post("/v1/runs", json=RECIPE).status_code == 503)
+    before = len(api.get("/v1/runs").json()["data"])
     for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
         assert problem(answer, 503)["type"] == "urn:bakehouse:problem:store_unavailable"
-    assert len(api.get("/v1/runs").json()["data"]) == 1
+    assert len(api.get("/v1/runs").json()["data"]) == before
+
+
+def test_a_marker_that_cannot_be_read_is_a_503(api: httpx.Client, service: RunningService) -> None:
+    assert api.get("/healthz/ready").status_code == 200
+    marker = service.home / "artifacts" / "local" / "marker"
+    marker.rename(marker.with_name("moved"))
+    marker.symlink_to(marker)
+    try:
+        wait_until(lambda: api.post("/v1/runs", json=RECIPE).status_code == 503)
+        for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
+            assert problem(answer, 503)["type"] == "urn:bakehouse:problem:not_ready"
+    finally:
+        marker.unlink()
+        marker.with_name("moved").rename(marker)
+    assert api.get("/healthz/ready").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,10 @@ def train_next(memory_bytes: int | None = None) -> None:
     store = open_store(settings)
     try:
         check_folder(settings, store)
-    except FolderNotShared as error:
-        print(error, file=sys.stderr, flush=True)
-        return  # the supervisor ends this worker
+    except (FolderNotShared, OSError) as error:
+        # No run is claimed. The supervisor ends this worker, or wakes it again if the folder can be read again.
+        print(f"This worker takes no run now: {error}", file=sys.stderr, flush=True)
+        return
     owner = this_process()
     record = store.claim(owner, fits=functools.partial(fits, settings, memory_bytes))
     if record is None:

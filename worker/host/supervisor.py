@@ -5,6 +5,7 @@ has expired, kills owners that do not obey a cancel, and purges replaced checkpo
 """
 
 import signal
+import sys
 from collections.abc import Sequence
 from time import sleep
 from typing import Any
@@ -13,7 +14,7 @@ from bakehouse.processes import RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, OwnerLost, PurgeReplaced
-from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
+from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
@@ -24,6 +25,8 @@ from worker.host.owner import is_dead, kill
 TICK_SECONDS = 1.0
 GRACE_SECONDS = 30.0
 CANCEL_GRACE_MS = 20_000
+# A folder on the network may be away for this time before the workers end.
+FOLDER_GRACE_SECONDS = 30.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,18 +43,51 @@ class Supervisor:
         self.artifacts = Artifacts(settings.artifacts)
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_contact = seconds_up()
+        self.folder_lost_since: float | None = None
 
     def tick(self) -> None:
         """Does all work once. Wakes workers last, so that they find the released runs. May raise FolderNotShared."""
         for child in self.children:
             child.keep_running()
-        check_folder(self.settings, self.store)
+        is_folder_readable = self.check_folder()
         self.track_outage()
+        if not is_folder_readable:
+            return  # all other work changes files or lets workers claim runs
         for record in self.store.owned():
             self.track_outage()
             self.check_owner(record)
         self.wake_idle_workers()
         self.purge_replaced()
+
+    def check_folder(self) -> bool:
+        """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.
+
+        Raises FolderNotShared if the folder is another one, or if nobody could tell for FOLDER_GRACE_SECONDS.
+        """
+        try:
+            check_folder(self.settings, self.store)
+        except (MarkerNotFound, OSError) as error:
+            self.wait_for_folder(error)
+            return False
+        self.folder_lost_since = None
+        return True
+
+    def wait_for_folder(self, error: MarkerNotFound | OSError) -> None:
+        """Logs why the marker could not be read; raises FolderNotShared if the time to wait is over."""
+        now = seconds_up()
+        if self.folder_lost_since is None:
+            self.folder_lost_since = now
+        lost_seconds = now - self.folder_lost_since
+        if lost_seconds >= FOLDER_GRACE_SECONDS:
+            raise FolderNotShared(
+                f"The marker in BAKEHOUSE_HOME={self.settings.home} could not be read for {lost_seconds:.0f} s: {error}"
+            ) from error
+        print(
+            f"The marker in BAKEHOUSE_HOME={self.settings.home} cannot be read; the workers end if this lasts "
+            f"{FOLDER_GRACE_SECONDS:.0f} s: {error}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def track_outage(self) -> None:
         """Restarts the time of unbroken contact with Redis if the last call took long.

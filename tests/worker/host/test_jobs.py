@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from bakehouse.runs.artifacts import MARKER
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
@@ -186,6 +187,22 @@ def test_a_worker_takes_no_run_of_a_service_with_another_folder(worker: RunningW
     wait_until(lambda: worker.wake_queue.pending() == 0)
     assert (worker.store.record(run_id).status, worker.store.record(run_id).attempt) == ("queued", 0)
     worker.redis.delete(Keys().marker())
+    worker.wake_queue.wake()
+    worker.wait_for(run_id, "succeeded")
+
+
+def test_a_worker_takes_no_run_while_its_folder_cannot_be_read(worker: RunningWorker) -> None:
+    marker = worker.settings.artifacts / "local" / MARKER
+    register_folder(worker.settings, worker.store)
+    marker.rename(marker.with_name("moved"))
+    marker.symlink_to(marker)
+    run_id = worker.submit(SHORT)
+    # The second job is taken only after the first has ended.
+    worker.wake_queue.wake()
+    wait_until(lambda: worker.wake_queue.pending() == 0)
+    assert (worker.store.record(run_id).status, worker.store.record(run_id).attempt) == ("queued", 0)
+    marker.unlink()
+    marker.with_name("moved").rename(marker)
     worker.wake_queue.wake()
     worker.wait_for(run_id, "succeeded")
 

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, Renew, RequestAction
 from bakehouse.runs.errors import FolderNotShared, OwnershipLost
 from bakehouse.runs.marker import register_folder
@@ -23,7 +23,7 @@ from bakehouse.settings import Settings
 from tests.processes import wait_until
 from tests.stored_runs import SHORT, store_run
 from worker.host.owner import start_time, this_process
-from worker.host.supervisor import CANCEL_GRACE_MS, Supervisor
+from worker.host.supervisor import CANCEL_GRACE_MS, FOLDER_GRACE_SECONDS, Supervisor
 
 # On another machine: nobody can tell whether it lives.
 FAR = Owner(nonce="far", host="elsewhere", boot_id="", pid=1, start_time=1)
@@ -184,8 +184,52 @@ def publish_best(supervised: Supervised, run_id: str, epoch: int) -> str:
 
 def test_the_supervisor_ends_once_the_service_names_another_folder(supervised: Supervised, tmp_path: Path) -> None:
     supervised.supervisor.tick()
+    supervised.artifacts.make_marker()
     register_folder(Settings(home=tmp_path / "service"), supervised.store)
-    with pytest.raises(FolderNotShared, match="BAKEHOUSE_HOME"):
+    with pytest.raises(FolderNotShared, match="has a different marker"):
+        supervised.supervisor.tick()
+
+
+def remove_marker(marker: Path) -> None:
+    marker.rename(marker.with_name("moved"))
+
+
+def make_unreadable(marker: Path) -> None:
+    """Makes the marker's manifest a link to itself, which cannot be opened."""
+    marker.rename(marker.with_name("moved"))
+    marker.mkdir()
+    (marker / MANIFEST).symlink_to(marker / MANIFEST)
+
+
+def restore(marker: Path) -> None:
+    (marker / MANIFEST).unlink(missing_ok=True)
+    marker.with_name("moved").replace(marker)
+
+
+@pytest.mark.parametrize("spoil", [remove_marker, make_unreadable])
+def test_the_supervisor_waits_for_a_folder_that_cannot_be_read(
+    supervised: Supervised, spoil: Callable[[Path], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    register_folder(supervised.settings, supervised.store)
+    dead = this_process().model_copy(update={"start_time": 1})
+    run_id = supervised.claimed(dead)
+    marker = supervised.settings.artifacts / "local" / MARKER
+    spoil(marker)
+    supervised.supervisor.tick()
+    assert "the workers end if this lasts 30 s" in capfd.readouterr().err
+    # Without the folder nothing is changed: the dead owner keeps its run.
+    assert supervised.store.record(run_id).owner is not None
+    assert supervised.supervisor.folder_lost_since is not None
+    supervised.supervisor.folder_lost_since -= FOLDER_GRACE_SECONDS - 5
+    supervised.supervisor.tick()
+    restore(marker)
+    supervised.supervisor.tick()
+    assert supervised.store.record(run_id).owner is None
+    # The time is counted from the beginning again.
+    spoil(marker)
+    supervised.supervisor.tick()
+    supervised.supervisor.folder_lost_since -= FOLDER_GRACE_SECONDS
+    with pytest.raises(FolderNotShared, match="could not be read for 30 s"):
         supervised.supervisor.tick()
 
 
