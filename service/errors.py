@@ -46,6 +46,7 @@ from bakehouse.runs.errors import (
     FolderNotShared,
     IdempotencyMismatch,
     IllegalTransition,
+    MarkerDamaged,
     RecordUnreadable,
     RunHasDependants,
     RunNotFound,
@@ -343,6 +344,9 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
         case StorageFull():
             return unavailable("storage_full", "The disk of the service is full.")
+        case MarkerDamaged():
+            log.error("%s", error)
+            return unavailable("store_unavailable", str(error), seconds=REMOUNT_SECONDS)
         case FolderNotShared():
             log.error("%s", error)
             message = "BAKEHOUSE_HOME of the service is not the folder that holds the files of its runs."

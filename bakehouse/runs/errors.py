@@ -10,7 +10,8 @@ RunsError
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the idempotency key was used before with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
-│   └── MarkerNotFound   its folder has no marker, perhaps because nothing is mounted at this moment
+│   ├── MarkerNotFound   its folder has no marker, perhaps because nothing is mounted at this moment
+│   └── MarkerDamaged    Redis does not hold the marker of any folder, but other data
 └── StorageFull          the artifact store has too little free space
 """
 
@@ -105,6 +106,10 @@ class FolderNotShared(RunsError):
 
 class MarkerNotFound(FolderNotShared):
     """Raised if a folder is registered and the process's folder has no marker. It may have one in a moment."""
+
+
+class MarkerDamaged(FolderNotShared):
+    """Raised if the text in Redis is not the entry of a folder, so that nobody knows which folder is the right one."""
 
 
 class StorageFull(RunsError):

@@ -7,7 +7,7 @@ import socket
 
 from bakehouse.model import Model
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.errors import FolderNotShared, MarkerNotFound
+from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
@@ -66,6 +66,13 @@ def refuse_other_folder(store: Store, artifacts: Artifacts, problem: str) -> Non
 
 
 def registered_marker(store: Store) -> Marker | None:
-    """Returns the entry of the registered folder, or None."""
-    text = store.marker()
-    return None if text is None else Marker.model_validate_json(text)
+    """Returns the entry of the registered folder, or None; raises MarkerDamaged if Redis holds something else."""
+    try:
+        text = store.marker()
+        return None if text is None else Marker.model_validate_json(text)
+    except ValueError as error:  # not UTF-8, not JSON, or with wrong fields
+        key = Keys().marker()
+        raise MarkerDamaged(
+            f"The key {key} in Redis is damaged: it does not hold the id and the name of the folder with the files of "
+            f"the runs. Delete the key {key}: the service then registers its BAKEHOUSE_HOME again."
+        ) from error

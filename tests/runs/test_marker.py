@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
-from bakehouse.runs.errors import FolderNotShared, MarkerNotFound
+from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import check_folder, register_folder
 from bakehouse.runs.store import Store, connect
@@ -137,3 +137,17 @@ def test_a_file_in_the_place_of_the_folder_is_no_marker(store: Store, here: Sett
     there.artifacts.write_text("")
     with pytest.raises(MarkerNotFound):
         check_folder(there, store)
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b'{"id": 1, "folder": "a:/b"}', b'{"id": "x"}', b"\xff"])
+def test_a_damaged_key_in_redis_is_named_with_the_way_out(
+    redis: Redis, store: Store, here: Settings, value: bytes
+) -> None:
+    register_folder(here, store)
+    redis.set(Keys().marker(), value)
+    for refuse in (check_folder, register_folder):
+        with pytest.raises(MarkerDamaged, match=f"Delete the key {Keys().marker()}"):
+            refuse(here, store)
+    redis.delete(Keys().marker())
+    register_folder(here, store)
+    check_folder(here, store)

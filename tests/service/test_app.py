@@ -194,6 +194,18 @@ def test_a_service_whose_folder_is_replaced_accepts_no_run(api: httpx.Client, re
     assert len(api.get("/v1/runs").json()["data"]) == before
 
 
+def test_a_damaged_marker_in_redis_is_a_503_that_says_how_to_recover(api: httpx.Client, redis_server: str) -> None:
+    with Redis.from_url(redis_server) as redis:
+        redis.set("local:marker", "{")
+        wait_until(lambda: api.post("/v1/runs", json=RECIPE).status_code == 503)
+        for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
+            document = problem(answer, 503)
+            assert document["type"] == "urn:bakehouse:problem:store_unavailable"
+            assert "Delete the key local:marker" in str(document["detail"])
+        redis.delete("local:marker")
+    assert api.post("/v1/runs", json=RECIPE).status_code == 201
+
+
 def test_a_marker_that_cannot_be_read_is_a_503(api: httpx.Client, service: RunningService) -> None:
     assert api.get("/healthz/ready").status_code == 200
     marker = service.home / "artifacts" / "local" / "marker"

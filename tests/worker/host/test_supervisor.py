@@ -9,10 +9,12 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from redis import Redis
 
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, Renew, RequestAction
 from bakehouse.runs.errors import FolderNotShared, OwnershipLost
+from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner
@@ -230,6 +232,13 @@ def test_the_supervisor_waits_for_a_folder_that_cannot_be_read(
     supervised.supervisor.tick()
     supervised.supervisor.folder_lost_since -= FOLDER_GRACE_SECONDS
     with pytest.raises(FolderNotShared, match="could not be read for 30 s"):
+        supervised.supervisor.tick()
+
+
+def test_the_supervisor_ends_at_once_if_the_marker_in_redis_is_damaged(supervised: Supervised, redis_url: str) -> None:
+    with Redis.from_url(redis_url) as redis:
+        redis.set(Keys().marker(), "{")
+    with pytest.raises(FolderNotShared, match=f"Delete the key {Keys().marker()}"):
         supervised.supervisor.tick()
 
 
