@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from bakehouse.data.catalog import Catalog
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.keys import Keys
+from bakehouse.runs.marker import FolderCheck
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
@@ -38,10 +39,12 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     """Makes everything that the routes work with, without connecting to anything yet."""
     redis = connect(redis_url, patient=False)
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
+    store = Store(redis, lease_seconds=settings.lease_seconds)
     return Services(
         settings=settings,
-        store=Store(redis, lease_seconds=settings.lease_seconds),
+        store=store,
         artifacts=Artifacts(settings.artifacts),
+        folder_check=FolderCheck(settings, store),
         catalog=Catalog(settings),
         wake_queue=WakeQueue(redis),
         hub=Hub(reader, Keys()),

@@ -15,6 +15,7 @@ from bakehouse.recipe.problems import Problem, did_you_mean
 from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
 from bakehouse.runs.errors import RunNotFound
+from bakehouse.runs.marker import FolderCheck
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
@@ -38,6 +39,7 @@ class Services:
     settings: Settings
     store: Store
     artifacts: Artifacts
+    folder_check: FolderCheck
     catalog: Catalog
     wake_queue: WakeQueue
     hub: Hub

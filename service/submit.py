@@ -15,7 +15,6 @@ from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
-from bakehouse.runs.marker import register_folder
 from bakehouse.runs.record import Created, Idempotency, Record, new_run
 from bakehouse.runs.run import Reason, Run
 from bakehouse.runs.store import Store
@@ -161,7 +160,7 @@ def submit(
     )
     # Registered again, in case Redis was emptied: otherwise a worker with another folder could take the run.
     try:
-        register_folder(services.settings, services.store)
+        services.folder_check.register()
     except OSError as error:
         log.error("The folder of the runs' files cannot be registered: %s", error)
         raise NotReady("The service cannot read its marker in BAKEHOUSE_HOME.") from error

@@ -4,6 +4,7 @@ If the two ids differ, a process does not use the shared folder. It notices this
 """
 
 import socket
+from time import monotonic
 
 from bakehouse.model import Model
 from bakehouse.runs.artifacts import Artifacts
@@ -12,6 +13,9 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 
+# A service looks at its folder and at Redis at most once in this time, however many runs are posted.
+KEEP_SECONDS = 1.0
+
 
 class Marker(Model):
     """The entry in Redis of the folder that a service has registered."""
@@ -19,6 +23,22 @@ class Marker(Model):
     id: str
     folder: str
     """Host and BAKEHOUSE_HOME of the service that registered the folder."""
+
+
+class FolderCheck:
+    """Registers a service's folder again and again, but at most once in KEEP_SECONDS."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._valid_until = 0.0
+
+    def register(self) -> None:
+        """Does what `register_folder` does, unless the folder was the registered one less than a second ago."""
+        now = monotonic()
+        if now >= self._valid_until:
+            register_folder(self._settings, self._store)
+            self._valid_until = now + KEEP_SECONDS
 
 
 def register_folder(settings: Settings, store: Store) -> None:

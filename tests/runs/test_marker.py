@@ -9,7 +9,7 @@ from redis import Redis
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
 from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.marker import check_folder, register_folder
+from bakehouse.runs.marker import KEEP_SECONDS, FolderCheck, check_folder, register_folder
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 
@@ -151,3 +151,28 @@ def test_a_damaged_key_in_redis_is_named_with_the_way_out(
     redis.delete(Keys().marker())
     register_folder(here, store)
     check_folder(here, store)
+
+
+def test_a_service_asks_redis_at_most_once_a_second(
+    redis: Redis, store: Store, here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("bakehouse.runs.marker.monotonic", lambda: now)
+    folder_check = FolderCheck(here, store)
+    folder_check.register()
+    redis.delete(Keys().marker())
+    folder_check.register()
+    assert store.marker() is None
+    now += KEEP_SECONDS
+    folder_check.register()
+    assert store.marker() is not None
+
+
+def test_a_refusal_is_not_kept(redis: Redis, store: Store, here: Settings, there: Settings) -> None:
+    register_folder(here, store)
+    folder_check = FolderCheck(there, store)
+    with pytest.raises(FolderNotShared):
+        folder_check.register()
+    redis.delete(Keys().marker())
+    folder_check.register()
+    check_folder(there, store)
