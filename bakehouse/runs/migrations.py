@@ -32,6 +32,8 @@ def migrate_record(fields: Mapping[str, Any]) -> dict[str, Any]:
     record |= {name: value for name, value in fields.items() if name not in FIELDS}
     if "recipe" in record:
         record["recipe"] = migrate_recipe(record["recipe"])
+    if "advice" in record:
+        record["advice"] = migrate_advice(record["advice"])
     return record
 
 
@@ -51,3 +53,35 @@ def migrate_ingredient(name: str, value: Any) -> Any:
             return {**value, "steps": None}
         case _:
             return value
+
+
+def migrate_advice(advice: Any) -> Any:
+    """Returns advice whose pointers and patches fit the migrated recipe; returns any other document unchanged."""
+    return [migrate_finding(finding) for finding in advice] if isinstance(advice, list) else advice
+
+
+def migrate_finding(finding: Any) -> Any:
+    match finding:
+        case {"pointer": str(pointer), "patch": list(patch)}:
+            return {
+                **finding,
+                "pointer": migrate_pointer(pointer),
+                "patch": [migrate_patch_step(step) for step in patch],
+            }
+        case _:
+            return finding
+
+
+def migrate_patch_step(step: Any) -> Any:
+    match step:
+        case {"path": str(path), "value": value}:
+            # A value is an ingredient if the path is the name of its family; deeper paths have no old values.
+            value = migrate_ingredient(path.removeprefix("/"), value)
+            return {**step, "path": migrate_pointer(path), "value": value}
+        case _:
+            return step
+
+
+def migrate_pointer(pointer: str) -> str:
+    family, _, field = pointer.rpartition("/")
+    return f"{family}/{NORM_FIELDS.get(field, field)}" if family == "/norm" else pointer

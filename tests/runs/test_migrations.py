@@ -99,6 +99,57 @@ def test_an_old_name_outside_the_norm_stays() -> None:
     assert migrate_recipe(recipe) == recipe
 
 
+def test_a_running_record_of_an_earlier_version_is_read() -> None:
+    owner = {"nonce": "first", "host": "here", "boot_id": "boot", "pid": 7, "start_time": 1}
+    lease = {"lease_until": 1795836033000, "claimed_ms": 1795836022732}
+    unfinished = {"finished_at": None, "receipt": None, "released_by": None, "transitions": STORED["transitions"][:2]}
+    state = {"status": "running", "reason": "claimed", "owner": owner, "resume_step": 18, **lease, **unfinished}
+    record = decode(as_hash({**STORED, **state}))
+    assert (record.status, record.reason, record.resume_step) == ("running", "claimed", 18)
+    assert (record.parent_run, record.provenance, record.lost_resume_step) == (STORED["origin"], None, -1)
+    assert record.owner is not None
+    assert record.owner.model_dump() == owner
+    # The stored 0.483 s and the second since the claim.
+    assert record.seconds_until(lease["claimed_ms"] + 1000) == pytest.approx(1.483)
+
+
+def stored_advice(pointer: str, path: str, value: Any) -> dict[str, Any]:
+    patch = [{"op": "replace", "path": path, "value": value}]
+    return {"code": "x", "severity": "info", "pointer": pointer, "message": "m", "source": "s", "patch": patch}
+
+
+@pytest.mark.parametrize(
+    ("old", "present"),
+    [
+        (("/norm/plain_until", "/norm/r_max_at", 0.4), ("/norm/burn_in", "/norm/r_max_from", 0.4)),
+        (
+            ("/norm/d_max_at", "/norm", {"type": "batch_renorm", "plain_until": 0.1, "r_max_at": 0.4, "d_max_at": 0.2}),
+            (
+                "/norm/d_max_from",
+                "/norm",
+                {"type": "batch_renorm", "burn_in": 0.1, "r_max_from": 0.4, "d_max_from": 0.2},
+            ),
+        ),
+        (
+            ("/curriculum/until", "/curriculum", {"type": "curriculum", "pacing": "root", "steps": 4}),
+            ("/curriculum/until", "/curriculum", {"type": "curriculum", "pacing": "root", "steps": None}),
+        ),
+        (("/labels/plain_until", "/name", "r_max_at"), ("/labels/plain_until", "/name", "r_max_at")),
+    ],
+)
+def test_stored_advice_has_the_present_names_of_fields(
+    old: tuple[str, str, Any], present: tuple[str, str, Any]
+) -> None:
+    [advice] = decode(as_hash({**STORED, "advice": [stored_advice(*old)]})).advice
+    assert advice.model_dump(mode="json") == stored_advice(*present)
+
+
+def test_a_record_whose_advice_is_damaged_is_a_value_error() -> None:
+    for advice in (None, [None], [{"pointer": 1, "patch": []}], [stored_advice("/norm", "/norm", 1) | {"patch": [1]}]):
+        with pytest.raises(ValueError, match="validation error"):
+            parse_record(json.dumps({**own_fields(), "advice": advice}))
+
+
 @pytest.mark.parametrize(("pacing", "steps"), [("linear", None), ("root", None), ("step", 4)])
 def test_a_stored_curriculum_keeps_its_steps_only_if_its_pacing_has_steps(pacing: str, steps: int | None) -> None:
     curriculum = {**Curriculum().model_dump(mode="json"), "pacing": pacing, "steps": 4}
