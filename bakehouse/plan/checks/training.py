@@ -12,6 +12,9 @@ from bakehouse.recipe.problems import Problem, conflict
 from bakehouse.recipe.regularizer import DropoutPenalty
 from bakehouse.recipe.schedule import OneCycle
 
+FORMER_DEFAULT_STEPS = 4
+"""Number of steps that version 0.1.0 wrote into the canonical recipe of every curriculum."""
+
 
 @check("recipe")
 def regularizers_once(context: Context) -> Iterator[Problem]:
@@ -71,4 +74,6 @@ def steps_are_of_a_staircase(context: Context) -> Iterator[Problem]:
     spec = context.recipe.curriculum
     if isinstance(spec, Curriculum) and spec.pacing != "step" and spec.steps is not None:
         message = f"steps counts the rises of the pacing step; the pacing {spec.pacing} has none"
+        if spec.steps == FORMER_DEFAULT_STEPS:
+            message += f" (earlier versions filled in {FORMER_DEFAULT_STEPS} here; it can be left out)"
         yield conflict("/curriculum/steps", message, ("null",))

@@ -45,3 +45,12 @@ def test_only_a_staircase_has_steps(written: Document, steps: int | None) -> Non
     spec = planned({"curriculum": {"type": "curriculum", **written}}).recipe.curriculum
     assert isinstance(spec, Curriculum)
     assert spec.steps == steps
+
+
+@pytest.mark.parametrize(("steps", "is_explained"), [(4, True), (5, False)])
+def test_steps_that_an_earlier_version_filled_in_are_explained(steps: int, is_explained: bool) -> None:
+    with pytest.raises(RecipeInvalid) as caught:
+        planned({"curriculum": {"type": "curriculum", "pacing": "linear", "steps": steps}})
+    [problem] = caught.value.problems
+    assert (problem.pointer, problem.code) == ("/curriculum/steps", "conflict")
+    assert ("earlier versions filled in 4 here; it can be left out" in problem.message) == is_explained
