@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import safetensors.torch
+from safetensors import SafetensorError
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetError
@@ -44,11 +45,11 @@ def read_sources(
     for pointer, named in checkpoints_in(recipe).items():
         try:
             content = read_weights(named, artifacts_of(named.run))
-            source = read_recipe(migrate_recipe(read_header(content)["recipe"]))
+            source = read_recipe(migrate_recipe(read_trained_recipe(content)))
             plan = make_plan(source, catalog.card(source.dataset.id, wait_seconds=wait_seconds))
-        except (OSError, Damaged, DatasetError, RecipeInvalid) as error:
+            sources[named.digest] = Source(plan, safetensors.torch.load(content))
+        except (OSError, Damaged, DatasetError, RecipeInvalid, SafetensorError) as error:
             raise SourceLost(named, pointer, error) from error
-        sources[named.digest] = Source(plan, safetensors.torch.load(content))
     return sources
 
 
@@ -60,9 +61,13 @@ def read_weights(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
     return content
 
 
-def read_header(content: bytes) -> dict[str, Any]:
-    """Returns the header that `checkpoint_writer.describe` made for a file of weights."""
+def read_trained_recipe(content: bytes) -> Any:
+    """Returns the recipe in the header that `checkpoint_writer.describe` made for a file of weights. Raises Damaged if
+    there is none."""
     # A safetensors file begins with the length of its JSON header in 8 bytes, followed by the header.
     size = int.from_bytes(content[:8], "little")
-    header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["bakehouse"])
-    return header
+    try:
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        return json.loads(metadata["bakehouse"])["recipe"]
+    except (ValueError, TypeError, LookupError) as error:
+        raise Damaged("the header of the file does not contain the recipe of the weights") from error

@@ -17,7 +17,8 @@ from bakehouse.runs.record import Record, new_run_id
 from bakehouse.settings import Settings
 from tests.small_trainings import DIGITS_CNN, Document, make_small_plan
 from worker.attempt.checkpoint_writer import describe
-from worker.attempt.sources import read_sources
+from worker.attempt.failures import failure_of
+from worker.attempt.sources import Source, SourceLost, read_sources
 from worker.train import train
 
 
@@ -92,11 +93,53 @@ def test_a_checkpoint_whose_header_has_the_old_names_of_fields_is_read(tmp_path:
     header["recipe"]["curriculum"]["steps"] = 4
     weights = {"head.weight": torch.ones(2)}
     content = safetensors.torch.save(weights, {"bakehouse": json.dumps(header)})
-    artifacts = Artifacts(tmp_path)
+    [source] = read_stored(content, tmp_path).values()
+    assert source.plan.recipe == plan.recipe
+    assert source.weights["head.weight"].equal(weights["head.weight"])
+
+
+def read_stored(content: bytes, folder: Path) -> dict[str, Source]:
+    """Stores a checkpoint and reads it as the source of a recipe."""
+    artifacts = Artifacts(folder)
     run_id = new_run_id()
     sha256 = artifacts.write_checkpoint(run_id, content, {}).sha256
     named = {"run": run_id, "epoch": 1, "sha256": sha256}
     recipe = read_recipe({**DIGITS_CNN, "pretraining": {"type": "transfer", "checkpoint": named}})
-    sources = read_sources(recipe, Catalog(Settings(home=tmp_path)), lambda _: artifacts)
-    assert sources[sha256].plan.recipe == plan.recipe
-    assert sources[sha256].weights["head.weight"].equal(weights["head.weight"])
+    return read_sources(recipe, Catalog(Settings(home=folder)), lambda _: artifacts)
+
+
+def with_header(header: bytes) -> bytes:
+    return len(header).to_bytes(8, "little") + header
+
+
+def with_description(description: str) -> bytes:
+    return safetensors.torch.save({"head.weight": torch.ones(2)}, {"bakehouse": description})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        with_header(b"{"),
+        with_header(b"\xff"),
+        with_header(b"[]"),
+        with_header(b'{"__metadata__": null}'),
+        safetensors.torch.save({"head.weight": torch.ones(2)}),
+        safetensors.torch.save({"head.weight": torch.ones(2)}, {"other": "{}"}),
+        with_description("not JSON"),
+        with_description("[]"),
+        with_description("{}"),
+        with_description('{"recipe": 1}'),
+        with_description('{"recipe": {"dataset": "digits", "norm": 7}}'),
+        with_description(describe(make_small_plan(DIGITS_CNN), 1))[:-1],
+    ],
+)
+def test_a_checkpoint_whose_header_is_damaged_is_lost(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SourceLost) as caught:
+        read_stored(content, tmp_path)
+    failure = failure_of(caught.value)
+    assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
+    assert "that this run builds on cannot be used: " in failure.message
+    assert capsys.readouterr().err == ""
