@@ -45,6 +45,16 @@ CANCELLED = 5
 INTERRUPTED = 130
 
 
+class RecordUnreadable(Exception):
+    """Raised if the record in the folder cannot be read, so that it is unknown which run the folder holds."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is not a record that this version can read: choose another folder with -o, or remove {RECORD} "
+            f"and {EVENTS} from this one to train from the beginning."
+        )
+
+
 class FolderRecordStore:
     """Holds the record in memory, and writes it into a folder after every command."""
 
@@ -116,7 +126,11 @@ def print_problems(error: Exception) -> None:
 
 def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
     """Trains a new run, or resumes the interrupted run in this folder; returns the exit code."""
-    record_store = open_record_store(prepared, folder)
+    try:
+        record_store = open_record_store(prepared, folder)
+    except RecordUnreadable as error:
+        print(error, file=sys.stderr)
+        return INVALID
     if record_store.record.is_over:
         return exit_code(record_store.record, folder)
     nonce = secrets.token_hex(16)
@@ -135,10 +149,13 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
 
 
 def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
-    """Opens the folder's run if it has the same recipe and is not over; otherwise begins a new run there."""
+    """Opens the folder's run if it has the same recipe and is not over; otherwise begins a new run there.
+
+    Raises RecordUnreadable.
+    """
     run_id = new_run_id()
     if (folder / RECORD).exists():
-        record = parse_record((folder / RECORD).read_text(encoding="utf-8"))
+        record = read_record(folder / RECORD)
         # The digest in the record is not used, because recipes may have got new fields since it was computed.
         is_same = record.recipe.sha256() == prepared.plan.recipe.sha256()
         if is_same and not record.is_over:
@@ -148,6 +165,13 @@ def open_record_store(prepared: Prepared, folder: Path) -> FolderRecordStore:
             run_id = record.id
         clear(folder)
     return begin(prepared, run_id, folder)
+
+
+def read_record(path: Path) -> Record:
+    try:
+        return parse_record(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RecordUnreadable(path) from error
 
 
 def reopen(record: Record, folder: Path) -> FolderRecordStore:

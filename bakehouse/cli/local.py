@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,8 +20,8 @@ from bakehouse.cli.view import View, label_of
 from bakehouse.client import Client, RunEvent, Unreachable
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, Prepared, prepare
-from bakehouse.runs.local_runs import LocalRuns
-from bakehouse.runs.run import Run
+from bakehouse.runs.local_runs import RECORD, LocalRuns
+from bakehouse.runs.migrations import parse_record
 from bakehouse.settings import Settings
 
 # Limits on the wait for a data set, which is packed when it is first used.
@@ -69,7 +70,8 @@ def train_locally(document: dict[str, Any], folder: Path | None, *, as_json: boo
     folder = folder or settings.trained / prepared.plan.recipe.sha256()[:12]
     with training_process(document, folder) as process:
         show_events(parse_log(process.stdout or ()), initial_view(prepared), as_json=as_json)
-    if (folder / "record.json").exists():
+    # A training that did not begin leaves the record of an earlier run in the folder, perhaps an unreadable one.
+    if process.returncode != ExitCode.USAGE and (folder / RECORD).exists():
         print_summary(prepared, folder)
     return process.returncode
 
@@ -113,6 +115,7 @@ def print_summary(prepared: Prepared, folder: Path) -> None:
     view = initial_view(prepared)
     for event in parse_log((folder / "events.jsonl").read_text(encoding="utf-8").splitlines()):
         view.observe(event)
-    run = Run.model_validate_json((folder / "record.json").read_text(encoding="utf-8"), extra="ignore")
+    record = parse_record((folder / RECORD).read_text(encoding="utf-8"))
+    run = record.public(time.time_ns() // 1_000_000)
     next_command = "bakehouse run RECIPE, which sends the recipe to a service"
     print(summary(run, view, file=folder / "best.safetensors", next_command=next_command), file=sys.stderr)

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bakehouse.cli.local import prepare_locally, print_summary
 from bakehouse.cli.main import app
+from bakehouse.cli.show import summary
+from bakehouse.cli.view import View
+from bakehouse.runs.run import Run
+from bakehouse.settings import Settings
 
 RECIPE = {"dataset": "iris", "architecture": "linear", "epochs": 3, "name": "small"}
 TRANSFER = {"type": "transfer", "layers": "all"}
@@ -42,6 +47,41 @@ def test_a_refused_recipe_starts_nothing(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "/epochs" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_whose_record_cannot_be_read_is_named_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "record.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    result = subprocess.run(
+        [*COMMAND, "train", "-", "-o", "out"], input=json.dumps(RECIPE), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert line.startswith("out/record.json is not a record that this version can read")
+    assert path.read_text() == "{"
+
+
+def test_the_summary_reads_the_record_of_an_earlier_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = json.loads((Path(__file__).parents[1] / "runs" / "record_748f24f.json").read_text(encoding="utf-8"))
+    by_script = {"by_service", "by_worker", "order"}
+    (tmp_path / "record.json").write_text(json.dumps({k: v for k, v in stored.items() if k not in by_script}))
+    (tmp_path / "events.jsonl").touch()
+    shown: list[Run] = []
+
+    def show(run: Run, view: View, *, file: Path | None, next_command: str) -> str:
+        shown.append(run)
+        return summary(run, view, file=file, next_command=next_command)
+
+    monkeypatch.setattr("bakehouse.cli.local.summary", show)
+    print_summary(prepare_locally(RECIPE, Settings(), wait_seconds=60), tmp_path)
+    [run] = shown
+    assert "run_9nakbvtzrn6m succeeded" in capsys.readouterr().err
+    assert run.parent_run == stored["origin"]
+    assert run.provenance is not None
+    assert run.provenance.model_dump(mode="json") == stored["receipt"]
 
 
 def test_an_interrupted_training_continues(tmp_path: Path) -> None:

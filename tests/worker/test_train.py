@@ -176,6 +176,17 @@ def test_the_same_recipe_trained_again_is_the_same_run(prepared: Prepared, tmp_p
     assert (second.id, second.status) == (first.id, "queued")
 
 
+@pytest.mark.parametrize("content", [b"", b'{"id": "run_', b"{}", b"[]", b"\xff"])
+def test_a_record_that_cannot_be_read_is_exit_code_2(
+    content: bytes, prepared: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "record.json").write_bytes(content)
+    assert train(prepared, tmp_path, Settings(home=tmp_path)) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path / 'record.json'} is not a record that this version can read: choose another")
+    assert (tmp_path / "record.json").read_bytes() == content
+
+
 def test_another_recipe_in_the_same_folder_begins_a_new_run(prepared: Prepared, tmp_path: Path) -> None:
     first = open_record_store(prepared, tmp_path).record
     (tmp_path / "mine.txt").touch()
