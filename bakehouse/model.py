@@ -1,8 +1,11 @@
 """The base class of all documents that enter or leave a process."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+JsonObject = dict[str, Any]
+"""A JSON object whose fields nobody has checked yet, or that are about to be written."""
 
 
 class Model(BaseModel):

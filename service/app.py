@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from redis.asyncio import Redis as AsyncRedis
@@ -12,6 +11,7 @@ from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.catalog import Catalog
+from bakehouse.model import JsonObject
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import FolderCheck
@@ -96,7 +96,7 @@ def complete_openapi(api: FastAPI) -> None:
     """Replaces the framework's OpenAPI document by a completed one, which is made when it is first requested."""
     make_document = api.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> JsonObject:
         if api.openapi_schema is None:
             api.openapi_schema = complete_document(api, make_document())
         return api.openapi_schema

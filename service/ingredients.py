@@ -6,7 +6,7 @@ from typing import Any, get_origin
 from pydantic.fields import FieldInfo
 
 from bakehouse.advice.rules import rules_about
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.described import docstring_parts
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.read import variants
@@ -29,7 +29,7 @@ class IngredientField(Model):
     required: bool
     default: Any = None
     """The value that applies if a recipe leaves the field out; null also if it depends on the data."""
-    json_schema: dict[str, Any]
+    json_schema: JsonObject
     """The field's type and range, as JSON Schema."""
     variants: tuple["Variant", ...] = ()
     """The ingredients that the field can contain; empty if it contains none."""
@@ -91,7 +91,7 @@ def ingredients() -> Ingredients:
     )
 
 
-def family(name: str, info: FieldInfo, schema: dict[str, Any]) -> Family:
+def family(name: str, info: FieldInfo, schema: JsonObject) -> Family:
     """Describes a field of the recipe that contains ingredients, with its variants."""
     return Family(
         name=name,
@@ -127,7 +127,7 @@ def fields_of(kind: type[Ingredient]) -> list[IngredientField]:
     return [field_of(name, info, properties[name]) for name, info in kind.model_fields.items()]
 
 
-def field_of(name: str, info: FieldInfo, schema: dict[str, Any]) -> IngredientField:
+def field_of(name: str, info: FieldInfo, schema: JsonObject) -> IngredientField:
     """Describes one field; its schema leaves out what is given by other attributes, such as the description."""
     bare = {key: value for key, value in schema.items() if key not in ("description", "default", "title")}
     return IngredientField(

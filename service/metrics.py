@@ -3,9 +3,8 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.runs.run import Event
 from bakehouse.runs.store import Store
 
@@ -44,7 +43,7 @@ def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points
     )
 
 
-def numeric_values(data: dict[str, Any], names: Sequence[str]) -> Row:
+def numeric_values(data: JsonObject, names: Sequence[str]) -> Row:
     """Returns the numbers of the named columns and the index columns; None stands for one that was not finite."""
     wanted = {*INDEX_COLUMNS, *names} if names else data.keys()
     return {

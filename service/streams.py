@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
 
 import anyio
 from redis.exceptions import RedisError
@@ -13,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from bakehouse.model import JsonObject
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.run import Event
 from bakehouse.runs.store import Store
@@ -50,7 +50,7 @@ class EventStream(StreamingResponse):
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        body = partial(dict[str, Any], type="http.response.body")
+        body = partial(JsonObject, type="http.response.body")
         async with aclosing(self._frames) as frames:
             async for chunk in frames:
                 with anyio.move_on_after(MAX_SEND_SECONDS) as sending:

@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bakehouse.advice.advice import Advice
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
 from bakehouse.prepare import Limits, Prepared, prepare
@@ -207,7 +207,7 @@ def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:
     return run
 
 
-def current_document(run: Run) -> dict[str, Any]:
+def current_document(run: Run) -> JsonObject:
     """Returns the recipe with the run's present name and labels, which may have changed since submission."""
     return {**run.recipe.canonical(), "name": run.name, "labels": run.labels}
 

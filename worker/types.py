@@ -44,12 +44,15 @@ Parameters = list[nn.Parameter]
 Weights = dict[str, Tensor]
 """Parameters and buffers by their names in the state dict."""
 
+State = dict[str, Any]
+"""The state of a component: JSON values and tensors by name."""
+
 
 class Stateful(Protocol):
     """A component whose state a resumed run must restore, because it does not follow from the step's number."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the state as JSON values and tensors, which the caller copies before it saves them."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restores a state, whose tensors are on the CPU."""

@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bakehouse.cli.code_command import script_of
 from bakehouse.cli.exit_codes import ExitCode, exit_code_of
@@ -13,9 +12,10 @@ from bakehouse.cli.home.home import Home, home_running, program
 from bakehouse.cli.show import ending
 from bakehouse.cli.watch import print_results, watch
 from bakehouse.client import Client, ClientRun
+from bakehouse.model import JsonObject
 from bakehouse.settings import Settings
 
-RECIPES: tuple[dict[str, Any], ...] = (
+RECIPES: tuple[JsonObject, ...] = (
     {"name": "plain", "dataset": "digits", "architecture": "mlp", "epochs": 40, "early_stopping": "none"},
     {
         "name": "bn-dropout",

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -19,6 +18,7 @@ from bakehouse.cli.tables import advice_row, block
 from bakehouse.cli.view import View, label_of
 from bakehouse.client import Client, RunEvent, Unreachable
 from bakehouse.data.catalog import Catalog
+from bakehouse.model import JsonObject
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.runs.local_runs import RECORD, LocalRuns
 from bakehouse.runs.migrations import parse_record
@@ -29,14 +29,14 @@ TRAIN_PACKING_SECONDS = 1800.0
 LINT_PACKING_SECONDS = 60.0
 
 
-def prepare_locally(document: dict[str, Any], settings: Settings, *, wait_seconds: float) -> Prepared:
+def prepare_locally(document: JsonObject, settings: Settings, *, wait_seconds: float) -> Prepared:
     """Plans a recipe with this machine's data sets and the runs that were trained without a service."""
     limits = Limits(parameters=settings.max_parameters)
     runs = LocalRuns(settings.trained)
     return prepare(document, Catalog(settings), limits, runs=runs, wait_seconds=wait_seconds)
 
 
-def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def lint_recipe(document: JsonObject, settings: Settings) -> JsonObject:
     """Has the service check a recipe, or checks it on this machine if no service answers."""
     with Client(settings.base_url) as client:
         try:
@@ -51,7 +51,7 @@ def lint_recipe(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     }
 
 
-def lint_text(report: dict[str, Any]) -> str:
+def lint_text(report: JsonObject) -> str:
     """Returns the size of the model and the advice as text."""
     estimate = report["estimate"]
     rows = [
@@ -62,7 +62,7 @@ def lint_text(report: dict[str, Any]) -> str:
     return block(rows + [advice_row(item) for item in report["advice"]])
 
 
-def train_locally(document: dict[str, Any], folder: Path | None, *, as_json: bool) -> int:
+def train_locally(document: JsonObject, folder: Path | None, *, as_json: bool) -> int:
     """Trains a recipe in a child process and shows it; returns the exit code. An interrupted training resumes when the
     same recipe is trained in the same folder."""
     settings = Settings()
@@ -77,7 +77,7 @@ def train_locally(document: dict[str, Any], folder: Path | None, *, as_json: boo
 
 
 @contextmanager
-def training_process(document: dict[str, Any], folder: Path) -> Iterator["subprocess.Popen[str]"]:
+def training_process(document: JsonObject, folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """Runs `worker.train` during the block. On Ctrl-C, ends the process and waits until it has saved its state."""
     command = [sys.executable, "-P", "-m", "worker.train", "-", "-o", str(folder)]
     with subprocess.Popen(

@@ -9,6 +9,7 @@ import typer
 from pydantic import BeforeValidator
 
 from bakehouse.client.client import require_object
+from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import MalformedJson
 from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
@@ -17,7 +18,7 @@ SEEDS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 MAX_SEEDS = 100
 
 
-def read_document(source: str, changes: list[str]) -> dict[str, Any]:
+def read_document(source: str, changes: list[str]) -> JsonObject:
     """Reads the recipe from a file, or from standard input for `-`, and applies the `--set` changes."""
     try:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
@@ -26,7 +27,7 @@ def read_document(source: str, changes: list[str]) -> dict[str, Any]:
     return apply_changes(require_object(parse_json(text)), changes)
 
 
-def apply_changes(document: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+def apply_changes(document: JsonObject, changes: list[str]) -> JsonObject:
     """Applies changes such as `norm.num_groups=4` to a copy of the recipe, one after the other."""
     for change in changes:
         path, equals, text = change.partition("=")
@@ -44,7 +45,7 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def set_field(document: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+def set_field(document: JsonObject, path: list[str], value: Any) -> JsonObject:
     """Returns a copy with the field at a path set; expands short forms and creates missing objects on the way."""
     family, *rest = path
     if not rest:
@@ -91,7 +92,7 @@ def expand(family: str, value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def default_of(family: str) -> dict[str, Any]:
+def default_of(family: str) -> JsonObject:
     """Returns the default variant of a family or, if the default is off, the variant that a bare number stands for."""
     field = Recipe.model_fields.get(family)
     tag = getattr(field.default, "type", "none") if field else "none"

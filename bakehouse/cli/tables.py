@@ -5,9 +5,9 @@ the output is narrow or no terminal. A pipe must get the same bytes everywhere, 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from bakehouse.cli.formats import format_duration, format_metric, format_status, sanitize, shorten
+from bakehouse.model import JsonObject
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run, Worker
@@ -106,7 +106,7 @@ def workers_table(workers: Iterable[Worker]) -> str:
     return table(WORKERS_HEADER, rows)
 
 
-def advice_row(advice: dict[str, Any]) -> tuple[str, str]:
+def advice_row(advice: JsonObject) -> tuple[str, str]:
     """Returns an advice as a row of a block: its severity, then its pointer, message and source."""
     return advice["severity"], sanitize(f"{advice['pointer']}  {advice['message']} ({advice['source']})")
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from bakehouse.client.comparison import compare
 from bakehouse.client.connection import Connection
 from bakehouse.client.run import ClientRun
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import parse_json
@@ -50,11 +50,11 @@ class Client:
         response = self._connection.request("POST", "/v1/runs", json=document, headers=headers)
         return ClientRun(self._connection, self._connection.parse(Run, response))
 
-    def validate(self, recipe: RecipeSource) -> dict[str, Any]:
+    def validate(self, recipe: RecipeSource) -> JsonObject:
         """Checks a recipe without queueing it; returns its canonical form, advice, layers and estimated size."""
         document = read_document(recipe)
         response = self._connection.request("POST", "/v1/runs", json=document, params={"validate_only": "true"})
-        report: dict[str, Any] = response.json()
+        report: JsonObject = response.json()
         return report
 
     def run(self, run_id: str) -> ClientRun:
@@ -90,7 +90,7 @@ class Client:
         """Returns the worker processes with their devices."""
         return list(self._connection.get(Workers, "/v1/workers").data)
 
-    def compare(self, runs: Iterable[ClientRun | str]) -> list[dict[str, Any]]:
+    def compare(self, runs: Iterable[ClientRun | str]) -> list[JsonObject]:
         """Returns a row for each run: the recipe fields that differ between the runs, and the results."""
         refreshed = [self.run(run) if isinstance(run, str) else run.refresh() for run in runs]
         return compare([run.record for run in refreshed])
@@ -106,21 +106,21 @@ class Client:
         self.close()
 
 
-def read_document(recipe: RecipeSource) -> dict[str, Any]:
+def read_document(recipe: RecipeSource) -> JsonObject:
     if isinstance(recipe, Mapping):
         return dict(recipe)
     return require_object(parse_json(Path(recipe).read_bytes()))
 
 
-def require_object(document: Any) -> dict[str, Any]:
+def require_object(document: Any) -> JsonObject:
     """Returns the document if it is a JSON object; raises RecipeInvalid otherwise."""
     if not isinstance(document, dict):
         raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe must be a JSON object")])
     return document
 
 
-def with_name_and_labels(document: dict[str, Any], name: str | None, labels: Mapping[str, str]) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
+def with_name_and_labels(document: JsonObject, name: str | None, labels: Mapping[str, str]) -> JsonObject:
+    changes: JsonObject = {}
     if name:
         changes["name"] = name
     if labels:

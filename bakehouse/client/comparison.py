@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bakehouse.model import JsonObject
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run
@@ -10,7 +11,7 @@ from bakehouse.runs.run import Run
 NOT_COMPARED = {"name", "labels", "version"}
 
 
-def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def compare(runs: Sequence[Run]) -> list[JsonObject]:
     """Returns a row for each run: the recipe fields that differ between the runs, and the results."""
     fields = [flatten(run.recipe.model_dump(mode="json", exclude=NOT_COMPARED)) for run in runs]
     names = differing_names(fields)
@@ -20,15 +21,15 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def results(run: Run) -> dict[str, Any]:
+def results(run: Run) -> JsonObject:
     """Returns the best epoch with its monitored metric, the latest metrics, and the time."""
     best = {"best_epoch": run.best.epoch, f"best_{run.best.monitor}": run.best.value} if run.best else {}
     return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.seconds}
 
 
-def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(document: Mapping[str, Any], prefix: str = "") -> JsonObject:
     """Turns `{"optimizer": {"lr": 0.1}}` into `{"optimizer.lr": 0.1}`; the items of a list are numbered."""
-    flat: dict[str, Any] = {}
+    flat: JsonObject = {}
     for key, value in document.items():
         inner = dict(enumerate(value)) if isinstance(value, list | tuple) else value
         if isinstance(inner, Mapping):
@@ -45,7 +46,7 @@ def differing_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if any(row.get(name) != rows[0].get(name) for row in rows)]
 
 
-def short_recipe(recipe: Recipe) -> dict[str, Any]:
+def short_recipe(recipe: Recipe) -> JsonObject:
     """Returns the fields of a recipe that differ from the default, each in a short form that the service accepts."""
     return {
         name: short_form(getattr(recipe, name))

@@ -1,7 +1,6 @@
 """Streams a run's events as they happen; an interrupted stream resumes without a gap or a repetition."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 from httpx_sse import EventSource
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bakehouse.client.connection import LONG_RETRY_DELAYS, Connection, Retries
 from bakehouse.client.errors import ClientError, UnexpectedAnswer, Unreachable
+from bakehouse.model import JsonObject
 
 READ_SECONDS = 45.0  # the service sends a comment every 15 s
 POSITIONS = ("epoch", "step", "epochs_since_best")
@@ -23,7 +23,7 @@ class RunEvent(BaseModel):
     time: str
     attempt: int
     type: str
-    data: dict[str, Any]
+    data: JsonObject
 
     @property
     def epoch(self) -> int | None:

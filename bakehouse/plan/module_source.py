@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+
+from bakehouse.model import JsonObject
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Source:
             by_module.setdefault(self.imports[name], []).append(name)
         yield from (f"from {module} import {', '.join(by_module[module])}" for module in sorted(by_module))
 
-    def defaults(self, name: str) -> dict[str, Any]:
+    def defaults(self, name: str) -> JsonObject:
         """Returns the default arguments of a class's constructor or of a function."""
         function = self.signature(name)
         if function is None:

@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
-from typing import Any
 
+from bakehouse.model import JsonObject
 from bakehouse.plan.module_source import read_source
 from bakehouse.plan.modules import Argument, Call, model_call
 from bakehouse.plan.plan import Plan
@@ -14,7 +14,7 @@ from bakehouse.plan.targets import Target
 Named = list[tuple[str, Call]]
 
 BATCH_NORM = {"eps": 1e-5, "momentum": 0.1, "affine": True}
-TORCH_DEFAULTS: dict[str, dict[str, Any]] = {
+TORCH_DEFAULTS: dict[str, JsonObject] = {
     "nn.Linear": {"bias": True},
     "nn.Conv2d": {"stride": 1, "padding": 0, "groups": 1, "bias": True},
     "nn.BatchNorm1d": BATCH_NORM,

@@ -1,10 +1,11 @@
 """Optimizers. Weight decay is a regularizer, not a setting of an optimizer."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from bakehouse.model import JsonObject
 from bakehouse.recipe.ingredient import Ingredient, as_tuple, one
 
 DECAY_HINT = {"weight_decay": "decay is a regularizer: l2 (in the gradient) or weight_decay (decoupled)"}
@@ -94,7 +95,7 @@ class Rmsprop(Ingredient):
 
 
 ADAMW_OBJECT = {"type": "object", "properties": {"type": {"const": "adamw"}}, "required": ["type"]}
-Adamw = Literal["adamw"] | Annotated[dict[str, Any], WithJsonSchema(ADAMW_OBJECT)]
+Adamw = Literal["adamw"] | Annotated[JsonObject, WithJsonSchema(ADAMW_OBJECT)]
 """Type of `adamw`, which is short for `adam` and a decoupled `weight_decay`; the recipe expands it."""
 
 AnyOptimizer = Sgd | Adam | Rmsprop

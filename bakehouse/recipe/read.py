@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bakehouse.model import JsonObject
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.problems import (
     MAX_NAME_CHARACTERS,
@@ -69,7 +70,7 @@ def parse_json(body: bytes | str) -> Any:
     return document
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> JsonObject:
     """Returns a JSON object as a dict; raises MalformedJson if a key occurs twice."""
     result = dict(pairs)
     if len(result) < len(pairs):
@@ -184,7 +185,7 @@ def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:
     return f"unknown field {name!r}{advice}", fields
 
 
-def unknown_variant(path: list[str | int], context: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+def unknown_variant(path: list[str | int], context: JsonObject) -> tuple[str, tuple[str, ...]]:
     """Returns the message for an unknown variant, with the nearest name, and the names of all variants."""
     tags = tuple(variants_at(path))
     given = context.get("tag")
@@ -233,7 +234,7 @@ def quoted(expected: str) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
 
 
-def bounds(kind: str, context: dict[str, Any]) -> Iterator[str]:
+def bounds(kind: str, context: JsonObject) -> Iterator[str]:
     """Yields the allowed type or range as text."""
     if kind in TYPE_NAMES:
         yield TYPE_NAMES[kind]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from bakehouse.model import JsonObject
 from bakehouse.recipe.architecture import Architecture
 from bakehouse.recipe.augmentation import Augmentations
 from bakehouse.recipe.curriculum import CurriculumPart
@@ -94,7 +95,7 @@ class Recipe(Ingredient):
                 found |= {f"/{name}/{index}": item for index, item in enumerate(value) if isinstance(item, kind)}
         return found
 
-    def canonical(self) -> dict[str, Any]:
+    def canonical(self) -> JsonObject:
         """Returns the recipe as JSON with every default spelt out; submitting it gives the same run."""
         return self.model_dump(mode="json")
 
@@ -108,7 +109,7 @@ class Recipe(Ingredient):
         del document["seed"]
         return digest(document)
 
-    def without_names(self) -> dict[str, Any]:
+    def without_names(self) -> JsonObject:
         """Returns the recipe as JSON without what does not change the training: `name`, `labels`, and the defaults of
         fields that were added to the language later."""
         document = self.model_dump(mode="json", exclude={"name", "labels"})
@@ -121,7 +122,7 @@ class Recipe(Ingredient):
         return document
 
 
-def digest(document: dict[str, Any]) -> str:
+def digest(document: JsonObject) -> str:
     """Returns the sha256 of JSON with sorted keys and no spaces."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

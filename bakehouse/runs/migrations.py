@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from bakehouse.model import JsonObject
 from bakehouse.runs.record import Record
 
 FIELDS = {"origin": "parent_run", "receipt": "provenance"}
@@ -22,7 +23,7 @@ def parse_record(text: str) -> Record:
     return Record.model_validate_json(text)
 
 
-def migrate_record(fields: Mapping[str, Any]) -> dict[str, Any]:
+def migrate_record(fields: Mapping[str, Any]) -> JsonObject:
     """Returns the fields of a record under their present names.
 
     A write contains only changed fields, so the old names stay in Redis beside the present ones. If a field has both

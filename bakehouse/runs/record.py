@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bakehouse.advice.advice import Advice
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Reason, Run
@@ -81,7 +81,7 @@ class NewEvent:
 
     type: EventType
     attempt: int
-    data: dict[str, Any]
+    data: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def rfc3339(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
+def finite(numbers: Mapping[str, Any]) -> JsonObject:
     """Replaces NaN and the infinities, which JSON does not have, by null."""
     return {name: without_non_finite(value) for name, value in numbers.items()}
 
@@ -123,7 +123,7 @@ def is_non_finite(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def event_data(fields: Mapping[str, Any]) -> dict[str, Any]:
+def event_data(fields: Mapping[str, Any]) -> JsonObject:
     """Returns a flat JSON object: numbers that are not finite become null, and `non_finite` lists their names."""
     non_finite = [name for name, value in fields.items() if is_non_finite(value)]
     return {**finite(fields), "non_finite": non_finite} if non_finite else dict(fields)

@@ -1,9 +1,9 @@
 """Defines a run as clients see it: the response of `GET /v1/runs/{id}`, and the events of the run's log."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from bakehouse.advice.advice import Advice
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.recipe import Recipe
 
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -36,7 +36,7 @@ class Event(Model):
     """`state`: the status or the pending request changed; `step`, `epoch`: metrics at a step or at the end of an epoch;
     `checkpoint`: weights were saved; `diagnostic`: the values of a diagnostic; `advice`: a finding about the recipe;
     `log`: a human-readable message; `end`: the run is over, and this is its last event."""
-    data: dict[str, Any]
+    data: JsonObject
     """A flat JSON object; the data of a `diagnostic` may also contain lists with one value per layer. Numbers that are
     not finite are null, and `non_finite` lists their names."""
 
@@ -95,7 +95,7 @@ class Diagnostic(Model):
 
     epoch: int
     step: int
-    values: dict[str, Any]
+    values: JsonObject
     """Values by name: numbers, texts, or lists with one value per layer."""
 
 

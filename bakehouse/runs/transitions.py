@@ -2,6 +2,7 @@
 
 from typing import Any, assert_never
 
+from bakehouse.model import JsonObject
 from bakehouse.runs.commands import (
     Cancel,
     Claim,
@@ -316,7 +317,7 @@ def transition_to(record: Record, now: int, status: Status, reason: Reason, acto
     return after, [state_event(after, actor), *end]
 
 
-def without_owner(record: Record, now: int) -> dict[str, Any]:
+def without_owner(record: Record, now: int) -> JsonObject:
     """Returns the changes to a record that end its attempt."""
     return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": record.seconds_until(now)}
 

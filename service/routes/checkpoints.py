@@ -2,12 +2,12 @@
 
 import logging
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.responses import RedirectResponse
 
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Checkpoint
@@ -21,7 +21,7 @@ router = APIRouter(
 )
 EPOCH = re.compile(r"\d{1,9}")
 FAILURES = problems(404, 503)
-REDIRECT: dict[int | str, dict[str, Any]] = {307: {"description": "Redirects a role to the epoch that has it now."}}
+REDIRECT: dict[int | str, JsonObject] = {307: {"description": "Redirects a role to the epoch that has it now."}}
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 log = logging.getLogger(__name__)

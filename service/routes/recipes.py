@@ -1,9 +1,8 @@
 """/v1/recipes: describes the recipe language."""
 
-from typing import Any
-
 from fastapi import APIRouter, Depends, Response
 
+from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from service.dependencies import refuse_unknown_parameters
 from service.ingredients import Ingredients, ingredients
@@ -13,7 +12,7 @@ CACHE = "public, max-age=3600"
 
 
 @router.get("/schema", operation_id="get_recipe_schema")
-def get_recipe_schema(response: Response) -> dict[str, Any]:
+def get_recipe_schema(response: Response) -> JsonObject:
     """Returns the JSON Schema of canonical recipes. POST also accepts short forms, which the schema does not show."""
     response.headers["Cache-Control"] = CACHE
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}

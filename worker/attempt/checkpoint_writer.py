@@ -5,10 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 
 import safetensors.torch
 
+from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, PublishResume
@@ -145,7 +146,7 @@ def describe(plan: Plan, epoch: int) -> str:
     """Returns the header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
     # Name and labels are left out, so that the same weights have the same digest under any name.
     recipe = plan.recipe.without_names()
-    document: dict[str, Any] = {"classes": plan.data.main.classes, "epoch": epoch, "recipe": recipe}
+    document: JsonObject = {"classes": plan.data.main.classes, "epoch": epoch, "recipe": recipe}
     if plan.data.further:
         document["outputs"] = [
             {"target": target.label, "first": target.first, "count": target.outputs, "classes": target.classes}

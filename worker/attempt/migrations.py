@@ -1,7 +1,6 @@
 """Reads resume states that version 0.1.0 wrote, so that runs which it left unfinished resume."""
 
-from typing import Any
-
+from bakehouse.model import JsonObject
 from worker.model.state_dict import strip_prefix, with_prefix
 from worker.types import Weights
 
@@ -11,12 +10,12 @@ ALWAYS = ("stopper", "metrics", "schedule", "curriculum", "drift", "cross_iterat
 """Parts that every state has now; 0.1.0 left out those that the recipe does not use."""
 
 
-def migrate_state(position: dict[str, Any], tensors: Weights) -> tuple[dict[str, Any], Weights]:
+def migrate_state(position: JsonObject, tensors: Weights) -> tuple[JsonObject, Weights]:
     """Returns position and tensors in their present form."""
     if "parts" in position:
         return position, tensors
     known = {"step", "validated", "validated_step", "last", "made_by"}
-    parts: dict[str, Any] = {name: {} for name in ALWAYS}
+    parts: JsonObject = {name: {} for name in ALWAYS}
     parts["drift"] = {"epochs": []}
     parts["schedule"] = {"drops": 0, "least": None, "epochs_since_least": 0}
     parts |= {PARTS.get(name, name): migrate_part(name, part) for name, part in position.items() if name not in known}
@@ -27,7 +26,7 @@ def migrate_state(position: dict[str, Any], tensors: Weights) -> tuple[dict[str,
     return {**{name: position[name] for name in ("step", "last", "made_by")}, "parts": parts}, migrated
 
 
-def migrate_part(name: str, part: dict[str, Any]) -> dict[str, Any]:
+def migrate_part(name: str, part: JsonObject) -> JsonObject:
     match name:
         case "drops":
             return {**{key: part[key] for key in ("least", "epochs_since_least")}, "drops": part["count"]}

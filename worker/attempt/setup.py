@@ -2,13 +2,13 @@
 one."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.packed_folders import read_card
+from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import MarkNonReproducible, MarkRestarted
@@ -48,7 +48,7 @@ class AttemptSetup:
     device: torch.device
     training: Training
     checkpoint_writer: CheckpointWriter
-    environment: dict[str, Any]
+    environment: JsonObject
     """The data, device, versions and number of threads. If they are the same, results are bit-identical."""
     logged_step: int
     """The last step that earlier attempts have logged."""
@@ -83,7 +83,7 @@ def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
     )
 
 
-def describe_environment(plan: Plan, device: torch.device, settings: Settings) -> dict[str, Any]:
+def describe_environment(plan: Plan, device: torch.device, settings: Settings) -> JsonObject:
     """Returns the facts besides the recipe on which the exact results depend, by their field names in `Provenance`."""
     return {
         "dataset_fingerprint": plan.card.fingerprint,
@@ -95,7 +95,7 @@ def describe_environment(plan: Plan, device: torch.device, settings: Settings) -
 
 def resume(
     training: Training,
-    environment: dict[str, Any],
+    environment: JsonObject,
     record: Record,
     record_writer: RecordWriter,
     artifacts: Artifacts,

@@ -8,6 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from bakehouse.model import JsonObject
 from worker.attempt.migrations import migrate_state
 from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.training.events import EpochLog
@@ -25,7 +26,7 @@ class Snapshot:
     step: int
     """Number of steps taken, including the steps of hints."""
     tensors: dict[str, Tensor]
-    position: dict[str, Any]
+    position: JsonObject
 
 
 def snapshot(training: Training, environment: Mapping[str, Any]) -> Snapshot:
@@ -62,9 +63,9 @@ def to_files(snapshot: Snapshot) -> dict[str, bytes]:
     return {TENSORS: safetensors.torch.save(snapshot.tensors), POSITION: position}
 
 
-def read_environment(files: Mapping[str, bytes]) -> dict[str, Any]:
+def read_environment(files: Mapping[str, bytes]) -> JsonObject:
     """Returns the data, device and versions with which the state was made."""
-    environment: dict[str, Any] = json.loads(files[POSITION])["made_by"]
+    environment: JsonObject = json.loads(files[POSITION])["made_by"]
     return environment
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from math import sqrt
-from typing import Any
 
 import torch
 
@@ -11,6 +10,7 @@ from bakehouse.plan.plan import Plan
 from worker.diagnostics.layers import observe_inputs
 from worker.diagnostics.probe import Probe, Subject, Values
 from worker.model.moments import Moments
+from worker.types import State
 
 LayerMoments = list[tuple[float, float]]
 """The mean and variance of each layer's inputs."""
@@ -45,11 +45,11 @@ class Drift:
         self.epochs = {subject.epoch: now, subject.epoch - 1: before}
         return {**values, **drift_between(before, now)}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the moments of the remembered epochs."""
         return {"epochs": [[epoch, pairs] for epoch, pairs in self.epochs.items()]}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restores the moments of the remembered epochs."""
         self.epochs = {epoch: [tuple(pair) for pair in pairs] for epoch, pairs in state["epochs"]}
 

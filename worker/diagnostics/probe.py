@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan
 from worker.data.batches import Batches
 from worker.data.dataset import Data, Split
@@ -15,7 +16,7 @@ from worker.evaluation.population import even_batches
 from worker.seeds import Seeds, device_generator
 from worker.types import Criterion, Model
 
-Values = dict[str, Any]
+Values = JsonObject
 """The values that a diagnostic computes, by name."""
 
 

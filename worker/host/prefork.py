@@ -12,13 +12,13 @@ import threading
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import torch
 
 import bakehouse.data
 from bakehouse.data.packed_folders import read_card
 from bakehouse.exec_with_parent import die_with_parent
+from bakehouse.model import JsonObject
 from bakehouse.plan.plan import make_plan
 from bakehouse.processes import POLL_SECONDS, ForkedProcess, RestartingProcess, end_all
 from bakehouse.recipe.read import read_recipe
@@ -48,7 +48,7 @@ def warm_up() -> None:
     next(training.run())
 
 
-def inspect_device(settings: Settings) -> dict[str, Any]:
+def inspect_device(settings: Settings) -> JsonObject:
     """Returns a description of the device. A child process opens it, because this process must never open a GPU."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -75,7 +75,7 @@ def assign_device(settings: Settings, number: int, gpus: int) -> Settings:
     return settings.model_copy(update={"device": f"cuda:{number % gpus}"})
 
 
-def fork_worker(settings: Settings, device_info: dict[str, Any], name: str) -> ForkedProcess:
+def fork_worker(settings: Settings, device_info: JsonObject, name: str) -> ForkedProcess:
     """Forks a worker that ends with this process."""
     parent = os.getpid()
     # RQ remembers the names of dead workers for a while, so each fork gets a new name.

@@ -16,6 +16,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from bakehouse.exec_with_parent import die_with_parent
+from bakehouse.model import JsonObject
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import OwnerLost
 from bakehouse.runs.queue import QUEUE, WakeQueue
@@ -54,7 +55,7 @@ class WakeJob(Job):
 class PreforkWorker(Worker):
     """Forks one child per job, publishes the worker's status, and releases the runs that a dead child owned."""
 
-    def __init__(self, settings: Settings, name: str, device_info: dict[str, Any], redis: Redis) -> None:
+    def __init__(self, settings: Settings, name: str, device_info: JsonObject, redis: Redis) -> None:
         self.store = Store(redis, lease_seconds=settings.lease_seconds)
         self.wake_queue = WakeQueue(redis)
         self.artifacts = Artifacts(settings.artifacts)
@@ -153,7 +154,7 @@ class PreforkWorker(Worker):
             os.kill(self.horse_pid, signal.SIGTERM)
 
 
-def serve(settings: Settings, name: str, device_info: dict[str, Any]) -> None:
+def serve(settings: Settings, name: str, device_info: JsonObject) -> None:
     """Runs a worker until SIGTERM, waits for its child to save its state, and removes the worker's status."""
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")

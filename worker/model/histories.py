@@ -1,12 +1,13 @@
 """Saves what the cross-iteration batch norms of a model remember, so that a run can resume."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
+from bakehouse.model import JsonObject
 from worker.model.modules import CrossIterationBatchNorm
 from worker.model.modules.norms import HISTORY_BUFFERS
+from worker.types import State
 
 
 class Histories:
@@ -15,11 +16,11 @@ class Histories:
     def __init__(self, layers: Mapping[str, CrossIterationBatchNorm]) -> None:
         self.layers = layers
 
-    def state_dict(self) -> dict[str, Any]:
-        iterations: dict[str, Any] = {f"{name}.iteration": layer.iteration for name, layer in self.layers.items()}
+    def state_dict(self) -> State:
+        iterations: JsonObject = {f"{name}.iteration": layer.iteration for name, layer in self.layers.items()}
         return iterations | dict(self.buffers())
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         for name, layer in self.layers.items():
             layer.iteration = state[f"{name}.iteration"]
         for name, buffer in self.buffers():

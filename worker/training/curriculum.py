@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from math import ceil, sqrt
-from typing import Any, Protocol, assert_never
+from typing import Protocol, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from worker.data.dataset import Data, Split, column
 from worker.evaluation.evaluate import comparable
 from worker.model.build import build_model
 from worker.objective.targets import measured_objective
-from worker.types import Objective, Stateful, Weights
+from worker.types import Objective, State, Stateful, Weights
 
 CHUNK_ROWS = 1024
 
@@ -59,11 +59,11 @@ class AllRows:
         """Returns all rows."""
         return self.rows
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns an empty dict, because there is no state."""
         return {}
 
-    def load_state_dict(self, _: dict[str, Any]) -> None:
+    def load_state_dict(self, _: State) -> None:
         """Restores nothing."""
 
 
@@ -92,11 +92,11 @@ class Pacing:
         over = min(step / (self.spec.until * self.steps), 1.0)
         return max(1, ceil(share(self.spec, over) * len(self.ranking) - 1e-9))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns an empty dict, because a resumed run ranks the rows again, with the same result."""
         return {}
 
-    def load_state_dict(self, _: dict[str, Any]) -> None:
+    def load_state_dict(self, _: State) -> None:
         """Restores nothing."""
 
 
@@ -239,11 +239,11 @@ class SelfPacing:
         """Returns the largest loss in the easiest share `start` of the rows."""
         return losses.kthvalue(max(1, ceil(self.spec.start * len(losses) - 1e-9))).values
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the rows of the current epoch, because losses cannot be measured again later in the epoch."""
         return {"epoch": self.epoch, "first_lambda": self.first_lambda, "taken": self.taken}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restores a state."""
         self.epoch = state["epoch"]
         self.first_lambda = state["first_lambda"]

@@ -1,8 +1,9 @@
 """Defines the events that a training yields while it runs."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from bakehouse.model import JsonObject
 from worker.evaluation.evaluate import Metrics
 from worker.training.metrics import StepLog
 from worker.types import Weights
@@ -30,7 +31,7 @@ class DiagnosticLog:
     name: str
     epoch: int
     step: int
-    values: dict[str, Any]
+    values: JsonObject
 
 
 @dataclass(frozen=True, slots=True)

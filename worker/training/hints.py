@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from copy import copy
 from functools import partial
 from itertools import takewhile
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +28,7 @@ from worker.training.events import DiagnosticLog, NonFinite
 from worker.training.optimizer import load_moments, moments
 from worker.training.step import in_precision, mask_seeder
 from worker.training.stop_request import StopRequest
-from worker.types import Weights
+from worker.types import State, Weights
 
 
 def hint_stages(
@@ -154,7 +153,7 @@ class HintStage:
         self.optimizer.state.clear()
         reset_counters(self.model)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the position, and, until the stage is finished, the regressor, the moments and the best weights."""
         position = {"is_finished": self.is_finished, "step": self.step, "epochs_done": self.epochs_done}
         if self.is_finished:
@@ -163,7 +162,7 @@ class HintStage:
         tensors |= with_prefix("optimizer", moments(self.optimizer, self.parameters)) | with_prefix("best", self.best)
         return {**position, "stopper": self.stopper.state_dict(), **tensors}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restores a state; the student's weights are restored with the model's."""
         self.is_finished = state["is_finished"]
         self.step = state["step"]

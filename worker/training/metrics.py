@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from bakehouse.plan.targets import Target
 from worker.data.dataset import Data
 from worker.evaluation.evaluate import Metrics, Sums, count_hits, totals_by_label
 from worker.objective.targets import training_losses
-from worker.types import Stateful
+from worker.types import State, Stateful
 
 # Reading numbers makes a GPU wait, so they are read only a few times a second.
 READ_SECONDS = 0.2
@@ -77,10 +77,10 @@ class SingleTargetMetrics:
     def metrics(self) -> Metrics:
         return {} if self.target.classes is None else {"train_accuracy": self.hits / self.rows}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {"hits": self.hits, "rows": self.rows}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.hits = state["hits"]
         self.rows = state["rows"]
 
@@ -110,10 +110,10 @@ class LabelledMetrics:
                 found[f"train_{measure}"] = hits / max(rows, 1.0)
         return found
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {"sums": self.sums}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.sums = state["sums"]
 
 
@@ -184,10 +184,10 @@ class EpochMetrics:
         """Returns the metrics in training mode: means over the rows of the epoch so far."""
         return {"train_loss": self.loss_sum / self.rows, **self.targets.metrics()}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {"loss_sum": self.loss_sum, "rows": self.rows, **self.targets.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.loss_sum = state["loss_sum"]
         self.rows = state["rows"]
         self.targets.load_state_dict(state)

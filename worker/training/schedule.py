@@ -2,12 +2,13 @@
 
 import math
 from bisect import bisect
-from typing import Any, assert_never
+from typing import assert_never
 
 from bakehouse.plan.defaults import milestones
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.schedule import Constant, Cosine, MultiStep, OneCycle, Plateau, Step
+from worker.types import State
 
 
 class Schedule:
@@ -68,12 +69,12 @@ class Schedule:
             self.drops += 1
             self.epochs_since_least = 0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the drops so far, which do not follow from the step's number."""
         least = self.least if math.isfinite(self.least) else None
         return {"drops": self.drops, "least": least, "epochs_since_least": self.epochs_since_least}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restores a state."""
         self.drops = state["drops"]
         self.least = math.inf if state["least"] is None else state["least"]
