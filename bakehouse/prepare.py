@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.advice.rules import advise
@@ -35,7 +34,7 @@ class Prepared:
 
 
 def prepare(
-    document: Any, catalog: Catalog, limits: Limits, *, runs: SourceRuns = NO_RUNS, wait_seconds: float = 0.0
+    document: object, catalog: Catalog, limits: Limits, *, runs: SourceRuns = NO_RUNS, wait_seconds: float = 0.0
 ) -> Prepared:
     """Reads a recipe, plans it and collects the advice about it.
 
@@ -100,6 +99,6 @@ def refuse_errors(advice: tuple[Advice, ...]) -> None:
         raise RecipeInvalid(Problem(pointer=item.pointer, code=item.code, message=item.message) for item in errors)
 
 
-def point_into_posted(document: Any, problem: Problem) -> Problem:
+def point_into_posted(document: object, problem: Problem) -> Problem:
     """Translates a problem's pointer from the canonical recipe to the posted document."""
     return problem.model_copy(update={"pointer": posted_pointer(document, path_of(problem.pointer or ""))})

@@ -1,7 +1,7 @@
 """Describes the ingredients of recipes, as read from their classes."""
 
 from functools import cache
-from typing import Any, get_origin
+from typing import get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -27,7 +27,7 @@ class IngredientField(Model):
     name: str
     description: str
     required: bool
-    default: Any = None
+    default: object = None
     """The value that applies if a recipe leaves the field out; null also if it depends on the data."""
     json_schema: JsonObject
     """The field's type and range, as JSON Schema."""
@@ -67,7 +67,7 @@ class Family(Model):
     several: bool
     """Whether a recipe may have a list of these ingredients."""
     required: bool
-    default: Any = None
+    default: object = None
     variants: tuple[Variant, ...]
 
 

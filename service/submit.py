@@ -88,7 +88,7 @@ class StoredRuns:
             return None
 
 
-def prepare_recipe(services: Services, document: Any) -> Prepared:
+def prepare_recipe(services: Services, document: object) -> Prepared:
     """Plans the recipe within the limits of this service and of its largest worker."""
     memory = max((worker.memory_bytes for worker in services.store.workers()), default=None)
     limits = Limits(parameters=services.settings.max_parameters, memory_bytes=memory)
@@ -96,7 +96,7 @@ def prepare_recipe(services: Services, document: Any) -> Prepared:
     return prepare(document, services.catalog, limits, runs=runs, wait_seconds=MAX_PACKING_SECONDS)
 
 
-def preview(services: Services, document: Any) -> Preview:
+def preview(services: Services, document: object) -> Preview:
     """Returns the canonical recipe, the advice about it, and the cost of the training, without storing anything."""
     prepared = prepare_recipe(services, document)
     recipe = prepared.plan.recipe
@@ -136,7 +136,7 @@ def training_estimate(plan: Plan) -> TrainingEstimate:
 
 def submit(
     services: Services,
-    document: Any,
+    document: object,
     idempotency: Idempotency | None,
     *,
     parent_run: str | None = None,
@@ -178,7 +178,7 @@ def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> C
     return submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
 
 
-def fork(services: Services, run_id: str, patch: Any, idempotency: Idempotency | None) -> Created:
+def fork(services: Services, run_id: str, patch: object, idempotency: Idempotency | None) -> Created:
     """Queues the patched recipe of a run. The new run starts with the best weights of the old run in all layers, unless
     the patch changes that."""
     if idempotency and (created := services.store.first_answer(idempotency)):
@@ -189,7 +189,7 @@ def fork(services: Services, run_id: str, patch: Any, idempotency: Idempotency |
     return submit(services, document, idempotency, parent_run=run_id, reason="forked")
 
 
-def merge_patch(document: Any, patch: Any) -> Any:
+def merge_patch(document: object, patch: object) -> Any:
     """Applies a JSON merge patch (RFC 7396), except that an object with another `type` replaces the old object: in
     another variant, the old fields have no meaning or a different one."""
     if not isinstance(patch, dict):

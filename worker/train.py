@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
@@ -138,7 +137,7 @@ def train(prepared: Prepared, folder: Path, settings: Settings) -> int:
     artifacts = Artifacts(folder / FILES)
     attempt = Attempt(record_store, nonce, RunStorage(settings, artifacts, LocalRuns(settings.trained)))
 
-    def terminate(*_: Any) -> None:
+    def terminate(*_: object) -> None:
         attempt.terminate()
 
     signal.signal(signal.SIGINT, terminate)

@@ -1,6 +1,6 @@
 """Defines advice on a recipe, and the patches that follow it."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from bakehouse.model import Model
 from bakehouse.recipe.ingredient import Ingredient
@@ -13,7 +13,7 @@ class PatchStep(Model):
 
     op: Literal["add", "replace", "remove"]
     path: str
-    value: Any = None
+    value: object = None
 
 
 class Advice(Model):
@@ -32,7 +32,7 @@ class Advice(Model):
     """JSON Patch that, applied to the canonical recipe, resolves the finding."""
 
 
-def replace(path: str, value: Any) -> tuple[PatchStep, ...]:
+def replace(path: str, value: object) -> tuple[PatchStep, ...]:
     """Returns a patch that sets another value; ingredients are written with all their fields."""
     written = value.model_dump(mode="json") if isinstance(value, Ingredient) else value
     return (PatchStep(op="replace", path=path, value=written),)

@@ -45,7 +45,7 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def set_field(document: JsonObject, path: list[str], value: Any) -> JsonObject:
+def set_field(document: JsonObject, path: list[str], value: object) -> JsonObject:
     """Returns a copy with the field at a path set; expands short forms and creates missing objects on the way."""
     family, *rest = path
     if not rest:
@@ -54,7 +54,7 @@ def set_field(document: JsonObject, path: list[str], value: Any) -> JsonObject:
     return {**document, family: set_inside(expanded, rest, value, family)}
 
 
-def set_inside(node: Any, path: list[str], value: Any, location: str) -> Any:
+def set_inside(node: object, path: list[str], value: object, location: str) -> Any:
     """Returns a copy of a node with a field inside it set. A path has names for objects and indexes for lists; the
     index of a list of one may be left out."""
     step, *rest = path
@@ -68,7 +68,7 @@ def set_inside(node: Any, path: list[str], value: Any, location: str) -> Any:
     return {**node, step: inner}
 
 
-def set_in_list(items: list[Any], path: list[str], value: Any, location: str) -> list[Any]:
+def set_in_list(items: list[Any], path: list[str], value: object, location: str) -> list[Any]:
     step, *rest = path
     if step.isdecimal() and int(step) < len(items):
         index = int(step)
@@ -83,7 +83,7 @@ def set_in_list(items: list[Any], path: list[str], value: Any, location: str) ->
     return [*items[:index], item, *items[index + 1 :]]
 
 
-def expand(family: str, value: Any) -> Any:
+def expand(family: str, value: object) -> Any:
     """Expands a short form as the recipe language does; the value of an unknown field is returned as it is."""
     field = Recipe.model_fields.get(family)
     readers = [item for item in field.metadata if isinstance(item, BeforeValidator)] if field else []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ class Workers(Model):
     data: tuple[Worker, ...]
 
 
-RecipeSource = Mapping[str, Any] | str | Path
+RecipeSource = Mapping[str, object] | str | Path
 PAGE_SIZE = 100
 
 
@@ -112,7 +112,7 @@ def read_document(recipe: RecipeSource) -> JsonObject:
     return require_object(parse_json(Path(recipe).read_bytes()))
 
 
-def require_object(document: Any) -> JsonObject:
+def require_object(document: object) -> JsonObject:
     """Returns the document if it is a JSON object; raises RecipeInvalid otherwise."""
     if not isinstance(document, dict):
         raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe must be a JSON object")])

@@ -27,7 +27,7 @@ def results(run: Run) -> JsonObject:
     return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.seconds}
 
 
-def flatten(document: Mapping[str, Any], prefix: str = "") -> JsonObject:
+def flatten(document: Mapping[str, object], prefix: str = "") -> JsonObject:
     """Turns `{"optimizer": {"lr": 0.1}}` into `{"optimizer.lr": 0.1}`; the items of a list are numbered."""
     flat: JsonObject = {}
     for key, value in document.items():
@@ -39,7 +39,7 @@ def flatten(document: Mapping[str, Any], prefix: str = "") -> JsonObject:
     return flat
 
 
-def differing_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def differing_names(rows: Iterable[Mapping[str, object]]) -> list[str]:
     """Returns the names whose values are not equal in all rows, in order of appearance."""
     rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row)
@@ -55,7 +55,7 @@ def short_recipe(recipe: Recipe) -> JsonObject:
     }
 
 
-def short_form(value: Any) -> Any:
+def short_form(value: object) -> Any:
     """Returns an ingredient as a person would write it: its name, or an object without fields at their default."""
     if isinstance(value, tuple):
         return [short_form(item) for item in value]

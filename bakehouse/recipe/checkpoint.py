@@ -44,7 +44,7 @@ def with_checkpoints(whole: Part, change: Callable[[SavedCheckpoint, Path], Save
     return replaced(whole, change, ())  # type: ignore[no-any-return]
 
 
-def replaced(value: Any, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint], path: Path) -> Any:
+def replaced(value: object, change: Callable[[SavedCheckpoint, Path], SavedCheckpoint], path: Path) -> Any:
     """Does the same as `with_checkpoints`, for any value in a recipe."""
     match value:
         case SavedCheckpoint():

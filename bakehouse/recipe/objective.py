@@ -1,6 +1,6 @@
 """The objective that training minimises."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -104,7 +104,7 @@ class Distillation(Ingredient):
     """Share of the teacher's part of the loss; at 1 labels are ignored."""
 
 
-def add_on(kind: type[Ingredient], short: Any) -> BeforeValidator:
+def add_on(kind: type[Ingredient], short: object) -> BeforeValidator:
     """Returns a validator: null and "none" switch the add-on off; a value of type `short` sets its main field."""
 
     def spell_out(value: object) -> object:

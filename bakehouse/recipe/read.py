@@ -98,7 +98,7 @@ def short_int(text: str) -> int:
     return int(text)
 
 
-def check_size(document: Any) -> None:
+def check_size(document: object) -> None:
     """Raises MalformedJson if a document is too deep or too large; works without recursion."""
     level = children([document])
     depth = 1
@@ -113,13 +113,13 @@ def check_size(document: Any) -> None:
         depth += 1
 
 
-def children(node: Any) -> list[Any]:
+def children(node: object) -> list[Any]:
     """Returns the objects and lists directly inside a node; only these count as a level."""
     inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     return [child for child in inside if isinstance(child, dict | list)]
 
 
-def read_recipe(document: Any) -> Recipe:
+def read_recipe(document: object) -> Recipe:
     """Returns the recipe of a JSON document, with short forms spelt out.
 
     Raises RecipeInvalid with the problems of the document, at most 100 of them.
@@ -132,7 +132,7 @@ def read_recipe(document: Any) -> Recipe:
         raise RecipeInvalid(islice(translate(document, error.errors(include_url=False)), MAX_PROBLEMS)) from error
 
 
-def translate(document: Any, errors: list[ErrorDetails]) -> Iterator[Problem]:
+def translate(document: object, errors: list[ErrorDetails]) -> Iterator[Problem]:
     """Yields pydantic's errors as problems with pointers into the posted document."""
     for error in errors:
         kind = error["type"]
@@ -168,7 +168,7 @@ def plain(message: str) -> str:
     return re.sub(r"^\w+ should", "should", message).replace(" after validation", "")
 
 
-def required(document: Any, path: list[str | int]) -> str:
+def required(document: object, path: list[str | int]) -> str:
     """Returns the message for a missing field. It names the field if the pointer leads to a bare value instead."""
     _, plain_path = located(path)
     if posted_pointer(document, plain_path) == pointer(plain_path):
@@ -218,7 +218,7 @@ def variants_at(path: list[str | int]) -> dict[str, type[Ingredient]]:
     return variants(owner.model_fields[fields[-1]].annotation)
 
 
-def variants(annotation: Any) -> dict[str, type[Ingredient]]:
+def variants(annotation: object) -> dict[str, type[Ingredient]]:
     """Returns the ingredient classes within an annotation, by tag, or by class name if a class has no tag."""
     if isinstance(annotation, type) and issubclass(annotation, Ingredient):
         tag = annotation.model_fields["type"].default if "type" in annotation.model_fields else annotation.__name__

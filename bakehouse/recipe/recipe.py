@@ -70,7 +70,7 @@ class Recipe(Ingredient):
 
     @model_validator(mode="before")
     @classmethod
-    def spell_out_adamw(cls, value: Any) -> Any:
+    def spell_out_adamw(cls, value: object) -> Any:
         """Expands `adamw` to `adam` and a decoupled `weight_decay`."""
         if not isinstance(value, dict):
             return value

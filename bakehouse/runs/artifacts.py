@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bakehouse.runs.errors import StorageFull
 from bakehouse.runs.run import Run
@@ -70,7 +69,7 @@ class Artifacts:
     def __init__(self, root: Path, tenant: str = "local") -> None:
         self._root = root / tenant
 
-    def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, Any]) -> StoredCheckpoint:
+    def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, object]) -> StoredCheckpoint:
         """Writes weights into a folder named by their digest; an undamaged folder of this name stays as it is."""
         sha256 = hashlib.sha256(weights).hexdigest()
         write_folder(self._checkpoint(run_id, sha256), {WEIGHTS: weights}, manifest)
@@ -160,7 +159,7 @@ def checked(pattern: re.Pattern[str], name: str) -> str:
     return name
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
     """Writes the files and their manifest and syncs them to disk. Leaves nothing behind if it raises StorageFull."""
     if verifies(folder):
         return
@@ -173,7 +172,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str
         write_again(folder, files, manifest)
 
 
-def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
     """Tries the write again on a full disk: the first try's temporary folder is gone, which may free enough space."""
     try:
         write_once(folder, files, manifest)
@@ -184,7 +183,7 @@ def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str,
         raise StorageFull(needed=needed, free=shutil.disk_usage(folder.parent).free) from error
 
 
-def write_once(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+def write_once(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
     """Writes a temporary folder, fsyncs each file, the manifest last; then renames the folder and fsyncs the rename."""
     make_folder(folder.parent)
     temporary = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
@@ -228,7 +227,7 @@ def write_file(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def manifest_bytes(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> bytes:
+def manifest_bytes(files: Mapping[str, bytes], manifest: Mapping[str, object]) -> bytes:
     """Returns the manifest as sorted JSON, with each file's size and digest."""
     listed = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request
 
 Numbers = Mapping[str, float | None]
-Json = Mapping[str, Any]
+Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,12 +106,12 @@ def rfc3339(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def finite(numbers: Mapping[str, Any]) -> JsonObject:
+def finite(numbers: Mapping[str, object]) -> JsonObject:
     """Replaces NaN and the infinities, which JSON does not have, by null."""
     return {name: without_non_finite(value) for name, value in numbers.items()}
 
 
-def without_non_finite(value: Any) -> Any:
+def without_non_finite(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [without_non_finite(item) for item in value]
     return None if is_non_finite(value) else value
@@ -123,7 +123,7 @@ def is_non_finite(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def event_data(fields: Mapping[str, Any]) -> JsonObject:
+def event_data(fields: Mapping[str, object]) -> JsonObject:
     """Returns a flat JSON object: numbers that are not finite become null, and `non_finite` lists their names."""
     non_finite = [name for name, value in fields.items() if is_non_finite(value)]
     return {**finite(fields), "non_finite": non_finite} if non_finite else dict(fields)

@@ -1,6 +1,6 @@
 """The reducer: applies a command to a record. All functions are pure; `now` is in milliseconds by Redis's clock."""
 
-from typing import Any, assert_never
+from typing import assert_never
 
 from bakehouse.model import JsonObject
 from bakehouse.runs.commands import (
@@ -299,12 +299,12 @@ def purge_replaced(record: Record, now: int) -> Record:
     return record.model_copy(update={"checkpoints": kept, "replaced_ms": replaced})
 
 
-def updated(record: Record, now: int, **changes: Any) -> Record:
+def updated(record: Record, now: int, **changes: object) -> Record:
     """Copies the record with changes, and sets `updated_at`."""
     return record.model_copy(update={"updated_at": rfc3339(now), **changes})
 
 
-def transition_to(record: Record, now: int, status: Status, reason: Reason, actor: Actor, **changes: Any) -> Reduced:
+def transition_to(record: Record, now: int, status: Status, reason: Reason, actor: Actor, **changes: object) -> Reduced:
     """Puts the record into a status and announces it. The request is removed if the run is paused or over."""
     time = rfc3339(now)
     transition = Transition(time=time, status=status, actor=actor, reason=reason)

@@ -1,7 +1,7 @@
 """/v1/runs: submit, read, pause, resume, stop, cancel, retry, fork, rename and delete runs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, ValidationError
@@ -220,7 +220,7 @@ def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Run:
     return services.store.get(run_id)
 
 
-def parse_patch(document: Any) -> RunPatch:
+def parse_patch(document: object) -> RunPatch:
     try:
         return RunPatch.model_validate(document)
     except ValidationError as error:

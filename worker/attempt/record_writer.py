@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Any, Protocol
+from typing import Protocol
 
 from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEntry, LogEvents, Renew
 from bakehouse.runs.errors import OwnershipLost, RunsError
@@ -75,7 +75,7 @@ class RecordWriter:
         if self._is_urgent:
             self._wake.set()
 
-    def note(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+    def note(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
         """Queues a human-readable message for the run's log."""
         self.put(LogEntry(code, message, dict(details or {})), self.record_store.record.progress)
 

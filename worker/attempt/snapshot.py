@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import safetensors.torch
 from torch import Tensor
@@ -29,7 +28,7 @@ class Snapshot:
     position: JsonObject
 
 
-def snapshot(training: Training, environment: Mapping[str, Any]) -> Snapshot:
+def snapshot(training: Training, environment: Mapping[str, object]) -> Snapshot:
     """Copies the state of a training to the CPU; `environment` describes the data, device and versions.
 
     Call `training.read()` first, because losses that were not read yet are not part of the state.

@@ -4,7 +4,6 @@ import functools
 import os
 import signal
 import sys
-from typing import Any
 
 from rq import get_current_job
 
@@ -48,7 +47,7 @@ def train_next(memory_bytes: int | None = None) -> None:
     attempt: Attempt | None = None
     is_terminated = False
 
-    def terminate(*_: Any) -> None:
+    def terminate(*_: object) -> None:
         nonlocal is_terminated
         is_terminated = True
         if attempt is not None:

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from time import sleep
-from typing import Any
 
 from bakehouse.processes import RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
@@ -154,7 +153,7 @@ class Terminated(BaseException):
     """Raised by a signal to end the supervisor, whatever it is waiting for."""
 
 
-def terminate(*_: Any) -> None:
+def terminate(*_: object) -> None:
     """Raises Terminated at the first signal; all later signals are ignored."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

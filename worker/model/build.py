@@ -27,7 +27,7 @@ def build(layer: Layer, *, run_steps: int = 1) -> nn.Module:
 
 def construct(call: Call) -> nn.Module:
     """Calls a class in torch.nn or in worker.model.modules, after constructing the layers inside it in their order."""
-    home: Any = nn if call.name.startswith("nn.") else modules
+    home: object = nn if call.name.startswith("nn.") else modules
     args = [argument(value) for value in call.args]
     options = {name: argument(value) for name, value in call.options.items()}
     module: nn.Module = getattr(home, call.name.removeprefix("nn."))(*args, **options)
