@@ -47,8 +47,10 @@ class ForkedProcess:
         if self.pid == 0:
             try:
                 run()
+                # `sys.exit` would unwind the parent's stack in the child and run the parent's exit handlers.
                 os._exit(0)
             finally:
+                # `finally` also covers SystemExit and KeyboardInterrupt: none may return into the parent's code.
                 sys.excepthook(*sys.exc_info())
                 os._exit(1)
 
@@ -111,9 +113,11 @@ class RestartingProcess:
 def end_all(children: Sequence[RestartingProcess], *, grace: float) -> None:
     """Asks the processes to end, waits up to `grace` seconds, and kills those that are still running."""
     processes = [child.process for child in children if child.process is not None]
+    # All are asked before any is waited for, so that they share one grace period.
     for process in processes:
         process.terminate()
     wait_for_exit(processes, seconds=grace)
+    # `kill` does nothing to a process that has exited, so the survivors need not be picked out.
     for process in processes:
         process.kill()
     wait_for_exit(processes)

@@ -22,6 +22,7 @@ def find_card(run: ClientRun, client: Client) -> DatasetCard:
     card = next((listing.card for listing in client.datasets() if listing.id == name), None)
     if card is None:
         raise DatasetBroken(name, "the service no longer has it, and the model's shape depends on it")
+    # A run that is not over has no provenance, so there is no fingerprint to compare.
     if provenance is not None and provenance.dataset_fingerprint != card.fingerprint:
         raise DatasetBroken(name, "its files have changed since the run was trained on them")
     return card

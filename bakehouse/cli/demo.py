@@ -33,6 +33,7 @@ DEFAULT_OUTPUT = Path("bakehouse-demo-best.safetensors")
 def run_demo(output: Path, *, keep: bool) -> ExitCode:
     """Starts a temporary home, trains the recipes in it, and saves the best weights at `output`."""
     with tempfile.TemporaryDirectory(prefix="bakehouse-demo-") as folder:
+        # These values override the user's settings: the demo must not touch a service that runs already.
         settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, workers=2, device="cpu", threads=1)
         with home_running(settings) as home, Client(home.url) as client:
             print_message(f"API     {home.url}/docs     nothing leaves this machine")

@@ -33,6 +33,7 @@ def print_error(error: ReportedError) -> ExitCode:
 
 def explain(error: ReportedError) -> tuple[ExitCode, str]:
     """Returns the exit code and the message for an error."""
+    # The first match counts, so a class has to come before its base: Refused and ClientError are near the end.
     match error:
         case RecipeRefused(errors=problems) | RecipeInvalid(problems=problems) if problems:
             return ExitCode.USAGE, problem_list(problems)

@@ -26,6 +26,7 @@ def format_metrics(metrics: dict[str, float | None]) -> str:
 
 def format_duration(seconds: float) -> str:
     """Formats a duration as `4 s`, `12 min 30 s` or `3 h 5 min`."""
+    # Rounded up, so that the time left is never 0 s while there is work to do.
     whole = math.ceil(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -52,4 +53,5 @@ def shorten(text: str, width: int) -> str:
 
 def sanitize(text: str) -> str:
     """Replaces control characters: names and messages of other users must not steer the terminal."""
+    # Category C also contains the invisible characters that reverse the direction of text.
     return "".join("?" if unicodedata.category(character).startswith("C") else character for character in text)

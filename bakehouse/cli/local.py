@@ -79,6 +79,7 @@ def train_locally(document: JsonObject, folder: Path | None, *, as_json: bool) -
 @contextmanager
 def training_process(document: JsonObject, folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """Runs `worker.train` during the block. On Ctrl-C, ends the process and waits until it has saved its state."""
+    # -P keeps the working directory off the import path, so that a folder named `worker` in it is not imported.
     command = [sys.executable, "-P", "-m", "worker.train", "-", "-o", str(folder)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -89,6 +90,7 @@ def training_process(document: JsonObject, folder: Path) -> Iterator["subprocess
         try:
             yield process
         except KeyboardInterrupt:
+            # The terminal sends Ctrl-C to both processes, but a signal to this process alone has to be passed on.
             process.terminate()
             process.wait()
             raise typer.Exit(ExitCode.DETACHED) from None

@@ -43,6 +43,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             raise  # the reader of the output has ended, as in `bakehouse ls | head`; typer exits quietly
         except ValidationError as error:
+            # Any other ValidationError is a bug of ours and keeps its traceback.
             if error.title != Settings.__name__:
                 raise
             raise typer.Exit(print_error(error)) from error
@@ -153,6 +154,7 @@ def run(
 def watch(ids: RunIds, timeout: Timeout = None, as_json: EventsAsJson = False) -> None:
     """Show runs from their first event until they are over."""
     with Client() as client:
+        # An id that is given twice is watched once.
         runs = [client.run(run_id) for run_id in dict.fromkeys(ids)]
         code = watch_and_report(runs, timeout=timeout, as_json=as_json)
     raise typer.Exit(code)
@@ -267,6 +269,7 @@ def workers(as_json: AsJson = False) -> None:
 def serve() -> None:
     """Run only the HTTP service; needs BAKEHOUSE_REDIS_URL."""
     require_package("fastapi", extra="service")
+    # The service replaces this process, so that signals reach it directly.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "service"])  # noqa: S606 - the arguments are a list, without a shell
 
 
@@ -279,6 +282,7 @@ def worker() -> None:
 
 def print_address(ready: home.Home) -> None:
     print(ready.url, flush=True)
+    # Clients find the default address without a setting.
     is_default = ready.url == Settings.model_construct().base_url
     setting = "" if is_default else f"BAKEHOUSE_URL={ready.url} "
     home.say_on_stderr(f"running until Ctrl-C; logs are in {ready.logs}\n  next: {setting}{program()} run RECIPE")
@@ -323,5 +327,6 @@ def parse_labels(pairs: list[str]) -> dict[str, str]:
 
 def require_package(package: str, *, extra: str) -> None:
     """Exits with the command to install if an optional part of Bakehouse is missing."""
+    # `find_spec` does not import the package; an import of torch takes more than a second.
     if find_spec(package) is None:
         raise typer.BadParameter(f"{package} is not installed here: pip install 'bakehouse[{extra}]'")

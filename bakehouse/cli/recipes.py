@@ -15,6 +15,7 @@ from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
 
 SEEDS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
+# A slip such as 0-99999 should not fill the queue.
 MAX_SEEDS = 100
 
 
@@ -60,6 +61,7 @@ def set_inside(node: object, path: list[str], value: object, location: str) -> A
     step, *rest = path
     if isinstance(node, list):
         return set_in_list(node, path, value, location)
+    # A string is the short form of an object with this type.
     if isinstance(node, str):
         node = {"type": node}
     if not isinstance(node, dict):
@@ -110,6 +112,7 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
+        # A huge range is cut to just above the limit, so that it is refused without being built.
         seeds += range(int(first), min(int(last or first), int(first) + MAX_SEEDS) + 1)
     if not 0 < len(set(seeds)) <= MAX_SEEDS:
         raise typer.BadParameter(f"{text!r} does not give 1 to {MAX_SEEDS} seeds", param_hint="--seeds")

@@ -26,6 +26,7 @@ def screen(views: Sequence[View], *, as_json: bool) -> AbstractContextManager[Sh
     """Chooses the display for JSON, a terminal, or other output."""
     if as_json:
         return json_lines()
+    # The display goes to stderr, so that stdout contains only results.
     console = Console(stderr=True)
     return bars(views, console) if console.is_terminal else plain_lines()
 
@@ -69,6 +70,7 @@ def event_line(view: View, event: RunEvent) -> str:
 
 def epochs_per_line(epoch: int) -> int:
     """Returns 1 up to the 20th epoch, 2 up to the 40th, 4 up to the 80th, and so on."""
+    # The blocks of 20 epochs 0, 1, 2-3, 4-7, ... have numbers of 0, 1, 2, 3, ... bits.
     return 1 << ((epoch - 1) // LINES_BEFORE_DOUBLING).bit_length()
 
 
@@ -91,6 +93,7 @@ def patience_and_time_left(view: View) -> list[str]:
 def bars(views: Sequence[View], console: Console) -> Iterator[Show]:
     """Draws a progress bar for each run, and prints messages above the bars."""
     columns = (
+        # Without this, rich would read brackets in a run's name as markup.
         TextColumn("  {task.description}", markup=False),
         TextColumn("{task.fields[position]:>9}", markup=False),
         *([BarColumn(bar_width=15)] if console.width >= MIN_WIDTH_FOR_BARS else []),

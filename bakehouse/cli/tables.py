@@ -21,6 +21,7 @@ WORKERS_HEADER = ("WORKER", "HOST", "DEVICE", "STATUS", "RUN")
 
 def table(header: Row, rows: Iterable[Row]) -> str:
     """Returns rows under a header, in columns that are as wide as their widest cell."""
+    # Cells are sanitized here and not by the callers, so that no table can forget it.
     lines = [[sanitize(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)

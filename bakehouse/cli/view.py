@@ -59,6 +59,7 @@ class View:
         (first, first_time), (latest, latest_time) = self._timed_epochs
         if latest == self.recipe.epochs:
             return None
+        # The mean over the attempt is steadier than the time of the latest epoch.
         return (latest_time - first_time) / (latest - first) * (self.recipe.epochs - self.epoch)
 
     def observe(self, event: RunEvent) -> None:

@@ -78,6 +78,7 @@ def follow_all(runs: Sequence[ClientRun], *, timeout: float | None) -> Iterator[
     seconds, and ClientError if a run cannot be followed."""
     items: Queue[Item] = Queue()
     for index, run in enumerate(runs):
+        # Daemon threads do not keep the command alive after Ctrl-C or a timeout.
         threading.Thread(target=forward_events, args=(index, run, items), daemon=True).start()
     deadline = None if timeout is None else time.monotonic() + timeout
     running = set(range(len(runs)))

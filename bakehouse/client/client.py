@@ -46,6 +46,7 @@ class Client:
     ) -> ClientRun:
         """Queues a recipe, given as a dict or as a file. Raises RecipeRefused, which lists the problems."""
         document = with_name_and_labels(read_document(recipe), name, labels or {})
+        # Every repetition of this request sends the same key, so that a lost reply does not create a second run.
         headers = {"Idempotency-Key": str(uuid4())}
         response = self._connection.request("POST", "/v1/runs", json=document, headers=headers)
         return ClientRun(self._connection, self._connection.parse(Run, response))
@@ -59,6 +60,7 @@ class Client:
 
     def run(self, run_id: str) -> ClientRun:
         """Returns a run that was submitted before. Raises NotFound if there is no such run."""
+        # The id comes from the user and must stay one segment of the path.
         return ClientRun(self._connection, self._connection.get(Run, f"/v1/runs/{quote(run_id, safe='')}"))
 
     def runs(

@@ -67,6 +67,7 @@ def short_form(value: object) -> Any:
         for name, field in kind.model_fields.items()
         if name != "type" and getattr(value, name) != field.default
     }
+    # An ingredient without a type may be written as the value of its main field alone.
     if "type" not in kind.model_fields:
         return next(iter(fields.values())) if [*fields] == [kind.main] else fields
     tag = kind.model_fields["type"].default

@@ -35,6 +35,7 @@ class Retries:
         requested = error.retry_after
         if requested is None and not error.is_transient:
             raise error
+        # A time that the service asked for uses up no delay: only the deadline limits such attempts.
         delay = next(self._delays, None) if requested is None else requested
         if delay is None or time.monotonic() + delay > self._deadline:
             raise error
@@ -52,6 +53,7 @@ class Connection:
         self._http = httpx.Client(
             base_url=self.url,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+            # Every followed run holds a connection, so a limit would block the runs beyond it.
             limits=httpx.Limits(max_connections=None),
             follow_redirects=True,
             # Proxy settings are ignored for this machine: a proxy does not reach its loopback address.
@@ -85,12 +87,14 @@ class Connection:
         request = self._http.stream("GET", path, headers=dict(headers), timeout=timeout)
         with self._translate_errors(), request as response:
             if response.status_code >= 400:
+                # The body of a stream has not been read yet, and the error is in it.
                 response.read()
                 raise error_of(response)
             yield response
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
+        # httpx would raise a RuntimeError, which is not an error of this client.
         if self._http.is_closed:
             raise ClientClosed
         try:

@@ -55,6 +55,7 @@ def marker(run: Run, rows: Sequence[Row]) -> str:
 
 
 def x_of(index: int, rows: Sequence[Row]) -> float:
+    # A run with a single epoch would otherwise divide by zero.
     return index / max(1, len(rows) - 1) * WIDTH
 
 

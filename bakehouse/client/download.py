@@ -19,10 +19,12 @@ def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: 
     """Saves a checkpoint's weights at `path`. Continues a `.part` file that an earlier download left there."""
     if not path.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(path.parent))
+    # The digest in the name keeps the parts of different checkpoints apart.
     part = path.with_name(f"{path.name}.{checkpoint.sha256[:16]}.part")
     url = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}/model.safetensors"
     fetch(connection, url, checkpoint, part)
     verify(part, checkpoint)
+    # The content is synced before the rename, or a crash could leave an incomplete file under the final name.
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(path)
@@ -46,11 +48,13 @@ def fetch(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) 
 def fetch_rest(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
     """Requests the missing bytes once and appends them; if the connection is lost, the received bytes are kept."""
     received = size(part)
+    # The digest and the range refer to the plain bytes, so the body must not be compressed.
     headers = {"Accept-Encoding": "identity"}
     if received:
         headers["Range"] = f"bytes={received}-"
     with connection.stream(url, headers=headers, read_timeout=READ_SECONDS) as response:
         check_digest(response, checkpoint)
+        # A service or proxy that ignores the range sends the whole file with status 200.
         is_whole = response.status_code == httpx.codes.OK
         with part.open("wb" if is_whole else "ab") as file:
             for chunk in response.iter_bytes():

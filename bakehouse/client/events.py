@@ -63,10 +63,12 @@ def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[R
                     return  # the run is over and `after` was its last event
                 for event in parse_events(response):
                     after = event.seq
+                    # The connection worked, so the next interruption gets all delays again.
                     retries = Retries(LONG_RETRY_DELAYS)
                     yield event
                     if event.type == "end":
                         return
+            # A service that shuts down ends its streams in the middle of a run.
             raise Unreachable(connection.url, "the stream ended before the run was over")
         except ClientError as error:
             retries.wait_or_raise(error)

@@ -71,6 +71,7 @@ class ClientRun:
     def stream(self, *, after: int = 0) -> Iterator[RunEvent]:
         """Yields the events after number `after` until the run's end; reconnects when the connection is lost."""
         yield from follow(self._connection, self.id, after=after)
+        # The record is older than the end of the run.
         self.refresh()
 
     def wait(self, timeout: float | None = None) -> Self:
@@ -79,6 +80,7 @@ class ClientRun:
         etag = ""
         while True:
             left = MAX_WAIT if deadline is None else deadline - time.monotonic()
+            # The header takes whole seconds.
             etag = self._wait_for_change(etag, seconds=max(0, min(MAX_WAIT, int(left))))
             if self.is_over:
                 return self
@@ -88,7 +90,9 @@ class ClientRun:
     def _wait_for_change(self, etag: str, *, seconds: int) -> str:
         # The first request, without an ETag, is answered at once; later ones are held until the run changes.
         headers = {"If-None-Match": etag, "Prefer": f"wait={seconds}"} if etag else {}
+        # The service may answer as late as the end of the wait, so the timeout is longer.
         response = self._connection.request("GET", self._path(), headers=headers, timeout=10.0 + seconds)
+        # Status 304 means that nothing has changed; it has no body.
         if response.is_success:
             self.record = self._connection.parse(Run, response)
         return str(response.headers.get("etag", etag))

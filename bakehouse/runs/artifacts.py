@@ -16,12 +16,15 @@ from bakehouse.runs.run import Run
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
+# Folders with this suffix are half written or half deleted: readers skip them, and `sweep` removes them.
 UNFINISHED = ".tmp"
 MARKER = "marker"
 # Disk space that must stay free for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
+# EDQUOT means that the user's quota is used up, although the disk itself may have room.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
+# Ids and digests become names of folders; these patterns exclude `/` and `..`.
 RUN_ID = re.compile(r"run_[0-9a-z]{12}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -85,6 +88,7 @@ class Artifacts:
 
     def write_resume(self, run_id: str, step: int, files: Mapping[str, bytes]) -> str:
         """Writes a resume state under a name that no other process can choose, and returns the name."""
+        # An attempt that has lost its run may still write the same step; the random part keeps the two states apart.
         name = f"{step}-{secrets.token_hex(8)}"
         write_folder(self._resumes(run_id) / name, files, {"step": step})
         return name
@@ -161,6 +165,7 @@ def checked(pattern: re.Pattern[str], name: str) -> str:
 
 def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
     """Writes the files and their manifest and syncs them to disk. Leaves nothing behind if it raises StorageFull."""
+    # A resumed run may reach an epoch again and write the same checkpoint; then nothing is left to do.
     if verifies(folder):
         return
     refuse_without_room(folder, sum(len(content) for content in files.values()))
@@ -186,6 +191,7 @@ def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str,
 def write_once(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
     """Writes a temporary folder, fsyncs each file, the manifest last; then renames the folder and fsyncs the rename."""
     make_folder(folder.parent)
+    # The temporary folder lies beside its goal, because a rename is atomic only within one file system.
     temporary = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
     try:
         temporary.mkdir()
@@ -204,6 +210,7 @@ def move_into_place(temporary: Path, folder: Path) -> None:
     """Renames the temporary folder. Replaces a damaged folder of that name, but keeps an undamaged one."""
     if folder.exists() and not verifies(folder):
         delete_folder(folder)
+    # A rename onto a folder that is not empty fails: then another process has written the same files first.
     try:
         temporary.rename(folder)
     except OSError:
@@ -221,6 +228,7 @@ def refuse_without_room(folder: Path, needed: int) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
+    # Mode x fails if the name exists, so that no file is ever overwritten.
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -251,6 +259,7 @@ def read_listed_files(folder: Path) -> dict[str, bytes]:
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{type(error).__name__}: {error}") from error
     for name, content in files.items():
+        # The size is compared first, because a wrong size tells the user more than a wrong digest.
         if len(content) != listed[name]["bytes"]:
             raise Damaged(f"{name} has {len(content)} bytes, not {listed[name]['bytes']}")
         if hashlib.sha256(content).hexdigest() != listed[name]["sha256"]:
@@ -299,6 +308,7 @@ def make_folder(folder: Path) -> None:
     """Makes the folder and its parents, and syncs each to disk."""
     if folder.is_dir():
         return
+    # `Path.mkdir(parents=True)` would not sync the names of the parents.
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     fsync_folder(folder.parent)

@@ -2,6 +2,7 @@
 
 import time
 
+# Python has CLOCK_BOOTTIME only on Linux. It counts the time that the machine sleeps, in which leases expire as well.
 BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

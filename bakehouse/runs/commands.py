@@ -182,6 +182,7 @@ class PurgeReplaced:
     """Removes checkpoints that were replaced long enough ago from the record; afterwards their files may be deleted."""
 
 
+# An owner may repeat these commands after its attempt is over, because the first reply may have been lost.
 Ending = Release | Pause | Succeed | Fail | Cancel
 OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
 Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | PurgeReplaced
@@ -189,6 +190,7 @@ Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | P
 
 def actor_of(command: Command) -> Actor:
     match command:
+        # A supervisor can send these commands in place of a worker, so they name their actor.
         case OwnerLost(actor=actor) | Cancel(actor=actor):
             return actor
         case RequestAction() | Resume() | Rename():

@@ -25,6 +25,7 @@ def unseen_entries(record: Record, entries: Iterable[Entry]) -> Iterator[Entry]:
                 is_new = step > diagnosed.get(name, -1)
                 diagnosed[name] = max(step, diagnosed.get(name, -1))
             case LogEntry():
+                # A message has no step, so a repeated one cannot be recognized.
                 is_new = True
             case _:
                 assert_never(entry)

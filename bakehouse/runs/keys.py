@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from bakehouse.runs.record import Record
 
+# A request that is repeated after this time creates a second run.
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
 # Number of entries that the change stream keeps; readers that missed more of them read the runs' own logs.
 CHANGES_MAX_LENGTH = 100_000
@@ -54,6 +55,7 @@ class Keys:
 
     def filtered(self, field: str, value: str) -> str:
         """Returns the key of the sorted set of runs whose `field` has this value, ordered by creation time."""
+        # Quoting keeps a value with a colon from imitating another key.
         return f"{self.tenant}:runs:{field}:{quote(value, safe='')}"
 
     def labelled(self, name: str, value: str) -> str:
@@ -106,6 +108,7 @@ class Keys:
         """Returns the keys of the sorted sets from which workers and supervisors take the run, with its scores."""
         queues: dict[str, str] = {}
         if record.status == "queued":
+            # A run that its user resumed keeps its place by creation; only a run that lost its worker goes ahead.
             recovered = record.reason in ("preempted", "worker_lost")
             queues[self.claimable()] = BEFORE_NEW if recovered else IN_ORDER
         if record.lease_until is not None:

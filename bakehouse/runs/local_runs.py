@@ -28,6 +28,7 @@ class LocalRuns:
 
     def _records(self) -> list[tuple[Path, Record]]:
         records = []
+        # Sorting makes the choice the same on every file system if a folder was copied and two runs have the same id.
         for path in sorted(self._root.glob(f"*/{RECORD}")):
             try:
                 records.append((path.parent, parse_record(path.read_text(encoding="utf-8"))))

@@ -38,6 +38,7 @@ class FolderCheck:
         now = monotonic()
         if now >= self._valid_until:
             register_folder(self._settings, self._store)
+            # Only a success is remembered: after an error the next call looks again.
             self._valid_until = now + KEEP_SECONDS
 
 
@@ -50,6 +51,7 @@ def register_folder(settings: Settings, store: Store) -> None:
     if registered_marker(store) is None:
         own = Marker(id=artifacts.make_marker(), folder=f"{socket.gethostname()}:{settings.home}")
         store.register_marker(own.model_dump_json())
+    # Another service may have registered its folder at the same time; Redis keeps the first marker.
     refuse_other_folder(
         store,
         artifacts,
@@ -71,6 +73,7 @@ def refuse_other_folder(store: Store, artifacts: Artifacts, problem: str) -> Non
     """Raises FolderNotShared, with the problem and the ways out, if the folder of these artifacts is not registered."""
     # Redis is read first: a service writes the marker into its folder before it registers the folder.
     registered = registered_marker(store)
+    # A worker may start before the first service has registered a folder.
     if registered is None:
         return
     found = artifacts.marker()

@@ -30,6 +30,7 @@ def migrate_record(fields: Mapping[str, Any]) -> JsonObject:
     names, the value under the present one is newer.
     """
     record = {FIELDS.get(name, name): value for name, value in fields.items() if name in FIELDS}
+    # The present names come second, so that their values replace those under the old names.
     record |= {name: value for name, value in fields.items() if name not in FIELDS}
     if "recipe" in record:
         record["recipe"] = migrate_recipe(record["recipe"])

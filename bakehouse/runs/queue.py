@@ -5,6 +5,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 QUEUE = "bakehouse"
+# The service names the function and does not import it, because its module imports torch.
 TRAIN_NEXT = "worker.host.jobs.train_next"
 # Timeout of RQ's jobs. It should never be reached, because the recipe limits how long a run trains.
 TEN_YEARS_IN_SECONDS = 315_360_000
@@ -17,6 +18,7 @@ class WakeQueue:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        # RQ's default serializer is pickle, which would let anyone who can write to Redis run code in the workers.
         self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
 
     def wake(self, times: int = 1) -> None:

@@ -64,6 +64,7 @@ class Record(Run):
     def public(self, now: int, queue: QueuePlace | None = None) -> Run:
         """Returns the fields that clients see; `seconds` includes the present attempt up to `now`."""
         shown = {name: getattr(self, name) for name in Run.model_fields}
+        # `model_construct` skips the validation, because the fields come from a valid record.
         return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
 
     def digests(self) -> frozenset[str]:
@@ -72,6 +73,7 @@ class Record(Run):
 
     def seconds_until(self, now: int) -> float:
         """Returns the seconds spent running, over all attempts."""
+        # Redis's clock may be set back, but a duration must not be negative.
         return self.seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
 
 
@@ -165,6 +167,7 @@ def new_run(
         dataset_fingerprint=dataset_fingerprint,
         advice=advice,
         parent_run=parent_run,
+        # Several fields of a recipe may name checkpoints of the same run, which is listed once.
         depends_on=tuple(dict.fromkeys(item.run for item in checkpoints_in(recipe).values())),
         transitions=(),
         progress=Progress(epochs=recipe.epochs, steps=steps, patience=patience),

@@ -185,6 +185,7 @@ class Run(Model):
     """Null unless the run is queued."""
     progress: Progress
     best: Best | None = None
+    # Pydantic copies a mutable default for each object, so the runs do not share this dict.
     metrics: dict[str, float | None] = {}
     """The metrics of the latest epoch; once the run has succeeded, also those of the best weights on the test split."""
     diagnostics: dict[str, Diagnostic] = {}

@@ -31,9 +31,11 @@ from bakehouse.runs.run import Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
+# More than the client's page of 100 runs, so that a list without filters reads its index once.
 CHUNK = 200
 # Time after which Redis is asked for its time again, because clocks drift.
 TRUSTED_MS = 10_000
+# With these settings Redis answers a write only after it is on disk, and never drops a key to save memory.
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
@@ -44,6 +46,7 @@ def connect(url: str, *, patient: bool) -> Redis:
     """
     if patient:
         forever = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=-1)
+        # RQ's workers wait for jobs in a blocking call, which has to end before this socket timeout.
         return Redis.from_url(url, retry=forever, socket_timeout=10.0, socket_connect_timeout=2.0)
     once_more = Retry(ConstantBackoff(0.1), retries=1)
     return Redis.from_url(url, retry=once_more, socket_timeout=0.6, socket_connect_timeout=0.6)
@@ -59,6 +62,7 @@ class Store:
         self._script = redis.register_script(COMMIT)
         # Redis's clock minus this machine's clock, as measured when the latter showed `_read_ms`.
         self._offset_ms = 0
+        # This start value makes the first call of `now` ask Redis.
         self._read_ms = -TRUSTED_MS
 
     # Writing
@@ -95,6 +99,7 @@ class Store:
 
         Owners call this: the returned record shows them new requests, and OwnershipLost tells them of a new owner.
         """
+        # The number of tries has no limit, because every conflict means that another writer has made progress.
         while True:
             after, events = reduce(record, command, self.now())
             if after is record:
@@ -107,6 +112,7 @@ class Store:
                     return wire.decode(wire.pairs(reply.payload))
                 case "absent":
                     raise RunNotFound(record.id)
+                # After a conflict the reply contains the changed record, so it need not be read again.
                 case _:
                     record = wire.decode(wire.pairs(reply.payload))
 
@@ -134,9 +140,11 @@ class Store:
                 return
 
     def _send(self, write: wire.Write) -> wire.Reply:
+        # commit.lua reads its keys by position, so their order must match its header.
         keys = [self._keys.run(write.run_id), self._keys.log(write.run_id), self._keys.changes(), self._keys.runs()]
         if write.idempotency:
             keys.append(self._keys.idempotency(write.idempotency[0]))
+        # If redis-py repeats the call after a lost reply, it sends the same token, and the script recognizes it.
         token = secrets.token_hex(16)
         outcome, milliseconds, seq, payload = self._script(keys, [wire.script_argument(write, token)])
         self._set_clock(milliseconds)
@@ -158,6 +166,7 @@ class Store:
 
     def _set_clock(self, milliseconds: int) -> None:
         self._read_ms = monotonic_ms()
+        # Redis read its clock before the reply travelled here, so `now` lags behind Redis by that time.
         self._offset_ms = milliseconds - self._read_ms
 
     # Reading
@@ -199,7 +208,9 @@ class Store:
         fields = {"status": status, "dataset": dataset, "architecture": architecture, "recipe_sha256": recipe_sha256}
         filters = self._keys.filters(fields, labels or {})
         matching = self._matching(filters, after=after, before=before)
+        # One run more than asked for shows whether there are further runs.
         found = list(islice(matching, limit + 1))
+        # Runs that are newer than a cursor are found oldest first, but every page lists the newest first.
         ids = found[:limit] if before is None else found[:limit][::-1]
         runs = self._public(self._records(ids))
         first, last = (runs[0].id, runs[-1].id) if runs else (None, None)
@@ -216,6 +227,7 @@ class Store:
                     pipeline.zmscore(other, ids)
                 scores = pipeline.execute()
             yield from (run_id for run_id, *found in zip(ids, *scores, strict=True) if None not in found)
+            # Each run has its own score in these indexes, so the exclusive bound neither repeats nor skips a run.
             start = f"({chunk[-1][1]:.0f}"
 
     def _bound(self, cursor: str | None, parameter: Literal["after", "before"]) -> str | None:
@@ -238,6 +250,7 @@ class Store:
         with self._redis.pipeline(transaction=False) as pipeline:
             for run_id in ids:
                 pipeline.hgetall(self._keys.run(run_id))
+            # A run may have been deleted since its id was read.
             hashes = [fields for fields in pipeline.execute() if fields]
         return [record for fields in hashes if (record := wire.decode_or_skip(fields)) is not None]
 
@@ -247,6 +260,7 @@ class Store:
         """Returns the run's events after the number `after`, in order."""
         entries: Any = self._redis.xrange(self._keys.log(run_id), f"{after + 1}-0", "+", limit)
         if not entries:
+            # The answer is also empty if there is no such run; then this raises RunNotFound.
             self.head(run_id)
         return [wire.parse_event(entry_id, fields) for entry_id, fields in entries]
 
@@ -269,6 +283,7 @@ class Store:
 
     def _waiting(self) -> Iterator[str]:
         start = 0
+        # Claims move later runs forward, so this may pass over a run until the next call.
         while ids := wire.texts(self._redis.zrange(self._keys.claimable(), start, start + CHUNK - 1)):
             yield from ids
             start += CHUNK
@@ -304,6 +319,7 @@ class Store:
         """Returns the workers whose status has not expired, by name."""
         names = sorted(wire.texts(self._redis.zrange(self._keys.workers(), 0, -1)))
         statuses = self._redis.mget([self._keys.worker(name) for name in names]) if names else []
+        # A status may expire before its worker's name leaves the sorted set.
         return [Worker.model_validate_json(worker) for worker in statuses if worker is not None]
 
     # The folder of the runs' files
@@ -327,6 +343,7 @@ class Store:
         """Returns a warning for each setting with which Redis could lose accepted runs."""
         try:
             present = {name: self._redis.config_get(name).get(name) for name in DURABLE}
+        # Hosted Redis servers often forbid CONFIG.
         except ResponseError as error:
             return [f"Redis does not show its settings, so it may lose runs: {error}"]
         return [

@@ -78,6 +78,7 @@ def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
         raise OwnershipLost(record.id)
     match command:
         case Renew():
+            # Users do not see a renewal as a change, so `updated_at` stays as it is.
             return record.model_copy(update={"lease_until": now + record.lease_ms}), []
         case LogEvents():
             return log(record, command, now)
@@ -138,6 +139,7 @@ def submit(run: Run, *, idempotency: str | None, now: int) -> Reduced:
 
 def claim(record: Record, command: Claim, now: int) -> Reduced:
     """Gives a queued run an owner, even if the run has a pending request: the owner sees the request and obeys it."""
+    # An owner may repeat its claim, because the first reply may have been lost.
     if record.owner is not None and record.owner.nonce == command.owner.nonce:
         return record, []
     if record.status != "queued":
@@ -158,6 +160,7 @@ def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
     if not is_lost(record, command, now):
         return record, []
     count = record.attempts_without_progress + 1
+    # The time after the lease does not count as training, because the owner may have been dead all along.
     ended = {**without_owner(record, min(now, record.lease_until or now)), "attempts_without_progress": count}
     if count < MAX_ATTEMPTS_WITHOUT_PROGRESS:
         return transition_to(record, now, "queued", "worker_lost", command.actor, **ended)
@@ -187,8 +190,10 @@ def request_action(record: Record, request: Request, now: int) -> Reduced:
             return transition_to(record, now, "cancelled", "cancelled_by_user", "service")
         case "queued", "pause":
             return transition_to(record, now, "paused", "paused_by_user", "service")
+        # Only a worker can produce the result, so the run is queued, and its next owner obeys the stop.
         case "paused", "stop":
             return transition_to(record, now, "queued", "resumed", "service", request="stop", requested_ms=now)
+        # A repeated request keeps its time, so that it does not delay the kill of an owner that does not obey.
         case _ if record.request == request:
             return record, []
         case _:
@@ -256,6 +261,7 @@ def publish_checkpoint(record: Record, command: PublishCheckpoint, now: int) -> 
     checkpoints = with_checkpoint(record.checkpoints, new)
     if checkpoints == record.checkpoints and best == record.best:
         return record, []
+    # A checkpoint that was replaced earlier keeps its time, or it might never be purged.
     replaced = {item.epoch: record.replaced_ms.get(item.epoch, now) for item in checkpoints if not item.roles}
     published = updated(record, now, checkpoints=checkpoints, best=best, replaced_ms=replaced)
     data = {**new.model_dump(mode="json", exclude={"metrics"}), **new.metrics}
@@ -264,6 +270,7 @@ def publish_checkpoint(record: Record, command: PublishCheckpoint, now: int) -> 
 
 def with_checkpoint(checkpoints: tuple[Checkpoint, ...], new: Checkpoint) -> tuple[Checkpoint, ...]:
     """Adds a checkpoint in order of epochs. It keeps roles that it had, and other checkpoints lose its new roles."""
+    # Other weights of the same epoch, as after a restart, do not inherit the roles.
     earlier = [item for item in checkpoints if item.epoch == new.epoch and item.sha256 == new.sha256]
     roles = {*new.roles, *(role for item in earlier for role in item.roles)}
     others = [
@@ -308,11 +315,13 @@ def transition_to(record: Record, now: int, status: Status, reason: Reason, acto
     """Puts the record into a status and announces it. The request is removed if the run is paused or over."""
     time = rfc3339(now)
     transition = Transition(time=time, status=status, actor=actor, reason=reason)
+    # A queued run keeps its request, for example a stop when its worker was lost; the next owner obeys it.
     if status in TERMINAL or status == "paused":
         changes |= {"request": None, "requested_ms": None}
     if status in TERMINAL:
         changes |= {"finished_at": time}
     after = updated(record, now, status=status, reason=reason, transitions=(*record.transitions, transition), **changes)
+    # Clients stop reading at `end`, so nothing may follow it.
     end = [NewEvent("end", after.attempt, {"status": status, "reason": reason})] if after.is_over else []
     return after, [state_event(after, actor), *end]
 

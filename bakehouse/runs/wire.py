@@ -18,6 +18,7 @@ from bakehouse.runs.run import Actor, Event
 
 # The script writes these fields itself.
 BY_SCRIPT = {"token", "seq"}
+# A hash also has fields of commit.lua, and perhaps of a newer version; these are left out.
 READABLE = Record.model_fields.keys() | FIELDS.keys()
 
 Text = bytes | str
@@ -109,6 +110,7 @@ def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent]
 def deletion(keys: Keys, record: Record) -> Write:
     """Describes the deletion of every key of a run; it is carried out only if no other run builds on its weights."""
     delete = [keys.run(record.id), keys.log(record.id)]
+    # Otherwise a repeated POST would be answered with a run that no longer exists.
     if record.idempotency:
         delete.append(keys.idempotency(record.idempotency))
     return Write(
@@ -166,6 +168,7 @@ def encode(before: Record | None, after: Record) -> dict[str, str]:
 def decode(fields: Fields) -> Record:
     """Returns the record in a hash; raises RecordUnreadable if this version cannot read it."""
     stored = decoded(fields)
+    # The values are JSON already, so they are joined instead of being parsed and written again.
     members = (f'"{name}":{value}' for name, value in stored.items() if name in READABLE)
     try:
         return parse_record("{" + ",".join(members) + "}")
@@ -178,6 +181,7 @@ def decode_or_skip(fields: Fields) -> Record | None:
     try:
         return decode(fields)
     except RecordUnreadable as error:
+        # One unreadable run must not make a whole list of runs fail.
         log.warning("%s", error)
         return None
 
@@ -186,6 +190,7 @@ def parse_event(entry_id: Text, fields: Fields) -> Event:
     """Returns the event in an entry of a run's stream."""
     entry = decoded(fields)
     return Event(
+        # commit.lua gives each entry the id `seq-0`.
         seq=int(text(entry_id).partition("-")[0]),
         time=rfc3339(int(entry["time"])),
         attempt=int(entry["attempt"]),

@@ -23,6 +23,7 @@ from worker.attempt.setup import RunStorage
 from worker.device import memory_limit
 from worker.host.owner import this_process
 
+# The same number as EX_TEMPFAIL in sysexits.h.
 EXIT_OWNERSHIP_LOST = 75
 
 
@@ -72,6 +73,7 @@ def train_next(memory_bytes: int | None = None) -> None:
     record_store = RedisRecordStore(store, record)
     artifacts = Artifacts(settings.artifacts)
     attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))
+    # A SIGTERM that arrived before the attempt existed is passed on now.
     if is_terminated:
         attempt.terminate()
     try:

@@ -25,6 +25,7 @@ def this_process() -> Owner:
 
 def is_dead(owner: Owner) -> bool:
     """Returns whether the owner has certainly ended. An owner on another machine counts as alive."""
+    # Only Linux has /proc; elsewhere a lost owner is noticed when its lease expires.
     return is_local(owner) and Path("/proc/self/stat").exists() and start_time(owner.pid) != owner.start_time
 
 
@@ -56,5 +57,7 @@ def start_time(pid: int) -> int | None:
         return None
     # The program's name is in parentheses and may itself contain spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
+    # A zombie has ended, although its parent has not collected its exit code.
     is_zombie = fields[0] in "ZX"
+    # The first field after the name is the state, which has index 2 in the file.
     return None if is_zombie else int(fields[START_TIME_FIELD - 2])

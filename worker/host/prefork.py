@@ -29,6 +29,7 @@ from worker.host.rq_worker import serve
 from worker.training.training import Training
 
 DIGITS = Path(bakehouse.data.__file__).parent / "builtin" / "digits"
+# The recipe has a convolution, a norm and dropout, so that torch sets up the code of each.
 WARM_UP = {
     "dataset": "digits",
     "architecture": {"type": "cnn", "channels": [4], "hidden": [8]},
@@ -41,6 +42,7 @@ GRACE_SECONDS = 28.0
 
 def warm_up() -> None:
     """Trains a small model for one step, so that torch's setup at first use happens here and not in every child."""
+    # A second thread in this process would make the forked children hang.
     torch.set_num_threads(1)
     plan = make_plan(read_recipe(WARM_UP), read_card(DIGITS))
     device = torch.device("cpu")
@@ -59,6 +61,7 @@ def inspect_device(settings: Settings) -> JsonObject:
         info["gpus"] = torch.cuda.device_count() if device.type == "cuda" else 0
         os.write(writing, json.dumps(info).encode())
         os._exit(0)
+    # Otherwise `read` would never end, because this process would still hold the pipe's writing end.
     os.close(writing)
     with os.fdopen(reading) as pipe:
         text = pipe.read()
@@ -82,11 +85,14 @@ def fork_worker(settings: Settings, device_info: JsonObject, name: str) -> Forke
     unique_name = f"{name}-{parent}-{int(monotonic() * 1000)}"
 
     def run() -> None:
+        # Ctrl-C in the terminal must not reach the worker: this process asks it to end.
         os.setsid()
+        # The child inherits handlers that only set this process's event.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         # The worker's children read their settings from the environment.
         os.environ["BAKEHOUSE_DEVICE"] = settings.device
+        # SIGTERM and not SIGKILL, so that the worker's child can still save its run.
         die_with_parent(parent, signal.SIGTERM)
         serve(settings, unique_name, device_info)
 

@@ -44,6 +44,7 @@ class WakeJob(Job):
     def restore(self, raw_data: Any) -> Any:
         """Reads the job from Redis without its callbacks and webhooks."""
         restored = super().restore(raw_data)
+        # RQ would import and call the functions that these fields name, and the text in Redis may be anyone's.
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
         self.webhooks = []
         return restored
@@ -117,6 +118,7 @@ class PreforkWorker(Worker):
         super().fork_work_horse(job, queue)
         self.child = self.horse_pid
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        # The shutdown was requested before there was a child to pass it on to.
         if self._stop_requested:
             self.handle_warm_shutdown_request()
         self.publish_status("busy")
@@ -158,6 +160,7 @@ def serve(settings: Settings, name: str, device_info: JsonObject) -> None:
     """Runs a worker until SIGTERM, waits for its child to save its state, and removes the worker's status."""
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")
+    # RQ makes the jobs itself, so the value is set on the class.
     WakeJob.memory_bytes = device_info["memory_bytes"]
     worker = PreforkWorker(settings, name, device_info, connect(settings.redis_url, patient=True))
     worker.work(logging_level="WARNING")

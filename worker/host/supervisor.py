@@ -46,6 +46,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """Does all work once. Wakes workers last, so that they find the released runs. May raise FolderNotShared."""
+        # The children come first, because everything below waits while Redis is away.
         for child in self.children:
             child.keep_running()
         is_folder_readable = self.check_folder()
@@ -53,6 +54,7 @@ class Supervisor:
         if not is_folder_readable:
             return  # all other work changes files or lets workers claim runs
         for record in self.store.owned():
+            # The previous command may have waited for Redis, while the leases of the next runs expired.
             self.track_outage()
             self.check_owner(record)
         self.wake_idle_workers()
@@ -113,6 +115,7 @@ class Supervisor:
         now = self.store.now()
         if owner is None:
             return None
+        # A dead process of this machine is noticed at once, before its lease expires.
         if is_dead(owner):
             return OwnerLost(nonce=owner.nonce)
         if seconds_up() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
@@ -134,6 +137,7 @@ class Supervisor:
             try:
                 before = self.store.record(run_id)
                 after = self.store.command(run_id, PurgeReplaced())
+                # Two checkpoints may have the same weights, so the digests that are still listed are kept.
                 for sha256 in before.digests() - after.digests():
                     self.artifacts.delete_checkpoint(run_id, sha256)
             except (RunNotFound, FileNotFoundError):
@@ -149,6 +153,7 @@ def seconds_up() -> float:
     return monotonic_ms() / 1000
 
 
+# A BaseException is not caught by an `except Exception` on its way.
 class Terminated(BaseException):
     """Raised by a signal to end the supervisor, whatever it is waiting for."""
 

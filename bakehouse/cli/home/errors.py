@@ -61,6 +61,7 @@ class CannotListen(HomeError):
     """Raised if the address does not belong to this machine, or this user may not listen on it."""
 
     def __init__(self, host: str, port: int, cause: OSError) -> None:
+        # The number in a gaierror is a code of the resolver, which `os.strerror` does not know.
         reason = cause.strerror if isinstance(cause, socket.gaierror) else os.strerror(cause.errno or errno.EINVAL)
         super().__init__(f"cannot listen on {host}:{port} ({reason}): choose another BAKEHOUSE_HOST or BAKEHOUSE_PORT")
         self.host, self.port = host, port

@@ -24,6 +24,7 @@ from bakehouse.cli.home.watch import Command, watch
 from bakehouse.processes import Say
 from bakehouse.settings import Settings
 
+# SIGHUP arrives when the terminal is closed.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SERVICE_GRACE_SECONDS = 10.0
 READY_WITHIN_SECONDS = 60.0
@@ -65,9 +66,11 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
     Signals interrupt the block. At its end the workers stop first, then the service, then Redis.
     """
     with ExitStack() as stack:
+        # Signals are handled first, so that one during the start also ends the processes in order.
         stack.enter_context(interrupt_on_signals())
         if settings.data is not None and not settings.data.is_dir():
             raise DataFolderMissing(settings.data)
+        # The lock comes before the port: a second `up` is told that the folder is in use, not that the port is.
         lock = stack.enter_context(lock_folder(settings.home))
         port = find_free_port(settings)
         redis_url = stack.enter_context(open_redis(settings, say))
@@ -118,6 +121,7 @@ def check_redis(redis_url: str) -> None:
 def find_free_port(settings: Settings) -> int:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
+        # The port is released for the service; a small risk remains that another program takes it first.
         with socket.create_server((settings.host, settings.port), family=family) as free:
             port: int = free.getsockname()[1]
             return port
@@ -156,10 +160,12 @@ def logs_of(settings: Settings) -> Path:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     names = {f"BAKEHOUSE_{name.upper()}" for name in Settings.model_fields}
+    # Settings from the user's environment are left out, so that an unset one does not come back in a child.
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
     chosen = {
         f"BAKEHOUSE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
     }
+    # Without a buffer, the log also has the last lines of a process that was killed.
     return inherited | chosen | {"PYTHONUNBUFFERED": "1"}
 
 
@@ -170,6 +176,7 @@ def address_of(settings: Settings) -> str:
 
 def is_ready(settings: Settings) -> bool:
     try:
+        # The request must not go to a proxy that the user's environment names.
         answer = httpx.get(f"{address_of(settings)}/healthz/ready", timeout=5, trust_env=False)
     except httpx.TransportError:
         return False

@@ -24,6 +24,7 @@ def lock_folder(folder: Path) -> Iterator[int]:
         raise FolderUnusable(folder, error) from error
     try:
         while not try_lock(descriptor):
+            # The text is empty if the holder has the lock but has not written its pid yet.
             holder = os.pread(descriptor, 20, 0).decode()
             if holder and is_alive(int(holder)):
                 raise AlreadyRunning(folder, holder)
@@ -49,5 +50,6 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
+        # The process exists, but it belongs to another user.
         return True
     return True

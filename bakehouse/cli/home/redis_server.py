@@ -18,6 +18,7 @@ from bakehouse.cli.home.lock import lock_folder
 from bakehouse.cli.home.watch import Command, watch
 from bakehouse.processes import Say
 
+# Redis 6.2 is the first version with ZMSCORE, which the store uses to filter runs.
 OLDEST_VERSION = (6, 2)
 MAX_SOCKET_PATH = 103  # bytes without the final zero; with it, macOS allows 104 and Linux 108
 GRACE_SECONDS = 30.0
@@ -54,6 +55,7 @@ class Address:
     def settings(self) -> str:
         """The address as lines of Redis's configuration file."""
         if self.path is not None:
+            # The server runs in the socket's folder, and a line of its file would break at a space in a full path.
             return f"port 0\nunixsocket {self.path.name}\nunixsocketperm 700\n"
         return f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\n"
 
@@ -64,6 +66,7 @@ class Address:
             connection.settimeout(1)
             try:
                 connection.connect(("127.0.0.1", self.port) if self.path is None else str(self.path))
+                # Redis also accepts commands as plain lines, so this check needs no client.
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode() if self.password else b"PING\r\n")
                 return b"+PONG" in first_replies(connection)
             except OSError:
@@ -75,6 +78,7 @@ def redis_server(home: Path, *, say: Say = print) -> Iterator[str]:
     """Keeps a Redis server with its files in `home` running for the duration of the block, and yields its URL."""
     folder = home.absolute() / "redis"
     program = server_program()
+    # The server's own lock shows whether an earlier server still uses these files.
     with lock_folder(folder) as lock:
         address = choose_address(folder)
         write_privately(folder / "redis.conf", SETTINGS + address.settings)
@@ -119,12 +123,14 @@ def choose_address(folder: Path) -> Address:
 
 
 def write_privately(path: Path, text: str) -> None:
+    # The file gets its mode before it contains the password.
     path.touch(mode=0o600)
     path.write_text(text)
 
 
 def first_replies(connection: socket.socket) -> bytes:
     replies = b""
+    # An error begins with a minus: a server that still reads its files answers -LOADING.
     while b"+PONG" not in replies and b"-" not in replies:
         received = connection.recv(4096)
         if not received:

@@ -76,6 +76,7 @@ class WatchedCommand:
         if self._thread.is_alive():
             self._thread.join()
         else:
+            # The thread never started, so the child belongs to the calling thread, which ends it.
             end_all([self._child], grace=self.command.grace)
 
     def _run(self) -> None:
