@@ -31,7 +31,7 @@ def statistics_hold_the_shift(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(Evaluation,), source="Goodfellow et al. 2016, Deep Learning, 7.12")
 def measuring_outweighs_training(plan: Plan) -> Iterator[Finding]:
-    """Each sample of dropout masks is a pass over the test split; a training step costs as much as three."""
+    """Warns if Monte Carlo dropout costs more than training, of which a step costs three forward passes."""
     samples = plan.recipe.evaluation.monte_carlo_samples
     epochs = plan.recipe.epochs
     if samples > ENOUGH_SAMPLES and samples * plan.sizes.test > 3 * epochs * plan.sizes.train:

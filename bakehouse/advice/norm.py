@@ -66,7 +66,7 @@ def batch_renorm_averages_lag(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(CrossIterationBatchNorm,), source=CROSS_SOURCE)
 def cross_iteration_without_burn_in(plan: Plan) -> Iterator[Finding]:
-    """Weights change fastest in the first steps."""
+    """Warns that weights change fastest in the first steps, where earlier iterations say least about the present."""
     norm = plan.recipe.norm
     if isinstance(norm, CrossIterationBatchNorm) and norm.window > 1 and norm.burn_in == 0:
         message = (

@@ -56,7 +56,7 @@ def short_recipe(recipe: Recipe) -> JsonObject:
 
 
 def short_form(value: object) -> Any:
-    """Returns an ingredient as a person would write it: its name, or an object without fields at their default."""
+    """Returns an ingredient as its name, or with the fields that differ from their default."""
     if isinstance(value, tuple):
         return [short_form(item) for item in value]
     if not isinstance(value, Ingredient):

@@ -119,7 +119,7 @@ class Vgg(Ingredient):
     depth: Literal[11, 13, 16, 19] = 16
     """Number of convolutions, plus 3 for the fully-connected layers of the paper."""
     width: int = Field(default=64, ge=1, le=1024)
-    """Number of channels of the first stage; the next three have 2, 4 and 8 times as many, the last one 8 times."""
+    """Number of channels of the first of five stages; the others have 2, 4, 8 and 8 times as many."""
     hidden: Annotated[Widths, Field(max_length=64)] = ()
     """Number of units of each fully-connected layer between the last stage and the output."""
     activation: Activation = "relu"

@@ -98,7 +98,7 @@ class MaxNorm(Ingredient):
 
     type: Literal["max_norm"] = "max_norm"
     maxnorm: float = Field(default=3.0, gt=0, le=1e6)
-    """Largest length of a unit's incoming weights (of a filter, for convolutions)."""
+    """Largest L2 norm of the weights into a unit (for convolutions, of a filter)."""
 
 
 class GradientClip(Ingredient):

@@ -76,7 +76,7 @@ class Keys:
         return f"{self.tenant}:leases"
 
     def replaced(self) -> str:
-        """Returns the key of the sorted set of runs with replaced checkpoints, ordered by the earliest replacement."""
+        """Returns the key of the sorted set of runs with replaced checkpoints, by the first replacement."""
         return f"{self.tenant}:replaced"
 
     def marker(self) -> str:

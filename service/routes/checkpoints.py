@@ -70,7 +70,7 @@ def head_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDe
 
 
 def send_weights(services: Services, run_id: str, epoch_or_role: str, request: Request) -> Response:
-    """Returns the file of an epoch's weights; for a role, returns a redirect to its epoch."""
+    """Returns the weights file of an epoch; redirects `best` and `last` to the epoch that they stand for."""
     checkpoint = find_checkpoint(services.store.record(run_id), epoch_or_role)
     if not EPOCH.fullmatch(epoch_or_role):
         return redirect_to_epoch(run_id, checkpoint, suffix=f"/{WEIGHTS}")

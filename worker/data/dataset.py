@@ -63,7 +63,7 @@ class Data:
     scale: Tensor
     """The scale of normalised inputs, which are (x - shift) * scale. Both have float64 if the inputs are kept in it."""
     units: tuple[Unit, ...]
-    """The unit of each target, fitted on the labels of the training split."""
+    """Mean and standard deviation of each target, fitted on the labels of the training split."""
     matrix: Tensor | None = None
     """The whitening matrix by which normalised inputs are multiplied, if the recipe whitens them."""
 

@@ -87,7 +87,7 @@ class Pacing:
         return self.ranking[: self.count(step)].sort().values
 
     def count(self, step: int) -> int:
-        """Returns the number of rows at a step."""
+        """Returns how many rows the curriculum allows at a step."""
         # Without 1e-9, a rounding error of g could add a row.
         over = min(step / (self.spec.until * self.steps), 1.0)
         return max(1, ceil(share(self.spec, over) * len(self.ranking) - 1e-9))

@@ -54,7 +54,7 @@ class Schedule:
                 assert_never(spec)
 
     def observe(self, monitor: float) -> None:
-        """Takes the monitor of an epoch, which only `plateau` uses."""
+        """Receives the value of the monitored metric after an epoch; only the schedule `plateau` uses it."""
         if isinstance(self.spec, Plateau):
             self._count_drops(self.spec, self.sign * monitor)
 

@@ -127,7 +127,7 @@ def single_teacher_source(context: Context) -> Iterator[Problem]:
 
 @check("recipe")
 def teachers_have_classes(context: Context) -> Iterator[Problem]:
-    """Refuses to compare probabilities with a teacher's in regression, which has none."""
+    """Refuses to compare class probabilities with a teacher's in regression, where models give no probabilities."""
     if context.data.main.classes is not None:
         return
     why = f"probabilities of classes; {context.card.id} is a regression data set"
