@@ -33,6 +33,7 @@ class Attempt:
 
     def run(self) -> None:
         """Carries out the attempt and commits the command that ends it. Raises OwnershipLost."""
+        # The lease must be renewed during set-up too, which may wait half an hour for a data set that is being packed.
         self.record_writer.start()
         with ExitStack() as after_record:
             try:

@@ -21,6 +21,7 @@ from worker.training.events import EpochLog
 from worker.types import Weights
 
 BEST_EVERY_SECONDS = 1.0
+# A run that crashes in its first minute should resume too, so the first states come early.
 FIRST_RESUME_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 RESUME_EVERY_SECONDS = 30.0
 MAX_SHARE = 0.03
@@ -48,6 +49,7 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-writer")
         self._writing: Future[None] | None = None
         self._started_at = monotonic()
+        # The clock may begin at 0, and even then the first best weights must be due at once.
         self._best_at = -BEST_EVERY_SECONDS
         self._resumes = 0
         self._resume_at = 0.0
@@ -67,6 +69,7 @@ class CheckpointWriter:
     def write_due_best(self) -> None:
         """Starts to write the best weights that wait, at most once a second."""
         if self.best is not None and monotonic() - self._best_at >= BEST_EVERY_SECONDS and not self.is_busy():
+            # The weights are taken out first, so that they are written once, and newer ones may be offered meanwhile.
             best, self.best = self.best, None
             self._best_at = monotonic()
             self._start(lambda: self._write_checkpoint(best, "best"))
@@ -83,9 +86,11 @@ class CheckpointWriter:
     def start_resume(self, take: Callable[[], Snapshot]) -> None:
         """Takes a snapshot now, and starts to write it in the background."""
         self._resumes += 1
+        # This counts from the start of the attempt, like the elapsed time in `resume_is_due`.
         self._resume_at = monotonic() - self._started_at
         started = monotonic()
         snapshot = take()
+        # Training stands still while the snapshot is taken, so this time counts like that of writing.
         self._seconds_spent += monotonic() - started
         best, self.best = self.best, None
         self._start(lambda: self._write_resume(snapshot, best))
@@ -98,6 +103,7 @@ class CheckpointWriter:
 
     def finish(self, last: Candidate | None = None) -> None:
         """Writes the best weights that still wait, and the last weights; returns when they are on disk."""
+        # From here on, weights are written in the calling thread, so the writer's thread must be idle.
         self.wait()
         if self.best is not None:
             self._write_checkpoint(self.best, "best")
@@ -138,6 +144,7 @@ class CheckpointWriter:
         started = monotonic()
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))
         self._seconds_spent += monotonic() - started
+        # The record names a state only once its files are safe, and older states are kept until then.
         self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step))
         self.artifacts.prune_resume_states(self.run_id)
 

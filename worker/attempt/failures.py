@@ -21,6 +21,7 @@ def failure_of(error: Exception) -> Failure:
             message = f"The loss is not finite from step {error.step} on. A lower learning rate or a norm may help."
             return final("non_finite", message, error.pointer)
         case StorageFull():
+            # The disk may have space again by the next attempt.
             return Failure(code="storage_full", message=str(error), retryable=True)
         case SourceLost():
             return final("checkpoint", str(error), error.pointer)
@@ -28,6 +29,7 @@ def failure_of(error: Exception) -> Failure:
             return final("dataset_changed", str(error), "/dataset/id")
         case DatasetError() | RecipeInvalid():
             return final("dataset", str(error), "/dataset")
+        # A GPU's torch.OutOfMemoryError is a RuntimeError, so this case covers it.
         case MemoryError() | RuntimeError() if is_out_of_memory(error):
             return final("out_of_memory", "The device has too little memory.", "/batch_size")
         case _:

@@ -12,10 +12,12 @@ ALWAYS = ("stopper", "metrics", "schedule", "curriculum", "drift", "cross_iterat
 
 def migrate_state(position: JsonObject, tensors: Weights) -> tuple[JsonObject, Weights]:
     """Returns position and tensors in their present form."""
+    # Version 0.1.0 wrote its parts at the top level of the state.
     if "parts" in position:
         return position, tensors
     known = {"step", "validated", "validated_step", "last", "made_by"}
     parts: JsonObject = {name: {} for name in ALWAYS}
+    # These two parts cannot be loaded from an empty dict, so they get the state with which a run begins.
     parts["drift"] = {"epochs": []}
     parts["schedule"] = {"drops": 0, "least": None, "epochs_since_least": 0}
     parts |= {PARTS.get(name, name): migrate_part(name, part) for name, part in position.items() if name not in known}
@@ -33,6 +35,7 @@ def migrate_part(name: str, part: JsonObject) -> JsonObject:
         case "hints" if part["is_over"]:
             return {"is_finished": True, "step": part["step"], "epochs_done": part["epoch"]}
         case "hints":
+            # 0.1.0 kept the best loss of hints itself; now an early stopper keeps it.
             stopper = {
                 "best_epoch": part["best_epoch"],
                 "best_value": part["best_loss"],

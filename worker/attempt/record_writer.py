@@ -59,6 +59,7 @@ class RecordWriter:
         self._is_urgent = True
         self._written_at = 0.0
         self._renewed_at = monotonic()
+        # A daemon thread cannot keep a process alive whose main thread has ended.
         self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
 
     def start(self) -> None:
@@ -70,6 +71,7 @@ class RecordWriter:
         with self._lock:
             self._entries.append(entry)
             self._progress = progress
+        # An epoch is shown at once; the steps between epochs may wait half a second.
         if isinstance(entry, EpochEntry):
             self._is_urgent = True
         if self._is_urgent:
@@ -83,6 +85,7 @@ class RecordWriter:
         """Writes all earlier entries and then the command; returns when that is done. Raises the error of the
         commit."""
         done: Future[None] = Future()
+        # The error is looked at under the lock, or a command queued just after a failure would wait forever.
         with self._lock:
             if self.error is not None:
                 raise self.error
@@ -107,6 +110,7 @@ class RecordWriter:
             while not self._is_closed and self.error is None:
                 self._wake.wait(TICK_SECONDS)
                 self._let_epochs_gather()
+                # The event is cleared before the write, so that an entry that arrives meanwhile wakes the thread again.
                 self._wake.clear()
                 self._write_due()
                 self.on_tick()
@@ -133,6 +137,7 @@ class RecordWriter:
             entries, self._entries = tuple(self._entries), []
             pending, self._pending = self._pending, []
             progress, self._progress = self._progress, None
+        # Entries go before commands, because the last command ends the run and its log.
         for start in range(0, len(entries), MAX_ENTRIES):
             self._commit(LogEvents(self.nonce, entries[start : start + MAX_ENTRIES], progress))
         for command in pending:
@@ -144,6 +149,7 @@ class RecordWriter:
                 raise self.error
             self.record_store.commit(pending.command)
         except Exception as error:  # noqa: BLE001 - the sender gets the error, whatever it is
+            # A refusal by the record concerns only this command; any other error ends the writing.
             if not isinstance(error, RunsError):
                 self._fail(error)
             pending.done.set_exception(error)

@@ -63,6 +63,7 @@ def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
     catalog = Catalog(storage.settings)
     folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
     card = read_card(folder)
+    # A recipe names its data set by id, whose content may have changed since the record noted its fingerprint.
     if record.dataset_fingerprint not in (None, card.fingerprint):
         raise DatasetChanged(recipe.dataset.id)
     sources = read_sources(recipe, catalog, storage.artifacts_of, wait_seconds=PACKING_SECONDS)
@@ -78,6 +79,7 @@ def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
         training,
         CheckpointWriter(plan, record.id, storage.artifacts, record_writer),
         environment,
+        # Not every step is logged, so the progress may be ahead of the last logged step.
         logged_step=max(record.logged_step, record.progress.step),
         seconds_before=record.seconds,
     )
@@ -101,6 +103,7 @@ def resume(
     artifacts: Artifacts,
 ) -> None:
     """Restores the newest undamaged resume state; logs this, and any resume states that are damaged or lost."""
+    # A process that crashed while it wrote a state has left a half-written folder.
     artifacts.sweep(record.id)
     found = artifacts.newest_resume(record.id)
     for rejected in found.rejected:

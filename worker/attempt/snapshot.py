@@ -37,6 +37,7 @@ def snapshot(training: Training, environment: Mapping[str, object]) -> Snapshot:
     tensors = with_prefix("model", training.weights())
     step = training.take_step
     tensors |= with_prefix("optimizer", to_cpu(moments(step.optimizer, step.parameters)))
+    # A resumed run may find no better weights than these, so they belong to the state.
     tensors |= with_prefix("best", training.best_weights or {})
     for name, part in parts.items():
         tensors |= with_prefix(f"parts.{name}", to_cpu({key: item for key, item in part.items() if is_tensor(item)}))

@@ -45,6 +45,7 @@ def read_sources(
     for pointer, named in checkpoints_in(recipe).items():
         try:
             content = read_weights(named, artifacts_of(named.run))
+            # An earlier version may have written the checkpoint, with former names of fields.
             source = read_recipe(migrate_recipe(read_trained_recipe(content)))
             plan = make_plan(source, catalog.card(source.dataset.id, wait_seconds=wait_seconds))
             sources[named.digest] = Source(plan, safetensors.torch.load(content))

@@ -59,6 +59,7 @@ class Trainer:
                 case _:
                     assert_never(event)
             if self.signals.are_due:
+                # The flag is cleared before the work, so that a tick during the work is not lost.
                 self.signals.are_due = False
                 ending = self.handle_requests()
                 if ending is not None:
@@ -102,6 +103,7 @@ class Trainer:
             case "pause":
                 return self.with_resume_state(Pause(self.nonce))
             case "stop":
+                # A resumed run repeats steps that are logged already, and must not end among them.
                 self.training.stop("stopped_by_user", not_before=self.setup.logged_step)
             case None:
                 if self.is_out_of_time():
@@ -128,6 +130,7 @@ class Trainer:
     def with_resume_state(self, ending: Ending) -> Ending:
         """Writes a resume state, and returns the ending once it is safe on disk."""
         self.watchdog.is_waiting = True
+        # A write that still runs must end first, because `save` would replace it and lose its error.
         self.checkpoint_writer.wait()
         self.save()
         self.checkpoint_writer.wait()
@@ -169,6 +172,7 @@ class Trainer:
         """Returns how far the run is, and how fast it trains."""
         training = self.training
         plan = self.setup.plan
+        # Only this attempt's steps count, because its clock does not cover earlier attempts.
         rate = (training.step - self.first_step) / max(monotonic() - self.started_at, 1e-6)
         stopping = plan.recipe.early_stopping
         return Progress(

@@ -8,6 +8,7 @@ MIN_SECONDS = 60.0
 MAX_SLOWDOWN = 10
 # If ticks are further apart than this, the machine was suspended, and training does not hang.
 SUSPEND_GAP_SECONDS = 5.0
+# This is EX_SOFTWARE of sysexits.h: an internal error.
 EXIT_CODE = 70
 
 
@@ -34,11 +35,14 @@ class Watchdog:
         self._ticked_at = now
         elapsed = now - self._changed_at
         if was_suspended or self.is_waiting:
+            # Time spent waiting or suspended must not count as a long unit of work.
             self._changed_at = now
         elif self.units != self._units_seen:
+            # The first unit is left out, because its time includes the set-up of the attempt.
             self._longest = max(self._longest, elapsed) if self._units_seen else 0.0
             self._units_seen = self.units
             self._changed_at = now
         elif self._units_seen and elapsed > max(MIN_SECONDS, MAX_SLOWDOWN * self._longest):
             print(f"training has made no progress for {elapsed:.0f} s: giving up", file=sys.stderr, flush=True)
+            # `sys.exit` would end only this thread, and the training thread does not respond.
             os._exit(EXIT_CODE)

@@ -13,6 +13,7 @@ from worker.augmentation.geometry import as_floats
 def gaussian_blur(images: Tensor, generator: Generator, *, sigma: tuple[float, float], probability: float) -> Tensor:
     """Smooths a random share of images (N, C, H, W), each with its own sigma; edge pixels are repeated outside."""
     is_blurred = bernoulli(len(images), probability, generator)[:, None, None, None]
+    # All samples share the radius of the largest sigma; 3 sigma hold 99.7 % of a Gaussian's weight.
     radius = ceil(3 * sigma[1])
     weights = gaussian_weights(uniform(len(images), *sigma, generator), radius)
     images = as_floats(images)
@@ -20,6 +21,7 @@ def gaussian_blur(images: Tensor, generator: Generator, *, sigma: tuple[float, f
     # Every channel of every sample is a group of its own in the convolution, so each has its own filter.
     filters = weights.repeat_interleave(images.shape[1], 0)[:, None, None]
     padded = functional.pad(maps, (radius,) * 4, mode="replicate")
+    # Two passes along one axis each give the same result as a square filter, with fewer products.
     along_rows = functional.conv2d(padded, filters, groups=len(filters))
     blurred = functional.conv2d(along_rows, filters.transpose(2, 3), groups=len(filters))
     return torch.where(is_blurred, blurred.view_as(images), images)

@@ -62,6 +62,7 @@ def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
     from_green = 2 + (blue - red) / divisor
     from_blue = 4 + (red - green) / divisor
     sixths = torch.where(top == red, from_red, torch.where(top == green, from_green, from_blue))
+    # Red, green and blue are the same function of the hue, shifted by these sixths of the circle.
     offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
     angle = offsets + (sixths + 6 * turns[:, None, None])[:, None]
     angle = angle - 6 * (angle / 6).floor()  # On a CPU, this takes a third of the time of `% 6`.
@@ -106,8 +107,10 @@ def equalize(images: Tensor, _: Tensor) -> Tensor:
     """
     levels = (images.flatten(2) * LEVELS).round().long()
     channels = torch.arange(levels[..., 0].numel(), device=images.device).view(*levels.shape[:2], 1)
+    # Each channel of each sample has 256 bins of its own, so that one `bincount` serves the whole batch.
     counts = (levels + 256 * channels).flatten().bincount(minlength=256 * channels.numel()).view(*levels.shape[:2], 256)
     darker = counts.cumsum(2) - counts
     below_top = darker.gather(2, levels.amax(2, keepdim=True))
     equal = (darker / below_top.clamp(min=1)).gather(2, levels).view(images.shape)
+    # A channel with a single level has no ranks and stays as it is.
     return torch.where(below_top[..., None] > 0, equal, images)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from worker.augmentation.draws import random_integers, uniform
 from worker.augmentation.geometry import warp, with_shift
 
+# torchvision's RandomResizedCrop draws ten times too.
 ATTEMPTS = 10
 
 
@@ -29,6 +30,7 @@ def scale_crop(images: Tensor, generator: Generator, *, low: int, high: int) -> 
     length = random_integers(count, low, high, generator)[:, None]
     old = torch.tensor(sides, device=images.device)
     new = length * old // min(sides)
+    # `torch.randint` takes one limit for all samples, but each sample has its own.
     corner = (torch.rand(count, 2, generator=generator, device=images.device) * (new - old + 1)).floor()
     # Enlarging and cutting are one step, because bilinear enlargement needs only pixels near the window.
     return resize_boxes(images, start=corner * old / new, size=old * old / new)
@@ -50,12 +52,14 @@ def draw_box_sizes(
 ) -> Tensor:
     """Draws heights and widths (N, 2) in pixels: the first of ten draws that fits, or else the last draw, cut to
     fit."""
+    # All tries are drawn at once, because a loop until each sample fits would wait for the device.
     tries = count * ATTEMPTS
     pixels = uniform(tries, *area, generator) * sides[0] * sides[1]
     ratio = uniform(tries, log(aspect[0]), log(aspect[1]), generator).exp()
     drawn = torch.stack(((pixels / ratio).sqrt(), (pixels * ratio).sqrt()), 1).round().view(ATTEMPTS, count, 2)
     largest = torch.tensor(sides, device=drawn.device)
     fits = ((drawn >= 1) & (drawn <= largest)).all(2)
+    # The last draw counts as one that fits, so that `argmax` finds it if no other does.
     fits[-1] = True
     first = fits.int().argmax(0)
     chosen = drawn[first, torch.arange(count, device=drawn.device)]

@@ -62,10 +62,12 @@ def warp(images: Tensor, sources: Tensor, *, black: float | None) -> Tensor:
     columns = torch.arange(width, device=images.device) - (width - 1) / 2
     x, y, w = (line[:, 0] * columns + line[:, 1] * rows + line[:, 2] for line in sources[:, :, :, None, None].unbind(1))
     images = as_floats(images)
+    # With `align_corners=False`, -1 and 1 are the outer edges of the image, half a pixel beyond the centres.
     grid = torch.stack((2 / width * x / w, 2 / height * y / w), dim=-1).to(images.dtype)
     if not black:
         outside = "border" if black is None else "zeros"
         return functional.grid_sample(images, grid, padding_mode=outside, align_corners=False)
+    # `grid_sample` fills with 0, so black is subtracted first and added afterwards.
     return functional.grid_sample(images - black, grid, align_corners=False) + black
 
 

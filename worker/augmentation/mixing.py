@@ -21,11 +21,13 @@ def cutmix(
 ) -> Batch:
     """Pastes a box of another sample into each with this probability; mixes targets by area. Yun et al. 2019."""
     count, _, height, width = inputs.shape
+    # A box whose sides are scaled by sqrt(1 - l) has the share 1 - l of the area.
     side = (1 - beta(count, alpha, generator)).sqrt() * bernoulli(count, probability, generator)
     heights = (side * height).long()
     widths = (side * width).long()
     inside = box_masks(heights, widths, (height, width), generator)
     partner = draw_partners(count, generator)
+    # The edge may have cut the box off, so the share is counted in pixels.
     share = 1 - inside.float().mean((1, 2, 3))
     return torch.where(inside, inputs[partner], inputs), mix_targets(targets, partner, share, outputs=outputs)
 

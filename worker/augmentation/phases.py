@@ -54,6 +54,7 @@ def before_normalization(plan: Plan) -> Iterator[Transform]:
             case HorizontalFlip():
                 yield partial(horizontal_flip, probability=spec.probability)
             case Affine():
+                # The recipe's other fields have the names of the function's parameters.
                 numbers = spec.model_dump(exclude={"type"})
                 yield partial(affine, **numbers, black=low)
             case Perspective():
@@ -85,6 +86,7 @@ def in_unit_range(spec: ColorJitter | RandAugment | TrivialAugment, plan: Plan) 
 
 def on_unit_range(images: Tensor, generator: Generator, *, transform: Transform, low: float, high: float) -> Tensor:
     """Applies a transform for values between 0 and 1 to images with values between `low` and `high`."""
+    # Images of a single value have no range to divide by.
     span = (high - low) or 1.0
     return transform((as_floats(images) - low) / span, generator) * span + low
 

@@ -60,6 +60,7 @@ def apply_changes(images: Tensor, generator: Generator, *, magnitudes: Tensor, c
         for change, rows in zip(changes, groups, strict=True)
         if len(rows)
     ]
+    # The `argsort` of a permutation is its inverse, so this restores the order of the batch.
     return torch.cat(parts)[order.argsort()]
 
 
@@ -70,6 +71,7 @@ def changes(space: Space, shape: tuple[int, ...]) -> tuple[Change, ...]:
     """
     wide = space == "wide"
     # The wide range shifts by 32 pixels, whatever the size of the image.
+    # The other range is that of AutoAugment: up to 150 pixels in images with 331.
     across = min(1.0, 32 / shape[2]) if wide else 150 / 331
     down = min(1.0, 32 / shape[1]) if wide else 150 / 331
     factor, slope, degrees, bits = (1.99, 0.99, 135.0, 2.0) if wide else (1.9, 0.3, 30.0, 4.0)

@@ -38,6 +38,7 @@ class Batches:
         self.after_normalization = tuple(after_normalization(plan))
         self.mixing = mixing(plan)
         is_small = data.train.inputs.numel() * 4 <= MAX_NORMALIZED_BYTES
+        # Augmentations of pixels need stored units, so their inputs cannot be normalised ahead.
         normalize_once = is_small and not self.before_normalization
         self.normalize = None if normalize_once else normalize
         self.inputs = normalize(data.train.inputs) if normalize_once else data.train.inputs
@@ -51,6 +52,7 @@ class Batches:
     def order(self, epoch: int) -> Tensor:
         """Returns the rows of an epoch (counted from 0) in random order; repeats a small subset until the epoch is
         full."""
+        # A generator on the CPU gives the same order on any device.
         generator = torch.Generator().manual_seed(self.order_seeds.at(epoch))
         step = epoch * self.steps_per_epoch
         rows = draw_passes(len(self.inputs), self.subset, step=step, batch_size=self.batch_size, generator=generator)
@@ -88,6 +90,7 @@ class Batches:
             inputs = augment(inputs, self.generator)
         if self.mixing is not None:
             inputs, targets = self.mixing(inputs, targets, self.generator)
+        # An augmentation may have returned another layout.
         return inputs.contiguous(memory_format=self.layout), targets
 
 

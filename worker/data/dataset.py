@@ -162,6 +162,7 @@ def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[n
         seed=dataset.split_seed,
     )
     own = [(None, None), (arrays.x_validation, arrays.y_validation), (arrays.x_test, arrays.y_test)]
+    # The bootstrap follows the run's seed, so that runs with one split_seed can draw different rows.
     train = bootstrapped(rows.train, plan.recipe.seed) if dataset.bootstrap else rows.train
     taken = [train, rows.validation, rows.test]
     return [
@@ -179,6 +180,7 @@ def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 def on_device(inputs: NDArray[np.generic], targets: NDArray[np.generic], device: torch.device) -> Split:
     """Copies memory-mapped arrays, which are read-only, to the device."""
+    # `torch.from_numpy` would share the read-only memory of a mapped file, and warn about it.
     return Split(torch.tensor(inputs, device=device), torch.tensor(targets, device=device))
 
 

@@ -15,6 +15,7 @@ def whitening(inputs: NDArray[np.generic], shift: Floats, scale: Floats, *, epsi
     values, vectors = torch.linalg.eigh(covariance(inputs, shift, scale))
     # Rounding may take a variance of 0 below 0.
     matrix: Tensor = (vectors * (values.clamp(min=0) + epsilon).rsqrt()) @ vectors.T
+    # Rounding has made the product slightly asymmetric.
     return (matrix + matrix.T) / 2
 
 

@@ -91,6 +91,7 @@ def inconsistent_samples(plan: Plan, probe: Probe, subject: Subject) -> Generato
     trained, evaluated = yield from predict_in_both_modes(probe, subject)
     columns = plan.data.main.columns
     targets = probe.targets()
+    # The main target is the first column.
     classes = targets if targets.ndim == 1 else targets[:, 0]
     in_training = predicted_classes(trained[:, columns]) == classes
     in_evaluation = predicted_classes(evaluated[:, columns]) == classes
@@ -124,6 +125,7 @@ def gradient_norms(plan: Plan, probe: Probe, subject: Subject) -> Generator[None
         loss = criterion(predict, batch.inputs, batch.targets, subject.step)[1]
         share = len(batch.inputs) / len(probe.rows)
         for mean, gradient in zip(all_means, torch.autograd.grad(loss, all_weights), strict=True):
+            # The sizes of batches may differ by a row, so each batch counts by its share of the rows.
             mean += gradient.double() * share
         yield
     norms = torch.stack([torch.cat([tensor.flatten() for tensor in tensors]).norm() for tensors in means.values()])

@@ -51,6 +51,7 @@ class Drift:
 
     def load_state_dict(self, state: State) -> None:
         """Restores the moments of the remembered epochs."""
+        # JSON has turned the pairs into lists.
         self.epochs = {epoch: [tuple(pair) for pair in pairs] for epoch, pairs in state["epochs"]}
 
 

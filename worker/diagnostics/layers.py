@@ -30,6 +30,7 @@ def variance_shift(plan: Plan, probe: Probe, subject: Subject) -> Generator[None
                 model[1:](batch.inputs)
             yield
     moving = torch.stack([evaluation_variance(model.get_submodule(name)).double().mean() for name in names])
+    # torch's batch norm keeps unbiased variances, so the real ones are unbiased too.
     real = torch.stack([moments[name].variance(correction=1).mean() for name in names])
     ratio = torch.maximum(real / moving, moving / real)
     numbers = {"moving": moving.tolist(), "real": real.tolist(), "ratio": ratio.tolist()}
@@ -68,6 +69,7 @@ def sparsity(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None
     def count(name: str, outputs: Tensor) -> None:
         is_zero = outputs == 0
         counts[name].add(is_zero)
+        # Units are dimension 1 of the outputs, in vectors and in maps.
         is_dead = is_zero.transpose(0, 1).flatten(1).all(1)
         dead[name] = dead[name] & is_dead if name in dead else is_dead
 
@@ -96,6 +98,7 @@ def weights_of(plan: Plan, model: nn.Module) -> dict[str, list[nn.Parameter]]:
     for name, layer in walk(plan.root):
         if isinstance(layer, Affine | Recurrent):
             parameters = model.get_submodule(name).named_parameters()
+            # Recurrent layers have several weights, such as `weight_hh_l0`.
             weights[name] = [parameter for inner, parameter in parameters if inner.startswith("weight")]
     return weights
 
@@ -109,6 +112,7 @@ class ShareCounter:
 
     def add(self, values: Tensor) -> None:
         """Counts a tensor of true and false values."""
+        # The device is known only with the first tensor.
         self.true = self.true.to(values.device) + values.sum()
         self.count += values.numel()
 

@@ -58,6 +58,7 @@ class Probe:
         # Batches are as large as in training, because batch statistics depend on the size, and the size fits the
         # device.
         self.parts = even_batches(self.rows, plan.recipe.batch_size)
+        # A shallow copy shares the inputs on the device with training, but may have other seeds.
         self.batches = copy(batches)
         self.batches.augmentation_seeds = batches.augmentation_seeds and self.seeds
         self.unmixed = copy(self.batches)
@@ -85,6 +86,7 @@ class Probe:
         for index, rows in enumerate(self.parts):
             # Each batch needs two seeds: one for its augmentation, one for its masks.
             draw = 2 * (epoch * len(self.parts) + index)
+            # A part is no larger than a batch, so it is gathered as exactly one.
             [batch] = batches.gather(rows)
             yield ProbeBatch(*batches.transform(*batch, draw), seed=self.seeds.at(draw + 1))
 

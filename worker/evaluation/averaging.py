@@ -47,6 +47,7 @@ class Mean:
             self.origin = outputs
         self.count += times
         new = torch.stack(terms(outputs.double() - self.origin, self.loss))
+        # Logarithms are summed as their exponentials, so a factor is added as its logarithm.
         new = new + log(times) if has_classes(self.loss) else new * times
         if self.sums is None:
             self.sums = new
@@ -60,6 +61,7 @@ class Mean:
             case "cross_entropy":
                 return (self.sums[0] - log(self.count)).float()
             case "binary_cross_entropy":
+                # The difference of the logarithms of p and 1 - p is the logit, and the count cancels out.
                 return (self.sums[0] - self.sums[1]).float()
             case _:
                 mean = self.sums[0] / self.count
@@ -75,6 +77,7 @@ class Mean:
             return entropies
         mean, square = self.sums.unbind()
         spread = square / self.count - (mean / self.count).square()
+        # Rounding may take a variance of 0 below 0.
         return spread.clamp(min=0).sqrt().mean(1)
 
     def log_probabilities(self, logs: Tensor) -> Tensor:

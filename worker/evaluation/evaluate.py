@@ -65,6 +65,7 @@ def totals_of(losses: TargetLosses) -> Totals:
 
 def single_total(outputs: Tensor, targets: Tensor, *, target: Target, loss: LossFunction) -> Tensor:
     rows = len(targets)
+    # The loss is a mean, but totals are sums over rows.
     total = loss(outputs, targets).double() * rows
     if target.classes is not None:
         first, second = count_hits(outputs, targets).double(), torch.zeros_like(total)

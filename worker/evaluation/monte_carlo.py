@@ -29,6 +29,7 @@ def monte_carlo(plan: Plan, model: nn.Module, inputs: Tensor) -> Generator[None,
     for batch, rows in enumerate(torch.split(inputs, BATCH_ROWS)):
         mean = Means(plan.targets)
         for number in range(passes):
+            # Each pass has its own seed, so that a resumed run gets the same metrics.
             generator.manual_seed(seeds.at(batch * passes + number))
             with torch.inference_mode():
                 mean.add(model(rows))

@@ -41,11 +41,13 @@ class Population:
         seed = Seeds(plan.recipe.seed, "population").at(0)
         # Rows are shuffled, because sorted rows would give batches of a single class.
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed)).to(self.inputs.device)
+        # Larger batches have less noise in their statistics, so small batches of training are not used here.
         self.batches = even_batches(order, max(BATCH_ROWS, plan.recipe.batch_size))
 
     def of(self, model: nn.Sequential) -> Generator[None, None, nn.Sequential]:
         """Returns a copy with the split's statistics, and does not change the model. Yields after each batch."""
         copy = with_own_buffers(model)
+        # The copy has other module objects, so frozen norms are recognised by name.
         is_frozen = {name for name, module in model.named_modules() if module in self.frozen}
         norms = [copy.get_submodule(name) for name in layers_with_statistics(self.plan.root) if name not in is_frozen]
         yield from estimate(copy, self.inputs, self.batches, norms)

@@ -24,6 +24,7 @@ def evaluate_test_split(
     metrics = yield from measure(model.eval(), split, "test")
     if evaluation.monte_carlo_samples:
         outputs, uncertainty = yield from monte_carlo(plan, model, split.inputs)
+        # The outputs exist already, so the identity takes the place of the model, here and below.
         metrics |= yield from measure(nn.Identity(), Split(outputs, split.targets), "test_monte_carlo")
         name = "entropy" if plan.data.main.task == "classification" else "std"
         metrics[f"test_monte_carlo_{name}"] = float(uncertainty.mean())
@@ -43,6 +44,7 @@ def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Spl
     normalize, *layers = model
     after_normalization = nn.Sequential(*layers)
     outputs = []
+    # The number of the batch takes the place of the step as the seed of a random start.
     for batch, (rows, targets) in enumerate(split.batches(BATCH_ROWS)):
         for examples in attack.steps(after_normalization, normalize(rows), targets, batch):  # noqa: B007 - the last one counts
             yield

@@ -14,6 +14,7 @@ from worker.seeds import Seeds
 
 def build_model(plan: Plan) -> nn.Sequential:
     """Builds the plan's model on the CPU, initialised as torch does it, from the recipe's seed alone."""
+    # Layers of torch take no generator, so the global one is seeded.
     torch.default_generator.manual_seed(Seeds(plan.recipe.seed, "initialisation").at(0))
     model = construct(model_call(plan))
     assert isinstance(model, nn.Sequential)

@@ -24,6 +24,7 @@ class Histories:
         for name, layer in self.layers.items():
             layer.iteration = state[f"{name}.iteration"]
         for name, buffer in self.buffers():
+            # `copy_` keeps the buffer on the device of its layer.
             buffer.copy_(state[name])
 
     def buffers(self) -> Iterator[tuple[str, Tensor]]:

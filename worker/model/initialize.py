@@ -33,6 +33,7 @@ def initialize(
     match plan.recipe.pretraining:
         case Transfer(checkpoint=checkpoint, freeze=is_frozen):
             source = checkpoints[checkpoint.digest]
+            # The units come first, because the copied layers expect inputs as their own run normalised them.
             data = in_units_of_source(plan, data, source)
             model = build_for(plan, data)
             copy_layers(plan, model, source)
@@ -51,6 +52,7 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
     """Writes the statistics of the training split into the model's buffers, and into biases that predict a mean."""
     first = model[0]
     assert isinstance(first, Normalize)
+    # A layer owns its buffers, because writing to them in place must not change the data's statistics.
     first.shift = data.shift.clone()
     first.scale = data.scale.clone()
     if isinstance(first, Whiten):
@@ -69,4 +71,5 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
 
 def log_of_mean(counts: Tensor) -> float:
     """Returns the initial bias of a Poisson output; from a bias of 0, large counts would take many steps to reach."""
+    # If all counts are 0, their mean has no logarithm.
     return math.log(float(counts.double().nanmean()) or 1.0)

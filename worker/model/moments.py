@@ -16,6 +16,7 @@ class Moments:
 
     def add(self, inputs: Tensor) -> None:
         axes = (0, *range(2, inputs.ndim))
+        # Inputs with 16 bits are converted to 32, because the sums would lose digits.
         exact = torch.promote_types(inputs.dtype, torch.float32)
         variance, mean = torch.var_mean(inputs.to(exact), axes, correction=0)
         added = inputs.numel() // inputs.shape[1]

@@ -10,6 +10,7 @@ from worker.types import Weights
 
 def to_cpu(state: Mapping[str, Tensor]) -> Weights:
     """Copies tensors to the CPU, contiguous as safetensors needs them."""
+    # Without `copy=True`, tensors on the CPU would be shared, and the next step would change them.
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 
 
@@ -26,4 +27,5 @@ def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
 
 def with_own_buffers(model: nn.Sequential) -> nn.Sequential:
     """Returns a copy of the model that shares its parameters, but not its buffers or other state of its layers."""
+    # The memo says that the parameters are copied already, so `deepcopy` takes them as they are.
     return deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})

@@ -54,6 +54,7 @@ def copy_layers(plan: Plan, model: nn.Module, weights: Weights) -> None:
     for target, source in pairs(plan):
         for name in state:
             if name.startswith(f"{target}."):
+                # The tensors of a state dict share the model's memory, so this changes the model.
                 state[name].copy_(weights[source + name.removeprefix(target)])
     if transfer(plan).freeze:
         return

@@ -26,6 +26,7 @@ class Attack:
         self.normalize = model[0]
         self.objective = objective
         self.step_size = step_size(spec)
+        # Walking the modules takes time, so they are listed once, not at each step.
         self.modules = list(model.modules())
         self.lowest = plan.card.minimum
         self.highest = plan.card.maximum
@@ -35,6 +36,7 @@ class Attack:
 
     def __call__(self, predict: Model, inputs: Tensor, targets: Tensor, step: int) -> Tensor:
         """Returns the examples, through which no gradient flows to the inputs. `step` seeds the random start."""
+        # The deque runs the generator to its end and keeps only the last examples.
         [examples] = deque(self.steps(predict, inputs, targets, step), maxlen=1)
         return examples
 
@@ -45,6 +47,7 @@ class Attack:
         examples = inputs
         if self.seeds is not None:
             examples = self.random_start(inputs, self.seeds.at(step)).clamp(lowest, highest)
+        # In training mode, each pass would also update the moving averages of norms.
         with evaluation_mode(self.modules):
             for _ in range(self.spec.steps):
                 sign = input_gradient(predict, examples, targets, self.objective).sign()
@@ -55,6 +58,7 @@ class Attack:
         """Returns the unit of epsilon for each feature or channel of a normalised input."""
         if self.spec.unit == "normalized":
             return torch.ones_like(self.normalize.scale, dtype=torch.float32)
+        # The statistics may have 64 bits, but normalised inputs have 32.
         return (self.normalize.scale * (self.highest - self.lowest)).float()
 
     def bounds(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,6 +94,7 @@ def evaluation_mode(modules: Iterable[nn.Module]) -> Iterator[None]:
     """
     modes = [(module, module.training) for module in modules]
     for module, _ in modes:
+        # `module.train()` would also set the inner modules, which are set one by one here.
         module.training = isinstance(module, nn.RNNBase)
     try:
         yield

@@ -148,6 +148,7 @@ def hint_weights(spec: Hints, plan: Plan) -> Callable[[int], float]:
     epochs = plan.recipe.epochs
 
     def weight_at(step: int) -> float:
+        # A run of one epoch keeps the first weight.
         done = (step // plan.steps_per_epoch) / max(epochs - 1, 1)
         return first + (last - first) * done
 

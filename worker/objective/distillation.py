@@ -11,6 +11,7 @@ def divergence(outputs: Tensor, teacher_logits: Tensor, temperature: float) -> T
     Hinton et al. 2015, arXiv 1503.02531."""
     student = functional.log_softmax(class_logits(outputs) / temperature, 1)
     teacher = functional.log_softmax(teacher_logits / temperature, 1)
+    # Both arguments are logarithms, so that tiny probabilities of the teacher are not rounded to 0.
     return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 

@@ -47,6 +47,7 @@ def squared_error(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") 
 def poisson(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
     """Returns half the deviance, exp(y) - t y + t log t - t, which is 0 at best. Outputs y (N, 1) are logs of means."""
     logs = outputs.squeeze(1)
+    # `xlogy` is 0 at t = 0, where t log t would be nan.
     rows = logs.exp() - targets * logs + torch.xlogy(targets, targets) - targets
     return rows.mean() if reduction == "mean" else rows
 

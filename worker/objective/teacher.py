@@ -24,6 +24,7 @@ class Teacher:
         self.model.to(device).eval().requires_grad_(False)
         normalize, *layers = self.model
         assert isinstance(normalize, Normalize)
+        # Inputs arrive normalised, so the teacher's own first layer is left out.
         self.layers = nn.Sequential(*layers)
         self.factor, self.offset = affine_between(student, normalize)
         self.has_whitening = isinstance(student, Whiten) or isinstance(normalize, Whiten)
@@ -45,6 +46,7 @@ class Teacher:
         if not self.has_whitening:
             return inputs * self.factor + self.offset
         rows = inputs.flatten(1) if inputs.ndim == 4 else inputs
+        # Autocast would convert the inputs in 16 bits, which is too coarse for a sum over all features.
         with torch.autocast(self.device_type, enabled=False):
             return (rows @ self.matrix + self.offset).view(inputs.shape)
 
@@ -78,6 +80,7 @@ def matrix_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tens
     """Returns the matrix V^-1 diag(f) W and the offset o W that convert z V to (z f + o) W, if a model whitens its
     inputs. V and W are the whitening matrices of student and teacher, or I without whitening; f and o are as in
     `affine_between`."""
+    # An image's statistics are per pixel with whitening and per channel without it; the larger shape holds both.
     shape = max(student.shift.shape, teacher.shift.shape, key=math.prod)
     shift, scale, other_shift, other_scale = (
         part.double().expand(shape) for layer in (student, teacher) for part in (layer.shift, layer.scale)
@@ -86,6 +89,7 @@ def matrix_between(student: Normalize, teacher: Normalize) -> tuple[Tensor, Tens
     offset = ((shift - other_shift) * other_scale).flatten()
     matrix = factor.diag()
     if isinstance(student, Whiten):
+        # `solve` is more accurate than a product with the inverse.
         matrix = torch.linalg.solve(student.matrix.double(), matrix)
     if isinstance(teacher, Whiten):
         matrix, offset = matrix @ teacher.matrix.double(), offset @ teacher.matrix.double()

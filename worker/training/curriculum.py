@@ -126,6 +126,7 @@ def rank_rows(
             difficulty = yield from teacher_losses(plan.checkpoints[digest], checkpoints[digest], data)
         case _:
             assert_never(spec.scorer)
+    # A stable sort breaks ties by row number, so that a resumed run gets the same ranking.
     order = difficulty.argsort(stable=True)
     return interleave(order, groups) if spec.balanced else order
 
@@ -136,6 +137,7 @@ def interleave(order: Tensor, groups: Tensor) -> Tensor:
     ordered_groups = renumber(groups)[order]
     for group in range(int(ordered_groups.max()) + 1):
         rows = order[ordered_groups == group]
+        # A row's place is the middle of its interval, so that a small group does not come too early.
         position[rows] = (torch.arange(len(rows), dtype=torch.float64) + 0.5) / len(rows)
     return order[position[order].argsort(stable=True)]
 
@@ -233,6 +235,7 @@ class SelfPacing:
         if epoch == self.spec.warmup_epochs:
             self.first_lambda = start_losses
         current_lambda = self.first_lambda * self.spec.growth ** (epoch - self.spec.warmup_epochs)
+        # Without the second condition, a group whose losses rise could lose all of its rows.
         return (losses < current_lambda[self.groups]) | (losses <= start_losses[self.groups])
 
     def start_quantile(self, losses: Tensor) -> Tensor:

@@ -57,8 +57,10 @@ class EarlyStopper:
             case GeneralizationLoss(alpha=alpha):
                 return self.generalization_loss() > alpha
             case ProgressQuotient(alpha=alpha, strip_length=length):
+                # Prechelt's progress is that of a whole strip, so the criterion is checked only where a strip ends.
                 return epoch % length == 0 and self.generalization_loss() > alpha * progress(self.train_losses)
             case SuccessiveIncreases(strips=strips, strip_length=length):
+                # The full deque holds all strips and one error before them, so these are the errors at their ends.
                 ends = list(self.errors)[::length]
                 return epoch % length == 0 and len(ends) > strips and is_rising(ends)
             case _:
@@ -67,6 +69,7 @@ class EarlyStopper:
     def generalization_loss(self) -> float:
         """Returns GL = 100 (E / E_least - 1), in percent, or 0 if no error was finite yet."""
         error = self.errors[-1]
+        # A plan refuses this criterion for a monitor whose higher values are better, so the error has no changed sign.
         if error == self.best_value or self.best_epoch == 0:
             return 0.0
         return 100 * (error / self.best_value - 1) if self.best_value else math.inf

@@ -71,6 +71,7 @@ class HintStage:
         )
         self.hint = partial(teacher.outputs_of, behind_normalization(teacher.model, join.hint.name))
         self.parameters = [*self.guided.parameters(), *self.regressor.parameters()]
+        # torch has no fused form of RMSprop.
         self.optimizer = torch.optim.RMSprop(self.parameters, lr=spec.lr, alpha=spec.alpha, foreach=True)
         self.seed_masks = mask_seeder(plan, device, "hints_dropout")
         self.stopper = EarlyStopper(Patience(patience=spec.patience))
@@ -88,6 +89,7 @@ class HintStage:
 
     def must_stop(self) -> bool:
         """Stops early on request, unless the run must first reach a step that is already logged."""
+        # Hints come before step 1, so they may end early only if no later step is logged.
         return self.stop_request.is_due(1)
 
     def begin_epoch(self) -> Iterator[None]:
@@ -115,6 +117,7 @@ class HintStage:
 
     def end_epoch(self) -> Iterator[DiagnosticLog | None]:
         """Measures the epoch and keeps the best weights. Raises NonFinite."""
+        # The epoch may be incomplete, so it is neither measured nor counted.
         if self.must_stop():
             return
         loss = float(self.loss_sum) / self.train_rows
@@ -123,10 +126,12 @@ class HintStage:
         self.loss_sum = torch.zeros_like(self.loss_sum)
         if self.stopper.observe(self.epochs_done, validation_loss, train_loss=loss):
             self.best = to_cpu(self.guided.state_dict())
+        # The stage finishes before its last event, so that a state saved at the event holds the final weights.
         if self.is_over():
             self.finish()
         losses = {"hint_loss": loss, "validation_hint_loss": validation_loss}
         yield DiagnosticLog(self.name, self.epochs_done, self.step, losses)
+        # The losses are logged first, so that the user sees where they diverged.
         if not math.isfinite(loss):
             raise NonFinite(0, pointer="/pretraining/lr")
 
@@ -179,6 +184,7 @@ class HintStage:
 def with_own_seeds(batches: Batches, seed: int) -> Batches:
     """Returns batches of all rows, with seeds that differ from those of the run's own epochs."""
     own = copy(batches)
+    # The run's own curriculum has not begun yet, so it has no rows to offer.
     own.subset = AllRows(len(batches.inputs)).subset
     own.order_seeds = Seeds(seed, "hints_order")
     if own.augmentation_seeds is not None:
@@ -211,6 +217,7 @@ def between(module: nn.Module, path: list[str], *, leave_out: str | None = None)
 
 def build_regressor(plan: Regressor, seed: int) -> nn.Sequential:
     """Builds the regressor with torch's default initialization, from a separate seed."""
+    # Layers of torch take no generator, so the global one is seeded.
     torch.default_generator.manual_seed(Seeds(seed, "hints").at(0))
     hint = plan.hint
     inputs = plan.guided.output

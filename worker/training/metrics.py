@@ -18,6 +18,7 @@ from worker.types import State, Stateful
 
 # Reading numbers makes a GPU wait, so they are read only a few times a second.
 READ_SECONDS = 0.2
+# Outputs that are not read stay on the device, so their number is limited.
 BLOCK_STEPS = 64
 EVERY_STEP_UNTIL = 256
 
@@ -104,6 +105,7 @@ class LabelledMetrics:
     def metrics(self) -> Metrics:
         found: Metrics = {}
         for target, unit, (rows, loss, hits, _) in zip(self.losses, self.units, self.sums, strict=True):
+            # Losses are those of standardised numbers, but logs are in the data's units.
             found[f"train_{target.loss_metric}"] = unit.variance * loss / max(rows, 1.0)
             if target.classes is not None:
                 [measure] = target.measures
@@ -163,6 +165,7 @@ class EpochMetrics:
         self.read_at = perf_counter()
         if not pending:
             return []
+        # One transfer for all steps waits for the device once, not once per step.
         losses = (torch.stack([loss for loss, _, _ in pending]).double() * self.loss_scale).tolist()
         self.targets.add([(outputs, targets) for _, outputs, targets in pending])
         # Losses are added one by one in Python, so that the sum does not depend on when it is read.

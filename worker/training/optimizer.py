@@ -39,6 +39,7 @@ def optimizer(recipe: Recipe, parameters: ParameterGroups) -> Optimizer:
                 eps=spec.eps,
                 momentum=spec.momentum,
                 centered=spec.centered,
+                # torch has no fused form of RMSprop.
                 foreach=True,
             )
         case _:
@@ -47,6 +48,7 @@ def optimizer(recipe: Recipe, parameters: ParameterGroups) -> Optimizer:
 
 def moments(optimizer: Optimizer, parameters: Parameters) -> Weights:
     """Returns the state of an optimizer: the tensors of each parameter, named `index.name`."""
+    # `optimizer.state_dict()` would also hold hyperparameters, which follow from the recipe and the step.
     return {
         f"{index}.{name}": tensor
         for index, parameter in enumerate(parameters)

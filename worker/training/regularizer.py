@@ -43,6 +43,7 @@ def parameter_groups(root: Layer, model: nn.Module) -> ParameterGroups:
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
+            # Recurrent layers have several biases, such as `bias_hh_l0`.
             role: Role = "norms" if path in norms else "biases" if name.startswith("bias") else "weights"
             groups[role].append(parameter)
     return groups
@@ -90,6 +91,7 @@ def penalties(plan: Plan, groups: ParameterGroups) -> Iterator[Penalty]:
     """Yields the terms to add to the objective."""
     for spec in plan.recipe.regularizer:
         if isinstance(spec, DropoutPenalty):
+            # The plan refuses this penalty for models with hidden layers, so there is one weight matrix.
             [weight] = groups["weights"]
             yield partial(dropout_penalty, weight=weight, rate=spec.rate, loss=plan.loss)
 
@@ -116,6 +118,7 @@ class GaussianWeights:
     @contextmanager
     def __call__(self, step: int) -> Iterator[None]:
         """Adds the noise of a step to the weights during the block."""
+        # No `finally` restores the weights, because an error in the block ends the attempt.
         self.add(step)
         yield
         self.remove()
@@ -189,4 +192,5 @@ def soft_threshold(parameters: Parameters, coefficient: float, lr: float) -> Non
 def clip_row_norms(parameters: Parameters, maxnorm: float, _: float) -> None:
     """Sets w <- w min(1, maxnorm / |w|) for the incoming weights w of each unit."""
     for parameter in parameters:
+        # Dimension 0 of a weight is the unit: a row of a linear layer, or a filter of a convolution.
         parameter.copy_(torch.renorm(parameter, 2, 0, maxnorm))

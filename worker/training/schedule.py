@@ -33,6 +33,7 @@ class Schedule:
     def __call__(self, step: int) -> float:
         """Returns the learning rate of a step."""
         if step < self.warmup_steps:
+            # The first step has number 0, and its rate must be above 0.
             return self.lr * (step + 1) / self.warmup_steps
         epoch = step // self.steps_per_epoch
         spec = self.spec
@@ -49,6 +50,7 @@ class Schedule:
             case OneCycle():
                 return one_cycle(spec, lr, step, self.steps)
             case Plateau():
+                # A `min_lr` above the recipe's rate must not raise it.
                 return max(lr * spec.factor**self.drops, min(spec.min_lr, lr))
             case _:
                 assert_never(spec)
@@ -94,6 +96,7 @@ def linear(first: float, last: float, done: float) -> float:
 def one_cycle(spec: OneCycle, lr: float, step: int, steps: int) -> float:
     """Returns a rate that rises to lr at step pct_start * steps - 1, which may lie between two steps, and then
     falls."""
+    # Both phases end at the same steps as in torch's OneCycleLR.
     anneal = cosine if spec.anneal_strategy == "cos" else linear
     first = lr / spec.div_factor
     peak_step = spec.pct_start * steps - 1

@@ -65,6 +65,7 @@ class TrainingStep:
         outputs, loss = self.compute_gradients(step, inputs, targets)
         for change in self.gradient_changes:
             change(lr)
+        # Decay comes before the step, as in torch's AdamW.
         for decay in self.decay_steps:
             decay(lr)
         for group in self.optimizer.param_groups:
@@ -79,9 +80,11 @@ class TrainingStep:
         outputs and the objective."""
         with self.noise(step):
             outputs, loss = self.criterion(self.predict, inputs, targets, step)
+            # Penalties are added to a total of their own, because the loss that is logged does not include them.
             total = loss
             for penalty in self.penalties:
                 total = total + penalty(inputs, outputs)
+            # Without old gradients, `backward` stores new ones instead of adding them to zeros.
             for parameter in self.parameters:
                 parameter.grad = None
             total.backward()  # type: ignore[no-untyped-call]
@@ -106,6 +109,7 @@ def in_precision(forward: Model, *, precision: Literal["float32", "bfloat16"], d
     def predict(inputs: Tensor) -> Tensor:
         with torch.autocast(device_type, dtype=torch.bfloat16):
             outputs = forward(inputs)
+        # The loss is computed outside of autocast, so it needs outputs with 32 bits.
         return outputs.float()
 
     return predict

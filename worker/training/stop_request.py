@@ -9,6 +9,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.reason: Ending | None = None
+        # A run takes at least one step, so that it has an epoch to report.
         self.not_before = 1
 
     def ask(self, reason: Ending, *, not_before: int) -> None:

@@ -42,6 +42,7 @@ class Training:
         layout = torch.channels_last if has_maps(plan) else torch.contiguous_format
         model, data, frozen = initialize(plan, data, checkpoints)
         model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+        # The teacher reads the student's normalization and device, so it comes after both are set.
         teacher = teacher_of(plan, checkpoints, model)
         self.plan = plan
         self.data = data
@@ -94,6 +95,7 @@ class Training:
         """
         for stage in self.hints:
             yield from train_epochs(stage)
+            # `end_epoch` does not finish a stage that was asked to stop.
             stage.finish()
         yield from train_epochs(self)
         yield from self.finish()
@@ -125,6 +127,7 @@ class Training:
         """Chooses the epoch's rows and puts layers into training mode."""
         self.metrics.start_clock()
         yield from self.curriculum.begin(self.model, self.epochs_done)
+        # A curriculum that measures rows leaves the model in evaluation mode, so this comes second.
         self.take_step.set_training_mode()
 
     def update(self, inputs: Tensor, targets: Tensor) -> None:
@@ -144,6 +147,7 @@ class Training:
         epoch = self.epochs_done + 1
         for step, loss in self.metrics.read(self.step):
             if is_logged(step) or step == self.metrics.diverged_at:
+                # The schedule counts steps from 0, but logs count from 1.
                 self.pending_logs.append(StepLog(step, epoch, loss, self.take_step.schedule(step - 1)))
         # Logs are taken from the queue one by one, because a caller that saves in between reads and logs the rest.
         while self.pending_logs:
@@ -153,9 +157,11 @@ class Training:
 
     def end_epoch(self) -> Iterator[TrainingEvent | None]:
         """Measures the epoch, tells early stopping the result, and keeps the best weights."""
+        # The train loss must include every step of the epoch.
         yield from self.read()
         model = yield from self.statistics.of(self.model)
         metrics = self.metrics.metrics() | (yield from self.measure(model, self.data.validation, "validation"))
+        # The time of an epoch leaves out its diagnostics.
         seconds = perf_counter() - self.metrics.started_at
         diagnosed = yield from self.diagnose(model)
         # From here on, nothing yields until the state is updated, so that no resume state is saved in between.
@@ -164,12 +170,14 @@ class Training:
         is_best = self.stopper.observe(epoch, monitor, train_loss=metrics["train_loss"])
         if is_best:
             self.best_weights = to_cpu(model.state_dict())
+        # The rate is read before `observe`, which may lower it.
         lr = self.take_step.schedule(self.step - 1)
         self.take_step.schedule.observe(monitor)
         self.metrics.start_epoch()
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
         self.pending_logs.extend(diagnosed)
         yield self.last
+        # This also yields the diagnostics, which follow the epoch's own log.
         yield from self.read()
 
     def diagnose(self, model: nn.Sequential) -> Generator[None, None, list[DiagnosticLog]]:
