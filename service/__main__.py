@@ -77,6 +77,7 @@ def serve(settings: Settings, services: Services) -> None:
     if not is_loopback(settings.host):
         print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # proxy_headers is off, because any client could forge the headers of a proxy.
     config = uvicorn.Config(
         create_app(services), host=settings.host, port=settings.port, loop="uvloop", http=LimitedHttpProtocol,
         ws="none", lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,

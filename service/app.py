@@ -59,6 +59,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     reader = asyncio.create_task(services.hub.listen())
     yield
     reader.cancel()
+    # Unlike `await reader`, this does not raise CancelledError.
     await asyncio.wait([reader])
 
 
@@ -78,6 +79,7 @@ def create_api(services: Services) -> FastAPI:
         version=system.VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
+        # routes/docs.py serves Swagger UI from this machine; FastAPI's page would load it from a CDN.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -86,6 +86,7 @@ async def read_idempotency(
         return None
     body = await request.body()
     canonical = json.dumps(parse_json(body), sort_keys=True) if body else ""
+    # With the path, a key that is used again on another route is noticed.
     content = f"{request.url.path}\n{canonical}"
     return Idempotency(key, hashlib.sha256(content.encode()).hexdigest())
 
@@ -123,6 +124,7 @@ def unknown_parameter(name: str, allowed: tuple[str, ...]) -> Problem:
 
 def parse_labels(texts: list[str]) -> dict[str, str]:
     """Parses labels of the form `key:value`."""
+    # A label that is given twice is harmless, unlike two values of one label.
     pairs = [text.partition(":") for text in set(texts)]
     if not all(key and colon for key, colon, _ in pairs):
         raise InvalidRequest(Problem(parameter="label", code="format", message="should be key:value"))

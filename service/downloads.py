@@ -62,6 +62,7 @@ def download(
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(checkpoint.sha256)).decode()}:",
         "Cache-Control": "private, max-age=31536000, immutable",
     }
+    # RFC 9110, section 13.2.2, evaluates If-Match before If-None-Match.
     if not etag_strongly_matches(request_headers.get("if-match", "*"), etag):
         raise PreconditionFailed
     if etag_matches(request_headers.get("if-none-match"), etag):
@@ -74,6 +75,7 @@ def download(
         "Content-Disposition": f'attachment; filename="{filename}"',
         "Content-Length": str(len(whole if part is None else part)),
     }
+    # Opened for HEAD as well, so that a missing file gives the same error as for GET.
     file = path.open("rb")
     if only_head:
         file.close()

@@ -41,6 +41,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # The parser goes first, so that afterwards the timer tells whether the headers are still incomplete.
         super().data_received(data)
         # The timer runs if and only if headers are incomplete.
         if self._headers_timer is not None:
@@ -49,6 +50,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 self._refuse(HeadersTooLarge(MAX_HEADERS_BYTES))
 
     def on_message_begin(self) -> None:
+        # A connection may carry several requests; each gets the full time for its headers.
         super().on_message_begin()
         self._start_timer()
 

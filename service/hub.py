@@ -161,6 +161,7 @@ class Hub:
     async def may_miss_changes(self, after: str) -> bool:
         """Returns whether changes after this id may be missing, because the stream was trimmed or Redis lost writes."""
         entries: Any = await self._redis.xrange(self._keys.changes(), count=1)
+        # If the client has seen a newer id than the newest one, Redis has lost writes.
         if parse_stream_id(after) > parse_stream_id(await self.last_change()):
             return True
         if not entries or parse_stream_id(wire.text(entries[0][0])) <= parse_stream_id(after):
@@ -185,6 +186,7 @@ class Hub:
         if not changes:
             return
         await self._deliver(changes)
+        # Set only after delivery: if Redis fails before, the same changes are read again.
         self._last_id = changes[-1].id
         await asyncio.sleep(BATCH_SECONDS)
 

@@ -79,6 +79,7 @@ class Ingredients(Model):
     """The fields of the recipe that contain no ingredients."""
 
 
+# The classes of the ingredients do not change while the process runs.
 @cache
 def ingredients() -> Ingredients:
     """Returns all families and fields, in the order of the recipe."""

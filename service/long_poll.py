@@ -38,6 +38,7 @@ async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: s
     """Returns the run once its ETag is not in `known_etags` (by default the present ETag), it is over, or the time has
     passed."""
     deadline = asyncio.get_running_loop().time() + seconds
+    # The subscription comes before the first read, so that no change between the two is missed.
     with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         run = await run_in_threadpool(store.get, run_id)
         known_etags = known_etags or run_etag(run)

@@ -70,6 +70,7 @@ def thin_rows(rows: Sequence[Row], max_points: int | None) -> Sequence[Row]:
     if max_points is None or len(rows) <= max_points:
         return rows
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in INDEX_COLUMNS]
+    # 2 points are the first and last row; a section adds a lowest and a highest row per column.
     sections = max(1, (max_points - 2) // max(1, 2 * len(names)))
     kept = {0, len(rows) - 1}
     for section in range(sections):

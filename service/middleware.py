@@ -24,6 +24,7 @@ from service.errors import (
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_BODY_SECONDS = 30
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+# `same-site` is listed because another port or subdomain need not be trusted.
 OTHER_SITES = ("cross-site", "same-site")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -83,6 +84,7 @@ def with_headers(scope: Scope, send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = scope[REQUEST_ID]
             for name, value in SECURITY_HEADERS.items():
+                # routes/docs.py sets a wider policy of its own, which stays.
                 headers.setdefault(name, value)
         await send(message)
 

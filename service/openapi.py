@@ -43,11 +43,13 @@ def event_stream(model: str) -> JsonObject:
 
 def complete_document(app: FastAPI, document: JsonObject) -> JsonObject:
     """Adds the models that no route returns, and declares every failure as problem+json."""
+    # Error handlers, and routes that parse bodies or stream events themselves, hide these models from FastAPI.
     models = [ProblemDocument, Recipe, Event, RunEvent, *app.state.body_models]
     _, added = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in added["$defs"].items():
         schemas.setdefault(name, schema)
+    # FastAPI adds these for its own form of errors, which the service does not use.
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     drop_composite_defaults(schemas)
@@ -68,5 +70,6 @@ def drop_composite_defaults(schemas: JsonObject) -> None:
 def describe_failures(responses: JsonObject) -> None:
     responses["default"] = {"description": "Any other failure."}
     for status, response in responses.items():
+        # Statuses are texts of three digits, which compare like numbers.
         if status == "default" or status >= "400":
             response["content"] = PROBLEM_CONTENT

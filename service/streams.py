@@ -33,6 +33,7 @@ class EventStream(StreamingResponse):
     """A response that streams events until the client disconnects or stops reading."""
 
     def __init__(self, frames: Frames) -> None:
+        # Without X-Accel-Buffering, nginx would collect events before it passes them on.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(frames, headers=headers, media_type="text/event-stream")
         self._frames = frames
@@ -51,6 +52,7 @@ class EventStream(StreamingResponse):
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         body = partial(JsonObject, type="http.response.body")
+        # The generator is closed at once, so that its subscription ends with the response.
         async with aclosing(self._frames) as frames:
             async for chunk in frames:
                 with anyio.move_on_after(MAX_SEND_SECONDS) as sending:
@@ -92,6 +94,7 @@ async def new_run_frames(subscription: Subscription, sent: int) -> Frames:
         yield b"".join(item.run_frame for item in new) or HEARTBEAT
         if is_last_event([item.event for item in new]):
             return
+        # This is correct because is_gapless has found the numbers to be consecutive.
         sent += len(new)
 
 

@@ -90,6 +90,7 @@ class StoredRuns:
 
 def prepare_recipe(services: Services, document: object) -> Prepared:
     """Plans the recipe within the limits of this service and of its largest worker."""
+    # One worker that can hold the run is enough.
     memory = max((worker.memory_bytes for worker in services.store.workers()), default=None)
     limits = Limits(parameters=services.settings.max_parameters, memory_bytes=memory)
     runs = StoredRuns(services.store)
@@ -174,6 +175,7 @@ def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> C
     """Queues the recipe of a run again, with the run's present name and labels."""
     if idempotency and (created := services.store.first_answer(idempotency)):
         return created
+    # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = get_finished_run(services, run_id, asked="retried")
     return submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
 

@@ -20,6 +20,7 @@ from bakehouse.recipe.augmentation import (
 from bakehouse.recipe.objective import LabelSmoothing
 
 MAX_DEGREES = 45.0
+# The wide space of TrivialAugment turns images by up to 135 degrees (Müller & Hutter 2021).
 WIDE_DEGREES = 135.0
 MAX_HUE = 0.25
 MIRROR_SOURCE = "Goodfellow et al. 2016, Deep Learning, 7.4"
@@ -64,6 +65,7 @@ def scale_crop_without_room(plan: Plan) -> Iterator[Finding]:
     for pointer, item in plan.recipe.find(ScaleCrop).items():
         low, high = resize_range(item, plan.data.shape)
         if low == max(sides) == min(sides):
+            # This is the usual ratio of 256 to a window of 224, rounded up.
             higher = -(-low * 8 // 7)
             # Both ends move: a range that begins above its end is refused.
             larger = item.model_copy(update={"low": higher, "high": max(high, higher)})

@@ -85,6 +85,7 @@ def dropout_of_many_classes(plan: Plan) -> Iterator[Finding]:
     """A high rate before the output layer does harm after batch norm if each of many classes has few rows."""
     classes = len(plan.data.main.classes or ())
     rows = plan.sizes.train
+    # CIFAR-100, on which the paper measured, has 500 training rows of each class.
     if not isinstance(plan.recipe.norm, BATCH_NORMS) or classes < MANY_CLASSES or rows > 500 * classes:
         return
     for index, item in enumerate(plan.recipe.dropout):
@@ -144,6 +145,7 @@ def dropout_alone(plan: Plan) -> Iterator[Finding]:
 
 def worst(found: Iterator[Shift]) -> Iterator[Shift]:
     """Yields, for each dropout of the recipe, the shift with the fewest inputs per unit."""
+    # One advice per dropout is enough, and the fewest inputs give the largest shift.
     by_index: dict[int, list[Shift]] = {}
     for shift in found:
         by_index.setdefault(shift.dropout.index, []).append(shift)

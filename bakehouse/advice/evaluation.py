@@ -17,6 +17,7 @@ ENOUGH_SAMPLES = 20
 @rule("info", about=(Evaluation, *get_args(AnyDropout), *BATCH_NORMS), source=f"{SHIFT_SOURCE}, table 3")
 def statistics_hold_the_shift(plan: Plan) -> Iterator[Finding]:
     """Moving averages contain the additional variance of dropout."""
+    # Both rules are called, so that this advice appears exactly where theirs does.
     shifts = [*variance_shift_direct(plan), *variance_shift(plan)]
     if shifts and plan.recipe.evaluation.statistics == "moving":
         pointer = "/evaluation/statistics"

@@ -17,6 +17,7 @@ from bakehouse.recipe.optimizer import Sgd
 SMALL_BATCH = 16
 DEEP = 5
 HIGH_LR = 0.1
+# 32 groups are the default of Wu & He 2018.
 MAX_GROUPS = 32
 MAX_LEFT = 0.05
 """Limit on the share of the moving averages' initial values that is left at the end of a run."""
@@ -29,6 +30,7 @@ CROSS_SOURCE = "Yao et al. 2021, arXiv 2002.05712"
 def batch_norm_small_batch(plan: Plan) -> Iterator[Finding]:
     """Statistics of a few rows are noise."""
     recipe = plan.recipe
+    # Without normalised layers, the norm does nothing and `without_batch` has no smallest channel count.
     if not isinstance(recipe.norm, BatchNorm) or recipe.batch_size >= SMALL_BATCH or not channels(plan):
         return
     looks_back = all(isinstance(before, LinearLayer | Conv) for before in layers_before_norms(plan.root))
@@ -60,6 +62,7 @@ def batch_renorm_averages_lag(plan: Plan) -> Iterator[Finding]:
         message = f"after {plan.steps:,} steps the moving averages of batch_renorm are still {left:.0%} of their "
         message += f"first values 0 and 1, which say nothing about the data; a momentum above {norm.momentum:g} "
         message += "forgets them sooner."
+        # The 1.01 is a margin, so that rounding does not bring the same advice again after the patch.
         momentum = max(LARGER_MOMENTUM, 1 - MAX_LEFT ** (1.01 / plan.steps))
         yield Finding("/norm/momentum", message, replace("/norm/momentum", momentum))
 
@@ -123,6 +126,7 @@ def saturating_without_norm(plan: Plan) -> Iterator[Finding]:
         return
     slope = "below 1 and near 0 where it saturates, so gradients vanish"
     if names[0] == "sigmoid":
+        # The slope s (1 - s) of the sigmoid is largest at 0, where it is 1/4.
         slope = f"at most 0.25, so a gradient shrinks to {0.25 ** len(names):.0e} of itself or less"
     message = f"{len(names)} layers of {names[0]} without a norm: its slope is {slope}, not counting the weights. "
     message += "relu "

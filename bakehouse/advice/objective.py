@@ -16,6 +16,7 @@ MAX_SHARE = 0.3
 """Limit on epsilon as a share of the inputs' range. Half of the range would turn all grey inputs into the same
 pattern."""
 MAX_DEVIATIONS = 1.0
+# Goodfellow et al. 2015 gave half of the loss to adversarial inputs.
 PAPERS_WEIGHT = 0.5
 DEEP = 0.75
 MAX_SMOOTHING = 0.2
@@ -47,6 +48,7 @@ def adversarial_epsilon_large(plan: Plan) -> Iterator[Finding]:
         change = f"{attack.epsilon:g} standard deviations"
     message = f"every input number may change by {change}: examples may look like another class, but keep their label."
     path = "/objective/adversarial"
+    # A step that fitted the old epsilon may be longer than the new one.
     patch = replace(f"{path}/epsilon", most) + replace(f"{path}/step_size", min(step_size(attack), most))
     yield Finding(f"{path}/epsilon", message, patch)
 

@@ -38,6 +38,7 @@ def decay_too_strong(plan: Plan) -> Iterator[Finding]:
         effect = "takes 1 or more off each weight" if isinstance(item, L1) else "takes weights to zero or past it"
         message = f"lr {lr:g} times {item.type} {item.coefficient:g} is {lr * item.coefficient:g}; a step at 1 or more "
         pointer = f"/regularizer/{index}/coefficient"
+        # 0.1 / lr takes a tenth of a weight per step, which is strong but cannot pass zero.
         yield Finding(pointer, f"{message}{effect}.", replace(pointer, min(type(item)().coefficient, 0.1 / lr)))
 
 
@@ -45,6 +46,7 @@ def decay_too_strong(plan: Plan) -> Iterator[Finding]:
 def l2_with_adam(plan: Plan) -> Iterator[Finding]:
     """Adam and RMSprop divide the penalty's gradient by its own size."""
     optimizer = plan.recipe.optimizer
+    # two_decays asks to remove l2 already; to replace it would leave two weight decays.
     if not isinstance(optimizer, Adam | Rmsprop) or plan.recipe.find(WeightDecay):
         return
     for pointer, item in plan.recipe.find(L2).items():

@@ -30,6 +30,7 @@ SEVERITIES = ("error", "warning", "info")
 def advise(plan: Plan) -> list[Advice]:
     """Returns what the literature says about this combination of ingredients, the most severe first."""
     found = [advice for rule in RULES for advice in rule(plan)]
+    # The sort is stable: advice of one severity keeps the order in which its rules were registered.
     return sorted(found, key=lambda advice: SEVERITIES.index(advice.severity))
 
 

@@ -28,6 +28,7 @@ def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
     """With large batches, the first steps are unstable."""
     recipe = plan.recipe
     pointer = "/schedule/warmup_epochs"
+    # one_cycle has a warm-up of its own.
     if not isinstance(recipe.optimizer, Sgd) or isinstance(recipe.schedule, OneCycle):
         return
     if recipe.batch_size >= LARGE_BATCH and recipe.schedule.warmup_epochs == 0:

@@ -26,6 +26,7 @@ MOMENTS = {
     "tanh": (0.0, 0.3943), "sigmoid": (0.25, 0.0434), "identity": (0.0, 1.0),
 }  # fmt: skip
 """Squared mean and variance of each activation's outputs for inputs from N(0, 1)."""
+# The mean is 1 / sqrt(pi) and the mean square is 1.
 MAXOUT = (0.3183, 0.6817)
 """Squared mean and variance of the larger of two numbers from N(0, 1)."""
 STANDARD = (0.0, 1.0)
@@ -90,6 +91,7 @@ def as_rate(spec: AnyDropout, mean_square: float) -> float:
         case PlainDropout() | VanillaDropout() | SpatialDropout() | GaussianDropout() | DropConnectSpec():
             return spec.rate
         case Uout():
+            # A uniform number between -beta and beta has this variance.
             added = spec.beta**2 / 3
         case GaussianNoise():
             added = spec.std**2 / mean_square

@@ -26,6 +26,7 @@ RETRY_AFTER_SECONDS = 2
 CRASH_RETRY_SECONDS = 60.0
 """Time after which packing is tried again if it crashed, for example because the disk was full. A broken file is not
 packed again until it changes."""
+# This is longer than the child's limit on processor time, because it may wait for a slow disk.
 MAX_PACKING_SECONDS = 1800
 PACKAGE_ROOT = Path(__file__).parents[2]
 
@@ -43,6 +44,7 @@ class Catalog:
         self._settings = settings
         self._signatures = SignatureCache()
         self._lock = threading.Lock()
+        # Each packing may take several GiB of memory.
         self._one_at_a_time = threading.Lock()
         self._threads: dict[Path, threading.Thread] = {}
         self._crashes: dict[Path, tuple[float, str]] = {}
@@ -73,6 +75,7 @@ class Catalog:
 
     def _sources(self) -> list[Source]:
         with self._lock:
+            # SignatureCache must not be used by several threads at once.
             return find_sources(self._settings.data, self._signatures)
 
     def _find(self, name: str) -> Source:
@@ -116,6 +119,7 @@ class Catalog:
     def _wait_until_packed(self, files: Files, wait_seconds: float) -> Path:
         listing = self._files_listing(files)
         if listing.status == "packing":
+            # Returns the thread that the listing has started, or starts another if that one has just ended.
             self._start_packing(files).join(wait_seconds)
             listing = self._files_listing(files)
         if listing.status == "packing":
@@ -137,6 +141,7 @@ class Catalog:
     def _pack(self, files: Files, folder: Path) -> None:
         try:
             with self._one_at_a_time, hold_lock(self._settings.datasets, files.id) as lock:
+                # Another process may have packed the files while this one waited for the lock.
                 if not is_packed(folder) and read_problem(folder) is None:
                     self._pack_in_child(files, folder, lock)
                     remove_older_versions(folder, files.id)
@@ -152,6 +157,7 @@ class Catalog:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             subprocess.run(
+                # In this working directory, `-m` finds the package even if it is not installed.
                 command, cwd=PACKAGE_ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, check=True, pass_fds=[lock], timeout=MAX_PACKING_SECONDS,
             )  # fmt: skip

@@ -53,6 +53,7 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
 
 
 def _open(folder: Path, name: str) -> Array:
+    # Mapped files need not fit into memory, and processes share their pages.
     array: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
     return array
 
@@ -72,5 +73,6 @@ def _labels(values: Array, column: Column, target: Target) -> Array:
         return np.asarray(values, dtype=column.dtype)
     known = ~np.isnan(values)
     numbers = np.full(len(values), -1, dtype=np.int64)
+    # A text is stored as its class number; whole numbers are numbered in the order of their values.
     numbers[known] = values[known] if column.kind == "text" else np.unique(values[known], return_inverse=True)[1]
     return numbers

@@ -20,6 +20,7 @@ from bakehouse.plan.card import DatasetCard
 def create_folder(folder: Path) -> Iterator[Path]:
     """Yields an empty folder to write into, and renames it to `folder` only when its files are complete and on disk."""
     aside = folder.with_name(f".{folder.name}.aside")
+    # A process that was killed may have left it.
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     yield aside
@@ -28,6 +29,7 @@ def create_folder(folder: Path) -> Iterator[Path]:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
+    # The rename is atomic, so readers see all files or none.
     aside.rename(folder)
 
 

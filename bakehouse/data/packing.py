@@ -35,6 +35,7 @@ LIMITS = {
     resource.RLIMIT_CPU: CPU_SECONDS,
     resource.RLIMIT_CORE: 0,
 }
+# Each name maps to itself, which gives a type checker the narrow type.
 DTYPES: Mapping[str, Dtype] = {dtype: dtype for dtype in get_args(Dtype)}
 MAX_CARD_BYTES = 4 << 20
 """Limit on the size of a card, because the service reads and shows it. Thousands of columns or classes still fit."""
@@ -57,6 +58,7 @@ def main(name: str, source: Path, target: Path) -> None:
         answer = {"problem": str(error)}
     except PermissionError as error:
         file = Path(str(error.filename)).name
+        # Clients see the problem, so it leaves out the full path.
         answer = {"problem": f"{file} cannot be opened: the user that Bakehouse runs as has no permission to read it"}
     except TooSlow:
         answer = {"problem": f"reading its files takes more than {CPU_SECONDS} seconds of processor time"}
@@ -71,6 +73,7 @@ def limit_resources() -> None:
     """Limits the memory, processor time and file sizes of this process."""
     for kind, limit in LIMITS.items():
         _, hard = resource.getrlimit(kind)
+        # A process may not raise its limits above the hard ones, for example those of a container.
         allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (allowed, hard))
     signal.signal(signal.SIGXCPU, _raise_too_slow)
@@ -135,7 +138,9 @@ def packed_arrays(contents: Contents) -> Mapping[str, Array]:
 def fingerprint(contents: Contents, arrays: Mapping[str, Array]) -> str:
     """Returns the SHA-256 of the arrays and of what their numbers mean, such as class names, but not of titles."""
     digest = hashlib.sha256(json.dumps(_meaning(contents)).encode())
+    # Sorted, so that the digest does not depend on the order in which a reader finds the arrays.
     for name, values in sorted(arrays.items()):
+        # Without type and shape, different arrays of the same bytes would have the same digest.
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
         digest.update(np.ascontiguousarray(values).data)
     return f"sha256:{digest.hexdigest()}"
@@ -196,10 +201,12 @@ def _table_card(table: Table, description: Description, fingerprint: str) -> Dat
         origin=description.origin,
         fingerprint=fingerprint,
         kind="table",
+        # Each recipe chooses a target among the columns; all others are inputs unless it adds tasks.
         shape=(len(table.columns) - 1,),
         dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
         counts=SplitCounts(train=len(table.values)),
         columns=table.columns,
+        # A table may have only text columns, which have no smallest number.
         minimum=min((column.minimum for column in table.columns if column.minimum is not None), default=0.0),
         maximum=max((column.maximum for column in table.columns if column.maximum is not None), default=0.0),
         notes=tuple(table.notes),

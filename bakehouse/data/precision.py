@@ -27,6 +27,7 @@ def is_rounding(mean: Floats, std: Floats, dtype: np.dtype[np.generic]) -> NDArr
 
 def narrow_if_exact(arrays: Mapping[str, Array], first: str, axes: tuple[int, ...]) -> dict[str, Array]:
     """Converts all arrays to float32, or all to float64 if a column of the array named `first` needs it."""
+    # A number beyond the range of float32 becomes infinite, and check_finite refuses it below.
     with np.errstate(over="ignore"):
         narrow = {name: values.astype(np.float32) for name, values in arrays.items()}
     for name, values in narrow.items():
@@ -70,6 +71,7 @@ def moments(values: Array, axes: tuple[int, ...]) -> tuple[Floats, Floats]:
     count = values.size / total.size
     mean = total / count
     variance = squares / count - mean**2
+    # Rounding may make the variance of a constant column slightly negative.
     return (origin + mean)[0], np.sqrt(np.maximum(variance, 0.0))[0]
 
 

@@ -81,6 +81,7 @@ def find_sources(data: Path | None, signatures: SignatureCache) -> list[Source]:
     builtin = [BuiltIn(path.name, path) for path in sorted(BUILTIN.iterdir()) if path.is_dir()]
     own = [] if data is None else _find_own(data, {source.id for source in builtin}, signatures)
     own_names = {source.id for source in own}
+    # A user's own files take precedence over a known set of the same name.
     known = [_find_known(name, signatures) for name in KNOWN if name not in own_names]
     return [*builtin, *sorted([*known, *own], key=lambda source: source.id)]
 
@@ -145,6 +146,7 @@ def _printable(name: str) -> str:
 
 
 def _compute_signature(path: Path) -> str:
+    # The name of a file need not be valid UTF-8.
     digest = hashlib.sha256(f"{PACKED_FORM} {path}".encode(errors="surrogateescape"))
     for name, status in _walk(path):
         # ctime, unlike mtime, also changes with `cp -p`, `mv` and `chmod`.
@@ -156,6 +158,7 @@ def _walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
     yield str(path), path.stat(follow_symlinks=False)
     if path.is_dir():
         with os.scandir(path) as scan:
+            # The order of scandir is arbitrary, but the signature depends on the order.
             entries = sorted(scan, key=lambda entry: entry.name)
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

@@ -32,6 +32,7 @@ def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction
     # A class of one or two rows may go to the other splits entirely; a larger one keeps a row for training.
     kept = np.array([1 if len(group) >= 3 else 0 for group in groups])
     test = None
+    # The test rows are taken first, so that they do not depend on the validation fraction.
     if counts.test is None:
         groups, test = _take(groups, sizes.test, kept)
     validation = None
@@ -56,6 +57,7 @@ def _shuffle(rows: int, seed: int) -> Rows:
 
 def _shuffle_classes(y: Array, seed: int) -> list[Rows]:
     order = _shuffle(len(y), seed)
+    # A stable sort keeps the shuffled order within each class.
     by_class = order[np.argsort(y[order], kind="stable")]
     return np.split(by_class, np.cumsum(np.bincount(y))[:-1])
 
@@ -74,8 +76,10 @@ def share_proportionally(sizes: Rows, total: int, kept: Rows) -> Rows:
         limits = sizes
     quotas = sizes * total / sizes.sum()
     takes: Rows = np.minimum(np.floor(quotas).astype(np.int64), limits)
+    # A group that is full takes no more, so several passes may be needed.
     while (missing := total - int(takes.sum())) > 0:
         open_groups = np.flatnonzero(takes < limits)
+        # The most negative difference is the largest remainder.
         largest = np.argsort((takes - quotas)[open_groups], kind="stable")[:missing]
         takes[open_groups[largest]] += 1
     return takes

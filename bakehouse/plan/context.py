@@ -16,6 +16,7 @@ from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import Recipe
 
 
+# This is a protocol because plan.py, which defines Plan, imports this file.
 class TrainedModel(Protocol):
     """The plan of a checkpoint that a recipe builds on."""
 
@@ -43,6 +44,7 @@ class Context:
     checkpoints: Mapping[str, TrainedModel] = field(default_factory=dict)
     """The models of the checkpoints that the recipe names, by sha256."""
 
+    # It writes to __dict__ directly, which works in a frozen dataclass.
     @cached_property
     def root(self) -> Sequential:
         """The model's layers, which can be built once the checks of the stage `recipe` have passed."""

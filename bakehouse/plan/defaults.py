@@ -87,6 +87,7 @@ def with_placement(dropout: AnyDropout, recipe: Recipe) -> AnyDropout:
 
 def places(dropout: AnyDropout, recipe: Recipe) -> tuple[Placement, ...]:
     """Returns the placements that this kind of dropout can have in the recipe's architecture."""
+    # The annotation is a Literal or None, so its first part holds the placements.
     [known, _] = get_args(type(dropout).model_fields["placement"].annotation)
     return tuple(place for place in recipe.architecture.dropout_places if place in get_args(known))
 
@@ -116,6 +117,7 @@ def crop_padding(spec: RandomCrop, shape: Shape) -> int:
 def resize_range(spec: ScaleCrop, shape: Shape) -> tuple[int, int]:
     """Returns the range of sizes, by default as 256 to 480 for a window of 224 (Simonyan & Zisserman 2015)."""
     shorter = min(shape[1:], default=1)
+    # 256 / 224 is 8 / 7 and 480 / 224 is 15 / 7; both are rounded up.
     return spec.low or -(-shorter * 8 // 7), spec.high or -(-shorter * 15 // 7)
 
 
@@ -148,6 +150,7 @@ def with_scales(recipe: Recipe, shape: Shape) -> Evaluation:
 def crop_scales(crops: Crops, shape: Shape) -> tuple[int, ...]:
     """Returns the scales, by default 1, 1.125 and 1.25 times the image's own size."""
     side = min(shape[1:], default=1)
+    # In a tiny image two scales may be the same number of pixels, and would be evaluated twice.
     return crops.scales or tuple(sorted({side, -(-9 * side // 8), -(-10 * side // 8)}))
 
 
@@ -159,6 +162,7 @@ def with_milestones(schedule: AnySchedule, epochs: int) -> AnySchedule:
 
 def milestones(schedule: MultiStep, epochs: int) -> tuple[int, ...]:
     """Returns the epochs of the drops, by default after half and three quarters of the run (He et al. 2016)."""
+    # In a run of one or two epochs, both drops fall on the same epoch.
     return schedule.milestones or tuple(sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)}))
 
 

@@ -47,6 +47,7 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
     learned = sum(layer.parameters for layer in layers)
     # Weight noise is drawn beside a copy of the clean weights.
     noise = 2 * bool(recipe.find(WeightNoise))
+    # The 2 stands for the weights and their gradients.
     copies = 2 + optimizer_copies(recipe) + noise
     numbers = copies * learned + masks(recipe.batch_size, layers) + histories(layers)
     numbers += 2 * recipe.batch_size * passes(recipe) * activations(root)
@@ -71,6 +72,7 @@ def activations(layer: Layer) -> int:
         case DenseConcat(body):
             return activations(body) + prod(layer.output)
         case Heads():
+            # Each output is kept once by its head and once in the concatenation.
             return 2 * layer.output[0]
         case Recurrent():
             # Each step keeps the summed inputs of all gates, before and after their activation, and the state. In
@@ -91,6 +93,7 @@ def histories(layers: list[Primitive]) -> int:
     each weight, and the mean inputs of each group."""
     total = 0
     for affine, layer in pairwise(layers):
+        # `affine` has weights: the check norm_follows_weights refuses a recipe in which it has none.
         if isinstance(layer, Norm) and isinstance(layer.spec, CrossIterationBatchNorm):
             means = affine.parameters * (affine.groups if isinstance(affine, Conv) else 1) // layer.input[0]
             total += (layer.spec.window - 1) * (affine.parameters + means + 2 * layer.input[0])
@@ -112,6 +115,7 @@ def optimizer_copies(recipe: Recipe) -> int:
         case Adam():
             return 2
         case Rmsprop(momentum=momentum, centered=centered):
+            # Torch always keeps the mean square, but the momentum and the mean gradient only if they are used.
             return 1 + (momentum > 0) + centered
         case _:
             assert_never(recipe.optimizer)

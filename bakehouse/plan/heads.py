@@ -13,6 +13,7 @@ def monitors(targets: tuple[Target, ...]) -> tuple[str, ...]:
     names = ["loss", *targets[0].measures]
     for target in targets:
         names += [target.loss_metric, *target.measures]
+    # The main target is in `names` twice if it is the only one, and its measures are in any case.
     return tuple(dict.fromkeys(f"validation_{name}" for name in names))
 
 

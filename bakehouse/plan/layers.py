@@ -211,6 +211,7 @@ class Pool:
     @property
     def output(self) -> Shape:
         channels, height, width = self.input
+        # Torch's pooling drops an odd last row or column, too.
         return (channels, height // self.size, width // self.size) if self.is_local else (channels,)
 
     @property
@@ -250,6 +251,7 @@ class Rows:
         return (height, channels * width)
 
 
+# An lstm has the gates i, f, g, o and a gru r, z, n; torch stacks their rows in one matrix.
 GATES = {"elman": 1, "gru": 3, "lstm": 4}
 INNER_NORMS: dict[str, dict[str, int]] = {
     "elman": {"norm": 1},
@@ -429,6 +431,7 @@ def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
         case Units(parts=parts):
             yield from ((prefix + child_name, child) for child_name, _, child in parts)
         case Recurrent():
+            # The weights come before their norms, because a transfer adds each norm to the weights before it.
             yield name, layer
             yield from ((prefix + inner, norm) for inner, norm in layer.norms)
         case _:

@@ -51,6 +51,7 @@ class Source:
         function = self.signature(name)
         if function is None:
             return {}
+        # In Python's syntax tree, the defaults belong to the last arguments.
         given = function.args.args[len(function.args.args) - len(function.args.defaults) :]
         pairs = [*zip(given, function.args.defaults, strict=True)]
         pairs += [
@@ -71,10 +72,12 @@ class Source:
         return next((self.signature(base.id) for base in node.bases if isinstance(base, ast.Name)), None)
 
 
+# The installed files do not change while the process runs.
 @cache
 def read_source() -> Source:
     definitions: dict[str, Definition] = {}
     imports: dict[str, str] = {}
+    # Sorted, so that a script is the same on every machine.
     for file in sorted(files("worker").joinpath("model", "modules").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".py") and file.name != "__init__.py":
             text = file.read_text(encoding="utf-8")
@@ -90,6 +93,7 @@ def definitions_in(text: str) -> dict[str, Definition]:
     for statement, following in zip(statements, [*statements[1:], None], strict=True):
         name = defined_name(statement)
         if name is not None:
+            # A string after a constant is its docstring, so a script prints it too.
             is_explained = isinstance(statement, ast.Assign) and isinstance(following, ast.Expr)
             last = following if is_explained and following is not None else statement
             names = frozenset(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))

@@ -74,6 +74,7 @@ def module_call(layer: Layer, *, run_steps: int) -> Call:
     """
     match layer:
         case Sequential(children):
+            # A cross-iteration norm compensates for changes of the layer before it, which `sequence` does not show it.
             looks_back = any(
                 isinstance(child, Norm) and isinstance(child.spec, CrossIterationBatchNorm) for _, child in children
             )
@@ -98,6 +99,7 @@ def module_call(layer: Layer, *, run_steps: int) -> Call:
             return recurrent_call(layer, run_steps)
         case Dropout(spec=spec):
             return dropout_call(spec)
+        # This case comes before the next one, whose table does not contain maxout.
         case Activation(name="maxout", pieces=pieces):
             return call("Maxout", pieces)
         case Activation(name=name):

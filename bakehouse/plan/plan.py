@@ -71,6 +71,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     """
     checkpoints = checkpoints or {}
     data = resolve(recipe, card)
+    # The source's normalization comes first, because the defaults of epsilon and of the attack depend on it.
     recipe = fill_in(with_normalization_of_source(recipe, checkpoints), data)
     sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
     context = Context(recipe, card, data, sizes, checkpoints)
@@ -80,6 +81,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     data_bytes = (8 if data.is_double else 4) * card.features * sum(sizes)
     teacher = context.trained(teacher_in(recipe))
     if teacher is not None:
+        # Only after the checks, which refuse numbers of layers that do not exist.
         recipe = with_layer_numbers(recipe, context.root, teacher.root)
         data_bytes += 4 * numbers_of_teaching(recipe, context.root, teacher.root)
     return Plan(recipe, card, data, sizes, context.root, estimate(recipe, context.root, data_bytes), checkpoints)

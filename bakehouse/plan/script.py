@@ -136,6 +136,7 @@ def run_length(children: Named) -> int:
     name, call = children[0]
     stem, first = numbered(name)
     alike = (child == (f"{stem}{number}", call) for number, child in enumerate(children, start=first))
+    # A name without a number does not equal its own pattern, so that not even the first layer is counted.
     return len(list(takewhile(bool, alike))) or 1
 
 

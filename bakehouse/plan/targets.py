@@ -171,6 +171,7 @@ def target_task(column: Column, asked: Task | None = None) -> Task:
 
 def target_pointer(index: int) -> str:
     """Returns the JSON pointer to the field of the recipe that names a target."""
+    # Target 0 is the main one, so target 1 is the first of objective.tasks.
     return "/dataset/target" if index == 0 else f"/objective/tasks/{index - 1}/target"
 
 
@@ -286,6 +287,7 @@ def _possible_targets(columns: tuple[Column, ...], further: Sequence[str]) -> li
 def _check_features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
     text = [column.name for column in _features(columns, targets) if column.kind == "text"]
     if text:
+        # A table may have thousands of text columns.
         names = ", ".join(text[:10])
         message = f"features must be numbers, but text is in: {names}; write it as numbers, or leave the columns out"
         raise TargetError(message, allowed=_possible_targets(columns, [column.name for column in targets[1:]]))

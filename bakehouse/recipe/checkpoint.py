@@ -52,6 +52,7 @@ def replaced(value: object, change: Callable[[SavedCheckpoint, Path], SavedCheck
         case Ingredient():
             fields = ((name, getattr(value, name)) for name in type(value).model_fields)
             new = {name: replaced(inner, change, (*path, name)) for name, inner in fields}
+            # Unchanged fields are left out, so that model_fields_set still tells which ones the user gave.
             return value.model_copy(
                 update={name: inner for name, inner in new.items() if inner != getattr(value, name)}
             )

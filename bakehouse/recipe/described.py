@@ -17,6 +17,7 @@ FORMULA = re.compile(r"\S[ ]?(=|<-|~|>|\^|\*|/|\+|\|| - )[ ]?\S")
 AUTHORS_AND_YEAR = r"[A-Z][\w'-]+(?: & [A-Z][\w'-]+| et al\.)? (?:19|20)\d\d\b"
 PLACE = r"(?:, (?:[A-Z\d]|arXiv|section|table|figure|algorithm|equation|lecture|appendix)(?:[^.,;:()]|\.(?=\d))*)*"
 CITATION = re.compile(AUTHORS_AND_YEAR + PLACE)
+# The dot of `et al.` does not end a sentence.
 END_OF_SENTENCE = re.compile(r"(?<!et al)\.(?= [A-Z`(])")
 
 
@@ -44,6 +45,7 @@ def docstring_parts(kind: type[Ingredient]) -> DocstringParts:
         sentence=sentence,
         text=text[len(sentence) :].strip(),
         formulas=tuple(span for span in CODE.findall(text) if FORMULA.search(span)),
+        # The sort is stable, and paragraphs without a keyword come first.
         sources=tuple(dict.fromkeys(CITATION.findall("\n".join(sorted(paragraphs, key=is_remark))))),
         default=" ".join(paragraphs_after(DEFAULT, paragraphs)) or None,
         traps=tuple(paragraphs_after(TRAP, paragraphs)),

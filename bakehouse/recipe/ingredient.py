@@ -61,6 +61,7 @@ def variant(*, number: type[Ingredient] | None = None) -> Callable[[object], obj
             return {"type": value}
         if number is not None and isinstance(value, dict) and "type" not in value:
             return {"type": number.model_fields["type"].default, **value}
+        # In Python, true and false are integers.
         if number is not None and isinstance(value, int | float) and not isinstance(value, bool):
             return {"type": number.model_fields["type"].default, number.main: value}
         return value

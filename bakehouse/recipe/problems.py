@@ -58,6 +58,7 @@ def nearest_names(given: object, names: Iterable[str], *, count: int = 1) -> lis
     """Returns the names that a misspelt name may have meant, the nearest first. Upper and lower case are equal."""
     word = str(given)[:MAX_NAME_CHARACTERS].lower()
     by_lower = {name.lower(): name for name in names}
+    # One or two letters are part of almost every name.
     within = [name for name in by_lower if len(word) > 2 and word in name]
     near = get_close_matches(word, by_lower, n=count, cutoff=0.5) or within[:count]
     return [by_lower[name] for name in near]
@@ -70,6 +71,7 @@ def did_you_mean(given: object, names: Iterable[str]) -> str:
 
 def pointer(path: Path) -> str:
     """Returns the JSON Pointer of a path."""
+    # `~` is escaped first; otherwise the `~` of `~1` would be escaped again.
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
@@ -112,5 +114,6 @@ def as_written(document: object, path: Path) -> Path:
 
 def path_of(pointer: str) -> list[str | int]:
     """Splits a JSON Pointer into its steps; whole numbers are read as list indexes."""
+    # RFC 6901 asks for this order, in which `~01` becomes `~1` and not `/`.
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
     return [int(step) if step.isdecimal() else step for step in steps]

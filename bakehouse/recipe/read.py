@@ -58,6 +58,7 @@ def parse_json(body: bytes | str) -> Any:
             parse_int=short_int,
         )
         check_size(document)
+        # Only encoding finds lone surrogates, which Python's parser accepts.
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedJson(f"not UTF-8: byte {error.start} is invalid") from error
@@ -65,6 +66,7 @@ def parse_json(body: bytes | str) -> Any:
         raise MalformedJson("a string contains half of a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise MalformedJson(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+    # The parser itself may fail on a deep document, before check_size sees it.
     except RecursionError as error:
         raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels") from error
     return document
@@ -144,6 +146,7 @@ def translate(document: object, errors: list[ErrorDetails]) -> Iterator[Problem]
                 code, (message, allowed) = "unknown_field", unknown_field(path)
             case "union_tag_invalid" | "union_tag_not_found":
                 code, (message, allowed) = "unknown_variant", unknown_variant(path, context)
+                # pydantic's path ends at the object, but the fault is in its type.
                 path.append("type")
             case "missing":
                 code = "missing"
@@ -200,12 +203,14 @@ def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
     family: dict[str, type[Ingredient]] = {}
     plain: list[str | int] = []
     for step in path:
+        # pydantic puts the tag of a variant into the path as a step of its own.
         if step in family:
             owner, family = family[str(step)], {}
             continue
         plain.append(step)
         if step in owner.model_fields:
             family = variants(owner.model_fields[str(step)].annotation)
+            # A family of one class has no tag in the path.
             if len(family) == 1:
                 owner, family = family.popitem()[1], {}
     return owner, plain

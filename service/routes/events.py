@@ -27,6 +27,7 @@ from service.streams import EventStream, run_frames, shared_frames
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
 LAST_EVENT_ID = "The id of the last event that the client saw; overrides `after`. Browsers send it automatically."
+# JavaScript represents integers exactly only below 2^53.
 After = Annotated[int, Query(ge=0, lt=2**53, description="Only events with a `seq` greater than this.")]
 LastSeq = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description=LAST_EVENT_ID)]
 LastChange = Annotated[str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description=LAST_EVENT_ID)]
@@ -62,6 +63,7 @@ async def get_run_events(
     if "text/event-stream" in accept.lower():
         return await stream_events(services, run_id, after if last_seq is None else last_seq)
     await services.hub.wait_until_ready()
+    # One event more than asked for tells whether the log has more.
     events = await wait_for_events(services.hub, services.store, run_id, after=after, limit=limit + 1, seconds=wait)
     shown = tuple(events[:limit])
     return EventPage(data=shown, has_more=len(events) > limit, last_seq=shown[-1].seq if shown else after)
@@ -94,6 +96,7 @@ async def follow_runs(
         message = "pass either run=ID or label=key:value"
         raise InvalidRequest(Problem(parameter="run", code="missing", message=message))
     await services.hub.wait_until_ready()
+    # Errors must be found here: once the stream has begun, its status can no longer change.
     await run_in_threadpool(services.store.ping)
     for run_id in run:
         await run_in_threadpool(services.store.head, run_id)

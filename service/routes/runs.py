@@ -67,6 +67,7 @@ def create_run(
 ) -> Run | Response:
     """Queues a recipe as a run. With `validate_only`, stores nothing and returns a preview."""
     if validate_only:
+        # FastAPI applies the response model Run to anything but a Response.
         return Response(preview(services, document).model_dump_json(), media_type="application/json")
     return created_run(submit(services, document, idempotency), response)
 
@@ -185,6 +186,7 @@ def send_command(services: Services, run_id: str, command: Command) -> Run:
     """Sends a command to a run and returns the run after it."""
     services.artifacts.clean_up_after(services.store.command(run_id, command))
     run = services.store.get(run_id)
+    # A command such as `resume` may have queued the run again.
     if run.status == "queued":
         wake_worker(services)
     return run

@@ -104,6 +104,7 @@ def is_ready(services: ServicesDep) -> Ready:
     warnings = tuple(services.store.check_durability())
     try:
         services.artifacts.check_writable()
+        # Redis may have been emptied since the service started.
         register_folder(services.settings, services.store)
     except OSError as error:
         raise NotReady("The service cannot read and write files in BAKEHOUSE_HOME.") from error

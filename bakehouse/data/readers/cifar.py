@@ -123,9 +123,11 @@ def _read_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
                 if number >= MAX_MEMBERS:
                     raise UnusableSource(f"{archive.name} holds more than {MAX_MEMBERS} files; the original holds 9")
                 name = PurePosixPath(member.name).name
+                # Links and devices are not read, whatever their names are.
                 content = stream.extractfile(member) if name in form.names and member.isreg() else None
                 if content is not None:
                     total += member.size
+                    # The size is that of the unpacked file, so a decompression bomb is refused before it is read.
                     check_size(archive.name, total)
                     yield name, content.read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:

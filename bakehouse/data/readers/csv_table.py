@@ -82,6 +82,7 @@ def _notes(columns: list[ColumnSurvey]) -> Iterator[str]:
 def _read_lines(path: Path) -> Iterator[Line]:
     """Yields the header, then each row that is not blank; refuses rows that are not as long as the header."""
     width = 0
+    # Excel begins a file with a byte order mark, which would become part of the first name.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=_find_delimiter(path), skipinitialspace=True, strict=True)
         try:
@@ -114,6 +115,7 @@ def _is_utf8(line: bytes) -> bool:
 
 def _find_delimiter(path: Path) -> str:
     with path.open("rb") as file:
+        # The limit matters for a file without line breaks, which would be read as a whole.
         header = file.readline(1 << 20)
     return max(",;\t", key=lambda delimiter: header.count(delimiter.encode()))
 
@@ -186,6 +188,7 @@ def _read_values(lines: Iterator[Line], columns: list[ColumnSurvey]) -> tuple[ND
     An empty cell becomes nan, and a text becomes its index in the list.
     """
     codes: list[dict[str, int]] = [{} for _ in columns]
+    # A list of floats would take four times the memory.
     flat = array("d")
     next(lines)
     for _, row in lines:
@@ -195,6 +198,7 @@ def _read_values(lines: Iterator[Line], columns: list[ColumnSurvey]) -> tuple[ND
             else:
                 flat.append(code.setdefault(cell, len(code)) if column.texts else float(cell))
     values = np.array(flat).reshape(-1, len(columns))
+    # Codes are in the order of appearance, but class numbers are in sorted order.
     texts = [sorted(code) for code in codes]
     for index, column in enumerate(columns):
         if column.texts:

@@ -37,6 +37,7 @@ def encode_targets(targets: Mapping[str, Array], names: tuple[str, ...] | None =
         only = texts[int(np.searchsorted(distinct, trained[0]))]
         raise UnusableSource(f"all training rows have the class {only[:40]}; at least two classes are needed")
     order = _sort(texts)
+    # The argsort of a permutation is its inverse.
     ranks = np.argsort(order)
     encoded = {name: ranks[np.searchsorted(distinct, values)].astype(np.int64) for name, values in targets.items()}
     classes = tuple(texts[index] for index in order)

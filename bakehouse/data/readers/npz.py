@@ -115,6 +115,7 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> 
             f"{name} is {ratio} times as large as its compressed form; at most {MAX_RATIO} times is read, because "
             "such a file may be an attack: save it with np.savez, without compression"
         )
+    # np.load is not used, because it allocates what the header promises before anything can be checked.
     with archive.open(entry) as stream:
         shape, fortran, dtype = _read_header(stream, name)
         size = math.prod(shape) * dtype.itemsize
@@ -129,6 +130,7 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
     """Reads and checks the header of an array before its data is read."""
     try:
         version = npy.read_magic(stream)
+        # Version 3 differs from version 2 only in the encoding of field names, which plain arrays do not have.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(stream)
     except ValueError as error:
@@ -185,6 +187,7 @@ def _shape_inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Arr
 
 
 def _move_channels_first(values: Array, notes: list[str]) -> Array:
+    # If both axes can be the channels, the second one is, as in torch.
     if values.shape[3] not in CHANNELS or values.shape[1] in CHANNELS:
         return values
     notes.append("x was read as pictures with axes rows x height x width x channels")

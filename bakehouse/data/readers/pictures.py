@@ -98,6 +98,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 @contextmanager
 def _open(path: Path, folder: Path) -> Iterator[Image.Image]:
     try:
+        # A link may have taken the place of the file since the folder was listed.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file, Image.open(file, formats=("PNG", "JPEG")) as image:
             yield image
@@ -120,6 +121,7 @@ def _measure(picture: Picture, folder: Path) -> Picture:
             raise UnusableSource(
                 f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are allowed"
             )
+        # Orientations 5 to 8 turn a picture by 90 degrees, which swaps its sides.
         is_turned = _is_photo(image) and image.getexif().get(EXIF_ORIENTATION, 1) >= 5
         size = (image.height, image.width) if is_turned else image.size
         return Picture(picture.path, picture.split, picture.label, size, image.mode in GREY_MODES)

@@ -11,6 +11,7 @@ def cnn(spec: Cnn, layers: LayerBuilder, outputs: int) -> Sequential:
     """Builds `stage1`, `stage2`, ... of `conv1`, `conv2`, ... and `pool`; then `hidden1`, ... and `head`."""
     layers.start()
     for number, channels in enumerate(spec.channels, start=1):
+        # The method is not bound, because `unit` calls it with the builder of its own group.
         conv = partial(LayerBuilder.conv, channels=channels, kernel_size=spec.kernel_size)
         with layers.group(f"stage{number}") as stage:
             for position in range(1, spec.convolutions + 1):
@@ -33,6 +34,7 @@ def vgg(spec: Vgg, layers: LayerBuilder, outputs: int) -> Sequential:
     """
     layers.start()
     for number, convolutions in enumerate(VGG_CONVOLUTIONS[spec.depth], start=1):
+        # The paper's width doubles three times, from 64 to 512, and then stays.
         conv = partial(LayerBuilder.conv, channels=spec.width * 2 ** min(number - 1, 3), kernel_size=3)
         with layers.group(f"stage{number}") as stage:
             for position in range(1, convolutions + 1):

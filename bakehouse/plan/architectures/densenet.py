@@ -14,6 +14,7 @@ def densenet(spec: Densenet, layers: LayerBuilder, outputs: int) -> Sequential:
     layers.conv(2 * spec.growth_rate, 3, bias=False)
     for number in STAGES:
         with layers.group(f"stage{number}") as stage:
+            # Depth 6 n + 4: three stages of n blocks of two convolutions; conv, two transitions and head.
             for position in range(1, (spec.depth - 4) // 6 + 1):
                 stage.add(f"block{position}", DenseConcat(bottleneck(spec, stage)))
             if number < STAGES[-1]:

@@ -62,6 +62,7 @@ class LayerBuilder:
 
     def finish(self, outputs: int) -> Sequential:
         """Appends dropout after all norms, then the output layer; returns the whole sequence."""
+        # No batch norm follows here, so dropout cannot shift a variance that one estimates.
         self.dropout("classifier")
         self.add("head", Linear(self.shape, (outputs,)))
         self.mask_weights("classifier")
@@ -84,6 +85,7 @@ class LayerBuilder:
             if not isinstance(spec, DropConnectSpec) and self.belongs(spec, placement)
         ]
         for index, spec in found:
+            # The root may hold dropout of the input and of the classifier, so the short name may be taken already.
             is_alone = len(found) == 1 and "dropout" not in dict(self.children)
             self.add("dropout" if is_alone else f"dropout{index}", Dropout(spec, self.shape, index))
 
@@ -129,6 +131,7 @@ class LayerBuilder:
         self, channels: int, kernel_size: int, *, stride: int = 1, bias: bool | None = None, groups: int = 1
     ) -> None:
         """Appends a convolution; by default it has a bias unless the norm that follows cancels it."""
+        # With padding by half a filter, a stride leaves side / stride pixels, rounded up.
         height, width = (-(-side // stride) for side in self.shape[1:])
         bias = not self.norm_cancels_bias if bias is None else bias
         self.add("conv", Conv(self.shape, (channels, height, width), kernel_size, stride, bias, groups))
@@ -139,6 +142,7 @@ class LayerBuilder:
         """Appends weights, norm, activation and hidden dropout under one name."""
         with self.group(name) as inner:
             add_weights(inner)
+            # A check refuses a norm between masked weights and their activation, so the norm can only follow.
             if activation != "maxout" and inner.mask_weights("hidden", activation):
                 inner.norm()
             else:

@@ -12,6 +12,7 @@ BASE_WIDTH = 16
 """Number of channels in the first stage; each later stage doubles it."""
 EXPANSION = 4
 """Number of output channels of a pre-activated bottleneck for each channel inside it."""
+# Both numbers are those of the paper's networks for CIFAR.
 RESNEXT_STEM_WIDTH = 64
 RESNEXT_WIDTH = 256
 """Number of output channels of each bottleneck in the first stage."""
@@ -21,6 +22,7 @@ def resnet(spec: Resnet, layers: LayerBuilder, outputs: int) -> Sequential:
     """Builds `stem`, `stage1` to `stage3` of `block1`, ..., and `head`."""
     layers.start()
     layers.unit("stem", spec.activation, partial(LayerBuilder.conv, channels=BASE_WIDTH, kernel_size=3, bias=False))
+    # Depth 6 n + 2: three stages of n blocks of two convolutions, the stem and the head.
     add_stages(layers, (spec.depth - 2) // 6, partial(add_resnet_block, spec))
     layers.pool("global_average")
     return layers.finish(outputs)
@@ -47,6 +49,7 @@ def resnext(spec: Resnext, layers: LayerBuilder, outputs: int) -> Sequential:
     layers.start()
     stem = partial(LayerBuilder.conv, channels=RESNEXT_STEM_WIDTH, kernel_size=3, bias=False)
     layers.unit("stem", spec.activation, stem)
+    # Depth 9 n + 2: three stages of n blocks of three convolutions, the stem and the head.
     add_stages(layers, (spec.depth - 2) // 9, partial(add_resnext_block, spec))
     layers.pool("global_average")
     return layers.finish(outputs)
@@ -90,6 +93,7 @@ class Filters(NamedTuple):
 
 def preresnet(spec: Preresnet, layers: LayerBuilder, outputs: int) -> Sequential:
     """Builds `conv`, `stage1` to `stage3` of `block1`, ..., then `norm`, `activation` and `head`."""
+    # A bottleneck has three convolutions in each of the three stages, a basic block two; conv and head are 2 more.
     blocks = (spec.depth - 2) // (9 if spec.block == "bottleneck" else 6)
     layers.start()
     layers.conv(BASE_WIDTH, 3, bias=False)
@@ -114,6 +118,7 @@ def wide_resnet(spec: WideResnet, layers: LayerBuilder, outputs: int) -> Sequent
     """Builds `conv`, `stage1` to `stage3` of `block1`, ..., then `norm`, `activation` and `head`."""
     layers.start()
     layers.conv(BASE_WIDTH, 3, bias=False)
+    # The paper's depth 6 n + 4 also counts the 1x1 convolutions of the three shortcuts.
     add_stages(layers, (spec.depth - 4) // 6, partial(add_wide_block, spec))
     layers.norm_and_activation(spec.activation)
     layers.pool("global_average")
@@ -134,6 +139,7 @@ def add_preactivated_block(
     Where the shape changes, the first norm and activation come before the fork, so that they also precede the
     shortcut's 1x1 convolution (option B; section 4.1 and the appendix of arXiv 1603.05027).
     """
+    # At most one convolution of a block has a stride above 1.
     stride = max(filters.stride for filters in convolutions)
     is_projected = stride > 1 or convolutions[-1].channels != stage.shape[0]
     with stage.group(name) as block:

@@ -26,6 +26,7 @@ def augmentation_takes_the_data(context: Context) -> Iterator[Problem]:
 def crop_leaves_pixels(context: Context) -> Iterator[Problem]:
     """Refuses padding as wide as the image, with which a crop could be all black."""
     shape = context.data.shape
+    # Samples without sides are refused by augmentation_takes_the_data; here they would fail.
     for pointer, item in context.recipe.find(RandomCrop).items() if context.data.is_image else ():
         if crop_padding(item, shape) >= context.data.side:
             message = f"should be below the image's side of {context.data.side}"

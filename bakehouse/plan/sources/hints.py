@@ -77,6 +77,7 @@ def hidden_layers(root: Layer) -> list[Hidden]:
 
 def layer_numbers(spec: Hints, student: Layer, teacher: Layer) -> tuple[int, int]:
     """Returns the numbers of the hint layer and the guided layer, counted from 1; by default the middle ones."""
+    # A model without hidden layers gets the number 1, which hints_join_layers then refuses.
     hint, guided = ((len(hidden_layers(root)) + 1) // 2 or 1 for root in (teacher, student))
     return spec.hint_layer or hint, spec.guided_layer or guided
 

@@ -82,6 +82,7 @@ def input_differences(context: Context, source: TrainedModel) -> Iterator[str]:
             f"{card.dtype} from {card.minimum:g} to {card.maximum:g}" for card in (source.card, context.card)
         )
         yield f"its inputs are {theirs}, and these are {ours}"
+    # Callers compare the shapes themselves, so the numbers of names may differ here.
     columns = zip(feature_names(context.recipe, context.card), feature_names(source.recipe, source.card), strict=False)
     for ours, theirs in columns:
         if ours != theirs:

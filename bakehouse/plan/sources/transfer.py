@@ -115,6 +115,7 @@ def copied(spec: Transfer, root: Sequential) -> list[Unit]:
 
 def copied_names(spec: Transfer, root: Sequential, source: Sequential) -> list[tuple[str, str]]:
     """Returns the name of each copied layer in this model and in the source."""
+    # The source may have more layers than are copied.
     pairs = zip(copied(spec, root), units(source), strict=False)
     return [
         (name, other)
@@ -141,6 +142,7 @@ def with_normalization_of_source(recipe: Recipe, checkpoints: Mapping[str, Train
     if source is None:
         return recipe
     ours, theirs = recipe.dataset, source.recipe.dataset
+    # Only model_fields_set tells a default from the same value in the user's recipe.
     if "normalization" not in ours.model_fields_set:
         ours = ours.model_copy(update={"normalization": theirs.normalization})
     if ours.whitening_epsilon is None and ours.normalization == theirs.normalization:
@@ -187,6 +189,7 @@ def transfer_copies_layers(context: Context) -> Iterator[Problem]:
     spec = context.recipe.pretraining
     root = context.root
     source = context.trained(source_in(context.recipe))
+    # transfer_fits_inputs reports inputs with other statistics.
     if not isinstance(spec, Transfer) or source is None or statistics(root) != statistics(source.root):
         return
     ours, wanted = units(root), layer_count(spec, root)
@@ -222,6 +225,7 @@ def matching(root: Sequential, source: Sequential) -> int:
 
 def statistics(root: Sequential) -> Shape:
     """Returns the shape of the statistics that inputs are normalised with."""
+    # LayerBuilder.start puts a Normalize into every model.
     return next(layer.statistics for _, layer in walk(root) if isinstance(layer, Normalize))
 
 
