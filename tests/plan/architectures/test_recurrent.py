@@ -91,7 +91,7 @@ def test_other_networks_take_a_sequence_as_one_row(architecture: str) -> None:
 def test_gates_have_tanh(cell: str) -> None:
     with pytest.raises(RecipeInvalid) as refused:
         planned(rnn(cell, activation="relu"), sequence_card())
-    assert f"{cell} has tanh" in refused.value.problems[0].message
+    assert f"{cell} uses tanh" in refused.value.problems[0].message
 
 
 @pytest.mark.parametrize(("cell", "norm"), list(product(CELLS, NORMS)))
