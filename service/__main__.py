@@ -60,9 +60,11 @@ def main() -> int:
         settings = Settings()
         if problem := find_unsafe_setting(settings):
             raise ValueError(problem)
+        # This does not connect to Redis, so the service also starts while Redis is down.
         services = make_services(settings, str(settings.redis_url))
         register_folder(settings, services.store)
     except (ValueError, FolderNotShared) as error:
+        # A new try would not help here, because somebody has to change a setting first.
         print(error, file=sys.stderr)
         return 2
     except (RedisError, OSError, StorageFull) as error:

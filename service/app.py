@@ -37,7 +37,9 @@ log = logging.getLogger(__name__)
 
 def make_services(settings: Settings, redis_url: str) -> Services:
     """Makes everything that the routes work with, without connecting to anything yet."""
+    # A request must not hang while Redis is away, so this client gives up after two tries.
     redis = connect(redis_url, patient=False)
+    # The hub's reader has a client of its own, because it waits in Redis longer than the other's timeout.
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
     store = Store(redis, lease_seconds=settings.lease_seconds)
     return Services(
@@ -55,6 +57,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Runs the hub's reader as long as the application lives."""
     services: Services = app.state.services
+    # The store's client blocks, so it must not be called in the event loop.
     await run_in_threadpool(warn_of_data_loss, services.store)
     reader = asyncio.create_task(services.hub.listen())
     yield
@@ -85,6 +88,7 @@ def create_api(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     api.state.services = services
+    # The route parses this body itself, so FastAPI would leave its model out of the OpenAPI document.
     api.state.body_models = [runs.RunPatch]
     for module in (runs, events, checkpoints, recipes, datasets, system, docs):
         api.include_router(module.router)

@@ -29,6 +29,7 @@ from service.errors import (
 from service.hub import Hub
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
+# Redis's stream ids are two 64-bit numbers, into which 18 digits always fit.
 CHANGE_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
 
 
@@ -53,6 +54,7 @@ async def get_services(request: Request) -> Services:
 async def check_run_id(run_id: Annotated[str, Path(description="`run_` and 12 characters.")]) -> str:
     """Returns the id. Raises RunNotFound for an id that no run can have, without asking Redis."""
     if not RUN_ID.fullmatch(run_id):
+        # The text is the client's and may be long, so the message shows only its beginning.
         raise RunNotFound(run_id[:20])
     return run_id
 

@@ -44,6 +44,7 @@ def read_blocks(file: BinaryIO, part: range) -> Iterator[bytes]:
     while left:
         block = file.read(min(BLOCK_BYTES, left))
         if not block:
+            # Without an error, the client could take a truncated file for the whole one.
             raise EOFError(f"the file is {left} bytes too short")
         left -= len(block)
         yield block
@@ -98,6 +99,7 @@ def requested_range(headers: Headers, etag: str, size: int) -> range | None:
     The whole file is sent if there is no range, several ranges or a malformed one, or if If-Range does not match.
     """
     found = SINGLE_RANGE.fullmatch(headers.get("range", ""))
+    # A date in If-Range never equals the ETag, so the whole file is sent, which is always allowed.
     if found is None or headers.get("if-range", etag) != etag:
         return None
     first, last = found.groups()
@@ -108,6 +110,7 @@ def requested_range(headers: Headers, etag: str, size: int) -> range | None:
         part = range(max(0, size - int(last or 0)), size)
     if not (first or last) or (first and last and int(last) < int(first)):
         return None
+    # `-0` and a start after the end are well-formed ranges, but no byte can satisfy them.
     if not part:
         raise RangeNotSatisfiable(size)
     return part

@@ -108,6 +108,7 @@ class ErrorResponse:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+# The message stays general, because the text of an unexpected error may contain paths or secrets.
 INTERNAL = ErrorResponse(name="internal", status=500, detail="The service failed; its log has the details.")
 
 
@@ -271,6 +272,7 @@ HANDLED_ERRORS: tuple[type[Exception], ...] = (
 async def respond_to_error(request: Request, error: Exception) -> Response:
     """Returns the response to an error of any class in HANDLED_ERRORS."""
     response = error_response(error)
+    # RFC 9110, section 15.5.6, requires the header Allow with this status.
     if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
         response = replace(response, headers={"Allow": ", ".join(allowed_methods(request))})
     return render(request.scope, response)
@@ -349,6 +351,7 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return unavailable("store_unavailable", str(error), seconds=REMOUNT_SECONDS)
         case FolderNotShared():
             log.error("%s", error)
+            # The error's own text names a host and a folder, which clients should not learn.
             message = "BAKEHOUSE_HOME of the service is not the folder that holds the files of its runs."
             return unavailable("store_unavailable", message, seconds=REMOUNT_SECONDS)
         case _:
@@ -401,11 +404,13 @@ def render(scope: Scope, response: ErrorResponse) -> Response:
         title=HTTPStatus(response.status).phrase,
         status=response.status,
         detail=response.detail,
+        # The member must be a URI reference, but a decoded path may contain any character.
         instance=quote(scope["path"])[:MAX_SHOWN_CHARACTERS],
         request_id=scope.get(REQUEST_ID, ""),
         errors=tuple(response.errors) or None,
         **response.extra,
     )
     body = json.dumps(document.model_dump(exclude_none=True))
+    # A cached problem would outlive its cause.
     headers = {"Cache-Control": "no-store", **response.headers}
     return Response(body, response.status, headers, MEDIA_TYPE)

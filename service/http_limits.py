@@ -33,6 +33,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     _headers_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        # The timer starts at once, so that a client that sends nothing cannot keep its connection.
         super().connection_made(transport)
         self._start_timer()
 
@@ -81,8 +82,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: ServiceError) -> None:
         self._stop_timer()
+        # uvicorn may have closed the connection already, and then nothing may be written to it.
         if self.transport.is_closing():
             return
+        # No request has reached the application, so there is no path, and the id is new.
         response = render({"path": "", REQUEST_ID: secrets.token_hex(8)}, error_response(error))
         lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(), b"connection: close"]
         lines += [name + b": " + value for name, value in response.raw_headers if name != b"connection"]

@@ -96,6 +96,7 @@ class Subscription:
                 await self._woken.wait()
         except TimeoutError:
             return []
+        # Nothing is awaited from here to the end, so no event can be added in between and lost.
         self._woken.clear()
         events = self._pending
         self._pending = []
@@ -146,6 +147,7 @@ class Hub:
     def subscribe(self, selection: Selection) -> Iterator[Subscription]:
         """Yields a subscription that collects new events of the selected runs. Call `wait_until_ready` first."""
         subscription = Subscription()
+        # A stream that begins during the shutdown must end at once.
         subscription.is_closed = self._is_closed
         self._subscriptions[subscription] = selection
         try:
@@ -168,6 +170,7 @@ class Hub:
             return False
         # The first entry is newer than `after`, so nothing is missing only if the stream was never trimmed.
         information: Any = await self._redis.xinfo_stream(self._keys.changes())
+        # Redis counts these entries since version 7.0; an older one's stream is taken for complete.
         added = information.get("entries-added", information["length"])
         return bool(added > information["length"])
 
@@ -198,6 +201,7 @@ class Hub:
         selected = await self._select_runs(changes, self._subscriptions.values())
         wanted = frozenset[str]().union(*selected.values())
         published = await self._load_events([change for change in changes if change.run_id in wanted])
+        # Nothing is awaited in this loop, so no subscription can be added or removed meanwhile.
         for subscription, selection in self._subscriptions.items():
             # A selection that was added while the code above awaited Redis is not in `selected`; its subscriber finds
             # these changes in the log.
@@ -212,6 +216,7 @@ class Hub:
         """Returns, for each selection, the changed runs that it includes."""
         changed = sorted({change.run_id for change in changes})
         selected: dict[Selection, frozenset[str]] = {}
+        # Many clients may follow the same runs, but their labels are looked up only once.
         for selection in set(selections):
             labelled = await self._runs_with_labels(changed, selection.labels) if selection.labels else frozenset[str]()
             selected[selection] = selection.runs.intersection(changed) | labelled
@@ -231,6 +236,7 @@ class Hub:
             seqs_by_run.setdefault(change.run_id, []).append(change.seq)
         pipeline = self._redis.pipeline(transaction=False)
         for run, seqs in seqs_by_run.items():
+            # commit.lua gives each event the id `seq-0`, so the numbers are the bounds.
             pipeline.xrange(self._keys.log(run), f"{min(seqs)}-0", f"{max(seqs)}-0")
         logs: Any = await pipeline.execute() if seqs_by_run else []
         events = {

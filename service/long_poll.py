@@ -57,6 +57,7 @@ async def wait_for_events(hub: Hub, store: Store, run_id: str, *, after: int, li
     deadline = asyncio.get_running_loop().time() + seconds
     with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         while True:
+            # A wake-up only says that there may be events; the log has all of them.
             events = await run_in_threadpool(store.events, run_id, after=after, limit=limit)
             left = deadline - asyncio.get_running_loop().time()
             if events or left <= 0 or subscription.is_closed:

@@ -49,6 +49,7 @@ def numeric_values(data: JsonObject, names: Sequence[str]) -> Row:
     return {
         name: value
         for name, value in data.items()
+        # A bool is an int in Python, but one such as `is_best` is not a metric.
         if name in wanted and (value is None or (isinstance(value, int | float) and not isinstance(value, bool)))
     }
 

@@ -44,6 +44,7 @@ class RequestGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        # The id is set first, because the refusals below report it too.
         scope[REQUEST_ID] = request_id(Headers(scope=scope).get("x-request-id", ""))
         send = with_headers(scope, send)
         if error := find_error(scope, self._max_body_bytes):

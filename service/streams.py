@@ -64,10 +64,12 @@ class EventStream(StreamingResponse):
 
 async def run_frames(hub: Hub, store: Store, run_id: str, after: int) -> Frames:
     """Yields all events of a run after the number `after`, until the run is over."""
+    # The subscription comes before the log, so that no event falls between the two.
     with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         yield FIRST_LINE
         try:
             last_seq = await run_in_threadpool(store.head, run_id)
+            # If the client has seen a greater number than the last one, Redis has lost writes.
             if after > last_seq:
                 yield reset_frame(f"/v1/runs/{run_id}", event_id=str(last_seq))
                 after = last_seq
@@ -77,6 +79,7 @@ async def run_frames(hub: Hub, store: Store, run_id: str, after: int) -> Frames:
                 sent = events[-1].seq
                 if is_last_event(events):
                     return
+                # After a page that is not full, the subscription has all later events.
                 if len(events) < EVENTS_PER_READ:
                     break
         except (RedisError, RunNotFound):
@@ -112,6 +115,7 @@ async def shared_frames(hub: Hub, selection: Selection, after: str | None) -> Fr
     with hub.subscribe(selection) as subscription:
         try:
             sent = after or await hub.last_change()
+            # With this id, a client that is cut off before its first event can resume from here.
             yield FIRST_LINE + f"id: {sent}\n\n".encode()
             if await hub.may_miss_changes(sent):
                 sent = await hub.last_change()

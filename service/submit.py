@@ -166,6 +166,7 @@ def submit(
         log.error("The folder of the runs' files cannot be registered: %s", error)
         raise NotReady("The service cannot read its marker in BAKEHOUSE_HOME.") from error
     created = services.store.create(run, idempotency=idempotency)
+    # For a repeated request, the first one has woken a worker already.
     if not created.replayed:
         wake_worker(services)
     return created

@@ -133,6 +133,7 @@ class Catalog:
         with self._lock:
             thread = self._threads.get(folder)
             if thread is None:
+                # A daemon thread does not delay the end of the process; the child goes on and keeps the lock.
                 thread = threading.Thread(target=self._pack, args=(files, folder), name=f"pack {files.id}", daemon=True)
                 self._threads[folder] = thread
                 thread.start()
@@ -147,6 +148,7 @@ class Catalog:
                     remove_older_versions(folder, files.id)
         finally:
             with self._lock:
+                # Without its entry, a later request can pack again if this packing has crashed.
                 del self._threads[folder]
 
     def _pack_in_child(self, files: Files, folder: Path, lock: int) -> None:

@@ -64,5 +64,6 @@ class DatasetNotReady(DatasetError):
         self.retry_after = retry_after
 
 
+# This is no DatasetError, because a reader does not know the name of its data set.
 class UnusableSource(ValueError):
     """Raised if the files of a data set cannot be packed; the message says what is wrong and where."""

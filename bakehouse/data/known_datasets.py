@@ -18,6 +18,7 @@ class KnownDataset:
     system_folder: Path | None = None
     """The folder in which the operating system's package installs the files."""
     classes: tuple[str, ...] | None = None
+    # False for pictures such as digits, whose mirror image is not one of their kind.
     mirror_safe: bool = True
 
 
@@ -55,6 +56,7 @@ KNOWN = {
             "worm",
         ),
     ),
+    # It has no `classes`, because the digits are their own names.
     "mnist": KnownDataset(
         title="70,000 handwritten digits, 28 x 28",
         origin="Yann LeCun, Corinna Cortes, Christopher Burges, from NIST's special databases 1 and 3",

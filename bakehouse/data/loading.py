@@ -33,6 +33,7 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     card = read_card(folder)
     if card.columns is not None:
         return _load_table(folder, card.columns, data)
+    # The arrays are numbered in the order of the card, which may differ from that of the recipe.
     known = [target.name for target in card.targets]
     names = ["y", *(f"target{1 + known.index(target.name)}" for target in data.further)]
     arrays = {}

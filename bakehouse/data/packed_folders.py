@@ -35,6 +35,7 @@ def create_folder(folder: Path) -> Iterator[Path]:
 
 def is_packed(folder: Path) -> bool:
     """Whether the folder holds a packed data set, which is always complete."""
+    # The folder alone proves nothing, because it may hold `broken.json` instead.
     return (folder / "card.json").is_file()
 
 
@@ -63,6 +64,7 @@ def read_problem(folder: Path) -> str | None:
 def hold_lock(datasets: Path, name: str) -> Iterator[int]:
     """Locks a data set's name during the block; a child process that inherits the descriptor holds the lock too."""
     datasets.mkdir(parents=True, exist_ok=True)
+    # The file is never deleted, or one process could lock the deleted file and another a new one.
     with (datasets / f".{name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
@@ -70,6 +72,7 @@ def hold_lock(datasets: Path, name: str) -> Iterator[int]:
 
 def remove_older_versions(folder: Path, name: str) -> None:
     """Deletes the folders of earlier versions of the files; arrays that are already mapped stay readable."""
+    # With the signature's 16 digits, a data set whose name only begins with this name does not match.
     versions = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{16}}(\.aside)?")
     for path in folder.parent.iterdir():
         if path != folder and versions.fullmatch(path.name):

@@ -30,9 +30,11 @@ from bakehouse.plan.card import DatasetCard, Dtype, SplitCounts
 GIB = 1 << 30
 CPU_SECONDS = 600
 LIMITS = {
+    # The arrays take at most 2 GiB (MAX_BYTES), so there is room for copies of them.
     resource.RLIMIT_AS: 8 * GIB,
     resource.RLIMIT_FSIZE: 4 * GIB,
     resource.RLIMIT_CPU: CPU_SECONDS,
+    # A core dump would leave the user's data on the disk.
     resource.RLIMIT_CORE: 0,
 }
 # Each name maps to itself, which gives a type checker the narrow type.
@@ -106,6 +108,7 @@ def read_source(source: Path, description: Description) -> Contents:
             return read_idx(source, description.classes)
         if holds_cifar(source):
             return read_cifar(source, description.classes)
+        # This reader's error for a folder without data names all three kinds of folders.
         return read_pictures(source)
     return read_csv(source) if source.suffix.lower() == ".csv" else read_npz(source)
 

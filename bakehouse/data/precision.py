@@ -32,6 +32,7 @@ def narrow_if_exact(arrays: Mapping[str, Array], first: str, axes: tuple[int, ..
         narrow = {name: values.astype(np.float32) for name, values in arrays.items()}
     for name, values in narrow.items():
         check_finite(name, values)
+    # All splits get the same type, because a model is built for one type of inputs.
     if needs_double(arrays[first], axes, others=list(arrays.values())):
         return {name: values.astype(np.float64) for name, values in arrays.items()}
     return narrow

@@ -126,6 +126,7 @@ def _dataset_name(path: Path) -> str:
 
 def _find_problem(path: Path, builtin: set[str]) -> str | None:
     """Returns the reason why a path cannot be a data set, or None; does not open the file."""
+    # A link could lead out of the folder and show other files of the machine to clients.
     if path.is_symlink():
         return "it is a symbolic link, which Bakehouse does not follow: copy or move the data here"
     if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
@@ -151,6 +152,7 @@ def _compute_signature(path: Path) -> str:
     for name, status in _walk(path):
         # ctime, unlike mtime, also changes with `cp -p`, `mv` and `chmod`.
         digest.update(f"{name}\0{status.st_size}\0{status.st_ctime_ns}\0".encode(errors="surrogateescape"))
+    # `remove_older_versions` expects exactly 16 digits at the end of a folder's name.
     return digest.hexdigest()[:16]
 
 

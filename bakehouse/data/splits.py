@@ -72,6 +72,7 @@ def _take(groups: list[Rows], total: int, kept: Rows) -> tuple[list[Rows], Rows]
 def share_proportionally(sizes: Rows, total: int, kept: Rows) -> Rows:
     """Divides `total` among groups by largest remainder; leaves `kept` rows in each group if enough others remain."""
     limits = np.maximum(sizes - kept, 0)
+    # The sizes of the splits are fixed, so some classes then keep no row.
     if limits.sum() < total:
         limits = sizes
     quotas = sizes * total / sizes.sum()

@@ -60,6 +60,7 @@ class Keys:
 
     def labelled(self, name: str, value: str) -> str:
         """Returns the key of the sorted set of runs with this label, ordered by creation time."""
+        # A quoted name has no colon, so the colon before the value is unambiguous.
         return self.filtered("label", name) + f":{quote(value, safe='')}"
 
     def filters(self, fields: Mapping[str, str | None], labels: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ Request = Literal["pause", "stop", "cancel"]
 
 Actor = Literal["service", "worker", "supervisor"]
 
+# Stored records contain these texts, so renaming one needs a migration.
 Reason = Literal[
     "submitted", "retried", "forked", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
     "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",

@@ -59,6 +59,7 @@ class Store:
         self._redis = redis
         self._keys = Keys(tenant)
         self._lease_ms = round(lease_seconds * 1000)
+        # A call sends only the digest of the script, or the whole script if Redis does not know it.
         self._script = redis.register_script(COMMIT)
         # Redis's clock minus this machine's clock, as measured when the latter showed `_read_ms`.
         self._offset_ms = 0
@@ -102,6 +103,7 @@ class Store:
         # The number of tries has no limit, because every conflict means that another writer has made progress.
         while True:
             after, events = reduce(record, command, self.now())
+            # The reducer returns the same object if nothing changes; then Redis need not be asked.
             if after is record:
                 return record
             reply = self._send(wire.change(self._keys, record, after, events, actor_of(command)))
@@ -136,6 +138,7 @@ class Store:
             reply = self._send(wire.deletion(self._keys, record))
             if reply.outcome == "has_dependants":
                 raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
+            # A rename in the meantime changes the indexes that list the run, so its record is read again.
             if reply.outcome != "conflict":
                 return
 
@@ -304,6 +307,7 @@ class Store:
         ttl_ms = round(ttl * 1000)
         with self._redis.pipeline() as pipeline:
             pipeline.set(self._keys.worker(worker.name), worker.model_dump_json(), px=ttl_ms)
+            # A status expires by itself, but the members of a sorted set do not.
             pipeline.zremrangebyscore(self._keys.workers(), "-inf", now)
             pipeline.zadd(self._keys.workers(), {worker.name: now + ttl_ms})
             pipeline.execute()

@@ -278,6 +278,7 @@ def with_checkpoint(checkpoints: tuple[Checkpoint, ...], new: Checkpoint) -> tup
         for item in checkpoints
         if item.epoch != new.epoch
     ]
+    # The roles are sorted, so that `publish_checkpoint` finds an unchanged list equal.
     merged = new.model_copy(update={"roles": tuple(sorted(roles))})
     return tuple(sorted([*others, merged], key=lambda item: item.epoch))
 
@@ -303,6 +304,7 @@ def purge_replaced(record: Record, now: int) -> Record:
         return record
     kept = tuple(item for item in record.checkpoints if item.epoch not in expired)
     replaced = {epoch: since for epoch, since in record.replaced_ms.items() if epoch not in expired}
+    # Users do not see a purge as a change, so `updated_at` stays as it is.
     return record.model_copy(update={"checkpoints": kept, "replaced_ms": replaced})
 
 

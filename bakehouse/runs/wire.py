@@ -100,6 +100,7 @@ def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent]
         run_id=after.id,
         actor=actor,
         expected_token=before.token,
+        # Only changed fields are sent, because a whole record is large and most commands change little of it.
         fields=encode(before, after),
         events=events,
         remove=old.keys() - new.keys(),
@@ -119,6 +120,7 @@ def deletion(keys: Keys, record: Record) -> Write:
         expected_token=record.token,
         fields={},
         events=(),
+        # If an index had changed since the record was read, the token would differ and nothing would be deleted.
         remove=keys.indexes(record),
         add={},
         delete=delete,

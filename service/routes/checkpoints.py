@@ -60,6 +60,7 @@ def get_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: ServicesDep
     return send_weights(services, run_id, epoch_or_role, request)
 
 
+# If HEAD became GET here, as on other routes, the server would read the whole file and drop it.
 @router.head(f"/{{epoch_or_role}}/{WEIGHTS}", operation_id="head_weights", response_class=Response,
              responses={200: {"description": "The same headers as for GET."},
                         304: {"description": "The client has these weights already."},

@@ -46,9 +46,11 @@ async def start() -> Response:
     return Response(START_SCRIPT, media_type="text/javascript")
 
 
+# This route comes last, because its pattern also matches `/start.js`.
 @router.get("/{name}")
 def asset(name: Annotated[str, Path(max_length=64)]) -> Response:
     """Returns a script, a style sheet or the icon."""
+    # Only listed names become paths, so no other file of the package can be read.
     if name not in ASSETS:
         raise HTTPException(404)
     return Response((BUNDLE / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})

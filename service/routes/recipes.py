@@ -8,6 +8,7 @@ from service.dependencies import refuse_unknown_parameters
 from service.ingredients import Ingredients, ingredients
 
 router = APIRouter(prefix="/v1/recipes", tags=["recipes"], dependencies=[Depends(refuse_unknown_parameters)])
+# Both documents depend only on the version of the service.
 CACHE = "public, max-age=3600"
 
 

@@ -114,11 +114,13 @@ async def get_run(
     headers = {"Cache-Control": NO_CACHE}
     if seconds := parse_wait(prefer):
         await services.hub.wait_until_ready()
+        # With this header, RFC 7240, section 3, tells clients which preference was obeyed.
         headers["Preference-Applied"] = f"wait={seconds}"
         run = await wait_for_change(services.hub, services.store, run_id, known_etags=if_none_match, seconds=seconds)
     else:
         run = await run_in_threadpool(services.store.get, run_id)
     headers["ETag"] = run_etag(run)
+    # A wait that has ended without a change also gives this response.
     if etag_matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
@@ -184,6 +186,7 @@ def resume_run(run_id: RunId, services: ServicesDep) -> Run:
 
 def send_command(services: Services, run_id: str, command: Command) -> Run:
     """Sends a command to a run and returns the run after it."""
+    # A queued or paused run that is cancelled ends here, without a worker that would delete its files.
     services.artifacts.clean_up_after(services.store.command(run_id, command))
     run = services.store.get(run_id)
     # A command such as `resume` may have queued the run again.
@@ -216,6 +219,7 @@ def fork_run(
 def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Run:
     """Changes the name and labels of a run."""
     patch = parse_patch(document)
+    # The check and the write are not atomic: users at the same time may exceed the limit a little.
     refuse_too_many_labels({**services.store.record(run_id).labels, **patch.labels})
     keep_name = "name" not in patch.model_fields_set
     services.store.command(run_id, Rename(patch.name, patch.labels, keep_name=keep_name))

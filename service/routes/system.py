@@ -95,6 +95,7 @@ def list_queues(services: ServicesDep) -> Queues:
 @router.get("/healthz/live", operation_id="is_alive")
 async def is_alive() -> Alive:
     """Shows that the process is running."""
+    # Redis is not asked: a restart of the service would not help if Redis is down.
     return Alive()
 
 

@@ -68,6 +68,7 @@ class Attempt:
         it."""
         try:
             self.record_writer.send(ending)
+        # A user may have made or withdrawn a request since the trainer looked at the record.
         except IllegalTransition:
             is_cancelled = self.record_store.record.request == "cancel"
             self.record_writer.send(Cancel(self.nonce) if is_cancelled else Release(self.nonce))

@@ -108,6 +108,7 @@ class CheckpointWriter:
         if self.best is not None:
             self._write_checkpoint(self.best, "best")
             self.best = None
+        # The last weights come second, so that a full disk costs them and not the best ones.
         if last is not None:
             self._write_checkpoint(last, "last")
 
@@ -122,6 +123,7 @@ class CheckpointWriter:
         log = candidate.log
         monitor = self.plan.recipe.evaluation.monitor
         weights = safetensors.torch.save(candidate.weights, {"bakehouse": describe(self.plan, log.epoch)})
+        # JSON has no NaN or infinity, and the manifest refuses them.
         metrics = finite(dict(sorted(log.metrics.items())))
         manifest = {"epoch": log.epoch, "metrics": metrics, "recipe_sha256": self.plan.recipe.sha256()}
         stored = self.artifacts.write_checkpoint(self.run_id, weights, manifest)

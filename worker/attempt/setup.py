@@ -113,6 +113,7 @@ def resume(
             restart(record.resume_step, record_writer)
         return
     earlier = read_environment(found.state.files)
+    # Old records have no fingerprint, so the one that the state was made with is compared too.
     if earlier["dataset_fingerprint"] != environment["dataset_fingerprint"]:
         raise DatasetChanged(training.plan.card.id)
     restore(training, found.state.files)

@@ -57,6 +57,7 @@ def read_sources(
 def read_weights(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
     """Returns the bytes of a checkpoint's file. Raises Damaged if they do not have the expected digest."""
     content = artifacts.checkpoint_path(named.run, named.digest).read_bytes()
+    # The recipe names the digest, so a run never starts from other weights than those it was submitted with.
     if hashlib.sha256(content).hexdigest() != named.digest:
         raise Damaged("the file does not have its digest")
     return content

@@ -99,6 +99,7 @@ class Trainer:
             return self.with_resume_state(Release(self.nonce))
         match self.record_store.record.request:
             case "cancel":
+                # A cancelled run is never resumed, so it needs no resume state.
                 return Cancel(self.nonce)
             case "pause":
                 return self.with_resume_state(Pause(self.nonce))
@@ -180,6 +181,7 @@ class Trainer:
             epochs=plan.recipe.epochs,
             step=training.step,
             steps=plan.steps,
+            # The last batch of an epoch may be smaller, so the rows per step are an average over the epoch.
             samples_per_second=round(rate * plan.sizes.train / plan.steps_per_epoch, 1),
             eta_seconds=round((plan.steps - training.step) / rate, 1) if rate else None,
             epochs_since_best=training.stopper.epochs_since_best,

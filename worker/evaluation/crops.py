@@ -17,6 +17,7 @@ Size = tuple[int, int]
 Corner = tuple[int, int]
 """The pixel coordinates of a crop's top left corner: (top, left)."""
 
+# Limit on the size of a batch of resized images, whose memory grows with the square of the scale.
 RESIZED_BYTES = 64 << 20
 
 
@@ -60,6 +61,7 @@ def resize(images: Tensor, scale: int) -> Tensor:
     size = size_at((height, width), scale)
     if size == (height, width):
         return images
+    # Images of bytes would be rounded after they are resized.
     floats = images.to(torch.promote_types(images.dtype, torch.float32))
     return functional.interpolate(floats, size, mode="bilinear", antialias=True)
 

@@ -42,6 +42,7 @@ def evaluate(
     """Returns the metrics of a model on a split; yields after each batch. Sums are in float64 and read once, at the
     end."""
     batch_totals = totals_of(clean_losses(targets))
+    # The sums stay on the device: to read them after each batch, the CPU would have to wait for a GPU.
     totals = torch.zeros((len(targets), 4), dtype=torch.float64, device=split.inputs.device)
     for rows, labels in split.batches(BATCH_ROWS):
         with torch.inference_mode():
@@ -119,6 +120,7 @@ def metrics(
     The loss of a single target, in its units, replaces the weighted loss, because it has the same name."""
     found: Metrics = {f"{name}_loss": 0.0}
     for target, unit, (rows, *rest) in zip(targets, units, totals, strict=True):
+        # A split may have no label of a target; its sums are 0 then, and must not be divided by 0.
         loss, first, second = (value / max(rows, 1.0) for value in rest)
         found[f"{name}_loss"] += target.weight * loss / unit.variance
         found[f"{name}_{target.loss_metric}"] = loss

@@ -95,6 +95,7 @@ def batch_statistics(moments: Mapping[nn.Module, Moments]) -> Iterator[None]:
         moments[norm].add(inputs)
         return functional.batch_norm(inputs, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
 
+    # The value that a forward hook returns replaces the output of its module.
     hooks = [norm.register_forward_hook(normalized) for norm in moments]
     try:
         yield

@@ -41,6 +41,7 @@ def under_attack(plan: Plan, spec: Adversarial, model: nn.Sequential, split: Spl
     """Returns the outputs of a whole model for adversarial examples. Yields after each step of the attack on a batch,
     since there may be a hundred steps."""
     attack = Attack(spec, plan, model, measured_objective(plan, model), purpose="test_adversary")
+    # The attack changes normalised inputs, so the first layer is applied once, before it.
     normalize, *layers = model
     after_normalization = nn.Sequential(*layers)
     outputs = []

@@ -32,6 +32,7 @@ class Moments:
 
     def variance(self, *, correction: int) -> Tensor:
         """Returns the sum of squares divided by count - correction."""
+        # The unbiased variance of a single value is undefined; here it is 0.
         return self.squares / max(self.count - correction, 1)
 
     def pooled(self) -> tuple[float, float]:

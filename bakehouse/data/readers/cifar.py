@@ -64,6 +64,7 @@ FORMS = (
 
 def holds_cifar(folder: Path) -> bool:
     """Whether the folder has CIFAR-10 or CIFAR-100, in the binary version or in the version for Python."""
+    # The version for Python counts too, so that its error can name the archive to use instead.
     return any(_find_location(folder, form) is not None or _is_pickled(folder, form) for form in FORMS)
 
 

@@ -22,6 +22,7 @@ from bakehouse.plan.card import Column
 
 MAX_CLASSES = 1_000
 """Limit on the number of distinct values that a column's card lists."""
+# Most columns become float32, in which a larger number would be infinite.
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
 PLACEHOLDERS = ("na", "n/a", "#n/a", "null", "none", "-", "?", ".")
@@ -52,6 +53,7 @@ def read_csv(path: Path) -> Table:
     for column in columns:
         _check_column(column)
     check_rows(rows)
+    # The rows are counted by now, so the size is checked before the numbers take memory.
     check_size("its numbers", rows * len(columns) * 8)
     values, texts = _read_values(_read_lines(path), columns)
     return Table(

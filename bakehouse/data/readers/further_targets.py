@@ -13,6 +13,7 @@ from bakehouse.data.parsed import SPLITS, Array, check_finite
 from bakehouse.data.readers.labels import encode_targets
 from bakehouse.plan.card import TargetCard
 
+# `y_validation` and `y_test` are splits of `y` and not names of targets.
 NAME = re.compile(r"y_(?!(?:validation|test)$)(.+?)(?:_validation|_test)?")
 MAX_NAME = 64
 MISSING = -1

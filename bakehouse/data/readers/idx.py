@@ -36,6 +36,7 @@ def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
             raise UnusableSource(
                 f"{FILES[f'x{split}']} has {pictures:,} pictures, but {FILES[f'y{split}']} has {labels:,} labels"
             )
+    # A model has one input shape, so it could not be tested on other pictures.
     if arrays["x"].shape[1:] != arrays["x_test"].shape[1:]:
         raise UnusableSource(f"the pictures in {FILES['x']} and {FILES['x_test']} have different sizes")
     encoded, classes = encode_targets({"y": arrays["y"], "y_test": arrays["y_test"]}, names)

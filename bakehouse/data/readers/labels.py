@@ -32,6 +32,7 @@ def encode_targets(targets: Mapping[str, Array], names: tuple[str, ...] | None =
             "allowed. To predict a number, store y as floats"
         )
     texts = _as_texts(distinct)
+    # Only training rows count, because a model learns nothing from the classes of other splits.
     trained = np.unique(targets["y"])
     if len(trained) == 1:
         only = texts[int(np.searchsorted(distinct, trained[0]))]
@@ -65,6 +66,7 @@ def parse_number(text: str) -> float | None:
 def _as_texts(distinct: Array) -> list[str]:
     try:
         texts = [value.decode() if isinstance(value, bytes) else str(value) for value in distinct]
+        # A text may contain a lone surrogate, which cannot be encoded when the card is written.
         "".join(texts).encode()
     except ValueError as error:
         raise UnusableSource("the name of a class is not valid Unicode text") from error

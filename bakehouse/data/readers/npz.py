@@ -79,6 +79,7 @@ def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
             raise UnusableSource(f"the array {name} is missing; the file holds {present}"[:300])
     names += ["kind"] if "kind" in entries else []
     names += _names_of_further_targets(entries, splits)
+    # The sizes come from the archive's directory, so nothing is unpacked before this check.
     check_size("its arrays", sum(entries[name].file_size for name in names))
     return {name: _read_entry(archive, entries[name], name) for name in names}
 

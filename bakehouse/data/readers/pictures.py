@@ -51,6 +51,7 @@ def read_pictures(folder: Path) -> Samples:
     if same < len(pictures):
         notes.append(f"{len(pictures) - same} of {len(pictures)} pictures were resized to {size[0]} x {size[1]} pixels")
     channels = 1 if all(picture.grey for picture in pictures) else 3
+    # Pillow gives the width first, but arrays have the height first.
     shape = (channels, size[1], size[0])
     check_size(f"{len(pictures)} pictures of {size[0]} x {size[1]}", len(pictures) * channels * size[0] * size[1])
     splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in pictures)}
