@@ -9,7 +9,7 @@ Severity = Literal["error", "warning", "info"]
 
 
 class PatchStep(Model):
-    """One operation of a JSON Patch (RFC 6902)."""
+    """One operation of the JSON Patch (RFC 6902) that settles a piece of advice."""
 
     op: Literal["add", "replace", "remove"]
     path: str

@@ -28,7 +28,7 @@ def two_decays(plan: Plan) -> Iterator[Finding]:
 
 @rule("error", about=(L1, L2, WeightDecay), source="Goodfellow et al. 2016, Deep Learning, 7.1")
 def decay_too_strong(plan: Plan) -> Iterator[Finding]:
-    """One step removes a whole weight or more."""
+    """Warns if the decay of one step removes a whole weight or more."""
     lr = plan.recipe.optimizer.lr
     for index, item in enumerate(plan.recipe.regularizer):
         # A step of Adam or RMSprop is a few lr long, however large the penalty's gradient.

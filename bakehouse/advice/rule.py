@@ -10,7 +10,7 @@ from bakehouse.recipe.ingredient import Ingredient
 
 
 class Finding(NamedTuple):
-    """One place where a rule applies."""
+    """What a rule found at one place of a recipe: pointer, message and patch."""
 
     pointer: str
     message: str

@@ -25,7 +25,7 @@ PRECHELT = "Prechelt 1998, Early Stopping - But When?"
 
 @rule("warning", about=(Sgd, *with_field(AnySchedule, "warmup_epochs")), source=GOYAL)
 def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
-    """With large batches, the first steps are unstable."""
+    """Warns that with large batches the first steps are unstable without a warm-up."""
     recipe = plan.recipe
     pointer = "/schedule/warmup_epochs"
     # one_cycle has a warm-up of its own.

@@ -48,7 +48,7 @@ class View:
 
     @property
     def is_over(self) -> bool:
-        """Whether the status is final."""
+        """Whether the run has a status that does not change any more."""
         return self.status in ("succeeded", "failed", "cancelled")
 
     @property

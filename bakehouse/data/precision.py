@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def is_rounding(mean: Floats, std: Floats, dtype: np.dtype[np.generic]) -> NDArray[np.bool_]:
-    """Whether a column is constant except for rounding."""
+    """Whether the standard deviation of a column is no larger than what rounding alone gives a constant."""
     # Integers get the limit of float32.
     share = ROUNDING.get(dtype, ROUNDING[np.dtype(np.float32)])
     return np.asarray(std <= share * np.maximum(np.abs(mean), 1e-12))

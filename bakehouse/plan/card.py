@@ -11,7 +11,7 @@ Dtype = Literal["uint8", "float32", "float64"]
 
 
 class Column(Model):
-    """One column of a table."""
+    """What a card says about one column of a table: its kind, range and classes."""
 
     name: str
     """The column's name, as in the header."""

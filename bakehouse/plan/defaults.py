@@ -76,7 +76,7 @@ def step_size(attack: Adversarial) -> float:
 
 
 def is_random(attack: Adversarial) -> bool:
-    """Whether the attack begins at a random point."""
+    """Whether the attack begins at a random point within epsilon; on by default if it has several steps."""
     return attack.steps > 1 if attack.random_start is None else attack.random_start
 
 

@@ -216,7 +216,7 @@ class Pool:
 
     @property
     def is_local(self) -> bool:
-        """Whether the output is still a map."""
+        """Whether the output still has height and width."""
         return self.kind in ("max", "average")
 
     @property

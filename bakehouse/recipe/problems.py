@@ -5,7 +5,7 @@ RecipeError
 └── RecipeInvalid       JSON that is not a recipe, or a recipe that cannot be trained
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from bakehouse.model import Model
@@ -52,6 +52,13 @@ class RecipeInvalid(RecipeError):
 def conflict(pointer: str, message: str, allowed: tuple[str, ...] | None = None) -> Problem:
     """Returns the problem that two parts of a recipe, or a recipe and its data, do not fit together."""
     return Problem(pointer=pointer, code="conflict", message=message, allowed=allowed)
+
+
+def listed_twice(pointer: str, types: Sequence[str]) -> Iterator[Problem]:
+    """Yields a problem for each item of a list whose type is in the list before it."""
+    for index, name in enumerate(types):
+        if name in types[:index]:
+            yield conflict(f"{pointer}/{index}", f"{name} is listed twice")
 
 
 def nearest_names(given: object, names: Iterable[str], *, count: int = 1) -> list[str]:

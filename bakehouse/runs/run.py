@@ -25,7 +25,7 @@ EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advic
 
 
 class Event(Model):
-    """One entry of a run's log."""
+    """One entry of a run's event log, with its number, time and attempt."""
 
     seq: int
     """Position in the run's log, from 1, without gaps."""
@@ -43,7 +43,7 @@ class Event(Model):
 
 
 class Transition(Model):
-    """One change of a run's status."""
+    """One change of a run's status, with its time, reason and who made it."""
 
     time: str
     status: Status

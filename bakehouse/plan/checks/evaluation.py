@@ -11,7 +11,7 @@ from bakehouse.plan.heads import monitors
 from bakehouse.plan.layers import Activation, Dropout, walk
 from bakehouse.recipe.diagnostics import InconsistentSamples, Saturation, VarianceShift
 from bakehouse.recipe.evaluation import MONITORS
-from bakehouse.recipe.problems import Problem, conflict, did_you_mean
+from bakehouse.recipe.problems import Problem, conflict, did_you_mean, listed_twice
 
 RESIZED_NUMBERS = 1 << 28
 """Limit on the values of one resized image: 1 GiB of float32. Without it, an elongated image at a large scale would
@@ -62,10 +62,7 @@ def largest_scale(shape: tuple[int, ...]) -> int:
 @check("recipe")
 def diagnostics_once(context: Context) -> Iterator[Problem]:
     """Refuses a diagnostic that is listed twice, because findings are stored under its name."""
-    types = [item.type for item in context.recipe.diagnostics]
-    for index, name in enumerate(types):
-        if name in types[:index]:
-            yield conflict(f"/diagnostics/{index}", f"{name} is listed twice")
+    return listed_twice("/diagnostics", [item.type for item in context.recipe.diagnostics])
 
 
 @check("recipe")

@@ -8,7 +8,7 @@ from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.curriculum import Curriculum, SelfPaced
 from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
 from bakehouse.recipe.evaluation import is_higher_better
-from bakehouse.recipe.problems import Problem, conflict
+from bakehouse.recipe.problems import Problem, conflict, listed_twice
 from bakehouse.recipe.regularizer import DropoutPenalty
 from bakehouse.recipe.schedule import OneCycle
 
@@ -19,10 +19,7 @@ FORMER_DEFAULT_STEPS = 4
 @check("recipe")
 def regularizers_once(context: Context) -> Iterator[Problem]:
     """Refuses a penalty that is listed twice, because it would be unclear which coefficient counts."""
-    types = [item.type for item in context.recipe.regularizer]
-    for index, name in enumerate(types):
-        if name in types[:index]:
-            yield conflict(f"/regularizer/{index}", f"{name} is listed twice")
+    return listed_twice("/regularizer", [item.type for item in context.recipe.regularizer])
 
 
 @check("recipe")
