@@ -2,7 +2,7 @@ PYTHON ?= python3
 # uv does not read pip's own setting of extra wheel folders.
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
-.PHONY: demo up test test-fast check bench docs constraints
+.PHONY: demo up test test-fast check bench gpu docs constraints
 
 demo: .venv/.home        # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
@@ -18,6 +18,8 @@ check: .venv/.dev        # what needs no running code
 	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
 bench: .venv/.dev        # measure beside a plain PyTorch loop
 	@.venv/bin/python -m bench
+gpu: .venv/.dev          # test and measure on a GPU, in at most eight minutes; the tables go into gpu.md
+	@.venv/bin/python -m bench.gpu
 docs: .venv/.dev         # docs/ingredients.md, from the classes of the recipe language
 	@.venv/bin/python -m tools.ingredients
 constraints: .venv/.dev  # pin the newest versions; torch stays free for the host's own build

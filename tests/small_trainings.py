@@ -1,6 +1,7 @@
 """Helpers for small trainings on the built-in data sets."""
 
 import hashlib
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -16,9 +17,11 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.settings import Settings
 from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.attempt.sources import Source
 from worker.data.dataset import Data, load_data
+from worker.device import open_device
 from worker.evaluation.evaluate import Metrics, SplitName
 from worker.training.events import EpochLog, Finished, NonFinite, TrainingEvent
 from worker.training.training import Training
@@ -26,7 +29,15 @@ from worker.training.training import Training
 Document = dict[str, Any]
 Files = dict[str, bytes]
 
-CPU = torch.device("cpu")
+
+def open_test_device() -> torch.device:
+    """Returns the device that BAKEHOUSE_TEST_DEVICE names (`make gpu`), by default the CPU."""
+    name = os.environ.get("BAKEHOUSE_TEST_DEVICE", "cpu")
+    # The CPU is not opened, because that would limit the memory of the whole test process.
+    return torch.device(name) if name == "cpu" else open_device(Settings(device=name))
+
+
+DEVICE = open_test_device()
 
 # It has 144 training rows, three steps per epoch, and every kind of state: moments, moving averages, masks.
 DIGITS_CNN: Document = {
@@ -70,14 +81,14 @@ def make_small_plan(document: Document) -> Plan:
 
 def load_small_data(plan: Plan) -> Data:
     """Returns the data of a plan."""
-    return load_data(plan, BUILTIN / plan.recipe.dataset.id, CPU)
+    return load_data(plan, BUILTIN / plan.recipe.dataset.id, DEVICE)
 
 
 def make_training(document: Document) -> Training:
     """Returns a training that has not begun."""
     plan = make_small_plan(document)
     weights = {sha256: source.weights for sha256, source in sources(plan.recipe).items()}
-    return Training(plan, load_small_data(plan), CPU, weights)
+    return Training(plan, load_small_data(plan), DEVICE, weights)
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ def comparable(event: TrainingEvent) -> dict[str, Any]:
 
 def bits(tensors: dict[str, Tensor]) -> dict[str, bytes]:
     """Returns the bytes of each tensor."""
-    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+    return {name: tensor.cpu().numpy().tobytes() for name, tensor in tensors.items()}
 
 
 def stop_after(document: Document, unit: int) -> tuple[Files, tuple[TrainingEvent, ...]]:

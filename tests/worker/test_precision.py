@@ -19,7 +19,7 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.read import read_recipe
-from tests.small_trainings import CPU, Document, measure_split, run_to_end
+from tests.small_trainings import DEVICE, Document, measure_split, run_to_end
 from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.data.dataset import load_data
 from worker.training.training import Training
@@ -61,7 +61,7 @@ def training_on(folder: Path, document: Document, sources: dict[str, Training] |
     plan = plan_of(folder, document, sources or {})
     named = {item.digest for item in checkpoints_in(plan.recipe).values()}
     weights = {digest: sources[digest].best_weights or {} for digest in named} if sources else {}
-    return Training(plan, load_data(plan, folder, CPU), CPU, weights)
+    return Training(plan, load_data(plan, folder, DEVICE), DEVICE, weights)
 
 
 def script(training: Training, folder: Path) -> nn.Module:

@@ -20,7 +20,7 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from tests.small_trainings import (
-    CPU,
+    DEVICE,
     IRIS,
     Document,
     epochs_of,
@@ -139,7 +139,7 @@ def plan_on(folder: Path, document: Document) -> Plan:
 def training_on(folder: Path, document: Document) -> Training:
     """A training that has not begun."""
     plan = plan_on(folder, document)
-    return Training(plan, load_data(plan, folder, CPU), CPU)
+    return Training(plan, load_data(plan, folder, DEVICE), DEVICE)
 
 
 def test_targets_are_columns_and_no_label_is_invented(visits: Path) -> None:
