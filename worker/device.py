@@ -3,9 +3,14 @@
 import ctypes
 import os
 import platform
+import re
 import resource
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +20,14 @@ from bakehouse.settings import Settings
 # Values in bytes of M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD (malloc.h).
 MALLOC_OPTIONS = ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))
 
+NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+
 
 def open_device(settings: Settings) -> torch.device:
     """Opens the device that the settings name. Must be called once, in the process that trains.
 
     Equal seeds then give bit-identical results: kernels are deterministic, cuBLAS workspaces are fixed, and TF32 and
-    benchmarking are off.
+    benchmarking are off. Where torch has no deterministic kernel it warns; `nondeterministic_operations` collects that.
     """
     name = settings.device
     torch.set_num_threads(threads(settings))
@@ -32,13 +39,35 @@ def open_device(settings: Settings) -> torch.device:
         torch.backends.cudnn.benchmark = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # No kernel of ours reads memory before it is written, so filling it would only cost time.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     else:
         keep_buffers()
         # With this limit, an allocation beyond it raises an error; otherwise the kernel would kill the process.
         limit = memory_limit(settings)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     return device
+
+
+@contextmanager
+def nondeterministic_operations() -> Iterator[set[str]]:
+    """Yields a set that gets the name of each operation in the block for which torch warns that its results differ from
+    run to run."""
+    names: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", message=NONDETERMINISTIC.pattern)
+        show = warnings.showwarning
+
+        def collect(message: Warning | str, *details: Any) -> None:
+            found = NONDETERMINISTIC.match(str(message))
+            if found is None:
+                show(message, *details)
+            else:
+                names.add(found[1])
+
+        warnings.showwarning = collect  # type: ignore[assignment]
+        yield names
 
 
 def keep_buffers() -> None:

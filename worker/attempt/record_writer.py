@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Protocol
 
-from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEntry, LogEvents, Renew
+from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEntry, LogEvents, MarkNonReproducible, Renew
 from bakehouse.runs.errors import OwnershipLost, RunsError
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Progress
@@ -92,6 +92,11 @@ class RecordWriter:
             self._pending.append(PendingCommand(command, done))
         self._wake.set()
         done.result()
+
+    def mark_inexact(self, message: str) -> None:
+        """Records that the results may no longer be bit-identical, and logs the reason."""
+        self.send(MarkNonReproducible(self.nonce))
+        self.note("inexact", message)
 
     def flush(self) -> None:
         """Waits until all earlier entries are written."""

@@ -11,7 +11,7 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import MarkNonReproducible, MarkRestarted
+from bakehouse.runs.commands import MarkRestarted
 from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.runs.record import Record
 from bakehouse.settings import Settings
@@ -121,9 +121,8 @@ def resume(
     lost = f" The resume state of step {record.resume_step} cannot be read." if is_older else ""
     record_writer.note("resumed", f"The run resumes after step {training.step}.{lost}")
     if earlier != environment:
-        record_writer.send(MarkNonReproducible(record_writer.nonce))
         message = "The device, a version or the thread count has changed: results may no longer be bit-identical."
-        record_writer.note("inexact", message)
+        record_writer.mark_inexact(message)
 
 
 def restart(lost_step: int, record_writer: RecordWriter) -> None:

@@ -13,8 +13,8 @@ from worker.attempt.record_writer import RecordWriter
 from worker.attempt.setup import AttemptSetup
 from worker.attempt.snapshot import snapshot
 from worker.attempt.watchdog import Watchdog
-from worker.device import peak_memory
-from worker.training.events import DiagnosticLog, EpochLog, Finished
+from worker.device import nondeterministic_operations, peak_memory
+from worker.training.events import DiagnosticLog, EpochLog, Finished, TrainingEvent
 from worker.training.metrics import StepLog
 
 
@@ -42,30 +42,49 @@ class Trainer:
         self.signals = signals
         self.first_step = setup.training.step
         self.started_at = monotonic()
+        self.reported_operations: set[str] = set()
 
     def train(self) -> Ending:
         """Trains to the end of the run, or until the attempt must end; returns the command that ends the attempt."""
-        for event in self.training.run():
-            self.watchdog.units += 1
-            # The model is compiled at its first step, which may take arbitrarily long.
-            self.watchdog.is_waiting = self.is_next_step_compiled()
-            match event:
-                case Finished():
-                    return self.succeed(event)
-                case StepLog() | EpochLog() | DiagnosticLog():
-                    self.log(event)
-                case None:
-                    pass
-                case _:
-                    assert_never(event)
-            if self.signals.are_due:
-                # The flag is cleared before the work, so that a tick during the work is not lost.
-                self.signals.are_due = False
-                ending = self.handle_requests()
+        with nondeterministic_operations() as operations:
+            for event in self.training.run():
+                self.watchdog.units += 1
+                # The model is compiled at its first step, which may take arbitrarily long.
+                self.watchdog.is_waiting = self.is_next_step_compiled()
+                if operations != self.reported_operations:
+                    self.report_nondeterminism(operations)
+                ending = self.handle(event)
                 if ending is not None:
                     return ending
-                self.write_due_files()
         raise AssertionError("a training ends with Finished")
+
+    def handle(self, event: TrainingEvent | None) -> Ending | None:
+        """Logs an event, and then does what is due; returns a command if the attempt must end now."""
+        match event:
+            case Finished():
+                return self.succeed(event)
+            case StepLog() | EpochLog() | DiagnosticLog():
+                self.log(event)
+            case None:
+                pass
+            case _:
+                assert_never(event)
+        if self.signals.are_due:
+            # The flag is cleared before the work, so that a tick during the work is not lost.
+            self.signals.are_due = False
+            ending = self.handle_requests()
+            if ending is not None:
+                return ending
+            self.write_due_files()
+        return None
+
+    def report_nondeterminism(self, operations: set[str]) -> None:
+        """Records that the results of the run depend on the order in which a device adds numbers."""
+        self.reported_operations = set(operations)
+        names = ", ".join(sorted(operations))
+        self.record_writer.mark_inexact(
+            f"On this device {names} has no deterministic form: another run of the same recipe may give other bits."
+        )
 
     def is_next_step_compiled(self) -> bool:
         return self.setup.plan.recipe.compile == "on" and self.training.step == self.first_step

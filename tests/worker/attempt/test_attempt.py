@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from bakehouse.runs.artifacts import Artifacts, StoredCheckpoint
 from bakehouse.runs.commands import Claim, Command, OwnerLost, RequestAction, Resume
@@ -312,6 +313,31 @@ def test_a_damaged_state_is_logged_and_not_used(
     assert record_store.log_codes() == ["checkpoint_rejected", "restarted"]
     assert record.restarted
     assert_same_run(record_store, uninterrupted)
+
+
+def test_an_operation_without_a_deterministic_form_makes_the_run_inexact(
+    storage: RunStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Training.update
+
+    def update_in_any_order(training: Training, inputs: Tensor, targets: Tensor) -> None:
+        # On a CPU, `put_` is the only operation of which torch warns; on a GPU there are many.
+        torch.zeros(1).put_(torch.tensor([0]), torch.ones(1))
+        update(training, inputs, targets)
+
+    monkeypatch.setattr(Training, "update", update_in_any_order)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        record_store = RecordStore(IRIS)
+        record = run_attempt(record_store, storage)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not record.exact
+    assert record.provenance is not None
+    assert not record.provenance.exact
+    assert record_store.log_codes() == ["inexact"]
+    message = next(event.data["message"] for event in record_store.events if event.type == "log")
+    assert "put_ has no deterministic form" in message
 
 
 def test_another_thread_count_is_logged_and_the_run_is_not_exact(storage: RunStorage) -> None:
