@@ -15,8 +15,8 @@ from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
-from bakehouse.runs.record import Created, Idempotency, Record, new_run
-from bakehouse.runs.run import Reason, Run
+from bakehouse.runs.record import Created, Idempotency, Record, new_run, verification_of
+from bakehouse.runs.run import Reason, Run, Verification
 from bakehouse.runs.store import Store
 from service.dependencies import Services
 from service.errors import NotReady
@@ -142,6 +142,7 @@ def submit(
     *,
     parent_run: str | None = None,
     reason: Reason = "submitted",
+    verification: Verification | None = None,
 ) -> Created:
     """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
     would be refused now."""
@@ -158,6 +159,7 @@ def submit(
         patience=patience,
         parent_run=parent_run,
         reason=reason,
+        verification=verification,
     )
     # Registered again, in case Redis was emptied: otherwise a worker with another folder could take the run.
     try:
@@ -179,6 +181,17 @@ def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> C
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = get_finished_run(services, run_id, asked="retried")
     return submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
+
+
+def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> Created:
+    """Queues the recipe of a run again, to be killed and resumed half-way and then compared with the run."""
+    if idempotency and (created := services.store.first_answer(idempotency)):
+        return created
+    record = services.store.record(run_id)
+    verification = verification_of(record)
+    # Without its labels, the repetition is not counted as a further seed of the same recipe.
+    document = {**record.recipe.canonical(), "name": None, "labels": {}}
+    return submit(services, document, idempotency, parent_run=run_id, reason="verification", verification=verification)
 
 
 def fork(services: Services, run_id: str, patch: object, idempotency: Idempotency | None) -> Created:

@@ -23,7 +23,7 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.record import Owner
+from bakehouse.runs.record import Owner, Record, new_run, verification_of
 from bakehouse.runs.run import Checkpoint
 from bakehouse.settings import Settings
 from tests.processes import is_running, kill, parent_of, wait_until
@@ -66,6 +66,51 @@ def reference_id(home: RunningHome) -> str:
 def reference(home: RunningHome, reference_id: str) -> Results:
     """The results that every other run of the recipe must have."""
     return results_of(home, reference_id)
+
+
+def verify(home: RunningHome, run_id: str) -> Record:
+    """Verifies a run over HTTP; returns the record of the run that repeats it."""
+    return home.wait_for(home.post(f"/v1/runs/{run_id}/verify")["id"], "succeeded", "failed")
+
+
+def test_a_verification_is_killed_half_way_and_ends_with_the_same_bits(home: RunningHome) -> None:
+    run_id = home.submit({**SHORT, "dropout": 0.5, "epochs": 20})
+    home.wait_for(run_id, "succeeded")
+    repeated = verify(home, run_id)
+    assert repeated.verification is not None
+    assert (repeated.verification.run, repeated.verification.verdict) == (run_id, "identical"), repeated.verification
+    assert [item.reason for item in repeated.transitions] == [
+        "verification",
+        "claimed",
+        "worker_lost",
+        "claimed",
+        "epochs_done",
+    ]
+    log = [event.data.get("message") for event in events_of(home.store, repeated.id) if event.type == "log"]
+    steps = repeated.verification.expected.step
+    assert log == [f"The run resumes after step {steps // 3}."]
+
+
+def test_a_run_that_a_user_stopped_is_verified_up_to_the_same_step(home: RunningHome) -> None:
+    run_id = home.submit({**ENDLESS, "time_budget_seconds": 3600})
+    wait_until(lambda: home.store.record(run_id).logged_epoch >= 2)
+    home.post(f"/v1/runs/{run_id}/stop")
+    home.wait_for(run_id, "succeeded")
+    repeated = verify(home, run_id)
+    assert repeated.reason == "stopped_by_user"
+    assert repeated.verification is not None
+    assert repeated.verification.verdict == "identical", repeated.verification
+
+
+def test_a_run_with_other_weights_is_different(home: RunningHome) -> None:
+    run_id = home.submit(SHORT)
+    other = home.wait_for(home.submit({**SHORT, "seed": 1}), "succeeded")
+    record = home.wait_for(run_id, "succeeded")
+    # The recipe of the one run is compared with the results of the other.
+    run = new_run(record.recipe, advice=(), steps=record.progress.steps, verification=verification_of(other))
+    repeated = home.wait_for(home.store.create(run).run.id, "succeeded", "failed")
+    assert repeated.verification is not None
+    assert (repeated.verification.verdict, repeated.verification.tensor) == ("different", "head.bias")
 
 
 def test_the_log_over_http_has_no_gap_and_the_service_has_no_torch(home: RunningHome, reference_id: str) -> None:

@@ -23,7 +23,7 @@ from bakehouse.cli.home.errors import HomeError
 from bakehouse.cli.home.home import program
 from bakehouse.cli.local import lint_recipe, lint_text, train_locally
 from bakehouse.cli.recipes import parse_seeds, read_document
-from bakehouse.cli.show import run_page
+from bakehouse.cli.show import run_page, verdict_text
 from bakehouse.cli.tables import datasets_table, runs_table, workers_table
 from bakehouse.cli.watch import watch_and_report
 from bakehouse.client import Client, ClientError, ClientRun, Conflict, NotFound
@@ -158,6 +158,16 @@ def watch(ids: RunIds, timeout: Timeout = None, as_json: EventsAsJson = False) -
         runs = [client.run(run_id) for run_id in dict.fromkeys(ids)]
         code = watch_and_report(runs, timeout=timeout, as_json=as_json)
     raise typer.Exit(code)
+
+
+@app.command()
+def verify(run_id: RunId, timeout: Timeout = None, as_json: AsJson = False) -> None:
+    """Train a run again, killed and resumed half-way, and compare all weights and metrics to the bit."""
+    with Client() as client:
+        repeated = client.run(run_id).verify().wait(timeout)
+    print(repeated.record.model_dump_json() if as_json else verdict_text(repeated.record))
+    verdict = repeated.record.verification.verdict if repeated.record.verification else None
+    raise typer.Exit(ExitCode.SUCCEEDED if verdict == "identical" else ExitCode.FAILED)
 
 
 @app.command()

@@ -48,6 +48,8 @@ def status_rows(run: Run) -> list[tuple[str, str]]:
     if run.best is not None:
         value = format_metric(run.best.monitor, run.best.value)
         rows.append(("best", f"epoch {run.best.epoch}, {run.best.monitor} {value}"))
+    if run.verification is not None:
+        rows.append(("verifies", f"{run.verification.run}, {verdict_text(run)}"))
     if run.labels:
         rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
     return rows + (failure_rows(run.failure) if run.failure else [])
@@ -59,6 +61,18 @@ def recipe_rows(run: Run) -> list[tuple[str, str]]:
         (name, sanitize(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
         for name, value in short_recipe(run.recipe).items()
     ]
+
+
+def verdict_text(run: Run) -> str:
+    """Returns the verdict of a run that repeats another one, or why there is none, as a line."""
+    verification = run.verification
+    if verification is None or verification.verdict is None:
+        reason = verification.message if verification and verification.message else f"{run.id} {run.status}"
+        return f"no verdict: {reason}"
+    if verification.verdict == "identical":
+        steps = format_count(verification.expected.step, "step")
+        return f"identical: {run.id} repeats {verification.run} to the bit, over {steps} and a resumption half-way"
+    return f"different: {verification.message} ({run.id} repeats {verification.run})"
 
 
 def diagnostic_text(diagnostic: Diagnostic) -> str:

@@ -140,8 +140,15 @@ class ClientRun:
 
     def retry(self) -> "ClientRun":
         """Submits the same recipe as a new run."""
+        return self._repeat("retry")
+
+    def verify(self) -> "ClientRun":
+        """Submits a run that repeats this one, killed and resumed half-way; `record.verification` has its verdict."""
+        return self._repeat("verify")
+
+    def _repeat(self, action: Literal["retry", "verify"]) -> "ClientRun":
         headers = {"Idempotency-Key": str(uuid4())}
-        response = self._connection.request("POST", self._path("/retry"), headers=headers)
+        response = self._connection.request("POST", self._path(f"/{action}"), headers=headers)
         return ClientRun(self._connection, self._connection.parse(Run, response))
 
     def _path(self, suffix: str = "") -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request
+from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request, Verification
 
 Numbers = Mapping[str, float | None]
 Json = Mapping[str, object]
@@ -137,6 +137,8 @@ class Succeed:
     reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
     provenance: Provenance
     metrics: Numbers = field(default_factory=dict)
+    verification: Verification | None = None
+    """The verdict, if the run verifies another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.run import Checkpoint, EventType, Progress, QueuePlace, Reason, Run
+from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.run import Checkpoint, EventType, Expected, Progress, QueuePlace, Reason, Run, Verification
 
 # Leaves out 0, 1, i, l and o, which look alike, and u, so that ids do not spell words.
 ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
@@ -144,6 +145,22 @@ def new_run_id() -> str:
     return "run_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
+def verification_of(record: Record) -> Verification:
+    """Returns a verification of the run that has no verdict yet. Raises IllegalTransition unless the run succeeded."""
+    if record.status != "succeeded" or record.provenance is None:
+        raise IllegalTransition(record.id, status=record.status, request=record.request, asked="verified")
+    expected = Expected(
+        reason=record.reason,
+        step=record.progress.step,
+        weights={role: item.sha256 for item in record.checkpoints for role in item.roles},
+        metrics=record.metrics,
+        device=record.provenance.device,
+        threads=record.provenance.threads,
+        versions=record.provenance.versions,
+    )
+    return Verification(run=record.id, expected=expected)
+
+
 def new_run(
     recipe: Recipe,
     *,
@@ -153,6 +170,7 @@ def new_run(
     patience: int | None = None,
     parent_run: str | None = None,
     reason: Reason = "submitted",
+    verification: Verification | None = None,
 ) -> Run:
     """Returns a new run that is not stored yet; the store fills in its times."""
     return Run(
@@ -167,6 +185,7 @@ def new_run(
         dataset_fingerprint=dataset_fingerprint,
         advice=advice,
         parent_run=parent_run,
+        verification=verification,
         # Several fields of a recipe may name checkpoints of the same run, which is listed once.
         depends_on=tuple(dict.fromkeys(item.run for item in checkpoints_in(recipe).values())),
         transitions=(),

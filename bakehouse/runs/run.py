@@ -16,7 +16,8 @@ Actor = Literal["service", "worker", "supervisor"]
 
 # Stored records contain these texts, so renaming one needs a migration.
 Reason = Literal[
-    "submitted", "retried", "forked", "claimed", "preempted", "worker_lost", "paused_by_user", "resumed",
+    "submitted", "retried", "forked", "verification", "claimed", "preempted", "worker_lost", "paused_by_user",
+    "resumed",
     "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
     "out_of_memory", "non_finite", "dataset", "dataset_changed", "checkpoint", "storage_full", "crash_loop", "internal",
 ]  # fmt: skip
@@ -153,6 +154,36 @@ class Provenance(Model):
     """Time spent on the device over all attempts, in seconds."""
 
 
+class Expected(Model):
+    """The results of a finished run, which its verification has to repeat bit for bit."""
+
+    reason: Reason
+    """The reason why the run ended."""
+    step: int
+    """Number of optimizer steps that the run took."""
+    weights: dict[Literal["best", "last"], str]
+    """The digests of the best and the last weights."""
+    metrics: dict[str, float | None]
+    """The metrics of the run."""
+    device: str
+    threads: int
+    versions: dict[str, str]
+
+
+class Verification(Model):
+    """The comparison of a run with an earlier one whose recipe it trains again, killed and resumed half-way."""
+
+    run: str
+    """The earlier run."""
+    expected: Expected
+    verdict: Literal["identical", "different"] | None = None
+    """`identical` if weights, metrics and number of steps are the same to the bit. Null until the run has succeeded."""
+    tensor: str | None = None
+    """The first tensor that differs, if one does."""
+    message: str | None = None
+    """The first difference, and what has changed in the environment, as human-readable text."""
+
+
 class Run(Model):
     """One execution of one recipe with one seed, from submission to a terminal state."""
 
@@ -175,7 +206,7 @@ class Run(Model):
     advice: tuple[Advice, ...]
     """Findings about the recipe when it was submitted."""
     parent_run: str | None = None
-    """The run that this one retries, or that it was forked from."""
+    """The run that this one retries or verifies, or that it was forked from."""
     depends_on: tuple[str, ...] = ()
     """The runs whose checkpoints the recipe names; they cannot be deleted before this run."""
     transitions: tuple[Transition, ...]
@@ -195,6 +226,8 @@ class Run(Model):
     """Null unless the run failed."""
     provenance: Provenance | None = None
     """What produced the weights. Null until the run is over."""
+    verification: Verification | None = None
+    """The comparison with an earlier run; null unless the run was made by a verification."""
     exact: bool = True
     """Whether the results are guaranteed to be bit-identical to those of an uninterrupted run. False once an attempt
     resumed on another device, with other versions or with another number of threads."""

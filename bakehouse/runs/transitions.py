@@ -105,9 +105,8 @@ def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
             return transition_to(record, now, "paused", "paused_by_user", "worker", **ended)
         case Succeed(reason=reason, provenance=provenance):
             metrics = {**record.metrics, **finite(command.metrics)}
-            return transition_to(
-                record, now, "succeeded", reason, "worker", **ended, provenance=provenance, metrics=metrics
-            )
+            result = {"provenance": provenance, "metrics": metrics, "verification": command.verification}
+            return transition_to(record, now, "succeeded", reason, "worker", **ended, **result)
         case Fail(failure=failure, provenance=provenance):
             return transition_to(
                 record, now, "failed", failure.code, "worker", **ended, failure=failure, provenance=provenance

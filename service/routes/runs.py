@@ -30,7 +30,7 @@ from service.errors import InvalidRequest, field_error
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
 from service.openapi import json_body, object_body, problems
-from service.submit import Preview, fork, preview, retry, submit, wake_worker
+from service.submit import Preview, fork, preview, retry, submit, verify, wake_worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
 NO_CACHE = "no-cache"
@@ -199,6 +199,15 @@ def send_command(services: Services, run_id: str, command: Command) -> Run:
 def retry_run(run_id: RunId, services: ServicesDep, response: Response, idempotency: IdempotencyKey) -> Run:
     """Queues a new run of the same recipe, with this run as its `parent_run`. This run must be over."""
     return created_run(retry(services, run_id, idempotency), response)
+
+
+@router.post(
+    "/{run_id}/verify", status_code=201, operation_id="verify_run", responses=problems(400, 404, 409, 422, 503)
+)
+def verify_run(run_id: RunId, services: ServicesDep, response: Response, idempotency: IdempotencyKey) -> Run:
+    """Queues a new run that trains the recipe of this run again from the start, is killed and resumed half-way, and
+    compares every weight and metric with this run; its `verification` has the verdict. This run must have succeeded."""
+    return created_run(verify(services, run_id, idempotency), response)
 
 
 @router.post("/{run_id}/fork", status_code=201, operation_id="fork_run", response_model=Run,

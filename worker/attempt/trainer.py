@@ -1,5 +1,7 @@
 """Trains a run and keeps its record: logs events, handles requests, and writes checkpoints and resume states."""
 
+import os
+import signal
 from dataclasses import dataclass
 from time import monotonic
 from typing import assert_never
@@ -7,11 +9,13 @@ from typing import assert_never
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.runs.commands import Cancel, DiagnosticEntry, Ending, EpochEntry, Pause, Release, StepEntry, Succeed
 from bakehouse.runs.errors import StorageFull
-from bakehouse.runs.run import Progress, Provenance
+from bakehouse.runs.record import finite
+from bakehouse.runs.run import Expected, Progress, Provenance, Verification
 from worker.attempt.checkpoint_writer import Candidate
 from worker.attempt.record_writer import RecordWriter
 from worker.attempt.setup import AttemptSetup
 from worker.attempt.snapshot import snapshot
+from worker.attempt.verification import HalfWayKill, Repeated, conclude
 from worker.attempt.watchdog import Watchdog
 from worker.device import nondeterministic_operations, peak_memory
 from worker.training.events import DiagnosticLog, EpochLog, Finished, TrainingEvent
@@ -43,6 +47,8 @@ class Trainer:
         self.first_step = setup.training.step
         self.started_at = monotonic()
         self.reported_operations: set[str] = set()
+        self.half_way_kill = HalfWayKill(self.record_store.record)
+        self.stop_as_verified()
 
     def train(self) -> Ending:
         """Trains to the end of the run, or until the attempt must end; returns the command that ends the attempt."""
@@ -58,6 +64,15 @@ class Trainer:
                     return ending
         raise AssertionError("a training ends with Finished")
 
+    def stop_as_verified(self) -> None:
+        """Makes the repetition of a run that a user or its time budget ended end after the same step."""
+        verification = self.record_store.record.verification
+        match verification:
+            case Verification(expected=Expected(reason="stopped_by_user" | "time_budget" as reason, step=step)):
+                self.training.stop(reason, not_before=step)
+            case _:
+                pass
+
     def handle(self, event: TrainingEvent | None) -> Ending | None:
         """Logs an event, and then does what is due; returns a command if the attempt must end now."""
         match event:
@@ -69,6 +84,8 @@ class Trainer:
                 pass
             case _:
                 assert_never(event)
+        if self.half_way_kill.is_pending:
+            self.kill_half_way()
         if self.signals.are_due:
             # The flag is cleared before the work, so that a tick during the work is not lost.
             self.signals.are_due = False
@@ -85,6 +102,17 @@ class Trainer:
         self.record_writer.mark_inexact(
             f"On this device {names} has no deterministic form: another run of the same recipe may give other bits."
         )
+
+    def kill_half_way(self) -> None:
+        """Saves a resume state, and later kills this process; the next attempt resumes and repeats some steps."""
+        if self.half_way_kill.must_save(self.training.step):
+            self.half_way_kill.is_saved = True
+            self.checkpoint_writer.wait()
+            self.save()
+        elif self.half_way_kill.must_kill(self.training.step):
+            # The state must be published, or the next attempt would start from the beginning.
+            self.checkpoint_writer.wait()
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def is_next_step_compiled(self) -> bool:
         return self.setup.plan.recipe.compile == "on" and self.training.step == self.first_step
@@ -131,7 +159,9 @@ class Trainer:
         return None
 
     def is_out_of_time(self) -> bool:
-        budget = self.setup.plan.recipe.time_budget_seconds
+        # A verification ends after the same step as the run that it repeats, however long that takes.
+        is_verification = self.record_store.record.verification is not None
+        budget = None if is_verification else self.setup.plan.recipe.time_budget_seconds
         return budget is not None and self.seconds() >= budget
 
     def write_due_files(self) -> None:
@@ -160,7 +190,25 @@ class Trainer:
         """Writes the best and the last weights; returns the command that ends the run."""
         self.watchdog.is_waiting = True
         self.checkpoint_writer.finish(Candidate(finished.last, finished.last_weights))
-        return Succeed(self.nonce, finished.ending, self.provenance(), finished.metrics)
+        return Succeed(
+            self.nonce, finished.ending, self.provenance(), finished.metrics, self.concluded_verification(finished)
+        )
+
+    def concluded_verification(self, finished: Finished) -> Verification | None:
+        """Returns the verification with its verdict, if this run verifies another one."""
+        record = self.record_store.record
+        if record.verification is None:
+            return None
+        if record.request == "stop":
+            message = "The repeated run was stopped before its end, so that nothing could be compared."
+            return record.verification.model_copy(update={"message": message})
+        repeated = Repeated(
+            step=self.training.step,
+            metrics=finite({**finished.last.metrics, **finished.metrics}),
+            weights={role: item.sha256 for item in record.checkpoints for role in item.roles},
+            environment=self.setup.environment,
+        )
+        return conclude(record.verification, repeated, self.checkpoint_writer.artifacts, record.id)
 
     def keep_best(self) -> None:
         """Writes the newest best weights if they are not written yet. A full disk must not hide why the run failed."""
