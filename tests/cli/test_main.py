@@ -225,6 +225,25 @@ def test_runs_are_paused_resumed_and_cancelled(recipe: str, client: Client) -> N
     assert "cancelled" in refused.stderr
 
 
+def test_a_verified_run_is_identical(
+    finished: ClientRun, handle_next_run: Callable[[Callable[[str], None]], None], worker: FakeWorker
+) -> None:
+    handle_next_run(worker.succeed)
+    result = bakehouse("verify", finished.id)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("identical: run_")
+    assert f"repeats {finished.id} to the bit" in result.stdout
+
+
+def test_a_verification_without_a_verdict_has_failed(
+    finished: ClientRun, handle_next_run: Callable[[Callable[[str], None]], None], worker: FakeWorker
+) -> None:
+    handle_next_run(worker.cancel)
+    result = bakehouse("verify", finished.id)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("no verdict: run_")
+
+
 def test_several_runs_are_watched(client: Client, worker: FakeWorker) -> None:
     first, second = client.submit(RECIPE), client.submit({**RECIPE, "name": "other"})
     worker.train(first.id, [0.5])

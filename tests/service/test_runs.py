@@ -129,6 +129,20 @@ def test_a_retry_names_its_parent_run_and_keeps_the_recipe(api: httpx.Client) ->
     assert replayed.json()["id"] == again.json()["id"]
 
 
+def test_a_verification_names_its_run_and_has_neither_name_nor_labels(api: httpx.Client, worker: FakeWorker) -> None:
+    run = create(api, name="a", labels={"x": "1"})
+    assert api.post(f"/v1/runs/{run}/verify").status_code == 409
+    worker.train(run)
+    answer = api.post(f"/v1/runs/{run}/verify")
+    repeated = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (201, f"/v1/runs/{repeated['id']}")
+    assert (repeated["parent_run"], repeated["reason"]) == (run, "verification")
+    assert (repeated["name"], repeated["labels"]) == (None, {})
+    assert (repeated["verification"]["run"], repeated["verification"]["verdict"]) == (run, None)
+    worker.train(repeated["id"])
+    assert api.get(f"/v1/runs/{repeated['id']}").json()["verification"]["verdict"] == "identical"
+
+
 def test_only_name_and_labels_can_be_changed(api: httpx.Client) -> None:
     run = create(api, name="a", labels={"x": "1", "y": "2"})
     changed = api.patch(f"/v1/runs/{run}", json={"labels": {"y": None, "z": "3"}}).json()
