@@ -14,9 +14,10 @@ from bakehouse.plan.plan import Plan
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.commands import NoteVerified
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.record import Created, Idempotency, Record, new_run, verification_of
-from bakehouse.runs.run import Reason, Run, Verification
+from bakehouse.runs.run import Reason, Run, Verification, Verified
 from bakehouse.runs.store import Store
 from service.dependencies import Services
 from service.errors import NotReady
@@ -191,7 +192,11 @@ def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> 
     verification = verification_of(record)
     # Without its labels, the repetition is not counted as a further seed of the same recipe.
     document = {**record.recipe.canonical(), "name": None, "labels": {}}
-    return submit(services, document, idempotency, parent_run=run_id, reason="verification", verification=verification)
+    created = submit(
+        services, document, idempotency, parent_run=run_id, reason="verification", verification=verification
+    )
+    services.store.command(run_id, NoteVerified(Verified(run=created.run.id), actor="service"))
+    return created
 
 
 def fork(services: Services, run_id: str, patch: object, idempotency: Idempotency | None) -> Created:

@@ -70,7 +70,11 @@ def reference(home: RunningHome, reference_id: str) -> Results:
 
 def verify(home: RunningHome, run_id: str) -> Record:
     """Verifies a run over HTTP; returns the record of the run that repeats it."""
-    return home.wait_for(home.post(f"/v1/runs/{run_id}/verify")["id"], "succeeded", "failed")
+    repeated = home.wait_for(home.post(f"/v1/runs/{run_id}/verify")["id"], "succeeded", "failed")
+    verified = home.get(f"/v1/runs/{run_id}").json()["verified"]
+    assert repeated.verification is not None
+    assert (verified["run"], verified["verdict"]) == (repeated.id, repeated.verification.verdict)
+    return repeated
 
 
 def test_a_verification_is_killed_half_way_and_ends_with_the_same_bits(home: RunningHome) -> None:

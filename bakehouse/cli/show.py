@@ -50,6 +50,8 @@ def status_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(("best", f"epoch {run.best.epoch}, {run.best.monitor} {value}"))
     if run.verification is not None:
         rows.append(("verifies", f"{run.verification.run}, {verdict_text(run)}"))
+    if run.verified is not None:
+        rows.append(("verified", f"{run.verified.verdict or 'no verdict yet'}, by {run.verified.run}"))
     if run.labels:
         rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
     return rows + (failure_rows(run.failure) if run.failure else [])

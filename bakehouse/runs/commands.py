@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request, Verification
+from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request, Verification, Verified
 
 Numbers = Mapping[str, float | None]
 Json = Mapping[str, object]
@@ -180,6 +180,14 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteVerified:
+    """Another run verifies this one, or has done so."""
+
+    verified: Verified
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class PurgeReplaced:
     """Removes checkpoints that were replaced long enough ago from the record; afterwards their files may be deleted."""
 
@@ -187,13 +195,13 @@ class PurgeReplaced:
 # An owner may repeat these commands after its attempt is over, because the first reply may have been lost.
 Ending = Release | Pause | Succeed | Fail | Cancel
 OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
-Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | PurgeReplaced
+Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | NoteVerified | PurgeReplaced
 
 
 def actor_of(command: Command) -> Actor:
     match command:
-        # A supervisor can send these commands in place of a worker, so they name their actor.
-        case OwnerLost(actor=actor) | Cancel(actor=actor):
+        # Several programs can send these commands, so they name their actor.
+        case OwnerLost(actor=actor) | Cancel(actor=actor) | NoteVerified(actor=actor):
             return actor
         case RequestAction() | Resume() | Rename():
             return "service"

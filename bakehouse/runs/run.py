@@ -184,6 +184,19 @@ class Verification(Model):
     """The first difference, and what has changed in the environment, as human-readable text."""
 
 
+class Verified(Model):
+    """The latest verification of a run, by another run that repeats it."""
+
+    run: str
+    """The run that repeats this one."""
+    verdict: Literal["identical", "different"] | None = None
+    """`identical` if all results are the same to the bit. Null until the other run has succeeded."""
+    tensor: str | None = None
+    """The first tensor that differs, if one does."""
+    message: str | None = None
+    """The first difference as human-readable text."""
+
+
 class Run(Model):
     """One execution of one recipe with one seed, from submission to a terminal state."""
 
@@ -228,6 +241,8 @@ class Run(Model):
     """What produced the weights. Null until the run is over."""
     verification: Verification | None = None
     """The comparison with an earlier run; null unless the run was made by a verification."""
+    verified: Verified | None = None
+    """The latest verification of this run; null if it was never verified."""
     exact: bool = True
     """Whether the results are guaranteed to be bit-identical to those of an uninterrupted run. False once an attempt
     resumed on another device, with other versions or with another number of threads."""

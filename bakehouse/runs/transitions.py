@@ -13,6 +13,7 @@ from bakehouse.runs.commands import (
     LogEvents,
     MarkNonReproducible,
     MarkRestarted,
+    NoteVerified,
     OwnerCommand,
     OwnerLost,
     Pause,
@@ -58,6 +59,8 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
             return resume(record, now)
         case Rename():
             return rename(record, command, now), []
+        case NoteVerified(verified=verified):
+            return updated(record, now, verified=verified), []
         case PurgeReplaced():
             return purge_replaced(record, now), []
         case _:

@@ -202,11 +202,12 @@ def retry_run(run_id: RunId, services: ServicesDep, response: Response, idempote
 
 
 @router.post(
-    "/{run_id}/verify", status_code=201, operation_id="verify_run", responses=problems(400, 404, 409, 422, 503)
+    "/{run_id}/verify", status_code=202, operation_id="verify_run", responses=problems(400, 404, 409, 422, 503)
 )
 def verify_run(run_id: RunId, services: ServicesDep, response: Response, idempotency: IdempotencyKey) -> Run:
     """Queues a new run that trains the recipe of this run again from the start, is killed and resumed half-way, and
-    compares every weight and metric with this run; its `verification` has the verdict. This run must have succeeded."""
+    compares every weight and metric with this run, which must have succeeded. The response is the new run. Both runs
+    get the verdict: the new one in `verification`, this one in `verified`."""
     return created_run(verify(services, run_id, idempotency), response)
 
 

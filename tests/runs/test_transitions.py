@@ -18,6 +18,7 @@ from bakehouse.runs.commands import (
     LogEvents,
     MarkNonReproducible,
     MarkRestarted,
+    NoteVerified,
     OwnerLost,
     Pause,
     PublishResume,
@@ -32,7 +33,7 @@ from bakehouse.runs.commands import (
 )
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import NewEvent, Record
-from bakehouse.runs.run import TERMINAL, Checkpoint, Failure, Progress, Request, Run, Status
+from bakehouse.runs.run import TERMINAL, Checkpoint, Failure, Progress, Request, Run, Status, Verified
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, MAX_ATTEMPTS_WITHOUT_PROGRESS, reduce, submit
 from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner
 
@@ -66,6 +67,7 @@ frequent: st.SearchStrategy[Command] = st.one_of(
     st.builds(OwnerLost, nonce=st.none() | nonces),
     st.builds(Pause, nonces),
     st.builds(Rename, st.just("other"), st.just({"study": "b"})),
+    st.just(NoteVerified(Verified(run="run_222222222222", verdict="identical"), actor="worker")),
     st.builds(PurgeReplaced),
 )
 rare: st.SearchStrategy[Command] = st.one_of(

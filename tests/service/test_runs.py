@@ -135,7 +135,8 @@ def test_a_verification_names_its_run_and_has_neither_name_nor_labels(api: httpx
     worker.train(run)
     answer = api.post(f"/v1/runs/{run}/verify")
     repeated = answer.json()
-    assert (answer.status_code, answer.headers["location"]) == (201, f"/v1/runs/{repeated['id']}")
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/runs/{repeated['id']}")
+    assert api.get(f"/v1/runs/{run}").json()["verified"]["run"] == repeated["id"]
     assert (repeated["parent_run"], repeated["reason"]) == (run, "verification")
     assert (repeated["name"], repeated["labels"]) == (None, {})
     assert (repeated["verification"]["run"], repeated["verification"]["verdict"]) == (run, None)

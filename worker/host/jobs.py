@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from rq import get_current_job
 
@@ -12,10 +13,11 @@ from bakehouse.data.errors import DatasetError
 from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import Command
-from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost
+from bakehouse.runs.commands import Command, NoteVerified, Succeed
+from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.record import Record
+from bakehouse.runs.run import Verification, Verified
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.attempt.attempt import Attempt
@@ -36,11 +38,20 @@ class RedisRecordStore:
 
     def commit(self, command: Command) -> None:
         """Carries out a command. Afterwards `record` is the newest record, even if the command was refused."""
+        if isinstance(command, Succeed) and command.verification is not None:
+            # Noted first: if this process dies in between, the next attempt notes the same verdict again.
+            self.note_verified(command.verification)
         try:
             self.record = self.store.commit(self.record, command)
         except IllegalTransition:
             self.record = self.store.record(self.record.id)
             raise
+
+    def note_verified(self, verification: Verification) -> None:
+        """Writes the verdict into the record of the run that was verified, unless it was deleted."""
+        verdict = verification.model_dump(include={"verdict", "tensor", "message"})
+        with suppress(RunNotFound):
+            self.store.command(verification.run, NoteVerified(Verified(run=self.record.id, **verdict), actor="worker"))
 
 
 def train_next(memory_bytes: int | None = None) -> None:
