@@ -4,6 +4,7 @@ CIFAR-100 has two labels for each picture; the fine one is used. The version for
 never read because they can run any code.
 """
 
+import os
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import numpy as np
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
+from bakehouse.data.source_files import exists, open_file
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
@@ -61,17 +63,20 @@ FORMS = (
     ),
 )
 
+Location = tuple[str, ...] | None
+"""The path of the folder that holds the unpacked files, relative to the set's; null for the archive."""
+
 
 def holds_cifar(folder: Path) -> bool:
     """Whether the folder has CIFAR-10 or CIFAR-100, in the binary version or in the version for Python."""
     # The version for Python counts too, so that its error can name the archive to use instead.
-    return any(_find_location(folder, form) is not None or _is_pickled(folder, form) for form in FORMS)
+    return any(any(True for _ in _find_locations(folder, form)) or _is_pickled(folder, form) for form in FORMS)
 
 
 def read_cifar(folder: Path, names: tuple[str, ...] | None) -> Samples:
     """Reads colour pictures and their classes; `names` are the names of the classes 0, 1, ..."""
     form, location = _find_binary_version(folder)
-    files = dict(_read_archive(location, form) if location.is_file() else _read_folder(location, form))
+    files = dict(_read_archive(folder, form) if location is None else _read_folder(folder, location, form))
     missing = [name for name in form.names if name not in files]
     if missing:
         raise UnusableSource(f"{missing[0]} is missing; the binary version consists of {', '.join(form.names)}")
@@ -83,10 +88,9 @@ def read_cifar(folder: Path, names: tuple[str, ...] | None) -> Samples:
     return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes)
 
 
-def _find_binary_version(folder: Path) -> tuple[Form, Path]:
+def _find_binary_version(folder: Path) -> tuple[Form, Location]:
     for form in FORMS:
-        location = _find_location(folder, form)
-        if location is not None:
+        for location in _find_locations(folder, form):
             return form, location
     form = next(form for form in FORMS if _is_pickled(folder, form))
     raise UnusableSource(
@@ -95,44 +99,47 @@ def _find_binary_version(folder: Path) -> tuple[Form, Path]:
     )
 
 
-def _find_location(folder: Path, form: Form) -> Path | None:
-    """Finds the archive or its unpacked files, which may be in `folder` or in the archive's own folder inside it."""
-    for candidate in (folder, folder / form.folder):
-        if (candidate / form.train[0]).is_file():
-            return candidate
-    archive = folder / form.archive
-    return archive if archive.is_file() else None
+def _find_locations(folder: Path, form: Form) -> Iterator[Location]:
+    # An entry that is no file counts too, so that its error can say why it is not read.
+    for location in ((), (form.folder,)):
+        if exists(folder, *location, form.train[0]):
+            yield location
+    if exists(folder, form.archive):
+        yield None
 
 
 def _is_pickled(folder: Path, form: Form) -> bool:
-    return any((folder / name).exists() for name in form.pickled)
+    return any(exists(folder, name) for name in form.pickled)
 
 
-def _read_folder(folder: Path, form: Form) -> Iterator[tuple[str, bytes]]:
-    paths = [folder / name for name in form.names if (folder / name).is_file()]
-    check_size("its files", sum(path.stat().st_size for path in paths))
-    for path in paths:
-        yield path.name, path.read_bytes()
+def _read_folder(folder: Path, location: tuple[str, ...], form: Form) -> Iterator[tuple[str, bytes]]:
+    total = 0
+    for name in form.names:
+        if exists(folder, *location, name):
+            with open_file(folder, *location, name) as file:
+                total += os.fstat(file.fileno()).st_size
+                check_size("its files", total)
+                yield name, file.read()
 
 
-def _read_archive(archive: Path, form: Form) -> Iterator[tuple[str, bytes]]:
+def _read_archive(folder: Path, form: Form) -> Iterator[tuple[str, bytes]]:
     """Yields the files with expected names. The archive is read as a stream, and nothing is extracted to disk."""
     total = 0
     try:
-        with tarfile.open(archive, "r|gz") as stream:
+        with open_file(folder, form.archive) as file, tarfile.open(fileobj=file, mode="r|gz") as stream:
             for number, member in enumerate(stream):
                 if number >= MAX_MEMBERS:
-                    raise UnusableSource(f"{archive.name} holds more than {MAX_MEMBERS} files; the original holds 9")
+                    raise UnusableSource(f"{form.archive} holds more than {MAX_MEMBERS} files; the original holds 9")
                 name = PurePosixPath(member.name).name
                 # Links and devices are not read, whatever their names are.
                 content = stream.extractfile(member) if name in form.names and member.isreg() else None
                 if content is not None:
                     total += member.size
                     # The size is that of the unpacked file, so a decompression bomb is refused before it is read.
-                    check_size(archive.name, total)
+                    check_size(form.archive, total)
                     yield name, content.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UnusableSource(f"{archive.name} is damaged or not a .tar.gz archive: {error}") from error
+    except (tarfile.TarError, zlib.error, EOFError) as error:
+        raise UnusableSource(f"{form.archive} is damaged or not a .tar.gz archive: {error}") from error
 
 
 def _rows(name: str, content: bytes, form: Form) -> Array:

@@ -4,12 +4,14 @@ The file is read twice, so that the whole text is never in memory, only the numb
 """
 
 import csv
+import os
 import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Table, check_rows, check_size
 from bakehouse.data.precision import needs_double
 from bakehouse.data.readers.labels import parse_number
+from bakehouse.data.source_files import open_file
 from bakehouse.plan.card import Column
 
 MAX_CLASSES = 1_000
@@ -49,13 +52,15 @@ class ColumnSurvey:
 
 def read_csv(path: Path) -> Table:
     """Reads a table. Its cells are separated by the most frequent in the header of comma, semicolon and tab."""
-    columns, rows = _survey(_read_lines(path))
-    for column in columns:
-        _check_column(column)
-    check_rows(rows)
-    # The rows are counted by now, so the size is checked before the numbers take memory.
-    check_size("its numbers", rows * len(columns) * 8)
-    values, texts = _read_values(_read_lines(path), columns)
+    # Both readings use one descriptor, because another file may take the name in between.
+    with open_file(path) as file:
+        columns, rows = _survey(_read_lines(file))
+        for column in columns:
+            _check_column(column)
+        check_rows(rows)
+        # The rows are counted by now, so the size is checked before the numbers take memory.
+        check_size("its numbers", rows * len(columns) * 8)
+        values, texts = _read_values(_read_lines(file), columns)
     return Table(
         values=values,
         columns=tuple(_describe_column(column, values[:, i], texts[i]) for i, column in enumerate(columns)),
@@ -81,12 +86,15 @@ def _notes(columns: list[ColumnSurvey]) -> Iterator[str]:
         )
 
 
-def _read_lines(path: Path) -> Iterator[Line]:
+def _read_lines(file: BinaryIO) -> Iterator[Line]:
     """Yields the header, then each row that is not blank; refuses rows that are not as long as the header."""
     width = 0
+    delimiter = _find_delimiter(file)
+    # `file` has read ahead, and its own buffer must not be read again.
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
     # Excel begins a file with a byte order mark, which would become part of the first name.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=_find_delimiter(path), skipinitialspace=True, strict=True)
+    with os.fdopen(file.fileno(), encoding="utf-8-sig", newline="", closefd=False) as text:
+        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
         try:
             for row in reader:
                 width = width or len(row)
@@ -98,13 +106,13 @@ def _read_lines(path: Path) -> Iterator[Line]:
             raise UnusableSource(f"line {reader.line_num}: {error}") from error
         except UnicodeDecodeError as error:
             # The text is decoded in blocks, so the reader does not know in which line the error is.
-            line = _find_undecodable_line(path)
+            line = _find_undecodable_line(file)
             raise UnusableSource(f"line {line}: the text is not UTF-8; save the file as UTF-8") from error
 
 
-def _find_undecodable_line(path: Path) -> int:
-    with path.open("rb") as file:
-        return next(number for number, line in enumerate(file, start=1) if not _is_utf8(line))
+def _find_undecodable_line(file: BinaryIO) -> int:
+    file.seek(0)
+    return next(number for number, line in enumerate(file, start=1) if not _is_utf8(line))
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -115,10 +123,10 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _find_delimiter(path: Path) -> str:
-    with path.open("rb") as file:
-        # The limit matters for a file without line breaks, which would be read as a whole.
-        header = file.readline(1 << 20)
+def _find_delimiter(file: BinaryIO) -> str:
+    file.seek(0)
+    # The limit matters for a file without line breaks, which would be read as a whole.
+    header = file.readline(1 << 20)
     return max(",;\t", key=lambda delimiter: header.count(delimiter.encode()))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
+from bakehouse.data.source_files import exists, open_file
 
 FILES = {
     "x": "train-images-idx3-ubyte.gz",
@@ -22,12 +23,13 @@ FILES = {
 
 def holds_idx(folder: Path) -> bool:
     """Whether the folder has all four files of MNIST."""
-    return all((folder / name).is_file() for name in FILES.values())
+    # An entry of another kind counts too, so that its error can say why it is not read.
+    return all(exists(folder, name) for name in FILES.values())
 
 
 def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
     """Reads grey pictures and their classes; `names` are the names of the classes 0, 1, ..."""
-    arrays = {key: _read_file(folder / name, axes=3 if key.startswith("x") else 1) for key, name in FILES.items()}
+    arrays = {key: _read_file(folder, name, axes=3 if key.startswith("x") else 1) for key, name in FILES.items()}
     check_rows(len(arrays["x"]))
     for split in ("", "_test"):
         pictures = len(arrays[f"x{split}"])
@@ -44,18 +46,18 @@ def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
     return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes)
 
 
-def _read_file(path: Path, *, axes: int) -> Array:
+def _read_file(folder: Path, name: str, *, axes: int) -> Array:
     """Reads an idx file: two zero bytes, the type (8: unsigned bytes), the number of axes, their lengths (big-endian)
     and the data."""
     try:
-        with gzip.open(path) as file:
+        with open_file(folder, name) as packed, gzip.open(packed) as file:
             magic, *shape = struct.unpack(f">{1 + axes}I", file.read(4 + 4 * axes))
             size = math.prod(shape)
-            check_size(path.name, size)
+            check_size(name, size)
             # One byte more than expected, to notice a file that is too long.
             body = file.read(size + 1)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UnusableSource(f"{path.name} is damaged or not a gzipped idx file: {error}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error, struct.error) as error:
+        raise UnusableSource(f"{name} is damaged or not a gzipped idx file: {error}") from error
     if magic != 0x800 + axes or len(body) != size or size == 0:
-        raise UnusableSource(f"{path.name} is not an idx file of bytes with {axes} axes, or its length is wrong")
+        raise UnusableSource(f"{name} is not an idx file of bytes with {axes} axes, or its length is wrong")
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)

@@ -18,6 +18,7 @@ from bakehouse.data.parsed import SPLITS, Array, Samples, check_rows, check_size
 from bakehouse.data.precision import narrow_if_exact
 from bakehouse.data.readers.further_targets import check_rows_match, encode_further_target, find_names
 from bakehouse.data.readers.labels import encode_targets
+from bakehouse.data.source_files import open_file
 from bakehouse.plan.card import TargetCard
 
 MAX_ENTRIES = 10_000
@@ -40,7 +41,7 @@ REDUCED_AXES: dict[Kind, tuple[int, ...]] = {"table": (0,), "sequence": (0, 1), 
 def read_npz(path: Path) -> Samples:
     """Reads a file. Integers, booleans and text in `y` are classes; floats are values to predict."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             arrays = _read_arrays(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise UnusableSource(f"the file is damaged or not an npz file: {error}") from error

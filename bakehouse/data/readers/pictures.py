@@ -1,12 +1,11 @@
 """Reads pictures from a folder for each class, or from train, validation and test folders that hold class folders."""
 
-import os
 import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
+from bakehouse.data.source_files import Kind, list_folder, open_file
 
 # Pillow's limit is switched off: it only warns, and only from 89 million pixels on. `_measure` checks MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
@@ -31,7 +31,8 @@ DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zli
 class Picture:
     """A picture file, with the facts from its header."""
 
-    path: Path
+    path: tuple[str, ...]
+    """The names of the folders and of the file, below the set's folder."""
     split: str
     label: str
     size: tuple[int, int] = (0, 0)
@@ -44,7 +45,7 @@ def read_pictures(folder: Path) -> Samples:
     notes: list[str] = []
     pictures = [_measure(picture, folder) for picture in _find_pictures(folder, notes)]
     if not pictures:
-        ignored = f"; {notes[0]}" if notes else ""
+        ignored = "".join(f"; {note}" for note in notes)
         raise UnusableSource(f"its class folders hold no PNG or JPEG files{ignored}")
     check_rows(sum(picture.split == "" for picture in pictures))
     size, same = Counter(picture.size for picture in pictures).most_common(1)[0]
@@ -63,62 +64,81 @@ def read_pictures(folder: Path) -> Samples:
 
 def _find_pictures(folder: Path, notes: list[str]) -> Iterator[Picture]:
     """Yields all pictures in the order of their names, so that the packed data is the same on any machine."""
-    names = [path.name for path in _folders(folder)]
+    skipped = Skipped()
+    names = skipped.folders(folder)
     if not names:
+        ignored = "".join(f"; {note}" for note in skipped.notes())
         raise UnusableSource(
             "it holds no data: it needs a folder of PNG or JPEG pictures for each class, the four idx files of MNIST, "
-            "or the binary files of CIFAR"
+            f"or the binary files of CIFAR{ignored}"
         )
     has_splits = "train" in names and set(names) <= set(SPLIT_FOLDERS)
-    roots = [(SPLIT_FOLDERS[name], folder / name) for name in names] if has_splits else [("", folder)]
-    skipped: list[str] = []
+    roots = [(SPLIT_FOLDERS[name], (name,)) for name in names] if has_splits else [("", ())]
     for split, root in roots:
-        for class_folder in _folders(root):
-            yield from _find_class(class_folder, split, skipped)
-    if skipped:
-        notes.append(f"files that are not PNG or JPEG were ignored: {len(skipped)}, such as {skipped[0]!r}")
+        for label in skipped.folders(folder, *root) if root else names:
+            for name in skipped.pictures(folder, *root, label):
+                yield Picture((*root, label, name), split, label)
+    notes.extend(skipped.notes())
 
 
-def _find_class(folder: Path, split: str, skipped: list[str]) -> Iterator[Picture]:
-    for entry in _entries(folder):
-        if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES):
-            yield Picture(Path(entry.path), split, folder.name)
-        else:
-            skipped.append(f"{folder.name}/{entry.name}"[:80])
+@dataclass
+class Skipped:
+    """Lists folders and pictures, and remembers the entries that are neither."""
 
+    files: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    """Links, pipes, sockets and devices."""
 
-def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(folder) if entry.is_dir(follow_symlinks=False)]
+    def folders(self, source: Path, *path: str) -> list[str]:
+        """Returns the names of the folders in a folder. Other files may lie beside them, such as a README."""
+        entries = self._visible(source, *path)
+        return [name for name, kind in entries.items() if kind == "folder"]
 
+    def pictures(self, source: Path, *path: str) -> list[str]:
+        """Returns the names of the pictures in a class folder."""
+        entries = self._visible(source, *path)
+        found = [name for name, kind in entries.items() if kind == "file" and name.lower().endswith(SUFFIXES)]
+        others = {name for name, kind in entries.items() if kind in ("file", "folder")} - set(found)
+        self.files += [f"{path[-1]}/{name}"[:80] for name in sorted(others)]
+        return found
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    def notes(self) -> Iterator[str]:
+        """Yields a note for each kind of entries that were ignored."""
+        if self.links:
+            yield (
+                "links, pipes, sockets and devices were ignored, because none are followed or opened: "
+                f"{len(self.links)}, such as {self.links[0]!r}"
+            )
+        if self.files:
+            yield f"files that are not PNG or JPEG were ignored: {len(self.files)}, such as {self.files[0]!r}"
+
+    def _visible(self, source: Path, *path: str) -> dict[str, Kind]:
+        entries = {name: kind for name, kind in list_folder(source, *path).items() if not name.startswith(".")}
+        self.links += [
+            "/".join((*path[-1:], name))[:80] for name, kind in entries.items() if kind not in ("file", "folder")
+        ]
+        return entries
 
 
 @contextmanager
-def _open(path: Path, folder: Path) -> Iterator[Image.Image]:
+def _open(path: tuple[str, ...], folder: Path) -> Iterator[Image.Image]:
     try:
-        # A link may have taken the place of the file since the folder was listed.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file, Image.open(file, formats=("PNG", "JPEG")) as image:
+        with open_file(folder, *path) as file, Image.open(file, formats=("PNG", "JPEG")) as image:
             yield image
     except UnusableSource:  # It is a ValueError, and so one of the errors below.
         raise
     except DECODING_ERRORS as error:
-        reason = "it is not a PNG or JPEG picture" if isinstance(error, UnidentifiedImageError) else _reason(error)
-        raise UnusableSource(f"{path.relative_to(folder)} cannot be read: {reason}"[:300]) from error
-
-
-def _reason(error: Exception) -> str:
-    """Returns the text of an error without the full path that errors of the operating system include."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        # Pillow raises OSError without a number; an error with a number is one of the disk.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = "it is not a PNG or JPEG picture" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise UnusableSource(f"{'/'.join(path)} cannot be read: {reason}"[:300]) from error
 
 
 def _measure(picture: Picture, folder: Path) -> Picture:
     with _open(picture.path, folder) as image:
         if image.width * image.height > MAX_PIXELS:
-            name = picture.path.relative_to(folder)
+            name = "/".join(picture.path)
             raise UnusableSource(
                 f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are allowed"
             )
