@@ -15,6 +15,8 @@ from pathlib import Path
 
 from bakehouse.plan.card import DatasetCard
 
+SIGNATURE_DIGITS = 16
+
 
 @contextmanager
 def create_folder(folder: Path) -> Iterator[Path]:
@@ -46,6 +48,14 @@ def read_card(folder: Path) -> DatasetCard:
     return DatasetCard.model_validate_json((folder / "card.json").read_bytes())
 
 
+def read_card_if_packed(folder: Path) -> DatasetCard | None:
+    """Reads the card, or returns None if the files are not packed, or are no longer because a newer version is."""
+    try:
+        return read_card(folder) if is_packed(folder) else None
+    except FileNotFoundError:
+        return None
+
+
 def write_problem(folder: Path, problem: str) -> None:
     """Stores the reason why the files could not be packed, so that nobody tries again until the files change."""
     # A file's name need not be Unicode, but what is sent to users must be.
@@ -56,8 +66,10 @@ def write_problem(folder: Path, problem: str) -> None:
 
 def read_problem(folder: Path) -> str | None:
     """Returns the reason why the files could not be packed, or None if they were packed or not tried yet."""
-    path = folder / "broken.json"
-    return str(json.loads(path.read_bytes())["problem"]) if path.is_file() else None
+    try:
+        return str(json.loads((folder / "broken.json").read_bytes())["problem"])
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager
@@ -70,10 +82,15 @@ def hold_lock(datasets: Path, name: str) -> Iterator[int]:
         yield file.fileno()
 
 
+def signature_in(folder: Path) -> str:
+    """Returns the signature of the files that are packed in a folder, which ends the folder's name."""
+    return folder.name[-SIGNATURE_DIGITS:]
+
+
 def remove_older_versions(folder: Path, name: str) -> None:
     """Deletes the folders of earlier versions of the files; arrays that are already mapped stay readable."""
-    # With the signature's 16 digits, a data set whose name only begins with this name does not match.
-    versions = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{16}}(\.aside)?")
+    # With the signature's digits, a data set whose name only begins with this name does not match.
+    versions = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{{SIGNATURE_DIGITS}}}(\.aside)?")
     for path in folder.parent.iterdir():
         if path != folder and versions.fullmatch(path.name):
             shutil.rmtree(path)

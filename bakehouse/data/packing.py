@@ -1,7 +1,9 @@
 """Packs a data set: reads its files and writes a folder with `card.json` and arrays, which is then only read.
 
 `python -m bakehouse.data.packing NAME SOURCE TARGET` packs in a process with limits, because a user's files may be
-broken or hostile. It prints one line of JSON: {"ok": true}, or {"problem": "..."}, which is also stored in TARGET.
+broken or hostile. It prints one line of JSON: {"ok": true}; {"problem": "..."}, which is also stored in TARGET;
+{"unreadable": "..."} if the disk failed; or {"changed": true} if the signature in the name of TARGET is no longer that
+of SOURCE.
 """
 
 import hashlib
@@ -18,13 +20,15 @@ import numpy as np
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.known_datasets import KNOWN
-from bakehouse.data.packed_folders import create_folder, write_problem
+from bakehouse.data.packed_folders import create_folder, signature_in, write_problem
 from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
 from bakehouse.data.readers.cifar import holds_cifar, read_cifar
 from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
 from bakehouse.data.readers.npz import read_npz
 from bakehouse.data.readers.pictures import read_pictures
+from bakehouse.data.signatures import compute_signature
+from bakehouse.data.source_files import is_folder
 from bakehouse.plan.card import DatasetCard, Dtype, SplitCounts
 
 GIB = 1 << 30
@@ -50,18 +54,28 @@ class TooSlow(Exception):
     """
 
 
+class SourceChanged(Exception):
+    """Raised if the files have changed since the signature was computed, whatever else went wrong."""
+
+
+class SourceUnreadable(Exception):
+    """Raised if the operating system could not read the files; the message says which and why."""
+
+
 def main(name: str, source: Path, target: Path) -> None:
     """Packs a data set and prints whether its files could be used; an unexpected exception ends the process."""
     limit_resources()
     try:
-        pack(name, source, target)
+        description = describe(name, source)
+        contents = read_unchanged(source, description, signature_in(target))
+        write_packed(contents, description, target)
         answer: dict[str, object] = {"ok": True}
+    except SourceChanged:
+        answer = {"changed": True}
+    except SourceUnreadable as error:
+        answer = {"unreadable": str(error)}
     except UnusableSource as error:
         answer = {"problem": str(error)}
-    except PermissionError as error:
-        file = Path(str(error.filename)).name
-        # Clients see the problem, so it leaves out the full path.
-        answer = {"problem": f"{file} cannot be opened: the user that Bakehouse runs as has no permission to read it"}
     except TooSlow:
         answer = {"problem": f"reading its files takes more than {CPU_SECONDS} seconds of processor time"}
     except MemoryError:
@@ -69,6 +83,34 @@ def main(name: str, source: Path, target: Path) -> None:
     if "problem" in answer:
         write_problem(target, str(answer["problem"]))
     print(json.dumps(answer))
+
+
+def read_unchanged(source: Path, description: Description, signature: str) -> Contents:
+    """Reads the files; raises SourceChanged if they are not those of the signature, before or after."""
+    try:
+        return read_source(source, description)
+    except OSError as error:
+        raise SourceUnreadable(why_unreadable(error, source)) from error
+    finally:
+        # A file that is replaced while it is read may look broken, or sound with the rows of two versions.
+        if not has_signature(source, signature):
+            raise SourceChanged
+
+
+def has_signature(source: Path, signature: str) -> bool:
+    """Whether the files are there and have the signature."""
+    try:
+        return compute_signature(source) == signature
+    except OSError:
+        return False
+
+
+def why_unreadable(error: OSError, source: Path) -> str:
+    """Returns the reason for users, which leaves out the full path."""
+    file = source.name if error.filename is None else Path(str(error.filename)).name
+    if isinstance(error, PermissionError):
+        return f"{file} cannot be opened: the user that Bakehouse runs as has no permission to read it"
+    return f"{file} cannot be read: {error.strerror}"
 
 
 def limit_resources() -> None:
@@ -82,6 +124,8 @@ def limit_resources() -> None:
 
 
 def _raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
+    # The signal comes again each second.
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
     raise TooSlow
 
 
@@ -103,7 +147,7 @@ def describe(name: str, source: Path) -> Description:
 
 def read_source(source: Path, description: Description) -> Contents:
     """Reads the files with the reader for their format: idx, CIFAR, a folder of pictures, CSV or NPZ."""
-    if source.is_dir():
+    if is_folder(source):
         if holds_idx(source):
             return read_idx(source, description.classes)
         if holds_cifar(source):

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
-from bakehouse.data.errors import DatasetNotFound
 from bakehouse.model import Model
 from bakehouse.plan.card import DatasetListing
 from service.dependencies import ServicesDep, refuse_unknown_parameters
@@ -28,7 +27,4 @@ def list_datasets(services: ServicesDep) -> Datasets:
 @router.get("/{dataset_id}", operation_id="get_dataset", responses=problems(404))
 def get_dataset(dataset_id: Annotated[str, Path(max_length=256)], services: ServicesDep) -> DatasetListing:
     """Returns one data set, with its card once it is ready."""
-    listings = {listing.id: listing for listing in services.catalog.listings()}
-    if dataset_id not in listings:
-        raise DatasetNotFound(dataset_id, nearest=(), allowed=tuple(listings))
-    return listings[dataset_id]
+    return services.catalog.listing(dataset_id)

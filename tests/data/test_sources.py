@@ -1,17 +1,19 @@
 """The files and folders that are data sets."""
 
+import errno
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
-from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, SignatureCache, Source, find_sources
+from bakehouse.data.sources import BuiltIn, Files, Missing, Refused, Source, find_sources
 
 
 def find_by_name(data: Path | None) -> dict[str, Source]:
-    return {source.id: source for source in find_sources(data, SignatureCache())}
+    return {source.id: source for source in find_sources(data)}
 
 
 def test_without_a_folder_there_are_the_built_in_and_the_known() -> None:
@@ -77,20 +79,26 @@ def test_own_files_of_a_known_data_set_are_used(tmp_path: Path, save_idx: Callab
     assert found.path == tmp_path / "fashion_mnist"
 
 
-CHANGES: dict[str, Callable[[Path], object]] = {
-    "add": lambda picture: picture.with_name("b.png").write_text("two"),
-    "remove": lambda picture: picture.unlink(),
-    "rewrite": lambda picture: picture.write_text("eno"),
-    "rename": lambda picture: picture.rename(picture.with_name("b.png")),
-}
+def test_only_files_and_folders_are_data_sets(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "b.csv"))
+    found = find_by_name(tmp_path)
+    reason = "but a data set consists of regular files and folders: remove it or copy the data here"
+    assert found["a.npz"] == Refused("a.npz", f"it is a named pipe, {reason}")
+    assert found["b.csv"] == Refused("b.csv", f"it is a socket, {reason}")
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_signature_changes_with_any_file_below(tmp_path: Path, change: str) -> None:
-    (tmp_path / "set" / "cat").mkdir(parents=True)
-    picture = tmp_path / "set" / "cat" / "a.png"
-    picture.write_text("one")
-    before = SignatureCache().signature(tmp_path / "set")
-    assert SignatureCache().signature(tmp_path / "set") == before
-    CHANGES[change](picture)
-    assert SignatureCache().signature(tmp_path / "set") != before
+@pytest.mark.parametrize(("number", "reason"), [(errno.EACCES, "Permission denied"), (errno.ESTALE, "Stale file")])
+def test_a_folder_that_cannot_be_read_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "scandir", fail)
+    found = find_by_name(tmp_path)
+    refused = found["BAKEHOUSE_DATA"]
+    assert isinstance(refused, Refused)
+    assert refused.problem.startswith(f"the folder that this setting names cannot be read: {reason}")
+    assert "digits" in found
