@@ -1,7 +1,10 @@
-"""Opens a packed data set as memory-mapped arrays to train on."""
+"""Opens a packed data set to train on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +12,47 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import SPLITS, Array
 from bakehouse.plan.card import Column
 from bakehouse.plan.targets import ResolvedData, Target
+
+BLOCK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class StoredInputs:
+    """Inputs on disk: the rows of an array, or some columns of a table.
+
+    They are read block by block and not mapped, because the pages of a mapped file would take memory beside the rows
+    that are copied from them.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    stored: Array
+    """The mapped array, whose type, shape and offset are used, but not its rows."""
+    columns: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of a row."""
+        return self.stored.shape[1:] if self.columns is None else (len(self.columns),)
+
+    def blocks(self) -> Iterator[Array]:
+        """Yields all rows in blocks of a few MiB."""
+        numbers = prod(self.stored.shape[1:])
+        rows = max(1, BLOCK_BYTES // (numbers * self.stored.itemsize))
+        with self.path.open("rb") as file:
+            assert isinstance(self.stored, np.memmap)
+            file.seek(self.stored.offset)
+            for start in range(0, len(self), rows):
+                count = min(rows, len(self) - start)
+                block = np.fromfile(file, self.stored.dtype, count * numbers).reshape(count, *self.stored.shape[1:])
+                yield block if self.columns is None else block[:, self.columns].astype(self.dtype)
+
+    def whole(self) -> Array:
+        """Reads all rows into one array."""
+        return np.concatenate(list(self.blocks()))
 
 
 @dataclass(frozen=True)
@@ -20,11 +64,11 @@ class Arrays:
     missing. Floats have 64 bits if 32 bits would round away the differences between rows.
     """
 
-    x: Array
+    x: StoredInputs
     y: Array
-    x_validation: Array | None = None
+    x_validation: StoredInputs | None = None
     y_validation: Array | None = None
-    x_test: Array | None = None
+    x_test: StoredInputs | None = None
     y_test: Array | None = None
 
 
@@ -36,26 +80,31 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     # The arrays are numbered in the order of the card, which may differ from that of the recipe.
     known = [target.name for target in card.targets]
     names = ["y", *(f"target{1 + known.index(target.name)}" for target in data.further)]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in SPLITS:
-        if (folder / f"x{split}.npy").exists():
-            arrays[f"x{split}"] = _open(folder, f"x{split}")
-            arrays[f"y{split}"] = _stack_columns([_open(folder, f"{name}{split}") for name in names])
+        path = folder / f"x{split}.npy"
+        if path.exists():
+            stored = _open(path)
+            arrays[f"x{split}"] = StoredInputs(path, stored.dtype, stored)
+            arrays[f"y{split}"] = _stack_columns([_open(folder / f"{name}{split}.npy") for name in names])
     return Arrays(**arrays)
 
 
 def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -> Arrays:
-    table = _open(folder, "table")
+    path = folder / "table.npy"
+    stored = _open(path)
     names = [column.name for column in columns]
     indices = [names.index(target.name) for target in data.targets]
-    x = np.delete(table, indices, axis=1).astype(np.float64 if data.is_double else np.float32)
-    pairs = zip(indices, data.targets, strict=True)
-    return Arrays(x, _stack_columns([_labels(table[:, index], columns[index], target) for index, target in pairs]))
+    features = tuple(index for index in range(len(names)) if index not in indices)
+    dtype = np.dtype(np.float64 if data.is_double else np.float32)
+    labels = StoredInputs(path, stored.dtype, stored, tuple(indices)).whole()
+    pairs = zip(labels.T, indices, data.targets, strict=True)
+    y = _stack_columns([_labels(values, columns[index], target) for values, index, target in pairs])
+    return Arrays(StoredInputs(path, dtype, stored, features), y)
 
 
-def _open(folder: Path, name: str) -> Array:
-    # Mapped files need not fit into memory, and processes share their pages.
-    array: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
+def _open(path: Path) -> Array:
+    array: Array = np.load(path, mmap_mode="r")
     return array
 
 

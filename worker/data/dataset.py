@@ -1,16 +1,18 @@
 """Loads the data of a run as tensors on its device, and fits statistics on the training split."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bakehouse.data.loading import Arrays, load
+from bakehouse.data.errors import DatasetChanged
+from bakehouse.data.loading import Arrays, StoredInputs, load
 from bakehouse.data.precision import is_rounding
 from bakehouse.data.splits import split_rows, strata
 from bakehouse.plan.layers import Normalize
@@ -24,6 +26,10 @@ from worker.types import Batch
 
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 8192
+BLOCK_NUMBERS = 1 << 20
+"""Count of numbers that are converted to float64 at once, which then take 8 MiB."""
+SINGLE_COLUMN_NUMBERS = 8 << 20
+"""The same for a single column: 8,192 grey images of 32 x 32 pixels."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +94,23 @@ def column(targets: Tensor, index: int) -> Tensor:
 
 def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     """Loads a packed data set, splits it as planned, and copies it to the device."""
-    arrays = load(folder, plan.data)
-    splits = cut(plan, arrays)
-    refuse_unlabelled(plan, [targets for _, targets in splits])
+    try:
+        arrays = load(folder, plan.data)
+        splits = read_splits(plan, arrays)
+    except FileNotFoundError as error:
+        # The packed data of other files has replaced it since the folder was found.
+        raise DatasetChanged(plan.card.id) from error
+    targets = [split.targets.numpy() for split in splits]
+    refuse_unlabelled(plan, targets)
     if plan.loss == "poisson":
-        refuse_negative(plan, arrays)
-    statistics = normalization(plan, splits[0][0])
-    train, validation, test = (on_device(x, y, device) for x, y in splits)
-    units = fit_units(plan, splits[0][1])
+        refuse_negative(plan, (arrays.y, arrays.y_validation, arrays.y_test))
+    inputs = splits[0].inputs.numpy()
+    statistics = normalization(plan, inputs)
+    units = fit_units(plan, targets[0])
     precision = np.float64 if plan.data.is_double else np.float32
     shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
-    matrix = whitening_matrix(plan, splits[0][0], statistics, device)
+    matrix = whitening_matrix(plan, inputs, statistics, device)
+    train, validation, test = (Split(split.inputs.to(device), split.targets.to(device)) for split in splits)
     return Data(train, validation, test, shift, scale, units, matrix)
 
 
@@ -151,8 +163,8 @@ def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
         raise RecipeInvalid(problems)
 
 
-def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
-    """Returns the inputs and targets of train, validation and test: the data set's own splits, or rows of its array."""
+def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
+    """Reads train, validation and test: rows of the data set's main array, or its own arrays for these splits."""
     dataset = plan.recipe.dataset
     rows = split_rows(
         strata(arrays.y, plan.data.main.task),
@@ -161,14 +173,32 @@ def cut(plan: Plan, arrays: Arrays) -> list[tuple[NDArray[np.generic], NDArray[n
         validation_fraction=dataset.validation_fraction,
         seed=dataset.split_seed,
     )
-    own = [(None, None), (arrays.x_validation, arrays.y_validation), (arrays.x_test, arrays.y_test)]
     # The bootstrap follows the run's seed, so that runs with one split_seed can draw different rows.
     train = bootstrapped(rows.train, plan.recipe.seed) if dataset.bootstrap else rows.train
-    taken = [train, rows.validation, rows.test]
-    return [
-        (arrays.x[numbers], arrays.y[numbers]) if x is None or y is None else (x, y)
-        for numbers, (x, y) in zip(taken, own, strict=True)
+    taken = [numbers for numbers in (train, rows.validation, rows.test) if numbers is not None]
+    splits = [
+        Split(inputs, torch.tensor(arrays.y[numbers]))
+        for inputs, numbers in zip(gather(arrays.x, taken), taken, strict=True)
     ]
+    # An own validation split comes before the test rows.
+    for place, x, y in ((1, arrays.x_validation, arrays.y_validation), (2, arrays.x_test, arrays.y_test)):
+        if x is not None and y is not None:
+            [inputs] = gather(x, [np.arange(len(x))])
+            splits.insert(place, Split(inputs, torch.tensor(y)))
+    return splits
+
+
+def gather(source: StoredInputs, splits: list[NDArray[np.int64]]) -> list[Tensor]:
+    """Copies rows from disk to a tensor for each split, in one pass. The numbers of the rows are in ascending order."""
+    dtype = torch.from_numpy(np.empty(0, source.dtype)).dtype
+    tensors = [torch.empty((len(numbers), *source.row_shape), dtype=dtype) for numbers in splits]
+    first = 0
+    for block in source.blocks():
+        for tensor, numbers in zip(tensors, splits, strict=True):
+            start, stop = np.searchsorted(numbers, (first, first + len(block)))
+            tensor.numpy()[start:stop] = block[numbers[start:stop] - first]
+        first += len(block)
+    return tensors
 
 
 def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -176,12 +206,6 @@ def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     generator = torch.Generator().manual_seed(Seeds(seed, "bootstrap").at(0))
     drawn = torch.randint(len(rows), (len(rows),), generator=generator).numpy()
     return np.sort(rows[drawn])
-
-
-def on_device(inputs: NDArray[np.generic], targets: NDArray[np.generic], device: torch.device) -> Split:
-    """Copies memory-mapped arrays, which are read-only, to the device."""
-    # `torch.from_numpy` would share the read-only memory of a mapped file, and warn about it.
-    return Split(torch.tensor(inputs, device=device), torch.tensor(targets, device=device))
 
 
 def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:
@@ -226,13 +250,36 @@ def inverse_std(mean: Floats, variance: Floats, dtype: np.dtype[Any]) -> Floats:
     return np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
 
 
-def mean_power(inputs: NDArray[np.generic], *, power: int, about: Floats | float = 0.0) -> Floats:
-    """Returns the mean of (x - about)^power over `reduced_axes`. Works in chunks, to avoid a float64 copy of all
-    data."""
-    axes = reduced_axes(inputs)
-    chunks = (inputs[start : start + CHUNK_ROWS].astype(np.float64) for start in range(0, len(inputs), CHUNK_ROWS))
-    total = sum(((chunk - about) ** power).sum(axis=axes, keepdims=True)[0] for chunk in chunks)
+def mean_power(inputs: NDArray[np.generic], *, power: Literal[1, 2], about: Floats | float = 0.0) -> Floats:
+    """Returns the mean of (x - about)^power over `reduced_axes`."""
+    chunks = (inputs[start : start + CHUNK_ROWS] for start in range(0, len(inputs), CHUNK_ROWS))
+    total = sum(power_sum(chunk, power=power, about=about) for chunk in chunks)
     return np.asarray(total / (inputs.size / np.asarray(total).size))
+
+
+def power_sum(rows: NDArray[np.generic], *, power: Literal[1, 2], about: Floats | float) -> Floats:
+    """Returns the sum of (x - about)^power over `reduced_axes`, in blocks, to avoid a float64 copy of all rows.
+
+    NumPy adds the rows of several columns one after the other, so that the blocks do not change a bit. The numbers of a
+    single column are added in pairs, and are only divided into blocks if they are many.
+    """
+    total = None
+    columns = rows.shape[1] if rows.ndim == 4 else rows.shape[-1]
+    limit = BLOCK_NUMBERS if columns > 1 else SINGLE_COLUMN_NUMBERS
+    step = max(1, limit // prod(rows.shape[1:]))
+    for start in range(0, len(rows), step):
+        values = rows[start : start + step].astype(np.float64)
+        values -= about
+        if power == 2:
+            values *= values
+        if columns == 1:
+            part = values.sum()
+            total = part if total is None else total + part
+            continue
+        # One row for each image and channel, or for each step.
+        values = values.sum(axis=(2, 3)) if values.ndim == 4 else values.reshape(-1, columns)
+        total = values.sum(0) if total is None else np.concatenate((total[None], values)).sum(0)
+    return np.asarray(total).reshape(rows[:1].sum(axis=reduced_axes(rows), keepdims=True)[0].shape)
 
 
 def reduced_axes(inputs: NDArray[np.generic]) -> tuple[int, ...]:
@@ -240,10 +287,9 @@ def reduced_axes(inputs: NDArray[np.generic]) -> tuple[int, ...]:
     return {2: (0,), 3: (0, 1), 4: (0, 2, 3)}[inputs.ndim]
 
 
-def refuse_negative(plan: Plan, arrays: Arrays) -> None:
+def refuse_negative(plan: Plan, splits: Iterable[NDArray[np.generic] | None]) -> None:
     """Refuses negative targets for the loss `poisson`; the card of a data set with a fixed target does not show
     them."""
-    splits = (arrays.y, arrays.y_validation, arrays.y_test)
     labels = [targets.reshape(len(targets), -1)[:, 0] for targets in splits if targets is not None]
     lowest = min(float(np.nanmin(each)) for each in labels)
     if lowest < 0:

@@ -43,7 +43,8 @@ def test_an_epoch_has_every_row_once_and_the_last_batch_is_kept(batch_size: int)
     rows = [
         (*row.tolist(), int(target)) for inputs, targets in epoch for row, target in zip(inputs, targets, strict=True)
     ]
-    whole = zip(batches.inputs, batches.targets, strict=True)
+    assert batches.normalize_block is not None
+    whole = zip(batches.normalize_block(batches.inputs), batches.targets, strict=True)
     assert sorted(rows) == sorted((*row.tolist(), int(target)) for row, target in whole)
 
 
