@@ -148,8 +148,9 @@ def norm_call(layer: Norm, run_steps: int) -> Call:
             name = "nn.BatchNorm2d" if is_map else "nn.BatchNorm1d"
             return call(name, features, eps=eps, momentum=momentum, affine=affine)
         case LayerNorm(eps=eps, elementwise_affine=affine):
-            shape = layer.input if is_map else features
-            return call("nn.LayerNorm", shape, eps=eps, elementwise_affine=affine)
+            if is_map:
+                return call("MapLayerNorm", layer.input, eps=eps, elementwise_affine=affine)
+            return call("nn.LayerNorm", features, eps=eps, elementwise_affine=affine)
         case RmsNorm(eps=eps, elementwise_affine=affine):
             return call("nn.RMSNorm", layer.input, eps=eps, elementwise_affine=affine)
         case InstanceNorm(eps=eps, affine=affine):

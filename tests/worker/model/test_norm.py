@@ -140,6 +140,33 @@ def test_without_affine_nothing_is_learned(spec: NormLayer, shape: tuple[int, ..
     torch.testing.assert_close(plain(x), build(Norm(spec, shape))(x))
 
 
+@pytest.mark.parametrize("affine", [True, False])
+def test_layer_norm_of_channels_last_maps_is_torchs_and_leaves_them_channels_last(affine: bool) -> None:
+    ours, theirs = (
+        build(Norm(LayerNorm(elementwise_affine=affine), MAPS)),
+        nn.LayerNorm(MAPS, elementwise_affine=affine),
+    )
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter)
+    ours.load_state_dict(theirs.state_dict())
+    maps = torch.randn(8, *MAPS)
+    found, wanted = (
+        maps.to(memory_format=order).requires_grad_() for order in (torch.channels_last, torch.contiguous_format)
+    )
+    gradient = torch.randn_like(maps)
+    outputs = ours(found)
+    assert outputs.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(outputs, theirs(wanted), rtol=1e-6, atol=1e-6)
+    assert torch.equal(ours(wanted), theirs(wanted))
+    for layer, inputs in ((ours, found), (theirs, wanted)):
+        layer.zero_grad()
+        layer(inputs).backward(gradient)
+    assert found.grad is not None
+    torch.testing.assert_close(found.grad, wanted.grad, rtol=1e-5, atol=1e-6)
+    for ours_learned, theirs_learned in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours_learned.grad, theirs_learned.grad, rtol=1e-5, atol=1e-6)
+
+
 def test_one_group_is_layer_norm_and_a_group_a_channel_is_instance_norm() -> None:
     x = torch.randn(4, *MAPS, dtype=torch.float64)
     one, each = (build(Norm(GroupNorm(num_groups=groups, affine=False), MAPS)) for groups in (1, 6))

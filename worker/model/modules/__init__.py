@@ -5,7 +5,7 @@ standard library.
 """
 
 from worker.model.modules.dropout import DropConnect, GaussianDropout, GaussianNoise, Uout, VanillaDropout
-from worker.model.modules.norms import BatchRenorm, CrossIterationBatchNorm, compensated
+from worker.model.modules.norms import BatchRenorm, CrossIterationBatchNorm, MapLayerNorm, compensated
 from worker.model.modules.recurrent import (
     Elman,
     Gru,
@@ -48,6 +48,7 @@ __all__ = [
     "Gru",
     "Heads",
     "Lstm",
+    "MapLayerNorm",
     "MaxOverMap",
     "Maxout",
     "MeanOverMap",
