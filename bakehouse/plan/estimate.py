@@ -6,6 +6,7 @@ from math import prod
 from typing import assert_never
 
 from bakehouse.plan.layers import (
+    KEPT_MASKS,
     MASK_NUMBERS,
     Conv,
     DenseConcat,
@@ -83,9 +84,11 @@ def activations(layer: Layer) -> int:
 
 
 def masks(batch_size: int, layers: list[Primitive]) -> int:
-    """Returns how many numbers drop_connect keeps while it masks weights: the masks and two products with them."""
+    """Returns how many numbers drop_connect keeps: the masks of a batch, unless they are drawn twice; and while it
+    masks weights, these masks and two products with them."""
     sizes = [layer.input[0] * layer.output[0] for layer in layers if isinstance(layer, DropConnect)]
-    return 3 * max((max(size, min(batch_size * size, MASK_NUMBERS)) for size in sizes), default=0)
+    kept = sum(batch_size * size // FLOAT_BYTES for size in sizes if batch_size * size <= KEPT_MASKS)
+    return kept + 3 * max((max(size, min(batch_size * size, MASK_NUMBERS)) for size in sizes), default=0)
 
 
 def histories(layers: list[Primitive]) -> int:

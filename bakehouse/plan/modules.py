@@ -7,6 +7,7 @@ from typing import assert_never
 
 from bakehouse.plan.estimate import passes
 from bakehouse.plan.layers import (
+    KEPT_MASKS,
     MASK_NUMBERS,
     Activation,
     Conv,
@@ -126,7 +127,8 @@ def primitive_call(
             return call("nn.Conv2d", *channels, side, **window, bias=layer.bias)
         case DropConnect(spec=spec, activation=name):
             activation = None if name is None else call(ACTIVATIONS[name])
-            settings = {"rate": spec.rate, "activation": activation, "mask_numbers": MASK_NUMBERS}
+            limits = {"mask_numbers": MASK_NUMBERS, "kept_masks": KEPT_MASKS}
+            settings = {"rate": spec.rate, "activation": activation, **limits}
             return call("DropConnect", layer.input[0], layer.output[0], **settings, bias=layer.bias)
         case Pool(kind=kind, size=size):
             return call(POOLS[kind], size) if layer.is_local else call(POOLS[kind])
@@ -185,11 +187,11 @@ def recurrent_call(layer: Recurrent, run_steps: int) -> Call:
 def dropout_call(spec: dropout.UnitDropout) -> Call:
     match spec:
         case dropout.Dropout(rate=rate):
-            return call("nn.Dropout", rate)
+            return call("Dropout", rate)
         case dropout.VanillaDropout(rate=rate):
             return call("VanillaDropout", rate)
         case dropout.SpatialDropout(rate=rate):
-            return call("nn.Dropout2d", rate)
+            return call("SpatialDropout", rate)
         case dropout.GaussianDropout(rate=rate):
             return call("GaussianDropout", rate)
         case dropout.Uout(beta=beta):

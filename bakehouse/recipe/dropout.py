@@ -37,7 +37,7 @@ class Dropout(Ingredient):
 
     type: Literal["dropout"] = "dropout"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing."""
+    """Probability of zeroing. It is rounded to a multiple of 1/65,536; a rate above 0 is at least 1/65,536."""
     placement: Placement | None = None
     """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
@@ -58,7 +58,7 @@ class VanillaDropout(Ingredient):
 
     type: Literal["vanilla_dropout"] = "vanilla_dropout"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing."""
+    """Probability of zeroing. It is rounded to a multiple of 1/65,536; a rate above 0 is at least 1/65,536."""
     placement: Placement | None = None
     """Place of the layer; by default `hidden`, but `classifier` in residual networks and `input` in linear models."""
 
@@ -80,7 +80,7 @@ class SpatialDropout(Ingredient):
 
     type: Literal["spatial_dropout"] = "spatial_dropout"
     rate: float = Field(default=0.5, ge=0, lt=1)
-    """Probability of zeroing a channel."""
+    """Probability of zeroing a channel. It is rounded to a multiple of 1/65,536; above 0 it is at least 1/65,536."""
     placement: MapPlacement | None = None
     """Place of the layer; by default `hidden`, but `block_before_conv` in residual networks and `input` in linear
     models."""

@@ -25,6 +25,7 @@ from bakehouse.recipe.regularizer import (
     WeightDecay,
     WeightNoise,
 )
+from worker.model.modules.dropout import normal_like
 from worker.seeds import Seeds
 from worker.types import GradientChange, Parameters, Penalty, Projection
 
@@ -129,8 +130,7 @@ class GaussianWeights:
         self.generator.manual_seed(self.seeds.at(step))
         torch._foreach_copy_(self.clean, self.parameters)
         for parameter in self.parameters:
-            noise = torch.empty_like(parameter).normal_(std=self.std, generator=self.generator)
-            parameter.add_(noise)
+            parameter.add_(normal_like(parameter, self.generator), alpha=self.std)
 
     @torch.no_grad()
     def remove(self) -> None:

@@ -16,3 +16,10 @@ def test_noise_has_mean_0_and_the_std_that_was_asked_for() -> None:
     assert abs(noise.std() - 0.2) < 6 * 0.2 / math.sqrt(2 * n)
     normal_kurtosis = 3
     assert abs((noise**4).mean() / noise.var() ** 2 - normal_kurtosis) < 6 * math.sqrt(24 / n)
+
+
+def test_noise_on_channels_last_images_is_drawn_in_their_order() -> None:
+    images = torch.zeros(8, 3, 5, 4).to(memory_format=torch.channels_last)
+    noise = input_noise(images, generator(), std=1.0)
+    assert noise.stride() == images.stride()
+    assert torch.equal(noise.permute(0, 2, 3, 1).flatten(), torch.randn(images.numel(), generator=generator()))

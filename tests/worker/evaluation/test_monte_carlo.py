@@ -5,12 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from bakehouse.recipe.objective import Loss
 from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_training, run_to_end
 from tests.targets import make_targets
 from worker.evaluation.averaging import Mean, Means
+from worker.model.modules import Dropout
 
 
 def mean_of(loss: Loss, answers: torch.Tensor) -> Mean:
@@ -95,7 +95,7 @@ def test_many_passes_come_to_the_mean_over_all_masks() -> None:
     assert training.best_weights is not None
     training.model.load_state_dict(training.best_weights)
     normalize, rest = training.model[0], training.model[2:]
-    assert [type(layer) for layer in training.model][1] is nn.Dropout
+    assert [type(layer) for layer in training.model][1] is Dropout
     with torch.inference_mode():
         inputs = normalize(training.data.test.inputs)
         masks = 2.0 * torch.tensor(list(product((0.0, 1.0), repeat=4)))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bakehouse.plan.layers import MASK_NUMBERS, DropConnect
+from bakehouse.plan.layers import KEPT_MASKS, MASK_NUMBERS, DropConnect
 from bakehouse.plan.modules import ACTIVATIONS, Call
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from tests.small_trainings import IRIS, Document, make_small_plan
@@ -27,10 +27,10 @@ def layer_of(inputs: int, outputs: int, *, activation: str | None = None, rate: 
     return layer.double()
 
 
-def masked(inputs: Tensor, weight: Tensor, mask_numbers: int = MASK_NUMBERS) -> Tensor:
+def masked(inputs: Tensor, weight: Tensor, mask_numbers: int = MASK_NUMBERS, kept_masks: int = KEPT_MASKS) -> Tensor:
     """The product under the same masks every time."""
     torch.manual_seed(0)
-    settings = kept_of_65536(RATE), mask_numbers
+    settings = kept_of_65536(RATE), mask_numbers, kept_masks
     product: Tensor = MaskedProduct.apply(inputs, weight, *settings)  # type: ignore[no-untyped-call]
     return product
 
@@ -46,11 +46,23 @@ def test_each_weight_of_each_sample_is_dropped_by_itself() -> None:
         assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
 
 
-def test_the_gradient_goes_through_the_same_masks() -> None:
+@pytest.mark.parametrize("kept_masks", [KEPT_MASKS, 0], ids=["kept", "drawn twice"])
+def test_the_gradient_goes_through_the_same_masks(kept_masks: int) -> None:
     inputs = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     # Two samples at a time, and then the fifth alone.
-    assert torch.autograd.gradcheck(partial(masked, mask_numbers=30), (inputs, weight))
+    assert torch.autograd.gradcheck(partial(masked, mask_numbers=30, kept_masks=kept_masks), (inputs, weight))
+
+
+def test_masks_that_are_drawn_twice_give_the_bits_of_masks_that_are_kept() -> None:
+    gradients = []
+    for kept_masks in (5 * 12, 5 * 12 - 1):
+        inputs, weight = (torch.ones(rows, 4).requires_grad_() for rows in (5, 3))
+        outputs = masked(inputs, weight, mask_numbers=30, kept_masks=kept_masks)
+        assert (outputs.grad_fn.masks is None) == (kept_masks < 5 * 12)  # type: ignore[union-attr]
+        outputs.sum().backward()  # type: ignore[no-untyped-call]
+        gradients.append((outputs.detach(), inputs.grad, weight.grad))
+    assert all(map(torch.equal, *gradients))
 
 
 @pytest.mark.parametrize(

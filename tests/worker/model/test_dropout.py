@@ -1,6 +1,8 @@
 """Dropout: masks and noise, their expectation, their gradient, and when they are drawn."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import pytest
@@ -19,6 +21,8 @@ from bakehouse.recipe.dropout import (
 )
 from tests.small_trainings import IRIS, Document, make_small_plan, make_training
 from worker.model.build import build, build_model
+from worker.model.modules import Dropout as DropoutModule
+from worker.model.modules.dropout import kept_of_65536, normal_like, random_mask
 
 RATES = [0.1, 0.5, 0.9]
 KIND_OF: dict[str, type[Dropout] | type[VanillaDropout]] = {"dropout": Dropout, "vanilla_dropout": VanillaDropout}
@@ -51,9 +55,14 @@ def dropout(spec: UnitDropout) -> nn.Module:
     return build(layers.Dropout(spec, (), 0))
 
 
-def kept_value(spec: UnitDropout) -> float:
+def keep(rate: float) -> float:
+    """The probability of keeping an element, as 16 random bits can have it."""
+    return round((1 - rate) * 65536) / 65536
+
+
+def kept_value(spec: Dropout | VanillaDropout) -> float:
     """What a mask multiplies by where it does not zero."""
-    return 1 / (1 - spec.rate) if isinstance(spec, Dropout) else 1.0
+    return 1 / keep(spec.rate) if isinstance(spec, Dropout) else 1.0
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -67,6 +76,80 @@ def test_each_element_of_each_sample_is_zeroed_by_itself(kind: type[Dropout], ra
     for pairs in (kept[:, :, :, 1:] & kept[:, :, :, :-1], kept[:, 1:] & kept[:, :-1], kept[1:] & kept[:-1]):
         wanted = (1 - rate) ** 2
         assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
+
+
+ORDERS = {
+    "contiguous": torch.empty(40, 6, 5, 7),
+    "channels_last": torch.empty(40, 6, 5, 7).to(memory_format=torch.channels_last),
+    "expanded": torch.empty(6, 5, 7).expand(40, 6, 5, 7),
+    "part": torch.empty(40, 9, 5, 14).to(memory_format=torch.channels_last)[:, 3:, :, ::2],
+    "odd": torch.empty(3),
+    "none": torch.empty(0, 4),
+}
+"""Tensors whose elements lie in different orders in memory."""
+DRAWS: list[Callable[[Tensor], Tensor]] = [partial(random_mask, kept=40_000), normal_like]
+
+
+@pytest.mark.parametrize("like", ORDERS.values(), ids=ORDERS)
+def test_masks_and_noise_are_drawn_in_memory_order_and_again_with_the_same_seed(like: Tensor) -> None:
+    for draw in DRAWS:
+        torch.default_generator.manual_seed(0)
+        first = draw(like)
+        torch.default_generator.manual_seed(0)
+        again = draw(like)
+        assert first.shape == like.shape
+        assert first.stride() == torch.empty_like(like).stride()
+        assert torch.equal(first, again)
+        assert like.numel() < 10 or not torch.equal(first, draw(like))
+
+
+@pytest.mark.parametrize("name", ["contiguous", "channels_last"])
+def test_the_memory_order_does_not_change_what_is_drawn(name: str) -> None:
+    like = ORDERS[name]
+    in_memory = like.permute(0, 2, 3, 1) if name == "channels_last" else like
+    for draw in DRAWS:
+        torch.default_generator.manual_seed(0)
+        drawn = draw(like)
+        torch.default_generator.manual_seed(0)
+        flat = draw(torch.empty(like.numel()))
+        drawn = drawn.permute(0, 2, 3, 1) if name == "channels_last" else drawn
+        assert torch.equal(drawn.reshape(in_memory.shape).flatten(), flat)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-9, 1 / 65536, 0.1, 0.3, 0.5, 0.9, 1 - 1 / 65536])
+def test_masks_have_the_keep_probability_that_their_scale_divides_by(rate: float) -> None:
+    torch.default_generator.manual_seed(0)
+    mask = random_mask(torch.empty(1 << 20), kept_of_65536(rate))
+    share = kept_of_65536(rate) / 65536
+    assert abs(mask.double().mean() - share) <= 6 * math.sqrt(share * (1 - share) / mask.numel())
+    ones = torch.ones(1 << 20, dtype=torch.float64)
+    torch.default_generator.manual_seed(0)
+    torch.testing.assert_close(dropout(Dropout(rate=rate))(ones), mask.double() / share, rtol=1e-15, atol=0)
+
+
+def test_the_four_masks_of_a_random_word_are_independent() -> None:
+    torch.default_generator.manual_seed(0)
+    words = random_mask(torch.empty(4 << 20), 32768).view(-1, 4).long() @ torch.tensor([1, 2, 4, 8])
+    counts = words.bincount(minlength=16).double()
+    # Chi-squared with 15 degrees of freedom is above 52.4 once in 200,000 draws.
+    assert float(((counts - (1 << 16)).square() / (1 << 16)).sum()) < 52.4
+
+
+def test_noise_on_channels_last_maps_is_normal() -> None:
+    torch.default_generator.manual_seed(0)
+    noise = normal_like(torch.empty(64, 16, 32, 32).to(memory_format=torch.channels_last)).double()
+    n = noise.numel()
+    assert abs(noise.mean()) < 6 / math.sqrt(n)
+    assert abs(noise.square().mean() - 1) < 6 * math.sqrt(2 / n)
+    assert abs((noise**4).mean() - 3) < 6 * math.sqrt(96 / n)
+    for pairs in (noise[..., 1:] * noise[..., :-1], noise[:, 1:] * noise[:, :-1], noise[1:] * noise[:-1]):
+        assert abs(pairs.mean()) < 6 / math.sqrt(pairs.numel())
+
+
+@pytest.mark.parametrize("spec", EXPECTED, ids=str)
+def test_maps_stay_channels_last(spec: UnitDropout) -> None:
+    maps = torch.randn(4, 6, 5, 7).to(memory_format=torch.channels_last)
+    assert dropout(spec)(maps).stride() == maps.stride()
 
 
 @pytest.mark.parametrize("spec", EXPECTED, ids=str)
@@ -99,7 +182,7 @@ def test_whole_channels_of_each_sample_are_zeroed_by_themselves() -> None:
     rate = 0.3
     masks = dropout(SpatialDropout(rate=rate))(torch.ones(4_000, 6, 3, 2))
     kept = masks[:, :, 0, 0] != 0
-    torch.testing.assert_close(masks, (kept / (1 - rate))[:, :, None, None].expand_as(masks))
+    torch.testing.assert_close(masks, (kept / keep(rate))[:, :, None, None].expand_as(masks))
     for pairs in (kept[:, 1:] & kept[:, :-1], kept[1:] & kept[:-1]):
         wanted = (1 - rate) ** 2
         assert abs(pairs.double().mean() - wanted) < 7 * math.sqrt(3 * wanted * (1 - wanted) / pairs.numel())
@@ -108,7 +191,7 @@ def test_whole_channels_of_each_sample_are_zeroed_by_themselves() -> None:
 @pytest.mark.parametrize("spec", EXPECTED, ids=str)
 def test_evaluation_is_exact(spec: UnitDropout) -> None:
     x = torch.randn(50, 3, 2, 2)
-    wanted = x * (1 - spec.rate) if isinstance(spec, VanillaDropout) else x
+    wanted = x * keep(spec.rate) if isinstance(spec, VanillaDropout) else x
     assert torch.equal(dropout(spec).eval()(x), wanted)
 
 
@@ -139,7 +222,7 @@ def masks_of_a_training(document: dict[str, object]) -> list[Tensor]:
         if layer.training:
             masks.append((outputs == 0) & (inputs[0] != 0))
 
-    [layer] = [module for module in training.model.modules() if isinstance(module, nn.Dropout)]
+    [layer] = [module for module in training.model.modules() if isinstance(module, DropoutModule)]
     layer.register_forward_hook(note)
     for _ in training.run():
         pass
@@ -178,7 +261,7 @@ def logits_under_all_masks(
         for stand_in, mask in zip(stand_ins, masks, strict=True):
             stand_in.mask = mask * scale
         outputs.append(model(inputs).detach())
-        probabilities.append((1 - rate) ** sum(bits) * rate ** (len(bits) - sum(bits)))
+        probabilities.append(keep(rate) ** sum(bits) * (1 - keep(rate)) ** (len(bits) - sum(bits)))
     return torch.stack(outputs), torch.tensor(probabilities, dtype=torch.float64)
 
 

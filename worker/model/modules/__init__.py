@@ -4,7 +4,15 @@ An exported script contains the source of the layers that it needs, so the files
 standard library.
 """
 
-from worker.model.modules.dropout import DropConnect, GaussianDropout, GaussianNoise, Uout, VanillaDropout
+from worker.model.modules.dropout import (
+    DropConnect,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout,
+    Uout,
+    VanillaDropout,
+)
 from worker.model.modules.norms import BatchRenorm, CrossIterationBatchNorm, MapLayerNorm, compensated
 from worker.model.modules.recurrent import (
     Elman,
@@ -41,6 +49,7 @@ __all__ = [
     "Denormalize",
     "DenseConcat",
     "DropConnect",
+    "Dropout",
     "Elman",
     "Exponential",
     "GaussianDropout",
@@ -58,6 +67,7 @@ __all__ = [
     "NormalizedLstm",
     "Residual",
     "RowsAsSteps",
+    "SpatialDropout",
     "Subsample",
     "Units",
     "Uout",

@@ -1,9 +1,9 @@
-"""Defines layers of dropout and noise that torch does not have.
+"""Defines layers of dropout and noise. Torch has some of them too, but draws masks and noise slowly on a CPU.
 
 All of these layers draw from torch's default generator, which the training loop seeds at every step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import pi, sqrt
 from typing import Any
 
@@ -12,17 +12,50 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 
-class VanillaDropout(nn.Module):
-    """Computes m x in training with m ~ Bernoulli(1 - rate), and (1 - rate) x in evaluation. arXiv 1207.0580."""
+class Dropout(nn.Module):
+    """Computes m x / keep in training with m ~ Bernoulli(keep), x in evaluation. Srivastava et al. 2014, JMLR 15.
+
+    Here and below, keep is 1 - rate to the nearest 1/65536.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate = rate
+        self.kept = kept_of_65536(rate)
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training:
-            return inputs * (1 - self.rate)
-        return inputs * torch.empty_like(inputs).bernoulli_(1 - self.rate)
+            return inputs
+        if inputs.is_cuda:
+            # On a GPU, torch draws and multiplies in one kernel.
+            return functional.dropout(inputs, 1 - self.kept / 65536)
+        return inputs * random_mask(inputs, self.kept).to(inputs.dtype).mul_(65536 / self.kept)
+
+
+class VanillaDropout(nn.Module):
+    """Computes m x in training with m ~ Bernoulli(keep), and keep x in evaluation. arXiv 1207.0580."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.kept = kept_of_65536(rate)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training:
+            return inputs * (self.kept / 65536)
+        return inputs * random_mask(inputs, self.kept).to(inputs.dtype)
+
+
+class SpatialDropout(nn.Module):
+    """Computes m x / keep in training with one m ~ Bernoulli(keep) for each channel of each sample, x in evaluation.
+    Tompson et al. 2015, arXiv 1411.4280."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.kept = kept_of_65536(rate)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if not self.training:
+            return maps
+        return maps * random_mask(maps[:, :, :1, :1], self.kept).to(maps.dtype).mul_(65536 / self.kept)
 
 
 class GaussianDropout(nn.Module):
@@ -33,7 +66,7 @@ class GaussianDropout(nn.Module):
         self.std = sqrt(rate / (1 - rate))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return inputs + inputs * (self.std * torch.randn_like(inputs)) if self.training else inputs
+        return inputs * normal_like(inputs).mul_(self.std).add_(1) if self.training else inputs
 
 
 class Uout(nn.Module):
@@ -57,7 +90,41 @@ class GaussianNoise(nn.Module):
         self.std = std
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return inputs + self.std * torch.randn_like(inputs) if self.training else inputs
+        return inputs.add(normal_like(inputs), alpha=self.std) if self.training else inputs
+
+
+def random_mask(like: Tensor, kept: int, generator: Generator | None = None) -> Tensor:
+    """Draws a boolean for each element of a tensor, in its memory order: true with probability kept / 65536.
+
+    On a CPU each takes 16 random bits, which is 9 times as fast as torch's `bernoulli_`.
+    """
+    if like.is_cuda or torch.compiler.is_compiling():
+        # A GPU draws all numbers at once, and a compiler cannot trace `random_`.
+        return torch.empty_like(like, dtype=torch.bool).bernoulli_(kept / 65536, generator=generator)
+    words = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
+    words.random_(-(1 << 63), None, generator=generator)
+    return in_order_of(like, words.view(torch.int16)[: like.numel()]) <= kept - 32769
+
+
+def normal_like(like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draws from N(0, 1) for each element of a tensor, in its memory order. On channels-last maps, torch's `randn_like`
+    takes 8 times as long."""
+    numbers = torch.randn(like.numel(), dtype=like.dtype, device=like.device, generator=generator)
+    return in_order_of(like, numbers)
+
+
+def in_order_of(like: Tensor, numbers: Tensor) -> Tensor:
+    """Gives a flat tensor the shape and memory order of another one."""
+    # A tensor that was expanded has strides of 0; those of `empty_like` reach each element once.
+    return numbers.as_strided(like.shape, torch.empty_like(like).stride())
+
+
+def kept_of_65536(rate: float) -> int:
+    """Returns how many of the 65,536 values of a 16-bit random number keep an element. At least one value drops it if
+    the rate is above 0, and at least one always keeps it."""
+    if rate == 0:
+        return 65536
+    return min(max(1, round((1 - rate) * 65536)), 65535)
 
 
 class DropConnect(nn.Linear):
@@ -72,6 +139,7 @@ class DropConnect(nn.Linear):
         rate: float,
         activation: nn.Module | None,
         mask_numbers: int,
+        kept_masks: int,
         bias: bool = True,
     ) -> None:
         super().__init__(inputs, outputs, bias=bias)
@@ -79,6 +147,7 @@ class DropConnect(nn.Linear):
         self.rate = 1 - self.kept / 65536
         self.activation = activation
         self.mask_numbers = mask_numbers
+        self.kept_masks = kept_masks
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.rate == 0:
@@ -103,7 +172,7 @@ class DropConnect(nn.Linear):
 
     def masked(self, inputs: Tensor) -> Tensor:
         """Computes u with new masks."""
-        settings = self.kept, self.mask_numbers
+        settings = self.kept, self.mask_numbers, self.kept_masks
         outputs: Tensor = MaskedProduct.apply(*self.with_bias(inputs), *settings)  # type: ignore[no-untyped-call]
         return outputs
 
@@ -118,57 +187,56 @@ class DropConnect(nn.Linear):
 
 
 class MaskedProduct(torch.autograd.Function):
-    """Computes y_n = (M_n W) x_n / keep with M_n ~ Bernoulli(keep), where keep is kept / 65536. The backward pass draws
-    the same masks again from the generator's old state, to save the memory of a mask per sample."""
+    """Computes y_n = (M_n W) x_n / keep with M_n ~ Bernoulli(keep), where keep is kept / 65536. Few masks are kept for
+    the backward pass, as booleans; for many, it draws the same masks again from the generator's old state."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, kept: int, mask_numbers: int) -> Tensor:
-        ctx.state = torch.cuda.get_rng_state(inputs.device) if inputs.is_cuda else torch.get_rng_state()
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, kept: int, mask_numbers: int, kept_masks: int) -> Tensor:
+        ctx.save_for_backward(inputs, weight)
         ctx.kept = kept
         ctx.mask_numbers = mask_numbers
-        ctx.save_for_backward(inputs, weight)
+        ctx.state = torch.cuda.get_rng_state(inputs.device) if inputs.is_cuda else torch.get_rng_state()
+        drawn: Masks = masks(inputs, weight, kept, mask_numbers)
+        ctx.masks = None
+        if len(inputs) * weight.numel() <= kept_masks:
+            drawn = ctx.masks = list(drawn)
+        # On a CPU, a row times a matrix takes half the time of a matrix times a column.
         products = [
-            torch.bmm(mask * weight, inputs[rows, :, None]).squeeze(2)
-            for rows, mask in masks(inputs, weight, kept, mask_numbers)
+            torch.bmm(inputs[rows, None, :], mask.to(weight.dtype).mul_(weight).mT).squeeze(1) for rows, mask in drawn
         ]
         outputs: Tensor = torch.cat(products) * (65536 / kept)
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         inputs, weight = ctx.saved_tensors
-        generator = Generator(inputs.device)
-        generator.set_state(ctx.state)
+        drawn: Masks = ctx.masks
+        if drawn is None:
+            generator = Generator(inputs.device)
+            generator.set_state(ctx.state)
+            drawn = masks(inputs, weight, ctx.kept, ctx.mask_numbers, generator)
         of_outputs = gradients[0] * (65536 / ctx.kept)
         of_inputs = torch.empty_like(inputs)
         of_weight = torch.zeros_like(weight)
-        for rows, mask in masks(inputs, weight, ctx.kept, ctx.mask_numbers, generator):
-            masked = mask * of_outputs[rows, :, None]
+        for rows, mask in drawn:
+            masked = mask.to(weight.dtype).mul_(of_outputs[rows, :, None])
             of_inputs[rows] = (masked * weight).sum(1)
             of_weight += masked.mul_(inputs[rows, None, :]).sum(0)
-        return of_inputs, of_weight, None, None
+        return of_inputs, of_weight, None, None, None
 
 
-def kept_of_65536(rate: float) -> int:
-    """Returns how many of the 65,536 values of a 16-bit random number keep a weight. At least one value drops it if the
-    rate is above 0, and at least one always keeps it. Such masks are drawn 8 times as fast as torch's."""
-    if rate == 0:
-        return 65536
-    return min(max(1, round((1 - rate) * 65536)), 65535)
+Masks = Iterable[tuple[slice, Tensor]]
+"""Slices of the samples, and the masks for each of them: booleans with the shape of the weights for each sample."""
 
 
 def masks(
     inputs: Tensor, weight: Tensor, kept: int, mask_numbers: int, generator: Generator | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yields slices of the samples, each as large as `mask_numbers` allows, and the masks for them."""
+    """Draws masks for slices of the samples, each as large as `mask_numbers` allows."""
     count = max(1, mask_numbers // weight.numel())
     for start in range(0, len(inputs), count):
         rows = slice(start, min(start + count, len(inputs)))
-        size = (rows.stop - start) * weight.numel()
-        words = torch.empty(-(-size // 4), dtype=torch.int64, device=inputs.device)
-        words.random_(-(1 << 63), None, generator=generator)
-        uniform = words.view(torch.int16)[:size].view(-1, *weight.shape)
-        yield rows, uniform <= kept - 32769
+        yield rows, random_mask(weight.expand(rows.stop - start, *weight.shape), kept, generator)
 
 
 # The positive nodes of numpy.polynomial.hermite_e.hermegauss(32); the others are their negatives.
