@@ -7,7 +7,6 @@ from bench.report import machine
 
 if __name__ == "__main__":
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}\n")
-    print("| model | Bakehouse, samples/s | plain loop, samples/s | ratio |\n|---|---|---|---|")
     loop.main()
     print("\n| what | figure |\n|---|---|")
     latency.main()
