@@ -5,6 +5,7 @@ Each figure of the service includes its log in Redis, its checkpoints, resume st
 of the rows). The other loops do none of this. A warm-up is left out on all sides.
 """
 
+import io
 import os
 import statistics
 import subprocess
@@ -94,7 +95,7 @@ class Clock:
             if now - self.begin > SECONDS:
                 self.sender.send(Rates(self.rows / (now - self.begin), self.rows / (process_time() - self.cpu)))
                 # The traceback of this end would hide the table.
-                sys.stderr = Path(os.devnull).open("w")
+                sys.stderr = io.StringIO()
                 raise Measured
         elif now - self.begin > WARM_UP:
             self.begin = now

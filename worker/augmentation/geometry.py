@@ -1,5 +1,6 @@
 """Changes the geometry of images with a matrix for each sample and bilinear interpolation."""
 
+from collections.abc import Sequence
 from math import radians
 
 import torch
@@ -7,6 +8,9 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from worker.augmentation.draws import bernoulli, uniform
+
+Sides = Sequence[int]
+"""Height and width of an image, in pixels."""
 
 
 def horizontal_flip(images: Tensor, generator: Generator, *, probability: float) -> Tensor:
@@ -115,32 +119,31 @@ def cross(a: Tensor, b: Tensor) -> Tensor:
     return a[:, :1] * b[:, 1:] - a[:, 1:] * b[:, :1]
 
 
-def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Rotates images counterclockwise. Here and in the functions below, pixels from outside the image are 0."""
+def rotation(degrees: Tensor, _: Sides) -> Tensor:
+    """Returns matrices (N, 3, 3) that rotate images counterclockwise."""
     zero = torch.zeros_like(degrees)
     one = torch.ones_like(degrees)
-    shift = torch.stack((zero, zero), 1)
-    return warp(images, affine_sources(angle=degrees.deg2rad(), lean=zero, factor=one, shift=shift), black=0.0)
+    return affine_sources(angle=degrees.deg2rad(), lean=zero, factor=one, shift=torch.stack((zero, zero), 1))
 
 
-def shear_x(images: Tensor, slope: Tensor) -> Tensor:
-    """Moves rows by `slope` times their distance from the centre."""
-    return warp(images, identity_except(slope, entry=(0, 1)), black=0.0)
+def shear_x(slope: Tensor, _: Sides) -> Tensor:
+    """Returns matrices that move rows by `slope` times their distance from the centre."""
+    return identity_except(slope, entry=(0, 1))
 
 
-def shear_y(images: Tensor, slope: Tensor) -> Tensor:
-    """Moves columns by `slope` times their distance from the centre."""
-    return warp(images, identity_except(slope, entry=(1, 0)), black=0.0)
+def shear_y(slope: Tensor, _: Sides) -> Tensor:
+    """Returns matrices that move columns by `slope` times their distance from the centre."""
+    return identity_except(slope, entry=(1, 0))
 
 
-def translate_x(images: Tensor, share: Tensor) -> Tensor:
-    """Moves images to the right by a share of their width."""
-    return warp(images, identity_except(share * images.shape[3], entry=(0, 2)), black=0.0)
+def translation_x(share: Tensor, sides: Sides) -> Tensor:
+    """Returns matrices that move images to the right by a share of their width."""
+    return identity_except(share * sides[1], entry=(0, 2))
 
 
-def translate_y(images: Tensor, share: Tensor) -> Tensor:
-    """Moves images down by a share of their height."""
-    return warp(images, identity_except(share * images.shape[2], entry=(1, 2)), black=0.0)
+def translation_y(share: Tensor, sides: Sides) -> Tensor:
+    """Returns matrices that move images down by a share of their height."""
+    return identity_except(share * sides[0], entry=(1, 2))
 
 
 def identity_except(amount: Tensor, *, entry: tuple[int, int]) -> Tensor:

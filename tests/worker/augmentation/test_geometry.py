@@ -1,24 +1,26 @@
 """Geometry: known matrices, and what the draws can give."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.augmentation.draw import generator, pictures
+from tests.worker.augmentation.draw import generator, moved, pictures
 from worker.augmentation.geometry import (
+    Sides,
     affine,
     affine_sources,
     horizontal_flip,
     perspective,
     perspective_sources,
-    rotate,
+    rotation,
     shear_x,
     shear_y,
-    translate_x,
-    translate_y,
+    translation_x,
+    translation_y,
     warp,
 )
 
@@ -117,11 +119,11 @@ def test_perspective_changes_the_share_that_was_asked_for_and_never_folds() -> N
     assert torch.allclose(seen[:, :, 5:7, 5:7], torch.ones(2000, 1, 2, 2))
 
 
-@pytest.mark.parametrize(("change", "axis"), [(translate_x, 3), (translate_y, 2)])
-def test_a_shift_by_a_share_is_one_of_whole_pixels(change: object, axis: int) -> None:
+@pytest.mark.parametrize(("change", "axis"), [(translation_x, 3), (translation_y, 2)])
+def test_a_shift_by_a_share_is_one_of_whole_pixels(change: Callable[[Tensor, Sides], Tensor], axis: int) -> None:
     images = pictures(2, 3, 8, 8)
-    moved = change(images, torch.tensor([0.25, -0.25]))  # type: ignore[operator]
-    for image, found, pixels in zip(images, moved, (2, -2), strict=True):
+    shifted = moved(images, change, torch.tensor([0.25, -0.25]))
+    for image, found, pixels in zip(images, shifted, (2, -2), strict=True):
         rolled = torch.roll(image, pixels, axis - 1)
         gap = slice(0, 2) if pixels > 0 else slice(6, 8)
         rolled.movedim(axis - 1, 0)[gap] = 0
@@ -130,7 +132,7 @@ def test_a_shift_by_a_share_is_one_of_whole_pixels(change: object, axis: int) ->
 
 def test_shears_move_rows_and_columns_by_their_distance_from_the_centre() -> None:
     images = pictures(1, 1, 5, 5)
-    along_x, along_y = shear_x(images, torch.ones(1)), shear_y(images, torch.ones(1))
+    along_x, along_y = (moved(images, shear, torch.ones(1)) for shear in (shear_x, shear_y))
     for index, away in enumerate(range(-2, 3)):
         wanted = torch.zeros(5)
         inside = slice(max(0, away), 5 + min(0, away))
@@ -143,6 +145,6 @@ def test_shears_move_rows_and_columns_by_their_distance_from_the_centre() -> Non
 
 def test_rotation_is_by_degrees() -> None:
     images = pictures(2, 1, 6, 6)
-    turned = rotate(images, torch.tensor([90.0, -90.0]))
+    turned = moved(images, rotation, torch.tensor([90.0, -90.0]))
     for image, found, turns in zip(images, turned, (1, -1), strict=True):
         assert torch.allclose(found, torch.rot90(image, turns, (1, 2)), atol=1e-5)
