@@ -187,11 +187,10 @@ def pause_and_resume(home: RunningHome, owner: Owner) -> None:
 
 
 def freeze(home: RunningHome, owner: Owner) -> None:
-    """Stops the training process for longer than its lease; wakes it when another process has taken over the run."""
+    """Stops the training process for ever; returns when it was killed and another has taken over the run."""
     run_id = run_owned_by(home, owner)
     os.kill(owner.pid, signal.SIGSTOP)
     wait_until(lambda: (other := home.store.record(run_id).owner) is not None and other.nonce != owner.nonce)
-    os.kill(owner.pid, signal.SIGCONT)
     wait_until(lambda: not is_running(owner.pid))
 
 

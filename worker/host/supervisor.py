@@ -110,19 +110,34 @@ class Supervisor:
             pass  # the run has ended or got another owner meanwhile, so nothing is left to do
 
     def command_for(self, record: Record) -> OwnerLost | Cancel | None:
-        """Returns the command that the owner's state requires, if any; kills an owner that does not obey a cancel."""
+        """Returns the command that the owner's state requires, if any; kills an owner that hangs or does not obey a
+        cancel."""
         owner = record.owner
-        now = self.store.now()
         if owner is None:
             return None
+        is_cancelled = record.request == "cancel"
         # A dead process of this machine is noticed at once, before its lease expires.
         if is_dead(owner):
-            return OwnerLost(nonce=owner.nonce)
-        if seconds_up() - self.in_contact_since > self.lease_seconds and (record.lease_until or now) < now:
-            return OwnerLost()
-        if record.request == "cancel" and now - (record.requested_ms or now) > CANCEL_GRACE_MS and kill(owner):
+            return Cancel(owner.nonce, actor="supervisor") if is_cancelled else OwnerLost(nonce=owner.nonce)
+        if self.is_silent(record):
+            # A process that hangs would keep its worker for ever. On another machine it loses only its run.
+            is_killed = kill(owner)
+            if is_cancelled:
+                return Cancel(owner.nonce, actor="supervisor")
+            return OwnerLost(nonce=owner.nonce if is_killed else None)
+        if is_cancelled and self.is_overdue(record) and kill(owner):
             return Cancel(owner.nonce, actor="supervisor")
         return None
+
+    def is_silent(self, record: Record) -> bool:
+        """Returns whether the lease has expired although the owner could have renewed it."""
+        now = self.store.now()
+        is_expired = record.lease_until is not None and record.lease_until < now
+        return is_expired and seconds_up() - self.in_contact_since > self.lease_seconds
+
+    def is_overdue(self, record: Record) -> bool:
+        """Returns whether the owner has not obeyed a request within its grace."""
+        return record.requested_ms is not None and self.store.now() - record.requested_ms > CANCEL_GRACE_MS
 
     def wake_idle_workers(self) -> None:
         """Repeats lost wake-ups, so that as many are pending as there are idle workers with a run to claim."""

@@ -110,6 +110,25 @@ def test_a_renewed_lease_does_not_end(supervised: Supervised, monkeypatch: pytes
     assert supervised.check_owner(run_id) == "claimed"
 
 
+@pytest.mark.parametrize(("is_cancelled", "reason"), [(False, "worker_lost"), (True, "cancelled_by_user")])
+def test_an_owner_of_this_machine_that_hangs_is_killed_when_its_lease_ends(
+    supervised: Supervised, sleeper: Owner, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool, reason: str
+) -> None:
+    run_id = supervised.claimed(sleeper)
+    if is_cancelled:
+        supervised.store.command(run_id, RequestAction("cancel"))
+    supervised.let_pass(11_000, monkeypatch)
+    supervised.supervisor.in_contact_since = LONG_AGO
+    assert supervised.check_owner(run_id) == reason
+    wait_until(lambda: start_time(sleeper.pid) is None)
+
+
+def test_a_cancelled_run_of_a_dead_owner_ends_without_another_attempt(supervised: Supervised) -> None:
+    run_id = supervised.claimed(this_process().model_copy(update={"start_time": 1}))
+    supervised.store.command(run_id, RequestAction("cancel"))
+    assert supervised.check_owner(run_id) == "cancelled_by_user"
+
+
 def test_contact_is_counted_again_after_an_outage(supervised: Supervised) -> None:
     supervised.supervisor.in_contact_since, supervised.supervisor.last_contact = LONG_AGO, monotonic()
     supervised.supervisor.track_outage()
