@@ -1,6 +1,7 @@
 """Writes and reads the runs in Redis. Only the service's reader of the change stream is elsewhere."""
 
 import json
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,9 @@ from typing import Any, Literal
 
 from redis import Redis
 from redis.backoff import ConstantBackoff, ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
 from bakehouse.runs import wire
@@ -29,6 +32,8 @@ from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
 from bakehouse.runs.run import Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
+
+log = logging.getLogger(__name__)
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
 # More than the client's page of 100 runs, so that a list without filters reads its index once.
@@ -127,6 +132,11 @@ class Store:
                     return self.commit(record, Claim(owner, self._lease_ms))
             except (RunNotFound, IllegalTransition, RecordUnreadable):
                 continue  # another worker was faster, or another version wrote the run
+            except (RedisAway, RedisTimeout):
+                raise
+            except Exception:
+                # Whatever is wrong with one run, the runs behind it must not wait.
+                log.exception("The run %s cannot be claimed.", run_id)
         return None
 
     def delete(self, run_id: str) -> None:

@@ -169,13 +169,16 @@ def encode(before: Record | None, after: Record) -> dict[str, str]:
 
 def decode(fields: Fields) -> Record:
     """Returns the record in a hash; raises RecordUnreadable if this version cannot read it."""
-    stored = decoded(fields)
-    # The values are JSON already, so they are joined instead of being parsed and written again.
-    members = (f'"{name}":{value}' for name, value in stored.items() if name in READABLE)
     try:
+        stored = decoded(fields)
+        # The values are JSON already, so they are joined instead of being parsed and written again.
+        members = (f'"{name}":{value}' for name, value in stored.items() if name in READABLE)
         return parse_record("{" + ",".join(members) + "}")
+    # The text may not even be UTF-8, which is a ValueError too.
     except ValueError as error:
-        raise RecordUnreadable(json.loads(stored.get("id", '"?"'))) from error
+        run_id = next((value for name, value in fields.items() if name in ("id", b"id")), "?")
+        readable = run_id if isinstance(run_id, str) else run_id.decode(errors="replace")
+        raise RecordUnreadable(readable.strip('"')) from error
 
 
 def decode_or_skip(fields: Fields) -> Record | None:

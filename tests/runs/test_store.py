@@ -152,6 +152,27 @@ def test_a_run_that_another_version_wrote_blocks_no_other_run(redis: Redis, stor
         store.get(newer)
 
 
+@pytest.mark.parametrize("value", ["{", '"\x00"', b"\xff"])
+@pytest.mark.parametrize("field", ["id", "recipe"])
+def test_a_damaged_record_does_not_stop_the_runs_behind_it(
+    store: Store, redis: Redis, field: str, value: str | bytes
+) -> None:
+    damaged, ours = (store.create(a_run()).run.id for _ in range(2))
+    redis.hset(KEYS.run(damaged), field, value)
+    assert claimed(store).id == ours
+
+
+def test_a_run_that_cannot_be_read_or_judged_does_not_stop_the_runs_behind_it(store: Store, redis: Redis) -> None:
+    wrong_type, misjudged, ours = (store.create(a_run()).run.id for _ in range(3))
+    redis.delete(KEYS.run(wrong_type))
+    redis.set(KEYS.run(wrong_type), "text")
+    judgements = {ours: True}
+    record = store.claim(an_owner(), fits=lambda record: judgements[record.id])
+    assert record is not None
+    assert record.id == ours
+    assert store.record(misjudged).status == "queued"
+
+
 def test_the_clock_of_redis_is_read_again_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     right = store.time_ms()
     store._offset_ms += 3_600_000

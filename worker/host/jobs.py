@@ -113,6 +113,9 @@ def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
         plan = make_plan(record.recipe, card)
     except (DatasetError, RecipeInvalid):
         return True
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one run, the runs behind it must not wait
+        print(f"The run {record.id} cannot be planned, so its attempt fails: {error!r}", file=sys.stderr, flush=True)
+        return True
     if record.dataset_fingerprint not in (None, card.fingerprint):
         return True
     return plan.estimate.memory_bytes <= (memory_bytes or memory_limit(settings))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from bakehouse.plan.plan import Plan
 from bakehouse.runs.artifacts import MARKER
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.keys import Keys
@@ -79,6 +80,32 @@ def test_the_plan_decides_what_fits(worker: RunningWorker, memory_bytes: int | N
     run_id = worker.store_run(SHORT)
     assert fits(worker.settings, memory_bytes, worker.store.record(run_id)) is expected
     worker.store.command(run_id, RequestAction("cancel"))
+
+
+def test_a_run_whose_planning_crashes_is_claimed_so_that_it_fails(
+    worker: RunningWorker, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def crash(*_: object) -> Plan:
+        raise KeyError("norm")
+
+    run_id = worker.store_run(SHORT)
+    monkeypatch.setattr("worker.host.jobs.make_plan", crash)
+    assert fits(worker.settings, 1, worker.store.record(run_id))
+    assert f"The run {run_id} cannot be planned, so its attempt fails: KeyError('norm')" in capfd.readouterr().err
+    worker.store.command(run_id, RequestAction("cancel"))
+
+
+def test_a_run_with_a_damaged_card_fails_and_the_queue_moves_on(worker: RunningWorker) -> None:
+    def damage(table: Path) -> None:
+        (card,) = worker.settings.datasets.glob(f"{table.stem}-*/card.json")
+        card.write_text("{}")
+
+    run_id = store_run_and_change_its_data(worker, "scratched", damage)
+    next_id = worker.submit(SHORT)
+    assert worker.wait_for(next_id, "succeeded").attempt == 1
+    failure = worker.wait_for(run_id, "failed").failure
+    assert failure is not None
+    assert (failure.code, failure.retryable) == ("internal", True)
 
 
 def test_a_missing_data_set_fails_the_run(worker: RunningWorker) -> None:
