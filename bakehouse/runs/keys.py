@@ -84,6 +84,10 @@ class Keys:
         """Returns the key of the string with the marker of the folder that holds the runs' files."""
         return f"{self.tenant}:marker"
 
+    def never_written(self) -> str:
+        """Returns a key that does not exist, for a write that changes nothing."""
+        return f"{self.tenant}:never_written"
+
     def workers(self) -> str:
         """Returns the key of the sorted set of worker names, ordered by the time at which they expire."""
         return f"{self.tenant}:workers"

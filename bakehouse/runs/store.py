@@ -10,10 +10,8 @@ from itertools import islice
 from typing import Any, Literal
 
 from redis import Redis
-from redis.backoff import ConstantBackoff, ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisAway
+from redis.backoff import ConstantBackoff
 from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
 from bakehouse.runs import wire
@@ -29,6 +27,7 @@ from bakehouse.runs.errors import (
     SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
+from bakehouse.runs.patience import OUTAGE, Patience
 from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
 from bakehouse.runs.run import Event, Page, Run, Status, Worker
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
@@ -45,14 +44,14 @@ DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 
 
 def connect(url: str, *, patient: bool) -> Redis:
-    """Returns a client. Patient clients (workers, supervisors) wait for Redis without limit; others try twice in 2 s.
+    """Returns a client. Patient clients (workers, supervisors) wait without limit for a Redis that is away or refuses
+    writes; others try twice in 2 s.
 
     A retry after a lost reply is harmless: commit.lua recognizes by its token a write that it has carried out.
     """
     if patient:
-        forever = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=-1)
         # RQ's workers wait for jobs in a blocking call, which has to end before this socket timeout.
-        return Redis.from_url(url, retry=forever, socket_timeout=10.0, socket_connect_timeout=2.0)
+        return Redis.from_url(url, retry=Patience(), socket_timeout=10.0, socket_connect_timeout=2.0)
     once_more = Retry(ConstantBackoff(0.1), retries=1)
     return Redis.from_url(url, retry=once_more, socket_timeout=0.6, socket_connect_timeout=0.6)
 
@@ -132,7 +131,7 @@ class Store:
                     return self.commit(record, Claim(owner, self._lease_ms))
             except (RunNotFound, IllegalTransition, RecordUnreadable):
                 continue  # another worker was faster, or another version wrote the run
-            except (RedisAway, RedisTimeout):
+            except OUTAGE:
                 raise
             except Exception:
                 # Whatever is wrong with one run, the runs behind it must not wait.
@@ -348,6 +347,11 @@ class Store:
         self._redis.set(self._keys.marker(), text, nx=True)
 
     # Redis itself
+
+    def check_writes(self) -> None:
+        """Raises an error of redis-py if Redis accepts no writes at the moment, for example because it is full."""
+        # Redis refuses this write whenever it refuses others, but an empty text creates no key.
+        self._redis.setrange(self._keys.never_written(), 0, "")
 
     def ping(self) -> None:
         """Raises redis's ConnectionError or TimeoutError if Redis does not answer."""

@@ -16,6 +16,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Command, NoteVerified, Succeed
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
+from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Verification, Verified
 from bakehouse.runs.store import Store, connect
@@ -25,8 +26,10 @@ from worker.attempt.setup import RunStorage
 from worker.device import memory_limit
 from worker.host.owner import this_process
 
-# The same number as EX_TEMPFAIL in sysexits.h.
-EXIT_OWNERSHIP_LOST = 75
+# The same number as EX_TEMPFAIL in sysexits.h; another process resumes the run.
+EXIT_RUN_GIVEN_UP = 75
+# A process that was asked to end waits for Redis only this long.
+ENDING_PATIENCE_SECONDS = 2.0
 
 
 class RedisRecordStore:
@@ -58,18 +61,23 @@ def train_next(memory_bytes: int | None = None) -> None:
     """Claims the next run that fits the device's memory and trains it; returns at once if there is none."""
     attempt: Attempt | None = None
     is_terminated = False
+    settings = Settings()
+    redis = connect(redis_url_of(settings), patient=True)
+    job = get_current_job()
 
     def terminate(*_: object) -> None:
         nonlocal is_terminated
         is_terminated = True
+        # RQ has a client of its own for the time after this function.
+        for client in (redis, job.connection) if job else (redis,):
+            limit_patience(client, ENDING_PATIENCE_SECONDS)
         if attempt is not None:
             attempt.terminate()
 
     signal.signal(signal.SIGTERM, terminate)
     # The worker blocks SIGTERM around the fork, so that none is lost before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    settings = Settings()
-    store = open_store(settings)
+    store = Store(redis, lease_seconds=settings.lease_seconds)
     try:
         check_folder(settings, store)
     except (FolderNotShared, OSError) as error:
@@ -80,7 +88,9 @@ def train_next(memory_bytes: int | None = None) -> None:
     record = store.claim(owner, fits=functools.partial(fits, settings, memory_bytes))
     if record is None:
         return
-    describe_job(record.id)
+    if job is not None:
+        # RQ's own tools then show which run is being trained.
+        job.connection.hset(job.key, "description", f"train {record.id}")
     record_store = RedisRecordStore(store, record)
     artifacts = Artifacts(settings.artifacts)
     attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))
@@ -92,15 +102,19 @@ def train_next(memory_bytes: int | None = None) -> None:
     except OwnershipLost as error:
         # The run has another owner: this process exits without changing anything, not even RQ's own data.
         print(error, file=sys.stderr, flush=True)
-        os._exit(EXIT_OWNERSHIP_LOST)
+        os._exit(EXIT_RUN_GIVEN_UP)
+    except OUTAGE as error:
+        # RQ would wait for Redis without limit.
+        print(f"This process was asked to end while Redis cannot be used: {error}", file=sys.stderr, flush=True)
+        os._exit(EXIT_RUN_GIVEN_UP)
     artifacts.clean_up_after(record_store.record)
 
 
-def open_store(settings: Settings) -> Store:
-    """Returns a store on the Redis that the settings name. The store waits for Redis without limit."""
+def redis_url_of(settings: Settings) -> str:
+    """Returns the address of Redis; exits with a message if the settings name none."""
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")
-    return Store(connect(settings.redis_url, patient=True), lease_seconds=settings.lease_seconds)
+    return settings.redis_url
 
 
 def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
@@ -119,10 +133,3 @@ def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
     if record.dataset_fingerprint not in (None, card.fingerprint):
         return True
     return plan.estimate.memory_bytes <= (memory_bytes or memory_limit(settings))
-
-
-def describe_job(run_id: str) -> None:
-    """Writes the run's id into the RQ job, so that RQ's own tools show which run is being trained."""
-    job = get_current_job()
-    if job is not None:
-        job.connection.hset(job.key, "description", f"train {run_id}")

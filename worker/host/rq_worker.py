@@ -12,25 +12,30 @@ from typing import Any, Literal
 
 from redis import Redis
 from rq import Queue, Worker
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.model import JsonObject
+from bakehouse.processes import STOPPED_SECONDS, is_stopped
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import OwnerLost
+from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import QUEUE, WakeQueue
 from bakehouse.runs.record import rfc3339
 from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from worker.host.jobs import train_next
+from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of, train_next
 from worker.host.owner import boot_id
 
 # RQ waits for the next job for 15 s less than this; that must be below the 10 s after which a Redis client times out.
 WORKER_TTL = 20
 HEARTBEAT_TTL_SECONDS = 60.0
 STATUS_INTERVAL_SECONDS = 4.0
+# A child without a run reads the queue or has finished. Planning ten thousand runs that do not fit takes minutes.
+CLAIM_SECONDS = 600.0
 
 Status = Literal["idle", "busy"]
 
@@ -117,6 +122,7 @@ class PreforkWorker(Worker):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         super().fork_work_horse(job, queue)
         self.child = self.horse_pid
+        self.child_idle_since = monotonic()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         # The shutdown was requested before there was a child to pass it on to.
         if self._stop_requested:
@@ -151,17 +157,40 @@ class PreforkWorker(Worker):
         }
 
     def handle_warm_shutdown_request(self) -> None:
-        """Passes SIGTERM on to the child, which saves its state and releases its run."""
+        """Passes SIGTERM on to the child, which saves its state and releases its run. Ends any long wait for Redis."""
+        limit_patience(self.connection, ENDING_PATIENCE_SECONDS)
         if self.horse_pid:
             os.kill(self.horse_pid, signal.SIGTERM)
+            # A stopped child would otherwise not notice the first signal.
+            os.kill(self.horse_pid, signal.SIGCONT)
+
+    def set_shutdown_requested_date(self) -> None:
+        """Does not write the date to Redis, which may be away: nothing reads it, and the child needs this worker."""
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Sends RQ's heartbeats for a running job every few seconds, and kills a child that hangs without a run."""
+        # Once this worker is to end, an outage of Redis must not end it before its child.
+        if not self._stop_requested:
+            super().maintain_heartbeats(job, execution)
+            self.check_child()
+
+    def check_child(self) -> None:
+        """Kills a child that was stopped, or has had no run for long; a supervisor looks after one with a run."""
+        if self.run_of_child() is not None:
+            self.child_idle_since = monotonic()
+        idle_seconds = monotonic() - self.child_idle_since
+        if idle_seconds > (STOPPED_SECONDS if is_stopped(self.horse_pid) else CLAIM_SECONDS):
+            self.kill_horse()
 
 
 def serve(settings: Settings, name: str, device_info: JsonObject) -> None:
     """Runs a worker until SIGTERM, waits for its child to save its state, and removes the worker's status."""
-    if settings.redis_url is None:
-        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: a worker needs the address of its Redis")
     # RQ makes the jobs itself, so the value is set on the class.
     WakeJob.memory_bytes = device_info["memory_bytes"]
-    worker = PreforkWorker(settings, name, device_info, connect(settings.redis_url, patient=True))
-    worker.work(logging_level="WARNING")
-    worker.store.remove_worker(name)
+    worker = PreforkWorker(settings, name, device_info, connect(redis_url_of(settings), patient=True))
+    try:
+        worker.work(logging_level="WARNING")
+        worker.store.remove_worker(name)
+    except OUTAGE as error:
+        # Redis forgets this worker's status by itself.
+        raise SystemExit(f"This worker ends while Redis cannot be used: {error}") from error

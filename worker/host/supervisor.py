@@ -6,7 +6,9 @@ has expired, kills owners that do not obey a cancel, and purges replaced checkpo
 
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import sleep
 
 from bakehouse.processes import RestartingProcess, end_all
@@ -15,6 +17,7 @@ from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, OwnerLost, PurgeReplaced
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
+from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
@@ -22,6 +25,7 @@ from bakehouse.settings import Settings
 from worker.host.owner import is_dead, kill
 
 TICK_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
 GRACE_SECONDS = 30.0
 CANCEL_GRACE_MS = 20_000
 # A folder on the network may be away for this time before the workers end.
@@ -43,22 +47,44 @@ class Supervisor:
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_contact = seconds_up()
         self.folder_lost_since: float | None = None
+        self.reported: set[str] = set()
 
     def tick(self) -> None:
-        """Does all work once. Wakes workers last, so that they find the released runs. May raise FolderNotShared."""
-        # The children come first, because everything below waits while Redis is away.
+        """Does all work once. Wakes workers after the checks, so that they find the released runs. May raise
+        FolderNotShared."""
+        # The children come first, because everything below may wait for Redis.
         for child in self.children:
             child.keep_running()
-        is_folder_readable = self.check_folder()
-        self.track_outage()
-        if not is_folder_readable:
-            return  # all other work changes files or lets workers claim runs
+        try:
+            # All other work changes files or lets workers claim runs.
+            if self.check_folder():
+                # A full Redis still answers reads, but refuses the renewals of the owners.
+                self.store.check_writes()
+                self.track_outage()
+                self.guard(self.check_owners)
+                self.guard(self.wake_idle_workers)
+                self.guard(self.purge_replaced)
+        except OUTAGE:
+            self.in_contact_since = self.last_contact = seconds_up()
+
+    def guard(self, part: Callable[..., None], *arguments: object) -> None:
+        """Does a part of the work. An unexpected error must stop neither the other parts nor this process."""
+        try:
+            part(*arguments)
+        except OUTAGE:
+            raise
+        except Exception as error:  # noqa: BLE001 - each part is repeated a second later
+            # The same error may come back every second.
+            if repr(error) not in self.reported:
+                self.reported.add(repr(error))
+                traceback.print_exception(error)
+
+    def check_owners(self) -> None:
+        """Checks the owners of all running runs."""
         for record in self.store.owned():
             # The previous command may have waited for Redis, while the leases of the next runs expired.
             self.track_outage()
-            self.check_owner(record)
-        self.wake_idle_workers()
-        self.purge_replaced()
+            self.guard(self.check_owner, record)
 
     def check_folder(self) -> bool:
         """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.
@@ -78,17 +104,17 @@ class Supervisor:
         now = seconds_up()
         if self.folder_lost_since is None:
             self.folder_lost_since = now
+            print(
+                f"The marker in BAKEHOUSE_HOME={self.settings.home} cannot be read; the workers end if this lasts "
+                f"{FOLDER_GRACE_SECONDS:.0f} s: {error}",
+                file=sys.stderr,
+                flush=True,
+            )
         lost_seconds = now - self.folder_lost_since
         if lost_seconds >= FOLDER_GRACE_SECONDS:
             raise FolderNotShared(
                 f"The marker in BAKEHOUSE_HOME={self.settings.home} could not be read for {lost_seconds:.0f} s: {error}"
             ) from error
-        print(
-            f"The marker in BAKEHOUSE_HOME={self.settings.home} cannot be read; the workers end if this lasts "
-            f"{FOLDER_GRACE_SECONDS:.0f} s: {error}",
-            file=sys.stderr,
-            flush=True,
-        )
 
     def track_outage(self) -> None:
         """Restarts the time of unbroken contact with Redis if the last call took long.
@@ -149,14 +175,17 @@ class Supervisor:
     def purge_replaced(self) -> None:
         """Removes checkpoints that were replaced long enough ago, first from the record and then from the disk."""
         for run_id in self.store.purgeable(self.store.now()):
-            try:
-                before = self.store.record(run_id)
-                after = self.store.command(run_id, PurgeReplaced())
-                # Two checkpoints may have the same weights, so the digests that are still listed are kept.
-                for sha256 in before.digests() - after.digests():
-                    self.artifacts.delete_checkpoint(run_id, sha256)
-            except (RunNotFound, FileNotFoundError):
-                continue  # deleted meanwhile, or another supervisor was faster
+            self.guard(self.purge, run_id)
+
+    def purge(self, run_id: str) -> None:
+        """Removes the checkpoints of one run that were replaced long enough ago."""
+        # The run may have been deleted meanwhile, or another supervisor was faster.
+        with suppress(RunNotFound, FileNotFoundError):
+            before = self.store.record(run_id)
+            after = self.store.command(run_id, PurgeReplaced())
+            # Two checkpoints may have the same weights, so the digests that are still listed are kept.
+            for sha256 in before.digests() - after.digests():
+                self.artifacts.delete_checkpoint(run_id, sha256)
 
     def end(self) -> None:
         """Asks the workers to save their runs and end; kills those that do not end in time."""
@@ -186,6 +215,8 @@ def supervise(children: Sequence[RestartingProcess]) -> None:
     if settings.redis_url is None:
         raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need the address of their Redis")
     redis = connect(settings.redis_url, patient=True)
+    # In an outage this process still keeps its children running.
+    limit_patience(redis, PATIENCE_SECONDS)
     store = Store(redis, lease_seconds=settings.lease_seconds)
     supervisor = Supervisor(settings, store, WakeQueue(redis), children)
     for number in SIGNALS:

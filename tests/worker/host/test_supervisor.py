@@ -11,11 +11,13 @@ from time import monotonic
 import pytest
 from redis import Redis
 
+from bakehouse.processes import RestartingProcess
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, Renew, RequestAction
 from bakehouse.runs.errors import FolderNotShared, OwnershipLost
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
+from bakehouse.runs.patience import limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Best, Checkpoint, Worker
@@ -37,10 +39,10 @@ class Supervised:
 
     def __init__(self, settings: Settings) -> None:
         assert settings.redis_url is not None
-        redis = connect(settings.redis_url, patient=True)
+        self.redis = connect(settings.redis_url, patient=True)
         self.settings = settings
-        self.store = Store(redis, lease_seconds=settings.lease_seconds)
-        self.wake_queue = WakeQueue(redis)
+        self.store = Store(self.redis, lease_seconds=settings.lease_seconds)
+        self.wake_queue = WakeQueue(self.redis)
         self.artifacts = Artifacts(settings.artifacts)
         self.supervisor = Supervisor(settings, self.store, self.wake_queue)
 
@@ -127,6 +129,62 @@ def test_a_cancelled_run_of_a_dead_owner_ends_without_another_attempt(supervised
     run_id = supervised.claimed(this_process().model_copy(update={"start_time": 1}))
     supervised.store.command(run_id, RequestAction("cancel"))
     assert supervised.check_owner(run_id) == "cancelled_by_user"
+
+
+@pytest.mark.parametrize("refuse", [{"maxmemory": "1"}, {"min-replicas-to-write": "1"}])
+def test_leases_do_not_end_while_redis_refuses_writes(
+    supervised: Supervised,
+    sleeper: Owner,
+    redis_url: str,
+    refuse: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limit_patience(supervised.redis, 0.1)
+    run_id = supervised.claimed(sleeper)
+    supervised.let_pass(20_000, monkeypatch)
+    supervised.supervisor.in_contact_since = supervised.supervisor.last_contact = LONG_AGO
+    with Redis.from_url(redis_url) as redis:
+        for name, value in refuse.items():
+            redis.config_set(name, value)
+        for _ in range(3):
+            supervised.supervisor.tick()
+        for name in refuse:
+            redis.config_set(name, "0")
+        assert len(caplog.messages) == 1
+        supervised.supervisor.tick()
+        assert len(caplog.messages) == 1
+        assert redis.keys("*never*") == []
+    assert start_time(sleeper.pid) is not None
+    assert supervised.store.record(run_id).owner == sleeper
+
+
+def test_the_supervisor_keeps_its_children_running_while_redis_is_away(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, redis_url=f"unix://{tmp_path}/missing.sock", workers=0)
+    supervised = Supervised(settings)
+    limit_patience(supervised.redis, 0.1)
+    supervised.supervisor.children = [RestartingProcess("sleep", lambda: subprocess.Popen(["/bin/sleep", "600"]))]
+    supervised.supervisor.tick()
+    (child,) = supervised.supervisor.children
+    assert child.process is not None
+    assert child.process.poll() is None
+    supervised.supervisor.end()
+
+
+def test_an_error_in_one_part_is_printed_once_and_stops_no_other_part(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError
+
+    dead = this_process().model_copy(update={"start_time": 1})
+    run_ids = [supervised.claimed(dead) for _ in range(2)]
+    monkeypatch.setattr(supervised.supervisor.artifacts, "clean_up_after", crash)
+    monkeypatch.setattr(supervised.store, "purgeable", crash)
+    for _ in range(2):
+        supervised.supervisor.tick()
+    assert [supervised.store.record(run_id).reason for run_id in run_ids] == ["worker_lost"] * 2
+    assert capfd.readouterr().err.count("Traceback") == 1
 
 
 def test_contact_is_counted_again_after_an_outage(supervised: Supervised) -> None:
