@@ -1,5 +1,6 @@
 """Processes that are kept running, spawned and forked, and their end."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from time import monotonic
 import pytest
 
 from bakehouse import processes
-from bakehouse.processes import ForkedProcess, RestartingProcess, end_all, spawn
+from bakehouse.processes import ForkedProcess, RestartingProcess, end_all, is_stopped, spawn
 from tests.processes import is_running, wait_until
 
 LONG_AGO = -1e6
@@ -57,6 +58,84 @@ def test_a_process_that_lived_long_begins_with_the_shortest_delay_again() -> Non
     child.schedule_restart(0)
     assert child.failures == 1
     assert child.restart_at < monotonic() + 10
+
+
+def test_a_process_that_is_killed_again_and_again_is_restarted_without_a_growing_delay() -> None:
+    child = RestartingProcess("child", partial(ForkedProcess, sleep_long), started_at=monotonic())
+    for _ in range(5):
+        child.schedule_restart(-signal.SIGKILL)
+        assert child.restart_at < monotonic() + 0.5
+    # A crash is not a kill.
+    for _ in range(3):
+        child.schedule_restart(-signal.SIGSEGV)
+    assert child.restart_at > monotonic() + 1.5
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    fork = os.fork
+
+    def refuse() -> int:
+        monkeypatch.setattr(os, "fork", fork)
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    monkeypatch.setattr(processes, "RESTART_DELAYS", (0.0,))
+    child = RestartingProcess("child", partial(ForkedProcess, sleep_long), said.append)
+    child.keep_running()
+    assert child.process is None
+    child.keep_running()
+    assert child.process is not None
+    assert said == ["child could not be started: [Errno 11] Resource temporarily unavailable; trying again in 0 s"]
+    end_all([child], grace=1)
+
+
+def test_a_stopped_process_is_killed_and_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STOPPED_SECONDS", 0.1)
+    monkeypatch.setattr(processes, "STOP_POLL_SECONDS", 0.05)
+    said: list[str] = []
+    child = RestartingProcess("child", partial(ForkedProcess, sleep_long), said.append)
+    child.keep_running()
+    assert child.process is not None
+    pid = child.process.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    def is_restarted() -> bool:
+        child.keep_running()
+        return child.process is not None and child.process.pid != pid
+
+    wait_until(is_restarted)
+    assert said == [
+        "child was stopped by a signal for 0.1 s; killing it",
+        "child exited with code -9; restarting it in 0.1 s",
+    ]
+    end_all([child], grace=1)
+
+
+def test_a_process_that_is_stopped_only_briefly_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STOP_POLL_SECONDS", 0.0)
+    child = RestartingProcess("child", partial(ForkedProcess, sleep_long))
+    child.keep_running()
+    assert child.process is not None
+    os.kill(child.process.pid, signal.SIGSTOP)
+    wait_until(lambda: child.process is not None and is_stopped(child.process.pid))
+    # The poller was stopped for long, too: this time does not count.
+    child.polled_at = LONG_AGO
+    child.keep_running()
+    os.kill(child.process.pid, signal.SIGCONT)
+    wait_until(lambda: child.process is not None and not is_stopped(child.process.pid))
+    child.keep_running()
+    assert child.stopped_seconds == 0
+    assert is_running(child.process.pid)
+    end_all([child], grace=1)
+
+
+def test_a_stopped_process_ends_when_it_is_asked_to() -> None:
+    process = ForkedProcess(sleep_long)
+    os.kill(process.pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(process.pid))
+    end_all([RestartingProcess("child", lambda: process, process=process)], grace=60)
+    assert process.poll() == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(("run", "code"), [(lambda: None, 0), (lambda: os._exit(7), 7), (lambda: 1 / 0, 1)])

@@ -52,9 +52,12 @@ def warm_up() -> None:
 
 def inspect_device(settings: Settings) -> JsonObject:
     """Returns a description of the device. A child process opens it, because this process must never open a GPU."""
+    parent = os.getpid()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        # A driver that hangs must not keep this child after its parent.
+        die_with_parent(parent, signal.SIGKILL)
         device = open_device(settings)
         memory = device_memory(device, settings)
         info = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}

@@ -73,12 +73,14 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
         # The lock comes before the port: a second `up` is told that the folder is in use, not that the port is.
         lock = stack.enter_context(lock_folder(settings.home))
         port = find_free_port(settings)
-        redis_url = stack.enter_context(open_redis(settings, say))
+        # Redis ends after all processes that hold `needing`: they still write to it if this process is killed.
+        needed, needing = stack.enter_context(open_pipe())
+        redis_url = stack.enter_context(open_redis(settings, say, needed))
         running = settings.model_copy(update={"port": port, "redis_url": redis_url})
-        service = stack.enter_context(watch(service_command(running, lock), say=say))
+        service = stack.enter_context(watch(service_command(running, (lock, needing)), say=say))
         # The workers import torch while the service becomes ready. They are entered later, so they end before it.
         if settings.workers > 0:
-            stack.enter_context(watch(worker_command(running, lock), say=say)).keep_running()
+            stack.enter_context(watch(worker_command(running, (lock, needing)), say=say)).keep_running()
         service.wait_until(partial(is_ready, running), seconds=READY_WITHIN_SECONDS)
         yield Home(address_of(running), redis_url, logs_of(running))
 
@@ -100,11 +102,21 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def open_redis(settings: Settings, say: Say) -> AbstractContextManager[str]:
+@contextmanager
+def open_pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def open_redis(settings: Settings, say: Say, needed: int) -> AbstractContextManager[str]:
     if settings.redis_url is not None:
         check_redis(settings.redis_url)
         return nullcontext(settings.redis_url)
-    return redis_server(settings.home, say=say)
+    return redis_server(settings.home, say=say, needed=needed)
 
 
 def check_redis(redis_url: str) -> None:
@@ -131,7 +143,7 @@ def find_free_port(settings: Settings) -> int:
         raise CannotListen(settings.host, settings.port, error) from error
 
 
-def service_command(settings: Settings, lock: int) -> Command:
+def service_command(settings: Settings, inherited: tuple[int, ...]) -> Command:
     # -P: does not import a folder named `service` from the working directory.
     return Command(
         name="service",
@@ -139,18 +151,18 @@ def service_command(settings: Settings, lock: int) -> Command:
         log=logs_of(settings) / "service.log",
         grace=SERVICE_GRACE_SECONDS,
         environment=environment_of(settings),
-        inherited=(lock,),
+        inherited=inherited,
     )
 
 
-def worker_command(settings: Settings, lock: int) -> Command:
+def worker_command(settings: Settings, inherited: tuple[int, ...]) -> Command:
     return Command(
         name="worker",
         arguments=(sys.executable, "-P", "-m", "worker.main"),
         log=logs_of(settings) / "worker.log",
         grace=WORKER_GRACE_SECONDS,
         environment=environment_of(settings),
-        inherited=(lock,),
+        inherited=inherited,
     )
 
 

@@ -74,8 +74,11 @@ class Address:
 
 
 @contextmanager
-def redis_server(home: Path, *, say: Say = print) -> Iterator[str]:
-    """Keeps a Redis server with its files in `home` running for the duration of the block, and yields its URL."""
+def redis_server(home: Path, *, say: Say = print, needed: int | None = None) -> Iterator[str]:
+    """Keeps a Redis server with its files in `home` running for the duration of the block, and yields its URL.
+
+    If this process is killed, the server ends too: at once, or when nobody holds the writing end of the pipe `needed`.
+    """
     folder = home.absolute() / "redis"
     program = server_program()
     # The server's own lock shows whether an earlier server still uses these files.
@@ -89,6 +92,7 @@ def redis_server(home: Path, *, say: Say = print) -> Iterator[str]:
             grace=GRACE_SECONDS,
             folder=folder,
             inherited=(lock,),
+            needed=needed,
         )
         with watch(command, say=say) as redis:
             redis.wait_until(address.answers)

@@ -10,7 +10,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 from bakehouse.cli.home.errors import ChildExited, NotReady
-from bakehouse.processes import POLL_SECONDS, RestartingProcess, Say, end_all, spawn
+from bakehouse.processes import KILLS, POLL_SECONDS, RestartingProcess, Say, end_all, spawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,8 @@ class Command:
     environment: Mapping[str, str] | None = None
     folder: Path | None = None
     inherited: tuple[int, ...] = ()
+    needed: int | None = None
+    """The reading end of a pipe: the program ends with the last holder of the writing end, not with its parent."""
 
     def start(self) -> "Popen[bytes]":
         """Starts the program as a child of the calling thread."""
@@ -34,6 +36,7 @@ class Command:
             environment=self.environment,
             folder=self.folder,
             inherited=self.inherited,
+            needed=self.needed,
         )
 
 
@@ -42,27 +45,22 @@ class WatchedCommand:
 
     def __init__(self, command: Command, say: Say) -> None:
         self.command = command
-        self.process = command.start()
-        self._child = RestartingProcess(
-            command.name,
-            command.start,
-            say=lambda text: say(f"{text} (see {command.log})"),
-            process=self.process,
-            started_at=monotonic(),
-        )
+        self.child = RestartingProcess(command.name, command.start, say=lambda text: say(f"{text} (see {command.log})"))
+        self.child.keep_running()
         self._ending = Event()
         self._thread = Thread(target=self._run, name=f"watch-{command.name}", daemon=True)
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = inf) -> None:
-        """Waits until the command is ready, then keeps it running. Raises `ChildExited` if it exits before that, and
-        `NotReady` if it is not ready in time."""
+        """Waits until the command is ready, then keeps it running. If it was killed or could not be started, it is
+        started again. Raises `ChildExited` if it exits by itself, and `NotReady` if it is not ready in time."""
         deadline = monotonic() + seconds
         while not ready():
-            code = self.process.poll()
-            if code is not None:
+            code = self.child.poll()
+            if code is not None and code not in KILLS:
                 raise ChildExited(self.command.name, code, self.command.log)
             if monotonic() > deadline:
                 raise NotReady(self.command.name, seconds, self.command.log)
+            self.child.keep_running()
             sleep(POLL_SECONDS)
         self.keep_running()
 
@@ -77,14 +75,14 @@ class WatchedCommand:
             self._thread.join()
         else:
             # The thread never started, so the child belongs to the calling thread, which ends it.
-            end_all([self._child], grace=self.command.grace)
+            end_all([self.child], grace=self.command.grace)
 
     def _run(self) -> None:
         while not self._ending.wait(POLL_SECONDS):
-            self._child.keep_running()
+            self.child.keep_running()
         # The child is ended in this thread: when the thread that started it ends, the child gets another SIGTERM, and a
         # second signal makes it end in a hurry.
-        end_all([self._child], grace=self.command.grace)
+        end_all([self.child], grace=self.command.grace)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from bakehouse import processes
 from bakehouse.cli.home.errors import ChildExited, NotReady
-from bakehouse.cli.home.watch import Command, watch
+from bakehouse.cli.home.watch import Command, WatchedCommand, watch
 from tests.processes import wait_until
 
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
@@ -42,7 +42,7 @@ def test_every_exit_is_reported_with_the_log(tmp_path: Path, monkeypatch: pytest
 def test_a_child_that_will_not_end_is_killed(tmp_path: Path) -> None:
     with watch(python(tmp_path, STUBBORN, grace=0.1), say=print) as child:
         child.wait_until(lambda: "up" in (tmp_path / "child.log").read_text())
-    assert child.process.poll() == -9
+    assert child.child.poll() == -9
 
 
 @pytest.mark.parametrize("is_ready", [True, False])
@@ -50,7 +50,7 @@ def test_a_child_ends_after_the_block_whether_it_was_ready_or_not(tmp_path: Path
     with watch(python(tmp_path, "import signal; signal.pause()"), say=print) as child:
         if is_ready:
             child.keep_running()
-    assert child.process.poll() == -15
+    assert child.child.poll() == -15
 
 
 def test_a_restarted_child_is_asked_to_end_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,9 +58,45 @@ def test_a_restarted_child_is_asked_to_end_only_once(tmp_path: Path, monkeypatch
     log = tmp_path / "child.log"
     with watch(python(tmp_path, COUNTING), say=print) as child:
         child.wait_until(lambda: log.read_text().count("up") == 1)
-        os.kill(child.process.pid, signal.SIGKILL)
+        os.kill(pid_of(child), signal.SIGKILL)
         wait_until(lambda: log.read_text().count("up") == 2)
     assert log.read_text().count("SIGTERM") == 1
+
+
+def test_a_child_that_is_killed_before_it_is_ready_is_started_again(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    with watch(python(tmp_path, "print('up', flush=True); import signal; signal.pause()"), say=print) as child:
+        wait_until(lambda: log.exists() and "up" in log.read_text())
+        os.kill(pid_of(child), signal.SIGKILL)
+        child.wait_until(lambda: log.read_text().count("up") == 2)
+
+
+def test_a_child_that_cannot_be_started_is_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "RESTART_DELAYS", (0.01,))
+    said: list[str] = []
+    log = tmp_path / "child.log"
+    log.mkdir()
+    with watch(python(tmp_path, "import signal; signal.pause()"), say=said.append) as child:
+        child.keep_running()
+        wait_until(lambda: len(said) >= 2)
+        log.rmdir()
+        wait_until(lambda: child.child.process)
+        pid = pid_of(child)
+        # The log cannot be opened at a restart either.
+        log.unlink()
+        log.mkdir()
+        os.kill(pid, signal.SIGKILL)
+        log_tries = len(said)
+        wait_until(lambda: len(said) >= log_tries + 3)
+        log.rmdir()
+        wait_until(lambda: child.child.process is not None and pid_of(child) != pid)
+    assert "child could not be started: [Errno 21] Is a directory" in said[0]
+
+
+def pid_of(child: WatchedCommand) -> int:
+    process = child.child.process
+    assert process is not None
+    return process.pid
 
 
 def test_an_exit_before_readiness_is_an_error_with_the_end_of_the_log(tmp_path: Path) -> None:
