@@ -53,6 +53,7 @@ from bakehouse.runs.errors import (
     RunsError,
     SourceRunDeleted,
     StorageFull,
+    StorageUnavailable,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -346,6 +347,9 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
         case StorageFull():
             return unavailable("storage_full", "The disk of the service is full.")
+        case StorageUnavailable():
+            log.error("%s", error)
+            return unavailable("storage_unavailable", str(error))
         case MarkerDamaged():
             log.error("%s", error)
             return unavailable("store_unavailable", str(error), seconds=REMOUNT_SECONDS)

@@ -1,17 +1,18 @@
 """Stores checkpoints and resume states: folders of files that are written whole or not at all."""
 
-import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.errors import StorageFull, StorageUnavailable, storage_error
 from bakehouse.runs.run import Run
 
 MANIFEST = "manifest.json"
@@ -21,12 +22,15 @@ UNFINISHED = ".tmp"
 MARKER = "marker"
 # Disk space that must stay free for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
-# EDQUOT means that the user's quota is used up, although the disk itself may have room.
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 # Ids and digests become names of folders; these patterns exclude `/` and `..`.
 RUN_ID = re.compile(r"run_[0-9a-z]{12}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+# Other names in a run's folders are not ours: a file system may keep `lost+found` or `.snapshot` there.
+RESUME_STATE = re.compile(r"[0-9]+-[0-9a-f]{16}")
+UNFINISHED_FOLDER = re.compile(r".+-[0-9a-f]{16}\.tmp")
+
+log = logging.getLogger(__name__)
 
 
 class Damaged(Exception):
@@ -60,18 +64,32 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class FoundResume:
-    """The newest undamaged resume state, if any, and the newer states that are damaged."""
+    """The newest resume state that is usable, if any, and the newer states that are not."""
 
     state: ResumeFiles | None
     rejected: tuple[Rejected, ...]
+    """The states that are damaged."""
+    unwanted: tuple[str, ...] = ()
+    """The names of the undamaged states that the caller does not want."""
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Raises an error of the operating system as StorageFull or StorageUnavailable. Works as a decorator too."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error) from error
 
 
 class Artifacts:
-    """Stores the files of one tenant's runs in a local folder."""
+    """Stores the files of one tenant's runs in a local folder. Methods that name a run raise StorageFull or
+    StorageUnavailable if its files cannot be read, written or deleted."""
 
     def __init__(self, root: Path, tenant: str = "local") -> None:
         self._root = root / tenant
 
+    @storage_errors()
     def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, object]) -> StoredCheckpoint:
         """Writes weights into a folder named by their digest; an undamaged folder of this name stays as it is."""
         sha256 = hashlib.sha256(weights).hexdigest()
@@ -82,10 +100,12 @@ class Artifacts:
         """Returns the path of a checkpoint's weights."""
         return self._checkpoint(run_id, sha256) / WEIGHTS
 
+    @storage_errors()
     def delete_checkpoint(self, run_id: str, sha256: str) -> int:
         """Deletes a checkpoint and returns the bytes freed; 0 if it does not exist."""
         return delete_folder(self._checkpoint(run_id, sha256))
 
+    @storage_errors()
     def write_resume(self, run_id: str, step: int, files: Mapping[str, bytes]) -> str:
         """Writes a resume state under a name that no other process can choose, and returns the name."""
         # An attempt that has lost its run may still write the same step; the random part keeps the two states apart.
@@ -93,31 +113,52 @@ class Artifacts:
         write_folder(self._resumes(run_id) / name, files, {"step": step})
         return name
 
-    def newest_resume(self, run_id: str) -> FoundResume:
-        """Searches the resume states, from the newest to the oldest, for one that is not damaged."""
+    @storage_errors()
+    def newest_resume(self, run_id: str, *, is_wanted: Callable[[ResumeFiles], bool] = lambda _: True) -> FoundResume:
+        """Searches the resume states, from the newest to the oldest, for one that is undamaged and wanted."""
         rejected: list[Rejected] = []
+        unwanted: list[str] = []
         for folder in newest_first(self._resumes(run_id)):
             try:
                 state = ResumeFiles(folder.name, step_of(folder), read_folder(folder))
             except Damaged as error:
                 rejected.append(Rejected(folder.name, str(error)))
-            else:
-                return FoundResume(state, tuple(rejected))
-        return FoundResume(None, tuple(rejected))
+                continue
+            if is_wanted(state):
+                return FoundResume(state, tuple(rejected), tuple(unwanted))
+            unwanted.append(folder.name)
+        return FoundResume(None, tuple(rejected), tuple(unwanted))
 
+    @storage_errors()
+    def delete_resume_state(self, run_id: str, name: str) -> int:
+        """Deletes a resume state and returns the bytes freed; 0 if it does not exist."""
+        return delete_folder(self._resumes(run_id) / checked(RESUME_STATE, name))
+
+    @storage_errors()
     def prune_resume_states(self, run_id: str, *, keep: int = 2) -> int:
         """Deletes all but the `keep` newest resume states; returns the bytes freed."""
         return sum(delete_folder(folder) for folder in newest_first(self._resumes(run_id))[keep:])
 
     def clean_up_after(self, run: Run) -> None:
-        """Deletes the resume states of a run that is over, because it can never be resumed; leaves other runs alone."""
-        if run.is_over:
+        """Deletes what a run that is over needs no more: resume states and half-written folders; leaves other runs
+        alone. What cannot be deleted now goes with the run."""
+        if not run.is_over:
+            return
+        try:
             self.prune_resume_states(run.id, keep=0)
+            self.sweep(run.id)
+        except (StorageFull, StorageUnavailable) as error:
+            # The run has ended already, and its files harm nobody.
+            log.warning("The resume states of %s are not deleted: %s", run.id, error)
 
+    @storage_errors()
     def sweep(self, run_id: str) -> int:
-        """Deletes half-written folders of earlier attempts; returns the bytes freed. Only for the run's owner."""
-        return sum(delete_folder(folder) for folder in self._run(run_id).glob(f"*/*{UNFINISHED}"))
+        """Deletes half-written folders of earlier attempts; returns the bytes freed. Only for the run's owner, or when
+        the run is over."""
+        found = self._run(run_id).glob(f"*/*{UNFINISHED}")
+        return sum(delete_folder(folder) for folder in found if UNFINISHED_FOLDER.fullmatch(folder.name))
 
+    @storage_errors()
     def delete_run(self, run_id: str) -> int:
         """Deletes every file of a run; returns the bytes freed."""
         return delete_folder(self._run(run_id))
@@ -164,28 +205,17 @@ def checked(pattern: re.Pattern[str], name: str) -> str:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
-    """Writes the files and their manifest and syncs them to disk. Leaves nothing behind if it raises StorageFull."""
+    """Writes the files and their manifest and syncs them to disk. Leaves nothing behind if it raises StorageFull or
+    OSError."""
     # A resumed run may reach an epoch again and write the same checkpoint; then nothing is left to do.
     if verifies(folder):
         return
     refuse_without_room(folder, sum(len(content) for content in files.values()))
     try:
         write_once(folder, files, manifest)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        write_again(folder, files, manifest)
-
-
-def write_again(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
-    """Tries the write again on a full disk: the first try's temporary folder is gone, which may free enough space."""
-    try:
+    except OSError:
+        # The error may have been that of a moment; and the first try's folder is gone, which may free enough space.
         write_once(folder, files, manifest)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        needed = sum(len(content) for content in files.values())
-        raise StorageFull(needed=needed, free=shutil.disk_usage(folder.parent).free) from error
 
 
 def write_once(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> None:
@@ -248,7 +278,8 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     try:
         return read_listed_files(folder)
     except OSError as error:
-        raise Damaged(f"{type(error).__name__}: {error}") from error
+        # The text of the error would name the path, which clients must not see.
+        raise Damaged(error.strerror or type(error).__name__) from error
 
 
 def read_listed_files(folder: Path) -> dict[str, bytes]:
@@ -277,7 +308,7 @@ def verifies(folder: Path) -> bool:
 
 def newest_first(resumes: Path) -> list[Path]:
     """Lists the complete resume states, latest step first; of the same step, the last written first."""
-    finished = [folder for folder in children(resumes) if folder.suffix != UNFINISHED]
+    finished = [folder for folder in children(resumes) if RESUME_STATE.fullmatch(folder.name)]
     return sorted(finished, key=lambda folder: (step_of(folder), folder.stat().st_mtime_ns), reverse=True)
 
 
@@ -290,18 +321,29 @@ def step_of(folder: Path) -> int:
 
 
 def delete_folder(folder: Path) -> int:
-    """Deletes a folder if it exists; returns the bytes freed."""
-    if not folder.is_dir():
-        return 0
+    """Deletes a folder, or a file in its place, if it exists; returns the bytes freed."""
     # The folder is renamed first, so that no reader finds it half deleted.
     doomed = folder.with_name(f"{folder.name}-{secrets.token_hex(8)}{UNFINISHED}")
     try:
         folder.rename(doomed)
-    except FileNotFoundError:
-        return 0  # another process is deleting the folder
+    except (FileNotFoundError, NotADirectoryError):
+        return 0  # there is no folder, or another process is deleting it
+    if not doomed.is_dir():
+        freed = doomed.stat().st_size
+        doomed.unlink()
+        return freed
     freed = sum(path.stat().st_size for path in doomed.rglob("*") if path.is_file())
-    shutil.rmtree(doomed)
+    remove_tree(doomed)
     return freed
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes a folder. Whatever somebody else has put there and cannot be removed stays, under this name."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        log.warning("Something in %s cannot be deleted: %s", folder, error)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -12,15 +12,19 @@ RunsError
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
 │   ├── MarkerNotFound   its folder has no marker, perhaps because nothing is mounted at this moment
 │   └── MarkerDamaged    Redis does not hold the marker of any folder, but other data
-└── StorageFull          the artifact store has too little free space
+├── StorageFull          the artifact store has too little free space
+└── StorageUnavailable   the artifact store cannot be read or written
 """
 
+import errno
 from typing import Literal
 
 from bakehouse.runs.run import Request, Status
 
 # A message names this many runs and counts the rest.
 MAX_NAMED = 5
+# A quota may be used up although the disk has room, and a file may be larger than the file system allows.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class RunsError(Exception):
@@ -113,9 +117,29 @@ class MarkerDamaged(FolderNotShared):
 
 
 class StorageFull(RunsError):
-    """Raised if the artifact store has too little free space."""
+    """Raised if the artifact store has too little free space; without numbers if it refused a write for this reason."""
 
-    def __init__(self, *, needed: int, free: int) -> None:
-        super().__init__(f"The artifact store has {free} bytes free; {needed} are needed.")
+    def __init__(self, *, needed: int | None = None, free: int | None = None) -> None:
+        refused = (
+            "The artifact store takes no more data: its disk or a quota is used up, or a file is too large for it."
+        )
+        super().__init__(
+            refused if needed is None else f"The artifact store has {free} bytes free; {needed} are needed."
+        )
         self.needed = needed
         self.free = free
+
+
+class StorageUnavailable(RunsError):
+    """Raised if the artifact store cannot be read or written, for another reason than its free space."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The artifact store cannot be used at the moment: {reason}.")
+        self.reason = reason
+
+
+def storage_error(error: OSError) -> StorageFull | StorageUnavailable:
+    """Returns the error of the artifact store that an error of the operating system means; its text names no path."""
+    if error.errno in NO_ROOM:
+        return StorageFull()
+    return StorageUnavailable(error.strerror or type(error).__name__)

@@ -19,7 +19,8 @@ Reason = Literal[
     "submitted", "retried", "forked", "verification", "claimed", "preempted", "worker_lost", "paused_by_user",
     "resumed",
     "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
-    "out_of_memory", "non_finite", "dataset", "dataset_changed", "checkpoint", "storage_full", "crash_loop", "internal",
+    "out_of_memory", "non_finite", "dataset", "dataset_changed", "checkpoint", "storage_full", "storage_unavailable",
+    "crash_loop", "internal",
 ]  # fmt: skip
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]

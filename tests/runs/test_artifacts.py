@@ -15,7 +15,7 @@ import pytest
 
 from bakehouse.runs import artifacts as artifacts_module
 from bakehouse.runs.artifacts import UNFINISHED, Artifacts
-from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from tests.runs.examples import a_run
 
 RUN = "run_abcdefgh2345"
@@ -256,11 +256,109 @@ def test_a_full_disk_keeps_the_old_and_leaves_nothing_half_written(
     assert found.state.name == older
 
 
-def test_other_errors_of_the_disk_are_not_called_full(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["EROFS", "EIO", "EACCES", "ESTALE", "ENOTCONN", "EPERM", "ENXIO"])
+def test_a_store_that_cannot_be_written_is_unavailable_and_not_full(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     artifacts.write_resume(RUN, 10, STATE)
-    fail_at(monkeypatch, 3, lambda: OSError(errno.EIO, "Input/output error"))
-    with pytest.raises(OSError, match="Input/output error"):
+    number = getattr(errno, name)
+    fail_at(monkeypatch, 1, lambda: OSError(number, os.strerror(number), str(tmp_path)), times=1000)
+    with pytest.raises(StorageUnavailable, match=os.strerror(number)) as refused:
         artifacts.write_resume(RUN, 20, STATE)
+    assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EFBIG"])
+def test_a_store_without_room_is_full(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    number = getattr(errno, name)
+    fail_at(monkeypatch, 1, lambda: OSError(number, os.strerror(number)), times=1000)
+    with pytest.raises(StorageFull, match="no more data"):
+        artifacts.write_resume(RUN, 20, STATE)
+
+
+def test_what_cannot_be_read_or_deleted_is_unavailable_too(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    artifacts.write_resume(RUN, 10, STATE)
+    for method in ("rename", "iterdir"):
+        monkeypatch.setattr(Path, method, read_only)
+    for use in (
+        lambda: artifacts.newest_resume(RUN),
+        lambda: artifacts.prune_resume_states(RUN, keep=0),
+        lambda: artifacts.delete_checkpoint(RUN, stored.sha256),
+        lambda: artifacts.delete_run(RUN),
+    ):
+        with pytest.raises(StorageUnavailable, match="Read-only file system"):
+            use()
+
+
+def read_only(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_a_run_that_is_over_stays_over_if_its_files_cannot_be_deleted(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    monkeypatch.setattr(Path, "rename", read_only)
+    artifacts.clean_up_after(a_run().model_copy(update={"id": RUN, "status": "cancelled"}))
+    assert "Read-only file system" in caplog.text
+
+
+def test_stray_files_and_folders_in_a_run_do_no_harm(artifacts: Artifacts, tmp_path: Path) -> None:
+    stored = artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    name = artifacts.write_resume(RUN, 10, STATE)
+    run = tmp_path / "local" / RUN
+    kept = [run / "resume" / "lost+found", run / "resume" / ".snapshot", run / "checkpoints" / "nightly.tmp"]
+    for stray in kept:
+        stray.mkdir()
+    files = [run / "resume" / "900-notes.txt", run / "resume" / ".nfs0001", run / "checkpoints" / "a.tmp", run / "x"]
+    for stray in [*files, run / "resume" / name / "core", run / "checkpoints" / stored.sha256 / ".DS_Store"]:
+        stray.touch()
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert (found.state.step, found.rejected) == (10, ())
+    artifacts.write_resume(RUN, 20, STATE)
+    artifacts.write_resume(RUN, 30, STATE)
+    assert artifacts.prune_resume_states(RUN) > 0
+    artifacts.sweep(RUN)
+    artifacts.clean_up_after(a_run().model_copy(update={"id": RUN, "status": "succeeded"}))
+    assert artifacts.newest_resume(RUN).state is None
+    assert all(stray.exists() for stray in [*kept, *files])
+    assert artifacts.delete_run(RUN) > len(WEIGHTS)
+    assert list((tmp_path / "local").iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_checkpoint_is_replaced(artifacts: Artifacts, tmp_path: Path) -> None:
+    place = tmp_path / "local" / RUN / "checkpoints" / DIGEST
+    place.parent.mkdir(parents=True)
+    place.touch()
+    artifacts.write_checkpoint(RUN, WEIGHTS, {})
+    assert artifacts.checkpoint_path(RUN, DIGEST).read_bytes() == WEIGHTS
+    assert unfinished(tmp_path) == []
+
+
+def test_something_that_cannot_be_deleted_does_not_keep_the_run(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    monkeypatch.setattr(os, "rmdir", read_only)
+    assert artifacts.delete_run(RUN) > len(WEIGHTS)
+    assert not (tmp_path / "local" / RUN).exists()
+
+
+def test_the_half_written_files_of_a_killed_writer_go_when_its_run_is_over(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts.write_resume(RUN, 10, STATE)
+    with monkeypatch.context() as patch, suppress(Killed):
+        fail_at(patch, 4, Killed)
+        artifacts.write_resume(RUN, 20, STATE)
+    assert len(unfinished(tmp_path)) == 1
+    artifacts.clean_up_after(a_run().model_copy(update={"id": RUN, "status": "failed"}))
+    assert unfinished(tmp_path) == []
 
 
 class Usage(NamedTuple):
@@ -292,7 +390,7 @@ def test_deletion_counts_what_it_frees(artifacts: Artifacts, tmp_path: Path) -> 
 
 def test_half_written_files_of_dead_attempts_are_swept(artifacts: Artifacts, tmp_path: Path) -> None:
     artifacts.write_resume(RUN, 10, STATE)
-    stump = resume_folder(tmp_path, f"20-dead{UNFINISHED}")
+    stump = resume_folder(tmp_path, f"20-0123456789abcdef-0123456789abcdef{UNFINISHED}")
     stump.mkdir()
     (stump / "model.safetensors").write_bytes(b"half")
     found = artifacts.newest_resume(RUN)

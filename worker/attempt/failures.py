@@ -7,7 +7,7 @@ import torch
 
 from bakehouse.data.errors import DatasetChanged, DatasetError
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.run import Failure, Reason
 from worker.attempt.sources import SourceLost
 from worker.training.events import NonFinite
@@ -23,6 +23,8 @@ def failure_of(error: Exception) -> Failure:
         case StorageFull():
             # The disk may have space again by the next attempt.
             return Failure(code="storage_full", message=str(error), retryable=True)
+        case StorageUnavailable():
+            return Failure(code="storage_unavailable", message=str(error), retryable=True)
         case SourceLost():
             return final("checkpoint", str(error), error.pointer)
         case DatasetChanged():

@@ -17,6 +17,7 @@ from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.artifacts import Artifacts, Damaged
+from bakehouse.runs.errors import storage_error
 from bakehouse.runs.migrations import migrate_recipe
 from worker.types import Weights
 
@@ -40,7 +41,8 @@ class SourceLost(Exception):
 def read_sources(
     recipe: Recipe, catalog: Catalog, artifacts_of: Callable[[str], Artifacts], *, wait_seconds: float = 0.0
 ) -> dict[str, Source]:
-    """Reads each checkpoint that the recipe names; returns a dict from digest to source. Raises SourceLost."""
+    """Reads each checkpoint that the recipe names; returns a dict from digest to source. Raises SourceLost, and
+    StorageUnavailable."""
     sources: dict[str, Source] = {}
     for pointer, named in checkpoints_in(recipe).items():
         try:
@@ -49,14 +51,21 @@ def read_sources(
             source = read_recipe(migrate_recipe(read_trained_recipe(content)))
             plan = make_plan(source, catalog.card(source.dataset.id, wait_seconds=wait_seconds))
             sources[named.digest] = Source(plan, safetensors.torch.load(content))
-        except (OSError, Damaged, DatasetError, RecipeInvalid, SafetensorError) as error:
+        except (Damaged, DatasetError, RecipeInvalid, SafetensorError) as error:
             raise SourceLost(named, pointer, error) from error
     return sources
 
 
 def read_weights(named: SavedCheckpoint, artifacts: Artifacts) -> bytes:
-    """Returns the bytes of a checkpoint's file. Raises Damaged if they do not have the expected digest."""
-    content = artifacts.checkpoint_path(named.run, named.digest).read_bytes()
+    """Returns the bytes of a checkpoint's file. Raises Damaged if they are missing or do not have the expected digest,
+    and StorageUnavailable if they cannot be read."""
+    try:
+        content = artifacts.checkpoint_path(named.run, named.digest).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Damaged("the file is missing") from error
+    # Weights that cannot be read at the moment are not lost, so the run may be retried.
+    except OSError as error:
+        raise storage_error(error) from error
     # The recipe names the digest, so a run never starts from other weights than those it was submitted with.
     if hashlib.sha256(content).hexdigest() != named.digest:
         raise Damaged("the file does not have its digest")

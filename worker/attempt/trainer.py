@@ -8,7 +8,7 @@ from typing import assert_never
 
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.runs.commands import Cancel, DiagnosticEntry, Ending, EpochEntry, Pause, Release, StepEntry, Succeed
-from bakehouse.runs.errors import StorageFull
+from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.record import finite
 from bakehouse.runs.run import Expected, Progress, Provenance, Verification
 from worker.attempt.checkpoint_writer import Candidate
@@ -211,11 +211,12 @@ class Trainer:
         return conclude(record.verification, repeated, self.checkpoint_writer.artifacts, record.id)
 
     def keep_best(self) -> None:
-        """Writes the newest best weights if they are not written yet. A full disk must not hide why the run failed."""
+        """Writes the newest best weights if they are not written yet. An error of the disk must not hide why the run
+        failed."""
         self.watchdog.is_waiting = True
         try:
             self.checkpoint_writer.finish()
-        except (StorageFull, OSError) as error:
+        except (StorageFull, StorageUnavailable) as error:
             self.record_writer.note("best_not_kept", f"The newest best weights could not be written: {error}")
 
     def provenance(self) -> Provenance:

@@ -400,6 +400,17 @@ def test_a_full_disk_fails_the_run(tmp_path: Path) -> None:
     assert (record.failure.code, record.failure.retryable) == ("storage_full", True)
 
 
+def test_a_folder_that_cannot_be_used_fails_the_run_without_naming_a_path(tmp_path: Path) -> None:
+    record_store = RecordStore(ENDLESS)
+    (tmp_path / "file").touch()
+    storage = RunStorage(Settings(home=tmp_path, device="cpu"), Artifacts(tmp_path / "file" / "artifacts"))
+    failure = run_attempt(record_store, storage).failure
+    assert failure is not None
+    assert (failure.code, failure.retryable) == ("storage_unavailable", True)
+    assert "cannot be used" in failure.message
+    assert str(tmp_path) not in str([failure, *record_store.logged("log")])
+
+
 def allocate_too_much(*_: object) -> None:
     torch.empty(1 << 52)
 
