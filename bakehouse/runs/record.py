@@ -72,6 +72,11 @@ class Record(Run):
         """Returns the digests of the checkpoints whose files must not be deleted."""
         return frozenset(item.sha256 for item in self.checkpoints)
 
+    def lacks(self, earlier: "Record") -> bool:
+        """Whether this record misses something that an earlier one has, because Redis lost the end of its data."""
+        positions = ("seq", "attempt", "logged_step", "logged_epoch")
+        return any(getattr(self, name) < getattr(earlier, name) for name in positions)
+
     def seconds_until(self, now: int) -> float:
         """Returns the seconds spent running, over all attempts."""
         # Redis's clock may be set back, but a duration must not be negative.

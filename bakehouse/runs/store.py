@@ -16,11 +16,12 @@ from redis.retry import Retry
 
 from bakehouse.runs import wire
 from bakehouse.runs.clock import monotonic_ms
-from bakehouse.runs.commands import Claim, Command, actor_of
+from bakehouse.runs.commands import Claim, Command, OwnerCommand, actor_of
 from bakehouse.runs.errors import (
     CursorNotFound,
     IdempotencyMismatch,
     IllegalTransition,
+    OwnershipLost,
     RecordUnreadable,
     RunHasDependants,
     RunNotFound,
@@ -102,7 +103,8 @@ class Store:
         """Applies a command to a record and returns the result; if the record was changed meanwhile, applies it to the
         changed record instead.
 
-        Owners call this: the returned record shows them new requests, and OwnershipLost tells them of a new owner.
+        Owners call this: the returned record shows them new requests. OwnershipLost tells them of a new owner, or that
+        Redis lost what they wrote: what follows it must not be written then.
         """
         # The number of tries has no limit, because every conflict means that another writer has made progress.
         while True:
@@ -117,10 +119,13 @@ class Store:
                 case "repeated":
                     return wire.decode(wire.pairs(reply.payload))
                 case "absent":
-                    raise RunNotFound(record.id)
+                    raise OwnershipLost(record.id) if isinstance(command, OwnerCommand) else RunNotFound(record.id)
                 # After a conflict the reply contains the changed record, so it need not be read again.
                 case _:
-                    record = wire.decode(wire.pairs(reply.payload))
+                    changed = wire.decode(wire.pairs(reply.payload))
+                    if isinstance(command, OwnerCommand) and changed.lacks(record):
+                        raise OwnershipLost(record.id)
+                    record = changed
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
         """Gives the first waiting run that fits to the owner; returns None if there is none."""

@@ -260,6 +260,30 @@ def test_a_replaced_owner_changes_nothing(store: Store) -> None:
     assert store.record(run_id) == before
 
 
+def test_an_owner_writes_nothing_after_what_redis_has_lost(store: Store, redis: Redis) -> None:
+    submitted(store)
+    record = claimed(store)
+    kept = {key: redis.dump(key) for key in (KEYS.run(record.id), KEYS.log(record.id))}
+    record = store.commit(record, LogEvents("first", (StepEntry(1, {"train_loss": 1.0}),)))
+    for key, value in kept.items():
+        assert value is not None
+        redis.restore(key, 0, value, replace=True)
+    for command in (LogEvents("first", (StepEntry(2, {"train_loss": 1.0}),)), Renew("first"), Release("first")):
+        with pytest.raises(OwnershipLost):
+            store.commit(record, command)
+    assert store.record(record.id).logged_step == 0
+    store.command(record.id, OwnerLost(nonce="first"))
+    assert claimed(store, "second").attempt == 2
+
+
+def test_an_owner_whose_run_redis_has_lost_owns_nothing(store: Store, redis: Redis) -> None:
+    submitted(store)
+    record = claimed(store)
+    redis.flushall()
+    with pytest.raises(OwnershipLost):
+        store.commit(record, Renew("first"))
+
+
 def test_concurrent_writers_leave_no_gap_and_lose_nothing(redis_url: str, store: Store) -> None:
     run_id = submitted(store)
 

@@ -1,7 +1,7 @@
 """Writes the files of a run in the background: the best and the last weights, and resume states."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
@@ -17,7 +17,6 @@ from bakehouse.runs.record import finite
 from bakehouse.runs.run import Best, Checkpoint
 from worker.attempt.record_writer import RecordWriter
 from worker.attempt.snapshot import Snapshot, to_files
-from worker.training.events import EpochLog
 from worker.types import Weights
 
 BEST_EVERY_SECONDS = 1.0
@@ -32,7 +31,8 @@ MAX_SHARE = 0.03
 class Candidate:
     """The weights of an epoch, which may become a checkpoint."""
 
-    log: EpochLog
+    epoch: int
+    metrics: Mapping[str, float | None]
     weights: Weights
 
 
@@ -62,9 +62,9 @@ class CheckpointWriter:
         self.wait()
         return False
 
-    def offer(self, log: EpochLog, weights: Weights) -> None:
+    def offer(self, best: Candidate) -> None:
         """Takes the newest best weights; they replace earlier ones that still wait."""
-        self.best = Candidate(log, weights)
+        self.best = best
 
     def write_due_best(self) -> None:
         """Starts to write the best weights that wait, at most once a second."""
@@ -120,22 +120,21 @@ class CheckpointWriter:
         self._writing = self._thread.submit(write)
 
     def _write_checkpoint(self, candidate: Candidate, role: Literal["best", "last"]) -> None:
-        log = candidate.log
         monitor = self.plan.recipe.evaluation.monitor
-        weights = safetensors.torch.save(candidate.weights, {"bakehouse": describe(self.plan, log.epoch)})
+        weights = safetensors.torch.save(candidate.weights, {"bakehouse": describe(self.plan, candidate.epoch)})
         # JSON has no NaN or infinity, and the manifest refuses them.
-        metrics = finite(dict(sorted(log.metrics.items())))
-        manifest = {"epoch": log.epoch, "metrics": metrics, "recipe_sha256": self.plan.recipe.sha256()}
+        metrics = finite(dict(sorted(candidate.metrics.items())))
+        manifest = {"epoch": candidate.epoch, "metrics": metrics, "recipe_sha256": self.plan.recipe.sha256()}
         stored = self.artifacts.write_checkpoint(self.run_id, weights, manifest)
         checkpoint = Checkpoint(
-            epoch=log.epoch,
+            epoch=candidate.epoch,
             roles=(role,),
             metrics=metrics,
             sha256=stored.sha256,
             bytes=stored.bytes,
             dataset_fingerprint=self.plan.card.fingerprint,
         )
-        best = Best(epoch=log.epoch, monitor=monitor, value=log.metrics[monitor]) if role == "best" else None
+        best = Best(epoch=candidate.epoch, monitor=monitor, value=metrics[monitor]) if role == "best" else None
         self.record_writer.send(PublishCheckpoint(self.record_writer.nonce, checkpoint, best))
 
     def _write_resume(self, snapshot: Snapshot, best: Candidate | None) -> None:

@@ -11,13 +11,12 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import MarkRestarted
 from bakehouse.runs.local_runs import LocalRuns
 from bakehouse.runs.record import Record
 from bakehouse.settings import Settings
-from worker.attempt.checkpoint_writer import CheckpointWriter
+from worker.attempt.checkpoint_writer import Candidate, CheckpointWriter
 from worker.attempt.record_writer import RecordWriter
-from worker.attempt.snapshot import read_environment, restore
+from worker.attempt.resume import resume
 from worker.attempt.sources import read_sources
 from worker.data.dataset import load_data
 from worker.device import device_class, open_device, threads, versions
@@ -73,11 +72,14 @@ def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
     training = Training(plan, load_data(plan, folder, device), device, weights)
     environment = describe_environment(plan, device, storage.settings)
     resume(training, environment, record, record_writer, storage.artifacts)
+    checkpoint_writer = CheckpointWriter(plan, record.id, storage.artifacts, record_writer)
+    # Redis may have forgotten that newer weights had replaced these, whose file is then deleted.
+    offer_best(training, record, checkpoint_writer)
     return AttemptSetup(
         plan,
         device,
         training,
-        CheckpointWriter(plan, record.id, storage.artifacts, record_writer),
+        checkpoint_writer,
         environment,
         # Not every step is logged, so the progress may be ahead of the last logged step.
         logged_step=max(record.logged_step, record.progress.step),
@@ -95,38 +97,8 @@ def describe_environment(plan: Plan, device: torch.device, settings: Settings) -
     }
 
 
-def resume(
-    training: Training,
-    environment: JsonObject,
-    record: Record,
-    record_writer: RecordWriter,
-    artifacts: Artifacts,
-) -> None:
-    """Restores the newest undamaged resume state; logs this, and any resume states that are damaged or lost."""
-    # A process that crashed while it wrote a state has left a half-written folder.
-    artifacts.sweep(record.id)
-    found = artifacts.newest_resume(record.id)
-    for rejected in found.rejected:
-        record_writer.note("checkpoint_rejected", f"The resume state {rejected.name} is damaged: {rejected.reason}")
-    if found.state is None:
-        if record.resume_step >= 0:
-            restart(record.resume_step, record_writer)
-        return
-    earlier = read_environment(found.state.files)
-    # Old records have no fingerprint, so the one that the state was made with is compared too.
-    if earlier["dataset_fingerprint"] != environment["dataset_fingerprint"]:
-        raise DatasetChanged(training.plan.card.id)
-    restore(training, found.state.files)
-    is_older = found.state.step < record.resume_step
-    lost = f" The resume state of step {record.resume_step} cannot be read." if is_older else ""
-    record_writer.note("resumed", f"The run resumes after step {training.step}.{lost}")
-    if earlier != environment:
-        message = "The device, a version or the thread count has changed: results may no longer be bit-identical."
-        record_writer.mark_inexact(message)
-
-
-def restart(lost_step: int, record_writer: RecordWriter) -> None:
-    """Marks the run as started over at step 0, in its record and its log."""
-    record_writer.send(MarkRestarted(record_writer.nonce))
-    message = f"The resume state of step {lost_step} cannot be read: the run starts over at step 0."
-    record_writer.note("restarted", message, {"step": lost_step})
+def offer_best(training: Training, record: Record, checkpoint_writer: CheckpointWriter) -> None:
+    """Offers the restored best weights for another write, which does nothing if their file is as the record says."""
+    for checkpoint in record.checkpoints:
+        if "best" in checkpoint.roles and checkpoint.epoch == training.stopper.best_epoch and training.best_weights:
+            checkpoint_writer.offer(Candidate(checkpoint.epoch, checkpoint.metrics, training.best_weights))

@@ -69,6 +69,11 @@ def read_environment(files: Mapping[str, bytes]) -> JsonObject:
     return environment
 
 
+def read_position(files: Mapping[str, bytes]) -> JsonObject:
+    """Returns the state without its tensors."""
+    return migrate_state(json.loads(files[POSITION]), {})[0]
+
+
 def restore(training: Training, files: Mapping[str, bytes]) -> None:
     """Restores the state in a new training of the same plan."""
     position, tensors = migrate_state(json.loads(files[POSITION]), safetensors.torch.load(files[TENSORS]))

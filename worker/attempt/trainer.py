@@ -132,7 +132,7 @@ class Trainer:
                 }
                 self.record_writer.put(EpochEntry(epoch, step, event.metrics, details), self.progress())
                 if event.is_best and self.training.best_weights is not None:
-                    self.checkpoint_writer.offer(event, self.training.best_weights)
+                    self.checkpoint_writer.offer(Candidate(epoch, event.metrics, self.training.best_weights))
             case DiagnosticLog(name=name, epoch=epoch, step=step):
                 self.record_writer.put(DiagnosticEntry(name, epoch, step, event.values), self.progress())
             case _:
@@ -189,7 +189,7 @@ class Trainer:
     def succeed(self, finished: Finished) -> Ending:
         """Writes the best and the last weights; returns the command that ends the run."""
         self.watchdog.is_waiting = True
-        self.checkpoint_writer.finish(Candidate(finished.last, finished.last_weights))
+        self.checkpoint_writer.finish(Candidate(finished.last.epoch, finished.last.metrics, finished.last_weights))
         return Succeed(
             self.nonce, finished.ending, self.provenance(), finished.metrics, self.concluded_verification(finished)
         )

@@ -38,8 +38,13 @@ def is_logged(step: int) -> bool:
 
     This does not depend on the clock, so that two runs of a recipe log the same steps.
     """
+    return step == last_logged(step)
+
+
+def last_logged(step: int) -> int:
+    """Returns the last step up to this one that is logged; 0 if there is none."""
     stride = 1 << ((step - 1) // EVERY_STEP_UNTIL).bit_length()
-    return step % stride == 0
+    return step - step % stride
 
 
 class TargetMetrics(Stateful, Protocol):

@@ -312,6 +312,7 @@ def test_a_damaged_state_is_logged_and_not_used(
     record = run_attempt(record_store, storage)
     assert record_store.log_codes() == ["checkpoint_rejected", "restarted"]
     assert record.restarted
+    assert not path.exists()
     assert_same_run(record_store, uninterrupted)
 
 
@@ -338,6 +339,111 @@ def test_an_operation_without_a_deterministic_form_makes_the_run_inexact(
     assert record_store.log_codes() == ["inexact"]
     message = next(event.data["message"] for event in record_store.events if event.type == "log")
     assert "put_ has no deterministic form" in message
+
+
+def rewind(record_store: RecordStore, earlier: Record, events: int) -> None:
+    """Takes record and log back to an earlier moment, as a Redis that lost the end of its data."""
+    record_store.record = earlier
+    record_store.events = record_store.events[:events]
+    if earlier.owner is not None:
+        record_store.write(OwnerLost(nonce=earlier.owner.nonce))
+
+
+def history_of(record_store: RecordStore) -> list[tuple[Record, int]]:
+    """A list that gets every record of a run, with its number of events, as the run is written."""
+    history = [(record_store.record, len(record_store.events))]
+    react = record_store.react
+
+    def remember() -> None:
+        history.append((record_store.record, len(record_store.events)))
+        react()
+
+    record_store.react = remember
+    return history
+
+
+def run_and_rewind(storage: RunStorage, document: Document, choose: Callable[[Record], bool]) -> RecordStore:
+    """Pauses a run after some epochs, and takes it back to the first record that is chosen."""
+    record_store = RecordStore(document)
+    record_store.request_at_epoch("pause", 20)
+    history = history_of(record_store)
+    assert run_attempt(record_store, storage).status == "paused"
+    record_store.react = lambda: None
+    rewind(record_store, *next(item for item in history if choose(item[0])))
+    return record_store
+
+
+REWOUND: dict[str, Callable[[Record], bool]] = {
+    "before the claim": lambda record: record.attempt == 0,
+    "before the first epoch": lambda record: record.attempt == 1,
+    "to the first epoch": lambda record: record.logged_epoch > 0,
+    "to an epoch whose best weights are not published": lambda record: record.logged_epoch >= 20,
+}
+
+
+@pytest.mark.parametrize("point", REWOUND)
+def test_a_run_whose_record_lost_its_end_is_logged_without_a_hole(
+    storage: RunStorage, uninterrupted: RecordStore, point: str
+) -> None:
+    record_store = run_and_rewind(storage, LONG, REWOUND[point])
+    logged = record_store.record.logged_step
+    record = run_attempt(record_store, storage)
+    [note] = record_store.logged("log")
+    assert (note["code"], note["logged_step"]) == ("log_rewound", logged)
+    assert (record.exact, record.restarted) == (True, False)
+    assert_same_run(record_store, uninterrupted)
+
+
+def test_a_run_whose_record_does_not_know_the_best_weights_finds_them_again(
+    storage: RunStorage, uninterrupted: RecordStore
+) -> None:
+    record_store = paused_run(storage)
+    record_store.record = record_store.record.model_copy(update={"best": None, "checkpoints": ()})
+    run_attempt(record_store, storage)
+    assert record_store.log_codes() == ["log_rewound", "restarted"]
+    assert_same_run(record_store, uninterrupted)
+
+
+def test_diagnostics_that_the_log_lost_are_logged_again(storage: RunStorage, tmp_path: Path) -> None:
+    uninterrupted = RecordStore(DIAGNOSED)
+    run_attempt(uninterrupted, RunStorage(storage.settings, Artifacts(tmp_path / "uninterrupted")))
+    record_store = run_and_rewind(storage, DIAGNOSED, lambda record: record.logged_epoch >= 20)
+    # The epochs are logged, and the last one's diagnostics are not.
+    last = record_store.record.diagnostics["variance_shift"]
+    kept = record_store.record.diagnostics | {"variance_shift": last.model_copy(update={"step": last.step - 1})}
+    record_store.record = record_store.record.model_copy(update={"diagnostics": kept})
+    run_attempt(record_store, storage)
+    assert "log_rewound" in record_store.log_codes()
+    assert_same_run(record_store, uninterrupted)
+
+
+def test_states_ahead_of_the_log_do_not_replace_those_of_the_run_that_repeats_them(storage: RunStorage) -> None:
+    record_store = run_and_rewind(storage, ENDLESS, REWOUND["before the first epoch"])
+    record_store.request_at_epoch("pause", 1)
+    assert run_attempt(record_store, storage).status == "paused"
+    state = storage.artifacts.newest_resume(record_store.record.id).state
+    assert state is not None
+    assert state.step == record_store.record.resume_step <= record_store.record.progress.step
+
+
+def test_a_run_whose_end_was_lost_trains_again_to_the_same_end(storage: RunStorage, uninterrupted: RecordStore) -> None:
+    record_store = RecordStore(LONG)
+    history = history_of(record_store)
+    storage.artifacts.clean_up_after(run_attempt(record_store, storage))
+    record_store.react = lambda: None
+    rewind(record_store, *history[-2])
+    assert record_store.record.status == "queued"
+    run_attempt(record_store, storage)
+    assert_same_run(record_store, uninterrupted)
+
+
+def test_a_resumed_run_writes_its_best_weights_again_if_they_are_gone(storage: RunStorage, tmp_path: Path) -> None:
+    record_store = paused_run(storage, ENDLESS)
+    [best] = [item for item in record_store.record.checkpoints if "best" in item.roles]
+    storage.artifacts.delete_checkpoint(record_store.record.id, best.sha256)
+    record_store.request_at_epoch("pause", record_store.record.logged_epoch + 1)
+    run_attempt(record_store, storage)
+    assert storage.artifacts.checkpoint_path(record_store.record.id, best.sha256).exists()
 
 
 def test_another_thread_count_is_logged_and_the_run_is_not_exact(storage: RunStorage) -> None:

@@ -22,7 +22,6 @@ from worker.attempt.checkpoint_writer import (
 )
 from worker.attempt.record_writer import RecordWriter
 from worker.attempt.snapshot import Snapshot, read_environment, snapshot
-from worker.training.events import EpochLog
 
 RUN_ID = new_run_id()
 
@@ -77,12 +76,12 @@ def checkpoint_writer(tmp_path: Path, sent: FakeRecordWriter, clock: Clock) -> I
     checkpoint_writer.close()
 
 
-def an_epoch(number: int) -> EpochLog:
-    return EpochLog(number, 3 * number, {"validation_loss": 1 / number}, 0.1, 0.0, 0, is_best=True)
+def a_candidate(epoch: int) -> Candidate:
+    return Candidate(epoch, {"validation_loss": 1 / epoch}, {"head.weight": torch.full((2,), float(epoch))})
 
 
 def offer(checkpoint_writer: CheckpointWriter, epoch: int) -> None:
-    checkpoint_writer.offer(an_epoch(epoch), {"head.weight": torch.full((2,), float(epoch))})
+    checkpoint_writer.offer(a_candidate(epoch))
 
 
 def a_snapshot() -> Snapshot:
@@ -139,7 +138,7 @@ def test_a_resume_state_is_published_after_the_waiting_best_and_the_log(
 
 def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter) -> None:
     offer(checkpoint_writer, 2)
-    checkpoint_writer.finish(Candidate(an_epoch(3), {"head.weight": torch.zeros(2)}))
+    checkpoint_writer.finish(a_candidate(3))
     published = [item for item in sent.commands if isinstance(item, PublishCheckpoint)]
     assert [(item.checkpoint.epoch, item.checkpoint.roles) for item in published] == [(2, ("best",)), (3, ("last",))]
 
