@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -118,6 +117,6 @@ def print_summary(prepared: Prepared, folder: Path) -> None:
     for event in parse_log((folder / "events.jsonl").read_text(encoding="utf-8").splitlines()):
         view.observe(event)
     record = parse_record((folder / RECORD).read_text(encoding="utf-8"))
-    run = record.public(time.time_ns() // 1_000_000)
+    run = record.public()
     next_command = "bakehouse run RECIPE, which sends the recipe to a service"
     print(summary(run, view, file=folder / "best.safetensors", next_command=next_command), file=sys.stderr)

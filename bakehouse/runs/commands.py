@@ -21,9 +21,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """The owner is alive and renews its lease."""
+    """The owner is alive and renews its lease.
+
+    `seconds`, here and in the commands that end an attempt, is how long the attempt has lasted by the owner's own
+    monotonic clock: Redis's clock may be set forward or back at any time.
+    """
 
     nonce: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Release:
     """The owner was asked to exit and returns the run to the queue; the attempt does not count as lost."""
 
     nonce: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ class Pause:
     """The owner obeys a pause; it has published a resume state before."""
 
     nonce: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ class Succeed:
     metrics: Numbers = field(default_factory=dict)
     verification: Verification | None = None
     """The verdict, if the run verifies another one."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ class Fail:
     nonce: str
     failure: Failure
     provenance: Provenance | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,15 @@ class Cancel:
 
     nonce: str
     actor: Literal["worker", "supervisor"] = "worker"
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several commands of an owner, carried out in order, all or none, in one write."""
+
+    nonce: str
+    commands: "tuple[SingleCommand, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +212,8 @@ class PurgeReplaced:
 
 # An owner may repeat these commands after its attempt is over, because the first reply may have been lost.
 Ending = Release | Pause | Succeed | Fail | Cancel
-OwnerCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
+SingleCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
+OwnerCommand = SingleCommand | Batch
 Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | NoteVerified | PurgeReplaced
 
 

@@ -11,6 +11,8 @@ from bakehouse.runs.record import Record
 
 FIELDS = {"origin": "parent_run", "receipt": "provenance"}
 """Present name of each field of a record that had another name in version 0.1.0."""
+REMOVED = {"claimed_ms"}
+"""Fields of earlier records that have no successor."""
 NORM_FIELDS = {"plain_until": "burn_in", "r_max_at": "r_max_from", "d_max_at": "d_max_from"}
 """Present name of each field of a recipe's norm that had another name in version 0.1.0."""
 
@@ -31,7 +33,7 @@ def migrate_record(fields: Mapping[str, Any]) -> JsonObject:
     """
     record = {FIELDS.get(name, name): value for name, value in fields.items() if name in FIELDS}
     # The present names come second, so that their values replace those under the old names.
-    record |= {name: value for name, value in fields.items() if name not in FIELDS}
+    record |= {name: value for name, value in fields.items() if name not in FIELDS.keys() | REMOVED}
     if "recipe" in record:
         record["recipe"] = migrate_recipe(record["recipe"])
     if "advice" in record:

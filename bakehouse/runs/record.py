@@ -43,8 +43,8 @@ class Record(Run):
     """Nonce of the owner that ended its attempt. That owner may repeat the command, in case the reply was lost."""
     lease_ms: int = 0
     lease_until: int | None = None
-    claimed_ms: int | None = None
-    """Time at which the present attempt began; None without an owner."""
+    seconds_before: float = 0.0
+    """The value of `seconds` when the latest attempt began."""
     requested_ms: int | None = None
     """Time at which the pending request was made; None without a request."""
     logged_step: int = 0
@@ -62,11 +62,11 @@ class Record(Run):
     idempotency: str | None = None
     """The digest of the idempotency key that created this run."""
 
-    def public(self, now: int, queue: QueuePlace | None = None) -> Run:
-        """Returns the fields that clients see; `seconds` includes the present attempt up to `now`."""
+    def public(self, queue: QueuePlace | None = None) -> Run:
+        """Returns the fields that clients see."""
         shown = {name: getattr(self, name) for name in Run.model_fields}
         # `model_construct` skips the validation, because the fields come from a valid record.
-        return Run.model_construct(**{**shown, "queue": queue, "seconds": self.seconds_until(now)})
+        return Run.model_construct(**{**shown, "queue": queue})
 
     def digests(self) -> frozenset[str]:
         """Returns the digests of the checkpoints whose files must not be deleted."""
@@ -76,11 +76,6 @@ class Record(Run):
         """Whether this record misses something that an earlier one has, because Redis lost the end of its data."""
         positions = ("seq", "attempt", "logged_step", "logged_epoch")
         return any(getattr(self, name) < getattr(earlier, name) for name in positions)
-
-    def seconds_until(self, now: int) -> float:
-        """Returns the seconds spent running, over all attempts."""
-        # Redis's clock may be set back, but a duration must not be negative.
-        return self.seconds + (0.0 if self.claimed_ms is None else max(0, now - self.claimed_ms) / 1000)
 
 
 @dataclass(frozen=True, slots=True)

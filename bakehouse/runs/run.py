@@ -257,7 +257,7 @@ class Run(Model):
     finished_at: str | None = None
     """Time at which the run ended."""
     seconds: float = 0.0
-    """Seconds in status `running`, over all attempts."""
+    """Seconds in status `running`, over all attempts. The worker counts them, and reports them once a second."""
 
     @property
     def is_over(self) -> bool:

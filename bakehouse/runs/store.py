@@ -207,7 +207,7 @@ class Store:
                 pipeline.zrank(self._keys.claimable(), record.id)
             workers, *ranks = pipeline.execute()
         places = (None if rank is None else queue_place(rank, workers) for rank in ranks)
-        return [record.public(now, place) for record, place in zip(records, places, strict=True)]
+        return [record.public(place) for record, place in zip(records, places, strict=True)]
 
     def page(
         self,

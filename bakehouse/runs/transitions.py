@@ -4,6 +4,7 @@ from typing import assert_never
 
 from bakehouse.model import JsonObject
 from bakehouse.runs.commands import (
+    Batch,
     Cancel,
     Claim,
     Command,
@@ -25,6 +26,7 @@ from bakehouse.runs.commands import (
     Renew,
     RequestAction,
     Resume,
+    SingleCommand,
     StepEntry,
     Succeed,
 )  # fmt: skip
@@ -39,6 +41,9 @@ KEEP_REPLACED_MS = 600_000
 
 STRENGTH: dict[Request | None, int] = {None: 0, "pause": 1, "stop": 2, "cancel": 3}
 PARTICIPLE: dict[Request, str] = {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}
+
+WITHOUT_OWNER: JsonObject = {"owner": None, "lease_until": None}
+"""The changes to a record that take the run from its owner."""
 
 Reduced = tuple[Record, list[NewEvent]]
 
@@ -76,13 +81,17 @@ def rename(record: Record, command: Rename, now: int) -> Record:
 def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
     """Applies a command of an owner. The owner may repeat the command that ended its attempt."""
     if record.owner is None or record.owner.nonce != command.nonce:
-        if isinstance(command, Ending) and command.nonce == record.released_by:
+        last = command.commands[-1] if isinstance(command, Batch) else command
+        if isinstance(last, Ending) and last.nonce == record.released_by:
             return record, []
         raise OwnershipLost(record.id)
     match command:
+        case Batch(commands=commands):
+            return reduce_batch(record, commands, now)
         case Renew():
             # Users do not see a renewal as a change, so `updated_at` stays as it is.
-            return record.model_copy(update={"lease_until": now + record.lease_ms}), []
+            lease = {"lease_until": now + record.lease_ms, "seconds": seconds_after(record, command)}
+            return record.model_copy(update=lease), []
         case LogEvents():
             return log(record, command, now)
         case PublishCheckpoint():
@@ -97,10 +106,19 @@ def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
             return end_attempt(record, command, now)
 
 
+def reduce_batch(record: Record, commands: tuple[SingleCommand, ...], now: int) -> Reduced:
+    """Applies several commands of an owner, one after the other."""
+    events: list[NewEvent] = []
+    for command in commands:
+        record, added = reduce_owned(record, command, now)
+        events += added
+    return record, events
+
+
 def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
     """Takes the run from its owner and puts it into the state that the command names."""
     refuse_unless_requested(record, command)
-    ended = {**without_owner(record, now), "released_by": command.nonce}
+    ended = {**WITHOUT_OWNER, "seconds": seconds_after(record, command), "released_by": command.nonce}
     match command:
         case Release():
             return transition_to(record, now, "queued", "preempted", "worker", **ended)
@@ -150,7 +168,7 @@ def claim(record: Record, command: Claim, now: int) -> Reduced:
         "owner": command.owner,
         "lease_ms": command.lease_ms,
         "lease_until": now + command.lease_ms,
-        "claimed_ms": now,
+        "seconds_before": record.seconds,
         "attempt": record.attempt + 1,
         "started_at": record.started_at or rfc3339(now),
     }
@@ -162,8 +180,7 @@ def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
     if not is_lost(record, command, now):
         return record, []
     count = record.attempts_without_progress + 1
-    # The time after the lease does not count as training, because the owner may have been dead all along.
-    ended = {**without_owner(record, min(now, record.lease_until or now)), "attempts_without_progress": count}
+    ended = {**WITHOUT_OWNER, "attempts_without_progress": count}
     if count < MAX_ATTEMPTS_WITHOUT_PROGRESS:
         return transition_to(record, now, "queued", "worker_lost", command.actor, **ended)
     message = f"{count} attempts in a row died before they saved a newer resume state."
@@ -330,9 +347,10 @@ def transition_to(record: Record, now: int, status: Status, reason: Reason, acto
     return after, [state_event(after, actor), *end]
 
 
-def without_owner(record: Record, now: int) -> JsonObject:
-    """Returns the changes to a record that end its attempt."""
-    return {"owner": None, "lease_until": None, "claimed_ms": None, "seconds": record.seconds_until(now)}
+def seconds_after(record: Record, command: Renew | Ending) -> float:
+    """Returns the seconds of all attempts, with those of the present one as its owner reports them."""
+    # A supervisor that ends an attempt in place of its owner does not know how long it lasted.
+    return max(record.seconds, record.seconds_before + command.seconds)
 
 
 def state_event(record: Record, actor: Actor) -> NewEvent:

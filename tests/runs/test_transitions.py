@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.runs.commands import (
+    Batch,
     Cancel,
     Claim,
     Command,
@@ -165,7 +166,7 @@ def test_owner_lease_and_status_agree(sequence: list[tuple[Command, int]]) -> No
         owned = record.status == "running"
         assert (record.owner is not None) == owned
         assert (record.lease_until is not None) == owned
-        assert (record.claimed_ms is not None) == owned
+        assert record.seconds >= record.seconds_before
         assert (record.finished_at is not None) == record.is_over
         assert record.request is None or record.status in ("queued", "running")
         assert Record.model_validate_json(record.model_dump_json()) == record
@@ -388,14 +389,36 @@ def test_the_last_checkpoint_may_be_the_best_too() -> None:
     assert published.best == record.best
 
 
-def test_seconds_count_all_attempts_but_not_the_waiting() -> None:
-    record = after(running(), Release("first"), now=NOW + 2_000)
-    again = after(record, Claim(an_owner("second"), LEASE_MS), now=NOW + 9_000)
-    assert again.public(NOW + 10_500).seconds == 3.5
-    # A dead owner counts until its lease was over at the latest.
-    lost = after(again, OwnerLost(), now=NOW + 60_000)
-    assert lost.seconds == 12.0
+def test_seconds_are_those_that_the_owners_report_and_not_those_of_a_clock() -> None:
+    record = after(running(), Release("first", 2.0), now=NOW + 3_600_000)
+    again = after(record, Claim(an_owner("second"), LEASE_MS), Renew("second", 1.5), now=NOW - 3_600_000)
+    assert (record.seconds, again.public().seconds) == (2.0, 3.5)
+    # A dead owner counts until its last report.
+    lost = after(again, OwnerLost(nonce="second"), now=NOW + 60_000)
+    assert lost.seconds == 3.5
     assert [item.status for item in lost.transitions] == ["queued", "running", "queued", "running", "queued"]
+
+
+def test_a_supervisor_that_ends_an_attempt_keeps_the_seconds_that_its_owner_reported() -> None:
+    record = after(running(), Renew("first", 4.0), RequestAction("cancel"), Cancel("first", actor="supervisor"))
+    assert (record.status, record.seconds) == ("cancelled", 4.0)
+
+
+def test_a_batch_is_carried_out_as_a_whole_or_not_at_all() -> None:
+    entries = LogEvents("first", (StepEntry(1, {}),))
+    record, events = reduce(running(), Batch("first", (entries, a_checkpoint(1), Release("first", 2.0))), NOW)
+    assert (record.status, record.logged_step, record.seconds) == ("queued", 1, 2.0)
+    assert [event.type for event in events] == ["step", "checkpoint", "state"]
+    with pytest.raises(IllegalTransition):
+        reduce(running(), Batch("first", (entries, Cancel("first"))), NOW)
+
+
+def test_a_batch_that_ended_the_attempt_may_be_repeated() -> None:
+    batch = Batch("first", (LogEvents("first", (StepEntry(1, {}),)), Release("first")))
+    record = after(running(), batch)
+    assert reduce(record, batch, NOW) == (record, [])
+    with pytest.raises(OwnershipLost):
+        reduce(record, Batch("first", batch.commands[:1]), NOW)
 
 
 def test_a_run_keeps_its_first_start() -> None:
@@ -413,7 +436,7 @@ def test_a_run_is_renamed_in_any_state(record: Record) -> None:
 
 
 def test_clients_see_the_fields_of_a_run() -> None:
-    shown = running().public(NOW)
+    shown = running().public()
     document: dict[str, Any] = shown.model_dump(mode="json")
     assert document.keys() == Run.model_fields.keys()
     assert Run.model_validate_json(shown.model_dump_json()) == shown

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
@@ -11,7 +11,7 @@ import safetensors.torch
 
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan
-from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.artifacts import RESERVE_BYTES, Artifacts
 from bakehouse.runs.commands import PublishCheckpoint, PublishResume
 from bakehouse.runs.record import finite
 from bakehouse.runs.run import Best, Checkpoint
@@ -26,6 +26,8 @@ RESUME_EVERY_SECONDS = 30.0
 MAX_SHARE = 0.03
 """Limit on the share of an attempt's time that is spent on resume states."""
 
+Roles = tuple[Literal["best", "last"], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -37,7 +39,8 @@ class Candidate:
 
 
 class CheckpointWriter:
-    """Writes one checkpoint or resume state at a time, and publishes each once it is safe on disk."""
+    """Writes checkpoints and resume states, and publishes each once it is safe on disk. While the run trains, it writes
+    one at a time."""
 
     def __init__(self, plan: Plan, run_id: str, artifacts: Artifacts, record_writer: RecordWriter) -> None:
         self.plan = plan
@@ -46,7 +49,12 @@ class CheckpointWriter:
         self.record_writer = record_writer
         self.best: Candidate | None = None
         """The newest best weights that nobody has begun to write yet."""
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-writer")
+        # The best and the last weights are written at the same time, unless the last ones could take the space of the
+        # best: the space that must stay free has room for two small files.
+        is_small = 8 * plan.estimate.parameters < RESERVE_BYTES
+        self._threads = ThreadPoolExecutor(2 if is_small else 1, thread_name_prefix="checkpoint-writer")
+        # If this fails, the first write fails as well.
+        self._threads.submit(artifacts.prepare, run_id)
         self._writing: Future[None] | None = None
         self._started_at = monotonic()
         # The clock may begin at 0, and even then the first best weights must be due at once.
@@ -72,7 +80,7 @@ class CheckpointWriter:
             # The weights are taken out first, so that they are written once, and newer ones may be offered meanwhile.
             best, self.best = self.best, None
             self._best_at = monotonic()
-            self._start(lambda: self._write_checkpoint(best, "best"))
+            self._start(lambda: self._write_best(best))
 
     def resume_is_due(self) -> bool:
         """Whether to save a resume state: after 1, 2, 4, 8, 16 s, then every 30 s, but in at most 3 % of the time."""
@@ -101,25 +109,38 @@ class CheckpointWriter:
             writing, self._writing = self._writing, None
             writing.result()
 
-    def finish(self, last: Candidate | None = None) -> None:
-        """Writes the best weights that still wait, and the last weights; returns when they are on disk."""
-        # From here on, weights are written in the calling thread, so the writer's thread must be idle.
+    def finish(self, last: Candidate | None = None) -> dict[str, str]:
+        """Writes the best weights that still wait, and the last weights; returns their digests by role. They are
+        published together with the command that ends the attempt."""
         self.wait()
-        if self.best is not None:
-            self._write_checkpoint(self.best, "best")
-            self.best = None
-        # The last weights come second, so that a full disk costs them and not the best ones.
-        if last is not None:
-            self._write_checkpoint(last, "last")
+        best, self.best = self.best, None
+        writes: list[tuple[Candidate, Roles]] = []
+        if best is not None and last is not None and best.epoch == last.epoch:
+            writes = [(best, ("best", "last"))]
+        else:
+            writes += [(best, ("best",))] if best is not None else []
+            writes += [(last, ("last",))] if last is not None else []
+        writing = [self._threads.submit(self._store, candidate, roles) for candidate, roles in writes]
+        wait(writing)
+        # If one write failed, the other weights are published all the same.
+        for stored in writing:
+            if stored.exception() is None:
+                self.record_writer.post(stored.result())
+        checkpoints = [stored.result().checkpoint for stored in writing]
+        return {role: checkpoint.sha256 for checkpoint in checkpoints for role in checkpoint.roles}
 
     def close(self) -> None:
-        """Waits for the current write, then ends the thread."""
-        self._thread.shutdown(cancel_futures=True)
+        """Waits for the current write, then ends the threads."""
+        self._threads.shutdown(cancel_futures=True)
 
     def _start(self, write: Callable[[], None]) -> None:
-        self._writing = self._thread.submit(write)
+        self._writing = self._threads.submit(write)
 
-    def _write_checkpoint(self, candidate: Candidate, role: Literal["best", "last"]) -> None:
+    def _write_best(self, best: Candidate) -> None:
+        self.record_writer.send(self._store(best, ("best",)))
+
+    def _store(self, candidate: Candidate, roles: Roles) -> PublishCheckpoint:
+        """Writes a checkpoint to disk; returns the command that publishes it."""
         monitor = self.plan.recipe.evaluation.monitor
         weights = safetensors.torch.save(candidate.weights, {"bakehouse": describe(self.plan, candidate.epoch)})
         # JSON has no NaN or infinity, and the manifest refuses them.
@@ -128,19 +149,19 @@ class CheckpointWriter:
         stored = self.artifacts.write_checkpoint(self.run_id, weights, manifest)
         checkpoint = Checkpoint(
             epoch=candidate.epoch,
-            roles=(role,),
+            roles=roles,
             metrics=metrics,
             sha256=stored.sha256,
             bytes=stored.bytes,
             dataset_fingerprint=self.plan.card.fingerprint,
         )
-        best = Best(epoch=candidate.epoch, monitor=monitor, value=metrics[monitor]) if role == "best" else None
-        self.record_writer.send(PublishCheckpoint(self.record_writer.nonce, checkpoint, best))
+        best = Best(epoch=candidate.epoch, monitor=monitor, value=metrics[monitor]) if "best" in roles else None
+        return PublishCheckpoint(self.record_writer.nonce, checkpoint, best)
 
     def _write_resume(self, snapshot: Snapshot, best: Candidate | None) -> None:
         # A run that resumes here does not repeat earlier steps, so their best weights and their log must be safe first.
         if best is not None:
-            self._write_checkpoint(best, "best")
+            self._write_best(best)
         self.record_writer.flush()
         started = monotonic()
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))

@@ -3,11 +3,22 @@
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from time import monotonic, sleep
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Protocol
 
-from bakehouse.runs.commands import Command, Entry, EpochEntry, LogEntry, LogEvents, MarkNonReproducible, Renew
+from bakehouse.runs.commands import (
+    Batch,
+    Command,
+    Ending,
+    Entry,
+    EpochEntry,
+    LogEntry,
+    LogEvents,
+    MarkNonReproducible,
+    Renew,
+    SingleCommand,
+)
 from bakehouse.runs.errors import OwnershipLost, RunsError
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Progress
@@ -31,9 +42,9 @@ class RecordStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingCommand:
-    """A command whose sender waits until it is written."""
+    """A command with the future that its sender may wait for."""
 
-    command: Command
+    command: SingleCommand
     done: "Future[None]"
 
 
@@ -54,17 +65,22 @@ class RecordWriter:
         self._pending: list[PendingCommand] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._is_closed = False
         # The first entry is written at once, because it shows that the run is alive.
         self._is_urgent = True
         self._written_at = 0.0
-        self._renewed_at = monotonic()
+        self._started_at = self._renewed_at = monotonic()
         # A daemon thread cannot keep a process alive whose main thread has ended.
         self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
 
     def start(self) -> None:
         """Starts the thread, which also renews the lease."""
         self._thread.start()
+
+    def seconds(self) -> float:
+        """Returns how long the attempt has lasted."""
+        return monotonic() - self._started_at
 
     def put(self, entry: Entry, progress: Progress) -> None:
         """Queues an entry and returns at once."""
@@ -81,17 +97,27 @@ class RecordWriter:
         """Queues a human-readable message for the run's log."""
         self.put(LogEntry(code, message, dict(details or {})), self.record_store.record.progress)
 
-    def send(self, command: Command) -> None:
-        """Writes all earlier entries and then the command; returns when that is done. Raises the error of the
+    def send(self, command: SingleCommand) -> None:
+        """Writes all earlier entries and commands and then this one; returns when that is done. Raises the error of the
         commit."""
+        done = self._queue(command)
+        self._hurry.set()
+        self._wake.set()
+        done.result()
+
+    def post(self, command: SingleCommand) -> None:
+        """Queues a command and returns at once. It is written before or together with the next one that is sent, which
+        gets the error if the writing ends."""
+        self._queue(command)
+
+    def _queue(self, command: SingleCommand) -> "Future[None]":
         done: Future[None] = Future()
         # The error is looked at under the lock, or a command queued just after a failure would wait forever.
         with self._lock:
             if self.error is not None:
                 raise self.error
             self._pending.append(PendingCommand(command, done))
-        self._wake.set()
-        done.result()
+        return done
 
     def mark_inexact(self, message: str) -> None:
         """Records that the results may no longer be bit-identical, and logs the reason."""
@@ -105,6 +131,7 @@ class RecordWriter:
     def close(self) -> None:
         """Ends the thread; entries that are still queued may stay unwritten."""
         self._is_closed = True
+        self._hurry.set()
         self._wake.set()
         self._thread.join()
         # The checkpoint writer may still send a command; without this, it would wait forever.
@@ -125,28 +152,60 @@ class RecordWriter:
     def _let_epochs_gather(self) -> None:
         # An epoch of a small model takes a millisecond, and a write for each epoch would be a thousand writes a second.
         rest = EPOCHS_EVERY_SECONDS - (monotonic() - self._written_at)
-        if rest > 0 and not self._pending and not self._is_closed:
-            sleep(rest)
+        if rest > 0:
+            # A sender waits for its command, and nobody for an epoch.
+            self._hurry.wait(rest)
 
     def _write_due(self) -> None:
         if self._pending or self._is_urgent or monotonic() - self._written_at >= STEPS_EVERY_SECONDS:
             self._write()
-        if monotonic() - self._renewed_at >= RENEW_SECONDS and self.error is None:
-            self._commit(Renew(self.nonce))
-            self._renewed_at = monotonic()
+        if monotonic() - self._renewed_at >= RENEW_SECONDS:
+            self._commit(self._renewal())
+
+    def _renewal(self) -> Renew:
+        self._renewed_at = monotonic()
+        return Renew(self.nonce, self.seconds())
 
     def _write(self) -> None:
         self._is_urgent = False
         self._written_at = monotonic()
         with self._lock:
+            self._hurry.clear()
             entries, self._entries = tuple(self._entries), []
             pending, self._pending = self._pending, []
             progress, self._progress = self._progress, None
+        logs = [
+            LogEvents(self.nonce, entries[start : start + MAX_ENTRIES], progress)
+            for start in range(0, len(entries), MAX_ENTRIES)
+        ]
+        pending = [PendingCommand(self._with_seconds(item.command), item.done) for item in pending]
         # Entries go before commands, because the last command ends the run and its log.
-        for start in range(0, len(entries), MAX_ENTRIES):
-            self._commit(LogEvents(self.nonce, entries[start : start + MAX_ENTRIES], progress))
-        for command in pending:
-            self._carry_out(command)
+        for log in logs[:-1]:
+            self._commit(log)
+        commands = (*logs[-1:], *(item.command for item in pending))
+        if len(commands) > 1 and self._is_written(Batch(self.nonce, commands)):
+            for item in pending:
+                item.done.set_result(None)
+            return
+        for log in logs[-1:]:
+            self._commit(log)
+        for item in pending:
+            self._carry_out(item)
+
+    def _with_seconds(self, command: SingleCommand) -> SingleCommand:
+        return replace(command, seconds=self.seconds()) if isinstance(command, Renew | Ending) else command
+
+    def _is_written(self, batch: Batch) -> bool:
+        """Writes several commands at once, because Redis syncs each write to disk. Returns whether that was legal."""
+        try:
+            self.record_store.commit(batch)
+        except RunsError:
+            # The record refuses one of the commands; written one by one, the others are carried out.
+            return False
+        except Exception as error:  # noqa: BLE001 - the senders get the error
+            self._fail(error)
+            return False
+        return True
 
     def _carry_out(self, pending: PendingCommand) -> None:
         try:
@@ -162,6 +221,8 @@ class RecordWriter:
             pending.done.set_result(None)
 
     def _commit(self, command: Command) -> None:
+        if self.error is not None:
+            return
         try:
             self.record_store.commit(command)
         except Exception as error:  # noqa: BLE001 - the training thread looks at `error`

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import assert_never
@@ -189,13 +190,16 @@ class Trainer:
     def succeed(self, finished: Finished) -> Ending:
         """Writes the best and the last weights; returns the command that ends the run."""
         self.watchdog.is_waiting = True
-        self.checkpoint_writer.finish(Candidate(finished.last.epoch, finished.last.metrics, finished.last_weights))
-        return Succeed(
-            self.nonce, finished.ending, self.provenance(), finished.metrics, self.concluded_verification(finished)
-        )
+        last = Candidate(finished.last.epoch, finished.last.metrics, finished.last_weights)
+        written = self.checkpoint_writer.finish(last)
+        recorded = {role: item.sha256 for item in self.record_store.record.checkpoints for role in item.roles}
+        weights: dict[str, str] = {**recorded, **written}
+        verification = self.concluded_verification(finished, weights)
+        return Succeed(self.nonce, finished.ending, self.provenance(weights), finished.metrics, verification)
 
-    def concluded_verification(self, finished: Finished) -> Verification | None:
-        """Returns the verification with its verdict, if this run verifies another one."""
+    def concluded_verification(self, finished: Finished, weights: Mapping[str, str]) -> Verification | None:
+        """Returns the verification with its verdict, if this run verifies another one. `weights` are digests by
+        role."""
         record = self.record_store.record
         if record.verification is None:
             return None
@@ -205,7 +209,7 @@ class Trainer:
         repeated = Repeated(
             step=self.training.step,
             metrics=finite({**finished.last.metrics, **finished.metrics}),
-            weights={role: item.sha256 for item in record.checkpoints for role in item.roles},
+            weights=dict(weights),
             environment=self.setup.environment,
         )
         return conclude(record.verification, repeated, self.checkpoint_writer.artifacts, record.id)
@@ -219,13 +223,13 @@ class Trainer:
         except (StorageFull, StorageUnavailable) as error:
             self.record_writer.note("best_not_kept", f"The newest best weights could not be written: {error}")
 
-    def provenance(self) -> Provenance:
-        """Returns the facts that produced the weights of the run: recipe, seed, data, device and versions."""
+    def provenance(self, weights: Mapping[str, str]) -> Provenance:
+        """Returns the facts that produced the weights of the run: recipe, seed, data, device and versions. `weights`
+        are digests by role."""
         record = self.record_store.record
-        best = next((item.sha256 for item in record.checkpoints if "best" in item.roles), None)
         return Provenance(
             recipe_sha256=record.recipe_sha256,
-            weights_sha256=best,
+            weights_sha256=weights.get("best"),
             seed=record.recipe.seed,
             exact=record.exact,
             peak_memory_bytes=peak_memory(self.setup.device),
@@ -234,8 +238,8 @@ class Trainer:
         )
 
     def seconds(self) -> float:
-        """Returns the time that the run has trained, over all attempts."""
-        return self.setup.seconds_before + monotonic() - self.started_at
+        """Returns the time that the run has been running, over all attempts."""
+        return self.setup.seconds_before + self.record_writer.seconds()
 
     def progress(self) -> Progress:
         """Returns how far the run is, and how fast it trains."""

@@ -1,15 +1,16 @@
 """When the checkpoint writer writes which files, by a clock that the test sets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
 
-from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.artifacts import Artifacts, StoredCheckpoint
 from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
+from bakehouse.runs.errors import StorageFull
 from bakehouse.runs.record import new_run_id
 from tests.small_trainings import IRIS, make_small_plan, make_training
 from worker.attempt.checkpoint_writer import (
@@ -39,6 +40,8 @@ class FakeRecordWriter:
     def send(self, command: Command) -> None:
         self.gate.wait(10)
         self.commands.append(command)
+
+    post = send
 
     def flush(self) -> None:
         self.commands.append(None)
@@ -141,6 +144,34 @@ def test_the_last_weights_come_after_the_best(checkpoint_writer: CheckpointWrite
     checkpoint_writer.finish(a_candidate(3))
     published = [item for item in sent.commands if isinstance(item, PublishCheckpoint)]
     assert [(item.checkpoint.epoch, item.checkpoint.roles) for item in published] == [(2, ("best",)), (3, ("last",))]
+
+
+def test_last_weights_that_are_the_best_too_are_one_checkpoint(
+    checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter
+) -> None:
+    offer(checkpoint_writer, 3)
+    written = checkpoint_writer.finish(a_candidate(3))
+    [published] = [item for item in sent.commands if isinstance(item, PublishCheckpoint)]
+    assert published.checkpoint.roles == ("best", "last")
+    assert written == dict.fromkeys(("best", "last"), published.checkpoint.sha256)
+    assert published.best is not None
+
+
+def test_the_best_weights_are_published_even_if_the_last_ones_cannot_be_written(
+    checkpoint_writer: CheckpointWriter, sent: FakeRecordWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Artifacts.write_checkpoint
+
+    def write(artifacts: Artifacts, run_id: str, weights: bytes, manifest: Mapping[str, Any]) -> StoredCheckpoint:
+        if manifest["epoch"] == 3:
+            raise StorageFull
+        return original(artifacts, run_id, weights, manifest)
+
+    monkeypatch.setattr(Artifacts, "write_checkpoint", write)
+    offer(checkpoint_writer, 2)
+    with pytest.raises(StorageFull):
+        checkpoint_writer.finish(a_candidate(3))
+    assert sent.bests() == [2]
 
 
 def due_times(

@@ -7,6 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from bakehouse.runs.commands import (
+    Batch,
     Cancel,
     Claim,
     Command,
@@ -33,6 +34,7 @@ class FakeRecordStore:
     def __init__(self) -> None:
         self.record = reduce(submit(a_run(), idempotency=None, now=NOW)[0], Claim(an_owner(), 1000), NOW)[0]
         self.commands: list[Command] = []
+        self.writes = 0
         self.gate = Event()
         self.gate.set()
         self.broken: Exception | None = None
@@ -42,8 +44,9 @@ class FakeRecordStore:
         if self.broken is not None:
             raise self.broken
         self.record, _ = reduce(self.record, command, NOW)
-        if not isinstance(command, Renew):
-            self.commands.append(command)
+        self.writes += 1
+        single = command.commands if isinstance(command, Batch) else (command,)
+        self.commands += [item for item in single if not isinstance(item, Renew)]
 
     def steps(self) -> list[int]:
         """The steps that were logged."""
@@ -77,6 +80,54 @@ def test_entries_are_written_before_the_command_that_follows_them() -> None:
         record_writer.flush()
     assert record_store.steps() == list(range(1, 51))
     assert record_store.record.progress.step == 50
+
+
+def test_entries_and_commands_that_wait_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.attempt.record_writer.TICK_SECONDS", 60)
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
+        record_writer.flush()
+        record_writer.post(PublishResume("first", 1))
+        put(record_writer, 1)
+        record_writer.send(Release("first"))
+        assert record_store.writes == 2
+    assert [type(command) for command in record_store.commands] == [LogEvents, PublishResume, Release]
+
+
+def test_a_refused_command_does_not_keep_the_others_of_its_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.attempt.record_writer.TICK_SECONDS", 60)
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
+        record_writer.flush()
+        record_writer.post(PublishResume("first", 1))
+        put(record_writer, 1)
+        with pytest.raises(IllegalTransition):
+            record_writer.send(Cancel("first"))
+    assert (record_store.record.resume_step, record_store.steps()) == (1, [1])
+
+
+def test_a_sender_does_not_wait_until_epochs_have_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.attempt.record_writer.EPOCHS_EVERY_SECONDS", 3600)
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
+        record_writer.note("resumed", "The run resumes.")
+        # The first write begins an hour in which epochs gather, and the next entry wakes the thread within it.
+        record_writer.flush()
+        record_writer.note("resumed", "The run resumes.")
+        record_writer.send(Release("first"))
+    assert record_store.record.status == "queued"
+
+
+def test_the_record_gets_the_seconds_of_the_attempt_by_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.attempt.record_writer.monotonic", lambda: 100.0)
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
+        monkeypatch.setattr("worker.attempt.record_writer.monotonic", lambda: 107.5)
+        record_writer.flush()
+        assert record_store.record.seconds == 7.5
+        monkeypatch.setattr("worker.attempt.record_writer.monotonic", lambda: 108.0)
+        record_writer.send(Release("first"))
+    assert record_store.record.seconds == 8.0
 
 
 def test_senders_from_several_threads_are_all_served() -> None:
@@ -132,7 +183,7 @@ def test_a_command_is_not_written_if_the_entries_before_it_failed() -> None:
     failed = OSError("no room")
 
     def break_once(command: Command) -> None:
-        if isinstance(command, LogEvents):
+        if isinstance(command, LogEvents | Batch):
             raise failed
         FakeRecordStore.commit(record_store, command)
 
