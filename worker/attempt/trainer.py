@@ -193,7 +193,7 @@ class Trainer:
         last = Candidate(finished.last.epoch, finished.last.metrics, finished.last_weights)
         written = self.checkpoint_writer.finish(last)
         recorded = {role: item.sha256 for item in self.record_store.record.checkpoints for role in item.roles}
-        weights: dict[str, str] = {**recorded, **written}
+        weights: dict[str, str] = dict(recorded) | dict(written)
         verification = self.concluded_verification(finished, weights)
         return Succeed(self.nonce, finished.ending, self.provenance(weights), finished.metrics, verification)
 
