@@ -1,5 +1,6 @@
 """Estimates parameters, memory and arithmetic of a plan from its shapes alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -8,25 +9,46 @@ from typing import assert_never
 from bakehouse.plan.layers import (
     KEPT_MASKS,
     MASK_NUMBERS,
+    Activation,
     Conv,
+    Denormalize,
     DenseConcat,
     DropConnect,
+    Dropout,
+    Flatten,
     Heads,
     Layer,
     Norm,
     Normalize,
+    Pool,
     Primitive,
     Recurrent,
     Residual,
     Sequential,
+    Subsample,
+    Units,
     walk,
 )
+from bakehouse.recipe.dropout import SpatialDropout
 from bakehouse.recipe.norm import CrossIterationBatchNorm
 from bakehouse.recipe.optimizer import Adam, Rmsprop, Sgd
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import WeightNoise
 
 FLOAT_BYTES = 4
+PROCESS_BYTES = 16 << 20
+"""Memory that a training process takes for any recipe, for example for blocks of rows while it loads the data."""
+EVALUATED_ROWS = 128
+"""Number of rows of a batch in evaluation, as in `worker.data.batches`."""
+BATCH_COPIES = 5
+"""Number of copies of a batch's inputs while the next ones are gathered, normalised and laid out."""
+SCATTERED = 1.28
+"""Growth of the memory of activations if the last batch of an epoch is smaller than the others, because buffers of other
+sizes are placed between those that are free. As measured by bench/memory.py."""
+GATES_KEPT = {"elman": 2, "gru": 8, "lstm": 17}
+"""Number of values that torch keeps of each unit of a recurrent layer and each step."""
+SAVED_OUTPUTS = ("relu", "tanh", "sigmoid")
+"""The activations whose gradient torch computes from their output; that of the others needs their input."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +61,40 @@ class Estimate:
     """Number of operations in a forward pass of one sample, where a multiplication and an addition count as two.
     Training takes about three times as many."""
     memory_bytes: int
-    """Bytes of the weights, gradients, optimizer state, one batch's activations, and the data."""
+    """Bytes that a training process needs: the weights, gradients and optimizer state, their copies while they are
+    written, one batch's activations, the data, and a part that does not depend on the recipe."""
 
 
-def estimate(recipe: Recipe, root: Layer, data_bytes: int) -> Estimate:
-    """Sums the cost over the layers. Activations count twice, because their gradients are in memory too."""
+def estimate(recipe: Recipe, root: Layer, data_bytes: int, *, rows: int) -> Estimate:
+    """Sums the cost over the layers; `rows` is the number of training rows."""
     layers = [layer for _, layer in walk(root)]
     learned = sum(layer.parameters for layer in layers)
     # Weight noise is drawn beside a copy of the clean weights.
     noise = 2 * bool(recipe.find(WeightNoise))
-    # The 2 stands for the weights and their gradients.
-    copies = 2 + optimizer_copies(recipe) + noise
-    numbers = copies * learned + masks(recipe.batch_size, layers) + histories(layers)
-    numbers += 2 * recipe.batch_size * passes(recipe) * activations(root)
-    memory = FLOAT_BYTES * numbers + data_bytes + whitening_bytes(layers)
+    numbers = round((copies(recipe) + noise) * learned) + masks(recipe.batch_size, layers) + histories(layers)
+    memory = (
+        FLOAT_BYTES * numbers + largest_pass(recipe, root, rows) + data_bytes + whitening_bytes(layers) + PROCESS_BYTES
+    )
     return Estimate(learned, sum(layer.flops for layer in layers), memory)
+
+
+def copies(recipe: Recipe) -> float:
+    """Returns how many numbers there are for each parameter while a resume state is written: weights, gradients, best
+    weights and state, and their copies and bytes, not all of which are held at the same time. As measured by
+    bench/memory.py."""
+    return 10.5 + 2.5 * optimizer_copies(recipe)
+
+
+def largest_pass(recipe: Recipe, root: Layer, rows: int) -> int:
+    """Returns the bytes of activations and their gradients in a step, or in evaluation if that needs more."""
+    number_bytes = 2 if recipe.precision == "bfloat16" else FLOAT_BYTES
+    # Only the gradients of one pass are computed at a time.
+    earlier = (passes(recipe) - 1) * sum(kept for kept, _ in tensors(root))
+    scattered = SCATTERED if rows % min(rows, recipe.batch_size) else 1.0
+    step = scattered * number_bytes * recipe.batch_size * (activations(root) + earlier)
+    evaluated = FLOAT_BYTES * EVALUATED_ROWS * max(transient for _, transient in tensors(root))
+    inputs = BATCH_COPIES * FLOAT_BYTES * recipe.batch_size * prod(root.input)
+    return round(max(step, evaluated)) + inputs
 
 
 def passes(recipe: Recipe) -> int:
@@ -63,24 +104,89 @@ def passes(recipe: Recipe) -> int:
     return 1 if attack is None or attack.weight == 1 else 2
 
 
-def activations(layer: Layer) -> int:
-    """Returns how many numbers the layers compute for one sample and keep for the backward pass."""
+def activations(root: Layer) -> int:
+    """Returns how many numbers a step holds for one sample at most: those that earlier layers keep for the backward
+    pass, and those that the present layer needs for a moment."""
+    held = 0
+    most = 0
+    for kept, transient in tensors(root):
+        held += kept
+        most = max(most, held + transient)
+    return most
+
+
+def tensors(layer: Layer, *, is_kept: bool = False) -> Iterator[tuple[int, int]]:
+    """Yields for each layer in the order of the forward pass how many numbers it keeps for the backward pass, and how
+    many it needs for a moment. `is_kept` says whether the next layer keeps its input, which is this layer's output."""
+    size = prod(layer.output)
     match layer:
         case Sequential(children):
-            return sum(activations(child) for _, child in children)
+            followers = [saves_input(child) for _, child in children[1:]]
+            for (_, child), follows in zip(children, [*followers, is_kept], strict=True):
+                yield from tensors(child, is_kept=follows)
         case Residual(body, shortcut):
-            return activations(body) + (0 if shortcut is None else activations(shortcut))
+            parts = (body,) if shortcut is None else (body, shortcut)
+            for part in parts:
+                # The gradient of the sum waits for the other part.
+                yield from ((kept, transient + size) for kept, transient in tensors(part))
+            yield size * is_kept, size
         case DenseConcat(body):
-            return activations(body) + prod(layer.output)
-        case Heads():
-            # Each output is kept once by its head and once in the concatenation.
-            return 2 * layer.output[0]
-        case Recurrent():
-            # Each step keeps the summed inputs of all gates, before and after their activation, and the state. In
-            # measurements, a cell with norms kept no more than torch's own.
-            return layer.input[0] * (2 * layer.gates + layer.hidden_size)
+            yield from ((kept, transient + size) for kept, transient in tensors(body))
+            yield size * is_kept, size + prod(layer.input)
         case _:
-            return prod(layer.output)
+            yield kept_numbers(layer, is_kept=is_kept), workspace(layer) * (size + prod(layer.input))
+
+
+def workspace(layer: Primitive | Heads | Units) -> int:
+    """Returns how often a layer holds its inputs and outputs while it computes."""
+    match layer:
+        case Normalize():
+            return 1
+        case Conv():
+            # Besides the gradients, copies in the order that the kernel works on.
+            return 3
+        case _:
+            # The gradients are held beside the values.
+            return 2
+
+
+def kept_numbers(layer: Primitive | Heads | Units, *, is_kept: bool) -> int:
+    """Returns how many numbers of a sample a layer keeps for the backward pass."""
+    size = prod(layer.output)
+    match layer:
+        case Activation(name="maxout") | Pool(kind="max"):
+            # The positions of the largest are numbers of 64 bits.
+            return size * (2 + is_kept)
+        case Activation(name=name):
+            return size * (is_kept or name in SAVED_OUTPUTS)
+        case Dropout(spec=spec):
+            mask = layer.output[0] if isinstance(spec, SpatialDropout) else size
+            return mask + size * is_kept
+        case Recurrent():
+            # In measurements, a cell with norms kept no more than torch's own.
+            return layer.input[0] * (GATES_KEPT[layer.cell] * layer.hidden_size + layer.input[1])
+        case Normalize():
+            # The batch is normalised before the step.
+            return 0
+        case _:
+            return size * is_kept
+
+
+def saves_input(layer: Layer) -> bool:
+    """Whether the gradient of a layer needs its input."""
+    match layer:
+        case Sequential(children):
+            return saves_input(children[0][1])
+        case Residual(body, shortcut):
+            return saves_input(body) or (shortcut is not None and saves_input(shortcut))
+        case DenseConcat(body):
+            return saves_input(body)
+        case Activation(name=name):
+            return name not in (*SAVED_OUTPUTS, "maxout")
+        case Flatten() | Pool(kind="global_max" | "global_average") | Dropout() | Subsample() | Denormalize() | Units():
+            return False
+        case _:
+            return True
 
 
 def masks(batch_size: int, layers: list[Primitive]) -> int:

@@ -78,13 +78,20 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     problems = find_problems(context)
     if problems:
         raise RecipeInvalid(problems)
-    data_bytes = (8 if data.is_double else 4) * card.features * sum(sizes)
+    data_bytes = bytes_of_data(card, data, sum(sizes))
     teacher = context.trained(teacher_in(recipe))
     if teacher is not None:
         # Only after the checks, which refuse numbers of layers that do not exist.
         recipe = with_layer_numbers(recipe, context.root, teacher.root)
         data_bytes += 4 * numbers_of_teaching(recipe, context.root, teacher.root)
-    return Plan(recipe, card, data, sizes, context.root, estimate(recipe, context.root, data_bytes), checkpoints)
+    cost = estimate(recipe, context.root, data_bytes, rows=sizes.train)
+    return Plan(recipe, card, data, sizes, context.root, cost, checkpoints)
+
+
+def bytes_of_data(card: DatasetCard, data: ResolvedData, rows: int) -> int:
+    """Returns the bytes of all inputs and targets as training holds them; images may be held as bytes."""
+    input_bytes = 1 if card.dtype == "uint8" else 8 if data.is_double else 4
+    return rows * (input_bytes * card.features + 8 * len(data.targets))
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:

@@ -13,7 +13,7 @@ from worker.seeds import Seeds
 from worker.types import Batch, Subset
 
 MAX_BLOCK_BATCHES = 64
-MAX_BLOCK_BYTES = 8 << 20
+MAX_BLOCK_BYTES = 4 << 20
 MAX_WHITENED_BYTES = 2 << 30
 """Size as float32 up to which all inputs are whitened once and kept; larger inputs are whitened at each step."""
 BATCH_ROWS = 128
