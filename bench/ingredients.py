@@ -26,6 +26,8 @@ from bakehouse.recipe.read import read_recipe, variants
 from bakehouse.recipe.recipe import Recipe
 from bench import baseline_ingredients as baseline
 from worker.data.dataset import load_data
+from worker.device import keep_buffers
+from worker.training.events import EpochLog
 from worker.training.training import Training
 
 Document = dict[str, Any]
@@ -36,6 +38,8 @@ STEPS = 20  # in a round
 CPU = torch.device("cpu")
 CNN: Document = {"dataset": "digits", "architecture": {"type": "cnn", "hidden": [128]}, "epochs": 1000}
 NO_HIDDEN: Document = {"architecture": {"type": "cnn", "hidden": []}}
+DEFAULTS: Document = {"dataset": "digits", "architecture": "cnn", "epochs": 1000, "early_stopping": "none"}
+"""A recipe with the defaults of everything that an epoch consists of."""
 BASES: dict[str, Document] = {
     "cnn": CNN,
     "cnn without a hidden layer": {**CNN, **NO_HIDDEN},
@@ -102,12 +106,22 @@ def training_of(document: Document) -> Training:
 
 
 def steps_of(training: Training) -> Steps:
-    """Trains without end, as a run does, and yields after each optimizer step."""
+    """Trains without end, as a run does between its validations, and yields after each optimizer step."""
     while True:
-        for event in training.train_epoch():
-            if event is None:
-                yield
-        training.epochs_done += 1
+        for _ in training.begin_epoch():
+            pass
+        for inputs, targets in training.batches.from_step(training.step):
+            training.update(inputs, targets)
+            for _ in training.read_if_due():
+                pass
+            yield
+
+
+def epochs_of(training: Training) -> Steps:
+    """Trains as a run does, and yields after each epoch and its validation."""
+    for event in training.run():
+        if isinstance(event, EpochLog):
+            yield
 
 
 def median_seconds(steps: Steps) -> float:
@@ -188,6 +202,26 @@ def print_baselines(rounds: int) -> None:
         print(f"| {name} | {measured.milliseconds()} | {plain_time} | {measured.ratio()} |", flush=True)
 
 
+def print_defaults(rounds: int) -> None:
+    """Prints a row for whole epochs of a recipe with its defaults: steps, log and validation."""
+    training = training_of(DEFAULTS)
+    train = training.data.train
+    steps = training.plan.steps_per_epoch
+    plain = baseline.steps(baseline.network(), training.model[0](train.inputs), train.targets, batch_size=64)
+    epochs = epochs_of(training)
+    pairs = [(seconds_of(epochs, 1) / steps, seconds_of(plain, steps) / steps) for _ in range(rounds + 1)][1:]
+    measured = Measured([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    plain_time = f"{statistics.median(measured.reference) * 1000:.2f} ms"
+    print(f"| defaults, whole epochs | {measured.milliseconds()} | {plain_time} | {measured.ratio()} |", flush=True)
+
+
+def seconds_of(steps: Steps, count: int) -> float:
+    started = process_time()
+    for _ in range(count):
+        next(steps)
+    return process_time() - started
+
+
 def print_diagnostics(rounds: int) -> None:
     """Prints a row for each diagnostic: the time of one measurement, in milliseconds and in plain steps."""
     print("\n| diagnostic | once an epoch | plain steps |\n|---|---|---|")
@@ -213,8 +247,11 @@ def diagnosis_steps(training: Training) -> Steps:
 def main(rounds: int = ROUNDS) -> None:
     """Prints three tables."""
     torch.set_num_threads(1)
+    # The allocator's settings of a run; the plain loop in this process has them too.
+    keep_buffers()
     print_choices(rounds)
     print_baselines(rounds)
+    print_defaults(rounds)
     print_diagnostics(rounds)
 
 

@@ -50,6 +50,12 @@ RECIPES: dict[str, dict[str, Any]] = {
         "dropout": 0.5,
         "batch_size": 64,
     },
+    "digits_mlp, validation on 20 %": {
+        **ENDLESS,
+        "dataset": "digits",
+        "architecture": "mlp",
+        "dropout": 0.5,
+    },
     "fashion_cnn": {**FASHION, "architecture": {"type": "cnn", "channels": [32, 64], "convolutions": 2, "hidden": 128}},
     "fashion_cnn, bfloat16": {
         **FASHION,
