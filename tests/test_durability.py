@@ -168,6 +168,13 @@ def kill_redis(home: RunningHome, owner: Owner) -> None:
     kill(redis_pid(home.redis_url))
 
 
+def kill_up(home: RunningHome, owner: Owner) -> None:
+    """Kills only the parent of all: its workers still save and release their runs."""
+    kill(home.process.pid)
+    home.wait()
+    home.start()
+
+
 def kill_everything(home: RunningHome, owner: Owner) -> None:
     kill(*home.all_pids())
     home.wait()
@@ -202,6 +209,7 @@ def freeze(home: RunningHome, owner: Owner) -> None:
         (kill_prefork, 2, "preempted"),
         (kill_supervisor, 2, "preempted"),
         (kill_redis, 1, "claimed"),
+        (kill_up, 2, "preempted"),
         (kill_everything, 2, "worker_lost"),
         (end_and_start, 2, "preempted"),
         (pause_and_resume, 2, "paused_by_user"),

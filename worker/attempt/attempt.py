@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 from bakehouse.runs.commands import Cancel, Ending, Fail, Release
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
+from bakehouse.runs.patience import OUTAGE
 from worker.attempt.failures import failure_of
 from worker.attempt.record_writer import RecordStore, RecordWriter
 from worker.attempt.setup import RunStorage, set_up
@@ -42,11 +43,11 @@ class Attempt:
                 self.record_writer.close()
 
     def outcome(self, after_record: ExitStack) -> Ending:
-        """Trains, and returns the command that ends the attempt; any exception but OwnershipLost becomes a Fail
-        command."""
+        """Trains, and returns the command that ends the attempt. An error becomes a Fail command, unless nothing can
+        be written any more."""
         try:
             setup = set_up(self.record_writer, self.storage)
-        except OwnershipLost:
+        except (OwnershipLost, *OUTAGE):
             raise
         except Exception as error:  # noqa: BLE001 - a job ends here, whatever happened
             return Fail(self.nonce, failure_of(error))
@@ -55,7 +56,7 @@ class Attempt:
         trainer = Trainer(setup, self.record_writer, self.watchdog, self.signals)
         try:
             return trainer.train()
-        except OwnershipLost:
+        except (OwnershipLost, *OUTAGE):
             raise
         except Exception as error:  # noqa: BLE001 - a job ends here, whatever happened
             failure = failure_of(error)

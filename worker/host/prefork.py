@@ -113,7 +113,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: ending.set())
     names = [f"{socket.gethostname()}-{number}" for number in range(1, settings.workers + 1)]
     workers = [
-        RestartingProcess(name, partial(fork_worker, assign_device(settings, number, gpus), device_info, name))
+        RestartingProcess(
+            f"worker {name}", partial(fork_worker, assign_device(settings, number, gpus), device_info, name)
+        )
         for number, name in enumerate(names)
     ]
     while not ending.is_set():

@@ -6,6 +6,7 @@ Such a child takes its first step 25 ms after the wake-up; a child that imported
 import os
 import signal
 import socket
+import sys
 from functools import cached_property
 from time import monotonic
 from typing import Any, Literal
@@ -193,4 +194,4 @@ def serve(settings: Settings, name: str, device_info: JsonObject) -> None:
         worker.store.remove_worker(name)
     except OUTAGE as error:
         # Redis forgets this worker's status by itself.
-        raise SystemExit(f"This worker ends while Redis cannot be used: {error}") from error
+        print(f"This worker ends while Redis cannot be used: {error}", file=sys.stderr, flush=True)

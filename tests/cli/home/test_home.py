@@ -115,6 +115,16 @@ def test_a_service_that_cannot_start_is_shown_with_the_end_of_its_log(settings: 
         pass
 
 
+def test_a_service_that_is_killed_during_the_first_start_is_started_again(settings: Settings, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    suicide = f"import os, pathlib\nif not os.path.exists({str(killed)!r}):\n"
+    suicide += f"    pathlib.Path({str(killed)!r}).touch()\n    os.kill(os.getpid(), 9)\n"
+    (tmp_path / "parts" / "service.py").write_text(suicide + SERVICE)
+    with home_running(settings) as home:
+        assert is_up(home.url)
+        assert killed.exists()
+
+
 def test_processes_that_exit_are_restarted_and_reported(settings: Settings) -> None:
     said: list[str] = []
     with home_running(settings, say=said.append) as home:

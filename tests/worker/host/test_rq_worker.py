@@ -1,5 +1,8 @@
 """The forking worker: what its children do, and what no job can make them do."""
 
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +14,16 @@ from rq import Callback, Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from bakehouse import processes
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.queue import QUEUE, TRAIN_NEXT
 from bakehouse.runs.run import Worker
+from bakehouse.runs.store import connect
+from bakehouse.settings import Settings
 from tests.processes import wait_until
 from tests.running_worker import RunningWorker, run_worker
 from tests.stored_runs import ENDLESS, REFERENCE, SHORT
+from worker.host.rq_worker import PreforkWorker
 
 # On the worker's path, so that only its refusal is in the way.
 MARKS = """
@@ -147,3 +154,24 @@ def test_a_run_that_does_not_fit_does_not_wake_the_worker_again_and_again(worker
     assert worker.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 20
     assert worker.store.record(run_id).status == "queued"
     worker.store.command(run_id, RequestAction("cancel"))
+
+
+@pytest.mark.parametrize(("is_stopped", "idle_seconds", "is_killed"), [(True, 11, True), (False, 11, False)])
+def test_a_stopped_child_without_a_run_is_killed(
+    redis_url: str, tmp_path: Path, is_stopped: bool, idle_seconds: float, is_killed: bool
+) -> None:
+    redis = connect(redis_url, patient=True)
+    parent = PreforkWorker(Settings(home=tmp_path), "parent", {}, redis)
+    # RQ's children have their own group, too, which RQ kills.
+    with subprocess.Popen(["/bin/sleep", "600"], start_new_session=True) as child:
+        if is_stopped:
+            os.kill(child.pid, signal.SIGSTOP)
+            wait_until(lambda: processes.is_stopped(child.pid))
+        parent._horse_pid = child.pid
+        parent.child_idle_since = time.monotonic() - idle_seconds
+        parent.check_child()
+        if is_killed:
+            assert child.wait(60) == -signal.SIGKILL
+        else:
+            assert child.poll() is None
+        child.kill()
