@@ -16,7 +16,7 @@ from bakehouse import exec_while_needed, exec_with_parent
 
 Say = Callable[[str], None]
 
-RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before the first, second, ... restart of a process that ended
+RESTART_DELAYS = (0.1, 1.0, 2.0, 4.0, 8.0)  # seconds before the first, second, ... restart of a process that ended
 STABLE_AFTER_SECONDS = 10.0  # after a process has run this long, its next restart has the shortest delay
 # A process that was killed from outside did nothing wrong, so it is back almost at once.
 KILLED_DELAY = 0.1

@@ -19,7 +19,7 @@ import typer
 
 from bakehouse.cli.home.errors import CannotListen, DataFolderMissing, HomeError, PortTaken, RedisUnreachable
 from bakehouse.cli.home.lock import lock_folder
-from bakehouse.cli.home.redis_server import redis_server
+from bakehouse.cli.home.redis_server import StartedRedis, start_redis
 from bakehouse.cli.home.watch import Command, watch
 from bakehouse.processes import Say
 from bakehouse.settings import Settings
@@ -75,14 +75,16 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
         port = find_free_port(settings)
         # Redis ends after all processes that hold `needing`: they still write to it if this process is killed.
         needed, needing = stack.enter_context(open_pipe())
-        redis_url = stack.enter_context(open_redis(settings, say, needed))
-        running = settings.model_copy(update={"port": port, "redis_url": redis_url})
+        redis = stack.enter_context(open_redis(settings, say, needed))
+        running = settings.model_copy(update={"port": port, "redis_url": redis.url})
         service = stack.enter_context(watch(service_command(running, (lock, needing)), say=say))
-        # The workers import torch while the service becomes ready. They are entered later, so they end before it.
+        # The workers are entered later, so they end before the service.
         if settings.workers > 0:
             stack.enter_context(watch(worker_command(running, (lock, needing)), say=say)).keep_running()
+        # Meanwhile the service imports its modules, and the workers import torch.
+        redis.wait()
         service.wait_until(partial(is_ready, running), seconds=READY_WITHIN_SECONDS)
-        yield Home(address_of(running), redis_url, logs_of(running))
+        yield Home(address_of(running), redis.url, logs_of(running))
 
 
 @contextmanager
@@ -112,11 +114,11 @@ def open_pipe() -> Iterator[tuple[int, int]]:
             os.close(end)
 
 
-def open_redis(settings: Settings, say: Say, needed: int) -> AbstractContextManager[str]:
+def open_redis(settings: Settings, say: Say, needed: int) -> AbstractContextManager[StartedRedis]:
     if settings.redis_url is not None:
         check_redis(settings.redis_url)
-        return nullcontext(settings.redis_url)
-    return redis_server(settings.home, say=say, needed=needed)
+        return nullcontext(StartedRedis(settings.redis_url, wait=lambda: None))
+    return start_redis(settings.home, say=say, needed=needed)
 
 
 def check_redis(redis_url: str) -> None:

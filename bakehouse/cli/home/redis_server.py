@@ -6,9 +6,10 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -73,9 +74,26 @@ class Address:
                 return False
 
 
+@dataclass(frozen=True)
+class StartedRedis:
+    """A Redis server that still reads its files, or runs already."""
+
+    url: str
+    wait: Callable[[], None]
+    """Returns when the server answers."""
+
+
 @contextmanager
-def redis_server(home: Path, *, say: Say = print, needed: int | None = None) -> Iterator[str]:
-    """Keeps a Redis server with its files in `home` running for the duration of the block, and yields its URL.
+def redis_server(home: Path, *, say: Say = print) -> Iterator[str]:
+    """Keeps a Redis server with its files in `home` running for the duration of the block, and yields its URL."""
+    with start_redis(home, say=say) as redis:
+        redis.wait()
+        yield redis.url
+
+
+@contextmanager
+def start_redis(home: Path, *, say: Say = print, needed: int | None = None) -> Iterator[StartedRedis]:
+    """Starts a Redis server as `redis_server` does, but does not wait until it answers.
 
     If this process is killed, the server ends too: at once, or when nobody holds the writing end of the pipe `needed`.
     """
@@ -95,8 +113,7 @@ def redis_server(home: Path, *, say: Say = print, needed: int | None = None) -> 
             needed=needed,
         )
         with watch(command, say=say) as redis:
-            redis.wait_until(address.answers)
-            yield address.url
+            yield StartedRedis(address.url, partial(redis.wait_until, address.answers))
 
 
 def server_program() -> Path:
