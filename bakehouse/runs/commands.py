@@ -91,10 +91,13 @@ class PublishCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PublishResume:
-    """Lists a resume state that has been synced to disk."""
+    """Lists a resume state that has been synced to disk. Its position is the step, the number of epochs that are
+    complete, and the number of units of work since then, which only measured."""
 
     nonce: str
     step: int
+    epoch: int = 0
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,9 @@ class Record(Run):
     logged_epoch: int = 0
     resume_step: int = -1
     """Step of the newest resume state; -1 if there is none."""
+    resume_epoch: int = 0
+    resume_units: int = 0
+    """With `resume_step` and `resume_epoch` the position of the newest resume state: see `PublishResume`."""
     lost_resume_step: int = -1
     """Latest step whose resume state could not be read: only a resume state of a later step counts as progress."""
     attempts_without_progress: int = 0

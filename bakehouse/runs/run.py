@@ -233,7 +233,8 @@ class Run(Model):
     best: Best | None = None
     # Pydantic copies a mutable default for each object, so the runs do not share this dict.
     metrics: dict[str, float | None] = {}
-    """The metrics of the latest epoch; once the run has succeeded, also those of the best weights on the test split."""
+    """The metrics of the latest epoch; once the run has succeeded, also those of the best weights on the test split, as
+    far as they were measured before the run was stopped."""
     diagnostics: dict[str, Diagnostic] = {}
     """The latest values of each diagnostic, by name; earlier values are in the log."""
     failure: Failure | None = None

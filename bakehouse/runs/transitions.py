@@ -96,8 +96,8 @@ def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:
             return log(record, command, now)
         case PublishCheckpoint():
             return publish_checkpoint(record, command, now)
-        case PublishResume(step=step):
-            return publish_resume(record, step, now), []
+        case PublishResume():
+            return publish_resume(record, command, now), []
         case MarkNonReproducible():
             return updated(record, now, exact=False), []
         case MarkRestarted():
@@ -302,12 +302,13 @@ def with_checkpoint(checkpoints: tuple[Checkpoint, ...], new: Checkpoint) -> tup
     return tuple(sorted([*others, merged], key=lambda item: item.epoch))
 
 
-def publish_resume(record: Record, step: int, now: int) -> Record:
+def publish_resume(record: Record, command: PublishResume, now: int) -> Record:
     """Records a newer resume state. This counts as progress, so earlier lost attempts no longer count."""
-    if step <= record.resume_step:
+    position = {"resume_step": command.step, "resume_epoch": command.epoch, "resume_units": command.units}
+    if tuple(position.values()) <= (record.resume_step, record.resume_epoch, record.resume_units):
         return record
-    count = 0 if step > record.lost_resume_step else record.attempts_without_progress
-    return updated(record, now, resume_step=step, attempts_without_progress=count)
+    count = 0 if command.step > record.lost_resume_step else record.attempts_without_progress
+    return updated(record, now, **position, attempts_without_progress=count)
 
 
 def restart(record: Record, now: int) -> Record:

@@ -167,7 +167,7 @@ class CheckpointWriter:
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))
         self._seconds_spent += monotonic() - started
         # The record names a state only once its files are safe, and older states are kept until then.
-        self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step))
+        self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step, snapshot.epoch, snapshot.units))
         self.artifacts.prune_resume_states(self.run_id)
 
 

@@ -8,7 +8,7 @@ import safetensors.torch
 from torch import Tensor
 
 from bakehouse.model import JsonObject
-from worker.attempt.migrations import migrate_state
+from worker.attempt.migrations import LATER, migrate_state
 from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.training.events import EpochLog
 from worker.training.optimizer import load_moments, moments
@@ -24,6 +24,10 @@ class Snapshot:
 
     step: int
     """Number of steps taken, including the steps of hints."""
+    epoch: int
+    """Number of epochs that are complete and measured."""
+    units: int
+    """Number of units of work since then that only measured."""
     tensors: dict[str, Tensor]
     position: JsonObject
 
@@ -49,7 +53,7 @@ def snapshot(training: Training, environment: Mapping[str, object]) -> Snapshot:
         },
         "made_by": dict(environment),
     }
-    return Snapshot(training.steps_done, tensors, position)
+    return Snapshot(training.steps_done, training.epochs_done, training.units_measured, tensors, position)
 
 
 def is_tensor(value: object) -> bool:
@@ -84,4 +88,6 @@ def restore(training: Training, files: Mapping[str, bytes]) -> None:
     training.step = position["step"]
     training.last = EpochLog(**position["last"]) if position["last"] else None
     for name, part in training.stateful_parts().items():
+        if name in LATER and name not in position["parts"]:
+            continue
         part.load_state_dict({**position["parts"][name], **strip_prefix(f"parts.{name}", tensors)})

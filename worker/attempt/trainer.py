@@ -71,6 +71,8 @@ class Trainer:
         match verification:
             case Verification(expected=Expected(reason="stopped_by_user" | "time_budget" as reason, step=step)):
                 self.training.stop(reason, not_before=step)
+                final = self.training.final
+                final.if_stopped = [name for name in final.names if f"{name}_loss" in verification.expected.metrics]
             case _:
                 pass
 
@@ -190,12 +192,21 @@ class Trainer:
     def succeed(self, finished: Finished) -> Ending:
         """Writes the best and the last weights; returns the command that ends the run."""
         self.watchdog.is_waiting = True
+        if finished.left_out:
+            self.note_left_out(finished)
         last = Candidate(finished.last.epoch, finished.last.metrics, finished.last_weights)
         written = self.checkpoint_writer.finish(last)
         recorded = {role: item.sha256 for item in self.record_store.record.checkpoints for role in item.roles}
         weights: dict[str, str] = dict(recorded) | dict(written)
         verification = self.concluded_verification(finished, weights)
         return Succeed(self.nonce, finished.ending, self.provenance(weights), finished.metrics, verification)
+
+    def note_left_out(self, finished: Finished) -> None:
+        """Logs the measurements on the test split that the run did not make."""
+        names = ", ".join(finished.left_out)
+        cause = "its time budget was used up" if finished.ending == "time_budget" else "it was stopped"
+        message = f"The run ended before these measurements on the test split were complete, because {cause}: {names}."
+        self.record_writer.note("not_measured", message, {"measurements": names})
 
     def concluded_verification(self, finished: Finished, weights: Mapping[str, str]) -> Verification | None:
         """Returns the verification with its verdict, if this run verifies another one. `weights` are digests by

@@ -8,6 +8,51 @@ from torch.nn import functional
 
 from bakehouse.plan.targets import Target
 from bakehouse.recipe.objective import Loss
+from worker.model.state_dict import strip_prefix, with_prefix
+from worker.types import State
+
+
+class Averages:
+    """The averages over several passes of each batch, one batch after the other. A resumed run continues with the next
+    pass."""
+
+    def __init__(self, targets: tuple[Target, ...]) -> None:
+        self.targets = targets
+        self.outputs: list[Tensor] = []
+        """The mean outputs of each batch that is complete."""
+        self.uncertainty: list[Tensor] = []
+        self.start_batch()
+
+    def start_batch(self) -> None:
+        self.passes = 0
+        self.means = Means(self.targets)
+
+    def add(self, outputs: Tensor, *, times: int = 1) -> None:
+        """Adds the outputs of the next pass over the present batch, counted `times` times."""
+        self.means.add(outputs, times=times)
+        self.passes += 1
+
+    def end_batch(self) -> None:
+        """Ends the present batch."""
+        self.outputs.append(self.means.outputs())
+        self.uncertainty.append(self.means.uncertainty())
+        self.start_batch()
+
+    def state_dict(self) -> State:
+        return {
+            "batches": len(self.outputs),
+            "passes": self.passes,
+            **with_prefix("outputs", {str(batch): tensor for batch, tensor in enumerate(self.outputs)}),
+            **with_prefix("uncertainty", {str(batch): tensor for batch, tensor in enumerate(self.uncertainty)}),
+            **{f"means.{name}": item for name, item in self.means.state_dict().items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        batches = range(state["batches"])
+        self.outputs = [state[f"outputs.{batch}"] for batch in batches]
+        self.uncertainty = [state[f"uncertainty.{batch}"] for batch in batches]
+        self.passes = state["passes"]
+        self.means.load_state_dict(strip_prefix("means", state))
 
 
 class Means:
@@ -20,6 +65,17 @@ class Means:
         """Adds outputs of the whole model, counted `times` times."""
         for columns, mean in self.means:
             mean.add(outputs[:, columns], times=times)
+
+    def state_dict(self) -> State:
+        return {
+            f"{index}.{name}": item
+            for index, (_, mean) in enumerate(self.means)
+            for name, item in mean.state_dict().items()
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        for index, (_, mean) in enumerate(self.means):
+            mean.load_state_dict(strip_prefix(str(index), state))
 
     def outputs(self) -> Tensor:
         """Returns the mean in the form of a model's outputs."""
@@ -43,6 +99,10 @@ class Mean:
 
     def add(self, outputs: Tensor, *, times: int = 1) -> None:
         """Adds outputs, counted `times` times."""
+        if self.count > 0 and self.sums is not None and self.sums.device != outputs.device:
+            # The state of a resumed run is on the CPU.
+            self.sums = self.sums.to(outputs.device)
+            self.origin = self.origin.to(outputs.device) if isinstance(self.origin, Tensor) else self.origin
         if self.count == 0 and outputs.dtype == torch.float64 and not has_classes(self.loss):
             self.origin = outputs
         self.count += times
@@ -53,6 +113,14 @@ class Mean:
             self.sums = new
         else:
             self.sums = torch.logaddexp(self.sums, new) if has_classes(self.loss) else self.sums + new
+
+    def state_dict(self) -> State:
+        return {"count": self.count, "origin": self.origin, **({} if self.sums is None else {"sums": self.sums})}
+
+    def load_state_dict(self, state: State) -> None:
+        self.count = state["count"]
+        self.origin = state["origin"]
+        self.sums = state.get("sums")
 
     def outputs(self) -> Tensor:
         """Returns the logits of the mean probabilities, or the mean values."""

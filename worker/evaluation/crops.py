@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from bakehouse.plan.defaults import crop_scales
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import Crops
 from worker.data.batches import BATCH_ROWS
-from worker.evaluation.averaging import Means
+from worker.evaluation.averaging import Averages
 
 Size = tuple[int, int]
 Corner = tuple[int, int]
@@ -21,17 +22,18 @@ Corner = tuple[int, int]
 RESIZED_BYTES = 64 << 20
 
 
-def over_crops(plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor) -> Generator[None, None, Tensor]:
-    """Returns the whole model's outputs, averaged over all crops. Yields after each crop of a batch."""
-    means = []
-    for rows in torch.split(inputs, rows_at_once(inputs, spec)):
-        mean = Means(plan.targets)
-        for crop, times in crops(rows, spec):
+def over_crops(
+    plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor, averages: Averages
+) -> Generator[None, None, None]:
+    """Averages the whole model's outputs over all crops; `averages` may have the first crops already. Yields after each
+    crop of a batch."""
+    batches = torch.split(inputs, rows_at_once(inputs, spec))
+    for rows in batches[len(averages.outputs) :]:
+        for crop, times in islice(crops(rows, spec), averages.passes, None):
             with torch.inference_mode():
-                mean.add(model(crop), times=times)
+                averages.add(model(crop), times=times)
             yield
-        means.append(mean)
-    return torch.cat([mean.outputs() for mean in means])
+        averages.end_batch()
 
 
 def rows_at_once(images: Tensor, spec: Crops) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Literal
 
 import torch
@@ -13,7 +14,7 @@ from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data, Split, Unit, column
 from worker.objective.losses import LossFunction, squared_error
 from worker.objective.targets import TargetLosses, clean_losses, known_labels, row_losses
-from worker.types import Model
+from worker.types import Model, State
 
 Metrics = dict[str, float]
 SplitName = Literal[
@@ -31,24 +32,53 @@ Sums = list[float]
 """The sums of one target: rows with a label, losses, hits (or absolute errors), and squared errors."""
 
 
-def measure(plan: Plan, data: Data, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
-    """Returns the metrics of a whole model on a split; yields after each batch."""
-    return evaluate(model, split, name, targets=plan.targets, units=data.units)
+class RunningTotals:
+    """The sums over the batches that are measured so far. A resumed run continues with the next batch."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.sums: Tensor | None = None
+
+    def add(self, sums: Tensor) -> None:
+        """Adds the sums of the next batch."""
+        self.batches += 1
+        # The sums stay on the device: to read them after each batch, the CPU would have to wait for a GPU.
+        self.sums = (torch.zeros_like(sums) if self.sums is None else self.sums.to(sums.device)) + sums
+
+    def state_dict(self) -> State:
+        return {"batches": self.batches, **({} if self.sums is None else {"sums": self.sums})}
+
+    def load_state_dict(self, state: State) -> None:
+        self.batches = state["batches"]
+        self.sums = state.get("sums")
+
+
+def measure(
+    plan: Plan, data: Data, model: nn.Module, split: Split, name: SplitName, totals: RunningTotals
+) -> Generator[None, None, Metrics]:
+    """Returns the metrics of a whole model on a split, of which `totals` may have the first batches; yields after each
+    batch."""
+    return evaluate(model, split, name, targets=plan.targets, units=data.units, totals=totals)
 
 
 def evaluate(
-    model: Model, split: Split, name: SplitName, *, targets: Sequence[Target], units: Sequence[Unit]
+    model: Model,
+    split: Split,
+    name: SplitName,
+    *,
+    targets: Sequence[Target],
+    units: Sequence[Unit],
+    totals: RunningTotals,
 ) -> Generator[None, None, Metrics]:
-    """Returns the metrics of a model on a split; yields after each batch. Sums are in float64 and read once, at the
-    end."""
+    """Returns the metrics of a model on a split, of which `totals` may have the first batches; yields after each batch.
+    Sums are in float64 and read once, at the end."""
     batch_totals = totals_of(clean_losses(targets))
-    # The sums stay on the device: to read them after each batch, the CPU would have to wait for a GPU.
-    totals = torch.zeros((len(targets), 4), dtype=torch.float64, device=split.inputs.device)
-    for rows, labels in split.batches(BATCH_ROWS):
+    for rows, labels in islice(split.batches(BATCH_ROWS), totals.batches, None):
         with torch.inference_mode():
-            totals += batch_totals(comparable(model(rows), labels), labels)
+            totals.add(batch_totals(comparable(model(rows), labels), labels))
         yield
-    return metrics(split, name, totals.tolist(), targets=targets, units=units)
+    assert totals.sums is not None
+    return metrics(split, name, totals.sums.tolist(), targets=targets, units=units)
 
 
 def comparable(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -18,21 +18,31 @@ from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data
 from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
-from worker.model.state_dict import with_own_buffers
+from worker.model.state_dict import strip_prefix, with_own_buffers
 from worker.seeds import Seeds
+from worker.types import State
 
 
 class MovingAverages:
     """Evaluates with the moving averages that the model keeps while it trains."""
 
-    def of(self, model: nn.Sequential) -> Generator[None, None, nn.Sequential]:
+    done = 0
+
+    def of(self, model: nn.Sequential, _: int) -> Generator[None, None, nn.Sequential]:
         """Returns the model itself."""
         yield from ()
         return model
 
+    def state_dict(self) -> State:
+        """Returns an empty dict, because there is no state."""
+        return {}
+
+    def load_state_dict(self, _: State) -> None:
+        """Restores nothing."""
+
 
 class Population:
-    """Evaluates with the statistics of the whole training split."""
+    """Evaluates with the statistics of the whole training split. A resumed run continues with the next batch."""
 
     def __init__(self, plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> None:
         self.plan = plan
@@ -43,15 +53,41 @@ class Population:
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed)).to(self.inputs.device)
         # Larger batches have less noise in their statistics, so small batches of training are not used here.
         self.batches = even_batches(order, max(BATCH_ROWS, plan.recipe.batch_size))
+        self.step = -1
+        """The step whose weights are measured."""
+        self.done = 0
+        """Number of batches that are measured with these weights."""
+        self.moments: dict[str, Moments] = {}
+        """The moments of each norm's inputs over these batches."""
 
-    def of(self, model: nn.Sequential) -> Generator[None, None, nn.Sequential]:
-        """Returns a copy with the split's statistics, and does not change the model. Yields after each batch."""
+    def of(self, model: nn.Sequential, step: int) -> Generator[None, None, nn.Sequential]:
+        """Returns a copy with the split's statistics, and does not change the model. Yields after each batch. The
+        weights are those after `step`, so that batches which are measured already are not measured again."""
         copy = with_own_buffers(model)
         # The copy has other module objects, so frozen norms are recognised by name.
         is_frozen = {name for name, module in model.named_modules() if module in self.frozen}
-        norms = [copy.get_submodule(name) for name in layers_with_statistics(self.plan.root) if name not in is_frozen]
-        yield from estimate(copy, self.inputs, self.batches, norms)
+        names = [name for name in layers_with_statistics(self.plan.root) if name not in is_frozen]
+        if step != self.step:
+            self.step = step
+            self.done = 0
+            self.moments = {name: Moments() for name in names}
+        moments = {copy.get_submodule(name): self.moments[name] for name in names}
+        for _ in estimate(copy, self.inputs, self.batches[self.done :], moments):
+            self.done += 1
+            yield
         return copy
+
+    def state_dict(self) -> State:
+        moments = {name: item.state_dict() for name, item in self.moments.items()}
+        tensors = {f"{name}.{key}": item for name, state in moments.items() for key, item in state.items()}
+        return {"step": self.step, "done": self.done, "norms": list(self.moments), **tensors}
+
+    def load_state_dict(self, state: State) -> None:
+        self.step = state["step"]
+        self.done = state["done"]
+        self.moments = {name: Moments() for name in state["norms"]}
+        for name, item in self.moments.items():
+            item.load_state_dict(strip_prefix(name, state), self.inputs.device)
 
 
 def evaluated_statistics(plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> MovingAverages | Population:
@@ -66,9 +102,10 @@ def even_batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
 
 
 def estimate(
-    model: nn.Module, inputs: Tensor, batches: Iterable[Tensor], norms: Iterable[nn.Module]
+    model: nn.Module, inputs: Tensor, batches: Iterable[Tensor], moments: Mapping[nn.Module, Moments]
 ) -> Generator[None, None, None]:
-    """Writes the mean and variance of each norm's inputs over all rows into its buffers. Yields after each batch.
+    """Adds the inputs of each norm over these batches to its moments, and writes their mean and variance into its
+    buffers. Yields after each batch.
 
     All other layers work as in evaluation. In this pass each norm divides by the statistics of its batch, so that one
     pass is enough for all layers. The inputs of a later layer differ from those in evaluation by the noise of the
@@ -76,7 +113,6 @@ def estimate(
     `momentum=None`, which averages the variances of batches, leaves that part out.
     """
     model.eval()
-    moments = {norm: Moments() for norm in norms}
     with batch_statistics(moments):
         for rows in batches:
             with torch.inference_mode():

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from worker.types import State
+
 
 class Moments:
     """Accumulates mean and variance of each channel of (N, C) or (N, C, ...) in float64. Batches are pooled with the
@@ -29,6 +31,14 @@ class Moments:
             self.squares = self.squares + variance.double() * added + step.square() * (self.count * added / total)
             self.mean = self.mean + step * (added / total)
         self.count = total
+
+    def state_dict(self) -> State:
+        return {"count": self.count, "mean": self.mean, "squares": self.squares}
+
+    def load_state_dict(self, state: State, device: torch.device) -> None:
+        self.count = state["count"]
+        self.mean = state["mean"].to(device)
+        self.squares = state["squares"].to(device)
 
     def variance(self, *, correction: int) -> Tensor:
         """Returns the sum of squares divided by count - correction."""

@@ -40,16 +40,27 @@ class Attack:
         [examples] = deque(self.steps(predict, inputs, targets, step), maxlen=1)
         return examples
 
-    def steps(self, predict: Model, inputs: Tensor, targets: Tensor, step: int) -> Iterator[Tensor]:
-        """Yields the examples after each step of the attack."""
+    def steps(
+        self,
+        predict: Model,
+        inputs: Tensor,
+        targets: Tensor,
+        step: int,
+        *,
+        taken: int = 0,
+        examples: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """Yields the examples after each step of the attack. An attack of which some steps are taken continues with
+        their examples."""
         lowest, highest = self.bounds(inputs)
         length = self.step_size * self.unit()
-        examples = inputs
-        if self.seeds is not None:
+        if examples is None and self.seeds is not None:
             examples = self.random_start(inputs, self.seeds.at(step)).clamp(lowest, highest)
+        elif examples is None:
+            examples = inputs
         # In training mode, each pass would also update the moving averages of norms.
         with evaluation_mode(self.modules):
-            for _ in range(self.spec.steps):
+            for _ in range(taken, self.spec.steps):
                 sign = input_gradient(predict, examples, targets, self.objective).sign()
                 examples = (examples + length * sign).clamp(lowest, highest)
                 yield examples

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bakehouse.model import JsonObject
-from worker.evaluation.evaluate import Metrics
+from worker.evaluation.evaluate import Metrics, SplitName
 from worker.training.metrics import StepLog
 from worker.types import Weights
 
@@ -43,6 +43,8 @@ class Finished:
     metrics: Metrics
     last: EpochLog
     last_weights: Weights
+    left_out: tuple[SplitName, ...]
+    """The measurements on the test split that were not finished, because the run was asked to end."""
 
 
 TrainingEvent = StepLog | EpochLog | DiagnosticLog | Finished

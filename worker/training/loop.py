@@ -47,6 +47,9 @@ def train_epochs(stage: Stage) -> Iterator[TrainingEvent | None]:
     """Trains until the stage is over; yields events, and None after a unit of work that logs nothing."""
     while not stage.is_over():
         yield from stage.begin_epoch()
+        # A run may be asked to end while the rows of an epoch are chosen, which then has nothing to measure.
+        if stage.is_over():
+            return
         # A run that resumes while an epoch is measured has no step left, and `from_step` would begin the next epoch.
         steps_left = stage.step < (stage.epochs_done + 1) * stage.batches.steps_per_epoch
         if steps_left and not stage.must_stop():

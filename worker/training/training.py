@@ -13,9 +13,9 @@ from worker.data.batches import Batches
 from worker.data.dataset import Data, Split
 from worker.diagnostics.diagnostics import Diagnostics
 from worker.diagnostics.probe import Subject
-from worker.evaluation.evaluate import Metrics, SplitName, measure
+from worker.evaluation.evaluate import Metrics, RunningTotals, SplitName, measure
 from worker.evaluation.population import evaluated_statistics
-from worker.evaluation.test_split import evaluate_test_split
+from worker.evaluation.test_split import FinalMeasurement
 from worker.model.histories import histories
 from worker.model.initialize import has_maps, initialize
 from worker.model.state_dict import to_cpu, with_own_buffers
@@ -55,6 +55,8 @@ class Training:
         self.statistics = evaluated_statistics(plan, data, frozen)
         self.diagnostics = Diagnostics(plan, data, self.batches, self.measure)
         self.metrics = epoch_metrics(plan, data)
+        self.validation = RunningTotals()
+        self.final = FinalMeasurement(plan, data)
         self.pending_logs: deque[StepLog | DiagnosticLog] = deque()
 
         self.step = 0
@@ -76,6 +78,11 @@ class Training:
         """The number of steps taken, including those of hints."""
         return self.step + sum(stage.step for stage in self.hints)
 
+    @property
+    def units_measured(self) -> int:
+        """The number of units of work since the latest step and epoch, which only measured."""
+        return self.statistics.done + self.validation.batches + self.final.units
+
     def stateful_parts(self) -> dict[str, Stateful]:
         """Returns the components whose state a resumed run must restore, by their names in the saved state."""
         return {
@@ -85,6 +92,9 @@ class Training:
             "curriculum": self.curriculum,
             "drift": self.diagnostics.drift,
             "cross_iteration_batch_norm": histories(self.model),
+            "statistics": self.statistics,
+            "validation": self.validation,
+            "final": self.final,
             **{stage.name: stage for stage in self.hints},
         }
 
@@ -159,8 +169,9 @@ class Training:
         """Measures the epoch, tells early stopping the result, and keeps the best weights."""
         # The train loss must include every step of the epoch.
         yield from self.read()
-        model = yield from self.statistics.of(self.model)
-        metrics = self.metrics.metrics() | (yield from self.measure(model, self.data.validation, "validation"))
+        model = yield from self.statistics.of(self.model, self.step)
+        measuring = self.measure(model, self.data.validation, "validation", self.validation)
+        metrics = self.metrics.metrics() | (yield from measuring)
         # The time of an epoch leaves out its diagnostics.
         seconds = perf_counter() - self.metrics.started_at
         diagnosed = yield from self.diagnose(model)
@@ -174,6 +185,7 @@ class Training:
         lr = self.take_step.schedule(self.step - 1)
         self.take_step.schedule.observe(monitor)
         self.metrics.start_epoch()
+        self.validation = RunningTotals()
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
         self.pending_logs.extend(diagnosed)
         yield self.last
@@ -201,13 +213,20 @@ class Training:
         self.take_step.set_training_mode()
         return with_own_buffers(self.model)
 
-    def measure(self, model: nn.Module, split: Split, name: SplitName) -> Generator[None, None, Metrics]:
-        """Returns the metrics of a whole model on a split, in the data's units. Yields after each batch."""
+    def measure(
+        self, model: nn.Module, split: Split, name: SplitName, totals: RunningTotals | None = None
+    ) -> Generator[None, None, Metrics]:
+        """Returns the metrics of a whole model on a split, in the data's units. Yields after each batch. `totals` may
+        have the first batches already."""
         model.eval()
-        return measure(self.plan, self.data, model, split, name)
+        return measure(self.plan, self.data, model, split, name, totals or RunningTotals())
 
     def finish(self) -> Iterator[TrainingEvent | None]:
-        """Measures the best weights on the test split, and yields Finished. Raises NonFinite if there are none."""
+        """Measures the best weights on the test split, and yields Finished. Raises NonFinite if there are none.
+
+        A run that was asked to end while it trained makes only the first measurement, which takes one pass; a run that
+        is asked to end now leaves out whatever is not finished.
+        """
         ending = self.ending()
         assert ending is not None
         assert self.last is not None
@@ -216,9 +235,18 @@ class Training:
         # The test split is measured with a copy, because a resume state that is saved meanwhile needs the last weights.
         best = deepcopy(self.model)
         best.load_state_dict(self.best_weights)
-        metrics = yield from evaluate_test_split(self.plan, best, self.data.test, self.measure)
-        last = yield from self.statistics.of(self.model)
-        yield Finished(ending, metrics, self.last, to_cpu(last.state_dict()))
+        was_asked = self.must_stop()
+        for _ in self.final.run(best, self.final.if_stopped if was_asked else self.final.names):
+            self.final.units += 1
+            yield None
+            if self.must_stop() and not was_asked:
+                break
+        last = yield from self.statistics.of(self.model, self.step)
+        left_out = tuple(self.final.left_out())
+        # A run that is complete was not ended early, even if it was asked to.
+        ending = self.ending() if left_out else ending
+        assert ending is not None
+        yield Finished(ending, self.final.metrics, self.last, to_cpu(last.state_dict()), left_out)
 
     def weights(self) -> Weights:
         """Returns a copy of the parameters and buffers on the CPU."""

@@ -25,6 +25,7 @@ from tests.small_trainings import DIGITS_CNN, IRIS, Document, make_small_plan, m
 from worker.attempt.attempt import Attempt
 from worker.attempt.setup import RunStorage
 from worker.attempt.snapshot import POSITION
+from worker.evaluation.averaging import Averages
 from worker.training.events import NonFinite
 from worker.training.training import Training
 
@@ -564,6 +565,89 @@ def test_diagnostics_are_logged_once_and_the_record_keeps_the_latest(storage: Ru
     ]
     assert record_store.record.diagnostics == uninterrupted.record.diagnostics
     assert uninterrupted.record.diagnostics["variance_shift"].epoch == 40
+
+
+MEASURED_LONG: Document = {**IRIS, "dropout": 0.5, "epochs": 1, "evaluation": {"monte_carlo_samples": 1000}}
+
+
+def in_measurement(monkeypatch: pytest.MonkeyPatch, react: Callable[[], None]) -> None:
+    """Calls `react` once, after a hundred passes of the final measurement."""
+    original = Averages.add
+
+    def add(averages: Averages, outputs: Tensor, *, times: int = 1) -> None:
+        original(averages, outputs, times=times)
+        if averages.passes == 100:
+            react()
+
+    monkeypatch.setattr(Averages, "add", add)
+
+
+def request_in_measurement(
+    monkeypatch: pytest.MonkeyPatch, attempt: Attempt, record_store: RecordStore, request: Request
+) -> None:
+    def ask() -> None:
+        record_store.react = lambda: None
+        record_store.write(RequestAction(request))
+
+    def react() -> None:
+        record_store.react = ask
+        attempt.record_writer.flush()
+        attempt.signals.are_due = True
+
+    in_measurement(monkeypatch, react)
+
+
+def test_a_run_that_is_paused_while_it_is_measured_resumes_there(
+    storage: RunStorage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    uninterrupted, record_store = RecordStore(MEASURED_LONG), RecordStore(MEASURED_LONG)
+    run_attempt(uninterrupted, RunStorage(storage.settings, Artifacts(tmp_path / "uninterrupted")))
+    attempt = attempt_of(record_store, storage)
+    with monkeypatch.context() as patch:
+        request_in_measurement(patch, attempt, record_store, "pause")
+        attempt.run()
+    assert record_store.record.status == "paused"
+    assert (record_store.record.resume_epoch, record_store.record.resume_units) == (1, 101)
+    record_store.write(Resume())
+    run_attempt(record_store, storage)
+    assert_same_run(record_store, uninterrupted)
+
+
+@pytest.mark.parametrize("request_", ["stop", "cancel"])
+def test_a_request_while_a_run_is_measured_is_obeyed_at_once(
+    storage: RunStorage, monkeypatch: pytest.MonkeyPatch, request_: Request
+) -> None:
+    record_store = RecordStore(MEASURED_LONG)
+    attempt = attempt_of(record_store, storage)
+    request_in_measurement(monkeypatch, attempt, record_store, request_)
+    attempt.run()
+    record = record_store.record
+    if request_ == "cancel":
+        assert record.status == "cancelled"
+        return
+    assert (record.status, record.reason) == ("succeeded", "stopped_by_user")
+    assert set(digests(record_store)) == {"best", "last"}
+    assert "test_loss" in record.metrics
+    assert "test_monte_carlo_loss" not in record.metrics
+    [note] = record_store.logged("log")
+    assert (note["code"], note["measurements"]) == ("not_measured", "test_monte_carlo")
+    assert "it was stopped" in note["message"]
+
+
+def test_the_time_budget_counts_while_a_run_is_measured(storage: RunStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_store = RecordStore({**MEASURED_LONG, "time_budget_seconds": 1000})
+    attempt = attempt_of(record_store, storage)
+
+    def use_up() -> None:
+        monkeypatch.setattr(attempt.record_writer, "seconds", lambda: 1000.0)
+        attempt.signals.are_due = True
+
+    in_measurement(monkeypatch, use_up)
+    attempt.run()
+    record = record_store.record
+    assert (record.status, record.reason, record.seconds) == ("succeeded", "time_budget", 1000.0)
+    assert "test_monte_carlo_loss" not in record.metrics
+    assert record_store.log_codes() == ["not_measured"]
 
 
 @pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch's own, where its compiler is imported

@@ -11,7 +11,7 @@ from tests.small_trainings import DIABETES, exhaust, make_training, measure_spli
 from tests.targets import make_targets
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Split, Unit
-from worker.evaluation.evaluate import Metrics, count_hits, evaluate
+from worker.evaluation.evaluate import Metrics, RunningTotals, count_hits, evaluate
 
 ROWS = BATCH_ROWS + 77
 
@@ -21,7 +21,8 @@ def given_back(outputs: Tensor, targets: Tensor, task: Task) -> tuple[int, Metri
     classes = outputs.shape[1] if task == "classification" else 0
     learnt = make_targets(("cross_entropy" if classes else "squared_error", classes, 1.0))
     split = Split(outputs, targets)
-    return exhaust(evaluate(torch.nn.Identity(), split, "test", targets=learnt, units=(Unit(0.0, 3.0),)))
+    units = (Unit(0.0, 3.0),)
+    return exhaust(evaluate(torch.nn.Identity(), split, "test", targets=learnt, units=units, totals=RunningTotals()))
 
 
 def test_classes() -> None:

@@ -7,6 +7,7 @@ from torch import nn
 from tests.small_trainings import DIGITS_CNN, IRIS, Document, bits, epochs_of, make_training, measure_split, run_to_end
 from worker.evaluation.population import Population, estimate, even_batches
 from worker.model.modules import BatchRenorm
+from worker.model.moments import Moments
 from worker.model.state_dict import with_own_buffers
 
 POPULATION: Document = {"evaluation": {"statistics": "population"}}
@@ -14,7 +15,9 @@ POPULATION: Document = {"evaluation": {"statistics": "population"}}
 
 def run_through(model: nn.Module, inputs: torch.Tensor, sizes: list[int], norms: list[nn.Module]) -> None:
     """Takes the statistics in batches of these sizes."""
-    for _ in estimate(model, inputs, torch.split(torch.arange(len(inputs)), sizes), norms):
+    for _ in estimate(
+        model, inputs, torch.split(torch.arange(len(inputs)), sizes), {norm: Moments() for norm in norms}
+    ):
         pass
 
 
@@ -86,7 +89,7 @@ def taken(training: object) -> nn.Sequential:
     """The copy with population statistics."""
     assert isinstance(training, type(make_training(IRIS)))
     assert training.statistics is not None
-    measuring = training.statistics.of(training.model)
+    measuring = training.statistics.of(training.model, training.step)
     while True:
         try:
             next(measuring)

@@ -23,7 +23,7 @@ from tests.small_trainings import (
     run_to_end,
 )
 from worker.data.batches import BATCH_ROWS
-from worker.evaluation.test_split import under_attack
+from worker.evaluation.test_split import AttackedOutputs, under_attack
 from worker.model.modules import BatchRenorm, Normalize
 from worker.objective.adversarial import Attack
 from worker.objective.targets import training_objective
@@ -98,7 +98,7 @@ def test_the_attack_on_the_test_split_can_be_left_between_its_steps() -> None:
     training = make_training(logistic({"epsilon": 0.2, "steps": 7}))
     spec, split = spec_of(training.plan), training.data.test
     assert len(split.targets) <= BATCH_ROWS
-    assert len(list(under_attack(training.plan, spec, training.model, split))) == 7
+    assert len(list(under_attack(training.plan, spec, training.model, split, AttackedOutputs()))) == 7
 
 
 @settings(max_examples=25, deadline=None)

@@ -27,7 +27,7 @@ from tests.small_trainings import (
 )
 from worker.data.batches import draw_passes
 from worker.training.curriculum import Pacing, SelfPacing, interleave, share
-from worker.training.events import EpochLog
+from worker.training.events import EpochLog, Finished
 from worker.training.training import Training
 
 Floats = NDArray[np.float64]
@@ -250,3 +250,12 @@ def test_rows_without_a_finite_loss_are_the_hardest() -> None:
     losses[3] = torch.inf
     assert not pacing.easy_rows(losses, 0)[3]
     assert pacing.easy_rows(torch.full_like(losses, torch.inf), 0).all()
+
+
+def test_a_run_may_be_stopped_while_its_rows_are_measured() -> None:
+    training = make_training({**CLASSES, "curriculum": {"type": "self_paced", "warmup_epochs": 0}})
+    for event in training.run():
+        if event is None and training.last is not None and training.step == training.last.step:
+            training.stop("stopped_by_user")
+    assert isinstance(event, Finished)
+    assert (event.ending, training.epochs_done) == ("stopped_by_user", 1)
