@@ -43,8 +43,8 @@ EVALUATED_ROWS = 128
 BATCH_COPIES = 5
 """Number of copies of a batch's inputs while the next ones are gathered, normalised and laid out."""
 SCATTERED = 1.28
-"""Growth of the memory of activations if the last batch of an epoch is smaller than the others, because buffers of other
-sizes are placed between those that are free. As measured by bench/memory.py."""
+"""Growth of the memory of activations if the last batch of an epoch is smaller than the others, because buffers of
+other sizes are placed between those that are free. As measured by bench/memory.py."""
 GATES_KEPT = {"elman": 2, "gru": 8, "lstm": 17}
 """Number of values that torch keeps of each unit of a recurrent layer and each step."""
 SAVED_OUTPUTS = ("relu", "tanh", "sigmoid")
