@@ -124,11 +124,12 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class OwnerLost:
-    """The owner died. A process that saw it die passes its nonce; without a nonce, the run is released if its lease has
-    expired."""
+    """The owner died. A process that saw it die passes its nonce; a process that saw no renewal for the length of a
+    lease passes the end of that lease, and nothing happens if the owner has renewed it meanwhile."""
 
     actor: Literal["worker", "supervisor"] = "supervisor"
     nonce: str | None = None
+    lease_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

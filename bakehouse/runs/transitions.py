@@ -177,7 +177,7 @@ def claim(record: Record, command: Claim, now: int) -> Reduced:
 
 def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
     """Queues a run whose owner died, or fails it after too many attempts without progress."""
-    if not is_lost(record, command, now):
+    if not is_lost(record, command):
         return record, []
     count = record.attempts_without_progress + 1
     ended = {**WITHOUT_OWNER, "attempts_without_progress": count}
@@ -188,13 +188,13 @@ def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
     return transition_to(record, now, "failed", "crash_loop", command.actor, **ended, failure=failure)
 
 
-def is_lost(record: Record, command: OwnerLost, now: int) -> bool:
-    """Returns whether the owner that the command means is lost: it still owns the run and, without a nonce, its lease
-    has expired."""
-    if record.owner is None or record.lease_until is None:
+def is_lost(record: Record, command: OwnerLost) -> bool:
+    """Returns whether the owner that the command means is lost: it still owns the run and, without a nonce, has not
+    renewed the lease."""
+    if record.owner is None:
         return False
     if command.nonce is None:
-        return record.lease_until < now
+        return record.lease_until == command.lease_until
     return record.owner.nonce == command.nonce
 
 

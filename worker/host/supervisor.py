@@ -13,7 +13,6 @@ from time import sleep
 
 from bakehouse.processes import RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.clock import monotonic_ms
 from bakehouse.runs.commands import Cancel, OwnerLost, PurgeReplaced
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
@@ -23,11 +22,12 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.host.owner import is_dead, kill
+from worker.host.watch import Watch, seconds_up
 
 TICK_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
 GRACE_SECONDS = 30.0
-CANCEL_GRACE_MS = 20_000
+CANCEL_GRACE_SECONDS = 20.0
 # A folder on the network may be away for this time before the workers end.
 FOLDER_GRACE_SECONDS = 30.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -46,6 +46,8 @@ class Supervisor:
         self.artifacts = Artifacts(settings.artifacts)
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_contact = seconds_up()
+        self.leases = Watch()
+        self.requests = Watch()
         self.folder_lost_since: float | None = None
         self.reported: set[str] = set()
 
@@ -81,10 +83,14 @@ class Supervisor:
 
     def check_owners(self) -> None:
         """Checks the owners of all running runs."""
+        checked = []
         for record in self.store.owned():
+            checked.append(record.id)
             # The previous command may have waited for Redis, while the leases of the next runs expired.
             self.track_outage()
             self.guard(self.check_owner, record)
+        self.leases.keep(checked)
+        self.requests.keep(checked)
 
     def check_folder(self) -> bool:
         """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.
@@ -150,20 +156,19 @@ class Supervisor:
             is_killed = kill(owner)
             if is_cancelled:
                 return Cancel(owner.nonce, actor="supervisor")
-            return OwnerLost(nonce=owner.nonce if is_killed else None)
+            return OwnerLost(nonce=owner.nonce) if is_killed else OwnerLost(lease_until=record.lease_until)
         if is_cancelled and self.is_overdue(record) and kill(owner):
             return Cancel(owner.nonce, actor="supervisor")
         return None
 
     def is_silent(self, record: Record) -> bool:
-        """Returns whether the lease has expired although the owner could have renewed it."""
-        now = self.store.now()
-        is_expired = record.lease_until is not None and record.lease_until < now
-        return is_expired and seconds_up() - self.in_contact_since > self.lease_seconds
+        """Returns whether the owner has not renewed its lease in its length, although it could have."""
+        silent = self.leases.seconds(record.id, record.lease_until)
+        return min(silent, seconds_up() - self.in_contact_since) > self.lease_seconds
 
     def is_overdue(self, record: Record) -> bool:
         """Returns whether the owner has not obeyed a request within its grace."""
-        return record.requested_ms is not None and self.store.now() - record.requested_ms > CANCEL_GRACE_MS
+        return self.requests.seconds(record.id, record.requested_ms) > CANCEL_GRACE_SECONDS
 
     def wake_idle_workers(self) -> None:
         """Repeats lost wake-ups, so that as many are pending as there are idle workers with a run to claim."""
@@ -190,11 +195,6 @@ class Supervisor:
     def end(self) -> None:
         """Asks the workers to save their runs and end; kills those that do not end in time."""
         end_all(self.children, grace=GRACE_SECONDS)
-
-
-def seconds_up() -> float:
-    """Returns seconds by a clock that also counts while this machine sleeps, because leases expire meanwhile."""
-    return monotonic_ms() / 1000
 
 
 # A BaseException is not caught by an `except Exception` on its way.

@@ -26,8 +26,10 @@ from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
 from tests.processes import wait_until
 from tests.stored_runs import SHORT, store_run
+from worker.host import supervisor as supervisor_module
+from worker.host import watch
 from worker.host.owner import start_time, this_process
-from worker.host.supervisor import CANCEL_GRACE_MS, FOLDER_GRACE_SECONDS, Supervisor
+from worker.host.supervisor import CANCEL_GRACE_SECONDS, FOLDER_GRACE_SECONDS, Supervisor
 
 # On another machine: nobody can tell whether it lives.
 FAR = Owner(nonce="far", host="elsewhere", boot_id="", pid=1, start_time=1)
@@ -51,7 +53,9 @@ class Supervised:
 
     def claimed(self, owner: Owner) -> str:
         run_id = self.store_run()
-        assert self.store.claim(owner) is not None
+        record = self.store.claim(owner)
+        assert record is not None
+        self.supervisor.leases.seconds(run_id, record.lease_until)
         return run_id
 
     def check_owner(self, run_id: str) -> str:
@@ -59,10 +63,17 @@ class Supervised:
         self.supervisor.check_owner(self.store.record(run_id))
         return self.store.record(run_id).reason
 
-    def let_pass(self, milliseconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Moves Redis's clock forward."""
+    def let_pass(self, milliseconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Moves all clocks forward."""
+        self.set_redis(milliseconds, monkeypatch)
+        before = watch.seconds_up
+        for module in (watch, supervisor_module):
+            monkeypatch.setattr(module, "seconds_up", lambda: before() + milliseconds / 1000)
+
+    def set_redis(self, milliseconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sets Redis's clock forward or back."""
         now = self.store.now
-        monkeypatch.setattr(self.store, "now", lambda: now() + milliseconds)
+        monkeypatch.setattr(self.store, "now", lambda: now() + round(milliseconds))
 
 
 @pytest.fixture
@@ -96,12 +107,29 @@ def test_a_lease_ends_only_after_a_full_lease_of_contact(
 ) -> None:
     run_id = supervised.claimed(FAR)
     supervised.let_pass(20_000, monkeypatch)
-    supervised.supervisor.in_contact_since = monotonic()
+    supervised.supervisor.in_contact_since = watch.seconds_up()
     assert supervised.check_owner(run_id) == "claimed"
     supervised.supervisor.in_contact_since = LONG_AGO
     assert supervised.check_owner(run_id) == "worker_lost"
     with pytest.raises(OwnershipLost):
         supervised.store.command(run_id, Renew("far"))
+
+
+@pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])
+def test_leases_end_by_the_time_that_passes_and_not_by_redis_clock(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    run_id = supervised.claimed(FAR)
+    supervised.supervisor.in_contact_since = LONG_AGO
+    supervised.set_redis(jump, monkeypatch)
+    assert supervised.check_owner(run_id) == "claimed"
+    supervised.let_pass(9_000, monkeypatch)
+    supervised.store.command(run_id, Renew("far"))
+    assert supervised.check_owner(run_id) == "claimed"
+    supervised.let_pass(9_000, monkeypatch)
+    assert supervised.check_owner(run_id) == "claimed"
+    supervised.let_pass(2_000, monkeypatch)
+    assert supervised.check_owner(run_id) == "worker_lost"
 
 
 def test_a_renewed_lease_does_not_end(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +231,9 @@ def test_an_owner_that_does_not_obey_a_cancel_is_killed_after_a_grace(
     supervised.artifacts.write_resume(run_id, 1, {"state": b"x"})
     supervised.store.command(run_id, RequestAction("cancel"))
     assert supervised.check_owner(run_id) == "claimed"
-    supervised.let_pass(CANCEL_GRACE_MS + 1, monkeypatch)
+    supervised.let_pass(1000 * CANCEL_GRACE_SECONDS + 1, monkeypatch)
+    # The owner renews its lease meanwhile.
+    supervised.supervisor.in_contact_since = watch.seconds_up()
     assert supervised.check_owner(run_id) == "cancelled_by_user"
     assert supervised.store.record(run_id).transitions[-1].actor == "supervisor"
     assert supervised.artifacts.newest_resume(run_id).state is None
@@ -215,7 +245,9 @@ def test_an_owner_that_is_only_asked_to_pause_is_not_killed(
 ) -> None:
     run_id = supervised.claimed(sleeper)
     supervised.store.command(run_id, RequestAction("pause"))
-    supervised.let_pass(CANCEL_GRACE_MS + 1, monkeypatch)
+    supervised.let_pass(1000 * CANCEL_GRACE_SECONDS + 1, monkeypatch)
+    # The owner renews its lease meanwhile.
+    supervised.supervisor.in_contact_since = watch.seconds_up()
     assert supervised.check_owner(run_id) == "claimed"
     assert start_time(sleeper.pid) is not None
 
