@@ -227,6 +227,23 @@ def test_an_interrupted_run_ends_with_the_same_bits_as_an_uninterrupted_one(
     assert reason in [transition.reason for transition in record.transitions]
 
 
+def test_a_run_whose_redis_lost_the_end_of_its_data_has_no_hole_in_its_log(
+    home: RunningHome, reference: Results
+) -> None:
+    run_id = home.submit(REFERENCE)
+    home.wait_for_resume_state(run_id)
+    kill(*home.all_pids())
+    home.wait()
+    [data] = home.folder.glob("redis/appendonlydir/*.incr.aof")
+    # Half of what was written since the run began is lost, and with it the log up to the resume state.
+    begin = data.read_bytes().rindex(b'"reason":"claimed"')
+    os.truncate(data, (begin + data.stat().st_size) // 2)
+    home.start()
+    home.wait_for(run_id, "succeeded", "failed")
+    assert results_of(home, run_id) == reference
+    assert "log_rewound" in [event.data["code"] for event in events_of(home.store, run_id) if event.type == "log"]
+
+
 def test_a_run_whose_resume_states_are_lost_starts_again_and_is_marked_as_restarted(
     home: RunningHome, reference: Results
 ) -> None:
