@@ -82,8 +82,9 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     names = ["y", *(f"target{1 + known.index(target.name)}" for target in data.further)]
     arrays: dict[str, Any] = {}
     for split in SPLITS:
-        path = folder / f"x{split}.npy"
-        if path.exists():
+        # The card says which splits there are: a file that is gone is an error.
+        if split == "" or getattr(card.counts, split.removeprefix("_")) is not None:
+            path = folder / f"x{split}.npy"
             stored = _open(path)
             arrays[f"x{split}"] = StoredInputs(path, stored.dtype, stored)
             arrays[f"y{split}"] = _stack_columns([_open(folder / f"{name}{split}.npy") for name in names])

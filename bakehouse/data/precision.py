@@ -2,6 +2,7 @@
 in milliseconds."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ ROUNDING = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-13}
 """Largest standard deviation, as a share of the mean, that is taken for a rounding error. In 32 bits this is the last
 digit; in 64 bits also the error of sums, such as proportions that add up to 1."""
 CHUNK_ROWS = 8192
+CHUNK_NUMBERS = 4 << 20
 Floats = NDArray[np.float64]
 
 
@@ -29,12 +31,12 @@ def narrow_if_exact(arrays: Mapping[str, Array], first: str, axes: tuple[int, ..
     """Converts all arrays to float32, or all to float64 if a column of the array named `first` needs it."""
     # A number beyond the range of float32 becomes infinite, and check_finite refuses it below.
     with np.errstate(over="ignore"):
-        narrow = {name: values.astype(np.float32) for name, values in arrays.items()}
+        narrow = {name: values.astype(np.float32, copy=False) for name, values in arrays.items()}
     for name, values in narrow.items():
         check_finite(name, values)
     # All splits get the same type, because a model is built for one type of inputs.
     if needs_double(arrays[first], axes, others=list(arrays.values())):
-        return {name: values.astype(np.float64) for name, values in arrays.items()}
+        return {name: values.astype(np.float64, copy=False) for name, values in arrays.items()}
     return narrow
 
 
@@ -78,5 +80,6 @@ def moments(values: Array, axes: tuple[int, ...]) -> tuple[Floats, Floats]:
 
 def chunks(values: Array) -> Iterator[Floats]:
     """Yields blocks of rows in float64, so that no copy of the whole array is made."""
-    for start in range(0, len(values), CHUNK_ROWS):
-        yield values[start : start + CHUNK_ROWS].astype(np.float64)
+    rows = min(CHUNK_ROWS, max(1, CHUNK_NUMBERS // prod(values.shape[1:])))
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows].astype(np.float64)

@@ -3,15 +3,19 @@
 import pytest
 import torch
 from hypothesis import given, settings
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakehouse.plan.estimate import activations
-from bakehouse.plan.layers import Conv, DenseConcat, Linear, Residual, Sequential, walk
+from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.estimate import PROCESS_BYTES, tensors
+from bakehouse.plan.layers import Conv, DenseConcat, Linear, Norm, Residual, Sequential, walk
 from bakehouse.plan.plan import Plan
-from tests.plan.cards import Document, image_card, planned, table_card
+from bakehouse.recipe.norm import BatchNorm
+from tests.plan.cards import Document, image_card, planned, sequence_card, table_card
 from tests.strategies import plans
 from worker.model.build import build_model
 from worker.model.histories import histories
+from worker.model.modules import without_unit_layers
 
 # Some that may be asked for would take the machine's memory.
 BUILDABLE = plans().filter(lambda plan: plan.estimate.memory_bytes < 2**28)
@@ -71,8 +75,42 @@ def test_what_takes_more_memory(smaller: Document, larger: Document) -> None:
 
 def test_memory_of_a_small_model_by_hand() -> None:
     plan = planned({"architecture": "linear", "batch_size": 10}, table_card(features=4, classes=3, rows=100))
-    weights, activations, data = 4 * 3 + 3, 4 + 3, 4 * 100
-    assert plan.estimate.memory_bytes == 4 * (4 * weights + 2 * 10 * activations + data)
+    weights, data = 4 * 3 + 3, (4 * 4 + 8) * 100
+    # Evaluation holds inputs and outputs of 128 rows, and copies of a batch are made ready for the next step.
+    rows = 128 * 2 * (4 + 3) + 5 * 10 * 4
+    assert plan.estimate.memory_bytes == PROCESS_BYTES + 4 * (round((10.5 + 2 * 2.5) * weights) + rows) + data
+
+
+@pytest.mark.parametrize(
+    ("document", "card"),
+    [
+        *(({"architecture": name}, image_card(side=16)) for name in ("cnn", "vgg", "resnet", "preresnet")),
+        ({"architecture": {"type": "densenet", "depth": 22}}, image_card(side=16)),
+        ({"architecture": {"type": "cnn", "activation": "gelu"}, "norm": "group_norm"}, image_card(side=16)),
+        ({"architecture": "cnn", "norm": "batch_norm", "dropout": "dropout"}, image_card(side=16)),
+        ({"architecture": "cnn", "dropout": "spatial_dropout"}, image_card(side=16)),
+        ({"architecture": {"type": "rnn", "cell": "lstm"}}, sequence_card()),
+        ({"architecture": {"type": "rnn", "cell": "gru"}}, sequence_card()),
+        ({"architecture": {"type": "mlp", "hidden": [64, 64]}}, table_card(rows=100)),
+    ],
+)
+def test_the_tensors_that_are_kept_are_those_that_torch_keeps(document: Document, card: DatasetCard) -> None:
+    plan = planned(document, card)
+    model = build_model(plan).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    rows = torch.rand(8, *plan.data.shape)
+    shared = {tensor.untyped_storage().data_ptr() for tensor in (rows, *model.parameters(), *model.buffers())}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        # The tensor itself is held, so that no other takes its place in memory.
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = without_unit_layers(model)(rows)
+    sizes = [tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in shared]
+    assert outputs.requires_grad
+    assert 8 * 4 * sum(numbers for numbers, _ in tensors(plan.root)) == pytest.approx(sum(sizes), rel=0.06)
 
 
 def test_earlier_iterations_take_memory() -> None:
@@ -87,5 +125,7 @@ def test_earlier_iterations_take_memory() -> None:
 
 def test_a_concatenation_is_kept_beside_its_parts() -> None:
     conv = Conv((3, 4, 4), (2, 4, 4), 3)
-    assert activations(DenseConcat(Sequential((("conv", conv),)))) == 16 * (2 + 5)
-    assert activations(Residual(Sequential((("conv", conv),)), Sequential((("conv", conv),)))) == 16 * (2 + 2)
+    norm = Norm(BatchNorm(), (2, 4, 4))
+    body = Sequential((("norm", norm), ("conv", conv)))
+    assert [kept for kept, _ in tensors(DenseConcat(body), is_kept=True)] == [16 * 2, 0, 16 * (2 + 2)]
+    assert [kept for kept, _ in tensors(Residual(body), is_kept=False)] == [16 * 2, 0, 0]

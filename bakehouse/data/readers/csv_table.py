@@ -207,7 +207,7 @@ def _read_values(lines: Iterator[Line], columns: list[ColumnSurvey]) -> tuple[ND
                 flat.append(np.nan)
             else:
                 flat.append(code.setdefault(cell, len(code)) if column.texts else float(cell))
-    values = np.array(flat).reshape(-1, len(columns))
+    values = np.frombuffer(flat).reshape(-1, len(columns))
     # Codes are in the order of appearance, but class numbers are in sorted order.
     texts = [sorted(code) for code in codes]
     for index, column in enumerate(columns):

@@ -1,5 +1,9 @@
 """Splits on the device, and the statistics that are fitted on the training rows."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +12,26 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.loading import StoredInputs
+from bakehouse.data.packing import pack
+from bakehouse.data.packing_process import PACKAGE_ROOT
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.packed_arrays import load_arrays
 from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, load_small_data, make_small_plan, make_training
-from worker.data.dataset import Data, Floats, fit_unit, mean_power, normalization, refuse_negative
+from worker.data.dataset import (
+    CHUNK_ROWS,
+    Data,
+    Floats,
+    fit_unit,
+    gather,
+    load_data,
+    mean_power,
+    normalization,
+    reduced_axes,
+    refuse_negative,
+)
 from worker.training.curriculum import Pacing
 
 
@@ -102,6 +121,89 @@ def test_moments_are_the_same_chunk_by_chunk(rows: int, seed: int) -> None:
     mean = mean_power(x, power=1)
     np.testing.assert_allclose(mean, x.mean(0, dtype=np.float64), rtol=1e-9)
     np.testing.assert_allclose(mean_power(x, power=2, about=mean), x.astype(np.float64).var(0), rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize(
+    "shape", [(9000, 40), (300, 3, 32, 32), (40, 3, 96, 96), (300, 1, 28, 28), (500, 60, 7), (9, 1)]
+)
+@pytest.mark.parametrize("dtype", ["u1", "f4", "f8"])
+def test_sums_in_small_blocks_have_the_bits_of_sums_in_one(
+    shape: tuple[int, ...], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(0).normal(100, 20, size=shape).astype(dtype)
+    axes = reduced_axes(x)
+    about = x.mean(axes, dtype=np.float64, keepdims=True)[0]
+    monkeypatch.setattr("worker.data.dataset.BLOCK_NUMBERS", 10_000)
+    blocks = (x[start : start + CHUNK_ROWS].astype(np.float64) for start in range(0, len(x), CHUNK_ROWS))
+    whole = sum(((block - about) ** 2).sum(axis=axes, keepdims=True)[0] for block in blocks)
+    np.testing.assert_array_equal(mean_power(x, power=2, about=about), whole / (x.size / about.size))
+
+
+def test_rows_are_gathered_across_blocks_for_each_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(1000, 6)).astype("f4")
+    np.save(tmp_path / "x.npy", x)
+    stored = np.load(tmp_path / "x.npy", mmap_mode="r")
+    monkeypatch.setattr("bakehouse.data.loading.BLOCK_BYTES", 24 * 7)
+    rows = [np.array([0, 6, 6, 7, 13, 14, 999]), np.array([], dtype=np.int64), np.arange(500)]
+    for tensor, numbers in zip(gather(StoredInputs(tmp_path / "x.npy", x.dtype, stored), rows), rows, strict=True):
+        np.testing.assert_array_equal(tensor.numpy(), x[numbers])
+    columns = StoredInputs(tmp_path / "x.npy", np.dtype("f8"), stored, (4, 1))
+    [tensor] = gather(columns, [np.arange(1000)])
+    np.testing.assert_array_equal(tensor.numpy(), x[:, [4, 1]].astype("f8"))
+
+
+def test_data_that_is_replaced_while_it_is_loaded_has_changed(tmp_path: Path) -> None:
+    plan = make_small_plan(IRIS)
+    shutil.copytree(BUILTIN / "iris", tmp_path / "iris")
+    (tmp_path / "iris" / "x.npy").unlink()
+    with pytest.raises(DatasetChanged, match="iris has changed"):
+        load_data(plan, tmp_path / "iris", torch.device("cpu"))
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from bakehouse.data.packed_folders import read_card
+from bakehouse.plan.plan import make_plan
+from bakehouse.recipe.read import read_recipe
+from worker.data.dataset import load_data
+from worker.device import keep_buffers
+from worker.host.prefork import warm_up
+from worker.training.training import Training
+import torch
+
+def resident(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+warm_up()
+keep_buffers()
+# The number resets the largest resident memory.
+Path("/proc/self/clear_refs").write_text("5")
+before = resident("VmRSS:")
+recipe = {"dataset": "mine", "architecture": {"type": "mlp", "hidden": [8]}, "batch_size": 16, "epochs": 1}
+folder = Path(sys.argv[1])
+device = torch.device("cpu")
+plan = make_plan(read_recipe(recipe), read_card(folder))
+data = load_data(plan, folder, device)
+held = sum(split.inputs.nbytes for split in (data.train, data.validation, data.test))
+steps = Training(plan, data, device).run()
+for _ in range(40):
+    next(steps)
+print((resident("VmHWM:") - before) / held)
+"""
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_a_process_holds_its_data_once(tmp_path: Path, dtype: str) -> None:
+    """In a new process, because the largest memory of this one says nothing about it."""
+    # 96 MiB, beside which blocks of rows and a small model count little.
+    x = np.random.default_rng(0).integers(0, 256, (96 * 2**20 // np.dtype(dtype).itemsize // 3072, 3, 32, 32), np.uint8)
+    np.savez(tmp_path / "mine.npz", x=x.astype(dtype), y=np.arange(len(x)) % 2)
+    pack("mine", tmp_path / "mine.npz", tmp_path / "packed")
+    command = [sys.executable, "-c", MEASURE, str(tmp_path / "packed")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE_ROOT)
+    assert 1 < float(done.stdout) < 1.5
 
 
 def test_targets_are_standardised_on_the_training_rows_for_regression_only() -> None:
