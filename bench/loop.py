@@ -52,7 +52,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "digits_mlp, validation on 20 %": {
         **ENDLESS,
-        "dataset": "digits",
+        "dataset": {"id": "digits"},
         "architecture": "mlp",
         "dropout": 0.5,
     },
