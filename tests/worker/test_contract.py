@@ -12,6 +12,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
 from tests.plan.test_script import run_script
 from tests.small_trainings import Outcome, bits, make_training, measure_split, resume_to_end, run_to_end, stop_after
+from tests.worker.device_waits import CopiesToDevice, ReadsOfDevice
 from tests.worker.variants import recipes
 from worker.model.build import build_model
 from worker.training.training import Training
@@ -20,6 +21,12 @@ MIDDLE = 5
 """Units of work: within the first validation, or just before it."""
 
 
+GROUPS_SAMPLES = {
+    "augmentation:rand_augment",
+    "augmentation:trivial_augment",
+    "augmentation:trivial_augment:space=rand_augment",
+}
+"""Recipes that compute samples with the same change together, and so have to read how many there are."""
 RECIPES = recipes()
 # All tests of a recipe one after the other: processes that share the tests out then train each but once.
 in_turn = pytest.mark.parametrize("name", RECIPES, scope="module")
@@ -66,6 +73,19 @@ def test_what_is_built_is_what_was_planned(name: str) -> None:
     rows = training.data.test.inputs[:3]
     with torch.inference_mode():
         assert training.model.eval()(rows).shape == (3, training.plan.outputs)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in GROUPS_SAMPLES])
+def test_no_step_waits_for_the_device(name: str) -> None:
+    training = make_training(RECIPES[name])
+    for _ in training.begin_epoch():
+        pass
+    batches = training.batches.from_step(0)
+    # The first step makes what is made once, such as the order of the epoch and the optimizer's state.
+    training.update(*next(batches))
+    with ReadsOfDevice() as reads, CopiesToDevice() as copies:
+        training.update(*next(batches))
+    assert reads.found | copies.found == set()
 
 
 @in_turn

@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+from worker.augmentation.constants import constant
 from worker.augmentation.draws import uniform
 
 LEVELS = 255
@@ -32,7 +33,7 @@ def to_grey(images: Tensor) -> Tensor:
     """Returns the brightness (N, 1, H, W): by ITU-R 601 if there are three channels, else the mean of the channels."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    weights = torch.tensor([0.299, 0.587, 0.114], device=images.device)
+    weights = constant((0.299, 0.587, 0.114), images.device)
     return (images * weights[:, None, None]).sum(1, keepdim=True)
 
 
@@ -63,7 +64,7 @@ def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
     from_blue = 4 + (red - green) / divisor
     sixths = torch.where(top == red, from_red, torch.where(top == green, from_green, from_blue))
     # Red, green and blue are the same function of the hue, shifted by these sixths of the circle.
-    offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
+    offsets = constant((5.0, 3.0, 1.0), images.device)[:, None, None]
     angle = offsets + (sixths + 6 * turns[:, None, None])[:, None]
     angle = angle - 6 * (angle / 6).floor()  # On a CPU, this takes a third of the time of `% 6`.
     return top[:, None] - span[:, None] * torch.minimum(angle, 4 - angle).clamp(0, 1)

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from worker.augmentation.constants import sides_on
 from worker.augmentation.draws import random_integers, uniform
 from worker.augmentation.geometry import warp, with_shift
 
@@ -28,7 +29,7 @@ def scale_crop(images: Tensor, generator: Generator, *, low: int, high: int) -> 
     """Enlarges images to a shorter side of `low` to `high` pixels, and cuts out a random window of the old size."""
     count, _, *sides = images.shape
     length = random_integers(count, low, high, generator)[:, None]
-    old = torch.tensor(sides, device=images.device)
+    old = sides_on(images.device, sides)
     new = length * old // min(sides)
     # `torch.randint` takes one limit for all samples, but each sample has its own.
     corner = (torch.rand(count, 2, generator=generator, device=images.device) * (new - old + 1)).floor()
@@ -42,7 +43,7 @@ def random_resized_crop(
     """Cuts out a box of random area and aspect ratio, and resizes it to the size of the image."""
     count, _, *sides = images.shape
     size = draw_box_sizes(count, sides, generator, area=area, aspect=aspect)
-    room = torch.tensor(sides, device=images.device) - size
+    room = sides_on(images.device, sides) - size
     start = (torch.rand(count, 2, generator=generator, device=images.device) * (room + 1)).floor()
     return resize_boxes(images, start=start, size=size)
 
@@ -57,7 +58,7 @@ def draw_box_sizes(
     pixels = uniform(tries, *area, generator) * sides[0] * sides[1]
     ratio = uniform(tries, log(aspect[0]), log(aspect[1]), generator).exp()
     drawn = torch.stack(((pixels / ratio).sqrt(), (pixels * ratio).sqrt()), 1).round().view(ATTEMPTS, count, 2)
-    largest = torch.tensor(sides, device=drawn.device)
+    largest = sides_on(drawn.device, sides)
     fits = ((drawn >= 1) & (drawn <= largest)).all(2)
     # The last draw counts as one that fits, so that `argmax` finds it if no other does.
     fits[-1] = True
@@ -68,7 +69,7 @@ def draw_box_sizes(
 
 def resize_boxes(images: Tensor, *, start: Tensor, size: Tensor) -> Tensor:
     """Resizes the boxes at `start` (N, 2: row and column) to the size of the images; edge pixels are repeated."""
-    old = torch.tensor(images.shape[2:], device=images.device)
+    old = sides_on(images.device, images.shape[2:])
     step = (size / old).flip(1)
     centre = (start + size / 2 - old / 2).flip(1)
     return warp(images, with_shift(torch.diag_embed(step), -centre / step), black=None)

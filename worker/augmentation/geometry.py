@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from worker.augmentation.constants import constant
 from worker.augmentation.draws import bernoulli, uniform
 
 Sides = Sequence[int]
@@ -45,8 +46,8 @@ def perspective(
     count, _, height, width = images.shape
     changed = bernoulli(count, probability, generator)
     inward = torch.rand(count, 4, 2, generator=generator, device=images.device) * distortion_scale
-    half = torch.tensor([width / 2, height / 2], device=images.device)
-    signs = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], device=images.device)
+    half = constant((width / 2, height / 2), images.device)
+    signs = constant(((-1, -1), (1, -1), (1, 1), (-1, 1)), images.device)
     sources = perspective_sources(signs * half * (1 - inward), half)
     return torch.where(changed[:, None, None, None], warp(images, sources, black=black), images)
 
@@ -90,7 +91,7 @@ def affine_sources(*, angle: Tensor, lean: Tensor, factor: Tensor, shift: Tensor
 def with_shift(linear: Tensor, shift: Tensor) -> Tensor:
     """Returns matrices (N, 3, 3) of p = linear (q - shift)."""
     top = torch.cat((linear, -(linear * shift[:, None]).sum(2, keepdim=True)), 2)
-    bottom = torch.tensor([[[0.0, 0.0, 1.0]]], device=linear.device).expand(len(linear), 1, 3)
+    bottom = constant((0.0, 0.0, 1.0), linear.device).expand(len(linear), 1, 3)
     return torch.cat((top, bottom), 1)
 
 
