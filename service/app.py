@@ -49,7 +49,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         folder_check=FolderCheck(settings, store),
         catalog=Catalog(settings),
         wake_queue=WakeQueue(redis),
-        hub=Hub(reader, Keys()),
+        hub=Hub(reader, Keys(), store.logs),
     )
 
 

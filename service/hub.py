@@ -7,26 +7,32 @@ one it saw. sse-starlette does neither; it would only replace `EventStream` in s
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from starlette.concurrency import run_in_threadpool
 
 from bakehouse.runs import wire
+from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.run import Event
-from bakehouse.runs.wire import Change
+from bakehouse.runs.logs import START, ChangePage, ChangeRange, Head, LogRange, Logs
+from bakehouse.runs.wire import Change, StoredEvent
+from service.batcher import Batcher
+from service.frames import Batch, PublishedEvent
 
 # Time for which a read waits in Redis; below the client's socket timeout of 10 s, which detects dead connections.
 BLOCK_MS = 5000
 MAX_CHANGES_PER_READ = 1000
 # Changes that arrive within this time are sent together.
 BATCH_SECONDS = 0.02
+# A heartbeat is sent when a read of the change stream ends, so at most BLOCK_MS later than this.
+HEARTBEAT_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 MAX_START_SECONDS = 2.0
 # A subscriber with more pending events than this is disconnected; it resumes from the log.
@@ -35,29 +41,8 @@ MAX_PENDING = 5000
 log = logging.getLogger(__name__)
 
 
-class RunEvent(Event):
-    """An event with the id of its run, for a stream of several runs."""
-
-    run_id: str
-
-
-@dataclass(frozen=True)
-class PublishedEvent:
-    """An event for all subscribers. Each of its two frames is encoded only once, however many clients get it."""
-
-    change: Change
-    event: Event
-
-    @cached_property
-    def run_frame(self) -> bytes:
-        """The frame for the stream of one run."""
-        return encode_frame(self.event, event_id=str(self.event.seq))
-
-    @cached_property
-    def shared_frame(self) -> bytes:
-        """The frame for a stream of several runs."""
-        run_event = RunEvent(run_id=self.change.run_id, **dict(self.event))
-        return encode_frame(run_event, event_id=self.change.id)
+class ChangesLost(Exception):
+    """The change stream lacks changes after an id, because it was trimmed or Redis lost writes."""
 
 
 @dataclass(frozen=True)
@@ -71,51 +56,67 @@ class Selection:
 class Subscription:
     """The events that one subscriber has not taken yet."""
 
-    def __init__(self) -> None:
-        self.is_closed = False
-        self._pending: list[PublishedEvent] = []
+    def __init__(self, position: str, *, is_closed: bool) -> None:
+        self.position = position
+        """The id of a change; all later events come by this subscription."""
+        self.is_closed = is_closed
+        self._pending: list[Batch] = []
+        self._pending_events = 0
         self._woken = asyncio.Event()
 
-    def put(self, published: PublishedEvent) -> None:
-        """Adds an event without blocking. Disconnects a subscriber that has fallen too far behind."""
-        if len(self._pending) >= MAX_PENDING:
+    def put(self, batch: Batch) -> None:
+        """Adds events without blocking. Disconnects a subscriber that has fallen too far behind."""
+        # A heartbeat counts too, because a client that does not read takes none.
+        self._pending_events += len(batch.items) or 1
+        if self._pending_events > MAX_PENDING:
             self.close()
         else:
-            self._pending.append(published)
+            self._pending.append(batch)
             self._woken.set()
 
     def close(self) -> None:
         """Ends the subscription; the client resumes from the log, perhaps by way of another process."""
         self.is_closed = True
+        self._pending = []
         self._woken.set()
 
-    async def take(self, seconds: float) -> list[PublishedEvent]:
-        """Waits up to `seconds` for events and returns all of them; returns an empty list after a timeout."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return []
+    async def take(self) -> list[Batch]:
+        """Waits for events and returns all of them; returns an empty list if the subscription is closed."""
+        await self._woken.wait()
         # Nothing is awaited from here to the end, so no event can be added in between and lost.
         self._woken.clear()
-        events = self._pending
+        batches = self._pending
         self._pending = []
-        return events
+        self._pending_events = 0
+        return batches
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        """Yields the events until the subscription is closed."""
+        while not self.is_closed:
+            for batch in await self.take():
+                yield batch
 
 
 class Hub:
-    """Passes events on to subscribers.
+    """Passes events on to subscribers, and reads what happened before they subscribed."""
 
-    To miss no event, a subscriber must subscribe first, then read the log, then drop new events that it has read.
-    """
-
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, logs: Logs) -> None:
         self._redis = redis
         self._keys = keys
-        self._last_id = "0-0"
+        self._logs = logs
+        # Many streams begin together when their clients reconnect, so their reads are sent together.
+        self._heads: Batcher[str, Head | None] = Batcher(logs.heads)
+        self._pasts: Batcher[LogRange, list[StoredEvent]] = Batcher(logs.events)
+        self._pages: Batcher[ChangeRange, ChangePage] = Batcher(partial(logs.changes, limit=MAX_CHANGES_PER_READ))
+        self._position = START
+        self._may_lack_changes = False
         self._started = asyncio.Event()
         self._is_closed = False
-        self._subscriptions: dict[Subscription, Selection] = {}
+        # Held during a delivery, so that a new subscription begins exactly at the hub's position.
+        self._delivery = asyncio.Lock()
+        self._subscriptions: dict[Selection, set[Subscription]] = {}
+        self._followers: dict[str, set[Selection]] = {}
+        self._next_heartbeat = 0.0
 
     async def listen(self) -> None:
         """Reads changes and delivers their events until the task is cancelled; retries while Redis is unavailable."""
@@ -125,15 +126,16 @@ class Hub:
                     await self._read_and_deliver()
                 except RedisError as error:
                     log.warning("cannot read the change stream: %s", type(error).__name__)
+                    self._may_lack_changes = True
                     await asyncio.sleep(RETRY_SECONDS)
+                self._send_heartbeats()
         finally:
             self.close()
 
     def close(self) -> None:
         """Ends all streams; their clients reconnect to another process."""
         self._is_closed = True
-        for subscription in self._subscriptions:
-            subscription.close()
+        self._close_all()
 
     async def wait_until_ready(self) -> None:
         """Waits until the reader knows its position in the change stream; from then on, subscriptions miss no event."""
@@ -143,117 +145,165 @@ class Hub:
         except TimeoutError as error:
             raise RedisTimeoutError("cannot read the change stream") from error
 
-    @contextmanager
-    def subscribe(self, selection: Selection) -> Iterator[Subscription]:
-        """Yields a subscription that collects new events of the selected runs. Call `wait_until_ready` first."""
-        subscription = Subscription()
-        # A stream that begins during the shutdown must end at once.
-        subscription.is_closed = self._is_closed
-        self._subscriptions[subscription] = selection
+    @asynccontextmanager
+    async def subscribe(self, selection: Selection) -> AsyncIterator[Subscription]:
+        """Yields a subscription that collects new events of the selected runs. Call `wait_until_ready` first.
+
+        To miss no event, subscribe first, then read the log, then drop new events that were read.
+        """
+        async with self._delivery:
+            # A stream that begins during the shutdown must end at once.
+            subscription = Subscription(self._position, is_closed=self._is_closed)
+            self._subscriptions.setdefault(selection, set()).add(subscription)
+            for run_id in selection.runs:
+                self._followers.setdefault(run_id, set()).add(selection)
         try:
             yield subscription
         finally:
-            del self._subscriptions[subscription]
+            self._remove(selection, subscription)
 
-    async def last_change(self) -> str:
-        """Returns the id of the newest change."""
-        entries: Any = await self._redis.xrevrange(self._keys.changes(), count=1)
-        return wire.text(entries[0][0]) if entries else "0-0"
+    def _remove(self, selection: Selection, subscription: Subscription) -> None:
+        self._subscriptions[selection].discard(subscription)
+        if self._subscriptions[selection]:
+            return
+        del self._subscriptions[selection]
+        for run_id in selection.runs:
+            self._followers[run_id].discard(selection)
+            if not self._followers[run_id]:
+                del self._followers[run_id]
 
-    async def may_miss_changes(self, after: str) -> bool:
-        """Returns whether changes after this id may be missing, because the stream was trimmed or Redis lost writes."""
-        entries: Any = await self._redis.xrange(self._keys.changes(), count=1)
-        # If the client has seen a newer id than the newest one, Redis has lost writes.
-        if parse_stream_id(after) > parse_stream_id(await self.last_change()):
-            return True
-        if not entries or parse_stream_id(wire.text(entries[0][0])) <= parse_stream_id(after):
-            return False
-        # The first entry is newer than `after`, so nothing is missing only if the stream was never trimmed.
-        information: Any = await self._redis.xinfo_stream(self._keys.changes())
-        # Redis counts these entries since version 7.0; an older one's stream is taken for complete.
-        added = information.get("entries-added", information["length"])
-        return bool(added > information["length"])
+    # The past
 
-    async def replay(self, selection: Selection, after: str) -> AsyncIterator[list[PublishedEvent]]:
-        """Yields the events after an id that are still in the stream, in chunks."""
-        while changes := await self._read(after):
-            runs = (await self._select_runs(changes, [selection]))[selection]
-            yield await self._load_events([change for change in changes if change.run_id in runs])
-            after = changes[-1].id
+    async def ping(self) -> None:
+        """Raises redis's ConnectionError or TimeoutError if Redis does not answer."""
+        await self._pages.ask(ChangeRange(self._position, self._position))
+
+    async def head(self, run_id: str) -> Head:
+        """Returns the end of a run's log. Raises RunNotFound."""
+        head = await self._heads.ask(run_id)
+        if head is None:
+            raise RunNotFound(run_id)
+        return head
+
+    async def past(self, run_id: str, *, after: int, limit: int) -> list[StoredEvent]:
+        """Returns the events of a run after the number `after`."""
+        return await self._pasts.ask(LogRange(run_id, after, limit=limit))
+
+    async def replay(self, selection: Selection, *, after: str, last: str) -> AsyncIterator[Batch]:
+        """Yields the events after the change `after` and up to the change `last`. Raises ChangesLost."""
+        while True:
+            page = await self._pages.ask(ChangeRange(after, last))
+            if page.bounds.lack_changes_after(after):
+                raise ChangesLost
+            if not page.changes:
+                return
+            labelled = await self._find_labelled([selection], page.changes)
+            runs = selection.runs | labelled.get(selection, frozenset())
+            selected = [change for change in page.changes if change.run_id in runs]
+            ranges = ranges_of(selected)
+            logs = await asyncio.gather(*map(self._pasts.ask, ranges))
+            if items := join(selected, ranges, logs):
+                yield Batch(items)
+            after = page.changes[-1].id
+
+    # The present
 
     async def _read_and_deliver(self) -> None:
         if not self._started.is_set():
-            self._last_id = await self.last_change()
+            entries: Any = await self._redis.xrevrange(self._keys.changes(), count=1)
+            self._position = wire.text(entries[0][0]) if entries else START
             self._started.set()
-        changes = await self._read(self._last_id, block_ms=BLOCK_MS)
+        changes = await self._read()
+        # A full page means that the hub lags behind; the stream may be trimmed before it catches up.
+        if self._may_lack_changes or len(changes) == MAX_CHANGES_PER_READ:
+            await self._check_position()
         if not changes:
             return
-        await self._deliver(changes)
-        # Set only after delivery: if Redis fails before, the same changes are read again.
-        self._last_id = changes[-1].id
-        await asyncio.sleep(BATCH_SECONDS)
+        started = asyncio.get_running_loop().time()
+        async with self._delivery:
+            await self._deliver(changes)
+        # The subscribers that were woken run before this task continues. With many of them a delivery takes long; then
+        # an equally long pause leaves time for other requests, and more events fit into the next delivery.
+        await asyncio.sleep(0)
+        await asyncio.sleep(max(BATCH_SECONDS, asyncio.get_running_loop().time() - started))
 
-    async def _read(self, after: str, *, block_ms: int | None = None) -> list[Change]:
-        reply: Any = await self._redis.xread({self._keys.changes(): after}, count=MAX_CHANGES_PER_READ, block=block_ms)
-        return [wire.parse_change(entry_id, fields) for _, entries in reply or () for entry_id, fields in entries]
+    async def _read(self) -> list[Change]:
+        reply: Any = await self._redis.xread(
+            {self._keys.changes(): self._position}, count=MAX_CHANGES_PER_READ, block=BLOCK_MS
+        )
+        return [wire.parse_change(*entry) for _, entries in reply or () for entry in entries]
+
+    async def _check_position(self) -> None:
+        page = await self._pages.ask(ChangeRange(self._position, self._position))
+        self._may_lack_changes = False
+        if page.bounds.lack_changes_after(self._position):
+            log.warning("changes are missing from the change stream; all clients must reconnect")
+            # A client that resumes gets a `reset`, because the stream lacks changes after its last id too.
+            self._close_all()
+            self._position = page.bounds.last
 
     async def _deliver(self, changes: Sequence[Change]) -> None:
-        selected = await self._select_runs(changes, self._subscriptions.values())
-        wanted = frozenset[str]().union(*selected.values())
-        published = await self._load_events([change for change in changes if change.run_id in wanted])
-        # Nothing is awaited in this loop, so no subscription can be added or removed meanwhile.
-        for subscription, selection in self._subscriptions.items():
-            # A selection that was added while the code above awaited Redis is not in `selected`; its subscriber finds
-            # these changes in the log.
-            runs = selected.get(selection, frozenset())
-            for item in published if runs else ():
-                if item.change.run_id in runs:
-                    subscription.put(item)
+        followers = {change.run_id: set(self._followers.get(change.run_id, ())) for change in changes}
+        with_labels = [selection for selection in self._subscriptions if selection.labels]
+        for selection, runs in (await self._find_labelled(with_labels, changes)).items():
+            for run_id in runs:
+                followers[run_id].add(selection)
+        ranges = ranges_of([change for change in changes if followers[change.run_id]])
+        logs = await run_in_threadpool(self._logs.events, ranges)
+        items: dict[Selection, list[PublishedEvent]] = {}
+        for item in join(changes, ranges, logs):
+            for selection in followers[item.change.run_id]:
+                items.setdefault(selection, []).append(item)
+        for selection, selected in items.items():
+            batch = Batch(selected)
+            # The last subscriber may have left while the log was read.
+            for subscription in self._subscriptions.get(selection, ()):
+                subscription.put(batch)
+        # Set only after delivery: if Redis fails before, the same changes are read again.
+        self._position = changes[-1].id
 
-    async def _select_runs(
-        self, changes: Sequence[Change], selections: Iterable[Selection]
+    async def _find_labelled(
+        self, selections: Sequence[Selection], changes: Iterable[Change]
     ) -> dict[Selection, frozenset[str]]:
-        """Returns, for each selection, the changed runs that it includes."""
-        changed = sorted({change.run_id for change in changes})
-        selected: dict[Selection, frozenset[str]] = {}
-        # Many clients may follow the same runs, but their labels are looked up only once.
-        for selection in set(selections):
-            labelled = await self._runs_with_labels(changed, selection.labels) if selection.labels else frozenset[str]()
-            selected[selection] = selection.runs.intersection(changed) | labelled
-        return selected
-
-    async def _runs_with_labels(self, runs: list[str], labels: Iterable[tuple[str, str]]) -> frozenset[str]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for name, value in labels:
-            pipeline.zmscore(self._keys.labelled(name, value), runs)
-        scores: Any = await pipeline.execute()
-        return frozenset(run for run, *found in zip(runs, *scores, strict=True) if None not in found)
-
-    async def _load_events(self, changes: Sequence[Change]) -> list[PublishedEvent]:
-        """Loads the events that the changes refer to, with one read per run. Leaves out events of deleted runs."""
-        seqs_by_run: dict[str, list[int]] = {}
-        for change in changes:
-            seqs_by_run.setdefault(change.run_id, []).append(change.seq)
-        pipeline = self._redis.pipeline(transaction=False)
-        for run, seqs in seqs_by_run.items():
-            # commit.lua gives each event the id `seq-0`, so the numbers are the bounds.
-            pipeline.xrange(self._keys.log(run), f"{min(seqs)}-0", f"{max(seqs)}-0")
-        logs: Any = await pipeline.execute() if seqs_by_run else []
-        events = {
-            (run, event.seq): event
-            for run, entries in zip(seqs_by_run, logs, strict=True)
-            for event in (wire.parse_event(entry_id, fields) for entry_id, fields in entries)
+        """Returns, for each selection by labels, the changed runs that it includes."""
+        labels = sorted({label for selection in selections for label in selection.labels})
+        if not labels:
+            return {}
+        runs = sorted({change.run_id for change in changes})
+        having = dict(zip(labels, await run_in_threadpool(self._logs.labelled, labels, runs), strict=True))
+        return {
+            selection: frozenset.intersection(*(having[label] for label in selection.labels))
+            for selection in selections
+            if selection.labels
         }
-        pairs = ((change, events.get((change.run_id, change.seq))) for change in changes)
-        return [PublishedEvent(change, event) for change, event in pairs if event is not None]
+
+    def _close_all(self) -> None:
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.close()
+
+    def _send_heartbeats(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._next_heartbeat:
+            return
+        self._next_heartbeat = now + HEARTBEAT_SECONDS
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.put(Batch(()))
 
 
-def encode_frame(event: Event, *, event_id: str) -> bytes:
-    """Encodes an event as a frame of server-sent events. Its JSON has no raw line breaks, which would end the frame."""
-    return f"id: {event_id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+def ranges_of(changes: Iterable[Change]) -> list[LogRange]:
+    """Returns, for each changed run, the range of its log that has the events of all its changes."""
+    seqs: dict[str, list[int]] = {}
+    for change in changes:
+        seqs.setdefault(change.run_id, []).append(change.seq)
+    return [LogRange(run_id, min(numbers) - 1, last=max(numbers)) for run_id, numbers in seqs.items()]
 
 
-def parse_stream_id(entry_id: str) -> tuple[int, int]:
-    """Parses a Redis stream id into numbers, which can be compared in the stream's order."""
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number or 0)
+def join(
+    changes: Iterable[Change], ranges: Iterable[LogRange], logs: Iterable[Iterable[StoredEvent]]
+) -> list[PublishedEvent]:
+    """Returns each change with its event. Leaves out events of deleted runs."""
+    events = {(wanted.run_id, event.seq): event for wanted, log in zip(ranges, logs, strict=True) for event in log}
+    pairs = ((change, events.get((change.run_id, change.seq))) for change in changes)
+    return [PublishedEvent(change, event) for change, event in pairs if event is not None]

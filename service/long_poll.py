@@ -8,7 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.runs.run import Event, Run
 from bakehouse.runs.store import Store
-from service.hub import Hub, Selection
+from service.frames import Batch
+from service.hub import Hub, Selection, Subscription
 
 MAX_WAIT_SECONDS = 60
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
@@ -39,7 +40,7 @@ async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: s
     passed."""
     deadline = asyncio.get_running_loop().time() + seconds
     # The subscription comes before the first read, so that no change between the two is missed.
-    with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
+    async with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         run = await run_in_threadpool(store.get, run_id)
         known_etags = known_etags or run_etag(run)
         while etag_matches(known_etags, run_etag(run)) and not run.is_over and not subscription.is_closed:
@@ -47,7 +48,8 @@ async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: s
             if left <= 0:
                 break
             # An event of type `step` cannot change the ETag.
-            if any(item.event.type != "step" for item in await subscription.take(left)):
+            batches = await take_within(subscription, left)
+            if any(item.event.type != "step" for batch in batches for item in batch.items):
                 run = await run_in_threadpool(store.get, run_id)
     return run
 
@@ -55,11 +57,20 @@ async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: s
 async def wait_for_events(hub: Hub, store: Store, run_id: str, *, after: int, limit: int, seconds: int) -> list[Event]:
     """Returns the events after the number `after`; if there are none yet, waits for the next one."""
     deadline = asyncio.get_running_loop().time() + seconds
-    with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
+    async with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
         while True:
             # A wake-up only says that there may be events; the log has all of them.
             events = await run_in_threadpool(store.events, run_id, after=after, limit=limit)
             left = deadline - asyncio.get_running_loop().time()
             if events or left <= 0 or subscription.is_closed:
                 return events
-            await subscription.take(left)
+            await take_within(subscription, left)
+
+
+async def take_within(subscription: Subscription, seconds: float) -> list[Batch]:
+    """Waits up to `seconds` for events and returns all of them; returns an empty list after that time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await subscription.take()
+    except TimeoutError:
+        return []

@@ -9,7 +9,7 @@ from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Event
 from service.errors import MEDIA_TYPE, ProblemDocument
-from service.hub import RunEvent
+from service.frames import RunEvent
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemDocument")}}}

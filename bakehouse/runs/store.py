@@ -1,4 +1,4 @@
-"""Writes and reads the runs in Redis. Only the service's reader of the change stream is elsewhere."""
+"""Writes and reads the runs in Redis. Logs are read by `Logs`, and the change stream also by the service's hub."""
 
 import json
 import logging
@@ -28,6 +28,7 @@ from bakehouse.runs.errors import (
     SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
+from bakehouse.runs.logs import LogRange, Logs
 from bakehouse.runs.patience import OUTAGE, Patience
 from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
 from bakehouse.runs.run import Event, Page, Run, Status, Worker
@@ -63,6 +64,7 @@ class Store:
     def __init__(self, redis: Redis, tenant: str = "local", lease_seconds: float = 10.0) -> None:
         self._redis = redis
         self._keys = Keys(tenant)
+        self.logs = Logs(redis, self._keys)
         self._lease_ms = round(lease_seconds * 1000)
         # A call sends only the digest of the script, or the whole script if Redis does not know it.
         self._script = redis.register_script(COMMIT)
@@ -275,11 +277,11 @@ class Store:
 
     def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Returns the run's events after the number `after`, in order."""
-        entries: Any = self._redis.xrange(self._keys.log(run_id), f"{after + 1}-0", "+", limit)
-        if not entries:
+        [events] = self.logs.events([LogRange(run_id, after=after, limit=limit)])
+        if not events:
             # The answer is also empty if there is no such run; then this raises RunNotFound.
             self.head(run_id)
-        return [wire.parse_event(entry_id, fields) for entry_id, fields in entries]
+        return [event.parse() for event in events]
 
     def head(self, run_id: str) -> int:
         """Returns the number of the run's latest event."""

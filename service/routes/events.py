@@ -1,9 +1,11 @@
 """/v1/runs/{run_id}/events and /v1/events: the log of one run as pages or as a stream, and a stream of several runs."""
 
+import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from starlette.concurrency import run_in_threadpool
+from pydantic import BeforeValidator
 
 from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
@@ -22,15 +24,19 @@ from service.errors import InvalidRequest
 from service.hub import Selection
 from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
 from service.openapi import event_stream, problems
-from service.streams import EventStream, run_frames, shared_frames
+from service.streams import EventStream, follow_run, follow_runs
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
 LAST_EVENT_ID = "The id of the last event that the client saw; overrides `after`. Browsers send it automatically."
 # JavaScript represents integers exactly only below 2^53.
 After = Annotated[int, Query(ge=0, lt=2**53, description="Only events with a `seq` greater than this.")]
-LastSeq = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description=LAST_EVENT_ID)]
-LastChange = Annotated[str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description=LAST_EVENT_ID)]
+# Some clients send an empty id before their first event.
+EmptyAsNone = BeforeValidator(lambda value: value or None)
+LastSeq = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description=LAST_EVENT_ID), EmptyAsNone]
+LastChange = Annotated[
+    str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description=LAST_EVENT_ID), EmptyAsNone
+]
 
 
 class EventPage(Model):
@@ -72,16 +78,17 @@ async def get_run_events(
 async def stream_events(services: Services, run_id: str, after: int) -> Response:
     """Returns the stream, or 204 if no event will follow, which stops browsers from reconnecting."""
     await services.hub.wait_until_ready()
-    record = await run_in_threadpool(services.store.record, run_id)
-    if record.is_over and after >= record.seq:
+    head = await services.hub.head(run_id)
+    if head.is_over and after >= head.seq:
         return Response(status_code=204)
-    return EventStream(run_frames(services.hub, services.store, run_id, after))
+    selection = Selection(runs=frozenset({run_id}))
+    return EventStream(services.hub, selection, partial(follow_run, services.hub, run_id, after))
 
 
 @router.get("/events", operation_id="follow_runs", response_class=Response,
             responses={200: {"content": event_stream("RunEvent"), "description": "A stream that does not end."},
                        **problems(404, 422, 503)})  # fmt: skip
-async def follow_runs(
+async def stream_runs(
     services: ServicesDep,
     run: Annotated[list[str], Query(max_length=100, description="Ids of runs.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
@@ -97,8 +104,6 @@ async def follow_runs(
         raise InvalidRequest(Problem(parameter="run", code="missing", message=message))
     await services.hub.wait_until_ready()
     # Errors must be found here: once the stream has begun, its status can no longer change.
-    await run_in_threadpool(services.store.ping)
-    for run_id in run:
-        await run_in_threadpool(services.store.head, run_id)
+    await asyncio.gather(services.hub.ping(), *map(services.hub.head, run))
     selection = Selection(runs=frozenset(run), labels=tuple(parse_labels(label).items()))
-    return EventStream(shared_frames(services.hub, selection, last_change or after))
+    return EventStream(services.hub, selection, partial(follow_runs, services.hub, selection, last_change or after))

@@ -52,7 +52,7 @@ def test_numbers_that_json_does_not_have_are_never_written() -> None:
 
 def test_an_entry_becomes_an_event() -> None:
     fields = {b"time": b"1000", b"attempt": b"2", b"type": b"step", b"data": b'{"step":3}'}
-    event = parse_event(b"7-0", fields)
+    event = parse_event(b"7-0", fields).parse()
     assert (event.seq, event.attempt, event.type, event.data) == (7, 2, "step", {"step": 3})
     assert event.time == "1970-01-01T00:00:01.000Z"
 

@@ -1,6 +1,7 @@
 """Streams: every event once and in order, also when connections break."""
 
 import random
+import re
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from redis import Redis
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.store import Store, connect
+from bakehouse.runs.wire import stream_position
 from tests.fake_worker import FakeWorker
 from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_service import RunningService, start_service
@@ -58,11 +60,22 @@ def test_a_run_that_is_over_is_replayed_and_then_204(api: httpx.Client, worker: 
         assert api.get(f"/v1/runs/{run}/events?after={seen}", headers=STREAM).status_code == 204
 
 
-@pytest.mark.parametrize("seen", ["garbage", "-1", "1.5", "1e2", "", "9" * 20])
+@pytest.mark.parametrize("seen", ["garbage", "-1", "1.5", "1e2", "9" * 20])
 def test_a_malformed_last_event_id_is_422(api: httpx.Client, worker: FakeWorker, seen: str) -> None:
     run = create(api)
     answer = api.get(f"/v1/runs/{run}/events", headers={**STREAM, "Last-Event-ID": seen})
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "Last-Event-ID")
+
+
+def test_an_empty_last_event_id_counts_as_none(api: httpx.Client, worker: FakeWorker) -> None:
+    start = current_position(api, worker)
+    run = create(api)
+    worker.train(run)
+    empty = {**STREAM, "Last-Event-ID": ""}
+    assert api.get(f"/v1/runs/{run}/events?after=1", headers=empty).text.splitlines()[1] == "id: 2"
+    with api.stream("GET", f"/v1/events?run={run}&after={start}", headers=empty) as stream:
+        lines = stream.iter_lines()
+        assert [next(lines) for _ in range(2)][1] == f"id: {start}"
 
 
 def test_an_unknown_last_event_id_resets_the_stream_to_the_snapshot(api: httpx.Client, worker: FakeWorker) -> None:
@@ -84,12 +97,21 @@ def test_a_stream_has_the_headers_and_frames_of_server_sent_events(api: httpx.Cl
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-store", "no")
     first, *others, last = answer.text.split("\n\n")
-    assert first.startswith("retry: 3000\nid: 1\nevent: state\ndata: {")
+    assert re.match(r"retry: \d{4}\nid: 1\nevent: state\ndata: \{", first)
     assert all(len(part.splitlines()) == 3 for part in others)
     assert last == ""
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_each_stream_has_another_delay_before_its_client_reconnects(api: httpx.Client, worker: FakeWorker) -> None:
+    run = create(api)
+    worker.train(run)
+    answers = [api.get(f"/v1/runs/{run}/events", headers=STREAM).text for _ in range(20)]
+    delays = [int(answer.splitlines()[0].removeprefix("retry: ")) for answer in answers]
+    assert len(set(delays)) > 1
+    assert all(1000 <= delay <= 3000 for delay in delays)
+
+
 def test_a_client_that_reconnects_gets_every_event_once(api: httpx.Client, worker: FakeWorker, seed: int) -> None:
     run, pace = create(api), random.Random(seed)
 
@@ -157,7 +179,8 @@ def test_a_trimmed_change_stream_resets_the_stream_once(
     stream = follow(api, f"/v1/events?run={run}", start)
     first = next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert (first.event, first.json(), first.id) == ("reset", {"snapshot": "/v1/runs"}, last_change(worker.store))
+    assert (first.event, first.json()) == ("reset", {"snapshot": "/v1/runs"})
+    assert stream_position(start) < stream_position(first.id) <= stream_position(last_change(worker.store))
 
 
 def test_events_are_paged_and_a_request_can_wait_for_the_next(api: httpx.Client, worker: FakeWorker) -> None:

@@ -1,0 +1,132 @@
+"""Reads the runs' logs and the change stream. Each function reads for many callers in one round trip."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from bakehouse.runs import wire
+from bakehouse.runs.keys import Keys
+from bakehouse.runs.run import TERMINAL
+from bakehouse.runs.wire import Change, StoredEvent, stream_position
+
+START = "0-0"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """The events of a run after the number `after`: up to `last`, or at most `limit` of them."""
+
+    run_id: str
+    after: int
+    last: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a run's log."""
+
+    seq: int
+    """The number of the latest event."""
+    is_over: bool
+    """Whether the run is over, so that no event follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRange:
+    """The changes after the id `after`, up to and including the id `last`."""
+
+    after: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The ends of the change stream."""
+
+    first: str = START
+    last: str = START
+    is_trimmed: bool = False
+
+    def lack_changes_after(self, entry_id: str) -> bool:
+        """Returns whether changes after this id may be missing, because the stream was trimmed or Redis lost writes."""
+        after = stream_position(entry_id)
+        # Somebody has seen an id that is newer than the newest one only if Redis has lost writes.
+        return after > stream_position(self.last) or (self.is_trimmed and after < stream_position(self.first))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """Some changes in order, and the ends of the change stream after they were read."""
+
+    changes: Sequence[Change]
+    bounds: Bounds
+
+
+class Logs:
+    """Reads the logs of one tenant. Can be shared between threads."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    def events(self, ranges: Sequence[LogRange]) -> list[list[StoredEvent]]:
+        """Returns the events of each range, in order. Every reader of a log calls this."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for wanted in ranges:
+                last = "+" if wanted.last is None else f"{wanted.last}-0"
+                # commit.lua gives each event the id `seq-0`, so the numbers are the bounds.
+                pipeline.xrange(self._keys.log(wanted.run_id), f"{wanted.after + 1}-0", last, wanted.limit)
+            return [[wire.parse_event(*entry) for entry in entries] for entries in pipeline.execute()]
+
+    def heads(self, run_ids: Sequence[str]) -> list[Head | None]:
+        """Returns the end of each run's log, or None if there is no such run."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for run_id in run_ids:
+                pipeline.hmget(self._keys.run(run_id), "seq", "status")
+            return [
+                None if seq is None else Head(int(seq), json.loads(status) in TERMINAL)
+                for seq, status in pipeline.execute()
+            ]
+
+    def changes(self, ranges: Sequence[ChangeRange], limit: int) -> list[ChangePage]:
+        """Returns the first `limit` changes of each range."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for wanted in ranges:
+                pipeline.xrange(self._keys.changes(), f"({wanted.after}", wanted.last, limit)
+            # The bounds come last: an entry that was trimmed before it was read lies outside them.
+            pipeline.xinfo_stream(self._keys.changes())
+            *pages, information = pipeline.execute(raise_on_error=False)
+        bounds = parse_bounds(information)
+        for page in pages:
+            if isinstance(page, RedisError):
+                raise page
+        return [ChangePage([wire.parse_change(*entry) for entry in entries], bounds) for entries in pages]
+
+    def labelled(self, labels: Sequence[tuple[str, str]], run_ids: list[str]) -> list[frozenset[str]]:
+        """Returns, for each label, which of the runs have it."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name, value in labels:
+                pipeline.zmscore(self._keys.labelled(name, value), run_ids)
+            return [
+                frozenset(run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
+                for scores in pipeline.execute()
+            ]
+
+
+def parse_bounds(information: Any) -> Bounds:
+    """Returns the ends of a stream that XINFO STREAM describes."""
+    # Redis has no stream without an entry, and XINFO answers this with an error.
+    if isinstance(information, ResponseError) and "no such key" in str(information):
+        return Bounds()
+    if isinstance(information, RedisError):
+        raise information
+    last = wire.text(information["last-generated-id"])
+    first = wire.text(information["first-entry"][0]) if information["first-entry"] else last
+    # Redis counts these entries since version 7.0; an older one's stream is taken for complete.
+    is_trimmed = information.get("entries-added", information["length"]) > information["length"]
+    return Bounds(first, last, is_trimmed)

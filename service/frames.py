@@ -1,0 +1,87 @@
+"""Encodes events as frames of server-sent events; a frame is encoded once, however many clients get it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bakehouse.runs.run import Event
+from bakehouse.runs.wire import Change, StoredEvent, stream_position
+
+HEARTBEAT = b": heartbeat\n"
+
+
+class RunEvent(Event):
+    """An event with the id of its run, for a stream of several runs."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class PublishedEvent:
+    """An event for all subscribers."""
+
+    change: Change
+    event: StoredEvent
+
+    @cached_property
+    def position(self) -> tuple[int, int]:
+        """The place in the change stream."""
+        return stream_position(self.change.id)
+
+    @cached_property
+    def shared_frame(self) -> bytes:
+        """The frame for a stream of several runs."""
+        event = f'{self.event.json.removesuffix("}")},"run_id":"{self.change.run_id}"}}'
+        return encode_frame(self.change.id, self.event.type, event)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events that are delivered together, in order; none for a heartbeat. Readers of equal selection share the batch,
+    so their frames are joined once."""
+
+    items: Sequence[PublishedEvent]
+
+    def after_seq(self, seq: int) -> "Batch":
+        """Returns the events of one run after a number; the same batch if these are all."""
+        if not self.items or self.items[0].event.seq > seq:
+            return self
+        return Batch([item for item in self.items if item.event.seq > seq])
+
+    def after(self, position: tuple[int, int]) -> "Batch":
+        """Returns the events after a place in the change stream; the same batch if these are all."""
+        if not self.items or self.items[0].position > position:
+            return self
+        return Batch([item for item in self.items if item.position > position])
+
+    @cached_property
+    def run_frames(self) -> bytes:
+        """The frames for the stream of one run."""
+        return run_frames(item.event for item in self.items)
+
+    @cached_property
+    def shared_frames(self) -> bytes:
+        """The frames for a stream of several runs."""
+        return b"".join(item.shared_frame for item in self.items)
+
+    @cached_property
+    def is_gapless(self) -> bool:
+        """Whether the events, all of one run, have consecutive numbers."""
+        return self.items[-1].event.seq - self.items[0].event.seq == len(self.items) - 1
+
+
+def run_frames(events: Iterable[StoredEvent]) -> bytes:
+    """Returns the frames for the stream of one run."""
+    return b"".join(encode_frame(str(event.seq), event.type, event.json) for event in events)
+
+
+def encode_frame(event_id: str, kind: str, data: str) -> bytes:
+    """Encodes one frame. Its JSON has no raw line breaks, which would end the frame."""
+    return f"id: {event_id}\nevent: {kind}\ndata: {data}\n\n".encode()
+
+
+def reset_frame(snapshot: str, *, event_id: str) -> bytes:
+    """Returns a frame that tells the client that events are missing. The client must read the path `snapshot` again;
+    then the stream continues."""
+    return encode_frame(event_id, "reset", json.dumps({"snapshot": snapshot}))
