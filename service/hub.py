@@ -30,7 +30,7 @@ from service.frames import Batch, PublishedEvent
 BLOCK_MS = 5000
 MAX_CHANGES_PER_READ = 1000
 # Changes that arrive within this time are sent together.
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.05
 # A heartbeat is sent when a read of the change stream ends, so at most BLOCK_MS later than this.
 HEARTBEAT_SECONDS = 10.0
 RETRY_SECONDS = 0.5
@@ -219,13 +219,12 @@ class Hub:
             await self._check_position()
         if not changes:
             return
-        started = asyncio.get_running_loop().time()
         async with self._delivery:
             await self._deliver(changes)
-        # The subscribers that were woken run before this task continues. With many of them a delivery takes long; then
-        # an equally long pause leaves time for other requests, and more events fit into the next delivery.
+        # The subscribers that were woken run before this task continues, so the pause begins after they have sent, and
+        # leaves time for other requests however many subscribers there are.
         await asyncio.sleep(0)
-        await asyncio.sleep(max(BATCH_SECONDS, asyncio.get_running_loop().time() - started))
+        await asyncio.sleep(BATCH_SECONDS)
 
     async def _read(self) -> list[Change]:
         reply: Any = await self._redis.xread(

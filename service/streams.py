@@ -44,6 +44,9 @@ class EventStream(StreamingResponse):
             disconnect.add_done_callback(lambda _: subscription.close())
             try:
                 async for chunk in self._frames(subscription):
+                    # `send` does nothing after a disconnection, and a long log would be read in vain.
+                    if disconnect.done():
+                        return
                     await send(body(body=chunk, more_body=True))
             finally:
                 disconnect.cancel()
@@ -62,8 +65,8 @@ async def follow_run(hub: Hub, run_id: str, after: int, subscription: Subscripti
         # The subscription has all events after the head.
         while sent < head.seq:
             events = await hub.past(run_id, after=sent, limit=EVENTS_PER_READ)
-            if not events or subscription.is_closed:
-                return
+            if not events:
+                return  # the run was deleted
             yield run_frames(events)
             sent = events[-1].seq
             if events[-1].type == "end":
@@ -98,8 +101,6 @@ async def follow_runs(hub: Hub, selection: Selection, after: str | None, subscri
         async for batch in hub.replay(selection, after=sent, last=subscription.position):
             yield batch.shared_frames
             sent = batch.items[-1].change.id
-            if subscription.is_closed:
-                return
     except ChangesLost:
         sent = subscription.position
         yield reset_frame("/v1/runs", event_id=sent)

@@ -1,5 +1,6 @@
 """HTTP requests to the service, repeated for a limited time when the connection is lost or the service is busy."""
 
+import math
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,11 +24,13 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Retries:
-    """Delays between the attempts at one request; all delays end within a minute."""
+    """Delays between the attempts at one request, each at least `at_least` seconds. All delays end within a minute of
+    the first failure."""
 
-    def __init__(self, delays: Iterable[float] = RETRY_DELAYS) -> None:
+    def __init__(self, delays: Iterable[float] = RETRY_DELAYS, *, at_least: float = 0.0) -> None:
         self._delays = iter(delays)
-        self._deadline = time.monotonic() + MAX_RETRY_SECONDS
+        self._at_least = at_least
+        self._deadline: float | None = None
 
     def wait_or_raise(self, error: ClientError) -> None:
         """Waits before the next attempt, at least as long as the service asked; raises the error if no attempt is
@@ -35,9 +38,12 @@ class Retries:
         requested = error.retry_after
         if requested is None and not error.is_transient:
             raise error
+        # A stream may be quiet for hours before it fails, so the time counts from the failure.
+        self._deadline = self._deadline or time.monotonic() + MAX_RETRY_SECONDS
         # A time that the service asked for uses up no delay: only the deadline limits such attempts.
-        delay = next(self._delays, None) if requested is None else requested
-        if delay is None or time.monotonic() + delay > self._deadline:
+        delay = next(self._delays, math.inf) if requested is None else requested
+        delay = max(delay, self._at_least)
+        if time.monotonic() + delay > self._deadline:
             raise error
         # Many clients lose the same service at once; the random factor spreads their return.
         time.sleep(delay * random.uniform(1.0, 1.3))

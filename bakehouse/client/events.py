@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import httpx
-from httpx_sse import EventSource
+from httpx_sse import EventSource, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bakehouse.client.connection import LONG_RETRY_DELAYS, Connection, Retries
@@ -55,16 +55,23 @@ def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[R
     """Yields the events after number `after` until the run's end, and reconnects as often as needed."""
     path = f"/v1/runs/{run_id}/events"
     retries = Retries()
+    # The service asks each of its streams for another pause, which spreads the return of many clients.
+    pause = 0.0
     while True:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
             with connection.stream(path, headers=headers, read_timeout=READ_SECONDS) as response:
                 if response.status_code == httpx.codes.NO_CONTENT:
                     return  # the run is over and `after` was its last event
-                for event in parse_events(response):
+                for message in EventSource(response).iter_sse():
+                    pause = pause if message.retry is None else message.retry / 1000
+                    # `reset` only announces that older events are lost.
+                    if not message.data or message.event == "reset":
+                        continue
+                    event = parse_event(message, response)
                     after = event.seq
                     # The connection worked, so the next interruption gets all delays again.
-                    retries = Retries(LONG_RETRY_DELAYS)
+                    retries = Retries(LONG_RETRY_DELAYS, at_least=pause)
                     yield event
                     if event.type == "end":
                         return
@@ -74,11 +81,9 @@ def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[R
             retries.wait_or_raise(error)
 
 
-def parse_events(response: httpx.Response) -> Iterator[RunEvent]:
-    """Yields the events of one response. Skips `reset`, which only announces that older events are lost."""
-    for message in EventSource(response).iter_sse():
-        if message.data and message.event != "reset":
-            try:
-                yield RunEvent.model_validate_json(message.data, extra="ignore")
-            except ValidationError as error:
-                raise UnexpectedAnswer(str(response.url), error) from error
+def parse_event(message: ServerSentEvent, response: httpx.Response) -> RunEvent:
+    """Parses the data of a message."""
+    try:
+        return RunEvent.model_validate_json(message.data, extra="ignore")
+    except ValidationError as error:
+        raise UnexpectedAnswer(str(response.url), error) from error

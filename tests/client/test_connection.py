@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from bakehouse.client import (
     UnexpectedAnswer,
     Unreachable,
 )
-from bakehouse.client.connection import Connection
+from bakehouse.client.connection import Connection, Retries
 from tests.runs.examples import a_run
 
 Response = tuple[int, dict[str, str], str]
@@ -178,3 +179,17 @@ def test_every_timeout_is_finite() -> None:
 
 def test_every_error_is_a_client_error() -> None:
     assert all(issubclass(kind, ClientError) for kind in (Refused, Unreachable, UnexpectedAnswer))
+
+
+def test_the_minute_for_retries_begins_with_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = [1000.0], list[float]()
+    monkeypatch.setattr(
+        "bakehouse.client.connection.time", SimpleNamespace(monotonic=lambda: now[0], sleep=slept.append)
+    )
+    retries = Retries([0.1, 0.1])
+    now[0] += 3600
+    retries.wait_or_raise(Unreachable("http://x", "cut"))
+    assert len(slept) == 1
+    now[0] += 61
+    with pytest.raises(Unreachable):
+        retries.wait_or_raise(Unreachable("http://x", "cut"))

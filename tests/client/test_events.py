@@ -11,9 +11,17 @@ from tests.fake_worker import FakeWorker
 RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 30, "labels": {"strange": "line\u2028separator"}}
 
 
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds for which the client would have slept before it reconnected."""
+    slept: list[float] = []
+    monkeypatch.setattr("bakehouse.client.connection.time.sleep", slept.append)
+    return slept
+
+
 @pytest.mark.parametrize("cuts", [[], [0], [1, 200], [400, 700, 1000, 0, 300], [900] * 12])
 def test_a_cut_stream_has_no_gap_and_no_repetition(
-    client: Client, worker: FakeWorker, cut_url: CutUrl, cuts: list[int]
+    client: Client, worker: FakeWorker, cut_url: CutUrl, pauses: list[float], cuts: list[int]
 ) -> None:
     run = client.submit(RECIPE)
     worker.train(run.id, [1 / epoch for epoch in range(1, 31)])
@@ -24,6 +32,19 @@ def test_a_cut_stream_has_no_gap_and_no_repetition(
     assert [event.epoch for event in events if event.type == "epoch"] == list(range(1, 31))
     assert events[-1].type == "end"
     assert record.status == "succeeded"
+    assert len(pauses) == len(cuts)
+
+
+def test_the_client_reconnects_after_the_pause_that_the_stream_asked_for(
+    client: Client, worker: FakeWorker, cut_url: CutUrl, pauses: list[float]
+) -> None:
+    run = client.submit(RECIPE)
+    worker.train(run.id, [1 / epoch for epoch in range(1, 31)])
+    with Client(cut_url([2000] * 4)) as cut_client:
+        list(ClientRun(cut_client._connection, run.record).stream())
+    # service/streams.py asks for 1 to 3 s; the client adds up to 30 %, and a first delay would be 0.1 s.
+    assert all(1.0 <= pause <= 3.9 for pause in pauses)
+    assert len(set(pauses)) == len(pauses) == 4
 
 
 def test_events_arrive_while_the_run_trains(client: Client, worker: FakeWorker) -> None:

@@ -102,7 +102,6 @@ def test_a_stream_has_the_headers_and_frames_of_server_sent_events(api: httpx.Cl
     assert last == ""
 
 
-@pytest.mark.parametrize("seed", range(4))
 def test_each_stream_has_another_delay_before_its_client_reconnects(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
     worker.train(run)
@@ -112,6 +111,7 @@ def test_each_stream_has_another_delay_before_its_client_reconnects(api: httpx.C
     assert all(1000 <= delay <= 3000 for delay in delays)
 
 
+@pytest.mark.parametrize("seed", range(4))
 def test_a_client_that_reconnects_gets_every_event_once(api: httpx.Client, worker: FakeWorker, seed: int) -> None:
     run, pace = create(api), random.Random(seed)
 
