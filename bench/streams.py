@@ -153,9 +153,11 @@ def measure(scenario: Scenario, checkout: Path) -> dict[str, Any]:
         steps = round(scenario.rate * scenario.seconds)
         expected = scenario.readers * (max(1, scenario.runs_each) * steps + scenario.before)
         order = {"port": port, "requests": requests, "expected": expected, "at_once": scenario.at_once}
+        used = processor_seconds(pid)
         tell(readers, json.dumps(order))
         expect_line(readers.stdout)
-        return feed(feeder, readers, pid)
+        opening = 1000 * (processor_seconds(pid) - used) / scenario.readers
+        return feed(feeder, readers, pid) | {"opening": opening}
 
 
 def feed(feeder: "subprocess.Popen[str]", readers: "subprocess.Popen[str]", pid: int) -> dict[str, Any]:
@@ -182,7 +184,8 @@ def connection_that_never_reads(port: int, request: str) -> Iterator[None]:
 
 
 HEAD = """\
-| scenario | code | delivered | repeated, skipped, ended | delay p50, p99, max | service: cores, µs a delivery \
+| scenario | code | delivered | repeated, skipped, ended | delay p50, p99, max \
+| service: cores, µs a delivery, ms to open a stream \
 | memory | slowest first byte, first event |
 |---|---|---|---|---|---|---|---|"""
 
@@ -192,7 +195,8 @@ def row(scenario: Scenario, label: str, got: dict[str, Any]) -> str:
     return (
         f"| {scenario.name} | {label} | {got['delivered']:,} of {got['expected']:,} "
         f"| {got['repeated']}, {got['skipped']}, {got['ended']} "
-        f"| {got['p50']:.0f}, {got['p99']:.0f}, {got['max']:.0f} ms | {got['cpu']:.2f}, {got['cpu_us']:.0f} "
+        f"| {got['p50']:.0f}, {got['p99']:.0f}, {got['max']:.0f} ms "
+        f"| {got['cpu']:.2f}, {got['cpu_us']:.0f}, {got['opening']:.1f} "
         f"| {got['memory']:.0f} MB | {got['first_bytes']:.0f}, {got['first_events']:.0f} ms |"
     )
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from bakehouse.runs.run import Event
 from bakehouse.runs.wire import Change, StoredEvent, stream_position
@@ -65,10 +66,19 @@ class Batch:
         """The frames for a stream of several runs."""
         return b"".join(item.shared_frame for item in self.items)
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the events of one run end with its last."""
+        return bool(self.items) and self.items[-1].event.type == "end"
+
     @cached_property
     def is_gapless(self) -> bool:
-        """Whether the events, all of one run, have consecutive numbers."""
-        return self.items[-1].event.seq - self.items[0].event.seq == len(self.items) - 1
+        """Whether the events of one run have consecutive numbers."""
+        return all(later.event.seq == item.event.seq + 1 for item, later in pairwise(self.items))
+
+    def continues(self, seq: int) -> bool:
+        """Returns whether the events of one run, if any, continue directly after a number."""
+        return not self.items or (self.items[0].event.seq == seq + 1 and self.is_gapless)
 
 
 def run_frames(events: Iterable[StoredEvent]) -> bytes:

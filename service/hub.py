@@ -90,12 +90,6 @@ class Subscription:
         self._pending_events = 0
         return batches
 
-    async def __aiter__(self) -> AsyncIterator[Batch]:
-        """Yields the events until the subscription is closed."""
-        while not self.is_closed:
-            for batch in await self.take():
-                yield batch
-
 
 class Hub:
     """Passes events on to subscribers, and reads what happened before they subscribed."""

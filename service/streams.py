@@ -73,23 +73,15 @@ async def follow_run(hub: Hub, run_id: str, after: int, subscription: Subscripti
                 return
     except (RedisError, RunNotFound):
         return  # the client reconnects and gets this error as a problem
-    async for chunk in follow_run_live(subscription, sent):
-        yield chunk
-
-
-async def follow_run_live(subscription: Subscription, sent: int) -> Frames:
-    """Yields new events of a run after the number `sent`, until the run is over."""
-    async for batch in subscription:
-        new = batch.after_seq(sent)
-        if not new.items:
-            yield HEARTBEAT
-            continue
-        if new.items[0].event.seq != sent + 1 or not new.is_gapless:
-            return  # the client reconnects and gets the missing events from the log
-        yield new.run_frames
-        sent = new.items[-1].event.seq
-        if new.items[-1].event.type == "end":
-            return
+    while not subscription.is_closed:
+        for batch in await subscription.take():
+            new = batch.after_seq(sent)
+            if not new.continues(sent):
+                return  # the client reconnects and gets the missing events from the log
+            yield new.run_frames or HEARTBEAT
+            sent += len(new.items)
+            if new.is_last:
+                return
 
 
 async def follow_runs(hub: Hub, selection: Selection, after: str | None, subscription: Subscription) -> Frames:
@@ -107,9 +99,10 @@ async def follow_runs(hub: Hub, selection: Selection, after: str | None, subscri
     except RedisError:
         return  # the client reconnects and gets this error as a problem
     position = stream_position(sent)
-    async for batch in subscription:
-        # Only the first batches can have events that the client has seen.
-        yield batch.after(position).shared_frames or HEARTBEAT
+    while not subscription.is_closed:
+        for batch in await subscription.take():
+            # Only the first batches can have events that the client has seen.
+            yield batch.after(position).shared_frames or HEARTBEAT
 
 
 def first_line() -> bytes:

@@ -28,7 +28,9 @@ from service.streams import EventStream, follow_run, follow_runs
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
-LAST_EVENT_ID = "The id of the last event that the client saw; overrides `after`. Browsers send it automatically."
+LAST_EVENT_ID = (
+    "The id of the last event that the client saw; unless it is empty, it overrides `after`. Browsers send it."
+)
 # JavaScript represents integers exactly only below 2^53.
 After = Annotated[int, Query(ge=0, lt=2**53, description="Only events with a `seq` greater than this.")]
 # Some clients send an empty id before their first event.
