@@ -24,6 +24,8 @@ from service.errors import (
 
 MAX_HEADERS_SECONDS = 5.0
 MAX_HEADERS_BYTES = 1 << 16
+# The name of the ASGI extension through which an event stream writes to its transport.
+TRANSPORT = "bakehouse.transport"
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -53,6 +55,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         # A connection may carry several requests; each gets the full time for its headers.
         super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
         self._start_timer()
 
     def on_headers_complete(self) -> None:

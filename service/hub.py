@@ -7,7 +7,7 @@ one it saw. sse-starlette does neither; it would only replace `EventStream` in s
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -63,9 +63,13 @@ class Subscription:
         self._pending: list[Batch] = []
         self._pending_events = 0
         self._woken = asyncio.Event()
+        self._send: Callable[[Batch], bool] | None = None
 
     def put(self, batch: Batch) -> None:
         """Adds events without blocking. Disconnects a subscriber that has fallen too far behind."""
+        # A subscriber that waits has nothing pending, so the order is kept.
+        if self._send is not None and not self._woken.is_set() and self._send(batch):
+            return
         # A heartbeat counts too, because a client that does not read takes none.
         self._pending_events += len(batch.items) or 1
         if self._pending_events > MAX_PENDING:
@@ -80,9 +84,14 @@ class Subscription:
         self._pending = []
         self._woken.set()
 
-    async def take(self) -> list[Batch]:
-        """Waits for events and returns all of them; returns an empty list if the subscription is closed."""
+    async def take(self, send: Callable[[Batch], bool] | None = None) -> list[Batch]:
+        """Waits for events and returns all of them; returns an empty list if the subscription is closed.
+
+        Events for which `send` returns True are sent already, and the wait continues.
+        """
+        self._send = send
         await self._woken.wait()
+        self._send = None
         # Nothing is awaited from here to the end, so no event can be added in between and lost.
         self._woken.clear()
         batches = self._pending

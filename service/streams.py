@@ -3,17 +3,18 @@ exactly the events after that id. service/hub.py explains why sse-starlette is n
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
+from typing import Protocol
 
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from bakehouse.model import JsonObject
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.wire import stream_position
-from service.frames import HEARTBEAT, reset_frame, run_frames
+from service.frames import HEARTBEAT, Batch, reset_frame, run_frames
+from service.http_limits import TRANSPORT
 from service.hub import ChangesLost, Hub, Selection, Subscription
 
 EVENTS_PER_READ = 250
@@ -23,86 +24,148 @@ RETRY_MS = (1000, 3000)
 Frames = AsyncIterator[bytes]
 
 
+class Follower(Protocol):
+    """Decides what one client still needs."""
+
+    is_over: bool
+    """Whether the stream ends, because no event follows or because one is missing."""
+
+    @property
+    def selection(self) -> Selection:
+        """The runs that the client follows."""
+
+    def past(self, subscription: Subscription) -> Frames:
+        """Yields what happened until the subscription began."""
+
+    def frames(self, batch: Batch) -> bytes:
+        """Returns the frames of new events, or a heartbeat if the client has them already."""
+
+
 class EventStream(StreamingResponse):
-    """A response that streams frames of one subscription until the client disconnects.
+    """A response that streams frames until the client disconnects.
 
     service/http_limits.py disconnects a client that does not read.
     """
 
-    def __init__(self, hub: Hub, selection: Selection, frames: Callable[[Subscription], Frames]) -> None:
+    def __init__(self, hub: Hub, follower: Follower) -> None:
         # Without X-Accel-Buffering, nginx would collect events before it passes them on.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__((), headers=headers, media_type="text/event-stream")
-        self._subscribe = partial(hub.subscribe, selection)
-        self._frames = frames
+        self._hub = hub
+        self._follower = follower
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        body = partial(JsonObject, type="http.response.body")
-        async with self._subscribe() as subscription:
+        async with self._hub.subscribe(self._follower.selection) as subscription:
             disconnect = asyncio.create_task(self.listen_for_disconnect(receive))
             disconnect.add_done_callback(lambda _: subscription.close())
             try:
-                async for chunk in self._frames(subscription):
+                async for chunk in self._follower.past(subscription):
                     # `send` does nothing after a disconnection, and a long log would be read in vain.
                     if disconnect.done():
                         return
-                    await send(body(body=chunk, more_body=True))
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._send_new(subscription, scope, send)
             finally:
                 disconnect.cancel()
-        await send(body(body=b"", more_body=False))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_new(self, subscription: Subscription, scope: Scope, send: Send) -> None:
+        write = partial(self._write, subscription, scope["extensions"][TRANSPORT])
+        while not self._follower.is_over and not subscription.is_closed:
+            # An older client gets no chunks.
+            for batch in await subscription.take(write if scope["http_version"] == "1.1" else None):
+                frames = self._follower.frames(batch)
+                await send({"type": "http.response.body", "body": frames, "more_body": True})
+
+    def _write(self, subscription: Subscription, transport: asyncio.WriteTransport, batch: Batch) -> bool:
+        """Writes a batch as a chunk of the response, unless the client has not read everything before it.
+
+        Waking a task that calls `send` would take longer than all of the rest, and a thousand clients may follow a run.
+        """
+        if transport.get_write_buffer_size() or transport.is_closing():
+            return False
+        frames = self._follower.frames(batch)
+        if frames:
+            transport.write(b"%x\r\n%b\r\n" % (len(frames), frames))
+        if self._follower.is_over:
+            subscription.close()
+        return True
 
 
-async def follow_run(hub: Hub, run_id: str, after: int, subscription: Subscription) -> Frames:
-    """Yields all events of a run after the number `after`, until the run is over."""
-    yield first_line()
-    try:
-        head = await hub.head(run_id)
-        # If the client has seen a greater number than the last one, Redis has lost writes.
-        if after > head.seq:
-            yield reset_frame(f"/v1/runs/{run_id}", event_id=str(head.seq))
-        sent = min(after, head.seq)
-        # The subscription has all events after the head.
-        while sent < head.seq:
-            events = await hub.past(run_id, after=sent, limit=EVENTS_PER_READ)
-            if not events:
-                return  # the run was deleted
-            yield run_frames(events)
-            sent = events[-1].seq
-            if events[-1].type == "end":
-                return
-    except (RedisError, RunNotFound):
-        return  # the client reconnects and gets this error as a problem
-    while not subscription.is_closed:
-        for batch in await subscription.take():
-            new = batch.after_seq(sent)
-            if not new.continues(sent):
-                return  # the client reconnects and gets the missing events from the log
-            yield new.run_frames or HEARTBEAT
-            sent += len(new.items)
-            if new.is_last:
-                return
+class RunFollower:
+    """Follows one run from the event after the number `after`, until the run is over."""
+
+    def __init__(self, hub: Hub, run_id: str, after: int) -> None:
+        self.is_over = False
+        self._hub = hub
+        self._run_id = run_id
+        self._sent = after
+
+    @property
+    def selection(self) -> Selection:
+        """The run alone."""
+        return Selection(runs=frozenset({self._run_id}))
+
+    async def past(self, subscription: Subscription) -> Frames:
+        """Yields the events up to the head of the log, after which the subscription has all events."""
+        yield first_line()
+        try:
+            head = await self._hub.head(self._run_id)
+            # If the client has seen a greater number than the last one, Redis has lost writes.
+            if self._sent > head.seq:
+                self._sent = head.seq
+                yield reset_frame(f"/v1/runs/{self._run_id}", event_id=str(head.seq))
+            while self._sent < head.seq and not self.is_over:
+                events = await self._hub.past(self._run_id, after=self._sent, limit=EVENTS_PER_READ)
+                if not events:
+                    raise RunNotFound(self._run_id)
+                self._sent = events[-1].seq
+                self.is_over = events[-1].type == "end"
+                yield run_frames(events)
+        except (RedisError, RunNotFound):
+            self.is_over = True  # the client reconnects and gets this error as a problem
+
+    def frames(self, batch: Batch) -> bytes:
+        """Returns the frames of new events; ends the stream before a gap, and after the last event."""
+        new = batch.after_seq(self._sent)
+        if not new.continues(self._sent):
+            self.is_over = True  # the client reconnects and gets the missing events from the log
+            return b""
+        self._sent += len(new.items)
+        self.is_over = new.is_last
+        return new.run_frames or HEARTBEAT
 
 
-async def follow_runs(hub: Hub, selection: Selection, after: str | None, subscription: Subscription) -> Frames:
-    """Yields events of the selected runs that come after the change `after`, by default only new events."""
-    sent = after or subscription.position
-    # With this id, a client that is cut off before its first event can resume from here.
-    yield first_line() + f"id: {sent}\n\n".encode()
-    try:
-        async for batch in hub.replay(selection, after=sent, last=subscription.position):
-            yield batch.shared_frames
-            sent = batch.items[-1].change.id
-    except ChangesLost:
-        sent = subscription.position
-        yield reset_frame("/v1/runs", event_id=sent)
-    except RedisError:
-        return  # the client reconnects and gets this error as a problem
-    position = stream_position(sent)
-    while not subscription.is_closed:
-        for batch in await subscription.take():
-            # Only the first batches can have events that the client has seen.
-            yield batch.after(position).shared_frames or HEARTBEAT
+class SelectionFollower:
+    """Follows the runs of a selection from the change `after`, by default from now on."""
+
+    def __init__(self, hub: Hub, selection: Selection, after: str | None) -> None:
+        self.is_over = False
+        self.selection = selection
+        self._hub = hub
+        self._after = after
+        self._position = (0, 0)
+
+    async def past(self, subscription: Subscription) -> Frames:
+        """Yields the events up to the position of the subscription."""
+        sent = self._after or subscription.position
+        # With this id, a client that is cut off before its first event can resume from here.
+        yield first_line() + f"id: {sent}\n\n".encode()
+        try:
+            async for batch in self._hub.replay(self.selection, after=sent, last=subscription.position):
+                yield batch.shared_frames
+                sent = batch.items[-1].change.id
+        except ChangesLost:
+            sent = subscription.position
+            yield reset_frame("/v1/runs", event_id=sent)
+        except RedisError:
+            self.is_over = True  # the client reconnects and gets this error as a problem
+        self._position = stream_position(sent)
+
+    def frames(self, batch: Batch) -> bytes:
+        """Returns the frames of new events. Only the first batches can have events that the client has seen."""
+        return batch.after(self._position).shared_frames or HEARTBEAT
 
 
 def first_line() -> bytes:

@@ -1,7 +1,6 @@
 """/v1/runs/{run_id}/events and /v1/events: the log of one run as pages or as a stream, and a stream of several runs."""
 
 import asyncio
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -24,7 +23,7 @@ from service.errors import InvalidRequest
 from service.hub import Selection
 from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
 from service.openapi import event_stream, problems
-from service.streams import EventStream, follow_run, follow_runs
+from service.streams import EventStream, RunFollower, SelectionFollower
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
@@ -83,14 +82,13 @@ async def stream_events(services: Services, run_id: str, after: int) -> Response
     head = await services.hub.head(run_id)
     if head.is_over and after >= head.seq:
         return Response(status_code=204)
-    selection = Selection(runs=frozenset({run_id}))
-    return EventStream(services.hub, selection, partial(follow_run, services.hub, run_id, after))
+    return EventStream(services.hub, RunFollower(services.hub, run_id, after))
 
 
 @router.get("/events", operation_id="follow_runs", response_class=Response,
             responses={200: {"content": event_stream("RunEvent"), "description": "A stream that does not end."},
                        **problems(404, 422, 503)})  # fmt: skip
-async def stream_runs(
+async def follow_runs(
     services: ServicesDep,
     run: Annotated[list[str], Query(max_length=100, description="Ids of runs.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
@@ -108,4 +106,4 @@ async def stream_runs(
     # Errors must be found here: once the stream has begun, its status can no longer change.
     await asyncio.gather(services.hub.ping(), *map(services.hub.head, run))
     selection = Selection(runs=frozenset(run), labels=tuple(parse_labels(label).items()))
-    return EventStream(services.hub, selection, partial(follow_runs, services.hub, selection, last_change or after))
+    return EventStream(services.hub, SelectionFollower(services.hub, selection, last_change or after))
