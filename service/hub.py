@@ -30,7 +30,7 @@ from service.frames import Batch, PublishedEvent
 BLOCK_MS = 5000
 MAX_CHANGES_PER_READ = 1000
 # Changes that arrive within this time are sent together.
-BATCH_SECONDS = 0.05
+BATCH_SECONDS = 0.03
 # A heartbeat is sent when a read of the change stream ends, so at most BLOCK_MS later than this.
 HEARTBEAT_SECONDS = 10.0
 RETRY_SECONDS = 0.5

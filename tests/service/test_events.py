@@ -15,6 +15,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 from redis import Redis
 
 from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import LogEntry, LogEvents
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.wire import stream_position
 from tests.fake_worker import FakeWorker
@@ -214,6 +215,38 @@ def test_a_client_that_does_not_read_delays_no_other(
     got = [int(event.id) for event in follow(api, f"/v1/runs/{run}/events")]
     assert got == list(range(1, worker.store.head(run) + 1))
     connection.close()
+
+
+def test_a_client_that_reads_late_gets_every_event_in_order(
+    api: httpx.Client, worker: FakeWorker, service: RunningService
+) -> None:
+    run = create(api)
+    worker.claim(run)
+    url = urlsplit(service.url)
+    with socket.socket() as connection:
+        # With more than 10 MB of events, both sockets are full.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((url.hostname, url.port))
+        headers = "host: x\r\naccept: text/event-stream\r\nconnection: close"
+        connection.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        assert connection.recv(4096)
+        entry = LogEntry("note", "x" * 10_000, {})
+        for _ in range(60):
+            worker.store.command(run, LogEvents(run, (entry,) * 20))
+
+        def log_more() -> None:
+            for _ in range(200):
+                worker.store.command(run, LogEvents(run, (LogEntry("note", "later", {}),)))
+            worker.succeed(run)
+
+        # These events must not overtake those that wait for the client.
+        later = threading.Thread(target=log_more)
+        later.start()
+        received = b"".join(iter(lambda: connection.recv(1 << 14), b""))
+        later.join()
+    seqs = [int(found) for found in re.findall(rb"id: (\d+)\n", received)]
+    assert seqs == list(range(seqs[0], worker.store.head(run) + 1))
+    assert seqs[0] <= 3
 
 
 def test_streams_outlive_redis_and_end_with_the_service(tmp_path: Path) -> None:
