@@ -2,7 +2,7 @@
 
 sse-starlette is not used because it sends the events of one source to one client. Here one event may go to a thousand
 clients, so it is read from Redis and encoded once, and a client that resumes must get exactly the events after the last
-one it saw. sse-starlette does neither; it would only replace `EventStream` in service/streams.py, about 25 lines.
+one it saw. sse-starlette does neither; it would only replace `EventStream` in service/streams.py.
 """
 
 import asyncio
