@@ -2,6 +2,7 @@
 
 ServiceError
 ├── CrossSiteRequest            403  cross_site_request
+├── MisdirectedRequest          421  misdirected_request
 ├── BodyTooLarge                413  body_too_large
 ├── HeadersTooLarge             431  headers_too_large
 ├── MalformedRequest            400  malformed_request
@@ -12,9 +13,11 @@ ServiceError
 ├── PreconditionFailed          412  precondition_failed
 ├── InvalidRequest              422  invalid_request
 ├── CheckpointNotFound          404  checkpoint_not_found
+├── CheckpointDamaged           410  checkpoint_damaged
 ├── RangeNotSatisfiable         416  range_not_satisfiable
-├── StoreUnavailable            503  store_unavailable
-└── NotReady                    503  not_ready
+├── TooManyStreams              429  too_many_streams
+├── TooManyConnections          503  too_many_connections
+└── StoreUnavailable            503  store_unavailable
 Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` knows them.
 `docs/words.md` lists all problem types.
 """
@@ -59,6 +62,8 @@ from bakehouse.runs.errors import (
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
 RETRY_SECONDS = "1"
+# Streams last long, so a place is rarely free at once.
+STREAM_SECONDS = "5"
 # Longer than RETRY_SECONDS, because it takes time to mount a folder.
 REMOUNT_SECONDS = "10"
 # Names and paths that a client sent are cut to this length in a problem document.
@@ -130,7 +135,23 @@ class CrossSiteRequest(ServiceError):
     status = 403
 
     def __init__(self) -> None:
-        super().__init__("A web page of another site may not change anything here.")
+        super().__init__(
+            "A web page of another site may not change anything here. If this is your own page behind a proxy, add the "
+            "page's host to BAKEHOUSE_ALLOWED_HOSTS."
+        )
+
+
+class MisdirectedRequest(ServiceError):
+    """Raised if the request is meant for a host that is not this service."""
+
+    name = "misdirected_request"
+    status = 421
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"The request is for the host {host[:MAX_SHOWN_CHARACTERS]!r}, but this service answers only for "
+            "localhost, 127.0.0.1, [::1], and the hosts in BAKEHOUSE_URL and BAKEHOUSE_ALLOWED_HOSTS."
+        )
 
 
 class BodyTooLarge(ServiceError):
@@ -230,6 +251,45 @@ class CheckpointNotFound(ServiceError):
         super().__init__(f"The run {run_id} has no such checkpoint.")
 
 
+class CheckpointDamaged(ServiceError):
+    """Raised if the file of a checkpoint does not have the size and the digest that were recorded when it was saved."""
+
+    name = "checkpoint_damaged"
+    # Not a status of 500 or above, on which clients would try again.
+    status = 410
+
+    def __init__(self, run_id: str, epoch: int, why: str) -> None:
+        super().__init__(
+            f"The file of the checkpoint of epoch {epoch} of the run {run_id} is damaged: {why}. Restore it from a "
+            "backup, or retry the run to train the same weights again."
+        )
+
+
+class TooManyStreams(ServiceError):
+    """Raised if a client opens more streams than the service can serve."""
+
+    name = "too_many_streams"
+    status = 429
+    headers = {"Retry-After": STREAM_SECONDS}
+
+    def __init__(self, limit: int, whose: str) -> None:
+        super().__init__(
+            f"There are {limit} streams {whose} already, which is the limit. Close one, or follow several runs with "
+            "one stream of /v1/events."
+        )
+
+
+class TooManyConnections(ServiceError):
+    """Raised if there are more connections than the service can serve."""
+
+    name = "too_many_connections"
+    status = 503
+    headers = {"Retry-After": RETRY_SECONDS, "Connection": "close"}
+
+    def __init__(self) -> None:
+        super().__init__("The service has too many connections at the moment.")
+
+
 class StoreUnavailable(ServiceError):
     """Raised if the file of a listed checkpoint cannot be opened."""
 
@@ -254,14 +314,6 @@ class RangeNotSatisfiable(ServiceError):
     def __init__(self, size: int) -> None:
         super().__init__(f"The requested range begins after the end of the file, which has {size} bytes.")
         self.headers = {"Content-Range": f"bytes */{size}"}
-
-
-class NotReady(ServiceError):
-    """Raised if something that the service needs is not available."""
-
-    name = "not_ready"
-    status = 503
-    headers = {"Retry-After": RETRY_SECONDS}
 
 
 HANDLED_ERRORS: tuple[type[Exception], ...] = (

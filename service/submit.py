@@ -20,7 +20,6 @@ from bakehouse.runs.record import Created, Idempotency, Record, new_run, verific
 from bakehouse.runs.run import Reason, Run, Verification, Verified
 from bakehouse.runs.store import Store
 from service.dependencies import Services
-from service.errors import NotReady
 
 # Limit on the time that a request waits for a new data set to be packed.
 MAX_PACKING_SECONDS = 2.0
@@ -163,11 +162,7 @@ def submit(
         verification=verification,
     )
     # Registered again, in case Redis was emptied: otherwise a worker with another folder could take the run.
-    try:
-        services.folder_check.register()
-    except OSError as error:
-        log.error("The folder of the runs' files cannot be registered: %s", error)
-        raise NotReady("The service cannot read its marker in BAKEHOUSE_HOME.") from error
+    services.folder_check.check()
     created = services.store.create(run, idempotency=idempotency)
     # For a repeated request, the first one has woken a worker already.
     if not created.replayed:

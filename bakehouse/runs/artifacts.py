@@ -187,10 +187,12 @@ class Artifacts:
             write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
         return read_listed_files(self._root / MARKER)["id"].decode()
 
+    @storage_errors()
     def check_writable(self) -> None:
-        """Raises OSError if no file can be written to the folder."""
+        """Raises StorageFull if only the reserve of the disk is free, StorageUnavailable if no file can be written."""
         make_folder(self._root)
         probe = self._root / f"probe-{secrets.token_hex(8)}{UNFINISHED}"
+        refuse_without_room(probe, 0)
         probe.touch()
         probe.unlink()
 

@@ -7,7 +7,7 @@ import socket
 from time import monotonic
 
 from bakehouse.model import Model
-from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.artifacts import Artifacts, storage_errors
 from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import Store
@@ -26,20 +26,27 @@ class Marker(Model):
 
 
 class FolderCheck:
-    """Registers a service's folder again and again, but at most once in KEEP_SECONDS."""
+    """Checks again and again, but at most once in KEEP_SECONDS, whether runs can keep their files in the folder."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
         self._valid_until = 0.0
 
-    def register(self) -> None:
-        """Does what `register_folder` does, unless the folder was the registered one less than a second ago."""
+    def check(self) -> None:
+        """Does what `check_now` does, unless it found the folder usable less than a second ago."""
         now = monotonic()
         if now >= self._valid_until:
-            register_folder(self._settings, self._store)
+            self.check_now()
             # Only a success is remembered: after an error the next call looks again.
             self._valid_until = now + KEEP_SECONDS
+
+    @storage_errors()
+    def check_now(self) -> None:
+        """Registers the folder as `register_folder` does; raises StorageFull or StorageUnavailable if it takes no new
+        files."""
+        register_folder(self._settings, self._store)
+        Artifacts(self._settings.artifacts).check_writable()
 
 
 def register_folder(settings: Settings, store: Store) -> None:

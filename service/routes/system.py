@@ -6,12 +6,10 @@ from typing import Literal
 from fastapi import APIRouter, Depends
 
 from bakehouse.model import Model
-from bakehouse.runs.marker import register_folder
 from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
 from bakehouse.runs.run import QueuePlace, Worker
 from service.dependencies import ServicesDep, refuse_unknown_parameters
-from service.errors import NotReady
 from service.openapi import problems
 
 router = APIRouter(tags=["system"], dependencies=[Depends(refuse_unknown_parameters)])
@@ -54,7 +52,7 @@ class Alive(Model):
 
 
 class Ready(Model):
-    """The response that shows that Redis answers and files can be written."""
+    """The response that shows that the service accepts runs."""
 
     status: Literal["ready"] = "ready"
     version: str
@@ -101,12 +99,8 @@ async def is_alive() -> Alive:
 
 @router.get("/healthz/ready", operation_id="is_ready", responses=problems(503))
 def is_ready(services: ServicesDep) -> Ready:
-    """Checks whether the service can accept runs."""
+    """Checks whether the service would accept a run now: Redis takes writes, and the disk has room for its files."""
     warnings = tuple(services.store.check_durability())
-    try:
-        services.artifacts.check_writable()
-        # Redis may have been emptied since the service started.
-        register_folder(services.settings, services.store)
-    except OSError as error:
-        raise NotReady("The service cannot read and write files in BAKEHOUSE_HOME.") from error
+    services.store.check_writes()
+    services.folder_check.check_now()
     return Ready(version=VERSION, warnings=warnings)

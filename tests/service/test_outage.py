@@ -32,10 +32,13 @@ def redis(redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture(scope="module")
-def client(
-    redis: "subprocess.Popen[bytes]", redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    service = start_service(redis_url, tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def client(redis: "subprocess.Popen[bytes]", redis_url: str, home: Path) -> Iterator[httpx.Client]:
+    service = start_service(redis_url, home)
     with httpx.Client(base_url=service.url, timeout=20, trust_env=False) as client:
         yield client
     service.end()
@@ -87,9 +90,11 @@ def test_a_write_that_redis_refuses_is_503(
     with Redis.from_url(redis_url) as redis:
         redis.config_set(setting, value)
         try:
-            refused = problem(client.post("/v1/runs", json=RECIPE), 503)
+            refused = [problem(client.post("/v1/runs", json=RECIPE), 503), problem(client.get("/healthz/ready"), 503)]
         finally:
             redis.config_set(setting, 0)
-    assert refused["type"] == f"urn:bakehouse:problem:redis_{name}"
+    # A service is ready if and only if it accepts runs.
+    assert [each["type"] for each in refused] == [f"urn:bakehouse:problem:redis_{name}"] * 2
+    assert client.get("/healthz/ready").status_code == 200
     assert client.get("/v1/runs").json() == before
     assert create(client)
