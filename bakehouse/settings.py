@@ -1,5 +1,7 @@
 """Defines every setting with its default. Environment variables `BAKEHOUSE_*` change the settings."""
 
+import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,37 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+# A name or address with an optional port; an IPv6 address has brackets.
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+
+
+def split_at_commas(text: str) -> list[str]:
+    """Returns the items of a list in a setting."""
+    return text.replace(",", " ").lower().split()
+
+
+def check_hosts(text: str) -> str:
+    """Raises ValueError if an item is not a host."""
+    for item in split_at_commas(text):
+        if not HOST.fullmatch(item):
+            raise ValueError(f"{item!r} should be a name or an address, with or without a port, but without http://")
+    return text
+
+
+def check_networks(text: str) -> str:
+    """Raises ValueError if an item is not an address or a network."""
+    for item in split_at_commas(text):
+        # Without strict, an address with bits behind the prefix, such as 10.0.0.7/8, is a network too.
+        ip_network(item, strict=False)
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -40,6 +73,14 @@ class Settings(BaseSettings):
     """Limit on the bytes of a request body; larger ones are refused with 413."""
     lease_seconds: float = Field(default=10.0, gt=0)
     """Length of a lease: a training process that does not renew its lease within this time loses its run."""
+    allowed_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
+    """More hosts, separated by commas, by which clients reach the service. On loopback, it answers only requests for
+    these, for `url`'s host, and for loopback's names; on another address, it answers for every host unless this is
+    set. A web page of these hosts may change runs even if a proxy changes the header `Host`."""
+    max_streams_per_address: int = Field(default=50, ge=1)
+    """Limit on the event streams and long polls of one client address; loopback and `trusted_proxies` have none."""
+    trusted_proxies: Annotated[str, AfterValidator(check_networks)] = ""
+    """Addresses or networks of reverse proxies, separated by commas. Many clients share such an address."""
     insecure: bool = False
     """Whether the service may listen on an address other than loopback, where every client has full access."""
 

@@ -1,24 +1,26 @@
 """`python -m service`: serves HTTP until a signal ends the process."""
 
-import ipaddress
 import logging
+import resource
 import signal
 import sys
+from functools import partial
 
 import uvicorn
 from redis.exceptions import RedisError
 
 from bakehouse.runs.errors import FolderNotShared, StorageFull
 from bakehouse.runs.marker import register_folder
-from bakehouse.settings import Settings
+from bakehouse.settings import Settings, is_loopback
 from service.app import create_app, make_services
+from service.connections import Connections
 from service.dependencies import Services
 from service.http_limits import LimitedHttpProtocol
 from service.hub import Hub
 
 MAX_SHUTDOWN_SECONDS = 5
-# Enough for a thousand event streams and other requests beside them.
-MAX_CONNECTIONS = 1200
+# Enough for all connections and a file for each of them; many systems allow only 1024 by default.
+MAX_OPEN_FILES = 4096
 
 
 class Server(uvicorn.Server):
@@ -32,14 +34,6 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: object = None) -> None:
         self._hub.close()
         await super().shutdown(sockets)  # type: ignore[arg-type]
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether only this machine can reach the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def find_unsafe_setting(settings: Settings) -> str | None:
@@ -79,17 +73,25 @@ def serve(settings: Settings, services: Services) -> None:
     if not is_loopback(settings.host):
         print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    raise_limit_on_files()
     # proxy_headers is off, because any client could forge the headers of a proxy.
     config = uvicorn.Config(
-        create_app(services), host=settings.host, port=settings.port, loop="uvloop", http=LimitedHttpProtocol,
+        create_app(services), host=settings.host, port=settings.port, loop="uvloop",
+        http=partial(LimitedHttpProtocol, Connections()),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none", lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_keep_alive=5, timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS, limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=5, timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS,
     )  # fmt: skip
     server = Server(config, services.hub)
     # After its shutdown, uvicorn raises the signal again. These handlers make that an exit with status 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     server.run()
+
+
+def raise_limit_on_files() -> None:
+    """Raises this process's limit on open files as far as it may and needs to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MAX_OPEN_FILES)), hard))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from service.dependencies import Services
+from service.digests import Digests, hash_file
 from service.errors import HANDLED_ERRORS, respond_to_error
 from service.hub import BLOCK_MS, Hub
 from service.middleware import RequestGuard
@@ -50,6 +51,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         catalog=Catalog(settings),
         wake_queue=WakeQueue(redis),
         hub=Hub(reader, Keys(), store.logs),
+        digests=Digests(hash_file),
     )
 
 
@@ -84,8 +86,11 @@ def create_api(services: Services) -> FastAPI:
         lifespan=lifespan,
         # routes/docs.py serves Swagger UI from this machine; FastAPI's page would load it from a CDN.
         docs_url=None,
+        openapi_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Relative to the document, so that it is also right behind a proxy that adds a prefix to the path.
+        servers=[{"url": "."}],
     )
     api.state.services = services
     # The route parses this body itself, so FastAPI would leave its model out of the OpenAPI document.
@@ -112,4 +117,4 @@ def complete_openapi(api: FastAPI) -> None:
 
 def create_app(services: Services) -> RequestGuard:
     """Returns the whole application, including the middleware."""
-    return RequestGuard(create_api(services), max_body_bytes=services.settings.max_body_bytes)
+    return RequestGuard(create_api(services), services.settings)

@@ -20,6 +20,7 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
+from service.digests import Digests
 from service.errors import (
     MAX_SHOWN_CHARACTERS,
     InvalidRequest,
@@ -44,6 +45,7 @@ class Services:
     catalog: Catalog
     wake_queue: WakeQueue
     hub: Hub
+    digests: Digests
 
 
 async def get_services(request: Request) -> Services:

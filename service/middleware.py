@@ -7,25 +7,26 @@ import asyncio
 import re
 import secrets
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bakehouse.runs.artifacts import WEIGHTS
+from bakehouse.settings import Settings
 from service.errors import (
     REQUEST_ID,
     BodyTooLarge,
-    CrossSiteRequest,
     RequestTimeout,
     ServiceError,
+    TooManyStreams,
     error_response,
     render,
 )
+from service.hosts import Hosts
+from service.stream_slots import StreamSlots
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_BODY_SECONDS = 30
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-# `same-site` is listed because another port or subdomain need not be trusted.
-OTHER_SITES = ("cross-site", "same-site")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -33,23 +34,64 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+# Of a header that is repeated, the last value.
+HeaderValues = dict[bytes, bytes]
+
 
 class RequestGuard:
     """Checks each request before the application sees it, and adds headers to each response, including errors."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = settings.max_body_bytes
+        self._hosts = Hosts(settings)
+        self._slots = StreamSlots(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        headers = dict(scope["headers"])
         # The id is set first, because the refusals below report it too.
-        scope[REQUEST_ID] = request_id(Headers(scope=scope).get("x-request-id", ""))
+        scope[REQUEST_ID] = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         send = with_headers(scope, send)
-        if error := find_error(scope, self._max_body_bytes):
+        if error := self._find_error(scope, headers):
             return await render(scope, error_response(error))(scope, receive, send)
-        return await self._app(head_as_get(scope), with_body_limit(receive, self._max_body_bytes), send)
+        receive = with_body_limit(receive, self._max_body_bytes)
+        if not is_stream(scope, headers):
+            return await self._app(head_as_get(scope), receive, send)
+        try:
+            with self._slots.hold(scope["client"][0]):
+                await self._app(scope, receive, send)
+        except TooManyStreams as error:
+            await render(scope, error_response(error))(scope, receive, send)
+
+    def _find_error(self, scope: Scope, headers: HeaderValues) -> ServiceError | None:
+        """Returns the error that the headers alone reveal, or None."""
+        hosts = values(scope, b"host")
+        if error := self._hosts.find_host_error(hosts, scope["http_version"]):
+            return error
+        if scope["method"] not in SAFE_METHODS:
+            origins = values(scope, b"origin")
+            if error := self._hosts.find_origin_error(hosts, origins, headers.get(b"sec-fetch-site", b"")):
+                return error
+        # The server has checked that this is a number.
+        is_too_large = int(headers.get(b"content-length", b"0")) > self._max_body_bytes
+        return BodyTooLarge(self._max_body_bytes) if is_too_large else None
+
+
+def values(scope: Scope, name: bytes) -> list[str]:
+    """Returns all values of a header."""
+    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
+
+
+def is_stream(scope: Scope, headers: HeaderValues) -> bool:
+    """Returns whether the request may hold its connection for long: an event stream or a long poll."""
+    if scope["method"] != "GET":
+        return False
+    if not scope["path"].endswith("/events"):
+        return b"wait" in headers.get(b"prefer", b"").lower()
+    accepts_stream = b"text/event-stream" in headers.get(b"accept", b"").lower()
+    return accepts_stream or scope["path"] == "/v1/events" or b"wait=" in scope["query_string"]
 
 
 def head_as_get(scope: Scope) -> Scope:
@@ -59,22 +101,9 @@ def head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET"}
 
 
-def find_error(scope: Scope, max_body_bytes: int) -> ServiceError | None:
-    """Returns the error that the headers alone reveal, or None."""
-    # The service has no access control: without this check, any web page that users open could cancel their runs.
-    if scope["method"] not in SAFE_METHODS and Headers(scope=scope).get("sec-fetch-site") in OTHER_SITES:
-        return CrossSiteRequest()
-    return BodyTooLarge(max_body_bytes) if declared_bytes(scope) > max_body_bytes else None
-
-
 def request_id(proposed: str) -> str:
     """Returns the client's request id if it is harmless in logs and headers, else a new id."""
     return proposed if SAFE_REQUEST_ID.fullmatch(proposed) else secrets.token_hex(8)
-
-
-def declared_bytes(scope: Scope) -> int:
-    """Returns the Content-Length, by default 0; the server has checked that it is a number."""
-    return int(Headers(scope=scope).get("content-length", "0"))
 
 
 def with_headers(scope: Scope, send: Send) -> Send:

@@ -1,13 +1,16 @@
-"""/docs: serves the API's documentation. All its files come from an installed package, none from another host."""
+"""/docs and /openapi.json: serve the API's documentation. All files of the page come from an installed package, none
+from another host. The page's addresses are relative, so that it also works behind a proxy that adds a prefix."""
 
+import json
+from functools import cache
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, FastAPI, Path, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-router = APIRouter(prefix="/docs", include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 BUNDLE = files("fastapi_swagger") / "resources"
 ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon-32x32.png": "image/png"}
 # Swagger UI sets inline styles and loads its icons from `data:` addresses.
@@ -21,36 +24,55 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Bakehouse API</title>
-<link rel="icon" href="/docs/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
 <div id="api"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
 </body>
 </html>
 """
-START_SCRIPT = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#api", deepLinking: true});\n'
+START_SCRIPT = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#api", deepLinking: true});\n'
 
 
-@router.get("")
+@router.get("/docs")
 async def docs() -> HTMLResponse:
     """Returns the page of the documentation."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
 
 
-@router.get("/start.js")
+@router.get("/docs/start.js")
 async def start() -> Response:
     """Returns the script that starts Swagger UI. It is a file because the policy forbids scripts inside the page."""
     return Response(START_SCRIPT, media_type="text/javascript")
 
 
-# This route comes last, because its pattern also matches `/start.js`.
-@router.get("/{name}")
+# This route comes after the others, because its pattern also matches `/docs/start.js`.
+@router.get("/docs/{name}")
 def asset(name: Annotated[str, Path(max_length=64)]) -> Response:
     """Returns a script, a style sheet or the icon."""
     # Only listed names become paths, so no other file of the package can be read.
     if name not in ASSETS:
         raise HTTPException(404)
-    return Response((BUNDLE / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})
+    return Response(read_asset(name), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})
+
+
+@router.get("/openapi.json")
+def openapi(request: Request) -> Response:
+    """Returns the OpenAPI document."""
+    return Response(openapi_bytes(request.app), media_type="application/json")
+
+
+# The files and the document never change. All responses share their bytes, however many clients read slowly.
+
+
+@cache
+def read_asset(name: str) -> bytes:
+    return (BUNDLE / name).read_bytes()
+
+
+@cache
+def openapi_bytes(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi()).encode()

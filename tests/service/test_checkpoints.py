@@ -1,14 +1,19 @@
 """Downloads: whole, by range, resumed, verified by digest."""
 
+import asyncio
 import base64
 import hashlib
+import os
 import random
+from pathlib import Path
 
 import httpx
 import pytest
 
+from bakehouse.client import Client, Refused
 from bakehouse.runs.commands import PurgeReplaced
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
+from service import digests
 from tests.fake_worker import FakeWorker
 from tests.running_service import RunningService
 from tests.service.requests import create, problem
@@ -33,7 +38,10 @@ def test_roles_redirect_to_epochs(api: httpx.Client, file: str) -> None:
     assert api.get(f"{folder}/2").json() == listed
     for below in ("", "/model.safetensors"):
         moved = api.get(f"{folder}/best{below}")
-        assert (moved.status_code, moved.headers["location"]) == (307, f"{folder}/2{below}")
+        assert (moved.status_code, moved.headers["location"]) == (307, f"../2{below}" if below else "2")
+        assert str(moved.next_request and moved.next_request.url) == f"{api.base_url}{folder}/2{below}".replace(
+            "//v1", "/v1"
+        )
     for absent in ("last", "3", "02", "9" * 300, "x", "-1"):
         assert api.get(f"{folder}/{absent}").status_code == 404
         assert api.get(f"{folder}/{absent}/model.safetensors").status_code == 404
@@ -150,3 +158,68 @@ def test_a_checkpoint_that_was_purged_is_404(
     monkeypatch.setattr(worker.store, "now", lambda: now() + KEEP_REPLACED_MS)
     worker.store.command(run, PurgeReplaced())
     assert problem(api.get(file), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"
+
+
+def damaged_file(worker: FakeWorker, file: str) -> Path:
+    """The path of the checkpoint's file."""
+    return worker.artifacts.checkpoint_path(file.split("/")[3], hashlib.sha256(WEIGHTS).hexdigest())
+
+
+def flip(path: Path, *, keep_times: bool = False) -> None:
+    """Changes one bit of a file in place."""
+    times = path.stat()
+    with path.open("r+b") as content:
+        first = content.read(1)[0]
+        content.seek(0)
+        content.write(bytes([first ^ 1]))
+    if keep_times:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kind", ["flipped", "flipped with the old times", "truncated", "extended"])
+def test_a_damaged_checkpoint_is_never_sent(
+    api: httpx.Client, worker: FakeWorker, client: Client, file: str, tmp_path: Path, kind: str
+) -> None:
+    # The file is sound when it is first sent, so its digest is known.
+    tag = api.get(file).headers["etag"]
+    path = damaged_file(worker, file)
+    match kind:
+        case "flipped":
+            flip(path)
+        case "flipped with the old times":
+            flip(path, keep_times=True)
+        case "truncated":
+            os.truncate(path, SIZE - 1)
+        case _:
+            os.truncate(path, SIZE + 1)
+    for headers in ({}, {"Range": "bytes=5-9"}, {"If-None-Match": tag}, {"Range": "bytes=0-0", "If-Range": tag}):
+        refused = problem(api.get(file, headers=headers), 410)
+        assert refused["type"] == "urn:bakehouse:problem:checkpoint_damaged"
+    assert api.head(file).status_code == 410
+    run = file.split("/")[3]
+    (listed,) = worker.store.record(run).checkpoints
+    assert api.get(f"/v1/runs/{run}").json()["best"]["epoch"] == 2
+    with pytest.raises(Refused, match=f"checkpoint of epoch 2 of the run {run} is damaged"):
+        client.run(run).download(listed, tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+    # A file that is restored is sent again.
+    path.write_bytes(WEIGHTS)
+    assert api.get(file).content == WEIGHTS
+
+
+def test_a_file_is_hashed_once_however_many_ranges_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(WEIGHTS)
+    hashed = []
+
+    def hash_and_count(descriptor: int) -> str:
+        hashed.append(descriptor)
+        return digests.hash_file(descriptor)
+
+    async def ask() -> list[str]:
+        known = digests.Digests(hash_and_count)
+        with (tmp_path / "file").open("rb") as file:
+            together = await asyncio.gather(*(known.sha256(file.fileno()) for _ in range(20)))
+            return [*together, await known.sha256(file.fileno())]
+
+    assert set(asyncio.run(ask())) == {hashlib.sha256(WEIGHTS).hexdigest()}
+    assert len(hashed) == 1
