@@ -61,6 +61,7 @@ from bakehouse.runs.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
+PREFIX = "bakehouse.prefix"
 RETRY_SECONDS = "1"
 # Streams last long, so a place is rarely free at once.
 STREAM_SECONDS = "5"
@@ -89,7 +90,7 @@ class ProblemDocument(Model):
     detail: str
     """A human-readable sentence."""
     instance: str
-    """The path of the request."""
+    """The path of the request, below the prefix that a proxy names in `X-Forwarded-Prefix`."""
     request_id: str
     """The same as the response's `X-Request-Id`."""
     errors: tuple[Problem, ...] | None = None
@@ -461,7 +462,7 @@ def render(scope: Scope, response: ErrorResponse) -> Response:
         status=response.status,
         detail=response.detail,
         # The member must be a URI reference, but a decoded path may contain any character.
-        instance=quote(scope["path"])[:MAX_SHOWN_CHARACTERS],
+        instance=quote(scope.get(PREFIX, "") + scope["path"])[:MAX_SHOWN_CHARACTERS],
         request_id=scope.get(REQUEST_ID, ""),
         errors=tuple(response.errors) or None,
         **response.extra,

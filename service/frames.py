@@ -92,6 +92,6 @@ def encode_frame(event_id: str, kind: str, data: str) -> bytes:
 
 
 def reset_frame(snapshot: str, *, event_id: str) -> bytes:
-    """Returns a frame that tells the client that events are missing. The client must read the path `snapshot` again;
-    then the stream continues."""
+    """Returns a frame that tells the client that events are missing. The client must read the address `snapshot`
+    again, which is relative to that of the stream; then the stream continues."""
     return encode_frame(event_id, "reset", json.dumps({"snapshot": snapshot}))

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.settings import Settings
 from service.errors import (
+    PREFIX,
     REQUEST_ID,
     BodyTooLarge,
     RequestTimeout,
@@ -25,6 +26,7 @@ from service.hosts import Hosts
 from service.stream_slots import StreamSlots
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SAFE_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}/?")
 MAX_BODY_SECONDS = 30
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
@@ -53,6 +55,7 @@ class RequestGuard:
         headers = dict(scope["headers"])
         # The id is set first, because the refusals below report it too.
         scope[REQUEST_ID] = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+        scope[PREFIX] = path_prefix(headers.get(b"x-forwarded-prefix", b"").decode("latin-1"))
         send = with_headers(scope, send)
         if error := self._find_error(scope, headers):
             return await render(scope, error_response(error))(scope, receive, send)
@@ -104,6 +107,11 @@ def head_as_get(scope: Scope) -> Scope:
 def request_id(proposed: str) -> str:
     """Returns the client's request id if it is harmless in logs and headers, else a new id."""
     return proposed if SAFE_REQUEST_ID.fullmatch(proposed) else secrets.token_hex(8)
+
+
+def path_prefix(proposed: str) -> str:
+    """Returns the prefix that a proxy has removed from the path, if it is harmless in a problem document, else none."""
+    return proposed.rstrip("/") if SAFE_PREFIX.fullmatch(proposed) else ""
 
 
 def with_headers(scope: Scope, send: Send) -> Send:

@@ -115,7 +115,7 @@ class RunFollower:
             # If the client has seen a greater number than the last one, Redis has lost writes.
             if self._sent > head.seq:
                 self._sent = head.seq
-                yield reset_frame(f"/v1/runs/{self._run_id}", event_id=str(head.seq))
+                yield reset_frame(f"../{self._run_id}", event_id=str(head.seq))
             while self._sent < head.seq and not self.is_over:
                 events = await self._hub.past(self._run_id, after=self._sent, limit=EVENTS_PER_READ)
                 if not events:
@@ -158,7 +158,7 @@ class SelectionFollower:
                 sent = batch.items[-1].change.id
         except ChangesLost:
             sent = subscription.position
-            yield reset_frame("/v1/runs", event_id=sent)
+            yield reset_frame("runs", event_id=sent)
         except RedisError:
             self.is_over = True  # the client reconnects and gets this error as a problem
         self._position = stream_position(sent)

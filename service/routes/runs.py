@@ -69,12 +69,13 @@ def create_run(
     if validate_only:
         # FastAPI applies the response model Run to anything but a Response.
         return Response(preview(services, document).model_dump_json(), media_type="application/json")
-    return created_run(submit(services, document, idempotency), response)
+    return created_run(submit(services, document, idempotency), response, folder="runs")
 
 
-def created_run(created: Created, response: Response) -> Run:
-    """Sets the headers of a response with a new run, and returns the run."""
-    response.headers["Location"] = f"/v1/runs/{created.run.id}"
+def created_run(created: Created, response: Response, *, folder: str) -> Run:
+    """Sets the headers of a response with a new run, and returns the run. The folder `/v1/runs` is relative to the
+    request, so that the address is also right behind a proxy that adds a prefix to the path."""
+    response.headers["Location"] = f"{folder}/{created.run.id}"
     if created.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return created.run
@@ -198,7 +199,7 @@ def send_command(services: Services, run_id: str, command: Command) -> Run:
 @router.post("/{run_id}/retry", status_code=201, operation_id="retry_run", responses=problems(400, 404, 409, 422, 503))
 def retry_run(run_id: RunId, services: ServicesDep, response: Response, idempotency: IdempotencyKey) -> Run:
     """Queues a new run of the same recipe, with this run as its `parent_run`. This run must be over."""
-    return created_run(retry(services, run_id, idempotency), response)
+    return created_run(retry(services, run_id, idempotency), response, folder="..")
 
 
 @router.post(
@@ -208,7 +209,7 @@ def verify_run(run_id: RunId, services: ServicesDep, response: Response, idempot
     """Queues a new run that trains the recipe of this run again from the start, is killed and resumed half-way, and
     compares every weight and metric with this run, which must have succeeded. The response is the new run. Both runs
     get the verdict: the new one in `verification`, this one in `verified`."""
-    return created_run(verify(services, run_id, idempotency), response)
+    return created_run(verify(services, run_id, idempotency), response, folder="..")
 
 
 @router.post("/{run_id}/fork", status_code=201, operation_id="fork_run", response_model=Run,
@@ -221,7 +222,7 @@ def fork_run(
 
     The body is a JSON merge patch of the recipe, except that an object with another `type` replaces the old object.
     """
-    return created_run(fork(services, run_id, document, idempotency), response)
+    return created_run(fork(services, run_id, document, idempotency), response, folder="..")
 
 
 @router.patch("/{run_id}", operation_id="change_run", openapi_extra=json_body("RunPatch"),

@@ -66,13 +66,14 @@ class Index(Model):
     name: str
     version: str
     links: dict[str, str]
+    """The addresses, relative to that of this document."""
 
 
 @router.get("/", operation_id="index")
 async def index() -> Index:
     """Lists the entry points of the API."""
     names = ("docs", "openapi.json", "v1/runs", "v1/datasets", "v1/recipes/ingredients", "v1/workers", "v1/queues")
-    return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: f"/{name}" for name in names})
+    return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: name for name in names})
 
 
 @router.get("/v1/workers", operation_id="list_workers", responses=problems(503))

@@ -20,14 +20,14 @@ def test_a_recipe_becomes_a_queued_run_and_one_job(api: httpx.Client, redis_serv
     answer = api.post("/v1/runs", json=RECIPE)
     run = answer.json()
     assert answer.status_code == 201
-    assert answer.headers["location"] == f"/v1/runs/{run['id']}"
+    assert answer.headers["location"] == f"runs/{run['id']}"
     assert (run["status"], run["reason"], run["queue"]["position"]) == ("queued", "submitted", 1)
     assert run["recipe"]["batch_size"] == 64
     assert (
         run["dataset_fingerprint"]
         == api.get(f"/v1/datasets/{run['recipe']['dataset']['id']}").json()["card"]["fingerprint"]
     )
-    assert api.get(answer.headers["location"]).json() == run
+    assert api.get(answer.url.join(answer.headers["location"])).json() == run
     with Redis.from_url(redis_server) as redis:
         (job,) = Queue("bakehouse", connection=redis, serializer=JSONSerializer).jobs
     assert (job.func_name, job.args, job.kwargs) == ("worker.host.jobs.train_next", [], {})
@@ -135,7 +135,7 @@ def test_a_verification_names_its_run_and_has_neither_name_nor_labels(api: httpx
     worker.train(run)
     answer = api.post(f"/v1/runs/{run}/verify")
     repeated = answer.json()
-    assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/runs/{repeated['id']}")
+    assert (answer.status_code, answer.headers["location"]) == (202, f"../{repeated['id']}")
     assert api.get(f"/v1/runs/{run}").json()["verified"]["run"] == repeated["id"]
     assert (repeated["parent_run"], repeated["reason"]) == (run, "verification")
     assert (repeated["name"], repeated["labels"]) == (None, {})

@@ -98,7 +98,7 @@ def test_a_fork_starts_with_the_best_weights_and_a_patched_recipe(api: httpx.Cli
     key = {"Idempotency-Key": "k"}
     answer = api.post(f"/v1/runs/{source}/fork", json={"optimizer": {"lr": 0.5}, "name": "second"}, headers=key)
     fork, before = answer.json(), api.get(f"/v1/runs/{source}").json()
-    assert (answer.status_code, answer.headers["location"]) == (201, f"/v1/runs/{fork['id']}")
+    assert (answer.status_code, answer.headers["location"]) == (201, f"../{fork['id']}")
     assert (fork["parent_run"], fork["reason"], fork["depends_on"]) == (source, "forked", [source])
     assert (fork["name"], fork["labels"]) == ("second", {"study": "a"})
     assert fork["recipe"]["optimizer"] == {**before["recipe"]["optimizer"], "lr": 0.5}
