@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
@@ -32,11 +32,17 @@ LAST_EVENT_ID = (
 )
 # JavaScript represents integers exactly only below 2^53.
 After = Annotated[int, Query(ge=0, lt=2**53, description="Only events with a `seq` greater than this.")]
-# Some clients send an empty id before their first event.
-EmptyAsNone = BeforeValidator(lambda value: value or None)
-LastSeq = Annotated[int | None, Header(alias="Last-Event-ID", ge=0, lt=2**53, description=LAST_EVENT_ID), EmptyAsNone]
+# Browsers send an empty id after a frame that sets an empty one; it means that there is no last event.
+EmptyAsNone = BeforeValidator(lambda text: text or None)
+LastSeq = Annotated[
+    Annotated[int, Field(ge=0, lt=2**53)] | None,
+    EmptyAsNone,
+    Header(alias="Last-Event-ID", description=LAST_EVENT_ID),
+]
 LastChange = Annotated[
-    str | None, Header(alias="Last-Event-ID", pattern=CHANGE_ID, description=LAST_EVENT_ID), EmptyAsNone
+    Annotated[str, Field(pattern=CHANGE_ID)] | None,
+    EmptyAsNone,
+    Header(alias="Last-Event-ID", description=LAST_EVENT_ID),
 ]
 
 
