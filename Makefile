@@ -2,6 +2,8 @@ PYTHON ?= python3
 # uv does not read pip's own setting of extra wheel folders.
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
+# The generator of clients asks for an older typer than ours, with which it works too; its other needs are in [dev].
+GENERATOR = openapi-python-client==0.29.1 ruamel-yaml==0.19.1
 .PHONY: demo up test test-fast check bench gpu docs constraints
 
 demo: .venv/.home        # train two recipes and show them; nothing stays behind
@@ -25,10 +27,12 @@ docs: .venv/.dev         # docs/ingredients.md, from the classes of the recipe l
 constraints: .venv/.dev  # pin the newest versions; torch stays free for the host's own build
 	@.venv/bin/uv pip compile -qU --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate \
 	    --no-header pyproject.toml | grep -Ev '^(torch|triton|nvidia-|cuda-)' > constraints.txt
+	@printf '%s\n' $(GENERATOR) >> constraints.txt
 
 .venv/.%: pyproject.toml constraints.txt
 	@echo "Installing Bakehouse [$*] into .venv: about half a minute"
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	@.venv/bin/pip install -qq -c constraints.txt uv && .venv/bin/uv pip install -q -p .venv -c constraints.txt -e '.[$*]' \
 	    || { echo "uv could not; trying pip"; .venv/bin/pip install -qq -c constraints.txt -e '.[$*]'; }
+	@test $* != dev || .venv/bin/pip install -qq --no-deps $(GENERATOR)
 	@touch $@
