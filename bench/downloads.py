@@ -1,4 +1,4 @@
-"""Measures parallel downloads of ranges of a file from the service and from nginx, and the cost of slow clients to others."""
+"""Measures parallel downloads of ranges of a file beside nginx, and what slow clients cost others."""
 
 import multiprocessing
 import os

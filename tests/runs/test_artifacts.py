@@ -413,5 +413,5 @@ def test_a_folder_that_cannot_be_written_is_an_error(artifacts: Artifacts, tmp_p
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     blocked = Artifacts(tmp_path / "file")
     (tmp_path / "file").touch()
-    with pytest.raises(StorageUnavailable, match="Not a directory|File exists"):
+    with pytest.raises(StorageUnavailable, match=r"Not a directory|File exists"):
         blocked.check_writable()
