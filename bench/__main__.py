@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bench import http, ingredients, latency, loop, streams
+from bench import downloads, http, ingredients, latency, loop, streams
 from bench.report import machine
 
 if __name__ == "__main__":
@@ -11,6 +11,7 @@ if __name__ == "__main__":
     print("\n| what | figure |\n|---|---|")
     latency.main()
     http.main()
+    downloads.main()
     print()
     streams.main()
     print()

@@ -18,6 +18,7 @@ from bakehouse.runs.marker import FolderCheck
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from service.checkpoint_cache import CheckpointCache
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.errors import HANDLED_ERRORS, respond_to_error
@@ -52,6 +53,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         wake_queue=WakeQueue(redis),
         hub=Hub(reader, Keys(), store.logs),
         digests=Digests(hash_file),
+        checkpoint_cache=CheckpointCache(),
     )
 
 

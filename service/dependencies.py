@@ -20,6 +20,7 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
+from service.checkpoint_cache import CheckpointCache
 from service.digests import Digests
 from service.errors import (
     MAX_SHOWN_CHARACTERS,
@@ -46,6 +47,7 @@ class Services:
     wake_queue: WakeQueue
     hub: Hub
     digests: Digests
+    checkpoint_cache: CheckpointCache
 
 
 async def get_services(request: Request) -> Services:

@@ -75,10 +75,12 @@ async def head_weights(run_id: RunId, epoch_or_role: EpochOrRole, services: Serv
 
 async def send_weights(services: Services, run_id: str, epoch_or_role: str, request: Request) -> Response:
     """Returns the weights file of an epoch; redirects `best` and `last` to the epoch that they stand for."""
-    record = await run_in_threadpool(services.store.record, run_id)
-    checkpoint = find_checkpoint(record, epoch_or_role)
-    if not EPOCH.fullmatch(epoch_or_role):
-        return redirect(f"../{checkpoint.epoch}/{WEIGHTS}")
+    checkpoint = services.checkpoint_cache.get(run_id, epoch_or_role)
+    if checkpoint is None:
+        checkpoint = find_checkpoint(await run_in_threadpool(services.store.record, run_id), epoch_or_role)
+        if not EPOCH.fullmatch(epoch_or_role):
+            return redirect(f"../{checkpoint.epoch}/{WEIGHTS}")
+        services.checkpoint_cache.put(run_id, epoch_or_role, checkpoint)
     filename = f"{run_id}-epoch-{checkpoint.epoch}.safetensors"
     try:
         with await run_in_threadpool(services.artifacts.checkpoint_path(run_id, checkpoint.sha256).open, "rb") as file:
