@@ -45,7 +45,7 @@ def is_loopback(host: str) -> bool:
 class Settings(BaseSettings):
     """The settings of a process. They are read once at its start and passed on; nothing else reads the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="BAKEHOUSE_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(env_prefix="BAKEHOUSE_", frozen=True)
 
     home: AbsolutePath = Path(".bakehouse")
     """The folder of all state: Redis's files, artifacts and packed data sets. The service and its workers share it."""

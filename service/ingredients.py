@@ -133,7 +133,7 @@ def field_of(name: str, info: FieldInfo, schema: JsonObject) -> IngredientField:
     bare = {key: value for key, value in schema.items() if key not in ("description", "default", "title")}
     return IngredientField(
         name=name,
-        description=" ".join((info.description or "").split()),
+        description=" ".join(schema.get("description", "").split()),
         required=info.is_required(),
         default=schema.get("default"),
         json_schema=bare,

@@ -18,7 +18,7 @@ import torch
 import bakehouse.data
 from bakehouse.data.packed_folders import read_card
 from bakehouse.exec_with_parent import die_with_parent
-from bakehouse.model import JsonObject
+from bakehouse.model import JsonObject, build_models
 from bakehouse.plan.plan import make_plan
 from bakehouse.processes import POLL_SECONDS, ForkedProcess, RestartingProcess, end_all
 from bakehouse.recipe.read import read_recipe
@@ -44,6 +44,8 @@ def warm_up() -> None:
     """Trains a small model for one step, so that torch's setup at first use happens here and not in every child."""
     # A second thread in this process would make the forked children hang.
     torch.set_num_threads(1)
+    # Otherwise every child would build them again.
+    build_models()
     plan = make_plan(read_recipe(WARM_UP), read_card(DIGITS))
     device = torch.device("cpu")
     training = Training(plan, load_data(plan, DIGITS, device), device)
