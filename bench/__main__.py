@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bench import downloads, http, ingredients, latency, loop, streams
+from bench import downloads, http, ingredients, latency, loop, startup, streams
 from bench.report import machine
 
 if __name__ == "__main__":
@@ -10,6 +10,7 @@ if __name__ == "__main__":
     loop.main()
     print("\n| what | figure |\n|---|---|")
     latency.main()
+    startup.main()
     http.main()
     downloads.main()
     print()

@@ -1,5 +1,6 @@
 """A temporary home, the format of figures, and a description of the machine, for all benchmarks."""
 
+import os
 import platform
 import statistics
 import tempfile
@@ -24,6 +25,12 @@ def running_home(*, workers: int = 1) -> Iterator[Home]:
 def spread(values: Sequence[float], unit: str = "") -> str:
     """Returns the median, range and number of values as text."""
     return f"{statistics.median(values):,.4g}{unit} ({min(values):,.4g} to {max(values):,.4g}, n = {len(values)})"
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> str:
