@@ -9,6 +9,7 @@ from bakehouse.checkpoints import NoRuns, SourceRuns, pin_checkpoints
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
 from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.estimate import Estimate
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
@@ -74,17 +75,24 @@ def dataset_problem(code: str, message: str, allowed: tuple[str, ...] | None = N
 def refuse_oversized(plan: Plan, limits: Limits) -> None:
     """Refuses a model that exceeds the limits before it is queued, so that no worker fails because of its size."""
     estimate = plan.estimate
-    if estimate.parameters > limits.parameters:
+    if not is_oversized(estimate, limits):
+        return
+    if estimate.parameters > limits.parameters or limits.memory_bytes is None:
         message = f"the model has {estimate.parameters:,} parameters; at most {limits.parameters:,} are allowed"
         raise too_large("/architecture", message, f"<= {limits.parameters:,} parameters")
-    if limits.memory_bytes is not None and estimate.memory_bytes > limits.memory_bytes:
-        needed = estimate.memory_bytes / 2**30
-        available = limits.memory_bytes / 2**30
-        message = (
-            f"training needs about {needed:,.1f} GiB, but the largest worker has {available:,.1f} GiB; "
-            "choose a smaller batch size or a smaller model"
-        )
-        raise too_large("/batch_size", message, f"<= {available:,.1f} GiB")
+    needed = estimate.memory_bytes / 2**30
+    available = limits.memory_bytes / 2**30
+    message = (
+        f"training needs about {needed:,.1f} GiB, but the largest worker has {available:,.1f} GiB; "
+        "choose a smaller batch size or a smaller model"
+    )
+    raise too_large("/batch_size", message, f"<= {available:,.1f} GiB")
+
+
+def is_oversized(estimate: Estimate, limits: Limits) -> bool:
+    """Returns whether a model exceeds the limits."""
+    needs_too_much = limits.memory_bytes is not None and estimate.memory_bytes > limits.memory_bytes
+    return needs_too_much or estimate.parameters > limits.parameters
 
 
 def too_large(pointer: str, message: str, allowed: str) -> RecipeInvalid:

@@ -11,21 +11,26 @@ from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.model import JsonObject
+from bakehouse.model import JsonObject, build_models
+from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.async_store import AsyncStore, connect_async
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.marker import FolderCheck
 from bakehouse.runs.queue import WakeQueue
+from bakehouse.runs.run import Page, Run
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from service.checkpoint_cache import CheckpointCache
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.errors import HANDLED_ERRORS, respond_to_error
+from service.folder_check import FolderCheck
 from service.hub import BLOCK_MS, Hub
 from service.middleware import RequestGuard
 from service.openapi import complete_document
+from service.preparation import Preparation
 from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
+from service.submit import Preview
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
@@ -44,13 +49,18 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     # The hub's reader has a client of its own, because it waits in Redis longer than the other's timeout.
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
     store = Store(redis, lease_seconds=settings.lease_seconds)
+    wake_queue = WakeQueue(redis)
+    async_store = AsyncStore(connect_async(redis_url), wake_queue)
+    catalog = Catalog(settings)
     return Services(
         settings=settings,
         store=store,
+        async_store=async_store,
         artifacts=Artifacts(settings.artifacts),
         folder_check=FolderCheck(settings, store),
-        catalog=Catalog(settings),
-        wake_queue=WakeQueue(redis),
+        catalog=catalog,
+        preparation=Preparation(settings, store, async_store, catalog),
+        wake_queue=wake_queue,
         hub=Hub(reader, Keys(), store.logs),
         digests=Digests(hash_file),
         checkpoint_cache=CheckpointCache(),
@@ -64,10 +74,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The store's client blocks, so it must not be called in the event loop.
     await run_in_threadpool(warn_of_data_loss, services.store)
     reader = asyncio.create_task(services.hub.listen())
+    # The first requests need them, but the service is ready without them.
+    building = asyncio.create_task(asyncio.to_thread(build_models))
     yield
     reader.cancel()
     # Unlike `await reader`, this does not raise CancelledError.
-    await asyncio.wait([reader])
+    await asyncio.wait([reader, building])
 
 
 def warn_of_data_loss(store: Store) -> None:
@@ -95,8 +107,10 @@ def create_api(services: Services) -> FastAPI:
         servers=[{"url": "."}],
     )
     api.state.services = services
-    # The route parses this body itself, so FastAPI would leave its model out of the OpenAPI document.
-    api.state.body_models = [runs.RunPatch]
+    # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
+    api.state.encoded_models = (Run, Page, Preview, Recipe)
+    api.state.parsed_models = (runs.RunPatch,)
+    runs.add_plain_routes(api)
     for module in (runs, events, checkpoints, recipes, datasets, system, docs):
         api.include_router(module.router)
     for kind in HANDLED_ERRORS:

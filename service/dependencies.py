@@ -5,17 +5,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, TypeVar, get_origin
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.recipe.problems import Problem, did_you_mean
 from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
+from bakehouse.runs.async_store import AsyncStore
 from bakehouse.runs.errors import RunNotFound
-from bakehouse.runs.marker import FolderCheck
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
@@ -28,11 +30,18 @@ from service.errors import (
     UnsupportedContentEncoding,
     UnsupportedMediaType,
 )
+from service.folder_check import FolderCheck
 from service.hub import Hub
+from service.preparation import Preparation
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 # Redis's stream ids are two 64-bit numbers, into which 18 digits always fit.
 CHANGE_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
+MAX_KEY_CHARACTERS = 255
+
+Value = TypeVar("Value")
+KEY: TypeAdapter[str | None] = TypeAdapter(Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARACTERS)] | None)
+FLAG: TypeAdapter[bool] = TypeAdapter(bool)
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,12 @@ class Services:
 
     settings: Settings
     store: Store
+    """For calls in threads, and for everything that `async_store` does not do."""
+    async_store: AsyncStore
     artifacts: Artifacts
     folder_check: FolderCheck
     catalog: Catalog
+    preparation: Preparation
     wake_queue: WakeQueue
     hub: Hub
     digests: Digests
@@ -51,11 +63,21 @@ class Services:
 
 
 async def get_services(request: Request) -> Services:
+    return services_of(request)
+
+
+def services_of(request: Request) -> Services:
+    """Returns what the routes work with."""
     services: Services = request.app.state.services
     return services
 
 
 async def check_run_id(run_id: Annotated[str, Path(description="`run_` and 12 characters.")]) -> str:
+    """Returns the id. Raises RunNotFound for an id that no run can have, without asking Redis."""
+    return possible_run_id(run_id)
+
+
+def possible_run_id(run_id: str) -> str:
     """Returns the id. Raises RunNotFound for an id that no run can have, without asking Redis."""
     if not RUN_ID.fullmatch(run_id):
         # The text is the client's and may be long, so the message shows only its beginning.
@@ -83,7 +105,7 @@ async def read_idempotency(
             "whitespace and the order of keys) is sent again within 24 h, it creates nothing: the response is the run "
             "that the first request created, in its present state, with the header `Idempotency-Replayed: true`.",
             min_length=1,
-            max_length=255,
+            max_length=MAX_KEY_CHARACTERS,
         ),
     ] = None,
 ) -> Idempotency | None:
@@ -97,11 +119,32 @@ async def read_idempotency(
     return Idempotency(key, hashlib.sha256(content.encode()).hexdigest())
 
 
+def idempotency_key(request: Request) -> str | None:
+    """Returns the header of a plain route, checked as FastAPI checks it for other routes."""
+    return checked(KEY, "header", "Idempotency-Key", request.headers.get("idempotency-key"))
+
+
+def flag(request: Request, name: str) -> bool:
+    """Returns a query parameter of a plain route, checked as FastAPI checks it for other routes."""
+    return checked(FLAG, "query", name, request.query_params.get(name, False))
+
+
+def checked(kind: TypeAdapter[Value], place: str, name: str, value: object) -> Value:
+    """Returns the value of a parameter; raises RequestValidationError if it is not valid."""
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        raise RequestValidationError([{**each, "loc": (place, name)} for each in errors]) from error
+
+
 async def refuse_unknown_parameters(request: Request) -> None:
     """Raises InvalidRequest for unknown and repeated query parameters.
 
     Otherwise a misspelt filter would be ignored, so that all runs are listed, and of two values only one would count.
     """
+    if not request.scope["query_string"]:
+        return
     is_repeatable = dict(parameters(request.scope["route"].dependant))
     counts = Counter(name for name, _ in request.query_params.multi_items())
     errors = [unknown_parameter(name, tuple(is_repeatable)) for name in counts if name not in is_repeatable]

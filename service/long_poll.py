@@ -6,7 +6,9 @@ import re
 
 from starlette.concurrency import run_in_threadpool
 
-from bakehouse.runs.run import Event, Run
+from bakehouse.runs.async_store import AsyncStore
+from bakehouse.runs.run import Event
+from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.store import Store
 from service.frames import Batch
 from service.hub import Hub, Selection, Subscription
@@ -23,9 +25,9 @@ def parse_wait(prefer: str | None) -> int:
     return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
 
 
-def run_etag(run: Run) -> str:
+def run_etag(run: ShownRun) -> str:
     """Returns a weak ETag of a run, which stays the same while only the progress changes."""
-    content = run.model_dump_json(exclude=NOT_IN_ETAG)
+    content = "\n".join([value for name, value in run.members.items() if name not in NOT_IN_ETAG])
     return f'W/"{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"'
 
 
@@ -35,13 +37,15 @@ def etag_matches(if_none_match: str | None, etag: str) -> bool:
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
-async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: str | None, seconds: int) -> Run:
+async def wait_for_change(
+    hub: Hub, store: AsyncStore, run_id: str, *, known_etags: str | None, seconds: int
+) -> ShownRun:
     """Returns the run once its ETag is not in `known_etags` (by default the present ETag), it is over, or the time has
     passed."""
     deadline = asyncio.get_running_loop().time() + seconds
     # The subscription comes before the first read, so that no change between the two is missed.
     async with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
-        run = await run_in_threadpool(store.get, run_id)
+        run = await store.get(run_id)
         known_etags = known_etags or run_etag(run)
         while etag_matches(known_etags, run_etag(run)) and not run.is_over and not subscription.is_closed:
             left = deadline - asyncio.get_running_loop().time()
@@ -50,7 +54,7 @@ async def wait_for_change(hub: Hub, store: Store, run_id: str, *, known_etags: s
             # An event of type `step` cannot change the ETag.
             batches = await take_within(subscription, left)
             if any(item.event.type != "step" for batch in batches for item in batch.items):
-                run = await run_in_threadpool(store.get, run_id)
+                run = await store.get(run_id)
     return run
 
 

@@ -1,12 +1,12 @@
 """Adds to the framework's OpenAPI document what the framework cannot know."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from bakehouse.model import JsonObject
-from bakehouse.recipe.recipe import Recipe
+from bakehouse.model import JsonObject, Model
 from bakehouse.runs.run import Event
 from service.errors import MEDIA_TYPE, ProblemDocument
 from service.frames import RunEvent
@@ -19,6 +19,16 @@ METHODS = {"get", "post", "patch", "delete", "head"}
 def problems(*statuses: int) -> dict[int | str, JsonObject]:
     """Returns the `responses` of a route that may fail with these statuses."""
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def returns(
+    model: str, *failures: int, status: int = 200, description: str = "Successful Response"
+) -> dict[int | str, JsonObject]:
+    """Returns the `responses` of a route that encodes this model itself, so that FastAPI need not build its schema when
+    the service starts."""
+    schema = {"$ref": REFERENCE.format(model=model)}
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": description, "content": content}, **problems(*failures)}
 
 
 def json_body(model: str) -> JsonObject:
@@ -43,11 +53,12 @@ def event_stream(model: str) -> JsonObject:
 
 def complete_document(app: FastAPI, document: JsonObject) -> JsonObject:
     """Adds the models that no route returns, and declares every failure as problem+json."""
-    # Error handlers, and routes that parse bodies or stream events themselves, hide these models from FastAPI.
-    models = [ProblemDocument, Recipe, Event, RunEvent, *app.state.body_models]
-    _, added = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for name, schema in added["$defs"].items():
+    # Routes that encode JSON themselves hide these models from FastAPI, which would leave out the default null.
+    for name, schema in definitions(app.state.encoded_models).items():
+        schemas.setdefault(name, without_null_defaults(schema))
+    # Error handlers, and routes that parse bodies or stream events themselves, hide these models from FastAPI.
+    for name, schema in definitions([ProblemDocument, Event, RunEvent, *app.state.parsed_models]).items():
         schemas.setdefault(name, schema)
     # FastAPI adds these for its own form of errors, which the service does not use.
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -57,6 +68,23 @@ def complete_document(app: FastAPI, document: JsonObject) -> JsonObject:
         for method in METHODS & path.keys():
             describe_failures(path[method]["responses"])
     return document
+
+
+def definitions(models: Iterable[type[Model]]) -> JsonObject:
+    """Returns the schemas of these models and of all models inside them, by name."""
+    _, added = models_json_schema([(model, "serialization") for model in models], ref_template=REFERENCE)
+    schemas: JsonObject = added["$defs"]
+    return schemas
+
+
+def without_null_defaults(schema: JsonObject) -> JsonObject:
+    """Returns the schema of a model without defaults that are null."""
+    fields = schema.get("properties", {})
+    shown = {
+        name: {key: value for key, value in field.items() if key != "default" or value is not None}
+        for name, field in fields.items()
+    }
+    return {**schema, "properties": shown} if fields else schema
 
 
 def drop_composite_defaults(schemas: JsonObject) -> None:

@@ -2,27 +2,22 @@
 
 import logging
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
+from starlette.concurrency import run_in_threadpool
 
 from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
-from bakehouse.prepare import Limits, Prepared, prepare
-from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
-from bakehouse.runs.errors import IllegalTransition, RunNotFound
-from bakehouse.runs.record import Created, Idempotency, Record, new_run, verification_of
+from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.record import Idempotency, verification_of
 from bakehouse.runs.run import Reason, Run, Verification, Verified
-from bakehouse.runs.store import Store
+from bakehouse.runs.shown import CreatedRun
 from service.dependencies import Services
-
-# Limit on the time that a request waits for a new data set to be packed.
-MAX_PACKING_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -73,33 +68,9 @@ class Preview(Model):
     estimate: TrainingEstimate
 
 
-@dataclass(frozen=True)
-class StoredRuns:
-    """Finds the runs whose checkpoints a recipe may build on."""
-
-    store: Store
-    location: str = "here"
-
-    def find(self, run_id: str) -> Record | None:
-        """Returns the record of a run, or None if there is none."""
-        try:
-            return self.store.record(run_id)
-        except RunNotFound:
-            return None
-
-
-def prepare_recipe(services: Services, document: object) -> Prepared:
-    """Plans the recipe within the limits of this service and of its largest worker."""
-    # One worker that can hold the run is enough.
-    memory = max((worker.memory_bytes for worker in services.store.workers()), default=None)
-    limits = Limits(parameters=services.settings.max_parameters, memory_bytes=memory)
-    runs = StoredRuns(services.store)
-    return prepare(document, services.catalog, limits, runs=runs, wait_seconds=MAX_PACKING_SECONDS)
-
-
-def preview(services: Services, document: object) -> Preview:
+async def preview(services: Services, document: object) -> Preview:
     """Returns the canonical recipe, the advice about it, and the cost of the training, without storing anything."""
-    prepared = prepare_recipe(services, document)
+    prepared = await services.preparation.prepare(document)
     recipe = prepared.plan.recipe
     return Preview(
         recipe=recipe,
@@ -135,7 +106,7 @@ def training_estimate(plan: Plan) -> TrainingEstimate:
     )
 
 
-def submit(
+async def submit(
     services: Services,
     document: object,
     idempotency: Idempotency | None,
@@ -143,66 +114,52 @@ def submit(
     parent_run: str | None = None,
     reason: Reason = "submitted",
     verification: Verification | None = None,
-) -> Created:
+) -> CreatedRun:
     """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
     would be refused now."""
-    if idempotency and (created := services.store.first_answer(idempotency)):
+    if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
-    prepared = prepare_recipe(services, document)
-    recipe = prepared.plan.recipe
-    patience = recipe.early_stopping.patience if isinstance(recipe.early_stopping, Patience) else None
-    run = new_run(
-        recipe,
-        advice=prepared.advice,
-        steps=prepared.plan.steps,
-        dataset_fingerprint=prepared.plan.card.fingerprint,
-        patience=patience,
-        parent_run=parent_run,
-        reason=reason,
-        verification=verification,
-    )
-    # Registered again, in case Redis was emptied: otherwise a worker with another folder could take the run.
-    services.folder_check.check()
-    created = services.store.create(run, idempotency=idempotency)
-    # For a repeated request, the first one has woken a worker already.
-    if not created.replayed:
-        wake_worker(services)
-    return created
+    template, recipe = await services.preparation.template(document)
+    # Checked again, in case Redis was emptied: otherwise a worker with another folder could take the run.
+    await services.folder_check.check()
+    run, known = template.new_run(recipe, parent_run=parent_run, reason=reason, verification=verification)
+    return await services.async_store.create(run, idempotency=idempotency, known=known)
 
 
-def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> Created:
+async def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
     """Queues the recipe of a run again, with the run's present name and labels."""
-    if idempotency and (created := services.store.first_answer(idempotency)):
+    if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
-    run = get_finished_run(services, run_id, asked="retried")
-    return submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
+    run = await get_finished_run(services, run_id, asked="retried")
+    return await submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
 
 
-def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> Created:
+async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
     """Queues the recipe of a run again, to be killed and resumed half-way and then compared with the run."""
-    if idempotency and (created := services.store.first_answer(idempotency)):
+    if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
-    record = services.store.record(run_id)
+    record = await run_in_threadpool(services.store.record, run_id)
     verification = verification_of(record)
     # Without its labels, the repetition is not counted as a further seed of the same recipe.
     document = {**record.recipe.canonical(), "name": None, "labels": {}}
-    created = submit(
+    created = await submit(
         services, document, idempotency, parent_run=run_id, reason="verification", verification=verification
     )
-    services.store.command(run_id, NoteVerified(Verified(run=created.run.id), actor="service"))
+    noted = NoteVerified(Verified(run=created.run.id), actor="service")
+    await run_in_threadpool(services.store.command, run_id, noted)
     return created
 
 
-def fork(services: Services, run_id: str, patch: object, idempotency: Idempotency | None) -> Created:
+async def fork(services: Services, run_id: str, patch: object, idempotency: Idempotency | None) -> CreatedRun:
     """Queues the patched recipe of a run. The new run starts with the best weights of the old run in all layers, unless
     the patch changes that."""
-    if idempotency and (created := services.store.first_answer(idempotency)):
+    if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
-    run = get_finished_run(services, run_id, asked="forked")
+    run = await get_finished_run(services, run_id, asked="forked")
     transfer = {"type": "transfer", "checkpoint": {"run": run_id}, "layers": "all"}
     document = merge_patch({**current_document(run), "pretraining": transfer}, patch)
-    return submit(services, document, idempotency, parent_run=run_id, reason="forked")
+    return await submit(services, document, idempotency, parent_run=run_id, reason="forked")
 
 
 def merge_patch(document: object, patch: object) -> Any:
@@ -215,9 +172,9 @@ def merge_patch(document: object, patch: object) -> Any:
     return {**{name: value for name, value in old.items() if name not in patch}, **new}
 
 
-def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:
+async def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:
     """Returns a run that is over; raises IllegalTransition if it is not over."""
-    run = services.store.get(run_id)
+    run = (await services.async_store.get(run_id)).run()
     if not run.is_over:
         raise IllegalTransition(run_id, status=run.status, request=run.request, asked=asked)
     return run

@@ -8,7 +8,7 @@ from bakehouse.runs.record import Record, new_run
 from bakehouse.runs.run import Event, Status
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
-from service.submit import StoredRuns
+from service.preparation import StoredRuns
 from tests.processes import LIMIT_SECONDS, wait_until
 
 Document = dict[str, Any]

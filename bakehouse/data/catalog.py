@@ -94,6 +94,10 @@ class Catalog:
                 case _:
                     assert_never(source)
 
+    def is_built_in(self, name: str) -> bool:
+        """Returns whether a data set comes with the package, so that it never changes."""
+        return name in BUILTIN_SETS
+
     def _find(self, name: str) -> Source | None:
         # A built-in set is found without a look at the data folder, whose drive may be slow, full of changes or gone.
         if name in BUILTIN_SETS:

@@ -102,17 +102,26 @@ def short_int(text: str) -> int:
 
 def check_size(document: object) -> None:
     """Raises MalformedJson if a document is too deep or too large; works without recursion."""
-    level = children([document])
-    depth = 1
     values = 1
-    while level:
+    for depth, level in enumerate(levels(document), start=1):
         if depth > MAX_DEPTH:
             raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels")
         values += sum(len(node) for node in level)
         if values > MAX_VALUES:
             raise MalformedJson(f"more than {MAX_VALUES} values")
+
+
+def has_more_values(document: object, limit: int) -> bool:
+    """Returns whether a document has more than `limit` values."""
+    return sum(len(node) for level in levels(document) for node in level) > limit
+
+
+def levels(document: object) -> Iterator[list[Any]]:
+    """Yields the objects and lists of a document, level by level."""
+    level = children([document])
+    while level:
+        yield level
         level = [child for node in level for child in children(node)]
-        depth += 1
 
 
 def children(node: object) -> list[Any]:

@@ -122,7 +122,28 @@ class Recipe(Ingredient):
         return document
 
 
+class SeededDigest:
+    """Computes `Recipe.sha256` of recipes that differ from a given one only in name, labels and seed."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        document = recipe.without_names()
+        before = canonical_text({name: value for name, value in document.items() if name < "seed"})
+        after = canonical_text({name: value for name, value in document.items() if name > "seed"})
+        self._before = hashlib.sha256(f'{before[:-1]},"seed":'.encode())
+        self._after = f",{after[1:]}"
+
+    def sha256(self, seed: int) -> str:
+        """Returns the digest of the recipe with this seed."""
+        content = self._before.copy()
+        content.update(f"{seed}{self._after}".encode())
+        return content.hexdigest()
+
+
 def digest(document: JsonObject) -> str:
-    """Returns the sha256 of JSON with sorted keys and no spaces."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Returns the sha256 of a document's canonical text."""
+    return hashlib.sha256(canonical_text(document).encode()).hexdigest()
+
+
+def canonical_text(document: JsonObject) -> str:
+    """Returns JSON with sorted keys and no spaces."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -1,10 +1,11 @@
 -- Compares and sets one run: carries out a whole write, or changes nothing and says why.
--- KEYS: the run, its log, the change stream, all runs by creation, [the idempotency key]
+-- KEYS: the run, its log, the change stream, all runs by creation, the waiting runs, the workers, [the idempotency key]
 -- ARGV[1]: JSON {run, actor, expected_token, token, fields, events, remove, add, delete, idempotency, idempotency_ttl,
 --   sources, dependants, changes_length}
--- Returns {outcome, Redis time in ms, seq, payload}; depending on the outcome, the payload is the present record, the
---   value of the idempotency key, the source run that is missing, or the dependants.
-local run, log, changes, runs, idempotency = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- Returns {outcome, Redis time in ms, seq, payload}; depending on the outcome, the payload is {number of workers, number
+--   of runs ahead in the queue} (of a new run), the present record, the value of the idempotency key, the source run that
+--   is missing, or the dependants.
+local run, log, changes, runs, claimable, workers, idempotency = unpack(KEYS)
 local write = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local ms = math.floor(clock[1] * 1000 + clock[2] / 1000)
@@ -56,8 +57,12 @@ for _, event in ipairs(write.events) do
     'attempt', event.attempt, 'type', event.type, 'data', event.data)
   redis.call('XADD', changes, 'MAXLEN', '~', write.changes_length, '*', 'run', write.run, 'seq', seq)
 end
-for field, value in pairs(write.fields) do redis.call('HSET', run, field, value) end
-redis.call('HSET', run, 'token', write.token, 'by_' .. write.actor, write.token,
-  'seq', seq, 'order', string.format('%.0f', order))
+local fields = {'token', write.token, 'by_' .. write.actor, write.token, 'seq', seq, 'order', string.format('%.0f', order)}
+for field, value in pairs(write.fields) do
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
+end
+redis.call('HSET', run, unpack(fields))
 if idempotency then redis.call('SET', idempotency, write.idempotency, 'PX', write.idempotency_ttl) end
-return {'done', ms, seq, {}}
+if write.expected_token ~= '' then return {'done', ms, seq, {}} end
+return {'done', ms, seq, {redis.call('ZCOUNT', workers, ms, '+inf'), redis.call('ZRANK', claimable, write.run)}}

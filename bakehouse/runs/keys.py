@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from bakehouse.runs.record import Record
@@ -21,6 +22,13 @@ BEFORE_NEW = "recovered"
 def digest(text: str) -> str:
     """Returns a name of fixed length for a text that a client chose."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Most runs have one of a few statuses, data sets and architectures.
+@lru_cache(maxsize=1024)
+def quoted(value: str) -> str:
+    """Returns a value without colons, so that it cannot imitate another key."""
+    return quote(value, safe="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +63,12 @@ class Keys:
 
     def filtered(self, field: str, value: str) -> str:
         """Returns the key of the sorted set of runs whose `field` has this value, ordered by creation time."""
-        # Quoting keeps a value with a colon from imitating another key.
-        return f"{self.tenant}:runs:{field}:{quote(value, safe='')}"
+        return f"{self.tenant}:runs:{field}:{quoted(value)}"
 
     def labelled(self, name: str, value: str) -> str:
         """Returns the key of the sorted set of runs with this label, ordered by creation time."""
         # A quoted name has no colon, so the colon before the value is unambiguous.
-        return self.filtered("label", name) + f":{quote(value, safe='')}"
+        return self.filtered("label", name) + f":{quoted(value)}"
 
     def filters(self, fields: Mapping[str, str | None], labels: Mapping[str, str]) -> list[str]:
         """Lists the keys of the sorted sets whose intersection is the runs that match all filters."""
@@ -95,6 +102,11 @@ class Keys:
     def worker(self, name: str) -> str:
         """Returns the key of the string, which expires, with the status that a worker published last."""
         return f"{self.tenant}:worker:{name}"
+
+    def of_script(self, run_id: str, idempotency: str | None) -> list[str]:
+        """Returns the keys that commit.lua reads by position, in the order of its header."""
+        keys = [self.run(run_id), self.log(run_id), self.changes(), self.runs(), self.claimable(), self.workers()]
+        return keys if idempotency is None else [*keys, self.idempotency(idempotency)]
 
     def indexes(self, record: Record) -> dict[str, str]:
         """Returns the keys of all sorted sets that list the run, each with the run's score."""

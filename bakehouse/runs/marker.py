@@ -4,17 +4,13 @@ If the two ids differ, a process does not use the shared folder. It notices this
 """
 
 import socket
-from time import monotonic
 
 from bakehouse.model import Model
-from bakehouse.runs.artifacts import Artifacts, storage_errors
+from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
-
-# A service looks at its folder and at Redis at most once in this time, however many runs are posted.
-KEEP_SECONDS = 1.0
 
 
 class Marker(Model):
@@ -23,30 +19,6 @@ class Marker(Model):
     id: str
     folder: str
     """Host and BAKEHOUSE_HOME of the service that registered the folder."""
-
-
-class FolderCheck:
-    """Checks again and again, but at most once in KEEP_SECONDS, whether runs can keep their files in the folder."""
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings = settings
-        self._store = store
-        self._valid_until = 0.0
-
-    def check(self) -> None:
-        """Does what `check_now` does, unless it found the folder usable less than a second ago."""
-        now = monotonic()
-        if now >= self._valid_until:
-            self.check_now()
-            # Only a success is remembered: after an error the next call looks again.
-            self._valid_until = now + KEEP_SECONDS
-
-    @storage_errors()
-    def check_now(self) -> None:
-        """Registers the folder as `register_folder` does; raises StorageFull or StorageUnavailable if it takes no new
-        files."""
-        register_folder(self._settings, self._store)
-        Artifacts(self._settings.artifacts).check_writable()
 
 
 def register_folder(settings: Settings, store: Store) -> None:

@@ -1,5 +1,7 @@
 """The RQ queue that wakes workers. Its jobs do not name a run: a woken worker claims the next run itself."""
 
+from typing import Any
+
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -9,6 +11,8 @@ QUEUE = "bakehouse"
 TRAIN_NEXT = "worker.host.jobs.train_next"
 # Timeout of RQ's jobs. It should never be reached, because the recipe limits how long a run trains.
 TEN_YEARS_IN_SECONDS = 315_360_000
+# RQ would ask Redis for its version, but writes the same commands for every version since this one.
+OLDEST_REDIS = (6, 2, 0)
 # Time that RQ keeps finished jobs; nothing ever reads them.
 RESULT_TTL_SECONDS = 60
 
@@ -20,6 +24,7 @@ class WakeQueue:
         self._redis = redis
         # RQ's default serializer is pickle, which would let anyone who can write to Redis run code in the workers.
         self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        self._queue.redis_server_version = OLDEST_REDIS
 
     def wake(self, times: int = 1) -> None:
         """Wakes up to `times` workers, in one round trip.
@@ -28,15 +33,23 @@ class WakeQueue:
         """
         with self._redis.pipeline(transaction=False) as pipeline:
             for _ in range(times):
-                self._queue.enqueue_call(
-                    TRAIN_NEXT,
-                    timeout=TEN_YEARS_IN_SECONDS,
-                    result_ttl=RESULT_TTL_SECONDS,
-                    failure_ttl=RESULT_TTL_SECONDS,
-                    description="train the next run",
-                    pipeline=pipeline,
-                )
+                self.add_to(pipeline)
             pipeline.execute()
+
+    def add_to(self, pipeline: Any) -> None:
+        """Adds a wake-up to a pipeline of either kind of client."""
+        # RQ would turn the given pipeline into a transaction, so its commands are copied from another one.
+        composed = self._redis.pipeline()
+        self._queue.enqueue_call(
+            TRAIN_NEXT,
+            timeout=TEN_YEARS_IN_SECONDS,
+            result_ttl=RESULT_TTL_SECONDS,
+            failure_ttl=RESULT_TTL_SECONDS,
+            description="train the next run",
+            pipeline=composed,
+        )
+        for arguments, _ in composed.command_stack:
+            pipeline.execute_command(*arguments)
 
     def pending(self) -> int:
         """Counts the jobs that no worker has taken yet."""

@@ -1,46 +1,34 @@
-"""Writes and reads the runs in Redis. Logs are read by `Logs`, and the change stream also by the service's hub."""
+"""Writes and reads the runs in Redis with a client that blocks; `AsyncStore` does the same in an event loop. Logs are
+read by `Logs`, and the change stream also by the service's hub."""
 
-import json
 import logging
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, TypeVar, Unpack
 
 from redis import Redis
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from bakehouse.runs import wire
-from bakehouse.runs.clock import monotonic_ms
-from bakehouse.runs.commands import Claim, Command, OwnerCommand, actor_of
-from bakehouse.runs.errors import (
-    CursorNotFound,
-    IdempotencyMismatch,
-    IllegalTransition,
-    OwnershipLost,
-    RecordUnreadable,
-    RunHasDependants,
-    RunNotFound,
-    SourceRunDeleted,
-)
-from bakehouse.runs.keys import Keys, digest
+from bakehouse.runs.commands import Claim, Command
+from bakehouse.runs.errors import IllegalTransition, RecordUnreadable, RunNotFound
+from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import LogRange, Logs
+from bakehouse.runs.operations import Call, Filters, Operation, Operations
 from bakehouse.runs.patience import OUTAGE, Patience
-from bakehouse.runs.record import Created, Idempotency, Owner, Record, queue_place
-from bakehouse.runs.run import Event, Page, Run, Status, Worker
-from bakehouse.runs.transitions import KEEP_REPLACED_MS, reduce, submit
+from bakehouse.runs.record import Created, Idempotency, Owner, Record
+from bakehouse.runs.run import Event, Page, Run, Worker
+from bakehouse.runs.shown import ShownRun
+from bakehouse.runs.transitions import KEEP_REPLACED_MS
 
 log = logging.getLogger(__name__)
 
-COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
-# More than the client's page of 100 runs, so that a list without filters reads its index once.
+Result = TypeVar("Result")
+# Number of waiting runs that are read at once.
 CHUNK = 200
-# Time after which Redis is asked for its time again, because clocks drift.
-TRUSTED_MS = 10_000
 # With these settings Redis answers a write only after it is on disk, and never drops a key to save memory.
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
@@ -64,70 +52,51 @@ class Store:
     def __init__(self, redis: Redis, tenant: str = "local", lease_seconds: float = 10.0) -> None:
         self._redis = redis
         self._keys = Keys(tenant)
+        self._operations = Operations(self._keys)
         self.logs = Logs(redis, self._keys)
         self._lease_ms = round(lease_seconds * 1000)
-        # A call sends only the digest of the script, or the whole script if Redis does not know it.
-        self._script = redis.register_script(COMMIT)
-        # Redis's clock minus this machine's clock, as measured when the latter showed `_read_ms`.
-        self._offset_ms = 0
-        # This start value makes the first call of `now` ask Redis.
-        self._read_ms = -TRUSTED_MS
+
+    def _carry_out(self, operation: Operation[Result]) -> Result:
+        try:
+            calls = next(operation)
+            while True:
+                try:
+                    replies = self._send(calls)
+                except RedisError as error:
+                    calls = operation.throw(error)
+                else:
+                    calls = operation.send(replies)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    def _send(self, calls: Sequence[Call]) -> list[Any]:
+        if len(calls) == 1:
+            return [calls[0](self._redis)]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for call in calls:
+                call(pipeline)
+            return pipeline.execute()
 
     # Writing
 
     def create(self, run: Run, *, idempotency: Idempotency | None = None) -> Created:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none."""
-        key = digest(idempotency.key) if idempotency else None
-        record, events = submit(run, idempotency=key, now=self.now())
-        reply = self._send(wire.creation(self._keys, record, events, idempotency))
-        if idempotency and reply.outcome == "replayed":
-            return self._replayed(idempotency, reply.payload)
-        if reply.outcome == "source_missing":
-            raise SourceRunDeleted(wire.text(reply.payload))
-        return Created(self._public([record])[0], replayed=False)
-
-    def first_answer(self, idempotency: Idempotency) -> Created | None:
-        """Returns the run that the same idempotency key created before, if any."""
-        value = self._redis.get(self._keys.idempotency(digest(idempotency.key)))
-        return None if value is None else self._replayed(idempotency, value)
-
-    def _replayed(self, idempotency: Idempotency, payload: Any) -> Created:
-        first = json.loads(payload)
-        if first["body_sha256"] != idempotency.body_sha256:
-            raise IdempotencyMismatch(idempotency.key)
-        return Created(self.get(first["run_id"]), replayed=True)
+        created = self._carry_out(self._operations.create(run, idempotency=idempotency))
+        return Created(created.run.run(), created.replayed)
 
     def command(self, run_id: str, command: Command) -> Record:
         """Reads a run's record and applies a command to it."""
-        return self.commit(self.record(run_id), command)
+        return self._carry_out(self._operations.command(run_id, command))
 
     def commit(self, record: Record, command: Command) -> Record:
         """Applies a command to a record and returns the result; if the record was changed meanwhile, applies it to the
-        changed record instead.
+        changed record instead."""
+        return self._carry_out(self._operations.commit(record, command))
 
-        Owners call this: the returned record shows them new requests. OwnershipLost tells them of a new owner, or that
-        Redis lost what they wrote: what follows it must not be written then.
-        """
-        # The number of tries has no limit, because every conflict means that another writer has made progress.
-        while True:
-            after, events = reduce(record, command, self.now())
-            # The reducer returns the same object if nothing changes; then Redis need not be asked.
-            if after is record:
-                return record
-            reply = self._send(wire.change(self._keys, record, after, events, actor_of(command)))
-            match reply.outcome:
-                case "done":
-                    return after.model_copy(update={"token": reply.token, "seq": reply.seq})
-                case "repeated":
-                    return wire.decode(wire.pairs(reply.payload))
-                case "absent":
-                    raise OwnershipLost(record.id) if isinstance(command, OwnerCommand) else RunNotFound(record.id)
-                # After a conflict the reply contains the changed record, so it need not be read again.
-                case _:
-                    changed = wire.decode(wire.pairs(reply.payload))
-                    if isinstance(command, OwnerCommand) and changed.lacks(record):
-                        raise OwnershipLost(record.id)
-                    record = changed
+    def delete(self, run_id: str) -> None:
+        """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
+        self._carry_out(self._operations.delete(run_id))
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
         """Gives the first waiting run that fits to the owner; returns None if there is none."""
@@ -145,133 +114,39 @@ class Store:
                 log.exception("The run %s cannot be claimed.", run_id)
         return None
 
-    def delete(self, run_id: str) -> None:
-        """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
-        while True:
-            record = self.record(run_id)
-            if not record.is_over:
-                raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
-            reply = self._send(wire.deletion(self._keys, record))
-            if reply.outcome == "has_dependants":
-                raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
-            # A rename in the meantime changes the indexes that list the run, so its record is read again.
-            if reply.outcome != "conflict":
-                return
-
-    def _send(self, write: wire.Write) -> wire.Reply:
-        # commit.lua reads its keys by position, so their order must match its header.
-        keys = [self._keys.run(write.run_id), self._keys.log(write.run_id), self._keys.changes(), self._keys.runs()]
-        if write.idempotency:
-            keys.append(self._keys.idempotency(write.idempotency[0]))
-        # If redis-py repeats the call after a lost reply, it sends the same token, and the script recognizes it.
-        token = secrets.token_hex(16)
-        outcome, milliseconds, seq, payload = self._script(keys, [wire.script_argument(write, token)])
-        self._set_clock(milliseconds)
-        return wire.Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]
-
     # Time
 
     def now(self) -> int:
-        """Returns Redis's time in milliseconds: the last time read from Redis, plus the time that has passed since."""
-        if monotonic_ms() - self._read_ms > TRUSTED_MS:
-            return self.time_ms()
-        return self._offset_ms + monotonic_ms()
+        """Returns Redis's time in milliseconds, which is read again every ten seconds."""
+        return self._carry_out(self._operations.now())
 
     def time_ms(self) -> int:
         """Reads Redis's time in milliseconds."""
-        seconds, microseconds = self._redis.time()
-        self._set_clock(seconds * 1000 + microseconds // 1000)
-        return self._offset_ms + monotonic_ms()
-
-    def _set_clock(self, milliseconds: int) -> None:
-        self._read_ms = monotonic_ms()
-        # Redis read its clock before the reply travelled here, so `now` lags behind Redis by that time.
-        self._offset_ms = milliseconds - self._read_ms
+        return self._carry_out(self._operations.time_ms())
 
     # Reading
 
     def get(self, run_id: str) -> Run:
         """Returns the run as clients see it."""
-        return self._public([self.record(run_id)])[0]
+        return self.show(run_id).run()
+
+    def show(self, run_id: str) -> ShownRun:
+        """Returns the run as clients see it, as JSON."""
+        return self._carry_out(self._operations.show(run_id))
 
     def record(self, run_id: str) -> Record:
         """Returns the run with the fields that workers and supervisors need."""
-        fields = self._redis.hgetall(self._keys.run(run_id))
-        if not fields:
-            raise RunNotFound(run_id)
-        return wire.decode(fields)
+        return self._carry_out(self._operations.record(run_id))
 
-    def _public(self, records: Sequence[Record]) -> list[Run]:
-        now = self.now()
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.zcount(self._keys.workers(), now, "+inf")
-            for record in records:
-                pipeline.zrank(self._keys.claimable(), record.id)
-            workers, *ranks = pipeline.execute()
-        places = (None if rank is None else queue_place(rank, workers) for rank in ranks)
-        return [record.public(place) for record, place in zip(records, places, strict=True)]
-
-    def page(
-        self,
-        *,
-        status: Status | None = None,
-        labels: Mapping[str, str] | None = None,
-        dataset: str | None = None,
-        architecture: str | None = None,
-        recipe_sha256: str | None = None,
-        after: str | None = None,
-        before: str | None = None,
-        limit: int = 20,
-    ) -> Page:
+    def page(self, **filters: Unpack[Filters]) -> Page:
         """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""
-        fields = {"status": status, "dataset": dataset, "architecture": architecture, "recipe_sha256": recipe_sha256}
-        filters = self._keys.filters(fields, labels or {})
-        matching = self._matching(filters, after=after, before=before)
-        # One run more than asked for shows whether there are further runs.
-        found = list(islice(matching, limit + 1))
-        # Runs that are newer than a cursor are found oldest first, but every page lists the newest first.
-        ids = found[:limit] if before is None else found[:limit][::-1]
-        runs = self._public(self._records(ids))
+        page = self._carry_out(self._operations.page(**filters))
+        runs: list[Run] = []
+        for shown in page.runs:
+            with suppress(RecordUnreadable):
+                runs.append(shown.run())
         first, last = (runs[0].id, runs[-1].id) if runs else (None, None)
-        return Page(data=tuple(runs), has_more=len(found) > limit, first_id=first, last_id=last)
-
-    def _matching(self, filters: list[str], *, after: str | None, before: str | None) -> Iterator[str]:
-        # Goes through the smallest index, starting at the cursor, and looks its runs up in the other indexes.
-        smallest, *others = sorted(filters, key=self._redis.zcard) or [self._keys.runs()]
-        start = self._bound(after, "after") or self._bound(before, "before")
-        while chunk := self._chunk(smallest, start, newest_first=before is None):
-            ids = [wire.text(run_id) for run_id, _ in chunk]
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for other in others:
-                    pipeline.zmscore(other, ids)
-                scores = pipeline.execute()
-            yield from (run_id for run_id, *found in zip(ids, *scores, strict=True) if None not in found)
-            # Each run has its own score in these indexes, so the exclusive bound neither repeats nor skips a run.
-            start = f"({chunk[-1][1]:.0f}"
-
-    def _bound(self, cursor: str | None, parameter: Literal["after", "before"]) -> str | None:
-        if cursor is None:
-            return None
-        score = self._redis.zscore(self._keys.runs(), cursor)
-        if score is None:
-            raise CursorNotFound(cursor, parameter)
-        return f"({score:.0f}"
-
-    def _chunk(self, index: str, start: str | None, *, newest_first: bool) -> list[tuple[wire.Text, float]]:
-        chunk: Any
-        if newest_first:
-            chunk = self._redis.zrevrangebyscore(index, start or "+inf", "-inf", 0, CHUNK, withscores=True)
-        else:
-            chunk = self._redis.zrangebyscore(index, start or "-inf", "+inf", 0, CHUNK, withscores=True)
-        return list(chunk)
-
-    def _records(self, ids: Iterable[str]) -> list[Record]:
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for run_id in ids:
-                pipeline.hgetall(self._keys.run(run_id))
-            # A run may have been deleted since its id was read.
-            hashes = [fields for fields in pipeline.execute() if fields]
-        return [record for fields in hashes if (record := wire.decode_or_skip(fields)) is not None]
+        return Page(data=tuple(runs), has_more=page.has_more, first_id=first, last_id=last)
 
     # Logs
 

@@ -32,7 +32,7 @@ from bakehouse.runs.commands import (
 )  # fmt: skip
 from bakehouse.runs.entries import entry_event, latest_diagnostics, unseen_entries
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
-from bakehouse.runs.record import NewEvent, Record, finite, rfc3339
+from bakehouse.runs.record import FORMAT, NewEvent, Record, finite, rfc3339
 from bakehouse.runs.run import TERMINAL, Actor, Checkpoint, Failure, Progress, Reason, Request, Run, Status, Transition
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
@@ -151,7 +151,8 @@ def refuse_unless_requested(record: Record, command: Ending) -> None:
 
 def submit(run: Run, *, idempotency: str | None, now: int) -> Reduced:
     """Returns the first record of a run, which is queued, with an event for this state and one for each advice."""
-    record = Record(**dict(run), idempotency=idempotency).model_copy(update={"created_at": rfc3339(now)})
+    submitted = {"created_at": rfc3339(now), "idempotency": idempotency, "format": FORMAT}
+    record = Record(**{**dict(run), **submitted})
     queued, events = transition_to(record, now, "queued", run.reason, "service")
     advice = [NewEvent("advice", 0, item.model_dump(mode="json")) for item in run.advice]
     return queued, events + advice

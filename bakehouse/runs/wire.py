@@ -5,7 +5,6 @@ record of a run is a hash of JSON fields; `decode` reads it, `parse_event` and `
 """
 
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,20 +12,24 @@ from typing import Any, Literal
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, digest
 from bakehouse.runs.migrations import FIELDS, parse_record
-from bakehouse.runs.record import Idempotency, NewEvent, Record, rfc3339
-from bakehouse.runs.run import Actor, Event
+from bakehouse.runs.record import FORMAT, Idempotency, NewEvent, Record, rfc3339
+from bakehouse.runs.run import Actor, Event, Run
 
 # The script writes these fields itself.
 BY_SCRIPT = {"token", "seq"}
 # A hash also has fields of commit.lua, and perhaps of a newer version; these are left out.
 READABLE = Record.model_fields.keys() | FIELDS.keys()
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+ARGUMENTS = json.JSONEncoder(ensure_ascii=False)
+
 Text = bytes | str
+Texts = Mapping[str, str]
+"""Fields of a record, each as JSON."""
+NOTHING: Texts = {}
 # A hash or a stream entry, from a client that decodes bytes or from one that does not.
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
 Outcome = Literal["done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants"]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply of commit.lua. Depending on the outcome, the payload is the present record, the value of the
-    idempotency key, the source run that is missing, or the dependants."""
+    """The reply of commit.lua, whose header lists the payloads."""
 
     outcome: Outcome
     token: str
@@ -86,7 +88,9 @@ class StoredEvent:
         return Event.model_validate_json(self.json)
 
 
-def creation(keys: Keys, record: Record, events: Sequence[NewEvent], idempotency: Idempotency | None) -> Write:
+def creation(
+    keys: Keys, record: Record, events: Sequence[NewEvent], idempotency: Idempotency | None, known: Texts = NOTHING
+) -> Write:
     """Describes the write of a new run; it is carried out only if every run whose weights it builds on exists."""
     replay = None
     if idempotency:
@@ -96,7 +100,7 @@ def creation(keys: Keys, record: Record, events: Sequence[NewEvent], idempotency
         run_id=record.id,
         actor="service",
         expected_token="",
-        fields=encode(None, record),
+        fields=encode(None, record, {**UNUSED, **known}),
         events=events,
         remove=(),
         add=keys.indexes(record),
@@ -143,7 +147,7 @@ def deletion(keys: Keys, record: Record) -> Write:
 
 def script_argument(write: Write, token: str) -> str:
     """Encodes a write, with the random token that identifies it, as the script's one argument."""
-    return json.dumps(
+    return ARGUMENTS.encode(
         {
             "run": write.run_id,
             "actor": write.actor,
@@ -162,22 +166,33 @@ def script_argument(write: Write, token: str) -> str:
             "sources": write.sources,
             "dependants": write.dependants,
             "changes_length": CHANGES_MAX_LENGTH,
-        },
-        ensure_ascii=False,
+        }
     )
 
 
 def to_json(value: object) -> str:
     """Encodes a value as compact JSON; raises ValueError for NaN or an infinity, which would be a bug of ours."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return ENCODER.encode(value)
 
 
-def encode(before: Record | None, after: Record) -> dict[str, str]:
-    """Returns the fields that changed, each as JSON."""
-    names = set(Record.model_fields) - BY_SCRIPT
-    if before is not None:
+# The fields that a new record does not use yet: those of its owner, its log's position and its files.
+UNUSED: Texts = {
+    name: to_json(info.default)
+    for name, info in Record.model_fields.items()
+    if name not in Run.model_fields and name not in BY_SCRIPT | {"idempotency", "format"}
+}
+
+
+def encode(before: Record | None, after: Record, known: Texts = NOTHING) -> dict[str, str]:
+    """Returns the fields that changed, each as JSON; all fields if another version wrote them. `known` are fields of a
+    new record whose JSON the caller has already."""
+    names = set(Record.model_fields) - BY_SCRIPT - known.keys()
+    after = after.model_copy(update={"format": FORMAT})
+    if before is not None and before.format == FORMAT:
         names = {name for name in names if getattr(before, name) != getattr(after, name)}
-    return {name: to_json(value) for name, value in after.model_dump(mode="json", include=names).items()}
+    changed = after.model_dump(mode="json", include=names).items()
+    # A third of a record is null.
+    return {**{name: "null" if value is None else to_json(value) for name, value in changed}, **known}
 
 
 def decode(fields: Fields) -> Record:
@@ -189,19 +204,13 @@ def decode(fields: Fields) -> Record:
         return parse_record("{" + ",".join(members) + "}")
     # The text may not even be UTF-8, which is a ValueError too.
     except ValueError as error:
-        run_id = next((value for name, value in fields.items() if name in ("id", b"id")), "?")
-        readable = run_id if isinstance(run_id, str) else run_id.decode(errors="replace")
-        raise RecordUnreadable(readable.strip('"')) from error
+        raise RecordUnreadable(id_in(fields)) from error
 
 
-def decode_or_skip(fields: Fields) -> Record | None:
-    """Returns the record in a hash; if this version cannot read it, logs a warning and returns None."""
-    try:
-        return decode(fields)
-    except RecordUnreadable as error:
-        # One unreadable run must not make a whole list of runs fail.
-        log.warning("%s", error)
-        return None
+def id_in(fields: Fields) -> str:
+    """Returns the id in a hash that may be unreadable otherwise."""
+    run_id = next((value for name, value in fields.items() if name in ("id", b"id")), "?")
+    return (run_id if isinstance(run_id, str) else run_id.decode(errors="replace")).strip('"')
 
 
 def parse_event(entry_id: Text, fields: Fields) -> StoredEvent:
@@ -231,7 +240,9 @@ def pairs(flat: Sequence[Text]) -> dict[Text, Text]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def decoded(fields: Fields) -> dict[str, str]:
+def decoded(fields: Fields) -> Mapping[str, str]:
+    if isinstance(next(iter(fields), None), str):
+        return fields  # type: ignore[return-value]
     return {text(name): text(value) for name, value in fields.items()}
 
 

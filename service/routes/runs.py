@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import Field, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
-from bakehouse.recipe.recipe import LabelKey, LabelValue, Recipe
+from bakehouse.recipe.recipe import LabelKey, LabelValue
 from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
 from bakehouse.runs.errors import RunNotFound
-from bakehouse.runs.record import Created
-from bakehouse.runs.run import Page, Run, Status
+from bakehouse.runs.run import Status
+from bakehouse.runs.shown import CreatedRun
 from service.dependencies import (
     IdempotencyKey,
     IfNoneMatch,
@@ -23,14 +22,21 @@ from service.dependencies import (
     RunId,
     Services,
     ServicesDep,
+    flag,
+    idempotency_key,
     parse_labels,
+    possible_run_id,
+    read_idempotency,
+    read_json_body,
     refuse_unknown_parameters,
+    services_of,
 )
 from service.errors import InvalidRequest, field_error
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
-from service.openapi import json_body, object_body, problems
-from service.submit import Preview, fork, preview, retry, submit, verify, wake_worker
+from service.openapi import json_body, object_body, problems, returns
+from service.plain_routes import add_plain_route
+from service.submit import fork, preview, retry, submit, verify, wake_worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
 NO_CACHE = "no-cache"
@@ -55,34 +61,40 @@ class Deleted(Model):
     """Total size of the run's files, which were deleted too."""
 
 
-@router.post("", status_code=201, operation_id="create_run", response_model=Run, openapi_extra=json_body("Recipe"),
-             responses={200: {"model": Preview, "description": "The preview, if `validate_only` is set."},
-                        **problems(400, 409, 413, 415, 422, 503)})  # fmt: skip
-def create_run(
-    document: JsonBody,
-    services: ServicesDep,
-    response: Response,
+def describe_create_run(
     idempotency: IdempotencyKey,
     validate_only: Annotated[bool, Query(description="Check the recipe and return a preview of the run.")] = False,
-) -> Run | Response:
+) -> None:
+    """Describes the parameters of `create_run` in the OpenAPI document."""
+
+
+async def create_run(request: Request) -> Response:
     """Queues a recipe as a run. With `validate_only`, stores nothing and returns a preview."""
-    if validate_only:
-        # FastAPI applies the response model Run to anything but a Response.
-        return Response(preview(services, document).model_dump_json(), media_type="application/json")
-    return created_run(submit(services, document, idempotency), response, folder="runs")
+    await refuse_unknown_parameters(request)
+    services = services_of(request)
+    document = await read_json_body(request)
+    idempotency = await read_idempotency(request, idempotency_key(request))
+    if flag(request, "validate_only"):
+        shown = await preview(services, document)
+        return json_response(shown.model_dump_json())
+    return respond_with_new_run(await submit(services, document, idempotency), folder="runs")
 
 
-def created_run(created: Created, response: Response, *, folder: str) -> Run:
-    """Sets the headers of a response with a new run, and returns the run. The folder `/v1/runs` is relative to the
-    request, so that the address is also right behind a proxy that adds a prefix to the path."""
-    response.headers["Location"] = f"{folder}/{created.run.id}"
+def respond_with_new_run(created: CreatedRun, *, folder: str, status: int = 201) -> Response:
+    """Returns the response with a new run, or with the run that an earlier request created. The folder `/v1/runs` is
+    relative to the request, so that the address is also right behind a proxy that adds a prefix to the path."""
+    headers = {"Location": f"{folder}/{created.run.id}"}
     if created.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    return created.run
+        headers["Idempotency-Replayed"] = "true"
+    return json_response(created.run.json, status=status, headers=headers)
 
 
-@router.get("", operation_id="list_runs", responses=problems(422, 503))
-def list_runs(
+def json_response(content: str | bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(content, status, headers, media_type="application/json")
+
+
+@router.get("", operation_id="list_runs", responses=returns("Page", 422, 503))
+async def list_runs(
     services: ServicesDep,
     label: Labels = [],  # noqa: B006 - FastAPI copies the default
     status: Status | None = None,
@@ -94,44 +106,64 @@ def list_runs(
         str | None, Query(max_length=64, description="Only runs newer than the run with this id.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> Page:
+) -> Response:
     """Lists runs that match all filters, newest first. For the next page, pass the last id of this one as `after`."""
     if after and before:
         message = "pass either after or before, not both"
         raise InvalidRequest(Problem(parameter="before", code="conflict", message=message))
-    return services.store.page(
+    page = await services.async_store.page(
         status=status, labels=parse_labels(label), dataset=dataset, architecture=architecture,
         recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
     )  # fmt: skip
+    return json_response(page.json)
 
 
-@router.get("/{run_id}", operation_id="get_run", response_model=Run,
-            responses={304: {"description": "The run has not changed."}, **problems(404, 503)})  # fmt: skip
-async def get_run(
-    run_id: RunId, services: ServicesDep, response: Response, if_none_match: IfNoneMatch = None, prefer: Prefer = None
-) -> Run | Response:
+def describe_get_run(run_id: RunId, if_none_match: IfNoneMatch = None, prefer: Prefer = None) -> None:
+    """Describes the parameters of `get_run` in the OpenAPI document."""
+
+
+async def get_run(request: Request) -> Response:
     """Returns the run. Its weak ETag covers everything but the progress, the position in the queue, and
     the running time."""
+    await refuse_unknown_parameters(request)
+    run_id = possible_run_id(request.path_params["run_id"])
+    services = services_of(request)
+    if_none_match = request.headers.get("if-none-match")
     headers = {"Cache-Control": NO_CACHE}
-    if seconds := parse_wait(prefer):
+    if seconds := parse_wait(request.headers.get("prefer")):
         await services.hub.wait_until_ready()
         # With this header, RFC 7240, section 3, tells clients which preference was obeyed.
         headers["Preference-Applied"] = f"wait={seconds}"
-        run = await wait_for_change(services.hub, services.store, run_id, known_etags=if_none_match, seconds=seconds)
+        store = services.async_store
+        run = await wait_for_change(services.hub, store, run_id, known_etags=if_none_match, seconds=seconds)
     else:
-        run = await run_in_threadpool(services.store.get, run_id)
+        run = await services.async_store.get(run_id)
     headers["ETag"] = run_etag(run)
     # A wait that has ended without a change also gives this response.
     if etag_matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    response.headers.update(headers)
-    return run
+    return json_response(run.json, headers=headers)
 
 
-@router.get("/{run_id}/recipe", operation_id="get_run_recipe", responses=problems(404, 503))
-def get_run_recipe(run_id: RunId, services: ServicesDep) -> Recipe:
+def add_plain_routes(api: FastAPI) -> None:
+    """Adds the routes that are called most often."""
+    add_plain_route(
+        api, "/v1/runs", endpoint=create_run, methods=["POST"], tags=["runs"], status_code=201,
+        operation_id="create_run", openapi_extra=json_body("Recipe"), dependencies=[Depends(describe_create_run)],
+        responses=returns("Preview", description="The preview, if `validate_only` is set.")
+        | returns("Run", 400, 409, 413, 415, 422, 503, status=201),
+    )  # fmt: skip
+    add_plain_route(
+        api, "/v1/runs/{run_id}", endpoint=get_run, methods=["GET"], tags=["runs"], operation_id="get_run",
+        dependencies=[Depends(describe_get_run)],
+        responses={304: {"description": "The run has not changed."}, **returns("Run", 404, 503)},
+    )  # fmt: skip
+
+
+@router.get("/{run_id}/recipe", operation_id="get_run_recipe", responses=returns("Recipe", 404, 503))
+def get_run_recipe(run_id: RunId, services: ServicesDep) -> Response:
     """Returns the canonical recipe of the run. POST it to train the same model again."""
-    return services.store.record(run_id).recipe
+    return json_response(services.store.record(run_id).recipe.model_dump_json())
 
 
 @router.get("/{run_id}/metrics", operation_id="get_run_metrics", response_model=Metrics,
@@ -161,80 +193,82 @@ def get_run_metrics(
     return Response(to_csv(metrics), media_type="text/csv", headers=headers)
 
 
-@router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run", responses=problems(404, 409, 503))
-def cancel_run(run_id: RunId, services: ServicesDep) -> Run:
+@router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run",
+             responses=returns("Run", 404, 409, 503, status=202))  # fmt: skip
+def cancel_run(run_id: RunId, services: ServicesDep) -> Response:
     """Ends the run within one step. Its status becomes `cancelled`, and no further checkpoint is saved."""
     return send_command(services, run_id, RequestAction("cancel"))
 
 
-@router.post("/{run_id}/stop", status_code=202, operation_id="stop_run", responses=problems(404, 409, 503))
-def stop_run(run_id: RunId, services: ServicesDep) -> Run:
+@router.post("/{run_id}/stop", status_code=202, operation_id="stop_run",
+             responses=returns("Run", 404, 409, 503, status=202))  # fmt: skip
+def stop_run(run_id: RunId, services: ServicesDep) -> Response:
     """Ends the run now. In contrast to `cancel`, its status becomes `succeeded`, and it keeps its best checkpoint."""
     return send_command(services, run_id, RequestAction("stop"))
 
 
-@router.post("/{run_id}/pause", status_code=202, operation_id="pause_run", responses=problems(404, 409, 503))
-def pause_run(run_id: RunId, services: ServicesDep) -> Run:
+@router.post("/{run_id}/pause", status_code=202, operation_id="pause_run",
+             responses=returns("Run", 404, 409, 503, status=202))  # fmt: skip
+def pause_run(run_id: RunId, services: ServicesDep) -> Response:
     """Saves the state of the run and frees its worker; `resume` later continues at the same step."""
     return send_command(services, run_id, RequestAction("pause"))
 
 
-@router.post("/{run_id}/resume", status_code=202, operation_id="resume_run", responses=problems(404, 409, 503))
-def resume_run(run_id: RunId, services: ServicesDep) -> Run:
+@router.post("/{run_id}/resume", status_code=202, operation_id="resume_run",
+             responses=returns("Run", 404, 409, 503, status=202))  # fmt: skip
+def resume_run(run_id: RunId, services: ServicesDep) -> Response:
     """Queues a paused run again, or withdraws a pause that has not happened yet."""
     return send_command(services, run_id, Resume())
 
 
-def send_command(services: Services, run_id: str, command: Command) -> Run:
+def send_command(services: Services, run_id: str, command: Command) -> Response:
     """Sends a command to a run and returns the run after it."""
     # A queued or paused run that is cancelled ends here, without a worker that would delete its files.
     services.artifacts.clean_up_after(services.store.command(run_id, command))
-    run = services.store.get(run_id)
+    run = services.store.show(run_id)
     # A command such as `resume` may have queued the run again.
-    if run.status == "queued":
+    if run.is_queued:
         wake_worker(services)
-    return run
+    return json_response(run.json, status=202)
 
 
-@router.post("/{run_id}/retry", status_code=201, operation_id="retry_run", responses=problems(400, 404, 409, 422, 503))
-def retry_run(run_id: RunId, services: ServicesDep, response: Response, idempotency: IdempotencyKey) -> Run:
+@router.post("/{run_id}/retry", status_code=201, operation_id="retry_run",
+             responses=returns("Run", 400, 404, 409, 422, 503, status=201))  # fmt: skip
+async def retry_run(run_id: RunId, services: ServicesDep, idempotency: IdempotencyKey) -> Response:
     """Queues a new run of the same recipe, with this run as its `parent_run`. This run must be over."""
-    return created_run(retry(services, run_id, idempotency), response, folder="..")
+    return respond_with_new_run(await retry(services, run_id, idempotency), folder="..")
 
 
-@router.post(
-    "/{run_id}/verify", status_code=202, operation_id="verify_run", responses=problems(400, 404, 409, 422, 503)
-)
-def verify_run(run_id: RunId, services: ServicesDep, response: Response, idempotency: IdempotencyKey) -> Run:
+@router.post("/{run_id}/verify", status_code=202, operation_id="verify_run",
+             responses=returns("Run", 400, 404, 409, 422, 503, status=202))  # fmt: skip
+async def verify_run(run_id: RunId, services: ServicesDep, idempotency: IdempotencyKey) -> Response:
     """Queues a new run that trains the recipe of this run again from the start, is killed and resumed half-way, and
     compares every weight and metric with this run, which must have succeeded. The response is the new run. Both runs
     get the verdict: the new one in `verification`, this one in `verified`."""
-    return created_run(verify(services, run_id, idempotency), response, folder="..")
+    return respond_with_new_run(await verify(services, run_id, idempotency), folder="..", status=202)
 
 
-@router.post("/{run_id}/fork", status_code=201, operation_id="fork_run", response_model=Run,
-             openapi_extra=object_body(), responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
-def fork_run(
-    run_id: RunId, document: JsonBody, services: ServicesDep, response: Response, idempotency: IdempotencyKey
-) -> Run:
+@router.post("/{run_id}/fork", status_code=201, operation_id="fork_run", openapi_extra=object_body(),
+             responses=returns("Run", 400, 404, 409, 413, 415, 422, 503, status=201))  # fmt: skip
+async def fork_run(run_id: RunId, document: JsonBody, services: ServicesDep, idempotency: IdempotencyKey) -> Response:
     """Queues a new run that starts with the best weights of this run in all layers, and has this run as its
     `parent_run`. This run must be over.
 
     The body is a JSON merge patch of the recipe, except that an object with another `type` replaces the old object.
     """
-    return created_run(fork(services, run_id, document, idempotency), response, folder="..")
+    return respond_with_new_run(await fork(services, run_id, document, idempotency), folder="..")
 
 
 @router.patch("/{run_id}", operation_id="change_run", openapi_extra=json_body("RunPatch"),
-              responses=problems(400, 404, 413, 415, 422, 503))  # fmt: skip
-def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Run:
+              responses=returns("Run", 400, 404, 413, 415, 422, 503))  # fmt: skip
+def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Response:
     """Changes the name and labels of a run."""
     patch = parse_patch(document)
     # The check and the write are not atomic: users at the same time may exceed the limit a little.
     refuse_too_many_labels({**services.store.record(run_id).labels, **patch.labels})
     keep_name = "name" not in patch.model_fields_set
     services.store.command(run_id, Rename(patch.name, patch.labels, keep_name=keep_name))
-    return services.store.get(run_id)
+    return json_response(services.store.show(run_id).json)
 
 
 def parse_patch(document: object) -> RunPatch:

@@ -7,7 +7,7 @@ from bakehouse.recipe.read import read_recipe
 from bakehouse.runs import wire
 from bakehouse.runs.commands import PublishCheckpoint
 from bakehouse.runs.record import Owner, new_run
-from bakehouse.runs.run import Best, Checkpoint, Provenance, Run
+from bakehouse.runs.run import Best, Checkpoint, Provenance, Run, Worker
 from bakehouse.runs.store import Store
 
 ADVICE = Advice(
@@ -38,6 +38,13 @@ def a_run(*, dataset: str = "digits", labels: dict[str, str] | None = None, advi
 
 def an_owner(nonce: str = "first") -> Owner:
     return Owner(nonce=nonce, host="here", boot_id="boot", pid=7, start_time=1)
+
+
+def a_worker(name: str) -> Worker:
+    time = "2026-01-01T00:00:00.000Z"
+    return Worker(
+        name=name, host="here", pid=1, device="cpu", memory_bytes=1, status="idle", started_at=time, seen_at=time
+    )
 
 
 def a_checkpoint(epoch: int, *, nonce: str = "first", content: str = "a") -> PublishCheckpoint:

@@ -1,17 +1,15 @@
 """Which folder a service names, and which processes refuse to work with another."""
 
-import errno
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from bakehouse.runs.artifacts import MANIFEST, MARKER, RESERVE_BYTES, Artifacts
-from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound, StorageFull, StorageUnavailable
+from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
+from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.marker import KEEP_SECONDS, FolderCheck, check_folder, register_folder
+from bakehouse.runs.marker import check_folder, register_folder
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 
@@ -153,59 +151,3 @@ def test_a_damaged_key_in_redis_is_named_with_the_way_out(
     redis.delete(Keys().marker())
     register_folder(here, store)
     check_folder(here, store)
-
-
-def test_a_service_asks_redis_at_most_once_a_second(
-    redis: Redis, store: Store, here: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1000.0
-    monkeypatch.setattr("bakehouse.runs.marker.monotonic", lambda: now)
-    folder_check = FolderCheck(here, store)
-    folder_check.check()
-    redis.delete(Keys().marker())
-    folder_check.check()
-    assert store.marker() is None
-    now += KEEP_SECONDS
-    folder_check.check()
-    assert store.marker() is not None
-
-
-def test_a_refusal_is_not_kept(redis: Redis, store: Store, here: Settings, there: Settings) -> None:
-    register_folder(here, store)
-    folder_check = FolderCheck(there, store)
-    with pytest.raises(FolderNotShared):
-        folder_check.check()
-    redis.delete(Keys().marker())
-    folder_check.check()
-    check_folder(there, store)
-
-
-@pytest.mark.parametrize(
-    ("number", "expected"),
-    [(errno.EROFS, StorageUnavailable), (errno.EIO, StorageUnavailable), (errno.ENOSPC, StorageFull)],
-)
-def test_a_folder_that_takes_no_new_files_is_noticed(
-    store: Store, here: Settings, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[Exception]
-) -> None:
-    folder_check = FolderCheck(here, store)
-    folder_check.check_now()
-
-    def refuse(path: Path) -> None:
-        raise OSError(number, "no", str(path))
-
-    monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(expected):
-        folder_check.check_now()
-
-
-def test_the_reserve_of_the_disk_is_not_for_new_runs(
-    store: Store, here: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder_check = FolderCheck(here, store)
-    folder_check.check_now()
-    usage = shutil.disk_usage(here.home)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=RESERVE_BYTES))
-    folder_check.check_now()
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=RESERVE_BYTES - 1))
-    with pytest.raises(StorageFull, match=str(RESERVE_BYTES)):
-        folder_check.check_now()

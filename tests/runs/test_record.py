@@ -1,13 +1,17 @@
 """Times, ids and numbers as users see them."""
 
+import hashlib
+import json
 import math
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakehouse.runs.record import event_data, new_run_id, queue_place, rfc3339
+from bakehouse.runs.record import FORMAT, event_data, new_run_id, queue_place, rfc3339
+from bakehouse.runs.run import Run
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,24 @@ def test_event_data_is_valid_json(fields: dict[str, float]) -> None:
 def test_a_queued_run_says_why_it_waits() -> None:
     assert queue_place(0, workers=0).reason == "no worker is running"
     assert queue_place(0, workers=1).reason == "waits for a free worker, next"
+
+
+def without_descriptions(schema: Any) -> Any:
+    """The schema without the texts, which do not change what is stored."""
+    match schema:
+        case dict():
+            return {
+                name: without_descriptions(value)
+                for name, value in schema.items()
+                if name != "description" or not isinstance(value, str)
+            }
+        case list():
+            return [without_descriptions(value) for value in schema]
+        case _:
+            return schema
+
+
+def test_the_format_changes_with_the_schema_of_a_run() -> None:
+    schema = json.dumps(without_descriptions(Run.model_json_schema(mode="serialization")), sort_keys=True)
+    present = hashlib.sha256(schema.encode()).hexdigest()[:8]
+    assert present == FORMAT, f'the schema of a run has changed: set FORMAT = "{present}" in bakehouse/runs/record.py'

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
 from redis.retry import Retry
 
-from bakehouse.runs import store as store_module
+from bakehouse.runs import operations
 from bakehouse.runs.commands import (
     Cancel,
     Claim,
@@ -44,10 +44,10 @@ from bakehouse.runs.errors import (
 )  # fmt: skip
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import Idempotency, Record
-from bakehouse.runs.run import Page, Worker
+from bakehouse.runs.run import Page
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
-from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner, changes_after
+from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, a_worker, an_owner, changes_after
 
 KEYS = Keys()
 
@@ -175,9 +175,9 @@ def test_a_run_that_cannot_be_read_or_judged_does_not_stop_the_runs_behind_it(st
 
 def test_the_clock_of_redis_is_read_again_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     right = store.time_ms()
-    store._offset_ms += 3_600_000
+    store._operations.clock._offset_ms += 3_600_000
     assert store.now() > right + 3_000_000
-    monkeypatch.setattr("bakehouse.runs.store.TRUSTED_MS", -1)
+    monkeypatch.setattr("bakehouse.runs.clock.TRUSTED_MS", -1)
     assert abs(store.now() - right) < 60_000
 
 
@@ -425,7 +425,7 @@ def ids(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("chunk", [1, 2, 200])
 def test_pages_walk_all_runs_in_both_directions(store: Store, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", chunk)
+    monkeypatch.setattr(operations, "CHUNK", chunk)
     newest_first = [submitted(store) for _ in range(5)][::-1]
     first = store.page(limit=2)
     second = store.page(limit=2, after=first.last_id)
@@ -441,7 +441,7 @@ def test_pages_walk_all_runs_in_both_directions(store: Store, monkeypatch: pytes
 
 @pytest.mark.parametrize("chunk", [1, 200])
 def test_filters_combine(store: Store, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", chunk)
+    monkeypatch.setattr(operations, "CHUNK", chunk)
     both = submitted(store, dataset="wine", labels={"study": "shift", "who": "ann"})
     label = submitted(store, labels={"study": "shift"})
     wine = submitted(store, dataset="wine")
@@ -503,13 +503,6 @@ def test_only_a_run_that_is_over_is_deleted(store: Store) -> None:
 
 
 # Workers and Redis itself
-
-
-def a_worker(name: str) -> Worker:
-    time = "2026-01-01T00:00:00.000Z"
-    return Worker(
-        name=name, host="here", pid=1, device="cpu", memory_bytes=1, status="idle", started_at=time, seen_at=time
-    )
 
 
 def test_each_worker_is_listed_with_its_last_status(store: Store) -> None:

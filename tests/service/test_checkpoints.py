@@ -154,8 +154,8 @@ def test_a_checkpoint_that_was_purged_is_404(
 ) -> None:
     run = file.split("/")[3]
     worker.save_best(run, 3, b"newer")
-    now = worker.store.now
-    monkeypatch.setattr(worker.store, "now", lambda: now() + KEEP_REPLACED_MS)
+    later = worker.store.now() + KEEP_REPLACED_MS
+    monkeypatch.setattr(worker.store._operations.clock, "now", lambda: later)
     worker.store.command(run, PurgeReplaced())
     assert problem(api.get(file), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"
 

@@ -17,6 +17,7 @@ from bakehouse.runs.commands import Command, NoteVerified, Succeed
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.patience import OUTAGE, limit_patience
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Verification, Verified
 from bakehouse.runs.store import Store, connect
@@ -108,6 +109,13 @@ def train_next(memory_bytes: int | None = None) -> None:
         print(f"This process was asked to end while Redis cannot be used: {error}", file=sys.stderr, flush=True)
         os._exit(EXIT_RUN_GIVEN_UP)
     artifacts.clean_up_after(record_store.record)
+    wake_for_next_run(store, WakeQueue(redis))
+
+
+def wake_for_next_run(store: Store, wake_queue: WakeQueue) -> None:
+    """Wakes a worker if runs wait and no wake-up is pending: many runs that are submitted at once share wake-ups."""
+    if store.claimable_count() and not wake_queue.pending():
+        wake_queue.wake()
 
 
 def redis_url_of(settings: Settings) -> str:

@@ -75,6 +75,14 @@ def test_a_run_that_does_not_fit_is_left_for_a_larger_worker(worker: RunningWork
     worker.store.command(run_id, RequestAction("cancel"))
 
 
+def test_runs_that_share_a_wake_up_are_trained_one_after_the_other(worker: RunningWorker) -> None:
+    runs = [worker.store_run(SHORT) for _ in range(3)]
+    worker.wake_queue.wake()
+    ended = [worker.wait_for(run_id, "succeeded") for run_id in runs]
+    assert sorted(record.finished_at or "" for record in ended) == [record.finished_at for record in ended]
+    assert worker.wake_queue.pending() == 0
+
+
 @pytest.mark.parametrize(("memory_bytes", "expected"), [(1, False), (None, True)])
 def test_the_plan_decides_what_fits(worker: RunningWorker, memory_bytes: int | None, expected: bool) -> None:
     run_id = worker.store_run(SHORT)

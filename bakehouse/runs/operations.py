@@ -1,0 +1,301 @@
+"""Reads and writes of runs, without a connection to Redis.
+
+An operation is a generator: it yields calls that Redis gets together, receives their replies, and returns its result.
+`Store` carries operations out with a client that blocks, `AsyncStore` in an event loop.
+"""
+
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Callable, Generator, Mapping, Sequence
+from importlib.resources import files
+from operator import methodcaller
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
+
+from redis.exceptions import NoScriptError
+
+from bakehouse.runs import wire
+from bakehouse.runs.clock import RedisClock
+from bakehouse.runs.commands import Command, OwnerCommand, actor_of
+from bakehouse.runs.errors import (
+    CursorNotFound,
+    IdempotencyMismatch,
+    IllegalTransition,
+    OwnershipLost,
+    RecordUnreadable,
+    RunHasDependants,
+    RunNotFound,
+    SourceRunDeleted,
+)
+from bakehouse.runs.keys import Keys, digest
+from bakehouse.runs.record import FORMAT, Idempotency, Record, queue_place
+from bakehouse.runs.run import Run, Status
+from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
+from bakehouse.runs.transitions import reduce, submit
+
+COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
+# Redis remembers a script by this digest; only a Redis that has never seen the script needs its text.
+COMMIT_SHA1 = hashlib.sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
+# Number of runs that one read of an index returns if they must be looked up in other indexes.
+CHUNK = 200
+
+Result = TypeVar("Result")
+Call = Callable[[Any], object]
+"""Adds one command to a pipeline; the pipelines of both kinds of clients have methods of the same names."""
+Operation = Generator[Sequence[Call], list[Any], Result]
+"""Yields calls, receives their replies, returns the result. An error reply is raised at the `yield`."""
+
+log = logging.getLogger(__name__)
+
+
+class Filters(TypedDict, total=False):
+    """The choice of a page of the list of runs."""
+
+    status: Status | None
+    labels: Mapping[str, str]
+    dataset: str | None
+    architecture: str | None
+    recipe_sha256: str | None
+    after: str | None
+    before: str | None
+    limit: int
+
+
+class Operations:
+    """The operations on the runs of one tenant."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self.clock = RedisClock()
+        # The number of workers when the latest run was created.
+        self.workers = 0
+
+    # Writing
+
+    def create(
+        self, run: Run, *, idempotency: Idempotency | None = None, known: wire.Texts = wire.NOTHING
+    ) -> Operation[CreatedRun]:
+        """Stores a queued run with its indexes, its idempotency key and its first events, either all or none.
+
+        `known` are fields of the run whose JSON the caller has already.
+        """
+        key = digest(idempotency.key) if idempotency else None
+        record, events = submit(run, idempotency=key, now=(yield from self.now()))
+        write = wire.creation(self._keys, record, events, idempotency, known)
+        reply = yield from self._write(write)
+        match reply.outcome:
+            case "replayed":
+                assert idempotency is not None
+                return (yield from self._replay(idempotency, reply.payload))
+            case "source_missing":
+                raise SourceRunDeleted(wire.text(reply.payload))
+            # The reply of the first try was lost, so the place in the queue has to be read.
+            case "repeated":
+                return CreatedRun((yield from self.show(run.id)), replayed=False)
+            case _:
+                workers, ahead = reply.payload
+                self.workers = workers
+                shown = shown_run(write.fields, queue_place(ahead, workers))
+                return CreatedRun(shown, replayed=False)
+
+    def first_answer(self, idempotency: Idempotency) -> Operation[CreatedRun | None]:
+        """Returns the run that the same idempotency key created before, if any."""
+        key = self._keys.idempotency(digest(idempotency.key))
+        (value,) = yield [methodcaller("get", key)]
+        return None if value is None else (yield from self._replay(idempotency, value))
+
+    def _replay(self, idempotency: Idempotency, payload: wire.Text) -> Operation[CreatedRun]:
+        first = json.loads(payload)
+        if first["body_sha256"] != idempotency.body_sha256:
+            raise IdempotencyMismatch(idempotency.key)
+        return CreatedRun((yield from self.show(first["run_id"])), replayed=True)
+
+    def command(self, run_id: str, command: Command) -> Operation[Record]:
+        """Reads a run's record and applies a command to it."""
+        return (yield from self.commit((yield from self.record(run_id)), command))
+
+    def commit(self, record: Record, command: Command) -> Operation[Record]:
+        """Applies a command to a record and returns the result; if the record was changed meanwhile, applies it to the
+        changed record instead.
+
+        Owners call this: the returned record shows them new requests. OwnershipLost tells them of a new owner, or that
+        Redis lost what they wrote: what follows it must not be written then.
+        """
+        # The number of tries has no limit, because every conflict means that another writer has made progress.
+        while True:
+            after, events = reduce(record, command, (yield from self.now()))
+            # The reducer returns the same object if nothing changes; then Redis need not be asked.
+            if after is record:
+                return record
+            reply = yield from self._write(wire.change(self._keys, record, after, events, actor_of(command)))
+            match reply.outcome:
+                case "done":
+                    return after.model_copy(update={"token": reply.token, "seq": reply.seq, "format": FORMAT})
+                case "repeated":
+                    return wire.decode(wire.pairs(reply.payload))
+                case "absent":
+                    raise OwnershipLost(record.id) if isinstance(command, OwnerCommand) else RunNotFound(record.id)
+                # After a conflict the reply contains the changed record, so it need not be read again.
+                case _:
+                    changed = wire.decode(wire.pairs(reply.payload))
+                    if isinstance(command, OwnerCommand) and changed.lacks(record):
+                        raise OwnershipLost(record.id)
+                    record = changed
+
+    def delete(self, run_id: str) -> Operation[None]:
+        """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
+        while True:
+            record = yield from self.record(run_id)
+            if not record.is_over:
+                raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
+            reply = yield from self._write(wire.deletion(self._keys, record))
+            if reply.outcome == "has_dependants":
+                raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
+            # A rename in the meantime changes the indexes that list the run, so its record is read again.
+            if reply.outcome != "conflict":
+                return
+
+    def largest_memory(self) -> Operation[int | None]:
+        """Returns the memory of the worker that has the most; None if no worker has been seen yet."""
+        (names,) = yield [methodcaller("zrange", self._keys.workers(), 0, -1)]
+        if not names:
+            return None
+        (statuses,) = yield [methodcaller("mget", [self._keys.worker(wire.text(name)) for name in names])]
+        # A status may expire before its worker's name leaves the sorted set.
+        return max((json.loads(status)["memory_bytes"] for status in statuses if status is not None), default=None)
+
+    def _write(self, write: wire.Write) -> Operation[wire.Reply]:
+        # If the client repeats the call after a lost reply, it sends the same token, and the script recognizes it.
+        token = secrets.token_hex(16)
+        keys = self._keys.of_script(write.run_id, write.idempotency[0] if write.idempotency else None)
+        arguments = (len(keys), *keys, wire.script_argument(write, token))
+        try:
+            (reply,) = yield [methodcaller("evalsha", COMMIT_SHA1, *arguments)]
+        except NoScriptError:
+            (reply,) = yield [methodcaller("eval", COMMIT, *arguments)]
+        outcome, milliseconds, seq, payload = reply
+        self.clock.set(milliseconds)
+        return wire.Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]
+
+    # Time
+
+    def now(self) -> Operation[int]:
+        """Returns Redis's time in milliseconds, which is read again every ten seconds."""
+        if self.clock.must_be_read:
+            return (yield from self.time_ms())
+        return self.clock.now()
+
+    def time_ms(self) -> Operation[int]:
+        """Reads Redis's time in milliseconds."""
+        ((seconds, microseconds),) = yield [methodcaller("time")]
+        self.clock.set(seconds * 1000 + microseconds // 1000)
+        return self.clock.now()
+
+    # Reading
+
+    def record(self, run_id: str) -> Operation[Record]:
+        """Returns the run with the fields that workers and supervisors need."""
+        key = self._keys.run(run_id)
+        (fields,) = yield [methodcaller("hgetall", key)]
+        if not fields:
+            raise RunNotFound(run_id)
+        return wire.decode(fields)
+
+    def show(self, run_id: str) -> Operation[ShownRun]:
+        """Returns the run as clients see it."""
+        now = yield from self.now()
+        workers, fields, rank = yield [self._count_workers(now), *self._read_run(run_id)]
+        if not fields:
+            raise RunNotFound(run_id)
+        return shown_run(wire.decoded(fields), None if rank is None else queue_place(rank, workers))
+
+    def _show_all(self, ids: Sequence[str]) -> Operation[list[ShownRun]]:
+        """Returns the runs with these ids, without those that have been deleted or that this version cannot read."""
+        now = yield from self.now()
+        calls = [call for run_id in ids for call in self._read_run(run_id)]
+        workers, *replies = yield [self._count_workers(now), *calls]
+        runs = []
+        for fields, rank in zip(replies[::2], replies[1::2], strict=True):
+            place = None if rank is None else queue_place(rank, workers)
+            try:
+                # A run may have been deleted since its id was read.
+                if fields:
+                    runs.append(shown_run(wire.decoded(fields), place))
+            except RecordUnreadable as error:
+                # One unreadable run must not make a whole list of runs fail.
+                log.warning("%s", error)
+        return runs
+
+    def _count_workers(self, now: int) -> Call:
+        return methodcaller("zcount", self._keys.workers(), now, "+inf")
+
+    def _read_run(self, run_id: str) -> list[Call]:
+        return [
+            methodcaller("hgetall", self._keys.run(run_id)),
+            methodcaller("zrank", self._keys.claimable(), run_id),
+        ]
+
+    def page(self, **filters: Unpack[Filters]) -> Operation[ShownPage]:
+        """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""
+        after = filters.get("after")
+        before = filters.get("before")
+        limit = filters.get("limit", 20)
+        fields = {
+            "status": filters.get("status"),
+            "dataset": filters.get("dataset"),
+            "architecture": filters.get("architecture"),
+            "recipe_sha256": filters.get("recipe_sha256"),
+        }
+        indexes = self._keys.filters(fields, filters.get("labels", {}))
+        # One run more than asked for shows whether there are further runs.
+        found = yield from self._matching(indexes, after=after, before=before, wanted=limit + 1)
+        # Runs that are newer than a cursor are found oldest first, but every page lists the newest first.
+        ids = found[:limit] if before is None else found[:limit][::-1]
+        runs = (yield from self._show_all(ids)) if ids else []
+        return ShownPage(runs, has_more=len(found) > limit)
+
+    def _matching(
+        self, filters: list[str], *, after: str | None, before: str | None, wanted: int
+    ) -> Operation[list[str]]:
+        """Goes through the smallest index, starting at the cursor, and looks its runs up in the other indexes."""
+        smallest, *others = yield from self._by_size(filters)
+        start = (yield from self._bound(after, "after")) or (yield from self._bound(before, "before"))
+        # Without other indexes every run matches.
+        size = CHUNK if others else wanted
+        found: list[str] = []
+        while len(found) < wanted:
+            chunk = yield from self._chunk(smallest, start, size, newest_first=before is None)
+            ids = [wire.text(run_id) for run_id, _ in chunk]
+            scores = (yield [methodcaller("zmscore", other, ids) for other in others]) if ids and others else []
+            found += [run_id for run_id, *listed in zip(ids, *scores, strict=True) if None not in listed]
+            if len(chunk) < size:
+                break
+            # Each run has its own score in these indexes, so the exclusive bound neither repeats nor skips a run.
+            start = f"({chunk[-1][1]:.0f}"
+        return found[:wanted]
+
+    def _by_size(self, filters: list[str]) -> Operation[list[str]]:
+        """Returns the indexes, the smallest first; without filters, the index of all runs."""
+        if len(filters) < 2:
+            return filters or [self._keys.runs()]
+        sizes = yield [methodcaller("zcard", index) for index in filters]
+        return [index for _, index in sorted(zip(sizes, filters, strict=True))]
+
+    def _bound(self, cursor: str | None, parameter: Literal["after", "before"]) -> Operation[str | None]:
+        if cursor is None:
+            return None
+        (score,) = yield [methodcaller("zscore", self._keys.runs(), cursor)]
+        if score is None:
+            raise CursorNotFound(cursor, parameter)
+        return f"({score:.0f}"
+
+    def _chunk(
+        self, index: str, start: str | None, size: int, *, newest_first: bool
+    ) -> Operation[list[tuple[wire.Text, float]]]:
+        if newest_first:
+            bounds = ("zrevrangebyscore", index, start or "+inf", "-inf")
+        else:
+            bounds = ("zrangebyscore", index, start or "-inf", "+inf")
+        (chunk,) = yield [methodcaller(*bounds, 0, size, withscores=True)]
+        return list(chunk)

@@ -1,0 +1,60 @@
+"""Makes the runs of recipes that differ only in name, labels and seed, without planning or encoding them again."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bakehouse.recipe.recipe import Recipe, SeededDigest
+from bakehouse.runs.record import new_run_id
+from bakehouse.runs.run import Reason, Run, Verification
+from bakehouse.runs.wire import Texts, to_json
+
+# The fields of a recipe on which neither its plan nor the advice about it depends.
+FREE_FIELDS = frozenset({"name", "labels", "seed"})
+# The fields in which the runs of one template differ, and those that the submission sets.
+VARIABLE_FIELDS = {
+    "id", "name", "labels", "recipe", "recipe_sha256", "parent_run", "status", "reason", "transitions", "created_at",
+    "updated_at", "verification",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunTemplate:
+    """A run that was planned, from which others are copied."""
+
+    planned: Run
+
+    def new_run(
+        self, recipe: Recipe, *, parent_run: str | None, reason: Reason, verification: Verification | None
+    ) -> tuple[Run, Texts]:
+        """Returns a run of a recipe that is not stored yet, and those of its fields whose JSON is known.
+
+        The recipe differs from the planned one in the fields FREE_FIELDS and in defaults that depend on the data.
+        """
+        free = {"name": recipe.name, "labels": recipe.labels, "seed": recipe.seed}
+        run = self.planned.model_copy(
+            update={
+                "id": new_run_id(),
+                "name": recipe.name,
+                "labels": recipe.labels,
+                "recipe": self.planned.recipe.model_copy(update=free),
+                "recipe_sha256": self._digest.sha256(recipe.seed),
+                "parent_run": parent_run,
+                "reason": reason,
+                "verification": verification,
+            }
+        )
+        first = to_json({"version": recipe.version, **free})
+        return run, {**self._shared, "recipe": f"{first[:-1]},{self._fixed[1:]}"}
+
+    @cached_property
+    def _fixed(self) -> str:
+        return self.planned.recipe.model_dump_json(exclude={"version", *FREE_FIELDS})
+
+    @cached_property
+    def _shared(self) -> Texts:
+        shared = self.planned.model_dump(mode="json", exclude=VARIABLE_FIELDS)
+        return {name: to_json(value) for name, value in shared.items()}
+
+    @cached_property
+    def _digest(self) -> SeededDigest:
+        return SeededDigest(self.planned.recipe)

@@ -1,0 +1,126 @@
+"""Plans posted recipes, and remembers the plans of recipes that differ only in name, labels and seed."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetError
+from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.estimate import Estimate
+from bakehouse.prepare import Limits, Prepared, is_oversized, prepare
+from bakehouse.recipe.checkpoint import checkpoints_in
+from bakehouse.recipe.early_stopping import Patience
+from bakehouse.recipe.read import has_more_values, read_recipe
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.async_store import AsyncStore
+from bakehouse.runs.errors import RunNotFound
+from bakehouse.runs.record import Record, new_run
+from bakehouse.runs.store import Store
+from bakehouse.runs.template import FREE_FIELDS, RunTemplate
+from bakehouse.settings import Settings
+
+# Limit on the time that a request waits for a new data set to be packed.
+MAX_PACKING_SECONDS = 2.0
+# About 10 MB, because a template takes 20 KB.
+MAX_REMEMBERED = 512
+# Documents of this size are read in less than a millisecond; larger ones must not stop the event loop.
+MAX_VALUES_IN_EVENT_LOOP = 300
+
+
+@dataclass(frozen=True)
+class StoredRuns:
+    """Finds the runs whose checkpoints a recipe may build on."""
+
+    store: Store
+    location: str = "here"
+
+    def find(self, run_id: str) -> Record | None:
+        """Returns the record of a run, or None if there is none."""
+        try:
+            return self.store.record(run_id)
+        except RunNotFound:
+            return None
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A plan that was made before, reduced to what later runs need."""
+
+    template: RunTemplate
+    card: DatasetCard
+    estimate: Estimate
+
+
+class Preparation:
+    """Plans recipes within the limits of this service and of its largest worker."""
+
+    def __init__(self, settings: Settings, store: Store, async_store: AsyncStore, catalog: Catalog) -> None:
+        self._settings = settings
+        self._runs = StoredRuns(store)
+        self._async_store = async_store
+        self._catalog = catalog
+        self._remembered: OrderedDict[str, Remembered] = OrderedDict()
+
+    async def prepare(self, document: object) -> Prepared:
+        """Plans a posted recipe. Raises RecipeInvalid or DatasetNotReady."""
+        limits = await self._limits()
+        return await run_in_threadpool(self._prepare, document, limits)
+
+    async def template(self, document: object) -> tuple[RunTemplate, Recipe]:
+        """Returns a template for the runs of a posted recipe, and the recipe. Raises RecipeInvalid or
+        DatasetNotReady."""
+        if has_more_values(document, MAX_VALUES_IN_EVENT_LOOP):
+            prepared = await self.prepare(document)
+            return new_template(prepared), prepared.plan.recipe
+        recipe = read_recipe(document)
+        limits = await self._limits()
+        key = recipe.model_dump_json(exclude=set(FREE_FIELDS))
+        found = self._remembered.get(key)
+        if found and not is_oversized(found.estimate, limits) and await self._is_unchanged(found.card):
+            self._remembered.move_to_end(key)
+            return found.template, recipe
+        prepared = await run_in_threadpool(self._prepare, document, limits)
+        template = new_template(prepared)
+        # A run that this recipe builds on may be deleted, or its data set may change.
+        if not checkpoints_in(recipe):
+            self._remember(key, Remembered(template, prepared.plan.card, prepared.plan.estimate))
+        return template, recipe
+
+    async def _limits(self) -> Limits:
+        # One worker that can hold the run is enough.
+        memory = await self._async_store.largest_memory()
+        return Limits(parameters=self._settings.max_parameters, memory_bytes=memory)
+
+    def _prepare(self, document: object, limits: Limits) -> Prepared:
+        return prepare(document, self._catalog, limits, runs=self._runs, wait_seconds=MAX_PACKING_SECONDS)
+
+    async def _is_unchanged(self, card: DatasetCard) -> bool:
+        """Returns whether the data set of a remembered plan is still the same."""
+        if self._catalog.is_built_in(card.id):
+            return True
+        try:
+            return await run_in_threadpool(self._catalog.card, card.id) == card
+        except DatasetError:
+            return False
+
+    def _remember(self, key: str, remembered: Remembered) -> None:
+        self._remembered[key] = remembered
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def new_template(prepared: Prepared) -> RunTemplate:
+    """Returns the template of the runs with this plan."""
+    plan = prepared.plan
+    stopping = plan.recipe.early_stopping
+    return RunTemplate(
+        new_run(
+            plan.recipe,
+            advice=prepared.advice,
+            steps=plan.steps,
+            dataset_fingerprint=plan.card.fingerprint,
+            patience=stopping.patience if isinstance(stopping, Patience) else None,
+        )
+    )
