@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     """Limit on the event streams and long polls of one client address; loopback and `trusted_proxies` have none."""
     trusted_proxies: Annotated[str, AfterValidator(check_networks)] = ""
     """Addresses or networks of reverse proxies, separated by commas. Many clients share such an address."""
+    archive_after_seconds: float = Field(default=3600.0, ge=0)
+    """Seconds after the end of a run until its log moves from Redis into a compressed file."""
     insecure: bool = False
     """Whether the service may listen on an address other than loopback, where every client has full access."""
 

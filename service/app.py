@@ -48,7 +48,8 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     redis = connect(redis_url, patient=False)
     # The hub's reader has a client of its own, because it waits in Redis longer than the other's timeout.
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
-    store = Store(redis, lease_seconds=settings.lease_seconds)
+    artifacts = Artifacts(settings.artifacts)
+    store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=artifacts)
     wake_queue = WakeQueue(redis)
     async_store = AsyncStore(connect_async(redis_url), wake_queue)
     catalog = Catalog(settings)
@@ -56,7 +57,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         settings=settings,
         store=store,
         async_store=async_store,
-        artifacts=Artifacts(settings.artifacts),
+        artifacts=artifacts,
         folder_check=FolderCheck(settings, store),
         catalog=catalog,
         preparation=Preparation(settings, store, async_store, catalog),

@@ -49,6 +49,7 @@ from bakehouse.runs.errors import (
     FolderNotShared,
     IdempotencyMismatch,
     IllegalTransition,
+    LogDamaged,
     MarkerDamaged,
     RecordUnreadable,
     RunHasDependants,
@@ -398,6 +399,8 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
         case IdempotencyMismatch():
             detail = "The Idempotency-Key was used before with another body."
             return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
+        case LogDamaged():
+            return ErrorResponse(name="log_damaged", status=410, detail=str(error))
         case StorageFull():
             return unavailable("storage_full", "The disk of the service is full.")
         case StorageUnavailable():

@@ -90,5 +90,6 @@ def client(service: RunningService) -> Iterator[Client]:
 @pytest.fixture
 def worker(service: RunningService) -> Iterator[FakeWorker]:
     redis = connect(service.redis_url, patient=False)
-    yield FakeWorker(Store(redis), Artifacts(service.home / "artifacts"))
+    artifacts = Artifacts(service.home / "artifacts")
+    yield FakeWorker(Store(redis, artifacts=artifacts), artifacts)
     redis.close()

@@ -8,19 +8,23 @@ import re
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
-from bakehouse.runs.errors import StorageFull, StorageUnavailable, storage_error
+import zstandard
+
+from bakehouse.runs.errors import LogDamaged, StorageFull, StorageUnavailable, storage_error
 from bakehouse.runs.run import Run
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 # Folders with this suffix are half written or half deleted: readers skip them, and `sweep` removes them.
 UNFINISHED = ".tmp"
+LOG = "log.jsonl.zst"
 MARKER = "marker"
 # Disk space that must stay free for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
@@ -159,6 +163,22 @@ class Artifacts:
             log.warning("The resume states of %s are not deleted: %s", run.id, error)
 
     @storage_errors()
+    def write_log(self, run_id: str, lines: Iterable[str]) -> None:
+        """Writes the log of a finished run, compressed. A log of that name stays as it is if it is the same."""
+        text = "".join(f"{line}\n" for line in lines).encode()
+        write_folder(self._log(run_id), {LOG: zstandard.ZstdCompressor().compress(text)}, {})
+
+    def read_log(self, run_id: str) -> Iterator[str]:
+        """Yields the lines of an archived log. Raises LogDamaged if its file is not the one that was written."""
+        try:
+            compressed = read_folder(self._log(run_id))[LOG]
+        except Damaged as error:
+            raise LogDamaged(run_id) from error
+        with zstandard.open(BytesIO(compressed), "rt", encoding="utf-8", newline="\n") as log:
+            for line in log:
+                yield line.removesuffix("\n")
+
+    @storage_errors()
     def sweep(self, run_id: str) -> int:
         """Deletes half-written folders of earlier attempts; returns the bytes freed. Only for the run's owner, or when
         the run is over."""
@@ -201,6 +221,9 @@ class Artifacts:
 
     def _checkpoint(self, run_id: str, sha256: str) -> Path:
         return self._run(run_id) / "checkpoints" / checked(SHA256, sha256)
+
+    def _log(self, run_id: str) -> Path:
+        return self._run(run_id) / "log"
 
     def _resumes(self, run_id: str) -> Path:
         return self._run(run_id) / "resume"

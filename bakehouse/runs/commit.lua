@@ -1,6 +1,7 @@
 -- Compares and sets one run: carries out a whole write, or changes nothing and says why.
 -- KEYS: the run, its log, the change stream, all runs by creation, the waiting runs, the workers, [the idempotency key]
--- ARGV[1]: JSON {run, actor, expected_token, token, fields, events, remove, add, delete, idempotency, idempotency_ttl,
+-- ARGV[1]: JSON {run, actor, expected_token, token, fields, events, remove, add, delete, unset, delete_log, idempotency,
+--   idempotency_ttl,
 --   sources, dependants, changes_length}
 -- Returns {outcome, Redis time in ms, seq, payload}; depending on the outcome, the payload is {number of workers, number
 --   of runs ahead in the queue} (of a new run), the present record, the value of the idempotency key, the source run that
@@ -62,7 +63,9 @@ for field, value in pairs(write.fields) do
   fields[#fields + 1] = field
   fields[#fields + 1] = value
 end
+if #write.unset > 0 then redis.call('HDEL', run, unpack(write.unset)) end
 redis.call('HSET', run, unpack(fields))
+if write.delete_log then redis.call('DEL', log) end
 if idempotency then redis.call('SET', idempotency, write.idempotency, 'PX', write.idempotency_ttl) end
 if write.expected_token ~= '' then return {'done', ms, seq, {}} end
 return {'done', ms, seq, {redis.call('ZCOUNT', workers, ms, '+inf'), redis.call('ZRANK', claimable, write.run)}}

@@ -12,6 +12,7 @@ RunsError
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
 │   ├── MarkerNotFound   its folder has no marker, perhaps because nothing is mounted at this moment
 │   └── MarkerDamaged    Redis does not hold the marker of any folder, but other data
+├── LogDamaged           the archived log of a run is missing or damaged
 ├── StorageFull          the artifact store has too little free space
 └── StorageUnavailable   the artifact store cannot be read or written
 """
@@ -114,6 +115,14 @@ class MarkerNotFound(FolderNotShared):
 
 class MarkerDamaged(FolderNotShared):
     """Raised if the text in Redis is not the entry of a folder, so that nobody knows which folder is the right one."""
+
+
+class LogDamaged(RunsError):
+    """Raised if the archived log of a run is missing or is not what was written."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"The archived log of the run {run_id} is missing or damaged.")
+        self.run_id = run_id
 
 
 class StorageFull(RunsError):

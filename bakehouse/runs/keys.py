@@ -87,6 +87,10 @@ class Keys:
         """Returns the key of the sorted set of runs with replaced checkpoints, by the first replacement."""
         return f"{self.tenant}:replaced"
 
+    def archivable(self) -> str:
+        """Returns the key of the sorted set of finished runs that are not archived, ordered by the time they ended."""
+        return f"{self.tenant}:archivable"
+
     def marker(self) -> str:
         """Returns the key of the string with the marker of the folder that holds the runs' files."""
         return f"{self.tenant}:marker"
@@ -130,6 +134,8 @@ class Keys:
             queues[self.claimable()] = BEFORE_NEW if recovered else IN_ORDER
         if record.lease_until is not None:
             queues[self.leases()] = str(record.lease_until)
+        if record.finished_ms is not None and not record.archived:
+            queues[self.archivable()] = str(record.finished_ms)
         if record.replaced_ms:
             queues[self.replaced()] = str(min(record.replaced_ms.values()))
         return queues

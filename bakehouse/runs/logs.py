@@ -1,19 +1,26 @@
 """Reads the runs' logs and the change stream. Each function reads for many callers in one round trip."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from bakehouse.runs import wire
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.errors import LogDamaged
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.run import TERMINAL
 from bakehouse.runs.wire import Change, StoredEvent, stream_position
 
+log = logging.getLogger(__name__)
+
 START = "0-0"
+EVENTS_PER_READ = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,10 @@ class ChangePage:
 class Logs:
     """Reads the logs of one tenant. Can be shared between threads."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, artifacts: Artifacts | None) -> None:
         self._redis = redis
         self._keys = keys
+        self._artifacts = artifacts
 
     def events(self, ranges: Sequence[LogRange]) -> list[list[StoredEvent]]:
         """Returns the events of each range, in order. Every reader of a log calls this."""
@@ -81,7 +89,32 @@ class Logs:
                 last = "+" if wanted.last is None else f"{wanted.last}-0"
                 # commit.lua gives each event the id `seq-0`, so the numbers are the bounds.
                 pipeline.xrange(self._keys.log(wanted.run_id), f"{wanted.after + 1}-0", last, wanted.limit)
-            return [[wire.parse_event(*entry) for entry in entries] for entries in pipeline.execute()]
+                # Read second: a log that was still in Redis is complete, even if it is archived in between.
+                pipeline.hexists(self._keys.run(wanted.run_id), wire.PACKED)
+            replies = pipeline.execute()
+        return [
+            self.archived(wanted) if is_archived and not entries else [wire.parse_event(*entry) for entry in entries]
+            for wanted, entries, is_archived in zip(ranges, replies[::2], replies[1::2], strict=True)
+        ]
+
+    def whole(self, run_id: str) -> Iterator[StoredEvent]:
+        """Yields all events of a run that is over."""
+        after = 0
+        while events := self.events([LogRange(run_id, after=after, limit=EVENTS_PER_READ)])[0]:
+            yield from events
+            after = events[-1].seq
+
+    def archived(self, wanted: LogRange) -> list[StoredEvent]:
+        """Returns the events of a range from the file of an archived log; logs an error and returns none if the file is
+        damaged, which must not disturb the readers of other logs."""
+        assert self._artifacts is not None, "only processes that know the folder of the files read logs"
+        try:
+            # The events are numbered from 1 without gaps, so that a number is a position in the file.
+            lines = islice(self._artifacts.read_log(wanted.run_id), wanted.after, wanted.last)
+            return [wire.parse_line(line) for line in islice(lines, wanted.limit)]
+        except LogDamaged as error:
+            log.error("%s", error)
+            return []
 
     def heads(self, run_ids: Sequence[str]) -> list[Head | None]:
         """Returns the end of each run's log, or None if there is no such run."""

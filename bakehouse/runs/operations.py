@@ -156,6 +156,15 @@ class Operations:
             if reply.outcome != "conflict":
                 return
 
+    def archive(self, run_id: str) -> Operation[None]:
+        """Packs the record of a finished run, and deletes its log; does nothing if the record was changed meanwhile."""
+        (fields,) = yield [methodcaller("hgetall", self._keys.run(run_id))]
+        if not fields:
+            raise RunNotFound(run_id)
+        record = wire.decode(fields)
+        if record.is_over and not record.archived:
+            yield from self._write(wire.archival(self._keys, record, wire.decoded(fields)))
+
     def largest_memory(self) -> Operation[int | None]:
         """Returns the memory of the worker that has the most; None if no worker has been seen yet."""
         (names,) = yield [methodcaller("zrange", self._keys.workers(), 0, -1)]

@@ -68,6 +68,8 @@ class Record(Run):
     """Checkpoints ordered by epoch. A checkpoint without roles was replaced and is kept for downloads in progress."""
     replaced_ms: dict[int, int] = {}
     """Time at which a checkpoint lost its last role, by epoch."""
+    archived: bool = False
+    """Whether the log is in a file and the record is packed."""
     idempotency: str | None = None
     """The digest of the idempotency key that created this run."""
 
@@ -76,6 +78,13 @@ class Record(Run):
         shown = {name: getattr(self, name) for name in Run.model_fields}
         # `model_construct` skips the validation, because the fields come from a valid record.
         return Run.model_construct(**{**shown, "queue": queue})
+
+    @property
+    def finished_ms(self) -> int | None:
+        """Time at which the run ended, in milliseconds."""
+        if self.finished_at is None:
+            return None
+        return round(datetime.fromisoformat(self.finished_at).timestamp() * 1000)
 
     def digests(self) -> frozenset[str]:
         """Returns the digests of the checkpoints whose files must not be deleted."""

@@ -13,8 +13,9 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from bakehouse.runs import wire
+from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command
-from bakehouse.runs.errors import IllegalTransition, RecordUnreadable, RunNotFound
+from bakehouse.runs.errors import IllegalTransition, LogDamaged, RecordUnreadable, RunNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import LogRange, Logs
 from bakehouse.runs.operations import Call, Filters, Operation, Operations
@@ -49,11 +50,18 @@ def connect(url: str, *, patient: bool) -> Redis:
 class Store:
     """Stores the runs of one tenant. Can be shared between threads."""
 
-    def __init__(self, redis: Redis, tenant: str = "local", lease_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        tenant: str = "local",
+        lease_seconds: float = 10.0,
+        artifacts: Artifacts | None = None,
+    ) -> None:
+        """`artifacts` has the archived logs; a process that reads no logs needs none."""
         self._redis = redis
         self._keys = Keys(tenant)
         self._operations = Operations(self._keys)
-        self.logs = Logs(redis, self._keys)
+        self.logs = Logs(redis, self._keys, artifacts)
         self._lease_ms = round(lease_seconds * 1000)
 
     def _carry_out(self, operation: Operation[Result]) -> Result:
@@ -97,6 +105,11 @@ class Store:
     def delete(self, run_id: str) -> None:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         self._carry_out(self._operations.delete(run_id))
+
+    def archive(self, run_id: str) -> None:
+        """Packs the record of a finished run, and deletes its log, which must be in its file; does nothing if the
+        record was changed meanwhile."""
+        self._carry_out(self._operations.archive(run_id))
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
         """Gives the first waiting run that fits to the owner; returns None if there is none."""
@@ -153,9 +166,9 @@ class Store:
     def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Returns the run's events after the number `after`, in order."""
         [events] = self.logs.events([LogRange(run_id, after=after, limit=limit)])
-        if not events:
-            # The answer is also empty if there is no such run; then this raises RunNotFound.
-            self.head(run_id)
+        # The answer is also empty if there is no such run; then `head` raises RunNotFound.
+        if not events and after < self.head(run_id) and self.record(run_id).archived:
+            raise LogDamaged(run_id)
         return [event.parse() for event in events]
 
     def head(self, run_id: str) -> int:
@@ -191,6 +204,10 @@ class Store:
     def purgeable(self, now: int) -> list[str]:
         """Returns the runs with checkpoints that were replaced long enough ago to be purged."""
         return wire.texts(self._redis.zrangebyscore(self._keys.replaced(), "-inf", now - KEEP_REPLACED_MS))
+
+    def archivable(self, before: int, *, limit: int) -> list[str]:
+        """Returns some of the runs that ended before a time and are not archived yet."""
+        return wire.texts(self._redis.zrangebyscore(self._keys.archivable(), "-inf", before, 0, limit))
 
     def put_worker(self, worker: Worker, ttl: float) -> None:
         """Publishes a worker's status, which expires after `ttl` seconds."""

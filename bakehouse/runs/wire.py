@@ -5,6 +5,7 @@ record of a run is a hash of JSON fields; `decode` reads it, `parse_event` and `
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, digest
 from bakehouse.runs.migrations import FIELDS, parse_record
+from bakehouse.runs.packing import pack, unpack
 from bakehouse.runs.record import FORMAT, Idempotency, NewEvent, Record, rfc3339
 from bakehouse.runs.run import Actor, Event, Run
 
@@ -19,6 +21,12 @@ from bakehouse.runs.run import Actor, Event, Run
 BY_SCRIPT = {"token", "seq"}
 # A hash also has fields of commit.lua, and perhaps of a newer version; these are left out.
 READABLE = Record.model_fields.keys() | FIELDS.keys()
+
+# The field that holds a packed record.
+PACKED = "packed"
+# These are not packed: readers of a log look at the status, and messages about a damaged record name its id.
+KEPT = BY_SCRIPT | {"id", "status"}
+LINE = re.compile(r'\{"seq":(?P<seq>\d+),"time":"[^"]*","attempt":\d+,"type":"(?P<type>\w+)"')
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 ARGUMENTS = json.JSONEncoder(ensure_ascii=False)
@@ -48,6 +56,10 @@ class Write:
     """The indexes to add the run to, each with the run's score."""
     delete: Sequence[str] = ()
     """Keys to delete with the run."""
+    unset: Sequence[str] = ()
+    """Fields to remove from the run's hash."""
+    delete_log: bool = False
+    """Whether to delete the run's log, but not the run."""
     idempotency: tuple[str, str] | None = None
     """The digest of the idempotency key, which must not exist yet, and the value to store under it."""
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -145,6 +157,26 @@ def deletion(keys: Keys, record: Record) -> Write:
     )
 
 
+def archival(keys: Keys, record: Record, stored: Texts) -> Write:
+    """Describes the write that packs the record of a finished run, and deletes its log, which is in a file. `stored`
+    are the fields of the record in Redis."""
+    after = record.model_copy(update={"archived": True})
+    # The stored texts are kept, because another encoder may write the same number in another way.
+    packed = {name: text for name, text in stored.items() if name in READABLE - KEPT} | {"archived": to_json(True)}
+    return Write(
+        run_id=record.id,
+        actor="supervisor",
+        expected_token=record.token,
+        fields={PACKED: pack(packed)},
+        events=(),
+        remove=keys.indexes(record).keys() - keys.indexes(after).keys(),
+        add={},
+        # An owner or a user no longer repeats a write whose reply was lost.
+        unset=(*packed, "by_worker", "by_service"),
+        delete_log=True,
+    )
+
+
 def script_argument(write: Write, token: str) -> str:
     """Encodes a write, with the random token that identifies it, as the script's one argument."""
     return ARGUMENTS.encode(
@@ -161,6 +193,8 @@ def script_argument(write: Write, token: str) -> str:
             "remove": list(write.remove),
             "add": write.add,
             "delete": write.delete,
+            "unset": write.unset,
+            "delete_log": write.delete_log,
             "idempotency": write.idempotency[1] if write.idempotency else "",
             "idempotency_ttl": IDEMPOTENCY_TTL_MS,
             "sources": write.sources,
@@ -223,6 +257,14 @@ def parse_event(entry_id: Text, fields: Fields) -> StoredEvent:
     return StoredEvent(seq, entry["type"], f'{{{members},"type":"{entry["type"]}","data":{entry["data"]}}}')
 
 
+def parse_line(line: str) -> StoredEvent:
+    """Returns the event in a line of an archived log. Raises ValueError if the line is not one that was written."""
+    found = LINE.match(line)
+    if found is None:
+        raise ValueError(f"not a line of a log: {line[:40]}")
+    return StoredEvent(int(found["seq"]), found["type"], line)
+
+
 def parse_change(entry_id: Text, fields: Fields) -> Change:
     """Returns the change in an entry of the change stream."""
     entry = decoded(fields)
@@ -241,9 +283,19 @@ def pairs(flat: Sequence[Text]) -> dict[Text, Text]:
 
 
 def decoded(fields: Fields) -> Mapping[str, str]:
+    """Returns the fields of a hash as text, those of a packed record too. Raises RecordUnreadable."""
+    plain: Mapping[str, str]
     if isinstance(next(iter(fields), None), str):
-        return fields  # type: ignore[return-value]
-    return {text(name): text(value) for name, value in fields.items()}
+        plain = fields  # type: ignore[assignment]
+    else:
+        plain = {text(name): text(value) for name, value in fields.items()}
+    if PACKED not in plain:
+        return plain
+    try:
+        # A field that was written after the record was packed is newer than the packed one.
+        return {**unpack(plain[PACKED]), **plain}
+    except ValueError as error:
+        raise RecordUnreadable(id_in(plain)) from error
 
 
 def texts(values: Iterable[Any]) -> list[str]:

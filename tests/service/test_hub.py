@@ -69,7 +69,7 @@ class BusyLogs(Logs):
     """Logs of a run that logs a step before every read of the change stream."""
 
     def __init__(self, worker: FakeWorker, run_id: str) -> None:
-        super().__init__(worker.store._redis, Keys())
+        super().__init__(worker.store._redis, Keys(), worker.artifacts)
         self.worker = worker
         self.run_id = run_id
         self.step = 0

@@ -30,6 +30,8 @@ GRACE_SECONDS = 30.0
 CANCEL_GRACE_SECONDS = 20.0
 # A folder on the network may be away for this time before the workers end.
 FOLDER_GRACE_SECONDS = 30.0
+# Other work must not wait long for the logs of many runs.
+ARCHIVED_PER_TICK = 20
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -66,6 +68,7 @@ class Supervisor:
                 self.guard(self.check_owners)
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
+                self.guard(self.archive_finished)
         except OUTAGE:
             self.in_contact_since = self.last_contact = seconds_up()
 
@@ -192,6 +195,19 @@ class Supervisor:
             for sha256 in before.digests() - after.digests():
                 self.artifacts.delete_checkpoint(run_id, sha256)
 
+    def archive_finished(self) -> None:
+        """Moves the logs of some of the runs that ended long enough ago from Redis into files."""
+        before = self.store.now() - round(1000 * self.settings.archive_after_seconds)
+        for run_id in self.store.archivable(before, limit=ARCHIVED_PER_TICK):
+            self.guard(self.archive, run_id)
+
+    def archive(self, run_id: str) -> None:
+        """Writes the log of a run into a file; then packs the record, and deletes the log in Redis."""
+        # The run may have been deleted meanwhile.
+        with suppress(RunNotFound):
+            self.artifacts.write_log(run_id, (event.json for event in self.store.logs.whole(run_id)))
+            self.store.archive(run_id)
+
     def end(self) -> None:
         """Asks the workers to save their runs and end; kills those that do not end in time."""
         end_all(self.children, grace=GRACE_SECONDS)
@@ -217,7 +233,7 @@ def supervise(children: Sequence[RestartingProcess]) -> None:
     redis = connect(settings.redis_url, patient=True)
     # In an outage this process still keeps its children running.
     limit_patience(redis, PATIENCE_SECONDS)
-    store = Store(redis, lease_seconds=settings.lease_seconds)
+    store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=Artifacts(settings.artifacts))
     supervisor = Supervisor(settings, store, WakeQueue(redis), children)
     for number in SIGNALS:
         signal.signal(number, terminate)

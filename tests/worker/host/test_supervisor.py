@@ -13,7 +13,7 @@ from redis import Redis
 
 from bakehouse.processes import RestartingProcess
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
-from bakehouse.runs.commands import PublishCheckpoint, Renew, RequestAction
+from bakehouse.runs.commands import Cancel, PublishCheckpoint, Renew, RequestAction
 from bakehouse.runs.errors import FolderNotShared, OwnershipLost
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
@@ -43,9 +43,9 @@ class Supervised:
         assert settings.redis_url is not None
         self.redis = connect(settings.redis_url, patient=True)
         self.settings = settings
-        self.store = Store(self.redis, lease_seconds=settings.lease_seconds)
-        self.wake_queue = WakeQueue(self.redis)
         self.artifacts = Artifacts(settings.artifacts)
+        self.store = Store(self.redis, lease_seconds=settings.lease_seconds, artifacts=self.artifacts)
+        self.wake_queue = WakeQueue(self.redis)
         self.supervisor = Supervisor(settings, self.store, self.wake_queue)
 
     def store_run(self) -> str:
@@ -365,3 +365,17 @@ def handles_sigterm(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_the_log_of_a_run_that_ended_long_ago_moves_into_a_file(supervised: Supervised) -> None:
+    run_id = supervised.claimed(this_process())
+    supervised.store.command(run_id, RequestAction("cancel"))
+    supervised.store.command(run_id, Cancel(supervised.store.record(run_id).owner.nonce))  # type: ignore[union-attr]
+    events = supervised.store.events(run_id)
+    supervised.supervisor.archive_finished()
+    assert not supervised.store.record(run_id).archived
+    supervised.supervisor.settings = supervised.settings.model_copy(update={"archive_after_seconds": 0})
+    supervised.supervisor.archive_finished()
+    assert supervised.store.record(run_id).archived
+    assert not supervised.redis.exists(Keys().log(run_id))
+    assert supervised.store.events(run_id) == events
