@@ -42,7 +42,7 @@ EVALUATED_ROWS = 128
 """Number of rows of a batch in evaluation, as in `worker.data.batches`."""
 BATCH_COPIES = 5
 """Number of copies of a batch's inputs while the next ones are gathered, normalised and laid out."""
-SCATTERED = 1.28
+SCATTERED = 1.2
 """Growth of the memory of activations if the last batch of an epoch is smaller than the others, because buffers of
 other sizes are placed between those that are free. As measured by bench/memory.py."""
 GATES_KEPT = {"elman": 2, "gru": 8, "lstm": 17}
@@ -82,7 +82,7 @@ def copies(recipe: Recipe) -> float:
     """Returns how many numbers there are for each parameter while a resume state is written: weights, gradients, best
     weights and state, and their copies and bytes, not all of which are held at the same time. As measured by
     bench/memory.py."""
-    return 10.5 + 2.5 * optimizer_copies(recipe)
+    return 11.5 + 1.75 * optimizer_copies(recipe)
 
 
 def largest_pass(recipe: Recipe, root: Layer, rows: int) -> int:
@@ -91,10 +91,10 @@ def largest_pass(recipe: Recipe, root: Layer, rows: int) -> int:
     # Only the gradients of one pass are computed at a time.
     earlier = (passes(recipe) - 1) * sum(kept for kept, _ in tensors(root))
     scattered = SCATTERED if rows % min(rows, recipe.batch_size) else 1.0
-    step = scattered * number_bytes * recipe.batch_size * (activations(root) + earlier)
+    step = number_bytes * recipe.batch_size * (activations(root) + earlier)
     evaluated = FLOAT_BYTES * EVALUATED_ROWS * max(transient for _, transient in tensors(root))
     inputs = BATCH_COPIES * FLOAT_BYTES * recipe.batch_size * prod(root.input)
-    return round(max(step, evaluated)) + inputs
+    return round(scattered * max(step, evaluated)) + inputs
 
 
 def passes(recipe: Recipe) -> int:
@@ -133,6 +133,9 @@ def tensors(layer: Layer, *, is_kept: bool = False) -> Iterator[tuple[int, int]]
         case DenseConcat(body):
             yield from ((kept, transient + size) for kept, transient in tensors(body))
             yield size * is_kept, size + prod(layer.input)
+        case Recurrent():
+            # The gradients of the summed inputs of all gates at all steps.
+            yield kept_numbers(layer, is_kept=is_kept), layer.input[0] * layer.gates
         case _:
             yield kept_numbers(layer, is_kept=is_kept), workspace(layer) * (size + prod(layer.input))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from bakehouse.plan.context import Context, check
-from bakehouse.plan.estimate import activations
+from bakehouse.plan.estimate import tensors
 from bakehouse.plan.layers import Activation, DropConnect, Layer, Nonlinearity, Norm, Shape, walk
 from bakehouse.plan.sources.teacher import in_words
 from bakehouse.recipe.pretraining import Hints
@@ -145,7 +145,9 @@ def fits(guided: Hidden, hint: Hidden) -> bool:
 def numbers_of_teaching(recipe: Recipe, student: Layer, teacher: Layer) -> int:
     """Returns how many numbers teaching adds to memory: the teacher's weights and activations, and the regressor."""
     layers = [layer for _, layer in walk(teacher)]
-    numbers = sum(layer.parameters for layer in layers) + recipe.batch_size * activations(teacher)
+    # The teacher keeps nothing for a backward pass and has no gradients, which are a third of what a layer needs.
+    needed = 2 * max(numbers for _, numbers in tensors(teacher)) // 3
+    numbers = sum(layer.parameters for layer in layers) + recipe.batch_size * needed
     if isinstance(recipe.pretraining, Hints):
         numbers += 3 * regressor(recipe.pretraining, student, teacher).parameters
     return numbers
