@@ -40,7 +40,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "CNN, batch 512": {
         "dataset": "small", "architecture": CNN, "norm": "batch_norm", "dropout": 0.2, "batch_size": 512,
     },
-    "VGG": {"dataset": "small", "architecture": "vgg", "batch_size": 128},
+    "VGG": {"dataset": "small", "architecture": "vgg", "batch_size": 128, "epochs": 6},
     "ResNet-20": RESNET,
     "ResNet-20, bfloat16": {**RESNET, "precision": "bfloat16"},
     "DenseNet-22": {"dataset": "small", "architecture": {"type": "densenet", "depth": 22}, "batch_size": 64},

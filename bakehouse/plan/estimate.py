@@ -82,7 +82,7 @@ def copies(recipe: Recipe) -> float:
     """Returns how many numbers there are for each parameter while a resume state is written: weights, gradients, best
     weights and state, and their copies and bytes, not all of which are held at the same time. As measured by
     bench/memory.py."""
-    return 11.5 + 1.75 * optimizer_copies(recipe)
+    return 11.5 + 2.5 * optimizer_copies(recipe)
 
 
 def largest_pass(recipe: Recipe, root: Layer, rows: int) -> int:

@@ -78,7 +78,7 @@ def test_memory_of_a_small_model_by_hand() -> None:
     weights, data = 4 * 3 + 3, (4 * 4 + 8) * 100
     # Evaluation holds inputs and outputs of 128 rows, and copies of a batch are made ready for the next step.
     rows = round(SCATTERED * 4 * 128 * 2 * (4 + 3)) + 4 * 5 * 10 * 4
-    assert plan.estimate.memory_bytes == PROCESS_BYTES + 4 * round((11.5 + 2 * 1.75) * weights) + rows + data
+    assert plan.estimate.memory_bytes == PROCESS_BYTES + 4 * round((11.5 + 2 * 2.5) * weights) + rows + data
 
 
 @pytest.mark.parametrize(

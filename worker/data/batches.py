@@ -14,6 +14,10 @@ from worker.types import Batch, Subset
 
 MAX_BLOCK_BATCHES = 64
 MAX_BLOCK_BYTES = 4 << 20
+ALIGNED_BYTES = 64
+MAX_UNALIGNED_BLOCK_BYTES = 64 << 20
+"""Size of blocks whose batches do not all begin at multiples of 64 bytes. The place of such a batch in its block decides
+which kernel computes it, so that the blocks keep the size with which earlier versions have trained."""
 MAX_WHITENED_BYTES = 2 << 30
 """Size as float32 up to which all inputs are whitened once and kept; larger inputs are whitened at each step."""
 BATCH_ROWS = 128
@@ -51,7 +55,8 @@ class Batches:
         self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
         self.generator = torch.Generator(data.train.inputs.device)
         batch_bytes = 4 * recipe.batch_size * plan.card.features
-        self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, MAX_BLOCK_BYTES // batch_bytes))
+        limit = MAX_UNALIGNED_BLOCK_BYTES if batch_bytes % ALIGNED_BYTES else MAX_BLOCK_BYTES
+        self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, limit // batch_bytes))
 
     def order(self, epoch: int) -> Tensor:
         """Returns the rows of an epoch (counted from 0) in random order; repeats a small subset until the epoch is
