@@ -16,7 +16,7 @@ MAX_BLOCK_BATCHES = 64
 MAX_BLOCK_BYTES = 4 << 20
 ALIGNED_BYTES = 64
 MAX_UNALIGNED_BLOCK_BYTES = 64 << 20
-"""Size of blocks whose batches do not all begin at multiples of 64 bytes. The place of such a batch in its block decides
+"""Size of blocks whose batches do not begin at multiples of 64 bytes. The place of such a batch in its block decides
 which kernel computes it, so that the blocks keep the size with which earlier versions have trained."""
 MAX_WHITENED_BYTES = 2 << 30
 """Size as float32 up to which all inputs are whitened once and kept; larger inputs are whitened at each step."""

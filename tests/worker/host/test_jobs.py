@@ -29,8 +29,10 @@ DIVERGING: Document = {
     "schedule": {"type": "constant", "warmup_epochs": 2000},
     "epochs": 2000,
 }
-# The estimate is 400 MB.
-HUNGRY: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [5000, 5000]}}
+# The estimate is 650 MB.
+HUNGRY: Document = {
+    **SHORT, "dataset": "digits", "architecture": {"type": "cnn", "channels": [340], "hidden": []}, "batch_size": 1437,
+}  # fmt: skip
 OVERSIZED: Document = {**SHORT, "architecture": {"type": "mlp", "hidden": [8000, 8000]}}
 
 
