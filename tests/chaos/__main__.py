@@ -1,0 +1,36 @@
+"""`python -m tests.chaos`: the long form. CHAOS_SEED, FAULTS and RUNS in the environment choose what is done."""
+
+import os
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.campaign import Options, run_campaign
+from tests.chaos.report import print_report
+
+
+def main() -> int:
+    """Runs a campaign; returns 1 if a promise was not kept."""
+    seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(2**31))
+    options = Options(
+        seed=seed,
+        faults=int(os.environ.get("FAULTS") or 500),
+        runs=int(os.environ.get("RUNS") or 40),
+        length=float(os.environ.get("LENGTH") or 4),
+    )
+    print(f"CHAOS_SEED={seed} FAULTS={options.faults} RUNS={options.runs}", flush=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        report = run_campaign(Path(folder), options, say=lambda text: say(started, text))
+        print_report(report)
+        return 1 if report.violations else 0
+
+
+def say(started: float, text: str) -> None:
+    print(f"{time.monotonic() - started:7.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

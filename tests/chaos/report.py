@@ -1,0 +1,26 @@
+"""Prints what a campaign has found."""
+
+from collections import Counter
+
+from tests.chaos.campaign import Report
+
+
+def print_report(report: Report) -> None:
+    """Prints the table of faults, the runs, and every violation with the events of its run."""
+    print(f"\n{'fault':48} {'injected':>8} {'slowest recovery':>17}")
+    for name, row in sorted(report.rows.items()):
+        recovery = f"{row.slowest_recovery:.1f} s" if row.slowest_recovery else "-"
+        print(f"{name:48} {row.injected:8} {recovery:>17}")
+    for text in report.left_out:
+        print(f"{text:48} left out")
+    by_fault = Counter(violation.fault for violation in report.violations)
+    counts = ", ".join(f"{by_fault[name]} {name}" for name in ("lost", "doubled", "not identical"))
+    print(f"\n{sum(row.injected for row in report.rows.values())} faults, {report.runs.total()} runs: {counts}")
+    print("runs by kind: " + ", ".join(f"{number} {name}" for name, number in sorted(report.runs.items())))
+    print("runs by end: " + ", ".join(f"{number} {name}" for name, number in report.ends.most_common()))
+    print(f"the longest time without an answer: {report.seconds_unanswered:.1f} s; in all {report.seconds:.0f} s")
+    for log in report.logs:
+        print(f"\n{log}")
+    print(f"\n{len(report.violations)} violations")
+    for violation in report.violations:
+        print(f"  {violation}")
