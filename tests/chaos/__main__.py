@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ def main() -> int:
         runs=int(os.environ.get("RUNS") or 40),
         length=float(os.environ.get("LENGTH") or 4),
     )
+    # Everything that was started must end, also after `kill`.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     print(f"CHAOS_SEED={seed} FAULTS={options.faults} RUNS={options.runs}", flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:

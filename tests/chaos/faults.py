@@ -1,4 +1,4 @@
-"""The faults: each chooses its victim, does harm, undoes what does not pass by itself, and names the runs it has hit."""
+"""The faults: each chooses its victim, does harm, undoes what does not pass by itself, and names the runs it hit."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bakehouse.runs.record import Record
 from tests.chaos.fire import Fire
-from tests.chaos.hosts import FIRST, LEASE_SECONDS, SECOND
-from tests.chaos.machine import signal_all
+from tests.chaos.hosts import LEASE_SECONDS
+from tests.chaos.machine import FIRST, SECOND, signal_all
 
 PAST_THE_LEASE = LEASE_SECONDS + 1.5
 
@@ -43,7 +43,7 @@ def fault(name: str, *, weight: int, needs: str = "") -> Callable[[Inject], Inje
 
 
 def send(pid: int, number: int) -> None:
-    signal_all([pid] if pid else [], number)
+    signal_all([pid] if pid > 1 else [], number)
 
 
 def parent_of(pid: int) -> int:
@@ -82,7 +82,8 @@ def kill_worker_and_training(fire: Fire) -> list[Record]:
     victim = fire.victim()
     if victim is None or victim.owner is None:
         return []
-    signal_all([parent_of(victim.owner.pid), victim.owner.pid], signal.SIGKILL)
+    send(parent_of(victim.owner.pid), signal.SIGKILL)
+    send(victim.owner.pid, signal.SIGKILL)
     return [victim]
 
 
@@ -244,7 +245,7 @@ def stop_worker(fire: Fire) -> list[Record]:
     victim = fire.victim()
     if victim is None or victim.owner is None:
         return []
-    stop_for([parent_of(victim.owner.pid)], PAST_THE_LEASE)
+    stop_for([pid for pid in [parent_of(victim.owner.pid)] if pid > 1], PAST_THE_LEASE)
     return []
 
 
@@ -271,7 +272,7 @@ def stop_second_host(fire: Fire) -> list[Record]:
 @fault("Redis slow", weight=3)
 def stop_redis(fire: Fire) -> list[Record]:
     """Stops Redis for about a second."""
-    stop_for([fire.hosts.redis()], fire.random.uniform(0.5, 1.5))
+    stop_for([pid for pid in [fire.hosts.redis()] if pid], fire.random.uniform(0.5, 1.5))
     return []
 
 
@@ -281,7 +282,9 @@ def stop_redis(fire: Fire) -> list[Record]:
 @fault("Redis out of memory", weight=2)
 def fill_redis(fire: Fire) -> list[Record]:
     """Gives Redis no memory for a while. Nothing may end by that."""
-    before = {found.pid for found in fire.hosts.all() if found.module.startswith("worker.") or found.module == "service"}
+    before = {
+        found.pid for found in fire.hosts.all() if found.module.startswith("worker.") or found.module == "service"
+    }
     owners = {record.owner.pid for record in fire.owned() if record.owner}
     fire.redis.config_set("maxmemory", 1)
     try:
@@ -432,4 +435,3 @@ def cancel(fire: Fire) -> list[Record]:
     if victim is not None and victim.id != fire.source_id:
         fire.client.act(victim.id, "cancel")
     return []
-

@@ -81,7 +81,9 @@ class Fire:
 
     def spare(self) -> list[Record]:
         """Waits until every running run may lose its owner; returns them."""
-        self.wait(lambda: all(item.attempts_without_progress <= MOST_LOST_ATTEMPTS for item in self.owned()), seconds=20)
+        self.wait(
+            lambda: all(item.attempts_without_progress <= MOST_LOST_ATTEMPTS for item in self.owned()), seconds=20
+        )
         return self.owned()
 
     def wait(self, look: Callable[[], T | None], *, seconds: float = RECOVERY_LIMIT_SECONDS) -> T | None:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakehouse.processes import spawn
-from tests.chaos.machine import Found, processes_of, signal_all
+from tests.chaos.machine import FIRST, SECOND, Found, processes_of, signal_all
 from tests.processes import LIMIT_SECONDS, wait_until
 from tests.running_home import RunningHome
 
-FIRST, SECOND = "first", "second"
 ROOT = Path(__file__).parents[2]
 ALTERATIONS = Path(__file__).with_name("alterations")
 LEASE_SECONDS = 3
@@ -138,7 +137,7 @@ class Hosts:
 
     def redis(self) -> int:
         """Returns Redis's process; 0 if there is none at the moment."""
-        return next((item.pid for item in self.all() if item.command[0].endswith(("redis-server", "valkey-server"))), 0)
+        return next((item.pid for item in self.all() if item.command == ("redis",)), 0)
 
     def orphans(self) -> set[int]:
         """Lists the processes whose parent is not a process of the home, apart from those that this program started."""

@@ -6,13 +6,15 @@ import shutil
 import struct
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 CLOCK_SOURCE = Path(__file__).with_name("clock.c")
 DISK_BYTES = 512 << 20
+FIRST, SECOND = "first", "second"
+"""The names of the hosts; Redis is on the first."""
 
 
 @dataclass(frozen=True)
@@ -107,28 +109,35 @@ class Found:
 
 def processes_of(home: Path) -> list[Found]:
     """Lists the running processes whose environment names this home."""
-    wanted = f"BAKEHOUSE_HOME={home}".encode()
-    found = []
+    found: list[Found] = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
         try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
-            if wanted not in environment:
-                continue
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            command = (folder / "cmdline").read_text().rstrip("\0").split("\0")
-        except (OSError, ValueError):
-            continue  # it ended meanwhile
-        if state not in "ZX":
-            hosts = [entry[11:].decode() for entry in environment if entry.startswith(b"CHAOS_HOST=")]
-            found.append(Found(int(folder.name), int(parent), "".join(hosts), tuple(command)))
+            found += inspect(folder, home)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or belongs to somebody else
     return found
 
 
-def signal_all(pids: Iterator[int] | list[int], number: int) -> None:
+def inspect(folder: Path, home: Path) -> Iterator[Found]:
+    """Yields the process if it runs and belongs to the home."""
+    environment = (folder / "environ").read_bytes().split(b"\0")
+    # Redis overwrites its environment and its command line by its title.
+    is_redis = (folder / "cwd").readlink() == home / "redis"
+    if not is_redis and f"BAKEHOUSE_HOME={home}".encode() not in environment:
+        return
+    state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+    command = ("redis",) if is_redis else (folder / "cmdline").read_text().rstrip("\0").split("\0")
+    hosts = [entry.partition(b"=")[2].decode() for entry in environment if entry.startswith(b"CHAOS_HOST=")]
+    if state not in "ZX":
+        yield Found(int(folder.name), int(parent), FIRST if is_redis else "".join(hosts), tuple(command))
+
+
+def signal_all(pids: Iterable[int], number: int) -> None:
     """Sends a signal; a process that has ended already is passed over."""
     for pid in pids:
+        assert pid > 1, "0 means the whole group of processes"
         try:
             os.kill(pid, number)
         except ProcessLookupError:

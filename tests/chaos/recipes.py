@@ -10,6 +10,7 @@ SMALL_CNN: Document = {"type": "cnn", "channels": [8], "hidden": [16]}
 NO_EARLY_STOP: Document = {"early_stopping": "none"}
 
 SOURCE_KIND = "source"
+ANY_SOURCE: Document = {"run": "run_source222222", "epoch": 1, "sha256": "0" * 64}
 SOURCE: Document = {
     "dataset": DIGITS,
     "architecture": {"type": "cnn", "channels": [6, 8], "hidden": [16]},
@@ -105,3 +106,6 @@ def kinds(source: Document, *, length: float = 1.0) -> dict[str, Document]:
         },
     }
     return {name: {**recipe, "epochs": max(2, round(recipe["epochs"] * length))} for name, recipe in recipes.items()}
+
+
+ALL_KINDS = tuple(kinds(ANY_SOURCE))

@@ -1,7 +1,11 @@
 """The results of a recipe whose training nothing disturbs, in the form in which the public API shows them."""
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
 from typing import Any
 
 import safetensors.torch
@@ -9,13 +13,14 @@ import torch
 from torch import Tensor
 
 from bakehouse.runs.record import event_data
-from tests.chaos.recipes import SOURCE, Document
-from tests.small_trainings import SOURCES, make_training
-from worker.attempt.sources import Source
+from tests.chaos.recipes import SOURCE, SOURCE_KIND, Document, kinds
+from tests.small_trainings import make_training, train_source
 from worker.training.events import DiagnosticLog, EpochLog, Finished
 from worker.training.metrics import StepLog
 
 Data = dict[str, Any]
+
+PROCESSES = 2
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,20 @@ class Results:
     reason: str
 
 
-def train_undisturbed(document: Document) -> Results:
-    """Trains a recipe in this process, with one thread as the workers do."""
+def train_all(names: Sequence[str], *, length: float) -> "dict[str, Future[Results]]":
+    """Begins to train recipes of these kinds, undisturbed, in two further processes; returns what they will give."""
+    pool = ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+    results = {name: pool.submit(train_undisturbed, name, length) for name in names}
+    # Ends the processes when they have done all.
+    pool.shutdown(wait=False)
+    return results
+
+
+def train_undisturbed(kind: str, length: float) -> Results:
+    """Trains a recipe of a kind in this process, with one thread as the workers do."""
     torch.set_num_threads(1)
-    training = make_training(document)
+    # The run and the digest that a recipe names for its source do not change its results.
+    training = make_training(SOURCE if kind == SOURCE_KIND else kinds(source(), length=length)[kind])
     events = [event for event in training.run() if event is not None]
     (finished,) = (event for event in events if isinstance(event, Finished))
     epochs = [event for event in events if isinstance(event, EpochLog)]
@@ -49,15 +64,10 @@ def train_undisturbed(document: Document) -> Results:
     )
 
 
-def register_source(sha256: str) -> Results:
-    """Trains the source of other recipes in this process and registers its best weights under the digest that the
-    service gave them; returns its results."""
-    training = make_training(SOURCE)
-    for _ in training.run():
-        pass
-    assert training.best_weights is not None
-    SOURCES[sha256] = Source(training.plan, training.best_weights)
-    return train_undisturbed(SOURCE)
+@cache
+def source() -> Document:
+    """Trains the source of other recipes; returns the reference by which they name its weights."""
+    return train_source(SOURCE)
 
 
 def step_data(event: StepLog) -> Data:

@@ -2,10 +2,13 @@
 
 Python imports it at its start. CHAOS_HOST is the name that the process takes for its host's. CHAOS_ALTER is a list,
 separated by commas, of guards that are taken away and of facts that are changed; the product itself has no such switch.
+CHAOS_DEATH names a file: a process that comes to the place that the file names, such as
+`bakehouse.runs.store:Store.create:before`, deletes the file and is killed.
 """
 
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -60,7 +63,9 @@ def leave_out(item: str) -> Alteration:
         def to_files(taken: Any) -> dict[str, bytes]:
             # A part's tensors are named `parts.NAME.`, those of the model `model.`.
             tensors = {
-                name: tensor for name, tensor in taken.tensors.items() if not name.startswith((f"{item}.", f"parts.{item}."))
+                name: tensor
+                for name, tensor in taken.tensors.items()
+                if not name.startswith((f"{item}.", f"parts.{item}."))
             }
             position = json.loads(json.dumps(taken.position))
             position.pop(item, None)
@@ -71,6 +76,53 @@ def leave_out(item: str) -> Alteration:
         snapshot.to_files = to_files
 
     return alter
+
+
+PLACES = (
+    "bakehouse.runs.artifacts:Artifacts.clean_up_after",
+    "bakehouse.runs.artifacts:Artifacts.write_resume",
+    "bakehouse.runs.artifacts:move_into_place",
+    "bakehouse.runs.queue:WakeQueue.wake",
+    "bakehouse.runs.store:Store.claim",
+    "bakehouse.runs.store:Store.create",
+    "worker.attempt.attempt:Attempt.end",
+    "worker.attempt.checkpoint_writer:CheckpointWriter.start_resume",
+    "worker.attempt.trainer:Trainer.succeed",
+    "worker.host.rq_worker:PreforkWorker.fork_work_horse",
+    "worker.training.training:Training.update",
+)
+"""Functions before and after which a process can be killed."""
+
+
+def make_deadly(place: str, death: str) -> Alteration:
+    """The process is killed before or after the call of a function, once the file says so."""
+
+    def alter(module: Any) -> None:
+        *holders, name = place.partition(":")[2].split(".")
+        holder = getattr(module, holders[0]) if holders else module
+        function = getattr(holder, name)
+
+        def deadly(*arguments: Any, **named: Any) -> Any:
+            die_at(death, f"{place}:before")
+            result = function(*arguments, **named)
+            die_at(death, f"{place}:after")
+            return result
+
+        setattr(holder, name, deadly)
+
+    return alter
+
+
+def die_at(death: str, moment: str) -> None:
+    """Kills this process if the file names this moment; deletes the file first, so that the next process lives."""
+    try:
+        with open(death, encoding="utf-8") as file:  # noqa: PTH123 - in every step, and pathlib takes longer
+            wanted = file.read()
+    except FileNotFoundError:
+        return
+    if wanted == moment:
+        os.unlink(death)  # noqa: PTH108
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 ALTERATIONS: dict[str, tuple[str, Alteration]] = {
@@ -118,9 +170,12 @@ def alter_this_process() -> None:
     host = os.environ.get("CHAOS_HOST")
     if host:
         socket.gethostname = lambda: host
-    names = [name for name in os.environ.get("CHAOS_ALTER", "").split(",") if name]
-    if names:
-        sys.meta_path.insert(0, AlteringFinder([alteration(name) for name in names]))
+    alterations = [alteration(name) for name in os.environ.get("CHAOS_ALTER", "").split(",") if name]
+    death = os.environ.get("CHAOS_DEATH")
+    if death:
+        alterations += [(place.partition(":")[0], make_deadly(place, death)) for place in PLACES]
+    if alterations:
+        sys.meta_path.insert(0, AlteringFinder(alterations))
 
 
 alter_this_process()
