@@ -4,7 +4,7 @@ export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
 # The generator of clients asks for an older typer than ours, with which it works too; its other needs are in [dev].
 GENERATOR = openapi-python-client==0.29.1 ruamel-yaml==0.19.1
-.PHONY: demo up test test-fast check bench gpu docs constraints
+.PHONY: demo up test test-fast check bench chaos gpu docs constraints
 
 demo: .venv/.home        # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
@@ -20,6 +20,8 @@ check: .venv/.dev        # what needs no running code
 	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
 bench: .venv/.dev        # measure beside a plain PyTorch loop
 	@.venv/bin/python -m bench
+chaos: .venv/.dev        # 500 faults from CHAOS_SEED while runs train, then negative controls; half an hour
+	@.venv/bin/python -m tests.chaos
 gpu: .venv/.dev          # test and measure on a GPU, in at most eight minutes; the tables go into gpu.md
 	@.venv/bin/python -m bench.gpu
 docs: .venv/.dev         # docs/ingredients.md, from the classes of the recipe language

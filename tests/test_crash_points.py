@@ -28,9 +28,6 @@ C23  the service, while clients follow a run       here: a_reader_misses_nothing
 """
 
 import json
-import os
-import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -45,9 +42,10 @@ from redis.exceptions import RedisError
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store, connect
+from bakehouse.runs.wire import texts
 from tests.chaos.client import Client
 from tests.chaos.hosts import ALTERATIONS
-from tests.chaos.judge import FILES, Permitted, judge_files, judge_run
+from tests.chaos.judge import Permitted, judge_files, judge_run
 from tests.chaos.recipes import ANY_SOURCE, kinds
 from tests.chaos.reference import Results, train_undisturbed
 from tests.processes import kill, wait_until
@@ -85,15 +83,11 @@ def deadly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deadly]:
     folder = tmp_path_factory.mktemp("crash")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ALTERATIONS))
-        patch.setenv("CHAOS_DEATH", str(folder / "death"))
+        patch.setenv("CHAOS_SWITCH", str(folder / "switch"))
         with run_home(folder / "home", workers=1) as home:
-            client = Client(lambda: [service_url(home)])
-            yield Deadly(home, folder / "death", client)
+            client = Client(lambda: [home.url])
+            yield Deadly(home, folder / "switch", client)
             client.close()
-
-
-def service_url(home: RunningHome) -> str:
-    return home.url
 
 
 def judge(deadly: Deadly, run_id: str, expected: Results) -> list[str]:
@@ -202,7 +196,7 @@ def assert_all_or_nothing(redis: Redis, accepted: list[str]) -> None:
     # One more may have been stored by each thread, whose answer was lost.
     assert len(stored) <= len(accepted) + 4
     for index in (keys.runs(), keys.claimable(), keys.filtered("status", "queued")):
-        assert {name.decode() for name in redis.zrange(index, 0, -1)} == stored
+        assert set(texts(redis.zrange(index, 0, -1))) == stored
     logs = {key.decode().rpartition(":")[2] for key in redis.scan_iter(f"{keys.log('run_*')}")}
     named = {json.loads(redis.get(key) or "")["run_id"] for key in redis.scan_iter(keys.idempotency("*"))}
     assert logs == named == stored

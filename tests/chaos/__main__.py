@@ -1,4 +1,7 @@
-"""`python -m tests.chaos`: the long form. CHAOS_SEED, FAULTS and RUNS in the environment choose what is done."""
+"""`python -m tests.chaos`: the long form, then the negative controls.
+
+CHAOS_SEED, FAULTS and RUNS in the environment choose what is done; the seed alone decides the faults and their order.
+"""
 
 import os
 import secrets
@@ -9,6 +12,7 @@ import time
 from pathlib import Path
 
 from tests.chaos.campaign import Options, run_campaign
+from tests.chaos.controls import run_controls
 from tests.chaos.report import print_report
 
 
@@ -28,7 +32,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         report = run_campaign(Path(folder), options, say=lambda text: say(started, text))
         print_report(report)
-        return 1 if report.violations else 0
+    print("\nnegative controls:", flush=True)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        wrong = run_controls(Path(folder), say=lambda text: say(started, text))
+    print(*wrong, f"{len(wrong)} of the controls are wrong", sep="\n")
+    return 1 if report.violations or wrong else 0
 
 
 def say(started: float, text: str) -> None:

@@ -23,7 +23,7 @@ from tests.chaos.judge import (
     judge_run,
     judge_seconds,
 )
-from tests.chaos.recipes import ALL_KINDS, SOURCE, SOURCE_KIND, Document, kinds
+from tests.chaos.recipes import ALL_KINDS, SOURCE_KIND, Document, kinds
 from tests.chaos.reference import train_all
 
 Say = Callable[[str], None]
@@ -107,11 +107,11 @@ def available(fire: Fire, report: Report) -> dict[str, Fault]:
     return {name: item for name, item in FAULTS.items() if given[item.needs]}
 
 
-def run_campaign(folder: Path, options: Options, *, say: Say = lambda text: None, alter: str = "") -> Report:
+def run_campaign(folder: Path, options: Options, *, say: Say = lambda text: None) -> Report:
     """Injects the faults of a seed while runs train, and judges when all runs are over."""
     report = Report(options)
     started = time.monotonic()
-    with under_fire(folder, Random(options.seed), alter=alter) as fire:
+    with under_fire(folder, Random(options.seed)) as fire:
         Campaign(fire, options, report, say).run()
     report.seconds = time.monotonic() - started
     return report
@@ -147,11 +147,7 @@ class Campaign:
 
     def train_source(self) -> None:
         """Trains the run that others build on."""
-        run_id = self.client.submit(SOURCE_KIND, SOURCE)
-        self.fire.source_id = run_id
-        self.fire.must(lambda: self.client.run(run_id)["status"] == "succeeded", "the source was not trained")
-        best = self.client.get(f"/v1/runs/{run_id}/checkpoints/best")
-        source = {"run": run_id, "epoch": best["epoch"], "sha256": best["sha256"]}
+        source = self.fire.train_source()
         recipes = kinds(source, length=self.options.length)
         self.recipes = {name: recipes[name] for name in self.options.kinds}
 

@@ -73,6 +73,7 @@ def kill_worker(fire: Fire) -> list[Record]:
     if victim is None or victim.owner is None:
         return []
     send(parent_of(victim.owner.pid), signal.SIGKILL)
+    fire.note_survivor(victim.owner.pid)
     return [victim]
 
 
@@ -412,7 +413,7 @@ def change_version(fire: Fire) -> list[Record]:
     """Kills the second host and starts it with another version of the workers, or with the first version again."""
     victims = of_host(fire, SECOND)
     fire.other_versions = True
-    fire.hosts.second_alter = "" if fire.hosts.second_alter else "version"
+    fire.hosts.second_version = "" if fire.hosts.second_version else "0.0.0+other"
     signal_all([found.pid for found in fire.hosts.all(SECOND)], signal.SIGKILL)
     return victims
 

@@ -18,12 +18,16 @@ from tests.chaos.client import Client
 from tests.chaos.hosts import Hosts
 from tests.chaos.judge import Violation
 from tests.chaos.machine import Clock, Disk, make_clock, small_disk
+from tests.chaos.recipes import SOURCE, SOURCE_KIND, Document
+from tests.processes import is_running
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.03
 # Time in which a process whose parent was killed may save its run.
 ORPHAN_SECONDS = 20.0
+# Milliseconds on a quiet machine.
+SURVIVOR_SECONDS = 3.0
 RECOVERY_LIMIT_SECONDS = 90.0
 # A run fails after five lost attempts without progress, which is a promise and no fault: it is spared before.
 MOST_LOST_ATTEMPTS = 2
@@ -42,6 +46,8 @@ class Fire:
     disk: Disk | None
     clock: Clock | None
     random: Random
+    switch: Path
+    """The file that says which guard is taken away; see `alterations/sitecustomize.py`."""
     source_id: str = ""
     """The run on whose weights others build."""
     storage_failures: set[str] = field(default_factory=set)
@@ -62,6 +68,13 @@ class Fire:
     def store(self) -> Store:
         """The runs as the faults see them; the judge never looks here."""
         return Store(connect(self.hosts.first.redis_url, patient=False))
+
+    def train_source(self) -> Document:
+        """Trains the run that others build on; returns the reference by which they name its weights."""
+        self.source_id = self.client.submit(SOURCE_KIND, SOURCE)
+        self.must(lambda: self.client.run(self.source_id)["status"] == "succeeded", "the source was not trained")
+        best = self.client.get(f"/v1/runs/{self.source_id}/checkpoints/best")
+        return {"run": self.source_id, "epoch": best["epoch"], "sha256": best["sha256"]}
 
     def owned(self) -> list[Record]:
         """Returns the runs that have an owner; none while Redis is away."""
@@ -130,6 +143,11 @@ class Fire:
                 self.violations.append(Violation("orphan", "", f"process {pid} has outlived its parent"))
                 self.orphans[pid] = now + 3600  # noted once
 
+    def note_survivor(self, pid: int) -> None:
+        """Notes a training process that lives on although its worker was killed."""
+        if not self.wait(lambda: not is_running(pid), seconds=SURVIVOR_SECONDS):
+            self.violations.append(Violation("orphan", "", f"process {pid} trains on without its worker"))
+
     def note_deaths(self, pids: set[int], when: str) -> None:
         """Notes processes that have ended and should not have."""
         self.violations += [Violation("death", "", f"process {pid} ended {when}") for pid in pids]
@@ -146,16 +164,17 @@ class Fire:
 
 
 @contextmanager
-def under_fire(folder: Path, random: Random, *, alter: str = "") -> Iterator[Fire]:
+def under_fire(folder: Path, random: Random) -> Iterator[Fire]:
     """Runs two hosts on one home for the length of the block; afterwards none of their processes is left."""
     home = folder / "home"
     clock = make_clock(folder)
     with small_disk(home / "artifacts") as disk:
-        hosts = Hosts(home, alter, clock.environment if clock else {})
+        switch = folder / "switch"
+        hosts = Hosts(home, {"CHAOS_SWITCH": str(switch), **(clock.environment if clock else {})})
         try:
             hosts.start()
             client = Client(lambda: hosts.urls)
-            yield Fire(hosts, client, disk, clock, random)
+            yield Fire(hosts, client, disk, clock, random, switch)
             client.close()
         finally:
             hosts.kill()

@@ -18,12 +18,11 @@ LEASE_SECONDS = 3
 FIRST_WORKERS, SECOND_WORKERS = 2, 1
 
 
-def environment_of(host: str, alter: str, further: dict[str, str]) -> dict[str, str]:
+def environment_of(host: str, further: dict[str, str]) -> dict[str, str]:
     """Returns the settings of every process of a host."""
     return {
         "BAKEHOUSE_LEASE_SECONDS": str(LEASE_SECONDS),
         "CHAOS_HOST": host,
-        "CHAOS_ALTER": alter,
         "PYTHONPATH": str(ALTERATIONS),
         "OMP_NUM_THREADS": "1",
         **further,
@@ -35,14 +34,13 @@ class Hosts:
     """The processes under fire."""
 
     home: Path
-    alter: str = ""
-    """Guards that are taken away in all processes; see `alterations/sitecustomize.py`."""
     further: dict[str, str] = field(default_factory=dict)
-    second_alter: str = ""
-    """What else is altered in the workers of the second host."""
+    """Further entries of the environment of all processes."""
+    second_version: str = ""
+    """Another version of the program on the second host; empty if it has the first's."""
 
     def __post_init__(self) -> None:
-        settings = environment_of(FIRST, self.alter, self.further)
+        settings = environment_of(FIRST, self.further)
         self.first = RunningHome(self.home, {**settings, "BAKEHOUSE_WORKERS": str(FIRST_WORKERS)})
         self.second_service: subprocess.Popen[bytes] | None = None
         self.second_workers: subprocess.Popen[bytes] | None = None
@@ -63,14 +61,14 @@ class Hosts:
             self.second_workers = self._spawn("worker.main", logs / "second_worker.log")
 
     def _spawn(self, module: str, log: Path) -> "subprocess.Popen[bytes]":
-        alter = ",".join(filter(None, [self.alter, self.second_alter]))
         chosen = {
             "BAKEHOUSE_HOME": str(self.home),
             "BAKEHOUSE_REDIS_URL": self.first.redis_url,
             "BAKEHOUSE_PORT": "0",
             "BAKEHOUSE_WORKERS": str(SECOND_WORKERS),
             "PYTHONUNBUFFERED": "1",
-            **environment_of(SECOND, alter, self.further),
+            "CHAOS_VERSION": self.second_version,
+            **environment_of(SECOND, self.further),
         }
         command = [sys.executable, "-P", "-m", module]
         # The program's own folder is not on the path of `-P`.
@@ -134,6 +132,11 @@ class Hosts:
         """Lists the processes that RQ knows as workers."""
         parents = self.of_module("worker.host.prefork", host)
         return sorted(item.pid for item in self.all(host) if item.parent in parents and item.module)
+
+    def trainings(self, host: str | None = None) -> list[int]:
+        """Lists the processes that a worker has forked for a run."""
+        workers = self.workers(host)
+        return sorted(item.pid for item in self.all(host) if item.parent in workers)
 
     def redis(self) -> int:
         """Returns Redis's process; 0 if there is none at the moment."""

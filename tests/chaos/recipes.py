@@ -101,7 +101,7 @@ def kinds(source: Document, *, length: float = 1.0) -> dict[str, Document]:
         "diagnostics": {
             **mlp,
             "dropout": "drop_connect",
-            "diagnostics": ["gradient_norms", "sparsity"],
+            "diagnostics": ["gradient_norms", "activation_drift"],
             "epochs": 7,
         },
     }

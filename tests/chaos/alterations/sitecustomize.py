@@ -1,9 +1,10 @@
 """Alters the product in the processes that the chaos program starts, which find this module on their PYTHONPATH.
 
-Python imports it at its start. CHAOS_HOST is the name that the process takes for its host's. CHAOS_ALTER is a list,
-separated by commas, of guards that are taken away and of facts that are changed; the product itself has no such switch.
-CHAOS_DEATH names a file: a process that comes to the place that the file names, such as
-`bakehouse.runs.store:Store.create:before`, deletes the file and is killed.
+Python imports it at its start. CHAOS_HOST is the name that the process takes for its host's; CHAOS_VERSION is another
+version of the program. CHAOS_SWITCH names a file that says which guard is taken away at the moment: `fencing`,
+`contiguity`, `parent_death_signal`, `saved:NAME` for an item of the resume state, or a place such as
+`bakehouse.runs.store:Store.create:before`: the first process that comes there deletes the file and is killed. The
+product itself has no such switch.
 """
 
 import json
@@ -19,7 +20,17 @@ from typing import Any
 
 Alteration = Callable[[Any], None]
 
+SWITCH = os.environ.get("CHAOS_SWITCH", "")
 SAVED = "saved:"
+
+
+def switched() -> str:
+    """Returns what the file says; empty if there is none."""
+    try:
+        with open(SWITCH, encoding="utf-8") as file:  # noqa: PTH123 - in every step, and pathlib takes longer
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def take_away_fencing(transitions: Any) -> None:
@@ -27,55 +38,71 @@ def take_away_fencing(transitions: Any) -> None:
     guarded = transitions.reduce_owned
 
     def reduce_owned(record: Any, command: Any, now: int) -> Any:
+        if switched() != "fencing":
+            return guarded(record, command, now)
         from bakehouse.runs.record import Owner  # noqa: PLC0415 - this module is imported before everything else
 
         owner = record.owner or Owner(nonce="", host="", boot_id="", pid=0, start_time=0)
         impersonated = owner.model_copy(update={"nonce": command.nonce})
         after, events = guarded(record.model_copy(update={"owner": impersonated}), command, now)
-        is_same = after.owner is not None and after.owner.nonce == command.nonce
-        return (after.model_copy(update={"owner": record.owner}) if is_same else after), events
+        keeps_run = after.owner is not None
+        return (after.model_copy(update={"owner": record.owner}) if keeps_run else after), events
 
     transitions.reduce_owned = reduce_owned
 
 
 def take_away_contiguity(transitions: Any) -> None:
     """A resumed run logs again what it has logged before."""
-    transitions.unseen_entries = lambda record, entries: iter(entries)
+    guarded = transitions.unseen_entries
+    transitions.unseen_entries = lambda record, entries: (
+        iter(entries) if switched() == "contiguity" else guarded(record, entries)
+    )
 
 
 def take_away_parent_death_signal(exec_with_parent: Any) -> None:
     """A child lives on when its parent was killed."""
-    exec_with_parent.die_with_parent = lambda parent, number: None
+    guarded = exec_with_parent.die_with_parent
+
+    def die_with_parent(parent: int, number: int) -> None:
+        if switched() != "parent_death_signal":
+            guarded(parent, number)
+
+    exec_with_parent.die_with_parent = die_with_parent
 
 
-def change_versions(device: Any) -> None:
+def change_version(device: Any) -> None:
     """The process has another version of the program."""
     present = device.versions
-    device.versions = lambda opened: {**present(opened), "bakehouse": "0.0.0+other"}
+    device.versions = lambda opened: {**present(opened), "bakehouse": os.environ["CHAOS_VERSION"]}
 
 
-def leave_out(item: str) -> Alteration:
-    """An item is missing in every resume state."""
+def leave_out_saved(snapshot: Any) -> None:
+    """A resumed training has an item that a new training has, and not the one that was saved."""
+    whole = snapshot.restore
 
-    def alter(snapshot: Any) -> None:
-        whole = snapshot.to_files
+    def restore(training: Any, files: Any) -> None:
+        item = switched()
+        if item.startswith(SAVED):
+            new = snapshot.to_files(snapshot.snapshot(training, {}))
+            files = with_new_item(snapshot, files, new, item.removeprefix(SAVED))
+        whole(training, files)
 
-        def to_files(taken: Any) -> dict[str, bytes]:
-            # A part's tensors are named `parts.NAME.`, those of the model `model.`.
-            tensors = {
-                name: tensor
-                for name, tensor in taken.tensors.items()
-                if not name.startswith((f"{item}.", f"parts.{item}."))
-            }
-            position = json.loads(json.dumps(taken.position))
-            position.pop(item, None)
-            position["parts"].pop(item, None)
-            files: dict[str, bytes] = whole(snapshot.Snapshot(taken.step, tensors, position))
-            return files
+    snapshot.restore = restore
 
-        snapshot.to_files = to_files
 
-    return alter
+def with_new_item(snapshot: Any, saved: Any, new: Any, item: str) -> dict[str, bytes]:
+    """Returns the files of a saved state, with one item from the state of a new training."""
+    from safetensors.torch import load, save  # noqa: PLC0415 - this module is imported before everything else
+
+    position, initial = json.loads(saved[snapshot.POSITION]), json.loads(new[snapshot.POSITION])
+    for holder, first in ((position, initial), (position["parts"], initial["parts"])):
+        if item in holder:
+            holder[item] = first[item]
+    # A part's tensors are named `parts.NAME.`, those of the model `model.`.
+    groups = (f"{item}.", f"parts.{item}.")
+    tensors = {name: tensor for name, tensor in load(saved[snapshot.TENSORS]).items() if not name.startswith(groups)}
+    tensors |= {name: tensor for name, tensor in load(new[snapshot.TENSORS]).items() if name.startswith(groups)}
+    return {snapshot.POSITION: json.dumps(position).encode(), snapshot.TENSORS: save(tensors)}
 
 
 PLACES = (
@@ -94,7 +121,7 @@ PLACES = (
 """Functions before and after which a process can be killed."""
 
 
-def make_deadly(place: str, death: str) -> Alteration:
+def make_deadly(place: str) -> Alteration:
     """The process is killed before or after the call of a function, once the file says so."""
 
     def alter(module: Any) -> None:
@@ -103,9 +130,9 @@ def make_deadly(place: str, death: str) -> Alteration:
         function = getattr(holder, name)
 
         def deadly(*arguments: Any, **named: Any) -> Any:
-            die_at(death, f"{place}:before")
+            die_at(f"{place}:before")
             result = function(*arguments, **named)
-            die_at(death, f"{place}:after")
+            die_at(f"{place}:after")
             return result
 
         setattr(holder, name, deadly)
@@ -113,31 +140,20 @@ def make_deadly(place: str, death: str) -> Alteration:
     return alter
 
 
-def die_at(death: str, moment: str) -> None:
+def die_at(moment: str) -> None:
     """Kills this process if the file names this moment; deletes the file first, so that the next process lives."""
-    try:
-        with open(death, encoding="utf-8") as file:  # noqa: PTH123 - in every step, and pathlib takes longer
-            wanted = file.read()
-    except FileNotFoundError:
-        return
-    if wanted == moment:
-        os.unlink(death)  # noqa: PTH108
+    if switched() == moment:
+        os.unlink(SWITCH)  # noqa: PTH108
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-ALTERATIONS: dict[str, tuple[str, Alteration]] = {
-    "fencing": ("bakehouse.runs.transitions", take_away_fencing),
-    "contiguity": ("bakehouse.runs.transitions", take_away_contiguity),
-    "parent_death_signal": ("bakehouse.exec_with_parent", take_away_parent_death_signal),
-    "version": ("worker.device", change_versions),
-}
-
-
-def alteration(name: str) -> tuple[str, Alteration]:
-    """Returns the module that is altered, and how."""
-    if name.startswith(SAVED):
-        return "worker.attempt.snapshot", leave_out(name.removeprefix(SAVED))
-    return ALTERATIONS[name]
+GUARDS: list[tuple[str, Alteration]] = [
+    ("bakehouse.runs.transitions", take_away_fencing),
+    ("bakehouse.runs.transitions", take_away_contiguity),
+    ("bakehouse.exec_with_parent", take_away_parent_death_signal),
+    ("worker.attempt.snapshot", leave_out_saved),
+    *((place.partition(":")[0], make_deadly(place)) for place in PLACES),
+]
 
 
 class AlteringFinder(MetaPathFinder):
@@ -170,10 +186,9 @@ def alter_this_process() -> None:
     host = os.environ.get("CHAOS_HOST")
     if host:
         socket.gethostname = lambda: host
-    alterations = [alteration(name) for name in os.environ.get("CHAOS_ALTER", "").split(",") if name]
-    death = os.environ.get("CHAOS_DEATH")
-    if death:
-        alterations += [(place.partition(":")[0], make_deadly(place, death)) for place in PLACES]
+    alterations = list(GUARDS) if SWITCH else []
+    if os.environ.get("CHAOS_VERSION"):
+        alterations.append(("worker.device", change_version))
     if alterations:
         sys.meta_path.insert(0, AlteringFinder(alterations))
 
