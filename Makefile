@@ -20,8 +20,9 @@ check: .venv/.dev        # what needs no running code
 	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
 bench: .venv/.dev        # measure beside a plain PyTorch loop
 	@.venv/bin/python -m bench
-chaos: .venv/.dev        # 500 faults from CHAOS_SEED while runs train, then negative controls; half an hour
+chaos: .venv/.dev        # 500 faults from CHAOS_SEED while runs train, negative controls, 10,000 requests; half an hour
 	@.venv/bin/python -m tests.chaos
+	@BAKEHOUSE_FUZZ_CASES=10000 .venv/bin/pytest -q tests/service/test_fuzz.py
 gpu: .venv/.dev          # test and measure on a GPU, in at most eight minutes; the tables go into gpu.md
 	@.venv/bin/python -m bench.gpu
 docs: .venv/.dev         # docs/ingredients.md, from the classes of the recipe language
