@@ -152,7 +152,7 @@ class Artifacts:
 
     def clean_up_after(self, run: Run) -> None:
         """Deletes what a run that is over needs no more: resume states and half-written folders; leaves other runs
-        alone. What cannot be deleted now goes with the run."""
+        alone. The supervisor deletes later what cannot be deleted now."""
         if not run.is_over:
             return
         try:

@@ -214,11 +214,18 @@ class PurgeReplaced:
     """Removes checkpoints that were replaced long enough ago from the record; afterwards their files may be deleted."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoteCleanedUp:
+    """The resume states of a run that is over are deleted."""
+
+
 # An owner may repeat these commands after its attempt is over, because the first reply may have been lost.
 Ending = Release | Pause | Succeed | Fail | Cancel
 SingleCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
 OwnerCommand = SingleCommand | Batch
-Command = Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | NoteVerified | PurgeReplaced
+Command = (
+    Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | NoteVerified | PurgeReplaced | NoteCleanedUp
+)
 
 
 def actor_of(command: Command) -> Actor:
@@ -228,7 +235,7 @@ def actor_of(command: Command) -> Actor:
             return actor
         case RequestAction() | Resume() | Rename():
             return "service"
-        case PurgeReplaced():
+        case PurgeReplaced() | NoteCleanedUp():
             return "supervisor"
         case _:
             return "worker"

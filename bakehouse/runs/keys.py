@@ -91,6 +91,10 @@ class Keys:
         """Returns the key of the sorted set of finished runs that are not archived, ordered by the time they ended."""
         return f"{self.tenant}:archivable"
 
+    def unclean(self) -> str:
+        """Returns the key of the sorted set of runs that are over and may still have resume states on disk."""
+        return f"{self.tenant}:unclean"
+
     def marker(self) -> str:
         """Returns the key of the string with the marker of the folder that holds the runs' files."""
         return f"{self.tenant}:marker"
@@ -136,6 +140,8 @@ class Keys:
             queues[self.leases()] = str(record.lease_until)
         if record.finished_ms is not None and not record.archived:
             queues[self.archivable()] = str(record.finished_ms)
+        if record.is_over and record.attempt > 0 and not record.is_cleaned_up:
+            queues[self.unclean()] = IN_ORDER
         if record.replaced_ms:
             queues[self.replaced()] = str(min(record.replaced_ms.values()))
         return queues

@@ -70,6 +70,8 @@ class Record(Run):
     """Time at which a checkpoint lost its last role, by epoch."""
     archived: bool = False
     """Whether the log is in a file and the record is packed."""
+    is_cleaned_up: bool = False
+    """Whether the files that only a resume needs are deleted, after the run was over."""
     idempotency: str | None = None
     """The digest of the idempotency key that created this run."""
 

@@ -209,6 +209,10 @@ class Store:
         """Returns some of the runs that ended before a time and are not archived yet."""
         return wire.texts(self._redis.zrangebyscore(self._keys.archivable(), "-inf", before, 0, limit))
 
+    def unclean(self) -> list[str]:
+        """Returns runs that are over and may still have resume states on disk, the oldest first."""
+        return wire.texts(self._redis.zrange(self._keys.unclean(), 0, CHUNK - 1))
+
     def put_worker(self, worker: Worker, ttl: float) -> None:
         """Publishes a worker's status, which expires after `ttl` seconds."""
         now = self.now()

@@ -14,6 +14,7 @@ from bakehouse.runs.commands import (
     LogEvents,
     MarkNonReproducible,
     MarkRestarted,
+    NoteCleanedUp,
     NoteVerified,
     OwnerCommand,
     OwnerLost,
@@ -68,6 +69,8 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
             return updated(record, now, verified=verified), []
         case PurgeReplaced():
             return purge_replaced(record, now), []
+        case NoteCleanedUp():
+            return note_cleaned_up(record), []
         case _:
             return reduce_owned(record, command, now)
 
@@ -327,6 +330,13 @@ def purge_replaced(record: Record, now: int) -> Record:
     replaced = {epoch: since for epoch, since in record.replaced_ms.items() if epoch not in expired}
     # Users do not see a purge as a change, so `updated_at` stays as it is.
     return record.model_copy(update={"checkpoints": kept, "replaced_ms": replaced})
+
+
+def note_cleaned_up(record: Record) -> Record:
+    # A run that is not over needs its resume states, and another supervisor may have been faster.
+    if not record.is_over or record.is_cleaned_up:
+        return record
+    return record.model_copy(update={"is_cleaned_up": True})
 
 
 def updated(record: Record, now: int, **changes: object) -> Record:

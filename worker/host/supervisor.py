@@ -1,7 +1,7 @@
 """The supervisor of one machine's workers. It does not import torch.
 
 It keeps the parent of the workers running. Once a second it wakes workers for waiting runs, releases runs whose lease
-has expired, kills owners that do not obey a cancel, and purges replaced checkpoints. Several may run at once.
+has expired, kills owners that do not obey a cancel, and deletes files that nothing needs. Several may run at once.
 """
 
 import signal
@@ -13,7 +13,7 @@ from time import sleep
 
 from bakehouse.processes import RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import Cancel, OwnerLost, PurgeReplaced
+from bakehouse.runs.commands import Cancel, NoteCleanedUp, OwnerLost, PurgeReplaced
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.patience import OUTAGE, limit_patience
@@ -69,6 +69,7 @@ class Supervisor:
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
                 self.guard(self.archive_finished)
+                self.guard(self.clean_up_after_runs)
         except OUTAGE:
             self.in_contact_since = self.last_contact = seconds_up()
 
@@ -207,6 +208,19 @@ class Supervisor:
         with suppress(RunNotFound):
             self.artifacts.write_log(run_id, (event.json for event in self.store.logs.whole(run_id)))
             self.store.archive(run_id)
+
+    def clean_up_after_runs(self) -> None:
+        """Deletes the resume states that a process left because it died after the end of its run, or could not
+        delete."""
+        for run_id in self.store.unclean():
+            self.guard(self.clean_up_after, run_id)
+
+    def clean_up_after(self, run_id: str) -> None:
+        """Deletes the resume states of a run that is over."""
+        with suppress(RunNotFound):
+            self.artifacts.prune_resume_states(run_id, keep=0)
+            self.artifacts.sweep(run_id)
+            self.store.command(run_id, NoteCleanedUp())
 
     def end(self) -> None:
         """Asks the workers to save their runs and end; kills those that do not end in time."""

@@ -1,5 +1,6 @@
 """What the supervisor does once a second, on a real Redis."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -291,6 +292,29 @@ def publish_best(supervised: Supervised, run_id: str, epoch: int) -> str:
     best = Best(epoch=epoch, monitor="validation_loss", value=1 / epoch)
     supervised.store.command(run_id, PublishCheckpoint("far", checkpoint, best))
     return stored.sha256
+
+
+def test_resume_states_of_a_run_that_is_over_are_deleted_once_the_disk_allows_it(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running, over = (supervised.claimed(FAR) for _ in range(2))
+    for run_id in (running, over):
+        supervised.artifacts.write_resume(run_id, 1, {"state": b"x"})
+    # The process died right after this.
+    supervised.store.command(over, RequestAction("cancel"))
+    supervised.store.command(over, Cancel(FAR.nonce))
+    with monkeypatch.context() as patch:
+        patch.setattr("bakehouse.runs.artifacts.shutil.rmtree", refuse)
+        supervised.supervisor.tick()
+    supervised.supervisor.tick()
+    assert list(supervised.settings.artifacts.glob(f"local/{over}/resume/*")) == []
+    assert supervised.artifacts.newest_resume(running).state is not None
+    assert supervised.store.unclean() == []
+    assert "Traceback" in capfd.readouterr().err
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def test_the_supervisor_ends_once_the_service_names_another_folder(supervised: Supervised, tmp_path: Path) -> None:
