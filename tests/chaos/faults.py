@@ -405,6 +405,16 @@ def jump_clock(fire: Fire) -> list[Record]:
     return []
 
 
+@fault("clock set back when the second host is killed", weight=1, needs="clock")
+def jump_clock_at_a_death(fire: Fire) -> list[Record]:
+    """Sets the clock back in the moment in which a host dies, so that the leases of its runs lie in the future."""
+    assert fire.clock is not None
+    victims = of_host(fire, SECOND)
+    signal_all([found.pid for found in fire.hosts.all(SECOND)], signal.SIGKILL)
+    fire.clock.jump(-3600)
+    return victims
+
+
 # Further changes
 
 

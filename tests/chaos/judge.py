@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from redis import Redis
 
+from bakehouse.runs.wire import texts
 from tests.chaos.client import Accepted, Client
 from tests.chaos.reference import Results, read_weights
 
@@ -174,8 +175,8 @@ KEYS = [
     rf"local:(run|log|dependants):{RUN}", r"local:(changes|runs|replaced|marker|workers)", r"local:runs:\w+:.*",
     r"local:idempotency:[0-9a-f]{64}", r"local:worker:.*",
     r"rq:(workers|queues|workers:bakehouse|queue:bakehouse)", r"rq:worker:.*",
-    # Registries of jobs, from which RQ removes what is old once a minute.
-    r"rq:(finished|failed|wip|canceled):bakehouse",
+    # Lists of jobs, from which RQ removes what is old once a minute.
+    r"rq:(finished|failed|wip|canceled):bakehouse", r"rq:queue:bakehouse:intermediate",
 ]  # fmt: skip
 
 
@@ -191,11 +192,22 @@ def judge_keys(redis: "Redis", known: Iterable[str]) -> list[Violation]:
     A key that expires by itself may be there for a while.
     """
     runs = set(known)
+    listed = listed_jobs(redis)
     violations = []
     for key in redis.scan_iter(count=1000):
         name = key.decode()
         unknown = set(re.findall(rf"^local:(?:run|log):({RUN})$", name)) - runs
-        is_expected = any(re.fullmatch(form, name) for form in KEYS) and not unknown
+        is_expected = (any(re.fullmatch(form, name) for form in KEYS) and not unknown) or name in listed
         if not is_expected and redis.ttl(key) == -1:
             violations.append(Violation("key", "", name))
     return violations
+
+
+def listed_jobs(redis: "Redis") -> set[str]:
+    """Returns the keys of the jobs in RQ's lists, from which RQ removes those of dead workers once a minute."""
+    lists = ("rq:queue:bakehouse", "rq:queue:bakehouse:intermediate")
+    sets = ("rq:wip:bakehouse", "rq:finished:bakehouse", "rq:failed:bakehouse")
+    members: list[Any] = [item for name in lists for item in redis.lrange(name, 0, -1)]
+    members += [item for name in sets for item in redis.zrange(name, 0, -1)]
+    # A job that was begun is listed with the id of its execution.
+    return {f"rq:job:{text.partition(':')[0]}" for text in texts(members)}
