@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from bakehouse.runs.record import Record
 from tests.chaos.fire import Fire, under_fire
 from tests.chaos.judge import Permitted, Violation, judge_run
 from tests.chaos.machine import signal_all
@@ -45,7 +46,7 @@ class Control:
 
 def kill_the_training_process(fire: Fire, run_id: str) -> None:
     """The run resumes at an earlier step than the last that it has logged."""
-    wait_for_resume_state(fire, run_id)
+    fire.must(lambda: has_logged_more_than_saved(fire.store.record(run_id)), f"{run_id} did not save and log")
     signal_all([owner_pid(fire, run_id)], signal.SIGKILL)
 
 
@@ -86,6 +87,10 @@ CONTROLS = [
 
 def wait_for_resume_state(fire: Fire, run_id: str) -> None:
     fire.must(lambda: fire.store.record(run_id).resume_step > 0, f"{run_id} did not save a resume state")
+
+
+def has_logged_more_than_saved(record: Record) -> bool:
+    return 0 < record.resume_step < record.logged_step
 
 
 def owner_pid(fire: Fire, run_id: str) -> int:
