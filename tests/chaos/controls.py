@@ -15,14 +15,15 @@ from tests.chaos.reference import Results, train_all
 from tests.processes import parent_of
 
 LENGTH = 4.0
+TRIES = 3
 SAVED = {
     "model": "adam",
     "optimizer": "adam",
-    "best": "adam",
+    "best": "plateau",
     "last": "adam",
     "step": "adam",
     "metrics": "adam",
-    "stopper": "adam",
+    "stopper": "plateau",
     "schedule": "plateau",
     "curriculum": "self_paced",
     "cross_iteration_batch_norm": "cross_iteration",
@@ -107,7 +108,10 @@ def run_controls(folder: Path, *, say: Callable[[str], None]) -> list[str]:
     with under_fire(folder, Random(0)) as fire:
         recipes = kinds(fire.train_source(), length=LENGTH)
         for control in [*sound, *CONTROLS]:
-            seen = try_control(fire, control, recipes[control.kind], expected[control.kind].result())
+            seen: list[Violation] = []
+            # A state that happens to be saved at the end of an epoch does not need all items.
+            for _ in range(TRIES if control.guard else 1):
+                seen = seen or try_control(fire, control, recipes[control.kind], expected[control.kind].result())
             verdict = f"{control.guard or 'all guards'}, {control.disturb.__name__}: {len(seen)} violations"
             say(verdict)
             if bool(seen) is not bool(control.guard):
