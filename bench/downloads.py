@@ -95,7 +95,7 @@ def download_ranges(source: Source, count: int) -> tuple[float, float]:
         start = number * count % (FILE_BYTES - count + 1)
         connection = socket.create_connection(("127.0.0.1", source.port))
         fields = f"Range: bytes={start}-{start + count - 1}\r\nConnection: close\r\n\r\n"
-        connection.sendall(get(source.path).removesuffix(b"\r\n") + fields.encode())
+        connection.sendall(get(source.path)().removesuffix(b"\r\n") + fields.encode())
         waiting.register(connection, selectors.EVENT_READ)
         left[connection] = count
     receive(waiting, left)
@@ -180,7 +180,7 @@ def dribble(service: Source, are_open: Event) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", service.port))
         if number % 2:
-            connection.sendall(get(service.path))
+            connection.sendall(get(service.path)())
             readers.append(connection)
         else:
             connection.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
@@ -206,7 +206,7 @@ def main() -> None:
         port = free_port()
         environment = {"BAKEHOUSE_REDIS_URL": redis_url, "BAKEHOUSE_HOME": folder, "BAKEHOUSE_PORT": str(port)}
         url = f"http://127.0.0.1:{port}"
-        with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as (pid, _):
+        with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as pid:
             run: str = httpx.post(f"{url}/v1/runs", json=RECIPE).json()["id"]
             worker = FakeWorker(Store(connect(redis_url, patient=False)), Artifacts(Path(folder) / "artifacts"))
             worker.claim(run)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bakehouse.cli.home.redis_server import redis_server
 from bench.http import free_port, running_server
-from bench.report import cpu_seconds, spread
+from bench.report import cpu_seconds, resident_megabytes, spread
 
 ROUNDS = 7
 IMPORTS = [sys.executable, "-c", "import fastapi, uvicorn, redis.asyncio"]
@@ -35,8 +35,7 @@ def measure_service(environment: dict[str, str], url: str) -> tuple[float, float
     with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as pid:
         seconds = time.perf_counter() - started
         cpu = cpu_seconds(pid)
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        memory = int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+        memory = resident_megabytes(pid)
     return seconds, cpu, memory
 
 

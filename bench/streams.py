@@ -21,7 +21,8 @@ from typing import IO, Any
 import httpx
 
 from bakehouse.cli.home.redis_server import redis_server
-from bench.http import RECIPE, free_port, resident_megabytes
+from bench.http import RECIPE, free_port
+from bench.report import resident_megabytes
 
 HERE = Path(__file__).parent
 START_SECONDS = 60.0
