@@ -8,6 +8,7 @@ import resource
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def processor() -> str:
 def versions(device: torch.device) -> dict[str, str]:
     """Returns the versions of all software that determines a run's exact results."""
     installed = {
-        "bakehouse": version("bakehouse"),
+        "bakehouse": bakehouse_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -119,6 +120,12 @@ def versions(device: torch.device) -> dict[str, str]:
     if device.type == "cuda":
         installed |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}  # type: ignore[no-untyped-call]
     return installed
+
+
+# A file of the installed package is read for this, in the parent of the workers and not in each child.
+@cache
+def bakehouse_version() -> str:
+    return version("bakehouse")
 
 
 def peak_memory(device: torch.device) -> int:

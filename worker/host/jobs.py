@@ -20,11 +20,10 @@ from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Verification, Verified
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from worker.attempt.attempt import Attempt
 from worker.attempt.setup import RunStorage
-from worker.device import memory_limit
 from worker.host.owner import this_process
 
 # The same number as EX_TEMPFAIL in sysexits.h; another process resumes the run.
@@ -58,27 +57,27 @@ class RedisRecordStore:
             self.store.command(verification.run, NoteVerified(Verified(run=self.record.id, **verdict), actor="worker"))
 
 
-def train_next(memory_bytes: int | None = None) -> None:
-    """Claims the next run that fits the device's memory and trains it; returns at once if there is none."""
+def train_next(settings: Settings, store: Store, wake_queue: WakeQueue, memory_bytes: int) -> None:
+    """Claims the next run that fits the device's memory and trains it; returns at once if there is none.
+
+    All arguments are those of the worker that has forked this process: to read its settings again, and to connect and
+    read Redis's clock again, would take longer than a step.
+    """
     attempt: Attempt | None = None
     is_terminated = False
-    settings = Settings()
-    redis = connect(redis_url_of(settings), patient=True)
     job = get_current_job()
+    assert job is not None, "RQ calls this function"
 
     def terminate(*_: object) -> None:
         nonlocal is_terminated
         is_terminated = True
-        # RQ has a client of its own for the time after this function.
-        for client in (redis, job.connection) if job else (redis,):
-            limit_patience(client, ENDING_PATIENCE_SECONDS)
+        limit_patience(job.connection, ENDING_PATIENCE_SECONDS)
         if attempt is not None:
             attempt.terminate()
 
     signal.signal(signal.SIGTERM, terminate)
     # The worker blocks SIGTERM around the fork, so that none is lost before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    store = Store(redis, lease_seconds=settings.lease_seconds)
     try:
         check_folder(settings, store)
     except (FolderNotShared, OSError) as error:
@@ -89,9 +88,8 @@ def train_next(memory_bytes: int | None = None) -> None:
     record = store.claim(owner, fits=functools.partial(fits, settings, memory_bytes))
     if record is None:
         return
-    if job is not None:
-        # RQ's own tools then show which run is being trained.
-        job.connection.hset(job.key, "description", f"train {record.id}")
+    # RQ's own tools then show which run is being trained.
+    job.connection.hset(job.key, "description", f"train {record.id}")
     record_store = RedisRecordStore(store, record)
     artifacts = Artifacts(settings.artifacts)
     attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))
@@ -109,7 +107,7 @@ def train_next(memory_bytes: int | None = None) -> None:
         print(f"This process was asked to end while Redis cannot be used: {error}", file=sys.stderr, flush=True)
         os._exit(EXIT_RUN_GIVEN_UP)
     artifacts.clean_up_after(record_store.record)
-    wake_for_next_run(store, WakeQueue(redis))
+    wake_for_next_run(store, wake_queue)
 
 
 def wake_for_next_run(store: Store, wake_queue: WakeQueue) -> None:
@@ -125,7 +123,7 @@ def redis_url_of(settings: Settings) -> str:
     return settings.redis_url
 
 
-def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
+def fits(settings: Settings, memory_bytes: int, record: Record) -> bool:
     """Returns whether this worker has enough memory for a run.
 
     Also returns True for a run that cannot be planned or whose data set has changed, so that its attempt can fail.
@@ -140,4 +138,4 @@ def fits(settings: Settings, memory_bytes: int | None, record: Record) -> bool:
         return True
     if record.dataset_fingerprint not in (None, card.fingerprint):
         return True
-    return plan.estimate.memory_bytes <= (memory_bytes or memory_limit(settings))
+    return plan.estimate.memory_bytes <= memory_bytes

@@ -4,6 +4,7 @@ A dead worker is replaced in milliseconds, and sixteen workers share one copy of
 thread, no GPU and no Redis: forked children hang if a second thread or CUDA has run before the fork.
 """
 
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 import torch
+from safetensors.torch import save
 
 import bakehouse.data
 from bakehouse.data.packed_folders import read_card
@@ -50,6 +52,12 @@ def warm_up() -> None:
     device = torch.device("cpu")
     training = Training(plan, load_data(plan, DIGITS, device), device)
     next(training.run())
+    # Their first use reads files and imports modules.
+    versions(device)
+    save(training.model.state_dict())
+    # The collections of the children leave out what exists now, so that the pages stay shared.
+    gc.collect()
+    gc.freeze()
 
 
 def inspect_device(settings: Settings) -> JsonObject:
@@ -95,8 +103,6 @@ def fork_worker(settings: Settings, device_info: JsonObject, name: str) -> Forke
         # The child inherits handlers that only set this process's event.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        # The worker's children read their settings from the environment.
-        os.environ["BAKEHOUSE_DEVICE"] = settings.device
         # SIGTERM and not SIGKILL, so that the worker's child can still save its run.
         die_with_parent(parent, signal.SIGTERM)
         serve(settings, unique_name, device_info)

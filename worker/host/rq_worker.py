@@ -7,11 +7,13 @@ import os
 import signal
 import socket
 import sys
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from time import monotonic
 from typing import Any, Literal
 
 from redis import Redis
+from redis.client import Pipeline
 from rq import Queue, Worker
 from rq.executions import Execution
 from rq.job import Job
@@ -44,8 +46,8 @@ Status = Literal["idle", "busy"]
 class WakeJob(Job):
     """A job that only wakes a worker: it always calls `train_next`, whatever function its hash in Redis names."""
 
-    memory_bytes: int | None = None
-    """Memory of the worker's device in bytes; None until it is known."""
+    train_next: Callable[[], None]
+    """The function `train_next` with its arguments, which the worker sets because RQ makes the jobs itself."""
 
     def restore(self, raw_data: Any) -> Any:
         """Reads the job from Redis without its callbacks and webhooks."""
@@ -56,7 +58,7 @@ class WakeJob(Job):
         return restored
 
     def _execute(self) -> None:
-        train_next(self.memory_bytes)
+        WakeJob.train_next()
 
 
 class PreforkWorker(Worker):
@@ -87,9 +89,15 @@ class PreforkWorker(Worker):
         """This machine's name."""
         return socket.gethostname()
 
-    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Sends RQ's heartbeat, and publishes the status for `GET /v1/workers` if it has changed or is due again."""
-        super().heartbeat(*args, **kwargs)
+        if pipeline is not None:
+            super().heartbeat(timeout, pipeline)
+        else:
+            # RQ would wait for the disk three times, once for each command.
+            with self.connection.pipeline(transaction=False) as own:
+                super().heartbeat(timeout, own)
+                own.execute()
         status: Status = "busy" if self.horse_pid else "idle"
         is_due = status != self.last_status or monotonic() - self.last_published > STATUS_INTERVAL_SECONDS
         # RQ sends heartbeats in the child as well.
@@ -186,9 +194,8 @@ class PreforkWorker(Worker):
 
 def serve(settings: Settings, name: str, device_info: JsonObject) -> None:
     """Runs a worker until SIGTERM, waits for its child to save its state, and removes the worker's status."""
-    # RQ makes the jobs itself, so the value is set on the class.
-    WakeJob.memory_bytes = device_info["memory_bytes"]
     worker = PreforkWorker(settings, name, device_info, connect(redis_url_of(settings), patient=True))
+    WakeJob.train_next = partial(train_next, settings, worker.store, worker.wake_queue, device_info["memory_bytes"])
     try:
         worker.work(logging_level="WARNING")
         worker.store.remove_worker(name)

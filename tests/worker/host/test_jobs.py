@@ -85,8 +85,8 @@ def test_runs_that_share_a_wake_up_are_trained_one_after_the_other(worker: Runni
     assert worker.wake_queue.pending() == 0
 
 
-@pytest.mark.parametrize(("memory_bytes", "expected"), [(1, False), (None, True)])
-def test_the_plan_decides_what_fits(worker: RunningWorker, memory_bytes: int | None, expected: bool) -> None:
+@pytest.mark.parametrize(("memory_bytes", "expected"), [(1, False), (1 << 40, True)])
+def test_the_plan_decides_what_fits(worker: RunningWorker, memory_bytes: int, expected: bool) -> None:
     run_id = worker.store_run(SHORT)
     assert fits(worker.settings, memory_bytes, worker.store.record(run_id)) is expected
     worker.store.command(run_id, RequestAction("cancel"))

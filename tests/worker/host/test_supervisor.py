@@ -73,8 +73,9 @@ class Supervised:
 
     def set_redis(self, milliseconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Sets Redis's clock forward or back."""
-        now = self.store.now
-        monkeypatch.setattr(self.store, "now", lambda: now() + round(milliseconds))
+        clock = self.store._operations.clock
+        now = clock.now
+        monkeypatch.setattr(clock, "now", lambda: now() + round(milliseconds))
 
 
 @pytest.fixture
