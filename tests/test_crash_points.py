@@ -1,33 +1,34 @@
 """Processes of a real home are killed at chosen places of the program; each run ends once, with the same bits.
 
-The crash points of the design, and the tests that kill there:
+The crash points of the design, and the tests that kill there (without a file: in this one):
 
-C1   the service, before it stores a run           here: before_the_run_is_stored
-C2   the service, before it answers                here: before_the_answer
-C3   the service, before it wakes a worker         here: before_a_worker_is_woken
-C4   Redis, while it stores runs                   here: a_run_is_stored_with_all_its_keys_or_not_at_all
-C5   a worker, before it forks                     here: a job was taken
-C6   a worker, after it forked                     here: before_the_run_is_claimed
-C7   a training process, before its first state    here: before_the_first_resume_state
-C8   a training process, in a step                 here: in_a_step
-C9   a training process, between write and rename  here: before_a_resume_state_gets_its_name
-C10  a training process, before it names the state here: before_a_resume_state_is_recorded
-C11  a training process, before its last command   here: before_the_end_is_recorded
-C12  a training process, after its last command    here: after_the_end
-C13  a worker alone                                tests/test_durability.py: kill_worker
-C14  a host                                        tests/test_durability.py: kill_everything
-C15  a supervisor, and two at once                 tests/test_durability.py: kill_supervisor; tests/chaos
-C16  Redis                                         tests/test_durability.py: kill_redis
-C17  Redis, which loses the end of its file        tests/chaos: Redis lost the tail of its file
-C18  a training process, stopped past its lease    tests/test_durability.py: freeze
-C19  everything, by SIGTERM                        tests/test_durability.py: end_and_start
-C20  a training process, while a cancel arrives    here: before_a_cancel_is_recorded; tests/runs/test_transitions.py
-C21  the disk is full or read-only                 tests/worker/attempt/test_attempt.py, tests/chaos
-C22  a training process has too little memory      tests/worker/host/test_jobs.py
-C23  the service, while clients follow a run       here: a_reader_misses_nothing
+C1 the service, before it stores a run: before_the_run_is_stored
+C2 the service, before it answers: before_the_answer
+C3 the service, before it wakes a worker: before_a_worker_is_woken
+C4 Redis, while runs are stored: test_a_run_is_stored_with_all_its_keys_or_not_at_all_when_redis_dies
+C5 a worker, before it forks: after_a_job_was_taken
+C6 a training process, before it claims a run: before_the_run_is_claimed
+C7 a training process, before its first state: before_the_first_resume_state
+C8 a training process, in a step: in_a_step
+C9 a training process, before a file gets its name: before_a_file_gets_its_name
+C10 a training process, before the record names a state: before_a_state_is_recorded
+C11 a training process, before its last command: before_the_end_is_recorded
+C12 a training process, after its last command: after_the_end
+C13 a worker alone: kill_worker in tests/test_durability.py
+C14 a host: kill_everything in tests/test_durability.py, kill_second_host in tests/chaos/faults.py
+C15 a supervisor: kill_supervisor in tests/test_durability.py
+C16 Redis: kill_redis in tests/test_durability.py
+C17 Redis, which loses its end: cut_redis in tests/chaos/faults.py
+C18 a training process, stopped past its lease: freeze in tests/test_durability.py
+C19 everything, by SIGTERM: end_and_start in tests/test_durability.py
+C20 a training process that obeys a cancel: test_a_process_that_dies_while_it_obeys_a_cancel_leaves_a_cancelled_run
+C21 the disk is full or read-only: fill_disk in tests/chaos/faults.py, make_read_only in tests/chaos/faults.py
+C22 too little memory: HUNGRY in tests/worker/host/test_jobs.py
+C23 the service, while a client follows a run: test_a_reader_misses_nothing_when_the_service_dies
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,6 +53,9 @@ from tests.processes import kill, wait_until
 from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_home import RunningHome, run_home
 from tests.runs.examples import a_run
+
+ROOT = Path(__file__).parents[1]
+HERE = Path(__file__)
 
 KIND, LENGTH = "plateau", 2.0
 """It trains for three seconds, and its learning rate depends on all epochs."""
@@ -97,6 +101,15 @@ def judge(deadly: Deadly, run_id: str, expected: Results) -> list[str]:
     # Within a second the supervisor deletes what a dead process has left.
     wait_until(lambda: not judge_files(deadly.home.folder))
     return [str(item) for item in violations]
+
+
+def test_every_crash_point_names_tests_that_exist() -> None:
+    table = re.findall(r"^C(\d+) .*?: (.*)$", __doc__ or "", re.MULTILINE)
+    assert [int(number) for number, _ in table] == list(range(1, 24))
+    for _, tests in table:
+        for test in tests.split(", "):
+            name, _, path = test.partition(" in ")
+            assert re.search(rf"(def |\"|^){name}[(\":]", (ROOT / (path or HERE)).read_text(), re.MULTILINE), test
 
 
 # C1 to C3

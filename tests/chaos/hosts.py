@@ -22,6 +22,8 @@ def environment_of(host: str, further: dict[str, str]) -> dict[str, str]:
     """Returns the settings of every process of a host."""
     return {
         "BAKEHOUSE_LEASE_SECONDS": str(LEASE_SECONDS),
+        # Most logs are moved out of Redis before they are judged.
+        "BAKEHOUSE_ARCHIVE_AFTER_SECONDS": "5",
         "CHAOS_HOST": host,
         "PYTHONPATH": str(ALTERATIONS),
         "OMP_NUM_THREADS": "1",

@@ -168,11 +168,13 @@ FILES = [
     r"redis/appendonlydir/appendonly\.aof(\.manifest|\.\d+\.(base|incr)\.(aof|rdb))",
     r"artifacts/local/marker/(id|manifest\.json)",
     r"artifacts/local/run_\w{12}/checkpoints/[0-9a-f]{64}/(model\.safetensors|manifest\.json)",
+    r"artifacts/local/run_\w{12}/log/(log\.jsonl\.zst|manifest\.json)",
     r"datasets/.*",
 ]  # fmt: skip
 RUN = r"run_\w{12}"
 KEYS = [
-    rf"local:(run|log|dependants):{RUN}", r"local:(changes|runs|replaced|marker|workers)", r"local:runs:\w+:.*",
+    rf"local:(run|log|dependants):{RUN}",
+    r"local:(changes|runs|replaced|archivable|marker|workers)", r"local:runs:\w+:.*",
     r"local:idempotency:[0-9a-f]{64}", r"local:worker:.*",
     r"rq:(workers|queues|workers:bakehouse|queue:bakehouse)", r"rq:worker:.*",
     # Lists of jobs, from which RQ removes what is old once a minute.
