@@ -33,7 +33,7 @@ from urllib.parse import quote
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -59,6 +59,7 @@ from bakehouse.runs.errors import (
     StorageFull,
     StorageUnavailable,
 )
+from bakehouse.runs.patience import is_refusal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
@@ -70,8 +71,6 @@ STREAM_SECONDS = "5"
 REMOUNT_SECONDS = "10"
 # Names and paths that a client sent are cut to this length in a problem document.
 MAX_SHOWN_CHARACTERS = 200
-# Codes of Redis's errors when its disk is full, or when it has too few replicas.
-WRITE_REFUSALS = ("MISCONF", "NOREPLICAS")
 # The request may have been carried out although Redis's reply was lost.
 TRY_AGAIN = "Try again; with the same Idempotency-Key nothing is done twice."
 
@@ -421,11 +420,11 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
 def redis_error_response(error: ResponseError) -> ErrorResponse:
     """Returns the problem for a command that Redis refused: it refuses all writes now, or the command is a bug of ours,
     which is logged."""
-    if isinstance(error, OutOfMemoryError):
+    if isinstance(error, OutOfMemoryError) or "OOM " in str(error):
         return unavailable("redis_full", "Redis has no memory left; the request was not accepted.")
-    if isinstance(error, ReadOnlyError) or str(error).startswith(WRITE_REFUSALS):
+    if is_refusal(error):
         log.warning("Redis refuses writes: %s", error)
-        return unavailable("redis_read_only", "Redis is read-only; the request was not accepted.")
+        return unavailable("redis_read_only", "Redis accepts no writes at the moment; the request was not accepted.")
     log.error("Redis refused a command", exc_info=error)
     return INTERNAL
 

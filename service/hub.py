@@ -131,6 +131,11 @@ class Hub:
                     log.warning("cannot read the change stream: %s", type(error).__name__)
                     self._may_lack_changes = True
                     await asyncio.sleep(RETRY_SECONDS)
+                except Exception:
+                    # An error at one run must not end the streams of all others for good.
+                    log.exception("cannot deliver changes")
+                    self._may_lack_changes = True
+                    await asyncio.sleep(RETRY_SECONDS)
                 self._send_heartbeats()
         finally:
             self.close()

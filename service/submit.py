@@ -2,6 +2,7 @@
 
 import logging
 import re
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -13,7 +14,7 @@ from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
-from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.record import Idempotency, verification_of
 from bakehouse.runs.run import Reason, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
@@ -138,6 +139,7 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
 async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
     """Queues the recipe of a run again, to be killed and resumed half-way and then compared with the run."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
+        await run_in_threadpool(note_verification, services, run_id, created)
         return created
     record = await run_in_threadpool(services.store.record, run_id)
     verification = verification_of(record)
@@ -146,9 +148,15 @@ async def verify(services: Services, run_id: str, idempotency: Idempotency | Non
     created = await submit(
         services, document, idempotency, parent_run=run_id, reason="verification", verification=verification
     )
-    noted = NoteVerified(Verified(run=created.run.id), actor="service")
-    await run_in_threadpool(services.store.command, run_id, noted)
+    await run_in_threadpool(note_verification, services, run_id, created)
     return created
+
+
+def note_verification(services: Services, run_id: str, created: CreatedRun) -> None:
+    """Notes in the record of a run that another run verifies it."""
+    # The run may have been deleted meanwhile; the other one compares what it knows.
+    with suppress(RunNotFound):
+        services.store.command(run_id, NoteVerified(Verified(run=created.run.id), actor="service"))
 
 
 async def fork(services: Services, run_id: str, patch: object, idempotency: Idempotency | None) -> CreatedRun:

@@ -164,9 +164,14 @@ class Artifacts:
 
     @storage_errors()
     def write_log(self, run_id: str, lines: Iterable[str]) -> None:
-        """Writes the log of a finished run, compressed. A log of that name stays as it is if it is the same."""
+        """Writes the log of a finished run, compressed, in place of an earlier file."""
         text = "".join(f"{line}\n" for line in lines).encode()
-        write_folder(self._log(run_id), {LOG: zstandard.ZstdCompressor().compress(text)}, {})
+        files = {LOG: zstandard.ZstdCompressor().compress(text)}
+        self.sweep(run_id)
+        # Redis may have lost the end of a run whose log was archived, and the run may have ended again in another way.
+        if not holds(self._log(run_id), files):
+            delete_folder(self._log(run_id))
+        write_folder(self._log(run_id), files, {})
 
     def read_log(self, run_id: str) -> Iterator[str]:
         """Yields the lines of an archived log. Raises LogDamaged if its file is not the one that was written."""
@@ -174,15 +179,17 @@ class Artifacts:
             compressed = read_folder(self._log(run_id))[LOG]
         except Damaged as error:
             raise LogDamaged(run_id) from error
-        with zstandard.open(BytesIO(compressed), "rt", encoding="utf-8", newline="\n") as log:
-            for line in log:
-                yield line.removesuffix("\n")
+        try:
+            with zstandard.open(BytesIO(compressed), "rt", encoding="utf-8", newline="\n") as log:
+                yield from (line.removesuffix("\n") for line in log)
+        except (zstandard.ZstdError, UnicodeDecodeError) as error:
+            raise LogDamaged(run_id) from error
 
     @storage_errors()
     def sweep(self, run_id: str) -> int:
         """Deletes half-written folders of earlier attempts; returns the bytes freed. Only for the run's owner, or when
         the run is over."""
-        found = self._run(run_id).glob(f"*/*{UNFINISHED}")
+        found = [*self._run(run_id).glob(f"*{UNFINISHED}"), *self._run(run_id).glob(f"*/*{UNFINISHED}")]
         return sum(delete_folder(folder) for folder in found if UNFINISHED_FOLDER.fullmatch(folder.name))
 
     @storage_errors()
@@ -211,10 +218,11 @@ class Artifacts:
     def check_writable(self) -> None:
         """Raises StorageFull if only the reserve of the disk is free, StorageUnavailable if no file can be written."""
         make_folder(self._root)
-        probe = self._root / f"probe-{secrets.token_hex(8)}{UNFINISHED}"
+        # All services use one name, so that a service that is killed here leaves no second file.
+        probe = self._root / f"probe{UNFINISHED}"
         refuse_without_room(probe, 0)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
 
     def _run(self, run_id: str) -> Path:
         return self._root / checked(RUN_ID, run_id)
@@ -325,6 +333,14 @@ def read_listed_files(folder: Path) -> dict[str, bytes]:
         if hashlib.sha256(content).hexdigest() != listed[name]["sha256"]:
             raise Damaged(f"the digest of {name} is not the one in the manifest")
     return files
+
+
+def holds(folder: Path, files: Mapping[str, bytes]) -> bool:
+    """Returns whether a folder is undamaged and has just these files."""
+    try:
+        return read_folder(folder) == files
+    except Damaged:
+        return False
 
 
 def verifies(folder: Path) -> bool:

@@ -81,6 +81,8 @@ class Logs:
         self._redis = redis
         self._keys = keys
         self._artifacts = artifacts
+        # The lines of the archived log that was read last.
+        self._recent: tuple[str, list[str]] = ("", [])
 
     def events(self, ranges: Sequence[LogRange]) -> list[list[StoredEvent]]:
         """Returns the events of each range, in order. Every reader of a log calls this."""
@@ -108,11 +110,16 @@ class Logs:
         """Returns the events of a range from the file of an archived log; logs an error and returns none if the file is
         damaged, which must not disturb the readers of other logs."""
         assert self._artifacts is not None, "only processes that know the folder of the files read logs"
+        run_id, lines = self._recent
         try:
+            if run_id != wanted.run_id:
+                lines = list(self._artifacts.read_log(wanted.run_id))
+                # A log is read page by page, and the whole file is decompressed for each page that is not kept.
+                self._recent = (wanted.run_id, lines)
             # The events are numbered from 1 without gaps, so that a number is a position in the file.
-            lines = islice(self._artifacts.read_log(wanted.run_id), wanted.after, wanted.last)
-            return [wire.parse_line(line) for line in islice(lines, wanted.limit)]
-        except LogDamaged as error:
+            found = islice(lines, wanted.after, wanted.last)
+            return [wire.parse_line(line) for line in islice(found, wanted.limit)]
+        except (LogDamaged, ValueError) as error:
             log.error("%s", error)
             return []
 

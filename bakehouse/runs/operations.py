@@ -156,13 +156,14 @@ class Operations:
             if reply.outcome != "conflict":
                 return
 
-    def archive(self, run_id: str) -> Operation[None]:
-        """Packs the record of a finished run, and deletes its log; does nothing if the record was changed meanwhile."""
+    def archive(self, run_id: str, *, seq: int) -> Operation[None]:
+        """Packs the record of a finished run, and deletes its log; does nothing if the log has not `seq` events, or if
+        the record was changed meanwhile."""
         (fields,) = yield [methodcaller("hgetall", self._keys.run(run_id))]
         if not fields:
             raise RunNotFound(run_id)
         record = wire.decode(fields)
-        if record.is_over and not record.archived:
+        if record.is_over and not record.archived and record.seq == seq:
             yield from self._write(wire.archival(self._keys, record, wire.decoded(fields)))
 
     def largest_memory(self) -> Operation[int | None]:

@@ -83,9 +83,14 @@ def call(do: Callable[[], T]) -> T:
     try:
         return do()
     except ResponseError as error:
-        if isinstance(error, REFUSALS) or REFUSAL_CODE.search(str(error)):
+        if is_refusal(error):
             raise WritesRefused(str(error)) from error
         raise
+
+
+def is_refusal(error: ResponseError) -> bool:
+    """Returns whether Redis refused a command for a reason that passes."""
+    return isinstance(error, REFUSALS) or REFUSAL_CODE.search(str(error)) is not None
 
 
 def limit_patience(redis: Redis, seconds: float) -> None:

@@ -106,10 +106,10 @@ class Store:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         self._carry_out(self._operations.delete(run_id))
 
-    def archive(self, run_id: str) -> None:
-        """Packs the record of a finished run, and deletes its log, which must be in its file; does nothing if the
-        record was changed meanwhile."""
-        self._carry_out(self._operations.archive(run_id))
+    def archive(self, run_id: str, *, seq: int) -> None:
+        """Packs the record of a finished run, and deletes its log, whose `seq` events must be in its file; does nothing
+        if the log has another length, or if the record was changed meanwhile."""
+        self._carry_out(self._operations.archive(run_id, seq=seq))
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
         """Gives the first waiting run that fits to the owner; returns None if there is none."""
@@ -209,9 +209,9 @@ class Store:
         """Returns some of the runs that ended before a time and are not archived yet."""
         return wire.texts(self._redis.zrangebyscore(self._keys.archivable(), "-inf", before, 0, limit))
 
-    def unclean(self) -> list[str]:
-        """Returns runs that are over and may still have resume states on disk, the oldest first."""
-        return wire.texts(self._redis.zrange(self._keys.unclean(), 0, CHUNK - 1))
+    def unclean(self, *, limit: int) -> list[str]:
+        """Returns some of the runs that are over and may still have resume states on disk, the oldest first."""
+        return wire.texts(self._redis.zrange(self._keys.unclean(), 0, limit - 1))
 
     def put_worker(self, worker: Worker, ttl: float) -> None:
         """Publishes a worker's status, which expires after `ttl` seconds."""

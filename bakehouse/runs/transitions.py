@@ -34,7 +34,19 @@ from bakehouse.runs.commands import (
 from bakehouse.runs.entries import entry_event, latest_diagnostics, unseen_entries
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import FORMAT, NewEvent, Record, finite, rfc3339
-from bakehouse.runs.run import TERMINAL, Actor, Checkpoint, Failure, Progress, Reason, Request, Run, Status, Transition
+from bakehouse.runs.run import (
+    TERMINAL,
+    Actor,
+    Checkpoint,
+    Failure,
+    Progress,
+    Reason,
+    Request,
+    Run,
+    Status,
+    Transition,
+    Verified,
+)
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
 # Time that a replaced checkpoint is kept, so that downloads in progress can finish.
@@ -66,7 +78,7 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
         case Rename():
             return rename(record, command, now), []
         case NoteVerified(verified=verified):
-            return updated(record, now, verified=verified), []
+            return note_verified(record, verified, now), []
         case PurgeReplaced():
             return purge_replaced(record, now), []
         case NoteCleanedUp():
@@ -79,6 +91,12 @@ def rename(record: Record, command: Rename, now: int) -> Record:
     # The labels are merged here, so that none is lost if two users add labels at the same time.
     labels = {key: value for key, value in {**record.labels, **command.labels}.items() if value is not None}
     return updated(record, now, name=record.name if command.keep_name else command.name, labels=labels)
+
+
+def note_verified(record: Record, verified: Verified, now: int) -> Record:
+    """Notes the run that verifies this one, or its verdict. The note of the submission may come after the verdict."""
+    is_late = verified.verdict is None and record.verified is not None and record.verified.run == verified.run
+    return record if is_late else updated(record, now, verified=verified)
 
 
 def reduce_owned(record: Record, command: OwnerCommand, now: int) -> Reduced:

@@ -27,8 +27,9 @@ def run(api: httpx.Client, worker: FakeWorker) -> str:
 
 def archive(worker: FakeWorker, run_id: str) -> None:
     """Does what the supervisor does an hour after the end of a run."""
-    worker.artifacts.write_log(run_id, (event.json for event in worker.store.logs.whole(run_id)))
-    worker.store.archive(run_id)
+    events = list(worker.store.logs.whole(run_id))
+    worker.artifacts.write_log(run_id, (event.json for event in events))
+    worker.store.archive(run_id, seq=len(events))
 
 
 def answers(api: httpx.Client, run_id: str) -> list[Any]:

@@ -84,10 +84,15 @@ def differences(
 def different_tensors(expected: Path, found: Path) -> Iterator[tuple[str, str]]:
     """Yields the name of each tensor that is not bit-identical in both files, with a sentence, in the file's order."""
     others = safetensors.torch.load_file(found)
-    for name, tensor in safetensors.torch.load_file(expected).items():
+    tensors = safetensors.torch.load_file(expected)
+    for name in others.keys() - tensors.keys():
+        yield name, f"the tensor {name} is new."
+    for name, tensor in tensors.items():
         other = others.get(name)
-        if other is None or other.shape != tensor.shape:
-            yield name, f"the tensor {name} has another shape."
+        if other is None:
+            yield name, f"the tensor {name} is missing."
+        elif (other.shape, other.dtype) != (tensor.shape, tensor.dtype):
+            yield name, f"the tensor {name} has another shape or type."
         elif not is_identical(tensor, other):
             largest = (tensor.double() - other.double()).abs().max().item()
             yield name, f"the tensor {name} differs by up to {largest:.3g}."
@@ -95,7 +100,8 @@ def different_tensors(expected: Path, found: Path) -> Iterator[tuple[str, str]]:
 
 def is_identical(tensor: Tensor, other: Tensor) -> bool:
     """Returns whether two tensors have the same bits; unlike `torch.equal`, also if they contain NaN."""
-    return torch.equal(tensor.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
+    # A tensor without dimensions cannot be seen as bytes.
+    return torch.equal(tensor.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
 
 
 def changes(expected: Expected, environment: JsonObject) -> str:

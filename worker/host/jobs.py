@@ -13,7 +13,7 @@ from bakehouse.data.errors import DatasetError
 from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.commands import Command, NoteVerified, Succeed
+from bakehouse.runs.commands import Batch, Command, NoteVerified, Succeed
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.patience import OUTAGE, limit_patience
@@ -41,9 +41,10 @@ class RedisRecordStore:
 
     def commit(self, command: Command) -> None:
         """Carries out a command. Afterwards `record` is the newest record, even if the command was refused."""
-        if isinstance(command, Succeed) and command.verification is not None:
-            # Noted first: if this process dies in between, the next attempt notes the same verdict again.
-            self.note_verified(command.verification)
+        for single in command.commands if isinstance(command, Batch) else (command,):
+            if isinstance(single, Succeed) and single.verification is not None:
+                # Noted first: if this process dies in between, the next attempt notes the same verdict again.
+                self.note_verified(single.verification)
         try:
             self.record = self.store.commit(self.record, command)
         except IllegalTransition:

@@ -7,7 +7,7 @@ has expired, kills owners that do not obey a cancel, and deletes files that noth
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from time import sleep
 
@@ -30,8 +30,9 @@ GRACE_SECONDS = 30.0
 CANCEL_GRACE_SECONDS = 20.0
 # A folder on the network may be away for this time before the workers end.
 FOLDER_GRACE_SECONDS = 30.0
-# Other work must not wait long for the logs of many runs.
-ARCHIVED_PER_TICK = 20
+# Other work must not wait long for the files of many runs.
+RUNS_PER_TICK = 20
+POSTPONED_SECONDS = 600.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -52,6 +53,8 @@ class Supervisor:
         self.requests = Watch()
         self.folder_lost_since: float | None = None
         self.reported: set[str] = set()
+        # When a part of the work for a run that has failed is tried again, by run.
+        self.postponed: dict[str, float] = {}
 
     def tick(self) -> None:
         """Does all work once. Wakes workers after the checks, so that they find the released runs. May raise
@@ -62,28 +65,45 @@ class Supervisor:
         try:
             # All other work changes files or lets workers claim runs.
             if self.check_folder():
+                # Comes first, because it frees the memory of a Redis that is full.
+                self.guard(self.archive_finished)
                 # A full Redis still answers reads, but refuses the renewals of the owners.
                 self.store.check_writes()
                 self.track_outage()
                 self.guard(self.check_owners)
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
-                self.guard(self.archive_finished)
                 self.guard(self.clean_up_after_runs)
         except OUTAGE:
             self.in_contact_since = self.last_contact = seconds_up()
 
-    def guard(self, part: Callable[..., None], *arguments: object) -> None:
-        """Does a part of the work. An unexpected error must stop neither the other parts nor this process."""
+    def guard(self, part: Callable[..., None], *arguments: object) -> bool:
+        """Does a part of the work, and returns whether it was done. An unexpected error must stop neither the other
+        parts nor this process."""
         try:
             part(*arguments)
+            return True
         except OUTAGE:
             raise
-        except Exception as error:  # noqa: BLE001 - each part is repeated a second later
+        except Exception as error:  # noqa: BLE001 - each part is repeated later
             # The same error may come back every second.
             if repr(error) not in self.reported:
                 self.reported.add(repr(error))
                 traceback.print_exception(error)
+            return False
+
+    def for_each(self, run_ids: Iterable[str], part: Callable[[str], None]) -> None:
+        """Does a part of the work for each run. A run for which it fails twice is left alone for a while, so that it
+        does not keep others from their turn."""
+        now = seconds_up()
+        for run_id in run_ids:
+            retry_at = self.postponed.get(run_id)
+            if retry_at is not None and retry_at > now:
+                continue
+            if self.guard(part, run_id):
+                self.postponed.pop(run_id, None)
+            else:
+                self.postponed[run_id] = now if retry_at is None else now + POSTPONED_SECONDS
 
     def check_owners(self) -> None:
         """Checks the owners of all running runs."""
@@ -199,21 +219,21 @@ class Supervisor:
     def archive_finished(self) -> None:
         """Moves the logs of some of the runs that ended long enough ago from Redis into files."""
         before = self.store.now() - round(1000 * self.settings.archive_after_seconds)
-        for run_id in self.store.archivable(before, limit=ARCHIVED_PER_TICK):
-            self.guard(self.archive, run_id)
+        run_ids = self.store.archivable(before, limit=RUNS_PER_TICK + len(self.postponed))
+        self.for_each(run_ids, self.archive)
 
     def archive(self, run_id: str) -> None:
         """Writes the log of a run into a file; then packs the record, and deletes the log in Redis."""
         # The run may have been deleted meanwhile.
         with suppress(RunNotFound):
-            self.artifacts.write_log(run_id, (event.json for event in self.store.logs.whole(run_id)))
-            self.store.archive(run_id)
+            events = list(self.store.logs.whole(run_id))
+            self.artifacts.write_log(run_id, (event.json for event in events))
+            self.store.archive(run_id, seq=len(events))
 
     def clean_up_after_runs(self) -> None:
         """Deletes the resume states that a process left because it died after the end of its run, or could not
         delete."""
-        for run_id in self.store.unclean():
-            self.guard(self.clean_up_after, run_id)
+        self.for_each(self.store.unclean(limit=RUNS_PER_TICK + len(self.postponed)), self.clean_up_after)
 
     def clean_up_after(self, run_id: str) -> None:
         """Deletes the resume states of a run that is over."""

@@ -10,15 +10,18 @@ from safetensors.numpy import load_file
 
 from bakehouse.plan.plan import Plan
 from bakehouse.runs.artifacts import MARKER
-from bakehouse.runs.commands import RequestAction
+from bakehouse.runs.commands import Batch, NoteVerified, Renew, RequestAction, Succeed
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
 from bakehouse.runs.record import Record
+from bakehouse.runs.run import Expected, Verification, Verified
+from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from tests.processes import kill, wait_until
 from tests.running_worker import RunningWorker, run_worker
+from tests.runs.examples import PROVENANCE, a_run, an_owner
 from tests.stored_runs import ENDLESS, SHORT, Document, events_of
-from worker.host.jobs import fits
+from worker.host.jobs import RedisRecordStore, fits
 
 # A worker takes 330 MB before it trains anything.
 MEMORY_BYTES = 700_000_000
@@ -249,3 +252,18 @@ def test_no_resume_state_is_left_after_the_end(worker: RunningWorker) -> None:
     assert record.reason == "time_budget"
     assert record.resume_step > 0
     wait_until(lambda: worker.artifacts.newest_resume(record.id).state is None)
+
+
+def test_the_verdict_of_a_batch_reaches_the_run_that_was_verified(redis_url: str) -> None:
+    with connect(redis_url, patient=False) as redis:
+        store = Store(redis)
+        verified, repeated = (store.create(a_run()).run.id for _ in range(2))
+        expected = Expected(reason="epochs_done", step=1, weights={}, metrics={}, device="cpu", threads=1, versions={})
+        verification = Verification(run=verified, expected=expected, verdict="identical")
+        record = store.claim(an_owner(), fits=lambda record: record.id == repeated)
+        assert record is not None
+        end = Succeed("first", "epochs_done", PROVENANCE, {}, verification)
+        RedisRecordStore(store, record).commit(Batch("first", (Renew("first", 0.0), end)))
+        # The note of the submission comes late, and does not hide the verdict.
+        store.command(verified, NoteVerified(Verified(run=repeated), actor="service"))
+        assert store.get(verified).verified == Verified(run=repeated, verdict="identical")
