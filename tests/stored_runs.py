@@ -22,6 +22,7 @@ REFERENCE: Document = {
     "batch_size": 32,
     "epochs": 2000,
     "early_stopping": 20,
+    "seed": 4,
 }
 ENDLESS: Document = {**REFERENCE, "epochs": 100_000, "early_stopping": "none"}
 SHORT: Document = {"dataset": "iris", "architecture": "linear", "epochs": 2}

@@ -117,8 +117,8 @@ def test_every_crash_point_names_tests_that_exist() -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["bakehouse.runs.store:Store.create:before", "bakehouse.runs.store:Store.create:after",
-     "bakehouse.runs.queue:WakeQueue.wake:before"],
+    ["bakehouse.runs.async_store:AsyncStore.create:before", "service.routes.runs:respond_with_new_run:before",
+     "bakehouse.runs.async_store:AsyncStore._add_wake_ups:before"],
     ids=["before_the_run_is_stored", "before_the_answer", "before_a_worker_is_woken"],
 )  # fmt: skip
 def test_a_service_that_dies_while_it_accepts_a_run_makes_one_run_of_all_tries(

@@ -117,8 +117,19 @@ def test_a_run_with_other_weights_is_different(home: RunningHome) -> None:
     assert (repeated.verification.verdict, repeated.verification.tensor) == ("different", "head.bias")
 
 
+def logged_over_http(home: RunningHome, run_id: str) -> list[dict[str, Any]]:
+    """All events of a run."""
+    events: list[dict[str, Any]] = []
+    while True:
+        after = events[-1]["seq"] if events else 0
+        page = home.get(f"/v1/runs/{run_id}/events?limit=1000&after={after}").json()["data"]
+        if not page:
+            return events
+        events += page
+
+
 def test_the_log_over_http_has_no_gap_and_the_service_has_no_torch(home: RunningHome, reference_id: str) -> None:
-    events = home.get(f"/v1/runs/{reference_id}/events?limit=1000").json()["data"]
+    events = logged_over_http(home, reference_id)
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["type"] == "state"
     assert events[-1]["type"] == "end"
@@ -257,7 +268,7 @@ def test_a_run_whose_resume_states_are_lost_starts_again_and_is_marked_as_restar
     assert results_of(home, run_id) == reference
     run = home.get(f"/v1/runs/{run_id}").json()
     assert (run["restarted"], run["exact"]) == (True, True)
-    events = home.get(f"/v1/runs/{run_id}/events?limit=1000").json()["data"]
+    events = logged_over_http(home, run_id)
     [note] = [event["data"] for event in events if event["type"] == "log"]
     assert (note["code"], note["step"]) == ("restarted", lost_step)
 

@@ -26,8 +26,11 @@ def make_link(path: Path) -> None:
 
 def make_socket(path: Path) -> None:
     path.unlink(missing_ok=True)
+    # The path of a socket is limited to about a hundred bytes, so the folder is named by its descriptor.
+    folder = os.open(path.parent, os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
+        server.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
 
 
 def make_pipe(path: Path) -> None:
@@ -49,7 +52,7 @@ MAKE: dict[str, Callable[[Path], None]] = {
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder; its path is short enough for a socket."""
+    """A data folder."""
     folder = tmp_path / "a" / "data"
     folder.mkdir(parents=True)
     return folder

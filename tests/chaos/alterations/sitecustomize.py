@@ -3,7 +3,7 @@
 Python imports it at its start. CHAOS_HOST is the name that the process takes for its host's; CHAOS_VERSION is another
 version of the program. CHAOS_SWITCH names a file that says which guard is taken away at the moment: `fencing`,
 `contiguity`, `parent_death_signal`, `saved:NAME` for an item of the resume state, or a place such as
-`bakehouse.runs.store:Store.create:before`: the first process that comes there deletes the file and is killed. The
+`bakehouse.runs.store:Store.claim:before`: the first process that comes there deletes the file and is killed. The
 product itself has no such switch.
 """
 
@@ -109,9 +109,10 @@ PLACES = (
     "bakehouse.runs.artifacts:Artifacts.clean_up_after",
     "bakehouse.runs.artifacts:Artifacts.write_resume",
     "bakehouse.runs.artifacts:move_into_place",
-    "bakehouse.runs.queue:WakeQueue.wake",
+    "bakehouse.runs.async_store:AsyncStore._add_wake_ups",
+    "bakehouse.runs.async_store:AsyncStore.create",
     "bakehouse.runs.store:Store.claim",
-    "bakehouse.runs.store:Store.create",
+    "service.routes.runs:respond_with_new_run",
     "worker.attempt.attempt:Attempt.end",
     "worker.attempt.checkpoint_writer:CheckpointWriter.start_resume",
     "worker.attempt.trainer:Trainer.succeed",

@@ -278,7 +278,7 @@ def test_a_replaced_checkpoint_is_purged_ten_minutes_later(
     first, second = (publish_best(supervised, run_id, epoch) for epoch in (1, 2))
     supervised.supervisor.purge_replaced()
     assert supervised.artifacts.checkpoint_path(run_id, first).exists()
-    supervised.let_pass(KEEP_REPLACED_MS, monkeypatch)
+    supervised.let_pass(KEEP_REPLACED_MS + 1000, monkeypatch)
     supervised.supervisor.purge_replaced()
     assert supervised.store.record(run_id).digests() == {second}
     assert not supervised.artifacts.checkpoint_path(run_id, first).exists()

@@ -147,7 +147,8 @@ def test_the_layers_up_to_any_say_what_they_say_in_the_model(architecture: Docum
 
 
 def test_the_best_weights_on_validation_are_kept() -> None:
-    training = make_training(student({"epochs": 8, "lr": 0.05, "patience": 8}))
+    # With this seed, the last epoch is not the best.
+    training = make_training({**student({"epochs": 8, "lr": 0.05, "patience": 8}), "seed": 1})
     stage, losses, regressors = stage_of(training), [], []
     for event in training.run():
         if isinstance(event, DiagnosticLog):
