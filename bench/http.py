@@ -1,5 +1,6 @@
 """Measures the service's requests per second, and those of a bare Starlette route that reads the same hash."""
 
+import argparse
 import asyncio
 import json
 import os
@@ -8,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -27,6 +28,8 @@ ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 32
 RECIPE = {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dropout": 0.5}
+PAGE = "/v1/runs?dataset=digits&limit=20"
+ROOT = Path(__file__).parents[1]
 BASELINE = Path(__file__).with_name("baseline_http.py")
 
 Request = Callable[[], bytes]
@@ -75,29 +78,31 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(arguments: list[str], environment: dict[str, str], url: str) -> Iterator[int]:
-    """Runs a server during the block, after it has answered; yields its pid."""
-    with subprocess.Popen(arguments, env={**os.environ, **environment}, stderr=subprocess.DEVNULL) as server:
+def running_server(arguments: list[str], environment: dict[str, str], url: str, root: Path = ROOT) -> Iterator[int]:
+    """Runs a server of a checkout during the block, after it has answered; yields its pid."""
+    inherited = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(arguments, cwd=root, env={**inherited, **environment}, stderr=subprocess.DEVNULL) as server:
         try:
-            wait_until_it_answers(url)
+            while not answers(url):
+                assert server.poll() is None, f"{arguments} has ended"
+                time.sleep(0.005)
             yield server.pid
         finally:
             server.terminate()
 
 
-def wait_until_it_answers(url: str) -> None:
+def answers(url: str) -> bool:
+    """Returns whether a server answers with 200."""
     address = urlsplit(url)
-    while True:
-        # httpx would read the certificates of the system at each try, which takes processor time from the server.
-        connection = HTTPConnection(str(address.hostname), address.port or 80)
-        try:
-            connection.request("GET", address.path)
-            if connection.getresponse().status == HTTPStatus.OK:
-                return
-        except OSError:
-            time.sleep(0.005)
-        finally:
-            connection.close()
+    # httpx would read the certificates of the system at each try, which takes processor time from the server.
+    connection = HTTPConnection(str(address.hostname), address.port or 80)
+    try:
+        connection.request("GET", address.path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 async def send_from_all(port: int, request: Request) -> list[float]:
@@ -143,34 +148,71 @@ def print_load(what: str, loads: list[Load]) -> None:
     """Prints the rows of one kind of request."""
     print(f"| {what}, requests/s | {spread([load.rate for load in loads])} |")
     print(f"| {what}, p99 | {spread([load.p99 for load in loads], ' ms')} |")
-    print(f"| {what}, CPU of the service a request | {spread([load.cpu for load in loads], ' ms')} |")
+    print(f"| {what}, CPU of the server a request | {spread([load.cpu for load in loads], ' ms')} |")
     print(f"| {what}, CPU of Redis a request | {spread([load.redis_cpu for load in loads], ' ms')} |", flush=True)
 
 
-def main() -> None:
-    """Prints a row for each figure."""
+def print_ratios(what: str, ours: list[Load], others: list[Load]) -> None:
+    """Prints how many times as many requests a second the service answers, and per CPU second."""
+    pairs = list(zip(ours, others, strict=True))
+    print(f"| {what}: ratio of requests/s | {spread([mine.rate / other.rate for mine, other in pairs])} |")
+    print(f"| {what}: the same by CPU | {spread([other.cpu / mine.cpu for mine, other in pairs])} |", flush=True)
+
+
+@contextmanager
+def running_service(root: Path) -> Iterator[tuple[Server, str, str]]:
+    """Runs the service of a checkout with a Redis during the block; yields it with a run and the address of Redis."""
     with tempfile.TemporaryDirectory(prefix="bakehouse-bench-") as folder, redis_server(Path(folder)) as redis_url:
         with Redis.from_url(redis_url) as redis:
             redis_pid = int(redis.info("server")["process_id"])
         port = free_port()
-        bare_port = free_port()
         environment = {"BAKEHOUSE_REDIS_URL": redis_url, "BAKEHOUSE_HOME": folder, "BAKEHOUSE_PORT": str(port)}
+        command = [sys.executable, "-m", "service"]
         url = f"http://127.0.0.1:{port}"
-        with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as pid:
-            ours = Server(pid, port, redis_pid)
+        with running_server(command, environment, f"{url}/healthz/ready", root) as pid:
             run = httpx.post(f"{url}/v1/runs", json=RECIPE).json()
-            bare = [sys.executable, "-P", str(BASELINE), redis_url, run["id"], str(bare_port)]
-            with running_server(bare, {}, f"http://127.0.0.1:{bare_port}/") as bare_pid:
-                theirs = Server(bare_pid, bare_port, redis_pid)
-                reads = [(ours.load(get(f"/v1/runs/{run['id']}")), theirs.load(get("/"))) for _ in range(ROUNDS)]
-            print_load("GET a run", [mine for mine, _ in reads])
-            print_load("a bare Starlette route that reads the same hash", [other for _, other in reads])
-            print(f"| ratio of their requests/s | {spread([mine.rate / other.rate for mine, other in reads])} |")
-            print(f"| the same by CPU | {spread([other.cpu / mine.cpu for mine, other in reads])} |", flush=True)
-            print_load("POST a run, accepted and durable", [ours.load(post_recipes()) for _ in range(ROUNDS)])
-            pages = [ours.load(get("/v1/runs?dataset=digits&limit=20")) for _ in range(ROUNDS)]
-            print_load("GET a page of 20 runs, one filter", pages)
+            yield Server(pid, port, redis_pid), run["id"], redis_url
+
+
+def measure_in_turn(servers: Sequence[Server], requests: Sequence[Request]) -> list[list[Load]]:
+    """Returns the loads of each server, each with its own request, measured in turn."""
+    rounds = [[server.load(request) for server, request in zip(servers, requests, strict=True)] for _ in range(ROUNDS)]
+    return [list(loads) for loads in zip(*rounds, strict=True)]
+
+
+def main(beside: Path | None = None) -> None:
+    """Prints a row for each figure; with another checkout, also how many times as fast as that one this one is."""
+    with ExitStack() as stack:
+        ours, run_id, redis_url = stack.enter_context(running_service(ROOT))
+        port = free_port()
+        bare = [sys.executable, "-P", str(BASELINE), redis_url, run_id, str(port)]
+        pid = stack.enter_context(running_server(bare, {}, f"http://127.0.0.1:{port}/", ROOT))
+        servers = [ours, Server(pid, port, ours.redis_pid)]
+        reads, bare_reads = measure_in_turn(servers, [get(f"/v1/runs/{run_id}"), get("/")])
+        print_load("GET a run", reads)
+        print_load("a bare Starlette route that reads the same hash", bare_reads)
+        print_ratios("GET a run, over the bare route", reads, bare_reads)
+        if beside is None:
+            print_load("POST a run, accepted and durable", measure_in_turn([ours], [post_recipes()])[0])
+        else:
+            print_beside(ours, run_id, *stack.enter_context(running_service(beside))[:2])
+        print_load("GET a page of 20 runs, one filter", measure_in_turn([ours], [get(PAGE)])[0])
+
+
+def print_beside(ours: Server, run_id: str, other: Server, other_run_id: str) -> None:
+    """Prints rows for another checkout, measured in turn with this one."""
+    for what, mine, others in (
+        ("POST a run, accepted and durable", post_recipes(), post_recipes()),
+        ("GET a run", get(f"/v1/runs/{run_id}"), get(f"/v1/runs/{other_run_id}")),
+        ("GET a page of 20 runs, one filter", get(PAGE), get(PAGE)),
+    ):
+        now, before = measure_in_turn([ours, other], [mine, others])
+        print_load(what, now)
+        print_load(f"{what}, other checkout", before)
+        print_ratios(f"{what}, over the other checkout", now, before)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--beside", type=Path, help="another checkout to measure in turn")
+    main(parser.parse_args().beside)

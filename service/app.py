@@ -1,6 +1,7 @@
 """Builds the ASGI application from the settings."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -76,11 +77,19 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(warn_of_data_loss, services.store)
     reader = asyncio.create_task(services.hub.listen())
     # The first requests need them, but the service is ready without them.
-    building = asyncio.create_task(asyncio.to_thread(build_models))
+    building = asyncio.create_task(asyncio.to_thread(finish_start))
     yield
     reader.cancel()
     # Unlike `await reader`, this does not raise CancelledError.
     await asyncio.wait([reader, building])
+
+
+def finish_start() -> None:
+    """Builds all models, then exempts everything that exists from garbage collection, which would look at it again and
+    again while runs are submitted."""
+    build_models()
+    gc.collect()
+    gc.freeze()
 
 
 def warn_of_data_loss(store: Store) -> None:
