@@ -1,8 +1,7 @@
 -- Compares and sets one run: carries out a whole write, or changes nothing and says why.
 -- KEYS: the run, its log, the change stream, all runs by creation, the waiting runs, the workers, [the idempotency key]
 -- ARGV[1]: JSON {run, actor, expected_token, token, fields, events, remove, add, delete, unset, delete_log, idempotency,
---   idempotency_ttl,
---   sources, dependants, changes_length}
+--   idempotency_ttl, sources, dependants, changes_length}
 -- Returns {outcome, Redis time in ms, seq, payload}; depending on the outcome, the payload is {number of workers, number
 --   of runs ahead in the queue} (of a new run), the present record, the value of the idempotency key, the source run that
 --   is missing, or the dependants.

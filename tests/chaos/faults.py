@@ -242,7 +242,7 @@ def stop_training(fire: Fire) -> list[Record]:
 
 @fault("worker stopped past its lease", weight=1)
 def stop_worker(fire: Fire) -> list[Record]:
-    """Stops a worker; its training process goes on."""
+    """Stops a worker; its training process continues."""
     victim = fire.victim()
     if victim is None or victim.owner is None:
         return []

@@ -98,7 +98,7 @@ class CheckpointWriter:
         self._resume_at = monotonic() - self._started_at
         started = monotonic()
         snapshot = take()
-        # Training stands still while the snapshot is taken, so this time counts like that of writing.
+        # Training pauses while the snapshot is taken, so this time counts like that of writing.
         self._seconds_spent += monotonic() - started
         best, self.best = self.best, None
         self._start(lambda: self._write_resume(snapshot, best))

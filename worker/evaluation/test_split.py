@@ -128,7 +128,7 @@ class FinalMeasurement:
 
     def state_dict(self) -> State:
         return {
-            # Copies, because a state is written while the measurement goes on.
+            # Copies, because a state is written while the measurement continues.
             "metrics": dict(self.metrics),
             "finished": list(self.finished),
             "units": self.units,

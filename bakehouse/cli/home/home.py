@@ -70,7 +70,7 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
         stack.enter_context(interrupt_on_signals())
         if settings.data is not None and not settings.data.is_dir():
             raise DataFolderMissing(settings.data)
-        # The lock comes before the port: a second `up` is told that the folder is in use, not that the port is.
+        # The lock comes before the port: a second `up` says that the folder is in use, not that the port is.
         lock = stack.enter_context(lock_folder(settings.home))
         port = find_free_port(settings)
         # Redis ends after all processes that hold `needing`: they still write to it if this process is killed.
