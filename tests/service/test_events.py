@@ -227,7 +227,7 @@ def test_a_client_that_reads_late_gets_every_event_in_order(
         # With more than 10 MB of events, both sockets are full.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect((url.hostname, url.port))
-        headers = "host: x\r\naccept: text/event-stream\r\nconnection: close"
+        headers = "host: localhost\r\naccept: text/event-stream\r\nconnection: close"
         connection.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\n{headers}\r\n\r\n".encode())
         assert connection.recv(4096)
         entry = LogEntry("note", "x" * 10_000, {})
