@@ -66,8 +66,8 @@ class Row:
     """What the report says of one kind of fault."""
 
     injected: int = 0
-    without_victim: int = 0
-    slowest_recovery: float = 0.0
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds until all victims ran again; with those of faults that came just before."""
 
 
 @dataclass
@@ -178,7 +178,7 @@ class Campaign:
         if not planned.is_overlapping:
             self.fire.wait_for_recovery(victims)
             if victims:
-                row.slowest_recovery = max(row.slowest_recovery, time.monotonic() - started)
+                row.recoveries.append(time.monotonic() - started)
         self.fire.note_orphans()
         self.note_ends()
 

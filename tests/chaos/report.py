@@ -1,16 +1,18 @@
 """Prints what a campaign has found."""
 
 from collections import Counter
+from statistics import median
 
 from tests.chaos.campaign import Report
 
 
 def print_report(report: Report) -> None:
     """Prints the table of faults, the runs, and every violation with the events of its run."""
-    print(f"\n{'fault':48} {'injected':>8} {'slowest recovery':>17}")
+    print(f"\n{'fault':48} {'injected':>8} {'runs again after: median':>25} {'slowest':>8}")
     for name, row in sorted(report.rows.items()):
-        recovery = f"{row.slowest_recovery:.1f} s" if row.slowest_recovery else "-"
-        print(f"{name:48} {row.injected:8} {recovery:>17}")
+        middle = f"{median(row.recoveries):.1f} s" if row.recoveries else "-"
+        slowest = f"{max(row.recoveries):.1f} s" if row.recoveries else "-"
+        print(f"{name:48} {row.injected:8} {middle:>25} {slowest:>8}")
     for text in report.left_out:
         print(f"{text:48} left out")
     by_fault = Counter(violation.fault for violation in report.violations)
