@@ -403,8 +403,13 @@ def make_folder(folder: Path) -> None:
 
 def fsync_all(paths: Sequence[Path]) -> None:
     """Syncs several files and folders to disk at the same time, which takes hardly longer than one of them."""
-    with ThreadPoolExecutor(len(paths)) as threads:
-        deque(threads.map(fsync, paths), maxlen=0)
+    try:
+        with ThreadPoolExecutor(len(paths)) as threads:
+            deque(threads.map(fsync, paths), maxlen=0)
+    except RuntimeError:
+        # A process at its limit of memory cannot start threads; one after the other is slower and as safe.
+        for path in paths:
+            fsync(path)
 
 
 def fsync(path: Path) -> None:

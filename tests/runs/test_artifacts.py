@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
@@ -415,3 +416,15 @@ def test_a_folder_that_cannot_be_written_is_an_error(artifacts: Artifacts, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(StorageUnavailable, match=r"Not a directory|File exists"):
         blocked.check_writable()
+
+
+def test_files_are_synced_without_threads_if_there_is_no_memory_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    artifacts = Artifacts(tmp_path)
+    stored = artifacts.write_checkpoint("run_222222222222", b"weights", {})
+    assert artifacts.checkpoint_path("run_222222222222", stored.sha256).read_bytes() == b"weights"

@@ -208,7 +208,9 @@ def test_a_client_that_does_not_read_delays_no_other(
     worker.claim(run)
     url = urlsplit(service.url)
     connection = socket.create_connection((url.hostname, url.port))
-    connection.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n".encode())
+    connection.sendall(
+        f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n".encode()
+    )
     for first in range(1, 20_001, 1000):
         worker.log_steps(run, first, first + 999)
     worker.succeed(run)

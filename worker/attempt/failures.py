@@ -46,6 +46,6 @@ def final(code: Reason, message: str, pointer: str) -> Failure:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    # torch has a class of errors for GPUs, but only a message for CPUs.
+    # torch has a class of errors for GPUs, but only a message for CPUs, and Python one for a thread's stack.
     is_known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return is_known or "DefaultCPUAllocator" in str(error)
+    return is_known or any(text in str(error) for text in ("DefaultCPUAllocator", "can't start new thread"))
