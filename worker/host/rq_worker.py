@@ -15,6 +15,7 @@ from typing import Any, Literal
 from redis import Redis
 from redis.client import Pipeline
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -51,7 +52,11 @@ class WakeJob(Job):
 
     def restore(self, raw_data: Any) -> Any:
         """Reads the job from Redis without its callbacks and webhooks."""
-        restored = super().restore(raw_data)
+        try:
+            restored = super().restore(raw_data)
+        except Exception as error:
+            # RQ ends the worker for any other error, and passes over a job that does not exist.
+            raise NoSuchJobError(f"the job {self.id} is malformed") from error
         # RQ would import and call the functions that these fields name, and the text in Redis may be anyone's.
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
         self.webhooks = []
