@@ -22,7 +22,7 @@ class AdviceAbout(Model):
 
 
 class IngredientField(Model):
-    """One field of an ingredient."""
+    """A field of an ingredient: its name, type, default and meaning."""
 
     name: str
     description: str

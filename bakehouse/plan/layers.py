@@ -219,7 +219,7 @@ class Pool:
 
     @property
     def is_local(self) -> bool:
-        """Whether the output still has height and width."""
+        """Whether the layer's output has a height and a width, as an image has."""
         return self.kind in ("max", "average")
 
     @property

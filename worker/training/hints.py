@@ -83,7 +83,7 @@ class HintStage:
         self.best: Weights = {}
 
     def is_over(self) -> bool:
-        """Whether no further epoch begins."""
+        """Whether the training of the hints is over, so that no further epoch of it begins."""
         is_last = self.epochs_done == self.spec.epochs or self.stopper.is_over(self.epochs_done)
         return self.is_finished or is_last or self.must_stop()
 

@@ -28,7 +28,7 @@ class Stage(Protocol):
         """Whether this stage is over, so that no further epoch begins."""
 
     def must_stop(self) -> bool:
-        """Whether training must stop after the current step."""
+        """Whether somebody asked for the end, or the time is up, so that training stops after the current step."""
 
     def begin_epoch(self) -> Iterator[None]:
         """Prepares the model and the rows of the epoch; a resumed run calls this in the middle of an epoch too."""

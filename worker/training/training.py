@@ -130,7 +130,7 @@ class Training:
         self.stop_request.ask(reason, not_before=not_before)
 
     def must_stop(self) -> bool:
-        """Whether a requested end is due."""
+        """Whether the run must end now, because a user or the time budget asked for it."""
         return self.stop_request.is_due(self.step)
 
     def begin_epoch(self) -> Iterator[None]:
