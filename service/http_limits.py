@@ -76,6 +76,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     # Bytes of the body that the application is sending.
     _body_bytes = 0
     _is_refused = False
+    # Whether the response in progress began before its request's body was complete.
+    _is_last = False
     _running: RequestResponseCycle | None = None
     _input = b""
     _parsed_bytes = 0
@@ -195,11 +197,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
         super().on_headers_complete()
 
-    def on_message_complete(self) -> None:
-        # The timer may run for the rest of a body whose request has been answered.
-        self._stop_timer()
-        super().on_message_complete()
-
     # Sending
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -218,10 +215,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         # HTTP/1.0 has no chunks: a body of unknown length ends where the connection is closed.
         if cycle.scope["http_version"] < "1.1":
             adapt_to_http_1_0(cycle, message)
+        if message["type"] == "http.response.start" and cycle.more_body:
+            # What follows of the body must not be taken for the next request.
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+            self._is_last = True
         if len(message.get("body", b"")) <= PART_BYTES:
             await cycle.send(message)
         else:
             await self._send_in_parts(cycle, message["body"], more_body=message.get("more_body", False))
+        # The end of the response closes the connection, but not at once as uvicorn would.
+        cycle.keep_alive = cycle.keep_alive or self._is_last
 
     async def _send_in_parts(self, cycle: RequestResponseCycle, body: bytes, *, more_body: bool) -> None:
         self._body_bytes = len(body)
@@ -269,8 +272,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             return
-        if self.cycle.response_complete and self.cycle.more_body:
-            self._start_timer()
+        if self._is_last:
+            self._end()
+            return
         self._parse_input()
         if not self.pipeline:
             self.flow.resume_reading()

@@ -184,6 +184,19 @@ def test_requests_whose_responses_are_not_read_are_not_answered(monkeypatch: pyt
     assert len(answered) < 10
 
 
+@pytest.mark.parametrize("head", ["POST / HTTP/1.1\r\n", "POST / HTTP/1.0\r\nconnection: keep-alive\r\n"])
+def test_the_rest_of_a_body_after_the_response_is_not_another_request(head: str) -> None:
+    rest = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 4000
+    request = f"{head}host: x\r\ncontent-length: {2 * len(rest)}\r\n\r\n".encode()
+    with serving(answer(b"early")) as (url, _), connect_and_send(url, request + rest) as connection:
+        assert connection.recv(9) == b"HTTP/1.1 "
+        connection.sendall(rest)
+        received = receive_all(connection)
+    assert b"connection: close" in received
+    assert received.endswith(b"\r\n\r\nearly")
+    assert received.count(b"HTTP/1.1") == 0
+
+
 def test_a_response_in_progress_is_completed_before_a_malformed_request_closes_the_connection() -> None:
     with serving(answer(LARGE)) as (url, _):
         received = receive_all(connect_and_send(url, get("/") + b"BREW / HTTP/1.1\r\n\r\n"))
