@@ -19,13 +19,16 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+from rq.job import Job
 from torch import Tensor
 
 from bakehouse import Client
 from bakehouse.data.catalog import Catalog
+from bakehouse.runs.queue import WakeQueue
+from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from bench.report import running_home, spread
-from worker.host.jobs import train_next
+from worker.host.jobs import redis_url_of, train_next
 from worker.host.prefork import warm_up
 from worker.training.training import Training
 
@@ -118,7 +121,10 @@ def train_measured(sender: Connection) -> None:
         clock.count(len(inputs))
 
     Training.update = update_and_count  # type: ignore[method-assign]
-    train_next()
+    settings = Settings()
+    redis = connect(redis_url_of(settings), patient=True)
+    store = Store(redis, lease_seconds=settings.lease_seconds)
+    train_next(settings, store, WakeQueue(redis), sys.maxsize, Job(connection=redis))
 
 
 def measure_run(client: Client, recipe: dict[str, Any]) -> Rates:

@@ -1,98 +1,12 @@
 """`python -m service`: serves HTTP until a signal ends the process."""
 
-import logging
-import resource
-import signal
+import gc
 import sys
-from functools import partial
-
-import uvicorn
-from redis.exceptions import RedisError
-
-from bakehouse.runs.errors import FolderNotShared, StorageFull
-from bakehouse.runs.marker import register_folder
-from bakehouse.settings import Settings, is_loopback
-from service.app import create_app, make_services
-from service.connections import Connections
-from service.dependencies import Services
-from service.http_limits import LimitedHttpProtocol
-from service.hub import Hub
-
-MAX_SHUTDOWN_SECONDS = 5
-# Enough for all connections and a file for each of them; many systems allow only 1024 by default.
-MAX_OPEN_FILES = 4096
-
-
-class Server(uvicorn.Server):
-    """Ends the event streams before it shuts down: they never end by themselves, so uvicorn would wait for them until
-    its timeout."""
-
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
-        super().__init__(config)
-        self._hub = hub
-
-    async def shutdown(self, sockets: object = None) -> None:
-        self._hub.close()
-        await super().shutdown(sockets)  # type: ignore[arg-type]
-
-
-def find_unsafe_setting(settings: Settings) -> str | None:
-    """Returns the reason why the service must not start with these settings, or None."""
-    if settings.redis_url is None:
-        return "BAKEHOUSE_REDIS_URL is not set: the service needs the address of a Redis."
-    if not is_loopback(settings.host) and not settings.insecure:
-        return (
-            f"BAKEHOUSE_HOST is {settings.host}, which other machines can reach, but the service has no access "
-            "control. Set it to 127.0.0.1, or set BAKEHOUSE_INSECURE=1 to give every client full access."
-        )
-    return None
-
-
-def main() -> int:
-    """Runs the service and returns the exit status, which is 2 if a setting is wrong."""
-    try:
-        settings = Settings()
-        if problem := find_unsafe_setting(settings):
-            raise ValueError(problem)
-        # This does not connect to Redis, so the service also starts while Redis is down.
-        services = make_services(settings, str(settings.redis_url))
-        register_folder(settings, services.store)
-    except (ValueError, FolderNotShared) as error:
-        # A new try would not help here, because somebody has to change a setting first.
-        print(error, file=sys.stderr)
-        return 2
-    except (RedisError, OSError, StorageFull) as error:
-        # The service starts anyway, but is not ready before it has registered its folder in Redis.
-        print(f"Could not register BAKEHOUSE_HOME in Redis; the service will try again: {error}", file=sys.stderr)
-    serve(settings, services)
-    return 0
-
-
-def serve(settings: Settings, services: Services) -> None:
-    """Serves HTTP until a signal ends the process."""
-    if not is_loopback(settings.host):
-        print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    raise_limit_on_files()
-    # proxy_headers is off, because any client could forge the headers of a proxy.
-    config = uvicorn.Config(
-        create_app(services), host=settings.host, port=settings.port, loop="uvloop",
-        http=partial(LimitedHttpProtocol, Connections()),  # type: ignore[arg-type]  # uvicorn only calls it
-        ws="none", lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_keep_alive=5, timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS,
-    )  # fmt: skip
-    server = Server(config, services.hub)
-    # After its shutdown, uvicorn raises the signal again. These handlers make that an exit with status 0.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(0))
-    server.run()
-
-
-def raise_limit_on_files() -> None:
-    """Raises this process's limit on open files as far as it may and needs to."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MAX_OPEN_FILES)), hard))
-
 
 if __name__ == "__main__":
+    # Hardly anything that an import makes is garbage, and looking for it takes a tenth of the start. The server turns
+    # the collector on.
+    gc.disable()
+    from service.server import main
+
     sys.exit(main())

@@ -1,7 +1,6 @@
 """Builds the ASGI application from the settings."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.model import JsonObject, build_models
+from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.async_store import AsyncStore, connect_async
@@ -76,20 +75,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The store's client blocks, so it must not be called in the event loop.
     await run_in_threadpool(warn_of_data_loss, services.store)
     reader = asyncio.create_task(services.hub.listen())
-    # The first requests need them, but the service is ready without them.
-    building = asyncio.create_task(asyncio.to_thread(finish_start))
     yield
     reader.cancel()
     # Unlike `await reader`, this does not raise CancelledError.
-    await asyncio.wait([reader, building])
-
-
-def finish_start() -> None:
-    """Builds all models, then exempts everything that exists from garbage collection, which would look at it again and
-    again while runs are submitted."""
-    build_models()
-    gc.collect()
-    gc.freeze()
+    await asyncio.wait([reader])
 
 
 def warn_of_data_loss(store: Store) -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from rq import get_current_job
+from rq.job import Job
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetError
@@ -58,16 +58,14 @@ class RedisRecordStore:
             self.store.command(verification.run, NoteVerified(Verified(run=self.record.id, **verdict), actor="worker"))
 
 
-def train_next(settings: Settings, store: Store, wake_queue: WakeQueue, memory_bytes: int) -> None:
+def train_next(settings: Settings, store: Store, wake_queue: WakeQueue, memory_bytes: int, job: Job) -> None:
     """Claims the next run that fits the device's memory and trains it; returns at once if there is none.
 
-    All arguments are those of the worker that has forked this process: to read its settings again, and to connect and
-    read Redis's clock again, would take longer than a step.
+    The arguments before the job are those of the worker that has forked this process: to read its settings again, and
+    to connect and read Redis's clock again, would take longer than a step.
     """
     attempt: Attempt | None = None
     is_terminated = False
-    job = get_current_job()
-    assert job is not None, "RQ calls this function"
 
     def terminate(*_: object) -> None:
         nonlocal is_terminated

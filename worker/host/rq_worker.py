@@ -47,8 +47,8 @@ Status = Literal["idle", "busy"]
 class WakeJob(Job):
     """A job that only wakes a worker: it always calls `train_next`, whatever function its hash in Redis names."""
 
-    train_next: Callable[[], None]
-    """The function `train_next` with its arguments, which the worker sets because RQ makes the jobs itself."""
+    train_next: Callable[[Job], None]
+    """The function `train_next` with all arguments but the job. The worker sets it because RQ makes the jobs itself."""
 
     def restore(self, raw_data: Any) -> Any:
         """Reads the job from Redis without its callbacks and webhooks."""
@@ -63,7 +63,7 @@ class WakeJob(Job):
         return restored
 
     def _execute(self) -> None:
-        WakeJob.train_next()
+        WakeJob.train_next(self)
 
 
 class PreforkWorker(Worker):
