@@ -20,13 +20,13 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.run import Page, Run
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from service.checkpoint_cache import CheckpointCache
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.errors import HANDLED_ERRORS, respond_to_error
 from service.folder_check import FolderCheck
 from service.hub import BLOCK_MS, Hub
 from service.middleware import RequestGuard
+from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
 from service.preparation import Preparation
 from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
@@ -64,7 +64,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         wake_queue=wake_queue,
         hub=Hub(reader, Keys(), store.logs),
         digests=Digests(hash_file),
-        checkpoint_cache=CheckpointCache(),
+        open_checkpoints=OpenCheckpoints(),
     )
 
 
@@ -110,6 +110,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.encoded_models = (Run, Page, Preview, Recipe)
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
+    checkpoints.add_plain_routes(api)
     for module in (runs, events, checkpoints, recipes, datasets, system, docs):
         api.include_router(module.router)
     for kind in HANDLED_ERRORS:

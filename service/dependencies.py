@@ -22,7 +22,6 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
-from service.checkpoint_cache import CheckpointCache
 from service.digests import Digests
 from service.errors import (
     MAX_SHOWN_CHARACTERS,
@@ -32,6 +31,7 @@ from service.errors import (
 )
 from service.folder_check import FolderCheck
 from service.hub import Hub
+from service.open_checkpoints import OpenCheckpoints
 from service.preparation import Preparation
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
@@ -59,7 +59,7 @@ class Services:
     wake_queue: WakeQueue
     hub: Hub
     digests: Digests
-    checkpoint_cache: CheckpointCache
+    open_checkpoints: OpenCheckpoints
 
 
 async def get_services(request: Request) -> Services:
