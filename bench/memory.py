@@ -5,9 +5,11 @@ resident memory of the fork, less its resident memory after it has trained one s
 pages of torch's libraries.
 """
 
+import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -76,8 +78,9 @@ def main(pattern: str = "*") -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         settings = Settings(home=root / "home", data=root / "data", device="cpu")
-        write_sets(root / "data")
+        # This process stays as small as the parent of the workers: its children would use memory that it has freed.
         warm_up()
+        in_child(lambda: write_sets(root / "data"))
         print("| recipe | estimate | used | estimate / used |\n|---|---|---|---|")
         for name, recipe in RECIPES.items():
             if fnmatchcase(name, pattern):
@@ -100,17 +103,16 @@ def write_sets(folder: Path) -> None:
 
 def distilled(settings: Settings) -> dict[str, Any]:
     """Trains a teacher; returns the recipe that learns from it."""
-    prepared = plan(TEACHER, settings)
-    in_child(lambda: run(prepared, settings.trained / "teacher", settings))
+    in_child(lambda: run(plan(TEACHER, settings), settings.trained / "teacher", settings))
     [teacher] = [record.id for _, record in LocalRuns(settings.trained)._records()]  # noqa: SLF001
     return {**RECIPES[DISTILLS], "objective": {"distillation": {"teacher": teacher}}}
 
 
 def measure(recipe: dict[str, Any], settings: Settings, folder: Path) -> Measurement:
     """Trains a recipe in a child process."""
-    prepared = plan(recipe, settings)
-    used = in_child(lambda: run(prepared, folder, settings))
-    return Measurement(prepared.plan.estimate.memory_bytes, used)
+    # The data set is packed in another one.
+    in_child(lambda: plan(recipe, settings))
+    return Measurement(*in_child(lambda: train_measured(recipe, settings, folder)))
 
 
 def plan(recipe: dict[str, Any], settings: Settings) -> Prepared:
@@ -120,20 +122,28 @@ def plan(recipe: dict[str, Any], settings: Settings) -> Prepared:
     return prepare(document, Catalog(settings), limits, runs=runs, wait_seconds=PACKING_SECONDS)
 
 
-def in_child(function: Callable[[], int]) -> int:
-    """Calls a function in a warmed fork of this process; returns the bytes by which its resident memory grew."""
+def train_measured(recipe: dict[str, Any], settings: Settings, folder: Path) -> tuple[int, int]:
+    """Trains a recipe; returns its estimate and the bytes by which the resident memory of this process grew."""
+    warm_up()
+    # The number resets the largest resident memory (proc_pid_clear_refs in the kernel's documentation).
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = status_bytes("VmRSS")
+    prepared = plan(recipe, settings)
+    run(prepared, folder, settings)
+    return prepared.plan.estimate.memory_bytes, status_bytes("VmHWM") - before
+
+
+def in_child(function: Callable[[], object]) -> tuple[int, ...]:
+    """Calls a function in a fork of this process; returns its result if it is a tuple of numbers."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            warm_up()
-            # The number resets the largest resident memory (proc_pid_clear_refs in the kernel's documentation).
-            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-            before = status_bytes("VmRSS")
-            code = function()
-            os.write(writing, str(status_bytes("VmHWM") - before).encode())
-            os._exit(code)
+            result = function()
+            os.write(writing, json.dumps(result if isinstance(result, tuple) else ()).encode())
+            os._exit(0)
         finally:
+            traceback.print_exc()
             os._exit(1)
     os.close(writing)
     with os.fdopen(reading) as pipe:
@@ -141,15 +151,16 @@ def in_child(function: Callable[[], int]) -> int:
     _, status = os.waitpid(child, 0)
     if status != 0:
         raise SystemExit("a training failed; its message is above")
-    return int(text)
+    return tuple(json.loads(text))
 
 
-def run(prepared: Prepared, folder: Path, settings: Settings) -> int:
-    """Trains in this process, without printing events; returns the exit code."""
+def run(prepared: Prepared, folder: Path, settings: Settings) -> None:
+    """Trains in this process, without printing events."""
     folder.mkdir(parents=True)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
-    return train(prepared, folder, settings)
+    if code := train(prepared, folder, settings):
+        raise SystemExit(code)
 
 
 def status_bytes(name: str) -> int:

@@ -42,9 +42,10 @@ EVALUATED_ROWS = 128
 """Number of rows of a batch in evaluation, as in `worker.data.batches`."""
 BATCH_COPIES = 5
 """Number of copies of a batch's inputs while the next ones are gathered, normalised and laid out."""
-SCATTERED = 1.2
-"""Growth of the memory of activations if the last batch of an epoch is smaller than the others, because buffers of
-other sizes are placed between those that are free. As measured by bench/memory.py."""
+SCATTERED_EVEN, SCATTERED_UNEVEN = 1.25, 1.4
+"""Growth of the memory of activations because buffers of other sizes are placed between those that are free; it is
+larger if the last batch of an epoch is smaller than the others. As measured by bench/memory.py, where the memory of one
+recipe varies by 15 % between runs."""
 GATES_KEPT = {"elman": 2, "gru": 8, "lstm": 17}
 """Number of values that torch keeps of each unit of a recurrent layer and each step."""
 SAVED_OUTPUTS = ("relu", "tanh", "sigmoid")
@@ -71,10 +72,10 @@ def estimate(recipe: Recipe, root: Layer, data_bytes: int, *, rows: int) -> Esti
     learned = sum(layer.parameters for layer in layers)
     # Weight noise is drawn beside a copy of the clean weights.
     noise = 2 * bool(recipe.find(WeightNoise))
-    numbers = round((copies(recipe) + noise) * learned) + masks(recipe.batch_size, layers) + histories(layers)
-    memory = (
-        FLOAT_BYTES * numbers + largest_pass(recipe, root, rows) + data_bytes + whitening_bytes(layers) + PROCESS_BYTES
-    )
+    batch = min(rows, recipe.batch_size)
+    numbers = round((copies(recipe) + noise) * learned) + masks(batch, layers) + histories(layers)
+    passes_bytes = largest_pass(recipe, root, batch=batch, is_uneven=rows % batch > 0)
+    memory = FLOAT_BYTES * numbers + passes_bytes + data_bytes + whitening_bytes(layers) + PROCESS_BYTES
     return Estimate(learned, sum(layer.flops for layer in layers), memory)
 
 
@@ -82,18 +83,19 @@ def copies(recipe: Recipe) -> float:
     """Returns how many numbers there are for each parameter while a resume state is written: weights, gradients, best
     weights and state, and their copies and bytes, not all of which are held at the same time. As measured by
     bench/memory.py."""
-    return 11.5 + 2.5 * optimizer_copies(recipe)
+    return 11.5 + 1.5 * optimizer_copies(recipe)
 
 
-def largest_pass(recipe: Recipe, root: Layer, rows: int) -> int:
-    """Returns the bytes of activations and their gradients in a step, or in evaluation if that needs more."""
+def largest_pass(recipe: Recipe, root: Layer, *, batch: int, is_uneven: bool) -> int:
+    """Returns the bytes of activations and their gradients in a step, or in evaluation if that needs more; `is_uneven`
+    says whether the last batch is smaller than the others."""
     number_bytes = 2 if recipe.precision == "bfloat16" else FLOAT_BYTES
     # Only the gradients of one pass are computed at a time.
     earlier = (passes(recipe) - 1) * sum(kept for kept, _ in tensors(root))
-    scattered = SCATTERED if rows % min(rows, recipe.batch_size) else 1.0
-    step = number_bytes * recipe.batch_size * (activations(root) + earlier)
+    scattered = SCATTERED_UNEVEN if is_uneven else SCATTERED_EVEN
+    step = number_bytes * batch * (activations(root) + earlier)
     evaluated = FLOAT_BYTES * EVALUATED_ROWS * max(transient for _, transient in tensors(root))
-    inputs = BATCH_COPIES * FLOAT_BYTES * recipe.batch_size * prod(root.input)
+    inputs = BATCH_COPIES * FLOAT_BYTES * batch * prod(root.input)
     return round(scattered * max(step, evaluated)) + inputs
 
 
