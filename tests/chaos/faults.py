@@ -283,17 +283,17 @@ def stop_redis(fire: Fire) -> list[Record]:
 @fault("Redis out of memory", weight=2)
 def fill_redis(fire: Fire) -> list[Record]:
     """Gives Redis no memory for a while. Nothing may end by that."""
-    before = {
-        found.pid for found in fire.hosts.all() if found.module.startswith("worker.") or found.module == "service"
-    }
-    owners = {record.owner.pid for record in fire.owned() if record.owner}
+    # A training process may end, because its run may be over.
+    before = {*fire.hosts.workers()}
+    for module in ("worker.main", "worker.host.prefork", "service"):
+        before.update(fire.hosts.of_module(module))
     fire.redis.config_set("maxmemory", 1)
     try:
         time.sleep(fire.random.uniform(1.0, 2.5))
         after = {found.pid for found in fire.hosts.all()}
     finally:
         fire.redis.config_set("maxmemory", 0)
-    fire.note_deaths((before - owners) - after, "while Redis had no memory")
+    fire.note_deaths(before - after, "while Redis had no memory")
     return []
 
 
@@ -436,6 +436,15 @@ def pause_and_resume(fire: Fire) -> list[Record]:
         return []
     fire.must(lambda: fire.client.run(victim.id)["status"] != "running", f"{victim.id} was not paused")
     fire.client.act(victim.id, "resume")
+    return []
+
+
+@fault("verified", weight=2)
+def verify(fire: Fire) -> list[Record]:
+    """Has a run that has succeeded trained again, killed and resumed half-way: another run for the faults to hit."""
+    over = [item for item in fire.client.all_runs() if item["status"] == "succeeded" and not item["verification"]][:20]
+    if over:
+        fire.client.verify(fire.random.choice(over)["id"])
     return []
 
 

@@ -95,6 +95,8 @@ def judge_numbers(run: Any, events: list[Any], expected: Results) -> Iterable[st
             yield f"{kind}: {first_difference(found, wanted)}"
     if run["metrics"] != expected.metrics:
         yield f"its final metrics are {run['metrics']}, not {expected.metrics}"
+    if run["verification"] and run["verification"]["verdict"] != "identical":
+        yield f"its verification says {run['verification']}"
     if run["reason"] != expected.reason:
         yield f"it ended by {run['reason']}, not by {expected.reason}"
 
