@@ -77,7 +77,7 @@ def outcome(run: ClientRun) -> Numbers:
         f"{name}.{key}": value for name, item in record.diagnostics.items() for key, value in item.values.items()
     }
     counts = {"epochs": record.progress.epoch, "best_epoch": record.best.epoch, "seconds": record.seconds}
-    numbers = {**record.metrics, **diagnostics, **counts}
+    numbers = {**record.best.metrics, **diagnostics, **counts}
     return {name: value for name, value in numbers.items() if isinstance(value, int | float)}
 
 

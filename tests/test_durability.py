@@ -23,7 +23,7 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.record import Owner, Record, new_run, verification_of
+from bakehouse.runs.record import Owner, Record, all_metrics, new_run, verification_of
 from bakehouse.runs.run import Checkpoint
 from bakehouse.settings import Settings
 from tests.processes import is_running, kill, parent_of, wait_until
@@ -350,7 +350,7 @@ def results_of(home: RunningHome, run_id: str) -> Results:
     numbers = [data["step"] for data in steps]
     assert numbers == sorted(set(numbers))
     roles = {role: item for item in record.checkpoints for role in item.roles}
-    return Results(steps, epochs, roles["best"], roles["last"], record.reason, record.metrics)
+    return Results(steps, epochs, roles["best"], roles["last"], record.reason, all_metrics(record))
 
 
 def run_owned_by(home: RunningHome, owner: Owner) -> str:

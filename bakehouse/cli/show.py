@@ -15,7 +15,7 @@ from bakehouse.cli.tables import advice_row, block, table
 from bakehouse.cli.view import View
 from bakehouse.client import ClientRun
 from bakehouse.client.comparison import short_recipe
-from bakehouse.runs.run import Checkpoint, Diagnostic, Failure, Run
+from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
 
 
 def run_page(run: ClientRun) -> str:
@@ -23,8 +23,8 @@ def run_page(run: ClientRun) -> str:
     record = run.record
     parts = [block(status_rows(record)), block(recipe_rows(record))]
     checkpoints = run.checkpoints()
-    if record.metrics:
-        parts.append(block([(name, format_metric(name, value)) for name, value in record.metrics.items()]))
+    if record.best is not None and record.last is not None:
+        parts.append(metrics_table(record.best, record.last))
     if record.diagnostics:
         parts.append(block([(name, diagnostic_text(item)) for name, item in record.diagnostics.items()]))
     if checkpoints:
@@ -55,6 +55,22 @@ def status_rows(run: Run) -> list[tuple[str, str]]:
     if run.labels:
         rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
     return rows + (failure_rows(run.failure) if run.failure else [])
+
+
+def metrics_table(best: Best, last: Last) -> str:
+    """Returns the metrics of the best and of the last epoch side by side: they are two models."""
+    names = dict.fromkeys([*last.metrics, *best.metrics])
+    rows = [
+        (
+            name,
+            *(
+                format_metric(name, metrics[name]) if name in metrics else "-"
+                for metrics in (best.metrics, last.metrics)
+            ),
+        )
+        for name in names
+    ]
+    return table(("METRIC", f"BEST, EPOCH {best.epoch}", f"LAST, EPOCH {last.epoch}"), rows)
 
 
 def recipe_rows(run: Run) -> list[tuple[str, str]]:

@@ -22,9 +22,9 @@ def compare(runs: Sequence[Run]) -> list[JsonObject]:
 
 
 def results(run: Run) -> JsonObject:
-    """Returns the best epoch with its monitored metric, the latest metrics, and the time."""
-    best = {"best_epoch": run.best.epoch, f"best_{run.best.monitor}": run.best.value} if run.best else {}
-    return {**best, **run.metrics, "epochs": run.progress.epoch, "seconds": run.seconds}
+    """Returns the best epoch with its metrics, the number of epochs, and the time."""
+    best = {"best_epoch": run.best.epoch, **run.best.metrics} if run.best else {}
+    return {**best, "epochs": run.progress.epoch, "seconds": run.seconds}
 
 
 def flatten(document: Mapping[str, object], prefix: str = "") -> JsonObject:

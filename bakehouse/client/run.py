@@ -12,7 +12,7 @@ from bakehouse.client.download import download
 from bakehouse.client.errors import RunTimeout
 from bakehouse.client.events import RunEvent, follow
 from bakehouse.model import Model
-from bakehouse.runs.run import Best, Checkpoint, Run, Status
+from bakehouse.runs.run import Best, Checkpoint, Last, Run, Status
 
 MAX_WAIT = 30  # seconds for which the service holds a request
 
@@ -55,13 +55,14 @@ class ClientRun:
 
     @property
     def best(self) -> Best | None:
-        """The best epoch so far by the monitored metric."""
+        """The best epoch so far by the monitored metric, with its metrics; when the run is over, also those of the test
+        split."""
         return self.record.best
 
     @property
-    def metrics(self) -> dict[str, float | None]:
-        """The metrics of the latest epoch; when the run is over, also those of the test split."""
-        return self.record.metrics
+    def last(self) -> Last | None:
+        """The latest epoch, with its metrics."""
+        return self.record.last
 
     def refresh(self) -> Self:
         """Requests the current state and updates `record`."""

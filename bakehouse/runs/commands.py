@@ -41,7 +41,8 @@ class StepEntry:
 
 @dataclass(frozen=True, slots=True)
 class EpochEntry:
-    """Results at the end of an epoch (from 1): `metrics` become the run's metrics, `details` are only logged."""
+    """Results at the end of an epoch (from 1): `metrics` become those of the run's last epoch, `details` are only
+    logged."""
 
     epoch: int
     step: int
@@ -142,7 +143,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """The owner has finished; `metrics` are added to the run's metrics."""
+    """The owner has finished; `metrics` are those of the best weights on the test split."""
 
     nonce: str
     reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]

@@ -11,6 +11,8 @@ from bakehouse.runs.record import Record
 
 FIELDS = {"origin": "parent_run", "receipt": "provenance"}
 """Present name of each field of a record that had another name in version 0.1.0."""
+EARLIER = {*FIELDS, "metrics"}
+"""Fields that only earlier versions wrote."""
 REMOVED = {"claimed_ms"}
 """Fields of earlier records that have no successor."""
 NORM_FIELDS = {"plain_until": "burn_in", "r_max_at": "r_max_from", "d_max_at": "d_max_from"}
@@ -34,11 +36,30 @@ def migrate_record(fields: Mapping[str, Any]) -> JsonObject:
     record = {FIELDS.get(name, name): value for name, value in fields.items() if name in FIELDS}
     # The present names come second, so that their values replace those under the old names.
     record |= {name: value for name, value in fields.items() if name not in FIELDS.keys() | REMOVED}
+    if "metrics" in record:
+        record = with_best_and_last(record)
     if "recipe" in record:
         record["recipe"] = migrate_recipe(record["recipe"])
     if "advice" in record:
         record["advice"] = migrate_advice(record["advice"])
     return record
+
+
+def with_best_and_last(record: JsonObject) -> JsonObject:
+    """Returns the fields of a record whose `metrics` are of two models: those of the last epoch, and those of the best
+    weights on the test split, as version 0.1.0 wrote them."""
+    metrics = record["metrics"]
+    others = {name: value for name, value in record.items() if name != "metrics"}
+    # A later version has written the present fields beside the old one.
+    if "last" in record or not metrics:
+        return others
+    tested = {name: value for name, value in metrics.items() if name.startswith("test_")}
+    last = {name: value for name, value in metrics.items() if name not in tested}
+    best = record.get("best")
+    if best is not None:
+        saved = {item["epoch"]: item["metrics"] for item in record.get("checkpoints", ())}
+        best = {**best, "metrics": {**saved.get(best["epoch"], {}), **tested}}
+    return {**others, "best": best, "last": {"epoch": record["logged_epoch"], "metrics": last}}
 
 
 def migrate_recipe(document: Any) -> Any:

@@ -20,7 +20,7 @@ ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 12
 # Digest of the JSON Schema of a run. What Redis holds in this format is what clients see; a record in another format is
 # migrated first. After a change of the schema, tests/runs/test_record.py prints the new value.
-FORMAT = "763e98b8"
+FORMAT = "18e939ef"
 
 
 class Owner(Model):
@@ -180,12 +180,17 @@ def verification_of(record: Record) -> Verification:
         reason=record.reason,
         step=record.progress.step,
         weights={role: item.sha256 for item in record.checkpoints for role in item.roles},
-        metrics=record.metrics,
+        metrics=all_metrics(record),
         device=record.provenance.device,
         threads=record.provenance.threads,
         versions=record.provenance.versions,
     )
     return Verification(run=record.id, expected=expected)
+
+
+def all_metrics(run: Run) -> dict[str, float | None]:
+    """Returns the metrics of the last epoch, and those of the best weights on the test split."""
+    return {**(run.best.metrics if run.best else {}), **(run.last.metrics if run.last else {})}
 
 
 def new_run(

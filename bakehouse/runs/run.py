@@ -91,6 +91,17 @@ class Best(Model):
     """Name of the monitored metric."""
     value: float
     """The monitored metric at this epoch."""
+    metrics: dict[str, float | None] = {}
+    """The metrics of this epoch. Once the run has succeeded, also those of its weights on the test split, as far as
+    they were measured before the run was stopped."""
+
+
+class Last(Model):
+    """The latest complete epoch. Once the run is over, its weights are the checkpoint `last`."""
+
+    epoch: int
+    metrics: dict[str, float | None]
+    """The metrics of this epoch."""
 
 
 class Diagnostic(Model):
@@ -231,10 +242,8 @@ class Run(Model):
     """Null unless the run is queued."""
     progress: Progress
     best: Best | None = None
+    last: Last | None = None
     # Pydantic copies a mutable default for each object, so the runs do not share this dict.
-    metrics: dict[str, float | None] = {}
-    """The metrics of the latest epoch; once the run has succeeded, also those of the best weights on the test split, as
-    far as they were measured before the run was stopped."""
     diagnostics: dict[str, Diagnostic] = {}
     """The latest values of each diagnostic, by name; earlier values are in the log."""
     failure: Failure | None = None

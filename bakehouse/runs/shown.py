@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from bakehouse.runs import wire
 from bakehouse.runs.errors import RecordUnreadable
-from bakehouse.runs.migrations import FIELDS
+from bakehouse.runs.migrations import EARLIER
 from bakehouse.runs.record import FORMAT
 from bakehouse.runs.run import TERMINAL, QueuePlace, Run
 
@@ -90,4 +90,4 @@ def shown_run(fields: Mapping[str, str], place: QueuePlace | None) -> ShownRun:
 def is_present(fields: Mapping[str, str]) -> bool:
     """Returns whether this version wrote all fields; others have to be migrated."""
     # An earlier version may have written to a record of this one, under the old names.
-    return fields.get("format") == PRESENT and fields.keys() >= NAMES.keys() and FIELDS.keys().isdisjoint(fields)
+    return fields.get("format") == PRESENT and fields.keys() >= NAMES.keys() and EARLIER.isdisjoint(fields)

@@ -16,6 +16,7 @@ from bakehouse.runs.commands import (
     MarkRestarted,
     NoteCleanedUp,
     NoteVerified,
+    Numbers,
     OwnerCommand,
     OwnerLost,
     Pause,
@@ -37,8 +38,10 @@ from bakehouse.runs.record import FORMAT, NewEvent, Record, finite, rfc3339
 from bakehouse.runs.run import (
     TERMINAL,
     Actor,
+    Best,
     Checkpoint,
     Failure,
+    Last,
     Progress,
     Reason,
     Request,
@@ -146,8 +149,8 @@ def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
         case Pause():
             return transition_to(record, now, "paused", "paused_by_user", "worker", **ended)
         case Succeed(reason=reason, provenance=provenance):
-            metrics = {**record.metrics, **finite(command.metrics)}
-            result = {"provenance": provenance, "metrics": metrics, "verification": command.verification}
+            best = record.best and with_metrics(record.best, command.metrics)
+            result = {"provenance": provenance, "best": best, "verification": command.verification}
             return transition_to(record, now, "succeeded", reason, "worker", **ended, **result)
         case Fail(failure=failure, provenance=provenance):
             return transition_to(
@@ -281,11 +284,16 @@ def log(record: Record, command: LogEvents, now: int) -> Reduced:
         now,
         logged_step=max([record.logged_step, *steps]),
         logged_epoch=max([record.logged_epoch, *(entry.epoch for entry in epochs)]),
-        metrics=finite(epochs[-1].metrics) if epochs else record.metrics,
+        last=Last(epoch=epochs[-1].epoch, metrics=finite(epochs[-1].metrics)) if epochs else record.last,
         diagnostics={**record.diagnostics, **latest_diagnostics(entries)},
         progress=max_progress(record.progress, command.progress or record.progress),
     )
     return after, [entry_event(entry, record.attempt) for entry in entries]
+
+
+def with_metrics(best: Best, metrics: Numbers) -> Best:
+    """Adds the metrics of the best weights on the test split."""
+    return best.model_copy(update={"metrics": {**best.metrics, **finite(metrics)}})
 
 
 def max_progress(old: Progress, new: Progress) -> Progress:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, digest
-from bakehouse.runs.migrations import FIELDS, parse_record
+from bakehouse.runs.migrations import EARLIER, parse_record
 from bakehouse.runs.packing import pack, unpack
 from bakehouse.runs.record import FORMAT, Idempotency, NewEvent, Record, rfc3339
 from bakehouse.runs.run import Actor, Event, Run
@@ -20,7 +20,7 @@ from bakehouse.runs.run import Actor, Event, Run
 # The script writes these fields itself.
 BY_SCRIPT = {"token", "seq"}
 # A hash also has fields of commit.lua, and perhaps of a newer version; these are left out.
-READABLE = Record.model_fields.keys() | FIELDS.keys()
+READABLE = Record.model_fields.keys() | EARLIER
 
 # The field that holds a packed record.
 PACKED = "packed"

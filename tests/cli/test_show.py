@@ -2,8 +2,8 @@
 
 import pytest
 
-from bakehouse.cli.show import diagnostic_text, ending, failure_rows
-from bakehouse.runs.run import Diagnostic, Failure
+from bakehouse.cli.show import diagnostic_text, ending, failure_rows, metrics_table
+from bakehouse.runs.run import Best, Diagnostic, Failure, Last
 from tests.cli.examples import a_state, a_view, an_epoch
 
 
@@ -17,6 +17,18 @@ def test_only_values_for_the_whole_model_are_shown_of_a_diagnostic() -> None:
     }
     shown = diagnostic_text(Diagnostic(epoch=1, step=3, values=values))
     assert shown == "worst_ratio 1.25  eval_mode_accuracy 50.0%  first_to_last not finite"
+
+
+def test_the_best_and_the_last_epoch_have_a_column_each() -> None:
+    best = Best(
+        epoch=4, monitor="validation_loss", value=0.7, metrics={"validation_loss": 0.7, "test_accuracy": 0.9375}
+    )
+    shown = metrics_table(best, Last(epoch=5, metrics={"validation_loss": 0.8}))
+    assert [line.split() for line in shown.splitlines()] == [
+        ["METRIC", "BEST,", "EPOCH", "4", "LAST,", "EPOCH", "5"],
+        ["validation_loss", "0.7", "0.8"],
+        ["test_accuracy", "93.8%", "-"],
+    ]
 
 
 @pytest.mark.parametrize(

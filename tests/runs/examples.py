@@ -48,7 +48,7 @@ def a_worker(name: str) -> Worker:
 
 
 def a_checkpoint(epoch: int, *, nonce: str = "first", content: str = "a") -> PublishCheckpoint:
-    checkpoint = Checkpoint(
-        epoch=epoch, roles=("best",), metrics={"validation_loss": 1 / epoch}, sha256=f"{content}{epoch}", bytes=9
-    )
-    return PublishCheckpoint(nonce, checkpoint, Best(epoch=epoch, monitor="validation_loss", value=1 / epoch))
+    metrics: dict[str, float | None] = {"validation_loss": 1 / epoch}
+    checkpoint = Checkpoint(epoch=epoch, roles=("best",), metrics=metrics, sha256=f"{content}{epoch}", bytes=9)
+    best = Best(epoch=epoch, monitor="validation_loss", value=1 / epoch, metrics=metrics)
+    return PublishCheckpoint(nonce, checkpoint, best)

@@ -42,6 +42,15 @@ def check(record: Record) -> None:
     assert (record.status, record.reason, record.name) == ("succeeded", "epochs_done", "before")
     assert (record.recipe.dataset.id, record.recipe.epochs, record.labels) == ("digits", 2, {"study": "words"})
     assert record.checkpoints[-1].sha256 == record.provenance.weights_sha256
+    assert record.best is not None
+    assert record.last is not None
+    # The best weights have the metrics of their own epoch, and those on the test split.
+    of_best = next(item.metrics for item in record.checkpoints if item.epoch == record.best.epoch)
+    tested = {name: value for name, value in STORED["metrics"].items() if name.startswith("test_")}
+    assert tested
+    assert record.best.metrics == {**of_best, **tested}
+    assert record.last.epoch == record.progress.epoch
+    assert record.last.metrics == {name: value for name, value in STORED["metrics"].items() if name not in tested}
 
 
 def own_fields() -> dict[str, Any]:

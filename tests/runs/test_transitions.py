@@ -34,7 +34,7 @@ from bakehouse.runs.commands import (
 )
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import NewEvent, Record
-from bakehouse.runs.run import TERMINAL, Checkpoint, Failure, Progress, Request, Run, Status, Verified
+from bakehouse.runs.run import TERMINAL, Best, Checkpoint, Failure, Last, Progress, Request, Run, Status, Verified
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, MAX_ATTEMPTS_WITHOUT_PROGRESS, reduce, submit
 from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner
 
@@ -351,7 +351,8 @@ def test_entries_that_are_logged_already_are_dropped() -> None:
 def test_numbers_that_are_not_finite_are_named() -> None:
     entries = (EpochEntry(1, 10, {"train_loss": float("nan"), "validation_loss": float("inf")}, {"seconds": 0.5}),)
     record, (event,) = reduce(running(), LogEvents("first", entries), NOW)
-    assert record.metrics == {"train_loss": None, "validation_loss": None}
+    assert record.last is not None
+    assert record.last.metrics == {"train_loss": None, "validation_loss": None}
     assert event.data == {
         "epoch": 1, "step": 10, "train_loss": None, "validation_loss": None, "seconds": 0.5,
         "non_finite": ["train_loss", "validation_loss"],
@@ -378,6 +379,15 @@ def test_a_resumed_run_that_reaches_an_older_best_again_changes_nothing() -> Non
     record = after(running(), a_checkpoint(1), a_checkpoint(3))
     assert reduce(record, a_checkpoint(1), NOW) == (record, [])
     assert reduce(record, a_checkpoint(3), NOW) == (record, [])
+
+
+def test_the_metrics_of_the_test_split_belong_to_the_best_epoch() -> None:
+    record = after(running(), a_checkpoint(2), LogEvents("first", (EpochEntry(3, 30, {"validation_loss": 0.9}),)))
+    ended = after(record, Succeed("first", "epochs_done", PROVENANCE, {"test_loss": 0.25}))
+    assert (ended.best, ended.last) == (
+        Best(epoch=2, monitor="validation_loss", value=0.5, metrics={"validation_loss": 0.5, "test_loss": 0.25}),
+        Last(epoch=3, metrics={"validation_loss": 0.9}),
+    )
 
 
 def test_the_last_checkpoint_may_be_the_best_too() -> None:

@@ -180,7 +180,7 @@ def test_a_long_poll_ends_when_the_run_changes(api: httpx.Client, worker: FakeWo
     later.start()
     begun = time.monotonic()
     answer = api.get(f"/v1/runs/{run}", headers={"If-None-Match": tag, "Prefer": "wait=9"})
-    assert answer.json()["metrics"] == {"validation_loss": 1.0}
+    assert answer.json()["last"] == {"epoch": 1, "metrics": {"validation_loss": 1.0}}
     assert answer.headers["preference-applied"] == "wait=9"
     assert time.monotonic() - begun < 8
     later.join()

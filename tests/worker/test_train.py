@@ -249,6 +249,6 @@ def test_a_table_with_empty_cells_is_learnt_from(
     (tmp_path / "recipe.json").write_text(json.dumps({**recipe, "objective": {"tasks": "dose"}}))
     assert main() == 0
     [record] = [json.loads(path.read_bytes()) for path in tmp_path.glob("out/record.json")]
-    assert {"test_accuracy", "test_main_loss", "test_dose_r2"} <= set(record["metrics"])
+    assert {"test_accuracy", "test_main_loss", "test_dose_r2"} <= set(record["best"]["metrics"])
     best = safetensors.torch.load_file(tmp_path / "out" / "best.safetensors")
     assert {"heads.main.weight", "heads.task1.weight", "units.task1.std"} <= set(best)

@@ -155,7 +155,9 @@ class CheckpointWriter:
             bytes=stored.bytes,
             dataset_fingerprint=self.plan.card.fingerprint,
         )
-        best = Best(epoch=candidate.epoch, monitor=monitor, value=metrics[monitor]) if "best" in roles else None
+        best = None
+        if "best" in roles:
+            best = Best(epoch=candidate.epoch, monitor=monitor, value=metrics[monitor], metrics=metrics)
         return PublishCheckpoint(self.record_writer.nonce, checkpoint, best)
 
     def _write_resume(self, snapshot: Snapshot, best: Candidate | None) -> None:
