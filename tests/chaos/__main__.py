@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.chaos.campaign import Options, run_campaign
 from tests.chaos.controls import run_controls
-from tests.chaos.report import print_report
+from tests.chaos.recovery import measure_recovery
+from tests.chaos.report import print_recovery, print_report
 
 
 def main() -> int:
@@ -32,6 +33,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         report = run_campaign(Path(folder), options, say=lambda text: say(started, text))
         print_report(report)
+    print("\nsingle kills, nothing else to wait for:", flush=True)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        print_recovery(measure_recovery(Path(folder)))
     print("\nnegative controls:", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         wrong = run_controls(Path(folder), say=lambda text: say(started, text))

@@ -95,6 +95,7 @@ def of_host(fire: Fire, host: str) -> list[Record]:
 def signal_module(fire: Fire, module: str, number: int) -> None:
     """Sends a signal to one of the two hosts' processes of this kind."""
     host = fire.random.choice([FIRST, SECOND])
+    fire.note_ending(host)
     for pid in fire.hosts.of_module(module, host)[:1]:
         send(pid, number)
 
@@ -133,6 +134,7 @@ def kill_redis(fire: Fire) -> list[Record]:
 def kill_up(fire: Fire) -> list[Record]:
     """Kills `bakehouse up` alone, and starts it again."""
     fire.spare()
+    fire.note_ending(FIRST)
     send(fire.hosts.first.process.pid, signal.SIGKILL)
     fire.hosts.first.process.wait()
     fire.hosts.restart_first()
@@ -176,6 +178,7 @@ def terminate_worker(fire: Fire) -> list[Record]:
     victim = fire.victim()
     if victim is None or victim.owner is None:
         return []
+    fire.note_ending(victim.owner.host)
     send(parent_of(victim.owner.pid), signal.SIGTERM)
     return [victim]
 
@@ -211,6 +214,7 @@ def terminate_redis(fire: Fire) -> list[Record]:
 @fault("up terminated", weight=1)
 def terminate_up(fire: Fire) -> list[Record]:
     """Asks `bakehouse up` to end, and starts it again."""
+    fire.note_ending(FIRST)
     fire.hosts.first.end()
     fire.hosts.restart_first()
     return []
@@ -283,10 +287,12 @@ def stop_redis(fire: Fire) -> list[Record]:
 @fault("Redis out of memory", weight=2)
 def fill_redis(fire: Fire) -> list[Record]:
     """Gives Redis no memory for a while. Nothing may end by that."""
-    # A training process may end, because its run may be over.
-    before = {*fire.hosts.workers()}
-    for module in ("worker.main", "worker.host.prefork", "service"):
-        before.update(fire.hosts.of_module(module))
+    before = set()
+    for host in fire.lasting_hosts():
+        # A training process may end, because its run may be over.
+        before.update(fire.hosts.workers(host))
+        for module in ("worker.main", "worker.host.prefork", "service"):
+            before.update(fire.hosts.of_module(module, host))
     fire.redis.config_set("maxmemory", 1)
     try:
         time.sleep(fire.random.uniform(1.0, 2.5))
@@ -328,8 +334,9 @@ def append_only_file(fire: Fire) -> Path:
 def fill_disk(fire: Fire) -> list[Record]:
     """Fills the disk of the runs' files for a while."""
     assert fire.disk is not None
+    before = fire.unfinished()
     fire.disk.fill()
-    break_storage(fire)
+    wait_and_repair(fire, before)
     return []
 
 
@@ -337,16 +344,16 @@ def fill_disk(fire: Fire) -> list[Record]:
 def make_read_only(fire: Fire) -> list[Record]:
     """Makes the folder of the runs' files read-only for a while."""
     assert fire.disk is not None
+    before = fire.unfinished()
     if fire.wait(fire.disk.make_read_only, seconds=10):
-        break_storage(fire)
+        wait_and_repair(fire, before)
     return []
 
 
-def break_storage(fire: Fire) -> None:
-    """Waits for a while, notes the runs that may have failed by it, and repairs the disk."""
+def wait_and_repair(fire: Fire, before: list[str]) -> None:
+    """Waits for a while, repairs the disk, and notes that these runs may have failed: a run can fail at once."""
     assert fire.disk is not None
     try:
-        before = fire.unfinished()
         time.sleep(fire.random.uniform(1.0, 2.0))
     finally:
         fire.disk.repair()

@@ -17,15 +17,18 @@ from bakehouse.runs.store import Store, connect
 from tests.chaos.client import Client
 from tests.chaos.hosts import Hosts
 from tests.chaos.judge import Violation
-from tests.chaos.machine import Clock, Disk, make_clock, small_disk
+from tests.chaos.machine import FIRST, SECOND, Clock, Disk, make_clock, small_disk
 from tests.chaos.recipes import SOURCE, SOURCE_KIND, Document
 from tests.processes import is_running
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.03
+NOTHING: dict[str, str] = {}
 # Time in which a process whose parent was killed may save its run.
 ORPHAN_SECONDS = 20.0
+# Time in which a process that was asked to end does so: more than the 28 s that the workers' parent gives them.
+ENDING_SECONDS = 30.0
 # Milliseconds on a quiet machine.
 SURVIVOR_SECONDS = 3.0
 RECOVERY_LIMIT_SECONDS = 90.0
@@ -56,6 +59,8 @@ class Fire:
     """Whether a host had another version for a while."""
     violations: list[Violation] = field(default_factory=list)
     """What was seen while faults were injected; the judge looks when all runs are over."""
+    endings: dict[str, float] = field(default_factory=dict)
+    """Hosts of which a process was asked to end, with the time of the last one."""
     orphans: dict[int, float] = field(default_factory=dict)
     """Processes without a parent in the home, with the time since when."""
 
@@ -148,6 +153,15 @@ class Fire:
         if not self.wait(lambda: not is_running(pid), seconds=SURVIVOR_SECONDS):
             self.violations.append(Violation("orphan", "", f"process {pid} trains on without its worker"))
 
+    def note_ending(self, host: str) -> None:
+        """Notes that processes of a host end now, for some time."""
+        self.endings[host] = time.monotonic()
+
+    def lasting_hosts(self) -> list[str]:
+        """Returns the hosts of which every process that was asked to end has done so."""
+        latest = time.monotonic() - ENDING_SECONDS
+        return [host for host in (FIRST, SECOND) if self.endings.get(host, latest) <= latest]
+
     def note_deaths(self, pids: set[int], when: str) -> None:
         """Notes processes that have ended and should not have."""
         self.violations += [Violation("death", "", f"process {pid} ended {when}") for pid in pids]
@@ -164,13 +178,14 @@ class Fire:
 
 
 @contextmanager
-def under_fire(folder: Path, random: Random) -> Iterator[Fire]:
-    """Runs two hosts on one home for the length of the block; afterwards none of their processes is left."""
+def under_fire(folder: Path, random: Random, *, further: dict[str, str] = NOTHING) -> Iterator[Fire]:
+    """Runs two hosts on one home for the length of the block; afterwards none of their processes is left. `further` are
+    settings of all processes."""
     home = folder / "home"
     clock = make_clock(folder)
     with small_disk(home / "artifacts") as disk:
         switch = folder / "switch"
-        hosts = Hosts(home, {"CHAOS_SWITCH": str(switch), **(clock.environment if clock else {})})
+        hosts = Hosts(home, {"CHAOS_SWITCH": str(switch), **(clock.environment if clock else {}), **further})
         try:
             hosts.start()
             client = Client(lambda: hosts.urls)

@@ -26,3 +26,10 @@ def print_report(report: Report) -> None:
     print(f"\n{len(report.violations)} violations")
     for violation in report.violations:
         print(f"  {violation}")
+
+
+def print_recovery(measured: dict[str, list[float]]) -> None:
+    """Prints how long single kills interrupt a run."""
+    print(f"{'killed':48} {'times':>8} {'runs again after: median':>25} {'slowest':>8}")
+    for name, seconds in measured.items():
+        print(f"{name:48} {len(seconds):8} {median(seconds):23.1f} s {max(seconds):6.1f} s", flush=True)
