@@ -1,12 +1,14 @@
 """Defines every setting with its default. Environment variables `BAKEHOUSE_*` change the settings."""
 
+import os
 import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+PREFIX = "bakehouse_"
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 # A name or address with an optional port; an IPv6 address has brackets.
@@ -42,10 +44,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Settings(BaseSettings):
+def is_setting(name: str) -> bool:
+    """Returns whether an environment variable changes a setting."""
+    return name.lower().startswith(PREFIX) and name.lower().removeprefix(PREFIX) in Settings.model_fields
+
+
+class Settings(BaseModel):
     """The settings of a process. They are read once at its start and passed on; nothing else reads the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="BAKEHOUSE_", frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    # The package pydantic-settings does this too, but an import of it takes as long as one of pydantic.
+    def __init__(self, **chosen: Any) -> None:
+        variables = {name.lower().removeprefix(PREFIX): os.environ[name] for name in os.environ if is_setting(name)}
+        super().__init__(**{**variables, **chosen})
 
     home: AbsolutePath = Path(".bakehouse")
     """The folder of all state: Redis's files, artifacts and packed data sets. The service and its workers share it."""

@@ -168,7 +168,7 @@ async def submit_all(url: str, count: int) -> float:
 def start_home(folder: str) -> tuple["subprocess.Popen[str]", str]:
     """Starts a home; returns its process and its address once it is ready."""
     environment = {"BAKEHOUSE_HOME": folder, "BAKEHOUSE_PORT": "0", "BAKEHOUSE_WORKERS": str(WORKERS)}
-    program = "from bakehouse.cli.main import app; app()"
+    program = "from bakehouse.cli.entry import main; main()"
     home = subprocess.Popen(
         [sys.executable, "-P", "-c", program, "up"], env={**os.environ, **environment}, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True,

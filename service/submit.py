@@ -16,8 +16,9 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.record import Idempotency, verification_of
-from bakehouse.runs.run import Reason, Run, Verification, Verified
+from bakehouse.runs.run import Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
+from bakehouse.runs.status import Reason
 from service.dependencies import Services
 
 log = logging.getLogger(__name__)

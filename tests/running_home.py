@@ -14,7 +14,7 @@ from redis import Redis
 
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.record import Owner, Record
-from bakehouse.runs.run import Status
+from bakehouse.runs.status import Status
 from bakehouse.runs.store import Store, connect
 from tests.processes import LIMIT_SECONDS, children_of, command_of, process_tree, wait_until
 from tests.stored_runs import Document, wait_for_status

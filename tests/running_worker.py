@@ -15,7 +15,7 @@ from bakehouse.processes import spawn
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
-from bakehouse.runs.run import Status
+from bakehouse.runs.status import Status
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from tests.processes import LIMIT_SECONDS, children_of, wait_until

@@ -5,7 +5,8 @@ from typing import Any
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, prepare
 from bakehouse.runs.record import Record, new_run
-from bakehouse.runs.run import Event, Status
+from bakehouse.runs.run import Event
+from bakehouse.runs.status import Status
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from service.preparation import StoredRuns

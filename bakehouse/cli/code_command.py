@@ -9,6 +9,12 @@ from bakehouse.plan.plan import make_plan
 from bakehouse.plan.script import pytorch_code
 
 
+def print_script(run_id: str, file: Path) -> None:
+    """Prints the script of a run."""
+    with Client() as client:
+        print(script_of(client.run(run_id), client, file), end="")
+
+
 def script_of(run: ClientRun, client: Client, file: Path) -> str:
     """Returns the script that builds the run's model and loads its weights from `file`."""
     return pytorch_code(make_plan(run.record.recipe, find_card(run, client)), str(file))

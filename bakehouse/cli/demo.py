@@ -27,7 +27,6 @@ RECIPES: tuple[JsonObject, ...] = (
         "early_stopping": 6,
     },
 )
-DEFAULT_OUTPUT = Path("bakehouse-demo-best.safetensors")
 
 
 def run_demo(output: Path, *, keep: bool) -> ExitCode:
@@ -47,7 +46,7 @@ def run_demo(output: Path, *, keep: bool) -> ExitCode:
             if code == ExitCode.SUCCEEDED:
                 save_best(runs, client, output)
             if keep:
-                wait_for_interrupt(home)
+                code = wait_for_interrupt(home)
     return code
 
 
@@ -64,13 +63,14 @@ def save_best(runs: Sequence[ClientRun], client: Client, output: Path) -> None:
     print_message(f"Next: `{program()} up` keeps a service running; `{program()} run RECIPE` trains your own.")
 
 
-def wait_for_interrupt(home: Home) -> None:
+def wait_for_interrupt(home: Home) -> ExitCode:
     print_message(f"{home.url} runs until Ctrl-C.")
     try:
         while True:
             signal.pause()
     except KeyboardInterrupt:
         print_message("ended; only the best weights were kept")
+        return ExitCode.INTERRUPTED
 
 
 def print_message(text: str) -> None:

@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     NOT_ALLOWED = 4
     CANCELLED = 5
     TIMEOUT = 124
-    DETACHED = 130
+    INTERRUPTED = 130
 
 
 def exit_code_of(statuses: Iterable[str]) -> ExitCode:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from pydantic import ValidationError
 
@@ -20,8 +21,17 @@ from bakehouse.client import (
 )
 from bakehouse.data.errors import DatasetError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
+from bakehouse.settings import Settings
 
 ReportedError = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError
+
+
+def is_reported(error: Exception) -> TypeGuard[ReportedError]:
+    """Returns whether an error is for the user, who can do something about it."""
+    # Any other ValidationError is a bug of ours.
+    if isinstance(error, ValidationError):
+        return error.title == Settings.__name__
+    return isinstance(error, ReportedError)
 
 
 def print_error(error: ReportedError) -> ExitCode:

@@ -11,6 +11,8 @@ from pathlib import Path
 import typer
 
 from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.interrupts import raise_on_interrupt
+from bakehouse.cli.output import print_json
 from bakehouse.cli.screens import screen
 from bakehouse.cli.show import summary
 from bakehouse.cli.tables import advice_row, block
@@ -50,6 +52,15 @@ def lint_recipe(document: JsonObject, settings: Settings) -> JsonObject:
     }
 
 
+def print_lint(document: JsonObject, *, as_json: bool, fields: str | None) -> None:
+    """Prints what `bakehouse lint` finds."""
+    report = lint_recipe(document, Settings())
+    if as_json or fields:
+        print_json(report, fields)
+    else:
+        print(lint_text(report))
+
+
 def lint_text(report: JsonObject) -> str:
     """Returns the size of the model and the advice as text."""
     estimate = report["estimate"]
@@ -67,7 +78,7 @@ def train_locally(document: JsonObject, folder: Path | None, *, as_json: bool) -
     settings = Settings()
     prepared = prepare_locally(document, settings, wait_seconds=TRAIN_PACKING_SECONDS)
     folder = folder or settings.trained / prepared.plan.recipe.sha256()[:12]
-    with training_process(document, folder) as process:
+    with raise_on_interrupt(), training_process(document, folder) as process:
         show_events(parse_log(process.stdout or ()), initial_view(prepared), as_json=as_json)
     # A training that did not begin leaves the record of an earlier run in the folder, perhaps an unreadable one.
     if process.returncode != ExitCode.USAGE and (folder / RECORD).exists():
@@ -92,7 +103,7 @@ def training_process(document: JsonObject, folder: Path) -> Iterator["subprocess
             # The terminal sends Ctrl-C to both processes, but a signal to this process alone has to be passed on.
             process.terminate()
             process.wait()
-            raise typer.Exit(ExitCode.DETACHED) from None
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def initial_view(prepared: Prepared) -> View:

@@ -28,6 +28,12 @@ def read_document(source: str, changes: list[str]) -> JsonObject:
     return apply_changes(require_object(parse_json(text)), changes)
 
 
+def read_documents(source: str, changes: list[str], seeds: str | None) -> list[JsonObject]:
+    """Reads a recipe as `read_document` does, and repeats it with each of the seeds."""
+    document = read_document(source, changes)
+    return [{**document, "seed": seed} for seed in parse_seeds(seeds)] if seeds else [document]
+
+
 def apply_changes(document: JsonObject, changes: list[str]) -> JsonObject:
     """Applies changes such as `norm.num_groups=4` to a copy of the recipe, one after the other."""
     for change in changes:

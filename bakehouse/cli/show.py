@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.formats import (
     format_count,
     format_duration,
@@ -11,11 +12,34 @@ from bakehouse.cli.formats import (
     format_status,
     sanitize,
 )
+from bakehouse.cli.output import print_json
 from bakehouse.cli.tables import advice_row, block, table
 from bakehouse.cli.view import View
-from bakehouse.client import ClientRun
+from bakehouse.client import Client, ClientRun
 from bakehouse.client.comparison import short_recipe
 from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
+
+
+def show_run(run_id: str, *, as_json: bool, fields: str | None) -> None:
+    """Prints a run as its page or as JSON."""
+    with Client() as client:
+        run = client.run(run_id)
+        if as_json or fields:
+            print_json(run.record.model_dump(mode="json"), fields)
+        else:
+            print(run_page(run))
+
+
+def verify_run(run_id: str, *, timeout: float | None, as_json: bool, fields: str | None) -> ExitCode:
+    """Submits the verification of a run, waits for it, and prints its verdict."""
+    with Client() as client:
+        repeated = client.run(run_id).verify().wait(timeout).record
+    if as_json or fields:
+        print_json(repeated.model_dump(mode="json"), fields)
+    else:
+        print(verdict_text(repeated))
+    verdict = repeated.verification.verdict if repeated.verification else None
+    return ExitCode.SUCCEEDED if verdict == "identical" else ExitCode.FAILED
 
 
 def run_page(run: ClientRun) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from bakehouse.cli.exit_codes import ExitCode, exit_code_of
+from bakehouse.cli.interrupts import raise_on_interrupt
 from bakehouse.cli.screens import screen
 from bakehouse.cli.show import summary
 from bakehouse.cli.tables import results_table
@@ -32,10 +33,11 @@ def watch_and_report(
 ) -> ExitCode:
     """Watches runs, downloads the best weights to `output`, and prints the results. Ctrl-C ends only the watching."""
     try:
-        views = watch(runs, as_json=as_json, timeout=timeout, by_seed=by_seed)
+        with raise_on_interrupt():
+            views = watch(runs, as_json=as_json, timeout=timeout, by_seed=by_seed)
     except KeyboardInterrupt:
         print(detached_text(runs), file=sys.stderr)
-        return ExitCode.DETACHED
+        return ExitCode.INTERRUPTED
     file = None
     if output is not None and runs[0].best is not None:
         file = runs[0].download_best(output)

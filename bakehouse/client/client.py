@@ -14,7 +14,8 @@ from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import parse_json
-from bakehouse.runs.run import Page, Run, Status, Worker
+from bakehouse.runs.run import Page, Run, Worker
+from bakehouse.runs.status import Status
 from bakehouse.settings import Settings
 
 

@@ -12,7 +12,8 @@ from bakehouse.client.download import download
 from bakehouse.client.errors import RunTimeout
 from bakehouse.client.events import RunEvent, follow
 from bakehouse.model import Model
-from bakehouse.runs.run import Best, Checkpoint, Last, Run, Status
+from bakehouse.runs.run import Best, Checkpoint, Last, Run
+from bakehouse.runs.status import Status
 
 MAX_WAIT = 30  # seconds for which the service holds a request
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Actor, Best, Checkpoint, Failure, Progress, Provenance, Request, Verification, Verified
+from bakehouse.runs.run import Best, Checkpoint, Failure, Progress, Provenance, Verification, Verified
+from bakehouse.runs.status import Actor, Request
 
 Numbers = Mapping[str, float | None]
 Json = Mapping[str, object]

@@ -20,7 +20,7 @@ RunsError
 import errno
 from typing import Literal
 
-from bakehouse.runs.run import Request, Status
+from bakehouse.runs.status import Request, Status
 
 # A message names this many runs and counts the rest.
 MAX_NAMED = 5

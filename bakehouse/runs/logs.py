@@ -14,7 +14,7 @@ from bakehouse.runs import wire
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.errors import LogDamaged
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.run import TERMINAL
+from bakehouse.runs.status import TERMINAL
 from bakehouse.runs.wire import Change, StoredEvent, stream_position
 
 log = logging.getLogger(__name__)

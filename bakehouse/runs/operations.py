@@ -30,8 +30,9 @@ from bakehouse.runs.errors import (
 )
 from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import FORMAT, Idempotency, Record, queue_place
-from bakehouse.runs.run import Run, Status
+from bakehouse.runs.run import Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
+from bakehouse.runs.status import Status
 from bakehouse.runs.transitions import reduce, submit
 
 COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()

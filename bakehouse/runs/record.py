@@ -13,7 +13,8 @@ from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.errors import IllegalTransition
-from bakehouse.runs.run import Checkpoint, EventType, Expected, Progress, QueuePlace, Reason, Run, Verification
+from bakehouse.runs.run import Checkpoint, EventType, Expected, Progress, QueuePlace, Run, Verification
+from bakehouse.runs.status import Reason
 
 # Leaves out 0, 1, i, l and o, which look alike, and u, so that ids do not spell words.
 ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"

@@ -5,23 +5,7 @@ from typing import Literal
 from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.recipe import Recipe
-
-Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
-TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
-
-Request = Literal["pause", "stop", "cancel"]
-"""What a user can ask a worker to do. Ordered by strength: a stronger request replaces a weaker one."""
-
-Actor = Literal["service", "worker", "supervisor"]
-
-# Stored records contain these texts, so renaming one needs a migration.
-Reason = Literal[
-    "submitted", "retried", "forked", "verification", "claimed", "preempted", "worker_lost", "paused_by_user",
-    "resumed",
-    "early_stopped", "epochs_done", "time_budget", "stopped_by_user", "cancelled_by_user",
-    "out_of_memory", "non_finite", "dataset", "dataset_changed", "checkpoint", "storage_full", "storage_unavailable",
-    "crash_loop", "internal",
-]  # fmt: skip
+from bakehouse.runs.status import TERMINAL, Actor, Reason, Request, Status
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
 

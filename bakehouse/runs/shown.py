@@ -9,7 +9,8 @@ from bakehouse.runs import wire
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.migrations import EARLIER
 from bakehouse.runs.record import FORMAT
-from bakehouse.runs.run import TERMINAL, QueuePlace, Run
+from bakehouse.runs.run import QueuePlace, Run
+from bakehouse.runs.status import TERMINAL
 
 NAMES = dict.fromkeys(Run.model_fields)
 # Redis holds each field as JSON, including these.

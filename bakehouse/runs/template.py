@@ -5,7 +5,8 @@ from functools import cached_property
 
 from bakehouse.recipe.recipe import Recipe, SeededDigest
 from bakehouse.runs.record import new_run_id
-from bakehouse.runs.run import Reason, Run, Verification
+from bakehouse.runs.run import Run, Verification
+from bakehouse.runs.status import Reason
 from bakehouse.runs.wire import Texts, to_json
 
 # The fields of a recipe on which neither its plan nor the advice about it depends.

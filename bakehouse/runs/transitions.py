@@ -35,21 +35,8 @@ from bakehouse.runs.commands import (
 from bakehouse.runs.entries import entry_event, latest_diagnostics, unseen_entries
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import FORMAT, NewEvent, Record, finite, rfc3339
-from bakehouse.runs.run import (
-    TERMINAL,
-    Actor,
-    Best,
-    Checkpoint,
-    Failure,
-    Last,
-    Progress,
-    Reason,
-    Request,
-    Run,
-    Status,
-    Transition,
-    Verified,
-)
+from bakehouse.runs.run import Best, Checkpoint, Failure, Last, Progress, Run, Transition, Verified
+from bakehouse.runs.status import TERMINAL, Actor, Reason, Request, Status
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
 # Time that a replaced checkpoint is kept, so that downloads in progress can finish.

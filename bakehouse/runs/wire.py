@@ -15,7 +15,8 @@ from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, di
 from bakehouse.runs.migrations import EARLIER, parse_record
 from bakehouse.runs.packing import pack, unpack
 from bakehouse.runs.record import FORMAT, Idempotency, NewEvent, Record, rfc3339
-from bakehouse.runs.run import Actor, Event, Run
+from bakehouse.runs.run import Event, Run
+from bakehouse.runs.status import Actor
 
 # The script writes these fields itself.
 BY_SCRIPT = {"token", "seq"}

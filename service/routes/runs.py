@@ -11,8 +11,8 @@ from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import LabelKey, LabelValue
 from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
 from bakehouse.runs.errors import RunNotFound
-from bakehouse.runs.run import Status
 from bakehouse.runs.shown import CreatedRun
+from bakehouse.runs.status import Status
 from service.dependencies import (
     IdempotencyKey,
     IfNoneMatch,

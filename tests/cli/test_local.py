@@ -20,7 +20,7 @@ from bakehouse.settings import Settings
 
 RECIPE = {"dataset": "iris", "architecture": "linear", "epochs": 3, "name": "small"}
 TRANSFER = {"type": "transfer", "layers": "all"}
-COMMAND = [sys.executable, "-c", "from bakehouse.cli.main import app; app()"]
+COMMAND = [sys.executable, "-c", "from bakehouse.cli.entry import main; main()"]
 
 
 @pytest.fixture(autouse=True)

@@ -161,8 +161,7 @@ def test_a_detached_run_prints_only_its_id(recipe: str, client: Client) -> None:
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_run(recipe: str, client: Client) -> None:
-    program = "from bakehouse.cli.main import app; app()"
-    command = [sys.executable, "-c", program, "run", recipe]
+    command = [sys.executable, "-c", "from bakehouse.cli.entry import main; main()", "run", recipe]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     ) as process:

@@ -18,20 +18,9 @@ from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record, new_run
-from bakehouse.runs.run import (
-    TERMINAL,
-    Best,
-    Diagnostic,
-    Failure,
-    Page,
-    Progress,
-    Provenance,
-    QueuePlace,
-    Run,
-    Status,
-    Transition,
-)
+from bakehouse.runs.run import Best, Diagnostic, Failure, Page, Progress, Provenance, QueuePlace, Run, Transition
 from bakehouse.runs.shown import NAMES, ShownPage, ShownRun, is_present, shown_run
+from bakehouse.runs.status import TERMINAL, Status
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import submit
 from tests.plan.cards import Document

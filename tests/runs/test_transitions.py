@@ -34,7 +34,8 @@ from bakehouse.runs.commands import (
 )
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import NewEvent, Record
-from bakehouse.runs.run import TERMINAL, Best, Checkpoint, Failure, Last, Progress, Request, Run, Status, Verified
+from bakehouse.runs.run import Best, Checkpoint, Failure, Last, Progress, Run, Verified
+from bakehouse.runs.status import TERMINAL, Request, Status
 from bakehouse.runs.transitions import KEEP_REPLACED_MS, MAX_ATTEMPTS_WITHOUT_PROGRESS, reduce, submit
 from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, an_owner
 

@@ -8,7 +8,8 @@ import torch
 from bakehouse.data.errors import DatasetChanged, DatasetError
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.errors import StorageFull, StorageUnavailable
-from bakehouse.runs.run import Failure, Reason
+from bakehouse.runs.run import Failure
+from bakehouse.runs.status import Reason
 from worker.attempt.sources import SourceLost
 from worker.training.events import NonFinite
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
+from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.home.errors import CannotListen, DataFolderMissing, HomeError, PortTaken, RedisUnreachable
 from bakehouse.cli.home.lock import lock_folder
 from bakehouse.cli.home.redis_server import StartedRedis, start_redis
@@ -46,17 +47,20 @@ def say_on_stderr(text: str) -> None:
 
 
 def run_home(settings: Settings, *, on_ready: Callable[[Home], None]) -> None:
-    """Runs a home until Ctrl-C or SIGTERM. If it cannot start, explains why on stderr and exits with code 2."""
+    """Runs a home until Ctrl-C, which exits with code 130, or SIGTERM. If it cannot start, explains why on stderr and
+    exits with code 2."""
     try:
         with home_running(settings) as home:
             on_ready(home)
             while True:
                 signal.pause()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         say_on_stderr("stopped; the next `bakehouse up` resumes every unfinished run")
+        if end.args == (signal.SIGINT,):
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
     except HomeError as error:
         say_on_stderr(str(error))
-        raise typer.Exit(2) from error
+        raise typer.Exit(ExitCode.USAGE) from error
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     # Further signals are ignored: `make` and the terminal both send one, and an orderly end takes a moment.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 @contextmanager

@@ -135,13 +135,13 @@ def test_processes_that_exit_are_restarted_and_reported(settings: Settings) -> N
     assert sorted(line.split(" exited")[0] for line in said) == ["service", "worker"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_home_in_order(settings: Settings, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)])
+def test_a_signal_ends_a_home_in_order(settings: Settings, number: signal.Signals, code: int) -> None:
     with home_process(settings) as (process, url):
         pids = [httpx.get(url).json()["pid"], *(worker["pid"] for worker in workers(settings))]
         process.send_signal(number)
         process.send_signal(number)
-        assert process.wait() == 0
+        assert process.wait() == code
     assert not any(is_running(pid) for pid in pids)
     assert "service ended" in (settings.home / "logs" / "service.log").read_text()
 

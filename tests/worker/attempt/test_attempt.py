@@ -17,7 +17,7 @@ from bakehouse.runs.artifacts import Artifacts, StoredCheckpoint
 from bakehouse.runs.commands import Claim, Command, OwnerLost, RequestAction, Resume
 from bakehouse.runs.errors import OwnershipLost, StorageFull
 from bakehouse.runs.record import Record, all_metrics, new_run
-from bakehouse.runs.run import Request
+from bakehouse.runs.status import Request
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.settings import Settings
 from tests.runs.examples import an_owner

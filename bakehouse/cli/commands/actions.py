@@ -1,0 +1,31 @@
+"""The commands that change a run."""
+
+from bakehouse.cli.options import AsJson, Fields, RunIds
+
+
+def cancel(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+    """End runs now; their checkpoints are kept."""
+    from bakehouse.cli.actions import request_action
+
+    request_action(ids, "cancel", as_json=as_json, fields=fields)
+
+
+def stop(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+    """Finish runs now, with their best weights as the result."""
+    from bakehouse.cli.actions import request_action
+
+    request_action(ids, "stop", as_json=as_json, fields=fields)
+
+
+def pause(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+    """Pause runs; their workers are free until `bakehouse resume`."""
+    from bakehouse.cli.actions import request_action
+
+    request_action(ids, "pause", as_json=as_json, fields=fields)
+
+
+def resume(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+    """Queue paused runs again; they continue where they were paused."""
+    from bakehouse.cli.actions import request_action
+
+    request_action(ids, "resume", as_json=as_json, fields=fields)

@@ -1,0 +1,73 @@
+"""The commands that train, check and watch."""
+
+from typing import Annotated
+
+import typer
+
+from bakehouse.cli.commands.serving import require_package
+from bakehouse.cli.options import (
+    AsJson,
+    Changes,
+    EventsAsJson,
+    Fields,
+    Folder,
+    Output,
+    Recipe,
+    RunId,
+    RunIds,
+    Seeds,
+    Timeout,
+)
+
+
+def train(recipe: Recipe, output: Folder = None, changes: Changes = None, as_json: EventsAsJson = False) -> None:
+    """Train a recipe on this machine without a service; after an interruption the same command resumes."""
+    require_package("torch", extra="worker")
+    from bakehouse.cli.local import train_locally
+    from bakehouse.cli.recipes import read_document
+
+    raise typer.Exit(train_locally(read_document(recipe, changes or []), output, as_json=as_json))
+
+
+def run(
+    recipe: Recipe,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and exit without watching.")] = False,
+    changes: Changes = None,
+    seeds: Seeds = None,
+    output: Output = None,
+    timeout: Timeout = None,
+    as_json: EventsAsJson = False,
+) -> None:
+    """Submit a recipe to the service and watch it train."""
+    from bakehouse.cli.recipes import read_documents
+    from bakehouse.cli.submit import submit_and_detach, submit_and_watch
+
+    documents = read_documents(recipe, changes or [], seeds)
+    if output is not None and (detach or len(documents) > 1):
+        raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
+    if detach:
+        submit_and_detach(documents, as_json=as_json)
+    else:
+        raise typer.Exit(submit_and_watch(documents, timeout=timeout, as_json=as_json, output=output))
+
+
+def watch(ids: RunIds, timeout: Timeout = None, as_json: EventsAsJson = False) -> None:
+    """Show runs from their first event until they are over."""
+    from bakehouse.cli.submit import watch_submitted
+
+    raise typer.Exit(watch_submitted(ids, timeout=timeout, as_json=as_json))
+
+
+def verify(run_id: RunId, timeout: Timeout = None, as_json: AsJson = False, fields: Fields = None) -> None:
+    """Train a run again, killed and resumed half-way, and compare all weights and metrics to the bit."""
+    from bakehouse.cli.show import verify_run
+
+    raise typer.Exit(verify_run(run_id, timeout=timeout, as_json=as_json, fields=fields))
+
+
+def lint(recipe: Recipe, changes: Changes = None, as_json: AsJson = False, fields: Fields = None) -> None:
+    """Check a recipe without training it: its problems, its size, and advice from the literature."""
+    from bakehouse.cli.local import print_lint
+    from bakehouse.cli.recipes import read_document
+
+    print_lint(read_document(recipe, changes or []), as_json=as_json, fields=fields)

@@ -1,0 +1,29 @@
+"""The commands for a run's best weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bakehouse.cli.options import AsJson, Fields, File, RunId
+
+
+def best(
+    run_id: RunId, output: File = Path("best.safetensors"), as_json: AsJson = False, fields: Fields = None
+) -> None:
+    """Download a run's best weights and verify their digest; an interrupted download resumes."""
+    from bakehouse.cli.weights import save_best
+
+    save_best(run_id, output, as_json=as_json, fields=fields)
+
+
+def code(
+    run_id: RunId,
+    file: Annotated[Path, typer.Option(metavar="FILE", help="The file of weights that the script loads.")] = Path(
+        "best.safetensors"
+    ),
+) -> None:
+    """Print a script that loads a run's weights in plain PyTorch, without Bakehouse."""
+    from bakehouse.cli.code_command import print_script
+
+    print_script(run_id, file)

@@ -1,0 +1,31 @@
+"""The entry point of `bakehouse`. It imports little, so that Ctrl-C is handled before anything else is imported."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from bakehouse.cli.exit_codes import ExitCode
+
+
+def main() -> None:
+    """Runs the command line. Ctrl-C ends it at once, except in a command that ends in order."""
+    # A shell starts its background jobs with Ctrl-C ignored, and that stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end_at_once)
+    # httpx imports its own command line, with rich and pygments, if it can: that takes longer than the rest of httpx.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # None means that the module cannot be imported
+    from bakehouse.cli.main import app
+
+    app()
+
+
+def end_at_once(number: int, frame: FrameType | None) -> None:
+    # A KeyboardInterrupt in the middle of an import may be lost, or printed with a traceback.
+    print_interruption()
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def print_interruption() -> None:
+    # A buffer might be in use by the code that the signal has interrupted.
+    os.write(2, b"bakehouse: interrupted\n")

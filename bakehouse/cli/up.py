@@ -1,0 +1,17 @@
+"""`bakehouse up`: runs a home and prints its address."""
+
+from bakehouse.cli.home.home import Home, program, run_home, say_on_stderr
+from bakehouse.settings import Settings
+
+
+def run_until_interrupted() -> None:
+    """Runs Redis, the service and the workers until Ctrl-C."""
+    run_home(Settings(), on_ready=print_address)
+
+
+def print_address(ready: Home) -> None:
+    print(ready.url, flush=True)
+    # Clients find the default address without a setting.
+    is_default = ready.url == Settings.model_construct().base_url
+    setting = "" if is_default else f"BAKEHOUSE_URL={ready.url} "
+    say_on_stderr(f"running until Ctrl-C; logs are in {ready.logs}\n  next: {setting}{program()} run RECIPE")

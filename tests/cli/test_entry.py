@@ -1,0 +1,123 @@
+"""A new process of the command line: what it imports, and how it ends on Ctrl-C."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from bakehouse.cli.main import COMMANDS
+from bakehouse.client import Client
+from tests.running_service import RunningService
+
+# Calls the command with each of its arguments, which are separated by commas, and lists what was imported on stderr.
+PROGRAM = """
+import sys
+from bakehouse.cli.entry import main
+for arguments in sys.argv[1:]:
+    sys.argv[1:] = arguments.split(",")
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, arguments
+print("MODULES", *sys.modules, file=sys.stderr)
+"""
+# An import of any of these takes about as long as one of typer, or longer.
+SLOW = {"click", "httpx", "numpy", "pydantic", "pygments", "redis", "rich", "torch"}
+
+
+def imported_modules(*calls: str, **environment: str) -> set[str]:
+    """Calls the command in a new process; returns the names of the modules that it has imported."""
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *calls], env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return set(finished.stderr.partition("MODULES")[2].split())
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_of_all_commands_import_nothing_slow(option: str) -> None:
+    calls = [f"{command.__name__},{option}" for command in COMMANDS]
+    modules = imported_modules(option, *calls)
+    assert modules & SLOW == set()
+    ours = {name for name in modules if name.startswith("bakehouse")}
+    # Besides the modules that define the commands, these say what an argument may be.
+    allowed = ("bakehouse.cli.commands", "bakehouse.runs.status")
+    assert {name for name in ours if not name.startswith(allowed)} == {
+        "bakehouse", "bakehouse.cli", "bakehouse.cli.entry", "bakehouse.cli.exit_codes", "bakehouse.cli.main",
+        "bakehouse.cli.options", "bakehouse.runs",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["ls", "show"])
+def test_ls_and_show_import_only_what_they_need(service: RunningService, client: Client, command: str) -> None:
+    run = client.submit({"dataset": "digits", "architecture": "mlp"})
+    call = "ls" if command == "ls" else f"show,{run.id}"
+    modules = imported_modules(call, BAKEHOUSE_URL=service.url)
+    assert modules & (SLOW - {"httpx", "pydantic"}) == set()
+    ours = {name for name in modules if name.startswith("bakehouse")}
+    assert not {name for name in ours if name.startswith(("bakehouse.cli.home", "bakehouse.cli.screens"))}
+
+
+@pytest.fixture
+def silent_service() -> Iterator[tuple[socket.socket, str]]:
+    """A socket that accepts connections and never answers, so that the command cannot end before the signal."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+# The last module that was imported completely when the signal comes.
+@pytest.mark.parametrize("moment", ["typer", "bakehouse.cli.main", "pydantic", "httpx", "bakehouse.client"])
+def test_ctrl_c_during_the_imports_is_one_line(silent_service: tuple[socket.socket, str], moment: str) -> None:
+    program = "from bakehouse.cli.entry import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-c", program, "ls"],
+        env={"BAKEHOUSE_URL": silent_service[1]},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.split()[-1] == moment:
+                break
+        process.send_signal(signal.SIGINT)
+        messages = [line for line in process.stderr if not line.startswith("import time:")]
+    assert process.returncode == 130
+    assert messages == ["bakehouse: interrupted\n"]
+
+
+@pytest.mark.parametrize("command", ["show run_2", "watch run_2", "run -", "stop run_2"])
+def test_ctrl_c_during_a_request_is_one_line(silent_service: tuple[socket.socket, str], command: str) -> None:
+    listening, url = silent_service
+    program = "from bakehouse.cli.entry import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *command.split()],
+        env={"BAKEHOUSE_URL": url},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write("{}")
+        process.stdin.close()
+        connection, _ = listening.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            messages = process.stderr.read()
+    assert process.returncode == 130
+    assert messages == "bakehouse: interrupted\n"
+
+
+def test_a_command_in_the_background_ignores_ctrl_c() -> None:
+    # A shell without job control starts its background jobs like this.
+    program = "import signal; from bakehouse.cli.entry import main\ntry: main()\nfinally: print(signal.getsignal(2) == signal.SIG_IGN)"
+    finished = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", program, "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout.splitlines()[-1] == "True"

@@ -1,0 +1,42 @@
+"""Settings from the environment."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bakehouse.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"BAKEHOUSE_{name.upper()}", raising=False)
+
+
+def test_a_setting_comes_from_an_argument_or_else_the_environment_or_else_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAKEHOUSE_PORT", "81")
+    monkeypatch.setenv("bakehouse_insecure", "true")
+    monkeypatch.setenv("BAKEHOUSE_DATA", "data")
+    monkeypatch.setenv("PORT", "82")
+    monkeypatch.setenv("BAKEHOUSE_FUZZ_CASES", "5")
+    settings = Settings(workers=3)
+    assert (settings.port, settings.insecure, settings.workers, settings.threads) == (81, True, 3, None)
+    assert (settings.home, settings.data) == (tmp_path / ".bakehouse", tmp_path / "data")
+    assert Settings(port=83).base_url == "http://127.0.0.1:83"
+
+
+def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAKEHOUSE_WORKERS", "-1")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    [problem] = caught.value.errors()
+    assert (problem["loc"], problem["input"]) == (("workers",), "-1")
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Settings(prot=80)
