@@ -15,6 +15,7 @@ from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.async_store import AsyncStore, connect_async
+from bakehouse.runs.brief import BriefPage
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.run import Page, Run
@@ -107,7 +108,7 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
-    api.state.encoded_models = (Run, Page, Preview, Recipe)
+    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe)
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)

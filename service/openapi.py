@@ -1,6 +1,6 @@
 """Adds to the framework's OpenAPI document what the framework cannot know."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -26,8 +26,15 @@ def returns(
 ) -> dict[int | str, JsonObject]:
     """Returns the `responses` of a route that encodes this model itself, so that FastAPI need not build its schema when
     the service starts."""
-    schema = {"$ref": REFERENCE.format(model=model)}
-    content = {"application/json": {"schema": schema}}
+    return returns_one_of((model,), *failures, status=status, description=description)
+
+
+def returns_one_of(
+    models: Sequence[str], *failures: int, status: int = 200, description: str = "Successful Response"
+) -> dict[int | str, JsonObject]:
+    """Returns the `responses` of a route that encodes one of these models itself."""
+    schemas = [{"$ref": REFERENCE.format(model=model)} for model in models]
+    content = {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     return {status: {"description": description, "content": content}, **problems(*failures)}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import parse_json
+from bakehouse.runs.brief import BriefPage, BriefRun
 from bakehouse.runs.run import Page, Run, Worker
 from bakehouse.runs.status import Status
 from bakehouse.settings import Settings
@@ -31,6 +32,8 @@ class Workers(Model):
     data: tuple[Worker, ...]
 
 
+AnyPage = TypeVar("AnyPage", Page, BriefPage)
+Query = list[tuple[str, str]]
 RecipeSource = Mapping[str, object] | str | Path
 PAGE_SIZE = 100
 
@@ -74,13 +77,29 @@ class Client:
         recipe_sha256: str | None = None,
     ) -> Iterator[ClientRun]:
         """Yields all runs that match, newest first; pages are requested as they are needed."""
-        filters = {"status": status, "dataset": dataset, "architecture": architecture, "recipe_sha256": recipe_sha256}
-        query = [(name, value) for name, value in filters.items() if value is not None]
-        query += [("label", f"{key}:{value}") for key, value in (labels or {}).items()]
-        after: list[tuple[str, str]] = []
-        while True:
-            page = self._connection.get(Page, "/v1/runs", params=[*query, *after, ("limit", str(PAGE_SIZE))])
+        query = list_query(status, labels, dataset=dataset, architecture=architecture, recipe_sha256=recipe_sha256)
+        for page in self._pages(Page, query):
             yield from (ClientRun(self._connection, record) for record in page.data)
+
+    def brief_runs(
+        self,
+        *,
+        status: Status | None = None,
+        labels: Mapping[str, str] | None = None,
+        dataset: str | None = None,
+        architecture: str | None = None,
+        recipe_sha256: str | None = None,
+    ) -> Iterator[BriefRun]:
+        """Yields what a table shows of all runs that match, newest first: a tenth of the bytes of `runs()`."""
+        query = list_query(status, labels, dataset=dataset, architecture=architecture, recipe_sha256=recipe_sha256)
+        for page in self._pages(BriefPage, [*query, ("view", "brief")]):
+            yield from page.data
+
+    def _pages(self, kind: type[AnyPage], query: Query) -> Iterator[AnyPage]:
+        after: Query = []
+        while True:
+            page = self._connection.get(kind, "/v1/runs", params=[*query, *after, ("limit", str(PAGE_SIZE))])
+            yield page
             if not page.has_more or page.last_id is None:
                 return
             after = [("after", page.last_id)]
@@ -107,6 +126,12 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def list_query(status: Status | None, labels: Mapping[str, str] | None, **filters: str | None) -> Query:
+    """Returns the parameters of a list of runs."""
+    chosen = [(name, value) for name, value in {"status": status, **filters}.items() if value is not None]
+    return [*chosen, *(("label", f"{key}:{value}") for key, value in (labels or {}).items())]
 
 
 def read_document(recipe: RecipeSource) -> JsonObject:

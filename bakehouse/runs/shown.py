@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from bakehouse.runs import wire
+from bakehouse.runs.brief import brief_json
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.migrations import EARLIER
 from bakehouse.runs.record import FORMAT
@@ -59,9 +60,17 @@ class ShownPage:
     @property
     def json(self) -> bytes:
         """The page as the JSON of `Page`."""
+        return self._join([run.json for run in self.runs])
+
+    @property
+    def brief_json(self) -> bytes:
+        """The page as the JSON of `BriefPage`."""
+        return self._join([brief_json(run.members) for run in self.runs])
+
+    def _join(self, runs: Sequence[bytes]) -> bytes:
         first, last = (self.runs[0].id, self.runs[-1].id) if self.runs else (None, None)
         ends = wire.to_json({"has_more": self.has_more, "first_id": first, "last_id": last})
-        return b'{"data":[' + b",".join([run.json for run in self.runs]) + f"],{ends[1:]}".encode()
+        return b'{"data":[' + b",".join(runs) + f"],{ends[1:]}".encode()
 
 
 @dataclass(frozen=True)

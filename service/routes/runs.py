@@ -34,7 +34,7 @@ from service.dependencies import (
 from service.errors import InvalidRequest, field_error
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
-from service.openapi import json_body, object_body, problems, returns
+from service.openapi import json_body, object_body, problems, returns, returns_one_of
 from service.plain_routes import add_plain_route
 from service.submit import fork, preview, retry, submit, verify, wake_worker
 
@@ -93,7 +93,7 @@ def json_response(content: str | bytes, *, status: int = 200, headers: Mapping[s
     return Response(content, status, headers, media_type="application/json")
 
 
-@router.get("", operation_id="list_runs", responses=returns("Page", 422, 503))
+@router.get("", operation_id="list_runs", responses=returns_one_of(("Page", "BriefPage"), 422, 503))
 async def list_runs(
     services: ServicesDep,
     label: Labels = [],  # noqa: B006 - FastAPI copies the default
@@ -106,6 +106,10 @@ async def list_runs(
         str | None, Query(max_length=64, description="Only runs newer than the run with this id.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    view: Annotated[
+        Literal["full", "brief"],
+        Query(description="`brief` returns a `BriefPage`: of each run only what a table shows, in at most 600 bytes."),
+    ] = "full",
 ) -> Response:
     """Lists runs that match all filters, newest first. For the next page, pass the last id of this one as `after`."""
     if after and before:
@@ -115,7 +119,7 @@ async def list_runs(
         status=status, labels=parse_labels(label), dataset=dataset, architecture=architecture,
         recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
     )  # fmt: skip
-    return json_response(page.json)
+    return json_response(page.brief_json if view == "brief" else page.json)
 
 
 def describe_get_run(run_id: RunId, if_none_match: IfNoneMatch = None, prefer: Prefer = None) -> None:

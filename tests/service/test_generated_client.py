@@ -43,6 +43,8 @@ def test_a_generated_client_submits_lists_and_reads_runs(generated: str, api: ht
         submitted = call("runs.create_run", body=recipe)
         assert (submitted.status, submitted.recipe.architecture.type_) == ("queued", "linear")
         assert [run.id for run in call("runs.list_runs").data] == [submitted.id]
+        brief = call("runs.list_runs", view=models.ListRunsView.BRIEF).data
+        assert [(row.id, row.architecture) for row in brief] == [(submitted.id, "linear")]
         worker.train(submitted.id)
         over = call("runs.get_run", submitted.id)
         assert over.status == "succeeded"

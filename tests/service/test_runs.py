@@ -93,6 +93,20 @@ def test_the_list_is_filtered_and_paged(api: httpx.Client) -> None:
         assert [run["id"] for run in api.get(f"/v1/runs?{query}").json()["data"]] == wanted, query
 
 
+def test_the_brief_list_has_the_same_runs_in_few_bytes(api: httpx.Client, worker: FakeWorker) -> None:
+    runs = [create(api, seed=seed, name="n" * 200) for seed in range(3)][::-1]
+    worker.train(runs[1], [0.5, 0.4])
+    answer = api.get("/v1/runs?view=brief&limit=2&status=queued")
+    assert [row["id"] for row in answer.json()["data"]] == runs[::2]
+    row = api.get("/v1/runs?view=brief").json()["data"][1]
+    whole = api.get(f"/v1/runs/{runs[1]}").json()
+    assert row["best"] == {name: whole["best"][name] for name in ("epoch", "monitor", "value")}
+    same = ("status", "request", "reason", "created_at", "started_at", "finished_at", "seconds")
+    assert {name: row[name] for name in same} == {name: whole[name] for name in same}
+    assert len(answer.content) < 2 * 620
+    assert api.get("/v1/runs?view=short").status_code == 422
+
+
 def test_a_request_is_noted_and_a_weaker_one_is_409(api: httpx.Client, worker: FakeWorker) -> None:
     run = create(api)
     assert api.post(f"/v1/runs/{run}/pause").json()["status"] == "paused"
