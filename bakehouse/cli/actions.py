@@ -29,7 +29,7 @@ def request_action(ids: Iterable[str], action: Action, *, as_json: bool, fields:
             except (NotFound, Conflict) as error:
                 codes.append(print_error(error))
                 continue
-            if as_json or fields:
+            if as_json or fields is not None:
                 print_json(record.model_dump(mode="json"), fields)
             else:
                 print(f"{record.id}  {format_status(record.status, record.request)}")

@@ -47,8 +47,21 @@ def format_status(status: str, request: str | None, reason: str = "") -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """Cuts a text that is too long, and marks the cut."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """Cuts a text that is wider on a terminal, and marks the cut."""
+    if cell_width(text) <= width:
+        return text
+    beginning = text[: max(width - 1, 0)]
+    while cell_width(beginning) > width - 1:
+        beginning = beginning[:-1]
+    return f"{beginning}…"
+
+
+def cell_width(text: str) -> int:
+    """Returns the columns of a terminal that a text takes: Chinese characters and emoji take two, accents none."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
 
 
 def sanitize(text: str) -> str:

@@ -55,7 +55,7 @@ def lint_recipe(document: JsonObject, settings: Settings) -> JsonObject:
 def print_lint(document: JsonObject, *, as_json: bool, fields: str | None) -> None:
     """Prints what `bakehouse lint` finds."""
     report = lint_recipe(document, Settings())
-    if as_json or fields:
+    if as_json or fields is not None:
         print_json(report, fields)
     else:
         print(lint_text(report))

@@ -1,6 +1,7 @@
 """One run as text: the page of `bakehouse show`, and the summary when a run is over."""
 
 import json
+import sys
 from pathlib import Path
 
 from bakehouse.cli.exit_codes import ExitCode
@@ -13,18 +14,20 @@ from bakehouse.cli.formats import (
     sanitize,
 )
 from bakehouse.cli.output import print_json
-from bakehouse.cli.tables import advice_row, block, table
+from bakehouse.cli.tables import Column, advice_row, block, table
 from bakehouse.cli.view import View
 from bakehouse.client import Client, ClientRun
 from bakehouse.client.comparison import short_recipe
 from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
+
+CHECKPOINT_COLUMNS = ("EPOCH", "ROLES", "BYTES", Column("SHA256", least=8))
 
 
 def show_run(run_id: str, *, as_json: bool, fields: str | None) -> None:
     """Prints a run as its page or as JSON."""
     with Client() as client:
         run = client.run(run_id)
-        if as_json or fields:
+        if as_json or fields is not None:
             print_json(run.record.model_dump(mode="json"), fields)
         else:
             print(run_page(run))
@@ -34,7 +37,7 @@ def verify_run(run_id: str, *, timeout: float | None, as_json: bool, fields: str
     """Submits the verification of a run, waits for it, and prints its verdict."""
     with Client() as client:
         repeated = client.run(run_id).verify().wait(timeout).record
-    if as_json or fields:
+    if as_json or fields is not None:
         print_json(repeated.model_dump(mode="json"), fields)
     else:
         print(verdict_text(repeated))
@@ -52,7 +55,7 @@ def run_page(run: ClientRun) -> str:
     if record.diagnostics:
         parts.append(block([(name, diagnostic_text(item)) for name, item in record.diagnostics.items()]))
     if checkpoints:
-        parts.append(table(("EPOCH", "ROLES", "BYTES", "SHA256"), [checkpoint_row(item) for item in checkpoints]))
+        parts.append(table(CHECKPOINT_COLUMNS, [checkpoint_row(item) for item in checkpoints]))
     if record.advice:
         parts.append(block(advice_row(item.model_dump()) for item in record.advice))
     return "\n\n".join(parts)
@@ -94,7 +97,8 @@ def metrics_table(best: Best, last: Last) -> str:
         )
         for name in names
     ]
-    return table(("METRIC", f"BEST, EPOCH {best.epoch}", f"LAST, EPOCH {last.epoch}"), rows)
+    columns = (Column("METRIC", least=12), f"BEST, EPOCH {best.epoch}", f"LAST, EPOCH {last.epoch}")
+    return table(columns, rows)
 
 
 def recipe_rows(run: Run) -> list[tuple[str, str]]:
@@ -142,7 +146,7 @@ def summary(run: Run, view: View, *, file: Path | None, next_command: str) -> st
     if run.best is not None:
         rows.append(("best", f"epoch {run.best.epoch}  {format_metrics(view.best_metrics)}"))
         rows.append(("file", str(file) if file else f"not downloaded: bakehouse best {run.id} -o best.safetensors"))
-    return block([*rows, ("next", next_command)])
+    return block([*rows, ("next", next_command)], sys.stderr)
 
 
 def ending(view: View) -> str:

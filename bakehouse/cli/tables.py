@@ -1,55 +1,146 @@
 """Tables and blocks of plain text, for people and for pipes.
 
-The columns are padded here and not by `rich.table`: rich fits a table to a width, so that it wraps or cuts cells where
-the output is narrow or no terminal. A pipe must get the same bytes everywhere, one line per row.
+A terminal gets columns that fit its width: those that matter least are left out, and long cells are cut. Anything else
+gets every cell in full, between tabs. `rich.table` is not used: it wraps cells and leaves no column out, and its import
+takes as long as the rest of a command that prints a table.
 """
 
+import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
 
-from bakehouse.cli.formats import format_duration, format_metric, format_status, sanitize, shorten
+from bakehouse.cli.formats import cell_width, format_duration, format_metric, format_status, sanitize, shorten
+from bakehouse.cli.output import output_width
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import DatasetListing
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.brief import BriefRun
 from bakehouse.runs.run import Run, Worker
 
 Row = Sequence[str]
-MAX_NAME = 32
-RUNS_HEADER = ("RUN", "NAME", "RECIPE", "STATUS", "EPOCH", "BEST", "VALUE", "TIME", "CREATED")
-DATASETS_HEADER = ("DATASET", "STATUS", "KIND", "SHAPE", "TASK", "TRAIN", "DESCRIPTION")
-WORKERS_HEADER = ("WORKER", "HOST", "DEVICE", "STATUS", "RUN")
+GAP = "  "
+SHORTEST = 4  # columns of a terminal that a cell keeps, however narrow the terminal is
 
 
-def table(header: Row, rows: Iterable[Row]) -> str:
-    """Returns rows under a header, in columns that are as wide as their widest cell."""
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, and what may happen to it on a narrow terminal."""
+
+    name: str
+    least: int = 0
+    """The width down to which cells may be cut; 0 if they are always whole."""
+    rank: int = 0
+    """Columns are left out in the order of their ranks, the highest first; 0 stays."""
+
+
+RUNS_COLUMNS = (
+    Column("RUN"),
+    Column("NAME", least=8, rank=1),
+    Column("RECIPE", least=8, rank=3),
+    Column("STATUS", least=9),
+    Column("EPOCH", rank=4),
+    Column("BEST", rank=2),
+    Column("VALUE", least=9, rank=1),
+    Column("TIME", rank=5),
+    Column("CREATED", rank=6),
+)
+DATASETS_COLUMNS = (
+    Column("DATASET", least=12),
+    Column("STATUS"),
+    Column("KIND", rank=3),
+    Column("SHAPE", least=8, rank=2),
+    Column("TASK", rank=4),
+    Column("TRAIN", rank=1),
+    Column("DESCRIPTION", least=12, rank=5),
+)
+WORKERS_COLUMNS = (
+    Column("WORKER", least=12),
+    Column("HOST", least=8, rank=2),
+    Column("DEVICE", least=6, rank=1),
+    Column("STATUS"),
+    Column("RUN"),
+)
+
+
+def table(columns: Sequence[Column | str], rows: Iterable[Row]) -> str:
+    """Returns the table for stdout. A column that is only a name stays, with whole cells."""
+    return fit_table([Column(each) if isinstance(each, str) else each for each in columns], rows, output_width())
+
+
+def fit_table(columns: Sequence[Column], rows: Iterable[Row], width: int | None) -> str:
+    """Returns rows under a heading, in columns that fit the width; without a width, whole cells between tabs."""
     # Cells are sanitized here and not by the callers, so that no table can forget it.
-    lines = [[sanitize(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
+    lines = [[sanitize(cell) for cell in row] for row in ([column.name for column in columns], *rows)]
+    if width is None:
+        return "\n".join("\t".join(line) for line in lines)
+    widths = fit(columns, [max(map(cell_width, cells)) for cells in zip(*lines, strict=True)], width)
+    padded = (GAP.join(pad(shorten(line[index], size), size) for index, size in widths.items()) for line in lines)
     return "\n".join(line.rstrip() for line in padded)
 
 
-def block(rows: Iterable[tuple[str, str]]) -> str:
-    """Returns names on the left and values on the right; all lines of a value are aligned."""
-    rows = list(rows)
-    width = max(len(name) for name, _ in rows)
-    next_line = "\n" + " " * (width + 2)
-    return "\n".join(f"{name.ljust(width)}  {value.replace(chr(10), next_line)}" for name, value in rows)
+def fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> dict[int, int]:
+    """Returns the width of each column that stays, by its index."""
+    least = [min(size, column.least or size) for column, size in zip(columns, natural, strict=True)]
+    kept = list(range(len(columns)))
+    # A column is left out only if all others are as narrow as they may be.
+    while total([least[index] for index in kept]) > width and any(columns[index].rank for index in kept):
+        kept.remove(max(kept, key=lambda index: columns[index].rank))
+    widths = {index: natural[index] for index in kept}
+    # The widest column that may be cut is cut first, so that short cells stay whole.
+    while total(widths.values()) > width and max(widths.values()) > SHORTEST:
+        widest = max(kept, key=lambda index: (widths[index] > least[index], widths[index]))
+        widths[widest] -= 1
+    return widths
 
 
-def runs_table(runs: Iterable[Run]) -> str:
+def total(widths: Iterable[int]) -> int:
+    sizes = list(widths)
+    return sum(sizes) + len(GAP) * (len(sizes) - 1)
+
+
+def pad(text: str, width: int) -> str:
+    return text + " " * (width - cell_width(text))
+
+
+def block(rows: Iterable[tuple[str, str]], stream: TextIO | None = None) -> str:
+    """Returns names on the left and values on the right, for stdout or another stream."""
+    return fit_block(list(rows), output_width(stream))
+
+
+def fit_block(rows: Sequence[tuple[str, str]], width: int | None) -> str:
+    """Returns names on the left and values on the right; all lines of a value are aligned, and broken between words to
+    fit the width."""
+    indent = max(len(name) for name, _ in rows) + len(GAP)
+    lines = []
+    for name, value in rows:
+        parts = [part for line in value.split("\n") for part in break_line(line, width and width - indent)]
+        lines += [f"{name.ljust(indent)}{parts[0]}", *(f"{' ' * indent}{part}" for part in parts[1:])]
+    return "\n".join(lines)
+
+
+def break_line(line: str, width: int | None) -> list[str]:
+    """Breaks a line between words; a word that is longer than the width stays whole."""
+    if width is None:
+        return [line]
+    return textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def runs_table(runs: Iterable[BriefRun]) -> str:
     """Returns the table of `bakehouse ls`."""
-    return table(RUNS_HEADER, [runs_row(run) for run in runs])
+    return table(RUNS_COLUMNS, [runs_row(run) for run in runs])
 
 
-def runs_row(run: Run) -> Row:
+def runs_row(run: BriefRun) -> Row:
     value = ""
     if run.best is not None:
         monitor = run.best.monitor
-        value = f"{monitor.removeprefix('validation_')} {format_metric(monitor, run.best.value)}"
+        # The number comes first, because a cell is cut at its end.
+        value = f"{format_metric(monitor, run.best.value)} {monitor.removeprefix('validation_')}"
     return (
         run.id,
         run.name or "",
-        summarize_recipe(run.recipe),
+        f"{run.dataset} {run.architecture}",
         format_status(run.status, run.request),
         f"{run.progress.epoch}/{run.progress.epochs}",
         f"e{run.best.epoch}" if run.best else "",
@@ -63,8 +154,17 @@ def results_table(results: Sequence[tuple[Run, str, dict[str, float | None]]]) -
     """Returns a table of runs that are over, with their labels and the metrics of their best epochs."""
     is_regression = any("validation_r2" in metrics for _, _, metrics in results)
     score, heading = ("validation_r2", "VAL R2") if is_regression else ("validation_accuracy", "VAL ACC")
-    header = ("RUN", "RECIPE", "STATUS", "BEST", "STOP", "VAL LOSS", heading, "TIME")
-    return table(header, [results_row(run, label, metrics, score) for run, label, metrics in results])
+    columns = (
+        Column("RUN"),
+        Column("RECIPE", least=8, rank=2),
+        Column("STATUS"),
+        Column("BEST", rank=3),
+        Column("STOP", rank=4),
+        Column("VAL LOSS"),
+        Column(heading, rank=1),
+        Column("TIME", rank=5),
+    )
+    return table(columns, [results_row(run, label, metrics, score) for run, label, metrics in results])
 
 
 def results_row(run: Run, label: str, metrics: dict[str, float | None], score: str) -> Row:
@@ -81,17 +181,16 @@ def results_row(run: Run, label: str, metrics: dict[str, float | None], score: s
 
 def datasets_table(listings: Iterable[DatasetListing]) -> str:
     """Returns the table of `bakehouse datasets`."""
-    return table(DATASETS_HEADER, [datasets_row(listing) for listing in listings])
+    return table(DATASETS_COLUMNS, [datasets_row(listing) for listing in listings])
 
 
 def datasets_row(listing: DatasetListing) -> Row:
     card = listing.card
-    name = shorten(listing.id, MAX_NAME)
     if card is None:
-        return (name, listing.status, "", "", "", "", listing.problem or "")
+        return (listing.id, listing.status, "", "", "", "", listing.problem or "")
     targets = f"also {', '.join(target.name for target in card.targets)}" if card.targets else ""
     return (
-        name,
+        listing.id,
         listing.status,
         card.kind,
         "x".join(map(str, card.shape)),
@@ -104,7 +203,7 @@ def datasets_row(listing: DatasetListing) -> Row:
 def workers_table(workers: Iterable[Worker]) -> str:
     """Returns the table of `bakehouse workers`."""
     rows = [(worker.name, worker.host, worker.device, worker.status, worker.run_id or "") for worker in workers]
-    return table(WORKERS_HEADER, rows)
+    return table(WORKERS_COLUMNS, rows)
 
 
 def advice_row(advice: JsonObject) -> tuple[str, str]:

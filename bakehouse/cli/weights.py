@@ -13,7 +13,7 @@ def save_best(run_id: str, output: Path, *, as_json: bool, fields: str | None) -
         run = client.run(run_id)
         checkpoint = run.best_checkpoint()
         run.download(checkpoint, output)
-    if as_json or fields:
+    if as_json or fields is not None:
         print_json({"file": str(output), **checkpoint.model_dump(mode="json")}, fields)
         return
     print(output)

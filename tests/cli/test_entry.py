@@ -1,15 +1,22 @@
 """A new process of the command line: what it imports, and how it ends on Ctrl-C."""
 
+import fcntl
+import os
+import pty
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from bakehouse.cli.main import COMMANDS
 from bakehouse.client import Client
+from tests.fake_worker import FakeWorker
 from tests.running_service import RunningService
 
 # Calls the command with each of its arguments, which are separated by commas, and lists what was imported on stderr.
@@ -121,3 +128,46 @@ def test_a_command_in_the_background_ignores_ctrl_c() -> None:
         check=True,
     )
     assert finished.stdout.splitlines()[-1] == str(signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("width", [60, 118])
+def test_what_is_printed_fits_the_terminal(
+    service: RunningService, client: Client, worker: FakeWorker, width: int
+) -> None:
+    run = client.submit(
+        {
+            "dataset": "digits",
+            "architecture": "mlp",
+            "name": "two words " * 20,
+            "optimizer": {"type": "adam", "lr": 0.5},
+        }
+    )
+    worker.train(run.id, [0.5, 0.4])
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    calls = ["ls", f"show,{run.id}", "datasets", "workers", f"watch,{run.id}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *calls],
+        env={"BAKEHOUSE_URL": service.url},
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(theirs)
+        text = read_all(ours)
+    assert process.returncode == 0
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    headings = ("RUN", "METRIC", "EPOCH", "DATASET", "RUN")
+    assert [line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in headings] == [
+        "RUN", "METRIC", "EPOCH", "DATASET", "RUN",
+    ]  # fmt: skip
+
+
+def read_all(terminal: int) -> str:
+    """Reads what a process writes to a terminal until it has ended."""
+    parts = []
+    # Linux reports the end of a terminal as an error.
+    with suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as reader:
+        while part := reader.read(1 << 16):
+            parts.append(part)
+    return b"".join(parts).decode().replace("\r\n", "\n")

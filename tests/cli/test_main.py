@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from bakehouse.cli.listing import NO_RUNS
 from bakehouse.cli.main import app
 from bakehouse.client import Client, ClientRun
 from tests.fake_worker import FakeWorker
@@ -192,8 +193,8 @@ def test_json_is_one_object_or_one_event_per_line(finished: ClientRun) -> None:
 def test_ls_lists_runs_and_show_has_the_details(finished: ClientRun, client: Client) -> None:
     client.submit({**RECIPE, "labels": {"kind": "x"}, "norm": "batch_norm"})
     lines = bakehouse("ls").stdout.splitlines()
-    assert "digits mlp batch_norm  queued" in lines[1]
-    assert "digits mlp             succeeded  3/3    e2    loss 0.4" in lines[2]
+    assert "\tdigits mlp\tqueued\t0/3\t\t\t" in lines[1]
+    assert "\tplain\tdigits mlp\tsucceeded\t3/3\te2\t0.4 loss\t" in lines[2]
     assert len(bakehouse("ls", "--limit", "1").stdout.splitlines()) == 2
     assert len(bakehouse("ls", "--label", "kind:x").stdout.splitlines()) == 2
     shown = bakehouse("show", finished.id).stdout
@@ -201,6 +202,45 @@ def test_ls_lists_runs_and_show_has_the_details(finished: ClientRun, client: Cli
     assert "architecture  mlp" in shown
     assert "batch_size" not in shown
     assert finished.best_checkpoint().sha256 in shown
+
+
+def test_fields_choose_what_is_printed(finished: ClientRun, client: Client) -> None:
+    waiting = client.submit(RECIPE)
+    listed = json.loads(bakehouse("ls", "--json", "--fields", "id,best.epoch,recipe.optimizer.type").stdout)
+    assert listed["data"] == [
+        {"id": waiting.id, "best": None, "recipe": {"optimizer": {"type": "adam"}}},
+        {"id": finished.id, "best": {"epoch": 2}, "recipe": {"optimizer": {"type": "adam"}}},
+    ]
+    shown = bakehouse("show", finished.id, "--json", "--fields", "status, best.metrics")
+    assert finished.best is not None
+    assert json.loads(shown.stdout) == {"status": "succeeded", "best": {"metrics": finished.best.metrics}}
+    refused = bakehouse("show", finished.id, "--json", "--fields", "best.epohc")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "best has no field 'epohc'; did you mean 'epoch'?" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "heading", "lesson"),
+    [
+        (["ls"], "RUN\t", "a run is one training of one recipe"),
+        (["ls", "--status", "failed"], "RUN\t", "`bakehouse ls` lists all runs"),
+        (["workers"], "WORKER\t", "a worker is a process that trains one run at a time"),
+    ],
+)
+def test_an_empty_list_says_what_it_would_list(
+    service: RunningService, command: list[str], heading: str, lesson: str
+) -> None:
+    result = bakehouse(*command)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(heading)
+    assert lesson in result.stderr
+
+
+def test_the_line_of_an_empty_list_makes_a_run(client: Client) -> None:
+    [line] = [line for line in NO_RUNS.splitlines() if "next: " in line]
+    posted, _, command = line.partition("next: echo ")[2].partition(" | bakehouse ")
+    assert bakehouse(*command.split(), "--detach", stdin=posted.strip("'")).exit_code == 0
+    assert next(client.runs()).status == "queued"
 
 
 def test_a_missing_folder_is_reported(finished: ClientRun) -> None:
