@@ -2,6 +2,7 @@
 
 import math
 import random
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,6 +57,11 @@ class Connection:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Unreachable(url, "an address begins with http:// or https://")
+        address = urlsplit(self.url)
+        is_local = address.hostname in LOOPBACK
+        # The certificates of all authorities take longer to load than a request takes. Without them, a redirect from
+        # this machine to an https address is refused.
+        certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local and address.scheme == "http" else True
         self._http = httpx.Client(
             base_url=self.url,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
@@ -63,7 +69,8 @@ class Connection:
             limits=httpx.Limits(max_connections=None),
             follow_redirects=True,
             # Proxy settings are ignored for this machine: a proxy does not reach its loopback address.
-            trust_env=urlsplit(self.url).hostname not in LOOPBACK,
+            trust_env=not is_local,
+            verify=certificates,
         )
 
     def close(self) -> None:

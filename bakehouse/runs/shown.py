@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from bakehouse.runs import wire
-from bakehouse.runs.brief import brief_json
+from bakehouse.runs.brief_rows import brief_json
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.migrations import EARLIER
 from bakehouse.runs.record import FORMAT

@@ -57,6 +57,8 @@ def test_all_pages_are_requested_and_filters_are_sent(client: Client, monkeypatc
     assert [run.id for run in client.runs(labels={"odd": "0"})] == [ids[4], ids[2], ids[0]]
     assert [run.id for run in client.runs(status="cancelled")] == ids[:1]
     assert list(client.runs(dataset="iris")) == []
+    assert [row.id for row in client.brief_runs(labels={"odd": "0"})] == [ids[4], ids[2], ids[0]]
+    assert [(row.status, row.architecture) for row in client.brief_runs(status="cancelled")] == [("cancelled", "mlp")]
 
 
 def test_data_sets_and_workers_are_listed(client: Client) -> None:

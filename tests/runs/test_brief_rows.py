@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.runs import wire
-from bakehouse.runs.brief import MAX_BYTES, BriefPage, BriefRun, brief_json, cut
+from bakehouse.runs.brief import BriefPage, BriefRun
+from bakehouse.runs.brief_rows import MAX_BYTES, brief_json, cut
 from bakehouse.runs.run import Best, Progress
 from bakehouse.runs.shown import ShownPage, shown_run
 from bakehouse.runs.transitions import submit
