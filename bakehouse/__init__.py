@@ -1,15 +1,16 @@
 """Bakehouse trains recipes: submit one as JSON, watch it train, download the best checkpoint."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Without an import of `typing`: until the command line handles Ctrl-C, each millisecond may end in a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bakehouse.client import Client as Client
 
 __all__ = ["Client"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # The worker and the service import this package too, and do without httpx and the client's other imports.
     if name == "Client":
         return import_module("bakehouse.client").Client
