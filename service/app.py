@@ -21,6 +21,7 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.run import Page, Run
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from bakehouse.version import VERSION
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.errors import HANDLED_ERRORS, respond_to_error
@@ -38,6 +39,7 @@ READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
 DESCRIPTION = """POST a training recipe, watch it train, download the best checkpoint.
 
 `docs/words.md` is the glossary of this API: run, attempt, provenance, parent run, and every problem type.
+Every response has the headers `X-Request-Id`, under which the service logs the request, and `Bakehouse-Version`.
 """
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ def create_api(services: Services) -> FastAPI:
     """Returns the application with its routes and error handlers, but without the middleware."""
     api = FastAPI(
         title="Bakehouse",
-        version=system.VERSION,
+        version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
         # routes/docs.py serves Swagger UI from this machine; FastAPI's page would load it from a CDN.

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from bakehouse.version import VERSION, VERSION_HEADER
 from service.connections import Connections
 from service.errors import (
     REQUEST_ID,
@@ -365,6 +366,7 @@ def http_response(error: ServiceError) -> bytes:
     # There is no path yet, and the id is new.
     response = render({"path": "", REQUEST_ID: secrets.token_hex(8)}, error_response(error))
     lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(), b"connection: close"]
+    lines.append(f"{VERSION_HEADER}: {VERSION}".encode())
     lines += [name + b": " + value for name, value in response.raw_headers if name != b"connection"]
     return b"\r\n".join([*lines, b"", bytes(response.body)])
 

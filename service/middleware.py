@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.settings import Settings
+from bakehouse.version import VERSION, VERSION_HEADER
 from service.errors import (
     PREFIX,
     REQUEST_ID,
@@ -115,12 +116,13 @@ def path_prefix(proposed: str) -> str:
 
 
 def with_headers(scope: Scope, send: Send) -> Send:
-    """Adds the request id to a response, and security headers that it does not set itself."""
+    """Adds the request id and the service's version to a response, and security headers that it does not set itself."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = scope[REQUEST_ID]
+            headers[VERSION_HEADER] = VERSION
             for name, value in SECURITY_HEADERS.items():
                 # routes/docs.py sets a wider policy of its own, which stays.
                 headers.setdefault(name, value)

@@ -1,6 +1,5 @@
 """Shows the workers, the queue, the health of the service, and an index of the API."""
 
-from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter, Depends
@@ -9,11 +8,11 @@ from bakehouse.model import Model
 from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
 from bakehouse.runs.run import QueuePlace, Worker
+from bakehouse.version import VERSION
 from service.dependencies import ServicesDep, refuse_unknown_parameters
 from service.openapi import problems
 
 router = APIRouter(tags=["system"], dependencies=[Depends(refuse_unknown_parameters)])
-VERSION = version("bakehouse")
 MAX_LISTED_RUNS = 100
 
 

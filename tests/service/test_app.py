@@ -11,6 +11,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from bakehouse.version import VERSION
 from tests.processes import wait_until
 from tests.running_service import ROOT, RunningService, start_service
 from tests.service.requests import RECIPE, problem
@@ -99,6 +100,7 @@ def test_every_response_has_security_headers_and_an_id(api: httpx.Client) -> Non
         assert headers["referrer-policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["x-request-id"]
+        assert headers["bakehouse-version"] == VERSION
         assert "server" not in headers
         assert "access-control-allow-origin" not in headers
     assert api.get("/", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"

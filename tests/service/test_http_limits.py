@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bakehouse.version import VERSION
 from service import connections, http_limits
 from service.connections import Connections
 from service.http_limits import LimitedHttpProtocol
@@ -248,6 +249,7 @@ def test_a_malformed_or_too_large_request_is_a_problem_and_closes_the_connection
     head, _, body = receive_all(connect_and_send(service.url, sent)).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"content-type: application/problem+json" in head
+    assert f"Bakehouse-Version: {VERSION}".encode() in head
     problem = json.loads(body)
     assert (problem["status"], problem["type"]) == (status, f"urn:bakehouse:problem:{name}")
 
