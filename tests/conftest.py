@@ -8,7 +8,7 @@ from redis import Redis
 
 from tests.redis_process import socket_url, start_redis, stop_redis
 
-pytest_plugins = ["tests.skipped_tests", "tests.running_service"]
+pytest_plugins = ["tests.skipped_tests", "tests.running_service", "tests.scripted_server"]
 
 # The machine decides how long an example takes, and no test is about that.
 settings.register_profile("bakehouse", deadline=None)

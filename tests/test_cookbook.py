@@ -71,7 +71,7 @@ def test_a_table_is_made_from_real_runs(tmp_path: Path) -> None:
     (tmp_path / "warm.json").write_text(json.dumps({**tiny, "pretraining": transfer}))
     with running_home() as home, Client(home.url) as client:
         measured = measure(client, tmp_path, study)
-        runs = {run.name: run.record.recipe for run in client.runs()}
+        runs = {run.name: run.record.known_recipe for run in client.runs()}
     assert [len(measured[name]) for name in ("plain", "warm")] == [2, 2]
     assert runs["plain"].seed in (0, 1)
     first, _, plain, warm, _, note, _ = table(study, measured).split("\n")

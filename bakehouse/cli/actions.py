@@ -9,7 +9,7 @@ from bakehouse.cli.failures import print_error
 from bakehouse.cli.formats import format_status
 from bakehouse.cli.output import print_json
 from bakehouse.client import Client, ClientRun, Conflict, NotFound
-from bakehouse.client.run import Action
+from bakehouse.client.async_run import Action
 
 ACTIONS: dict[Action, Callable[[ClientRun], ClientRun]] = {
     "cancel": ClientRun.cancel,

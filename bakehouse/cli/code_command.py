@@ -17,13 +17,13 @@ def print_script(run_id: str, file: Path) -> None:
 
 def script_of(run: ClientRun, client: Client, file: Path) -> str:
     """Returns the script that builds the run's model and loads its weights from `file`."""
-    return pytorch_code(make_plan(run.record.recipe, find_card(run, client)), str(file))
+    return pytorch_code(make_plan(run.record.known_recipe, find_card(run, client)), str(file))
 
 
 def find_card(run: ClientRun, client: Client) -> DatasetCard:
     """Returns the card of the run's data set. Raises DatasetBroken if the set was removed or changed since the run,
     because the model's shape follows from it."""
-    name = run.record.recipe.dataset.id
+    name = run.record.known_recipe.dataset.id
     provenance = run.record.provenance
     card = next((listing.card for listing in client.datasets() if listing.id == name), None)
     if card is None:

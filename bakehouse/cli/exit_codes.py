@@ -18,8 +18,9 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(statuses: Iterable[str]) -> ExitCode:
-    """Returns the exit code for several runs: FAILED if any run failed, else CANCELLED if any was cancelled."""
-    present = set(statuses)
-    if "failed" in present:
-        return ExitCode.FAILED
-    return ExitCode.CANCELLED if "cancelled" in present else ExitCode.SUCCEEDED
+    """Returns the exit code for several runs: FAILED if any neither succeeded nor was cancelled, also if only a newer
+    service knows its status; else CANCELLED if any was cancelled."""
+    others = set(statuses) - {"succeeded"}
+    if not others:
+        return ExitCode.SUCCEEDED
+    return ExitCode.CANCELLED if others == {"cancelled"} else ExitCode.FAILED

@@ -107,7 +107,7 @@ def training_process(document: JsonObject, folder: Path) -> Iterator["subprocess
 
 
 def initial_view(prepared: Prepared) -> View:
-    recipe = prepared.plan.recipe
+    recipe = prepared.plan.recipe.canonical()
     return View("train", label_of(recipe, "train"), recipe, prepared.plan.steps)
 
 

@@ -17,6 +17,7 @@ from bakehouse.cli.commands.training import lint, run, train, verify, watch
 from bakehouse.cli.commands.weights import best, code
 from bakehouse.cli.entry import print_interruption
 from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.warning_lines import lines_for_warnings
 
 # `bakehouse --help` lists them in this order.
 COMMANDS = (
@@ -68,7 +69,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with lines_for_warnings():
+                return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException):
             raise
         except BrokenPipeError:

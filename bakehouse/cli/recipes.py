@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from pydantic import BeforeValidator
 
-from bakehouse.client.client import require_object
+from bakehouse.client.documents import require_object
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import MalformedJson
 from bakehouse.recipe.read import parse_json

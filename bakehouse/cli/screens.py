@@ -61,7 +61,7 @@ def event_line(view: View, event: RunEvent) -> str:
             return format_status(view.status, view.request, view.reason)
         case "epoch" if view.epoch % epochs_per_line(view.epoch) == 0:
             numbers = format_metrics(view.metrics)
-            return f"epoch {view.epoch}/{view.recipe.epochs}  {numbers}  {best_and_time_left(view)}".rstrip()
+            return f"epoch {view.epoch}/{view.recipe['epochs']}  {numbers}  {best_and_time_left(view)}".rstrip()
         case "log" | "advice":
             return f"{event.type}: {view.messages[-1]}"
         case _:
@@ -84,7 +84,7 @@ def patience_and_time_left(view: View) -> list[str]:
     if view.patience is not None and view.epochs_since_best > 0:
         parts.append(f"patience {view.epochs_since_best}/{view.patience}")
     if view.seconds_left is not None:
-        at_most = "" if view.recipe.early_stopping.type == "none" else "≤ "
+        at_most = "" if view.recipe["early_stopping"]["type"] == "none" else "≤ "
         parts.append(f"{at_most}{format_duration(view.seconds_left)} left")
     return parts
 
@@ -127,7 +127,7 @@ def is_new_message(view: View, event: RunEvent, printed: set[str]) -> bool:
 
 
 def position(view: View) -> str:
-    return f"{view.epoch}/{view.recipe.epochs}"
+    return f"{view.epoch}/{view.recipe['epochs']}"
 
 
 def bar_text(view: View) -> str:

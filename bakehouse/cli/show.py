@@ -16,7 +16,7 @@ from bakehouse.cli.formats import (
 from bakehouse.cli.output import print_json
 from bakehouse.cli.tables import Column, advice_row, block, table
 from bakehouse.cli.view import View
-from bakehouse.client import Client, ClientRun
+from bakehouse.client import Client, ClientRun, Conflict, RunRecord
 from bakehouse.client.comparison import short_recipe
 from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
 
@@ -49,19 +49,17 @@ def run_page(run: ClientRun) -> str:
     """Returns a run's status, recipe, metrics, diagnostics, checkpoints and advice as text."""
     record = run.record
     parts = [block(status_rows(record)), block(recipe_rows(record))]
-    checkpoints = run.checkpoints()
     if record.best is not None and record.last is not None:
         parts.append(metrics_table(record.best, record.last))
     if record.diagnostics:
         parts.append(block([(name, diagnostic_text(item)) for name, item in record.diagnostics.items()]))
-    if checkpoints:
-        parts.append(table(CHECKPOINT_COLUMNS, [checkpoint_row(item) for item in checkpoints]))
+    parts += checkpoints_table(run)
     if record.advice:
         parts.append(block(advice_row(item.model_dump()) for item in record.advice))
     return "\n\n".join(parts)
 
 
-def status_rows(run: Run) -> list[tuple[str, str]]:
+def status_rows(run: RunRecord) -> list[tuple[str, str]]:
     progress = f"epoch {run.progress.epoch} of {run.progress.epochs}"
     restarted = ", restarted at step 0" if run.restarted else ""
     rows = [
@@ -81,6 +79,8 @@ def status_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(("verified", f"{run.verified.verdict or 'no verdict yet'}, by {run.verified.run}"))
     if run.labels:
         rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
+    # Fields that only a newer service has.
+    rows += [(sanitize(name), json_text(value)) for name, value in (run.model_extra or {}).items()]
     return rows + (failure_rows(run.failure) if run.failure else [])
 
 
@@ -101,12 +101,16 @@ def metrics_table(best: Best, last: Last) -> str:
     return table(columns, rows)
 
 
-def recipe_rows(run: Run) -> list[tuple[str, str]]:
-    """Returns the fields of the recipe that differ from the default."""
+def recipe_rows(run: RunRecord) -> list[tuple[str, str]]:
+    """Returns the fields of the recipe that differ from the default, or all if this version does not know all of it."""
     return [
-        (name, sanitize(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+        (name, sanitize(value) if isinstance(value, str) else json_text(value))
         for name, value in short_recipe(run.recipe).items()
     ]
+
+
+def json_text(value: object) -> str:
+    return sanitize(json.dumps(value, ensure_ascii=False))
 
 
 def verdict_text(run: Run) -> str:
@@ -125,6 +129,16 @@ def diagnostic_text(diagnostic: Diagnostic) -> str:
     """Returns the values for the whole model as text; values per layer are in the run's log."""
     values = {name: value for name, value in diagnostic.values.items() if isinstance(value, int | float | None)}
     return "  ".join(f"{name} {format_metric(name, value)}" for name, value in values.items())
+
+
+def checkpoints_table(run: ClientRun) -> list[str]:
+    """Returns the table of the run's checkpoints, if it has any; or why the service refuses to list them."""
+    try:
+        rows = [checkpoint_row(item) for item in run.checkpoints()]
+    except Conflict as error:
+        # The run itself can be shown, although its service cannot read all of it.
+        return [block([("checkpoints", sanitize(str(error)))])]
+    return [table(CHECKPOINT_COLUMNS, rows)] if rows else []
 
 
 def checkpoint_row(item: Checkpoint) -> tuple[str, str, str, str]:
@@ -169,6 +183,6 @@ def ending(view: View) -> str:
 
 def stopping_text(view: View) -> str:
     if view.patience is None:
-        return f" by {view.recipe.early_stopping.type}"
+        return f" by {view.recipe['early_stopping']['type']}"
     value = format_metric(view.monitor, view.best_metrics.get(view.monitor))
     return f": no better than {value} for {format_count(view.patience, 'epoch')}"

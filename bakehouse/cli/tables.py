@@ -12,14 +12,15 @@ from typing import TextIO
 
 from bakehouse.cli.formats import cell_width, format_duration, format_metric, format_status, sanitize, shorten
 from bakehouse.cli.output import output_width
+from bakehouse.client import RunRecord
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import DatasetListing
-from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.brief import BriefRun
-from bakehouse.runs.run import Run, Worker
+from bakehouse.runs.run import Worker
 
 Row = Sequence[str]
 GAP = "  "
+SUMMARIZED = ("dataset", "architecture", "norm", "dropout", "augmentation", "regularizer")
 SHORTEST = 4  # columns of a terminal that a cell keeps, however narrow the terminal is
 
 
@@ -150,7 +151,7 @@ def runs_row(run: BriefRun) -> Row:
     )
 
 
-def results_table(results: Sequence[tuple[Run, str, dict[str, float | None]]]) -> str:
+def results_table(results: Sequence[tuple[RunRecord, str, dict[str, float | None]]]) -> str:
     """Returns a table of runs that are over, with their labels and the metrics of their best epochs."""
     is_regression = any("validation_r2" in metrics for _, _, metrics in results)
     score, heading = ("validation_r2", "VAL R2") if is_regression else ("validation_accuracy", "VAL ACC")
@@ -167,10 +168,10 @@ def results_table(results: Sequence[tuple[Run, str, dict[str, float | None]]]) -
     return table(columns, [results_row(run, label, metrics, score) for run, label, metrics in results])
 
 
-def results_row(run: Run, label: str, metrics: dict[str, float | None], score: str) -> Row:
+def results_row(run: RunRecord, label: str, metrics: dict[str, float | None], score: str) -> Row:
     return (
         run.id,
-        summarize_recipe(run.recipe) if label == run.id else label,
+        summarize_recipe(run.plain_recipe) if label == run.id else label,
         run.status,
         f"e{run.best.epoch}" if run.best else "-",
         f"e{run.progress.epoch}",
@@ -211,8 +212,10 @@ def advice_row(advice: JsonObject) -> tuple[str, str]:
     return advice["severity"], sanitize(f"{advice['pointer']}  {advice['message']} ({advice['source']})")
 
 
-def summarize_recipe(recipe: Recipe) -> str:
+def summarize_recipe(recipe: JsonObject) -> str:
     """Returns the names of the data set, the architecture, and the ingredients that are on."""
-    ingredients = (recipe.norm, *recipe.dropout, *recipe.augmentation, *recipe.regularizer)
-    types = [ingredient.type for ingredient in ingredients if ingredient.type != "none"]
-    return " ".join([recipe.dataset.id, recipe.architecture.type, *types])
+    families = [recipe.get(family, []) for family in SUMMARIZED]
+    ingredients = [item for family in families for item in (family if isinstance(family, list) else [family])]
+    # The data set has an id and no type.
+    names = [str(item.get("type") or item.get("id")) for item in ingredients]
+    return " ".join(name for name in names if name != "none")

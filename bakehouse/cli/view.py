@@ -5,8 +5,7 @@ from datetime import datetime
 
 from bakehouse.cli.formats import sanitize, shorten
 from bakehouse.client.events import RunEvent
-from bakehouse.recipe.early_stopping import Patience
-from bakehouse.recipe.recipe import Recipe
+from bakehouse.model import JsonObject
 
 MAX_LABEL = 32
 
@@ -17,7 +16,8 @@ class View:
 
     id: str
     label: str
-    recipe: Recipe
+    recipe: JsonObject
+    """The canonical recipe."""
     steps: int
     """Number of optimizer steps of the whole run, if it does not stop early."""
     status: str = "queued"
@@ -38,13 +38,14 @@ class View:
     @property
     def patience(self) -> int | None:
         """The number of epochs without improvement after which the run stops, if it stops by patience."""
-        stopping = self.recipe.early_stopping
-        return stopping.patience if isinstance(stopping, Patience) else None
+        patience: int | None = self.recipe["early_stopping"].get("patience")
+        return patience
 
     @property
     def monitor(self) -> str:
         """The metric by which the best epoch is chosen."""
-        return self.recipe.evaluation.monitor
+        monitor: str = self.recipe["evaluation"]["monitor"]
+        return monitor
 
     @property
     def is_over(self) -> bool:
@@ -57,10 +58,11 @@ class View:
         if len(self._timed_epochs) < 2 or self.is_over:
             return None
         (first, first_time), (latest, latest_time) = self._timed_epochs
-        if latest == self.recipe.epochs:
+        epochs: int = self.recipe["epochs"]
+        if latest == epochs:
             return None
         # The mean over the attempt is steadier than the time of the latest epoch.
-        return (latest_time - first_time) / (latest - first) * (self.recipe.epochs - self.epoch)
+        return (latest_time - first_time) / (latest - first) * (epochs - self.epoch)
 
     def observe(self, event: RunEvent) -> None:
         """Updates the state with one event; ignores event types that only a newer service has."""
@@ -93,8 +95,8 @@ class View:
             self.best_metrics = self.metrics
 
 
-def label_of(recipe: Recipe, run_id: str, *, by_seed: bool = False) -> str:
+def label_of(recipe: JsonObject, run_id: str, *, by_seed: bool = False) -> str:
     """Returns the label of a run: its seed among runs that differ by seed, else its name, else its id."""
     if by_seed:
-        return f"seed {recipe.seed}"
-    return shorten(sanitize(recipe.name), MAX_LABEL) if recipe.name else run_id
+        return f"seed {recipe['seed']}"
+    return shorten(sanitize(recipe["name"]), MAX_LABEL) if recipe["name"] else run_id

@@ -71,7 +71,7 @@ def watch(runs: Sequence[ClientRun], *, as_json: bool, timeout: float | None, by
 
 
 def initial_view(run: ClientRun, *, by_seed: bool) -> View:
-    recipe = run.record.recipe
+    recipe = run.record.plain_recipe
     return View(run.id, label_of(recipe, run.id, by_seed=by_seed), recipe, run.record.progress.steps)
 
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bakehouse.client.reading import RunRecord
 from bakehouse.model import JsonObject
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.run import Run
 
 NOT_COMPARED = {"name", "labels", "version"}
 
 
-def compare(runs: Sequence[Run]) -> list[JsonObject]:
+def compare(runs: Sequence[RunRecord]) -> list[JsonObject]:
     """Returns a row for each run: the recipe fields that differ between the runs, and the results."""
-    fields = [flatten(run.recipe.model_dump(mode="json", exclude=NOT_COMPARED)) for run in runs]
+    fields = [flatten(without_names(run.plain_recipe)) for run in runs]
     names = differing_names(fields)
     return [
         {"id": run.id, "name": run.name, "status": run.status} | {name: row.get(name) for name in names} | results(run)
@@ -21,10 +21,15 @@ def compare(runs: Sequence[Run]) -> list[JsonObject]:
     ]
 
 
-def results(run: Run) -> JsonObject:
+def without_names(recipe: JsonObject) -> JsonObject:
+    return {name: value for name, value in recipe.items() if name not in NOT_COMPARED}
+
+
+def results(run: RunRecord) -> JsonObject:
     """Returns the best epoch with its metrics, the number of epochs, and the time."""
-    best = {"best_epoch": run.best.epoch, **run.best.metrics} if run.best else {}
-    return {**best, "epochs": run.progress.epoch, "seconds": run.seconds}
+    best = run.best
+    found = {"best_epoch": best.epoch, best.monitor: best.value, **best.metrics} if best else {}
+    return {**found, "epochs": run.progress.epoch, "seconds": run.seconds}
 
 
 def flatten(document: Mapping[str, object], prefix: str = "") -> JsonObject:
@@ -46,8 +51,11 @@ def differing_names(rows: Iterable[Mapping[str, object]]) -> list[str]:
     return [name for name in names if any(row.get(name) != rows[0].get(name) for row in rows)]
 
 
-def short_recipe(recipe: Recipe) -> JsonObject:
-    """Returns the fields of a recipe that differ from the default, each in a short form that the service accepts."""
+def short_recipe(recipe: Recipe | JsonObject) -> JsonObject:
+    """Returns the fields of a recipe that differ from the default, each in a short form that the service accepts; all
+    fields as they are if this version does not know the recipe."""
+    if not isinstance(recipe, Recipe):
+        return without_names(recipe)
     return {
         name: short_form(getattr(recipe, name))
         for name, field in Recipe.model_fields.items()

@@ -4,8 +4,9 @@ import math
 import random
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from bakehouse.client.errors import ClientClosed, ClientError, UnexpectedAnswer, Unreachable, error_of
+from bakehouse.client.reading import NewerService, read
+from bakehouse.client.transport import AsyncTransport, BlockingTransport, Transport
+from bakehouse.version import VERSION, VERSION_HEADER
 
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
 
@@ -33,9 +37,9 @@ class Retries:
         self._at_least = at_least
         self._deadline: float | None = None
 
-    def wait_or_raise(self, error: ClientError) -> None:
-        """Waits before the next attempt, at least as long as the service asked; raises the error if no attempt is
-        left."""
+    def delay_or_raise(self, error: ClientError) -> float:
+        """Returns the seconds before the next attempt, at least as many as the service asked for; raises the error if
+        no attempt is left."""
         requested = error.retry_after
         if requested is None and not error.is_transient:
             raise error
@@ -47,13 +51,13 @@ class Retries:
         if time.monotonic() + delay > self._deadline:
             raise error
         # Many clients lose the same service at once; the random factor spreads their return.
-        time.sleep(delay * random.uniform(1.0, 1.3))
+        return delay * random.uniform(1.0, 1.3)
 
 
 class Connection:
-    """The HTTP connections to one service. Threads may share it."""
+    """The HTTP connections to one service. Threads may share it if its transport blocks."""
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(self, url: str, *, timeout: float, transport: type[BlockingTransport | AsyncTransport]) -> None:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Unreachable(url, "an address begins with http:// or https://")
@@ -62,7 +66,9 @@ class Connection:
         # The certificates of all authorities take longer to load than a request takes. Without them, a redirect from
         # this machine to an https address is refused.
         certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local and address.scheme == "http" else True
-        self._http = httpx.Client(
+        self.service_version: str | None = None
+        """The version that the service's latest response named."""
+        self.transport: Transport = transport(
             base_url=self.url,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             # Every followed run holds a connection, so a limit would block the runs beyond it.
@@ -72,56 +78,68 @@ class Connection:
             trust_env=not is_local,
             verify=certificates,
         )
+        self._has_warned = False
 
-    def close(self) -> None:
-        """Closes all connections."""
-        self._http.close()
-
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Sends a request until its response has a status below 400; raises ClientError otherwise."""
         retries = Retries()
         while True:
             try:
-                return self._request_once(method, path, **options)
+                async with self._respond(method, path, **options) as response:
+                    await self.transport.read(response)
+                    return response
             except ClientError as error:
-                retries.wait_or_raise(error)
+                await self.transport.sleep(retries.delay_or_raise(error))
 
-    def _request_once(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with self._translate_errors():
-            response = self._http.request(method, path, **options)
-        if response.status_code >= 400:
-            raise error_of(response)
-        return response
-
-    @contextmanager
-    def stream(self, path: str, *, headers: Mapping[str, str], read_timeout: float) -> Iterator[httpx.Response]:
+    @asynccontextmanager
+    async def stream(self, path: str, *, headers: dict[str, str], read_timeout: float) -> AsyncIterator[httpx.Response]:
         """Opens a response below 400 whose body is read piece by piece; does not retry. Raises ClientError."""
         timeout = httpx.Timeout(CONNECT_SECONDS, read=read_timeout)
-        request = self._http.stream("GET", path, headers=dict(headers), timeout=timeout)
-        with self._translate_errors(), request as response:
-            if response.status_code >= 400:
-                # The body of a stream has not been read yet, and the error is in it.
-                response.read()
-                raise error_of(response)
+        async with self._respond("GET", path, headers=headers, timeout=timeout) as response:
             yield response
 
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _respond(self, method: str, path: str, **options: Any) -> AsyncIterator[httpx.Response]:
         # httpx would raise a RuntimeError, which is not an error of this client.
-        if self._http.is_closed:
+        if self.transport.http.is_closed:
             raise ClientClosed
         try:
-            yield
+            response = await self.transport.send(self.transport.http.build_request(method, path, **options))
+            try:
+                self.service_version = response.headers.get(VERSION_HEADER, self.service_version)
+                if response.status_code >= 400:
+                    # The problem document is in the body, which has not been read yet.
+                    await self.transport.read(response)
+                    raise error_of(response)
+                yield response
+            finally:
+                await self.transport.close_response(response)
         except httpx.TransportError as error:
             raise Unreachable(self.url, error) from error
 
-    def get(self, kind: type[ParsedModel], path: str, **options: Any) -> ParsedModel:
+    async def get(self, kind: type[ParsedModel], path: str, **options: Any) -> ParsedModel:
         """Requests a JSON document and parses it as the given model."""
-        return self.parse(kind, self.request("GET", path, **options))
+        return self.parse(kind, await self.request("GET", path, **options))
 
     def parse(self, kind: type[ParsedModel], response: httpx.Response) -> ParsedModel:
-        """Parses a response as the given model; fields that only a newer service has are ignored."""
+        """Parses a response as the given model; what only a newer service knows is kept as it was sent."""
         try:
-            return kind.model_validate_json(response.content, extra="ignore")
+            document, unknown = read(kind, response.content)
         except ValidationError as error:
-            raise UnexpectedAnswer(str(response.url), error) from error
+            raise UnexpectedAnswer(response, f"{error}\n{self._versions()}") from error
+        if unknown and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{self._versions()}: what this client does not know ({', '.join(unknown)}) is shown as it was sent",
+                NewerService,
+                stacklevel=2,
+            )
+        return document
+
+    def __str__(self) -> str:
+        # The service's version is known once it has answered, and only worth a word if it is another.
+        service = "" if self.service_version in (None, VERSION) else f", service {self.service_version}"
+        return f"{self.url}, bakehouse {VERSION}{service}"
+
+    def _versions(self) -> str:
+        return f"the service is {self.service_version or 'of an unknown version'}, this client {VERSION}"

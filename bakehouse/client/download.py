@@ -15,50 +15,50 @@ from bakehouse.runs.run import Checkpoint
 READ_SECONDS = 30.0
 
 
-def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: Path) -> Path:
+async def download(connection: Connection, run_id: str, checkpoint: Checkpoint, path: Path) -> Path:
     """Saves a checkpoint's weights at `path`. Continues a `.part` file that an earlier download left there."""
-    if not path.parent.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(path.parent))
+    require_folder(path.parent)
     # The digest in the name keeps the parts of different checkpoints apart.
     part = path.with_name(f"{path.name}.{checkpoint.sha256[:16]}.part")
     url = f"/v1/runs/{run_id}/checkpoints/{checkpoint.epoch}/model.safetensors"
-    fetch(connection, url, checkpoint, part)
-    verify(part, checkpoint)
-    # The content is synced before the rename, or a crash could leave an incomplete file under the final name.
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
-    fsync_folder(path.parent)
+    await fetch(connection, url, checkpoint, part)
+    await connection.transport.call(complete, part, path, checkpoint)
     return path
 
 
-def fetch(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
+def require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(folder))
+
+
+async def fetch(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
     """Requests the missing bytes until the file is complete."""
     retries = Retries()
     while (received := size(part)) < checkpoint.bytes:
         try:
-            fetch_rest(connection, url, checkpoint, part)
+            await fetch_rest(connection, url, checkpoint, part)
             break
         except ClientError as error:
             if size(part) > received:
                 retries = Retries(LONG_RETRY_DELAYS)
-            retries.wait_or_raise(error)
+            await connection.transport.sleep(retries.delay_or_raise(error))
 
 
-def fetch_rest(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
+async def fetch_rest(connection: Connection, url: str, checkpoint: Checkpoint, part: Path) -> None:
     """Requests the missing bytes once and appends them; if the connection is lost, the received bytes are kept."""
     received = size(part)
     # The digest and the range refer to the plain bytes, so the body must not be compressed.
     headers = {"Accept-Encoding": "identity"}
     if received:
         headers["Range"] = f"bytes={received}-"
-    with connection.stream(url, headers=headers, read_timeout=READ_SECONDS) as response:
+    async with connection.stream(url, headers=headers, read_timeout=READ_SECONDS) as response:
         check_digest(response, checkpoint)
         # A service or proxy that ignores the range sends the whole file with status 200.
         is_whole = response.status_code == httpx.codes.OK
-        with part.open("wb" if is_whole else "ab") as file:
-            for chunk in response.iter_bytes():
-                file.write(chunk)
+        file = await connection.transport.call(part.open, "wb" if is_whole else "ab")
+        with file:
+            async for chunk in connection.transport.iter_bytes(response):
+                await connection.transport.call(file.write, chunk)
 
 
 def check_digest(response: httpx.Response, checkpoint: Checkpoint) -> None:
@@ -75,6 +75,16 @@ def repr_digest(header: str) -> str | None:
         if name == "sha-256":
             return base64.b64decode(value.strip(":")).hex()
     return None
+
+
+def complete(part: Path, path: Path, checkpoint: Checkpoint) -> None:
+    """Renames a file that has the right digest."""
+    verify(part, checkpoint)
+    # The content is synced before the rename, or a crash could leave an incomplete file under the final name.
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    fsync_folder(path.parent)
 
 
 def verify(part: Path, checkpoint: Checkpoint) -> None:

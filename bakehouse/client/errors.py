@@ -4,6 +4,7 @@ ClientError
 ├── Unreachable            no service answers at the address
 ├── ClientClosed           the client was closed
 ├── UnexpectedAnswer       the response has a form that this version does not know
+├── RecipeUnknown          a run's recipe has parts that this version does not know
 ├── RunTimeout             a run was not over in time; the run continues
 ├── DownloadDamaged        a downloaded file does not have the digest of its checkpoint
 └── Refused                the service answered with a problem document (RFC 9457)
@@ -22,10 +23,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bakehouse.recipe.problems import Problem
 
+REQUEST_ID_HEADER = "X-Request-Id"
+
 
 class ClientError(Exception):
     """Base class of the client's errors."""
 
+    request_id: str | None = None
+    """The id under which the service logs the request; None if no response was received."""
     is_transient: ClassVar[bool] = False
     """Whether the same request may succeed later."""
     retry_after: float | None = None
@@ -52,9 +57,21 @@ class ClientClosed(ClientError):
 class UnexpectedAnswer(ClientError):
     """Raised if a response has a form that this version of the client does not know."""
 
-    def __init__(self, url: str, why: object) -> None:
-        super().__init__(f"the response of {url} has an unknown form: {why}")
-        self.url = url
+    def __init__(self, response: httpx.Response, why: object) -> None:
+        super().__init__(f"the response of {response.url} has an unknown form: {why}")
+        self.url = str(response.url)
+        self.request_id = response.headers.get(REQUEST_ID_HEADER)
+
+
+class RecipeUnknown(ClientError):
+    """Raised if this version of the client has to know all of a run's recipe, and does not."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"the recipe of {run_id} has parts that this version of Bakehouse does not know; "
+            "install the version of the service"
+        )
+        self.run_id = run_id
 
 
 class RunTimeout(ClientError):
@@ -147,8 +164,9 @@ def error_of(response: httpx.Response) -> Refused:
         problem = ProblemDocument(
             title=f"the service answered {response.status_code} {response.reason_phrase}",
             status=response.status_code,
-            request_id=response.headers.get("x-request-id"),
         )
+    if problem.request_id is None:
+        problem = problem.model_copy(update={"request_id": response.headers.get(REQUEST_ID_HEADER)})
     kind = Unavailable if problem.status >= 500 else BY_STATUS.get(problem.status, Refused)
     return kind(problem, retry_after=parse_retry_after(response.headers.get("retry-after")))
 

@@ -1,9 +1,9 @@
 """Streams a run's events as they happen; an interrupted stream resumes without a gap or a repetition."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 
 import httpx
-from httpx_sse import EventSource, ServerSentEvent
+from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bakehouse.client.connection import LONG_RETRY_DELAYS, Connection, Retries
@@ -51,7 +51,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[RunEvent]:
+async def follow(connection: Connection, run_id: str, *, after: int = 0) -> AsyncGenerator[RunEvent]:
     """Yields the events after number `after` until the run's end, and reconnects as often as needed."""
     path = f"/v1/runs/{run_id}/events"
     retries = Retries()
@@ -60,10 +60,10 @@ def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[R
     while True:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
-            with connection.stream(path, headers=headers, read_timeout=READ_SECONDS) as response:
+            async with connection.stream(path, headers=headers, read_timeout=READ_SECONDS) as response:
                 if response.status_code == httpx.codes.NO_CONTENT:
                     return  # the run is over and `after` was its last event
-                for message in EventSource(response).iter_sse():
+                async for message in connection.transport.iter_messages(response):
                     pause = pause if message.retry is None else message.retry / 1000
                     # `reset` only announces that older events are lost.
                     if not message.data or message.event == "reset":
@@ -78,7 +78,7 @@ def follow(connection: Connection, run_id: str, *, after: int = 0) -> Iterator[R
             # A service that shuts down ends its streams in the middle of a run.
             raise Unreachable(connection.url, "the stream ended before the run was over")
         except ClientError as error:
-            retries.wait_or_raise(error)
+            await connection.transport.sleep(retries.delay_or_raise(error))
 
 
 def parse_event(message: ServerSentEvent, response: httpx.Response) -> RunEvent:
@@ -86,4 +86,4 @@ def parse_event(message: ServerSentEvent, response: httpx.Response) -> RunEvent:
     try:
         return RunEvent.model_validate_json(message.data, extra="ignore")
     except ValidationError as error:
-        raise UnexpectedAnswer(str(response.url), error) from error
+        raise UnexpectedAnswer(response, error) from error

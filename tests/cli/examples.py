@@ -9,7 +9,7 @@ from bakehouse.recipe.read import read_recipe
 
 def a_view(run_id: str = "run_1", label: str = "plain", **recipe: Any) -> View:
     posted = {"dataset": "digits", "architecture": "mlp", "epochs": 40, **recipe}
-    return View(run_id, label, read_recipe(posted), steps=920)
+    return View(run_id, label, read_recipe(posted).canonical(), steps=920)
 
 
 def an_event(kind: str, seq: int = 1, *, attempt: int = 1, **data: object) -> RunEvent:

@@ -54,7 +54,7 @@ def test_help_and_version_of_all_commands_import_nothing_slow(option: str) -> No
     allowed = ("bakehouse.cli.commands", "bakehouse.runs.status")
     assert {name for name in ours if not name.startswith(allowed)} == {
         "bakehouse", "bakehouse.cli", "bakehouse.cli.entry", "bakehouse.cli.exit_codes", "bakehouse.cli.main",
-        "bakehouse.cli.options", "bakehouse.runs",
+        "bakehouse.cli.options", "bakehouse.runs", "bakehouse.cli.formats", "bakehouse.cli.warning_lines",
     }  # fmt: skip
 
 

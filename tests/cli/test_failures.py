@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from httpx import Request, Response
 from pydantic import ValidationError
 
 from bakehouse.cli.failures import ReportedError, explain
@@ -49,7 +50,7 @@ WITH_PROBLEMS = DOCUMENT.model_copy(update={"errors": PROBLEMS})
         (Unavailable(DOCUMENT), 3, ["not now", "r7"]),
         (NotAllowed(DOCUMENT), 4, ["not now", "r7"]),
         (TooManyRequests(DOCUMENT), 1, ["not now", "r7"]),
-        (UnexpectedAnswer("http://x", "html"), 1, ["http://x"]),
+        (UnexpectedAnswer(Response(200, request=Request("GET", "http://x")), "html"), 1, ["http://x"]),
         (DownloadDamaged("best", expected="a", found="b"), 1, ["best"]),
         (PermissionError(13, "Permission denied", "/best"), 1, ["/best", "Permission denied"]),
         (RunTimeout("run_1", 3.0), 124, ["3 s", "bakehouse watch run_1"]),

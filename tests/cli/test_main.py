@@ -157,7 +157,7 @@ def test_a_detached_run_prints_only_its_id(recipe: str, client: Client) -> None:
     result = bakehouse("run", recipe, "--detach", "--seeds", "0-2")
     ids = result.stdout.split()
     assert [run.id for run in client.runs()] == ids[::-1]
-    assert sorted(run.record.recipe.seed for run in client.runs()) == [0, 1, 2]
+    assert sorted(run.record.known_recipe.seed for run in client.runs()) == [0, 1, 2]
     assert len({run.record.recipe_group_sha256 for run in client.runs()}) == 1
 
 

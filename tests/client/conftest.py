@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bakehouse.client import AsyncClientRun, Client, ClientRun
 from tests.running_service import RunningService
 
 CutUrl = Callable[[list[int]], str]
@@ -59,6 +60,11 @@ def pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
                 return
             sink.sendall(received)
             limit = None if limit is None else limit - len(received)
+
+
+def through(client: Client, run: ClientRun) -> ClientRun:
+    """The run as another client knows it, without a request."""
+    return ClientRun(AsyncClientRun(client._async._connection, run.record))
 
 
 @pytest.fixture

@@ -5,13 +5,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bakehouse import Client
+import bakehouse
+from bakehouse import AsyncClient, Client
 from bakehouse.client import Conflict, NotFound, RecipeRefused, RunTimeout
 from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
+from bakehouse.version import VERSION
 from tests.fake_worker import FakeWorker
+from tests.runs.examples import a_run
+from tests.scripted_server import Script
 
 RECIPE = {"dataset": "digits", "architecture": "mlp"}
 
@@ -50,7 +55,7 @@ def test_validating_stores_nothing(client: Client) -> None:
 
 
 def test_all_pages_are_requested_and_filters_are_sent(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bakehouse.client.client.PAGE_SIZE", 2)
+    monkeypatch.setattr("bakehouse.client.async_client.PAGE_SIZE", 2)
     ids = [client.submit(RECIPE, labels={"odd": str(index % 2)}).id for index in range(5)]
     client.run(ids[0]).cancel()
     assert [run.id for run in client.runs()] == ids[::-1]
@@ -106,7 +111,7 @@ def test_a_comparison_shows_only_fields_that_differ(client: Client, worker: Fake
     worker.train(normed.id, [0.4, 0.3])
     rows = client.compare([plain, normed.id])
     assert [row["norm.type"] for row in rows] == ["none", "layer_norm"]
-    assert [row["best_validation_loss"] for row in rows] == [0.5, 0.3]
+    assert [row["validation_loss"] for row in rows] == [0.5, 0.3]
     assert not any(name.startswith("optimizer") for row in rows for name in row)
 
 
@@ -116,14 +121,76 @@ def test_a_notebook_shows_the_curve(client: Client, worker: FakeWorker) -> None:
     worker.train(run.id, [0.5, 0.4, 0.6])
     shown = run.refresh()._repr_html_()
     assert shown.count("<polyline") == 2
+    assert "<th>best epoch 2</th><td>0.4</td>" in shown
     assert "<script" not in shown
     assert "http" not in shown
-    assert run.id in repr(run)
+
+
+def test_a_notebook_shows_a_run_whose_service_has_gone(script: Script) -> None:
+    server = script([(200, {}, a_run().model_dump_json()), (404, {}, "")])
+    with Client(server.url) as client:
+        assert "the service answered 404" in client.run("x")._repr_html_()
+
+
+def test_runs_and_clients_are_shown_in_one_line(client: Client, worker: FakeWorker) -> None:
+    assert repr(client) == f"Client({client.url}, bakehouse {VERSION})"
+    run = client.submit(RECIPE, name="two\nlines")
+    assert repr(run) == f"ClientRun({run.id} 'two\\nlines', queued, epoch 0 of 50)"
+    worker.train(run.id, [0.5, 0.4])
+    assert repr(run.refresh()).endswith("succeeded, epoch 2 of 50, best epoch 2: validation_loss 0.4)")
+
+
+def test_a_client_of_another_version_of_the_service_names_both(script: Script) -> None:
+    server = script([(200, {"Bakehouse-Version": "9.0.0"}, a_run().model_dump_json())])
+    with Client(server.url) as client:
+        client.run("x")
+        assert repr(client) == f"Client({server.url}, bakehouse {VERSION}, service 9.0.0)"
+
+
+def test_a_fork_starts_with_the_weights_of_the_run(client: Client, worker: FakeWorker) -> None:
+    run = client.submit(RECIPE)
+    with pytest.raises(Conflict):
+        run.fork({})
+    worker.train(run.id, [0.5])
+    fork = run.fork({"optimizer": {"lr": 1e-4}})
+    assert (fork.record.parent_run, fork.record.reason) == (run.id, "forked")
+    assert fork.record.plain_recipe["optimizer"]["lr"] == 1e-4
+    assert fork.record.plain_recipe["pretraining"]["type"] == "transfer"
+
+
+def test_the_history_is_a_data_frame_if_pandas_is_asked_for(
+    client: Client, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = client.submit(RECIPE)
+    worker.train(run.id, [0.5, 0.4])
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pandas"):
+        run.history(pandas=True)
+    # pandas is no dependency; this class has the part of it that the client uses.
+    frame = type("DataFrame", (list,), {})
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=frame))
+    found = run.history(pandas=True)
+    assert type(found) is frame
+    assert found == run.history()
+
+
+def test_the_log_of_a_run_is_text(script: Script) -> None:
+    server = script([(200, {}, a_run().model_dump_json()), (200, {"Content-Type": "text/plain"}, "trained\n")])
+    with Client(server.url) as client:
+        run = client.run("x")
+        assert run.log() == "trained\n"
+    assert server.requests[1][0] == f"/v1/runs/{run.id}/log"
 
 
 def test_an_unknown_run_is_not_found(client: Client) -> None:
     with pytest.raises(NotFound, match="run_22"):
         client.run("run_222222222222")
+
+
+def test_the_package_lists_both_clients_and_its_version() -> None:
+    assert {"AsyncClient", "Client", "__version__"} <= set(dir(bakehouse))
+    assert bakehouse.__version__ == VERSION
+    assert (bakehouse.AsyncClient, bakehouse.Client) == (AsyncClient, Client)
 
 
 def test_the_client_is_imported_only_when_it_is_used() -> None:

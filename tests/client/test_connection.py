@@ -1,12 +1,7 @@
 """Which requests are repeated, and which errors are raised, against a server with scripted responses."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -14,6 +9,7 @@ from bakehouse.client import (
     Client,
     ClientError,
     Conflict,
+    NewerService,
     NotAllowed,
     NotFound,
     RecipeRefused,
@@ -24,61 +20,13 @@ from bakehouse.client import (
     Unreachable,
 )
 from bakehouse.client.connection import Connection, Retries
+from bakehouse.client.transport import BlockingTransport, finish
 from tests.runs.examples import a_run
-
-Response = tuple[int, dict[str, str], str]
-Script = Callable[[list[Response]], "ScriptedServer"]
+from tests.scripted_server import Response, Script
 
 RUN = a_run()
 CREATED: Response = (201, {}, RUN.model_dump_json())
 CUT: Response = (0, {}, "")
-
-
-class ScriptedServer(HTTPServer):
-    """Sends the given responses in order, and records the requests."""
-
-    def __init__(self, responses: list[Response]) -> None:
-        super().__init__(("127.0.0.1", 0), ScriptedHandler)
-        self.responses = responses
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class ScriptedHandler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, ScriptedServer)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.requests.append((self.path, dict(self.headers), body))
-        status, headers, text = self.server.responses.pop(0)
-        if status == 0:
-            return
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    do_GET = do_POST  # noqa: N815 - the name is given by the base class
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is given by the base class
-        pass
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    """Starts servers that end with the test."""
-    with ExitStack() as stack:
-
-        def start(responses: list[Response]) -> ScriptedServer:
-            server = ScriptedServer(responses)
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            return server
-
-        yield start
 
 
 def problem(status: int, **headers: str) -> Response:
@@ -143,12 +91,12 @@ def test_a_delay_beyond_the_limit_is_an_error_at_once(script: Script) -> None:
         client.submit({"dataset": "digits"})
 
 
-def test_fields_of_a_newer_service_are_ignored(script: Script) -> None:
+def test_fields_of_a_newer_service_are_kept(script: Script) -> None:
     document = RUN.model_dump(mode="json") | {"added_later": "x"}
     document["progress"] |= {"added_later": 3}
     server = script([(200, {}, json.dumps(document))])
-    with Client(server.url) as client:
-        assert client.run(RUN.id).record == RUN
+    with Client(server.url) as client, pytest.warns(NewerService, match=r"\(added_later\)"):
+        assert client.run(RUN.id).record.model_dump(mode="json") == document
 
 
 def test_a_response_that_is_no_run_is_an_error(script: Script) -> None:
@@ -172,9 +120,9 @@ def test_the_address_comes_from_the_environment(script: Script, monkeypatch: pyt
 
 
 def test_every_timeout_is_finite() -> None:
-    connection = Connection("http://127.0.0.1:1", timeout=15.0)
-    assert None not in connection._http.timeout.as_dict().values()
-    connection.close()
+    connection = Connection("http://127.0.0.1:1", timeout=15.0, transport=BlockingTransport)
+    assert None not in connection.transport.http.timeout.as_dict().values()
+    finish(connection.transport.close())
 
 
 def test_every_error_is_a_client_error() -> None:
@@ -182,14 +130,11 @@ def test_every_error_is_a_client_error() -> None:
 
 
 def test_the_minute_for_retries_begins_with_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, slept = [1000.0], list[float]()
-    monkeypatch.setattr(
-        "bakehouse.client.connection.time", SimpleNamespace(monotonic=lambda: now[0], sleep=slept.append)
-    )
+    now = [1000.0]
+    monkeypatch.setattr("bakehouse.client.connection.time", SimpleNamespace(monotonic=lambda: now[0]))
     retries = Retries([0.1, 0.1])
     now[0] += 3600
-    retries.wait_or_raise(Unreachable("http://x", "cut"))
-    assert len(slept) == 1
+    assert 0.1 <= retries.delay_or_raise(Unreachable("http://x", "cut")) <= 0.13
     now[0] += 61
     with pytest.raises(Unreachable):
-        retries.wait_or_raise(Unreachable("http://x", "cut"))
+        retries.delay_or_raise(Unreachable("http://x", "cut"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bakehouse.client import Client, ClientRun, DownloadDamaged, NotFound
-from tests.client.conftest import CutUrl
+from tests.client.conftest import CutUrl, through
 from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "digits", "architecture": "mlp"}
@@ -26,7 +26,7 @@ def run(client: Client, worker: FakeWorker) -> ClientRun:
 def test_a_cut_download_resumes(run: ClientRun, cut_url: CutUrl, tmp_path: Path, cuts: list[int]) -> None:
     checkpoint = run.best_checkpoint()
     with Client(cut_url(cuts)) as cut_client:
-        ClientRun(cut_client._connection, run.record).download(checkpoint, tmp_path / "best.safetensors")
+        through(cut_client, run).download(checkpoint, tmp_path / "best.safetensors")
     assert (tmp_path / "best.safetensors").read_bytes() == WEIGHTS
     assert [path.name for path in tmp_path.iterdir()] == ["best.safetensors"]
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from bakehouse.client import Client, ClientRun, NotFound, RunEvent
-from tests.client.conftest import CutUrl
+from bakehouse.client import Client, NotFound, RunEvent
+from tests.client.conftest import CutUrl, through
 from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 30, "labels": {"strange": "line\u2028separator"}}
@@ -15,7 +15,7 @@ RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 30, "labels": {"
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds for which the client would have slept before it reconnected."""
     slept: list[float] = []
-    monkeypatch.setattr("bakehouse.client.connection.time.sleep", slept.append)
+    monkeypatch.setattr("bakehouse.client.transport.time.sleep", slept.append)
     return slept
 
 
@@ -26,7 +26,7 @@ def test_a_cut_stream_has_no_gap_and_no_repetition(
     run = client.submit(RECIPE)
     worker.train(run.id, [1 / epoch for epoch in range(1, 31)])
     with Client(cut_url(cuts)) as cut_client:
-        record = ClientRun(cut_client._connection, run.record)
+        record = through(cut_client, run)
         events = list(record.stream())
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.epoch for event in events if event.type == "epoch"] == list(range(1, 31))
@@ -41,7 +41,7 @@ def test_the_client_reconnects_after_the_pause_that_the_stream_asked_for(
     run = client.submit(RECIPE)
     worker.train(run.id, [1 / epoch for epoch in range(1, 31)])
     with Client(cut_url([2000] * 4)) as cut_client:
-        list(ClientRun(cut_client._connection, run.record).stream())
+        list(through(cut_client, run).stream())
     # service/streams.py asks for 1 to 3 s; the client adds up to 30 %, and a first delay would be 0.1 s.
     assert all(1.0 <= pause <= 3.9 for pause in pauses)
     assert len(set(pauses)) == len(pauses) == 4

@@ -1,0 +1,157 @@
+"""The client in an event loop: submits recipes to the service, and lists runs, data sets and workers."""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from bakehouse.client.async_run import AsyncClientRun, RunHandle
+from bakehouse.client.comparison import compare
+from bakehouse.client.connection import Connection
+from bakehouse.client.documents import RecipeSource, read_document, with_name_and_labels
+from bakehouse.client.reading import RecordPage, RunRecord
+from bakehouse.client.transport import AsyncTransport, BlockingTransport
+from bakehouse.model import JsonObject, Model
+from bakehouse.plan.card import DatasetListing
+from bakehouse.runs.brief import BriefPage, BriefRun
+from bakehouse.runs.run import Worker
+from bakehouse.runs.status import Status
+from bakehouse.settings import Settings
+
+
+class Datasets(Model):
+    """The response of `GET /v1/datasets`."""
+
+    data: tuple[DatasetListing, ...]
+
+
+class Workers(Model):
+    """The response of `GET /v1/workers`."""
+
+    data: tuple[Worker, ...]
+
+
+AnyPage = TypeVar("AnyPage", RecordPage, BriefPage)
+Query = list[tuple[str, str]]
+PAGE_SIZE = 100
+
+
+class AsyncClient:
+    """A client of the service at `url`, by default BAKEHOUSE_URL or port 8000 of this machine, for an event loop.
+
+    `bakehouse.Client` has the same methods, and makes them from these.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout: float = 15.0,
+        transport: type[BlockingTransport | AsyncTransport] = AsyncTransport,
+    ) -> None:
+        self.url = url or Settings().base_url
+        self._connection = Connection(self.url, timeout=timeout, transport=transport)
+
+    async def submit(
+        self, recipe: RecipeSource, *, name: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> AsyncClientRun:
+        """Queues a recipe, given as a dict or as a file. Raises RecipeRefused, which lists the problems."""
+        document = with_name_and_labels(read_document(recipe), name, labels or {})
+        # Every repetition of this request sends the same key, so that a lost reply does not create a second run.
+        headers = {"Idempotency-Key": str(uuid4())}
+        response = await self._connection.request("POST", "/v1/runs", json=document, headers=headers)
+        return AsyncClientRun(self._connection, self._connection.parse(RunRecord, response))
+
+    async def validate(self, recipe: RecipeSource) -> JsonObject:
+        """Checks a recipe without queueing it; returns its canonical form, advice, layers and estimated size."""
+        document = read_document(recipe)
+        response = await self._connection.request("POST", "/v1/runs", json=document, params={"validate_only": "true"})
+        report: JsonObject = response.json()
+        return report
+
+    async def run(self, run_id: str) -> AsyncClientRun:
+        """Returns a run that was submitted before. Raises NotFound if there is no such run."""
+        # The id comes from the user and must stay one segment of the path.
+        record = await self._connection.get(RunRecord, f"/v1/runs/{quote(run_id, safe='')}")
+        return AsyncClientRun(self._connection, record)
+
+    async def runs(
+        self,
+        *,
+        status: Status | None = None,
+        labels: Mapping[str, str] | None = None,
+        dataset: str | None = None,
+        architecture: str | None = None,
+        recipe_sha256: str | None = None,
+    ) -> AsyncGenerator[AsyncClientRun]:
+        """Yields all runs that match, newest first; pages are requested as they are needed."""
+        query = list_query(status, labels, dataset=dataset, architecture=architecture, recipe_sha256=recipe_sha256)
+        async with aclosing(self._pages(RecordPage, query)) as pages:
+            async for page in pages:
+                for record in page.data:
+                    yield AsyncClientRun(self._connection, record)
+
+    async def brief_runs(
+        self,
+        *,
+        status: Status | None = None,
+        labels: Mapping[str, str] | None = None,
+        dataset: str | None = None,
+        architecture: str | None = None,
+        recipe_sha256: str | None = None,
+    ) -> AsyncGenerator[BriefRun]:
+        """Yields what a table shows of all runs that match, newest first: a tenth of the bytes of `runs()`."""
+        query = list_query(status, labels, dataset=dataset, architecture=architecture, recipe_sha256=recipe_sha256)
+        async with aclosing(self._pages(BriefPage, [*query, ("view", "brief")])) as pages:
+            async for page in pages:
+                for row in page.data:
+                    yield row
+
+    async def _pages(self, kind: type[AnyPage], query: Query) -> AsyncGenerator[AnyPage]:
+        after: Query = []
+        while True:
+            params = [*query, *after, ("limit", str(PAGE_SIZE))]
+            page = await self._connection.get(kind, "/v1/runs", params=params)
+            yield page
+            if not page.has_more or page.last_id is None:
+                return
+            after = [("after", page.last_id)]
+
+    async def datasets(self) -> list[DatasetListing]:
+        """Returns the data sets that a recipe can name."""
+        return list((await self._connection.get(Datasets, "/v1/datasets")).data)
+
+    async def workers(self) -> list[Worker]:
+        """Returns the worker processes with their devices."""
+        return list((await self._connection.get(Workers, "/v1/workers")).data)
+
+    async def compare(self, runs: Iterable[RunHandle | str]) -> list[JsonObject]:
+        """Returns a row for each run: the recipe fields that differ between the runs, and the results."""
+        ids = [run if isinstance(run, str) else run.id for run in runs]
+        return compare([(await self.run(run_id)).record for run_id in ids])
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._connection.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __str__(self) -> str:
+        return str(self._connection)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self})"
+
+
+def list_query(status: Status | None, labels: Mapping[str, str] | None, **filters: str | None) -> Query:
+    """Returns the parameters of a list of runs."""
+    chosen = [(name, value) for name, value in {"status": status, **filters}.items() if value is not None]
+    return [*chosen, *(("label", f"{key}:{value}") for key, value in (labels or {}).items())]
