@@ -16,6 +16,7 @@ from bakehouse.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CLIENT_PAGE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -87,6 +88,11 @@ def test_python_blocks_run(text: str, home: Home, folder: Path) -> None:
     printed = execute([sys.executable, "-c"], text, home, folder)
     assert printed.splitlines()[0].startswith("1 ")
     assert (folder / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```python\n(.*?)^```", CLIENT_PAGE, flags=re.MULTILINE | re.DOTALL))
+def test_blocks_of_the_page_about_the_client_run(text: str, home: Home, folder: Path) -> None:
+    assert execute([sys.executable, "-c"], text, home, folder)
 
 
 @pytest.mark.parametrize("text", blocks("json"))
