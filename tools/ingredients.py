@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bakehouse.ingredients import Family, IngredientField, Variant, ingredients, variant
 from bakehouse.recipe.checkpoint import SavedCheckpoint
-from service.ingredients import Family, IngredientField, Variant, ingredients, variant
+from bakehouse.recipe.ranges import allowed
 
 PAGE = Path(__file__).parents[1] / "docs" / "ingredients.md"
 HEAD = """\
@@ -114,43 +115,12 @@ def table(fields: tuple[IngredientField, ...], *, main: str | None) -> Iterator[
     for field in fields:
         name = f"`{field.name}`" + (" *main*" if field.name == main else "")
         default = "required" if field.required else f"`{json.dumps(shortened(field.default))}`"
-        yield f"| {name} | {default} | {cell(allowed(field.json_schema))} | {cell(field.description)} |"
+        yield f"| {name} | {default} | {cell(allowed(field.json_schema, part_named))} | {cell(field.description)} |"
 
 
 def cell(text: str) -> str:
     """Escapes the bars in the text of a table cell, since a bar would end the cell."""
     return text.replace("|", "\\|")
-
-
-def allowed(schema: dict[str, Any]) -> str:
-    """Describes a type and its range in a few words."""
-    match schema:
-        case {"const": value}:
-            return f"`{json.dumps(value)}`"
-        case {"enum": values}:
-            return ", ".join(f"`{json.dumps(value)}`" for value in values)
-        case {"anyOf": choices} | {"oneOf": choices}:
-            return ", or ".join(dict.fromkeys(allowed(choice) for choice in choices))
-        case {"prefixItems": items}:
-            return f"pair of {several(items[0])}"
-        case {"type": "array", "items": items}:
-            return f"list{sized(schema, 'Items') or ' of'} {several(items)}"
-        case {"$ref": reference}:
-            return part_named(reference.rpartition("/")[2])
-        case {"type": "string"}:
-            pattern = f" like `{schema['pattern']}`" if "pattern" in schema else ""
-            return "string" + sized(schema, "Length", " characters") + pattern
-        case {"type": "boolean"}:
-            return "`true`, `false`"
-        case {"type": "integer" | "number" as kind}:
-            return ", ".join(filter(None, (kind, span(schema))))
-        case _:
-            return str(schema["type"])
-
-
-def several(items: dict[str, Any]) -> str:
-    """Describes the type and range of list items, in the plural."""
-    return re.sub(r"^(integer|number|list)", r"\1s", allowed(items))
 
 
 def part_named(name: str) -> str:
@@ -161,40 +131,6 @@ def part_named(name: str) -> str:
         found for family in ingredients().families for kind in kinds(family) for found in parts(family.name, kind)
     ]
     return next(link(heading, part.type or heading) for heading, part in inside if part.name == name)
-
-
-def sized(schema: dict[str, Any], what: str, unit: str = "") -> str:
-    """Describes the allowed length of a string or list: ` of 1 to 64`."""
-    least, most = schema.get(f"min{what}"), schema.get(f"max{what}")
-    if least is None and most is None:
-        return ""
-    return f" of {least} to {most}{unit}" if least else f" of up to {most}{unit}"
-
-
-def span(schema: dict[str, Any]) -> str:
-    """Describes the allowed range of a number: `1 to 64`, `above 0`."""
-    inside = 1 if schema["type"] == "integer" else 0
-    least = end(schema, "minimum", "exclusiveMinimum", "above ", inside)
-    most = end(schema, "maximum", "exclusiveMaximum", "below ", -inside)
-    if not most:
-        return f"from {least}" if least else ""
-    if least.startswith("above"):
-        return f"{least}, {most}" if most.startswith("below") else f"{least}, up to {most}"
-    return f"{least} to {most}"
-
-
-def end(schema: dict[str, Any], closed: str, open_: str, word: str, inside: int) -> str:
-    """Describes one end of a range, for integers by the last allowed number; empty if there is no limit."""
-    if closed in schema:
-        return number(schema[closed])
-    if open_ in schema:
-        return number(schema[open_] + inside) if inside else word + number(schema[open_])
-    return ""
-
-
-def number(value: float) -> str:
-    """Formats a number; whole numbers have all their digits."""
-    return f"{int(value):,d}" if value == int(value) else f"{value:g}"
 
 
 if __name__ == "__main__":

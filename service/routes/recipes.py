@@ -5,10 +5,10 @@ from functools import cache
 
 from fastapi import APIRouter, Depends, Response
 
+from bakehouse.ingredients import Ingredients, ingredients
 from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from service.dependencies import refuse_unknown_parameters
-from service.ingredients import Ingredients, ingredients
 
 router = APIRouter(prefix="/v1/recipes", tags=["recipes"], dependencies=[Depends(refuse_unknown_parameters)])
 # Both documents depend only on the version of the service. All responses share their bytes.
