@@ -1,6 +1,6 @@
-"""The recipe that a command submits: read from RECIPE, changed by `--set`, repeated by `--seeds`."""
+"""The recipe that a command submits: read from RECIPE, changed by `--set`."""
 
-import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,12 @@ from typing import Any
 import typer
 from pydantic import BeforeValidator
 
+from bakehouse.cli.changes import read_changes
+from bakehouse.cli.seeds import repeat_for_seeds
 from bakehouse.client.documents import require_object
 from bakehouse.model import JsonObject
-from bakehouse.recipe.problems import MalformedJson
 from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
-
-SEEDS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
-# A slip such as 0-99999 should not fill the queue.
-MAX_SEEDS = 100
 
 
 def read_document(source: str, changes: list[str]) -> JsonObject:
@@ -25,31 +22,20 @@ def read_document(source: str, changes: list[str]) -> JsonObject:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"cannot read {source}: {error.strerror}", param_hint="RECIPE") from error
-    return apply_changes(require_object(parse_json(text)), changes)
+    return apply_changes(require_object(parse_json(text)), changes, command=f"bakehouse run {shlex.quote(source)}")
 
 
 def read_documents(source: str, changes: list[str], seeds: str | None) -> list[JsonObject]:
     """Reads a recipe as `read_document` does, and repeats it with each of the seeds."""
-    document = read_document(source, changes)
-    return [{**document, "seed": seed} for seed in parse_seeds(seeds)] if seeds else [document]
+    return repeat_for_seeds(read_document(source, changes), seeds)
 
 
-def apply_changes(document: JsonObject, changes: list[str]) -> JsonObject:
-    """Applies changes such as `norm.num_groups=4` to a copy of the recipe, one after the other."""
-    for change in changes:
-        path, equals, text = change.partition("=")
-        if not (path and equals):
-            raise typer.BadParameter(f"{change!r} is not of the form field=value", param_hint="--set")
-        document = set_field(document, path.split("."), parse_value(text))
+def apply_changes(document: JsonObject, changes: list[str], *, command: str) -> JsonObject:
+    """Applies changes such as `norm.num_groups=4` to a copy of the recipe, one after the other. `command` is the
+    command that is repeated if a change gives a field several values."""
+    for path, value in read_changes(changes, command=command).items():
+        document = set_field(document, path.split("."), value)
     return document
-
-
-def parse_value(text: str) -> Any:
-    """Returns the JSON value of a text, or the text itself if it is not JSON."""
-    try:
-        return parse_json(text)
-    except MalformedJson:
-        return text
 
 
 def set_field(document: JsonObject, path: list[str], value: object) -> JsonObject:
@@ -109,17 +95,3 @@ def default_of(family: str) -> JsonObject:
         variant = expanded[0] if isinstance(expanded, list) else expanded
         tag = variant.get("type") if isinstance(variant, dict) else None
     return {"type": tag} if tag else {}
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Parses `0-4`, `7` or `0,3,8-9`."""
-    if not SEEDS.fullmatch(text):
-        raise typer.BadParameter(f"{text!r} is not of the form 0-4 or 0,3,7", param_hint="--seeds")
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        # A huge range is cut to just above the limit, so that it is refused without being built.
-        seeds += range(int(first), min(int(last or first), int(first) + MAX_SEEDS) + 1)
-    if not 0 < len(set(seeds)) <= MAX_SEEDS:
-        raise typer.BadParameter(f"{text!r} does not give 1 to {MAX_SEEDS} seeds", param_hint="--seeds")
-    return list(dict.fromkeys(seeds))
