@@ -1,13 +1,14 @@
 """`bakehouse run` and `bakehouse watch`: submit recipes and follow runs."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.interrupts import raise_on_interrupt
 from bakehouse.cli.output import print_json_list
 from bakehouse.cli.watch import watch_and_report
-from bakehouse.client import Client
+from bakehouse.client import Client, ClientError, ClientRun
 from bakehouse.model import JsonObject
 
 
@@ -16,14 +17,33 @@ def submit_and_watch(
 ) -> ExitCode:
     """Submits recipes and watches their runs."""
     with Client() as client:
-        runs = [client.submit(document) for document in documents]
+        runs = submit_all(client.submit, documents)
         return watch_and_report(runs, timeout=timeout, as_json=as_json, output=output, by_seed=len(runs) > 1)
 
 
 def submit_and_detach(documents: Sequence[JsonObject], *, as_json: bool) -> None:
     """Submits recipes and prints the ids of their runs."""
     with Client() as client:
-        runs = [client.submit(document) for document in documents]
+        print_ids(submit_all(client.submit, documents), as_json=as_json)
+
+
+def submit_all(submit: Callable[[JsonObject], ClientRun], documents: Iterable[JsonObject]) -> list[ClientRun]:
+    """Submits documents one after the other. If that ends early, prints the ids of the runs that exist already."""
+    runs: list[ClientRun] = []
+    try:
+        with raise_on_interrupt():
+            for document in documents:
+                runs.append(submit(document))  # noqa: PERF401 - the runs so far are needed if one cannot be submitted
+    except (KeyboardInterrupt, ClientError):
+        if runs:
+            ids = " ".join(run.id for run in runs)
+            print(f"submitted so far:\n  bakehouse watch {ids}\n  bakehouse cancel {ids}", file=sys.stderr)
+        raise
+    return runs
+
+
+def print_ids(runs: Sequence[ClientRun], *, as_json: bool) -> None:
+    """Prints the ids of new runs on stdout, and on stderr the command that watches them."""
     if as_json:
         print_json_list([run.record for run in runs], fields=None)
         return
@@ -32,9 +52,9 @@ def submit_and_detach(documents: Sequence[JsonObject], *, as_json: bool) -> None
     print(f"  bakehouse watch {' '.join(ids)}", file=sys.stderr)
 
 
-def watch_submitted(ids: Iterable[str], *, timeout: float | None, as_json: bool) -> ExitCode:
-    """Watches runs that were submitted before."""
+def watch_submitted(ids: Iterable[str], *, timeout: float | None, as_json: bool, notification: str | None) -> ExitCode:
+    """Watches runs that were submitted before; runs the command `notification` when one of them ends."""
     with Client() as client:
         # An id that is given twice is watched once.
         runs = [client.run(run_id) for run_id in dict.fromkeys(ids)]
-        return watch_and_report(runs, timeout=timeout, as_json=as_json)
+        return watch_and_report(runs, timeout=timeout, as_json=as_json, notification=notification)

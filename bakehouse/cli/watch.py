@@ -13,6 +13,8 @@ from queue import Empty, Queue
 
 from bakehouse.cli.exit_codes import ExitCode, exit_code_of
 from bakehouse.cli.interrupts import raise_on_interrupt
+from bakehouse.cli.leaving import detached_text, stops_on_request
+from bakehouse.cli.notification import notify
 from bakehouse.cli.screens import screen
 from bakehouse.cli.show import summary
 from bakehouse.cli.tables import results_table
@@ -30,13 +32,21 @@ def watch_and_report(
     timeout: float | None,
     output: Path | None = None,
     by_seed: bool = False,
+    notification: str | None = None,
 ) -> ExitCode:
-    """Watches runs, downloads the best weights to `output`, and prints the results. Ctrl-C ends only the watching."""
+    """Watches runs, downloads the best weights to `output`, and prints the results. Ctrl-C ends only the watching, or
+    the runs too if the user says so; then the code is INTERRUPTED."""
     try:
         with raise_on_interrupt():
-            views = watch(runs, as_json=as_json, timeout=timeout, by_seed=by_seed)
+            views = watch(runs, as_json=as_json, timeout=timeout, by_seed=by_seed, notification=notification)
     except KeyboardInterrupt:
-        print(detached_text(runs), file=sys.stderr)
+        # Watching again would print the events of `--json` a second time.
+        if as_json or not stops_on_request(runs):
+            print(detached_text(runs), file=sys.stderr)
+            return ExitCode.INTERRUPTED
+        watch_and_report(
+            runs, as_json=as_json, timeout=timeout, output=output, by_seed=by_seed, notification=notification
+        )
         return ExitCode.INTERRUPTED
     file = None
     if output is not None and runs[0].best is not None:
@@ -48,25 +58,29 @@ def watch_and_report(
     return exit_code_of(run.status for run in runs)
 
 
-def detached_text(runs: Sequence[ClientRun]) -> str:
-    ids = " ".join(run.id for run in runs)
-    verb = "continues" if len(runs) == 1 else "continue"
-    return f"\nno longer watching; {ids} {verb}\n  bakehouse watch {ids}\n  bakehouse cancel {ids}"
-
-
 def print_results(runs: Sequence[ClientRun], views: Sequence[View]) -> None:
     """Prints on stdout a table of runs that are over."""
     results = [(run.record, view.label, view.best_metrics) for run, view in zip(runs, views, strict=True)]
     print(results_table(results), flush=True)
 
 
-def watch(runs: Sequence[ClientRun], *, as_json: bool, timeout: float | None, by_seed: bool = False) -> list[View]:
-    """Shows runs until all are over; returns their last views. Raises RunTimeout if that takes too long."""
+def watch(
+    runs: Sequence[ClientRun],
+    *,
+    as_json: bool,
+    timeout: float | None,
+    by_seed: bool = False,
+    notification: str | None = None,
+) -> list[View]:
+    """Shows runs until all are over; returns their last views. Runs the command `notification` when a run ends. Raises
+    RunTimeout if that takes too long."""
     views = [initial_view(run, by_seed=by_seed) for run in runs]
     with screen(views, as_json=as_json) as show:
         for index, event in follow_all(runs, timeout=timeout):
             views[index].observe(event)
             show(views[index], event)
+            if event.type == "end" and notification is not None:
+                notify(notification, run_id=runs[index].id, status=views[index].status)
     return views
 
 

@@ -4,14 +4,14 @@ from bakehouse.cli.options import AsJson, Fields, RunIds
 
 
 def cancel(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
-    """End runs now; their checkpoints are kept."""
+    """Give runs up: they end as cancelled, without a test; `stop` instead keeps the best weights as the result."""
     from bakehouse.cli.actions import request_action
 
     request_action(ids, "cancel", as_json=as_json, fields=fields)
 
 
 def stop(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
-    """Finish runs now, with their best weights as the result."""
+    """Finish runs now: they succeed with their best weights as the result; `cancel` instead gives them up."""
     from bakehouse.cli.actions import request_action
 
     request_action(ids, "stop", as_json=as_json, fields=fields)

@@ -40,9 +40,11 @@ def run(
 ) -> None:
     """Submit a recipe to the service and watch it train."""
     from bakehouse.cli.recipes import read_documents
+    from bakehouse.cli.seeds import print_seeds_note
     from bakehouse.cli.submit import submit_and_detach, submit_and_watch
 
     documents = read_documents(recipe, changes or [], seeds)
+    print_seeds_note(seeds)
     if output is not None and (detach or len(documents) > 1):
         raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
     if detach:
@@ -51,11 +53,23 @@ def run(
         raise typer.Exit(submit_and_watch(documents, timeout=timeout, as_json=as_json, output=output))
 
 
-def watch(ids: RunIds, timeout: Timeout = None, as_json: EventsAsJson = False) -> None:
+def watch(
+    ids: RunIds,
+    timeout: Timeout = None,
+    notification: Annotated[
+        str | None,
+        typer.Option(
+            "--notify",
+            metavar="COMMAND",
+            help="Run a shell command when a run ends, with RUN_ID and STATUS in its environment.",
+        ),
+    ] = None,
+    as_json: EventsAsJson = False,
+) -> None:
     """Show runs from their first event until they are over."""
     from bakehouse.cli.submit import watch_submitted
 
-    raise typer.Exit(watch_submitted(ids, timeout=timeout, as_json=as_json))
+    raise typer.Exit(watch_submitted(ids, timeout=timeout, as_json=as_json, notification=notification))
 
 
 def verify(run_id: RunId, timeout: Timeout = None, as_json: AsJson = False, fields: Fields = None) -> None:
