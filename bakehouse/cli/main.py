@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from bakehouse.cli.commands.actions import cancel, pause, resume, stop
+from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.listing import datasets, ls, show, workers
 from bakehouse.cli.commands.serving import demo, serve, up, worker
 from bakehouse.cli.commands.training import lint, run, train, verify, watch
@@ -27,6 +28,8 @@ COMMANDS = (
     run,
     watch,
     verify,
+    fork,
+    rerun,
     ls,
     show,
     best,

@@ -1,0 +1,118 @@
+"""`bakehouse fork` and `bakehouse rerun`: new runs from the recipe of an earlier one."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.recipes import apply_changes
+from bakehouse.cli.seeds import parse_seeds, print_seeds_note, repeat_for_seeds
+from bakehouse.cli.submit import print_ids, submit_all
+from bakehouse.cli.watch import watch_and_report
+from bakehouse.client import Client, ClientRun
+from bakehouse.model import JsonObject
+from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.runs.run import Run
+
+ENDING = ("stop", "cancel")
+
+
+def fork_and_watch(
+    run_id: str,
+    changes: list[str],
+    seeds: str | None,
+    *,
+    detach: bool,
+    output: Path | None,
+    timeout: float | None,
+    as_json: bool,
+) -> ExitCode:
+    """Submits forks of a run and watches them."""
+    require_single(output, seeds, detach=detach)
+    with Client() as client:
+        runs = submit_forks(client, run_id, changes, seeds)
+        return watch_unless_detached(runs, detach=detach, output=output, timeout=timeout, as_json=as_json)
+
+
+def rerun_and_watch(
+    run_id: str,
+    changes: list[str],
+    seed: int | None,
+    seeds: str | None,
+    *,
+    detach: bool,
+    output: Path | None,
+    timeout: float | None,
+    as_json: bool,
+) -> ExitCode:
+    """Submits the recipe of a run again and watches the new runs."""
+    if seed is not None and seeds is not None:
+        raise typer.BadParameter("give either --seed or --seeds, not both", param_hint="--seed")
+    require_single(output, seeds, detach=detach)
+    with Client() as client:
+        runs = submit_again(client, run_id, changes, seeds if seed is None else str(seed))
+        return watch_unless_detached(runs, detach=detach, output=output, timeout=timeout, as_json=as_json)
+
+
+def require_single(output: Path | None, seeds: str | None, *, detach: bool) -> None:
+    """Raises BadParameter for a file of weights that would be of several runs, or of a run that is not watched."""
+    print_seeds_note(seeds)
+    if output is not None and (detach or (seeds is not None and len(parse_seeds(seeds)) > 1)):
+        raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
+
+
+def watch_unless_detached(
+    runs: list[ClientRun], *, detach: bool, output: Path | None, timeout: float | None, as_json: bool
+) -> ExitCode:
+    """Watches new runs until they are over, or only prints their ids."""
+    if detach:
+        print_ids(runs, as_json=as_json)
+        return ExitCode.SUCCEEDED
+    return watch_and_report(runs, timeout=timeout, as_json=as_json, output=output, by_seed=len(runs) > 1)
+
+
+def submit_forks(client: Client, run_id: str, changes: list[str], seeds: str | None) -> list[ClientRun]:
+    """Submits forks of a run, which begin with its best weights. A run that has been asked to end is waited for."""
+    run = client.run(run_id)
+    patches = repeat_for_seeds(fork_patch(run.record, changes), seeds)
+    if run.record.request in ENDING:
+        print(f"waiting until {run.id} is over ({run.record.request} requested)", file=sys.stderr)
+        run.wait()
+    return submit_all(run.fork, patches)
+
+
+def fork_patch(run: Run, changes: list[str]) -> JsonObject:
+    """Returns the changes as a JSON merge patch of the run's recipe."""
+    # The service lets a fork begin with the best weights, so `--set pretraining.layers=2` is a change of this.
+    document = {**stated(run.recipe), "pretraining": {"type": "transfer"}}
+    changed = apply_changes(document, changes, command=f"bakehouse fork {run.id}")
+    families = dict.fromkeys(change.partition("=")[0].partition(".")[0] for change in changes)
+    return {family: changed[family] for family in families}
+
+
+def submit_again(client: Client, run_id: str, changes: list[str], seeds: str | None) -> list[ClientRun]:
+    """Submits the recipe of a run again, with the changes and for the seeds. Without either, retries the run."""
+    run = client.run(run_id)
+    if seeds is None and not changes:
+        return [run.retry()]
+    record = run.record
+    document = {**stated(record.recipe), "name": record.name, "labels": record.labels}
+    changed = apply_changes(document, changes, command=f"bakehouse rerun {run.id}")
+    return submit_all(client.submit, repeat_for_seeds(changed, seeds))
+
+
+def stated(value: object) -> Any:
+    """Returns an ingredient as JSON without the fields that have their default, so that a change of its type leaves no
+    fields of the old one behind."""
+    if isinstance(value, tuple):
+        return [stated(item) for item in value]
+    if not isinstance(value, Ingredient):
+        return value
+    fields = {name: getattr(value, name) for name in type(value).model_fields}
+    return {
+        name: stated(item)
+        for name, item in fields.items()
+        if name == "type" or item != type(value).model_fields[name].default
+    }
