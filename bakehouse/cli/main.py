@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from bakehouse.cli.commands.actions import cancel, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
+from bakehouse.cli.commands.comparing import compare, diff
 from bakehouse.cli.commands.listing import datasets, ls, show, workers
 from bakehouse.cli.commands.serving import demo, serve, up, worker
 from bakehouse.cli.commands.training import lint, run, train, verify, watch
@@ -32,6 +33,8 @@ COMMANDS = (
     rerun,
     ls,
     show,
+    diff,
+    compare,
     best,
     code,
     cancel,

@@ -28,6 +28,11 @@ def print_json_list(items: Sequence[Model], fields: str | None) -> None:
     print(to_json({"data": pick(documents, split_fields(fields)) if fields is not None else documents}))
 
 
+def rows_as_json(rows: Sequence[JsonObject], fields: str | None, **more: str) -> str:
+    """Returns `{"data": [...]}` with the rows, whole or only with the fields that the user names."""
+    return to_json({**more, "data": pick(rows, split_fields(fields)) if fields else list(rows)})
+
+
 def to_json(document: JsonObject) -> str:
     return json.dumps(document, ensure_ascii=False)
 

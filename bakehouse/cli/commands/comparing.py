@@ -1,0 +1,53 @@
+"""The commands that compare runs."""
+
+from typing import Annotated
+
+import typer
+
+from bakehouse.cli.options import AsJson, Fields
+from bakehouse.runs.status import Status
+
+SomeIds = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="The runs; without ids, the latest that match.")
+]
+Label = Annotated[list[str] | None, typer.Option(metavar="KEY:VALUE", help="Only runs with this label.")]
+GroupBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD",
+        help="Show mean, standard deviation and number of runs over the seeds, for each value of this field, such as "
+        "norm or optimizer.lr; give it again for a further field.",
+    ),
+]
+
+
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="The id of a run.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The id of another run.")],
+    as_json: AsJson = False,
+    fields: Fields = None,
+) -> None:
+    """Show the recipe fields and the results in which two runs differ."""
+    from bakehouse.cli.differences import print_differences
+
+    print_differences([first, second], as_json=as_json, fields=fields)
+
+
+def compare(
+    ids: SomeIds = None,
+    label: Label = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Only runs with this architecture.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Compare at most this many of the latest runs.")] = 100,
+    group_by: GroupBy = None,
+    as_json: AsJson = False,
+    fields: Fields = None,
+) -> None:
+    """Compare runs by their best epochs, the best first; shows only recipe fields that differ."""
+    from bakehouse.cli.compare_command import print_comparison, select_runs
+
+    runs = select_runs(
+        ids or [], labels=label or [], status=status, dataset=dataset, architecture=architecture, limit=limit
+    )
+    print_comparison(runs, group_by=group_by or [], as_json=as_json, fields=fields)
