@@ -7,6 +7,7 @@ COPY pyproject.toml constraints.txt LICENSE ./
 COPY bakehouse bakehouse
 COPY service service
 COPY worker worker
+COPY cookbook cookbook
 
 FROM build AS build-service
 RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv -c constraints.txt '.[service]'

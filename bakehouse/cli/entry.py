@@ -8,6 +8,9 @@ from types import FrameType
 
 from bakehouse.cli.exit_codes import ExitCode
 
+COMPLETION_VARIABLE = "_BAKEHOUSE_COMPLETE"
+"""Set by the script of `bakehouse completion` to ask for the words that can come next."""
+
 
 def main() -> None:
     """Runs the command line. Ctrl-C ends it at once, except in a command that ends in order."""
@@ -21,6 +24,10 @@ def main() -> None:
     try:
         from bakehouse.cli.main import app
 
+        if COMPLETION_VARIABLE in os.environ:
+            from bakehouse.cli.completion import prepare_answer
+
+            prepare_answer()
         app()
     finally:
         gc.freeze()

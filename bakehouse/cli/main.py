@@ -14,6 +14,7 @@ from bakehouse.cli.commands.actions import cancel, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff
 from bakehouse.cli.commands.listing import datasets, ls, show, workers
+from bakehouse.cli.commands.recipes import completion, explain, new
 from bakehouse.cli.commands.serving import demo, serve, up, worker
 from bakehouse.cli.commands.training import lint, run, train, verify, watch
 from bakehouse.cli.commands.weights import best, code
@@ -41,11 +42,14 @@ COMMANDS = (
     stop,
     pause,
     resume,
+    new,
+    explain,
     lint,
     datasets,
     workers,
     serve,
     worker,
+    completion,
 )
 
 
