@@ -27,8 +27,10 @@ def test_a_fork_begins_with_the_best_weights_and_a_changed_recipe(client: Client
     assert (forked.parent_run, forked.reason) == (finished.id, "forked")
     assert isinstance(forked.recipe.pretraining, Transfer)
     assert forked.recipe.pretraining.checkpoint.run == finished.id
-    changed = finished.record.recipe.optimizer.model_copy(update={"lr": 1e-4})
-    before = finished.record.recipe.model_copy(update={"optimizer": changed, "pretraining": forked.recipe.pretraining})
+    changed = finished.record.known_recipe.optimizer.model_copy(update={"lr": 1e-4})
+    before = finished.record.known_recipe.model_copy(
+        update={"optimizer": changed, "pretraining": forked.recipe.pretraining}
+    )
     assert forked.recipe == before
 
 

@@ -43,7 +43,7 @@ def test_a_single_number_of_seeds_gets_a_note(client: Client, tmp_path: Path) ->
     (tmp_path / "recipe.json").write_text(json.dumps({"dataset": "digits", "architecture": "mlp"}))
     result = bakehouse("run", "recipe.json", "--seeds", "5", "--detach")
     assert "1 run, seed 5; 0-4 is five\n" in result.stderr
-    assert [run.record.recipe.seed for run in client.runs()] == [5]
+    assert [run.record.known_recipe.seed for run in client.runs()] == [5]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RunTimeout("run_1", 3)])
