@@ -44,6 +44,7 @@ class Bunch:
         x = bunch.data.astype(np.float32) if self.kind == "table" else bunch.images.astype(np.uint8)
         return Samples(
             kind=self.kind,  # type: ignore[arg-type]
+            format="npy",
             arrays={
                 "x": x[:, None] if self.kind == "image" else x,
                 "y": y.astype(np.int64 if is_classes else np.float32),
@@ -74,7 +75,7 @@ class Playground:
     def __call__(self) -> Samples:
         x, is_positive = self.draw(np.random.default_rng(0))
         arrays = {"x": x.astype(np.float32), "y": is_positive.astype(np.int64)}
-        return Samples(kind="table", arrays=arrays, classes=("-1", "1"))
+        return Samples(kind="table", format="npy", arrays=arrays, classes=("-1", "1"))
 
 
 def circle(random: np.random.Generator) -> Points:

@@ -29,7 +29,7 @@ from bakehouse.data.readers.npz import read_npz
 from bakehouse.data.readers.pictures import read_pictures
 from bakehouse.data.signatures import compute_signature
 from bakehouse.data.source_files import is_folder
-from bakehouse.plan.card import DatasetCard, Dtype, SplitCounts
+from bakehouse.plan.card import DatasetCard, Dtype, FloatDtype, SplitCounts
 
 GIB = 1 << 30
 CPU_SECONDS = 600
@@ -229,16 +229,23 @@ def _samples_card(samples: Samples, description: Description, fingerprint: str) 
         kind=samples.kind,
         shape=x.shape[1:],
         dtype=DTYPES[x.dtype.name],
+        format=samples.format,
         counts=SplitCounts(train=len(x), **counts),
         task="regression" if classes is None else "classification",
         classes=classes,
         class_counts=None if classes is None else tuple(np.bincount(arrays["y"], minlength=len(classes)).tolist()),
+        target_dtype=float_dtype(arrays["y"]),
         targets=samples.targets,
         minimum=min(float(values.min()) for values in inputs),
         maximum=max(float(values.max()) for values in inputs),
         notes=tuple(samples.notes),
         mirror_safe=description.mirror_safe,
     )
+
+
+def float_dtype(values: Array) -> FloatDtype:
+    """Returns the type of an array of floats; class numbers have none, and get the default."""
+    return "float64" if values.dtype == np.float64 else "float32"
 
 
 def _table_card(table: Table, description: Description, fingerprint: str) -> DatasetCard:
@@ -250,6 +257,7 @@ def _table_card(table: Table, description: Description, fingerprint: str) -> Dat
         kind="table",
         # Each recipe chooses a target among the columns; all others are inputs unless it adds tasks.
         shape=(len(table.columns) - 1,),
+        format="csv",
         dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
         counts=SplitCounts(train=len(table.values)),
         columns=table.columns,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column, TargetCard
+from bakehouse.plan.card import Column, Format, TargetCard
 
 Array = NDArray[Any]
 
@@ -37,6 +37,7 @@ class Samples:
     """Inputs with a fixed target: arrays `x` and `y`, and `x_test`, `y_test` and so on if the files have splits."""
 
     kind: Literal["image", "sequence", "table"]
+    format: Format
     arrays: Mapping[str, Array]
     classes: tuple[str, ...] | None
     """The names of the classes; null for regression."""

@@ -8,6 +8,8 @@ from bakehouse.recipe.ingredient import DataKind
 
 Task = Literal["classification", "regression"]
 Dtype = Literal["uint8", "float32", "float64"]
+FloatDtype = Literal["float32", "float64"]
+Format = Literal["npy", "csv", "npz", "pictures", "idx", "cifar"]
 
 
 class Column(Model):
@@ -27,7 +29,7 @@ class Column(Model):
     mean: float | None = None
     missing: int = 0
     """Number of rows whose cell is empty. A column with empty cells can be a target, but not an input."""
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: FloatDtype = "float32"
     """`float64` if 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
 
 
@@ -44,6 +46,8 @@ class TargetCard(Model):
     """Smallest value, for regression."""
     missing: int = 0
     """Number of rows without a label in the set's own train split."""
+    dtype: FloatDtype = "float32"
+    """The type of the numbers, for regression; see the card's `target_dtype`."""
 
 
 class SplitCounts(Model):
@@ -74,6 +78,9 @@ class DatasetCard(Model):
     dtype: Dtype
     """The type in which inputs are stored; models take the stored units. `float64` if 32 bits would round a feature or
     channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""
+    format: Format = "npy"
+    """The format of the files. `npy`: arrays that come with Bakehouse; `pictures`: a folder of pictures for each class;
+    `idx`: the files of MNIST; `cifar`: the binary files of CIFAR."""
     counts: SplitCounts
     task: Task | None = None
     """The task of the set's fixed target. Null for a table in which each recipe names its target; see `columns`."""
@@ -81,6 +88,9 @@ class DatasetCard(Model):
     """Class names in index order, for classification."""
     class_counts: tuple[int, ...] | None = None
     """Number of rows of each class in the set's own train split."""
+    target_dtype: FloatDtype = "float32"
+    """The type of the fixed target's numbers, for regression. `float64` if 32 bits would round them by more than
+    1/16,384 of their standard deviation."""
     targets: tuple[TargetCard, ...] = ()
     """Targets that a recipe may name in addition to the fixed one."""
     columns: tuple[Column, ...] | None = None

@@ -34,7 +34,7 @@ def test_built_in_arrays_are_the_originals(name: str) -> None:
     if card.classes is not None:
         assert card.classes == tuple(map(str, original.target_names))
     packed = {path.stem: np.load(path) for path in (BUILTIN / name).glob("*.npy")}
-    samples = Samples(kind=card.kind, arrays=packed, classes=card.classes, targets=card.targets)
+    samples = Samples(kind=card.kind, format=card.format, arrays=packed, classes=card.classes, targets=card.targets)
     assert card.fingerprint == fingerprint(samples, samples.arrays)
 
 

@@ -85,7 +85,7 @@ def read_cifar(folder: Path, names: tuple[str, ...] | None) -> Samples:
     check_rows(len(train))
     encoded, classes = encode_targets({"y": train[:, form.labels - 1], "y_test": test[:, form.labels - 1]}, names)
     inputs = {"x": _pictures(train, form), "x_test": _pictures(test, form)}
-    return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes)
+    return Samples(kind="image", format="cifar", arrays={**inputs, **encoded}, classes=classes)
 
 
 def _find_binary_version(folder: Path) -> tuple[Form, Location]:

@@ -47,7 +47,13 @@ def describe_target(name: str, train: Array, classes: tuple[str, ...] | None) ->
     """Makes the card's entry for a target from its encoded training labels."""
     if classes is None:
         missing = int(np.isnan(train).sum())
-        return TargetCard(name=name, task="regression", minimum=float(np.nanmin(train)), missing=missing)
+        return TargetCard(
+            name=name,
+            task="regression",
+            minimum=float(np.nanmin(train)),
+            missing=missing,
+            dtype="float64" if train.dtype == np.float64 else "float32",
+        )
     counts = np.bincount(train[train != MISSING], minlength=len(classes)).tolist()
     missing = int((train == MISSING).sum())
     return TargetCard(name=name, task="classification", classes=classes, class_counts=tuple(counts), missing=missing)

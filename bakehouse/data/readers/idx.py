@@ -43,7 +43,7 @@ def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
         raise UnusableSource(f"the pictures in {FILES['x']} and {FILES['x_test']} have different sizes")
     encoded, classes = encode_targets({"y": arrays["y"], "y_test": arrays["y_test"]}, names)
     inputs = {key: arrays[key][:, None] for key in ("x", "x_test")}
-    return Samples(kind="image", arrays={**inputs, **encoded}, classes=classes)
+    return Samples(kind="image", format="idx", arrays={**inputs, **encoded}, classes=classes)
 
 
 def _read_file(folder: Path, name: str, *, axes: int) -> Array:

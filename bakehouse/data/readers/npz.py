@@ -61,6 +61,7 @@ def read_npz(path: Path) -> Samples:
     notes += [f"y_{target.name} has no label in {target.missing:,} rows" for target in cards if target.missing]
     return Samples(
         kind=kind,
+        format="npz",
         arrays={**{name: np.ascontiguousarray(values) for name, values in inputs.items()}, **encoded, **further},
         classes=classes,
         targets=cards,
