@@ -19,6 +19,7 @@ from bakehouse.runs.brief import BriefPage
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.run import Page, Run
+from bakehouse.runs.split import RunSplit
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from bakehouse.version import VERSION
@@ -110,7 +111,7 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
-    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe)
+    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RunSplit)
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)

@@ -14,6 +14,7 @@ ServiceError
 ├── InvalidRequest              422  invalid_request
 ├── CheckpointNotFound          404  checkpoint_not_found
 ├── CheckpointDamaged           410  checkpoint_damaged
+├── SplitUnknown                409  split_unknown
 ├── RangeNotSatisfiable         416  range_not_satisfiable
 ├── TooManyStreams              429  too_many_streams
 ├── TooManyConnections          503  too_many_connections
@@ -264,6 +265,16 @@ class CheckpointDamaged(ServiceError):
             f"The file of the checkpoint of epoch {epoch} of the run {run_id} is damaged: {why}. Restore it from a "
             "backup, or retry the run to train the same weights again."
         )
+
+
+class SplitUnknown(ServiceError):
+    """Raised if the rows of a run's splits cannot be listed, because the data set is not the one of the run."""
+
+    name = "split_unknown"
+    status = 409
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"The rows of the run {run_id} cannot be listed: {why}.")
 
 
 class TooManyStreams(ServiceError):

@@ -17,6 +17,7 @@ from bakehouse.client.events import RunEvent, follow
 from bakehouse.client.reading import RunRecord
 from bakehouse.model import Model
 from bakehouse.runs.run import Best, Checkpoint, Last
+from bakehouse.runs.split import RunSplit
 from bakehouse.runs.status import Status
 
 MAX_WAIT = 30  # seconds for which the service holds a request
@@ -145,6 +146,16 @@ class AsyncClientRun(RunHandle):
         unforeseen error. Raises NotFound before the first attempt."""
         parameters = {} if attempt is None else {"attempt": attempt}
         return (await self._connection.request("GET", self._path("/log"), params=parameters)).text
+
+    async def split(self) -> RunSplit:
+        """Returns which rows of the data set are the training, validation and test split. Raises Conflict if the data
+        set has changed since the run was submitted."""
+        return await self._connection.get(RunSplit, self._path("/split"))
+
+    async def split_npz(self) -> bytes:
+        """Returns the same rows as an `.npz` file; for a data set of more than a million rows there is only this."""
+        response = await self._connection.request("GET", self._path("/split"), params={"format": "npz"})
+        return response.content
 
     async def checkpoints(self) -> list[Checkpoint]:
         """Returns the checkpoints that can be downloaded."""

@@ -56,6 +56,8 @@ class ClientRun(RunHandle):
     wait = returning_self(AsyncClientRun.wait)
     history = blocking(AsyncClientRun.history)
     log = blocking(AsyncClientRun.log)
+    split = blocking(AsyncClientRun.split)
+    split_npz = blocking(AsyncClientRun.split_npz)
     checkpoints = blocking(AsyncClientRun.checkpoints)
     best_checkpoint = blocking(AsyncClientRun.best_checkpoint)
     download_best = blocking(AsyncClientRun.download_best)

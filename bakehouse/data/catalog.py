@@ -73,6 +73,15 @@ class Catalog:
         folder, _ = self._open(name, wait_seconds)
         return folder
 
+    def source(self, name: str) -> Path:
+        """Returns the file or folder of a data set; of a built-in set, the folder with its arrays. Raises
+        DatasetError."""
+        match self._find(name):
+            case BuiltIn(folder=path) | Files(path=path):
+                return path
+            case _:
+                raise self._why_missing(name)
+
     def _open(self, name: str, wait_seconds: float) -> tuple[Path, DatasetCard]:
         ends_at = time.monotonic() + wait_seconds
         # Files may change, come or go while they are packed, so they are looked for again each time.

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.parsed import Array
-from bakehouse.plan.card import SplitCounts, Task
+from bakehouse.plan.card import DatasetCard, SplitCounts, Task
 from bakehouse.plan.splits import split_sizes
+from bakehouse.plan.targets import ResolvedData
+from bakehouse.recipe.dataset import Dataset
 
 Rows = NDArray[np.int64]
 
@@ -19,6 +21,17 @@ class SplitRows:
     train: Rows
     validation: Rows | None
     test: Rows | None
+
+
+def split_as_planned(dataset: Dataset, card: DatasetCard, data: ResolvedData, y: Array) -> SplitRows:
+    """Divides the rows as the recipe's `dataset` says; `y` are the targets of the rows of the main array."""
+    return split_rows(
+        strata(y, data.main.task),
+        card.counts,
+        task=data.main.task,
+        validation_fraction=dataset.validation_fraction,
+        seed=dataset.split_seed,
+    )
 
 
 def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction: float, seed: int) -> SplitRows:

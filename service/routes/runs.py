@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import Field, ValidationError
 
-from bakehouse.model import Model
+from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import LabelKey, LabelValue
 from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
@@ -40,6 +40,7 @@ from service.submit import fork, preview, retry, submit, verify, wake_worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(refuse_unknown_parameters)])
 NO_CACHE = "no-cache"
+NPZ = "application/octet-stream"
 # The same limit as for the labels of a recipe.
 MAX_LABELS = 32
 
@@ -59,6 +60,13 @@ class Deleted(Model):
     id: str
     bytes_freed: int
     """Total size of the run's files, which were deleted too."""
+
+
+def returns_split() -> dict[int | str, JsonObject]:
+    """Returns the `responses` of the route of a run's split, which sends JSON or an `.npz` file."""
+    responses = returns("RunSplit", 404, 409, 422, 503)
+    responses[200]["content"][NPZ] = {"schema": {"type": "string", "format": "binary"}}
+    return responses
 
 
 def describe_create_run(
@@ -195,6 +203,31 @@ def get_run_metrics(
         return metrics
     headers = {"Content-Disposition": f'attachment; filename="{run_id}-metrics.csv"'}
     return Response(to_csv(metrics), media_type="text/csv", headers=headers)
+
+
+@router.get("/{run_id}/split", operation_id="get_run_split", responses=returns_split())
+def get_run_split(
+    run_id: RunId,
+    services: ServicesDep,
+    format: Annotated[  # noqa: A002 - the parameter's name
+        Literal["json", "npz"],
+        Query(
+            description="`npz` returns the arrays `train`, `validation`, `test` and `fingerprint` for `numpy.load`. "
+            "JSON lists at most a million rows."
+        ),
+    ] = "json",
+) -> Response:
+    """Returns which rows of the data set's files are the run's training, validation and test split. The rows follow
+    from the data, the recipe's `target`, `split_seed` and `validation_fraction`, so they are known before the run
+    begins. A data set that has changed since the run was submitted is refused."""
+    # NumPy takes 20 MB, and 0.1 s of the start, in a service that lists no rows.
+    from service.split import split_as_json, split_as_npz  # noqa: PLC0415
+
+    run = services.store.record(run_id)
+    if format == "json":
+        return json_response(split_as_json(run, services.catalog).model_dump_json())
+    headers = {"Content-Disposition": f'attachment; filename="{run_id}-split.npz"'}
+    return Response(split_as_npz(run, services.catalog), media_type=NPZ, headers=headers)
 
 
 @router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run",

@@ -14,7 +14,7 @@ from torch import Tensor
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.loading import Arrays, StoredInputs, load
 from bakehouse.data.precision import is_rounding
-from bakehouse.data.splits import split_rows, strata
+from bakehouse.data.splits import split_as_planned
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import target_pointer
@@ -165,16 +165,9 @@ def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
 
 def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
     """Reads train, validation and test: rows of the data set's main array, or its own arrays for these splits."""
-    dataset = plan.recipe.dataset
-    rows = split_rows(
-        strata(arrays.y, plan.data.main.task),
-        plan.card.counts,
-        task=plan.data.main.task,
-        validation_fraction=dataset.validation_fraction,
-        seed=dataset.split_seed,
-    )
+    rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays.y)
     # The bootstrap follows the run's seed, so that runs with one split_seed can draw different rows.
-    train = bootstrapped(rows.train, plan.recipe.seed) if dataset.bootstrap else rows.train
+    train = bootstrapped(rows.train, plan.recipe.seed) if plan.recipe.dataset.bootstrap else rows.train
     taken = [numbers for numbers in (train, rows.validation, rows.test) if numbers is not None]
     splits = [
         Split(inputs, torch.tensor(arrays.y[numbers]))

@@ -1,0 +1,52 @@
+"""Defines the response of `GET /v1/runs/{id}/split`: which rows of the user's files a run trains, validates and tests
+on."""
+
+from bakehouse.model import Model
+from bakehouse.plan.card import Format
+
+
+class SplitRows(Model):
+    """The rows of one split."""
+
+    source: str
+    """What the rows are counted in: a file, an array of an `.npz` file, or a folder of pictures."""
+    count: int
+    """Number of rows."""
+    rows: tuple[int, ...]
+    """The row numbers in ascending order, counted from 0; `row_number` says what they mean."""
+    paths: tuple[str, ...] | None = None
+    """For a folder of pictures, the path of each of these rows below the data set's folder, in the same order."""
+
+
+class RunSplit(Model):
+    """The row numbers of a run's training, validation and test split, in the order of the user's files."""
+
+    run: str
+    dataset: str
+    fingerprint: str
+    """Fingerprint of the data set whose rows these are; it is the data that the run trains on."""
+    file: str
+    """The name of the file or folder in BAKEHOUSE_DATA, or of a built-in set's folder in `bakehouse/data/builtin`."""
+    format: Format
+    """The format of the file or folder, as in the data set's card."""
+    row_number: str
+    """What a row number means, as a human-readable sentence."""
+    split_seed: int
+    validation_fraction: float
+    bootstrap: bool
+    """Whether the run draws its training rows from those in `train` with replacement, some of them several times."""
+    train: SplitRows
+    validation: SplitRows
+    test: SplitRows
+
+
+ROW_NUMBER: dict[Format, str] = {
+    "csv": "A row number counts the data rows of the file: row 0 is the first row after the header. Blank lines do not "
+    "count.",
+    "npz": "A row number is an index along the first axis of the array `source`.",
+    "npy": "A row number is an index along the first axis of the arrays x.npy and y.npy.",
+    "pictures": "A row number is a position in the list of all PNG and JPEG files of the folder `source`: by the "
+    "names of class folders, and in each by the names of the files. `paths` has their paths.",
+    "idx": "A row number is the position of a picture in the file.",
+    "cifar": "A row number is the position of a picture in these files, one after the other.",
+}

@@ -1,0 +1,183 @@
+"""Finds the rows of a run's splits in the files of its data set."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
+from bakehouse.data.loading import load
+from bakehouse.data.packed_folders import read_card, signature_in
+from bakehouse.data.readers.idx import FILES
+from bakehouse.data.readers.picture_files import find_pictures
+from bakehouse.data.signatures import compute_signature
+from bakehouse.data.splits import Rows, split_as_planned
+from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.plan import resolve
+from bakehouse.recipe.problems import Problem
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.run import Run
+from bakehouse.runs.split import ROW_NUMBER, RunSplit, SplitRows
+from service.errors import InvalidRequest, SplitUnknown
+
+MAX_JSON_ROWS = 1_000_000
+"""Limit on the rows that JSON lists, which then has about 8 MB."""
+PicturePath = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FoundSplit:
+    """The rows of a run's splits, and the data set that they were found in."""
+
+    card: DatasetCard
+    packed: Path
+    source: Path
+    rows: Mapping[str, Rows]
+
+    def suffix(self, split: str) -> str:
+        """Returns the suffix of the array whose rows are counted: that of the split, if the set has its own."""
+        is_own = split != "train" and getattr(self.card.counts, split) is not None
+        return f"_{split}" if is_own else ""
+
+
+def split_as_json(run: Run, catalog: Catalog) -> RunSplit:
+    """Returns the rows as a document. Raises InvalidRequest if the data set has more than a million rows."""
+    with refuse_other_data(run):
+        found = find_split(run, catalog)
+        refuse_many_rows(found)
+        parts = list_pictures(found) if found.card.format == "pictures" else list_rows(found)
+    dataset = run.recipe.dataset
+    return RunSplit(
+        run=run.id,
+        dataset=dataset.id,
+        fingerprint=found.card.fingerprint,
+        file=found.source.name,
+        format=found.card.format,
+        row_number=ROW_NUMBER[found.card.format],
+        split_seed=dataset.split_seed,
+        validation_fraction=dataset.validation_fraction,
+        bootstrap=dataset.bootstrap,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+    )
+
+
+def split_as_npz(run: Run, catalog: Catalog) -> bytes:
+    """Returns the rows as the arrays `train`, `validation` and `test` of an `.npz` file, with the `fingerprint`."""
+    with refuse_other_data(run):
+        found = find_split(run, catalog)
+    file = io.BytesIO()
+    fingerprint = np.array(found.card.fingerprint)
+    rows = found.rows
+    np.savez_compressed(
+        file, fingerprint=fingerprint, train=rows["train"], validation=rows["validation"], test=rows["test"]
+    )
+    return file.getvalue()
+
+
+@contextmanager
+def refuse_other_data(run: Run) -> Iterator[None]:
+    """Turns the errors of a data set that is not usable, or not the one of the run, into SplitUnknown."""
+    try:
+        yield
+    except (DatasetNotFound, DatasetAbsent, DatasetBroken) as error:
+        raise SplitUnknown(run.id, error.message) from error
+    # The files, or their packed form, may be replaced while they are read.
+    except FileNotFoundError as error:
+        raise data_changed(run) from error
+
+
+def data_changed(run: Run) -> SplitUnknown:
+    name = run.recipe.dataset.id
+    return SplitUnknown(run.id, f"the data set {name} has changed since the run was submitted; put its old files back")
+
+
+def find_split(run: Run, catalog: Catalog) -> FoundSplit:
+    """Finds the rows. Raises SplitUnknown if the data set has another fingerprint than the run's."""
+    name = run.recipe.dataset.id
+    packed = catalog.folder(name)
+    source = catalog.source(name)
+    card = read_card(packed)
+    # A run that is not over has no provenance, and one of an older version has only that.
+    trained_on = run.provenance.dataset_fingerprint if run.provenance else run.dataset_fingerprint
+    if trained_on not in (None, card.fingerprint):
+        raise data_changed(run)
+    found = FoundSplit(card, packed, source, find_rows(packed, card, run.recipe))
+    if card.format == "pictures" and compute_signature(source) != signature_in(packed):
+        raise data_changed(run)
+    return found
+
+
+def find_rows(packed: Path, card: DatasetCard, recipe: Recipe) -> dict[str, Rows]:
+    """Returns the row numbers of each split in ascending order."""
+    data = resolve(recipe, card)
+    arrays = load(packed, data)
+    taken = split_as_planned(recipe.dataset, card, data, arrays.y)
+    validation = taken.validation if arrays.y_validation is None else np.arange(len(arrays.y_validation))
+    test = taken.test if arrays.y_test is None else np.arange(len(arrays.y_test))
+    assert validation is not None
+    assert test is not None
+    return {"train": taken.train, "validation": validation, "test": test}
+
+
+def refuse_many_rows(found: FoundSplit) -> None:
+    total = sum(map(len, found.rows.values()))
+    if total > MAX_JSON_ROWS:
+        message = f"the data set has {total:,} rows, and JSON lists at most {MAX_JSON_ROWS:,}; use format=npz"
+        raise InvalidRequest(Problem(parameter="format", code="too_large", message=message, allowed=("npz",)))
+
+
+def list_rows(found: FoundSplit) -> dict[str, SplitRows]:
+    """Lists the rows of a file, of arrays, or of the files of MNIST or CIFAR."""
+    return {
+        name: SplitRows(source=counted_in(found, found.suffix(name)), count=len(rows), rows=tuple(rows.tolist()))
+        for name, rows in found.rows.items()
+    }
+
+
+def counted_in(found: FoundSplit, suffix: str) -> str:
+    """Names the file or the array whose rows are counted."""
+    match found.card.format:
+        case "npz":
+            return f"x{suffix}"
+        case "npy":
+            return f"x{suffix}.npy"
+        case "idx":
+            return FILES[f"x{suffix}"]
+        case "cifar":
+            return "the test file" if suffix else "the training files"
+        case _:
+            return found.source.name
+
+
+def list_pictures(found: FoundSplit) -> dict[str, SplitRows]:
+    """Lists the rows of a folder of pictures, with the path of each."""
+    pictures: dict[str, list[PicturePath]] = {}
+    for picture in find_pictures(found.source, []):
+        pictures.setdefault(picture.split, []).append(picture.path)
+    parts = {}
+    for name, rows in found.rows.items():
+        paths = pictures[found.suffix(name)]
+        parts[name] = SplitRows(
+            source=folder_of(paths, found.source),
+            count=len(rows),
+            rows=tuple(rows.tolist()),
+            paths=tuple(printable("/".join(paths[row])) for row in rows.tolist()),
+        )
+    return parts
+
+
+def folder_of(paths: list[PicturePath], source: Path) -> str:
+    """Names the folder whose pictures are counted: that of the split, or that of the whole data set."""
+    has_split_folders = len(paths[0]) == 3
+    return " and ".join(dict.fromkeys(path[0] for path in paths)) if has_split_folders else source.name
+
+
+def printable(text: str) -> str:
+    """Returns the name of a file as valid Unicode: bytes that are not UTF-8 become escapes."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,146 @@
+"""Data sets as users have them: tables, arrays and folders of pictures, with a recipe that learns each."""
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bakehouse.data.readers.idx import FILES
+from tests.data.readers.test_cifar import HUNDRED, TEN, make_files, write_archive, write_unpacked
+
+Document = dict[str, Any]
+MLP: Document = {"architecture": {"type": "mlp", "hidden": [8]}, "epochs": 2, "batch_size": 32}
+CNN: Document = {**MLP, "architecture": {"type": "cnn", "channels": [4], "hidden": []}, "norm": "batch_norm"}
+WORDS = ("ash", "beech", "cedar, red", "10", "9")
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """A data set: its file's name in BAKEHOUSE_DATA, what writes it, and a recipe for it."""
+
+    name: str
+    write: Callable[[Path], object]
+    recipe: Document
+
+    @property
+    def document(self) -> Document:
+        """The recipe with the data set's id."""
+        dataset = {"id": self.name.split(".")[0].lower(), **self.recipe.get("dataset", {})}
+        return {**self.recipe, "dataset": dataset}
+
+
+def draw(*shape: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def write_classes(path: Path) -> None:
+    """Text classes, one of which is quoted, and a blank line in the middle."""
+    rows = [f'{a:.5f},{b:.3e}, "{WORDS[i % 5]}",{i % 3}' for i, (a, b) in enumerate(draw(120, 2))]
+    path.write_text("\n".join(["\ufeffwidth,height,species,ring", *rows[:50], "", *rows[50:], ""]), encoding="utf-8")
+
+
+def write_numbers(path: Path) -> None:
+    """A target in milliseconds that needs 64 bits, as does an input; the columns are separated by semicolons."""
+    rows = [f"{1.7e12 + 1e3 * a:.1f};{b};{1.7e12 + 2e3 * a + 50 * b:.2f}" for a, b in draw(90, 2)]
+    path.write_text("\r\n".join(["start;load;end", *rows]) + "\r\n")
+
+
+def write_tasks(path: Path) -> None:
+    """A whole-number class, and two further targets, with empty cells."""
+    rows = [
+        f"{a}\t{b}\t{1 + (a > 0)}.0\t{'' if i % 4 == 0 else round(3 * a + b, 2)}\t{'' if i % 5 == 0 else WORDS[i % 3]}"
+        for i, (a, b) in enumerate(draw(150, 2))
+    ]
+    path.write_text("\n".join(["a\tb\tgrade\tgain\ttree", *rows]))
+
+
+def write_arrays(path: Path) -> None:
+    """Colour pictures of bytes, with the channels last, text classes and a test split of its own."""
+    x = (draw(60, 6, 5, 3) * 40 + 100).clip(0, 255).astype(np.uint8)
+    y = np.array([WORDS[i % 5] for i in range(60)])
+    np.savez(path, x=x[:45], y=y[:45], x_test=x[45:], y_test=y[45:])
+
+
+def write_regression(path: Path) -> None:
+    """Rows with a target that needs 64 bits."""
+    x = draw(80, 3).astype(np.float32)
+    np.savez(path, x=x, y=1.7e9 + 50 * draw(80))
+
+
+def write_sequences(path: Path) -> None:
+    """Sequences with boolean classes, and a further target with missing labels."""
+    y_speed = draw(70)
+    y_speed[::7] = np.nan
+    np.savez(path, x=draw(70, 4, 3), y=draw(70) > 0, y_speed=y_speed, kind="sequence")
+
+
+def write_folder(path: Path) -> None:
+    """Colour pictures of several sizes and kinds, some of which a camera has turned, and files that are no pictures."""
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        folder = path / WORDS[index % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        size = (7, 5) if index % 4 else (9, 12)
+        image = Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8))
+        exif = Image.Exif()
+        exif[0x0112] = 6 if index % 8 == 1 else 1
+        kind = ("a.jpg", "B.png", "c.JPEG")[index % 3]
+        image.convert("L" if index % 5 == 0 else "RGB").save(folder / f"{index}{kind}", exif=exif)
+    (path / "readme.txt").write_text("hello")
+    (path / ".hidden").mkdir()
+
+
+def write_grey_splits(path: Path) -> None:
+    """Grey pictures of 8 and 16 bits, with folders for train, val and test."""
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        folder = path / ("train", "train", "val", "test")[index % 4] / f"{index % 3 + 9}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (6, 6), dtype=np.uint8)
+        deep = pixels.astype(np.uint16) * 257
+        Image.fromarray(deep if index % 2 else pixels).save(folder / f"{index:03}.png")
+
+
+def write_idx(path: Path) -> None:
+    """The four files of MNIST, with a few small pictures."""
+    path.mkdir()
+    for key, name in FILES.items():
+        rows = 20 if key.endswith("_test") else 40
+        shape = (rows, 5, 6) if key.startswith("x") else (rows,)
+        values = np.arange(np.prod(shape)) * 7 % 256 if key.startswith("x") else np.arange(rows) % 10
+        header = np.array([0x800 + len(shape), *shape], dtype=">u4").tobytes()
+        (path / name).write_bytes(gzip.compress(header + values.astype("u1").tobytes()))
+
+
+TASKS: Document = {"tasks": ["gain", {"target": "tree", "weight": 0.5}]}
+USER_FILES = {
+    "csv with text classes": UserFile("Trees.csv", write_classes, {**MLP, "dataset": {"target": "species"}}),
+    "csv with numbers": UserFile("times.csv", write_numbers, {**MLP, "dataset": {"target": "end"}}),
+    "csv with tasks": UserFile("tasks.csv", write_tasks, {**MLP, "dataset": {"target": "grade"}, "objective": TASKS}),
+    "csv with two classes": UserFile(
+        "two.csv",
+        write_tasks,
+        {
+            **MLP,
+            "dataset": {"target": "grade"},
+            "objective": {"loss": "binary_cross_entropy", "tasks": ["gain", "tree"]},
+        },
+    ),
+    "npz of images": UserFile("images.npz", write_arrays, CNN),
+    "npz of rows": UserFile("rows.npz", write_regression, MLP),
+    "npz of sequences": UserFile(
+        "steps.npz",
+        write_sequences,
+        {**MLP, "architecture": {"type": "rnn", "hidden_size": 4}, "objective": {"tasks": ["speed"]}},
+    ),
+    "pictures": UserFile("pets", write_folder, CNN),
+    "pictures with splits": UserFile("scans", write_grey_splits, CNN),
+    "idx": UserFile("fashion_mnist", write_idx, CNN),
+    "cifar10": UserFile("cifar10", lambda path: write_unpacked(path, TEN), CNN),
+    "cifar100": UserFile("hundred", lambda path: write_archive(path, HUNDRED, make_files(HUNDRED)), CNN),
+}
+"""Every format that Bakehouse reads, and every kind of target."""
