@@ -45,6 +45,15 @@ class Plan:
         return self.data.targets
 
     @property
+    def input_columns(self) -> tuple[str, ...] | None:
+        """The names of the columns that are the model's inputs, in order; null unless the set is a table with named
+        columns."""
+        if self.card.columns is None:
+            return None
+        targets = {target.name for target in self.targets}
+        return tuple(column.name for column in self.card.columns if column.name not in targets)
+
+    @property
     def loss(self) -> Loss:
         """The loss of the main target."""
         return self.data.main.loss

@@ -177,10 +177,28 @@ def describe(plan: Plan, epoch: int) -> str:
     """Returns the header of a checkpoint: one string of sorted JSON, so that equal content gives equal bytes."""
     # Name and labels are left out, so that the same weights have the same digest under any name.
     recipe = plan.recipe.without_names()
-    document: JsonObject = {"classes": plan.data.main.classes, "epoch": epoch, "recipe": recipe}
+    document: JsonObject = {
+        "classes": plan.data.main.classes,
+        "epoch": epoch,
+        "inputs": describe_inputs(plan),
+        "recipe": recipe,
+    }
     if plan.data.further:
         document["outputs"] = [
             {"target": target.label, "first": target.first, "count": target.outputs, "classes": target.classes}
             for target in plan.targets
         ]
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def describe_inputs(plan: Plan) -> JsonObject:
+    """Returns what the model's inputs are: their shape, the columns in order, or how pictures are prepared."""
+    inputs: JsonObject = {"kind": plan.card.kind, "shape": plan.data.shape}
+    if plan.input_columns is not None:
+        inputs["columns"] = plan.input_columns
+    if plan.card.format == "pictures":
+        channels, height, width = plan.data.shape
+        # These are Pillow's words. Pictures are turned upright first; their bytes are not scaled.
+        mode = "L" if channels == 1 else "RGB"
+        inputs["pictures"] = {"mode": mode, "width": width, "height": height, "resample": "bilinear"}
+    return inputs

@@ -1,5 +1,6 @@
 """When the checkpoint writer writes which files, by a clock that the test sets."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
@@ -12,6 +13,7 @@ from bakehouse.runs.artifacts import Artifacts, StoredCheckpoint
 from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
 from bakehouse.runs.errors import StorageFull
 from bakehouse.runs.record import new_run_id
+from tests.plan.cards import columns_card, image_card, planned
 from tests.small_trainings import IRIS, make_small_plan, make_training
 from worker.attempt.checkpoint_writer import (
     FIRST_RESUME_SECONDS,
@@ -224,3 +226,15 @@ def test_an_error_of_the_background_write_is_raised_in_the_training_thread(
 def test_weights_have_the_same_digest_under_any_name() -> None:
     one, other = (make_small_plan({**IRIS, "name": name, "labels": {"for": name}}) for name in ("one", "other"))
     assert describe(one, 3) == describe(other, 3) != describe(one, 4)
+
+
+def test_weights_say_what_their_inputs_are() -> None:
+    table = planned({"dataset": {"id": "houses", "target": "price"}}, columns_card())
+    assert json.loads(describe(table, 1))["inputs"] == {"kind": "table", "shape": [2], "columns": ["rooms", "area"]}
+    pictures = image_card(side=8).model_copy(update={"format": "pictures", "shape": (3, 8, 9)})
+    assert json.loads(describe(planned({}, pictures), 1))["inputs"] == {
+        "kind": "image",
+        "shape": [3, 8, 9],
+        "pictures": {"mode": "RGB", "width": 9, "height": 8, "resample": "bilinear"},
+    }
+    assert json.loads(describe(make_small_plan(IRIS), 1))["inputs"] == {"kind": "table", "shape": [4]}
