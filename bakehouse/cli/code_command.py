@@ -1,34 +1,144 @@
-"""`bakehouse code`: the script that loads a run's weights in plain PyTorch."""
+"""`bakehouse code`: the scripts that load a run's weights, or compute its test metrics again, in plain PyTorch."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+
+import typer
 
 from bakehouse.client import Client, ClientRun
 from bakehouse.data.errors import DatasetBroken
+from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.plan.card import DatasetCard
-from bakehouse.plan.plan import make_plan
+from bakehouse.plan.evaluation_script import Evaluation, evaluation_code, measured_metrics
+from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
+from bakehouse.runs.split import ROW_NUMBER
+
+ROWS_FILE = "split.npz"
+MAX_PRINTED_ROWS = 100_000
+"""Limit on the test rows that a script lists itself; more are read from a file."""
+MAX_JSON_ROWS = 1_000_000
+"""Limit on the rows of a data set that the service lists as JSON."""
 
 
-def print_script(run_id: str, file: Path) -> None:
-    """Prints the script of a run."""
+class NothingToEvaluate(Exception):
+    """Raised if a run has no test metrics that a script could compute again; the message says why."""
+
+
+def print_script(run_id: str, file: Path, *, evaluate: bool) -> None:
+    """Prints the script of a run; with `evaluate`, the one that computes its test metrics again."""
     with Client() as client:
-        print(script_of(client.run(run_id), client, file), end="")
+        run = client.run(run_id)
+        try:
+            text = evaluation_of(run, client, file) if evaluate else script_of(run, client, file)
+        except NothingToEvaluate as error:
+            raise typer.BadParameter(str(error), param_hint="--evaluate") from error
+    print(text, end="")
 
 
 def script_of(run: ClientRun, client: Client, file: Path) -> str:
     """Returns the script that builds the run's model and loads its weights from `file`."""
-    return pytorch_code(make_plan(run.record.known_recipe, find_card(run, client)), str(file))
+    plan = make_plan(run.record.known_recipe, find_card(run, client))
+    evaluate = f"bakehouse code {run.id} --evaluate --file {shlex.quote(str(file))}"
+    note = f"""Loads the best weights of {run.id} in plain PyTorch; they are downloaded by
+  bakehouse best {run.id} -o {shlex.quote(str(file))}
+A script that computes the run's test metrics again from your own file, without Bakehouse, is printed by
+  {evaluate} > evaluate.py"""
+    return pytorch_code(plan, str(file), note=note)
+
+
+def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
+    """Returns the script that computes the run's test metrics again. Raises NothingToEvaluate."""
+    best = run.record.best
+    plan = make_plan(run.record.known_recipe, find_card(run, client))
+    metrics = best.metrics if best is not None else {}
+    recorded = {name: value for name in measured_metrics(plan) if (value := metrics.get(name)) is not None}
+    provenance = run.record.provenance
+    if not recorded or provenance is None:
+        raise NothingToEvaluate(why_not_measured(run))
+    data = data_path(plan)
+    evaluation = Evaluation(
+        file=data,
+        rows=find_test_rows(run, plan),
+        row_number=ROW_NUMBER[plan.card.format],
+        recorded=recorded,
+        threads=provenance.threads,
+    )
+    return evaluation_code(plan, str(file), evaluation, note=evaluation_note(run, plan, file, data))
+
+
+def why_not_measured(run: ClientRun) -> str:
+    if not run.is_over:
+        return f"{run.id} is {run.status}: the test split is measured at the end; try again then"
+    return f"{run.id} has {run.status} without test metrics, so there is nothing to compute again"
+
+
+def evaluation_note(run: ClientRun, plan: Plan, file: Path, data: str) -> str:
+    """Returns the comment at the beginning of the script, with the commands that lead to it and the next one."""
+    weights = shlex.quote(str(file))
+    rows = f"\n  bakehouse split {run.id} -o {ROWS_FILE}" if reads_rows_from_file(plan) else ""
+    pillow = ", Pillow" if plan.card.format == "pictures" else ""
+    return f"""Computes the test metrics of {run.id} again and compares them with the recorded ones. It needs torch,
+numpy{pillow} and safetensors, but not Bakehouse. {where_data_are(plan)}
+The commands, of which the last one needs this file, the weights and the data:
+  bakehouse best {run.id} -o {weights}{rows}
+  bakehouse code {run.id} --evaluate --file {weights} > evaluate.py
+  python evaluate.py {shlex.quote(data)}"""
+
+
+def where_data_are(plan: Plan) -> str:
+    """Says what the path on the command line is."""
+    card = plan.card
+    match card.format:
+        case "npy":
+            return f"The data are in the folder bakehouse/data/builtin/{card.id} of the package bakehouse."
+        case "csv" | "npz":
+            return f"Give it the path of your file {own_name(card)}."
+        case _:
+            return f"Give it the path of your folder {own_name(card)}."
+
+
+def data_path(plan: Plan) -> str:
+    """Returns the path of the data: of a built-in set where it is installed, else the name of the user's file."""
+    return str(BUILTIN / plan.card.id) if plan.card.format == "npy" else own_name(plan.card)
+
+
+def own_name(card: DatasetCard) -> str:
+    """Returns the name of a user's file or folder."""
+    known = KNOWN.get(card.id)
+    if known is not None and known.origin == card.origin:
+        return str(known.system_folder or card.id)
+    # The origin is `file NAME` or `folder NAME`.
+    return card.origin.partition(" ")[2]
+
+
+def reads_rows_from_file(plan: Plan) -> bool:
+    """Whether there are too many test rows to list them in the script. All rows of an own test split need no list."""
+    is_large = plan.sizes.test > MAX_PRINTED_ROWS or sum(plan.sizes) > MAX_JSON_ROWS
+    return is_large and plan.card.counts.test is None
+
+
+def find_test_rows(run: ClientRun, plan: Plan) -> Sequence[int] | str:
+    """Returns the rows of the test split, or the file in which the script finds them."""
+    if plan.card.counts.test is not None:
+        return range(plan.card.counts.test)
+    return ROWS_FILE if reads_rows_from_file(plan) else run.split().test.rows
 
 
 def find_card(run: ClientRun, client: Client) -> DatasetCard:
     """Returns the card of the run's data set. Raises DatasetBroken if the set was removed or changed since the run,
     because the model's shape follows from it."""
-    name = run.record.known_recipe.dataset.id
-    provenance = run.record.provenance
-    card = next((listing.card for listing in client.datasets() if listing.id == name), None)
-    if card is None:
+    record = run.record
+    name = record.known_recipe.dataset.id
+    listing = next((listing for listing in client.datasets() if listing.id == name), None)
+    if listing is None:
         raise DatasetBroken(name, "the service no longer has it, and the model's shape depends on it")
-    # A run that is not over has no provenance, so there is no fingerprint to compare.
-    if provenance is not None and provenance.dataset_fingerprint != card.fingerprint:
+    card = listing.card
+    if card is None:
+        raise DatasetBroken(name, listing.problem or "the service is packing it; try again in a moment")
+    # A run that is not over has no provenance, and one of an older version has only that.
+    trained_on = record.provenance.dataset_fingerprint if record.provenance else record.dataset_fingerprint
+    if trained_on not in (None, card.fingerprint):
         raise DatasetBroken(name, "its files have changed since the run was trained on them")
     return card

@@ -17,7 +17,7 @@ from bakehouse.cli.commands.listing import datasets, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
 from bakehouse.cli.commands.serving import demo, serve, up, worker
 from bakehouse.cli.commands.training import lint, run, train, verify, watch
-from bakehouse.cli.commands.weights import best, code
+from bakehouse.cli.commands.weights import best, code, split
 from bakehouse.cli.entry import print_interruption
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.warning_lines import lines_for_warnings
@@ -38,6 +38,7 @@ COMMANDS = (
     compare,
     best,
     code,
+    split,
     cancel,
     stop,
     pause,

@@ -1,4 +1,5 @@
-"""Finds the source of Bakehouse's own torch modules, for scripts that print it. It does not import torch."""
+"""Finds the source of classes and functions in folders of `worker`, for scripts that print it. It does not import
+torch."""
 
 import ast
 import re
@@ -22,12 +23,14 @@ class Definition:
 
 @dataclass(frozen=True)
 class Source:
-    """The definitions in all files of worker/model/modules, no two of which define the same name."""
+    """The definitions in all files of a folder, no two of which define the same name."""
 
     definitions: Mapping[str, Definition]
     """Definitions by name, each after those that it needs when it is executed."""
     imports: Mapping[str, str]
     """For each imported name, the module that it comes from."""
+    modules: Mapping[str, str]
+    """For each name of an imported module, such as `np`, the statement that imports it."""
 
     def needed(self, names: Iterable[str]) -> dict[str, Definition]:
         """Returns the definitions of these names, and of all names that they use."""
@@ -41,8 +44,10 @@ class Source:
 
     def import_lines(self, names: Iterable[str]) -> Iterator[str]:
         """Yields the import statements for those of the names that are imported."""
+        names = set(names) - self.definitions.keys()
+        yield from sorted({self.modules[name] for name in names & self.modules.keys()})
         by_module: dict[str, list[str]] = {}
-        for name in sorted(set(names) & self.imports.keys()):
+        for name in sorted(names & self.imports.keys()):
             by_module.setdefault(self.imports[name], []).append(name)
         yield from (f"from {module} import {', '.join(by_module[module])}" for module in sorted(by_module))
 
@@ -74,16 +79,19 @@ class Source:
 
 # The installed files do not change while the process runs.
 @cache
-def read_source() -> Source:
+def read_source(folder: str = "model/modules") -> Source:
+    """Reads all files of a folder of `worker`, by default those that define Bakehouse's own torch modules."""
     definitions: dict[str, Definition] = {}
     imports: dict[str, str] = {}
+    modules: dict[str, str] = {}
     # Sorted, so that a script is the same on every machine.
-    for file in sorted(files("worker").joinpath("model", "modules").iterdir(), key=lambda file: file.name):
+    for file in sorted(files("worker").joinpath(*folder.split("/")).iterdir(), key=lambda file: file.name):
         if file.name.endswith(".py") and file.name != "__init__.py":
             text = file.read_text(encoding="utf-8")
             definitions |= definitions_in(text)
             imports |= imports_in(text)
-    return Source(definitions, imports)
+            modules |= modules_in(text)
+    return Source(definitions, imports, modules)
 
 
 def definitions_in(text: str) -> dict[str, Definition]:
@@ -123,5 +131,14 @@ def imports_in(text: str) -> dict[str, str]:
         alias.name: str(statement.module)
         for statement in ast.parse(text).body
         if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+
+
+def modules_in(text: str) -> dict[str, str]:
+    return {
+        alias.asname or alias.name: ast.unparse(statement)
+        for statement in ast.parse(text).body
+        if isinstance(statement, ast.Import)
         for alias in statement.names
     }

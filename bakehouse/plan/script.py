@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
+from pprint import pformat
 
 from bakehouse.model import JsonObject
-from bakehouse.plan.module_source import read_source
+from bakehouse.plan.module_source import Source, read_source
 from bakehouse.plan.modules import Argument, Call, model_call
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import Target
@@ -26,24 +28,78 @@ TORCH_DEFAULTS: dict[str, JsonObject] = {
 """Torch's own defaults, which a script leaves out. It prints all options of a torch class that is not listed here."""
 
 
-def pytorch_code(plan: Plan, path: str = "best.safetensors") -> str:
-    """Returns a script that builds the model for evaluation and loads its weights with only torch and safetensors."""
-    root = model_call(plan)
-    source = read_source()
-    definitions = source.needed(class_names(root))
-    names = {"nn"}.union(*(definition.names for definition in definitions.values()))
-    imports = list(source.import_lines(names))
-    standard = [line for line in imports if not line.startswith("from torch")]
-    torchs = [line for line in imports if line.startswith("from torch")]
-    model = [
+Uses = Iterable[tuple[Source, Iterable[str]]]
+"""Sources, and the names that a script uses of each."""
+
+
+def pytorch_code(plan: Plan, path: str = "best.safetensors", *, note: str = "") -> str:
+    """Returns a script that builds the model for evaluation and loads its weights with only torch and safetensors; it
+    begins with the `note`."""
+    return join_script(note, [model_use(plan)], [model_text(plan, path)])
+
+
+def model_use(plan: Plan) -> tuple[Source, Iterable[str]]:
+    """Returns the source of Bakehouse's own torch modules, and the names that the model uses of it."""
+    return read_source(), ("nn", *class_names(model_call(plan)))
+
+
+def join_script(note: str, uses: Uses, texts: Iterable[str]) -> str:
+    """Returns a script: the note as comments, imports, the definitions that are used, and the texts."""
+    definitions: list[str] = []
+    imports = {"import torch", "from safetensors.torch import load_file"}
+    for source, names in uses:
+        used = {*names}
+        needed = source.needed(used)
+        definitions += [definition.text for definition in needed.values()]
+        imports.update(source.import_lines(used.union(*(definition.names for definition in needed.values()))))
+    parts = [*comments(note), import_text(imports), *definitions, *texts]
+    return "\n\n\n".join(parts) + "\n"
+
+
+def comments(note: str) -> list[str]:
+    return ["\n".join(f"# {line}".rstrip() for line in note.splitlines())] if note else []
+
+
+def import_text(lines: Iterable[str]) -> str:
+    """Returns import statements, those of the standard library first."""
+    # `import x` comes before `from x import y`.
+    ordered = sorted(lines, key=lambda line: (line.startswith("from"), line))
+    standard = [line for line in ordered if re.split(r"[ .]", line)[1] in sys.stdlib_module_names]
+    others = [line for line in ordered if line not in standard]
+    return "\n".join([*standard, *([""] if standard else []), *others])
+
+
+def model_text(plan: Plan, path: str) -> str:
+    """Returns the statements that build the model and load its weights."""
+    lines = [
         f"# In: {inputs(plan)}. Out: {outputs(plan)}.",
-        f"model = {expression(root, '')}",
-        f"model.load_state_dict(load_file({json.dumps(path)}))",
+        *constants(plan),
+        f"model = {expression(model_call(plan), '')}",
+        f"model.load_state_dict(load_file({json.dumps(path, ensure_ascii=False)}))",
         "model.eval()",
     ]
-    head = [*standard, *([""] if standard else []), "import torch", "from safetensors.torch import load_file", *torchs]
-    texts = [definition.text for definition in definitions.values()]
-    return "\n\n\n".join("\n".join(lines) for lines in (head, *([text] for text in texts), model)) + "\n"
+    return "\n".join(lines)
+
+
+def constants(plan: Plan) -> Iterator[str]:
+    """Yields comments and statements that say what the inputs are and how the classes are called."""
+    if plan.card.format == "pictures":
+        channels, height, width = plan.data.shape
+        mode = "L" if channels == 1 else "RGB"
+        yield f"# Pictures are turned upright (Pillow's ImageOps.exif_transpose), converted to {mode}, and resized to"
+        yield f"# {width} x {height} pixels (width x height, Image.Resampling.BILINEAR) unless they have this size."
+    if plan.input_columns is not None:
+        yield "# The columns of the inputs, in order."
+        yield f"INPUTS = {literal(plan.input_columns)}"
+    classes = {target.label: target.classes for target in plan.targets if target.classes is not None}
+    if classes:
+        yield "# The names of the classes 0, 1, ..."
+        yield f"CLASSES = {literal(plan.data.main.classes if len(plan.targets) == 1 else classes)}"
+
+
+def literal(value: object) -> str:
+    """Returns a value as Python source, in lines of at most 120 characters."""
+    return pformat(value, width=108, compact=True, sort_dicts=False)
 
 
 def class_names(call: Call) -> Iterator[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from bakehouse.plan.module_source import read_source
+from bakehouse.plan.module_source import Source, read_source
 from bakehouse.plan.script import TORCH_DEFAULTS
+from worker.evaluation import standalone
 from worker.model import modules
 
 FILES = sorted(Path(str(modules.__file__)).parent.glob("[!_]*.py"))
@@ -72,3 +73,35 @@ pytorch_code(planned(recipe, image_card(side=8)))
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+STANDALONE = sorted(Path(str(standalone.__file__)).parent.glob("[!_]*.py"))
+
+
+def test_a_definition_comes_after_those_that_it_needs_when_it_is_executed() -> None:
+    source = read_source("evaluation/standalone")
+    scope: dict[str, object] = {}
+    lines = list(source.import_lines(names_in(source)))
+    assert not any("worker" in line for line in lines)
+    exec("\n".join([*lines, *texts_of(source)]), scope)  # noqa: S102 - a script runs it
+    assert source.definitions.keys() <= scope.keys()
+
+
+def names_in(source: Source) -> set[str]:
+    return {name for definition in source.definitions.values() for name in definition.names}
+
+
+def texts_of(source: Source) -> list[str]:
+    return [definition.text for definition in source.definitions.values()]
+
+
+def test_no_name_is_defined_both_for_models_and_for_measurements() -> None:
+    assert not read_source().definitions.keys() & read_source("evaluation/standalone").definitions.keys()
+
+
+@pytest.mark.parametrize("path", STANDALONE, ids=lambda path: path.stem)
+def test_every_definition_of_a_measurement_is_printed(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    defined |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id.isupper()}
+    assert defined - read_source("evaluation/standalone").definitions.keys() == set()

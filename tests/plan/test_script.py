@@ -13,7 +13,7 @@ from bakehouse.plan.card import DatasetCard, TargetCard
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.norm import NormLayer
-from tests.plan.cards import Document, image_card, planned, table_card
+from tests.plan.cards import Document, columns_card, image_card, planned, table_card
 from worker.model.build import build_model
 from worker.model.modules import VanillaDropout
 
@@ -180,7 +180,7 @@ def test_dropout_in_several_placements_survives(tmp_path: Path) -> None:
 
 
 def test_any_path_is_quoted() -> None:
-    path = 'a "quoted"\\path\n.safetensors'
+    path = 'a "quoted"\\path\n🥐.safetensors'
     assert ast.literal_eval(pytorch_code(planned({}), path).split("load_file(")[1].split("))")[0]) == path
 
 
@@ -201,3 +201,23 @@ def test_models_of_one_output_survive(loss: str, card: DatasetCard, meaning: str
         assert torch.equal(ours(inputs), theirs(inputs))
         assert ours(inputs).shape == (5, 1)
         assert loss != "poisson" or ours(inputs).min() > 0
+
+
+def test_the_script_names_the_input_columns_and_the_classes() -> None:
+    code = pytorch_code(planned({"dataset": {"id": "houses", "target": "rooms"}}, columns_card()))
+    lines = code.splitlines()
+    assert "INPUTS = ('area', 'price')" in lines
+    assert "CLASSES = ('1', '2', '3')" in lines
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_the_script_says_how_pictures_become_inputs(channels: int, mode: str) -> None:
+    card = image_card(channels=channels, side=8).model_copy(update={"format": "pictures", "shape": (channels, 8, 9)})
+    code = pytorch_code(planned({}, card))
+    assert f"converted to {mode}, and resized to\n# 9 x 8 pixels (width x height, Image.Resampling.BILINEAR)" in code
+    assert "Pillow" not in pytorch_code(planned({}, image_card(side=8)))
+
+
+def test_a_note_becomes_comments() -> None:
+    code = pytorch_code(planned({}), note="first\n\n  second")
+    assert code.startswith("# first\n#\n#   second\n\n\nfrom collections import")

@@ -22,8 +22,29 @@ def code(
     file: Annotated[Path, typer.Option(metavar="FILE", help="The file of weights that the script loads.")] = Path(
         "best.safetensors"
     ),
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Also read the test rows of your file, and compare the metrics.")
+    ] = False,
 ) -> None:
-    """Print a script that loads a run's weights in plain PyTorch, without Bakehouse."""
+    """Print a script that loads a run's weights in plain PyTorch, without Bakehouse.
+
+    With --evaluate, the script computes the recorded test metrics again from your own file.
+    """
     from bakehouse.cli.code_command import print_script
 
-    print_script(run_id, file)
+    print_script(run_id, file, evaluate=evaluate)
+
+
+def split(
+    run_id: RunId,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", dir_okay=False, help="Save all rows: FILE.json or FILE.npz."),
+    ] = None,
+    as_json: AsJson = False,
+    fields: Fields = None,
+) -> None:
+    """Show which rows of your file are the training, validation and test split of a run."""
+    from bakehouse.cli.split_command import show_split
+
+    show_split(run_id, output, as_json=as_json, fields=fields)

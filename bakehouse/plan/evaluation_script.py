@@ -1,0 +1,132 @@
+"""Prints a script that computes the test metrics of a run again, in plain PyTorch and from the user's own file."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bakehouse.plan.layers import Conv, walk
+from bakehouse.plan.module_source import read_source
+from bakehouse.plan.plan import Plan
+from bakehouse.plan.script import join_script, literal, model_text, model_use
+from bakehouse.plan.targets import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a script needs to know about a run besides its plan."""
+
+    file: str
+    """The path at which the script looks for the data, unless its command line gives another."""
+    rows: Sequence[int] | str
+    """The rows of the test split, or the `.npz` file that has them as its array `test`."""
+    row_number: str
+    """What a row number means."""
+    recorded: Mapping[str, float]
+    """The metrics that the run recorded."""
+    threads: int
+    """Number of threads with which they were computed."""
+
+
+def evaluation_code(plan: Plan, path: str, evaluation: Evaluation, *, note: str) -> str:
+    """Returns a script that reads the test rows, measures the model on them, and compares the metrics with those that
+    were recorded."""
+    source = read_source("evaluation/standalone")
+    call = reading_call(plan)
+    used = ("data_path", "np", "Target", "measure", "compare", call.partition("(")[0])
+    return join_script(
+        note, [model_use(plan), (source, used)], [model_text(plan, path), *measurement(plan, evaluation, call)]
+    )
+
+
+def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
+    """Yields the statements after the model."""
+    yield "\n".join(
+        [
+            *textwrap.wrap(
+                f"The test split. {evaluation.row_number} Numbers are counted from 0.",
+                width=118, initial_indent="# ", subsequent_indent="# ",
+            ),
+            f"TEST_ROWS = {rows_text(plan, evaluation.rows)}",
+        ]
+    )  # fmt: skip
+    yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
+    left_out = "metrics over dropout masks, crops or attacks"
+    yield f"# As recorded by the run, without {left_out}.\nRECORDED = {literal(dict(evaluation.recorded))}"
+    lines = [f"x, y = {call.replace('DATA', f'data_path({evaluation.file!r})')}"]
+    # The number of threads and the layout of images decide how sums are rounded.
+    lines += [f"torch.set_num_threads({evaluation.threads})"]
+    if any(isinstance(layer, Conv) for _, layer in walk(plan.root)):
+        lines += ["model.to(memory_format=torch.channels_last)"]
+    yield "\n".join([*lines, "compare(measure(model, torch.from_numpy(x), torch.from_numpy(y), TARGETS), RECORDED)"])
+
+
+def rows_text(plan: Plan, rows: Sequence[int] | str) -> str:
+    if plan.card.counts.test is not None:
+        return f"np.arange({plan.card.counts.test})"
+    if isinstance(rows, str):
+        return f'np.load({json.dumps(rows)})["test"]'
+    lines = textwrap.wrap(", ".join(map(str, rows)), width=114)
+    return "\n".join(["np.array([", *(f"    {line}" for line in lines), "])"])
+
+
+def target_text(plan: Plan, target: Target) -> str:
+    """Returns the constructor call of `Target` in worker/evaluation/standalone/labels.py."""
+    has_unit = target.loss == "squared_error" and not target.is_alone
+    fields = {
+        "name": target.name,
+        "prefix": "" if target.index == 0 else f"{target.label}_",
+        "loss": target.loss,
+        "outputs": target.columns,
+        "classes": classes_in_file(plan, target),
+        "dtype": target_dtype(plan, target),
+        "weight": target.weight,
+        "unit": target.unit if has_unit else None,
+    }
+    return f"Target({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+
+def classes_in_file(plan: Plan, target: Target) -> tuple[str, ...] | None:
+    """Returns the classes as the data write them. The files of MNIST and CIFAR have numbers, whatever their names."""
+    if plan.card.format in ("idx", "cifar") and target.classes is not None:
+        is_numbers = all(name.isdecimal() for name in target.classes)
+        return target.classes if is_numbers else tuple(map(str, range(len(target.classes))))
+    return target.classes
+
+
+def target_dtype(plan: Plan, target: Target) -> str:
+    """Returns the type of a target's numbers."""
+    if plan.card.columns is not None:
+        return next(column.dtype for column in plan.card.columns if column.name == target.name)
+    if target.index == 0:
+        return plan.card.target_dtype
+    return next(further.dtype for further in plan.card.targets if further.name == target.name)
+
+
+def reading_call(plan: Plan) -> str:
+    """Returns the call that reads the test rows from DATA."""
+    card = plan.card
+    split = "train" if card.counts.test is None else "test"
+    start = f"DATA, TEST_ROWS, {card.counts.test or card.counts.train}"
+    match card.format:
+        case "csv":
+            dtype = "float64" if plan.data.is_double else "float32"
+            return f'read_csv({start}, INPUTS, TARGETS, "{dtype}")'
+        case "npz":
+            return f'read_npz({start}, "{split}", "{card.kind}", TARGETS, "{card.dtype}")'
+        case "npy":
+            known = [target.name for target in card.targets]
+            names = ["y", *(f"target{1 + known.index(target.name)}" for target in plan.data.further)]
+            return f"read_npy({start}, {names})"
+        case "cifar":
+            return f'read_cifar({start}, "{split}", TARGETS[0])'
+        case "pictures" | "idx":
+            return f'read_{card.format}({start}, "{split}", {card.shape}, TARGETS[0])'
+
+
+def measured_metrics(plan: Plan) -> list[str]:
+    """Returns the names of the metrics that the script computes."""
+    names = ["loss"]
+    for target in plan.targets:
+        names += [target.loss_metric, *target.measures]
+    return [f"test_{name}" for name in dict.fromkeys(names)]

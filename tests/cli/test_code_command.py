@@ -1,0 +1,88 @@
+"""What a new user does with a trained run: download the weights, see the rows, and compute the test metrics again."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from bakehouse.cli.main import app
+from bakehouse.client import Client
+from tests.fake_worker import FakeWorker
+from tests.running_home import run_home
+from tests.running_service import RunningService
+from tests.user_files import USER_FILES
+
+
+def bakehouse(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def command_in(text: str, start: str) -> list[str]:
+    """The arguments of the command that a comment of a script shows."""
+    [line] = [line for line in text.splitlines() if line.startswith(f"#   {start}")]
+    return shlex.split(line.removeprefix("# ").partition(">")[0])[1:]
+
+
+def test_the_commands_lead_from_the_run_to_the_same_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_file = USER_FILES["csv with text classes"]
+    data = tmp_path / "data" / user_file.name
+    data.parent.mkdir()
+    user_file.write(data)
+    monkeypatch.chdir(tmp_path)
+    with run_home(tmp_path / "home", data=data.parent, workers=1) as home:
+        monkeypatch.setenv("BAKEHOUSE_URL", home.url)
+        (tmp_path / "recipe.json").write_text(json.dumps(user_file.document))
+        assert bakehouse("run", "recipe.json").exit_code == 0
+        run_id = json.loads(bakehouse("ls", "--json").stdout)["data"][0]["id"]
+        plain = bakehouse("code", run_id).stdout
+        assert "INPUTS = ('width', 'height', 'ring')" in plain
+        assert "CLASSES = ('10', '9', 'ash', 'beech', 'cedar, red')" in plain
+        assert bakehouse(*command_in(plain, "bakehouse best")).exit_code == 0
+        text = bakehouse(*command_in(plain, "bakehouse code")).stdout
+        (tmp_path / "evaluate.py").write_text(text)
+        shown = bakehouse("split", run_id)
+        assert shown.exit_code == 0
+        assert "Trees.csv" in shown.stdout
+        assert bakehouse("split", run_id, "-o", "split.npz").stdout == "split.npz\n"
+        assert bakehouse("split", run_id, "-o", "split.json").exit_code == 0
+        rows = json.loads((tmp_path / "split.json").read_text())["test"]["rows"]
+        assert np.load(tmp_path / "split.npz")["test"].tolist() == rows
+        assert json.loads(bakehouse("split", run_id, "--json").stdout)["test"]["rows"] == rows
+        data.write_text(data.read_text(encoding="utf-8") + "1,1,ash,1\n", encoding="utf-8")
+        # The service looks for changes of files at once, and packs the changed file first.
+        refused = bakehouse("split", run_id)
+        assert (refused.exit_code, "has changed since" in refused.stderr) == (1, True)
+        user_file.write(data)
+    command = command_in(text, "python evaluate.py")
+    result = subprocess.run(
+        [sys.executable, command[0], str(data)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "test_accuracy" in result.stdout
+    assert result.stdout.count(": identical\n") == 2
+
+
+def test_there_is_no_evaluation_before_the_test_split_is_measured(
+    service: RunningService, client: Client, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAKEHOUSE_URL", service.url)
+    run = client.submit({"dataset": "iris", "architecture": "linear"})
+    waiting = bakehouse("code", run.id, "--evaluate")
+    assert waiting.exit_code == 2
+    assert "queued" in waiting.stderr
+    worker.train(run.id)
+    without = bakehouse("code", run.id, "--evaluate")
+    assert without.exit_code == 2
+    assert "succeeded without" in without.stderr
+
+
+def test_a_file_for_rows_has_a_known_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = bakehouse("split", "run_222222222222", "-o", "rows.txt")
+    assert refused.exit_code == 2
+    assert ".json or .npz" in refused.stderr
