@@ -7,6 +7,7 @@ from typing import Literal
 from bakehouse.runs.record import Owner
 from bakehouse.runs.run import Best, Checkpoint, Failure, Progress, Provenance, Verification, Verified
 from bakehouse.runs.status import Actor, Request
+from bakehouse.verdict.verdict import Verdict
 
 Numbers = Mapping[str, float | None]
 Json = Mapping[str, object]
@@ -152,6 +153,8 @@ class Succeed:
     metrics: Numbers = field(default_factory=dict)
     verification: Verification | None = None
     """The verdict, if the run verifies another one."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What is to be said of the run, the gravest first."""
     seconds: float = 0.0
 
 
@@ -162,6 +165,7 @@ class Fail:
     nonce: str
     failure: Failure
     provenance: Provenance | None = None
+    verdicts: tuple[Verdict, ...] = ()
     seconds: float = 0.0
 
 

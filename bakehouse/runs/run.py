@@ -6,6 +6,7 @@ from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.status import TERMINAL, Actor, Reason, Request, Status
+from bakehouse.verdict.verdict import Verdict
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
 
@@ -232,6 +233,10 @@ class Run(Model):
     """The latest values of each diagnostic, by name; earlier values are in the log."""
     failure: Failure | None = None
     """Null unless the run failed."""
+    verdict: Verdict | None = None
+    """The gravest finding about how the run went, and what to try. Null until the run is over."""
+    further_verdicts: tuple[Verdict, ...] = ()
+    """The other findings, the gravest first."""
     provenance: Provenance | None = None
     """What produced the weights. Null until the run is over."""
     verification: Verification | None = None

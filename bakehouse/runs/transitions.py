@@ -37,6 +37,8 @@ from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import FORMAT, NewEvent, Record, finite, rfc3339
 from bakehouse.runs.run import Best, Checkpoint, Failure, Last, Progress, Run, Transition, Verified
 from bakehouse.runs.status import TERMINAL, Actor, Reason, Request, Status
+from bakehouse.runs.verdicts import plain_verdict
+from bakehouse.verdict.verdict import Verdict
 
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
 # Time that a replaced checkpoint is kept, so that downloads in progress can finish.
@@ -138,11 +140,12 @@ def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
         case Succeed(reason=reason, provenance=provenance):
             best = record.best and with_metrics(record.best, command.metrics)
             result = {"provenance": provenance, "best": best, "verification": command.verification}
-            return transition_to(record, now, "succeeded", reason, "worker", **ended, **result)
+            verdicts = verdict_fields(command.verdicts)
+            return transition_to(record, now, "succeeded", reason, "worker", **ended, **result, **verdicts)
         case Fail(failure=failure, provenance=provenance):
-            return transition_to(
-                record, now, "failed", failure.code, "worker", **ended, failure=failure, provenance=provenance
-            )
+            verdicts = verdict_fields(command.verdicts)
+            why = {"failure": failure, "provenance": provenance}
+            return transition_to(record, now, "failed", failure.code, "worker", **ended, **why, **verdicts)
         case Cancel(actor=actor):
             return transition_to(record, now, "cancelled", "cancelled_by_user", actor, **ended)
         case _:
@@ -367,9 +370,26 @@ def transition_to(record: Record, now: int, status: Status, reason: Reason, acto
     if status in TERMINAL:
         changes |= {"finished_at": time}
     after = updated(record, now, status=status, reason=reason, transitions=(*record.transitions, transition), **changes)
+    if not after.is_over:
+        return after, [state_event(after, actor)]
+    verdict = after.verdict or plain_verdict(after)
     # Clients stop reading at `end`, so nothing may follow it.
-    end = [NewEvent("end", after.attempt, {"status": status, "reason": reason})] if after.is_over else []
-    return after, [state_event(after, actor), *end]
+    end = {"status": status, "reason": reason, **end_of(verdict)}
+    return after.model_copy(update={"verdict": verdict}), [
+        state_event(after, actor),
+        NewEvent("end", after.attempt, end),
+    ]
+
+
+def end_of(verdict: Verdict) -> JsonObject:
+    """Returns what the event `end` says of a verdict."""
+    patch = [step.model_dump(mode="json") for step in verdict.patch]
+    return {"verdict": verdict.code, "message": verdict.message, "patch": patch}
+
+
+def verdict_fields(verdicts: tuple[Verdict, ...]) -> JsonObject:
+    """Returns the fields of a record for its verdicts, the gravest first."""
+    return {"verdict": verdicts[0], "further_verdicts": verdicts[1:]} if verdicts else {}
 
 
 def seconds_after(record: Record, command: Renew | Ending) -> float:

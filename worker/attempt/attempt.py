@@ -9,7 +9,9 @@ from worker.attempt.failures import failure_of
 from worker.attempt.record_writer import RecordStore, RecordWriter
 from worker.attempt.setup import RunStorage, set_up
 from worker.attempt.trainer import Signals, Trainer
+from worker.attempt.verdicts import verdicts_of
 from worker.attempt.watchdog import Watchdog
+from worker.training.events import NonFinite
 
 
 class Attempt:
@@ -62,7 +64,8 @@ class Attempt:
             failure = failure_of(error)
             if failure.code != "internal":
                 trainer.keep_best()
-            return Fail(self.nonce, failure)
+            verdicts = verdicts_of(setup.training, error) if isinstance(error, NonFinite) else ()
+            return Fail(self.nonce, failure, verdicts=verdicts)
 
     def end(self, ending: Ending) -> None:
         """Commits the final command; if it has become illegal, cancels the run if that was requested, else releases

@@ -8,8 +8,9 @@ PARTS = {"meter": "metrics", "drops": "schedule"}
 """Present name of each part of a state that had another name."""
 ALWAYS = ("stopper", "metrics", "schedule", "curriculum", "drift", "cross_iteration_batch_norm")
 """Parts that every state has now; 0.1.0 left out those that the recipe does not use."""
-LATER = ("statistics", "validation", "final")
-"""Parts that states of earlier versions do not have; a run that resumes from one measures from the first batch."""
+LATER = ("statistics", "validation", "final", "history")
+"""Parts that states of earlier versions do not have; a run that resumes from one measures from the first batch, and its
+verdict knows only the later epochs."""
 
 
 def migrate_state(position: JsonObject, tensors: Weights) -> tuple[JsonObject, Weights]:

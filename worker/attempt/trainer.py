@@ -16,6 +16,7 @@ from worker.attempt.checkpoint_writer import Candidate
 from worker.attempt.record_writer import RecordWriter
 from worker.attempt.setup import AttemptSetup
 from worker.attempt.snapshot import snapshot
+from worker.attempt.verdicts import verdicts_of
 from worker.attempt.verification import HalfWayKill, Repeated, conclude
 from worker.attempt.watchdog import Watchdog
 from worker.device import nondeterministic_operations, peak_memory
@@ -199,7 +200,8 @@ class Trainer:
         recorded = {role: item.sha256 for item in self.record_store.record.checkpoints for role in item.roles}
         weights: dict[str, str] = dict(recorded) | dict(written)
         verification = self.concluded_verification(finished, weights)
-        return Succeed(self.nonce, finished.ending, self.provenance(weights), finished.metrics, verification)
+        verdicts = verdicts_of(self.training, finished)
+        return Succeed(self.nonce, finished.ending, self.provenance(weights), finished.metrics, verification, verdicts)
 
     def note_left_out(self, finished: Finished) -> None:
         """Logs the measurements on the test split that the run did not make."""

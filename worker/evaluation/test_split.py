@@ -14,6 +14,7 @@ from worker.evaluation.averaging import Averages
 from worker.evaluation.crops import over_crops
 from worker.evaluation.evaluate import Metrics, RunningTotals, SplitName, measure
 from worker.evaluation.monte_carlo import monte_carlo
+from worker.evaluation.predicted import PredictedClasses
 from worker.model.state_dict import strip_prefix, with_prefix
 from worker.objective.adversarial import Attack
 from worker.objective.targets import measured_objective
@@ -75,6 +76,7 @@ class FinalMeasurement:
         """The measurements that a run makes which was asked to end while it trained; they take one pass."""
         self.metrics: Metrics = {}
         self.finished: list[SplitName] = []
+        self.predicted = PredictedClasses(plan)
         self.units = 0
         """Number of units of work that are done; the caller counts them."""
         self.start_next()
@@ -83,6 +85,10 @@ class FinalMeasurement:
         self.totals = RunningTotals()
         self.averages = Averages(self.plan.targets)
         self.attacked = AttackedOutputs()
+
+    def never_predicted(self) -> tuple[int, ...]:
+        """Returns the classes that the test split has and that were predicted for none of its rows."""
+        return self.predicted.missing(self.data.test) if "test" in self.finished else ()
 
     def left_out(self) -> list[SplitName]:
         """Returns the measurements that are not finished."""
@@ -107,7 +113,8 @@ class FinalMeasurement:
         identity = nn.Identity()
         match name:
             case "test":
-                return (yield from measure(self.plan, self.data, model, split, name, self.totals))
+                counted = self.predicted.of(model)
+                return (yield from measure(self.plan, self.data, counted, split, name, self.totals))
             case "test_monte_carlo":
                 yield from monte_carlo(self.plan, model, split.inputs, self.averages)
             case "test_crops":
@@ -132,6 +139,7 @@ class FinalMeasurement:
             "metrics": dict(self.metrics),
             "finished": list(self.finished),
             "units": self.units,
+            "predicted": self.predicted.classes(),
             **{f"totals.{name}": item for name, item in self.totals.state_dict().items()},
             **{f"averages.{name}": item for name, item in self.averages.state_dict().items()},
             **{f"attacked.{name}": item for name, item in self.attacked.state_dict().items()},
@@ -141,6 +149,8 @@ class FinalMeasurement:
         self.metrics = state["metrics"]
         self.finished = state["finished"]
         self.units = state["units"]
+        # States of earlier versions do not have it.
+        self.predicted.add(state.get("predicted", []))
         self.totals.load_state_dict(strip_prefix("totals", state))
         self.averages.load_state_dict(strip_prefix("averages", state))
         self.attacked.load_state_dict(strip_prefix("attacked", state))

@@ -24,6 +24,7 @@ from worker.training.curriculum import curriculum
 from worker.training.early_stopping import EarlyStopper
 from worker.training.events import DiagnosticLog, Ending, EpochLog, Finished, NonFinite, TrainingEvent
 from worker.training.hints import hint_stages
+from worker.training.history import History
 from worker.training.loop import train_epochs
 from worker.training.metrics import StepLog, epoch_metrics, is_logged
 from worker.training.step import TrainingStep
@@ -57,6 +58,7 @@ class Training:
         self.metrics = epoch_metrics(plan, data)
         self.validation = RunningTotals()
         self.final = FinalMeasurement(plan, data)
+        self.history = History()
         self.pending_logs: deque[StepLog | DiagnosticLog] = deque()
 
         self.step = 0
@@ -95,6 +97,7 @@ class Training:
             "statistics": self.statistics,
             "validation": self.validation,
             "final": self.final,
+            "history": self.history,
             **{stage.name: stage for stage in self.hints},
         }
 
@@ -187,6 +190,7 @@ class Training:
         self.metrics.start_epoch()
         self.validation = RunningTotals()
         self.last = EpochLog(epoch, self.step, metrics, lr, seconds, self.stopper.epochs_since_best, is_best)
+        self.history.add(self.last, diagnosed)
         self.pending_logs.extend(diagnosed)
         yield self.last
         # This also yields the diagnostics, which follow the epoch's own log.

@@ -1,0 +1,105 @@
+"""Verdicts on what the diagnostics found in single layers."""
+
+from collections.abc import Iterator
+
+from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.dropout import after_all_norms
+from bakehouse.advice.variance_shift import shifts
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.architecture import Rnn
+from bakehouse.recipe.ingredient import Off
+from bakehouse.recipe.norm import LayerNorm
+from bakehouse.verdict.divergence import smaller_lr
+from bakehouse.verdict.learning import GLOROT
+from bakehouse.verdict.outcome import Outcome
+from bakehouse.verdict.readings import (
+    EXPLODING,
+    MANY_DEAD,
+    MANY_FLAT,
+    USUAL_SHIFT,
+    VANISHING,
+    named_values,
+    read_diagnostic,
+)
+from bakehouse.verdict.rule import Found, rule
+
+LAGGING_EPOCHS = 2
+"""In the first epochs, moving averages lag behind the weights."""
+
+
+@rule("warning", source=GLOROT)
+def saturated_units(outcome: Outcome) -> Iterator[Found]:
+    """Most outputs of a layer are where sigmoid or tanh is flat."""
+    if worst(outcome, "saturation", "layers", "saturated") > MANY_FLAT:
+        yield Found(sentence(outcome, "saturation"), other_activation(outcome.plan))
+
+
+@rule("warning", source="Lu et al. 2019, arXiv 1903.06733")
+def dead_units(outcome: Outcome) -> Iterator[Found]:
+    """Many units of a layer are 0 for every row."""
+    if worst(outcome, "sparsity", "activations", "dead_units") > MANY_DEAD:
+        yield Found(sentence(outcome, "sparsity"), replace("/optimizer/lr", smaller_lr(outcome.plan)))
+
+
+@rule("warning", source=GLOROT)
+def vanishing_gradients(outcome: Outcome) -> Iterator[Found]:
+    """The first layer gets a far shorter gradient than the last one."""
+    ratio = outcome.diagnostics.get("gradient_norms", {}).get("first_to_last")
+    if ratio is not None and ratio < VANISHING:
+        yield Found(sentence(outcome, "gradient_norms"), other_activation(outcome.plan) or with_norm(outcome.plan))
+
+
+@rule("warning", source="Pascanu et al. 2013, arXiv 1211.5063")
+def exploding_gradients(outcome: Outcome) -> Iterator[Found]:
+    """The first layer gets a far longer gradient than the last one."""
+    ratio = outcome.diagnostics.get("gradient_norms", {}).get("first_to_last")
+    if ratio is not None and ratio > EXPLODING:
+        yield Found(sentence(outcome, "gradient_norms"), with_norm(outcome.plan))
+
+
+@rule("warning", source="Li et al. 2018, arXiv 1801.05134")
+def variance_shift(outcome: Outcome) -> Iterator[Found]:
+    """A norm divides by another variance in evaluation than its inputs have there."""
+    values = outcome.diagnostics.get("variance_shift", {})
+    ratio = values.get("worst_ratio")
+    if ratio is None or ratio <= USUAL_SHIFT or outcome.last_epoch <= LAGGING_EPOCHS:
+        return
+    found = [shift for shift in shifts(outcome.plan) if shift.norm == most(values, "layers", "ratio")[0]]
+    found = found or list(shifts(outcome.plan))
+    text = sentence(outcome, "variance_shift")
+    if found:
+        item = found[0].dropout
+        text += f"; dropout {item.index} ({item.spec.type}) is before {found[0].norm}"
+        yield Found(text, after_all_norms(outcome.plan, found[0]))
+    elif outcome.plan.recipe.evaluation.statistics == "moving":
+        yield Found(text, replace("/evaluation/statistics", "population"))
+    else:
+        yield Found(text)
+
+
+def sentence(outcome: Outcome, name: str) -> str:
+    """Returns what a diagnostic says."""
+    return read_diagnostic(name, outcome.diagnostics[name], outcome.last_epoch).text
+
+
+def worst(outcome: Outcome, name: str, layers: str, field: str) -> float:
+    """Returns the largest value of a diagnostic over all layers; 0 if it was not measured."""
+    values = outcome.diagnostics.get(name, {})
+    return most(values, layers, field)[1] if named_values(values, layers, field) else 0.0
+
+
+def most(values: dict[str, object], layers: str, field: str) -> tuple[str, float]:
+    """Returns the layer with the largest value, and that value."""
+    return max(named_values(values, layers, field), key=lambda pair: pair[1])
+
+
+def other_activation(plan: Plan) -> tuple[PatchStep, ...]:
+    """Returns a patch to relu, if the network has an activation that saturates and that can be changed."""
+    architecture = plan.recipe.architecture
+    is_flat = getattr(architecture, "activation", None) in ("sigmoid", "tanh")
+    return replace("/architecture/activation", "relu") if is_flat and not isinstance(architecture, Rnn) else ()
+
+
+def with_norm(plan: Plan) -> tuple[PatchStep, ...]:
+    """Returns a patch that adds a norm, which suits any batch size, to a network without one."""
+    return replace("/norm", LayerNorm()) if isinstance(plan.recipe.norm, Off) else ()

@@ -1,0 +1,129 @@
+"""Verdicts on models that predict no better than a guess."""
+
+from collections.abc import Iterator
+from math import inf, log
+
+from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.plan.layers import Activation, Norm, walk
+from bakehouse.plan.plan import Plan
+from bakehouse.verdict.chance import Guess, best_guess, class_shares, wilson_interval
+from bakehouse.verdict.divergence import smaller_lr
+from bakehouse.verdict.outcome import Outcome
+from bakehouse.verdict.rule import Found, rule
+from bakehouse.verdict.words import percent
+
+NEARLY = 0.97
+"""A loss above this share of a guess's loss is that of a guess."""
+LEAST_R2 = 0.02
+LEAST_ROWS = 5
+"""A class that is expected in fewer rows of the test split may be left out by chance."""
+FEW_STEPS = 500
+MANY_SIGMOIDS = 4
+MAX_EPOCHS = 100_000
+MEMORY = 0.1
+"""A training accuracy so far above that of a guess shows that the model has learned its training rows."""
+GLOROT = "Glorot & Bengio 2010, AISTATS"
+
+
+@rule("error", source="Goodfellow et al. 2016, Deep Learning, 11.2 and 11.4.1")
+def learned_nothing(outcome: Outcome) -> Iterator[Found]:
+    """The model is no better than the same answer for every row."""
+    guess = best_guess(outcome.plan)
+    if outcome.best_epoch == 0 or outcome.diverged_at is not None:
+        return
+    message = no_better_than_mean(outcome) if guess is None else no_better_than_class(outcome, guess)
+    if message:
+        hint, patch = remedy(outcome)
+        yield Found(f"{message}; {hint}", patch)
+
+
+@rule("warning", source="Japkowicz & Stephen 2002, Intelligent Data Analysis 6")
+def classes_never_predicted(outcome: Outcome) -> Iterator[Found]:
+    """Some classes are in the test split and never in the predictions."""
+    classes = outcome.plan.data.main.classes or ()
+    shares = class_shares(outcome.plan) or (1 / max(len(classes), 1),) * len(classes)
+    rows = outcome.plan.sizes.test
+    missed = [index for index in outcome.never_predicted if shares[index] * rows >= LEAST_ROWS]
+    if missed:
+        names = ", ".join(f"{classes[index]} ({percent(shares[index])} of the rows)" for index in missed[:5])
+        more = f" and {len(missed) - 5} more" if len(missed) > 5 else ""
+        yield Found(f"the model predicts these classes for no row of the test split: {names}{more}")
+
+
+def no_better_than_class(outcome: Outcome, guess: Guess) -> str:
+    """Returns that neither accuracy nor loss is better than always answering the commonest class; else an empty
+    text."""
+    hits, rows = right_rows(outcome)
+    loss = outcome.best.get(main_loss(outcome), inf)
+    is_guess = wilson_interval(hits / rows, rows)[0] <= guess.accuracy and loss >= NEARLY * guess.loss
+    # A model that knows its training rows has learned something, even if nothing general.
+    trained = outcome.last.get("train_accuracy", 0.0)
+    if not is_guess or trained > guess.accuracy + MEMORY:
+        return ""
+    message = f"no better than always answering {guess.answer} ({percent(guess.accuracy)} of the rows): "
+    message += f"{percent(hits / rows)} of {rows:,} rows are right"
+    uniform = log(guess.classes)
+    if loss > uniform:
+        return f"{message}, and the loss {loss:.4g} is above ln {guess.classes} = {uniform:.3g}, that of a guess"
+    return f"{message}, and the loss is {loss:.4g}"
+
+
+def right_rows(outcome: Outcome) -> tuple[float, int]:
+    """Returns how many rows of the validation and test splits are predicted correctly, and of how many."""
+    sizes = outcome.plan.sizes
+    hits = sizes.validation * outcome.best.get("validation_accuracy", 0.0)
+    if "test_accuracy" not in outcome.test:
+        return hits, sizes.validation
+    return hits + sizes.test * outcome.test["test_accuracy"], sizes.validation + sizes.test
+
+
+def no_better_than_mean(outcome: Outcome) -> str:
+    """Returns that the model explains nothing of the numbers' variance; else an empty text."""
+    found = [metrics[name] for metrics, name in ((outcome.best, "validation_r2"), (outcome.test, "test_r2"))
+             if name in metrics]  # fmt: skip
+    if not found or not max(found) < LEAST_R2:
+        return ""
+    loss = outcome.best.get(main_loss(outcome), inf)
+    # A training loss far below the clean one shows that the model knows its training rows.
+    if outcome.last.get("train_loss", inf) < loss / 2:
+        return ""
+    return f"no better than always answering the mean: R^2 is {max(found):.3g} at best, and the loss is {loss:.4g}"
+
+
+def main_loss(outcome: Outcome) -> str:
+    return f"validation_{outcome.plan.data.main.loss_metric}"
+
+
+def remedy(outcome: Outcome) -> tuple[str, tuple[PatchStep, ...]]:
+    """Returns what is most likely to help a model that learns nothing, as text and as a patch."""
+    plan = outcome.plan
+    optimizer = plan.recipe.optimizer
+    usual = type(optimizer)().lr
+    sigmoids = sigmoid_layers(plan)
+    if sigmoids >= MANY_SIGMOIDS:
+        text = f"gradients vanish in {sigmoids} layers of sigmoid without a norm (each shortens them to a quarter at "
+        return f"{text}most, {GLOROT}); try architecture.activation relu", replace("/architecture/activation", "relu")
+    if optimizer.lr > 3 * usual or outcome.best.get(main_loss(outcome), 0.0) > 2 * start_loss(outcome):
+        lr = usual if optimizer.lr > 3 * usual else smaller_lr(plan)
+        return f"try optimizer.lr {lr:g}", replace("/optimizer/lr", lr)
+    if optimizer.lr < usual / 3:
+        return f"try optimizer.lr {usual:g}, the default", replace("/optimizer/lr", usual)
+    if outcome.last_epoch * plan.steps_per_epoch < FEW_STEPS:
+        epochs = min(MAX_EPOCHS, max(plan.recipe.epochs * 4, -(-FEW_STEPS // plan.steps_per_epoch)))
+        steps = outcome.last_epoch * plan.steps_per_epoch
+        return f"it had {steps:,} steps; try epochs {epochs}", replace("/epochs", epochs)
+    return "check that the inputs say something about the target, and that rows and labels belong together", ()
+
+
+def start_loss(outcome: Outcome) -> float:
+    """Returns the loss of a guess, where it is known."""
+    guess = best_guess(outcome.plan)
+    return guess.loss if guess is not None else inf
+
+
+def sigmoid_layers(plan: Plan) -> int:
+    """Returns the number of sigmoid layers in a network without norms; 0 if there is a norm."""
+    layers = [layer for _, layer in walk(plan.root)]
+    if any(isinstance(layer, Norm) for layer in layers):
+        return 0
+    return sum(isinstance(layer, Activation) and layer.name == "sigmoid" for layer in layers)
