@@ -1,9 +1,13 @@
 """One run as text: the page of `bakehouse show`, and the summary when a run is over."""
 
 import json
+import shlex
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from bakehouse.advice.advice import PatchStep
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.formats import (
     format_count,
@@ -19,6 +23,11 @@ from bakehouse.cli.view import View
 from bakehouse.client import Client, ClientRun, Conflict, RunRecord
 from bakehouse.client.comparison import short_recipe
 from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
+from bakehouse.verdict.readings import number, read_diagnostic
+from bakehouse.verdict.verdict import Verdict
+
+OF_ACTIVATIONS = ("zero_activations", "dead_units")
+"""The lists of the diagnostic `sparsity` that have a value for each activation, and not for each layer of weights."""
 
 CHECKPOINT_COLUMNS = ("EPOCH", "ROLES", "BYTES", Column("SHA256", least=8))
 
@@ -52,7 +61,7 @@ def run_page(run: ClientRun) -> str:
     if record.best is not None and record.last is not None:
         parts.append(metrics_table(record.best, record.last))
     if record.diagnostics:
-        parts.append(block([(name, diagnostic_text(item)) for name, item in record.diagnostics.items()]))
+        parts.append(block([diagnostic_row(name, item) for name, item in record.diagnostics.items()]))
     parts += checkpoints_table(run)
     if record.advice:
         parts.append(block(advice_row(item.model_dump()) for item in record.advice))
@@ -81,7 +90,7 @@ def status_rows(run: RunRecord) -> list[tuple[str, str]]:
         rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
     # Fields that only a newer service has.
     rows += [(sanitize(name), json_text(value)) for name, value in (run.model_extra or {}).items()]
-    return rows + (failure_rows(run.failure) if run.failure else [])
+    return [*rows, *(failure_rows(run.failure) if run.failure else []), *verdict_rows(run)]
 
 
 def metrics_table(best: Best, last: Last) -> str:
@@ -125,10 +134,50 @@ def verdict_text(run: Run) -> str:
     return f"different: {verification.message} ({run.id} repeats {verification.run})"
 
 
-def diagnostic_text(diagnostic: Diagnostic) -> str:
-    """Returns the values for the whole model as text; values per layer are in the run's log."""
-    values = {name: value for name, value in diagnostic.values.items() if isinstance(value, int | float | None)}
-    return "  ".join(f"{name} {format_metric(name, value)}" for name, value in values.items())
+def diagnostic_row(name: str, diagnostic: Diagnostic) -> tuple[str, str]:
+    """Returns what a diagnostic says: a mark, a sentence, and the values of the layers."""
+    reading = read_diagnostic(name, diagnostic.values, diagnostic.epoch)
+    lines = [f"{reading.mark:2}  {reading.text}", *(f"    {line}" for line in layer_lines(diagnostic.values))]
+    return name, "\n".join(map(sanitize, lines))
+
+
+def layer_lines(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a line for each list of a diagnostic; a list with a value for each layer names the layers."""
+    for name, items in values.items():
+        if not isinstance(items, list) or name in ("layers", "activations"):
+            continue
+        layers = values.get("activations" if name in OF_ACTIVATIONS else "layers")
+        if layers is None:
+            yield f"{name}: {' '.join(map(str, items))}".rstrip()
+        else:
+            pairs = zip(layers, items, strict=True)
+            yield f"{name}: " + ", ".join(f"{layer} {number(item)}" for layer, item in pairs)
+
+
+def verdict_rows(run: Run) -> list[tuple[str, str]]:
+    """Returns the verdict with the change to try, and the other findings."""
+    found = [("verdict", run.verdict)] if run.verdict else []
+    found += [("also", verdict) for verdict in run.further_verdicts]
+    return [(label, verdict_line(verdict)) for label, verdict in found]
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Returns a verdict as a sentence, with its code and the changes to try."""
+    line = sanitize(f"{verdict.message} ({verdict.code})")
+    return line + "".join(f"\ntry {sanitize(change)}" for change in map(change_text, verdict.patch))
+
+
+def change_text(step: PatchStep) -> str:
+    """Returns a step of a patch as `--set` takes it, or as words."""
+    field = step.path.removeprefix("/").replace("/", ".")
+    value = step.value if isinstance(step.value, str) else json.dumps(step.value, ensure_ascii=False)
+    match step.op:
+        case "replace":
+            return f"--set {field}={shlex.quote(value)}"
+        case "add":
+            return f"{field.removesuffix('.-')} with {value} added"
+        case "remove":
+            return f"without {field}"
 
 
 def checkpoints_table(run: ClientRun) -> list[str]:
@@ -152,7 +201,7 @@ def failure_rows(failure: Failure) -> list[tuple[str, str]]:
 
 
 def summary(run: Run, view: View, *, file: Path | None, next_command: str) -> str:
-    """Returns how a run ended, its failure or best epoch, the file of its weights, and the next command, as text."""
+    """Returns how a run ended, its failure or best epoch, its file of weights, its verdict, and the next command."""
     name = f"{run.id} " if file else ""
     rows = [(view.label, f"{name}{run.status}: {ending(view)}")]
     if run.failure is not None:
@@ -160,6 +209,7 @@ def summary(run: Run, view: View, *, file: Path | None, next_command: str) -> st
     if run.best is not None:
         rows.append(("best", f"epoch {run.best.epoch}  {format_metrics(view.best_metrics)}"))
         rows.append(("file", str(file) if file else f"not downloaded: bakehouse best {run.id} -o best.safetensors"))
+    rows += verdict_rows(run)
     return block([*rows, ("next", next_command)], sys.stderr)
 
 

@@ -43,10 +43,10 @@ def stopped_too_early(outcome: Outcome) -> Iterator[Found]:
     errors = list(outcome.errors().values())
     waited = outcome.last_epoch - outcome.best_epoch
     window = min(max(waited, 2), len(errors) - 1)
-    if window < 2:
+    if waited == 0 or window < 2:
         return
     after, before = errors[-window:], errors[-2 * window : -window]
-    noise = noise_of(errors[-window - 1 :])
+    noise = noise_of(errors[-waited - 1 :])
     progress = mean(before) - mean(after)
     is_improving = progress > CLEARLY * noise * sqrt(1 / len(after) + 1 / len(before))
     # A best value far below those after it is no accident.

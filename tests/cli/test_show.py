@@ -1,22 +1,62 @@
 """The page of a run, and the phrase for how it ended."""
 
+from typing import Any
+
 import pytest
 
-from bakehouse.cli.show import diagnostic_text, ending, failure_rows, metrics_table
+from bakehouse.advice.advice import PatchStep
+from bakehouse.cli.show import diagnostic_row, ending, failure_rows, metrics_table, summary, verdict_rows
 from bakehouse.runs.run import Best, Diagnostic, Failure, Last
+from bakehouse.verdict.verdict import Verdict
 from tests.cli.examples import a_state, a_view, an_epoch
+from tests.runs.examples import a_run
 
 
-def test_only_values_for_the_whole_model_are_shown_of_a_diagnostic() -> None:
-    values = {
-        "layers": ["norm"],
-        "ratio": [1.25],
-        "worst_ratio": 1.25,
-        "eval_mode_accuracy": 0.5,
-        "first_to_last": None,
-    }
-    shown = diagnostic_text(Diagnostic(epoch=1, step=3, values=values))
-    assert shown == "worst_ratio 1.25  eval_mode_accuracy 50.0%  first_to_last not finite"
+def test_a_diagnostic_is_a_mark_a_sentence_and_a_value_for_each_layer() -> None:
+    values: dict[str, Any] = {"layers": ["hidden1.activation", "hidden2.activation"], "saturated": [0.1, 0.625]}
+    name, shown = diagnostic_row("saturation", Diagnostic(epoch=1, step=3, values=values))
+    sentence, layers = shown.splitlines()
+    assert (name, sentence[:4]) == ("saturation", "!   ")
+    assert sentence[4:].startswith(
+        "62.5% of the outputs of hidden2.activation are where the function is flat (up to 30.0%"
+    )
+    assert layers.strip() == "saturated: hidden1.activation 0.1, hidden2.activation 0.625"
+
+
+def test_the_lists_of_sparsity_are_those_of_weights_and_those_of_activations() -> None:
+    values: dict[str, Any] = {
+        "layers": ["hidden1.linear", "head"], "zero_weights": [0.5, None], "zero_weights_in_all": 0.4,
+        "activations": ["hidden1.activation"], "zero_activations": [0.75], "dead_units": [0.125],
+    }  # fmt: skip
+    shown = diagnostic_row("sparsity", Diagnostic(epoch=1, step=3, values=values))[1].splitlines()
+    assert shown[0].startswith("ok  40.0% of the weights are exactly 0, and 12.5% of the units of hidden1.activation")
+    assert [line.strip() for line in shown[1:]] == [
+        "zero_weights: hidden1.linear 0.5, head not finite",
+        "zero_activations: hidden1.activation 0.75",
+        "dead_units: hidden1.activation 0.125",
+    ]
+
+
+def test_a_verdict_is_shown_with_the_changes_to_try() -> None:
+    patch = [
+        PatchStep(op="replace", path="/architecture/activation", value="relu"),
+        PatchStep(op="replace", path="/norm", value={"type": "layer_norm"}),
+        PatchStep(op="add", path="/regularizer/-", value={"type": "l2"}),
+        PatchStep(op="remove", path="/dropout/0"),
+    ]
+    verdict = Verdict(code="overfits", severity="warning", message="It overfits", source="a book", patch=tuple(patch))
+    plain = Verdict(code="learned", severity="info", message="It learned", source="a book")
+    run = a_run().model_copy(update={"verdict": verdict, "further_verdicts": (plain,)})
+    [(label, shown), also] = verdict_rows(run)
+    assert (label, also) == ("verdict", ("also", "It learned (learned)"))
+    assert shown.splitlines() == [
+        "It overfits (overfits)",
+        "try --set architecture.activation=relu",
+        """try --set norm='{"type": "layer_norm"}'""",
+        """try regularizer with {"type": "l2"} added""",
+        "try without dropout.0",
+    ]
+    assert "It overfits" in summary(run, a_view(), file=None, next_command="bakehouse show")
 
 
 def test_the_best_and_the_last_epoch_have_a_column_each() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
+from bakehouse.runs.record import finite
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rules import judge
 from bakehouse.verdict.verdict import Verdict
@@ -17,7 +18,7 @@ def verdicts_of(training: Training, ending: Finished | NonFinite) -> tuple[Verdi
         reason="non_finite",
         epochs=training.history.epochs,
         best_epoch=training.stopper.best_epoch,
-        diagnostics=training.history.diagnostics,
+        diagnostics={name: finite(values) for name, values in training.history.diagnostics.items()},
         never_predicted=training.final.never_predicted(),
     )
     match ending:
