@@ -1,0 +1,94 @@
+"""The verdict that a real run ends with, in its record and in its log."""
+
+import pytest
+import torch
+
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import Resume
+from bakehouse.runs.record import Record
+from bakehouse.settings import Settings
+from bakehouse.verdict.verdict import Verdict
+from tests.small_trainings import DIGITS_CNN, IRIS, Document, make_training
+from tests.worker.attempt.test_attempt import LONG, RecordStore, run_attempt
+from worker.attempt.setup import RunStorage
+from worker.evaluation.predicted import PredictedClasses
+
+DIGITS: Document = {
+    "dataset": "digits",
+    "architecture": {"type": "mlp", "hidden": [32]},
+    "batch_size": 256,
+    "epochs": 6,
+}
+
+
+@pytest.fixture
+def storage(tmp_path_factory: pytest.TempPathFactory) -> RunStorage:
+    home = tmp_path_factory.mktemp("home")
+    return RunStorage(Settings(home=home, device="cpu"), Artifacts(home / "artifacts"))
+
+
+def verdict_of(record: Record) -> Verdict:
+    assert record.verdict is not None
+    return record.verdict
+
+
+def test_far_too_high_a_learning_rate_has_learned_nothing_and_the_patch_mends_it(storage: RunStorage) -> None:
+    deep = {"type": "mlp", "hidden": [64, 64, 64]}
+    record_store = RecordStore({**DIGITS, "architecture": deep, "optimizer": {"type": "adam", "lr": 100}})
+    verdict = verdict_of(run_attempt(record_store, storage))
+    assert record_store.record.status == "succeeded"
+    assert (verdict.code, verdict.severity) == ("learned_nothing", "error")
+    assert "always answering 3 (10.2% of the rows)" in verdict.message
+    assert "above ln 10 = 2.3" in verdict.message
+    [step] = verdict.patch
+    assert (step.path, step.value) == ("/optimizer/lr", 0.001)
+    [end] = record_store.logged("end")
+    assert (end["verdict"], end["message"], end["patch"]) == (
+        verdict.code,
+        verdict.message,
+        [step.model_dump(mode="json")],
+    )
+    healthy = run_attempt(RecordStore({**DIGITS, "epochs": 30}), storage)
+    assert "learned_nothing" not in [item.code for item in (verdict_of(healthy), *healthy.further_verdicts)]
+    assert [item.code for item in healthy.further_verdicts][-1:] == ["learned"]
+
+
+def test_a_run_whose_loss_is_not_finite_says_what_to_try(storage: RunStorage) -> None:
+    record = run_attempt(RecordStore({**IRIS, "optimizer": {"type": "sgd", "lr": 1e3}, "epochs": 50}), storage)
+    assert record.status == "failed"
+    verdict = verdict_of(record)
+    assert (verdict.code, verdict.patch[0].path, verdict.patch[0].value) == ("non_finite", "/optimizer/lr", 0.05)
+
+
+def test_a_cancelled_run_says_how_far_it_came(storage: RunStorage) -> None:
+    record_store = RecordStore({**LONG, "epochs": 100_000})
+    record_store.request_at_epoch("cancel", epoch=3)
+    verdict = verdict_of(run_attempt(record_store, storage))
+    assert verdict.code == "cancelled_by_user"
+    assert verdict.message.startswith("the run was cancelled after ")
+
+
+def test_a_run_that_was_paused_gets_the_verdicts_of_one_that_was_not(storage: RunStorage) -> None:
+    document: Document = {**DIGITS_CNN, "epochs": 8, "diagnostics": "variance_shift"}
+    whole = run_attempt(RecordStore(document), storage)
+    record_store = RecordStore(document)
+    record_store.request_at_epoch("pause", epoch=3)
+    assert run_attempt(record_store, storage).status == "paused"
+    record_store.react = lambda: None
+    record_store.write(Resume())
+    resumed = run_attempt(record_store, storage)
+    assert (resumed.verdict, resumed.further_verdicts) == (whole.verdict, whole.further_verdicts)
+
+
+def test_a_model_that_always_gives_one_answer_never_predicts_the_other_classes() -> None:
+    training = make_training({**IRIS, "epochs": 1})
+    head = training.model.get_submodule("head")
+    assert isinstance(head, torch.nn.Linear)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))
+    predicted = PredictedClasses(training.plan)
+    with torch.inference_mode():
+        predicted.of(training.model)(training.data.test.inputs)
+    assert predicted.classes() == [1]
+    assert predicted.missing(training.data.test) == (0, 2)
