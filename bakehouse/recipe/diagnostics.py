@@ -39,7 +39,7 @@ class TrainEvalGap(Ingredient):
     """Compares the loss and accuracy (or absolute error) of the same weights on the same augmented rows in training
     mode and in evaluation mode.
 
-    The values are The values are `train_mode_loss`, `eval_mode_loss` and so on; in training mode dropout is on and
+    The values are `train_mode_loss`, `eval_mode_loss` and so on; in training mode dropout is on and
     batch norm uses the statistics of the batch. `mixup` and `cutmix` are left out. Both losses are the clean objective.
     This diagnostic costs two forward passes.
 
@@ -79,7 +79,7 @@ class InconsistentSamples(Ingredient):
 class Saturation(Ingredient):
     """Measures, for each layer of sigmoid or tanh, the share of its outputs at which the function is flat.
 
-    An output a counts if An output a counts if `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is
+    An output a counts if `a (1 - a) < 0.01` for sigmoid, and `1 - a^2 < 0.04` for tanh, which is
     the same region (`tanh(x) = 2 sigmoid(2x) - 1`). Everything is measured in evaluation mode, without augmentation.
     Gradients nearly vanish there: the slope of sigmoid is at most 0.25, and that of a chain of L layers at most
     `0.25^L`. This diagnostic costs a forward pass.

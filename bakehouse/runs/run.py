@@ -23,10 +23,10 @@ class Event(Model):
     type: EventType
     """`state`: the status or the pending request changed; `step`, `epoch`: metrics at a step or at the end of an epoch;
     `checkpoint`: weights were saved; `diagnostic`: the values of a diagnostic; `advice`: a finding about the recipe;
-    `log`: a human-readable message; `end`: the run is over, and this is its last event."""
+    `log`: a human-readable message; `end`: the run is over with this verdict, and this is its last event."""
     data: JsonObject
-    """A flat JSON object; the data of a `diagnostic` may also contain lists with one value per layer. Numbers that are
-    not finite are null, and `non_finite` lists their names."""
+    """A flat JSON object, apart from patches and from the lists of a `diagnostic`, which have one value per layer.
+    Numbers that are not finite are null, and `non_finite` lists their names."""
 
 
 class Transition(Model):

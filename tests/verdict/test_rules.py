@@ -1,7 +1,9 @@
 """Every rule fires on one outcome, is silent on a near one, and its patch is accepted."""
 
+import re
 from dataclasses import dataclass, field, replace
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import jsonpatch
@@ -341,6 +343,12 @@ def test_the_rules_are_ordered_by_severity() -> None:
     order = ["error", "warning", "info"]
     severities = [order.index(rule.severity) for rule in RULES]
     assert severities == sorted(severities)
+
+
+def test_the_glossary_lists_every_rule_in_order() -> None:
+    words = (Path(__file__).parents[2] / "docs" / "words.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| (error|warning|info) \|", words, re.MULTILINE)
+    assert listed[: len(RULES)] == [(rule.code, rule.severity) for rule in RULES]
 
 
 def test_the_gravest_verdict_comes_first_and_a_healthy_run_has_one_too() -> None:
