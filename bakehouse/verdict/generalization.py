@@ -16,6 +16,8 @@ LARGE_GAP = 0.05
 """A difference of accuracies, beyond what chance explains."""
 LARGE_LOSS_RATIO = 2.0
 LARGE_RISE = 1.25
+LEAST_EPOCHS = 3
+"""A rise over fewer epochs may be noise."""
 
 
 @rule("warning", source="Goodfellow et al. 2016, Deep Learning, 5.2 and 7.8")
@@ -64,7 +66,7 @@ def rise_since_best(outcome: Outcome) -> str:
     """Returns how far the validation loss rose after the best epoch while the training loss fell; else an empty
     text."""
     best, last = outcome.best, outcome.last
-    if "validation_loss" not in best or outcome.best_epoch in (0, 1):
+    if "validation_loss" not in best or outcome.last_epoch - outcome.best_epoch < LEAST_EPOCHS:
         return ""
     has_risen = last["validation_loss"] > LARGE_RISE * best["validation_loss"] > 0
     if not has_risen or last["train_loss"] >= best["train_loss"]:

@@ -23,8 +23,8 @@ from bakehouse.verdict.readings import (
 )
 from bakehouse.verdict.rule import Found, rule
 
-LAGGING_EPOCHS = 2
-"""In the first epochs, moving averages lag behind the weights."""
+LAGGING_STEPS = 100
+"""Until then, moving averages lag behind the weights."""
 
 
 @rule("warning", source=GLOROT)
@@ -62,14 +62,15 @@ def variance_shift(outcome: Outcome) -> Iterator[Found]:
     """A norm divides by another variance in evaluation than its inputs have there."""
     values = outcome.diagnostics.get("variance_shift", {})
     ratio = values.get("worst_ratio")
-    if ratio is None or ratio <= USUAL_SHIFT or outcome.last_epoch <= LAGGING_EPOCHS:
+    steps = outcome.last_epoch * outcome.plan.steps_per_epoch
+    if ratio is None or ratio <= USUAL_SHIFT or steps < LAGGING_STEPS:
         return
     found = [shift for shift in shifts(outcome.plan) if shift.norm == most(values, "layers", "ratio")[0]]
     found = found or list(shifts(outcome.plan))
     text = sentence(outcome, "variance_shift")
     if found:
         item = found[0].dropout
-        text += f"; dropout {item.index} ({item.spec.type}) is before {found[0].norm}"
+        text += f"; the {item.spec.type} before {found[0].norm} is /dropout/{item.index}"
         yield Found(text, after_all_norms(outcome.plan, found[0]))
     elif outcome.plan.recipe.evaluation.statistics == "moving":
         yield Found(text, replace("/evaluation/statistics", "population"))

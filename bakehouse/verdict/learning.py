@@ -40,8 +40,11 @@ def learned_nothing(outcome: Outcome) -> Iterator[Found]:
 @rule("warning", source="Japkowicz & Stephen 2002, Intelligent Data Analysis 6")
 def classes_never_predicted(outcome: Outcome) -> Iterator[Found]:
     """Some classes are in the test split and never in the predictions."""
-    classes = outcome.plan.data.main.classes or ()
-    shares = class_shares(outcome.plan) or (1 / max(len(classes), 1),) * len(classes)
+    classes = outcome.plan.data.main.classes
+    # A model that always gives one answer needs another sentence.
+    if classes is None or any(learned_nothing(outcome)):
+        return
+    shares = class_shares(outcome.plan) or (1 / len(classes),) * len(classes)
     rows = outcome.plan.sizes.test
     missed = [index for index in outcome.never_predicted if shares[index] * rows >= LEAST_ROWS]
     if missed:

@@ -6,15 +6,19 @@ from math import fsum, sqrt
 
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.recipe.early_stopping import Patience
+from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.divergence import smaller_lr
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rule import Found, rule
-from bakehouse.verdict.words import name_of, value_of
+from bakehouse.verdict.words import name_of, percent, value_of
 
 PRECHELT = "Prechelt 1998, Early Stopping - But When?"
 LEAST_PROGRESS = 0.02
 """The share by which a loss must fall over the last epochs to call it improving."""
 LEAST_POINTS = 0.005
+LEAST_SHARE = 0.005
+"""Progress below this share of the first epoch's loss is not worth the time."""
+SHORT_WAIT = 3
 MAX_EPOCHS = 100_000
 LEAST_EPOCHS = 3
 LONGER_PATIENCE = 20
@@ -37,40 +41,74 @@ def best_is_first_epoch(outcome: Outcome) -> Iterator[Found]:
 
 @rule("warning", source=PRECHELT)
 def stopped_too_early(outcome: Outcome) -> Iterator[Found]:
-    """Early stopping ended a run whose monitor still improved on average, within its noise."""
-    if outcome.reason != "early_stopped" or outcome.best_epoch == 0:
+    """Early stopping ended a run whose monitor still improved on average, or hardly differed from its best."""
+    if outcome.reason != "early_stopped" or not 0 < outcome.best_epoch < outcome.last_epoch:
         return
+    message = average_progress(outcome) or difference_within_noise(outcome)
+    if message:
+        yield Found(f"stopped too early: {message}; wait longer", longer_patience(outcome))
+
+
+def average_progress(outcome: Outcome) -> str:
+    """Returns how much the monitor got better on average, if that is clearly more than its noise; else an empty
+    text."""
     errors = list(outcome.errors().values())
     waited = outcome.last_epoch - outcome.best_epoch
     window = min(max(waited, 2), len(errors) - 1)
-    if waited == 0 or window < 2:
-        return
+    if window < 2:
+        return ""
     after, before = errors[-window:], errors[-2 * window : -window]
     noise = noise_of(errors[-waited - 1 :])
     progress = mean(before) - mean(after)
-    is_improving = progress > CLEARLY * noise * sqrt(1 / len(after) + 1 / len(before))
+    is_clear = progress > CLEARLY * noise * sqrt(1 / len(after) + 1 / len(before))
     # A best value far below those after it is no accident.
     best = min(errors)
-    if not is_improving or mean(after) - best > NEAR * max(noise, abs(best) * LEAST_PROGRESS):
-        return
-    message = f"stopped too early: {name_of(outcome.monitor)} varies by {noise:.2g} from epoch to epoch, and still got "
-    message += f"better by {progress:.2g} on average in the last {window} epochs"
-    yield Found(f"{message}; wait longer", longer_patience(outcome))
+    is_near = mean(after) - best <= NEAR * max(noise, abs(best) * LEAST_PROGRESS)
+    if not (is_clear and is_near and progress > LEAST_SHARE * abs(errors[0])):
+        return ""
+    text = f"{name_of(outcome.monitor)} varies by {noise:.2g} from epoch to epoch, and still got better by "
+    return f"{text}{progress:.2g} on average in the last {window} epochs"
+
+
+def difference_within_noise(outcome: Outcome) -> str:
+    """Returns how little the last epoch differs from the best one, if the run waited only shortly and so few rows
+    cannot tell the two apart; else an empty text."""
+    waited = outcome.last_epoch - outcome.best_epoch
+    metric = "validation_accuracy"
+    if waited > SHORT_WAIT or metric not in outcome.best:
+        return ""
+    best, last, rows = outcome.best[metric], outcome.last[metric], outcome.plan.sizes.validation
+    low, high = wilson_interval(best, rows)
+    if not low <= last <= high:
+        return ""
+    text = f"after {waited} epoch{'s' * (waited > 1)} without a better one, accuracy is {percent(last)} and was "
+    return (
+        f"{text}{percent(best)} at best, which {rows} rows cannot tell apart ({percent(low)} to {percent(high)}, 95%)"
+    )
 
 
 @rule("warning", source="Goodfellow et al. 2016, Deep Learning, 7.8")
 def still_improving(outcome: Outcome) -> Iterator[Found]:
     """The run ended while its monitor improved."""
-    if outcome.reason not in ("epochs_done", "time_budget") or not is_best_late(outcome):
+    if outcome.reason not in ("epochs_done", "time_budget"):
         return
+    if outcome.last_epoch == 1 and fell_within_epoch(outcome):
+        message = (
+            f"still improving: the loss fell from {outcome.last['train_loss']:.4g}, the mean over the only epoch, "
+        )
+        message += f"to {outcome.last['validation_loss']:.4g} at its end; more epochs would help"
+        yield Found(message, more_time(outcome))
     start = max(1, outcome.last_epoch - max(1, outcome.last_epoch // 5))
-    if start not in outcome.epochs or not is_progress(outcome, start):
-        return
-    message = (
-        f"still improving at the last epoch: {name_of(outcome.monitor)} went from {shown(outcome, start)} at epoch "
-    )
-    message += f"{start} to {shown(outcome, outcome.best_epoch)} at epoch {outcome.best_epoch}; more epochs would help"
-    yield Found(message, more_time(outcome))
+    if start in outcome.epochs and is_best_late(outcome) and is_progress(outcome, start):
+        message = f"still improving at the last epoch: {name_of(outcome.monitor)} went from {shown(outcome, start)} at "
+        message += f"epoch {start} to {shown(outcome, outcome.best_epoch)} at epoch {outcome.best_epoch}; more epochs "
+        yield Found(f"{message}would help", more_time(outcome))
+
+
+def fell_within_epoch(outcome: Outcome) -> bool:
+    """Whether the loss at the end of an epoch is clearly below its mean over the epoch."""
+    losses = outcome.last
+    return "validation_loss" in losses and losses["validation_loss"] < (1 - LEAST_PROGRESS) * losses["train_loss"]
 
 
 def is_best_late(outcome: Outcome) -> bool:
@@ -84,7 +122,7 @@ def is_progress(outcome: Outcome, start: int) -> bool:
     progress = errors[start] - errors[outcome.best_epoch]
     if outcome.monitor.endswith(("_accuracy", "_r2")):
         return progress > LEAST_POINTS
-    return progress > LEAST_PROGRESS * abs(errors[start])
+    return progress > LEAST_PROGRESS * abs(errors[start]) and progress > LEAST_SHARE * abs(errors[min(errors)])
 
 
 def more_time(outcome: Outcome) -> tuple[PatchStep, ...]:

@@ -187,8 +187,16 @@ CASES = [
     ),
     Case(
         "overfits",
-        {"epochs": epochs(train=[1.0, 0.5, 0.3], loss=[1.2, 0.6, 0.9], accuracy=[0.5, 0.8, 0.8])},
-        {"epochs": epochs(train=[1.0, 0.5, 0.6], loss=[1.2, 0.6, 0.9], accuracy=[0.5, 0.8, 0.8])},
+        {
+            "epochs": epochs(
+                train=[1.0, 0.5, 0.4, 0.35, 0.3], loss=[1.2, 0.6, 0.7, 0.8, 0.9], accuracy=[0.5, 0.8, 0.8, 0.8, 0.8]
+            )
+        },
+        {
+            "epochs": epochs(
+                train=[1.0, 0.5, 0.5, 0.55, 0.6], loss=[1.2, 0.6, 0.7, 0.8, 0.9], accuracy=[0.5, 0.8, 0.8, 0.8, 0.8]
+            )
+        },
         patch={"/regularizer/0/type": "weight_decay"},
         says=("since epoch 2", "from 0.6 to 0.9"),
     ),
@@ -213,6 +221,22 @@ CASES = [
         {"epochs": epochs(train=[2.0, 1.0, 0.9], loss=[2.0, 1.5, 1.52])},
         recipe={"early_stopping": "generalization_loss"},
         patch={"/early_stopping/patience": 20},
+    ),
+    Case(
+        "stopped_too_early",
+        {"epochs": epochs(train=[0.5, 0.4], loss=[0.5, 0.6], accuracy=[0.97, 0.965]), "reason": "early_stopped"},
+        {"epochs": epochs(train=[0.5, 0.4], loss=[0.5, 0.6], accuracy=[0.97, 0.9]), "reason": "early_stopped"},
+        recipe={"early_stopping": 1},
+        patch={"/early_stopping/patience": 20},
+        says=("after 1 epoch without", "96.5%", "800 rows cannot tell apart"),
+    ),
+    Case(
+        "still_improving",
+        {"epochs": epochs(train=[1.7], loss=[0.95])},
+        {"epochs": epochs(train=[1.7], loss=[1.75])},
+        recipe={"epochs": 1},
+        patch={"/epochs": 2},
+        says=("1.7, the mean over the only epoch, to 0.95",),
     ),
     Case(
         "still_improving",
@@ -289,7 +313,7 @@ CASES = [
         ),
         recipe=SHIFTED,
         patch={"/dropout/0/placement": "classifier"},
-        says=("hidden2.norm", "dropout 0", "1.25"),
+        says=("hidden2.norm", "the dropout before hidden2.norm is /dropout/0", "1.25"),
     ),
     Case(
         "variance_shift",

@@ -1,6 +1,6 @@
 """Computes the diagnostics of a recipe. Each one is a generator that yields after each batch and returns its values."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from functools import cache, partial
 from itertools import chain
 from typing import assert_never
@@ -8,6 +8,8 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
+from bakehouse.advice.variance_shift import shifts
+from bakehouse.plan.layers import walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.diagnostics import (
     ActivationDrift,
@@ -23,7 +25,7 @@ from bakehouse.recipe.diagnostics import (
 from worker.data.batches import Batches
 from worker.data.dataset import Data, Split
 from worker.diagnostics.drift import Drift
-from worker.diagnostics.layers import saturation, sparsity, variance_shift, weights_of
+from worker.diagnostics.layers import is_saturating, saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
 from worker.evaluation.evaluate import Measure, predicted_classes
 from worker.model.modules import to_data_units
@@ -44,6 +46,14 @@ class Diagnostics:
         # Diagnostics with the same number of rows share a probe.
         self.make_probe = cache(partial(Probe, plan, data, batches))
         self.by_name: dict[str, Diagnostic] = {spec.type: self.build(spec) for spec in plan.recipe.diagnostics}
+
+    def for_verdict(self) -> dict[str, Diagnostic]:
+        """Returns the diagnostics that the verdict on this plan needs and the recipe does not ask for. Each costs a
+        forward pass."""
+        is_shifted = self.plan.recipe.evaluation.statistics == "moving" and any(shifts(self.plan))
+        specs: list[AnyDiagnostic] = [VarianceShift()] if is_shifted else []
+        specs += [Saturation()] if any(is_saturating(layer) for _, layer in walk(self.plan.root)) else []
+        return {spec.type: self.build(spec) for spec in specs if spec.type not in self.by_name}
 
     def build(self, spec: AnyDiagnostic) -> Diagnostic:
         """Returns a diagnostic with its probe."""
@@ -68,12 +78,13 @@ class Diagnostics:
             case _:
                 assert_never(spec)
 
-    def run(self, subject: Subject) -> Generator[None, None, dict[str, Values]]:
-        """Computes all diagnostics, in the order of the recipe; returns their values by name."""
-        values: dict[str, Values] = {}
-        for name, diagnostic in self.by_name.items():
-            values[name] = yield from diagnostic(subject)
-        return values
+
+def run_all(diagnostics: Mapping[str, Diagnostic], subject: Subject) -> Generator[None, None, dict[str, Values]]:
+    """Computes diagnostics in their order; returns their values by name."""
+    values: dict[str, Values] = {}
+    for name, diagnostic in diagnostics.items():
+        values[name] = yield from diagnostic(subject)
+    return values
 
 
 def train_eval_gap(measure: Measure, probe: Probe, subject: Subject) -> Generator[None, None, Values]:

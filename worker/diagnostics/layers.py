@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -45,11 +45,7 @@ def evaluation_variance(norm: Any) -> Tensor:
 
 def saturation(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:
     """Computes the share of saturated outputs of each sigmoid or tanh."""
-    activations = {
-        name: layer.name
-        for name, layer in walk(plan.root)
-        if isinstance(layer, Activation) and layer.name in MIN_SLOPES
-    }
+    activations = {name: layer.name for name, layer in walk(plan.root) if is_saturating(layer)}
     counts = {name: ShareCounter() for name in activations}
 
     def count(name: str, outputs: Tensor) -> None:
@@ -58,6 +54,11 @@ def saturation(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, No
 
     yield from observe_outputs(probe, subject.evaluated, activations, count)
     return {"layers": list(activations), "saturated": [item.share() for item in counts.values()]}
+
+
+def is_saturating(layer: object) -> TypeGuard[Activation]:
+    """Whether a layer is a sigmoid or a tanh, which are flat far from 0."""
+    return isinstance(layer, Activation) and layer.name in MIN_SLOPES
 
 
 def sparsity(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None, Values]:

@@ -36,7 +36,9 @@ class PredictedClasses:
         return self.is_predicted.nonzero().flatten().tolist()
 
     def missing(self, split: Split) -> tuple[int, ...]:
-        """Returns the classes that a split has and that were not predicted."""
+        """Returns the classes that a split has and that were not predicted; nothing for numbers."""
+        if self.target.classes is None:
+            return ()
         labels = column(split.targets, 0)
         present = set(torch.unique(labels[~labels.isnan()]).long().tolist())
         return tuple(sorted(present - set(self.classes())))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bakehouse.plan.plan import Plan
 from worker.data.batches import Batches
 from worker.data.dataset import Data, Split
-from worker.diagnostics.diagnostics import Diagnostics
+from worker.diagnostics.diagnostics import Diagnostics, run_all
 from worker.diagnostics.probe import Subject
 from worker.evaluation.evaluate import Metrics, RunningTotals, SplitName, measure
 from worker.evaluation.population import evaluated_statistics
@@ -201,16 +201,26 @@ class Training:
         if not self.diagnostics.by_name:
             # A copy of a small model takes as long as several steps.
             return []
-        subject = Subject(
-            epoch=self.epochs_done + 1,
+        subject = self.subject(model, self.epochs_done + 1)
+        found = yield from run_all(self.diagnostics.by_name, subject)
+        return [DiagnosticLog(name, subject.epoch, subject.step, values) for name, values in found.items()]
+
+    def examine(self, model: nn.Sequential) -> Generator[None, None, None]:
+        """Measures the best weights for the verdict, with diagnostics that the recipe does not ask for."""
+        if needed := self.diagnostics.for_verdict():
+            found = yield from run_all(needed, self.subject(model, self.epochs_done))
+            self.history.diagnostics = {**self.history.diagnostics, **found}
+
+    def subject(self, model: nn.Sequential, epoch: int) -> Subject:
+        """Returns the copies of a model that diagnostics use."""
+        return Subject(
+            epoch=epoch,
             step=self.step,
             evaluated=with_own_buffers(model.eval()),
             in_training=self.copy_in_training,
             predictor=self.take_step.predictor,
             build_criterion=self.take_step.build_criterion,
         )
-        found = yield from self.diagnostics.run(subject)
-        return [DiagnosticLog(name, subject.epoch, subject.step, values) for name, values in found.items()]
 
     def copy_in_training(self) -> nn.Sequential:
         """Returns a copy in training mode, with its own buffers and the model's parameters."""
@@ -245,6 +255,8 @@ class Training:
             yield None
             if self.must_stop() and not was_asked:
                 break
+        if not self.must_stop():
+            yield from self.examine(best)
         last = yield from self.statistics.of(self.model, self.step)
         left_out = tuple(self.final.left_out())
         # A run that is complete was not ended early, even if it was asked to.

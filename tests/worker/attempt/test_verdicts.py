@@ -8,7 +8,7 @@ from bakehouse.runs.commands import Resume
 from bakehouse.runs.record import Record
 from bakehouse.settings import Settings
 from bakehouse.verdict.verdict import Verdict
-from tests.small_trainings import DIGITS_CNN, IRIS, Document, make_training
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_training
 from tests.worker.attempt.test_attempt import LONG, RecordStore, run_attempt
 from worker.attempt.setup import RunStorage
 from worker.evaluation.predicted import PredictedClasses
@@ -48,7 +48,7 @@ def test_far_too_high_a_learning_rate_has_learned_nothing_and_the_patch_mends_it
         verdict.message,
         [step.model_dump(mode="json")],
     )
-    healthy = run_attempt(RecordStore({**DIGITS, "epochs": 30}), storage)
+    healthy = run_attempt(RecordStore({**DIGITS, "epochs": 8}), storage)
     assert "learned_nothing" not in [item.code for item in (verdict_of(healthy), *healthy.further_verdicts)]
     assert [item.code for item in healthy.further_verdicts][-1:] == ["learned"]
 
@@ -58,6 +58,21 @@ def test_a_run_whose_loss_is_not_finite_says_what_to_try(storage: RunStorage) ->
     assert record.status == "failed"
     verdict = verdict_of(record)
     assert (verdict.code, verdict.patch[0].path, verdict.patch[0].value) == ("non_finite", "/optimizer/lr", 0.05)
+
+
+def test_a_regression_has_a_verdict_too(storage: RunStorage) -> None:
+    record = run_attempt(RecordStore(DIABETES), storage)
+    assert record.status == "succeeded"
+    assert record.verdict is not None
+
+
+def test_a_norm_after_dropout_is_measured_although_the_recipe_asks_for_no_diagnostic(storage: RunStorage) -> None:
+    deep = {"type": "mlp", "hidden": [32, 32]}
+    document: Document = {**IRIS, "architecture": deep, "norm": "batch_norm", "dropout": 0.5, "epochs": 60}
+    record = run_attempt(RecordStore(document), storage)
+    verdict = verdict_of(record)
+    assert (verdict.code, verdict.patch[0].path) == ("variance_shift", "/dropout/0/placement")
+    assert record.diagnostics == {}
 
 
 def test_a_cancelled_run_says_how_far_it_came(storage: RunStorage) -> None:
