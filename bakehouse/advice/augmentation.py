@@ -10,6 +10,7 @@ from bakehouse.recipe.augmentation import (
     Affine,
     ColorJitter,
     Cutmix,
+    GaussianBlur,
     HorizontalFlip,
     InputNoise,
     Mixup,
@@ -23,6 +24,9 @@ MAX_DEGREES = 45.0
 # The wide space of TrivialAugment turns images by up to 135 degrees (Müller & Hutter 2021).
 WIDE_DEGREES = 135.0
 MAX_HUE = 0.25
+FILTER_WIDTH = 6
+"""The filter of a blur ends at three times sigma on each side."""
+LEAST_SIGMA = 0.01
 MIRROR_SOURCE = "Goodfellow et al. 2016, Deep Learning, 7.4"
 
 
@@ -106,3 +110,35 @@ def smoothing_of_mixed_targets(plan: Plan) -> Iterator[Finding]:
             message = f"{item.type} shares each target between two classes, and label smoothing takes another "
             message += f"{smoothing.epsilon:.0%} off both: the model is made unsure twice."
             yield Finding(pointer, message, replace(pointer, None))
+
+
+@rule("warning", about=(ColorJitter,), source="Howard 2013, arXiv 1312.5402")
+def color_jitter_does_nothing(plan: Plan) -> Iterator[Finding]:
+    """All strengths are 0."""
+    for pointer, item in plan.recipe.find(ColorJitter).items():
+        if not any((item.brightness, item.contrast, *color_strengths(item, plan.data.shape))):
+            message = "all strengths of color_jitter are 0, so that it changes nothing; each is the range of a factor, "
+            yield Finding(pointer, f"{message}and 0.5 means 0.5 to 1.5.", remove(pointer))
+
+
+@rule("warning", about=(Mixup, Cutmix), source="Zhang et al. 2018, arXiv 1710.09412")
+def mixing_without_partner(plan: Plan) -> Iterator[Finding]:
+    """A batch of one row has no other sample to mix with."""
+    for index, item in enumerate(plan.recipe.augmentation):
+        if item.phase == "mixing" and plan.recipe.batch_size == 1:
+            message = f"{item.type} mixes the samples of a batch, and a batch of one row has no other sample, so that "
+            yield Finding(f"/augmentation/{index}", f"{message}it changes nothing.", remove(f"/augmentation/{index}"))
+
+
+@rule("warning", about=(GaussianBlur,), source="Chen et al. 2020, arXiv 2002.05709, appendix A")
+def blur_hides_the_image(plan: Plan) -> Iterator[Finding]:
+    """The filter is as wide as the image, of which only its mean is left."""
+    for pointer, item in plan.recipe.find(GaussianBlur).items():
+        side, sigma = plan.data.side, max(item.sigma)
+        if FILTER_WIDTH * sigma >= side and item.probability > 0:
+            # The paper's sigma of 2 is for 224 pixels.
+            high = max(LEAST_SIGMA, side / 112)
+            low = min(item.sigma[0], high)
+            message = f"at a sigma of {sigma:g} the filter is {FILTER_WIDTH * sigma:g} pixels wide and the images have "
+            message += f"{side}, so that hardly more than their mean is left; the paper's 2 at 224 pixels is "
+            yield Finding(f"{pointer}/sigma", f"{message}{high:.2g} here.", replace(f"{pointer}/sigma", [low, high]))

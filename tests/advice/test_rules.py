@@ -57,6 +57,8 @@ BOTH = image_card().model_copy(update={"targets": (PARITY, TargetCard(name="gain
 TRANSFER: Document = {"pretraining": {"type": "transfer", "checkpoint": SAVED}}
 TANH = {"type": "mlp", "activation": "tanh"}
 
+NO_JITTER: Document = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
+
 CASES = [
     Case("transfer_other_activation", {**TRANSFER, "architecture": TANH}, TRANSFER, pointer="/architecture/activation",
          says=("relu", "tanh")),
@@ -329,6 +331,19 @@ CASES = [
          pointer="/evaluation/crops/flips", says=("pictures",), card=image_card(mirror_safe=False)),
     Case("crops_change_meaning", {**FLIP, "evaluation": {"crops": {}}}, {**FLIP, "evaluation": {"crops": {}}},
          pointer="/evaluation/crops/flips", card=image_card(mirror_safe=False), near_card=image_card()),
+    Case("adam_lr_high", {"optimizer": {"type": "adam", "lr": 3}}, {"optimizer": {"type": "adam", "lr": 0.1}},
+         pointer="/optimizer/lr", says=("lr 3",)),
+    Case("color_jitter_does_nothing", {"augmentation": {"type": "color_jitter", **NO_JITTER}},
+         {"augmentation": {"type": "color_jitter", **NO_JITTER, "hue": 0.1}}, pointer="/augmentation/0",
+         card=image_card()),
+    Case("mixing_without_partner", {"augmentation": "mixup", "batch_size": 1},
+         {"augmentation": "mixup", "batch_size": 2}, pointer="/augmentation/0", says=("one row",)),
+    Case("blur_hides_the_image", {"augmentation": "gaussian_blur"}, {"augmentation": "gaussian_blur"},
+         pointer="/augmentation/0/sigma", says=("12 pixels wide", "have 8"), card=image_card(side=8),
+         near_card=image_card(side=13)),
+    Case("masks_are_all_alike", {"dropout": 0, "evaluation": {"monte_carlo_samples": 5}},
+         {"dropout": 0.1, "evaluation": {"monte_carlo_samples": 5}}, pointer="/evaluation/monte_carlo_samples",
+         says=("5 times the same",)),
 ]  # fmt: skip
 
 RULE_BY_NAME = {rule.code: rule for rule in RULES}
