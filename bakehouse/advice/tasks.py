@@ -1,15 +1,18 @@
-"""Advice on several targets."""
+"""Advice on targets."""
 
 import math
 from collections.abc import Iterator
 
 from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
-from bakehouse.plan.plan import Plan
-from bakehouse.plan.targets import Target
-from bakehouse.recipe.objective import ExtraTask
+from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.plan.targets import Target, target_task
+from bakehouse.recipe.dataset import Dataset
+from bakehouse.recipe.objective import ExtraTask, Loss, Objective
+from bakehouse.recipe.problems import RecipeInvalid
 
 WIDEST = 100.0
+MOST_VALUES = 100
 NEAR = 9.0
 """The patch does not change the weight of a target whose share of the loss is within this factor of the main
 target's."""
@@ -45,3 +48,35 @@ def evening_weight(target: Target, share: float) -> float:
 def untrained_loss(target: Target) -> float:
     """Returns the loss of a model that knows nothing: log k for k classes, the variance 1 for standardised numbers."""
     return 1.0 if target.classes is None else math.log(len(target.classes))
+
+
+@rule("info", about=(Dataset, Objective), source="Goodfellow et al. 2016, Deep Learning, 5.1.1")
+def whole_numbers_either_way(plan: Plan) -> Iterator[Finding]:
+    """A column of whole numbers can be classes or numbers, and the number of its values decides."""
+    columns = {column.name: column for column in plan.card.columns or ()}
+    column = columns.get(plan.data.main.name)
+    if column is None or column.kind != "integer" or not 2 < len(column.classes or ()) <= MOST_VALUES:
+        return
+    task = plan.data.main.task
+    # The other choice cannot be a guess.
+    if task != target_task(column):
+        return
+    is_classes = task == "classification"
+    now, other = ("classes", "numbers") if is_classes else ("numbers", "classes")
+    loss: Loss = "squared_error" if is_classes else "cross_entropy"
+    # A recipe that fits only one of the two has made the choice.
+    if fits(plan, loss):
+        message = f"{column.name} has {len(column.classes or ())} whole values, which are learned as {now}; where "
+        message += "their order and distance mean something (ages, counts), learn numbers, and where they only name "
+        message += f"groups, classes. For {other}, set objective.loss to {loss}."
+        yield Finding("/objective/loss", message, replace("/objective/loss", loss))
+
+
+def fits(plan: Plan, loss: Loss) -> bool:
+    """Whether the recipe can be planned with another loss."""
+    objective = plan.recipe.objective.model_copy(update={"loss": loss})
+    try:
+        make_plan(plan.recipe.model_copy(update={"objective": objective}), plan.card, plan.checkpoints)
+    except RecipeInvalid:
+        return False
+    return True

@@ -12,7 +12,7 @@ from bakehouse.advice.rules import advise
 from bakehouse.plan.card import DatasetCard, TargetCard
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
-from tests.plan.cards import SAVED, SMOOTHED, Document, image_card, planned, sequence_card, table_card
+from tests.plan.cards import SAVED, SMOOTHED, Document, columns_card, image_card, planned, sequence_card, table_card
 from tests.strategies import plans
 
 
@@ -344,6 +344,15 @@ CASES = [
     Case("masks_are_all_alike", {"dropout": 0, "evaluation": {"monte_carlo_samples": 5}},
          {"dropout": 0.1, "evaluation": {"monte_carlo_samples": 5}}, pointer="/evaluation/monte_carlo_samples",
          says=("5 times the same",)),
+    Case("whole_numbers_either_way", {"dataset": {"id": "houses", "target": "rooms"}},
+         {"dataset": {"id": "houses", "target": "price"}}, severity="info", pointer="/objective/loss",
+         says=("rooms has 3 whole values", "as classes", "objective.loss to squared_error"), card=columns_card()),
+    Case("whole_numbers_either_way", {"dataset": {"id": "houses", "target": "rooms"}},
+         {"dataset": {"id": "houses", "target": "rooms"}, "objective": {"loss": "squared_error"}}, severity="info",
+         pointer="/objective/loss", card=columns_card()),
+    Case("whole_numbers_either_way", {"dataset": {"id": "houses", "target": "rooms"}},
+         {"dataset": {"id": "houses", "target": "rooms"}, "evaluation": {"monitor": "validation_accuracy"}},
+         severity="info", pointer="/objective/loss", card=columns_card()),
 ]  # fmt: skip
 
 RULE_BY_NAME = {rule.code: rule for rule in RULES}

@@ -37,7 +37,7 @@ def test_a_recipe_is_trained_and_its_best_weights_are_saved(tmp_path: Path) -> N
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["data"]["epoch"] for event in events if event["type"] == "epoch"] == [1, 2, 3]
     assert events[-1]["type"] == "end"
-    assert re.search(r"small  run_\w{12} succeeded: completed 3 epochs", result.stderr)
+    assert re.search(r"small    run_\w{12} succeeded: completed 3 epochs", result.stderr)
     assert "out/best.safetensors" in result.stderr
     assert (tmp_path / "out" / "best.safetensors").exists()
 

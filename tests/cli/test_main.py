@@ -85,8 +85,8 @@ def test_run_shows_the_training_and_saves_the_weights(
     assert header.split() == ["RUN", "RECIPE", "STATUS", "BEST", "STOP", "VAL", "LOSS", "VAL", "ACC", "TIME"]
     assert row.split()[1:7] == ["plain", "succeeded", "e2", "e2", "0.4", "96.0%"]
     assert "plain  epoch 2/3  train 0.2  val 0.4" in result.stderr
-    assert "file   best.safetensors" in result.stderr
-    assert "next   bakehouse show run_" in result.stderr
+    assert "file     best.safetensors" in result.stderr
+    assert "next     bakehouse show run_" in result.stderr
 
 
 def fail(worker: FakeWorker, run_id: str) -> None:
