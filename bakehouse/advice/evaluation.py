@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from bakehouse.advice.advice import replace
-from bakehouse.advice.dropout import SHIFT_SOURCE, WITH_RATE, variance_shift, variance_shift_direct
+from bakehouse.advice.dropout import SHIFT_SOURCE, variance_shift, variance_shift_direct
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.dropout import AnyDropout
@@ -54,11 +54,11 @@ def crops_change_meaning(plan: Plan) -> Iterator[Finding]:
         yield Finding(pointer, message + "something else or nothing (b becomes d).", replace(pointer, value=False))
 
 
-@rule("warning", about=(Evaluation, *WITH_RATE), source="Gal & Ghahramani 2016, arXiv 1506.02142")
+@rule("warning", about=(Evaluation, *get_args(AnyDropout)), source="Gal & Ghahramani 2016, arXiv 1506.02142")
 def masks_are_all_alike(plan: Plan) -> Iterator[Finding]:
-    """Dropout at rate 0 draws no masks to average over."""
+    """Dropout of strength 0 draws no masks to average over."""
     samples = plan.recipe.evaluation.monte_carlo_samples
-    if samples and all(isinstance(item, WITH_RATE) and item.rate == 0 for item in plan.recipe.dropout):
+    if samples and all(getattr(item, str(item.main)) == 0 for item in plan.recipe.dropout):
         pointer = "/evaluation/monte_carlo_samples"
-        message = f"{samples} passes over the test split give {samples} times the same, because the rate of dropout is "
+        message = f"{samples} passes over the test split give {samples} times the same, because dropout has the rate "
         yield Finding(pointer, f"{message}0 and there are no masks to average over.", replace(pointer, 0))
