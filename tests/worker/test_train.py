@@ -113,7 +113,9 @@ def test_a_run_that_is_killed_and_terminated_ends_with_the_same_bits(uninterrupt
 def test_a_loss_that_is_not_finite_is_exit_code_1(tmp_path: Path) -> None:
     code, events, stderr = wait_for(start({**RECIPE, "norm": None, "optimizer": {"type": "sgd", "lr": 1e3}}, tmp_path))
     assert code == 1
-    assert events[-1]["data"] == {"status": "failed", "reason": "non_finite"}
+    end = events[-1]["data"]
+    assert (end["status"], end["reason"], end["verdict"]) == ("failed", "non_finite", "non_finite")
+    assert end["patch"] == [{"op": "replace", "path": "/optimizer/lr", "value": 0.05}]
     assert "The loss is not finite from step" in stderr
 
 
