@@ -13,6 +13,7 @@ ServiceError
 ├── PreconditionFailed          412  precondition_failed
 ├── InvalidRequest              422  invalid_request
 ├── CheckpointNotFound          404  checkpoint_not_found
+├── LogNotFound                 404  log_not_found
 ├── CheckpointDamaged           410  checkpoint_damaged
 ├── SplitUnknown                409  split_unknown
 ├── RangeNotSatisfiable         416  range_not_satisfiable
@@ -251,6 +252,17 @@ class CheckpointNotFound(ServiceError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"The run {run_id} has no such checkpoint.")
+
+
+class LogNotFound(ServiceError):
+    """Raised if no attempt at the run has written a log, or not this attempt."""
+
+    name = "log_not_found"
+    status = 404
+
+    def __init__(self, run_id: str, attempt: int | None) -> None:
+        which = "no log yet: no worker has taken it" if attempt is None else f"no log of an attempt {attempt}"
+        super().__init__(f"The run {run_id} has {which}.")
 
 
 class CheckpointDamaged(ServiceError):

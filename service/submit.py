@@ -16,7 +16,7 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.record import Idempotency, verification_of
-from bakehouse.runs.run import Run, Verification, Verified
+from bakehouse.runs.run import Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.status import Reason
 from service.dependencies import Services
@@ -116,6 +116,7 @@ async def submit(
     parent_run: str | None = None,
     reason: Reason = "submitted",
     verification: Verification | None = None,
+    parent_failure: Failure | None = None,
 ) -> CreatedRun:
     """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
     would be refused now."""
@@ -124,7 +125,9 @@ async def submit(
     template, recipe = await services.preparation.template(document)
     # Checked again, in case Redis was emptied: otherwise a worker with another folder could take the run.
     await services.folder_check.check()
-    run, known = template.new_run(recipe, parent_run=parent_run, reason=reason, verification=verification)
+    run, known = template.new_run(
+        recipe, parent_run=parent_run, parent_failure=parent_failure, reason=reason, verification=verification
+    )
     return await services.async_store.create(run, idempotency=idempotency, known=known)
 
 
@@ -134,7 +137,10 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = await get_finished_run(services, run_id, asked="retried")
-    return await submit(services, current_document(run), idempotency, parent_run=run_id, reason="retried")
+    document = current_document(run)
+    return await submit(
+        services, document, idempotency, parent_run=run_id, parent_failure=run.failure, reason="retried"
+    )
 
 
 async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:

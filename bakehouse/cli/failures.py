@@ -65,7 +65,9 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
         case RunTimeout():
             return ExitCode.TIMEOUT, f"{error}\n  bakehouse watch {error.run_id}\n  bakehouse cancel {error.run_id}"
         case NotFound():
-            return ExitCode.USAGE, f"{error}{request_id(error)}\n  `bakehouse ls` lists the runs"
+            is_run = error.problem.type.endswith("run_not_found")
+            advice = "\n  `bakehouse ls` lists the runs" if is_run else ""
+            return ExitCode.USAGE, f"{error}{request_id(error)}{advice}"
         case RecipeError() | HomeError() | DatasetError():
             return ExitCode.USAGE, str(error)
         case Refused():

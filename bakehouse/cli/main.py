@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from bakehouse.cli.commands.actions import cancel, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff
-from bakehouse.cli.commands.listing import datasets, ls, show, workers
+from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
 from bakehouse.cli.commands.serving import demo, serve, up, worker
 from bakehouse.cli.commands.training import lint, run, train, verify, watch
@@ -34,6 +34,7 @@ COMMANDS = (
     rerun,
     ls,
     show,
+    log,
     diff,
     compare,
     best,

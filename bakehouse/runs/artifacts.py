@@ -197,6 +197,10 @@ class Artifacts:
         """Deletes every file of a run; returns the bytes freed."""
         return delete_folder(self._run(run_id))
 
+    def attempts_folder(self, run_id: str) -> Path:
+        """Returns the folder of the logs of a run's attempts; it may not exist."""
+        return self._run(run_id) / "attempts"
+
     def marker(self) -> str | None:
         """Returns the id of this folder, or None if no service has written an id or its file is damaged.
 

@@ -108,7 +108,12 @@ class Failure(Model):
     pointer: str | None = None
     """JSON Pointer into the recipe, if one field caused the failure."""
     retryable: bool
-    """Whether a retry of the unchanged recipe may succeed."""
+    """Whether a retry of the unchanged recipe may succeed. False for an error of Bakehouse that has come back when the
+    run was retried."""
+    exception: str | None = None
+    """With `internal`: the class of the exception and the first line of its text."""
+    frame: str | None = None
+    """With `internal`: the last place in the code of Bakehouse on the way to the error."""
 
 
 class Checkpoint(Model):
@@ -217,6 +222,8 @@ class Run(Model):
     """Findings about the recipe when it was submitted."""
     parent_run: str | None = None
     """The run that this one retries or verifies, or that it was forked from."""
+    parent_failure: Failure | None = None
+    """The failure of the run that this one retries; null if it retries none, or one that has not failed."""
     depends_on: tuple[str, ...] = ()
     """The runs whose checkpoints the recipe names; they cannot be deleted before this run."""
     transitions: tuple[Transition, ...]

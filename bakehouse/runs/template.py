@@ -5,7 +5,7 @@ from functools import cached_property
 
 from bakehouse.recipe.recipe import Recipe, SeededDigest
 from bakehouse.runs.record import new_run_id
-from bakehouse.runs.run import Run, Verification
+from bakehouse.runs.run import Failure, Run, Verification
 from bakehouse.runs.status import Reason
 from bakehouse.runs.wire import Texts, to_json
 
@@ -13,8 +13,8 @@ from bakehouse.runs.wire import Texts, to_json
 FREE_FIELDS = frozenset({"name", "labels", "seed"})
 # The fields in which the runs of one template differ, and those that the submission sets.
 VARIABLE_FIELDS = {
-    "id", "name", "labels", "recipe", "recipe_sha256", "parent_run", "status", "reason", "transitions", "created_at",
-    "updated_at", "verification",
+    "id", "name", "labels", "recipe", "recipe_sha256", "parent_run", "parent_failure", "status", "reason",
+    "transitions", "created_at", "updated_at", "verification",
 }  # fmt: skip
 
 
@@ -25,7 +25,13 @@ class RunTemplate:
     planned: Run
 
     def new_run(
-        self, recipe: Recipe, *, parent_run: str | None, reason: Reason, verification: Verification | None
+        self,
+        recipe: Recipe,
+        *,
+        parent_run: str | None,
+        reason: Reason,
+        verification: Verification | None,
+        parent_failure: Failure | None = None,
     ) -> tuple[Run, Texts]:
         """Returns a run of a recipe that is not stored yet, and those of its fields whose JSON is known.
 
@@ -40,6 +46,7 @@ class RunTemplate:
                 "recipe": self.planned.recipe.model_copy(update=free),
                 "recipe_sha256": self._digest.sha256(recipe.seed),
                 "parent_run": parent_run,
+                "parent_failure": parent_failure,
                 "reason": reason,
                 "verification": verification,
             }

@@ -142,8 +142,9 @@ def end_attempt(record: Record, command: Ending, now: int) -> Reduced:
             result = {"provenance": provenance, "best": best, "verification": command.verification}
             verdicts = verdict_fields(command.verdicts)
             return transition_to(record, now, "succeeded", reason, "worker", **ended, **result, **verdicts)
-        case Fail(failure=failure, provenance=provenance):
+        case Fail(provenance=provenance):
             verdicts = verdict_fields(command.verdicts)
+            failure = with_verdict_of_retry(command.failure, record.parent_failure)
             why = {"failure": failure, "provenance": provenance}
             return transition_to(record, now, "failed", failure.code, "worker", **ended, **why, **verdicts)
         case Cancel(actor=actor):
@@ -200,7 +201,25 @@ def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
         return transition_to(record, now, "queued", "worker_lost", command.actor, **ended)
     message = f"{count} attempts in a row died before they saved a newer resume state."
     failure = Failure(code="crash_loop", message=message, retryable=True)
+    failure = with_verdict_of_retry(failure, record.parent_failure)
     return transition_to(record, now, "failed", "crash_loop", command.actor, **ended, failure=failure)
+
+
+def with_verdict_of_retry(failure: Failure, earlier: Failure | None) -> Failure:
+    """Returns the failure of a run, not retryable if the run that it retries has failed alike."""
+    if earlier is None or not is_alike(failure, earlier):
+        return failure
+    message = f"{failure.message} The run that this one retries failed alike, so a further retry would fail too."
+    return failure.model_copy(update={"retryable": False, "message": message})
+
+
+def is_alike(failure: Failure, earlier: Failure) -> bool:
+    """Returns whether two failures have one cause that does not pass by itself, unlike that of a full disk."""
+    if failure.code not in ("internal", "crash_loop") or failure.code != earlier.code:
+        return False
+    # The text of an exception may name numbers and files that differ each time.
+    kinds = [each.exception and each.exception.partition(":")[0] for each in (failure, earlier)]
+    return kinds[0] == kinds[1] and failure.frame == earlier.frame
 
 
 def is_lost(record: Record, command: OwnerLost) -> bool:

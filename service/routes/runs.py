@@ -5,10 +5,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import Field, ValidationError
+from starlette.responses import PlainTextResponse
 
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import LabelKey, LabelValue
+from bakehouse.redaction import redact
+from bakehouse.runs.attempt_logs import read_attempt_log
 from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.shown import CreatedRun
@@ -31,7 +34,7 @@ from service.dependencies import (
     refuse_unknown_parameters,
     services_of,
 )
-from service.errors import InvalidRequest, field_error
+from service.errors import InvalidRequest, LogNotFound, field_error
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
 from service.openapi import json_body, object_body, problems, returns, returns_one_of
@@ -228,6 +231,27 @@ def get_run_split(
         return json_response(split_as_json(run, services.catalog).model_dump_json())
     headers = {"Content-Disposition": f'attachment; filename="{run_id}-split.npz"'}
     return Response(split_as_npz(run, services.catalog), media_type=NPZ, headers=headers)
+
+
+@router.get("/{run_id}/log", operation_id="get_run_log", response_class=PlainTextResponse,
+            responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The log."},
+                       **problems(404, 422, 503)})  # fmt: skip
+def get_run_log(
+    run_id: RunId,
+    services: ServicesDep,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=1_000_000_000, description="The number of the attempt; by default the latest one.")
+    ] = None,
+) -> PlainTextResponse:
+    """Returns what the training process of an attempt wrote, with the traceback of an unforeseen error. Of more than
+    1 MiB, the middle is left out; absolute paths outside BAKEHOUSE_HOME are shortened to their last part."""
+    # Raises RunNotFound.
+    services.store.head(run_id)
+    found = read_attempt_log(services.artifacts.attempts_folder(run_id), attempt)
+    if found is None:
+        raise LogNotFound(run_id, attempt)
+    headers = {"Cache-Control": NO_CACHE, "Bakehouse-Attempt": str(found.attempt)}
+    return PlainTextResponse(redact(found.text, services.settings.home), headers=headers)
 
 
 @router.post("/{run_id}/cancel", status_code=202, operation_id="cancel_run",

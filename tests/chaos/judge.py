@@ -171,6 +171,7 @@ FILES = [
     r"redis/appendonlydir/appendonly\.aof(\.manifest|\.\d+\.(base|incr)\.(aof|rdb))",
     r"artifacts/local/marker/(id|manifest\.json)",
     r"artifacts/local/run_\w{12}/checkpoints/[0-9a-f]{64}/(model\.safetensors|manifest\.json)",
+    r"artifacts/local/run_\w{12}/attempts/\d+\.log",
     r"artifacts/local/run_\w{12}/log/(log\.jsonl\.zst|manifest\.json)",
     r"datasets/.*",
 ]  # fmt: skip

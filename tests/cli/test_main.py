@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from bakehouse.cli.listing import NO_RUNS
 from bakehouse.cli.main import app
 from bakehouse.client import Client, ClientRun
+from bakehouse.runs.attempt_logs import open_attempt_log
 from tests.fake_worker import FakeWorker
 from tests.processes import wait_until
 from tests.running_service import RunningService
@@ -329,3 +330,17 @@ def test_an_invalid_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     result = bakehouse("ls")
     assert result.exit_code == 2
     assert "BAKEHOUSE_PORT" in result.stderr
+
+
+def test_the_log_of_an_attempt_is_printed_without_control_characters(
+    finished: ClientRun, worker: FakeWorker, tmp_path: Path
+) -> None:
+    missing = bakehouse("log", finished.id)
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert "has no log yet" in missing.stderr
+    log = open_attempt_log(worker.artifacts.attempts_folder(finished.id), 1)
+    os.write(log, b"one\n\ttwo\x1b[2J\n")
+    os.close(log)
+    assert bakehouse("log", finished.id).stdout == "one\n    two?[2J\n"
+    document = json.loads(bakehouse("log", finished.id, "--json", "--attempt", "1").stdout)
+    assert document == {"id": finished.id, "log": "one\n\ttwo\x1b[2J\n"}

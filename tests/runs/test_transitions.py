@@ -300,6 +300,40 @@ def test_too_many_attempts_without_progress_fail_the_run() -> None:
     assert record.failure is not None
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "retryable"),
+    [
+        (None, {}, True),
+        ({}, {}, False),
+        ({}, {"exception": "KeyError: 'other'"}, False),
+        ({}, {"exception": "KeyErrors"}, True),
+        ({}, {"frame": "worker/train.py, line 2, in main"}, True),
+        ({"code": "storage_full"}, {"code": "storage_full"}, True),
+        ({"code": "crash_loop"}, {}, True),
+    ],
+)
+def test_a_retry_that_fails_as_its_parent_did_is_not_retryable(
+    earlier: dict[str, str] | None, later: dict[str, str], retryable: bool
+) -> None:
+    usual = {"exception": "KeyError: 'norm'", "frame": "worker/train.py, line 1, in main"}
+    parent = None if earlier is None else FAILURE.model_copy(update={**usual, **earlier})
+    retried = queued(RUN.model_copy(update={"parent_failure": parent}))
+    fail = Fail("first", FAILURE.model_copy(update={**usual, **later}))
+    failure = after(retried, Claim(an_owner("first"), LEASE_MS), fail).failure
+    assert failure is not None
+    assert failure.retryable is retryable
+    assert ("failed alike" in failure.message) is not retryable
+
+
+def test_a_retry_whose_attempts_die_as_those_of_its_parent_is_not_retryable() -> None:
+    lost = FAILURE.model_copy(update={"code": "crash_loop"})
+    record = queued(RUN.model_copy(update={"parent_failure": lost}))
+    for attempt in range(1, MAX_ATTEMPTS_WITHOUT_PROGRESS + 1):
+        record = after(record, Claim(an_owner(str(attempt)), LEASE_MS), OwnerLost("worker", str(attempt)))
+    assert record.failure is not None
+    assert (record.failure.code, record.failure.retryable) == ("crash_loop", False)
+
+
 def test_progress_and_preemption_spare_the_budget() -> None:
     record = queued()
     for attempt in range(3 * MAX_ATTEMPTS_WITHOUT_PROGRESS):

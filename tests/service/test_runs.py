@@ -1,6 +1,7 @@
 """Runs over HTTP, with a fake worker."""
 
 import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,11 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from bakehouse.runs.attempt_logs import open_attempt_log
 from bakehouse.runs.run import Worker
 from tests.fake_worker import FakeWorker
-from tests.service.requests import RECIPE, create
+from tests.running_service import RunningService
+from tests.service.requests import RECIPE, create, problem
 
 
 def test_a_recipe_becomes_a_queued_run_and_one_job(api: httpx.Client, redis_server: str) -> None:
@@ -200,6 +203,36 @@ def test_a_long_poll_ends_when_the_run_changes(api: httpx.Client, worker: FakeWo
     later.join()
     same = api.get(f"/v1/runs/{run}", headers={"If-None-Match": answer.headers["etag"], "Prefer": "wait=1"})
     assert same.status_code == 304
+
+
+def test_the_log_of_an_attempt_names_no_path_outside_the_home(
+    api: httpx.Client, service: RunningService, worker: FakeWorker
+) -> None:
+    run = create(api)
+    assert problem(api.get(f"/v1/runs/{run}/log"), 404)["type"] == "urn:bakehouse:problem:log_not_found"
+    folder = worker.artifacts.attempts_folder(run)
+    for attempt, text in [(1, "first\n"), (2, f'File "/opt/venv/torch.py", line 1\n{service.home}/datasets/x\n')]:
+        log = open_attempt_log(folder, attempt)
+        os.write(log, text.encode())
+        os.close(log)
+    answer = api.get(f"/v1/runs/{run}/log")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["bakehouse-attempt"] == "2"
+    assert answer.text == f'File "torch.py", line 1\n{service.home}/datasets/x\n'
+    assert api.get(f"/v1/runs/{run}/log?attempt=1").text == "first\n"
+    assert "no log of an attempt 3" in str(problem(api.get(f"/v1/runs/{run}/log?attempt=3"), 404)["detail"])
+    problem(api.get(f"/v1/runs/{run}/log?attempt=0"), 422)
+    missing = problem(api.get("/v1/runs/run_222222222222/log"), 404)
+    assert missing["type"] == "urn:bakehouse:problem:run_not_found"
+
+
+def test_a_retry_knows_why_its_parent_run_failed(api: httpx.Client, worker: FakeWorker) -> None:
+    run = create(api)
+    worker.claim(run)
+    worker.fail(run)
+    again = api.post(f"/v1/runs/{run}/retry").json()
+    assert again["parent_failure"] == api.get(f"/v1/runs/{run}").json()["failure"]
+    assert api.get(f"/v1/runs/{again['id']}").json()["parent_failure"]["code"] == "non_finite"
 
 
 def test_metrics_are_returned_as_columns_or_as_a_csv_table(api: httpx.Client, worker: FakeWorker) -> None:

@@ -52,7 +52,7 @@ class Attempt:
         except (OwnershipLost, *OUTAGE):
             raise
         except Exception as error:  # noqa: BLE001 - a job ends here, whatever happened
-            return Fail(self.nonce, failure_of(error))
+            return Fail(self.nonce, failure_of(error, self.storage.settings.home))
         # A file that is still being written must not delay the end of the run, so the record is closed first.
         after_record.callback(setup.checkpoint_writer.close)
         trainer = Trainer(setup, self.record_writer, self.watchdog, self.signals)
@@ -61,7 +61,7 @@ class Attempt:
         except (OwnershipLost, *OUTAGE):
             raise
         except Exception as error:  # noqa: BLE001 - a job ends here, whatever happened
-            failure = failure_of(error)
+            failure = failure_of(error, self.storage.settings.home)
             if failure.code != "internal":
                 trainer.keep_best()
             verdicts = verdicts_of(setup.training, error) if isinstance(error, NonFinite) else ()

@@ -2,19 +2,26 @@
 
 import sys
 import traceback
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
 from bakehouse.data.errors import DatasetChanged, DatasetError
 from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.redaction import redact
 from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.run import Failure
 from bakehouse.runs.status import Reason
 from worker.attempt.sources import SourceLost
 from worker.training.events import NonFinite
 
+ROOT = Path(__file__).parents[2]
+OWN_CODE = (ROOT / "bakehouse", ROOT / "worker")
+MAX_CHARACTERS = 500
 
-def failure_of(error: Exception) -> Failure:
+
+def failure_of(error: Exception, home: Path) -> Failure:
     """Returns a failure that tells the user the cause. Prints an unexpected exception, because it is a bug in the
     worker."""
     match error:
@@ -36,9 +43,34 @@ def failure_of(error: Exception) -> Failure:
         case MemoryError() | RuntimeError() if is_out_of_memory(error):
             return final("out_of_memory", "The device has too little memory.", "/batch_size")
         case _:
-            traceback.print_exception(error, file=sys.stderr)
-            message = f"The worker failed with {type(error).__name__}; its log has the details."
-            return Failure(code="internal", message=message, retryable=True)
+            # On a full disk the log takes no more lines.
+            with suppress(OSError):
+                traceback.print_exception(error, file=sys.stderr)
+            return unforeseen(error, home)
+
+
+def unforeseen(error: Exception, home: Path) -> Failure:
+    """Returns the failure for an exception that no case foresees. Another try may succeed, since nobody knows why this
+    one failed."""
+    exception = redact(exception_line(error), home)[:MAX_CHARACTERS]
+    frame = last_own_frame(error)
+    message = f"Bakehouse failed with {exception} ({frame}). The log of this attempt has the traceback."
+    return Failure(code="internal", message=message, retryable=True, exception=exception, frame=frame)
+
+
+def exception_line(error: Exception) -> str:
+    """Returns the class of the exception and the first line of its text."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def last_own_frame(error: Exception) -> str:
+    """Returns the last place in our code that the exception passed; libraries are deeper, and not ours to change."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(folder) for folder in OWN_CODE)]
+    if not own:
+        return "outside the code of Bakehouse"
+    return f"{Path(own[-1].filename).relative_to(ROOT)}, line {own[-1].lineno}, in {own[-1].name}"
 
 
 def final(code: Reason, message: str, pointer: str) -> Failure:

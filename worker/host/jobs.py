@@ -24,6 +24,7 @@ from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from worker.attempt.attempt import Attempt
 from worker.attempt.setup import RunStorage
+from worker.host.attempt_output import log_output
 from worker.host.owner import this_process
 
 # The same number as EX_TEMPFAIL in sysexits.h; another process resumes the run.
@@ -96,7 +97,8 @@ def train_next(settings: Settings, store: Store, wake_queue: WakeQueue, memory_b
     if is_terminated:
         attempt.terminate()
     try:
-        attempt.run()
+        with log_output(artifacts, record):
+            attempt.run()
     except OwnershipLost as error:
         # The run has another owner: this process exits without changing anything, not even RQ's own data.
         print(error, file=sys.stderr, flush=True)

@@ -30,6 +30,20 @@ def show(run_id: RunId, as_json: AsJson = False, fields: Fields = None) -> None:
     show_run(run_id, as_json=as_json, fields=fields)
 
 
+def log(
+    run_id: RunId,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="The number of the attempt; by default the latest.")
+    ] = None,
+    as_json: AsJson = False,
+    fields: Fields = None,
+) -> None:
+    """Print what the training process of a run wrote, with the traceback of an unforeseen error."""
+    from bakehouse.cli.log_command import print_log
+
+    print_log(run_id, attempt, as_json=as_json, fields=fields)
+
+
 def datasets(as_json: AsJson = False, fields: Fields = None) -> None:
     """List the data sets that a recipe can name."""
     from bakehouse.cli.listing import list_datasets

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from bakehouse.plan.plan import Plan
 from bakehouse.runs.artifacts import MARKER
+from bakehouse.runs.attempt_logs import read_attempt_log
 from bakehouse.runs.commands import Batch, NoteVerified, Renew, RequestAction, Succeed
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
@@ -119,6 +120,14 @@ def test_a_run_with_a_damaged_card_fails_and_the_queue_moves_on(worker: RunningW
     failure = worker.wait_for(run_id, "failed").failure
     assert failure is not None
     assert (failure.code, failure.retryable) == ("internal", True)
+    assert failure.exception is not None
+    assert failure.exception.startswith("ValidationError: ")
+    assert failure.frame is not None
+    assert failure.frame.startswith("bakehouse/data/packed_folders.py, line ")
+    log = read_attempt_log(worker.artifacts.attempts_folder(run_id))
+    assert log is not None
+    assert "Traceback (most recent call last)" in log.text
+    assert "ValidationError: " in log.text
 
 
 def test_a_missing_data_set_fails_the_run(worker: RunningWorker) -> None:
