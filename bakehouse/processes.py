@@ -21,6 +21,8 @@ STABLE_AFTER_SECONDS = 10.0  # after a process has run this long, its next resta
 # A process that was killed from outside did nothing wrong, so it is back almost at once.
 KILLED_DELAY = 0.1
 KILLS = frozenset(-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+# The exit code of a process that somebody has to give another setting; its last words say which.
+REFUSED = 2
 STOPPED_SECONDS = 10.0  # a process that SIGSTOP has stopped for so long is killed
 STOP_POLL_SECONDS = 0.5
 POLL_SECONDS = 0.05

@@ -6,13 +6,24 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "bakehouse_"
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 # A name or address with an optional port; an IPv6 address has brackets.
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+
+MAX_DEFAULT_WORKERS = 4
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def available_cores() -> int:
+    """Returns the number of cores that this process may use, which a container may limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cgroup = Path("/sys/fs/cgroup/cpu.max")
+    quota, _, period = cgroup.read_text(encoding="ascii").partition(" ") if cgroup.exists() else ("max", "", "")
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 def split_at_commas(text: str) -> list[str]:
@@ -33,6 +44,13 @@ def check_networks(text: str) -> str:
     for item in split_at_commas(text):
         # Without strict, an address with bits behind the prefix, such as 10.0.0.7/8, is a network too.
         ip_network(item, strict=False)
+    return text
+
+
+def check_redis_url(text: str) -> str:
+    """Raises ValueError if the text is not the address of a Redis."""
+    if not text.startswith(REDIS_SCHEMES):
+        raise ValueError(f"should begin with {', '.join(REDIS_SCHEMES[:-1])} or {REDIS_SCHEMES[-1]}")
     return text
 
 
@@ -69,10 +87,10 @@ class Settings(BaseModel):
     """The port that the service listens on; 0 chooses a free port."""
     url: str | None = None
     """The address at which clients reach the service; by default http://127.0.0.1 and `port`."""
-    redis_url: str | None = None
+    redis_url: Annotated[str, AfterValidator(check_redis_url)] | None = None
     """The address of an outside Redis; by default `bakehouse up` starts one in `home`."""
-    workers: int = Field(default=1, ge=0, le=256)
-    """The number of worker processes on this machine."""
+    workers: int | None = Field(default=None, ge=0, le=256)
+    """The number of worker processes on this machine; by default one per core, but at most four."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Number of torch threads of a training process; by default 1."""
     memory_bytes: int | None = Field(default=None, ge=1 << 20)
@@ -99,6 +117,11 @@ class Settings(BaseModel):
     """Whether the service may listen on an address other than loopback, where every client has full access."""
 
     @property
+    def worker_count(self) -> int:
+        """The number of worker processes on this machine."""
+        return min(available_cores(), MAX_DEFAULT_WORKERS) if self.workers is None else self.workers
+
+    @property
     def artifacts(self) -> Path:
         """The folder of checkpoints and resume states."""
         return self.home / "artifacts"
@@ -117,3 +140,12 @@ class Settings(BaseModel):
     def base_url(self) -> str:
         """The address at which clients reach the service."""
         return self.url or f"http://127.0.0.1:{self.port}"
+
+
+def explain_settings(error: ValidationError) -> str:
+    """Returns a line for each invalid setting: its name, its value, and the reason."""
+    lines = [
+        f"  BAKEHOUSE_{'_'.join(map(str, item['loc'])).upper()} is {str(item['input'])!r}: {item['msg']}"
+        for item in error.errors()
+    ]
+    return "\n".join(["a setting is invalid", *lines])

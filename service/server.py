@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any
 
 import uvicorn
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from bakehouse.model import build_models
+from bakehouse.ports import PortError, find_free_port
+from bakehouse.processes import REFUSED
 from bakehouse.runs.errors import FolderNotShared, StorageFull
 from bakehouse.runs.marker import register_folder
-from bakehouse.settings import Settings, is_loopback
+from bakehouse.settings import Settings, explain_settings, is_loopback
 from service.app import create_app, make_services
 from service.connections import Connections
 from service.dependencies import Services
@@ -63,13 +66,17 @@ def main() -> int:
         settings = Settings()
         if problem := find_unsafe_setting(settings):
             raise ValueError(problem)
+        find_free_port(settings.host, settings.port)
         # This does not connect to Redis, so the service also starts while Redis is down.
         services = make_services(settings, str(settings.redis_url))
         register_folder(settings, services.store)
-    except (ValueError, FolderNotShared) as error:
-        # A new try would not help here, because somebody has to change a setting first.
+    # A new try would not help here, because somebody has to change a setting first.
+    except ValidationError as error:
+        print(explain_settings(error), file=sys.stderr)
+        return REFUSED
+    except (ValueError, PortError, FolderNotShared) as error:
         print(error, file=sys.stderr)
-        return 2
+        return REFUSED
     except (RedisError, OSError, StorageFull) as error:
         # The service starts anyway, but is not ready before it has registered its folder in Redis.
         print(f"Could not register BAKEHOUSE_HOME in Redis; the service will try again: {error}", file=sys.stderr)

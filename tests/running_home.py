@@ -48,7 +48,11 @@ class RunningHome:
 
     def start(self) -> None:
         """Returns when runs are accepted; workers may still be starting."""
-        chosen = {"BAKEHOUSE_HOME": str(self.folder), "BAKEHOUSE_PORT": "0"} | self.environment
+        chosen = {
+            "BAKEHOUSE_HOME": str(self.folder),
+            "BAKEHOUSE_PORT": "0",
+            "BAKEHOUSE_WORKERS": "1",
+        } | self.environment
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, env={**os.environ, **chosen}
         )

@@ -58,7 +58,7 @@ class RunningWorker:
 def run_worker(folder: Path, **environment: object) -> Iterator[RunningWorker]:
     """Runs a worker that is ready for jobs for the length of the block."""
     with redis_server(folder) as redis_url:
-        settings = Settings.model_validate({"home": folder, **environment, "redis_url": redis_url})
+        settings = Settings.model_validate({"home": folder, "workers": 1, **environment, "redis_url": redis_url})
         redis = connect(redis_url, patient=True)
         prefork = start_prefork(settings)
         worker = RunningWorker(settings, redis, Store(redis), WakeQueue(redis), Artifacts(settings.artifacts), prefork)

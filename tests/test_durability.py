@@ -279,7 +279,7 @@ def test_a_worker_with_another_home_ends_and_says_which_setting_to_change(home: 
     ended = subprocess.run(
         command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert f"BAKEHOUSE_HOME={tmp_path} of this worker is not the folder that the service uses" in ended.stderr
     assert str(home.folder) in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -9,16 +9,16 @@ from bakehouse.processes import RestartingProcess, spawn
 PREFORK = [sys.executable, "-P", "-m", "worker.host.prefork"]
 
 
-def main() -> None:
-    """Runs the workers and the supervisor until SIGTERM or SIGINT."""
+def main() -> int:
+    """Runs the workers and the supervisor until SIGTERM or SIGINT; returns the exit code."""
     # The inherited descriptors keep the home's folder locked and its Redis running until the last worker has ended.
     prefork = RestartingProcess("the parent of the workers", partial(spawn, PREFORK, keep_inherited=True))
     prefork.keep_running()
     # Imported after the start, so that these imports (half a second) run while the child imports torch (three seconds).
     from worker.host.supervisor import supervise  # noqa: PLC0415
 
-    supervise([prefork])
+    return supervise([prefork])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -20,10 +20,11 @@ from bakehouse.client import (
     Unreachable,
 )
 from bakehouse.data.errors import DatasetError
+from bakehouse.ports import PortError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
-from bakehouse.settings import Settings
+from bakehouse.settings import Settings, explain_settings
 
-ReportedError = ClientError | RecipeError | HomeError | DatasetError | ValidationError | OSError
+ReportedError = ClientError | RecipeError | HomeError | PortError | DatasetError | ValidationError | OSError
 
 
 def is_reported(error: Exception) -> TypeGuard[ReportedError]:
@@ -50,7 +51,7 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
         case RecipeRefused():
             return ExitCode.USAGE, f"{error}{request_id(error)}"
         case ValidationError():
-            return ExitCode.USAGE, setting_list(error)
+            return ExitCode.USAGE, explain_settings(error)
         case MalformedJson():
             return ExitCode.USAGE, f"the recipe cannot be read: {error}"
         case Unreachable():
@@ -65,10 +66,11 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
         case RunTimeout():
             return ExitCode.TIMEOUT, f"{error}\n  bakehouse watch {error.run_id}\n  bakehouse cancel {error.run_id}"
         case NotFound():
-            is_run = error.problem.type.endswith("run_not_found")
-            advice = "\n  `bakehouse ls` lists the runs" if is_run else ""
+            # The run exists if only a part of it is missing.
+            has_run = error.problem.type.endswith(("checkpoint_not_found", "log_not_found"))
+            advice = "" if has_run else "\n  `bakehouse ls` lists the runs"
             return ExitCode.USAGE, f"{error}{request_id(error)}{advice}"
-        case RecipeError() | HomeError() | DatasetError():
+        case RecipeError() | HomeError() | PortError() | DatasetError():
             return ExitCode.USAGE, str(error)
         case Refused():
             return ExitCode.FAILED, f"{error}{request_id(error)}"
@@ -76,15 +78,6 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
             return ExitCode.FAILED, f"{error.filename}: {error.strerror}"
         case ClientError():
             return ExitCode.FAILED, str(error)
-
-
-def setting_list(error: ValidationError) -> str:
-    """Returns a line for each invalid setting: its name, its value, and the reason."""
-    lines = [
-        f"  BAKEHOUSE_{'_'.join(map(str, item['loc'])).upper()} is {sanitize(str(item['input']))!r}: {item['msg']}"
-        for item in error.errors()
-    ]
-    return "\n".join(["a setting is invalid", *lines])
 
 
 def problem_list(problems: Iterable[Problem]) -> str:

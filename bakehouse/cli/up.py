@@ -1,7 +1,8 @@
 """`bakehouse up`: runs a home and prints its address."""
 
+from bakehouse.cli.formats import format_count
 from bakehouse.cli.home.home import Home, program, run_home, say_on_stderr
-from bakehouse.settings import Settings
+from bakehouse.settings import Settings, available_cores
 
 
 def run_until_interrupted() -> None:
@@ -14,4 +15,5 @@ def print_address(ready: Home) -> None:
     # Clients find the default address without a setting.
     is_default = ready.url == Settings.model_construct().base_url
     setting = "" if is_default else f"BAKEHOUSE_URL={ready.url} "
-    say_on_stderr(f"running until Ctrl-C; logs are in {ready.logs}\n  next: {setting}{program()} run RECIPE")
+    workers = f"{format_count(ready.workers, 'worker')} on {format_count(available_cores(), 'core')}"
+    say_on_stderr(f"{workers}; running until Ctrl-C; logs are in {ready.logs}\n  next: {setting}{program()} run RECIPE")

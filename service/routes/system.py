@@ -55,8 +55,10 @@ class Ready(Model):
 
     status: Literal["ready"] = "ready"
     version: str
+    workers: int
+    """Number of workers that have reported recently."""
     warnings: tuple[str, ...]
-    """Warnings about settings of Redis with which accepted runs may be lost."""
+    """Warnings: settings of Redis with which accepted runs may be lost, and that no worker is there."""
 
 
 class Index(Model):
@@ -71,7 +73,16 @@ class Index(Model):
 @router.get("/", operation_id="index")
 async def index() -> Index:
     """Lists the entry points of the API."""
-    names = ("docs", "openapi.json", "v1/runs", "v1/datasets", "v1/recipes/ingredients", "v1/workers", "v1/queues")
+    names = (
+        "docs",
+        "openapi.json",
+        "v1/runs",
+        "v1/datasets",
+        "v1/recipes/ingredients",
+        "v1/workers",
+        "v1/queues",
+        "v1/system",
+    )
     return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: name for name in names})
 
 
@@ -100,7 +111,10 @@ async def is_alive() -> Alive:
 @router.get("/healthz/ready", operation_id="is_ready", responses=problems(503))
 def is_ready(services: ServicesDep) -> Ready:
     """Checks whether the service would accept a run now: Redis takes writes, and the disk has room for its files."""
-    warnings = tuple(services.store.check_durability())
+    warnings = services.store.check_durability()
+    workers = len(services.store.workers())
+    if workers == 0:
+        warnings.append("No worker is running: runs are accepted, and wait until `bakehouse worker` starts one.")
     services.store.check_writes()
     services.folder_check.check_now()
-    return Ready(version=VERSION, warnings=warnings)
+    return Ready(version=VERSION, workers=workers, warnings=tuple(warnings))

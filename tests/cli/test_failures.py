@@ -7,7 +7,6 @@ from httpx import Request, Response
 from pydantic import ValidationError
 
 from bakehouse.cli.failures import ReportedError, explain
-from bakehouse.cli.home.errors import PortTaken
 from bakehouse.client import (
     DownloadDamaged,
     NotAllowed,
@@ -21,6 +20,7 @@ from bakehouse.client import (
 )
 from bakehouse.client.errors import ProblemDocument
 from bakehouse.data.errors import DatasetNotReady
+from bakehouse.ports import PortTaken
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.settings import Settings
 
@@ -43,8 +43,8 @@ WITH_PROBLEMS = DOCUMENT.model_copy(update={"errors": PROBLEMS})
             ["/norm  bad?[2J", "allowed: a, b", "limit  worse"],
         ),
         (RecipeRefused(DOCUMENT), 2, ["not now", "r7"]),
-        (NotFound(DOCUMENT), 2, ["not now", "r7"]),
-        (NotFound(DOCUMENT.model_copy(update={"type": "x:run_not_found"})), 2, ["not now", "bakehouse ls"]),
+        (NotFound(DOCUMENT), 2, ["not now", "bakehouse ls"]),
+        (NotFound(DOCUMENT.model_copy(update={"type": "x:log_not_found"})), 2, ["not now", "r7"]),
         (DatasetNotReady("mine", retry_after=2), 2, ["mine is being packed"]),
         (PortTaken("127.0.0.1", 8000), 2, ["8000"]),
         (Unreachable("http://x", "refused"), 3, ["http://x", "bakehouse up"]),
@@ -73,4 +73,4 @@ def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings()
     code, text = explain(caught.value)
     assert code == 2
-    assert "BAKEHOUSE_PORT is 'eight?[2J'" in text
+    assert r"BAKEHOUSE_PORT is 'eight\x1b[2J'" in text

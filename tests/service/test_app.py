@@ -12,8 +12,10 @@ import pytest
 from redis import Redis
 
 from bakehouse.version import VERSION
+from tests.fake_worker import FakeWorker
 from tests.processes import wait_until
 from tests.running_service import ROOT, RunningService, start_service
+from tests.runs.examples import a_worker
 from tests.service.requests import RECIPE, problem
 
 JSON = {"content-type": "application/json"}
@@ -227,7 +229,7 @@ def test_a_marker_that_cannot_be_read_is_a_503(api: httpx.Client, service: Runni
         ({"BAKEHOUSE_HOST": "0.0.0.0"}, "BAKEHOUSE_INSECURE=1"),
         ({"BAKEHOUSE_REDIS_URL": ""}, "BAKEHOUSE_REDIS_URL"),
         ({"BAKEHOUSE_REDIS_URL": "nonsense"}, "redis://"),
-        ({"BAKEHOUSE_PORT": "many"}, "port"),
+        ({"BAKEHOUSE_PORT": "many"}, "BAKEHOUSE_PORT is 'many'"),
     ],
 )
 def test_the_service_does_not_start_with_a_wrong_or_unsafe_setting(settings: dict[str, str], words: str) -> None:
@@ -239,6 +241,30 @@ def test_the_service_does_not_start_with_a_wrong_or_unsafe_setting(settings: dic
     assert ended.returncode == 2
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "pydantic" not in ended.stderr
+
+
+def test_the_service_says_that_its_port_is_taken(service: RunningService, tmp_path: Path) -> None:
+    port = str(httpx.URL(service.url).port)
+    settings = {"BAKEHOUSE_REDIS_URL": service.redis_url, "BAKEHOUSE_HOME": str(tmp_path), "BAKEHOUSE_PORT": port}
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"], env={"PATH": "/usr/bin", **settings}, cwd=ROOT, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"another program listens on 127.0.0.1:{port}: stop it, or choose another")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_the_service_is_ready_without_a_worker_but_warns(api: httpx.Client, worker: FakeWorker) -> None:
+    answer = api.get("/healthz/ready")
+    assert (answer.status_code, answer.json()["workers"]) == (200, 0)
+    assert answer.json()["warnings"] == [
+        "No worker is running: runs are accepted, and wait until `bakehouse worker` starts one."
+    ]
+    worker.store.put_worker(a_worker("w1"), ttl=60)
+    answer = api.get("/healthz/ready").json()
+    assert (answer["workers"], answer["warnings"]) == (1, [])
 
 
 @pytest.mark.parametrize(

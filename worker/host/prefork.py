@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.model import JsonObject, build_models
 from bakehouse.plan.plan import make_plan
-from bakehouse.processes import POLL_SECONDS, ForkedProcess, RestartingProcess, end_all
+from bakehouse.processes import POLL_SECONDS, REFUSED, ForkedProcess, RestartingProcess, end_all
 from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from worker.data.dataset import load_data
@@ -68,11 +69,7 @@ def inspect_device(settings: Settings) -> JsonObject:
     if child == 0:
         # A driver that hangs must not keep this child after its parent.
         die_with_parent(parent, signal.SIGKILL)
-        device = open_device(settings)
-        memory = device_memory(device, settings)
-        info = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
-        info["gpus"] = torch.cuda.device_count() if device.type == "cuda" else 0
-        os.write(writing, json.dumps(info).encode())
+        os.write(writing, json.dumps(describe_device(settings)).encode())
         os._exit(0)
     # Otherwise `read` would never end, because this process would still hold the pipe's writing end.
     os.close(writing)
@@ -82,6 +79,22 @@ def inspect_device(settings: Settings) -> JsonObject:
     info = json.loads(text)
     assert isinstance(info, dict)
     return info
+
+
+def describe_device(settings: Settings) -> JsonObject:
+    """Opens the device and describes it; returns the reason as `refusal` if it cannot be used."""
+    try:
+        device = open_device(settings)
+        memory = device_memory(device, settings)
+        info = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
+        return {**info, "gpus": torch.cuda.device_count() if device.type == "cuda" else 0}
+    # torch has no class of its own for a device that it does not know or that this machine lacks.
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        return {
+            "refusal": f"BAKEHOUSE_DEVICE is {settings.device}, which cannot be used here ({reason}): choose auto, "
+            "cpu, or a GPU that this machine has"
+        }
 
 
 def assign_device(settings: Settings, number: int, gpus: int) -> Settings:
@@ -110,16 +123,19 @@ def fork_worker(settings: Settings, device_info: JsonObject, name: str) -> Forke
     return ForkedProcess(run)
 
 
-def main() -> None:
-    """Runs the workers until SIGTERM or SIGINT; then waits for them to save their runs."""
+def main() -> int:
+    """Runs the workers until SIGTERM or SIGINT; then waits for them to save their runs. Returns the exit code."""
     settings = Settings()
     warm_up()
     device_info = inspect_device(settings)
+    if "refusal" in device_info:
+        print(device_info["refusal"], file=sys.stderr)
+        return REFUSED
     gpus = device_info.pop("gpus")
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, lambda *_: ending.set())
-    names = [f"{socket.gethostname()}-{number}" for number in range(1, settings.workers + 1)]
+    names = [f"{socket.gethostname()}-{number}" for number in range(1, settings.worker_count + 1)]
     workers = [
         RestartingProcess(
             f"worker {name}", partial(fork_worker, assign_device(settings, number, gpus), device_info, name)
@@ -131,7 +147,8 @@ def main() -> None:
             worker.keep_running()
         ending.wait(POLL_SECONDS)
     end_all(workers, grace=GRACE_SECONDS)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from time import sleep
 
-from bakehouse.processes import RestartingProcess, end_all
+from pydantic import ValidationError
+
+from bakehouse.processes import REFUSED, RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Cancel, NoteCleanedUp, OwnerLost, PurgeReplaced
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
@@ -20,7 +22,7 @@ from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
-from bakehouse.settings import Settings
+from bakehouse.settings import Settings, explain_settings
 from worker.host.owner import is_dead, kill
 from worker.host.watch import Watch, seconds_up
 
@@ -58,9 +60,11 @@ class Supervisor:
 
     def tick(self) -> None:
         """Does all work once. Wakes workers after the checks, so that they find the released runs. May raise
-        FolderNotShared."""
+        FolderNotShared and ChildRefused."""
         # The children come first, because everything below may wait for Redis.
         for child in self.children:
+            if child.poll() == REFUSED:
+                raise ChildRefused
             child.keep_running()
         try:
             # All other work changes files or lets workers claim runs.
@@ -252,6 +256,10 @@ class Terminated(BaseException):
     """Raised by a signal to end the supervisor, whatever it is waiting for."""
 
 
+class ChildRefused(Exception):
+    """Raised if the parent of the workers cannot run before somebody changes a setting; it has printed which."""
+
+
 def terminate(*_: object) -> None:
     """Raises Terminated at the first signal; all later signals are ignored."""
     for number in SIGNALS:
@@ -259,11 +267,14 @@ def terminate(*_: object) -> None:
     raise Terminated
 
 
-def supervise(children: Sequence[RestartingProcess]) -> None:
-    """Supervises the workers until SIGTERM or SIGINT."""
-    settings = Settings()
+def supervise(children: Sequence[RestartingProcess]) -> int:
+    """Supervises the workers until SIGTERM or SIGINT; returns the exit code, which is 2 if a setting is wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return refuse(children, explain_settings(error))
     if settings.redis_url is None:
-        raise SystemExit("BAKEHOUSE_REDIS_URL is not set: workers need the address of their Redis")
+        return refuse(children, "BAKEHOUSE_REDIS_URL is not set: workers need the address of their Redis")
     redis = connect(settings.redis_url, patient=True)
     # In an outage this process still keeps its children running.
     limit_patience(redis, PATIENCE_SECONDS)
@@ -277,6 +288,15 @@ def supervise(children: Sequence[RestartingProcess]) -> None:
             sleep(TICK_SECONDS)
     except Terminated:
         supervisor.end()
+        return 0
+    except ChildRefused:
+        return REFUSED
     except FolderNotShared as error:
-        supervisor.end()
-        raise SystemExit(str(error)) from error
+        return refuse(children, str(error))
+
+
+def refuse(children: Sequence[RestartingProcess], reason: str) -> int:
+    """Ends the workers, and prints why they cannot run before somebody changes a setting; returns the exit code."""
+    end_all(children, grace=GRACE_SECONDS)
+    print(reason, file=sys.stderr, flush=True)
+    return REFUSED

@@ -13,6 +13,8 @@ from bakehouse.cli.options import File
 
 def up() -> None:
     """Run Redis, the service and the workers on this machine until Ctrl-C; all state is in BAKEHOUSE_HOME."""
+    require_package("fastapi", extra="service")
+    require_package("torch", extra="worker")
     from bakehouse.cli.up import run_until_interrupted
 
     run_until_interrupted()

@@ -4,18 +4,16 @@ HomeError
 ├── AlreadyRunning      another process uses the home folder
 ├── FolderUnusable      the home folder cannot be created or written to
 ├── DataFolderMissing   the folder of data sets does not exist
-├── PortTaken           another program listens on the service's port
-├── CannotListen        the address does not belong to this machine
 ├── NoRedisServer       this machine has no Redis server program
 ├── RedisUnreachable    nothing listens at the address of an outside Redis
+├── ChildRefused        a process needs another setting, and has said which
 ├── ChildExited         a process exited before it was ready
 └── NotReady            a process runs but does not become ready
 """
 
-import errno
-import os
-import socket
 from pathlib import Path
+
+MAX_LINES = 15
 
 
 class HomeError(Exception):
@@ -47,26 +45,6 @@ class DataFolderMissing(HomeError):
         self.folder = folder
 
 
-class PortTaken(HomeError):
-    """Raised if another program listens on the service's port."""
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(
-            f"another program listens on {host}:{port}: stop it, or choose another BAKEHOUSE_PORT (0: any free port)"
-        )
-        self.host, self.port = host, port
-
-
-class CannotListen(HomeError):
-    """Raised if the address does not belong to this machine, or this user may not listen on it."""
-
-    def __init__(self, host: str, port: int, cause: OSError) -> None:
-        # The number in a gaierror is a code of the resolver, which `os.strerror` does not know.
-        reason = cause.strerror if isinstance(cause, socket.gaierror) else os.strerror(cause.errno or errno.EINVAL)
-        super().__init__(f"cannot listen on {host}:{port} ({reason}): choose another BAKEHOUSE_HOST or BAKEHOUSE_PORT")
-        self.host, self.port = host, port
-
-
 class NoRedisServer(HomeError):
     """Raised if this machine has no Redis server program."""
 
@@ -85,11 +63,19 @@ class RedisUnreachable(HomeError):
         self.address = address
 
 
+class ChildRefused(HomeError):
+    """Raised if a process cannot start before somebody changes a setting; its own words are the message."""
+
+    def __init__(self, name: str, log: Path, *, since: int) -> None:
+        super().__init__("\n".join(last_lines(log, since)))
+        self.name = name
+
+
 class ChildExited(HomeError):
     """Raised if a process exited before it was ready."""
 
-    def __init__(self, name: str, code: int, log: Path) -> None:
-        super().__init__(f"{name} exited with code {code} before it was ready; the end of {log}:\n{tail(log)}")
+    def __init__(self, name: str, code: int, log: Path, *, since: int) -> None:
+        super().__init__(f"{name} exited with code {code} before it was ready; the end of {log}:\n{tail(log, since)}")
         self.name = name
         self.code = code
         self.log = log
@@ -98,12 +84,19 @@ class ChildExited(HomeError):
 class NotReady(HomeError):
     """Raised if a process runs but does not become ready in time."""
 
-    def __init__(self, name: str, seconds: float, log: Path) -> None:
-        super().__init__(f"{name} was not ready within {seconds:g} s; the end of {log}:\n{tail(log)}")
+    def __init__(self, name: str, seconds: float, log: Path, *, since: int) -> None:
+        super().__init__(f"{name} was not ready within {seconds:g} s; the end of {log}:\n{tail(log, since)}")
         self.name = name
         self.seconds = seconds
         self.log = log
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-lines:])
+def tail(log: Path, since: int) -> str:
+    return "\n".join(f"  {line}" for line in last_lines(log, since))
+
+
+def last_lines(log: Path, since: int) -> list[str]:
+    """Returns the last lines of a log, but none from before the position `since`, where an earlier process ended."""
+    with log.open("rb") as file:
+        file.seek(since)
+        return file.read().decode(errors="replace").splitlines()[-MAX_LINES:]

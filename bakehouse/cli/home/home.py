@@ -1,6 +1,5 @@
 """`bakehouse up`: runs Redis, the service and the workers on this machine, with all state in one folder."""
 
-import errno
 import os
 import shutil
 import signal
@@ -18,10 +17,11 @@ import httpx
 import typer
 
 from bakehouse.cli.exit_codes import ExitCode
-from bakehouse.cli.home.errors import CannotListen, DataFolderMissing, HomeError, PortTaken, RedisUnreachable
-from bakehouse.cli.home.lock import lock_folder
+from bakehouse.cli.home.errors import DataFolderMissing, HomeError, RedisUnreachable
+from bakehouse.cli.home.lock import is_alive, lock_folder
 from bakehouse.cli.home.redis_server import StartedRedis, start_redis
 from bakehouse.cli.home.watch import Command, watch
+from bakehouse.ports import PortError, find_free_port
 from bakehouse.processes import Say
 from bakehouse.settings import Settings
 
@@ -29,16 +29,18 @@ from bakehouse.settings import Settings
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SERVICE_GRACE_SECONDS = 10.0
 READY_WITHIN_SECONDS = 60.0
+WORKERS_WITHIN_SECONDS = 180.0  # on a slow disk, torch alone takes a minute to import
 WORKER_GRACE_SECONDS = 30.0  # enough to write resume states to disk
 
 
 @dataclass(frozen=True)
 class Home:
-    """A running home: the addresses of its service and its Redis, and the folder of its logs."""
+    """A running home: the addresses of its service and its Redis, the folder of its logs, and its workers."""
 
     url: str
     redis_url: str
     logs: Path
+    workers: int
 
 
 def say_on_stderr(text: str) -> None:
@@ -58,7 +60,7 @@ def run_home(settings: Settings, *, on_ready: Callable[[Home], None]) -> None:
         say_on_stderr("stopped; the next `bakehouse up` resumes every unfinished run")
         if end.args == (signal.SIGINT,):
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except HomeError as error:
+    except (HomeError, PortError) as error:
         say_on_stderr(str(error))
         raise typer.Exit(ExitCode.USAGE) from error
 
@@ -76,19 +78,22 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
             raise DataFolderMissing(settings.data)
         # The lock comes before the port: a second `up` says that the folder is in use, not that the port is.
         lock = stack.enter_context(lock_folder(settings.home))
-        port = find_free_port(settings)
+        port = find_free_port(settings.host, settings.port)
         # Redis ends after all processes that hold `needing`: they still write to it if this process is killed.
         needed, needing = stack.enter_context(open_pipe())
         redis = stack.enter_context(open_redis(settings, say, needed))
-        running = settings.model_copy(update={"port": port, "redis_url": redis.url})
+        count = settings.worker_count
+        running = settings.model_copy(update={"port": port, "redis_url": redis.url, "workers": count})
         service = stack.enter_context(watch(service_command(running, (lock, needing)), say=say))
         # The workers are entered later, so they end before the service.
-        if settings.workers > 0:
-            stack.enter_context(watch(worker_command(running, (lock, needing)), say=say)).keep_running()
+        workers = stack.enter_context(watch(worker_command(running, (lock, needing)), say=say)) if count else None
         # Meanwhile the service imports its modules, and the workers import torch.
         redis.wait()
         service.wait_until(partial(is_ready, running), seconds=READY_WITHIN_SECONDS)
-        yield Home(address_of(running), redis.url, logs_of(running))
+        if workers is not None:
+            # A run that is submitted now must not be told that no worker is running.
+            workers.wait_until(partial(has_workers, running), seconds=WORKERS_WITHIN_SECONDS)
+        yield Home(address_of(running), redis.url, logs_of(running), count)
 
 
 @contextmanager
@@ -136,19 +141,6 @@ def check_redis(redis_url: str) -> None:
             raise RedisUnreachable(address, error) from error
 
 
-def find_free_port(settings: Settings) -> int:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        # The port is released for the service; a small risk remains that another program takes it first.
-        with socket.create_server((settings.host, settings.port), family=family) as free:
-            port: int = free.getsockname()[1]
-            return port
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(settings.host, settings.port) from error
-        raise CannotListen(settings.host, settings.port, error) from error
-
-
 def service_command(settings: Settings, inherited: tuple[int, ...]) -> Command:
     # -P: does not import a folder named `service` from the working directory.
     return Command(
@@ -193,12 +185,26 @@ def address_of(settings: Settings) -> str:
 
 
 def is_ready(settings: Settings) -> bool:
+    return ask(settings, "/healthz/ready") is not None
+
+
+def has_workers(settings: Settings) -> bool:
+    """Returns whether as many workers of this machine as wanted are ready for runs."""
+    answer = ask(settings, "/v1/workers")
+    # Redis remembers the workers of a killed home for a minute, and other machines may have workers too.
+    listed = answer.json()["data"] if answer is not None else ()
+    own = [worker for worker in listed if worker["host"] == socket.gethostname() and is_alive(worker["pid"])]
+    return len(own) >= settings.worker_count
+
+
+def ask(settings: Settings, path: str) -> httpx.Response | None:
+    """Returns the service's response; None if it does not answer, or refuses."""
     try:
         # The request must not go to a proxy that the user's environment names.
-        answer = httpx.get(f"{address_of(settings)}/healthz/ready", timeout=5, trust_env=False)
+        answer = httpx.get(f"{address_of(settings)}{path}", timeout=5, trust_env=False)
     except httpx.TransportError:
-        return False
-    return answer.is_success
+        return None
+    return answer if answer.is_success else None
 
 
 def program() -> str:

@@ -9,8 +9,8 @@ from subprocess import Popen
 from threading import Event, Thread
 from time import monotonic, sleep
 
-from bakehouse.cli.home.errors import ChildExited, NotReady
-from bakehouse.processes import KILLS, POLL_SECONDS, RestartingProcess, Say, end_all, spawn
+from bakehouse.cli.home.errors import ChildExited, ChildRefused, NotReady
+from bakehouse.processes import KILLS, POLL_SECONDS, REFUSED, RestartingProcess, Say, end_all, spawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ class WatchedCommand:
 
     def __init__(self, command: Command, say: Say) -> None:
         self.command = command
+        self.log_start = command.log.stat().st_size if command.log.exists() else 0
         self.child = RestartingProcess(command.name, command.start, say=lambda text: say(f"{text} (see {command.log})"))
         self.child.keep_running()
         self._ending = Event()
@@ -52,14 +53,17 @@ class WatchedCommand:
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = inf) -> None:
         """Waits until the command is ready, then keeps it running. If it was killed or could not be started, it is
-        started again. Raises `ChildExited` if it exits by itself, and `NotReady` if it is not ready in time."""
+        started again. Raises `ChildRefused` or `ChildExited` if it exits by itself, and `NotReady` if it is not ready
+        in time."""
         deadline = monotonic() + seconds
         while not ready():
             code = self.child.poll()
+            if code == REFUSED:
+                raise ChildRefused(self.command.name, self.command.log, since=self.log_start)
             if code is not None and code not in KILLS:
-                raise ChildExited(self.command.name, code, self.command.log)
+                raise ChildExited(self.command.name, code, self.command.log, since=self.log_start)
             if monotonic() > deadline:
-                raise NotReady(self.command.name, seconds, self.command.log)
+                raise NotReady(self.command.name, seconds, self.command.log, since=self.log_start)
             self.child.keep_running()
             sleep(POLL_SECONDS)
         self.keep_running()

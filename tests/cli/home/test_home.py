@@ -16,29 +16,30 @@ import redis
 
 from bakehouse.cli.home.errors import (
     AlreadyRunning,
-    CannotListen,
     ChildExited,
+    ChildRefused,
     DataFolderMissing,
     FolderUnusable,
-    HomeError,
-    PortTaken,
     RedisUnreachable,
 )
 from bakehouse.cli.home.home import home_running, program
-from bakehouse.settings import Settings
+from bakehouse.ports import CannotListen, PortTaken
+from bakehouse.settings import Settings, available_cores
 from tests.processes import is_running, wait_until
 
 ROOT = Path(__file__).parents[3]
 
 SERVICE = """
-import http.server, json, os, signal, sys
+import http.server, json, os, pathlib, signal, sys
 
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
         known = {name: value for name, value in os.environ.items() if name.startswith("BAKEHOUSE_")}
-        self.wfile.write(json.dumps({"pid": os.getpid()} | known).encode())
+        listed = pathlib.Path(os.environ["BAKEHOUSE_HOME"], "workers")
+        data = [json.loads(line) for line in listed.read_text().splitlines()] if listed.exists() else []
+        self.wfile.write(json.dumps({"pid": os.getpid(), "data": data} | known).encode())
 
 def end(number, frame):
     print("service ended", flush=True)
@@ -49,7 +50,7 @@ http.server.HTTPServer((os.environ["BAKEHOUSE_HOST"], int(os.environ["BAKEHOUSE_
 """
 
 WORKER = """
-import json, os, pathlib, signal, sys
+import json, os, pathlib, signal, socket, sys
 
 def end(number, frame):
     sys.exit(0)
@@ -57,7 +58,7 @@ def end(number, frame):
 signal.signal(signal.SIGTERM, end)
 home = pathlib.Path(os.environ["BAKEHOUSE_HOME"])
 with (home / "workers").open("a") as file:
-    print(json.dumps({"pid": os.getpid()} | dict(os.environ)), file=file)
+    print(json.dumps({"pid": os.getpid(), "host": socket.gethostname()} | dict(os.environ)), file=file)
 while True:
     signal.pause()
 """
@@ -72,14 +73,15 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     (parts / "worker" / "__init__.py").touch()
     (parts / "worker" / "main.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", f"{parts}:{ROOT}")
-    return Settings(home=tmp_path / "home", port=0)
+    return Settings(home=tmp_path / "home", port=0, workers=1)
 
 
 def test_everything_runs_with_one_redis_and_ends_after_the_block(settings: Settings) -> None:
     with home_running(settings) as home:
         service = httpx.get(home.url).json()
-        wait_until(lambda: workers(settings) != [])
+        # They are there from the start, so that no run is told that no worker is running.
         worker = workers(settings)[0]
+        assert home.workers == 1
         assert service["BAKEHOUSE_REDIS_URL"] == worker["BAKEHOUSE_REDIS_URL"] == home.redis_url
         server = redis_pid(home.redis_url)
         assert all(is_running(pid) for pid in (service["pid"], worker["pid"], server))
@@ -115,6 +117,37 @@ def test_a_service_that_cannot_start_is_shown_with_the_end_of_its_log(settings: 
         pass
 
 
+REFUSAL = "import sys; print('BAKEHOUSE_DEVICE is x: choose cpu'); sys.exit(2)"
+
+
+@pytest.mark.parametrize("module", ["service.py", "worker/main.py"])
+def test_what_a_child_refuses_is_said_in_its_own_words_alone(settings: Settings, tmp_path: Path, module: str) -> None:
+    (settings.home / "logs").mkdir(parents=True)
+    for name in ("service.log", "worker.log"):
+        (settings.home / "logs" / name).write_text("of an earlier start\n")
+    (tmp_path / "parts" / module).write_text(REFUSAL)
+    said: list[str] = []
+    with pytest.raises(ChildRefused) as caught, home_running(settings, say=said.append):
+        pass
+    assert str(caught.value) == "BAKEHOUSE_DEVICE is x: choose cpu"
+    assert said == []
+
+
+def test_a_home_has_a_worker_for_each_core_but_at_most_four(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.model_copy(update={"workers": None}).worker_count == min(4, available_cores())
+    monkeypatch.setattr("bakehouse.settings.available_cores", lambda: 64)
+    assert settings.model_copy(update={"workers": None}).worker_count == 4
+    assert settings.model_copy(update={"workers": 0}).worker_count == 0
+
+
+def test_a_home_without_workers_does_not_wait_for_any(settings: Settings) -> None:
+    with home_running(settings.model_copy(update={"workers": 0})) as home:
+        assert home.workers == 0
+        assert workers(settings) == []
+
+
 def test_a_service_that_is_killed_during_the_first_start_is_started_again(settings: Settings, tmp_path: Path) -> None:
     killed = tmp_path / "killed"
     suicide = f"import os, pathlib\nif not os.path.exists({str(killed)!r}):\n"
@@ -128,7 +161,6 @@ def test_a_service_that_is_killed_during_the_first_start_is_started_again(settin
 def test_processes_that_exit_are_restarted_and_reported(settings: Settings) -> None:
     said: list[str] = []
     with home_running(settings, say=said.append) as home:
-        wait_until(lambda: len(workers(settings)) == 1)
         os.kill(httpx.get(home.url).json()["pid"], signal.SIGKILL)
         os.kill(workers(settings)[0]["pid"], signal.SIGKILL)
         wait_until(lambda: len(workers(settings)) == 2 and is_up(home.url))
@@ -148,7 +180,6 @@ def test_a_signal_ends_a_home_in_order(settings: Settings, number: signal.Signal
 
 def test_a_killed_home_leaves_no_process_and_can_be_restarted_at_once(settings: Settings) -> None:
     with home_process(settings) as (process, url):
-        wait_until(lambda: workers(settings) != [])
         pids = [httpx.get(url).json()["pid"], workers(settings)[0]["pid"]]
         process.kill()
     with home_running(settings) as home:
@@ -168,7 +199,7 @@ def home_process(settings: Settings) -> Iterator[tuple["subprocess.Popen[str]", 
         "import typer; from bakehouse.cli.home.home import run_home; from bakehouse.settings import Settings\n"
         "typer.run(lambda: run_home(Settings(), on_ready=lambda home: print(home.url, flush=True)))"
     )
-    environment = os.environ | {"BAKEHOUSE_HOME": str(settings.home), "BAKEHOUSE_PORT": "0"}
+    environment = os.environ | {"BAKEHOUSE_HOME": str(settings.home), "BAKEHOUSE_PORT": "0", "BAKEHOUSE_WORKERS": "1"}
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -207,7 +238,7 @@ def is_up(url: str) -> bool:
     ],
 )
 def test_a_home_that_cannot_start_is_reported_at_once(
-    settings: Settings, changes: dict[str, Any], error: type[HomeError], words: str
+    settings: Settings, changes: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words) as caught, home_running(settings.model_copy(update=changes)):
         pass

@@ -385,6 +385,26 @@ def test_the_supervisor_ends_also_while_redis_is_away(tmp_path: Path) -> None:
         assert supervisor.wait(20) == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"BAKEHOUSE_WORKERS": "many"}, "BAKEHOUSE_WORKERS is 'many'"),
+        ({"BAKEHOUSE_REDIS_URL": "http://x"}, "should begin with redis://"),
+        ({"BAKEHOUSE_REDIS_URL": ""}, "BAKEHOUSE_REDIS_URL is not set"),
+        ({"BAKEHOUSE_DEVICE": "cudaa"}, "BAKEHOUSE_DEVICE is cudaa, which cannot be used here"),
+    ],
+)
+def test_workers_do_not_start_with_a_wrong_setting(settings: dict[str, str], words: str, tmp_path: Path) -> None:
+    chosen = {"BAKEHOUSE_REDIS_URL": f"unix://{tmp_path}/missing.sock", "BAKEHOUSE_HOME": str(tmp_path), **settings}
+    environment = {name: value for name, value in {**os.environ, **chosen}.items() if value}
+    command = [sys.executable, "-P", "-m", "worker.main"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "exited with code" not in ended.stderr
+
+
 def handles_sigterm(pid: int) -> bool:
     """Whether the process has a handler for SIGTERM."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
