@@ -15,7 +15,7 @@ from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
-from bakehouse.cli.commands.serving import demo, serve, up, worker
+from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
 from bakehouse.cli.commands.training import lint, run, train, verify, watch
 from bakehouse.cli.commands.weights import best, code, split
 from bakehouse.cli.entry import print_interruption
@@ -49,6 +49,7 @@ COMMANDS = (
     lint,
     datasets,
     workers,
+    doctor,
     serve,
     worker,
     completion,

@@ -8,6 +8,8 @@ from bakehouse.model import Model
 from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
 from bakehouse.runs.run import QueuePlace, Worker
+from bakehouse.system.checks import check_system
+from bakehouse.system.system import Port, System, inspect
 from bakehouse.version import VERSION
 from service.dependencies import ServicesDep, refuse_unknown_parameters
 from service.openapi import problems
@@ -74,15 +76,9 @@ class Index(Model):
 async def index() -> Index:
     """Lists the entry points of the API."""
     names = (
-        "docs",
-        "openapi.json",
-        "v1/runs",
-        "v1/datasets",
-        "v1/recipes/ingredients",
-        "v1/workers",
-        "v1/queues",
+        "docs", "openapi.json", "v1/runs", "v1/datasets", "v1/recipes/ingredients", "v1/workers", "v1/queues",
         "v1/system",
-    )
+    )  # fmt: skip
     return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: name for name in names})
 
 
@@ -99,6 +95,13 @@ def list_queues(services: ServicesDep) -> Queues:
     run_ids = services.store.waiting(MAX_LISTED_RUNS)
     runs = tuple(QueuedRun(run_id=run_id, **dict(queue_place(rank, workers))) for rank, run_id in enumerate(run_ids))
     return Queues(data=(Queue(name=QUEUE, length=services.store.claimable_count(), data=runs),))
+
+
+@router.get("/v1/system", operation_id="get_system")
+def get_system(services: ServicesDep) -> System:
+    """Checks Redis, the disk, the workers, devices and versions. Also answers while Redis is down."""
+    port = Port(address="this address", holder="bakehouse", detail=f"Bakehouse {VERSION}")
+    return check_system(inspect(services.settings, services.settings.redis_url, port))
 
 
 @router.get("/healthz/live", operation_id="is_alive")

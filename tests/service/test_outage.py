@@ -15,7 +15,7 @@ from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_service import start_service
 from tests.service.requests import RECIPE, create, problem
 
-WITHOUT_REDIS = {"/", "/healthz/live", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/datasets",
+WITHOUT_REDIS = {"/", "/healthz/live", "/v1/system", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/datasets",
                  "/v1/datasets/{dataset_id}"}  # fmt: skip
 
 
@@ -66,13 +66,16 @@ def test_every_route_is_503_while_redis_is_frozen_and_nothing_is_half_done(
     before = client.get("/v1/runs").json()
     redis.send_signal(signal.SIGSTOP)
     try:
-        with ThreadPoolExecutor(len(requests)) as threads:
+        with ThreadPoolExecutor(len(requests) + 1) as threads:
+            system = threads.submit(client.get, "/v1/system")
             answers = list(threads.map(client.send, requests))
     finally:
         redis.send_signal(signal.SIGCONT)
     assert {f"{answer.request.method} {answer.url.path}": answer.status_code for answer in answers} == {
         f"{request.method} {request.url.path}": 503 for request in requests
     }
+    assert system.result().status_code == 200
+    assert [row["name"] for row in system.result().json()["data"] if row["status"] == "error"] == ["redis"]
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
     documents = [answer.json() for answer in answers if answer.request.method != "HEAD"]
     assert {document["type"] for document in documents} == {"urn:bakehouse:problem:redis_unavailable"}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bakehouse.cli.options import File
+from bakehouse.cli.options import AsJson, Fields, File
 
 
 def up() -> None:
@@ -28,6 +28,16 @@ def demo(
     from bakehouse.cli.demo import run_demo
 
     raise typer.Exit(run_demo(output, keep=keep))
+
+
+def doctor(as_json: AsJson = False, fields: Fields = None) -> None:
+    """Check Redis, the disk, the port, the workers, devices and versions; exit with 1 if one of them is an error.
+
+    Works while the service or Redis is down. Each row is ok, a warning or an error, with what is wrong and what to do.
+    """
+    from bakehouse.cli.doctor_command import run_doctor
+
+    raise typer.Exit(run_doctor(as_json=as_json, fields=fields))
 
 
 def serve() -> None:

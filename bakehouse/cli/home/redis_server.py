@@ -143,6 +143,20 @@ def choose_address(folder: Path) -> Address:
         return Address(None, free.getsockname()[1], secrets.token_urlsafe(32))
 
 
+def running_redis_url(home: Path) -> str | None:
+    """Returns the address of the Redis server of a home, or None if the home has no server at the moment."""
+    folder = home / "redis"
+    configuration = folder / "redis.conf"
+    if not configuration.exists():
+        return None
+    settings = dict(line.partition(" ")[::2] for line in configuration.read_text().splitlines())
+    if "unixsocket" in settings:
+        address = Address(folder / settings["unixsocket"], 0, "")
+    else:
+        address = Address(None, int(settings["port"]), settings["requirepass"])
+    return address.url if address.answers() else None
+
+
 def write_privately(path: Path, text: str) -> None:
     # The file gets its mode before it contains the password.
     path.touch(mode=0o600)

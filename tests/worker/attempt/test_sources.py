@@ -139,7 +139,7 @@ def test_a_checkpoint_whose_header_is_damaged_is_lost(
 ) -> None:
     with pytest.raises(SourceLost) as caught:
         read_stored(content, tmp_path)
-    failure = failure_of(caught.value)
+    failure = failure_of(caught.value, tmp_path)
     assert (failure.code, failure.pointer) == ("checkpoint", "/pretraining/checkpoint")
     assert "that this run builds on cannot be used: " in failure.message
     assert capsys.readouterr().err == ""
