@@ -1,13 +1,16 @@
 """`bakehouse doctor`: checks the system, also while the service or Redis is down."""
 
+from urllib.parse import urlsplit
+
 import httpx
 from pydantic import ValidationError
 
 from bakehouse.cli.exit_codes import ExitCode
-from bakehouse.cli.formats import sanitize
+from bakehouse.cli.formats import format_count, sanitize
 from bakehouse.cli.home.redis_server import running_redis_url
 from bakehouse.cli.output import print_json
-from bakehouse.settings import Settings
+from bakehouse.ports import find_listener
+from bakehouse.settings import Settings, is_loopback
 from bakehouse.system.checks import check_system
 from bakehouse.system.system import Port, Row, System, inspect
 
@@ -37,14 +40,14 @@ def run_doctor(*, as_json: bool, fields: str | None) -> ExitCode:
 
 def ask_service(url: str) -> tuple[Port, System | None]:
     """Returns who answers at the address, and the rows of the service if it is one that has them."""
+    # A proxy that the user's environment names does not reach this machine.
+    is_elsewhere = not is_loopback(urlsplit(url).hostname or "")
     try:
-        # A proxy that the user's environment names does not reach this machine.
-        answer = httpx.get(f"{url.rstrip('/')}/v1/system", timeout=ANSWER_SECONDS, trust_env=False)
+        answer = httpx.get(f"{url.rstrip('/')}/v1/system", timeout=ANSWER_SECONDS, trust_env=is_elsewhere)
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
         return Port(address=url, holder="nobody"), None
     except httpx.TransportError as error:
-        detail = f"it does not answer as a service: {str(error) or type(error).__name__}"
-        return Port(address=url, holder="another program", detail=detail), None
+        return other_program(url, f"it does not answer as a service: {str(error) or type(error).__name__}"), None
     try:
         system = System.model_validate_json(answer.content, extra="ignore")
     except ValidationError:
@@ -57,7 +60,15 @@ def unknown_answer(url: str, answer: httpx.Response) -> Port:
     if any(kind in answer.text for kind in PROBLEM_TYPES) and "problem+json" in answer.headers.get("content-type", ""):
         return Port(address=url, holder="bakehouse", detail=f"Bakehouse (which answers with {answer.status_code})")
     name = answer.headers.get("server", "")
-    return Port(address=url, holder="another program", detail=f"it calls itself {name}" if name else "")
+    return other_program(url, f"it calls itself {name}" if name else "")
+
+
+def other_program(url: str, detail: str) -> Port:
+    """Returns what is known about a program that is no Bakehouse, with its process if it is one of this machine."""
+    parts = urlsplit(url)
+    is_here = parts.hostname is not None and is_loopback(parts.hostname)
+    process = find_listener(parts.port or 80) if is_here else ""
+    return Port(address=url, holder="another program", detail="; ".join(filter(None, (process, detail))))
 
 
 def system_page(system: System, asked: str) -> str:
@@ -65,7 +76,9 @@ def system_page(system: System, asked: str) -> str:
     width = max(len(row.name) for row in system.data)
     errors = sum(row.status == "error" for row in system.data)
     warnings = sum(row.status == "warning" for row in system.data)
-    summary = f"{errors} errors, {warnings} warnings" if errors or warnings else "all is well"
+    summary = (
+        f"{format_count(errors, 'error')}, {format_count(warnings, 'warning')}" if errors or warnings else "all is well"
+    )
     return "\n".join([f"Checked: {asked}", *(row_lines(row, width) for row in system.data), summary])
 
 

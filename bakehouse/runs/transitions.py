@@ -199,7 +199,9 @@ def release_lost(record: Record, command: OwnerLost, now: int) -> Reduced:
     ended = {**WITHOUT_OWNER, "attempts_without_progress": count}
     if count < MAX_ATTEMPTS_WITHOUT_PROGRESS:
         return transition_to(record, now, "queued", "worker_lost", command.actor, **ended)
-    message = f"{count} attempts in a row died before they saved a newer resume state."
+    message = (
+        f"{count} attempts in a row died before they saved a newer resume state. The log of the last one may say why."
+    )
     failure = Failure(code="crash_loop", message=message, retryable=True)
     failure = with_verdict_of_retry(failure, record.parent_failure)
     return transition_to(record, now, "failed", "crash_loop", command.actor, **ended, failure=failure)

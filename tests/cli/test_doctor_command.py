@@ -1,6 +1,7 @@
 """`bakehouse doctor`: with a service, without one, and beside another program."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -103,4 +104,5 @@ def test_another_program_on_the_port_is_named(other_program: str, monkeypatch: p
     monkeypatch.setenv("BAKEHOUSE_URL", other_program)
     row = rows_of(doctor("--json"))["port"]
     assert (row["status"], row["found"]) == ("error", "taken")
-    assert f"Another program answers at {other_program} (it calls itself BaseHTTP" in row["problem"]
+    assert f"Another program answers at {other_program} (" in row["problem"]
+    assert f", process {os.getpid()}; it calls itself BaseHTTP" in row["problem"]

@@ -252,7 +252,8 @@ def test_the_service_says_that_its_port_is_taken(service: RunningService, tmp_pa
         text=True, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"another program listens on 127.0.0.1:{port}: stop it, or choose another")
+    assert ended.stderr.startswith(f"another program listens on 127.0.0.1:{port} (")
+    assert f", process {service.process.pid}): stop it, or choose another BAKEHOUSE_PORT" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 

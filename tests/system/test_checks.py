@@ -1,7 +1,12 @@
 """Each check, with facts for which it is content and facts for which it is not."""
 
+import os
 import re
+import shutil
+import socket
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +19,8 @@ from bakehouse.system.checks import CHECKS, check_home, check_space, check_syste
 from bakehouse.system.system import Inspection, Port, Row
 from tests.runs.examples import a_worker
 
-VERSIONS = {"bakehouse": checks.version("bakehouse"), "torch": "2.9.0", "python": "3.11.4"}
-HERE = a_worker("w1").model_copy(update={"host": checks.socket.gethostname(), "versions": VERSIONS})
+VERSIONS = {"bakehouse": version("bakehouse"), "torch": "2.9.0", "python": "3.11.4"}
+HERE = a_worker("w1").model_copy(update={"host": socket.gethostname(), "versions": VERSIONS})
 ELSEWHERE = a_worker("w2").model_copy(update={"status": "busy", "versions": VERSIONS})
 GOOD: dict[str, Any] = {
     "product": "valkey",
@@ -98,7 +103,7 @@ def test_a_home_that_does_not_exist_is_not_made(tmp_path: Path, monkeypatch: pyt
     assert check_home(inspection(tmp_path / "a" / "b")).status == "ok"
     assert list(tmp_path.iterdir()) == []
     # A test that runs as root may write everywhere.
-    monkeypatch.setattr(checks.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     row = check_home(inspection(tmp_path / "a"))
     assert (row.status, row.found) == ("error", "cannot be created")
 
@@ -113,7 +118,7 @@ def test_a_home_in_which_no_file_can_be_written_is_an_error(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("free", "status"), [(1 << 20, "error"), (1 << 29, "warning"), (1 << 40, "ok")])
 def test_the_free_space_decides(free: int, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: checks.shutil._ntuple_diskusage(0, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     assert check_space(inspection(tmp_path)).status == status
 
 
