@@ -90,7 +90,11 @@ def status_rows(run: RunRecord) -> list[tuple[str, str]]:
         rows.append(("labels", sanitize(" ".join(f"{key}:{value}" for key, value in run.labels.items()))))
     # Fields that only a newer service has.
     rows += [(sanitize(name), json_text(value)) for name, value in (run.model_extra or {}).items()]
-    return [*rows, *(failure_rows(run.failure) if run.failure else []), *verdict_rows(run)]
+    if run.failure is not None:
+        rows += failure_rows(run.failure)
+        # Nobody foresaw such a failure, so only the log can say more.
+        rows += [("log", f"bakehouse log {run.id}")] if run.failure.code in ("internal", "crash_loop") else []
+    return [*rows, *verdict_rows(run)]
 
 
 def metrics_table(best: Best, last: Last) -> str:
@@ -195,7 +199,8 @@ def checkpoint_row(item: Checkpoint) -> tuple[str, str, str, str]:
 
 
 def failure_rows(failure: Failure) -> list[tuple[str, str]]:
-    retry = "retryable" if failure.retryable else "change the recipe first"
+    other = "a retry would fail too" if failure.code in ("internal", "crash_loop") else "change the recipe first"
+    retry = "retryable" if failure.retryable else other
     rows = [("failure", f"{failure.message} ({failure.code}; {retry})")]
     return [*rows, ("where", failure.pointer)] if failure.pointer else rows
 

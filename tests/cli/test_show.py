@@ -106,6 +106,8 @@ def test_a_run_that_ended_before_its_first_epoch_has_no_best() -> None:
 def test_a_failure_is_shown_with_its_pointer_and_whether_a_retry_may_help() -> None:
     lost = Failure(code="worker_lost", message="The worker ended.", retryable=True)
     assert failure_rows(lost) == [("failure", "The worker ended. (worker_lost; retryable)")]
+    repeated = Failure(code="internal", message="It broke.", retryable=False)
+    assert failure_rows(repeated) == [("failure", "It broke. (internal; a retry would fail too)")]
     diverged = Failure(code="non_finite", message="It diverged.", pointer="/optimizer/lr", retryable=False)
     assert failure_rows(diverged) == [
         ("failure", "It diverged. (non_finite; change the recipe first)"),

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import signal
 import socket
 import sys
 import threading
@@ -97,3 +98,22 @@ def copy(log: int, begin: int) -> None:
     """Copies the log from a position on to stderr, for the operator of the worker."""
     with suppress(OSError):
         os.write(2, os.pread(log, MAX_BYTES, begin))
+
+
+def note_death(artifacts: Artifacts, record: Record, status: int) -> None:
+    """Appends to the log of the record's attempt how its process died; `status` is that of `os.waitpid`."""
+    # The log only helps people: the run goes on without it.
+    with suppress(OSError), ExitStack() as stack:
+        log = open_attempt_log(artifacts.attempts_folder(record.id), record.attempt)
+        stack.callback(os.close, log)
+        write(log, describe_death(os.waitstatus_to_exitcode(status)))
+
+
+def describe_death(code: int) -> str:
+    if code >= 0:
+        return f"the training process exited with code {code} before the end of the attempt"
+    # Python has no names for most real-time signals.
+    name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")
+    text = f"the training process was ended by {name}"
+    memory = "; if nobody has sent this signal, the system did because memory was used up"
+    return text + (memory if code == -signal.SIGKILL else "")

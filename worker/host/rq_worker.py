@@ -31,6 +31,7 @@ from bakehouse.runs.record import rfc3339
 from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from worker.host.attempt_output import note_death
 from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of, train_next
 from worker.host.owner import boot_id
 
@@ -75,6 +76,7 @@ class PreforkWorker(Worker):
         self.artifacts = Artifacts(settings.artifacts)
         self.device_info = device_info
         self.started_at = rfc3339(self.store.time_ms())
+        self.child_status = 0
         self.last_status: Status | None = None
         self.last_published = 0.0
         queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=WakeJob)
@@ -143,6 +145,12 @@ class PreforkWorker(Worker):
             self.handle_warm_shutdown_request()
         self.publish_status("busy")
 
+    def wait_for_horse(self) -> Any:
+        """Waits for the child, and remembers how it ended."""
+        ended = super().wait_for_horse()
+        self.child_status = ended[1] or 0
+        return ended
+
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """Runs the job, in the child. The child must not outlive this worker: another worker would get its run."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
@@ -157,6 +165,7 @@ class PreforkWorker(Worker):
         lost = self.runs_of(self.child)
         for run_id, nonce in lost.items():
             record = self.store.command(run_id, OwnerLost(actor="worker", nonce=nonce))
+            note_death(self.artifacts, record, self.child_status)
             self.artifacts.clean_up_after(record)
         return bool(lost)
 

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.attempt_logs import MAX_BYTES, AttemptLog, read_attempt_log
 from tests.running_service import ROOT
+from worker.host.attempt_output import describe_death
 
 RUN = "run_222222222222"
 PROGRAM = """
@@ -75,3 +78,11 @@ def test_an_attempt_runs_without_a_log_if_its_folder_cannot_be_used(tmp_path: Pa
     assert ended.stdout == "from python\nafter\n"
     assert f"The log of {RUN} cannot be written: Not a directory" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["local"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-9, "ended by SIGKILL; if nobody"), (-11, "ended by SIGSEGV"), (75, "exited with code 75 before the end")],
+)
+def test_the_end_of_a_process_is_described(code: int, words: str) -> None:
+    assert words in describe_death(code)

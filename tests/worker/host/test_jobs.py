@@ -208,6 +208,12 @@ def test_a_run_that_kills_its_process_five_times_fails(worker: RunningWorker) ->
     record = wait_until(look)
     assert record.reason == "crash_loop"
     assert [item.reason for item in record.transitions].count("worker_lost") == 4
+
+    def look_for_cause() -> bool:
+        log = read_attempt_log(worker.artifacts.attempts_folder(run_id), 5)
+        return log is not None and "the training process was ended by SIGKILL; if nobody" in log.text
+
+    wait_until(look_for_cause)
     assert [event.type for event in events_of(worker.store, run_id)].count("end") == 1
 
 
