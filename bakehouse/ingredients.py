@@ -8,8 +8,7 @@ from pydantic.fields import FieldInfo
 from bakehouse.advice.rules import rules_about
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.described import docstring_parts
-from bakehouse.recipe.ingredient import Ingredient
-from bakehouse.recipe.read import variants
+from bakehouse.recipe.ingredient import Ingredient, variants
 from bakehouse.recipe.recipe import Recipe
 
 

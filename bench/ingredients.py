@@ -20,9 +20,9 @@ from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.data.packed_folders import read_card
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.checkpoint import SavedCheckpoint
-from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.ingredient import Ingredient, Off, variants
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.recipe.read import read_recipe, variants
+from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bench import baseline_ingredients as baseline
 from worker.data.dataset import load_data

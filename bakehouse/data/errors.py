@@ -24,7 +24,11 @@ class DatasetNotFound(DatasetError):
 
     def __init__(self, name: str, *, nearest: tuple[str, ...], allowed: tuple[str, ...]) -> None:
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        super().__init__(name, f"there is no data set {name}{hint}")
+        super().__init__(
+            name,
+            f"there is no data set {name}{hint or '.'} A file of your own becomes one in the folder that the setting "
+            f"BAKEHOUSE_DATA names, as {name}.csv, {name}.npz, or a folder {name} with one folder of images per class",
+        )
         self.nearest = nearest
         self.allowed = allowed
 

@@ -40,6 +40,17 @@ def with_field(family: Any, name: str) -> tuple[type[Ingredient], ...]:
     return tuple(kind for kind in get_args(family) if name in kind.model_fields)
 
 
+def variants(annotation: object) -> dict[str, type[Ingredient]]:
+    """Returns the ingredient classes within an annotation, by tag, or by class name if a class has no tag."""
+    if isinstance(annotation, type) and issubclass(annotation, Ingredient):
+        tag = annotation.model_fields["type"].default if "type" in annotation.model_fields else annotation.__name__
+        return {tag: annotation}
+    found: dict[str, type[Ingredient]] = {}
+    for inner in get_args(annotation):
+        found |= variants(inner)
+    return found
+
+
 def written_as(kind: type[Ingredient], value: object) -> object:
     """Expands a bare value to an object with the main field of `kind`; returns objects unchanged."""
     return value if isinstance(value, dict | Ingredient) else {kind.main: value}

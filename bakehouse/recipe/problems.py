@@ -61,13 +61,16 @@ def listed_twice(pointer: str, types: Sequence[str]) -> Iterator[Problem]:
             yield conflict(f"{pointer}/{index}", f"{name} is listed twice")
 
 
-def nearest_names(given: object, names: Iterable[str], *, count: int = 1) -> list[str]:
-    """Returns the names that a misspelt name may have meant, the nearest first. Upper and lower case are equal."""
+def nearest_names(given: object, names: Iterable[str], *, count: int = 1, cutoff: float = 0.5) -> list[str]:
+    """Returns the names that a misspelt name may have meant, the nearest first. Upper and lower case are equal.
+
+    `cutoff` is the least similarity, from 0 to 1; a name that contains the given one is near at any cutoff up to 0.5.
+    """
     word = str(given)[:MAX_NAME_CHARACTERS].lower()
     by_lower = {name.lower(): name for name in names}
     # One or two letters are part of almost every name.
-    within = [name for name in by_lower if len(word) > 2 and word in name]
-    near = get_close_matches(word, by_lower, n=count, cutoff=0.5) or within[:count]
+    within = [name for name in by_lower if cutoff <= 0.5 and len(word) > 2 and word in name]
+    near = get_close_matches(word, by_lower, n=count, cutoff=cutoff) or within[:count]
     return [by_lower[name] for name in near]
 
 

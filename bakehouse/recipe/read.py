@@ -1,24 +1,26 @@
 """Reads a recipe from bytes, and reports every problem in it."""
 
+import codecs
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
-from typing import Any, get_args
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bakehouse.model import JsonObject
-from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.recipe.hints import Index, hint_for_choice, hint_for_field, hint_for_variant, index_places
+from bakehouse.recipe.ingredient import Ingredient, variants
 from bakehouse.recipe.problems import (
     MAX_NAME_CHARACTERS,
     MalformedJson,
     Problem,
     RecipeInvalid,
-    did_you_mean,
     pointer,
     posted_pointer,
 )
@@ -26,6 +28,9 @@ from bakehouse.recipe.recipe import Recipe
 
 MAX_DEPTH = 32
 MAX_NUMBER_CHARACTERS = 64
+# From here on, not every integer is a double.
+LARGEST_EXACT = 2**53
+BYTE_ORDER_MARK = "\ufeff"
 # 1 MiB of JSON can hold half a million values; to validate all of them would take minutes.
 MAX_VALUES = 10_000
 MAX_PROBLEMS = 100
@@ -39,29 +44,34 @@ PLAIN_MESSAGES = {
     "dict_type": "should be an object", "model_attributes_type": "should be the name of a variant, or an object",
     "tuple_type": "should be a list",
 }  # fmt: skip
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+# `adamw` is short for `adam` and a regularizer, so that its class lacks this field.
+ADAMW_FIELDS = ("weight_decay",)
 BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def parse_json(body: bytes | str) -> Any:
     """Parses a JSON document that has only one meaning: no NaN, no duplicate keys, no lone surrogates; at most 32
-    levels and 10,000 values.
+    levels and 10,000 values. A byte-order mark before it is skipped.
 
     Raises MalformedJson if the document is anything else.
     """
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
         document = json.loads(
-            text,
+            text.removeprefix(BYTE_ORDER_MARK),
             object_pairs_hook=unique_keys,
             parse_constant=refuse_constant,
-            parse_float=finite_float,
+            parse_float=finite_number,
             parse_int=short_int,
         )
         check_size(document)
         # Only encoding finds lone surrogates, which Python's parser accepts.
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedJson(f"not UTF-8: byte {error.start} is invalid") from error
+        is_utf_16 = isinstance(body, bytes) and body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        remedy = "; the text is UTF-16, so save it as UTF-8" if is_utf_16 else ""
+        raise MalformedJson(f"not UTF-8: byte {error.start} is invalid{remedy}") from error
     except UnicodeEncodeError as error:
         raise MalformedJson("a string contains half of a surrogate pair") from error
     except json.JSONDecodeError as error:
@@ -86,11 +96,15 @@ def refuse_constant(name: str) -> float:
     raise MalformedJson(f"{name} is not JSON")
 
 
-def finite_float(text: str) -> float:
-    """Parses a number; raises MalformedJson if it does not fit a double."""
+def finite_number(text: str) -> float | int:
+    """Parses a number with a point or an exponent; raises MalformedJson if it does not fit a double.
+
+    A number without a fraction is an integer: JSON Schema, and many languages, do not tell 2.0 from 2.
+    """
     if len(text) > MAX_NUMBER_CHARACTERS or not math.isfinite(float(text)):
         raise MalformedJson(f"the number {text[:MAX_NUMBER_CHARACTERS]} is too large or too long")
-    return float(text)
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < LARGEST_EXACT else number
 
 
 def short_int(text: str) -> int:
@@ -152,9 +166,9 @@ def translate(document: object, errors: list[ErrorDetails]) -> Iterator[Problem]
         allowed: tuple[str, ...] | None = None
         match kind:
             case "extra_forbidden":
-                code, (message, allowed) = "unknown_field", unknown_field(path)
+                code, (message, allowed) = "unknown_field", unknown_field(document, path)
             case "union_tag_invalid" | "union_tag_not_found":
-                code, (message, allowed) = "unknown_variant", unknown_variant(path, context)
+                code, (message, allowed) = "unknown_variant", unknown_variant(path, error)
                 # pydantic's path ends at the object, but the fault is in its type.
                 path.append("type")
             case "missing":
@@ -163,7 +177,7 @@ def translate(document: object, errors: list[ErrorDetails]) -> Iterator[Problem]
             case "literal_error":
                 code = "not_allowed"
                 allowed = quoted(context["expected"])
-                hint = did_you_mean(error["input"], allowed) if len(allowed) > 1 else ""
+                hint = hint_for_choice(error["input"], allowed) if len(allowed) > 1 else ""
                 message = f"should be {context['expected']}{hint}"
             case "value_error":
                 code = "conflict"
@@ -171,7 +185,7 @@ def translate(document: object, errors: list[ErrorDetails]) -> Iterator[Problem]
             case _:
                 code = kind
                 allowed = tuple(bounds(kind, context)) or None
-                message = PLAIN_MESSAGES.get(kind) or plain(error["msg"])
+                message = wrong_value(path, error)
         yield Problem(pointer=posted_pointer(document, located(path)[1]), code=code, message=message, allowed=allowed)
 
 
@@ -188,22 +202,87 @@ def required(document: object, path: list[str | int]) -> str:
     return f"needs an object with {path[-1]!r}, which is required"
 
 
-def unknown_field(path: list[str | int]) -> tuple[str, tuple[str, ...]]:
-    """Returns the message for an unknown field, with a hint or the nearest name, and the names of all fields."""
+def wrong_value(path: list[str | int], error: ErrorDetails) -> str:
+    """Returns the message for a value of the wrong type or out of range."""
+    kind = error["type"]
+    value = error["input"]
+    if kind == "model_attributes_type" and isinstance(value, bool):
+        return bool_for_variant(path, is_on=value)
+    if kind == "int_type" and isinstance(value, bool | float):
+        return f"should be an integer, not {json.dumps(value)}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and NUMBER.fullmatch(value):
+        return f"{plain(error['msg'])}, without quotation marks"
+    return PLAIN_MESSAGES.get(kind) or plain(error["msg"])
+
+
+def bool_for_variant(path: list[str | int], *, is_on: bool) -> str:
+    """Returns the message for true or false in place of an ingredient."""
+    tags = names_at(path)
+    if not is_on and "none" in tags:
+        return 'should be "none" to switch it off, not false'
+    name = str(path[0])
+    default = Recipe.model_fields[name].default
+    chosen = getattr(default, "type", "none")
+    if chosen == "none":
+        chosen = next(tag for tag in tags if tag != "none")
+        return f'should be the name of a variant, such as "{chosen}", or an object, not {json.dumps(is_on)}'
+    short = f", or {getattr(default, default.main)} for its {default.main}" if default.main else ""
+    return f'should be the name of a variant, such as "{chosen}"{short}, which is the default; not {json.dumps(is_on)}'
+
+
+@cache
+def index() -> Index:
+    """Returns the places of all names that a recipe can contain."""
+    return index_places(Recipe)
+
+
+def unknown_field(document: Any, path: list[str | int]) -> tuple[str, tuple[str, ...]]:
+    """Returns the message for an unknown field, with a hint, and the names of all fields."""
     name = str(path[-1])[:MAX_NAME_CHARACTERS]
-    owner, _ = located(path[:-1])
-    fields = tuple(owner.model_fields)
-    advice = f": {owner.hints[name]}" if name in owner.hints else did_you_mean(name, fields)
-    return f"unknown field {name!r}{advice}", fields
+    owner, plain_path = located(path[:-1])
+    extra = ADAMW_FIELDS if plain_path == ["optimizer"] and is_adamw(document["optimizer"]) else ()
+    hint = hint_for_field(name, owner, field_names(plain_path), index(), extra)
+    return f"unknown field {name!r}{hint}", (*owner.model_fields, *extra)
 
 
-def unknown_variant(path: list[str | int], context: JsonObject) -> tuple[str, tuple[str, ...]]:
-    """Returns the message for an unknown variant, with the nearest name, and the names of all variants."""
-    tags = tuple(variants_at(path))
-    given = context.get("tag")
+def unknown_variant(path: list[str | int], error: ErrorDetails) -> tuple[str, tuple[str, ...]]:
+    """Returns the message for an unknown variant, with a hint, and the names of all variants."""
+    tags = names_at(path)
+    given = error.get("ctx", {}).get("tag")
     if given is None:
-        return "needs a type", tags
-    return f"unknown variant {str(given)[:MAX_NAME_CHARACTERS]!r}{did_you_mean(given, tags)}", tags
+        return f"needs a type{hint_for_type(error['input'], tags)}", tags
+    shown = str(given)[:MAX_NAME_CHARACTERS]
+    hint = hint_for_variant(shown, field_names(located(path)[1]), tags, index())
+    return f"unknown variant {shown!r}{hint}", tags
+
+
+def field_names(path: list[str | int]) -> list[str]:
+    """Returns a path without the indexes of lists."""
+    return [step for step in path if isinstance(step, str)]
+
+
+def hint_for_type(value: object, tags: tuple[str, ...]) -> str:
+    """Returns how to write an object that has its type under another name, or as its only field."""
+    for name in value if isinstance(value, dict) else ():
+        if name in tags:
+            return f', as in {{"type": "{name}", ...}}'
+        if name in ("name", "kind", "class", "variant") and value[name] in tags:
+            return f': write "type" instead of "{name}"'
+    return ""
+
+
+def names_at(path: list[str | int]) -> tuple[str, ...]:
+    """Returns all names that the family at a path accepts, short forms included."""
+    tags = tuple(variants_at(path))
+    # A list that is off is empty, so that its family has no variant `none`.
+    if get_origin(Recipe.model_fields[str(path[0])].annotation) is tuple:
+        return (*tags, "none")
+    return (*tags, "adamw") if path == ["optimizer"] else tags
+
+
+def is_adamw(optimizer: object) -> bool:
+    """Returns whether an optimizer is the short form that adds a field to `adam`."""
+    return isinstance(optimizer, dict) and optimizer.get("type") == "adamw"
 
 
 def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
@@ -227,20 +306,9 @@ def located(path: list[str | int]) -> tuple[type[Ingredient], list[str | int]]:
 
 def variants_at(path: list[str | int]) -> dict[str, type[Ingredient]]:
     """Returns the variants of the family at a path, by tag."""
-    fields = [step for step in path if isinstance(step, str)]
+    fields = field_names(path)
     owner, _ = located(list(fields[:-1]))
     return variants(owner.model_fields[fields[-1]].annotation)
-
-
-def variants(annotation: object) -> dict[str, type[Ingredient]]:
-    """Returns the ingredient classes within an annotation, by tag, or by class name if a class has no tag."""
-    if isinstance(annotation, type) and issubclass(annotation, Ingredient):
-        tag = annotation.model_fields["type"].default if "type" in annotation.model_fields else annotation.__name__
-        return {tag: annotation}
-    found: dict[str, type[Ingredient]] = {}
-    for inner in get_args(annotation):
-        found |= variants(inner)
-    return found
 
 
 def quoted(expected: str) -> tuple[str, ...]:

@@ -11,9 +11,8 @@ from bakehouse.model import descriptions
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.described import CODE, docstring_parts
-from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.ingredient import Ingredient, Off, variants
 from bakehouse.recipe.objective import Objective
-from bakehouse.recipe.read import variants
 from bakehouse.recipe.recipe import Recipe
 
 NO_TECHNIQUE = (Off, Objective)

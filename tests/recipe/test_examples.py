@@ -10,7 +10,7 @@ import pytest
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, prepare
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.recipe.read import parse_json, read_recipe
+from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.settings import Settings
 
@@ -23,7 +23,7 @@ def examples(kind: str) -> pytest.MarkDecorator:
 
 
 def read(path: Path) -> dict[str, Any]:
-    document = parse_json(path.read_bytes())
+    document = json.loads(path.read_bytes())
     assert isinstance(document, dict)
     return document
 

@@ -102,7 +102,7 @@ def test_any_document_survives_its_text(document: Any) -> None:
         (b'{"seed": 1, "seed": 2}', 'duplicate key "seed"'),
         (b'{"a": [{"b": 1, "b": 1}]}', 'duplicate key "b"'),
         (b'{"a": "\xff"}', "byte 7"),
-        ("\ufeff{}".encode(), "BOM"),
+        ("{}".encode("utf-16"), "save it as UTF-8"),
         (b'{"a": "\\ud800"}', "surrogate"),
         (b'{"\\udfff": 1}', "surrogate"),
         (b'{"a": "\x01"}', "control character"),
@@ -115,6 +115,30 @@ def test_malformed_text_is_refused_and_says_why(body: bytes, says: str) -> None:
     with pytest.raises(MalformedJson) as refused:
         parse_json(body)
     assert says in str(refused.value)
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}') == parse_json('\ufeff{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(("text", "number"), [("2.0", 2), ("1e2", 100), ("-3.00", -3), ("2.5", 2.5), ("1e300", 1e300)])
+def test_a_number_without_a_fraction_is_an_integer(text: str, number: float) -> None:
+    read = parse_json(text)
+    assert (read, type(read)) == (number, type(number))
+
+
+def test_integers_with_a_point_give_the_canonical_recipe_of_integers() -> None:
+    document = '{"dataset": "digits", "architecture": {"type": "mlp", "hidden": [64%s]}, "epochs": 2%s, "seed": 3%s}'
+    plain = read_recipe(parse_json(document.replace("%s", "")))
+    assert read_recipe(parse_json(document.replace("%s", ".0"))) == plain
+    assert '"epochs": 2,' in json.dumps(plain.canonical())
+
+
+def test_whole_numbers_of_a_float_field_stay_floats() -> None:
+    read = read_recipe(
+        parse_json('{"dataset": "digits", "architecture": "mlp", "optimizer": {"type": "sgd", "lr": 1.0}}')
+    )
+    assert json.dumps(read.canonical()["optimizer"]["lr"]) == "1.0"
 
 
 @pytest.mark.parametrize("body", [b"[" * 32 + b"]" * 32, b' {"a": "\\ud83d\\ude00"} ', b"1e308", b"-0.0", b"null"])

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.model import descriptions
-from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.ingredient import Ingredient, Off, variants
 from bakehouse.recipe.norm import BatchNorm
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.recipe.read import read_recipe, variants
+from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.recipe.regularizer import L2, WeightDecay
 from tests.plan.cards import Document

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
-from bakehouse.recipe.ingredient import Ingredient, Off
-from bakehouse.recipe.read import read_recipe, variants
+from bakehouse.recipe.ingredient import Ingredient, Off, variants
+from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from tests.small_trainings import Document
 from tests.worker.variants import BASES, choices, needed

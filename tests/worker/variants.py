@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from bakehouse.recipe.architecture import AnyArchitecture, Cnn
 from bakehouse.recipe.checkpoint import SavedCheckpoint
-from bakehouse.recipe.ingredient import Ingredient, Off
+from bakehouse.recipe.ingredient import Ingredient, Off, variants
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.recipe.read import read_recipe, variants
+from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_small_plan, train_source
 
