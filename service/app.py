@@ -32,14 +32,15 @@ from service.middleware import RequestGuard
 from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
 from service.preparation import Preparation
-from service.routes import checkpoints, datasets, docs, events, recipes, runs, system
+from service.routes import checkpoints, datasets, docs, events, problems, recipes, runs, system
 from service.submit import Preview
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
 DESCRIPTION = """POST a training recipe, watch it train, download the best checkpoint.
 
-`docs/words.md` is the glossary of this API: run, attempt, provenance, parent run, and every problem type.
+The three examples of `POST /v1/runs` are recipes to begin with. The `type` of a failure is the address of a page with
+its cause and what to do; [problems](problems) lists all of them. [llms.txt](llms.txt) describes the API for programs.
 Every response has the headers `X-Request-Id`, under which the service logs the request, and `Bakehouse-Version`.
 """
 
@@ -115,7 +116,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
-    for module in (runs, events, checkpoints, recipes, datasets, system, docs):
+    for module in (runs, events, checkpoints, recipes, datasets, system, docs, problems):
         api.include_router(module.router)
     for kind in HANDLED_ERRORS:
         api.add_exception_handler(kind, respond_to_error)

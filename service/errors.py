@@ -21,7 +21,7 @@ ServiceError
 ├── TooManyConnections          503  too_many_connections
 └── StoreUnavailable            503  store_unavailable
 Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` knows them.
-`docs/words.md` lists all problem types.
+`service/problem_types.py` lists all types with their statuses; `/problems/NAME` shows them.
 """
 
 import json
@@ -62,6 +62,7 @@ from bakehouse.runs.errors import (
     StorageUnavailable,
 )
 from bakehouse.runs.patience import is_refusal
+from service.problem_types import PATH, PROBLEM_TYPES
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "bakehouse.request_id"
@@ -83,8 +84,8 @@ class ProblemDocument(Model):
     """The reason why a request failed (RFC 9457)."""
 
     type: str
-    """`urn:bakehouse:problem:` followed by a name that programs can compare, such as `invalid_recipe`; `docs/words.md`
-    lists all names."""
+    """The address of a page about this type of problem, relative to the service, such as `/problems/invalid_recipe`.
+    Its last part is a name that programs can compare."""
     title: str
     """The standard phrase of the HTTP status."""
     status: int
@@ -110,15 +111,19 @@ class ErrorResponse:
     """A problem document without the fields that depend on the request, such as its path."""
 
     name: str
-    status: int
     detail: str
     errors: Sequence[Problem] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def status(self) -> int:
+        """The HTTP status of the problem's type."""
+        return PROBLEM_TYPES[self.name].status
+
 
 # The message stays general, because the text of an unexpected error may contain paths or secrets.
-INTERNAL = ErrorResponse(name="internal", status=500, detail="The service failed; its log has the details.")
+INTERNAL = ErrorResponse(name="internal", detail="The service failed; its log has the details.")
 
 
 class ServiceError(Exception):
@@ -126,16 +131,19 @@ class ServiceError(Exception):
 
     name: ClassVar[str]
     """The last part of the problem's `type`."""
-    status: ClassVar[int]
     headers: Mapping[str, str] = {}
     errors: Sequence[Problem] = ()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the problem's type."""
+        return PROBLEM_TYPES[self.name].status
 
 
 class CrossSiteRequest(ServiceError):
     """Raised if the browser reports that a page of another site sent a request that would change something."""
 
     name = "cross_site_request"
-    status = 403
 
     def __init__(self) -> None:
         super().__init__(
@@ -148,7 +156,6 @@ class MisdirectedRequest(ServiceError):
     """Raised if the request is meant for a host that is not this service."""
 
     name = "misdirected_request"
-    status = 421
 
     def __init__(self, host: str) -> None:
         super().__init__(
@@ -161,7 +168,6 @@ class BodyTooLarge(ServiceError):
     """Raised if the body has more bytes than the service accepts."""
 
     name = "body_too_large"
-    status = 413
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The body has more than {limit} bytes.")
@@ -171,7 +177,6 @@ class HeadersTooLarge(ServiceError):
     """Raised if the request line and headers have more bytes than the service accepts."""
 
     name = "headers_too_large"
-    status = 431
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The request line and headers have more than {limit} bytes.")
@@ -181,14 +186,12 @@ class MalformedRequest(ServiceError):
     """Raised if the bytes on the connection are not an HTTP request."""
 
     name = "malformed_request"
-    status = 400
 
 
 class IncompleteBody(ServiceError):
     """Raised if the client closed the connection before it had sent the whole body."""
 
     name = "incomplete_body"
-    status = 400
 
     def __init__(self) -> None:
         super().__init__("The connection closed before the body was complete.")
@@ -198,7 +201,6 @@ class RequestTimeout(ServiceError):
     """Raised if the client did not send its request in time."""
 
     name = "request_timeout"
-    status = 408
     headers = {"Connection": "close"}
 
 
@@ -206,7 +208,6 @@ class UnsupportedMediaType(ServiceError):
     """Raised if the body's Content-Type is not JSON."""
 
     name = "unsupported_media_type"
-    status = 415
 
     def __init__(self, supported: str) -> None:
         super().__init__(f"The body must be sent with Content-Type: {supported}.")
@@ -216,7 +217,6 @@ class UnsupportedContentEncoding(ServiceError):
     """Raised if the body has a Content-Encoding, so that it is compressed."""
 
     name = "unsupported_content_encoding"
-    status = 415
     headers = {"Accept-Encoding": "identity"}
 
     def __init__(self) -> None:
@@ -227,7 +227,6 @@ class PreconditionFailed(ServiceError):
     """Raised if the client asked for another version of the file."""
 
     name = "precondition_failed"
-    status = 412
 
     def __init__(self) -> None:
         super().__init__("The file has none of the ETags in If-Match.")
@@ -237,7 +236,6 @@ class InvalidRequest(ServiceError):
     """Raised if query parameters, headers, or fields of a body other than a recipe are wrong."""
 
     name = "invalid_request"
-    status = 422
 
     def __init__(self, *errors: Problem) -> None:
         super().__init__("The request is not valid.")
@@ -248,7 +246,6 @@ class CheckpointNotFound(ServiceError):
     """Raised if the run does not have this checkpoint, or no longer has it."""
 
     name = "checkpoint_not_found"
-    status = 404
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"The run {run_id} has no such checkpoint.")
@@ -270,7 +267,6 @@ class CheckpointDamaged(ServiceError):
 
     name = "checkpoint_damaged"
     # Not a status of 500 or above, on which clients would try again.
-    status = 410
 
     def __init__(self, run_id: str, epoch: int, why: str) -> None:
         super().__init__(
@@ -293,7 +289,6 @@ class TooManyStreams(ServiceError):
     """Raised if a client opens more streams than the service can serve."""
 
     name = "too_many_streams"
-    status = 429
     headers = {"Retry-After": STREAM_SECONDS}
 
     def __init__(self, limit: int, whose: str) -> None:
@@ -307,7 +302,6 @@ class TooManyConnections(ServiceError):
     """Raised if there are more connections than the service can serve."""
 
     name = "too_many_connections"
-    status = 503
     headers = {"Retry-After": RETRY_SECONDS, "Connection": "close"}
 
     def __init__(self) -> None:
@@ -318,7 +312,6 @@ class StoreUnavailable(ServiceError):
     """Raised if the file of a listed checkpoint cannot be opened."""
 
     name = "store_unavailable"
-    status = 503
     headers = {"Retry-After": REMOUNT_SECONDS}
 
     def __init__(self, run_id: str, why: OSError) -> None:
@@ -333,7 +326,6 @@ class RangeNotSatisfiable(ServiceError):
     """Raised if the requested range begins after the end of the file."""
 
     name = "range_not_satisfiable"
-    status = 416
 
     def __init__(self, size: int) -> None:
         super().__init__(f"The requested range begins after the end of the file, which has {size} bytes.")
@@ -367,9 +359,7 @@ def error_response(error: Exception) -> ErrorResponse:
     """Returns the problem that the client gets for an error."""
     match error:
         case ServiceError():
-            return ErrorResponse(
-                name=error.name, status=error.status, detail=str(error), errors=error.errors, headers=error.headers
-            )
+            return ErrorResponse(name=error.name, detail=str(error), errors=error.errors, headers=error.headers)
         case HTTPException():
             return framework_error_response(error)
         case RequestValidationError():
@@ -377,16 +367,16 @@ def error_response(error: Exception) -> ErrorResponse:
         case ClientDisconnect():
             return error_response(IncompleteBody())
         case MalformedJson():
-            return ErrorResponse(name="malformed_json", status=400, detail=str(error))
+            return ErrorResponse(name="malformed_json", detail=str(error))
         case RecipeInvalid(problems=problems):
-            return ErrorResponse(name="invalid_recipe", status=422, detail="The recipe is not valid.", errors=problems)
+            return ErrorResponse(name="invalid_recipe", detail="The recipe is not valid.", errors=problems)
         case RunsError():
             return runs_error_response(error)
         case DatasetNotFound():
-            return ErrorResponse(name="dataset_not_found", status=404, detail="There is no data set of that name.")
+            return ErrorResponse(name="dataset_not_found", detail="There is no data set of that name.")
         case DatasetNotReady():
             headers = {"Retry-After": str(error.retry_after)}
-            return ErrorResponse(name="dataset_not_ready", status=409, detail=str(error), headers=headers)
+            return ErrorResponse(name="dataset_not_ready", detail=str(error), headers=headers)
         case RedisConnectionError() | RedisTimeoutError():
             return unavailable("redis_unavailable", f"Redis does not answer. {TRY_AGAIN}")
         case ResponseError():
@@ -401,28 +391,25 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
         case IllegalTransition():
             return ErrorResponse(
                 name="illegal_transition",
-                status=409,
                 detail=str(error),
                 extra={"run_status": error.status, "run_request": error.request},
             )
         case RunHasDependants():
-            return ErrorResponse(
-                name="run_has_dependants", status=409, detail=str(error), extra={"dependants": error.dependants}
-            )
+            return ErrorResponse(name="run_has_dependants", detail=str(error), extra={"dependants": error.dependants})
         case SourceRunDeleted():
-            return ErrorResponse(name="source_run_deleted", status=409, detail=str(error))
+            return ErrorResponse(name="source_run_deleted", detail=str(error))
         case RecordUnreadable():
-            return ErrorResponse(name="run_unreadable", status=409, detail=str(error))
+            return ErrorResponse(name="run_unreadable", detail=str(error))
         case RunNotFound():
-            return ErrorResponse(name="run_not_found", status=404, detail=str(error))
+            return ErrorResponse(name="run_not_found", detail=str(error))
         case CursorNotFound(parameter=parameter):
             message = "there is no run with this id, so the list cannot continue from it"
             return error_response(InvalidRequest(Problem(parameter=parameter, code="unknown_cursor", message=message)))
         case IdempotencyMismatch():
             detail = "The Idempotency-Key was used before with another body."
-            return ErrorResponse(name="idempotency_mismatch", status=422, detail=detail)
+            return ErrorResponse(name="idempotency_mismatch", detail=detail)
         case LogDamaged():
-            return ErrorResponse(name="log_damaged", status=410, detail=str(error))
+            return ErrorResponse(name="log_damaged", detail=str(error))
         case StorageFull():
             return unavailable("storage_full", "The disk of the service is full.")
         case StorageUnavailable():
@@ -456,12 +443,12 @@ def framework_error_response(error: HTTPException) -> ErrorResponse:
     """Returns the problem for an error that the web framework raises itself: 404 or 405."""
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
-    return ErrorResponse(name=status.name.lower(), status=status, detail=f"{status.phrase}.", headers=headers)
+    return ErrorResponse(name=status.name.lower(), detail=f"{status.phrase}.", headers=headers)
 
 
 def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> ErrorResponse:
     """Returns a problem with status 503, for a failure that is probably temporary."""
-    return ErrorResponse(name=name, status=503, detail=detail, headers={"Retry-After": seconds})
+    return ErrorResponse(name=name, detail=detail, headers={"Retry-After": seconds})
 
 
 # The functions below leave out the input, which pydantic's errors contain: it may be large or secret.
@@ -479,19 +466,26 @@ def field_error(error: ErrorDetails) -> Problem:
     return Problem(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
 
 
-def render(scope: Scope, response: ErrorResponse) -> Response:
-    """Returns the response as problem+json. It is ASCII, so nothing that the client sent can break it."""
-    document = ProblemDocument(
-        type=f"urn:bakehouse:problem:{response.name}",
+def problem_document(response: ErrorResponse, *, path: str, prefix: str = "", request_id: str = "") -> ProblemDocument:
+    """Returns the body of the response to a request for this path."""
+    return ProblemDocument(
+        type=f"{prefix}{PATH}{response.name}",
         title=HTTPStatus(response.status).phrase,
         status=response.status,
         detail=response.detail,
         # The member must be a URI reference, but a decoded path may contain any character.
-        instance=quote(scope.get(PREFIX, "") + scope["path"])[:MAX_SHOWN_CHARACTERS],
-        request_id=scope.get(REQUEST_ID, ""),
+        instance=quote(prefix + path)[:MAX_SHOWN_CHARACTERS],
+        request_id=request_id,
         errors=tuple(response.errors) or None,
         **response.extra,
     )
+
+
+def render(scope: Scope, response: ErrorResponse) -> Response:
+    """Returns the response as problem+json. It is ASCII, so nothing that the client sent can break it."""
+    prefix = scope.get(PREFIX, "")
+    request_id = scope.get(REQUEST_ID, "")
+    document = problem_document(response, path=scope["path"], prefix=prefix, request_id=request_id)
     body = json.dumps(document.model_dump(exclude_none=True))
     # A cached problem would outlive its cause.
     headers = {"Cache-Control": "no-store", **response.headers}

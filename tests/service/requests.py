@@ -20,5 +20,5 @@ def problem(response: httpx.Response, status: int) -> dict[str, object]:
     document: dict[str, object] = response.json()
     assert document["status"] == status
     assert document["request_id"] == response.headers["x-request-id"]
-    assert str(document["type"]).startswith("urn:bakehouse:problem:")
+    assert "/problems/" in str(document["type"])
     return document

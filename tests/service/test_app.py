@@ -38,7 +38,7 @@ def test_the_service_imports_no_torch() -> None:
 def test_a_body_that_is_not_json_is_400(api: httpx.Client, method: str, body: bytes) -> None:
     path = "/v1/runs" if method == "POST" else "/v1/runs/run_222222222222"
     document = problem(api.request(method, path, content=body, headers=JSON), 400)
-    assert document["type"] == "urn:bakehouse:problem:malformed_json"
+    assert document["type"] == "/problems/malformed_json"
 
 
 @pytest.mark.parametrize("body", ["null", "[]", '"digits"', "1", "true", '{"dataset": {"id": "\\u0000"}}', "{}"])
@@ -113,7 +113,7 @@ def test_a_request_from_another_site_changes_nothing(api: httpx.Client) -> None:
     for site, status in [("cross-site", 403), ("same-site", 403), ("same-origin", 201), ("none", 201)]:
         answer = api.post("/v1/runs", json=RECIPE, headers={"Sec-Fetch-Site": site})
         assert answer.status_code == status
-        assert status == 201 or answer.json()["type"] == "urn:bakehouse:problem:cross_site_request"
+        assert status == 201 or answer.json()["type"] == "/problems/cross_site_request"
     assert api.get("/v1/runs", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 
@@ -192,7 +192,7 @@ def test_a_service_whose_folder_is_replaced_accepts_no_run(api: httpx.Client, re
     wait_until(lambda: api.post("/v1/runs", json=RECIPE).status_code == 503)
     before = len(api.get("/v1/runs").json()["data"])
     for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
-        assert problem(answer, 503)["type"] == "urn:bakehouse:problem:store_unavailable"
+        assert problem(answer, 503)["type"] == "/problems/store_unavailable"
     assert len(api.get("/v1/runs").json()["data"]) == before
 
 
@@ -202,7 +202,7 @@ def test_a_damaged_marker_in_redis_is_a_503_that_says_how_to_recover(api: httpx.
         wait_until(lambda: api.post("/v1/runs", json=RECIPE).status_code == 503)
         for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
             document = problem(answer, 503)
-            assert document["type"] == "urn:bakehouse:problem:store_unavailable"
+            assert document["type"] == "/problems/store_unavailable"
             assert "Delete the key local:marker" in str(document["detail"])
         redis.delete("local:marker")
     assert api.post("/v1/runs", json=RECIPE).status_code == 201
@@ -216,7 +216,7 @@ def test_a_marker_that_cannot_be_read_is_a_503(api: httpx.Client, service: Runni
     try:
         wait_until(lambda: api.post("/v1/runs", json=RECIPE).status_code == 503)
         for answer in (api.post("/v1/runs", json=RECIPE), api.get("/healthz/ready")):
-            assert problem(answer, 503)["type"] == "urn:bakehouse:problem:storage_unavailable"
+            assert problem(answer, 503)["type"] == "/problems/storage_unavailable"
     finally:
         marker.unlink()
         marker.with_name("moved").rename(marker)

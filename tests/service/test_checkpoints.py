@@ -103,7 +103,7 @@ def test_if_match_accepts_only_the_etag_of_this_file(api: httpx.Client, file: st
         for method in ("GET", "HEAD"):
             assert api.request(method, file, headers={"If-Match": given}).status_code == status
     refused = api.get(file, headers={"If-Match": '"x"'}).json()
-    assert refused["type"] == "urn:bakehouse:problem:precondition_failed"
+    assert refused["type"] == "/problems/precondition_failed"
 
 
 def test_a_download_survives_the_deletion_of_its_run(api: httpx.Client, worker: FakeWorker, file: str) -> None:
@@ -135,18 +135,18 @@ def test_a_listed_checkpoint_whose_file_is_missing_is_503(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
     if method == "GET":
         document = problem(answer, 503)
-        assert document["type"] == "urn:bakehouse:problem:store_unavailable"
+        assert document["type"] == "/problems/store_unavailable"
         assert "BAKEHOUSE_HOME" in str(document["detail"])
         assert "No such file or directory" in str(document["detail"])
         assert str(service.home) not in answer.text
-    assert problem(api.get(file.replace("/2/", "/3/")), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"
+    assert problem(api.get(file.replace("/2/", "/3/")), 404)["type"] == "/problems/checkpoint_not_found"
 
 
 def test_a_listed_checkpoint_that_cannot_be_read_is_503(api: httpx.Client, worker: FakeWorker, file: str) -> None:
     path = worker.artifacts.checkpoint_path(file.split("/")[3], hashlib.sha256(WEIGHTS).hexdigest())
     path.unlink()
     path.mkdir()
-    assert problem(api.get(file), 503)["type"] == "urn:bakehouse:problem:store_unavailable"
+    assert problem(api.get(file), 503)["type"] == "/problems/store_unavailable"
 
 
 def test_a_checkpoint_that_was_purged_is_404(
@@ -157,7 +157,7 @@ def test_a_checkpoint_that_was_purged_is_404(
     later = worker.store.now() + KEEP_REPLACED_MS
     monkeypatch.setattr(worker.store._operations.clock, "now", lambda: later)
     worker.store.command(run, PurgeReplaced())
-    assert problem(api.get(file), 404)["type"] == "urn:bakehouse:problem:checkpoint_not_found"
+    assert problem(api.get(file), 404)["type"] == "/problems/checkpoint_not_found"
 
 
 def damaged_file(worker: FakeWorker, file: str) -> Path:
@@ -194,7 +194,7 @@ def test_a_damaged_checkpoint_is_never_sent(
             os.truncate(path, SIZE + 1)
     for headers in ({}, {"Range": "bytes=5-9"}, {"If-None-Match": tag}, {"Range": "bytes=0-0", "If-Range": tag}):
         refused = problem(api.get(file, headers=headers), 410)
-        assert refused["type"] == "urn:bakehouse:problem:checkpoint_damaged"
+        assert refused["type"] == "/problems/checkpoint_damaged"
     assert api.head(file).status_code == 410
     run = file.split("/")[3]
     (listed,) = worker.store.record(run).checkpoints

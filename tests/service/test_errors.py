@@ -1,7 +1,6 @@
-"""Problems: each has a name and a status, and `docs/words.md` lists them all."""
+"""Errors become problem documents."""
 
 import re
-from http import HTTPStatus
 from inspect import getsource
 
 import pytest
@@ -9,27 +8,19 @@ from starlette.requests import ClientDisconnect
 
 from service import errors
 from service.errors import RangeNotSatisfiable, ServiceError, TooManyConnections, error_response
-from tests.running_service import ROOT
-
-WORDS = (ROOT / "docs" / "words.md").read_text(encoding="utf-8")
+from service.problem_types import PROBLEM_TYPES
 
 
-def documented_problems() -> set[str]:
-    """The names in the first column of the table of problems."""
-    rows = WORDS.partition("## Problems")[2].splitlines()
-    return {name for row in rows if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-
-
-def test_the_table_of_problems_lists_every_problem() -> None:
+def test_the_registry_has_exactly_the_names_that_the_service_uses() -> None:
     written = re.findall(r'(?:name=|name = |unavailable\()"(\w+)"', getsource(errors))
     assert len(written) > 20
-    assert documented_problems() == {*written, "not_found", "method_not_allowed"}
+    assert set(PROBLEM_TYPES) == {*written, "not_found", "method_not_allowed"}
 
 
 @pytest.mark.parametrize("kind", ServiceError.__subclasses__(), ids=lambda kind: kind.__name__)
-def test_an_error_has_a_name_and_the_status_of_its_row_in_the_table(kind: type[ServiceError]) -> None:
-    assert HTTPStatus(kind.status) >= 400
-    assert re.search(rf"^\| `{kind.name}` \| {kind.status} \|", WORDS, re.MULTILINE)
+def test_the_tree_at_the_head_of_the_file_has_the_status_of_the_registry(kind: type[ServiceError]) -> None:
+    status = PROBLEM_TYPES[kind.name].status
+    assert re.search(rf"── {kind.__name__} +{status}  {kind.name}$", str(errors.__doc__), re.MULTILINE)
 
 
 def test_an_error_carries_its_headers() -> None:

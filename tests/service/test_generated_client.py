@@ -52,4 +52,4 @@ def test_a_generated_client_submits_lists_and_reads_runs(generated: str, api: ht
         assert [each.epoch for each in listed if "best" in each.roles] == [over.best.epoch]
         assert "epoch" in call("runs.get_run_metrics", submitted.id).epochs.additional_properties
         missing = call("runs.get_run", "run_222222222222")
-        assert (missing.status, missing.type_) == (404, "urn:bakehouse:problem:run_not_found")
+        assert (missing.status, missing.type_) == (404, "/problems/run_not_found")

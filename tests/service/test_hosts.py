@@ -21,7 +21,7 @@ OTHERS = ("evil.example", "evil.example:8000", "localhost.evil.example", "127.0.
 def test_a_request_for_another_host_is_421_on_every_route(api: httpx.Client, host: str) -> None:
     for path in PATHS:
         refused = problem(api.get(path, headers={"Host": host}), 421)
-        assert refused["type"] == "urn:bakehouse:problem:misdirected_request"
+        assert refused["type"] == "/problems/misdirected_request"
     run = create(api)
     for method, path in [
         ("POST", f"/v1/runs/{run}/cancel"),
@@ -65,7 +65,7 @@ def test_a_page_of_another_origin_changes_nothing(api: httpx.Client, origin: str
     headers = {"Origin": origin.format(host=api.base_url.netloc.decode())}
     answer = api.post(f"/v1/runs/{run}/cancel", headers=headers)
     assert answer.status_code == status
-    assert status == 202 or problem(answer, 403)["type"] == "urn:bakehouse:problem:cross_site_request"
+    assert status == 202 or problem(answer, 403)["type"] == "/problems/cross_site_request"
     assert api.get("/v1/runs", headers=headers).status_code == 200
 
 

@@ -147,7 +147,7 @@ def test_a_request_beyond_the_limit_is_refused_with_a_problem(monkeypatch: pytes
         may_end.set()
         assert head.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1" in head
-        assert json.loads(body)["type"] == "urn:bakehouse:problem:too_many_connections"
+        assert json.loads(body)["type"] == "/problems/too_many_connections"
         assert all(connection.recv(15) == b"HTTP/1.1 200 OK" for connection in busy)
         for connection in busy:
             connection.close()
@@ -251,7 +251,7 @@ def test_a_malformed_or_too_large_request_is_a_problem_and_closes_the_connection
     assert b"content-type: application/problem+json" in head
     assert f"Bakehouse-Version: {VERSION}".encode() in head
     problem = json.loads(body)
-    assert (problem["status"], problem["type"]) == (status, f"urn:bakehouse:problem:{name}")
+    assert (problem["status"], problem["type"]) == (status, f"/problems/{name}")
 
 
 def test_a_connection_without_a_complete_request_is_closed(service: RunningService) -> None:
@@ -260,6 +260,6 @@ def test_a_connection_without_a_complete_request_is_closed(service: RunningServi
     for connection in (silent, slow):
         response = receive_all(connection)
         assert response.startswith(b"HTTP/1.1 408 ")
-        assert b"urn:bakehouse:problem:request_timeout" in response
+        assert b"/problems/request_timeout" in response
     got = receive_all(reused)
     assert (got.count(b"HTTP/1.1 200 "), got.count(b"HTTP/1.1 408 ")) == (1, 1)

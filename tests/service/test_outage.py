@@ -78,7 +78,7 @@ def test_every_route_is_503_while_redis_is_frozen_and_nothing_is_half_done(
     assert [row["name"] for row in system.result().json()["data"] if row["status"] == "error"] == ["redis"]
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
     documents = [answer.json() for answer in answers if answer.request.method != "HEAD"]
-    assert {document["type"] for document in documents} == {"urn:bakehouse:problem:redis_unavailable"}
+    assert {document["type"] for document in documents} == {"/problems/redis_unavailable"}
     assert client.get("/v1/runs").json() == before
     assert client.get("/healthz/ready").status_code == 200
 
@@ -97,7 +97,7 @@ def test_a_write_that_redis_refuses_is_503(
         finally:
             redis.config_set(setting, 0)
     # A service is ready if and only if it accepts runs.
-    assert [each["type"] for each in refused] == [f"urn:bakehouse:problem:redis_{name}"] * 2
+    assert [each["type"] for each in refused] == [f"/problems/redis_{name}"] * 2
     assert client.get("/healthz/ready").status_code == 200
     assert client.get("/v1/runs").json() == before
     assert create(client)

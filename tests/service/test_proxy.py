@@ -44,6 +44,8 @@ def test_every_address_in_a_response_works_behind_the_prefix(proxy: str, worker:
             assert http.get(again.url.join(again.headers["location"])).json()["parent_run"] == run
         refused = problem(http.get(f"{proxy}/v1/runs/{run}/nope"), 404)
         assert refused["instance"] == f"{PREFIX}/v1/runs/{run}/nope"
+        explained = http.get(created.url.join(str(refused["type"])), headers={"accept": "application/json"})
+        assert explained.json()["name"] == "not_found"
         (server,) = http.get(f"{proxy}/openapi.json").json()["servers"]
         assert http.get(httpx.URL(f"{proxy}/openapi.json").join(server["url"])).json() == index.json()
 

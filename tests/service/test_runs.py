@@ -74,7 +74,7 @@ def test_the_same_idempotency_key_returns_the_first_run(api: httpx.Client) -> No
     assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
     assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
     other = api.post("/v1/runs", json={**RECIPE, "seed": 1}, headers=key)
-    assert (other.status_code, other.json()["type"]) == (422, "urn:bakehouse:problem:idempotency_mismatch")
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency_mismatch")
     assert len(api.get("/v1/runs").json()["data"]) == 1
 
 

@@ -78,7 +78,7 @@ def test_a_thousand_streams_leave_connections_for_everything_else(api: httpx.Cli
         assert answers.count(b"HTTP/1.1 200") == 1000
         assert answers.count(b"HTTP/1.1 429") == 5
         refused = api.get(f"/v1/runs/{run}/events?wait=5")
-        assert problem(refused, 429)["type"] == "urn:bakehouse:problem:too_many_streams"
+        assert problem(refused, 429)["type"] == "/problems/too_many_streams"
         assert refused.headers["retry-after"] == "5"
         for _ in range(3):
             assert httpx.get(f"{service.url}/healthz/live", trust_env=False).status_code == 200

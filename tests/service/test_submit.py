@@ -66,7 +66,7 @@ def test_a_run_is_deleted_only_after_its_dependants(api: httpx.Client, worker: F
     source, best = finished_run(api, worker)
     child = api.post("/v1/runs", json=transfer(source)).json()["id"]
     refused = api.delete(f"/v1/runs/{source}")
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:bakehouse:problem:run_has_dependants")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/run_has_dependants")
     assert refused.json()["dependants"] == [child]
     assert child in refused.json()["detail"]
     assert worker.artifacts.checkpoint_path(source, best.sha256).exists()
