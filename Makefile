@@ -4,7 +4,7 @@ export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
 # The generator of clients asks for an older typer than ours, with which it works too; its other needs are in [dev].
 GENERATOR = openapi-python-client==0.29.1 ruamel-yaml==0.19.1
-.PHONY: demo up test test-fast check bench chaos gpu docs constraints
+.PHONY: demo up test test-fast check bench chaos gpu docs examples constraints
 
 demo: .venv/.home        # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
@@ -25,8 +25,12 @@ chaos: .venv/.dev        # 500 faults from CHAOS_SEED while runs train, negative
 	@BAKEHOUSE_FUZZ_CASES=10000 .venv/bin/pytest -q tests/service/test_fuzz.py
 gpu: .venv/.dev          # test and measure on a GPU, in at most eight minutes; the tables go into gpu.md
 	@.venv/bin/python -m bench.gpu
-docs: .venv/.dev         # docs/ingredients.md, from the classes of the recipe language
+docs: .venv/.dev         # the pages of docs/ that describe classes of the program
 	@.venv/bin/python -m tools.ingredients
+	@.venv/bin/python -m tools.problems
+	@.venv/bin/python -m tools.settings
+examples: .venv/.dev     # the answers that /docs shows, by asking a running home
+	@.venv/bin/python -m tools.response_examples
 constraints: .venv/.dev  # pin the newest versions; torch stays free for the host's own build
 	@.venv/bin/uv pip compile -qU --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate \
 	    --no-header pyproject.toml | grep -Ev '^(torch|triton|nvidia-|cuda-)' > constraints.txt

@@ -1,7 +1,9 @@
 """Adds to the framework's OpenAPI document what the framework cannot know."""
 
+import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from importlib.resources import files
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
@@ -10,6 +12,7 @@ from bakehouse.model import JsonObject, Model
 from bakehouse.runs.run import Event
 from service.errors import MEDIA_TYPE, ProblemDocument
 from service.frames import RunEvent
+from service.recipe_examples import BODIES
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemDocument")}}}
@@ -71,10 +74,22 @@ def complete_document(app: FastAPI, document: JsonObject) -> JsonObject:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     drop_composite_defaults(schemas)
+    answers = json.loads((files("service") / "response_examples.json").read_text(encoding="utf-8"))
     for path in document["paths"].values():
         for method in METHODS & path.keys():
-            describe_failures(path[method]["responses"])
+            operation = path[method]
+            describe_failures(operation["responses"])
+            add_examples(operation, answers.get(operation["operationId"], {}))
     return document
+
+
+def add_examples(operation: JsonObject, answers: JsonObject) -> None:
+    """Adds bodies that the service accepts, and answers that it has given (`make examples`)."""
+    if bodies := BODIES.get(operation["operationId"]):
+        operation["requestBody"]["content"]["application/json"]["examples"] = bodies
+    for status, by_media_type in answers.items():
+        for media_type, answer in by_media_type.items():
+            operation["responses"][status]["content"][media_type]["example"] = answer
 
 
 def definitions(models: Iterable[type[Model]]) -> JsonObject:

@@ -261,7 +261,7 @@ def field_names(path: list[str | int]) -> list[str]:
     return [step for step in path if isinstance(step, str)]
 
 
-def hint_for_type(value: object, tags: tuple[str, ...]) -> str:
+def hint_for_type(value: Any, tags: tuple[str, ...]) -> str:
     """Returns how to write an object that has its type under another name, or as its only field."""
     for name in value if isinstance(value, dict) else ():
         if name in tags:

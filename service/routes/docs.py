@@ -1,5 +1,6 @@
-"""/docs and /openapi.json: serve the API's documentation. All files of the page come from an installed package, none
-from another host. The page's addresses are relative, so that it also works behind a proxy that adds a prefix."""
+"""/docs, /openapi.json and /llms.txt: serve the API's documentation. All files of the page come from an installed
+package, none from another host. The page's addresses are relative, so that it also works behind a proxy that adds a
+prefix."""
 
 import json
 from functools import cache
@@ -65,12 +66,23 @@ def openapi(request: Request) -> Response:
     return Response(openapi_bytes(request.app), media_type="application/json")
 
 
+@router.get("/llms.txt")
+def llms_txt() -> Response:
+    """Returns the description of the API for programs that read text (https://llmstxt.org)."""
+    return Response(read_llms_txt(), media_type="text/markdown")
+
+
 # The files and the document never change. All responses share their bytes, however many clients read slowly.
 
 
 @cache
 def read_asset(name: str) -> bytes:
     return (BUNDLE / name).read_bytes()
+
+
+@cache
+def read_llms_txt() -> bytes:
+    return (files("service") / "llms.txt").read_bytes()
 
 
 @cache

@@ -1,0 +1,57 @@
+"""The recipes and changes with which `/docs` fills in the bodies of requests. Tests post each of them to a service."""
+
+from bakehouse.model import JsonObject
+
+FIRST_RUN: JsonObject = {
+    "name": "first run",
+    "dataset": "digits",
+    "architecture": "mlp",
+    "norm": "batch_norm",
+    "dropout": 0.5,
+    "epochs": 20,
+    "early_stopping": 6,
+}
+MOST_FAMILIES: JsonObject = {
+    "name": "most families, briefly",
+    "labels": {"study": "docs"},
+    "seed": 0,
+    "dataset": {"id": "digits", "normalization": "standardize", "validation_fraction": 0.2},
+    "architecture": {"type": "cnn", "channels": [16, 32], "hidden": [64]},
+    "norm": {"type": "group_norm", "num_groups": 4},
+    "dropout": [{"type": "dropout", "rate": 0.2, "placement": "classifier"}],
+    "augmentation": ["random_crop", {"type": "input_noise", "std": 0.1}],
+    "regularizer": [{"type": "max_norm", "maxnorm": 3}],
+    "objective": {"label_smoothing": {"epsilon": 0.1, "spread": "wrong_classes"}},
+    "optimizer": "adamw",
+    "schedule": {"type": "cosine", "warmup_epochs": 1},
+    "batch_size": 64,
+    "epochs": 8,
+    "early_stopping": {"type": "patience", "patience": 5},
+    "evaluation": {"monitor": "validation_loss"},
+    "diagnostics": ["gradient_norms", "train_eval_gap"],
+}
+OWN_CSV: JsonObject = {
+    "name": "own table",
+    "dataset": {"id": "houses", "target": "price"},
+    "architecture": {"type": "mlp", "hidden": [64, 64]},
+    "regularizer": {"type": "weight_decay", "coefficient": 0.01},
+    "epochs": 100,
+    "early_stopping": 10,
+}
+BODIES: dict[str, dict[str, JsonObject]] = {
+    "create_run": {
+        "first_run": {"summary": "A first run, on built-in data", "value": FIRST_RUN},
+        "most_families": {"summary": "Most families of ingredients at once", "value": MOST_FAMILIES},
+        "own_csv": {
+            "summary": "Your own CSV file: houses.csv with a column price, in the folder BAKEHOUSE_DATA",
+            "value": OWN_CSV,
+        },
+    },
+    "fork_run": {
+        "lower_lr": {"summary": "Train further with a lower rate", "value": {"optimizer": {"type": "adam", "lr": 1e-4}}}
+    },
+    "change_run": {
+        "rename": {"summary": "A new name and a label", "value": {"name": "baseline", "labels": {"study": "docs"}}}
+    },
+}
+"""The named examples of each operation with a body."""

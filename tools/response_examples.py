@@ -1,0 +1,102 @@
+# ruff: noqa: INP001
+"""Writes `service/response_examples.json`, the answers that `/docs` shows, from a running home: `make examples`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from bakehouse.cli.home.home import home_running
+from bakehouse.client import Client
+from bakehouse.settings import Settings
+from service.recipe_examples import BODIES, FIRST_RUN
+
+FILE = Path(__file__).parents[1] / "service" / "response_examples.json"
+STREAM = {"Accept": "text/event-stream"}
+SHOWN_ITEMS = 2
+SHOWN_LINES = 12
+# No run with so many epochs is over before it is asked to pause, stop or cancel.
+LONG = {**FIRST_RUN, "name": "a long run", "epochs": 100_000, "early_stopping": "none"}
+
+# A stream that does not end, bytes, a schema that is its own documentation, and a queue that is empty then.
+NOT_READ = {"follow_runs", "get_weights", "get_recipe_schema", "list_queues"}
+
+Answer = tuple[str, httpx.Response]
+
+
+def main() -> None:
+    """Runs a home, and writes one answer for each operation, status and media type."""
+    examples: dict[str, dict[str, dict[str, Any]]] = {}
+    with TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, url=None, workers=1)
+        with home_running(settings) as home, httpx.Client(base_url=home.url, timeout=60, trust_env=False) as http:
+            for operation, response in [*answers_of_a_run(http), *answers_to_requests(http)]:
+                media_type = response.headers["content-type"].partition(";")[0]
+                by_status = examples.setdefault(operation, {}).setdefault(str(response.status_code), {})
+                by_status[media_type] = excerpt(operation, response)
+    FILE.write_text(json.dumps(examples, indent=1) + "\n", encoding="utf-8")
+
+
+def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
+    """Yields the answers that concern one run, from its submission to its end."""
+    yield "create_run", http.post("/v1/runs", params={"validate_only": "true"}, json=FIRST_RUN)
+    created = http.post("/v1/runs", json=FIRST_RUN)
+    yield "create_run", created
+    run_id = created.json()["id"]
+    with Client(str(http.base_url)) as client:
+        client.run(run_id).wait(timeout=120)
+    yield from answers_to_reading(http, run_id)
+    run = f"/v1/runs/{run_id}"
+    yield "get_run_metrics", http.get(f"{run}/metrics", params={"format": "csv"})
+    yield "get_run_events", http.get(f"{run}/events", headers=STREAM)
+    yield "change_run", http.patch(run, json=BODIES["change_run"]["rename"]["value"])
+    yield "retry_run", http.post(f"{run}/retry")
+    yield "fork_run", http.post(f"{run}/fork", json=BODIES["fork_run"]["lower_lr"]["value"])
+    yield "verify_run", http.post(f"{run}/verify")
+
+
+def answers_to_reading(http: httpx.Client, run_id: str) -> Iterator[Answer]:
+    """Yields the answer of each operation that reads JSON."""
+    values = {"run_id": run_id, "dataset_id": "digits", "epoch_or_role": "best"}
+    for path, operations in http.get("/openapi.json").json()["paths"].items():
+        operation = operations.get("get")
+        if operation and operation["operationId"] not in NOT_READ:
+            yield operation["operationId"], http.get(path.format(**values), follow_redirects=True)
+
+
+def answers_to_requests(http: httpx.Client) -> Iterator[Answer]:
+    """Yields the answers to requests to pause, resume, cancel, delete and stop."""
+    run = f"/v1/runs/{http.post('/v1/runs', json=LONG).json()['id']}"
+    yield "list_queues", http.get("/v1/queues")
+    yield "pause_run", http.post(f"{run}/pause")
+    yield "resume_run", http.post(f"{run}/resume")
+    for waiting in http.get("/v1/runs", params={"status": "queued"}).json()["data"]:
+        cancelled = http.post(f"/v1/runs/{waiting['id']}/cancel")
+    yield "cancel_run", cancelled
+    yield "delete_run", http.delete(run)
+    with Client(str(http.base_url)) as client:
+        training = client.submit(LONG)
+        next(event for event in training.stream() if event.type == "epoch")
+    yield "stop_run", http.post(f"/v1/runs/{training.id}/stop")
+
+
+def excerpt(operation: str, response: httpx.Response) -> object:
+    """Returns an answer with its lists, or its lines, cut to the first ones."""
+    response.raise_for_status()
+    if "json" not in response.headers["content-type"]:
+        return "\n".join(response.text.splitlines()[:SHOWN_LINES]) + "\n"
+    return cut(response.json(), items=1 if operation == "list_ingredients" else SHOWN_ITEMS)
+
+
+def cut(node: Any, *, items: int) -> Any:
+    """Returns a copy of a document in which every list has at most `items` items."""
+    if isinstance(node, dict):
+        return {name: cut(value, items=items) for name, value in node.items()}
+    return [cut(value, items=items) for value in node[:items]] if isinstance(node, list) else node
+
+
+if __name__ == "__main__":
+    main()
