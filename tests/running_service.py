@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +38,18 @@ class RunningService:
         return self.process.wait(timeout=10)
 
 
-def start_service(redis_url: str, home: Path, **settings: str) -> RunningService:
+PROGRAM = (sys.executable, "-m", "service")
+
+
+def start_service(
+    redis_url: str, home: Path, *, program: Sequence[str] = PROGRAM, folder: Path = ROOT, **settings: str
+) -> RunningService:
     """Starts a service on a free port and returns when it listens; raises with its log if it does not start."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BAKEHOUSE_")}
     chosen = {"BAKEHOUSE_REDIS_URL": redis_url, "BAKEHOUSE_HOME": str(home), "BAKEHOUSE_PORT": "0"}
-    command = [sys.executable, "-m", "service"]
     with (home / LOG).open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**inherited, **chosen, **settings}, stdout=output, stderr=output
+            program, cwd=folder, env={**inherited, **chosen, **settings}, stdout=output, stderr=output
         )
     deadline = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -18,13 +18,14 @@ SERVICES = ["redis", "service", "worker", "worker-gpu"]
 OURS = ["service", "worker", "worker-gpu"]
 
 
-def docker_compose(password: str) -> "subprocess.CompletedProcess[str]":
+def docker_compose(password: str, *files: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BAKEHOUSE_")}
+    chosen = [part for file in ("docker-compose.yml", *files) for part in ("-f", file)]
     return subprocess.run(
-        [TOOLS / "docker-compose", "--profile", "gpu", "config", "--format", "json"],
+        [TOOLS / "docker-compose", *chosen, "--profile", "gpu", "config", "--format", "json"],
         check=False,
         cwd=ROOT,
-        env=environment | {"BAKEHOUSE_REDIS_PASSWORD": password},
+        env=environment | {"BAKEHOUSE_REDIS_PASSWORD": password} | settings,
         capture_output=True,
         text=True,
     )
@@ -144,3 +145,26 @@ def test_each_image_installs_only_what_it_runs(target: str, extra: str) -> None:
 
 def test_the_service_has_a_health_check() -> None:
     assert any(line.startswith("HEALTHCHECK") for line in stages()["service"])
+
+
+SHARED = {"BAKEHOUSE_REDIS_BIND": "10.0.0.5", "BAKEHOUSE_STATE": "/mnt/bakehouse"}
+
+
+def test_workers_outside_compose_reach_redis_at_the_chosen_address_and_share_the_folder() -> None:
+    ended = docker_compose(PASSWORD, "docker-compose.shared.yml", **SHARED)
+    assert ended.returncode == 0, ended.stderr
+    project = json.loads(ended.stdout)
+    redis = project["services"]["redis"]
+    assert [(port["host_ip"], port["target"]) for port in redis["ports"]] == [("10.0.0.5", 6379)]
+    # An internal network publishes no ports.
+    assert list(redis["networks"]) == ["inside", "outside"]
+    assert project["volumes"]["state"]["driver_opts"] == {"type": "none", "o": "bind", "device": "/mnt/bakehouse"}
+    others = {name: service for name, service in project["services"].items() if name != "redis"}
+    assert others == {name: service for name, service in services().items() if name != "redis"}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_redis_is_not_published_by_accident(name: str) -> None:
+    refused = docker_compose(PASSWORD, "docker-compose.shared.yml", **{**SHARED, name: ""})
+    assert refused.returncode != 0
+    assert f"into .env, as {name}" in refused.stderr
