@@ -16,7 +16,6 @@ from bakehouse.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CLIENT_PAGE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -90,15 +89,30 @@ def test_python_blocks_run(text: str, home: Home, folder: Path) -> None:
     assert (folder / "best.safetensors").exists()
 
 
-@pytest.mark.parametrize("text", re.findall(r"^```python\n(.*?)^```", CLIENT_PAGE, flags=re.MULTILINE | re.DOTALL))
-def test_blocks_of_the_page_about_the_client_run(text: str, home: Home, folder: Path) -> None:
-    assert execute([sys.executable, "-c"], text, home, folder)
-
-
-@pytest.mark.parametrize("text", blocks("json"))
-def test_recipes_train(text: str, home: Home) -> None:
+def test_the_annotated_recipe_trains(home: Home) -> None:
+    [text] = blocks("jsonc")
+    recipe = json.loads(re.sub(r" +//.*", "", text))
     with Client(home.url) as client:
-        assert client.submit(json.loads(text)).wait(timeout=60).status == "succeeded"
+        assert client.submit(recipe).wait(timeout=60).status == "succeeded"
+
+
+@pytest.mark.parametrize("text", [*blocks("python"), CURL])
+def test_examples_are_short(text: str) -> None:
+    assert len(text.splitlines()) <= 10
+
+
+def test_the_table_of_a_trick_is_that_of_the_cookbook() -> None:
+    page = (ROOT / "cookbook" / "small_network" / "README.md").read_text(encoding="utf-8")
+    shown = README.partition("## What a trick bought")[2].partition("\n## ")[0]
+    measured = rows_of(page)
+    assert rows_of(shown) == {name: [cells[0], cells[-1]] for name, cells in measured.items()}
+    assert len(measured) == 4
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """The rows of a table by the name in their first column."""
+    rows = [row.strip("|").split("|") for row in text.splitlines() if row.startswith("| `")]
+    return {name.strip(): [cell.strip() for cell in cells] for name, *cells in rows}
 
 
 def test_the_readme_is_short_and_its_links_work() -> None:
