@@ -81,7 +81,10 @@ def install(target: str, folder: Path) -> Path:
     places = {"/opt/uv/bin/uv": str(TOOLS / "uv"), "/opt/venv": str(venv)}
     # The cache saves the download.
     command = [places.get(word, word) for word in words if word != "--no-cache"]
-    subprocess.run(command, check=True, cwd=folder, capture_output=True)
+    ended = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+    if "Failed to fetch" in ended.stderr:
+        pytest.skip("no package index")
+    assert ended.returncode == 0, ended.stderr
     return venv
 
 

@@ -10,6 +10,7 @@ from bakehouse.recipe.problems import MAX_NAME_CHARACTERS, did_you_mean, nearest
 
 # A name this near is a slip of the finger; a name that is less near may as well be a name from elsewhere.
 SLIP = 0.8
+SHORTEST_SLIP = 6
 MAX_PLACES = 3
 MAX_NAMES = 3
 
@@ -20,6 +21,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "dataset.validation_fraction": "val_split validation_split valid_fraction val_fraction val_size",
         "dataset.target": "label_column target_column target_name y",
         "dataset.normalization": "scaler standardize standardise input_normalization preprocessing",
+        "dataset.id": "path file filename file_name",
+        "dropout.placement norm.placement": "position location where",
         "dataset.split_seed": "data_seed fold_seed",
         "architecture": "model network net backbone arch module",
         "architecture.hidden": "hidden_size hidden_sizes hidden_units hidden_layers hidden_dim hidden_dims "
@@ -44,11 +47,11 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "augmentation=color_jitter": "brightness_jitter colorjitter",
         "augmentation=input_noise": "noise gaussian_noise_input",
         "regularizer": "regularization regularisation regulariser penalty kernel_regularizer",
-        "regularizer.coefficient": "lambda lambd strength factor weight penalty_weight l1_lambda l2_lambda",
+        "regularizer.coefficient": "lambda lambd strength penalty_weight l1_lambda l2_lambda",
         "regularizer=weight_decay": "wd decay decoupled_weight_decay",
         "regularizer=l1": "lasso l1_penalty l1_reg",
         "regularizer=l2": "ridge l2_penalty l2_reg",
-        "regularizer=gradient_clip": "grad_clip clip_grad clipnorm clip_norm max_grad_norm gradient_clip_val "
+        "regularizer=gradient_clip": "clip grad_clip clip_grad clipnorm clip_norm max_grad_norm gradient_clip_val "
         "gradient_clipping clip_gradients",
         "objective.loss": "loss criterion loss_fn loss_function cost",
         "objective.label_smoothing": "smoothing",
@@ -113,6 +116,7 @@ REMARKS: Mapping[str, str] = {
     "mode": "the monitor's name decides: accuracies and R^2 are maximised, losses and errors minimised",
     "restore_best_weights": "the weights of the best epoch are always kept",
     "save_best_only": "the weights of the best epoch are always kept",
+    "T_max": "the rate falls over all `epochs`",
     "verbose": "`bakehouse watch ID` shows the epochs",
     "callbacks": "early stopping, schedules and diagnostics are fields of the recipe",
     "seeds": "a recipe has one seed; `bakehouse run RECIPE --seeds 0-4` queues one run for each",
@@ -159,8 +163,8 @@ def hint_for_field(name: str, owner: type[Ingredient], path: Sequence[str], inde
         return f"; did you mean {names[0]!r}?"
     if name == "type" and owner.main:
         return f"; this part has no variants, and a bare value sets its {owner.main!r}"
-    if name in REMARKS:
-        return f": {REMARKS[name]}"
+    if remark := remarks_by_word().get(plain(name)):
+        return f": {remark}"
     tag = owner.model_fields["type"].default if "type" in owner.model_fields else None
     return hint_of_places(name, path, index, own_variant=tag) or did_you_mean(name, fields)
 
@@ -188,7 +192,8 @@ def hint_of_places(name: str, path: Sequence[str], index: Index, *, own_variant:
         owners = same_family[0].variants
         return f"; only {', '.join(owners)} {'has' if len(owners) == 1 else 'have'} it"
     places = known_places(name, index)
-    if not places:
+    # Short names are near to many others.
+    if not places and len(name) >= SHORTEST_SLIP:
         slips = nearest_names(name, [place.path[-1] for same in index.values() for place in same], cutoff=SLIP)
         places = known_places(slips[0], index) if slips else []
     others = [str(place) for place in places if (place.path, place.variants) != (tuple(path), (own_variant,))]
@@ -214,6 +219,11 @@ def plain(name: str) -> str:
 @cache
 def synonyms_by_word() -> Mapping[str, tuple[str, ...]]:
     return {plain(name): places for name, places in SYNONYMS.items()}
+
+
+@cache
+def remarks_by_word() -> Mapping[str, str]:
+    return {plain(name): remark for name, remark in REMARKS.items()}
 
 
 def place_of(text: str, index: Index) -> Place:

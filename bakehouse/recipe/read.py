@@ -210,6 +210,10 @@ def wrong_value(path: list[str | int], error: ErrorDetails) -> str:
         return bool_for_variant(path, is_on=value)
     if kind == "int_type" and isinstance(value, bool | float):
         return f"should be an integer, not {json.dumps(value)}"
+    if kind == "model_attributes_type" and isinstance(value, list | float | int):
+        return f"{PLAIN_MESSAGES[kind]}, not a {'list' if isinstance(value, list) else 'number'}"
+    if value is None:
+        return f"{PLAIN_MESSAGES.get(kind) or plain(error['msg'])}, not null"
     if kind in ("int_type", "float_type") and isinstance(value, str) and NUMBER.fullmatch(value):
         return f"{plain(error['msg'])}, without quotation marks"
     return PLAIN_MESSAGES.get(kind) or plain(error["msg"])
@@ -252,6 +256,8 @@ def unknown_variant(path: list[str | int], error: ErrorDetails) -> tuple[str, tu
     if given is None:
         return f"needs a type{hint_for_type(error['input'], tags)}", tags
     shown = str(given)[:MAX_NAME_CHARACTERS]
+    if NUMBER.fullmatch(shown):
+        return f"unknown variant {shown!r}; a number has no quotation marks", tags
     hint = hint_for_variant(shown, field_names(located(path)[1]), tags, index())
     return f"unknown variant {shown!r}{hint}", tags
 

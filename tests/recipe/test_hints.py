@@ -81,6 +81,10 @@ def test_a_name_of_another_library_gets_the_name_here(fields: Document, name: st
         ({"optimizer": {"name": "adam"}}, 'write "type" instead of "name"'),
         ({"norm": {"group_norm": {"num_groups": 4}}}, 'as in {"type": "group_norm", ...}'),
         ({"epochs": 2.5}, "should be an integer, not 2.5"),
+        ({"early_stopping": "5"}, "; a number has no quotation marks"),
+        ({"norm": 1}, "or an object, not a number"),
+        ({"epochs": None}, "should be a valid integer, not null"),
+        ({"schedule": {"type": "cosine", "T_max": 30}}, ": the rate falls over all `epochs`"),
         ({"epochs": "3"}, "should be a valid integer, without quotation marks"),
     ],
 )
