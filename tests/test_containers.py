@@ -168,3 +168,16 @@ def test_redis_is_not_published_by_accident(name: str) -> None:
     refused = docker_compose(PASSWORD, "docker-compose.shared.yml", **{**SHARED, name: ""})
     assert refused.returncode != 0
     assert f"into .env, as {name}" in refused.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/several_users.md"])
+def test_the_commands_for_compose_name_what_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names = set(re.findall(r"--scale ([\w-]+)=", text))
+    assert names
+    assert names <= set(SERVICES)
+    assert set(re.findall(r"--profile (\w+)", text)) == {"gpu"}
+    assert all((ROOT / file).exists() for file in re.findall(r"-f (\S+\.yml)", text))
+    compose = "".join((ROOT / file).read_text() for file in ("docker-compose.yml", "docker-compose.shared.yml"))
+    for setting in re.findall(r'echo "(BAKEHOUSE_\w+)=', text):
+        assert f"${{{setting}:" in compose

@@ -336,3 +336,16 @@ def test_a_query_that_contradicts_itself_or_names_no_run_is_422(api: httpx.Clien
     errors = problem(api.get(f"/v1/runs?{query}"), 422)["errors"]
     assert isinstance(errors, list)
     assert errors[0]["parameter"] == parameter
+
+
+def test_a_byte_order_mark_is_skipped_and_a_number_without_a_fraction_is_an_integer(api: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "from a spreadsheet"}
+    recipe = '{"dataset": "iris", "architecture": "linear", "epochs": 2.0}'
+    created = api.post("/v1/runs", content=b"\xef\xbb\xbf" + recipe.encode(), headers=headers)
+    assert created.status_code == 201, created.text
+    assert '"epochs":2,' in created.text.partition('"recipe":')[2].replace(" ", "")
+    again = api.post("/v1/runs", content=recipe.replace("2.0", "2"), headers=headers)
+    assert (again.json()["id"], again.headers["idempotency-replayed"]) == (created.json()["id"], "true")
+    other = {**headers, "Idempotency-Key": "another"}
+    refused = problem(api.post("/v1/runs", content=recipe.replace("2.0", "2.5"), headers=other), 422)
+    assert '"should be an integer, not 2.5"' in json.dumps(refused)
