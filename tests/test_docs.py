@@ -14,13 +14,14 @@ import pytest
 from bakehouse.cli.home.home import Home, home_running
 from bakehouse.client import Client
 from bakehouse.settings import Settings
-from tests.running_home import run_home
+from tests.running_home import LEASE_SECONDS, run_home
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = ["agents", "another_learning_rate", "own_data", "plain_pytorch", "several_users", "test_rows"]
-# Blocks with these words need another machine, an engine for containers, or a home that ends: other tests check them.
+# Blocks with these words need another machine, an engine for containers, or a home that ends: tests of their own, here
+# and in test_containers.py, check all but `git pull`.
 ELSEWHERE = re.compile(r"docker compose|bakehouse worker\n|git pull|tar -|make up|du -s")
 
 
@@ -113,6 +114,24 @@ def test_a_full_disk_is_cleared_and_a_backup_is_restored_as_the_page_says(tmp_pa
     assert kept in listed
     assert lost not in listed
     assert (folder / "before-restore" / "artifacts").is_dir()
+
+
+def test_a_worker_of_a_second_machine_trains_the_runs_of_the_first(tmp_path: Path) -> None:
+    [text] = [text for _, text in blocks("several_users") if "bakehouse worker\n" in text]
+    with run_home(tmp_path / "shared", workers=0) as home:
+        for shown, real in {
+            "redis://:PASSWORD@10.0.0.5:6379/0": home.redis_url, "/mnt/bakehouse": home.folder, "/mnt/data": tmp_path,
+            "bakehouse worker": f"exec {Path(sys.executable).with_name('bakehouse')} worker",
+        }.items():  # fmt: skip
+            assert shown in text
+            text = text.replace(shown, str(real))
+        lease = {"BAKEHOUSE_LEASE_SECONDS": str(LEASE_SECONDS)}
+        worker = subprocess.Popen(["bash", "-euc", text], env={**os.environ, **lease}, stderr=subprocess.DEVNULL)
+        try:
+            home.wait_for(home.submit({"dataset": "iris", "architecture": "linear", "epochs": 2}), "succeeded")
+        finally:
+            worker.terminate()
+            worker.wait()
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
