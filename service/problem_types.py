@@ -90,6 +90,10 @@ KINDS = (
         "Send the request again after the seconds in `Retry-After`.",
     ),
     problem_type(
+        "split_unknown", 409, "The rows of the splits cannot be listed: the data set is missing or has changed.",
+        "Put the files that the run was submitted with back into `BAKEHOUSE_DATA`.",
+    ),
+    problem_type(
         "log_damaged", 410, "The file of the archived log is missing or damaged; the run itself can still be read.",
         "Restore the file of the run from a backup of `BAKEHOUSE_HOME`.",
     ),
