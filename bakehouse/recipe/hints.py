@@ -194,7 +194,9 @@ def hint_of_places(name: str, path: Sequence[str], index: Index, *, own_variant:
     places = known_places(name, index)
     # Short names are near to many others.
     if not places and len(name) >= SHORTEST_SLIP:
-        slips = nearest_names(name, [place.path[-1] for same in index.values() for place in same], cutoff=SLIP)
+        taken = [place for same in index.values() for place in same]
+        names = [place.variants[0] if place.is_variant else place.path[-1] for place in taken]
+        slips = nearest_names(name, names, cutoff=SLIP)
         places = known_places(slips[0], index) if slips else []
     others = [str(place) for place in places if (place.path, place.variants) != (tuple(path), (own_variant,))]
     return f"; its place is {' or '.join(others[:MAX_PLACES])}" if others else ""

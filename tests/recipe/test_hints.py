@@ -36,6 +36,7 @@ def refusal(fields: Document) -> str:
         ({"weight_decay": 0.1}, 'regularizer, as {"type": "weight_decay"}'),
         ({"label_smoothing": 0.1}, "objective.label_smoothing"),
         ({"monitr": "validation_loss"}, "evaluation.monitor"),
+        ({"spatial_dropouts": 0.2}, 'dropout, as {"type": "spatial_dropout"}'),
         ({"patience": 3}, "early_stopping.patience (patience) or schedule.patience (plateau)"),
         ({"norm": "dropout"}, "dropout, at the top of the recipe"),
     ],
