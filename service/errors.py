@@ -255,7 +255,6 @@ class LogNotFound(ServiceError):
     """Raised if no attempt at the run has written a log, or not this attempt."""
 
     name = "log_not_found"
-    status = 404
 
     def __init__(self, run_id: str, attempt: int | None) -> None:
         which = "no log yet: no worker has taken it" if attempt is None else f"no log of an attempt {attempt}"
@@ -279,7 +278,6 @@ class SplitUnknown(ServiceError):
     """Raised if the rows of a run's splits cannot be listed, because the data set is not the one of the run."""
 
     name = "split_unknown"
-    status = 409
 
     def __init__(self, run_id: str, why: str) -> None:
         super().__init__(f"The rows of the run {run_id} cannot be listed: {why}.")

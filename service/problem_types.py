@@ -54,6 +54,10 @@ KINDS = (
         "`GET /v1/runs` lists all runs. A run that was deleted is gone.",
     ),
     problem_type(
+        "log_not_found", 404, "The run has no such attempt, or no worker has taken it yet.",
+        "`attempt` of the run is the number of the latest attempt; without the parameter, its log is returned.",
+    ),
+    problem_type(
         "checkpoint_not_found", 404, "The run does not have this checkpoint.",
         "`GET /v1/runs/{id}/checkpoints` lists those it has; `best` exists from the end of the first epoch on.",
     ),

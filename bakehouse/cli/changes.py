@@ -16,8 +16,9 @@ import typer
 from pydantic.fields import FieldInfo
 
 from bakehouse.cli.seeds import SEEDS, parse_seeds
+from bakehouse.recipe.ingredient import variants
 from bakehouse.recipe.problems import MalformedJson, RecipeError
-from bakehouse.recipe.read import parse_json, variants
+from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
 
 MAX_COMMANDS = 12

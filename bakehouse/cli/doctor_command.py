@@ -17,6 +17,7 @@ from bakehouse.system.system import Port, Row, System, inspect
 # The service itself waits for Redis for up to three seconds.
 ANSWER_SECONDS = 15.0
 PROBLEM_TYPES = ("urn:bakehouse:", "/problems/")
+"""What the types of problems contain; those of version 0.1.0 began with `urn:`."""
 
 
 def run_doctor(*, as_json: bool, fields: str | None) -> ExitCode:

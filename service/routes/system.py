@@ -76,8 +76,8 @@ class Index(Model):
 async def index() -> Index:
     """Lists the entry points of the API."""
     names = (
-        "docs", "openapi.json", "problems", "llms.txt", "v1/runs", "v1/datasets", "v1/recipes/ingredients", "v1/workers",
-        "v1/queues", "v1/system",
+        "docs", "openapi.json", "problems", "llms.txt", "v1/runs", "v1/datasets", "v1/recipes/ingredients",
+        "v1/workers", "v1/queues", "v1/system",
     )  # fmt: skip
     return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: name for name in names})
 

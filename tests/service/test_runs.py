@@ -209,7 +209,7 @@ def test_the_log_of_an_attempt_names_no_path_outside_the_home(
     api: httpx.Client, service: RunningService, worker: FakeWorker
 ) -> None:
     run = create(api)
-    assert problem(api.get(f"/v1/runs/{run}/log"), 404)["type"] == "urn:bakehouse:problem:log_not_found"
+    assert problem(api.get(f"/v1/runs/{run}/log"), 404)["type"] == "/problems/log_not_found"
     folder = worker.artifacts.attempts_folder(run)
     for attempt, text in [(1, "first\n"), (2, f'File "/opt/venv/torch.py", line 1\n{service.home}/datasets/x\n')]:
         log = open_attempt_log(folder, attempt)
@@ -223,7 +223,7 @@ def test_the_log_of_an_attempt_names_no_path_outside_the_home(
     assert "no log of an attempt 3" in str(problem(api.get(f"/v1/runs/{run}/log?attempt=3"), 404)["detail"])
     problem(api.get(f"/v1/runs/{run}/log?attempt=0"), 422)
     missing = problem(api.get("/v1/runs/run_222222222222/log"), 404)
-    assert missing["type"] == "urn:bakehouse:problem:run_not_found"
+    assert missing["type"] == "/problems/run_not_found"
 
 
 def test_a_retry_knows_why_its_parent_run_failed(api: httpx.Client, worker: FakeWorker) -> None:
