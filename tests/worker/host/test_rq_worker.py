@@ -144,7 +144,7 @@ def assert_the_worker_trains_the_next_run(worker: RunningWorker) -> None:
 
 
 def test_a_run_that_does_not_fit_does_not_wake_the_worker_again_and_again(worker: RunningWorker) -> None:
-    large = {**SHORT, "architecture": {"type": "mlp", "hidden": [60_000]}, "batch_size": 65_536}
+    large = {**SHORT, "architecture": {"type": "mlp", "hidden": [31_000, 31_000]}}
     run_id = worker.submit(large)
     wait_until(lambda: worker.wake_queue.pending() == 0)
     assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
