@@ -140,7 +140,8 @@ def test_the_best_file_holds_the_weights_that_the_record_describes(storage: RunS
     with safetensors.safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["bakehouse"])
     recipe = record.recipe.without_names()
-    assert header == {"classes": list(map(str, range(10))), "epoch": epoch, "recipe": recipe}
+    inputs = {"kind": "image", "shape": [1, 8, 8]}
+    assert header == {"classes": list(map(str, range(10))), "epoch": epoch, "inputs": inputs, "recipe": recipe}
 
 
 def test_a_paused_run_resumes_with_the_bits_of_an_uninterrupted_run(
