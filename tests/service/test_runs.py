@@ -23,7 +23,7 @@ def test_a_recipe_becomes_a_queued_run_and_one_job(api: httpx.Client, redis_serv
     # The very first run of a Redis is sent twice, because Redis does not know the script yet, and may wake twice.
     api.post(f"/v1/runs/{create(api)}/cancel")
     with Redis.from_url(redis_server) as redis:
-        Queue("bakehouse", connection=redis, serializer=JSONSerializer).empty()
+        redis.delete("rq:queue:bakehouse")
     answer = api.post("/v1/runs", json=RECIPE)
     run = answer.json()
     assert answer.status_code == 201
