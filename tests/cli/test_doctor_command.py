@@ -4,8 +4,9 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -92,10 +93,12 @@ class OtherProgram(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def other_program() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), OtherProgram) as server:
+    # An HTTPServer would look its own name up in the network, and serve one connection at a time.
+    with ThreadingTCPServer(("127.0.0.1", 0), OtherProgram) as server:
+        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
 
