@@ -181,7 +181,8 @@ def test_a_trimmed_change_stream_resets_the_stream_once(
     first = next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert (first.event, first.json()) == ("reset", {"snapshot": "runs"})
-    assert stream_position(start) < stream_position(first.id) <= stream_position(last_change(worker.store))
+    # The service may not have read the newest changes yet.
+    assert stream_position(start) <= stream_position(first.id) <= stream_position(last_change(worker.store))
 
 
 def test_events_are_paged_and_a_request_can_wait_for_the_next(api: httpx.Client, worker: FakeWorker) -> None:
