@@ -44,6 +44,11 @@ log = logging.getLogger(__name__)
 class ChangesLost(Exception):
     """The change stream lacks changes after an id, because it was trimmed or Redis lost writes."""
 
+    def __init__(self, last: str) -> None:
+        super().__init__(f"the change stream lacks changes before {last}")
+        self.last = last
+        """The id of the newest change of which the stream knows."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -202,7 +207,7 @@ class Hub:
         while True:
             page = await self._pages.ask(ChangeRange(after, last))
             if page.bounds.lack_changes_after(after):
-                raise ChangesLost
+                raise ChangesLost(page.bounds.last)
             if not page.changes:
                 return
             labelled = await self._find_labelled([selection], page.changes)

@@ -156,8 +156,10 @@ class SelectionFollower:
             async for batch in self._hub.replay(self.selection, after=sent, last=subscription.position):
                 yield batch.shared_frames
                 sent = batch.items[-1].change.id
-        except ChangesLost:
-            sent = subscription.position
+        except ChangesLost as error:
+            # The client reads everything up to here again. At the subscription's position, which is older while the hub
+            # lags, a client that resumes would be reset again.
+            sent = error.last
             yield reset_frame("runs", event_id=sent)
         except RedisError:
             self.is_over = True  # the client reconnects and gets this error as a problem

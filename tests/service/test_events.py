@@ -173,16 +173,20 @@ def test_a_trimmed_change_stream_resets_the_stream_once(
     api: httpx.Client, worker: FakeWorker, redis_server: str
 ) -> None:
     start = current_position(api, worker)
-    run = create(api)
+    run, other = create(api), create(api)
     worker.train(run)
     with Redis.from_url(redis_server) as redis:
         redis.xtrim("local:changes", maxlen=2, approximate=False)
-    stream = follow(api, f"/v1/events?run={run}", start)
+    query = f"/v1/events?run={run}&run={other}"
+    stream = follow(api, query, start)
     first = next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert (first.event, first.json()) == ("reset", {"snapshot": "runs"})
-    # The service may not have read the newest changes yet.
-    assert stream_position(start) <= stream_position(first.id) <= stream_position(last_change(worker.store))
+    assert stream_position(start) < stream_position(first.id) <= stream_position(last_change(worker.store))
+    worker.claim(other)
+    stream = follow(api, query, first.id)
+    assert next(stream).event == "state"
+    stream.close()  # type: ignore[attr-defined]
 
 
 def test_events_are_paged_and_a_request_can_wait_for_the_next(api: httpx.Client, worker: FakeWorker) -> None:
