@@ -11,7 +11,7 @@ PATH = re.compile(
     r"""|(?:(?<![\w.~+/:-])/+|(?<=:)/(?!/)|(?<=://)/|(?<=-[A-Z])/)[^\s"'`<>:;,()\[\]{}|=/]"""
     r"""[^\s"'`<>:;,()\[\]{}|=]*"""
 )
-CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*@")
+CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def redact(text: str, home: Path) -> str:

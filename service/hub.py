@@ -136,11 +136,6 @@ class Hub:
                     log.warning("cannot read the change stream: %s", type(error).__name__)
                     self._may_lack_changes = True
                     await asyncio.sleep(RETRY_SECONDS)
-                except Exception:
-                    # An error at one run must not end the streams of all others for good.
-                    log.exception("cannot deliver changes")
-                    self._may_lack_changes = True
-                    await asyncio.sleep(RETRY_SECONDS)
                 self._send_heartbeats()
         finally:
             self.close()
@@ -233,7 +228,7 @@ class Hub:
         if not changes:
             return
         async with self._delivery:
-            await self._deliver(changes)
+            await self._deliver_or_close(changes)
         # The subscribers that were woken run before this task continues, so the pause begins after they have sent, and
         # leaves time for other requests however many subscribers there are.
         await asyncio.sleep(0)
@@ -253,6 +248,17 @@ class Hub:
             # A client that resumes gets a `reset`, because the stream lacks changes after its last id too.
             self._close_all()
             self._position = page.bounds.last
+
+    async def _deliver_or_close(self, changes: Sequence[Change]) -> None:
+        try:
+            await self._deliver(changes)
+        except RedisError:
+            raise
+        except Exception:
+            # To try these changes again would stop all streams for good. Their clients reconnect and read the log.
+            log.exception("cannot deliver changes; all clients must reconnect")
+            self._close_all()
+            self._position = changes[-1].id
 
     async def _deliver(self, changes: Sequence[Change]) -> None:
         followers = {change.run_id: set(self._followers.get(change.run_id, ())) for change in changes}

@@ -20,7 +20,10 @@ class OpenCheckpoint:
 
     def is_deleted(self) -> bool:
         """Whether the file has been deleted, or replaced by another one."""
-        return os.fstat(self.file.fileno()).st_nlink == 0
+        try:
+            return os.fstat(self.file.fileno()).st_nlink == 0
+        except OSError:  # a network file system has forgotten the file
+            return True
 
     def duplicate(self) -> BinaryIO:
         """Returns the same open file, to be closed by the caller."""

@@ -25,6 +25,8 @@ from service.dependencies import Services
 from service.http_limits import LimitedHttpProtocol
 from service.hub import Hub
 
+log = logging.getLogger(__name__)
+
 MAX_SHUTDOWN_SECONDS = 5
 # Enough for all connections and a file for each of them; many systems allow only 1024 by default.
 MAX_OPEN_FILES = 4096
@@ -107,7 +109,11 @@ def serve(settings: Settings, services: Services) -> None:
 def finish_start() -> None:
     """Builds all models, then exempts everything that exists from garbage collection, which would look at it again and
     again while runs are submitted."""
-    build_models()
+    try:
+        build_models()
+    except Exception:
+        # The first requests build them instead.
+        log.exception("cannot build the models")
     gc.enable()
     gc.collect()
     gc.freeze()

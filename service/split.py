@@ -21,10 +21,9 @@ from bakehouse.plan.plan import resolve
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run
-from bakehouse.runs.split import ROW_NUMBER, RunSplit, SplitRows
+from bakehouse.runs.split import MAX_JSON_ROWS, ROW_NUMBER, RunSplit, SplitRows
 from service.errors import InvalidRequest, SplitUnknown
 
-MAX_JSON_ROWS = 1_000_000
 """Limit on the rows that JSON lists, which then has about 8 MB."""
 PicturePath = tuple[str, ...]
 
@@ -103,9 +102,7 @@ def find_split(run: Run, catalog: Catalog) -> FoundSplit:
     packed = catalog.folder(name)
     source = catalog.source(name)
     card = read_card(packed)
-    # A run that is not over has no provenance, and one of an older version has only that.
-    trained_on = run.provenance.dataset_fingerprint if run.provenance else run.dataset_fingerprint
-    if trained_on not in (None, card.fingerprint):
+    if run.trained_on not in (None, card.fingerprint):
         raise data_changed(run)
     found = FoundSplit(card, packed, source, find_rows(packed, card, run.recipe))
     if card.format == "pictures" and compute_signature(source) != signature_in(packed):

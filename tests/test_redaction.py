@@ -21,6 +21,7 @@ HOME = Path("/srv/bakehouse home")
         ("host:/export/rows (/data/x.csv) [/data/y.csv]", "host:rows (x.csv) [y.csv]"),
         ("//double/slash /folder/ /", "slash folder /"),
         ("redis://:secret@redis:6379/0", "redis://redis:6379/0"),
+        ("https://TOKEN@host/x redis://:p@ss@redis:6379/0", "https://host/x redis://redis:6379/0"),
         ("and/or 1/2 ~/rows.csv http://127.0.0.1:8000/v1/runs", "and/or 1/2 ~/rows.csv http://127.0.0.1:8000/v1/runs"),
         ("'/srv/bakehouse home/artifacts/x'", "'/srv/bakehouse home/artifacts/x'"),
         ("'/srv/bakehouse home/../other/x'", "'x'"),

@@ -30,6 +30,7 @@ def fork_and_watch(
     as_json: bool,
 ) -> ExitCode:
     """Submits forks of a run and watches them."""
+    print_seeds_note(seeds)
     require_single(output, seeds, detach=detach)
     with Client() as client:
         runs = submit_forks(client, run_id, changes, seeds)
@@ -50,6 +51,7 @@ def rerun_and_watch(
     """Submits the recipe of a run again and watches the new runs."""
     if seed is not None and seeds is not None:
         raise typer.BadParameter("give either --seed or --seeds, not both", param_hint="--seed")
+    print_seeds_note(seeds)
     require_single(output, seeds, detach=detach)
     with Client() as client:
         runs = submit_again(client, run_id, changes, seeds if seed is None else str(seed))
@@ -58,7 +60,6 @@ def rerun_and_watch(
 
 def require_single(output: Path | None, seeds: str | None, *, detach: bool) -> None:
     """Raises BadParameter for a file of weights that would be of several runs, or of a run that is not watched."""
-    print_seeds_note(seeds)
     if output is not None and (detach or (seeds is not None and len(parse_seeds(seeds)) > 1)):
         raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
 

@@ -13,13 +13,11 @@ from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.evaluation_script import Evaluation, evaluation_code, measured_metrics
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
-from bakehouse.runs.split import ROW_NUMBER
+from bakehouse.runs.split import MAX_JSON_ROWS, ROW_NUMBER
 
 ROWS_FILE = "split.npz"
 MAX_PRINTED_ROWS = 100_000
 """Limit on the test rows that a script lists itself; more are read from a file."""
-MAX_JSON_ROWS = 1_000_000
-"""Limit on the rows of a data set that the service lists as JSON."""
 
 
 class NothingToEvaluate(Exception):
@@ -137,8 +135,6 @@ def find_card(run: ClientRun, client: Client) -> DatasetCard:
     card = listing.card
     if card is None:
         raise DatasetBroken(name, listing.problem or "the service is packing it; try again in a moment")
-    # A run that is not over has no provenance, and one of an older version has only that.
-    trained_on = record.provenance.dataset_fingerprint if record.provenance else record.dataset_fingerprint
-    if trained_on not in (None, card.fingerprint):
+    if record.trained_on not in (None, card.fingerprint):
         raise DatasetBroken(name, "its files have changed since the run was trained on them")
     return card

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from bakehouse.cli.formats import sanitize
 from bakehouse.cli.output import print_json
 from bakehouse.client import Client, ClientRun
 from bakehouse.runs.split import RunSplit
@@ -42,7 +43,7 @@ def split_text(split: RunSplit) -> str:
     lines = [f"{'SPLIT':<10}  {'ROWS':>9}  ROW NUMBERS"]
     for name in ("train", "validation", "test"):
         part = getattr(split, name)
-        lines.append(f"{name:<10}  {part.count:>9,}  of {part.source}: {shorten(part.rows)}")
+        lines.append(f"{name:<10}  {part.count:>9,}  of {sanitize(part.source)}: {shorten(part.rows)}")
     bootstrap = ["The run draws its training rows from these with replacement (bootstrap)."] if split.bootstrap else []
     return "\n".join([*lines, "", f"{split.row_number} Numbers are counted from 0.", *bootstrap])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.interrupts import raise_on_interrupt
+from bakehouse.cli.notification import Notification
 from bakehouse.cli.output import print_json_list
 from bakehouse.cli.watch import watch_and_report
 from bakehouse.client import Client, ClientError, ClientRun
@@ -57,4 +58,5 @@ def watch_submitted(ids: Iterable[str], *, timeout: float | None, as_json: bool,
     with Client() as client:
         # An id that is given twice is watched once.
         runs = [client.run(run_id) for run_id in dict.fromkeys(ids)]
-        return watch_and_report(runs, timeout=timeout, as_json=as_json, notification=notification)
+        sent = None if notification is None else Notification(notification)
+        return watch_and_report(runs, timeout=timeout, as_json=as_json, notification=sent)

@@ -115,7 +115,7 @@ def fit_block(rows: Sequence[tuple[str, str]], width: int | None) -> str:
     indent = max(len(name) for name, _ in rows) + len(GAP)
     lines = []
     for name, value in rows:
-        parts = [part for line in value.split("\n") for part in break_line(line, width and width - indent)]
+        parts = [part for line in value.split("\n") for part in break_line(sanitize(line), width and width - indent)]
         lines += [f"{name.ljust(indent)}{parts[0]}", *(f"{' ' * indent}{part}" for part in parts[1:])]
     return "\n".join(lines)
 

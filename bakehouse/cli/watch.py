@@ -14,14 +14,14 @@ from queue import Empty, Queue
 from bakehouse.cli.exit_codes import ExitCode, exit_code_of
 from bakehouse.cli.interrupts import raise_on_interrupt
 from bakehouse.cli.leaving import detached_text, stops_on_request
-from bakehouse.cli.notification import notify
+from bakehouse.cli.notification import Notification
 from bakehouse.cli.screens import screen
 from bakehouse.cli.show import summary
 from bakehouse.cli.tables import results_table
 from bakehouse.cli.view import View, label_of
-from bakehouse.client import ClientError, ClientRun, RunEvent, RunTimeout
+from bakehouse.client import ClientRun, RunEvent, RunTimeout
 
-Item = tuple[int, RunEvent | ClientError | None]
+Item = tuple[int, RunEvent | Exception | None]
 """The index of a run, and its next event, the error that ended its thread, or None after its last event."""
 
 
@@ -32,7 +32,7 @@ def watch_and_report(
     timeout: float | None,
     output: Path | None = None,
     by_seed: bool = False,
-    notification: str | None = None,
+    notification: Notification | None = None,
 ) -> ExitCode:
     """Watches runs, downloads the best weights to `output`, and prints the results. Ctrl-C ends only the watching, or
     the runs too if the user says so; then the code is INTERRUPTED."""
@@ -70,9 +70,9 @@ def watch(
     as_json: bool,
     timeout: float | None,
     by_seed: bool = False,
-    notification: str | None = None,
+    notification: Notification | None = None,
 ) -> list[View]:
-    """Shows runs until all are over; returns their last views. Runs the command `notification` when a run ends. Raises
+    """Shows runs until all are over; returns their last views. Sends the notification when a run ends. Raises
     RunTimeout if that takes too long."""
     views = [initial_view(run, by_seed=by_seed) for run in runs]
     with screen(views, as_json=as_json) as show:
@@ -80,7 +80,7 @@ def watch(
             views[index].observe(event)
             show(views[index], event)
             if event.type == "end" and notification is not None:
-                notify(notification, run_id=runs[index].id, status=views[index].status)
+                notification.send(runs[index].id, views[index].status)
     return views
 
 
@@ -104,7 +104,7 @@ def follow_all(runs: Sequence[ClientRun], *, timeout: float | None) -> Iterator[
         except Empty:
             raise RunTimeout(runs[min(running)].id, timeout or 0.0) from None
         match item:
-            case ClientError():
+            case Exception():
                 raise item
             case None:
                 running.remove(index)
@@ -117,5 +117,5 @@ def forward_events(index: int, run: ClientRun, items: "Queue[Item]") -> None:
         for event in run.stream():
             items.put((index, event))
         items.put((index, None))
-    except ClientError as error:
+    except Exception as error:  # noqa: BLE001 - the thread that reads the queue raises it
         items.put((index, error))

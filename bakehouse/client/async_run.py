@@ -111,7 +111,9 @@ class AsyncClientRun(RunHandle):
         etag = ""
         while True:
             left = MAX_WAIT if deadline is None else deadline - time.monotonic()
-            # The header takes whole seconds.
+            # The header takes whole seconds; the last part of one is waited for here.
+            if etag and 0 < left < 1:
+                await self._connection.transport.sleep(left)
             etag = await self._wait_for_change(etag, seconds=max(0, min(MAX_WAIT, int(left))))
             if self.is_over:
                 return self

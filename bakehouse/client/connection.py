@@ -114,7 +114,7 @@ class Connection:
                 yield response
             finally:
                 await self.transport.close_response(response)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Unreachable(self.url, error) from error
 
     async def get(self, kind: type[ParsedModel], path: str, **options: Any) -> ParsedModel:

@@ -29,8 +29,8 @@ def open_attempt_log(folder: Path, attempt: int) -> int:
 
 def read_attempt_log(folder: Path, attempt: int | None = None) -> AttemptLog | None:
     """Reads the log of an attempt, by default of the latest one that has a log; returns None if there is none."""
-    number = max(attempts(folder), default=0) if attempt is None else attempt
     try:
+        number = max(attempts(folder), default=0) if attempt is None else attempt
         content = (folder / f"{number}.log").open("rb")
     except (FileNotFoundError, NotADirectoryError):
         return None

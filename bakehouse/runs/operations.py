@@ -157,15 +157,19 @@ class Operations:
             if reply.outcome != "conflict":
                 return
 
-    def archive(self, run_id: str, *, seq: int) -> Operation[None]:
-        """Packs the record of a finished run, and deletes its log; does nothing if the log has not `seq` events, or if
-        the record was changed meanwhile."""
+    def archive(self, run_id: str, *, seq: int) -> Operation[bool]:
+        """Packs the record of a finished run, and deletes its log. Returns False, and changes nothing, if the log has
+        not `seq` events, or if the record was changed meanwhile."""
         (fields,) = yield [methodcaller("hgetall", self._keys.run(run_id))]
         if not fields:
             raise RunNotFound(run_id)
         record = wire.decode(fields)
-        if record.is_over and not record.archived and record.seq == seq:
-            yield from self._write(wire.archival(self._keys, record, wire.decoded(fields)))
+        if record.archived:
+            return True
+        if not record.is_over or record.seq != seq:
+            return False
+        reply = yield from self._write(wire.archival(self._keys, record, wire.decoded(fields)))
+        return reply.outcome in ("done", "repeated")
 
     def largest_memory(self) -> Operation[int | None]:
         """Returns the memory of the worker that has the most; None if no worker has been seen yet."""

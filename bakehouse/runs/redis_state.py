@@ -1,5 +1,6 @@
 """Describes a Redis server as far as it answers: for people who look for what is wrong."""
 
+import logging
 from dataclasses import dataclass, field
 
 from redis import Redis
@@ -10,6 +11,8 @@ from bakehouse.runs.marker import check_folder
 from bakehouse.runs.run import Worker
 from bakehouse.runs.store import DURABLE, Store, connect
 from bakehouse.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,9 @@ def read_redis_state(url: str, settings: Settings) -> RedisState:
         try:
             return ask(redis, settings)
         except RedisError as error:
-            return RedisState(problem=str(error))
+            # The text of the error has the server's address, which clients of the service must not see.
+            log.warning("Redis cannot be asked: %s", error)
+            return RedisState(problem=f"Redis does not answer ({type(error).__name__}).")
 
 
 def ask(redis: Redis, settings: Settings) -> RedisState:

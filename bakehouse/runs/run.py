@@ -267,8 +267,13 @@ class Run(Model):
 
     @property
     def is_over(self) -> bool:
-        """Whether the status is terminal, so that it never changes again."""
+        """Whether the run has succeeded, failed or been cancelled, which never changes again."""
         return self.status in TERMINAL
+
+    @property
+    def trained_on(self) -> str | None:
+        """The fingerprint of the data set that the run trains on; None if an earlier version did not note it."""
+        return self.provenance.dataset_fingerprint if self.provenance else self.dataset_fingerprint
 
 
 class Page(Model):

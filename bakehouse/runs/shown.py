@@ -34,7 +34,7 @@ class ShownRun:
 
     @property
     def is_over(self) -> bool:
-        """Whether the run's status is terminal."""
+        """Whether the run has succeeded, failed or been cancelled."""
         return self.members["status"] in OVER
 
     @property

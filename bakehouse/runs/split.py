@@ -4,6 +4,9 @@ on."""
 from bakehouse.model import Model
 from bakehouse.plan.card import Format
 
+MAX_JSON_ROWS = 1_000_000
+"""Limit on the rows of a data set that are listed as JSON; `format=npz` lists more."""
+
 
 class SplitRows(Model):
     """The rows of one split."""

@@ -106,10 +106,10 @@ class Store:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         self._carry_out(self._operations.delete(run_id))
 
-    def archive(self, run_id: str, *, seq: int) -> None:
-        """Packs the record of a finished run, and deletes its log, whose `seq` events must be in its file; does nothing
-        if the log has another length, or if the record was changed meanwhile."""
-        self._carry_out(self._operations.archive(run_id, seq=seq))
+    def archive(self, run_id: str, *, seq: int) -> bool:
+        """Packs the record of a finished run, and deletes its log, whose `seq` events must be in its file. Returns
+        False, and changes nothing, if the log has another length, or if the record was changed meanwhile."""
+        return self._carry_out(self._operations.archive(run_id, seq=seq))
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
         """Gives the first waiting run that fits to the owner; returns None if there is none."""

@@ -9,7 +9,6 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from bakehouse.runs.artifacts import RESERVE_BYTES, Artifacts
@@ -17,6 +16,7 @@ from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.run import Worker
 from bakehouse.settings import available_cores
 from bakehouse.system.system import Inspection, Row, System, error, ok, warning, worst
+from bakehouse.version import VERSION
 
 Check = Callable[[Inspection], Row | None]
 
@@ -98,7 +98,8 @@ def check_redis_memory(inspection: Inspection) -> Row | None:
 
 def check_home(inspection: Inspection) -> Row:
     home = inspection.settings.home
-    if not home.exists():
+    # Path.exists would raise below a folder that this user may not search.
+    if not os.access(home, os.F_OK):
         parent = nearest_folder(home)
         if os.access(parent, os.W_OK | os.X_OK):
             return ok("home", "does not exist yet; `bakehouse up` creates it")
@@ -142,7 +143,7 @@ def check_data(inspection: Inspection) -> Row:
     if folder is None:
         return ok("data", "BAKEHOUSE_DATA is not set; the built-in data sets can be used")
     fix = "Correct BAKEHOUSE_DATA, create the folder, or give this user the right to read it."
-    if not folder.is_dir():
+    if not os.access(folder, os.F_OK) or not folder.is_dir():
         return error("data", "no folder", "BAKEHOUSE_DATA names no folder, so none of its data sets is found.", fix)
     if not os.access(folder, os.R_OK | os.X_OK):
         return error("data", "not readable", "This user may not read the folder in BAKEHOUSE_DATA.", fix)
@@ -180,7 +181,7 @@ def check_worker_versions(inspection: Inspection) -> Row | None:
     if not workers:
         return None
     found = {**all_versions(workers)}
-    found["bakehouse"] = {*found.get("bakehouse", ()), version("bakehouse")}
+    found["bakehouse"] = {*found.get("bakehouse", ()), VERSION}
     differing = [f"{name} {' and '.join(sorted(each))}" for name, each in found.items() if len(each) > 1]
     if differing:
         problem = "Workers with different versions may train different bits, and a run moves between them."
@@ -213,7 +214,7 @@ def check_gpu(inspection: Inspection) -> Row:
 
 
 def check_versions(inspection: Inspection) -> Row:
-    found = [f"bakehouse {version('bakehouse')}", f"python {platform.python_version()}"]
+    found = [f"bakehouse {VERSION}", f"python {platform.python_version()}"]
     found += [f"torch {each}" for each in sorted(all_versions(inspection.redis.workers).get("torch", ()))]
     found += [f"{inspection.redis.product} {inspection.redis.version}"] if inspection.redis.version else []
     return ok("versions", ", ".join(found))
@@ -242,7 +243,7 @@ CHECKS: tuple[Check, ...] = (
 def check_system(inspection: Inspection) -> System:
     """Carries out all checks."""
     rows = tuple(row for check in CHECKS if (row := check(inspection)) is not None)
-    return System(status=worst(rows), version=version("bakehouse"), data=rows)
+    return System(status=worst(rows), version=VERSION, data=rows)
 
 
 def all_versions(workers: Sequence[Worker]) -> dict[str, set[str]]:
@@ -256,7 +257,7 @@ def all_versions(workers: Sequence[Worker]) -> dict[str, set[str]]:
 
 def nearest_folder(path: Path) -> Path:
     """Returns the path, or the nearest parent that exists."""
-    return next(each for each in (path, *path.parents) if each.exists())
+    return next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
 
 
 def count(number: int, noun: str) -> str:

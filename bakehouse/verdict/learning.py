@@ -29,7 +29,8 @@ GLOROT = "Glorot & Bengio 2010, AISTATS"
 def learned_nothing(outcome: Outcome) -> Iterator[Found]:
     """The model is no better than the same answer for every row."""
     guess = best_guess(outcome.plan)
-    if outcome.best_epoch == 0 or outcome.diverged_at is not None:
+    # A run that began with an earlier version has no history of its first epochs.
+    if outcome.best_epoch not in outcome.epochs or outcome.diverged_at is not None:
         return
     message = no_better_than_mean(outcome) if guess is None else no_better_than_class(outcome, guess)
     if message:

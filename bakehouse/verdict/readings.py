@@ -21,13 +21,14 @@ USUAL_ACCURACY_DROP = 0.02
 
 
 class Reading(NamedTuple):
-    """What a diagnostic says."""
+    """The values of a diagnostic as a sentence, and whether they are as usual."""
 
     is_usual: bool
     text: str
 
     @property
     def mark(self) -> str:
+        """`ok` or `!`, for the margin of `bakehouse show`."""
         return "ok" if self.is_usual else "!"
 
 

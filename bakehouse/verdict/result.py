@@ -1,4 +1,4 @@
-"""The verdict on a run with which nothing is wrong: what it reached."""
+"""The last verdict on every run that learned: what it reached."""
 
 from collections.abc import Iterator
 

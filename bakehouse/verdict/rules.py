@@ -39,6 +39,8 @@ def judge(outcome: Outcome) -> tuple[Verdict, ...]:
 
 def with_valid_patch(verdict: Verdict, outcome: Outcome) -> Verdict:
     """Returns the verdict without its patch if the patched recipe would be refused."""
+    if not verdict.patch:
+        return verdict
     plan = outcome.plan
     steps = [step.model_dump(mode="json") for step in verdict.patch]
     try:

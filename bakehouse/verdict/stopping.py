@@ -30,7 +30,8 @@ NEAR = 3.0
 @rule("warning", source="Goodfellow et al. 2016, Deep Learning, 11.4")
 def best_is_first_epoch(outcome: Outcome) -> Iterator[Found]:
     """No later epoch was better than the first."""
-    if outcome.best_epoch != 1 or outcome.last_epoch < LEAST_EPOCHS:
+    # A run that began with an earlier version has no history of its first epochs.
+    if outcome.best_epoch != 1 or 1 not in outcome.epochs or outcome.last_epoch < LEAST_EPOCHS:
         return
     values = outcome.series(outcome.monitor)
     lr = smaller_lr(outcome.plan)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from bakehouse.runs.keys import Keys
@@ -26,10 +27,12 @@ def test_a_server_that_answers_is_described(redis_url: str, tmp_path: Path) -> N
     assert [worker.name for worker in state.workers] == ["w1"]
 
 
-def test_a_server_that_does_not_answer_is_a_problem(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_a_problem_without_its_address(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     state = read_redis_state(f"unix://{tmp_path}/missing.sock", Settings(home=tmp_path))
-    assert state.problem is not None
-    assert "missing.sock" in state.problem
+    assert state.problem == "Redis does not answer (ConnectionError)."
+    assert "missing.sock" in caplog.text
 
 
 def test_a_server_that_refuses_writes_or_belongs_to_another_folder_is_noticed(redis_url: str, tmp_path: Path) -> None:

@@ -124,6 +124,28 @@ def test_a_subscriber_that_takes_nothing_is_closed_and_holds_no_events(
     use_hub(redis_url, use, worker.store.logs)
 
 
+def test_changes_that_cannot_be_delivered_end_the_streams_and_do_not_stop_later_ones(
+    redis_url: str, worker: FakeWorker, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(hub: Hub) -> None:
+        selection = Selection(runs=frozenset({run_id}))
+
+        async def fail(*arguments: object) -> None:
+            raise RuntimeError
+
+        async with hub.subscribe(selection) as subscription:
+            monkeypatch.setattr(hub, "_deliver", fail)
+            await asyncio.to_thread(worker.log_steps, run_id, 1, 5)
+            assert await subscription.take() == []
+            assert subscription.is_closed
+        monkeypatch.undo()
+        async with hub.subscribe(selection) as subscription:
+            await asyncio.to_thread(worker.log_steps, run_id, 6, 6)
+            assert seqs(await take(subscription, 1)) == [8]
+
+    use_hub(redis_url, use, worker.store.logs)
+
+
 def test_streams_end_if_changes_were_trimmed_while_redis_could_not_be_read(
     redis_url: str, worker: FakeWorker, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -381,6 +381,11 @@ def test_the_gravest_verdict_comes_first_and_a_healthy_run_has_one_too() -> None
     assert [verdict.code for verdict in judge(outcome_of({}, COUNTED, epochs=HEALTHY))] == ["learned"]
 
 
+def test_a_run_without_the_history_of_its_best_epoch_is_not_said_to_have_learned_nothing() -> None:
+    late = {epoch: row for epoch, row in HEALTHY.items() if epoch > 1}
+    assert judge(outcome_of({}, COUNTED, epochs=late, best_epoch=1)) == ()
+
+
 metrics = st.floats(0, 1e6) | st.sampled_from([0.0, 1.0, inf, nan])
 histories = st.lists(st.tuples(metrics, metrics, st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12)
 

@@ -85,7 +85,7 @@ def different_tensors(expected: Path, found: Path) -> Iterator[tuple[str, str]]:
     """Yields the name of each tensor that is not bit-identical in both files, with a sentence, in the file's order."""
     others = safetensors.torch.load_file(found)
     tensors = safetensors.torch.load_file(expected)
-    for name in others.keys() - tensors.keys():
+    for name in [name for name in others if name not in tensors]:
         yield name, f"the tensor {name} is new."
     for name, tensor in tensors.items():
         other = others.get(name)

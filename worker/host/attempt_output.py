@@ -75,15 +75,13 @@ def flush() -> None:
 
 @contextmanager
 def limit_size(log: int) -> Iterator[None]:
-    """Drops the second half of the log whenever it is too large, so that its beginning and its end are kept."""
+    """Drops the middle of the log whenever it is too large."""
     ended = threading.Event()
 
     def check() -> None:
         while not ended.wait(CHECK_SECONDS):
-            if os.fstat(log).st_size > MAX_BYTES:
-                with suppress(OSError):
-                    os.ftruncate(log, MAX_BYTES // 2)
-                    os.write(log, b"\n[output is left out here]\n")
+            with suppress(OSError):
+                shorten(log)
 
     thread = threading.Thread(target=check, name="attempt-log", daemon=True)
     thread.start()
@@ -94,6 +92,16 @@ def limit_size(log: int) -> Iterator[None]:
         thread.join()
 
 
+def shorten(log: int) -> None:
+    """Drops the middle of a log that is too large: half of the limit is kept at the beginning, a quarter at the end."""
+    size = os.fstat(log).st_size
+    if size <= MAX_BYTES:
+        return
+    end = os.pread(log, MAX_BYTES // 4, size - MAX_BYTES // 4)
+    os.ftruncate(log, MAX_BYTES // 2)
+    os.write(log, b"\n[output is left out here]\n" + end)
+
+
 def copy(log: int, begin: int) -> None:
     """Copies the log from a position on to stderr, for the operator of the worker."""
     with suppress(OSError):
@@ -102,11 +110,16 @@ def copy(log: int, begin: int) -> None:
 
 def note_death(artifacts: Artifacts, record: Record, status: int) -> None:
     """Appends to the log of the record's attempt how its process died; `status` is that of `os.waitpid`."""
+    note(artifacts, record, describe_death(os.waitstatus_to_exitcode(status)))
+
+
+def note(artifacts: Artifacts, record: Record, text: str) -> None:
+    """Appends a line to the log of the record's attempt."""
     # The log only helps people: the run goes on without it.
     with suppress(OSError), ExitStack() as stack:
         log = open_attempt_log(artifacts.attempts_folder(record.id), record.attempt)
         stack.callback(os.close, log)
-        write(log, describe_death(os.waitstatus_to_exitcode(status)))
+        write(log, text)
 
 
 def describe_death(code: int) -> str:

@@ -23,6 +23,7 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings, explain_settings
+from worker.host.attempt_output import note
 from worker.host.owner import is_dead, kill
 from worker.host.watch import Watch, seconds_up
 
@@ -100,6 +101,8 @@ class Supervisor:
         """Does a part of the work for each run. A run for which it fails twice is left alone for a while, so that it
         does not keep others from their turn."""
         now = seconds_up()
+        # A run that was deleted meanwhile is never among `run_ids` again.
+        self.postponed = {run_id: at for run_id, at in self.postponed.items() if at > now - POSTPONED_SECONDS}
         for run_id in run_ids:
             retry_at = self.postponed.get(run_id)
             if retry_at is not None and retry_at > now:
@@ -165,7 +168,9 @@ class Supervisor:
         try:
             command = self.command_for(record)
             if command is not None:
-                self.artifacts.clean_up_after(self.store.command(record.id, command))
+                after = self.store.command(record.id, command)
+                note(self.artifacts, record, "the supervisor took the run: the process was dead or did not answer")
+                self.artifacts.clean_up_after(after)
         except (IllegalTransition, OwnershipLost, RunNotFound, ProcessLookupError):
             pass  # the run has ended or got another owner meanwhile, so nothing is left to do
 
@@ -232,7 +237,8 @@ class Supervisor:
         with suppress(RunNotFound):
             events = list(self.store.logs.whole(run_id))
             self.artifacts.write_log(run_id, (event.json for event in events))
-            self.store.archive(run_id, seq=len(events))
+            if not self.store.archive(run_id, seq=len(events)):
+                raise NotArchived(run_id)
 
     def clean_up_after_runs(self) -> None:
         """Deletes the resume states that a process left because it died after the end of its run, or could not
@@ -254,6 +260,11 @@ class Supervisor:
 # A BaseException is not caught by an `except Exception` on its way.
 class Terminated(BaseException):
     """Raised by a signal to end the supervisor, whatever it is waiting for."""
+
+
+class NotArchived(Exception):
+    """Raised if the log of a run cannot be moved now: it has not all events that the record counts, or the record has
+    changed meanwhile."""
 
 
 class ChildRefused(Exception):

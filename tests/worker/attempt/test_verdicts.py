@@ -10,6 +10,7 @@ from bakehouse.settings import Settings
 from bakehouse.verdict.verdict import Verdict
 from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_training
 from tests.worker.attempt.test_attempt import LONG, RecordStore, run_attempt
+from worker.attempt import verdicts
 from worker.attempt.setup import RunStorage
 from worker.evaluation.predicted import PredictedClasses
 
@@ -107,3 +108,14 @@ def test_a_model_that_always_gives_one_answer_never_predicts_the_other_classes()
         predicted.of(training.model)(training.data.test.inputs)
     assert predicted.classes() == [1]
     assert predicted.missing(training.data.test) == (0, 2)
+
+
+def test_a_fault_in_a_rule_does_not_cost_a_training(storage: RunStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(outcome: object) -> None:
+        raise KeyError(1)
+
+    monkeypatch.setattr(verdicts, "judge", fail)
+    record = run_attempt(RecordStore(DIGITS), storage)
+    assert record.status == "succeeded"
+    assert (verdict_of(record).code, verdict_of(record).severity) == ("not_judged", "info")
+    assert "KeyError" in verdict_of(record).message

@@ -1,5 +1,6 @@
 """The output of a training process in the log of its attempt."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.attempt_logs import MAX_BYTES, AttemptLog, read_attempt_log
+from bakehouse.runs.attempt_logs import MAX_BYTES, AttemptLog, open_attempt_log, read_attempt_log
 from tests.running_service import ROOT
-from worker.host.attempt_output import describe_death
+from worker.host.attempt_output import describe_death, shorten
 
 RUN = "run_222222222222"
 PROGRAM = """
@@ -69,7 +70,20 @@ print("the end")"""
     text = log_of(tmp_path).text
     assert len(text) < MAX_BYTES
     assert f"attempt 3 at {RUN}" in text
-    assert text.endswith("[output is left out here]\nthe end\n")
+    assert "[output is left out here]\n" in text
+    assert text.endswith("x\nthe end\n")
+
+
+def test_the_last_words_before_the_middle_is_dropped_are_kept(tmp_path: Path) -> None:
+    log = open_attempt_log(tmp_path, 1)
+    os.write(log, b"begin\n" + b"x" * MAX_BYTES + b"\nRuntimeError: last words\n")
+    shorten(log)
+    os.write(log, b"end\n")
+    os.close(log)
+    text = (tmp_path / "1.log").read_text()
+    assert text.startswith("begin\n")
+    assert text.endswith("\nRuntimeError: last words\nend\n")
+    assert MAX_BYTES // 2 < len(text) < MAX_BYTES
 
 
 def test_an_attempt_runs_without_a_log_if_its_folder_cannot_be_used(tmp_path: Path) -> None:

@@ -424,3 +424,17 @@ def test_the_log_of_a_run_that_ended_long_ago_moves_into_a_file(supervised: Supe
     assert supervised.store.record(run_id).archived
     assert not supervised.redis.exists(Keys().log(run_id))
     assert supervised.store.events(run_id) == events
+
+
+def test_a_run_whose_log_lacks_events_does_not_keep_others_from_being_archived(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "RUNS_PER_TICK", 1)
+    runs = [supervised.store_run() for _ in range(2)]
+    for run_id in runs:
+        supervised.store.command(run_id, RequestAction("cancel"))
+    supervised.redis.delete(Keys().log(runs[0]))
+    supervised.supervisor.settings = supervised.settings.model_copy(update={"archive_after_seconds": 0})
+    for _ in range(3):
+        supervised.supervisor.archive_finished()
+    assert [supervised.store.record(run_id).archived for run_id in runs] == [False, True]
