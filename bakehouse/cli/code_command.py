@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from bakehouse.client import Client, ClientRun
+from bakehouse.client import Client, ClientRun, NotFound
 from bakehouse.data.errors import DatasetBroken
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.plan.card import DatasetCard
@@ -129,9 +129,10 @@ def find_card(run: ClientRun, client: Client) -> DatasetCard:
     because the model's shape follows from it."""
     record = run.record
     name = record.known_recipe.dataset.id
-    listing = next((listing for listing in client.datasets() if listing.id == name), None)
-    if listing is None:
-        raise DatasetBroken(name, "the service no longer has it, and the model's shape depends on it")
+    try:
+        listing = client.dataset(name)
+    except NotFound as error:
+        raise DatasetBroken(name, "the service no longer has it, and the model's shape depends on it") from error
     card = listing.card
     if card is None:
         raise DatasetBroken(name, listing.problem or "the service is packing it; try again in a moment")

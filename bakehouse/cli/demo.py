@@ -1,12 +1,9 @@
 """`bakehouse demo`: trains two recipes side by side on this machine, and keeps only the best weights."""
 
-import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from bakehouse.cli.code_command import script_of
@@ -18,7 +15,6 @@ from bakehouse.client import Client, ClientRun
 from bakehouse.model import JsonObject
 from bakehouse.settings import Settings
 
-REMOVALS = 50
 RECIPES: tuple[JsonObject, ...] = (
     {"name": "plain", "dataset": "digits", "architecture": "mlp", "epochs": 40, "early_stopping": "none"},
     {
@@ -35,9 +31,9 @@ RECIPES: tuple[JsonObject, ...] = (
 
 def run_demo(output: Path, *, keep: bool) -> ExitCode:
     """Starts a temporary home, trains the recipes in it, and saves the best weights at `output`."""
-    with temporary_folder() as folder:
+    with tempfile.TemporaryDirectory(prefix="bakehouse-demo-") as folder:
         # These values override the user's settings: the demo must not touch a service that runs already.
-        settings = Settings(home=folder, port=0, redis_url=None, data=None, workers=2, device="cpu", threads=1)
+        settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, workers=2, device="cpu", threads=1)
         with home_running(settings) as home, Client(home.url) as client:
             print_message(f"API     {home.url}/docs     nothing leaves this machine")
             print_message("Data    digits 8x8, 1,797 images  Workers  2 on the CPU")
@@ -52,23 +48,6 @@ def run_demo(output: Path, *, keep: bool) -> ExitCode:
             if keep:
                 code = wait_for_interrupt(home)
     return code
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Makes a folder, and removes it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="bakehouse-demo-"))
-    try:
-        yield folder
-    finally:
-        # A process that is just ending may still write into it.
-        for _ in range(REMOVALS):
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                break
-            time.sleep(0.1)
-        else:
-            shutil.rmtree(folder)
 
 
 def save_best(runs: Sequence[ClientRun], client: Client, output: Path) -> None:

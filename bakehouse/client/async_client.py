@@ -119,6 +119,10 @@ class AsyncClient:
                 return
             after = [("after", page.last_id)]
 
+    async def dataset(self, dataset_id: str) -> DatasetListing:
+        """Returns a data set. Raises NotFound if there is no such data set."""
+        return await self._connection.get(DatasetListing, f"/v1/datasets/{quote(dataset_id, safe='')}")
+
     async def datasets(self) -> list[DatasetListing]:
         """Returns the data sets that a recipe can name."""
         return list((await self._connection.get(Datasets, "/v1/datasets")).data)

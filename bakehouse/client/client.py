@@ -21,6 +21,7 @@ class Client:
     run = returning_run(AsyncClient.run)
     runs = yielding_runs(AsyncClient.runs)
     brief_runs = yielding(AsyncClient.brief_runs)
+    dataset = blocking(AsyncClient.dataset)
     datasets = blocking(AsyncClient.datasets)
     workers = blocking(AsyncClient.workers)
     compare = blocking(AsyncClient.compare)

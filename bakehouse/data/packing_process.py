@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bakehouse import exec_with_parent
 from bakehouse.data.sources import Files
 
 # This is longer than the child's limit on processor time, because it may wait for a slow disk.
@@ -30,13 +31,15 @@ class SourceChanged(Exception):
 
 def pack_in_child(files: Files, folder: Path, lock: int) -> None:
     """Packs into `folder`, or writes there why the files cannot be used. Raises SourceChanged and PackingFailed."""
-    command = [sys.executable, "-m", "bakehouse.data.packing", files.id, str(files.path), str(folder)]
+    # The child ends with this process: it would go on to write into a folder that was perhaps removed.
+    starter = [sys.executable, "-I", "-S", exec_with_parent.__file__, str(os.getpid())]
+    command = [*starter, sys.executable, "-m", "bakehouse.data.packing", files.id, str(files.path), str(folder)]
     # The child's address space is limited, and each thread of BLAS would reserve a share of it for nothing.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(
         # In this working directory, `-m` finds the package even if it is not installed.
         command, cwd=PACKAGE_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        # The child inherits the lock, so that no other process packs the same files if this process is killed.
+        # The child inherits the lock, so that no other process packs the same files while it is still ending.
         stderr=subprocess.PIPE, text=True, pass_fds=[lock],
     )  # fmt: skip
     output, errors = _communicate(child)

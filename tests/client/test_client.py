@@ -68,6 +68,9 @@ def test_all_pages_are_requested_and_filters_are_sent(client: Client, monkeypatc
 
 def test_data_sets_and_workers_are_listed(client: Client) -> None:
     assert "digits" in [listing.id for listing in client.datasets()]
+    assert client.dataset("digits").status == "ready"
+    with pytest.raises(NotFound):
+        client.dataset("missing")
     assert client.workers() == []
 
 
