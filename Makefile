@@ -4,11 +4,11 @@ export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
 # The generator of clients asks for an older typer than ours, with which it works too; its other needs are in [dev].
 GENERATOR = openapi-python-client==0.29.1 ruamel-yaml==0.19.1
-.PHONY: demo up test test-fast check bench chaos gpu docs examples constraints
+.PHONY: demo up page test test-fast check bench chaos gpu docs examples constraints
 
-demo: .venv/.home        # train two recipes and show them; nothing stays behind
+demo: .venv/.home page   # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
-up: .venv/.home          # Redis, service and workers until Ctrl-C; state in .bakehouse/
+up: .venv/.home page     # Redis, service and workers until Ctrl-C; state in .bakehouse/
 	@.venv/bin/bakehouse up
 test: check              # everything that is checked
 	@$(PYTEST)
@@ -17,6 +17,7 @@ test-fast: check         # checks, policies, and the tests of the packages that 
 check: .venv/.dev        # what needs no running code
 	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet . && .venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@.venv/bin/python -m tools.openapi > web/openapi.json && .venv/bin/python web/build.py --check
 	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
 bench: .venv/.dev        # measure beside a plain PyTorch loop
 	@.venv/bin/python -m bench
@@ -35,6 +36,11 @@ constraints: .venv/.dev  # pin the newest versions; torch stays free for the hos
 	@.venv/bin/uv pip compile -qU --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate \
 	    --no-header pyproject.toml | grep -Ev '^(torch|triton|nvidia-|cuda-)' > constraints.txt
 	@printf '%s\n' $(GENERATOR) >> constraints.txt
+
+# Without the page the API works, and `/` says how to build it.
+page: web/dist/index.html
+web/dist/index.html: .venv/.home $(shell find web/src web/index.html web/package-lock.json web/vite.config.ts web/build.py)
+	@.venv/bin/python web/build.py || true
 
 .venv/.%: pyproject.toml constraints.txt
 	@echo "Installing Bakehouse [$*] into .venv: about half a minute"

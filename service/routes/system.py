@@ -1,4 +1,4 @@
-"""Shows the workers, the queue, the health of the service, and an index of the API."""
+"""Shows the workers, the queue, and the health of the service."""
 
 from typing import Literal
 
@@ -61,25 +61,6 @@ class Ready(Model):
     """Number of workers that have reported recently."""
     warnings: tuple[str, ...]
     """Warnings: settings of Redis with which accepted runs may be lost, and that no worker is there."""
-
-
-class Index(Model):
-    """The entry points of the API."""
-
-    name: str
-    version: str
-    links: dict[str, str]
-    """The addresses, relative to that of this document."""
-
-
-@router.get("/", operation_id="index")
-async def index() -> Index:
-    """Lists the entry points of the API."""
-    names = (
-        "docs", "openapi.json", "problems", "llms.txt", "v1/runs", "v1/datasets", "v1/recipes/ingredients",
-        "v1/workers", "v1/queues", "v1/system",
-    )  # fmt: skip
-    return Index(name="bakehouse", version=VERSION, links={name.rpartition("/")[2]: name for name in names})
 
 
 @router.get("/v1/workers", operation_id="list_workers", responses=problems(503))

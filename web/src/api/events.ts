@@ -1,0 +1,46 @@
+/** The events of a run's log, as `GET /v1/events` sends them. */
+import type { BriefRun, Run } from "./types";
+
+interface Common<Type extends string, Data> {
+  run_id: string;
+  /** Position in the run's log, from 1. */
+  seq: number;
+  time: string;
+  attempt: number;
+  type: Type;
+  data: Data;
+}
+
+export type Numbers = Record<string, number | null | undefined>;
+
+export type RunEvent =
+  | Common<
+      "state",
+      { status: BriefRun["status"]; reason: BriefRun["reason"]; request: BriefRun["request"]; actor: string }
+    >
+  | Common<"step", Numbers & { step: number; epoch: number }>
+  | Common<"epoch", Numbers & { epoch: number; step: number }>
+  | Common<"checkpoint", { epoch: number; roles: string[]; sha256: string; bytes: number }>
+  | Common<"diagnostic", Record<string, unknown> & { name: string; epoch: number; step: number }>
+  | Common<"advice", Run["advice"][number]>
+  | Common<"log", { code: string; message: string; level?: string }>
+  | Common<
+      "end",
+      {
+        status: BriefRun["status"];
+        reason: BriefRun["reason"];
+        verdict: string | null;
+        message: string | null;
+      }
+    >;
+
+export const EVENT_TYPES = [
+  "state",
+  "step",
+  "epoch",
+  "checkpoint",
+  "diagnostic",
+  "advice",
+  "log",
+  "end",
+] as const;

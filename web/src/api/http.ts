@@ -1,0 +1,85 @@
+/** Requests to the API. Every failure is a `RequestFailed` with the sentence to show. */
+import type { ProblemDocument } from "./types";
+
+export class RequestFailed extends Error {
+  constructor(
+    message: string,
+    /** HTTP status, or 0 if the service did not answer. */
+    readonly status: number,
+    /** What the service says about it (RFC 9457), if it answered so. */
+    readonly problem: ProblemDocument | null = null,
+  ) {
+    super(message);
+  }
+}
+
+type Parameters = Record<string, string | number | boolean | readonly string[] | undefined>;
+
+/** Returns the address of an API call; a list becomes a repeated parameter. */
+export function apiAddress(path: string, parameters: Parameters = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) continue;
+    for (const each of Array.isArray(value) ? value : [value]) query.append(name, String(each));
+  }
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** Returns the decoded answer of a GET, for example of `v1/runs`. */
+export async function get<Answer>(
+  path: string,
+  parameters: Parameters = {},
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const response = await request(apiAddress(path, parameters), { signal: signal ?? null });
+  return (await response.json()) as Answer;
+}
+
+/** Sends a body as JSON and returns the decoded answer. */
+export async function send<Answer>(
+  method: "POST" | "PATCH" | "DELETE",
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const response = await request(path, {
+    method,
+    headers: { ...json, ...headers },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  return (await response.json()) as Answer;
+}
+
+/** Sends a body that creates something. The key makes a repeated press of the button harmless. */
+export function create<Answer>(
+  path: string,
+  body: unknown,
+  key: string = crypto.randomUUID(),
+): Promise<Answer> {
+  return send("POST", path, body, { "Idempotency-Key": key });
+}
+
+/** Fetches an address of the API; raises RequestFailed unless the answer is a success. */
+export async function request(address: string, options: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new RequestFailed("The service does not answer. Is `bakehouse up` running?", 0);
+  }
+  if (response.ok) return response;
+  const problem = await readProblem(response);
+  throw new RequestFailed(
+    problem?.detail ?? `The service answered ${response.status}.`,
+    response.status,
+    problem,
+  );
+}
+
+async function readProblem(response: Response): Promise<ProblemDocument | null> {
+  const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
+  return isProblem ? ((await response.json()) as ProblemDocument) : null;
+}

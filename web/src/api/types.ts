@@ -1,0 +1,10 @@
+/** The names under which the page uses the schemas of the API. `schema.d.ts` is generated from the OpenAPI document. */
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Run = Schemas["Run"];
+export type BriefRun = Schemas["BriefRun"];
+export type BriefPage = Schemas["BriefPage"];
+export type Advice = Schemas["Advice"];
+export type ProblemDocument = Schemas["ProblemDocument"];

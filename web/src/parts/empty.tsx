@@ -1,0 +1,24 @@
+import type { ComponentChildren } from "preact";
+import { Copy } from "./copy";
+
+/** What a page shows while it has nothing: what would be here, one button that changes it, and the same as a command. */
+export function Empty(props: {
+  title: string;
+  children: ComponentChildren;
+  action?: ComponentChildren;
+  command?: string;
+}) {
+  return (
+    <section class="empty">
+      <h2>{props.title}</h2>
+      <p>{props.children}</p>
+      {props.action && <p>{props.action}</p>}
+      {props.command && (
+        <>
+          <p class="quiet">The same from a terminal:</p>
+          <Copy text={props.command} />
+        </>
+      )}
+    </section>
+  );
+}

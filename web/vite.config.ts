@@ -1,0 +1,16 @@
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  // Relative, so that the page also works behind a proxy that adds a prefix to the path.
+  base: "./",
+  build: {
+    assetsDir: "page",
+    // An inlined asset would be a `data:` address, which the content security policy forbids for fonts and scripts.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: "es2022",
+  },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  // `npm run dev` shows changes of the page at once, with the data of a service that runs elsewhere.
+  server: { proxy: { "/v1": process.env.BAKEHOUSE_URL ?? "http://127.0.0.1:8000" } },
+});
