@@ -96,17 +96,17 @@ async def stream_events(services: Services, run_id: str, after: int) -> Response
                        **problems(404, 422, 503)})  # fmt: skip
 async def follow_runs(
     services: ServicesDep,
-    run: Annotated[list[str], Query(max_length=100, description="Ids of runs.")] = [],  # noqa: B006
+    run: Annotated[list[str], Query(max_length=200, description="Ids of runs.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     last_change: LastChange = None,
     after: Annotated[
         str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")
     ] = None,
 ) -> EventStream:
-    """Streams the events of these runs, or of all runs with these labels, that come after `after` (or `Last-Event-ID`);
-    by default only new ones. One id resumes the stream for all runs."""
-    if bool(run) == bool(label):
-        message = "pass either run=ID or label=key:value"
+    """Streams the events of these runs, and of all runs with these labels, that come after `after` (or
+    `Last-Event-ID`); by default only new ones. One id resumes the stream for all runs."""
+    if not run and not label:
+        message = "pass run=ID, label=key:value, or both"
         raise InvalidRequest(Problem(parameter="run", code="missing", message=message))
     await services.hub.wait_until_ready()
     # Errors must be found here: once the stream has begun, its status can no longer change.

@@ -163,6 +163,20 @@ def test_one_stream_of_many_runs_resumes_them_all(api: httpx.Client, worker: Fak
     assert {event.json()["run_id"] for event in got} == set(runs)
 
 
+def test_one_stream_has_runs_by_their_ids_and_runs_by_their_labels(api: httpx.Client, worker: FakeWorker) -> None:
+    start = current_position(api, worker)
+    labelled, single, other = create(api, labels={"class": "a"}), create(api), create(api)
+    for run in (other, labelled, single):
+        worker.claim(run)
+    seen = set()
+    for event in follow(api, f"/v1/events?label=class:a&run={single}", start):
+        seen.add(event.json()["run_id"])
+        if event.json()["run_id"] == single and event.json()["data"].get("status") == "running":
+            break
+    assert other not in seen
+    assert seen == {labelled, single}
+
+
 def current_position(api: httpx.Client, worker: FakeWorker) -> str:
     """The position in the change stream before the test changes anything."""
     create(api)

@@ -7,6 +7,9 @@ export const query = computed(() => new URLSearchParams(search.value));
 /** Name of the shown page; the home page has none. */
 export const pageName = computed(() => query.value.get("page") ?? "");
 
+/** Counts how often another view was shown; a change of the present view does not count. */
+export const navigations = signal(0);
+
 type Query = Record<string, string | readonly string[] | null | undefined>;
 
 /** Returns the address of a view. Names without a value, and empty lists, are left out. */
@@ -23,8 +26,13 @@ export function addressOf(view: Query): string {
 
 /** Shows another page, as a new entry of the browser's history. */
 export function navigate(view: Query): void {
-  history.pushState(null, "", addressOf(view));
+  showAddress(addressOf(view));
+}
+
+function showAddress(address: string): void {
+  history.pushState(null, "", address);
   search.value = location.search;
+  navigations.value += 1;
   window.scrollTo(0, 0);
 }
 
@@ -43,6 +51,7 @@ export function listed(name: string): string[] {
 export function followLinks(): void {
   window.addEventListener("popstate", () => {
     search.value = location.search;
+    navigations.value += 1;
   });
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
@@ -52,8 +61,6 @@ export function followLinks(): void {
     if (link.origin !== location.origin || link.pathname !== location.pathname) return;
     if (link.hash && link.search === location.search) return;
     event.preventDefault();
-    history.pushState(null, "", link.href);
-    search.value = location.search;
-    window.scrollTo(0, 0);
+    showAddress(link.href);
   });
 }

@@ -1,7 +1,10 @@
-import { useEffect } from "preact/hooks";
-import { addressOf, followLinks, pageName } from "./address";
+import { useEffect, useRef } from "preact/hooks";
+import { addressOf, followLinks, navigations, pageName } from "./address";
+import { denial, newVersion } from "./api/http";
 import { connection } from "./api/stream";
-import { PAGES } from "./pages/pages";
+import { PAGES, type Page } from "./pages/pages";
+import { Boundary } from "./parts/boundary";
+import { title } from "./title";
 
 const CONNECTIONS = {
   idle: "",
@@ -14,41 +17,99 @@ const CONNECTIONS = {
 export function App() {
   const page = PAGES.find((each) => each.name === pageName.value);
   useEffect(followLinks, []);
-  useEffect(() => {
-    document.title = page ? `${page.title} · Bakehouse` : "Bakehouse";
-  }, [page]);
+  useTitleOfTab(page);
+  const main = useFocusAfterNavigation();
   return (
     <>
       <a class="skip" href="#content">
         Skip to the content
       </a>
-      <header class="top">
-        <a class="brand" href={addressOf({})}>
-          <Logo /> Bakehouse
-        </a>
-        <nav aria-label="Pages">
-          {PAGES.filter((each) => each.inMenu).map((each) => (
-            <a
-              key={each.name}
-              href={addressOf({ page: each.name })}
-              aria-current={each === page ? "page" : undefined}
-            >
-              {each.title}
-            </a>
-          ))}
-        </nav>
-        <span class={`connection ${connection.value}`} role="status">
-          {CONNECTIONS[connection.value]}
-        </span>
-      </header>
-      <main id="content" tabIndex={-1}>
-        {page ? <page.View /> : <NoSuchPage />}
+      <Top page={page} />
+      <main id="content" ref={main} tabIndex={-1}>
+        <NewVersion />
+        {/* Another page is another boundary, so that a page with a defect can be left. */}
+        <Boundary key={pageName.value}>
+          {denial.value ? <NotAllowed /> : page ? <page.View /> : <NoSuchPage />}
+        </Boundary>
       </main>
       <footer class="bottom">
         <a href="docs">API documentation</a>
         <a href="problems">What a problem means</a>
       </footer>
     </>
+  );
+}
+
+function useTitleOfTab(page: Page | undefined): void {
+  const text = title.value ?? page?.title;
+  useEffect(() => {
+    document.title = text ? `${text} · Bakehouse` : "Bakehouse";
+  }, [text]);
+}
+
+/** Moves the focus to the heading of a page that was navigated to, so that screen readers read it. */
+function useFocusAfterNavigation() {
+  const main = useRef<HTMLElement>(null);
+  const count = navigations.value;
+  useEffect(() => {
+    if (count === 0) return;
+    denial.value = null;
+    const heading = main.current?.querySelector("h1");
+    if (heading) heading.tabIndex = -1;
+    (heading ?? main.current)?.focus({ preventScroll: true });
+  }, [count]);
+  return main;
+}
+
+function Top({ page }: { page: Page | undefined }) {
+  return (
+    <header class="top">
+      <a class="brand" href={addressOf({})}>
+        <Logo /> Bakehouse
+      </a>
+      <nav aria-label="Pages">
+        {PAGES.filter((each) => each.inMenu).map((each) => (
+          <a
+            key={each.name}
+            class={each.isAction ? "button primary" : undefined}
+            href={addressOf({ page: each.name })}
+            aria-current={each === page ? "page" : undefined}
+          >
+            {each.title}
+          </a>
+        ))}
+      </nav>
+      <span class={`connection ${connection.value}`} role="status">
+        {CONNECTIONS[connection.value]}
+      </span>
+    </header>
+  );
+}
+
+function NewVersion() {
+  if (newVersion.value === null) return null;
+  return (
+    <div class="notice warning" role="status">
+      <p>
+        The service is now Bakehouse {newVersion.value}; this page was loaded from another version.{" "}
+        <button type="button" onClick={() => location.reload()}>
+          Reload
+        </button>
+      </p>
+    </div>
+  );
+}
+
+function NotAllowed() {
+  return (
+    <section class="empty">
+      <h1>This needs an API key</h1>
+      <p>{denial.value?.message}</p>
+      <p>Ask whoever runs this service for a key that may read this.</p>
+      <button type="button" onClick={() => (denial.value = null)}>
+        Try again
+      </button>
+    </section>
   );
 }
 

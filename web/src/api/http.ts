@@ -1,4 +1,5 @@
 /** Requests to the API. Every failure is a `RequestFailed` with the sentence to show. */
+import { computed, signal } from "@preact/signals";
 import type { ProblemDocument } from "./types";
 
 export class RequestFailed extends Error {
@@ -12,6 +13,15 @@ export class RequestFailed extends Error {
     super(message);
   }
 }
+
+/** The version of the service in its newest answer, and that of the first, with which this page was loaded. */
+const version = signal<string | null>(null);
+let firstVersion: string | null = null;
+/** The service's version if it is another than when the page was loaded; its page may be another too. */
+export const newVersion = computed(() => (version.value === firstVersion ? null : version.value));
+
+/** The refusal of a page's data for lack of a key that allows it; null again as soon as the page tries again. */
+export const denial = signal<RequestFailed | null>(null);
 
 type Parameters = Record<string, string | number | boolean | readonly string[] | undefined>;
 
@@ -70,13 +80,21 @@ export async function request(address: string, options: RequestInit = {}): Promi
     if (options.signal?.aborted) throw error;
     throw new RequestFailed("The service does not answer. Is `bakehouse up` running?", 0);
   }
+  noteVersion(response.headers.get("Bakehouse-Version"));
   if (response.ok) return response;
   const problem = await readProblem(response);
-  throw new RequestFailed(
-    problem?.detail ?? `The service answered ${response.status}.`,
-    response.status,
-    problem,
-  );
+  const message = problem?.detail ?? `The service answered ${response.status}.`;
+  const failure = new RequestFailed(message, response.status, problem);
+  const isRead = (options.method ?? "GET") === "GET";
+  if (isRead && (failure.status === 401 || failure.status === 403)) denial.value = failure;
+  throw failure;
+}
+
+/** A proxy that answers in the place of the service names no version. */
+function noteVersion(found: string | null): void {
+  if (found === null) return;
+  firstVersion ??= found;
+  version.value = found;
 }
 
 async function readProblem(response: Response): Promise<ProblemDocument | null> {

@@ -1,6 +1,7 @@
 /**
  * The one stream of events that a tab has. It closes while the tab is hidden, because browsers allow six connections
- * to a host for all tabs together, and resumes after the last id that it saw: no event is missed or seen twice.
+ * to a host for all tabs together, and resumes after the last id that it saw: no event is missed or seen twice. While a
+ * follower asks for it (see notifications.ts), the stream stays open in a hidden tab too.
  */
 import { signal } from "@preact/signals";
 import type { RunEvent } from "./events";
@@ -11,8 +12,11 @@ import { apiAddress } from "./http";
 export type Connection = "idle" | "connecting" | "live" | "cut" | "hidden";
 export const connection = signal<Connection>("idle");
 
-/** What a page follows: the parameters of `GET /v1/events`. */
-export type Selection = Record<string, string | readonly string[]>;
+/** What is followed, as in `GET /v1/events`: runs by their ids, and all runs that have these labels. */
+export interface Selection {
+  run?: readonly string[];
+  label?: readonly string[];
+}
 
 export interface Follower {
   /** Called when events begin, or begin again after some were lost: whatever was loaded before may be out of date. */
@@ -20,70 +24,119 @@ export interface Follower {
   handle: (event: RunEvent) => void;
 }
 
+interface Following {
+  selection: Selection;
+  follower: Follower;
+  whileHidden: boolean;
+  isLoaded: boolean;
+}
+
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 
+const followings = new Set<Following>();
 let source: EventSource | null = null;
-let current: { selection: Selection; follower: Follower } | null = null;
+/** The address of `source`, without the id after which it resumes. */
+let address = "";
 let lastId: string | null = null;
 let delay = FIRST_DELAY_MS;
 let retry: ReturnType<typeof setTimeout> | undefined;
 
-/** Follows a selection instead of the present one. Returns a function that ends it. */
-export function follow(selection: Selection, follower: Follower): () => void {
-  const mine = { selection, follower };
-  current = mine;
-  lastId = null;
-  delay = FIRST_DELAY_MS;
-  open();
+/** Follows a selection beside what is followed already. Returns a function that ends it. */
+export function follow(
+  selection: Selection,
+  follower: Follower,
+  { whileHidden = false }: { whileHidden?: boolean } = {},
+): () => void {
+  const mine = { selection, follower, whileHidden, isLoaded: false };
+  followings.add(mine);
+  // A page that is left ends its following in the same task in which another begins; one connection serves both.
+  queueMicrotask(connect);
   return () => {
-    if (current !== mine) return;
-    current = null;
-    close("idle");
+    followings.delete(mine);
+    queueMicrotask(connect);
   };
 }
 
-function open(): void {
-  close("connecting");
-  if (!current) return;
-  if (document.hidden) {
-    connection.value = "hidden";
-    return;
+/** Opens, keeps or closes the stream, as the followers and the tab need it now. */
+function connect(): void {
+  const selection = joinSelections([...followings].map((each) => each.selection));
+  const wanted = apiAddress("v1/events", { ...selection });
+  if (selection.run.length + selection.label.length === 0) {
+    close("idle");
+    loadNew();
+  } else if (document.hidden && ![...followings].some((each) => each.whileHidden)) {
+    close("hidden");
+  } else if (!source || wanted !== address) {
+    open(wanted);
+  } else if (connection.value === "live") {
+    loadNew();
   }
-  const { selection, follower } = current;
-  const isResumed = lastId !== null;
-  source = new EventSource(apiAddress("v1/events", { ...selection, after: lastId ?? undefined }));
+}
+
+/** Returns the selection of all that any of them selects. */
+export function joinSelections(selections: readonly Selection[]): Required<Selection> {
+  const join = (name: keyof Selection) => [...new Set(selections.flatMap((each) => each[name] ?? []))].sort();
+  return { run: join("run"), label: join("label") };
+}
+
+function open(wanted: string): void {
+  close("connecting");
+  // Who has loaded nothing yet needs no events of the past; without an id, all load again.
+  const isResumed = lastId !== null && [...followings].some((each) => each.isLoaded);
+  if (!isResumed) forgetLoaded();
+  address = wanted;
+  source = new EventSource(isResumed ? `${wanted}&after=${lastId}` : wanted);
   source.onopen = () => {
     delay = FIRST_DELAY_MS;
-    // After a reconnection the browser sends the last id itself; only the first opening has nothing to resume from.
-    const isFirst = connection.value === "connecting" && !isResumed;
     connection.value = "live";
-    if (isFirst) follower.load();
+    loadNew();
   };
-  source.onerror = () => {
-    const failed = source;
-    if (connection.value === "connecting" && !isResumed) follower.load();
-    connection.value = "cut";
-    // The browser reconnects a broken connection by itself, but not after an answer such as 503.
-    if (failed?.readyState === EventSource.CLOSED) openLater();
-  };
+  source.onerror = handleError;
   for (const type of EVENT_TYPES) source.addEventListener(type, receive);
   source.addEventListener("reset", (message) => {
     lastId = message.lastEventId || lastId;
-    current?.follower.load();
+    for (const each of followings) each.follower.load();
   });
+}
+
+function loadNew(): void {
+  for (const each of followings) {
+    if (each.isLoaded) continue;
+    each.isLoaded = true;
+    each.follower.load();
+  }
+}
+
+function forgetLoaded(): void {
+  lastId = null;
+  for (const each of followings) each.isLoaded = false;
+}
+
+function handleError(): void {
+  connection.value = "cut";
+  // The browser reconnects a broken connection by itself, but not after an answer such as 404 or 503.
+  const isRefused = source?.readyState === EventSource.CLOSED;
+  if (isRefused) forgetLoaded();
+  // Their requests fail too and say why; when the stream is open, they load again.
+  for (const each of followings) if (!each.isLoaded) each.follower.load();
+  if (isRefused) connectLater();
+}
+
+function connectLater(): void {
+  source = null;
+  clearTimeout(retry);
+  // Many tabs lose the same service at once; different delays spread their return.
+  retry = setTimeout(connect, delay * (0.5 + Math.random()));
+  delay = Math.min(2 * delay, LONGEST_DELAY_MS);
 }
 
 function receive(message: MessageEvent<string>): void {
   lastId = message.lastEventId || lastId;
-  current?.follower.handle(JSON.parse(message.data) as RunEvent);
-}
-
-function openLater(): void {
-  clearTimeout(retry);
-  // Many tabs lose the same service at once; different delays spread their return.
-  retry = setTimeout(open, delay * (0.5 + Math.random()));
-  delay = Math.min(2 * delay, LONGEST_DELAY_MS);
+  const event = JSON.parse(message.data) as RunEvent;
+  for (const { selection, follower } of followings) {
+    if (selection.label?.length || selection.run?.includes(event.run_id)) follower.handle(event);
+  }
 }
 
 function close(state: Connection): void {
@@ -93,8 +146,4 @@ function close(state: Connection): void {
   connection.value = state;
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (!current) return;
-  if (document.hidden) close("hidden");
-  else open();
-});
+document.addEventListener("visibilitychange", connect);

@@ -8,6 +8,8 @@ export interface Page {
   View: ComponentType;
   /** Whether the menu lists the page; the others need an id in their address. */
   inMenu: boolean;
+  /** Whether the menu shows the page as the button of what a user wants most. */
+  isAction?: boolean;
 }
 
 export const PAGES: readonly Page[] = [{ name: "", title: "Runs", View: Runs, inMenu: true }];

@@ -1,0 +1,114 @@
+/**
+ * The browser's own notifications: when a run ends, and only for runs for which the user asked. While there are such
+ * runs, the stream of events stays open in a hidden tab; without that, no tab would know that a run has ended.
+ */
+import { computed, effect, signal } from "@preact/signals";
+import { navigate } from "./address";
+import { get, type RequestFailed } from "./api/http";
+import { follow } from "./api/stream";
+import type { Run } from "./api/types";
+import { remembered } from "./remembered";
+import { isOver } from "./runs/status";
+
+/** More runs than this cannot be followed beside those of a page. */
+const MAX_AWAITED = 20;
+
+/** Ids of the runs whose end is awaited, the newest last. */
+export const awaited = remembered<readonly string[]>("awaited", []);
+const permission = signal(typeof Notification === "undefined" ? "denied" : Notification.permission);
+
+/** Whether the browser has refused to show one although it is allowed, as Chrome does on Android. */
+const isRefused = signal(false);
+
+/** Why this browser shows no notification, as a sentence; null if it shows them or can be asked. */
+export const obstacle = computed(() => {
+  if (!window.isSecureContext)
+    return "Browsers show notifications only for pages on this machine (localhost) or under https.";
+  if (typeof Notification === "undefined" || isRefused.value)
+    return "This browser shows no notifications of pages.";
+  return permission.value === "denied"
+    ? "Notifications of this page are blocked. Allow them in the browser's settings for this page, then press again."
+    : null;
+});
+
+/** Asks for a notification when the run ends. The browser asks the user for permission the first time. */
+export async function awaitEnd(runId: string): Promise<void> {
+  if (typeof Notification === "undefined") return;
+  permission.value = await Notification.requestPermission();
+  if (permission.value !== "granted") return;
+  awaited.value = [...awaited.value.filter((each) => each !== runId), runId].slice(-MAX_AWAITED);
+}
+
+export function dropAwaited(runId: string): void {
+  awaited.value = awaited.value.filter((each) => each !== runId);
+}
+
+/** Follows the awaited runs from now on. */
+export function followAwaited(): void {
+  const ids = computed(() => awaited.value.join(","));
+  effect(() => {
+    if (ids.value === "") return;
+    const run = ids.value.split(",");
+    return follow(
+      { run },
+      {
+        load: () => {
+          for (const each of run) void notifyIfOver(each);
+        },
+        handle: (event) => {
+          if (event.type === "end") void notifyIfOver(event.run_id);
+        },
+      },
+      { whileHidden: true },
+    );
+  });
+}
+
+async function notifyIfOver(runId: string): Promise<void> {
+  let run: Run;
+  try {
+    run = await get<Run>(`v1/runs/${runId}`);
+  } catch (error) {
+    // A run that was deleted does not end; on other failures, the stream calls again when it is back.
+    if ((error as RequestFailed).status === 404) dropAwaited(runId);
+    return;
+  }
+  // The answer to another call, or another tab, may have been faster.
+  if (!isOver(run.status) || !awaited.value.includes(runId)) return;
+  dropAwaited(runId);
+  notify(run);
+}
+
+function notify(run: Run): void {
+  const { title, body } = notificationOf(run);
+  try {
+    // With a tag, the notification of a second tab replaces that of the first.
+    const notification = new Notification(title, { body, tag: run.id, icon: iconAddress() });
+    notification.onclick = () => {
+      window.focus();
+      navigate({ page: "run", id: run.id });
+      notification.close();
+    };
+  } catch {
+    isRefused.value = true;
+  }
+}
+
+function iconAddress(): string {
+  return document.querySelector<HTMLLinkElement>("link[rel=icon]")?.href ?? "";
+}
+
+/** Returns the words of the notification: the run with its end, and what the verdict says. */
+export function notificationOf(run: Pick<Run, "id" | "recipe" | "status" | "reason" | "verdict">): {
+  title: string;
+  body: string;
+} {
+  return { title: `${run.recipe.name ?? run.id} ${ending(run)}`, body: run.verdict?.message ?? "" };
+}
+
+function ending({ status, reason }: Pick<Run, "status" | "reason">): string {
+  if (status === "failed") return "has failed";
+  if (status === "cancelled") return "was cancelled";
+  if (reason === "early_stopped") return "stopped early";
+  return reason === "stopped_by_user" ? "was stopped" : "has finished";
+}
