@@ -1,0 +1,43 @@
+/** Brings lines with positions of their own onto one axis, which is what a chart draws. */
+
+export interface Series {
+  x: readonly number[];
+  y: readonly (number | null)[];
+}
+
+/** More positions than this cannot be seen; beyond them, positions that are nearer than a part of a pixel are joined. */
+const MOST_POSITIONS = 4000;
+
+/** Returns all positions, and each series' values at them; `undefined` where a series does not have the position. */
+export function alignSeries(series: readonly Series[]): { x: number[]; y: (number | null | undefined)[][] } {
+  const first = series[0];
+  if (first && series.every((each) => isEqual(each.x, first.x)))
+    return { x: [...first.x], y: series.map((each) => [...each.y]) };
+  const round = rounding(series);
+  const x = [...new Set(series.flatMap((each) => each.x.map(round)))].sort((a, b) => a - b);
+  const index = new Map(x.map((position, at) => [position, at]));
+  const y = series.map((each) => {
+    const values = new Array<number | null | undefined>(x.length).fill(undefined);
+    for (const [at, position] of each.x.entries())
+      values[index.get(round(position)) ?? 0] = each.y[at] ?? null;
+    return values;
+  });
+  return { x, y };
+}
+
+function rounding(series: readonly Series[]): (position: number) => number {
+  const positions = new Set(series.flatMap((each) => each.x));
+  if (positions.size <= MOST_POSITIONS) return (position) => position;
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const position of positions) {
+    low = Math.min(low, position);
+    high = Math.max(high, position);
+  }
+  const size = (high - low) / MOST_POSITIONS;
+  return (position) => low + Math.round((position - low) / size) * size;
+}
+
+function isEqual(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((value, index) => value === other[index]);
+}

@@ -1,0 +1,195 @@
+import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import "uplot/dist/uPlot.min.css";
+import { formatNumber } from "../format";
+import { ChartTable, type TableData } from "./chart_table";
+import "./charts.css";
+import { Legend } from "./legend";
+import { type Drawing, Plot, shapeOf } from "./plot";
+import { describeLines } from "./sentences";
+import type { Axis, Level, Line, Mark } from "./types";
+import { lineId } from "./types";
+
+export interface LineChartProps {
+  title: string;
+  x: Axis;
+  lines: readonly Line[];
+  /** Logarithmic axes have gaps where a value is not above 0. */
+  scale?: "linear" | "log";
+  marks?: readonly Mark[];
+  level?: Level;
+  /** Charts with one key have one cursor and one zoom. */
+  syncKey?: string;
+  height?: number;
+  format?: (value: number) => string;
+  /** Which values are better, for the sentence. */
+  goal?: "low" | "high";
+  /** Said under the chart instead of a description of the lines. */
+  sentence?: string;
+  /** Said besides, for example that the chart shows a part of the points. */
+  note?: string;
+  /** The hidden lines, where something outside of the chart knows them, such as the address. */
+  hidden?: ReadonlySet<string>;
+  onToggle?: (id: string) => void;
+}
+
+const NOTHING: readonly Mark[] = [];
+
+/** Lines over one axis, with a legend, a sentence and a table. Drag to zoom, double click to see everything again. */
+export function LineChart(props: LineChartProps) {
+  const [ownHidden, setOwnHidden] = useState<ReadonlySet<string>>(new Set());
+  const [isTable, setTable] = useState(false);
+  const hidden = props.hidden ?? ownHidden;
+  const toggle = props.onToggle ?? ((id: string) => setOwnHidden(toggled(ownHidden, id)));
+  const chart = useChart(props, hidden);
+  const id = useId();
+  const format = props.format ?? formatNumber;
+  const formatX = props.x.format ?? formatNumber;
+  const sentence = useMemo(
+    () =>
+      props.sentence ??
+      describeLines(props.lines, {
+        xLabel: props.x.label,
+        x: props.x.values,
+        goal: props.goal,
+        formatX,
+        format,
+      }),
+    [props.sentence, props.lines, props.x, props.goal],
+  );
+  return (
+    <figure
+      class="chart"
+      data-points={countPoints(props.lines)}
+      data-rows={props.x.values.length}
+      aria-labelledby={id}
+    >
+      <div class="chart-head">
+        <h3 id={id}>{props.title}</h3>
+        <button type="button" class="plain" aria-expanded={isTable} onClick={() => setTable(!isTable)}>
+          Table
+        </button>
+      </div>
+      <Legend lines={props.lines} hidden={hidden} onToggle={toggle} outputs={chart.outputs} />
+      {/* biome-ignore lint/a11y/useSemanticElements: no element is a chart */}
+      <div
+        class="plot"
+        ref={chart.element}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor and the zoom are moved by keys
+        tabIndex={0}
+        role="group"
+        aria-label={`${props.title}. Arrow keys move the cursor, plus and minus zoom, Escape shows everything, t shows the table.`}
+        onKeyDown={(event) => {
+          if (event.key === "t") setTable(!isTable);
+          else if (!chart.handleKey(event)) return;
+          event.preventDefault();
+        }}
+      />
+      <span class="visually-hidden" role="status" ref={chart.spoken} />
+      <figcaption>
+        {sentence}
+        {props.note && <span class="quiet"> {props.note}</span>}
+      </figcaption>
+      {isTable && <ChartTable data={tableOf(props, format, formatX)} />}
+    </figure>
+  );
+}
+
+/** Makes the plot once and passes changes on to it. */
+function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
+  const element = useRef<HTMLDivElement>(null);
+  const spoken = useRef<HTMLSpanElement>(null);
+  const outputs = useRef(new Map<string, HTMLElement>()).current;
+  const plot = useRef<Plot | null>(null);
+  const ownKey = useId();
+  const isMovedByKey = useRef(false);
+  const { x, lines, level, scale, marks = NOTHING, format = formatNumber } = props;
+  const drawing: Drawing = { x, lines, isLog: scale === "log", marks, level, hidden, format };
+  const latest = useRef(drawing);
+  latest.current = drawing;
+  const syncKey = props.syncKey ?? ownKey;
+  const shape = shapeOf(drawing);
+
+  const showCursor = (index: number | null) => {
+    const text = readCursor(latest.current, index, outputs);
+    if (isMovedByKey.current && spoken.current) spoken.current.textContent = text;
+  };
+  // Other values only update the plot, below.
+  useLayoutEffect(() => {
+    if (!element.current) return;
+    plot.current = new Plot(element.current, latest.current, {
+      height: props.height ?? 240,
+      syncKey,
+      onCursor: showCursor,
+    });
+    return () => plot.current?.destroy();
+  }, [shape, syncKey]);
+  // A drawing is new with each rendering, its parts are not.
+  useLayoutEffect(() => plot.current?.update(latest.current), [x, lines, marks, level, hidden]);
+
+  const handleKey = (event: KeyboardEvent): boolean => {
+    if (!plot.current || event.ctrlKey || event.metaKey || event.altKey) return false;
+    isMovedByKey.current = true;
+    const isKnown = pressKey(plot.current, event);
+    isMovedByKey.current = false;
+    return isKnown;
+  };
+  return { element, spoken, outputs, handleKey };
+}
+
+function pressKey(plot: Plot, { key, shiftKey }: KeyboardEvent): boolean {
+  const stride = (last: number) => (shiftKey ? Math.max(Math.round(last / 10), 1) : 1);
+  if (key === "ArrowLeft") plot.moveCursor((index, last) => index - stride(last));
+  else if (key === "ArrowRight") plot.moveCursor((index, last) => index + stride(last));
+  else if (key === "Home") plot.moveCursor(() => 0);
+  else if (key === "End") plot.moveCursor((_, last) => last);
+  else if (key === "+" || key === "=") plot.zoomBy(0.5);
+  else if (key === "-") plot.zoomBy(2);
+  else if (key === "Escape") {
+    plot.resetZoom();
+    plot.hideCursor();
+  } else return false;
+  return true;
+}
+
+/** Writes the values at the cursor into the legend. Returns them as a sentence. */
+function readCursor(drawing: Drawing, index: number | null, outputs: Map<string, HTMLElement>): string {
+  const position = index === null ? undefined : drawing.x.values[index];
+  const parts = drawing.lines.flatMap((line) => {
+    const output = outputs.get(lineId(line));
+    const value = index === null ? undefined : line.values[index];
+    const text = typeof value === "number" ? drawing.format(value) : position === undefined ? "" : "–";
+    if (output && output.textContent !== text) output.textContent = text;
+    return output && !drawing.hidden.has(lineId(line)) ? [`${line.label} ${text}`] : [];
+  });
+  return position === undefined
+    ? ""
+    : `${drawing.x.label} ${(drawing.x.format ?? formatNumber)(position)}: ${parts.join(", ")}`;
+}
+
+function tableOf(
+  props: LineChartProps,
+  format: (value: number) => string,
+  formatX: (value: number) => string,
+): TableData {
+  const lines = props.lines.filter((line) => !line.isBackground);
+  const cell = (value: number | null | undefined) => (typeof value === "number" ? format(value) : "–");
+  return {
+    caption: `${props.title}: the numbers`,
+    head: [props.x.label, ...lines.map((line) => line.label)],
+    length: props.x.values.length,
+    row: (index) => [formatX(props.x.values[index] ?? 0), ...lines.map((line) => cell(line.values[index]))],
+  };
+}
+
+function countPoints(lines: readonly Line[]): number {
+  return lines.reduce(
+    (sum, line) => sum + line.values.filter((value) => value !== null && value !== undefined).length,
+    0,
+  );
+}
+
+function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  const changed = new Set(set);
+  if (!changed.delete(id)) changed.add(id);
+  return changed;
+}
