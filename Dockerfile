@@ -1,4 +1,11 @@
-# Two images: `--target service` without torch, `--target worker` with torch.
+# Two images: `--target service` with the page and without torch, `--target worker` with torch.
+FROM node:24.19.0-bookworm-slim AS page
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --omit=dev --no-audit --no-fund
+COPY web ./
+RUN npm run build
+
 FROM python:3.13.9-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 WORKDIR /src
@@ -8,8 +15,10 @@ COPY bakehouse bakehouse
 COPY service service
 COPY worker worker
 COPY cookbook cookbook
+COPY web/build.py web/hatch_build.py web/
 
 FROM build AS build-service
+COPY --from=page /src/web/dist web/dist
 RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv -c constraints.txt '.[service]'
 
 FROM build AS build-worker

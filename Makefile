@@ -10,7 +10,7 @@ demo: .venv/.home page   # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
 up: .venv/.home page     # Redis, service and workers until Ctrl-C; state in .bakehouse/
 	@.venv/bin/bakehouse up
-test: check              # everything that is checked
+test: check page         # everything that is checked
 	@$(PYTEST)
 test-fast: check         # checks, policies, and the tests of the packages that neither train nor serve: three minutes
 	@$(PYTEST) tests/test_repository.py tests/advice tests/data tests/plan tests/recipe tests/runs
@@ -39,7 +39,7 @@ constraints: .venv/.dev  # pin the newest versions; torch stays free for the hos
 
 # Without the page the API works, and `/` says how to build it.
 page: web/dist/index.html
-web/dist/index.html: .venv/.home $(shell find web/src web/index.html web/package-lock.json web/vite.config.ts web/build.py)
+web/dist/index.html: $(shell find web/src web/index.html web/package-lock.json web/vite.config.ts) | .venv/.home
 	@.venv/bin/python web/build.py || true
 
 .venv/.%: pyproject.toml constraints.txt

@@ -35,7 +35,7 @@ def run_demo(output: Path, *, keep: bool) -> ExitCode:
         # These values override the user's settings: the demo must not touch a service that runs already.
         settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, workers=2, device="cpu", threads=1)
         with home_running(settings) as home, Client(home.url) as client:
-            print_message(f"API     {home.url}/docs     nothing leaves this machine")
+            print_message(f"Page    {home.url}     nothing leaves this machine")
             print_message("Data    digits 8x8, 1,797 images  Workers  2 on the CPU")
             runs = [client.submit(recipe) for recipe in RECIPES]
             views = watch(runs, as_json=False, timeout=None)
@@ -64,7 +64,7 @@ def save_best(runs: Sequence[ClientRun], client: Client, output: Path) -> None:
 
 
 def wait_for_interrupt(home: Home) -> ExitCode:
-    print_message(f"{home.url} runs until Ctrl-C.")
+    print_message(f"The page at {home.url} shows the runs until Ctrl-C.")
     try:
         while True:
             signal.pause()

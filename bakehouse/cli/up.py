@@ -1,5 +1,7 @@
 """`bakehouse up`: runs a home and prints its address."""
 
+import sys
+
 from bakehouse.cli.formats import format_count
 from bakehouse.cli.home.home import Home, program, run_home, say_on_stderr
 from bakehouse.settings import Settings, available_cores
@@ -16,4 +18,5 @@ def print_address(ready: Home) -> None:
     is_default = ready.url == Settings.model_construct().base_url
     setting = "" if is_default else f"BAKEHOUSE_URL={ready.url} "
     workers = f"{format_count(ready.workers, 'worker')} on {format_count(available_cores(), 'core')}"
-    say_on_stderr(f"{workers}; running until Ctrl-C; logs are in {ready.logs}\n  next: {setting}{program()} run RECIPE")
+    say_on_stderr(f"the page is at this address; {workers}; running until Ctrl-C; logs are in {ready.logs}")
+    print(f"  next: {setting}{program()} run RECIPE", file=sys.stderr, flush=True)
