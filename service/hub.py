@@ -52,10 +52,18 @@ class ChangesLost(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """Selects runs by their ids, and all runs that have these labels, now or later."""
+    """Selects runs by their ids, and all runs that have these labels, now or later; and types of their events."""
 
     runs: frozenset[str] = frozenset()
     labels: tuple[tuple[str, str], ...] = ()
+    all: bool = False
+    """Whether every run is selected, now or later."""
+    types: frozenset[str] = frozenset()
+    """The types of the selected events; all types if it is empty."""
+
+    def includes(self, item: PublishedEvent) -> bool:
+        """Returns whether the event of a selected run has a selected type."""
+        return not self.types or item.event.type in self.types
 
 
 class Subscription:
@@ -207,10 +215,10 @@ class Hub:
                 return
             labelled = await self._find_labelled([selection], page.changes)
             runs = selection.runs | labelled.get(selection, frozenset())
-            selected = [change for change in page.changes if change.run_id in runs]
+            selected = [change for change in page.changes if selection.all or change.run_id in runs]
             ranges = ranges_of(selected)
             logs = await asyncio.gather(*map(self._pasts.ask, ranges))
-            if items := join(selected, ranges, logs):
+            if items := [item for item in join(selected, ranges, logs) if selection.includes(item)]:
                 yield Batch(items)
             after = page.changes[-1].id
 
@@ -261,7 +269,8 @@ class Hub:
             self._position = changes[-1].id
 
     async def _deliver(self, changes: Sequence[Change]) -> None:
-        followers = {change.run_id: set(self._followers.get(change.run_id, ())) for change in changes}
+        of_all = {selection for selection in self._subscriptions if selection.all}
+        followers = {change.run_id: of_all.union(self._followers.get(change.run_id, ())) for change in changes}
         with_labels = [selection for selection in self._subscriptions if selection.labels]
         for selection, runs in (await self._find_labelled(with_labels, changes)).items():
             for run_id in runs:
@@ -271,7 +280,8 @@ class Hub:
         items: dict[Selection, list[PublishedEvent]] = {}
         for item in join(changes, ranges, logs):
             for selection in followers[item.change.run_id]:
-                items.setdefault(selection, []).append(item)
+                if selection.includes(item):
+                    items.setdefault(selection, []).append(item)
         for selection, selected in items.items():
             batch = Batch(selected)
             # The last subscriber may have left while the log was read.

@@ -53,6 +53,7 @@ log = logging.getLogger(__name__)
 class Filters(TypedDict, total=False):
     """The choice of a page of the list of runs."""
 
+    ids: Sequence[str]
     status: Status | None
     labels: Mapping[str, str]
     dataset: str | None
@@ -264,7 +265,10 @@ class Operations:
         }
         indexes = self._keys.filters(fields, filters.get("labels", {}))
         # One run more than asked for shows whether there are further runs.
-        found = yield from self._matching(indexes, after=after, before=before, wanted=limit + 1)
+        if ids := filters.get("ids"):
+            found = yield from self._listed(ids, indexes)
+        else:
+            found = yield from self._matching(indexes, after=after, before=before, wanted=limit + 1)
         # Runs that are newer than a cursor are found oldest first, but every page lists the newest first.
         ids = found[:limit] if before is None else found[:limit][::-1]
         runs = (yield from self._show_all(ids)) if ids else []
@@ -289,6 +293,12 @@ class Operations:
             # Each run has its own score in these indexes, so the exclusive bound neither repeats nor skips a run.
             start = f"({chunk[-1][1]:.0f}"
         return found[:wanted]
+
+    def _listed(self, ids: Sequence[str], filters: list[str]) -> Operation[list[str]]:
+        """Returns those of the runs that exist and are in all indexes, newest first."""
+        scores = yield [methodcaller("zmscore", index, ids) for index in (self._keys.runs(), *filters)]
+        found = [(row[0], run_id) for run_id, *row in zip(ids, *scores, strict=True) if None not in row]
+        return [run_id for _, run_id in sorted(found, reverse=True)]
 
     def _by_size(self, filters: list[str]) -> Operation[list[str]]:
         """Returns the indexes, the smallest first; without filters, the index of all runs."""

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
-from bakehouse.runs.run import Event
+from bakehouse.runs.run import Event, EventType
 from service.dependencies import (
     CHANGE_ID,
     Accept,
@@ -98,18 +98,21 @@ async def follow_runs(
     services: ServicesDep,
     run: Annotated[list[str], Query(max_length=200, description="Ids of runs.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
+    all: Annotated[bool, Query(description="Follow every run, also those that are submitted later.")] = False,  # noqa: A002 - the parameter's name
+    type: Annotated[list[EventType], Query(description="Only events of these types; by default all.")] = [],  # noqa: A002, B006
     last_change: LastChange = None,
     after: Annotated[
         str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")
     ] = None,
 ) -> EventStream:
-    """Streams the events of these runs, and of all runs with these labels, that come after `after` (or
+    """Streams the events of these runs, of all runs with these labels, or of every run, that come after `after` (or
     `Last-Event-ID`); by default only new ones. One id resumes the stream for all runs."""
-    if not run and not label:
-        message = "pass run=ID, label=key:value, or both"
+    if not run and not label and not all:
+        message = "pass run=ID, label=key:value, or all=true"
         raise InvalidRequest(Problem(parameter="run", code="missing", message=message))
     await services.hub.wait_until_ready()
     # Errors must be found here: once the stream has begun, its status can no longer change.
     await asyncio.gather(services.hub.ping(), *map(services.hub.head, run))
-    selection = Selection(runs=frozenset(run), labels=tuple(parse_labels(label).items()))
+    labels = tuple(parse_labels(label).items())
+    selection = Selection(runs=frozenset(run), labels=labels, all=all, types=frozenset(type))
     return EventStream(services.hub, SelectionFollower(services.hub, selection, last_change or after))

@@ -107,7 +107,10 @@ def json_response(content: str | bytes, *, status: int = 200, headers: Mapping[s
 @router.get("", operation_id="list_runs", responses=returns_one_of(("Page", "BriefPage"), 422, 503))
 async def list_runs(
     services: ServicesDep,
-    label: Labels = [],  # noqa: B006 - FastAPI copies the default
+    run: Annotated[
+        list[str], Query(max_length=100, description="Ids of runs: only these; an id that does not exist is left out.")
+    ] = [],  # noqa: B006 - FastAPI copies the default
+    label: Labels = [],  # noqa: B006
     status: Status | None = None,
     dataset: Annotated[str | None, Query(max_length=64, description="The data set's `id`.")] = None,
     architecture: Annotated[str | None, Query(max_length=64, description="The architecture's `type`.")] = None,
@@ -126,9 +129,12 @@ async def list_runs(
     if after and before:
         message = "pass either after or before, not both"
         raise InvalidRequest(Problem(parameter="before", code="conflict", message=message))
+    if run and (after or before):
+        message = "a choice of runs by their ids has no pages; raise `limit` instead"
+        raise InvalidRequest(Problem(parameter="run", code="conflict", message=message))
     page = await services.async_store.page(
-        status=status, labels=parse_labels(label), dataset=dataset, architecture=architecture,
-        recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
+        ids=list(dict.fromkeys(run)), status=status, labels=parse_labels(label), dataset=dataset,
+        architecture=architecture, recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
     )  # fmt: skip
     return json_response(page.brief_json if view == "brief" else page.json)
 

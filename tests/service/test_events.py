@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -175,6 +176,28 @@ def test_one_stream_has_runs_by_their_ids_and_runs_by_their_labels(api: httpx.Cl
             break
     assert other not in seen
     assert seen == {labelled, single}
+
+
+def test_one_stream_of_all_runs_has_those_that_are_submitted_later_and_only_the_wanted_types(
+    api: httpx.Client, worker: FakeWorker
+) -> None:
+    start = current_position(api, worker)
+    path = "/v1/events?all=true&type=epoch&type=state"
+    stream = follow(api, path, start)
+    runs = [create(api, seed=1)]
+    live = [next(stream)]
+    runs.append(create(api, seed=2))
+    for run in runs:
+        worker.claim(run)
+        worker.log_steps(run, 1, 3)
+        worker.log_epoch(run, 1)
+    live += [next(stream) for _ in range(5)]
+    stream.close()  # type: ignore[attr-defined]
+    stored = list(islice(follow(api, path, start), 6))
+    assert [(event.id, event.data) for event in stored] == [(event.id, event.data) for event in live]
+    for run in runs:
+        seen = [event.event for event in live if event.json()["run_id"] == run]
+        assert seen == ["state", "state", "epoch"]
 
 
 def current_position(api: httpx.Client, worker: FakeWorker) -> str:

@@ -100,6 +100,16 @@ def test_the_list_is_filtered_and_paged(api: httpx.Client) -> None:
         assert [run["id"] for run in api.get(f"/v1/runs?{query}").json()["data"]] == wanted, query
 
 
+def test_a_list_of_chosen_runs_leaves_out_those_that_do_not_exist_or_match(api: httpx.Client) -> None:
+    runs = [create(api, seed=seed, labels={"group": str(seed % 2)}) for seed in range(4)][::-1]
+    query = "&".join(f"run={run}" for run in [runs[3], runs[0], runs[1], "run_222222222222", runs[0]])
+    for view in ("full", "brief"):
+        answer = api.get(f"/v1/runs?{query}&view={view}").json()
+        assert ([run["id"] for run in answer["data"]], answer["has_more"]) == ([runs[0], runs[1], runs[3]], False)
+    assert [run["id"] for run in api.get(f"/v1/runs?{query}&label=group:0").json()["data"]] == [runs[1], runs[3]]
+    assert api.get(f"/v1/runs?{query}&after={runs[0]}").status_code == 422
+
+
 def test_the_brief_list_has_the_same_runs_in_few_bytes(api: httpx.Client, worker: FakeWorker) -> None:
     runs = [create(api, seed=seed, name="n" * 200) for seed in range(3)][::-1]
     worker.train(runs[1], [0.5, 0.4])
