@@ -63,12 +63,13 @@ export async function send<Answer>(
 }
 
 /** Sends a body that creates something. The key makes a repeated press of the button harmless. */
-export function create<Answer>(
-  path: string,
-  body: unknown,
-  key: string = crypto.randomUUID(),
-): Promise<Answer> {
+export function create<Answer>(path: string, body: unknown, key: string = randomKey()): Promise<Answer> {
   return send("POST", path, body, { "Idempotency-Key": key });
+}
+
+/** `crypto.randomUUID` exists only on pages over HTTPS and on localhost. */
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
 }
 
 /** Fetches an address of the API; raises RequestFailed unless the answer is a success. */

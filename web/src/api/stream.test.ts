@@ -124,3 +124,23 @@ test("who follows nothing loads without a stream", async () => {
   expect(only.load).toHaveBeenCalledTimes(1);
   expect(stream.connection.value).toBe("idle");
 });
+
+test("a follower of every run gets the types that it asked for", async () => {
+  const [list, page] = [follower(), follower()];
+  stream.follow({ all: true, type: ["epoch"] }, list);
+  await turn();
+  expect(newest().address).toBe("v1/events?all=true&type=epoch");
+  newest().onopen?.();
+  stream.follow({ run: ["a"] }, page);
+  await turn();
+  expect(newest().address).toBe("v1/events?all=true");
+  newest().dispatchEvent(
+    new MessageEvent("step", {
+      data: JSON.stringify({ run_id: "a", type: "step", data: {} }),
+      lastEventId: "1-0",
+    }),
+  );
+  newest().send("b", "2-0");
+  expect(page.handle).toHaveBeenCalledTimes(1);
+  expect(list.handle).toHaveBeenCalledTimes(1);
+});

@@ -12,10 +12,13 @@ import { apiAddress } from "./http";
 export type Connection = "idle" | "connecting" | "live" | "cut" | "hidden";
 export const connection = signal<Connection>("idle");
 
-/** What is followed, as in `GET /v1/events`: runs by their ids, and all runs that have these labels. */
+/** What is followed, as in `GET /v1/events`: runs by their ids, runs that have these labels, or every run. */
 export interface Selection {
   run?: readonly string[];
   label?: readonly string[];
+  all?: true;
+  /** The types of the events that are wanted; by default all. */
+  type?: readonly RunEvent["type"][];
 }
 
 export interface Follower {
@@ -62,7 +65,7 @@ export function follow(
 function connect(): void {
   const selection = joinSelections([...followings].map((each) => each.selection));
   const wanted = apiAddress("v1/events", { ...selection });
-  if (selection.run.length + selection.label.length === 0) {
+  if (!selection.all && selection.run.length + selection.label.length === 0) {
     close("idle");
     loadNew();
   } else if (document.hidden && ![...followings].some((each) => each.whileHidden)) {
@@ -75,9 +78,17 @@ function connect(): void {
 }
 
 /** Returns the selection of all that any of them selects. */
-export function joinSelections(selections: readonly Selection[]): Required<Selection> {
-  const join = (name: keyof Selection) => [...new Set(selections.flatMap((each) => each[name] ?? []))].sort();
-  return { run: join("run"), label: join("label") };
+export function joinSelections(selections: readonly Selection[]) {
+  const join = (name: "run" | "label" | "type") =>
+    [...new Set(selections.flatMap((each) => each[name] ?? []))].sort();
+  const all = selections.some((each) => each.all);
+  const type = selections.every((each) => each.type) ? join("type") : [];
+  return { run: all ? [] : join("run"), label: all ? [] : join("label"), ...(all && { all }), type };
+}
+
+function selects({ run, label, all, type }: Selection, event: RunEvent): boolean {
+  if (type && !type.includes(event.type)) return false;
+  return Boolean(all || label?.length || run?.includes(event.run_id));
 }
 
 function open(wanted: string): void {
@@ -135,7 +146,7 @@ function receive(message: MessageEvent<string>): void {
   lastId = message.lastEventId || lastId;
   const event = JSON.parse(message.data) as RunEvent;
   for (const { selection, follower } of followings) {
-    if (selection.label?.length || selection.run?.includes(event.run_id)) follower.handle(event);
+    if (selects(selection, event)) follower.handle(event);
   }
 }
 
