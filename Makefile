@@ -4,7 +4,7 @@ export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
 # The generator of clients asks for an older typer than ours, with which it works too; its other needs are in [dev].
 GENERATOR = openapi-python-client==0.29.1 ruamel-yaml==0.19.1
-.PHONY: demo up page test test-fast check bench chaos gpu docs examples constraints
+.PHONY: demo up page test test-fast check bench chaos gpu docs examples screenshots constraints
 
 demo: .venv/.home page   # train two recipes and show them; nothing stays behind
 	@.venv/bin/bakehouse demo
@@ -32,6 +32,8 @@ docs: .venv/.dev         # the pages of docs/ that describe classes of the progr
 	@.venv/bin/python -m tools.settings
 examples: .venv/.dev     # the answers that /docs shows, by asking a running home
 	@.venv/bin/python -m tools.response_examples
+screenshots: .venv/.dev page  # pictures of all pages, in docs/images/
+	@.venv/bin/python -m tools.screenshots
 constraints: .venv/.dev  # pin the newest versions; torch stays free for the host's own build
 	@.venv/bin/uv pip compile -qU --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate \
 	    --no-header pyproject.toml | grep -Ev '^(torch|triton|nvidia-|cuda-)' > constraints.txt
