@@ -40,9 +40,9 @@ export function apiAddress(path: string, parameters: Parameters = {}): string {
 export async function get<Answer>(
   path: string,
   parameters: Parameters = {},
-  signal?: AbortSignal,
+  options: RequestInit = {},
 ): Promise<Answer> {
-  const response = await request(apiAddress(path, parameters), { signal: signal ?? null });
+  const response = await request(apiAddress(path, parameters), options);
   return (await response.json()) as Answer;
 }
 

@@ -1,6 +1,8 @@
 /** The pages. A new page is a folder and a line here; the first part of a line is its name in the address. */
 import type { ComponentType } from "preact";
+import { Data } from "./data/data";
 import { Runs } from "./runs/runs";
+import { System } from "./system/system";
 
 export interface Page {
   name: string;
@@ -12,4 +14,8 @@ export interface Page {
   isAction?: boolean;
 }
 
-export const PAGES: readonly Page[] = [{ name: "", title: "Runs", View: Runs, inMenu: true }];
+export const PAGES: readonly Page[] = [
+  { name: "", title: "Runs", View: Runs, inMenu: true },
+  { name: "data", title: "Data", View: Data, inMenu: true },
+  { name: "system", title: "System", View: System, inMenu: true },
+];

@@ -1,0 +1,126 @@
+import { changeView, query } from "../../address";
+import { useAnswer } from "../../api/answer";
+import type { DatasetListing } from "../../api/types";
+import { count } from "../../format";
+import { Copy } from "../../parts/copy";
+import { Failure } from "../../parts/failure";
+import { Skeleton } from "../../parts/skeleton";
+import { BriefCard } from "./brief_card";
+import "./data.css";
+import { Dataset } from "./dataset";
+import { groupListings, matches } from "./words";
+
+export function Data() {
+  const id = query.value.get("id");
+  return id === null ? <Datasets /> : <Dataset id={id} />;
+}
+
+function Datasets() {
+  const { answer, failure, load } = useAnswer<{ data: DatasetListing[] }>("v1/datasets");
+  const filter = query.value.get("find") ?? "";
+  return (
+    <>
+      <div class="heading">
+        <h1>Data</h1>
+        <div class="buttons">
+          <input
+            type="search"
+            placeholder="Filter"
+            aria-label="Filter the data sets"
+            value={filter}
+            onInput={(event) => changeView({ find: event.currentTarget.value })}
+          />
+          <button type="button" onClick={load}>
+            Look again
+          </button>
+        </div>
+      </div>
+      {failure && <Failure error={failure} onRetry={load} />}
+      {!answer && !failure && <Skeleton lines={9} label="Loading the data sets" />}
+      {answer && <Groups listings={answer.data.filter((each) => matches(each, filter))} filter={filter} />}
+      {answer && <AddOwn />}
+    </>
+  );
+}
+
+function Groups({ listings, filter }: { listings: readonly DatasetListing[]; filter: string }) {
+  const { broken, packing, ready, absent } = groupListings(listings);
+  return (
+    <>
+      {broken.map((each) => (
+        <div class="notice bad" key={each.id}>
+          <h2>
+            <a href={`?page=data&id=${encodeURIComponent(each.id)}`}>{each.id}</a> cannot be used
+          </h2>
+          <p>{each.problem}</p>
+        </div>
+      ))}
+      {packing.length > 0 && (
+        <div class="notice">
+          <p>
+            {packing.map((each) => each.id).join(", ")}: being packed for training. This happens once; a
+            recipe can name the data set already. “Look again” shows whether it is ready.
+          </p>
+        </div>
+      )}
+      <p class="quiet" role="status">
+        {filter
+          ? `${count(listings.length, "data set")} with “${filter}”`
+          : `${count(ready.length, "data set")} ready to train on`}
+      </p>
+      <div class="cards">
+        {ready.map((each) => each.card && <BriefCard key={each.id} card={each.card} />)}
+      </div>
+      {absent.length > 0 && (
+        <section class="below">
+          <h2>Known by name, not on this machine</h2>
+          <dl class="absent">
+            {absent.map((each) => (
+              <div key={each.id}>
+                <dt>
+                  <code>{each.id}</code>
+                </dt>
+                <dd>{each.problem}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      )}
+    </>
+  );
+}
+
+const FORMATS = [
+  [
+    "name.csv",
+    "a header, and numbers without empty cells. The recipe names the target column; the others are inputs.",
+  ],
+  [
+    "name.npz",
+    "arrays x and y. An x with three axes holds grey images, or sequences if an array kind says so.",
+  ],
+  ["name/", "one folder of PNG or JPEG images for each class."],
+] as const;
+
+function AddOwn() {
+  return (
+    <section class="below">
+      <h2>Your own data</h2>
+      <p>
+        Start Bakehouse with a folder of data. Each file or folder in it is a data set of that name, on this
+        page and in recipes. Nothing leaves this machine.
+      </p>
+      <Copy text="BAKEHOUSE_DATA=./data bakehouse up" />
+      <dl class="absent">
+        {FORMATS.map(([name, text]) => (
+          <div key={name}>
+            <dt>
+              <code>{name}</code>
+            </dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

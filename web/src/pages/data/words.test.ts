@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import type { DatasetCard } from "../../api/types";
+import {
+  describeColumn,
+  describeCounts,
+  describeShape,
+  describeSplits,
+  groupListings,
+  matches,
+} from "./words";
+
+test("a shape is described by its kind", () => {
+  expect(describeShape({ kind: "image", shape: [1, 8, 8] })).toBe("8 × 8 pixels, grey");
+  expect(describeShape({ kind: "image", shape: [4, 8, 9] })).toBe("8 × 9 pixels, 4 channels");
+  expect(describeShape({ kind: "sequence", shape: [8, 1] })).toBe("8 steps of 1 number");
+  expect(describeShape({ kind: "table", shape: [1] })).toBe("1 number");
+});
+
+test("the splits that the set leaves to the recipe are named", () => {
+  expect(describeSplits({ counts: { train: 1797 } })).toBe(
+    "One set of 1,797 rows; the recipe cuts validation and test from it",
+  );
+  expect(describeSplits({ counts: { train: 60_000, test: 10_000 } })).toBe(
+    "60,000 train, 10,000 test; the recipe cuts validation from it",
+  );
+  expect(describeSplits({ counts: { train: 3, validation: 2, test: 1 } })).toBe(
+    "3 train, 2 validation, 1 test",
+  );
+});
+
+test("balanced classes are told from unbalanced ones", () => {
+  expect(describeCounts([50, 50])).toBe("50 rows each");
+  expect(describeCounts([1, 357])).toBe("1 to 357 rows each");
+});
+
+test("a column has its first classes, its range, or only text", () => {
+  expect(describeColumn({ name: "a", kind: "text", classes: ["x", "y"] } as never)).toBe("x, y");
+  expect(describeColumn({ name: "a", kind: "text", classes: [..."abcde"] } as never)).toBe(
+    "5 values: a, b, c, d, …",
+  );
+  expect(describeColumn({ name: "a", kind: "number", minimum: 0, maximum: 2.5 } as never)).toBe("0 to 2.5");
+  expect(describeColumn({ name: "a", kind: "text" } as never)).toBe("text");
+});
+
+test("listings are grouped by status and found by all words", () => {
+  const card = { id: "digits", title: "Handwritten digits", kind: "image" } as DatasetCard;
+  const listings = [
+    { id: "digits", status: "ready" as const, card },
+    { id: "houses", status: "broken" as const, problem: "row 3 is empty" },
+  ];
+  expect(groupListings(listings).broken.map((each) => each.id)).toEqual(["houses"]);
+  expect(listings.filter((each) => matches(each, "hand IMAGE")).map((each) => each.id)).toEqual(["digits"]);
+});

@@ -1,0 +1,75 @@
+/** What a data card says, in words. */
+import type { Column, DatasetCard, DatasetListing } from "../../api/types";
+import { count, formatNumber, formatWhole } from "../../format";
+
+/** Returns the shape of a sample, such as `8 × 8 pixels, grey`. */
+export function describeShape({ kind, shape }: Pick<DatasetCard, "kind" | "shape">): string {
+  if (kind === "image") {
+    const [channels = 1, height = 1, width = 1] = shape;
+    const colors = channels === 1 ? "grey" : channels === 3 ? "colour" : count(channels, "channel");
+    return `${height} × ${width} pixels, ${colors}`;
+  }
+  if (kind === "sequence") {
+    const [steps = 1, numbers = 1] = shape;
+    return `${count(steps, "step")} of ${count(numbers, "number")}`;
+  }
+  return count(shape[0] ?? 1, "number");
+}
+
+export function countRows({ counts }: Pick<DatasetCard, "counts">): number {
+  return counts.train + (counts.validation ?? 0) + (counts.test ?? 0);
+}
+
+/** Returns the set's own splits, and which of them a recipe cuts. */
+export function describeSplits({ counts }: Pick<DatasetCard, "counts">): string {
+  const splits = ["train", "validation", "test"] as const;
+  const own = splits.filter((each) => typeof counts[each] === "number");
+  const cut = splits.filter((each) => typeof counts[each] !== "number");
+  const first =
+    own.length === 1
+      ? `One set of ${count(counts.train, "row")}`
+      : own.map((each) => `${formatWhole(counts[each] ?? 0)} ${each}`).join(", ");
+  return cut.length === 0 ? first : `${first}; the recipe cuts ${cut.join(" and ")} from it`;
+}
+
+/** Returns what is learnt, such as `10 classes`. */
+export function describeTask(card: DatasetCard): string {
+  if (card.task === "regression") return "a number (regression)";
+  if (card.classes) return count(card.classes.length, "class", "classes");
+  return card.columns ? "the column that the recipe names" : "";
+}
+
+/** Returns whether the classes are balanced: `174 to 183 rows each`. */
+export function describeCounts(counts: readonly number[]): string {
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  return fewest === most
+    ? `${count(fewest, "row")} each`
+    : `${formatWhole(fewest)} to ${count(most, "row")} each`;
+}
+
+/** Returns the values of a column: its classes, or its range. */
+export function describeColumn(column: Column): string {
+  if (column.classes && column.kind === "text") {
+    const shown = column.classes.slice(0, 4).join(", ");
+    return column.classes.length > 4 ? `${column.classes.length} values: ${shown}, …` : shown;
+  }
+  if (typeof column.minimum !== "number") return "text";
+  return `${formatNumber(column.minimum)} to ${formatNumber(column.maximum)}`;
+}
+
+/** Splits the listings by what a user can do with them, keeping the order of each. */
+export function groupListings(
+  listings: readonly DatasetListing[],
+): Record<DatasetListing["status"], DatasetListing[]> {
+  const of = (status: DatasetListing["status"]) => listings.filter((each) => each.status === status);
+  return { broken: of("broken"), packing: of("packing"), ready: of("ready"), absent: of("absent") };
+}
+
+/** Whether a listing has all the words of a filter somewhere in its id, title, kind or task. */
+export function matches({ id, card }: DatasetListing, filter: string): boolean {
+  const text = [id, card?.title, card?.kind, card?.task].join(" ").toLowerCase();
+  return filter
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}

@@ -1,0 +1,117 @@
+import { useEffect } from "preact/hooks";
+import { follow } from "../../api/stream";
+import type { System as Checked } from "../../api/types";
+import { spellOut } from "../../format";
+import { Failure } from "../../parts/failure";
+import { Skeleton } from "../../parts/skeleton";
+import { Queue } from "./queue";
+import { failure, links, load, runs, system } from "./state";
+import "./system.css";
+import { sortRows, summarize } from "./words";
+import { Workers } from "./workers";
+
+/** The page of who runs the service: is all well, who trains what, who waits. */
+export function System() {
+  const followed = runs.value;
+  useEffect(() => {
+    const run = followed === "" ? [] : followed.split(",");
+    const handle = ({ type }: { type: string }) => {
+      if (type === "state" || type === "end") void load();
+    };
+    return follow({ run }, { load: () => void load(), handle });
+  }, [followed]);
+  return (
+    <>
+      <div class="heading">
+        <h1>System</h1>
+        <button type="button" onClick={() => void load()}>
+          Check again
+        </button>
+      </div>
+      {failure.value && <Failure error={failure.value} />}
+      {!system.value && !failure.value && <Skeleton lines={9} label="Checking" />}
+      {system.value && <Findings system={system.value} />}
+      <Workers />
+      <Queue />
+      {system.value && <Checks system={system.value} />}
+      <Links />
+    </>
+  );
+}
+
+function Findings({ system: { data } }: { system: Checked }) {
+  const findings = sortRows(data).filter((each) => each.status !== "ok");
+  return (
+    <>
+      <p role="status">{summarize(data)}</p>
+      {findings.map((each) => (
+        <div class={`notice ${each.status === "error" ? "bad" : "warning"}`} key={each.name}>
+          <h2>
+            {spellOut(each.name)}: {each.found}
+          </h2>
+          <p>{each.problem}</p>
+          {each.fix && <p>{each.fix}</p>}
+        </div>
+      ))}
+    </>
+  );
+}
+
+function Checks({ system: { data, version } }: { system: Checked }) {
+  return (
+    <section class="below">
+      <h2>What was checked</h2>
+      <p class="quiet">
+        By Bakehouse {version}. <code>bakehouse doctor</code> shows the same in a terminal.
+      </p>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">What</th>
+              <th scope="col">Status</th>
+              <th scope="col">Found</th>
+            </tr>
+          </thead>
+          <tbody>
+            {sortRows(data).map((each) => (
+              <tr key={each.name}>
+                <th scope="row">{spellOut(each.name)}</th>
+                <td>
+                  <span class={`check ${each.status}`}>{each.status}</span>
+                </td>
+                <td>{each.found}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  docs: "API documentation",
+  "openapi.json": "OpenAPI document",
+  problems: "What a problem means",
+  "llms.txt": "The service for programs and agents",
+  metrics: "Metrics",
+};
+
+function Links() {
+  // Addresses below v1/ are for programs; the documentation describes them.
+  const shown = Object.entries(links.value).filter(([, address]) => !address.startsWith("v1/"));
+  if (shown.length === 0) return null;
+  return (
+    <section class="below">
+      <h2>The API</h2>
+      <ul>
+        {shown.map(([name, address]) => (
+          <li key={name}>
+            <a href={address}>{TITLES[name] ?? name}</a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
