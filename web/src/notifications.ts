@@ -50,14 +50,12 @@ export function followAwaited(): void {
     if (ids.value === "") return;
     const run = ids.value.split(",");
     return follow(
-      { run },
+      { run, type: ["end"] },
       {
         load: () => {
           for (const each of run) void notifyIfOver(each);
         },
-        handle: (event) => {
-          if (event.type === "end") void notifyIfOver(event.run_id);
-        },
+        handle: (event) => void notifyIfOver(event.run_id),
       },
       { whileHidden: true },
     );

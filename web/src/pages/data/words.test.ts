@@ -5,6 +5,7 @@ import {
   describeCounts,
   describeShape,
   describeSplits,
+  describeTask,
   groupListings,
   matches,
 } from "./words";
@@ -26,6 +27,14 @@ test("the splits that the set leaves to the recipe are named", () => {
   expect(describeSplits({ counts: { train: 3, validation: 2, test: 1 } })).toBe(
     "3 train, 2 validation, 1 test",
   );
+});
+
+test("few classes are named, many are counted, and a table without a fixed target says so", () => {
+  expect(describeTask({ task: "classification", classes: ["malignant", "benign"] })).toBe(
+    "malignant or benign (classification)",
+  );
+  expect(describeTask({ task: "classification", classes: [..."0123"] })).toBe("4 classes");
+  expect(describeTask({ task: null, columns: [] })).toBe("the column that the recipe names");
 });
 
 test("balanced classes are told from unbalanced ones", () => {

@@ -2,6 +2,8 @@
 import type { Column, DatasetCard, DatasetListing } from "../../api/types";
 import { count, formatNumber, formatWhole } from "../../format";
 
+const LIST = new Intl.ListFormat("en", { type: "disjunction" });
+
 /** Returns the shape of a sample, such as `8 × 8 pixels, grey`. */
 export function describeShape({ kind, shape }: Pick<DatasetCard, "kind" | "shape">): string {
   if (kind === "image") {
@@ -32,9 +34,10 @@ export function describeSplits({ counts }: Pick<DatasetCard, "counts">): string 
   return cut.length === 0 ? first : `${first}; the recipe cuts ${cut.join(" and ")} from it`;
 }
 
-/** Returns what is learnt, such as `10 classes`. */
-export function describeTask(card: DatasetCard): string {
+/** Returns what is learnt, such as `10 classes` or `malignant or benign`. */
+export function describeTask(card: Pick<DatasetCard, "task" | "classes" | "columns">): string {
   if (card.task === "regression") return "a number (regression)";
+  if (card.classes && card.classes.length <= 3) return `${LIST.format(card.classes)} (classification)`;
   if (card.classes) return count(card.classes.length, "class", "classes");
   return card.columns ? "the column that the recipe names" : "";
 }

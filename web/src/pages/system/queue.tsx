@@ -1,5 +1,5 @@
 import { addressOf } from "../../address";
-import { count, formatWhole } from "../../format";
+import { count } from "../../format";
 import { queue } from "./state";
 
 /** The runs that wait, in the order in which workers take them, each with the reason. */
@@ -11,30 +11,14 @@ export function Queue() {
     <section class="below">
       <h2>{shown.length === 0 ? "No run waits" : `${count(shown.length, "run")} waiting`}</h2>
       {shown.length > 0 && (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col" class="number">
-                  Place
-                </th>
-                <th scope="col">Run</th>
-                <th scope="col">Why it waits</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.data.map((each) => (
-                <tr key={each.run_id}>
-                  <td class="number">{formatWhole(each.position)}</td>
-                  <th scope="row">
-                    <a href={addressOf({ page: "run", id: each.run_id })}>{each.run_id}</a>
-                  </th>
-                  <td>{each.reason}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <ol class="queue">
+          {shown.data.map((each) => (
+            <li key={each.run_id} value={each.position}>
+              <a href={addressOf({ page: "run", id: each.run_id })}>{each.run_id}</a>{" "}
+              <span class="quiet">{each.reason}</span>
+            </li>
+          ))}
+        </ol>
       )}
       {more > 0 && <p class="quiet">And {count(more, "more run")}.</p>}
     </section>

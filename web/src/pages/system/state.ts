@@ -1,5 +1,5 @@
-/** The workers, the queue and the checks. They are read again when a run that is queued or trained changes its state. */
-import { computed, signal } from "@preact/signals";
+/** The workers, the queue and the checks, as they were last read. */
+import { signal } from "@preact/signals";
 import { get, type RequestFailed } from "../../api/http";
 import type { Queues, System, Worker } from "../../api/types";
 
@@ -12,13 +12,6 @@ export const workers = signal<readonly Worker[] | null>(null);
 export const queue = signal<Queues["data"][number] | null>(null);
 export const links = signal<Links["links"]>({});
 export const failure = signal<RequestFailed | null>(null);
-
-/** Ids of the runs whose changes concern this page. One stream can follow a limited number. */
-export const runs = computed(() => {
-  const trained = (workers.value ?? []).flatMap((each) => each.run_id ?? []);
-  const queued = (queue.value?.data ?? []).map((each) => each.run_id);
-  return [...new Set([...trained, ...queued])].slice(0, 100).join(",");
-});
 
 let isLoading = false;
 let isStale = false;

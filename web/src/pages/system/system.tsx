@@ -5,21 +5,19 @@ import { spellOut } from "../../format";
 import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
 import { Queue } from "./queue";
-import { failure, links, load, runs, system } from "./state";
+import { failure, links, load, system } from "./state";
 import "./system.css";
 import { sortRows, summarize } from "./words";
 import { Workers } from "./workers";
 
 /** The page of who runs the service: is all well, who trains what, who waits. */
 export function System() {
-  const followed = runs.value;
-  useEffect(() => {
-    const run = followed === "" ? [] : followed.split(",");
-    const handle = ({ type }: { type: string }) => {
-      if (type === "state" || type === "end") void load();
-    };
-    return follow({ run }, { load: () => void load(), handle });
-  }, [followed]);
+  // When any run is queued, claimed or ended, a worker or the queue has changed.
+  useEffect(
+    () =>
+      follow({ all: true, type: ["state", "end"] }, { load: () => void load(), handle: () => void load() }),
+    [],
+  );
   return (
     <>
       <div class="heading">
@@ -64,28 +62,15 @@ function Checks({ system: { data, version } }: { system: Checked }) {
       <p class="quiet">
         By Bakehouse {version}. <code>bakehouse doctor</code> shows the same in a terminal.
       </p>
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">What</th>
-              <th scope="col">Status</th>
-              <th scope="col">Found</th>
-            </tr>
-          </thead>
-          <tbody>
-            {sortRows(data).map((each) => (
-              <tr key={each.name}>
-                <th scope="row">{spellOut(each.name)}</th>
-                <td>
-                  <span class={`check ${each.status}`}>{each.status}</span>
-                </td>
-                <td>{each.found}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <dl class="checks">
+        {sortRows(data).map((each) => (
+          <div key={each.name}>
+            <dt>{spellOut(each.name)}</dt>
+            <dd class={`check ${each.status}`}>{each.status}</dd>
+            <dd>{each.found}</dd>
+          </div>
+        ))}
+      </dl>
     </section>
   );
 }

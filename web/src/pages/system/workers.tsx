@@ -11,7 +11,7 @@ export function Workers() {
   return (
     <section class="below">
       <h2>{listed.length === 0 ? "No worker" : count(listed.length, "worker")}</h2>
-      {listed.length === 0 ? <NoWorkers /> : <Table workers={listed} />}
+      {listed.length === 0 ? <NoWorkers /> : <Cards workers={listed} />}
     </section>
   );
 }
@@ -25,43 +25,32 @@ function NoWorkers() {
   );
 }
 
-function Table({ workers }: { workers: readonly Worker[] }) {
+function Cards({ workers }: { workers: readonly Worker[] }) {
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Worker</th>
-            <th scope="col">Device</th>
-            <th scope="col">Trains</th>
-            <th scope="col">Started</th>
-            <th scope="col">Versions</th>
-          </tr>
-        </thead>
-        <tbody>
-          {workers.map((each) => (
-            <tr key={each.name}>
-              <th scope="row" title={each.name}>
-                {each.host} · process {each.pid}
-              </th>
-              <td>
-                {each.device}, {formatBytes(each.memory_bytes)}
-              </td>
-              <td>
-                {each.run_id ? (
-                  <a href={addressOf({ page: "run", id: each.run_id })}>{each.run_id}</a>
-                ) : (
-                  each.status
-                )}
-              </td>
-              <td>
-                <time dateTime={each.started_at}>{formatAgo(each.started_at)}</time>
-              </td>
-              <td class="quiet">{describeVersions(each)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+    <div class="cards">
+      {workers.map((each) => (
+        <article class="card worker" key={each.name}>
+          <h3 title={each.name}>
+            {each.host} <span class="quiet">process {each.pid}</span>
+          </h3>
+          <p>
+            {each.device} <span class="quiet">{formatBytes(each.memory_bytes)}</span>
+          </p>
+          <p>
+            {each.run_id ? (
+              <>
+                trains <a href={addressOf({ page: "run", id: each.run_id })}>{each.run_id}</a>
+              </>
+            ) : (
+              each.status
+            )}
+          </p>
+          <p class="quiet">
+            started <time dateTime={each.started_at}>{formatAgo(each.started_at)}</time>,{" "}
+            {describeVersions(each)}
+          </p>
+        </article>
+      ))}
     </div>
   );
 }
