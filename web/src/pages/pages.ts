@@ -1,5 +1,6 @@
 /** The pages. A new page is a folder and a line here; the first part of a line is its name in the address. */
 import type { ComponentType } from "preact";
+import { Cookbook } from "./cookbook/cookbook";
 import { Data } from "./data/data";
 import { Runs } from "./runs/runs";
 import { System } from "./system/system";
@@ -16,6 +17,7 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   { name: "", title: "Runs", View: Runs, inMenu: true },
+  { name: "cookbook", title: "Cookbook", View: Cookbook, inMenu: true },
   { name: "data", title: "Data", View: Data, inMenu: true },
   { name: "system", title: "System", View: System, inMenu: true },
 ];

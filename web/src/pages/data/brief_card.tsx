@@ -11,7 +11,7 @@ export function BriefCard({ card }: { card: DatasetCard }) {
       <h2>
         <a href={addressOf({ page: "data", id: card.id })}>{card.id}</a>
       </h2>
-      <p>{card.title}</p>
+      {card.title && <p>{card.title}</p>}
       <p class="quiet">
         {count(countRows(card), "row")} · {card.kind} · {describeShape(card)} · {describeTask(card)}
       </p>

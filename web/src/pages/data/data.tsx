@@ -74,7 +74,7 @@ function Groups({ listings, filter }: { listings: readonly DatasetListing[]; fil
       {absent.length > 0 && (
         <section class="below">
           <h2>Known by name, not on this machine</h2>
-          <dl class="absent">
+          <dl class="pairs">
             {absent.map((each) => (
               <div key={each.id}>
                 <dt>
@@ -111,7 +111,7 @@ function AddOwn() {
         page and in recipes. Nothing leaves this machine.
       </p>
       <Copy text="BAKEHOUSE_DATA=./data bakehouse up" />
-      <dl class="absent">
+      <dl class="pairs">
         {FORMATS.map(([name, text]) => (
           <div key={name}>
             <dt>

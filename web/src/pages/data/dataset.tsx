@@ -56,8 +56,8 @@ function State({ listing, onRetry }: { listing: DatasetListing; onRetry: () => v
 function Card({ card }: { card: DatasetCard }) {
   return (
     <>
-      <p>{card.title}</p>
-      <dl class="facts">
+      {card.title && <p>{card.title}</p>}
+      <dl class="pairs">
         <Fact name="Sample">
           {card.kind}, {describeShape(card)}
         </Fact>

@@ -1,0 +1,54 @@
+import { addressOf, changeView, query } from "../../address";
+import { useAnswer } from "../../api/answer";
+import { count } from "../../format";
+import { Failure } from "../../parts/failure";
+import { Skeleton } from "../../parts/skeleton";
+import "./cookbook.css";
+import { type BriefStudy, matches } from "./study";
+import { StudyPage } from "./study_page";
+
+export function Cookbook() {
+  const name = query.value.get("study");
+  return name === null ? <Studies /> : <StudyPage name={name} />;
+}
+
+function Studies() {
+  const { answer, failure, load } = useAnswer<{ data: BriefStudy[] }>("v1/cookbook");
+  const filter = query.value.get("find") ?? "";
+  const shown = answer?.data.filter((each) => matches(each, filter));
+  return (
+    <>
+      <div class="heading">
+        <h1>Cookbook</h1>
+        <input
+          type="search"
+          placeholder="Filter"
+          aria-label="Filter the studies"
+          value={filter}
+          onInput={(event) => changeView({ find: event.currentTarget.value })}
+        />
+      </div>
+      <p class="quiet">Questions about training tricks, each answered by runs of recipes that you can use.</p>
+      {failure && <Failure error={failure} onRetry={load} />}
+      {!shown && !failure && <Skeleton lines={9} label="Loading the cookbook" />}
+      {shown && filter && (
+        <p class="quiet" role="status">
+          {count(shown.length, "study", "studies")} with “{filter}”
+        </p>
+      )}
+      <div class="cards">
+        {shown?.map((each) => (
+          <article class="card" key={each.name}>
+            <h2>
+              <a href={addressOf({ page: "cookbook", study: each.name })}>{each.question}</a>
+            </h2>
+            <p>{each.answer}</p>
+            <p class="quiet">
+              {count(each.recipes.length, "recipe")} · {count(each.seeds, "seed")}
+            </p>
+          </article>
+        ))}
+      </div>
+    </>
+  );
+}

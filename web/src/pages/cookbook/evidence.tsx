@@ -1,0 +1,120 @@
+import { formatNumber, isRising } from "../../format";
+import {
+  type Column,
+  describeDifference,
+  formatDifference,
+  isClear,
+  type Row,
+  rangeOf,
+  type Study,
+} from "./study";
+
+type Compared = Row & { difference: NonNullable<Row["difference"]> };
+
+/** What was measured: the differences as a plot, and all numbers as a table. */
+export function Evidence({ study }: { study: Study }) {
+  const compared = study.rows.filter((each): each is Compared => each.difference !== null);
+  const [first] = study.columns;
+  return (
+    <section class="below">
+      <h2>What was measured</h2>
+      {first && study.against && compared.length > 0 && (
+        <Intervals rows={compared} column={first} against={study.against} />
+      )}
+      <Numbers study={study} />
+    </section>
+  );
+}
+
+/** A dot for each mean difference and a line for its interval, on one scale with 0. */
+function Intervals({
+  rows,
+  column,
+  against,
+}: {
+  rows: readonly Compared[];
+  column: Column;
+  against: string;
+}) {
+  const [low, high] = rangeOf(rows.map((each) => each.difference));
+  const place = (value: number) => `${(100 * (value - low)) / (high - low)}%`;
+  const unit = column.unit === "%" ? "percentage points" : (column.unit ?? "");
+  return (
+    <figure class="intervals">
+      <figcaption>
+        {column.label}: difference from <strong>{against}</strong>
+        {unit && ` in ${unit}`}, with its 95 % interval.{" "}
+        {rows.map((each) => describeDifference(each.recipe, against, each.difference, column)).join(" ")}
+      </figcaption>
+      {rows.map(({ recipe, difference }) => (
+        <div class="interval" key={recipe} aria-hidden="true">
+          <span>{recipe}</span>
+          <svg class={isClear(difference) ? "clear" : "unclear"} aria-hidden="true">
+            <line class="zero" x1={place(0)} x2={place(0)} y1="0" y2="100%" />
+            <line x1={place(difference.low)} x2={place(difference.high)} y1="50%" y2="50%" />
+            <circle cx={place(difference.mean)} cy="50%" r="4.5" />
+          </svg>
+        </div>
+      ))}
+      <div class="interval quiet" aria-hidden="true">
+        <span />
+        <span class="scale">
+          {isRising(column.name) && <span>← worse</span>}
+          <span class="origin" style={{ left: place(0) }}>
+            0
+          </span>
+          {isRising(column.name) && <span>better →</span>}
+        </span>
+      </div>
+    </figure>
+  );
+}
+
+function Numbers({ study: { columns, rows, against, seeds, measured_on, torch } }: { study: Study }) {
+  const caption = `Mean ± standard deviation of ${seeds} seeds`;
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keyboard. */}
+      <section class="scroll" tabIndex={0} aria-label={caption}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Recipe</th>
+              {columns.map((each) => (
+                <th scope="col" class="number" key={each.name}>
+                  {each.label}
+                  {each.unit && `, ${each.unit}`}
+                </th>
+              ))}
+              {against && (
+                <th scope="col" class="number">
+                  against {against}
+                </th>
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.recipe}>
+                <th scope="row">{row.recipe}</th>
+                {row.cells.map((cell, index) => (
+                  <td class="number" key={columns[index]?.name}>
+                    {formatNumber(cell.mean)}
+                    {cell.spread !== null && <span class="quiet"> ± {formatNumber(cell.spread)}</span>}
+                  </td>
+                ))}
+                {against && <td class="number">{row.difference && formatDifference(row.difference)}</td>}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <p class="quiet">
+        {caption}
+        {against && "; differences by seed, with their 95 % interval"}
+        {measured_on && `. Measured on ${measured_on}`}
+        {torch && ` with torch ${torch}`}.
+      </p>
+    </>
+  );
+}

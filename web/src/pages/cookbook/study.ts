@@ -1,0 +1,110 @@
+/** A study of the cookbook, and what its numbers say. */
+import { formatNumber } from "../../format";
+
+export interface BriefStudy {
+  name: string;
+  question: string;
+  answer: string;
+  seeds: number;
+  recipes: readonly string[];
+}
+
+export interface Difference {
+  mean: number;
+  low: number;
+  high: number;
+}
+
+export interface Column {
+  name: string;
+  label: string;
+  unit: string | null;
+}
+
+export interface Row {
+  recipe: string;
+  cells: readonly { mean: number; spread: number | null }[];
+  difference: Difference | null;
+}
+
+export interface StudyRecipe {
+  name: string;
+  recipe: Record<string, unknown>;
+  ingredients: readonly string[];
+  builds_on: readonly { pointer: string; recipe: string }[];
+}
+
+export interface Study {
+  name: string;
+  question: string;
+  answer: string;
+  text: string;
+  setting: Record<string, unknown>;
+  seeds: number;
+  against: string | null;
+  measured_on: string | null;
+  torch: string | null;
+  columns: readonly Column[];
+  rows: readonly Row[];
+  recipes: readonly StudyRecipe[];
+  clashes: readonly { code: string; about: string }[];
+}
+
+export function matches(study: BriefStudy, filter: string): boolean {
+  const text = [study.name, study.question, study.answer, ...study.recipes].join(" ").toLowerCase();
+  return filter
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}
+
+/** Returns a number with its sign, such as `+1.95` or `−0.29`. */
+export function formatSigned(value: number): string {
+  const text = formatNumber(Math.abs(value));
+  return value > 0 ? `+${text}` : value < 0 ? `−${text}` : text;
+}
+
+export function formatDifference({ mean, low, high }: Difference): string {
+  return `${formatSigned(mean)} (${formatSigned(low)} to ${formatSigned(high)})`;
+}
+
+/** Whether the interval is on one side of 0; otherwise chance alone explains the difference. */
+export function isClear({ low, high }: Difference): boolean {
+  return low > 0 || high < 0;
+}
+
+/** Returns the range that holds all intervals and 0, with a little room on both sides. */
+export function rangeOf(differences: readonly Difference[]): [number, number] {
+  const low = Math.min(0, ...differences.map((each) => each.low));
+  const high = Math.max(0, ...differences.map((each) => each.high));
+  const room = (high - low || 1) * 0.04;
+  return [low - room, high + room];
+}
+
+/** Returns one sentence for a recipe's difference. */
+export function describeDifference(
+  recipe: string,
+  against: string,
+  difference: Difference,
+  column: Column,
+): string {
+  const unit = column.unit === "%" ? " points" : column.unit ? ` ${column.unit}` : "";
+  return isClear(difference)
+    ? `${recipe} differs from ${against} by ${formatSigned(difference.mean)}${unit}.`
+    : `${recipe} does not clearly differ from ${against}.`;
+}
+
+/** Returns a setting as lines such as `epochs` and `60`, or `architecture` and `mlp, hidden 256, 256`. */
+export function describeSetting(setting: Record<string, unknown>): [string, string][] {
+  return Object.entries(setting).map(([name, value]) => [name.replaceAll("_", " "), describeValue(value)]);
+}
+
+function describeValue(value: unknown): string {
+  if (Array.isArray(value)) return value.map(describeValue).join(", ");
+  if (typeof value !== "object" || value === null) return value === null ? "none" : String(value);
+  return Object.entries(value)
+    .map(([name, each]) =>
+      name === "type" ? String(each) : `${name.replaceAll("_", " ")} ${describeValue(each)}`,
+    )
+    .join(", ");
+}

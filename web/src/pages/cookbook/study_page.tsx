@@ -1,0 +1,80 @@
+import { addressOf } from "../../address";
+import { useAnswer } from "../../api/answer";
+import { count } from "../../format";
+import { Failure } from "../../parts/failure";
+import { Skeleton } from "../../parts/skeleton";
+import { useTitle } from "../../title";
+import { Evidence } from "./evidence";
+import { type Block, readBlocks } from "./prose";
+import { Recipes } from "./recipes";
+import { describeSetting, type Study } from "./study";
+
+export function StudyPage({ name }: { name: string }) {
+  const { answer, failure, load } = useAnswer<Study>(`v1/cookbook/${encodeURIComponent(name)}`);
+  useTitle(answer?.question ?? name);
+  return (
+    <>
+      <p>
+        <a href={addressOf({ page: "cookbook" })}>All studies</a>
+      </p>
+      <h1>{answer?.question ?? name}</h1>
+      {failure && <Failure error={failure} onRetry={load} />}
+      {!answer && !failure && <Skeleton lines={12} label={`Loading ${name}`} />}
+      {answer && <Content study={answer} />}
+    </>
+  );
+}
+
+function Content({ study }: { study: Study }) {
+  return (
+    <>
+      <p class="answer">{study.answer}</p>
+      <Evidence study={study} />
+      <Recipes study={study} />
+      {study.clashes.length > 0 && (
+        <section class="below">
+          <h2>What the advice says about these recipes</h2>
+          <dl class="pairs">
+            {study.clashes.map((each) => (
+              <div key={each.code}>
+                <dt>
+                  <code>{each.code}</code>
+                </dt>
+                <dd>{each.about}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      )}
+      <section class="below">
+        <h2>Setting of all recipes</h2>
+        <dl class="pairs">
+          {describeSetting(study.setting).map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+          <div>
+            <dt>seeds</dt>
+            <dd>{count(study.seeds, "run")} of each recipe</dd>
+          </div>
+        </dl>
+      </section>
+      <section class="below prose">
+        {readBlocks(study.text).map((each, index) => (
+          <Prose key={index} block={each} />
+        ))}
+      </section>
+    </>
+  );
+}
+
+function Prose({ block }: { block: Block }) {
+  const pieces = block.pieces.map((each, index) =>
+    each.isCode ? <code key={index}>{each.text}</code> : each.text,
+  );
+  if (block.kind === "heading") return <h2>{pieces}</h2>;
+  if (block.kind === "code") return <pre>{pieces}</pre>;
+  return <p class={block.kind === "item" ? "item" : undefined}>{pieces}</p>;
+}
