@@ -10,7 +10,7 @@ const CONNECTIONS = {
   idle: "",
   connecting: "Connecting …",
   live: "Live",
-  cut: "Connection lost; trying again",
+  cut: "Connection lost",
   hidden: "",
 } as const;
 
@@ -62,27 +62,43 @@ function useFocusAfterNavigation() {
 }
 
 function Top({ page }: { page: Page | undefined }) {
+  const listed = PAGES.filter((each) => each.inMenu);
   return (
     <header class="top">
       <a class="brand" href={addressOf({})}>
         <Logo /> Bakehouse
       </a>
       <nav aria-label="Pages">
-        {PAGES.filter((each) => each.inMenu).map((each) => (
-          <a
-            key={each.name}
-            class={each.isAction ? "button primary" : undefined}
-            href={addressOf({ page: each.name })}
-            aria-current={each === page ? "page" : undefined}
-          >
-            {each.title}
-          </a>
-        ))}
+        <div class="links">
+          {listed
+            .filter((each) => !each.isAction)
+            .map((each) => (
+              <MenuLink key={each.name} to={each} isShown={each === page} />
+            ))}
+        </div>
+        {listed
+          .filter((each) => each.isAction)
+          .map((each) => (
+            <MenuLink key={each.name} to={each} isShown={each === page} />
+          ))}
       </nav>
       <span class={`connection ${connection.value}`} role="status">
         {CONNECTIONS[connection.value]}
+        {connection.value === "cut" && <span class="wide">; trying again</span>}
       </span>
     </header>
+  );
+}
+
+function MenuLink({ to, isShown }: { to: Page; isShown: boolean }) {
+  return (
+    <a
+      class={to.isAction ? "button primary" : undefined}
+      href={addressOf({ page: to.name })}
+      aria-current={isShown ? "page" : undefined}
+    >
+      {to.title}
+    </a>
   );
 }
 

@@ -44,6 +44,7 @@ function Intervals({
       <figcaption>
         {column.label}: difference from <strong>{against}</strong>
         {unit && ` in ${unit}`}, with its 95 % interval.{" "}
+        {isRising(column.name) ? "Further right is better." : ""}{" "}
         {rows.map((each) => describeDifference(each.recipe, against, each.difference, column)).join(" ")}
       </figcaption>
       {rows.map(({ recipe, difference }) => (
@@ -59,11 +60,7 @@ function Intervals({
       <div class="interval quiet" aria-hidden="true">
         <span />
         <span class="scale">
-          {isRising(column.name) && <span>← worse</span>}
-          <span class="origin" style={{ left: place(0) }}>
-            0
-          </span>
-          {isRising(column.name) && <span>better →</span>}
+          <span style={{ left: place(0) }}>0</span>
         </span>
       </div>
     </figure>
