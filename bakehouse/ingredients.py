@@ -1,8 +1,9 @@
 """Describes the ingredients of recipes, as read from their classes."""
 
 from functools import cache
-from typing import get_origin
+from typing import Any, get_origin
 
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from bakehouse.advice.rules import rules_about
@@ -29,9 +30,13 @@ class IngredientField(Model):
     default: object = None
     """The value that applies if a recipe leaves the field out; null also if it depends on the data."""
     json_schema: JsonObject
-    """The field's type and range, as JSON Schema."""
+    """The field's type and range, as JSON Schema without references."""
+    nullable: bool
+    """Whether the field takes null: for an ingredient it means off, else the default that depends on the data."""
     variants: tuple["Variant", ...] = ()
     """The ingredients that the field can contain; empty if it contains none."""
+    several: bool = False
+    """Whether the field takes a list of these ingredients."""
 
 
 class Variant(Model):
@@ -65,14 +70,19 @@ class Family(Model):
     name: str
     several: bool
     """Whether a recipe may have a list of these ingredients."""
+    number: str | None
+    """The `type` of the variant whose `main` field a bare number sets; null if there is none. If the family's only
+    variant has no type, any bare value sets its `main` field."""
     required: bool
     default: object = None
     variants: tuple[Variant, ...]
 
 
 class Ingredients(Model):
-    """All ingredients of recipes."""
+    """All ingredients of recipes. A form for every recipe can be drawn from it."""
 
+    order: tuple[str, ...]
+    """The names of all families and fields, in the order of the recipe."""
     families: tuple[Family, ...]
     fields: tuple[IngredientField, ...]
     """The fields of the recipe that contain no ingredients."""
@@ -82,10 +92,11 @@ class Ingredients(Model):
 @cache
 def ingredients() -> Ingredients:
     """Returns all families and fields, in the order of the recipe."""
-    properties = Recipe.model_json_schema(mode="serialization")["properties"]
+    properties = properties_of(Recipe)
     fields = Recipe.model_fields
     families = [name for name, info in fields.items() if variants(info.annotation)]
     return Ingredients(
+        order=tuple(fields),
         families=tuple(family(name, fields[name], properties[name]) for name in families),
         fields=tuple(field_of(name, fields[name], properties[name]) for name in fields if name not in families),
     )
@@ -96,10 +107,21 @@ def family(name: str, info: FieldInfo, schema: JsonObject) -> Family:
     return Family(
         name=name,
         several=get_origin(info.annotation) is tuple,
+        number=number_variant(info),
         required=info.is_required(),
         default=schema.get("default"),
         variants=tuple(variant(kind) for kind in variants(info.annotation).values()),
     )
+
+
+def number_variant(info: FieldInfo) -> str | None:
+    """Returns the type of the variant that a family makes of a bare number."""
+    for reader in info.metadata:
+        if isinstance(reader, BeforeValidator):
+            spelt_out: Any = reader.func(1)  # type: ignore[call-arg]
+            item = spelt_out[0] if isinstance(spelt_out, tuple) else spelt_out
+            return item.get("type") if isinstance(item, dict) else None
+    return None
 
 
 def variant(kind: type[Ingredient]) -> Variant:
@@ -123,8 +145,35 @@ def variant(kind: type[Ingredient]) -> Variant:
 
 def fields_of(kind: type[Ingredient]) -> list[IngredientField]:
     """Describes the fields of an ingredient, with types and ranges as JSON Schema."""
-    properties = kind.model_json_schema(mode="serialization")["properties"]
+    properties = properties_of(kind)
     return [field_of(name, info, properties[name]) for name, info in kind.model_fields.items()]
+
+
+def properties_of(kind: type[Ingredient]) -> JsonObject:
+    """Returns the JSON Schema of each field, with what it refers to in place of the references."""
+    schema = kind.model_json_schema(mode="serialization")
+    properties: JsonObject = resolved(schema["properties"], schema.get("$defs", {}))
+    return properties
+
+
+def resolved(node: Any, definitions: JsonObject) -> Any:
+    """Returns a part of a JSON Schema without references."""
+    match node:
+        case {"$ref": str(reference)}:
+            target = definitions[reference.rpartition("/")[2]]
+            return resolved({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)
+        case {"properties": dict(properties)}:
+            # A recipe may leave out what a canonical recipe always has.
+            required = [name for name in node.get("required", ()) if "default" not in properties[name]]
+            inside = {name: resolved(value, definitions) for name, value in properties.items()}
+            return {**node, "properties": inside, "required": required}
+        case dict():
+            # The mapping of a discriminator consists of references; each variant has its type as a constant.
+            return {key: resolved(value, definitions) for key, value in node.items() if key != "discriminator"}
+        case list():
+            return [resolved(item, definitions) for item in node]
+        case _:
+            return node
 
 
 def field_of(name: str, info: FieldInfo, schema: JsonObject) -> IngredientField:
@@ -136,5 +185,7 @@ def field_of(name: str, info: FieldInfo, schema: JsonObject) -> IngredientField:
         required=info.is_required(),
         default=schema.get("default"),
         json_schema=bare,
+        nullable={"type": "null"} in schema.get("anyOf", ()),
         variants=tuple(variant(inner) for inner in variants(info.annotation).values()),
+        several=get_origin(info.annotation) is tuple and bool(variants(info.annotation)),
     )

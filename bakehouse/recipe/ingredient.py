@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from types import GenericAlias
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from bakehouse.model import Model
 
@@ -27,6 +29,31 @@ class Ingredient(Model):
     later_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that were added to the language after its first version. Digests leave them out where they have their
     default, so that a recipe that does not use them keeps its digest."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Adds the descriptions of the fields, and corrects the lengths of lists."""
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        correct_lengths(handler.resolve_ref_schema(schema).get("properties", {}))
+        return schema
+
+
+def correct_lengths(node: Any) -> None:
+    """Renames the lengths of lists: pydantic gives them the names for texts if a validator comes before the list."""
+    match node:
+        case {"type": "array"}:
+            for name, right in (("minLength", "minItems"), ("maxLength", "maxItems")):
+                if name in node:
+                    node[right] = node.pop(name)
+            correct_lengths(node.get("items"))
+        case dict():
+            for inner in node.values():
+                correct_lengths(inner)
+        case list():
+            for inner in node:
+                correct_lengths(inner)
+        case _:
+            pass
 
 
 class Off(Ingredient):
