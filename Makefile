@@ -17,7 +17,7 @@ test-fast: check         # checks, policies, and the tests of the packages that 
 check: .venv/.dev        # what needs no running code
 	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet . && .venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
-	@.venv/bin/python -m tools.openapi > web/openapi.json && .venv/bin/python web/build.py --check
+	@.venv/bin/python -m tools.openapi && .venv/bin/python web/build.py --check
 	@.venv/bin/hadolint Dockerfile && BAKEHOUSE_REDIS_PASSWORD=none .venv/bin/docker-compose --profile gpu config -q
 bench: .venv/.dev        # measure beside a plain PyTorch loop
 	@.venv/bin/python -m bench

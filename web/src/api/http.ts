@@ -67,8 +67,8 @@ export function create<Answer>(path: string, body: unknown, key: string = random
   return send("POST", path, body, { "Idempotency-Key": key });
 }
 
-/** `crypto.randomUUID` exists only on pages over HTTPS and on localhost. */
-function randomKey(): string {
+/** Returns a key that no other request has. `crypto.randomUUID` exists only on pages over HTTPS and on localhost. */
+export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
 }
 

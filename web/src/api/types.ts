@@ -15,3 +15,4 @@ export type TargetCard = Schemas["TargetCard"];
 export type System = Schemas["System"];
 export type Worker = Schemas["Worker"];
 export type Queues = Schemas["Queues"];
+export type Preview = Schemas["Preview"];

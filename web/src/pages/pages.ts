@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import { Cookbook } from "./cookbook/cookbook";
 import { Data } from "./data/data";
+import { NewRecipe } from "./new/new";
 import { Runs } from "./runs/runs";
 import { System } from "./system/system";
 
@@ -17,6 +18,7 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   { name: "", title: "Runs", View: Runs, inMenu: true },
+  { name: "new", title: "New recipe", View: NewRecipe, inMenu: true, isAction: true },
   { name: "cookbook", title: "Cookbook", View: Cookbook, inMenu: true },
   { name: "data", title: "Data", View: Data, inMenu: true },
   { name: "system", title: "System", View: System, inMenu: true },

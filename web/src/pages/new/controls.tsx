@@ -1,0 +1,363 @@
+/** The controls of single values. Each is drawn again only when its own value, or a problem at it, changes. */
+import { useState } from "preact/hooks";
+import { spellOut } from "../../format";
+import { idOf, useAt, useForm, useProblems } from "./context";
+import { isEqual, isList, isObject, type Json, type Path, pointerOf, valueAt } from "./json";
+import { fromRecipe } from "./recipe";
+import type { NumberShape, Shape, TextShape } from "./shapes";
+import { nearestStop, sliderStops } from "./slider";
+
+export interface ControlProps<Kind extends Shape = Shape> {
+  path: Path;
+  shape: Kind;
+  label: string;
+  /** The default, which a slider is centred on. */
+  usual: Json;
+}
+
+/** Returns the attributes that tie a control to its label and its problem. */
+function useAttributes(path: Path) {
+  const id = idOf(path);
+  const isWrong = useProblems(path) !== "";
+  return isWrong ? { id, "aria-invalid": true, "aria-describedby": `${id}-problem` } : { id };
+}
+
+export function NumberControl({ path, shape, label, usual }: ControlProps<NumberShape>) {
+  const { draft } = useForm();
+  const value = useAt(path, (value) => value ?? "");
+  const attributes = useAttributes(path);
+  const stops = sliderStops(shape, typeof usual === "number" ? usual : null);
+  return (
+    <span class="number-control">
+      {stops.length > 1 && (
+        <input
+          type="range"
+          aria-label={`${label}, slider`}
+          min={0}
+          max={stops.length - 1}
+          value={nearestStop(stops, Number(value))}
+          aria-valuetext={String(value)}
+          onInput={(event) => draft.set(path, stops[Number(event.currentTarget.value)])}
+        />
+      )}
+      <LineInput
+        {...attributes}
+        text={
+          typeof value === "number"
+            ? String(value)
+            : typeof value === "string"
+              ? value
+              : JSON.stringify(value)
+        }
+        inputMode={shape.isInteger ? "numeric" : "decimal"}
+        isSame={(text) => isEqual(readNumber(text), value)}
+        onText={(text) => draft.set(path, readNumber(text))}
+      />
+    </span>
+  );
+}
+
+/** Reads a number as it is written; a text that is no number stays a text, of which the service says what is wrong. */
+export function readNumber(text: string): Json {
+  const trimmed = text.trim();
+  const value = Number(trimmed);
+  return trimmed !== "" && Number.isFinite(value) ? value : text;
+}
+
+export function NumbersControl({ path }: ControlProps) {
+  const { draft } = useForm();
+  const value = useAt(path, (value) => value ?? []);
+  const attributes = useAttributes(path);
+  return (
+    <LineInput
+      {...attributes}
+      text={writeNumbers(value)}
+      inputMode="text"
+      isSame={(text) => isEqual(readNumbers(text), value)}
+      onText={(text) => draft.set(path, readNumbers(text))}
+    />
+  );
+}
+
+export function writeNumbers(value: Json): string {
+  return isList(value)
+    ? value.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join(", ")
+    : String(value);
+}
+
+/** Reads numbers with commas or spaces between them. */
+export function readNumbers(text: string): Json {
+  return text
+    .split(/[\s,;]+/)
+    .filter((each) => each !== "")
+    .map(readNumber);
+}
+
+interface LineProps {
+  id: string;
+  text: string;
+  inputMode: "text" | "numeric" | "decimal";
+  /** Whether what was typed still means the present value, although it may be spelt differently (`0.50`). */
+  isSame: (text: string) => boolean;
+  onText: (text: string) => void;
+}
+
+function LineInput({ text, isSame, onText, ...attributes }: LineProps) {
+  const [typed, setTyped] = useState(text);
+  return (
+    <input
+      {...attributes}
+      type="text"
+      autocomplete="off"
+      spellcheck={false}
+      value={isSame(typed) ? typed : text}
+      onInput={(event) => {
+        setTyped(event.currentTarget.value);
+        onText(event.currentTarget.value);
+      }}
+      onBlur={() => setTyped(text)}
+    />
+  );
+}
+
+export function TextControl({ path, shape }: ControlProps<TextShape>) {
+  const { draft, suggestions } = useForm();
+  const value = useAt(path, (value) => value ?? "");
+  const attributes = useAttributes(path);
+  const offered = suggestions.value.get(pointerOf(path)) ?? shape.examples;
+  const [isFree, setFree] = useState(false);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const set = (given: string) => draft.set(path, given === "" && shape.isNullable ? null : given);
+  if (offered.length > 0 && !isFree && (text === "" || offered.includes(text))) {
+    return (
+      <select
+        {...attributes}
+        value={text}
+        onChange={(event) => {
+          const chosen = event.currentTarget.selectedIndex;
+          if (chosen === offered.length) setFree(true);
+          else set(offered[chosen] ?? "");
+        }}
+      >
+        {offered.map((each) => (
+          <option key={each} value={each}>
+            {each}
+          </option>
+        ))}
+        <option value="">another …</option>
+      </select>
+    );
+  }
+  return (
+    <input
+      {...attributes}
+      type="text"
+      autocomplete="off"
+      spellcheck={false}
+      value={text}
+      onInput={(event) => set(event.currentTarget.value)}
+    />
+  );
+}
+
+export function BooleanControl({ path, label }: ControlProps) {
+  const { draft } = useForm();
+  const value = useAt(path, (value) => value);
+  const attributes = useAttributes(path);
+  return (
+    <label class="switch">
+      <input
+        {...attributes}
+        type="checkbox"
+        aria-label={label}
+        checked={value === true}
+        onChange={(event) => draft.set(path, event.currentTarget.checked)}
+      />
+      <span aria-hidden="true">{value === true ? "on" : "off"}</span>
+    </label>
+  );
+}
+
+const MOST_SEGMENTS = 5;
+const LONGEST_SEGMENTS = 48;
+
+/** One of a few values: radio buttons side by side, or a list if they are many. */
+export function Options(props: {
+  id: string;
+  label: string;
+  options: readonly { key: string; name: string }[];
+  chosen: string;
+  onChoose: (key: string) => void;
+}) {
+  const { id, label, options, chosen, onChoose } = props;
+  const letters = options.reduce((sum, each) => sum + each.name.length, 0);
+  const [only] = options;
+  if (options.length === 1 && only?.key === chosen) return <code id={id}>{only.name}</code>;
+  if (options.length <= MOST_SEGMENTS && letters <= LONGEST_SEGMENTS) {
+    return (
+      <div class="segments" role="radiogroup" aria-label={label} id={id}>
+        {options.map(({ key, name }) => (
+          <label key={key}>
+            <input type="radio" name={id} checked={key === chosen} onChange={() => onChoose(key)} />
+            {name}
+          </label>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <select
+      id={id}
+      aria-label={label}
+      value={chosen}
+      onChange={(event) => onChoose(event.currentTarget.value)}
+    >
+      {options.map(({ key, name }) => (
+        <option key={key} value={key}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Returns the name under which a constant is offered. */
+export function constantName(value: Json): string {
+  if (value === null) return "default";
+  return typeof value === "string" ? spellOut(value) : String(value);
+}
+
+export function ChoiceControl({ path, shape, label }: ControlProps<Shape & { kind: "choice" }>) {
+  const { draft } = useForm();
+  const value = useAt(path, (value) => value);
+  const { values } = shape;
+  const isKnown = values.some((each) => isEqual(each, value));
+  const offered = isKnown || value === undefined ? values : [...values, value];
+  return (
+    <Options
+      id={idOf(path)}
+      label={label}
+      options={offered.map((each) => ({ key: JSON.stringify(each), name: constantName(each) }))}
+      chosen={JSON.stringify(value)}
+      onChoose={(key) => draft.set(path, JSON.parse(key) as Json)}
+    />
+  );
+}
+
+/** A value that the page has no control for, as JSON. */
+export function JsonControl({ path }: { path: Path }) {
+  const { draft } = useForm();
+  const value = useAt(path, (value) => value ?? null);
+  const attributes = useAttributes(path);
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <textarea
+      {...attributes}
+      rows={2}
+      value={typed ?? JSON.stringify(value)}
+      onInput={(event) => {
+        setTyped(event.currentTarget.value);
+        draft.set(path, readJson(event.currentTarget.value));
+      }}
+      onBlur={() => setTyped(null)}
+    />
+  );
+}
+
+function readJson(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    // The service says what is wrong with the text.
+    return text;
+  }
+}
+
+/** Names with texts, a row each. */
+export function LabelsControl({ path, label }: ControlProps) {
+  const { draft } = useForm();
+  const value = useAt(path, (value) => value ?? {});
+  const shown = isObject(value)
+    ? Object.entries(value).map(([name, text]): [string, string] => [name, String(text)])
+    : [];
+  const [typed, setTyped] = useState<readonly [string, string][]>(shown);
+  const isSame = isEqual(withoutEmptyRows(typed), Object.fromEntries(shown));
+  const rows = isSame ? typed : shown;
+  const set = (changed: readonly [string, string][]) => {
+    setTyped(changed);
+    draft.set(path, withoutEmptyRows(changed));
+  };
+  const replaced = (index: number, name: string, text: string) => set(rows.with(index, [name, text]));
+  return (
+    <fieldset class="rows" id={idOf(path)} aria-label={label}>
+      {rows.map(([name, text], index) => (
+        <div class="row" key={index}>
+          <input
+            type="text"
+            aria-label={`Name of label ${index + 1}`}
+            value={name}
+            onInput={(event) => replaced(index, event.currentTarget.value, text)}
+          />
+          <input
+            type="text"
+            aria-label={`Text of label ${index + 1}`}
+            value={text}
+            onInput={(event) => replaced(index, name, event.currentTarget.value)}
+          />
+          <button
+            type="button"
+            aria-label={`Remove label ${index + 1}`}
+            onClick={() => set(rows.toSpliced(index, 1))}
+          >
+            ✕
+          </button>
+        </div>
+      ))}
+      <button type="button" onClick={() => setTyped([...rows, ["", ""]])}>
+        Add a label
+      </button>
+    </fieldset>
+  );
+}
+
+function withoutEmptyRows(rows: readonly [string, string][]): Json {
+  return Object.fromEntries(rows.filter(([name, text]) => name !== "" || text !== ""));
+}
+
+/** Returns what a part that was not set begins with: what the service takes for it, or else the middle of its range. */
+export function firstValue(shape: Shape, taken: Json | undefined): Json {
+  if (taken !== undefined && taken !== null) return fromRecipe(taken, shape);
+  switch (shape.kind) {
+    case "number":
+      return middle(shape);
+    case "numbers":
+      return Array.from({ length: Math.max(1, shape.least) }, () => middle(shape.item));
+    case "variants":
+      return fromRecipe(shape.variants[0]?.type === null ? {} : (shape.variants[0]?.type ?? null), shape);
+    case "list":
+      return [];
+    case "boolean":
+      return true;
+    case "choice":
+      return shape.values.find((each) => each !== null) ?? null;
+    case "labels":
+      return {};
+    case "optional":
+      return firstValue(shape.inner, undefined);
+    case "either":
+      return shape.inner[0] ? firstValue(shape.inner[0], undefined) : null;
+    default:
+      return "";
+  }
+}
+
+function middle(shape: NumberShape): number {
+  const stops = sliderStops(shape, null);
+  return stops[Math.floor(stops.length / 2)] ?? Math.max(shape.least, shape.isInteger ? 1 : 0);
+}
+
+/** Returns what the service takes for a field that is not set, as it depends on the data. */
+export function useTaken(path: Path): Json | undefined {
+  const { check } = useForm();
+  return valueAt((check.preview.value?.recipe ?? null) as Json, path);
+}

@@ -1,0 +1,214 @@
+/** What the service makes of the recipe: problems, advice, pictures, layers, cost. */
+import { useComputed } from "@preact/signals";
+import { useRef, useState } from "preact/hooks";
+import type { Advice, Preview } from "../../api/types";
+import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
+import { Failure } from "../../parts/failure";
+import { Skeleton } from "../../parts/skeleton";
+import { focusField, useForm } from "./context";
+import { Prose } from "./help";
+import type { Json } from "./json";
+import { applyPatch, PatchFailed, type PatchStep } from "./patch";
+
+export function Results() {
+  const { check } = useForm();
+  const preview = check.preview.value;
+  const isOld = preview !== null && check.error.value !== null;
+  return (
+    <>
+      <Problems />
+      {isOld && <p class="quiet">What follows is about the last recipe without problems.</p>}
+      {preview ? <AdviceList advice={preview.advice} /> : !check.error.value && <Skeleton lines={4} />}
+      <Samples />
+      {preview && <Cost preview={preview} />}
+      {preview && <Layers preview={preview} />}
+    </>
+  );
+}
+
+/** Why the recipe cannot be trained; pressing a problem leads to its field. */
+function Problems() {
+  const { check, draft } = useForm();
+  const error = check.error.value;
+  if (!error) return null;
+  const isAway = error.status === 0 || error.status === 503;
+  if (isAway || !error.problem?.errors) {
+    return (
+      <>
+        <Failure error={error} onRetry={() => check.retry()} />
+        {isAway && <p class="quiet">Your draft stays here, and is checked as soon as the service answers.</p>}
+      </>
+    );
+  }
+  return (
+    <section class="notice bad" aria-label="Problems">
+      <h2>{count(error.problem.errors.length, "problem")}</h2>
+      <ul class="problems">
+        {error.problem.errors.map((each) => (
+          <li key={`${each.pointer}${each.message}`}>
+            <button type="button" class="plain" onClick={() => focusField(draft.placeOf(each.pointer ?? ""))}>
+              {each.pointer && <code>{each.pointer}</code>} {each.message}
+            </button>
+            {each.allowed && <small> Allowed: {shorten(each.allowed)}</small>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function shorten(allowed: readonly string[]): string {
+  const most = 12;
+  return allowed.slice(0, most).join(", ") + (allowed.length > most ? ", …" : "");
+}
+
+function AdviceList({ advice }: { advice: readonly Advice[] }) {
+  const { draft } = useForm();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const [said, setSaid] = useState("");
+  const apply = ({ code, patch }: Advice) => {
+    try {
+      draft.replace(applyPatch(draft.state.value, patch as readonly PatchStep[]), `advice ${code}`);
+      setSaid(`Applied ${code}.`);
+    } catch (error) {
+      if (!(error instanceof PatchFailed)) throw error;
+      setSaid(error.message);
+    }
+    // The advice, and with it the pressed button, is about to go.
+    heading.current?.focus();
+  };
+  return (
+    <section class="card" aria-labelledby="advice-title">
+      <h2 id="advice-title" ref={heading} tabIndex={-1}>
+        Advice
+      </h2>
+      <p role="status" class={said === "" ? "visually-hidden" : "quiet"}>
+        {said}
+      </p>
+      {advice.length === 0 && <p class="quiet">None: no known clash between these ingredients.</p>}
+      <ul class="advice">
+        {advice.map((each) => (
+          <li key={`${each.code}${each.pointer}`} class={each.severity}>
+            <p>
+              <strong>{each.severity}</strong> <code>{each.code}</code>
+            </p>
+            <p>
+              <Prose text={each.message} /> <small>{each.source}</small>
+            </p>
+            <div class="buttons">
+              {each.patch.length > 0 && (
+                <button type="button" aria-label={`Apply ${each.code}`} onClick={() => apply(each)}>
+                  Apply
+                </button>
+              )}
+              <button
+                type="button"
+                class="plain"
+                onClick={() => focusField(each.pointer)}
+                aria-label={`Show the field of ${each.code}, ${each.pointer}`}
+              >
+                Show the field
+              </button>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Training samples as the recipe changes them. */
+function Samples() {
+  const { check, draft } = useForm();
+  const changes = useComputed(() =>
+    JSON.stringify((draft.recipe.value as Record<string, Json>).augmentation ?? null),
+  ).value;
+  const error = check.pictureError.value;
+  const picture = check.picture.value;
+  return (
+    <section class="card" aria-labelledby="samples-title">
+      <h2 id="samples-title">Augmented samples</h2>
+      {picture && (
+        <img
+          class="samples"
+          src={picture}
+          alt={`Four training samples, each as it is and in eight random draws; augmentation: ${changes === "null" ? "none" : changes}`}
+        />
+      )}
+      {!picture && !error && <p class="quiet">The picture appears when the recipe is valid.</p>}
+      {error && <p class="quiet">{sampleProblem(error.status, error.message)}</p>}
+    </section>
+  );
+}
+
+function sampleProblem(status: number, message: string): string {
+  if (status === 404) return "This service cannot draw samples.";
+  return status === 503 ? `No picture now: ${message}` : message;
+}
+
+function Cost({ preview }: { preview: Preview }) {
+  const { estimate } = preview;
+  const seconds = (estimate as { seconds?: number | null }).seconds;
+  const facts: [string, string][] = [
+    ["Parameters", formatWhole(estimate.parameters)],
+    ["Memory", formatBytes(estimate.memory_bytes)],
+    ["Operations a sample", formatNumber(estimate.flops_per_sample)],
+    ["Steps at most", formatWhole(estimate.steps)],
+    ...(seconds ? [["Time at most", formatSeconds(seconds)] as [string, string]] : []),
+    [
+      "Rows",
+      `${formatWhole(estimate.train_rows)} training, ${formatWhole(estimate.validation_rows)} validation, ${formatWhole(estimate.test_rows)} test`,
+    ],
+  ];
+  return (
+    <section class="card" aria-labelledby="cost-title">
+      <h2 id="cost-title">Cost</h2>
+      <dl class="cost">
+        {facts.map(([name, text]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+/** The kinds of layer whose place in the network recipes are mostly about; their rows are marked. */
+const MARKED = new Set(["norm", "dropout", "drop_connect"]);
+
+function Layers({ preview }: { preview: Preview }) {
+  return (
+    <details class="card layers" open>
+      <summary>
+        <h2>{count(preview.layers.length, "layer")}</h2>
+      </summary>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
+      <section class="scroll" tabIndex={0} aria-label="Layers">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Layer</th>
+              <th scope="col">Kind</th>
+              <th scope="col">Output</th>
+              <th scope="col" class="number">
+                Parameters
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {preview.layers.map((each) => (
+              <tr key={each.name} class={MARKED.has(each.type) ? "marked" : undefined}>
+                <th scope="row">{each.name}</th>
+                <td>{MARKED.has(each.type) ? <span class="tag">{each.type}</span> : each.type}</td>
+                <td>{each.output.join(" × ")}</td>
+                <td class="number">{each.parameters === 0 ? "" : formatWhole(each.parameters)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </details>
+  );
+}

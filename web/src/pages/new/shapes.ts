@@ -1,0 +1,265 @@
+/** The shapes of a recipe's fields, read from `GET /v1/recipes/ingredients`. The form knows no ingredient by name. */
+import { isList, isObject, type Json, type JsonObject } from "./json";
+
+export type Shape =
+  | VariantsShape
+  | NumberShape
+  | TextShape
+  /** One of a few constants; null means "not set". */
+  | { kind: "choice"; values: readonly Json[] }
+  | { kind: "boolean" }
+  /** A shape or null. */
+  | { kind: "optional"; inner: Shape }
+  /** Either one of a few constants or a value of one of the shapes. */
+  | { kind: "either"; values: readonly Json[]; inner: readonly Shape[] }
+  | { kind: "list"; item: Shape }
+  /** A list of numbers, which fits into one line. */
+  | { kind: "numbers"; item: NumberShape; least: number; most: number }
+  /** Names with texts. */
+  | { kind: "labels" }
+  /** A value of a form that the page does not know; it is edited as JSON. */
+  | { kind: "json" };
+
+export interface NumberShape {
+  kind: "number";
+  isInteger: boolean;
+  least: number;
+  most: number;
+  isLeastExcluded: boolean;
+  isMostExcluded: boolean;
+}
+
+export interface TextShape {
+  kind: "text";
+  /** Whether null is allowed, which an empty box then means. */
+  isNullable: boolean;
+  examples: readonly string[];
+  pattern: string | null;
+}
+
+export interface VariantsShape {
+  kind: "variants";
+  /** Each has a type, or there is one without. */
+  variants: readonly Variant[];
+  /** The type that a bare number stands for. */
+  number: string | null;
+}
+
+export interface Variant {
+  type: string | null;
+  sentence: string;
+  description: string;
+  formulas: readonly string[];
+  sources: readonly string[];
+  default_reason: string | null;
+  traps: readonly string[];
+  advice: readonly { code: string; about: string }[];
+  /** The field that a bare value sets. */
+  main: string | null;
+  fields: readonly Field[];
+}
+
+export interface Field {
+  name: string;
+  description: string;
+  required: boolean;
+  default: Json;
+  shape: Shape;
+}
+
+/** The answer of the API. */
+export interface Ingredients {
+  order: readonly string[];
+  families: readonly FamilyAnswer[];
+  fields: readonly FieldAnswer[];
+}
+
+interface FamilyAnswer {
+  name: string;
+  several: boolean;
+  required: boolean;
+  default?: unknown;
+  number: string | null;
+  variants: readonly VariantAnswer[];
+}
+
+interface FieldAnswer {
+  name: string;
+  description: string;
+  required: boolean;
+  default?: unknown;
+  json_schema: Record<string, unknown>;
+  several: boolean;
+  nullable: boolean;
+  variants: readonly VariantAnswer[];
+}
+
+type VariantAnswer = Omit<Variant, "fields"> & { fields: readonly FieldAnswer[] };
+
+/** Returns the shape of a whole recipe: one variant without a type, whose fields are families and plain fields. */
+export function recipeShape(answer: Ingredients): VariantsShape {
+  const fields = [...answer.families.map(familyField), ...answer.fields.map(plainField)];
+  const place = (field: Field) =>
+    (answer.order.indexOf(field.name) + answer.order.length + 1) % (answer.order.length + 1);
+  fields.sort((one, other) => place(one) - place(other));
+  return {
+    kind: "variants",
+    number: null,
+    variants: [{ ...NOTHING, fields }],
+  };
+}
+
+const NOTHING: Omit<Variant, "fields"> = {
+  type: null,
+  sentence: "",
+  description: "",
+  formulas: [],
+  sources: [],
+  default_reason: null,
+  traps: [],
+  advice: [],
+  main: null,
+};
+
+function familyField(family: FamilyAnswer): Field {
+  const one: Shape = { kind: "variants", variants: family.variants.map(variantOf), number: family.number };
+  return {
+    name: family.name,
+    description: "",
+    required: family.required,
+    default: (family.default ?? null) as Json,
+    shape: family.several ? { kind: "list", item: one } : one,
+  };
+}
+
+function variantOf(variant: VariantAnswer): Variant {
+  return { ...variant, fields: variant.fields.map(plainField) };
+}
+
+function plainField(field: FieldAnswer): Field {
+  return {
+    name: field.name,
+    description: field.description,
+    required: field.required,
+    default: (field.default ?? null) as Json,
+    shape: field.variants.length > 0 ? nestedShape(field) : schemaShape(field.json_schema as JsonObject),
+  };
+}
+
+function nestedShape(field: FieldAnswer): Shape {
+  const one: Shape = { kind: "variants", variants: field.variants.map(variantOf), number: null };
+  if (field.several) return { kind: "list", item: one };
+  return field.nullable ? { kind: "optional", inner: one } : one;
+}
+
+/** Returns the shape of the values that a JSON Schema allows. */
+export function schemaShape(schema: JsonObject): Shape {
+  const listed = schema.anyOf ?? schema.oneOf;
+  const schemas = isList(listed) ? listed.filter(isObject) : [schema];
+  const values = schemas.flatMap(constantsOf);
+  const inner = schemas
+    .filter((each) => constantsOf(each).length === 0 && each.type !== "boolean")
+    .map(basicShape);
+  const hasBoolean = schemas.some((each) => each.type === "boolean" && constantsOf(each).length === 0);
+  const [first] = inner;
+  if (hasBoolean && schemas.length === 1) return { kind: "boolean" };
+  if (hasBoolean) values.push(true, false);
+  if (!first) return { kind: "choice", values };
+  if (inner.length === 1 && values.length === 0) return first;
+  if (inner.length > 1 || !isEqualToNull(values)) return { kind: "either", values, inner };
+  return first.kind === "text" ? { ...first, isNullable: true } : { kind: "optional", inner: first };
+}
+
+function isEqualToNull(values: readonly Json[]): boolean {
+  return values.length === 1 && values[0] === null;
+}
+
+function constantsOf(schema: JsonObject): Json[] {
+  if (isList(schema.enum)) return [...schema.enum];
+  if (schema.const !== undefined) return [schema.const];
+  return schema.type === "null" ? [null] : [];
+}
+
+function basicShape(schema: JsonObject): Shape {
+  switch (schema.type) {
+    case "integer":
+    case "number":
+      return numberShape(schema);
+    case "string":
+      return {
+        kind: "text",
+        isNullable: false,
+        examples: isList(schema.examples) ? schema.examples.map(String) : [],
+        pattern: typeof schema.pattern === "string" ? schema.pattern : null,
+      };
+    case "array":
+      return listShape(schema);
+    case "object":
+      return schema.patternProperties || schema.additionalProperties ? { kind: "labels" } : { kind: "json" };
+    default:
+      return { kind: "json" };
+  }
+}
+
+function listShape(schema: JsonObject): Shape {
+  const items = isList(schema.prefixItems)
+    ? schema.prefixItems.filter(isObject)
+    : [schema.items].filter(isObject);
+  const [item] = items.map(schemaShape);
+  const isOneLine = items.length > 0 && items.every((each) => schemaShape(each).kind === "number");
+  if (item?.kind === "number" && isOneLine) {
+    return {
+      kind: "numbers",
+      item,
+      least: Number(schema.minItems ?? 0),
+      most: Number(schema.maxItems ?? Infinity),
+    };
+  }
+  return item && !schema.prefixItems ? { kind: "list", item } : { kind: "json" };
+}
+
+function numberShape(schema: JsonObject): NumberShape {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  return {
+    kind: "number",
+    isInteger: schema.type === "integer",
+    least: Number(exclusiveMinimum ?? minimum ?? -Infinity),
+    most: Number(exclusiveMaximum ?? maximum ?? Infinity),
+    isLeastExcluded: exclusiveMinimum !== undefined,
+    isMostExcluded: exclusiveMaximum !== undefined,
+  };
+}
+
+/** Returns the allowed values as text, or null if everything is allowed. */
+export function rangeText(shape: Shape): string | null {
+  switch (shape.kind) {
+    case "number":
+      return numberRange(shape);
+    case "numbers":
+      return `${listLength(shape.least, shape.most)}, each ${numberRange(shape.item)}`;
+    case "optional":
+      return rangeText(shape.inner);
+    case "either":
+      return [...shape.values.map(String), ...shape.inner.map((each) => rangeText(each) ?? each.kind)].join(
+        ", or ",
+      );
+    case "text":
+      return shape.pattern ? `text that matches ${shape.pattern}` : null;
+    case "choice":
+      return shape.values.map(String).join(", ");
+    default:
+      return null;
+  }
+}
+
+function listLength(least: number, most: number): string {
+  if (least === most) return `${least} numbers`;
+  return most === Infinity ? `${least} or more numbers` : `${least} to ${most} numbers`;
+}
+
+function numberRange(shape: NumberShape): string {
+  const kind = shape.isInteger ? "a whole number" : "a number";
+  const low = shape.least > -Infinity ? ` ${shape.isLeastExcluded ? "above" : "from"} ${shape.least}` : "";
+  const high = shape.most < Infinity ? ` ${shape.isMostExcluded ? "below" : "up to"} ${shape.most}` : "";
+  return kind + low + high;
+}

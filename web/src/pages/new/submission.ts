@@ -1,0 +1,77 @@
+/** Sends the recipe. Pressing twice, or again after an answer was lost, makes one run. */
+import { signal } from "@preact/signals";
+import { type RequestFailed, randomKey, request } from "../../api/http";
+import { isObject, type Json } from "./json";
+import { printJson } from "./print";
+import type { Store } from "./store";
+
+/** The seeds of "the same with several seeds". */
+export const SEEDS = [0, 1, 2, 3, 4];
+
+/** Returns the bodies of the requests: one, or one for each seed. */
+export function bodiesOf(recipe: Json, seeds: readonly number[] | null): string[] {
+  if (!seeds || !isObject(recipe)) return [printJson(recipe)];
+  return seeds.map((seed) => printJson({ ...recipe, seed }));
+}
+
+/** A key for each body that was sent and not yet answered. */
+export class Keys {
+  private keys: Record<string, string>;
+
+  constructor(private readonly store: Store) {
+    this.keys = this.read();
+  }
+
+  /** Returns the key of each body, the same as before for a body that was sent before. */
+  take(bodies: readonly string[]): string[] {
+    this.keys = Object.fromEntries(bodies.map((body) => [body, this.keys[body] ?? randomKey()]));
+    this.store.write(JSON.stringify(this.keys));
+    return bodies.map((body) => this.keys[body] ?? "");
+  }
+
+  forget(): void {
+    this.keys = {};
+    this.store.write(JSON.stringify(this.keys));
+  }
+
+  private read(): Record<string, string> {
+    try {
+      return JSON.parse(this.store.read() ?? "{}") as Record<string, string>;
+    } catch {
+      // Another version of the page, or another program, may have written it.
+      return {};
+    }
+  }
+}
+
+export class Submission {
+  readonly isSending = signal(false);
+  readonly error = signal<RequestFailed | null>(null);
+
+  constructor(private readonly keys: Keys) {}
+
+  /** Returns the ids of the runs, or null if a request failed or one is under way. */
+  async send(bodies: readonly string[]): Promise<string[] | null> {
+    if (this.isSending.peek()) return null;
+    this.isSending.value = true;
+    this.error.value = null;
+    try {
+      const keys = this.keys.take(bodies);
+      const ids: string[] = [];
+      for (const [index, body] of bodies.entries()) ids.push(await post(body, keys[index] ?? ""));
+      this.keys.forget();
+      return ids;
+    } catch (error) {
+      this.error.value = error as RequestFailed;
+      return null;
+    } finally {
+      this.isSending.value = false;
+    }
+  }
+}
+
+async function post(body: string, key: string): Promise<string> {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+  const response = await request("v1/runs", { method: "POST", headers, body });
+  return ((await response.json()) as { id: string }).id;
+}
