@@ -12,6 +12,7 @@ from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.curve import Curve
 from bakehouse.runs.errors import IllegalTransition
 from bakehouse.runs.run import Checkpoint, EventType, Expected, Progress, QueuePlace, Run, Verification
 from bakehouse.runs.status import Reason
@@ -56,6 +57,8 @@ class Record(Run):
     """Time at which the pending request was made; None without a request."""
     logged_step: int = 0
     logged_epoch: int = 0
+    curve: Curve | None = None
+    """The monitored metric, for lists of runs; None before the first epoch, and in records of earlier versions."""
     resume_step: int = -1
     """Step of the newest resume state; -1 if there is none."""
     resume_epoch: int = 0

@@ -26,6 +26,8 @@ class ShownRun:
 
     members: Mapping[str, str]
     json: bytes
+    curve: str = "null"
+    """The JSON of the record's curve, which only lists show."""
 
     @property
     def id(self) -> str:
@@ -65,7 +67,7 @@ class ShownPage:
     @property
     def brief_json(self) -> bytes:
         """The page as the JSON of `BriefPage`."""
-        return self._join([brief_json(run.members) for run in self.runs])
+        return self._join([brief_json(run.members, run.curve) for run in self.runs])
 
     def _join(self, runs: Sequence[bytes]) -> bytes:
         first, last = (self.runs[0].id, self.runs[-1].id) if self.runs else (None, None)
@@ -86,12 +88,16 @@ def shown_run(fields: Mapping[str, str], place: QueuePlace | None) -> ShownRun:
     if is_present(fields):
         members = {name: fields[name] for name in NAMES}
         members["queue"] = "null" if place is None else wire.to_json(dict(place))
+        # A run that an earlier version began has no curve.
+        curve = fields.get("curve", "null")
     else:
-        document = wire.decode(fields).public(place).model_dump(mode="json")
+        record = wire.decode(fields)
+        document = record.public(place).model_dump(mode="json")
         members = {name: wire.to_json(value) for name, value in document.items()}
+        curve = wire.to_json(record.curve and record.curve.model_dump())
     text = ",".join([f'"{name}":{value}' for name, value in members.items()])
     try:
-        return ShownRun(members, f"{{{text}}}".encode())
+        return ShownRun(members, f"{{{text}}}".encode(), curve)
     # Text that is not UTF-8 was decoded into lone surrogates.
     except UnicodeEncodeError as error:
         raise RecordUnreadable(wire.id_in(fields)) from error

@@ -32,6 +32,7 @@ from bakehouse.runs.commands import (
     StepEntry,
     Succeed,
 )  # fmt: skip
+from bakehouse.runs.curve import Curve, at_end, extended
 from bakehouse.runs.entries import entry_event, latest_diagnostics, unseen_entries
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
 from bakehouse.runs.record import FORMAT, NewEvent, Record, finite, rfc3339
@@ -295,11 +296,20 @@ def log(record: Record, command: LogEvents, now: int) -> Reduced:
         now,
         logged_step=max([record.logged_step, *steps]),
         logged_epoch=max([record.logged_epoch, *(entry.epoch for entry in epochs)]),
+        curve=with_epochs(record, epochs),
         last=Last(epoch=epochs[-1].epoch, metrics=finite(epochs[-1].metrics)) if epochs else record.last,
         diagnostics={**record.diagnostics, **latest_diagnostics(entries)},
         progress=max_progress(record.progress, command.progress or record.progress),
     )
     return after, [entry_event(entry, record.attempt) for entry in entries]
+
+
+def with_epochs(record: Record, epochs: list[EpochEntry]) -> Curve | None:
+    """Returns the curve of the monitored metric with further epochs."""
+    if not epochs:
+        return record.curve
+    monitor = record.recipe.evaluation.monitor
+    return extended(record.curve or Curve(), {entry.epoch: entry.metrics.get(monitor) for entry in epochs}, monitor)
 
 
 def with_metrics(best: Best, metrics: Numbers) -> Best:
@@ -389,7 +399,8 @@ def transition_to(record: Record, now: int, status: Status, reason: Reason, acto
     if status in TERMINAL or status == "paused":
         changes |= {"request": None, "requested_ms": None}
     if status in TERMINAL:
-        changes |= {"finished_at": time}
+        curve = record.curve and at_end(record.curve, record.recipe.evaluation.monitor)
+        changes |= {"finished_at": time, "curve": curve}
     after = updated(record, now, status=status, reason=reason, transitions=(*record.transitions, transition), **changes)
     if not after.is_over:
         return after, [state_event(after, actor)]

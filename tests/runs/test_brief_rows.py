@@ -3,35 +3,97 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakehouse.recipe.read import read_recipe
 from bakehouse.runs import wire
-from bakehouse.runs.brief import BriefPage, BriefRun
+from bakehouse.runs.brief import BriefGap, BriefPage, BriefRun
 from bakehouse.runs.brief_rows import MAX_BYTES, brief_json, cut
-from bakehouse.runs.run import Best, Progress
+from bakehouse.runs.curve import Curve
+from bakehouse.runs.record import Record
+from bakehouse.runs.run import Best, Progress, QueuePlace
 from bakehouse.runs.shown import ShownPage, shown_run
 from bakehouse.runs.transitions import submit
+from bakehouse.verdict.verdict import Verdict
 from tests.runs.examples import a_run
 
-TIME = "2026-01-01T00:00:00.000Z"
+METRICS: dict[str, float | None] = {"train_loss": -1.23456e-300, "validation_loss": 9.87654321e-300}
+LABELS = {f"label{number}": "x" for number in range(32)}
+USUAL_RECIPE = {
+    "architecture": "mlp", "norm": "batch_norm", "dropout": 0.5, "regularizer": [{"type": "l2"}], "seed": 3
+}  # fmt: skip
+LONG_RECIPE = {
+    **USUAL_RECIPE, "architecture": {"type": "wide_resnet", "depth": 22, "width": 9, "activation": "leaky_relu"},
+    "epochs": 100_000, "batch_size": 65_536, "optimizer": {"type": "rmsprop", "lr": 0.123456, "centered": True},
+    "early_stopping": {"type": "patience", "patience": 100_000, "min_epochs": 100_000},
+}  # fmt: skip
 
 
-def members_of(**changes: Any) -> dict[str, str]:
-    """The members of a run with these fields, as they are joined from Redis."""
-    record = submit(a_run(), idempotency=None, now=0)[0].model_copy(update=changes)
-    return dict(shown_run(wire.encode(None, record), None).members)
+def row_of(record: Record, place: QueuePlace | None = None) -> bytes:
+    """The row of a record, whose fields are joined from Redis."""
+    shown = shown_run(wire.encode(None, record), place)
+    return brief_json(shown.members, shown.curve)
+
+
+def a_row(place: QueuePlace | None = None, **changes: Any) -> BriefRun:
+    record = submit(a_run(labels={"study": "norm"}), idempotency=None, now=0)[0].model_copy(update=changes)
+    return BriefRun.model_validate_json(row_of(record, place))
 
 
 def test_a_row_has_the_fields_of_the_run() -> None:
-    best = Best(epoch=2, monitor="validation_loss", value=0.25, metrics={"validation_loss": 0.25})
-    row = BriefRun.model_validate_json(brief_json(members_of(name="plain", best=best, started_at=TIME, seconds=1.5)))
+    best = Best(epoch=2, monitor="validation_loss", value=0.123456789, metrics={"validation_loss": 0.123456789})
+    row = a_row(name="plain", best=best, seconds=1.54)
     assert (row.name, row.status, row.reason, row.dataset, row.architecture) == (
         "plain", "queued", "submitted", "digits", "mlp",
     )  # fmt: skip
     assert row.best is not None
-    assert (row.best.epoch, row.best.monitor, row.best.value) == (2, "validation_loss", 0.25)
-    assert (row.progress.epoch, row.progress.epochs, row.started_at, row.seconds) == (0, 8, TIME, 1.5)
+    assert (row.best.epoch, row.best.monitor, row.best.value) == (2, "validation_loss", 0.123457)
+    assert (row.progress.epoch, row.progress.epochs, row.seconds, row.labels) == (0, 8, 1.5, 1)
+    assert row.ingredients == ("epochs 8",)
+
+
+def test_a_row_of_a_queued_run_has_its_place() -> None:
+    assert a_row(QueuePlace(position=3, reason="waits")).queue == 3
+    assert a_row().queue is None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "gap"),
+    [
+        (
+            {"train_accuracy": 0.99, "validation_accuracy": 0.9, "train_loss": 0.1, "validation_loss": 0.3},
+            BriefGap(metric="accuracy", value=0.09),
+        ),
+        ({"train_loss": 0.1, "validation_loss": 0.3}, BriefGap(metric="loss", value=0.2)),
+        ({"train_loss": None, "validation_loss": 0.3}, None),
+    ],
+)
+def test_the_gap_is_positive_where_validation_is_worse(metrics: dict[str, float | None], gap: BriefGap | None) -> None:
+    assert a_row(best=Best(epoch=1, monitor="validation_loss", value=0.3, metrics=metrics)).gap == gap
+
+
+@pytest.mark.parametrize(
+    ("since_best", "seconds"), [(0, 40.0), (2, 20.0), (4, 0.0), (None, None)], ids=["best", "two", "due", "unknown"]
+)
+def test_a_running_row_says_when_early_stopping_ends_the_run(since_best: int | None, seconds: float | None) -> None:
+    progress = Progress(epoch=2, epochs=8, steps=80, eta_seconds=60.0, epochs_since_best=since_best, patience=4)
+    row = a_row(status="running", progress=progress)
+    assert (row.eta_seconds, row.stops_in_seconds) == (60.0, seconds)
+    assert a_row(status="succeeded", progress=progress).eta_seconds is None
+
+
+def test_early_stopping_comes_no_later_than_the_last_epoch() -> None:
+    progress = Progress(epoch=6, epochs=8, steps=80, eta_seconds=20.0, epochs_since_best=0, patience=10)
+    assert a_row(status="running", progress=progress).stops_in_seconds == 20.0
+
+
+def test_a_row_has_the_verdict_and_the_curve() -> None:
+    verdict = Verdict(code="overfits", severity="warning", message="?", source="?")
+    row = a_row(verdict=verdict, curve=Curve(values=(1.0, None, 0.5)))
+    assert (row.verdict, row.sparkline) == ("overfits", (99, None, 0))
+    assert a_row().sparkline is None
 
 
 texts = st.sampled_from(["a", "é", "😀", '"', "\x01"]).map(lambda character: character * 300)
@@ -39,23 +101,39 @@ texts = st.sampled_from(["a", "é", "😀", '"', "\x01"]).map(lambda character: 
 
 @given(texts, texts, texts)
 def test_the_longest_row_has_600_bytes(name: str, dataset: str, monitor: str) -> None:
-    run = a_run(dataset=dataset[:64])
-    record = submit(run, idempotency=None, now=0)[0].model_copy(
+    best = Best(epoch=10**6, monitor=monitor, value=-1.2345678901234567e-300, metrics=METRICS)
+    record = submit(a_run(dataset=dataset[:64], labels=LABELS), idempotency=None, now=0)[0].model_copy(
         update={
             "name": name[:200],
-            "status": "cancelled",
+            "status": "running",
             "request": "cancel",
             "reason": "storage_unavailable",
-            "best": Best(epoch=10**9, monitor=monitor, value=-1.2345678901234567e-300),
-            "progress": Progress(epoch=10**9, epochs=10**9, steps=1),
-            "started_at": TIME,
-            "finished_at": TIME,
+            "recipe": read_recipe({**LONG_RECIPE, "dataset": dataset[:64]}),
+            "best": best,
+            "progress": Progress(
+                epoch=10**5 - 9, epochs=10**5, steps=1, eta_seconds=12345678.9, patience=10**5, epochs_since_best=0
+            ),
+            "verdict": Verdict(code="storage_unavailable", severity="error", message="?", source="?"),
+            "curve": Curve(values=(0.0, 1.0, *[None] * 22)),
             "seconds": 1234567.1234567891,
         }
     )
-    row = brief_json(shown_run(wire.encode(None, record), None).members)
-    assert 500 < len(row) <= MAX_BYTES
+    row = row_of(record, QueuePlace(position=10**6, reason="?"))
+    assert len(row) <= MAX_BYTES, row
     assert json.loads(BriefRun.model_validate_json(row).model_dump_json()) == json.loads(row)
+
+
+def test_a_usual_row_is_whole() -> None:
+    best = Best(epoch=12, monitor="validation_loss", value=0.04191234, metrics=METRICS)
+    recipe = read_recipe({**USUAL_RECIPE, "dataset": "breast_cancer"})
+    curve = Curve(values=tuple(float(1 / (1 + epoch)) for epoch in range(48)))
+    row = a_row(
+        name="norm-and-dropout-seed-3", status="succeeded", reason="early_stopped", best=best, recipe=recipe,
+        curve=curve, progress=Progress(epoch=18, epochs=40, steps=1), seconds=123.45,
+        verdict=Verdict(code="overfits", severity="warning", message="?", source="?"),
+    )  # fmt: skip
+    assert row.name == "norm-and-dropout-seed-3"
+    assert row.ingredients == ("batch_norm", "dropout 0.5", "l2 0.0001", "seed 3")
 
 
 def test_only_what_is_too_long_is_cut() -> None:
