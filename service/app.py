@@ -32,7 +32,7 @@ from service.middleware import RequestGuard
 from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
 from service.preparation import Preparation
-from service.routes import checkpoints, datasets, docs, events, page, problems, recipes, runs, system
+from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, system
 from service.submit import Preview
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
@@ -116,7 +116,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
-    for module in (runs, events, checkpoints, recipes, datasets, system, page, docs, problems):
+    for module in (runs, events, checkpoints, recipes, cookbook, datasets, system, page, docs, problems):
         api.include_router(module.router)
     for kind in HANDLED_ERRORS:
         api.add_exception_handler(kind, respond_to_error)

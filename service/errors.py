@@ -62,6 +62,7 @@ from bakehouse.runs.errors import (
     StorageUnavailable,
 )
 from bakehouse.runs.patience import is_refusal
+from bakehouse.studies import StudyNotFound
 from service.problem_types import PATH, PROBLEM_TYPES
 
 MEDIA_TYPE = "application/problem+json"
@@ -332,7 +333,7 @@ class RangeNotSatisfiable(ServiceError):
 
 HANDLED_ERRORS: tuple[type[Exception], ...] = (
     HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunsError, DatasetNotFound,
-    DatasetNotReady, RedisConnectionError, RedisTimeoutError, ResponseError, ClientDisconnect, Exception,
+    StudyNotFound, DatasetNotReady, RedisConnectionError, RedisTimeoutError, ResponseError, ClientDisconnect, Exception,
 )  # fmt: skip
 
 
@@ -372,6 +373,8 @@ def error_response(error: Exception) -> ErrorResponse:
             return runs_error_response(error)
         case DatasetNotFound():
             return ErrorResponse(name="dataset_not_found", detail="There is no data set of that name.")
+        case StudyNotFound():
+            return ErrorResponse(name="study_not_found", detail=str(error))
         case DatasetNotReady():
             headers = {"Retry-After": str(error.retry_after)}
             return ErrorResponse(name="dataset_not_ready", detail=str(error), headers=headers)

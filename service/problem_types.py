@@ -66,6 +66,10 @@ KINDS = (
         "`GET /v1/datasets` lists all names. A file of your own becomes a data set in the folder `BAKEHOUSE_DATA`.",
     ),
     problem_type(
+        "study_not_found", 404, "The cookbook has no study of this name.",
+        "`GET /v1/cookbook` lists all studies.",
+    ),
+    problem_type(
         "method_not_allowed", 405, "The path does not have this method.",
         "The header `Allow` lists the methods of the path.",
     ),

@@ -60,7 +60,7 @@ def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
 
 def answers_to_reading(http: httpx.Client, run_id: str) -> Iterator[Answer]:
     """Yields the answer of each operation that reads JSON."""
-    values = {"run_id": run_id, "dataset_id": "digits", "epoch_or_role": "best"}
+    values = {"run_id": run_id, "dataset_id": "digits", "epoch_or_role": "best", "name": "small_network"}
     for path, operations in http.get("/openapi.json").json()["paths"].items():
         operation = operations.get("get")
         if operation and operation["operationId"] not in NOT_READ:

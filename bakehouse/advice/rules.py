@@ -34,6 +34,11 @@ def advise(plan: Plan) -> list[Advice]:
     return sorted(found, key=lambda advice: SEVERITIES.index(advice.severity))
 
 
+def all_rules() -> Iterator[Rule]:
+    """Yields all rules, in the order in which they were registered."""
+    yield from RULES
+
+
 def rules_about(kind: type[Ingredient]) -> Iterator[Rule]:
     """Yields the rules that look at one kind of ingredient."""
     return (rule for rule in RULES if kind in rule.about)

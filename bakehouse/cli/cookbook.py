@@ -1,12 +1,6 @@
 """`bakehouse new`: recipes of the cookbook, as files to change and run. Needs no service."""
 
-import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import typer
@@ -15,11 +9,10 @@ from bakehouse.cli.differences import value_text
 from bakehouse.cli.output import print_json, rows_as_json
 from bakehouse.cli.tables import Column, table
 from bakehouse.client.comparison import differing_names, flatten
+from bakehouse.cookbook_files import CookbookRecipe, recipes
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import nearest_names
-from bakehouse.recipe.read import parse_json
 
-STUDY = "study.json"
 STDOUT = Path("-")
 MAX_SUGGESTIONS = 5
 COLUMNS = (
@@ -28,42 +21,6 @@ COLUMNS = (
     Column("WHAT IT HAS", least=16, rank=1),
     Column("QUESTION", least=24, rank=3),
 )
-
-
-@dataclass(frozen=True)
-class CookbookRecipe:
-    """A recipe of a study, which answers a question by comparing recipes."""
-
-    study: str
-    question: str
-    name: str
-    text: str
-
-    @property
-    def path(self) -> str:
-        """The name that users give: `small_network/batch_norm`."""
-        return f"{self.study}/{self.name}"
-
-    @cached_property
-    def document(self) -> JsonObject:
-        document: JsonObject = parse_json(self.text)
-        return document
-
-
-def cookbook() -> Traversable:
-    """Returns the folder of the cookbook: that of the installed package, or of the checkout."""
-    installed = files("bakehouse") / "cookbook"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "cookbook"
-
-
-def recipes() -> Iterator[CookbookRecipe]:
-    """Yields all recipes by study, in the order in which the study compares them."""
-    for folder in sorted(cookbook().iterdir(), key=lambda folder: folder.name):
-        if folder.is_dir() and (folder / STUDY).is_file():
-            study = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-            for name in study["recipes"]:
-                text = (folder / f"{name}.json").read_text(encoding="utf-8")
-                yield CookbookRecipe(folder.name, study["question"], name, text)
 
 
 def print_recipes(*, as_json: bool, fields: str | None = None) -> None:

@@ -19,6 +19,7 @@ from bakehouse.runs.brief import BriefPage, BriefRun
 from bakehouse.runs.run import Worker
 from bakehouse.runs.status import Status
 from bakehouse.settings import Settings
+from bakehouse.study import Studies, Study, StudySummary
 
 
 class Datasets(Model):
@@ -126,6 +127,14 @@ class AsyncClient:
     async def datasets(self) -> list[DatasetListing]:
         """Returns the data sets that a recipe can name."""
         return list((await self._connection.get(Datasets, "/v1/datasets")).data)
+
+    async def studies(self) -> list[StudySummary]:
+        """Returns the questions of the cookbook, with short answers."""
+        return list((await self._connection.get(Studies, "/v1/cookbook")).data)
+
+    async def study(self, name: str) -> Study:
+        """Returns a study of the cookbook: its answer, table and recipes. Raises NotFound if there is no such study."""
+        return await self._connection.get(Study, f"/v1/cookbook/{quote(name, safe='')}")
 
     async def workers(self) -> list[Worker]:
         """Returns the worker processes with their devices."""

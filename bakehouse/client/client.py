@@ -23,6 +23,8 @@ class Client:
     brief_runs = yielding(AsyncClient.brief_runs)
     dataset = blocking(AsyncClient.dataset)
     datasets = blocking(AsyncClient.datasets)
+    studies = blocking(AsyncClient.studies)
+    study = blocking(AsyncClient.study)
     workers = blocking(AsyncClient.workers)
     compare = blocking(AsyncClient.compare)
     close = blocking(AsyncClient.close)

@@ -51,6 +51,7 @@ PATHS = {
     "precondition_failed": f"{ON_A_RUN}/checkpoints/12/model.safetensors",
     "range_not_satisfiable": f"{ON_A_RUN}/checkpoints/12/model.safetensors",
     "dataset_not_found": "/v1/datasets/digit",
+    "study_not_found": "/v1/cookbook/small_net",
     "illegal_transition": f"{ON_A_RUN}/stop",
     "run_has_dependants": ON_A_RUN,
     "run_unreadable": ON_A_RUN,

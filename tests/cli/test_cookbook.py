@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from bakehouse.cli.cookbook import cookbook, find_recipe, print_recipes, recipes, write_recipe
+from bakehouse.cli.cookbook import find_recipe, print_recipes, write_recipe
+from bakehouse.cookbook_files import cookbook, recipes
 
 FOLDER = Path(__file__).parents[2] / "cookbook"
 
