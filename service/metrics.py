@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic import JsonValue
+
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.run import Event
 from bakehouse.runs.store import Store
@@ -16,13 +18,25 @@ Row = dict[str, Number]
 Columns = dict[str, tuple[Number, ...]]
 
 
+class Totals(Model):
+    """The numbers of rows in the log, of which `max_points` returns a part."""
+
+    epochs: int
+    steps: int
+
+
 class Metrics(Model):
     """Metrics by epoch and by step. A value is null if the log has none for this row, or if it was not finite."""
+
+    total: Totals
 
     epochs: Columns
     """The columns `epoch` (from 1) and `step`, and one for each metric of an epoch."""
     steps: Columns
     """The column `step`, and one for each metric of a step."""
+    diagnostics: dict[str, dict[str, tuple[JsonValue, ...]]]
+    """The columns of each diagnostic, by name: `epoch`, `step`, and one for each of its values: numbers, texts, or
+    lists with one value per layer. They are not thinned."""
 
 
 def read_all_events(store: Store, run_id: str) -> Iterator[Event]:
@@ -35,11 +49,17 @@ def read_all_events(store: Store, run_id: str) -> Iterator[Event]:
 def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points: int | None) -> Metrics:
     """Returns the named columns (all if `names` is empty); each table is thinned to about `max_points` rows."""
     rows: dict[str, list[Row]] = {"epoch": [], "step": []}
+    diagnosed: dict[str, list[JsonObject]] = {}
     for event in events:
         if event.type in rows:
             rows[event.type].append(numeric_values(event.data, names))
+        elif event.type == "diagnostic" and (not names or event.data["name"] in names):
+            diagnosed.setdefault(event.data["name"], []).append(event.data)
     return Metrics(
-        epochs=columns(thin_rows(rows["epoch"], max_points)), steps=columns(thin_rows(rows["step"], max_points))
+        total=Totals(epochs=len(rows["epoch"]), steps=len(rows["step"])),
+        diagnostics={name: diagnostic_columns(found) for name, found in diagnosed.items()},
+        epochs=columns(thin_rows(rows["epoch"], max_points)),
+        steps=columns(thin_rows(rows["step"], max_points)),
     )
 
 
@@ -60,6 +80,12 @@ def columns(rows: Sequence[Row]) -> Columns:
     index = [name for name in INDEX_COLUMNS if name in seen]
     others = [name for name in seen if name not in INDEX_COLUMNS]
     return {name: tuple(row.get(name) for row in rows) for name in index + others}
+
+
+def diagnostic_columns(found: Sequence[JsonObject]) -> dict[str, tuple[JsonValue, ...]]:
+    """Turns the results of a diagnostic into columns."""
+    names = dict.fromkeys(name for data in found for name in data if name not in ("name", "non_finite"))
+    return {name: tuple(data.get(name) for data in found) for name in names}
 
 
 def thin_rows(rows: Sequence[Row], max_points: int | None) -> Sequence[Row]:

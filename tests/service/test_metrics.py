@@ -1,9 +1,12 @@
 """Columns of metrics, and thinning that keeps peaks."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.metrics import Row, columns, thin_rows
+from bakehouse.runs.run import Event, EventType
+from service.metrics import Row, collect_metrics, columns, thin_rows
 
 VALUES = st.none() | st.floats(-1e6, 1e6)
 ROWS = st.lists(st.tuples(VALUES, VALUES), max_size=200).map(
@@ -29,3 +32,25 @@ def test_a_column_is_null_where_a_row_has_no_value() -> None:
         "b": (2.0, None),
         "a": (None, 1.0),
     }
+
+
+def an_event(seq: int, kind: EventType, **data: Any) -> Event:
+    return Event(seq=seq, time="", attempt=1, type=kind, data=data)
+
+
+def test_a_thinned_answer_says_how_many_rows_there_are() -> None:
+    events = [an_event(step, "step", step=step, train_loss=1 / step) for step in range(1, 1001)]
+    metrics = collect_metrics(events, names=[], max_points=10)
+    assert (metrics.total.steps, metrics.total.epochs) == (1000, 0)
+    assert len(metrics.steps["step"]) <= 10
+
+
+def test_a_diagnostic_becomes_columns_with_a_value_for_each_layer() -> None:
+    events = [
+        an_event(epoch, "diagnostic", name="variance_shift", epoch=epoch, step=9 * epoch, ratio=[1.0, None])
+        for epoch in (1, 2)
+    ]
+    columns = {"epoch": (1, 2), "step": (9, 18), "ratio": ([1.0, None], [1.0, None])}
+    assert collect_metrics(events, names=[], max_points=1).diagnostics == {"variance_shift": columns}
+    assert collect_metrics(events, names=["saturation"], max_points=None).diagnostics == {}
+    assert collect_metrics(events, names=["variance_shift"], max_points=None).diagnostics == {"variance_shift": columns}
