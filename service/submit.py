@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
-from bakehouse.plan.layers import walk
+from bakehouse.plan.layers import Activation, DropConnect, Dropout, Norm, Pool, Primitive, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
@@ -31,6 +31,9 @@ class LayerRow(Model):
     """The layer's name in the state dict of the weights."""
     type: str
     """The layer's kind, such as `linear` or `conv`."""
+    variant: str | None
+    """Of a norm or dropout, the `type` of the recipe's ingredient, such as `batch_norm`; of an activation or a pooling,
+    its name."""
     input: tuple[int, ...]
     """Shape of the layer's input without the batch dimension."""
     output: tuple[int, ...]
@@ -88,12 +91,23 @@ def layer_table(plan: Plan) -> tuple[LayerRow, ...]:
         LayerRow(
             name=name,
             type=re.sub("(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower(),
+            variant=variant_of(layer),
             input=layer.input,
             output=layer.output,
             parameters=layer.parameters,
         )
         for name, layer in walk(plan.root)
     )
+
+
+def variant_of(layer: Primitive) -> str | None:
+    match layer:
+        case Norm(spec=spec) | Dropout(spec=spec) | DropConnect(spec=spec):
+            return spec.type
+        case Activation(name=name) | Pool(kind=name):
+            return name
+        case _:
+            return None
 
 
 def training_estimate(plan: Plan) -> TrainingEstimate:

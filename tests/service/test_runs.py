@@ -52,6 +52,10 @@ def test_validate_only_stores_nothing(api: httpx.Client) -> None:
     preview = api.post("/v1/runs?validate_only=true", json=RECIPE)
     assert preview.status_code == 200
     assert preview.json()["layers"][-1]["output"] == [3]
+    with_norm = {**RECIPE, "architecture": {"type": "mlp", "hidden": [4]}, "norm": "layer_norm", "dropout": 0.5}
+    layers = api.post("/v1/runs?validate_only=true", json=with_norm).json()["layers"]
+    shown = [(row["type"], row["variant"]) for row in layers if row["name"].startswith("hidden1")]
+    assert shown == [("linear", None), ("norm", "layer_norm"), ("activation", "relu"), ("dropout", "dropout")]
     assert preview.json()["estimate"]["parameters"] == sum(row["parameters"] for row in preview.json()["layers"])
     assert api.get("/v1/runs").json()["data"] == []
 
