@@ -15,12 +15,12 @@ from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.tokens import recipe_tokens
 from bakehouse.study import (
     BuildsOn,
-    Cell,
     Clash,
-    Column,
-    Difference,
     Studies,
     Study,
+    StudyCell,
+    StudyColumn,
+    StudyDifference,
     StudyRecipe,
     StudyRow,
     StudySummary,
@@ -104,19 +104,19 @@ def common_fields(documents: list[JsonObject]) -> JsonObject:
     }
 
 
-def columns_of(names: list[str], heading: str) -> Iterator[Column]:
+def columns_of(names: list[str], heading: str) -> Iterator[StudyColumn]:
     for name, text in zip(names, heading.split(" | ")[1:], strict=False):
         label, _, unit = text.partition(", ")
-        yield Column(name=name, label=label, unit=unit or None)
+        yield StudyColumn(name=name, label=label, unit=unit or None)
 
 
 def row_of(found: re.Match[str]) -> StudyRow:
-    cells = [Cell(**numbers(cell)) for cell in SPREAD.finditer(found["cells"])]
+    cells = [StudyCell(**numbers(cell)) for cell in SPREAD.finditer(found["cells"])]
     difference = INTERVAL.search(found["difference"])
     return StudyRow(
         recipe=found["recipe"],
         cells=tuple(cells),
-        difference=None if difference is None else Difference(**numbers(difference)),
+        difference=None if difference is None else StudyDifference(**numbers(difference)),
     )
 
 

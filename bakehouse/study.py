@@ -3,7 +3,7 @@
 from bakehouse.model import JsonObject, Model
 
 
-class Column(Model):
+class StudyColumn(Model):
     """A measured number."""
 
     name: str
@@ -13,7 +13,7 @@ class Column(Model):
     unit: str | None
 
 
-class Cell(Model):
+class StudyCell(Model):
     """A number over all seeds."""
 
     mean: float
@@ -21,7 +21,7 @@ class Cell(Model):
     """The standard deviation over the seeds."""
 
 
-class Difference(Model):
+class StudyDifference(Model):
     """The difference between two recipes, over pairs of runs with the same seed."""
 
     mean: float
@@ -34,9 +34,9 @@ class StudyRow(Model):
     """The results of one recipe."""
 
     recipe: str
-    cells: tuple[Cell, ...]
+    cells: tuple[StudyCell, ...]
     """One for each column."""
-    difference: Difference | None
+    difference: StudyDifference | None
     """The difference of the first column from the recipe `against`; null for that recipe itself."""
 
 
@@ -100,7 +100,7 @@ class Study(Model):
     measured_on: str
     torch: str
     """The version of torch that measured the table."""
-    columns: tuple[Column, ...]
+    columns: tuple[StudyColumn, ...]
     rows: tuple[StudyRow, ...]
     recipes: tuple[StudyRecipe, ...]
     clashes: tuple[Clash, ...]

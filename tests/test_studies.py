@@ -3,7 +3,7 @@
 import pytest
 
 from bakehouse.studies import StudyNotFound, all_studies, studies, study
-from bakehouse.study import BuildsOn, Cell, Column, Difference, Study
+from bakehouse.study import BuildsOn, Study, StudyCell, StudyColumn, StudyDifference
 
 every_study = pytest.mark.parametrize("each", all_studies().values(), ids=lambda each: each.name)
 
@@ -17,12 +17,12 @@ def test_a_study_is_what_its_page_says() -> None:
         "dataset": "digits", "architecture": {"type": "mlp", "hidden": [256, 256]}, "epochs": 60, "early_stopping": 6,
     }  # fmt: skip
     assert (found.seeds, found.against, found.columns[0]) == (
-        5, "plain", Column(name="test_accuracy", label="test accuracy", unit="%"),
+        5, "plain", StudyColumn(name="test_accuracy", label="test accuracy", unit="%"),
     )  # fmt: skip
-    assert found.columns[2] == Column(name="epochs", label="epochs", unit=None)
+    assert found.columns[2] == StudyColumn(name="epochs", label="epochs", unit=None)
     first, second, *_ = found.rows
-    assert (first.cells[0], first.difference) == (Cell(mean=96.6, spread=0.5), None)
-    assert (second.recipe, second.difference) == ("batch_norm", Difference(mean=1.95, low=1.4, high=2.5))
+    assert (first.cells[0], first.difference) == (StudyCell(mean=96.6, spread=0.5), None)
+    assert (second.recipe, second.difference) == ("batch_norm", StudyDifference(mean=1.95, low=1.4, high=2.5))
     assert [recipe.ingredients for recipe in found.recipes] == [
         (), ("batch_norm",), ("dropout 0.5",), ("batch_norm", "dropout 0.5"),
     ]  # fmt: skip

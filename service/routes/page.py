@@ -59,7 +59,7 @@ def index(accept: Accept = "") -> Response:
         return HTMLResponse(NOT_BUILT if html is None else html, headers=headers)
     names = (
         "docs", "openapi.json", "problems", "llms.txt", "v1/runs", "v1/datasets", "v1/recipes/ingredients",
-        "v1/workers", "v1/queues", "v1/system",
+        "v1/cookbook", "v1/workers", "v1/queues", "v1/system",
     )  # fmt: skip
     links = {name.rpartition("/")[2]: name for name in names}
     return JSONResponse(Index(name="bakehouse", version=VERSION, links=links).model_dump(), headers={"Vary": "Accept"})
