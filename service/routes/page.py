@@ -5,8 +5,6 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -54,9 +52,9 @@ def index(accept: Accept = "") -> Response:
     """Lists the entry points of the API. With `Accept: text/html`, as browsers send it, returns the page, whose views
     are in the query."""
     if "text/html" in accept.lower():
-        html = read_page()
+        page = built_page()
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept"}
-        return HTMLResponse(NOT_BUILT if html is None else html, headers=headers)
+        return HTMLResponse(NOT_BUILT if page is None else page.html, headers=headers)
     names = (
         "docs", "openapi.json", "problems", "llms.txt", "v1/runs", "v1/datasets", "v1/recipes/ingredients",
         "v1/cookbook", "v1/workers", "v1/queues", "v1/system",
@@ -68,10 +66,11 @@ def index(accept: Accept = "") -> Response:
 @router.get("/page/{name}", include_in_schema=False)
 def asset(name: Annotated[str, Path(max_length=64)], request: Request) -> Response:
     """Returns a script, a style sheet or the icon. Their names change with their content, so browsers keep them."""
+    page = built_page()
     # Only the files that are there become paths, so that no other file can be read.
-    content = read_assets().get(name)
-    if content is None:
+    if page is None or name not in page.assets:
         raise HTTPException(404)
+    content = page.assets[name]
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
     media_type = MEDIA_TYPES[FilePath(name).suffix]
     if "gzip" in request.headers.get("accept-encoding", ""):
@@ -87,27 +86,29 @@ class Asset:
     gzipped: bytes
 
 
-def built_page() -> Traversable:
-    """Returns the folder of the built page: that of the installed package, or of the checkout."""
-    installed = files("service") / "page"
-    return installed if installed.is_dir() else FilePath(__file__).parents[2] / "web" / "dist"
+@dataclass(frozen=True)
+class BuiltPage:
+    """The page and its files by name."""
+
+    html: str
+    assets: Mapping[str, Asset]
 
 
-# The files of a running service never change. All responses share their bytes, however many clients read slowly.
+def built_page() -> BuiltPage | None:
+    """Returns the page of the installed package or of the checkout, or None until it is built."""
+    installed = FilePath(__file__).parents[1] / "page"
+    folder = installed if installed.is_dir() else FilePath(__file__).parents[2] / "web" / "dist"
+    return read_page(folder) if (folder / "index.html").is_file() else None
 
 
+# All responses share the bytes, however many clients read slowly. After another build, the service must be restarted.
 @cache
-def read_page() -> str | None:
-    """Returns the page, or None if it is not built."""
-    page = built_page() / "index.html"
-    return page.read_text(encoding="utf-8") if page.is_file() else None
-
-
-@cache
-def read_assets() -> Mapping[str, Asset]:
-    """Returns the files of the page by name."""
-    folder = built_page() / "page"
-    if not folder.is_dir():
-        return {}
-    contents = {each.name: each.read_bytes() for each in folder.iterdir() if FilePath(each.name).suffix in MEDIA_TYPES}
-    return {name: Asset(content, gzip.compress(content, mtime=0)) for name, content in contents.items()}
+def read_page(folder: FilePath) -> BuiltPage:
+    """Reads a page that has been built."""
+    contents = {each.name: each.read_bytes() for each in (folder / "page").iterdir()}
+    assets = {
+        name: Asset(content, gzip.compress(content, mtime=0))
+        for name, content in contents.items()
+        if FilePath(name).suffix in MEDIA_TYPES
+    }
+    return BuiltPage((folder / "index.html").read_text(encoding="utf-8"), assets)

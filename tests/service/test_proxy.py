@@ -1,6 +1,7 @@
 """The service behind a real nginx under a prefix of the path, without a setting of the service."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from bakehouse.client import Client
 from tests.fake_worker import FakeWorker
 from tests.nginx import PREFIX, running_nginx
-from tests.running_service import RunningService
+from tests.running_service import ROOT, RunningService
 from tests.service.raw_connections import connect_and_send, get, receive_all
 from tests.service.requests import RECIPE, create, problem
 
@@ -48,6 +49,14 @@ def test_every_address_in_a_response_works_behind_the_prefix(proxy: str, worker:
         assert explained.json()["name"] == "not_found"
         (server,) = http.get(f"{proxy}/openapi.json").json()["servers"]
         assert http.get(httpx.URL(f"{proxy}/openapi.json").join(server["url"])).json() == index.json()
+
+
+@pytest.mark.skipif(not (ROOT / "web" / "dist").is_dir(), reason="the page is not built")
+def test_the_page_works_behind_the_prefix(proxy: str) -> None:
+    with httpx.Client(trust_env=False, timeout=10) as http:
+        page = http.get(f"{proxy}/", headers={"accept": "text/html"})
+        assets = re.findall(r"(?:src|href)=\"(\./page/[^\"]+)\"", page.text)
+        assert [http.get(page.url.join(asset)).status_code for asset in assets] == [200] * 3
 
 
 def test_the_python_client_works_behind_the_prefix(proxy: str, worker: FakeWorker, tmp_path: Path) -> None:
