@@ -46,6 +46,7 @@ NO_CACHE = "no-cache"
 NPZ = "application/octet-stream"
 # The same limit as for the labels of a recipe.
 MAX_LABELS = 32
+MAX_FULL_RUNS = 100
 
 
 class RunPatch(Model):
@@ -119,7 +120,7 @@ async def list_runs(
     before: Annotated[
         str | None, Query(max_length=64, description="Only runs newer than the run with this id.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[int, Query(ge=1, le=500, description="At most 100, or 500 with `view=brief`.")] = 20,
     view: Annotated[
         Literal["full", "brief"],
         Query(description="`brief` returns a `BriefPage`: of each run only what a table shows, in at most 600 bytes."),
@@ -132,6 +133,9 @@ async def list_runs(
     if run and (after or before):
         message = "a choice of runs by their ids has no pages; raise `limit` instead"
         raise InvalidRequest(Problem(parameter="run", code="conflict", message=message))
+    if view == "full" and limit > MAX_FULL_RUNS:
+        message = f"the full view lists at most {MAX_FULL_RUNS} runs at once; view=brief lists up to 500"
+        raise InvalidRequest(Problem(parameter="limit", code="less_than_equal", message=message))
     page = await services.async_store.page(
         ids=list(dict.fromkeys(run)), status=status, labels=parse_labels(label), dataset=dataset,
         architecture=architecture, recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,

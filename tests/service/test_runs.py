@@ -126,7 +126,9 @@ def test_the_brief_list_has_the_same_runs_in_few_bytes(api: httpx.Client, worker
     same = ("status", "request", "reason", "created_at")
     assert {name: row[name] for name in same} == {name: whole[name] for name in same}
     assert len(answer.content) < 2 * 620
-    assert api.get("/v1/runs?view=short").status_code == 422
+    for wrong in ("view=short", "limit=101", "view=brief&limit=501"):
+        assert api.get(f"/v1/runs?{wrong}").status_code == 422
+    assert api.get("/v1/runs?view=brief&limit=500").json()["data"][1] == row
 
 
 def test_a_request_is_noted_and_a_weaker_one_is_409(api: httpx.Client, worker: FakeWorker) -> None:
