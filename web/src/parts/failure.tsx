@@ -13,7 +13,7 @@ export function Failure({ error, onRetry }: { error: RequestFailed; onRetry?: ()
         <ul>
           {problem.errors.map((each) => (
             <li key={`${each.pointer}${each.message}`}>
-              {each.pointer && <code>{each.pointer}</code>} {each.message}
+              <code>{each.pointer ?? each.parameter}</code> {each.message}
             </li>
           ))}
         </ul>
@@ -21,6 +21,7 @@ export function Failure({ error, onRetry }: { error: RequestFailed; onRetry?: ()
       <p class="quiet">
         {problem && <a href={problem.type.replace(/^\//, "")}>What this means and what to do</a>}
         {problem?.request_id && ` · request ${problem.request_id}`}
+        {onRetry && " "}
         {onRetry && (
           <button type="button" onClick={onRetry}>
             Try again

@@ -1,0 +1,75 @@
+/** What can be done with runs of the list. */
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { type RequestFailed, send } from "../../api/http";
+import type { BriefRun } from "../../api/types";
+import { formatBytes } from "../../format";
+import { Failure } from "../../parts/failure";
+
+/** The run that the user is asked about before it is deleted. */
+export const deletion = signal<BriefRun | null>(null);
+export const actionError = signal<RequestFailed | null>(null);
+/** What the last action has done, for screen readers and for all others. */
+export const outcome = signal<string | null>(null);
+
+export async function act(id: string, action: "stop" | "cancel"): Promise<void> {
+  await attempt(() => send("POST", `v1/runs/${id}/${action}`));
+}
+
+async function attempt(action: () => Promise<unknown>): Promise<void> {
+  actionError.value = null;
+  outcome.value = null;
+  try {
+    await action();
+  } catch (error) {
+    actionError.value = error as RequestFailed;
+  }
+}
+
+export function ActionError() {
+  return actionError.value && <Failure error={actionError.value} />;
+}
+
+/** Asks whether to delete a run. */
+export function DeletionDialog({ onDeleted }: { onDeleted: (id: string) => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const run = deletion.value;
+  useEffect(() => {
+    if (run) dialog.current?.showModal();
+    else dialog.current?.close();
+  }, [run]);
+  const remove = async (id: string) => {
+    deletion.value = null;
+    await attempt(async () => {
+      const { bytes_freed } = await send<{ bytes_freed: number }>("DELETE", `v1/runs/${id}`);
+      onDeleted(id);
+      outcome.value = `Deleted; ${formatBytes(bytes_freed)} are free again.`;
+    });
+  };
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby="deletion-title"
+      onClose={() => {
+        deletion.value = null;
+      }}
+    >
+      {run && (
+        <>
+          <h2 id="deletion-title">
+            Delete the run <bdi>{run.name ?? run.id}</bdi>?
+          </h2>
+          <p>Its curves, its log and its weights are deleted too. This cannot be undone.</p>
+          <p class="buttons">
+            <button type="button" class="danger" onClick={() => void remove(run.id)}>
+              Delete it
+            </button>
+            <button type="button" onClick={() => dialog.current?.close()}>
+              Keep it
+            </button>
+          </p>
+        </>
+      )}
+    </dialog>
+  );
+}

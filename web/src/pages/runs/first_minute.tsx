@@ -1,0 +1,77 @@
+import { useEffect, useState } from "preact/hooks";
+import { navigate } from "../../address";
+import { create, get, type RequestFailed } from "../../api/http";
+import type { Run } from "../../api/types";
+import { Copy } from "../../parts/copy";
+import { Failure } from "../../parts/failure";
+
+interface Examples {
+  paths: {
+    "/v1/runs": {
+      post: {
+        requestBody: { content: { "application/json": { examples: { first_run: { value: object } } } } };
+      };
+    };
+  };
+}
+
+/** What a new user sees: what a run is, and one button that trains the API's first example. */
+export function FirstMinute() {
+  const [recipe, setRecipe] = useState<object | null>(null);
+  const [error, setError] = useState<RequestFailed | null>(null);
+  const [isSending, setSending] = useState(false);
+  const load = async () => {
+    setError(null);
+    try {
+      const { paths } = await get<Examples>("openapi.json");
+      setRecipe(paths["/v1/runs"].post.requestBody.content["application/json"].examples.first_run.value);
+    } catch (failure) {
+      setError(failure as RequestFailed);
+    }
+  };
+  useEffect(() => {
+    void load();
+  }, []);
+  const train = async () => {
+    setSending(true);
+    try {
+      const run = await create<Run>("v1/runs", recipe);
+      navigate({ page: "run", id: run.id });
+    } catch (failure) {
+      setError(failure as RequestFailed);
+      setSending(false);
+    }
+  };
+  const command = recipe && `echo '${JSON.stringify(recipe)}' | bakehouse run -`;
+  return (
+    <section class="first-minute">
+      <h2>Train a first model</h2>
+      <p>
+        A <dfn>recipe</dfn> is a JSON document that says what to train: data, network, and what is to keep it
+        from overfitting. A <dfn>run</dfn> trains one recipe and keeps the weights of its best epoch. This one
+        learns to read handwritten digits; it stops by itself when it no longer gets better, in about ten
+        seconds.
+      </p>
+      {error && <Failure error={error} onRetry={() => void (recipe ? train() : load())} />}
+      <p>
+        <button
+          type="button"
+          class="primary large"
+          disabled={!recipe || isSending}
+          onClick={() => void train()}
+        >
+          {isSending ? "Submitting …" : "Train it now"}
+        </button>
+      </p>
+      <pre class="recipe">
+        <code>{recipe ? JSON.stringify(recipe, null, 2) : "{ … }"}</code>
+      </pre>
+      {command && (
+        <>
+          <p class="quiet">The same from a terminal:</p>
+          <Copy text={command} />
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,60 @@
+import { addressOf } from "../../address";
+import type { BriefRun } from "../../api/types";
+import { isOver } from "../../runs/status";
+import { act, deletion } from "./actions";
+
+/** What can be done with a run. The menu closes when the focus leaves it. */
+export function RowMenu({ run }: { run: BriefRun }) {
+  const close = (event: Event) =>
+    (event.currentTarget as HTMLElement).closest("details")?.removeAttribute("open");
+  const press = (event: Event, action: () => void) => {
+    close(event);
+    action();
+  };
+  return (
+    <details
+      class="menu"
+      onFocusOut={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) close(event);
+      }}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        close(event);
+        event.currentTarget.querySelector("summary")?.focus();
+      }}
+    >
+      <summary aria-label={`Actions for ${run.name ?? run.id}`}>⋯</summary>
+      <div>
+        <a href={addressOf({ page: "run", id: run.id })}>Open</a>
+        {!isOver(run.status) && (
+          <>
+            {run.status === "running" && (
+              <button type="button" onClick={(event) => press(event, () => void act(run.id, "stop"))}>
+                Stop and keep the best
+              </button>
+            )}
+            <button type="button" onClick={(event) => press(event, () => void act(run.id, "cancel"))}>
+              Cancel
+            </button>
+          </>
+        )}
+        {run.best && (
+          <a href={`v1/runs/${run.id}/checkpoints/best/model.safetensors`}>Download the best weights</a>
+        )}
+        {isOver(run.status) && (
+          <button
+            type="button"
+            class="danger"
+            onClick={(event) =>
+              press(event, () => {
+                deletion.value = run;
+              })
+            }
+          >
+            Delete …
+          </button>
+        )}
+      </div>
+    </details>
+  );
+}
