@@ -8,7 +8,7 @@ FIRST_RUN: JsonObject = {
     "architecture": "mlp",
     "norm": "batch_norm",
     "dropout": 0.5,
-    "epochs": 20,
+    "epochs": 100,
     "early_stopping": 6,
 }
 MOST_FAMILIES: JsonObject = {
