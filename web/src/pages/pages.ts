@@ -1,5 +1,6 @@
 /** The pages. A new page is a folder and a line here; the first part of a line is its name in the address. */
 import type { ComponentType } from "preact";
+import { Compare } from "./compare/compare";
 import { Cookbook } from "./cookbook/cookbook";
 import { Data } from "./data/data";
 import { NewRecipe } from "./new/new";
@@ -19,6 +20,7 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { name: "", title: "Runs", View: Runs, inMenu: true },
   { name: "new", title: "New recipe", View: NewRecipe, inMenu: true, isAction: true },
+  { name: "compare", title: "Compare", View: Compare, inMenu: true },
   { name: "cookbook", title: "Cookbook", View: Cookbook, inMenu: true },
   { name: "data", title: "Data", View: Data, inMenu: true },
   { name: "system", title: "System", View: System, inMenu: true },

@@ -1,0 +1,143 @@
+/** Several runs with the curves of one metric, kept up to date by the events of the stream. */
+import { signal } from "@preact/signals";
+import type { RunEvent } from "../../api/events";
+import { get, type RequestFailed } from "../../api/http";
+import { follow } from "../../api/stream";
+import type { Run } from "../../api/types";
+import { addRow, type Columns, mergeColumns } from "../../runs/columns";
+import { isOver } from "../../runs/status";
+import { fieldValue } from "./fields";
+
+/** As many as one request may name. */
+export const MAX_RUNS = 100;
+/** More epochs than this cannot be seen; the service keeps the extremes of what it leaves out. */
+const MAX_POINTS = 2000;
+/** Changes that come within this time are fetched together. */
+const PAUSE_MS = 300;
+
+export class Comparison {
+  /** In the order of the address; null until they are loaded. */
+  readonly runs = signal<readonly Run[] | null>(null);
+  readonly missing = signal<readonly string[]>([]);
+  readonly error = signal<RequestFailed | null>(null);
+  /** Number of runs whose curves are loaded. */
+  readonly loaded = signal(0);
+  /** Grows when a curve has changed, at most once a frame. */
+  readonly version = signal(0);
+  private readonly curves = new Map<string, Columns>();
+  private readonly changed = new Set<string>();
+  private unfollow: () => void = () => undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private frame = 0;
+  private isEnded = false;
+
+  constructor(
+    readonly ids: readonly string[],
+    /** The metric of the address; without one, that which most runs monitor. */
+    readonly metric: string,
+  ) {}
+
+  curve(id: string): Columns {
+    return this.curves.get(id) ?? {};
+  }
+
+  /** Loads the runs, and follows those that are not over. */
+  async start(): Promise<void> {
+    await this.attempt(async () => {
+      await this.fetchRuns(this.ids);
+      const live = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
+      if (this.isEnded) return;
+      if (live.length === 0) return this.loadCurves();
+      this.unfollow = follow(
+        { run: live, type: ["checkpoint", "end", "epoch", "state"] },
+        { load: () => void this.reload(), handle: (event) => this.handle(event) },
+      );
+    });
+  }
+
+  end(): void {
+    this.isEnded = true;
+    this.unfollow();
+    clearTimeout(this.timer);
+    cancelAnimationFrame(this.frame);
+  }
+
+  private reload(): Promise<void> {
+    return this.attempt(async () => {
+      await this.fetchRuns(this.ids);
+      await this.loadCurves();
+    });
+  }
+
+  private handle(event: RunEvent): void {
+    if (event.type === "epoch") {
+      const curve = this.curve(event.run_id);
+      this.curves.set(event.run_id, curve);
+      if (addRow(curve, "epoch", event.data)) this.announceChange();
+    }
+    this.changed.add(event.run_id);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      const ids = [...this.changed];
+      this.changed.clear();
+      void this.attempt(() => this.fetchRuns(ids));
+    }, PAUSE_MS);
+  }
+
+  private async fetchRuns(ids: readonly string[]): Promise<void> {
+    const { data } = await get<{ data: Run[] }>("v1/runs", { run: ids, limit: MAX_RUNS });
+    const known = new Map([...(this.runs.value ?? []), ...data].map((run) => [run.id, run]));
+    const found = new Set(data.map((run) => run.id));
+    for (const id of ids) if (!found.has(id)) known.delete(id);
+    this.runs.value = this.ids.flatMap((id) => known.get(id) ?? []);
+    this.missing.value = this.ids.filter((id) => !known.has(id));
+  }
+
+  private async loadCurves(): Promise<void> {
+    this.loaded.value = 0;
+    await Promise.all((this.runs.value ?? []).map((run) => this.loadCurve(run)));
+  }
+
+  private async loadCurve(run: Run): Promise<void> {
+    const names = `${this.metric || commonMonitor(this.runs.value ?? [])},seconds`;
+    const answer = await get<{ epochs: Columns }>(`v1/runs/${run.id}/metrics`, {
+      names,
+      max_points: MAX_POINTS,
+    });
+    this.curves.set(run.id, mergeColumns(answer.epochs, "epoch", this.curve(run.id)));
+    this.loaded.value += 1;
+    this.announceChange();
+  }
+
+  private announceChange(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.version.value += 1;
+    });
+  }
+
+  private async attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+      this.error.value = null;
+    } catch (error) {
+      this.error.value = error as RequestFailed;
+    }
+  }
+}
+
+/** Returns the metric that most of the runs monitor. */
+export function commonMonitor(runs: readonly Run[]): string {
+  const counts = new Map<string, number>();
+  for (const run of runs) {
+    const monitor = String(fieldValue(run, "evaluation.monitor"));
+    counts.set(monitor, (counts.get(monitor) ?? 0) + 1);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? "validation_loss";
+}
+
+/** Returns the metrics of which the runs have curves. */
+export function curveMetrics(runs: readonly Run[]): string[] {
+  const names = runs.flatMap((run) => Object.keys(run.last?.metrics ?? {}));
+  return [...new Set([commonMonitor(runs), ...names])].filter((name) => !name.startsWith("test_"));
+}

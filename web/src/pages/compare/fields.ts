@@ -1,0 +1,98 @@
+/** Which fields of recipes differ between runs, and fields as text: by the rules of `bakehouse compare`. */
+import type { Run } from "../../api/types";
+
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+/** A name and labels do not change what is trained. */
+const NOT_COMPARED = new Set(["name", "labels", "version"]);
+
+/** By the path of a field, its value in each run. */
+export type Fields = Map<string, Json[]>;
+
+/** Returns the fields that are not equal in all recipes; with `all`, every field. */
+export function recipeFields(recipes: readonly Json[], { all = false } = {}): Fields {
+  const found: Fields = new Map();
+  collect([...recipes], "", all, found);
+  return found;
+}
+
+function collect(values: Json[], path: string, all: boolean, found: Fields): void {
+  if (!all && values.every((value) => isEqual(value, values[0] ?? null))) return;
+  const inner = innerFields(values);
+  if (!inner) {
+    found.set(path, values);
+    return;
+  }
+  for (const [name, items] of inner) {
+    if (path === "" && NOT_COMPARED.has(name)) continue;
+    collect(items, path ? `${path}.${name}` : name, all, found);
+  }
+}
+
+/** Returns the fields inside values that all have the same fields. Ingredients of several types are one field. */
+function innerFields(values: Json[]): Map<string, Json[]> | null {
+  if (values.every(isObject) && new Set(values.map((value) => value.type)).size === 1) {
+    const names = new Set(values.flatMap((value) => Object.keys(value)));
+    return new Map([...names].map((name) => [name, values.map((value) => value[name] ?? null)]));
+  }
+  if (!values.every(Array.isArray)) return null;
+  const lists = values as Json[][];
+  const length = lists[0]?.length ?? 0;
+  if (length === 0 || lists.some((list) => list.length !== length || !list.every(isObject))) return null;
+  return new Map(
+    Array.from({ length }, (_, index) => [String(index), lists.map((list) => list[index] ?? null)]),
+  );
+}
+
+/** Returns the value of a field such as `norm`, `optimizer.lr` or `labels.owner`; the index of a list of one may be left out. */
+export function fieldValue(run: Run, path: string): Json {
+  // A run's name and labels can change after its submission.
+  let node: Json = { ...(run.recipe as unknown as Record<string, Json>), name: run.name, labels: run.labels };
+  for (const step of path.split(".")) {
+    const only: Json =
+      Array.isArray(node) && node.length === 1 && !/^\d+$/.test(step) ? (node[0] ?? null) : node;
+    const value: Json | undefined = Array.isArray(only)
+      ? only[Number(step)]
+      : isObject(only)
+        ? only[step]
+        : undefined;
+    if (value === undefined) return null;
+    node = value;
+  }
+  return node;
+}
+
+export function isObject(value: Json | undefined): value is { [name: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isEqual(one: Json, other: Json): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** Of each type of ingredient, its main field and the defaults of its fields. */
+export type Defaults = ReadonlyMap<string, { main: string | null; fields: ReadonlyMap<string, Json> }>;
+
+/** What the canonical recipe has in place of a default that depends on the data. */
+const USUAL = new Set(["placement=hidden", "loss=cross_entropy", "loss=squared_error"]);
+
+/** Returns a value as text: `batch_norm momentum=0.2`, `dropout 0.5`, `0.001`. */
+export function valueText(value: Json, defaults: Defaults): string {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) {
+    if (value.length === 0) return "none";
+    return value.some(isObject)
+      ? value.map((each) => valueText(each, defaults)).join(", ")
+      : JSON.stringify(value);
+  }
+  if (!isObject(value)) return JSON.stringify(value);
+  const { type, ...fields } = value;
+  const known = defaults.get(String(type));
+  const parts = Object.entries(fields).flatMap(([name, inner]) => {
+    const text = isObject(inner) ? `(${valueText(inner, defaults)})` : valueText(inner, defaults);
+    if (name === known?.main) return inner === null ? [] : [text];
+    const isUsual = !known || isEqual(known.fields.get(name) ?? null, inner) || USUAL.has(`${name}=${text}`);
+    return isUsual ? [] : [`${name}=${text}`];
+  });
+  return [...(typeof type === "string" ? [type] : []), ...parts].join(" ") || "none";
+}

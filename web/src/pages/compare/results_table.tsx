@@ -1,0 +1,141 @@
+import { addressOf, changeView } from "../../address";
+import type { Run } from "../../api/types";
+import { formatMetric, formatSeconds, formatWhole, spellOut } from "../../format";
+import { RunLine } from "../../parts/run_line";
+import { StatusMark } from "../../parts/status_mark";
+import { saveCsv } from "./csv";
+import { type Defaults, type Fields, valueText } from "./fields";
+import { bestMetrics, type Ranking, rank, shownMetrics } from "./ranking";
+import { leaveOut } from "./view";
+
+interface Props {
+  runs: readonly Run[];
+  fields: Fields;
+  defaults: Defaults;
+  ranking: Ranking | null;
+  showsAll: boolean;
+  labels: ReadonlyMap<string, string>;
+}
+
+/** A row for each run, the best first: the fields of the recipes that differ, and the results. */
+export function ResultsTable({ runs, fields, defaults, ranking, showsAll, labels }: Props) {
+  const metrics = shownMetrics(runs, ranking);
+  const places = new Map(runs.map((run, index) => [run.id, index]));
+  const ranked = ranking
+    ? rank(runs, ranking.metric, (run) => bestMetrics(run)[ranking.metric] ?? null)
+    : runs;
+  const texts = (run: Run) =>
+    [...fields.values()].map((values) => valueText(values[places.get(run.id) ?? 0] ?? null, defaults));
+  const save = () =>
+    saveCsv("comparison.csv", [
+      ["id", "name", ...fields.keys(), "status", "best_epoch", "stop_epoch", ...metrics, "seconds"],
+      ...ranked.map((run) => [
+        run.id,
+        run.name,
+        ...texts(run),
+        run.status,
+        run.best?.epoch,
+        run.progress.epoch,
+        ...metrics.map((name) => bestMetrics(run)[name]),
+        run.seconds,
+      ]),
+    ]);
+  return (
+    <section class="card">
+      <div class="heading">
+        <h2>Differences and results</h2>
+        <label>
+          <input
+            type="checkbox"
+            checked={showsAll}
+            onChange={() => changeView({ fields: showsAll ? null : "all" })}
+          />{" "}
+          All fields of the recipes
+        </label>
+      </div>
+      <p class="quiet">{rankingSentence(ranking)}</p>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
+      <section class="scroll" tabIndex={0} aria-label="Differences and results">
+        <table class="comparison">
+          <thead>
+            <tr>
+              <th scope="col">Run</th>
+              {[...fields.keys()].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+              <th scope="col">Status</th>
+              <th scope="col" class="number">
+                Best epoch
+              </th>
+              <th scope="col" class="number">
+                Stop epoch
+              </th>
+              {metrics.map((name) => (
+                <th key={name} scope="col" class="number">
+                  {spellOut(name)}
+                </th>
+              ))}
+              <th scope="col" class="number">
+                Time
+              </th>
+              <th>
+                <span class="visually-hidden">Leave out</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {ranked.map((run) => (
+              <tr key={run.id}>
+                <th scope="row">
+                  <RunLine id={run.id} />{" "}
+                  <a href={addressOf({ page: "run", id: run.id })}>
+                    <bdi>{labels.get(run.id)}</bdi>
+                  </a>
+                </th>
+                {texts(run).map((text, index) => (
+                  <td key={[...fields.keys()][index]}>{text}</td>
+                ))}
+                <td>
+                  <StatusMark status={run.status} />
+                </td>
+                <td class="number">{run.best ? formatWhole(run.best.epoch) : "–"}</td>
+                <td class="number">{formatWhole(run.progress.epoch)}</td>
+                {metrics.map((name) => (
+                  <td key={name} class="number">
+                    {formatMetric(name, bestMetrics(run)[name])}
+                  </td>
+                ))}
+                <td class="number">{formatSeconds(run.seconds)}</td>
+                <td>
+                  <button
+                    type="button"
+                    class="plain"
+                    aria-label={`Leave ${labels.get(run.id)} out`}
+                    title="Leave out of the comparison"
+                    onClick={() => leaveOut([run.id])}
+                  >
+                    ×
+                  </button>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      {fields.size === 0 && <p>The recipes do not differ.</p>}
+      <p class="buttons">
+        <button type="button" onClick={save}>
+          Save the table as CSV
+        </button>
+      </p>
+    </section>
+  );
+}
+
+function rankingSentence(ranking: Ranking | null): string {
+  if (!ranking)
+    return "Not ranked: the runs have different losses or monitors, and no metric in common that compares them.";
+  return `The best first, by ${spellOut(ranking.metric)} at the best epoch, ${ranking.reason}. Test metrics are those of the best weights.`;
+}

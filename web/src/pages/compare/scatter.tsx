@@ -1,0 +1,134 @@
+import { changeView } from "../../address";
+import type { Run } from "../../api/types";
+import { evenTicks } from "../../charts/ticks";
+import { formatMetric, formatNumber, spellOut } from "../../format";
+import { runColor } from "../../runs/colors";
+import { Choice } from "./curves";
+import { type Defaults, fieldValue, isEqual, type Json, valueText } from "./fields";
+import { areNumbers, bestMetrics } from "./ranking";
+
+const SIZE = { width: 640, height: 280, left: 64, right: 16, top: 12, bottom: 40 };
+
+interface Props {
+  runs: readonly Run[];
+  fields: readonly string[];
+  chosen: string;
+  metric: string;
+  defaults: Defaults;
+  labels: ReadonlyMap<string, string>;
+}
+
+/** A field of the recipe against the best metric: a point for each run. */
+export function Scatter({ runs, fields, chosen, metric, defaults, labels }: Props) {
+  const field = fields.includes(chosen)
+    ? chosen
+    : (fields.find((name) => name !== "seed") ?? fields[0] ?? "");
+  const points = runs.flatMap((run) => {
+    const y = bestMetrics(run)[metric];
+    return typeof y === "number" ? [{ run, value: fieldValue(run, field), y }] : [];
+  });
+  if (!field || points.length < 2) return null;
+  const text = (value: Json) => valueText(value, defaults);
+  const x = xAxis(
+    points.map((point) => point.value),
+    text,
+  );
+  const y = yAxis(points.map((point) => point.y));
+  const format = (value: number) => formatMetric(metric, value);
+  return (
+    <section class="card">
+      <div class="heading">
+        <h2>A field against the best {spellOut(metric)}</h2>
+        <Choice
+          title="Field"
+          value={field}
+          choices={fields.map((name) => [name, name] as const)}
+          onChange={(scatter) => changeView({ scatter })}
+        />
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
+      <section class="scroll" tabIndex={0} aria-label="A field against the best metric">
+        <svg
+          class="scatter"
+          viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
+          role="img"
+          aria-label={`${field} against ${spellOut(metric)}; the table above has the numbers`}
+        >
+          {y.ticks.map((tick) => (
+            <g key={tick}>
+              <line
+                class="grid"
+                x1={SIZE.left}
+                x2={SIZE.width - SIZE.right}
+                y1={y.at(tick)}
+                y2={y.at(tick)}
+              />
+              <text x={SIZE.left - 8} y={y.at(tick) + 4} text-anchor="end">
+                {format(tick)}
+              </text>
+            </g>
+          ))}
+          {x.ticks.map(({ label, at }) => (
+            <text key={label} x={at} y={SIZE.height - 20} text-anchor="middle">
+              {label}
+            </text>
+          ))}
+          <text x={SIZE.width / 2} y={SIZE.height - 4} text-anchor="middle">
+            {field}
+          </text>
+          {points.map(({ run, value, y: best }) => (
+            <circle key={run.id} cx={x.at(value)} cy={y.at(best)} r="5" style={{ fill: runColor(run.id) }}>
+              <title>
+                {labels.get(run.id)}: {field} {text(value)}, {spellOut(metric)} {format(best)}
+              </title>
+            </circle>
+          ))}
+        </svg>
+      </section>
+    </section>
+  );
+}
+
+interface XScale {
+  at: (value: Json) => number;
+  ticks: { label: string; at: number }[];
+}
+
+/** Numbers have a linear axis; all other values stand side by side in the order of their first appearance. */
+function xAxis(values: readonly Json[], text: (value: Json) => string): XScale {
+  const inner = SIZE.width - SIZE.left - SIZE.right;
+  if (areNumbers(values)) {
+    const { at, ticks } = linear(values as number[], SIZE.left + 12, SIZE.width - SIZE.right - 12, 8);
+    return {
+      at: (value) => at(value as number),
+      ticks: ticks.map((tick) => ({ label: formatNumber(tick), at: at(tick) })),
+    };
+  }
+  const distinct = values.filter(
+    (value, index) => values.findIndex((each) => isEqual(each, value)) === index,
+  );
+  const step = inner / distinct.length;
+  const at = (value: Json) => SIZE.left + step * (distinct.findIndex((each) => isEqual(each, value)) + 0.5);
+  return { at, ticks: distinct.map((value) => ({ label: shorten(text(value), step), at: at(value) })) };
+}
+
+function yAxis(values: readonly number[]) {
+  return linear(values, SIZE.height - SIZE.bottom - 8, SIZE.top + 8, 6);
+}
+
+function linear(values: readonly number[], start: number, end: number, most: number) {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const size = high - low || 1;
+  const at = (value: number) => start + ((value - low) / size) * (end - start);
+  return {
+    at,
+    ticks: evenTicks(low, high === low ? low + 1 : high, most).filter((tick) => tick >= low && tick <= high),
+  };
+}
+
+/** About 7 pixels a letter. */
+function shorten(text: string, width: number): string {
+  const most = Math.max(Math.floor(width / 7), 3);
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
