@@ -32,8 +32,6 @@ export interface LineChartProps {
   onToggle?: (id: string) => void;
 }
 
-const NOTHING: readonly Mark[] = [];
-
 /** Lines over one axis, with a legend, a sentence and a table. Drag to zoom, double click to see everything again. */
 export function LineChart(props: LineChartProps) {
   const [ownHidden, setOwnHidden] = useState<ReadonlySet<string>>(new Set());
@@ -102,7 +100,7 @@ function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
   const plot = useRef<Plot | null>(null);
   const ownKey = useId();
   const isMovedByKey = useRef(false);
-  const { x, lines, level, scale, marks = NOTHING, format = formatNumber } = props;
+  const { x, lines, level, scale, marks, format = formatNumber } = props;
   const drawing: Drawing = { x, lines, isLog: scale === "log", marks, level, hidden, format };
   const latest = useRef(drawing);
   latest.current = drawing;

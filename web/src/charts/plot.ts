@@ -1,6 +1,7 @@
 /** The drawing of a line chart: a uPlot that is made once and then only gets data. */
 import uPlot from "uplot";
-import { colorReader, onSchemeChange } from "./theme";
+import { dashedPaths } from "./dashes";
+import { onSchemeChange, resolveColor } from "./theme";
 import { evenTicks, logTicks, padRange } from "./ticks";
 import type { Axis, Level, Line, Mark, Range, Values } from "./types";
 import { lineId } from "./types";
@@ -10,7 +11,7 @@ export interface Drawing {
   x: Axis;
   lines: readonly Line[];
   isLog: boolean;
-  marks: readonly Mark[];
+  marks: readonly Mark[] | undefined;
   level: Level | undefined;
   hidden: ReadonlySet<string>;
   format: (value: number) => string;
@@ -26,6 +27,11 @@ export interface PlotOptions {
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const Y_AXIS_WIDTH = 58;
+/** More lines than this are thin and have cheaper dashes, so that a frame suffices for all. */
+const MOST_COSTLY_LINES = 10;
+const LABEL_HEIGHT = 14;
+/** Labels of marks above each other; those of further marks share the last row. */
+const MOST_LABELS = 3;
 const BAND_OPACITY = 0.18;
 
 /** What needs another uPlot: other lines or another scale. Values, marks and hidden lines do not. */
@@ -40,9 +46,13 @@ export function shapeOf(drawing: Drawing): string {
   return JSON.stringify([lines, drawing.isLog, drawing.x.label]);
 }
 
+function dashOf(line: Line, isMany: boolean): Pick<uPlot.Series, "dash" | "paths"> {
+  if (!line.dash || line.dash.length === 0) return {};
+  return isMany ? { paths: dashedPaths(line.dash) } : { dash: [...line.dash] };
+}
+
 export class Plot implements Zoomable {
   private readonly plot: uPlot;
-  private readonly color: (color: string) => string;
   private readonly ends: (() => void)[] = [];
   private readonly zoomKey: string;
   private zoom: Range | null = null;
@@ -55,7 +65,6 @@ export class Plot implements Zoomable {
     private drawing: Drawing,
     private readonly options: PlotOptions,
   ) {
-    this.color = colorReader(element);
     this.zoomKey = `${options.syncKey} ${drawing.x.label}`;
     this.plot = new uPlot(this.uplotOptions(element.clientWidth), this.data(), element);
     this.ends.push(onSchemeChange(() => this.plot.redraw(false)));
@@ -75,7 +84,8 @@ export class Plot implements Zoomable {
 
   showRange(range: Range | null): void {
     this.zoom = range;
-    this.draw();
+    if (range) this.plot.setScale("x", { min: range[0], max: range[1] });
+    else this.draw();
   }
 
   /** Moves the cursor by some positions, or to an end. */
@@ -170,7 +180,8 @@ export class Plot implements Zoomable {
       height: this.options.height,
       series,
       bands,
-      padding: [10, 12, 0, 0],
+      // Marks have their labels above the lines. The room is there before the marks, so that nothing moves later.
+      padding: [this.drawing.marks ? LABEL_HEIGHT * MOST_LABELS + 4 : 10, 12, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: false },
@@ -208,16 +219,17 @@ export class Plot implements Zoomable {
   private seriesAndBands(): { series: uPlot.Series[]; bands: uPlot.Band[] } {
     const series: uPlot.Series[] = [{}];
     const bands: uPlot.Band[] = [];
+    const isMany = this.drawing.lines.length > MOST_COSTLY_LINES;
     for (const [position, line] of this.drawing.lines.entries()) {
       const index = series.length;
       this.seriesOf.set(lineId(line), index);
       const show = !this.drawing.hidden.has(lineId(line));
-      const color = () => this.color(this.drawing.lines[position]?.color ?? line.color);
+      const color = () => resolveColor(this.drawing.lines[position]?.color ?? line.color);
       series.push({
         show,
         stroke: color,
-        width: line.width ?? 2,
-        dash: [...(line.dash ?? [])],
+        width: line.width ?? (isMany ? 1 : 2),
+        ...dashOf(line, isMany),
         points: { size: 5, stroke: color, fill: color, ...(line.isBackground && { show: false }) },
       });
       if (!line.band) continue;
@@ -254,8 +266,13 @@ export class Plot implements Zoomable {
   }
 
   private axisStyle(): uPlot.Axis {
-    const line = { stroke: () => this.color("var(--line)"), width: 1 };
-    return { font: FONT, stroke: () => this.color("var(--quiet)"), grid: line, ticks: { ...line, size: 4 } };
+    const line = { stroke: () => resolveColor("var(--line)"), width: 1 };
+    return {
+      font: FONT,
+      stroke: () => resolveColor("var(--quiet)"),
+      grid: line,
+      ticks: { ...line, size: 4 },
+    };
   }
 
   private yRange(low: number | null, high: number | null): uPlot.Range.MinMax {
@@ -279,54 +296,57 @@ export class Plot implements Zoomable {
     this.clip(plot, () => {
       if (level) {
         const top = plot.valToPos(level.high, "y", true);
-        plot.ctx.fillStyle = this.fade(this.color(level.color), BAND_OPACITY);
+        plot.ctx.fillStyle = this.fade(resolveColor(level.color), BAND_OPACITY);
         plot.ctx.fillRect(plot.bbox.left, top, plot.bbox.width, plot.valToPos(level.low, "y", true) - top);
       }
-      for (const mark of marks) {
+      for (const mark of marks ?? []) {
         if (mark.to === undefined) continue;
         const left = plot.valToPos(mark.from, "x", true);
-        plot.ctx.fillStyle = this.fade(this.color(mark.color), BAND_OPACITY);
+        plot.ctx.fillStyle = this.fade(resolveColor(mark.color), BAND_OPACITY);
         plot.ctx.fillRect(left, plot.bbox.top, plot.valToPos(mark.to, "x", true) - left, plot.bbox.height);
       }
     });
   }
 
   private drawMarks(plot: uPlot): void {
+    const { marks = [], level } = this.drawing;
     this.clip(plot, () => {
-      for (const [row, mark] of this.drawing.marks.entries()) this.drawMark(plot, mark, row);
-      const { level } = this.drawing;
+      for (const mark of marks) if (mark.to === undefined) this.drawMark(plot, mark);
       if (level)
         this.drawLabel(plot, { ...level, left: plot.bbox.left, top: plot.valToPos(level.high, "y", true) });
     });
+    for (const [index, { label, color, from }] of marks.entries()) {
+      const left = plot.valToPos(from, "x", true);
+      const isVisible = left >= plot.bbox.left && left <= plot.bbox.left + plot.bbox.width;
+      // Each label has a row of its own, so that marks side by side stay legible.
+      const row = MOST_LABELS - Math.min(index, MOST_LABELS - 1);
+      const top = plot.bbox.top - row * LABEL_HEIGHT * devicePixelRatio;
+      if (isVisible) this.drawLabel(plot, { label, color, left, top });
+    }
   }
 
-  private drawMark(plot: uPlot, mark: Mark, row: number): void {
+  private drawMark(plot: uPlot, mark: Mark): void {
     const { ctx, bbox } = plot;
     const left = plot.valToPos(mark.from, "x", true);
-    const color = this.color(mark.color);
-    if (mark.to === undefined) {
-      ctx.strokeStyle = color;
-      ctx.lineWidth = devicePixelRatio;
-      ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-      ctx.beginPath();
-      ctx.moveTo(left, bbox.top);
-      ctx.lineTo(left, bbox.top + bbox.height);
-      ctx.stroke();
-    }
-    // Each label has a row of its own, so that marks side by side stay legible.
-    this.drawLabel(plot, { label: mark.label, color, left, top: bbox.top + 15 * row * devicePixelRatio });
+    ctx.strokeStyle = resolveColor(mark.color);
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(left, bbox.top);
+    ctx.lineTo(left, bbox.top + bbox.height);
+    ctx.stroke();
   }
 
   /** Writes right of a position, or left of it where it would be cut off. */
   private drawLabel(plot: uPlot, at: { label: string; color: string; left: number; top: number }): void {
     const { ctx, bbox } = plot;
-    ctx.fillStyle = this.color(at.color);
+    ctx.fillStyle = resolveColor(at.color);
     ctx.font = FONT.replace("12px", `${11 * devicePixelRatio}px`);
     const room = 4 * devicePixelRatio;
     const fits = at.left + room + ctx.measureText(at.label).width < bbox.left + bbox.width;
     ctx.textAlign = fits ? "left" : "right";
     ctx.textBaseline = "top";
-    ctx.fillText(at.label, fits ? at.left + room : at.left - room, at.top + 2 * devicePixelRatio);
+    ctx.fillText(at.label, fits ? at.left + room : at.left - room, at.top + devicePixelRatio);
   }
 
   private clip(plot: uPlot, paint: () => void): void {
@@ -340,7 +360,7 @@ export class Plot implements Zoomable {
   }
 
   private fade(color: string, opacity: number): string {
-    return this.color(`color-mix(in srgb, ${color} ${opacity * 100}%, transparent)`);
+    return resolveColor(`color-mix(in srgb, ${color} ${opacity * 100}%, transparent)`);
   }
 
   private followSize(element: HTMLElement): () => void {

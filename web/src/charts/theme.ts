@@ -1,16 +1,21 @@
 /** Colours for canvases, which know neither tokens nor `light-dark()`. */
 
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
+/** Reading a colour makes the browser compute styles, which takes too long to do for each line of each frame. */
+const known = new Map<string, string>();
+darkScheme.addEventListener("change", () => known.clear());
 
-/** Returns a function that turns any CSS colour, as it is inside this element, into one that a canvas understands. */
-export function colorReader(element: HTMLElement): (color: string) => string {
+/** Turns any CSS colour, such as `var(--accent)`, into one that a canvas understands. */
+export function resolveColor(color: string): string {
+  const found = known.get(color);
+  if (found) return found;
   const probe = document.createElement("span");
-  probe.hidden = true;
-  element.append(probe);
-  return (color) => {
-    probe.style.color = color;
-    return getComputedStyle(probe).color;
-  };
+  probe.style.color = color;
+  document.body.append(probe);
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  known.set(color, resolved);
+  return resolved;
 }
 
 /** Calls a function whenever the system changes between light and dark. Returns what ends it. */

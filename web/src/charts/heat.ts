@@ -1,0 +1,47 @@
+/** What a heat map says and how it is coloured. */
+
+export interface Heat {
+  /** One row of values for each label; `null` is an empty cell. */
+  labels: readonly string[];
+  rows: readonly (readonly (number | null)[])[];
+  isLog?: boolean;
+}
+
+/** Returns the lowest and the highest value; those that a logarithm does not have are left out. */
+export function heatRange({ rows, isLog }: Heat): readonly [number, number] | null {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const row of rows) {
+    for (const value of row) {
+      if (value === null || (isLog && value <= 0)) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  return low <= high ? [low, high] : null;
+}
+
+/** Returns where a value lies between the lowest (0) and the highest (1). */
+export function heatShare(value: number, [low, high]: readonly [number, number], isLog: boolean): number {
+  const scale = isLog ? Math.log : (each: number) => each;
+  if (high <= low) return 0.5;
+  return Math.min(Math.max((scale(value) - scale(low)) / (scale(high) - scale(low)), 0), 1);
+}
+
+/** Returns for example "At the end hidden1 has the highest value (0.35) and head the lowest (0.13)". */
+export function describeHeat(
+  { labels, rows }: Heat,
+  place: string,
+  format: (value: number) => string,
+): string {
+  const ends = rows.flatMap((row, index) => {
+    const value = row.at(-1);
+    return typeof value === "number" ? [{ label: labels[index] ?? "", value }] : [];
+  });
+  if (ends.length === 0) return "No values yet.";
+  const low = ends.reduce((least, each) => (each.value < least.value ? each : least));
+  const high = ends.reduce((most, each) => (each.value > most.value ? each : most));
+  if (ends.length === 1) return `At ${place}, ${low.label} has ${format(low.value)}.`;
+  if (format(low.value) === format(high.value)) return `At ${place}, all layers have ${format(low.value)}.`;
+  return `At ${place}, ${high.label} has the highest value (${format(high.value)}) and ${low.label} the lowest (${format(low.value)}).`;
+}

@@ -1,0 +1,188 @@
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { formatNumber } from "../format";
+import { ChartTable } from "./chart_table";
+import "./charts.css";
+import { describeHeat, type Heat, heatRange, heatShare } from "./heat";
+import { onSchemeChange, resolveColor } from "./theme";
+import type { Axis } from "./types";
+
+const COLORS = 32;
+/** More rows than this are drawn lower. */
+const MANY_ROWS = 20;
+
+export interface HeatMapProps {
+  title: string;
+  x: Axis;
+  heat: Heat;
+  format?: (value: number) => string;
+  note?: string;
+}
+
+interface Cell {
+  row: number;
+  column: number;
+}
+
+/** Values by layer and epoch as colours, with a table behind a key. Arrow keys move from cell to cell. */
+export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMapProps) {
+  const [cell, setCell] = useState<Cell | null>(null);
+  const [isTable, setTable] = useState(false);
+  const id = useId();
+  const range = useMemo(() => heatRange(heat), [heat]);
+  const { cells, scale } = useColors(heat, range);
+  const [rows, columns] = [heat.rows.length, x.values.length];
+  const isMany = rows > MANY_ROWS;
+  const formatX = x.format ?? formatNumber;
+  const place = (column: number) => `${x.label} ${formatX(x.values[column] ?? 0)}`;
+  const cellText = (value: number | null | undefined) => (typeof value === "number" ? format(value) : "–");
+  const press = (event: KeyboardEvent) => {
+    const next = moveCell(cell ?? { row: 0, column: columns - 1 }, event.key, rows, columns);
+    if (event.key === "t") setTable(!isTable);
+    else if (event.key === "Escape") setCell(null);
+    else if (next) setCell(next);
+    else return;
+    event.preventDefault();
+  };
+  const point = (event: MouseEvent) => {
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const at = (share: number, count: number) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
+    setCell({
+      row: at((event.clientY - box.top) / box.height, rows),
+      column: at((event.clientX - box.left) / box.width, columns),
+    });
+  };
+  return (
+    <figure
+      class="chart"
+      data-points={heat.rows.flat().filter((value) => value !== null).length}
+      data-rows={columns}
+      aria-labelledby={id}
+    >
+      <div class="chart-head">
+        <h3 id={id}>{title}</h3>
+        <button type="button" class="plain" aria-expanded={isTable} onClick={() => setTable(!isTable)}>
+          Table
+        </button>
+      </div>
+      <div class={isMany ? "heat many" : "heat"}>
+        <ul>
+          {heat.labels.map((label) => (
+            <li key={label} title={label}>
+              {label}
+            </li>
+          ))}
+        </ul>
+        {/* biome-ignore lint/a11y/useSemanticElements: no element is a chart */}
+        <div
+          class="heat-cells"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move from cell to cell
+          tabIndex={0}
+          role="group"
+          aria-label={`${title}. Arrow keys move from cell to cell, t shows the table.`}
+          onKeyDown={press}
+          onMouseMove={point}
+          onMouseLeave={() => setCell(null)}
+        >
+          <canvas ref={cells} style={{ height: `${rows * (isMany ? 12 : 22)}px` }} />
+          {cell && <span class="heat-cell" style={cellPlace(cell, rows, columns)} />}
+        </div>
+        <span />
+        <div class="heat-ends">
+          <span>{columns > 0 && place(0)}</span>
+          <span>{columns > 1 && place(columns - 1)}</span>
+        </div>
+        <span />
+        <div class="heat-scale">
+          {range && format(range[0])}
+          <canvas ref={scale} />
+          {range && format(range[1])}
+        </div>
+      </div>
+      <p class="heat-value" role="status">
+        {cell &&
+          `${heat.labels[cell.row]}, ${place(cell.column)}: ${cellText(heat.rows[cell.row]?.[cell.column])}`}
+      </p>
+      <figcaption>
+        {describeHeat(heat, place(columns - 1), format)}
+        {note && <span class="quiet"> {note}</span>}
+      </figcaption>
+      {isTable && (
+        <ChartTable
+          data={{
+            caption: `${title}: the numbers`,
+            head: [x.label, ...heat.labels],
+            length: columns,
+            row: (index) => [formatX(x.values[index] ?? 0), ...heat.rows.map((row) => cellText(row[index]))],
+          }}
+        />
+      )}
+    </figure>
+  );
+}
+
+/** Paints the cells and the scale, again when the values or the system's scheme change. */
+function useColors(heat: Heat, range: readonly [number, number] | null) {
+  const cells = useRef<HTMLCanvasElement>(null);
+  const scale = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const paint = () => {
+      const colors = Array.from({ length: COLORS }, (_, index) =>
+        resolveColor(`color-mix(in oklab, var(--raised), var(--accent) ${(100 * index) / (COLORS - 1)}%)`),
+      );
+      paintCells(scale.current, [colors.map((_, index) => index)], colors);
+      if (range)
+        paintCells(
+          cells.current,
+          heat.rows.map((row) => row.map((value) => colorIndex(value, range, heat.isLog))),
+          colors,
+        );
+    };
+    paint();
+    return onSchemeChange(paint);
+  }, [heat, range]);
+  return { cells, scale };
+}
+
+function colorIndex(value: number | null, range: readonly [number, number], isLog = false): number | null {
+  if (value === null || (isLog && value <= 0)) return null;
+  return Math.round(heatShare(value, range, isLog) * (COLORS - 1));
+}
+
+function paintCells(
+  canvas: HTMLCanvasElement | null,
+  rows: readonly (readonly (number | null)[])[],
+  colors: readonly string[],
+): void {
+  const context = canvas?.getContext("2d");
+  if (!canvas || !context) return;
+  // A new size clears the canvas too.
+  canvas.width = Math.max(rows[0]?.length ?? 1, 1);
+  canvas.height = Math.max(rows.length, 1);
+  for (const [y, row] of rows.entries()) {
+    for (const [x, color] of row.entries()) {
+      if (color === null) continue;
+      context.fillStyle = colors[color] ?? "";
+      context.fillRect(x, y, 1, 1);
+    }
+  }
+}
+
+function moveCell({ row, column }: Cell, key: string, rows: number, columns: number): Cell | null {
+  const at = (value: number, count: number) => Math.min(Math.max(value, 0), count - 1);
+  if (key === "ArrowLeft") return { row, column: at(column - 1, columns) };
+  if (key === "ArrowRight") return { row, column: at(column + 1, columns) };
+  if (key === "ArrowUp") return { row: at(row - 1, rows), column };
+  if (key === "ArrowDown") return { row: at(row + 1, rows), column };
+  if (key === "Home") return { row, column: 0 };
+  return key === "End" ? { row, column: columns - 1 } : null;
+}
+
+function cellPlace({ row, column }: Cell, rows: number, columns: number) {
+  const percent = (share: number) => `${100 * share}%`;
+  return {
+    left: percent(column / columns),
+    top: percent(row / rows),
+    width: percent(1 / columns),
+    height: percent(1 / rows),
+  };
+}
