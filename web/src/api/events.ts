@@ -19,7 +19,7 @@ export type RunEvent =
       { status: BriefRun["status"]; reason: BriefRun["reason"]; request: BriefRun["request"]; actor: string }
     >
   | Common<"step", Numbers & { step: number; epoch: number }>
-  | Common<"epoch", Numbers & { epoch: number; step: number }>
+  | Common<"epoch", Numbers & { epoch: number; step: number } & { is_best?: boolean }>
   | Common<"checkpoint", { epoch: number; roles: string[]; sha256: string; bytes: number }>
   | Common<"diagnostic", Record<string, unknown> & { name: string; epoch: number; step: number }>
   | Common<"advice", Run["advice"][number]>

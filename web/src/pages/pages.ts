@@ -4,6 +4,7 @@ import { Compare } from "./compare/compare";
 import { Cookbook } from "./cookbook/cookbook";
 import { Data } from "./data/data";
 import { NewRecipe } from "./new/new";
+import { RunPage } from "./run/run";
 import { Runs } from "./runs/runs";
 import { System } from "./system/system";
 
@@ -21,6 +22,7 @@ export const PAGES: readonly Page[] = [
   { name: "", title: "Runs", View: Runs, inMenu: true },
   { name: "new", title: "New recipe", View: NewRecipe, inMenu: true, isAction: true },
   { name: "compare", title: "Compare", View: Compare, inMenu: true },
+  { name: "run", title: "Run", View: RunPage, inMenu: false },
   { name: "cookbook", title: "Cookbook", View: Cookbook, inMenu: true },
   { name: "data", title: "Data", View: Data, inMenu: true },
   { name: "system", title: "System", View: System, inMenu: true },

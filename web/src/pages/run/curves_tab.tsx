@@ -1,0 +1,92 @@
+import { useMemo } from "preact/hooks";
+import { changeView, query } from "../../address";
+import type { Run } from "../../api/types";
+import { LineChart } from "../../charts/line_chart";
+import { formatMetric } from "../../format";
+import { Empty } from "../../parts/empty";
+import { Segments } from "../../parts/segments";
+import type { LiveRun } from "../../runs/live_run";
+import { X_AXES } from "../../runs/positions";
+import { isOver } from "../../runs/status";
+import { type Curve, gapCurve, metricCurves, stepCurves } from "./curves";
+
+export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
+  const kind = X_AXES.find((each) => each === query.value.get("x")) ?? "epoch";
+  const isLog = query.value.get("y") === "log";
+  const isSmooth = query.value.get("smooth") !== "off";
+  const version = live.version.value;
+  const isEmpty = !live.steps.step?.length && !live.epochs.epoch?.length;
+  // The progress has no part in it: it changes with each step, the points only with the version.
+  const curves = useMemo(() => {
+    const gap = gapCurve(live.epochs, live.diagnostics, kind);
+    return [
+      ...metricCurves(run, live.epochs, kind),
+      ...(gap ? [gap] : []),
+      ...stepCurves(run, live.steps, live.epochs, kind, isSmooth),
+    ];
+  }, [version, kind, isSmooth, run.best, run.status]);
+  if (isEmpty) return <NoCurves run={run} />;
+  return (
+    <>
+      <div class="controls">
+        <Segments
+          label="x axis"
+          values={X_AXES}
+          selected={kind}
+          onSelect={(x) => changeView({ x: x === "epoch" ? null : x })}
+        />
+        <Segments
+          label="Loss axis"
+          values={["linear", "log"]}
+          selected={isLog ? "log" : "linear"}
+          onSelect={(y) => changeView({ y: y === "log" ? y : null })}
+        />
+        <Segments
+          label="Steps"
+          values={["smooth", "raw"]}
+          selected={isSmooth ? "smooth" : "raw"}
+          onSelect={(each) => changeView({ smooth: each === "raw" ? "off" : null })}
+        />
+      </div>
+      <div class="charts">
+        {curves.map((curve) => (
+          <CurveChart
+            key={curve.title}
+            curve={curve}
+            isLog={curve.isLog ?? (isLog && curve.metric === "loss")}
+          />
+        ))}
+      </div>
+    </>
+  );
+}
+
+export function CurveChart({ curve, isLog }: { curve: Curve; isLog: boolean }) {
+  const { title, x, lines, marks, goal, metric, note } = curve;
+  const format = useMemo(() => (value: number) => formatMetric(metric, value), [metric]);
+  return (
+    <LineChart
+      title={title}
+      x={x}
+      lines={lines}
+      scale={isLog ? "log" : "linear"}
+      syncKey="run"
+      format={format}
+      {...(marks && { marks })}
+      {...(goal && { goal })}
+      {...(note && { note })}
+    />
+  );
+}
+
+function NoCurves({ run }: { run: Run }) {
+  if (isOver(run.status))
+    return (
+      <Empty title="No step was trained">The run ended before its first step, so there are no curves.</Empty>
+    );
+  return (
+    <Empty title="The curves appear here with the first step" command={`bakehouse watch ${run.id}`}>
+      {run.status === "queued" ? "The run waits for a worker." : "The run has not trained a step yet."}
+    </Empty>
+  );
+}

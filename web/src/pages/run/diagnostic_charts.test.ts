@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { layerCharts } from "./diagnostic_charts";
+
+test("the variance shift is the ratio of the variances by norm layer, with the usual values around 1", () => {
+  const values = {
+    layers: [
+      ["a", "b"],
+      ["a", "b"],
+    ],
+    moving: [
+      [2, 1],
+      [1, 0],
+    ],
+    real: [
+      [1, 4],
+      [1, 1],
+    ],
+  };
+  const [found] = layerCharts({ variance_shift: { epoch: [1, 2], step: [5, 10], values } });
+  expect(found?.x.values).toEqual([1, 2]);
+  expect(found?.chart.lines?.map((line) => [line.label, line.values])).toEqual([
+    ["a", [0.5, 1]],
+    ["b", [4, null]],
+  ]);
+  expect(found?.chart.level).toMatchObject({ low: 0.8, high: 1.25 });
+  expect(found?.chart.isLog).toBe(true);
+});
+
+test("saturation is a heat map with a row for each layer", () => {
+  const values = {
+    layers: [
+      ["a", "b"],
+      ["a", "b"],
+    ],
+    saturated: [
+      [0.1, 0.2],
+      [0.3, null],
+    ],
+  };
+  const [found] = layerCharts({ saturation: { epoch: [1, 2], step: [5, 10], values } });
+  expect(found?.chart.heat).toEqual({
+    labels: ["a", "b"],
+    rows: [
+      [0.1, 0.3],
+      [0.2, null],
+    ],
+    isLog: false,
+  });
+});
+
+test("a diagnostic that is new to the page is drawn from what it contains", () => {
+  const values = { layers: [["a"]], width: [[3]], worst: [7], rows: [["text"]] };
+  const charts = layerCharts({ new_one: { epoch: [1], step: [5], values } });
+  expect(charts.map(({ chart }) => chart.title)).toEqual(["New one: width", "New one: worst"]);
+  expect(charts[0]?.chart.heat?.rows).toEqual([[3]]);
+  expect(charts[1]?.chart.lines?.[0]?.values).toEqual([7]);
+});
+
+test("a diagnostic without values has no chart", () => {
+  expect(layerCharts({ saturation: { epoch: [], step: [], values: {} } })).toEqual([]);
+});

@@ -1,0 +1,193 @@
+/** Which charts the diagnostics of a run have. */
+import type { Heat } from "../../charts/heat";
+import type { Axis, Level, Line } from "../../charts/types";
+import { spellOut } from "../../format";
+import type { DiagnosticColumns, Diagnostics } from "../../runs/diagnostics";
+
+export interface LayerChart {
+  title: string;
+  /** What it says to a reader who does not know the diagnostic. */
+  note: string;
+  /** After which metric its values are formatted. */
+  metric: string;
+  isLog?: boolean;
+  lines?: Line[];
+  level?: Level;
+  heat?: Heat;
+}
+
+/** A chart of one or several values of a diagnostic. A value with one number a layer is a heat map. */
+interface Description {
+  title: string;
+  note: string;
+  values: readonly string[];
+  /** The value that names the layers. */
+  layers?: string;
+  metric?: string;
+  isLog?: boolean;
+}
+
+const SHIFT_NOTE =
+  "Variance of a norm's inputs in evaluation, divided by the variance that the norm divides by. Between 0.8 and 1.25 is usual.";
+
+const DESCRIPTIONS: Record<string, readonly Description[]> = {
+  saturation: [
+    {
+      title: "Saturation",
+      note: "Share of outputs where sigmoid or tanh is flat.",
+      values: ["saturated"],
+      layers: "layers",
+      metric: "accuracy",
+    },
+  ],
+  gradient_norms: [
+    {
+      title: "Gradient norms",
+      note: "Length of the gradient by layer; it should not fall or rise a hundredfold from layer to layer.",
+      values: ["norms"],
+      layers: "layers",
+      isLog: true,
+    },
+    {
+      title: "Gradient, first layer to last",
+      note: "Far below 1 the gradient vanishes, far above 1 it explodes.",
+      values: ["first_to_last"],
+      isLog: true,
+    },
+  ],
+  train_eval_gap: [
+    {
+      title: "Training mode and evaluation mode",
+      note: "The same weights on the same rows, with and without dropout and batch statistics.",
+      values: ["train_mode_loss", "eval_mode_loss"],
+      metric: "loss",
+    },
+  ],
+  clean_gap: [
+    {
+      title: "Objective and clean loss",
+      note: "The objective as the training steps see it, and the loss on the same rows without dropout and augmentation.",
+      values: ["train_objective", "train_clean_loss"],
+      metric: "loss",
+    },
+  ],
+  inconsistent_samples: [
+    {
+      title: "Inconsistent samples",
+      note: "Share of rows that are right in one mode and wrong in the other.",
+      values: ["only_in_training_share", "only_in_evaluation_share"],
+      metric: "accuracy",
+    },
+  ],
+  activation_drift: [
+    {
+      title: "Drift of the inputs of layers",
+      note: "How far the mean has moved in an epoch, in standard deviations.",
+      values: ["mean_drift"],
+      layers: "layers",
+    },
+  ],
+  sparsity: [
+    {
+      title: "Dead units",
+      note: "Share of units that are 0 for every row.",
+      values: ["dead_units"],
+      layers: "activations",
+      metric: "accuracy",
+    },
+    {
+      title: "Zero activations",
+      note: "Share of outputs that are exactly 0.",
+      values: ["zero_activations"],
+      layers: "activations",
+      metric: "accuracy",
+    },
+  ],
+};
+
+/** Returns the charts of all diagnostics; those that this page does not know are drawn from what they contain. */
+export function layerCharts(diagnostics: Diagnostics): { x: Axis; chart: LayerChart }[] {
+  return Object.entries(diagnostics).flatMap(([name, columns]) => {
+    if (columns.epoch.length === 0) return [];
+    const x = { label: "epoch", values: columns.epoch, format: String };
+    const charts =
+      name === "variance_shift"
+        ? [shiftChart(columns)]
+        : (DESCRIPTIONS[name] ?? describeUnknown(name, columns)).map((each) =>
+            drawDescription(each, columns),
+          );
+    return charts.map((chart) => ({ x, chart }));
+  });
+}
+
+function shiftChart(columns: DiagnosticColumns): LayerChart {
+  const { moving = [], real = [] } = columns.values;
+  const labels = texts(columns.values.layers?.at(-1));
+  const lines = labels.map((label, layer) => ({
+    label,
+    color: layerColor(layer),
+    values: columns.epoch.map((_, index) =>
+      ratio(numberAt(real[index], layer), numberAt(moving[index], layer)),
+    ),
+  }));
+  return {
+    title: "Variance shift by norm layer",
+    note: SHIFT_NOTE,
+    metric: "ratio",
+    isLog: true,
+    lines,
+    level: { label: "usual", color: "var(--good)", low: 0.8, high: 1.25 },
+  };
+}
+
+function ratio(real: number | null, moving: number | null): number | null {
+  return real === null || moving === null || moving === 0 ? null : real / moving;
+}
+
+function drawDescription(description: Description, columns: DiagnosticColumns): LayerChart {
+  const { title, note, values, layers, metric = "value", isLog = false } = description;
+  const chart = { title, note, metric, isLog };
+  if (layers === undefined) {
+    const lines = values.map((name, index) => ({
+      label: spellOut(name),
+      color: layerColor(index),
+      values: (columns.values[name] ?? []).map((value) => (typeof value === "number" ? value : null)),
+    }));
+    return { ...chart, lines };
+  }
+  const labels = texts(columns.values[layers]?.at(-1));
+  const rows = labels.map((_, layer) =>
+    (columns.values[values[0] ?? ""] ?? []).map((each) => numberAt(each, layer)),
+  );
+  return { ...chart, heat: { labels, rows, isLog } };
+}
+
+function describeUnknown(name: string, columns: DiagnosticColumns): Description[] {
+  return Object.entries(columns.values).flatMap(([value, column]) => {
+    const title = `${capitalize(spellOut(name))}: ${spellOut(value)}`;
+    const last = column.at(-1);
+    if (typeof last === "number") return [{ title, note: "", values: [value] }];
+    const isByLayer = Array.isArray(last) && last.length === texts(columns.values.layers?.at(-1)).length;
+    return isByLayer && last.some((each) => typeof each === "number")
+      ? [{ title, note: "", values: [value], layers: "layers" }]
+      : [];
+  });
+}
+
+function numberAt(list: unknown, index: number): number | null {
+  const value: unknown = Array.isArray(list) ? list[index] : null;
+  return typeof value === "number" ? value : null;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+}
+
+/** Neighbours have hues that are far apart. */
+function layerColor(index: number): string {
+  return `oklch(var(--line-lightness) 0.15 ${Math.round((250 + index * 137.5) % 360)})`;
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,217 @@
+import { useState } from "preact/hooks";
+import { addressOf, navigate } from "../../address";
+import { create, type RequestFailed, send } from "../../api/http";
+import type { Run } from "../../api/types";
+import { formatAgo, formatNumber, formatSeconds, formatWhole } from "../../format";
+import { Confirm } from "../../parts/confirm";
+import { Failure } from "../../parts/failure";
+import { NotifyButton } from "../../parts/notify";
+import { StatusMark } from "../../parts/status_mark";
+import type { LiveRun } from "../../runs/live_run";
+import { isOver } from "../../runs/status";
+import { Results } from "./results";
+import { describeState, isDiverged, possibleActions } from "./state";
+
+/** What a user wants to know first, and what can be done. */
+export function Head({ live, run }: { live: LiveRun; run: Run }) {
+  return (
+    <header class="run-head">
+      <div class="heading">
+        <div>
+          <h1>
+            <bdi>{run.name ?? run.id}</bdi>
+          </h1>
+          <p class="facts">
+            <StatusMark status={run.status} />
+            {run.name && <code>{run.id}</code>}
+            <span>
+              {run.recipe.dataset.id} · {run.recipe.architecture.type}
+            </span>
+            <span class="quiet">{timing(run)}</span>
+          </p>
+        </div>
+        <Actions live={live} run={run} />
+      </div>
+      <ProgressLine run={run} />
+      <div class="overview">
+        <div>
+          <StateNotice run={run} />
+          <Verdicts run={run} />
+        </div>
+        <Results run={run} />
+      </div>
+    </header>
+  );
+}
+
+function timing(run: Run): string {
+  const parts = [`created ${formatAgo(run.created_at)}`];
+  if (run.seconds > 0) parts.push(`trained for ${formatSeconds(run.seconds)}`);
+  if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
+  return parts.join(" · ");
+}
+
+function ProgressLine({ run }: { run: Run }) {
+  const { epoch, epochs, step, steps, patience, epochs_since_best, eta_seconds, samples_per_second } =
+    run.progress;
+  const isActive = run.status === "running";
+  return (
+    <div class="progress">
+      <progress value={step} max={steps} aria-label="Progress in steps" />
+      <dl>
+        <Fact name="Epoch" value={`${formatWhole(epoch)} of ${formatWhole(epochs)}`} />
+        <Fact name="Step" value={`${formatWhole(step)} of ${formatWhole(steps)}`} />
+        {patience !== null && patience !== undefined && (
+          <Fact name="Patience" value={`${Math.min(epochs_since_best ?? 0, patience)} of ${patience}`} />
+        )}
+        {isActive && <Fact name="Left, at most" value={formatSeconds(eta_seconds)} />}
+        {isActive && <Fact name="Samples a second" value={formatNumber(samples_per_second)} />}
+      </dl>
+    </div>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function StateNotice({ run }: { run: Run }) {
+  const state = describeState(run);
+  if (!state) return null;
+  return (
+    <div class={`notice ${state.tone}`} role="status">
+      <p>
+        <strong>{state.title}.</strong> {state.text}
+      </p>
+      {run.failure?.pointer && (
+        <p>
+          In the recipe: <code>{run.failure.pointer}</code>
+        </p>
+      )}
+      {isDiverged(run) && hasPatch(run.verdict) && (
+        <p>
+          <a class="button" href={addressOf({ page: "new", from: run.id, patch: "verdict" })}>
+            Clone with a lower learning rate
+          </a>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function hasPatch(verdict: Run["verdict"]): boolean {
+  return (verdict?.patch?.length ?? 0) > 0;
+}
+
+function Verdicts({ run }: { run: Run }) {
+  if (!run.verdict) return null;
+  const others = run.further_verdicts ?? [];
+  return (
+    <div class={`notice ${toneOf(run.verdict.severity)}`}>
+      <Verdict run={run} verdict={run.verdict} patch="verdict" />
+      {others.length > 0 && (
+        <details>
+          <summary>Further findings</summary>
+          {others.map((each) => (
+            <Verdict key={each.code} run={run} verdict={each} patch={each.code} />
+          ))}
+        </details>
+      )}
+    </div>
+  );
+}
+
+function toneOf(severity: string): string {
+  return { error: "bad", warning: "warning" }[severity] ?? "info";
+}
+
+function Verdict(props: { run: Run; verdict: NonNullable<Run["verdict"]>; patch: string }) {
+  const { verdict, run } = props;
+  const isHandledAbove = isDiverged(run) && props.patch === "verdict";
+  return (
+    <div class="verdict">
+      <p>
+        <strong>{verdict.code.replaceAll("_", " ")}</strong>: {verdict.message}
+        {verdict.source && <small> ({verdict.source})</small>}
+      </p>
+      {hasPatch(verdict) && !isHandledAbove && (
+        <a class="button" href={addressOf({ page: "new", from: run.id, patch: props.patch })}>
+          Apply to a new recipe
+        </a>
+      )}
+    </div>
+  );
+}
+
+const LABELS = {
+  stop: "Stop, keep the best",
+  pause: "Pause",
+  resume: "Resume",
+  retry: "Retry",
+  cancel: "Cancel",
+};
+
+function Actions({ live, run }: { live: LiveRun; run: Run }) {
+  const [isAsking, setAsking] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const [error, setError] = useState<RequestFailed | null>(null);
+  const act = async (action: keyof typeof LABELS) => {
+    setBusy(true);
+    setError(null);
+    try {
+      if (action === "retry") {
+        const { id } = await create<Run>(`v1/runs/${run.id}/retry`, undefined);
+        navigate({ page: "run", id });
+      } else live.take(await send<Run>("POST", `v1/runs/${run.id}/${action}`));
+    } catch (failure) {
+      setError(failure as RequestFailed);
+      void live.refresh();
+    }
+    setBusy(false);
+  };
+  return (
+    <div class="actions">
+      <div class="buttons">
+        {run.best && (
+          <a class="button primary" href={`v1/runs/${run.id}/checkpoints/best/model.safetensors`} download>
+            Download best
+          </a>
+        )}
+        {possibleActions(run).map((action) => (
+          <button
+            key={action}
+            type="button"
+            disabled={isBusy}
+            onClick={() => (action === "cancel" ? setAsking(true) : void act(action))}
+          >
+            {LABELS[action]}
+          </button>
+        ))}
+        <a class="button" href={addressOf({ page: "new", from: run.id })}>
+          Clone and edit
+        </a>
+        {!isOver(run.status) && <NotifyButton runId={run.id} />}
+      </div>
+      {error && <Failure error={error} />}
+      {isAsking && (
+        <Confirm
+          title="Cancel this run?"
+          action="Cancel the run"
+          keep="Keep it"
+          onAnswer={(isConfirmed) => {
+            setAsking(false);
+            if (isConfirmed) void act("cancel");
+          }}
+        >
+          A cancelled run cannot be resumed, and its test split is not measured. “Stop, keep the best” ends it
+          with a result.
+        </Confirm>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+import { useMemo } from "preact/hooks";
+import { addressOf } from "../../address";
+import type { Run } from "../../api/types";
+import { HeatMap } from "../../charts/heat_map";
+import { LineChart } from "../../charts/line_chart";
+import type { Axis } from "../../charts/types";
+import { formatMetric } from "../../format";
+import { Empty } from "../../parts/empty";
+import { Skeleton } from "../../parts/skeleton";
+import type { LiveRun } from "../../runs/live_run";
+import { isOver } from "../../runs/status";
+import { type LayerChart, layerCharts } from "./diagnostic_charts";
+
+export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
+  const version = live.version.value;
+  const charts = useMemo(() => layerCharts(live.diagnostics), [version]);
+  const isMeasured = (run.recipe.diagnostics ?? []).length > 0;
+  if (charts.length === 0) {
+    if (!isMeasured) return <NotMeasured run={run} />;
+    if (isOver(run.status))
+      return <Empty title="No epoch was measured">The run ended before its first epoch did.</Empty>;
+    return <Skeleton lines={6} label="Waiting for the first epoch" />;
+  }
+  return (
+    <div class="charts">
+      {charts.map(({ x, chart }) => (
+        <DiagnosticChart key={chart.title} x={x} chart={chart} />
+      ))}
+    </div>
+  );
+}
+
+function DiagnosticChart({ x, chart }: { x: Axis; chart: LayerChart }) {
+  const { title, note, lines, heat, level, isLog, metric } = chart;
+  const format = useMemo(() => (value: number) => formatMetric(metric, value), [metric]);
+  if (heat) return <HeatMap title={title} x={x} heat={heat} format={format} note={note} />;
+  return (
+    <LineChart
+      title={title}
+      x={x}
+      lines={lines ?? []}
+      scale={isLog ? "log" : "linear"}
+      syncKey="run"
+      format={format}
+      note={note}
+      {...(level && { level })}
+    />
+  );
+}
+
+function NotMeasured({ run }: { run: Run }) {
+  return (
+    <Empty
+      title="This run measures no layers"
+      action={
+        <a class="button primary" href={addressOf({ page: "new", from: run.id })}>
+          Clone and add diagnostics
+        </a>
+      }
+      command={`bakehouse run recipe.json --set 'diagnostics=["variance_shift","gradient_norms"]'`}
+    >
+      With <code>diagnostics</code> in the recipe, it shows the variance shift of norms, saturation and
+      gradient norms by layer here. Diagnostics change nothing in the training.
+    </Empty>
+  );
+}

@@ -1,0 +1,131 @@
+/** What a run's state means, as sentences. */
+import type { Run } from "../../api/types";
+import { count, formatMetric, spellOut } from "../../format";
+import { monitorOf } from "../../runs/status";
+
+export interface State {
+  tone: "info" | "good" | "warning" | "bad";
+  title: string;
+  text: string;
+}
+
+const REQUESTS = {
+  pause: "The worker will pause this run after the present step.",
+  stop: "The worker will stop this run after the present step, measure it, and keep its best weights.",
+  cancel: "The worker will cancel this run after the present step.",
+} as const;
+
+const WAITING: Partial<Record<Run["reason"], string>> = {
+  preempted: "Its worker was shut down; the run continues at the same step.",
+  worker_lost: "Its worker was lost; the run continues at its last saved step.",
+  resumed: "It continues at the same step.",
+};
+
+/** Returns what a user should know of the present state; null while a run simply trains. */
+export function describeState(run: Run): State | null {
+  if (run.request) return { tone: "info", title: "Asked", text: REQUESTS[run.request] };
+  switch (run.status) {
+    case "queued":
+      return describeQueued(run);
+    case "running":
+      return null;
+    case "paused":
+      return {
+        tone: "info",
+        title: `Paused at epoch ${run.progress.epoch} of ${run.progress.epochs}`,
+        text: "Its worker is free for others. Resume continues at the same step.",
+      };
+    case "succeeded":
+      return describeSuccess(run);
+    case "failed":
+      return describeFailure(run);
+    case "cancelled":
+      return {
+        tone: "warning",
+        title: `Cancelled after ${count(run.progress.epoch, "epoch")}`,
+        text: run.best ? "Weights that were saved before can still be downloaded." : "No weights were saved.",
+      };
+  }
+}
+
+function describeQueued(run: Run): State {
+  const { queue, reason } = run;
+  const title = queue ? `Waiting: place ${queue.position} in the queue` : "Waiting";
+  return {
+    tone: "info",
+    title,
+    text: [queue && sentence(queue.reason), WAITING[reason]].filter(Boolean).join(" "),
+  };
+}
+
+function describeSuccess(run: Run): State {
+  const { epoch, epochs, patience } = run.progress;
+  const best = run.best ? `the best was epoch ${run.best.epoch}` : "no epoch was measured";
+  const unused = `${epochs - epoch} of ${count(epochs, "epoch")} were not needed`;
+  const monitor = spellOut(monitorOf(run));
+  switch (run.reason) {
+    case "early_stopped": {
+      const title = `Stopped early at epoch ${epoch}: ${best}; ${unused}`;
+      const waited = `${capitalize(monitor)} was no better than ${bestValue(run)} for ${count(patience ?? 0, "epoch")}.`;
+      return { tone: "good", title, text: waited };
+    }
+    case "stopped_by_user":
+      return { tone: "good", title: `Stopped at epoch ${epoch} of ${epochs} as asked; ${best}`, text: "" };
+    case "time_budget":
+      return {
+        tone: "good",
+        title: `Stopped at epoch ${epoch} of ${epochs}: its time was used up; ${best}`,
+        text: "",
+      };
+    default:
+      return { tone: "good", title: `Trained all ${count(epochs, "epoch")}; ${best}`, text: "" };
+  }
+}
+
+function describeFailure(run: Run): State {
+  const { epoch } = run.progress;
+  const title = `Failed ${epoch > 0 ? `after ${count(epoch, "epoch")}` : "before the end of the first epoch"}`;
+  const kept = epoch > 0 ? "The curves until then are below." : "";
+  return {
+    tone: "bad",
+    title,
+    text: [sentence(run.failure?.message ?? run.reason), kept].filter(Boolean).join(" "),
+  };
+}
+
+/** Whether the run ended because its numbers were no longer finite. */
+export function isDiverged(run: Run): boolean {
+  return run.failure?.code === "non_finite" || run.verdict?.code === "diverged";
+}
+
+function bestValue(run: Run): string {
+  return formatMetric(monitorOf(run), run.best?.value);
+}
+
+function sentence(text: string): string {
+  return capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Which buttons a run has now. */
+export function possibleActions(run: Run): readonly ("stop" | "pause" | "resume" | "cancel" | "retry")[] {
+  switch (run.status) {
+    case "queued":
+      return run.request === "stop" ? ["cancel"] : ["pause", "cancel"];
+    case "running":
+      if (run.request === "cancel") return [];
+      if (run.request === "stop") return ["cancel"];
+      return run.request === "pause" ? ["resume", "stop", "cancel"] : ["pause", "stop", "cancel"];
+    case "paused":
+      return run.best ? ["resume", "stop", "cancel"] : ["resume", "cancel"];
+    case "failed":
+      return run.failure?.retryable ? ["retry"] : [];
+    case "cancelled":
+      return ["retry"];
+    case "succeeded":
+      return [];
+  }
+}
