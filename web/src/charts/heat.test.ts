@@ -19,7 +19,7 @@ test("a value lies between the ends", () => {
   expect(heatShare(1, [0.01, 100], true)).toBeCloseTo(0.5);
   expect(heatShare(25, [0, 100], false)).toBe(0.25);
   expect(heatShare(0, [0.01, 100], true)).toBe(0);
-  expect(heatShare(7, [7, 7], false)).toBe(0.5);
+  expect(heatShare(7, [7, 7], false)).toBe(0);
 });
 
 test("a heat map is summed up by its last column", () => {

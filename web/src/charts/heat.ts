@@ -24,7 +24,7 @@ export function heatRange({ rows, isLog }: Heat): readonly [number, number] | nu
 /** Returns where a value lies between the lowest (0) and the highest (1). */
 export function heatShare(value: number, [low, high]: readonly [number, number], isLog: boolean): number {
   const scale = isLog ? Math.log : (each: number) => each;
-  if (high <= low) return 0.5;
+  if (high <= low) return 0;
   return Math.min(Math.max((scale(value) - scale(low)) / (scale(high) - scale(low)), 0), 1);
 }
 

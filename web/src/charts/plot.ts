@@ -261,7 +261,7 @@ export class Plot implements Zoomable {
         (this.drawing.isLog ? logTicks : evenTicks)(low, high, plot.bbox.height / devicePixelRatio / 32),
       // uPlot leaves most labels of a logarithmic axis out; these ticks are few enough to have one each.
       filter: (_, ticks) => ticks,
-      values: (_, ticks) => ticks.map((tick) => this.drawing.format(tick)),
+      values: (_, ticks) => ticks.map((tick) => shortText(tick, this.drawing.format(tick))),
     };
   }
 
@@ -371,4 +371,9 @@ export class Plot implements Zoomable {
     observer.observe(element);
     return () => observer.disconnect();
   }
+}
+
+/** Long numbers would be cut off at the edge. */
+function shortText(tick: number, text: string): string {
+  return text.length > 7 ? tick.toExponential(1).replace(".0e", "e") : text;
 }

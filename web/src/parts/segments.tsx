@@ -1,4 +1,5 @@
 import { useId } from "preact/hooks";
+import "./segments.css";
 
 /** A choice of one among few. */
 export function Segments<Value extends string>(props: {

@@ -28,7 +28,7 @@ export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
   if (isEmpty) return <NoCurves run={run} />;
   return (
     <>
-      <div class="controls">
+      <div class="run-controls">
         <Segments
           label="x axis"
           values={X_AXES}

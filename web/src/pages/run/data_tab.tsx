@@ -126,7 +126,7 @@ function Classes({ card }: { card: Card }) {
   return (
     <section class="card">
       <h2>Classes</h2>
-      <div class="classes">
+      <div class="run-classes">
         <table>
           <thead>
             <tr>
@@ -144,7 +144,7 @@ function Classes({ card }: { card: Card }) {
                   <bdi>{card.classes?.[index] ?? index}</bdi>
                 </th>
                 <td class="number">{formatWhole(size)}</td>
-                <td class="share">
+                <td class="run-share">
                   <span style={{ width: `${(100 * size) / most}%` }} />
                 </td>
               </tr>

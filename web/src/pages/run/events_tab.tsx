@@ -29,7 +29,7 @@ export function EventsTab({ live, run }: { live: LiveRun; run: Run }) {
     });
   return (
     <>
-      <fieldset class="types">
+      <fieldset class="run-types">
         <legend>Types of events</legend>
         {EVENT_TYPES.map((type) => (
           <label key={type}>
@@ -68,7 +68,7 @@ function EventList({ events }: { events: readonly RunEvent[] }) {
   }, [last]);
   return (
     <section
-      class="events"
+      class="run-events"
       ref={box}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard
       tabIndex={0}

@@ -21,7 +21,7 @@ export function Head({ live, run }: { live: LiveRun; run: Run }) {
           <h1>
             <bdi>{run.name ?? run.id}</bdi>
           </h1>
-          <p class="facts">
+          <p class="run-facts">
             <StatusMark status={run.status} />
             {run.name && <code>{run.id}</code>}
             <span>
@@ -33,7 +33,7 @@ export function Head({ live, run }: { live: LiveRun; run: Run }) {
         <Actions live={live} run={run} />
       </div>
       <ProgressLine run={run} />
-      <div class="overview">
+      <div class="run-overview">
         <div>
           <StateNotice run={run} />
           <Verdicts run={run} />
@@ -56,7 +56,7 @@ function ProgressLine({ run }: { run: Run }) {
     run.progress;
   const isActive = run.status === "running";
   return (
-    <div class="progress">
+    <div class="run-progress">
       <progress value={step} max={steps} aria-label="Progress in steps" />
       <dl>
         <Fact name="Epoch" value={`${formatWhole(epoch)} of ${formatWhole(epochs)}`} />
@@ -134,7 +134,7 @@ function Verdict(props: { run: Run; verdict: NonNullable<Run["verdict"]>; patch:
   const { verdict, run } = props;
   const isHandledAbove = isDiverged(run) && props.patch === "verdict";
   return (
-    <div class="verdict">
+    <div class="run-verdict">
       <p>
         <strong>{verdict.code.replaceAll("_", " ")}</strong>: {verdict.message}
         {verdict.source && <small> ({verdict.source})</small>}
@@ -175,7 +175,7 @@ function Actions({ live, run }: { live: LiveRun; run: Run }) {
     setBusy(false);
   };
   return (
-    <div class="actions">
+    <div class="run-actions">
       <div class="buttons">
         {run.best && (
           <a class="button primary" href={`v1/runs/${run.id}/checkpoints/best/model.safetensors`} download>

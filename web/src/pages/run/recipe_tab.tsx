@@ -14,7 +14,7 @@ export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
   const language = LANGUAGES.find((each) => each === query.value.get("as")) ?? "json";
   return (
     <>
-      <div class="controls">
+      <div class="run-controls">
         <Segments
           label="Language"
           values={LANGUAGES}
@@ -49,7 +49,7 @@ function printRecipe(recipe: Json, language: (typeof LANGUAGES)[number]): string
 
 function AdviceNotice({ run, advice }: { run: Run; advice: Advice }) {
   return (
-    <div class={`notice ${advice.severity === "info" ? "info" : "warning"} verdict`}>
+    <div class={`notice ${advice.severity === "info" ? "info" : "warning"} run-verdict`}>
       <p>
         {advice.pointer && <code>{advice.pointer}</code>} {advice.message} <small>({advice.source})</small>
       </p>

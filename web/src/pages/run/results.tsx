@@ -9,7 +9,7 @@ export function Results({ run }: { run: Run }) {
   const names = [...new Set([...Object.keys(last), ...Object.keys(best.metrics ?? {})])];
   return (
     <div class="scroll">
-      <table class="results">
+      <table class="run-results">
         <caption class="visually-hidden">Metrics of the best and of the last epoch</caption>
         <thead>
           <tr>
