@@ -2,8 +2,7 @@
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
 import { idOf, useAt, useForm, useProblems } from "./context";
-import { isEqual, isList, isObject, type Json, type Path, pointerOf, valueAt } from "./json";
-import { fromRecipe } from "./recipe";
+import { isEqual, isList, type Json, type Path, pointerOf } from "./json";
 import type { NumberShape, Shape, TextShape } from "./shapes";
 import { nearestStop, sliderStops } from "./slider";
 
@@ -271,93 +270,4 @@ function readJson(text: string): Json {
     // The service says what is wrong with the text.
     return text;
   }
-}
-
-/** Names with texts, a row each. */
-export function LabelsControl({ path, label }: ControlProps) {
-  const { draft } = useForm();
-  const value = useAt(path, (value) => value ?? {});
-  const shown = isObject(value)
-    ? Object.entries(value).map(([name, text]): [string, string] => [name, String(text)])
-    : [];
-  const [typed, setTyped] = useState<readonly [string, string][]>(shown);
-  const isSame = isEqual(withoutEmptyRows(typed), Object.fromEntries(shown));
-  const rows = isSame ? typed : shown;
-  const set = (changed: readonly [string, string][]) => {
-    setTyped(changed);
-    draft.set(path, withoutEmptyRows(changed));
-  };
-  const replaced = (index: number, name: string, text: string) => set(rows.with(index, [name, text]));
-  return (
-    <fieldset class="rows" id={idOf(path)} aria-label={label}>
-      {rows.map(([name, text], index) => (
-        <div class="row" key={index}>
-          <input
-            type="text"
-            aria-label={`Name of label ${index + 1}`}
-            value={name}
-            onInput={(event) => replaced(index, event.currentTarget.value, text)}
-          />
-          <input
-            type="text"
-            aria-label={`Text of label ${index + 1}`}
-            value={text}
-            onInput={(event) => replaced(index, name, event.currentTarget.value)}
-          />
-          <button
-            type="button"
-            aria-label={`Remove label ${index + 1}`}
-            onClick={() => set(rows.toSpliced(index, 1))}
-          >
-            ✕
-          </button>
-        </div>
-      ))}
-      <button type="button" onClick={() => setTyped([...rows, ["", ""]])}>
-        Add a label
-      </button>
-    </fieldset>
-  );
-}
-
-function withoutEmptyRows(rows: readonly [string, string][]): Json {
-  return Object.fromEntries(rows.filter(([name, text]) => name !== "" || text !== ""));
-}
-
-/** Returns what a part that was not set begins with: what the service takes for it, or else the middle of its range. */
-export function firstValue(shape: Shape, taken: Json | undefined): Json {
-  if (taken !== undefined && taken !== null) return fromRecipe(taken, shape);
-  switch (shape.kind) {
-    case "number":
-      return middle(shape);
-    case "numbers":
-      return Array.from({ length: Math.max(1, shape.least) }, () => middle(shape.item));
-    case "variants":
-      return fromRecipe(shape.variants[0]?.type === null ? {} : (shape.variants[0]?.type ?? null), shape);
-    case "list":
-      return [];
-    case "boolean":
-      return true;
-    case "choice":
-      return shape.values.find((each) => each !== null) ?? null;
-    case "labels":
-      return {};
-    case "optional":
-      return firstValue(shape.inner, undefined);
-    case "either":
-      return shape.inner[0] ? firstValue(shape.inner[0], undefined) : null;
-    default:
-      return "";
-  }
-}
-
-function middle(shape: NumberShape): number {
-  const stops = sliderStops(shape, null);
-  return stops[Math.floor(stops.length / 2)] ?? Math.max(shape.least, shape.isInteger ? 1 : 0);
-}
-
-/** Returns what the service takes for a field that is not set, as it depends on the data. */
-export function useTaken(path: Path): Json | undefined {
-  const { check } = useForm();
-  return valueAt((check.preview.value?.recipe ?? null) as Json, path);
 }

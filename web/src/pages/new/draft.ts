@@ -48,7 +48,7 @@ export class Draft {
     readonly shape: VariantsShape,
     recipe: Json,
     /** The part of the address from which the recipe came, such as `from=run_…`. */
-    private origin: string,
+    public origin: string,
   ) {
     this.state = signal(fromRecipe(recipe, shape));
   }
@@ -93,8 +93,8 @@ export class Draft {
 
   /** Replaces the whole recipe by another one, which the form shows anew. */
   load(recipe: Json, change: string, origin: string = this.origin): void {
-    this.replace(recipe, change);
     this.origin = origin;
+    this.replace(recipe, change);
     this.loads.value += 1;
   }
 

@@ -1,39 +1,18 @@
 import { useState } from "preact/hooks";
-import { useForm } from "./context";
-import { readRecipe } from "./draft";
+
+interface ImportProps {
+  problem: string;
+  onText: (text: string) => void;
+  onFile: (file: File) => void;
+}
 
 /** Takes a recipe from a pasted text or from a file. */
-export function Import({ onDone }: { onDone: (said: string) => void }) {
-  const { draft } = useForm();
+export function Import({ problem, onText, onFile }: ImportProps) {
   const [text, setText] = useState("");
-  const [problem, setProblem] = useState("");
-  const take = (given: string, source: string) => {
-    try {
-      draft.load(readRecipe(given), `import from ${source}`);
-      onDone(`Imported from ${source}.`);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  };
-  const takeFile = (file: File | undefined) => {
-    if (file)
-      file.text().then(
-        (given) => take(given, file.name),
-        (error: Error) => setProblem(error.message),
-      );
-  };
   return (
-    <section
-      class="card import"
-      aria-labelledby="import-title"
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        takeFile(event.dataTransfer?.files[0]);
-      }}
-    >
+    <section class="card import" aria-labelledby="import-title">
       <h2 id="import-title">Import a recipe</h2>
-      <label for="import-text">Paste JSON here, or drop a file</label>
+      <label for="import-text">Paste JSON here, or drop a file anywhere on this page</label>
       <textarea
         id="import-text"
         rows={6}
@@ -47,7 +26,7 @@ export function Import({ onDone }: { onDone: (said: string) => void }) {
         {problem}
       </p>
       <div class="buttons">
-        <button type="button" class="primary" onClick={() => take(text, "the pasted text")}>
+        <button type="button" class="primary" onClick={() => onText(text)}>
           Use this recipe
         </button>
         <label class="button">
@@ -56,7 +35,12 @@ export function Import({ onDone }: { onDone: (said: string) => void }) {
             type="file"
             class="visually-hidden"
             accept=".json,application/json"
-            onChange={(event) => takeFile(event.currentTarget.files?.[0])}
+            onChange={(event) => {
+              const file = event.currentTarget.files?.[0];
+              // The same file can be chosen again after it was changed.
+              event.currentTarget.value = "";
+              if (file) onFile(file);
+            }}
           />
         </label>
       </div>

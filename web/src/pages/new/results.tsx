@@ -49,7 +49,7 @@ function Problems() {
             <button type="button" class="plain" onClick={() => focusField(draft.placeOf(each.pointer ?? ""))}>
               {each.pointer && <code>{each.pointer}</code>} {each.message}
             </button>
-            {each.allowed && <small> Allowed: {shorten(each.allowed)}</small>}
+            {each.allowed && <Allowed values={each.allowed} />}
           </li>
         ))}
       </ul>
@@ -57,9 +57,18 @@ function Problems() {
   );
 }
 
-function shorten(allowed: readonly string[]): string {
-  const most = 12;
-  return allowed.slice(0, most).join(", ") + (allowed.length > most ? ", …" : "");
+const MOST_NAMES = 12;
+
+/** The allowed names; of a range the message has said it. */
+function Allowed({ values }: { values: readonly string[] }) {
+  const names = values.filter((each) => !/^[<>]/.test(each));
+  if (names.length === 0) return null;
+  return (
+    <small>
+      {" "}
+      Allowed: {names.slice(0, MOST_NAMES).join(", ") + (names.length > MOST_NAMES ? ", …" : "")}
+    </small>
+  );
 }
 
 function AdviceList({ advice }: { advice: readonly Advice[] }) {

@@ -156,7 +156,8 @@ function nestedShape(field: FieldAnswer): Shape {
 export function schemaShape(schema: JsonObject): Shape {
   const listed = schema.anyOf ?? schema.oneOf;
   const schemas = isList(listed) ? listed.filter(isObject) : [schema];
-  const values = schemas.flatMap(constantsOf);
+  const constants = schemas.flatMap(constantsOf);
+  const values = [...constants.filter((each) => each === null), ...constants.filter((each) => each !== null)];
   const inner = schemas
     .filter((each) => constantsOf(each).length === 0 && each.type !== "boolean")
     .map(basicShape);
