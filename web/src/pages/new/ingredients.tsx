@@ -52,7 +52,7 @@ export function VariantBody({ path, shape, label }: { path: Path; shape: Variant
     ),
   );
   if (!variant || !isKnown) return <JsonControl path={path} />;
-  const name = variant.type === null ? label : spellOut(variant.type);
+  const name = variant.type === null ? label : `${label}: ${spellOut(variant.type)}`;
   const isFew = variant.fields.length <= FEW_FIELDS;
   const isFirst = (field: Field) => isFew || field.required || field.name === variant.main;
   const others = variant.fields.filter((field) => !isFirst(field));
