@@ -7,7 +7,7 @@ from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.context import Context
 from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.estimate import Estimate, estimate
-from bakehouse.plan.layers import Sequential
+from bakehouse.plan.layers import Conv, Sequential, walk
 from bakehouse.plan.problems import find_problems
 from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
 from bakehouse.plan.sources.teacher import teacher_in
@@ -57,6 +57,11 @@ class Plan:
     def loss(self) -> Loss:
         """The loss of the main target."""
         return self.data.main.loss
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the model has convolutions, which run 1.5 times as fast on channels-last tensors."""
+        return any(isinstance(layer, Conv) for _, layer in walk(self.root))
 
     @property
     def steps_per_epoch(self) -> int:

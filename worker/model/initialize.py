@@ -6,19 +6,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bakehouse.plan.layers import Conv, DropConnect, Dropout, walk
+from bakehouse.plan.layers import DropConnect, Dropout, Layer, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.pretraining import Transfer
 from worker.data.dataset import Data, column
-from worker.model.build import build_model
+from worker.model.build import build, build_model
 from worker.model.modules import Denormalize, Normalize, Whiten
 from worker.model.transfer import copy_layers, freeze, in_units_of_source
 from worker.types import Weights
-
-
-def has_maps(plan: Plan) -> bool:
-    """Whether the model has convolutions, which run 1.5 times as fast on channels-last tensors."""
-    return any(isinstance(layer, Conv) for _, layer in walk(plan.root))
 
 
 def draws_masks(plan: Plan) -> bool:
@@ -42,6 +37,22 @@ def initialize(
             return build_for(plan, data), data, ()
 
 
+def normalization_layer(plan: Plan, data: Data, checkpoints: Mapping[str, Weights]) -> Normalize:
+    """Returns the first layer of the model that `initialize` returns, without building the others."""
+    if isinstance(plan.recipe.pretraining, Transfer):
+        data = in_units_of_source(plan, data, checkpoints[plan.recipe.pretraining.checkpoint.digest])
+    layer = build(first_layer(plan))
+    assert isinstance(layer, Normalize)
+    fill_normalization(layer, data)
+    return layer
+
+
+def first_layer(plan: Plan) -> Layer:
+    """Returns the layer that normalises the inputs."""
+    [(_, layer), *_] = plan.root.children
+    return layer
+
+
 def build_for(plan: Plan, data: Data) -> nn.Sequential:
     model = build_model(plan)
     fill_statistics(plan, model, data)
@@ -52,12 +63,7 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
     """Writes the statistics of the training split into the model's buffers, and into biases that predict a mean."""
     first = model[0]
     assert isinstance(first, Normalize)
-    # A layer owns its buffers, because writing to them in place must not change the data's statistics.
-    first.shift = data.shift.clone()
-    first.scale = data.scale.clone()
-    if isinstance(first, Whiten):
-        assert data.matrix is not None, "data that are whitened have a matrix"
-        first.matrix = data.matrix.clone()
+    fill_normalization(first, data)
     for target, unit in zip(plan.targets, data.units, strict=True):
         labels = column(data.train.targets, target.index)
         if target.loss == "squared_error":
@@ -67,6 +73,16 @@ def fill_statistics(plan: Plan, model: nn.Sequential, data: Data) -> None:
             layer.std = torch.tensor(unit.std, dtype=labels.dtype)
         if target.loss == "poisson":
             model.get_submodule(target.head).get_parameter("bias").data.fill_(log_of_mean(labels))
+
+
+def fill_normalization(layer: Normalize, data: Data) -> None:
+    """Writes the statistics of the inputs into the buffers of the layer that normalises them."""
+    # A layer owns its buffers, because writing to them in place must not change the data's statistics.
+    layer.shift = data.shift.clone()
+    layer.scale = data.scale.clone()
+    if isinstance(layer, Whiten):
+        assert data.matrix is not None, "data that are whitened have a matrix"
+        layer.matrix = data.matrix.clone()
 
 
 def log_of_mean(counts: Tensor) -> float:

@@ -17,7 +17,7 @@ from worker.evaluation.evaluate import Metrics, RunningTotals, SplitName, measur
 from worker.evaluation.population import evaluated_statistics
 from worker.evaluation.test_split import FinalMeasurement
 from worker.model.histories import histories
-from worker.model.initialize import has_maps, initialize
+from worker.model.initialize import initialize
 from worker.model.state_dict import to_cpu, with_own_buffers
 from worker.objective.teacher import teacher_of
 from worker.training.curriculum import curriculum
@@ -40,7 +40,7 @@ class Training:
     ) -> None:
         """`checkpoints` are the weights of the checkpoints that the recipe names, by sha256."""
         checkpoints = checkpoints or {}
-        layout = torch.channels_last if has_maps(plan) else torch.contiguous_format
+        layout = torch.channels_last if plan.has_maps else torch.contiguous_format
         model, data, frozen = initialize(plan, data, checkpoints)
         model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         # The teacher reads the student's normalization and device, so it comes after both are set.
