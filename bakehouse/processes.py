@@ -157,6 +157,13 @@ class RestartingProcess:
             process.kill()
 
 
+def name_this_process(name: str) -> None:
+    """Sets the name that `ps` and `top` show for this process. Only Linux has a file for it."""
+    comm = Path("/proc/self/comm")
+    if comm.exists():
+        comm.write_text(name, encoding="ascii")
+
+
 def is_stopped(pid: int) -> bool:
     """Returns whether SIGSTOP or a terminal has stopped the process. Only Linux tells."""
     try:

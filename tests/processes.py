@@ -11,6 +11,9 @@ T = TypeVar("T")
 
 LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.02
+# The names that prefork's children give themselves.
+WORKER = "bakehouse-train"
+TASK_PROCESS = "bakehouse-tasks"
 
 
 def wait_until(look: Callable[[], T | None]) -> T:
@@ -50,6 +53,24 @@ def children_of(pid: int) -> list[int]:
         return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def name_of(pid: int) -> str:
+    """The name that a process has given itself, or that of its program."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def workers_of(prefork: int) -> list[int]:
+    """The training workers that a prefork process has started."""
+    return [pid for pid in children_of(prefork) if name_of(pid) == WORKER]
+
+
+def task_processes_of(prefork: int) -> list[int]:
+    """The task process that a prefork process has started."""
+    return [pid for pid in children_of(prefork) if name_of(pid) == TASK_PROCESS]
 
 
 def process_tree(pid: int) -> list[int]:

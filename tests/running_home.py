@@ -16,7 +16,7 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.record import Owner, Record
 from bakehouse.runs.status import Status
 from bakehouse.runs.store import Store, connect
-from tests.processes import LIMIT_SECONDS, children_of, command_of, process_tree, wait_until
+from tests.processes import LIMIT_SECONDS, children_of, command_of, process_tree, wait_until, workers_of
 from tests.stored_runs import Document, wait_for_status
 
 LEASE_SECONDS = 4
@@ -106,7 +106,7 @@ class RunningHome:
         """Returns the ids of all processes once a worker is running."""
         supervisor = wait_until(lambda: self.child("worker.main"))
         (prefork,) = wait_until(lambda: children_of(supervisor))
-        workers = wait_until(lambda: children_of(prefork))
+        workers = wait_until(lambda: workers_of(prefork))
         return Pids(self.child("service"), supervisor, prefork, workers, redis_pid(self.redis_url))
 
     def child(self, module: str) -> int:

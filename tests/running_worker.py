@@ -18,7 +18,7 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.status import Status
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from tests.processes import LIMIT_SECONDS, children_of, wait_until
+from tests.processes import LIMIT_SECONDS, wait_until, workers_of
 from tests.stored_runs import Document, store_run, wait_for_status
 
 
@@ -36,7 +36,7 @@ class RunningWorker:
     @property
     def pid(self) -> int:
         """The process that RQ knows as the worker."""
-        (pid,) = children_of(self.prefork.pid)
+        (pid,) = workers_of(self.prefork.pid)
         return pid
 
     def submit(self, recipe: Document) -> str:

@@ -26,7 +26,7 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.record import Owner, Record, all_metrics, new_run, verification_of
 from bakehouse.runs.run import Checkpoint
 from bakehouse.settings import Settings
-from tests.processes import is_running, kill, parent_of, wait_until
+from tests.processes import is_running, kill, parent_of, task_processes_of, wait_until
 from tests.running_home import RunningHome, redis_pid, run_home
 from tests.stored_runs import ENDLESS, REFERENCE, SHORT, events_of, store_run
 from worker.data.dataset import load_data
@@ -168,7 +168,11 @@ def kill_worker(home: RunningHome, owner: Owner) -> None:
 
 
 def kill_prefork(home: RunningHome, owner: Owner) -> None:
-    kill(home.pids().prefork)
+    prefork = home.pids().prefork
+    [tasks] = wait_until(lambda: task_processes_of(prefork))
+    kill(prefork)
+    # The task process trains nothing, but it must not outlive its parent either.
+    wait_until(lambda: not is_running(tasks))
 
 
 def kill_supervisor(home: RunningHome, owner: Owner) -> None:

@@ -111,6 +111,26 @@ class Keys:
         """Returns the key of the string, which expires, with the status that a worker published last."""
         return f"{self.tenant}:worker:{name}"
 
+    def task_processes(self) -> str:
+        """Returns the key of the sorted set of task processes, ordered by the time at which they expire."""
+        return f"{self.tenant}:task_processes"
+
+    def task_process(self, name: str) -> str:
+        """Returns the key of the string, which expires, with the status that a task process published last."""
+        return f"{self.tenant}:task_process:{name}"
+
+    def task_of(self, name: str) -> str:
+        """Returns the key of the string with the task that the task process of this name carries out at the moment."""
+        return f"{self.tenant}:task_of:{name}"
+
+    def answer(self, task_id: str) -> str:
+        """Returns the key of the list with the answer to a task, which expires if nobody collects it."""
+        return f"{self.tenant}:answer:{task_id}"
+
+    def kept_answer(self, slot: int) -> str:
+        """Returns the key of the string with an answer that is kept for repetitions of its task."""
+        return f"{self.tenant}:kept_answer:{slot}"
+
     def of_script(self, run_id: str, idempotency: str | None) -> list[str]:
         """Returns the keys that commit.lua reads by position, in the order of its header."""
         keys = [self.run(run_id), self.log(run_id), self.changes(), self.runs(), self.claimable(), self.workers()]

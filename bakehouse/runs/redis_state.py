@@ -8,7 +8,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from bakehouse.runs.errors import FolderNotShared
 from bakehouse.runs.marker import check_folder
-from bakehouse.runs.run import Worker
+from bakehouse.runs.run import TaskProcess, Worker
 from bakehouse.runs.store import DURABLE, Store, connect
 from bakehouse.settings import Settings
 
@@ -34,6 +34,7 @@ class RedisState:
     is_folder_shared: bool = True
     """Whether BAKEHOUSE_HOME is the folder that is registered in this Redis, if one is."""
     workers: tuple[Worker, ...] = ()
+    task_processes: tuple[TaskProcess, ...] = ()
 
 
 def read_redis_state(url: str, settings: Settings) -> RedisState:
@@ -59,6 +60,7 @@ def ask(redis: Redis, settings: Settings) -> RedisState:
         is_writable=is_writable(store),
         is_folder_shared=is_folder_shared(settings, store),
         workers=tuple(store.workers()),
+        task_processes=tuple(store.task_processes()),
     )
 
 

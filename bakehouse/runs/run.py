@@ -305,3 +305,16 @@ class Worker(Model):
     started_at: str
     seen_at: str
     """Time of the worker's last report."""
+
+
+class TaskProcess(Model):
+    """A process that carries out short tasks, such as previews of recipes, and trains nothing, as it last reported
+    itself."""
+
+    name: str
+    host: str
+    pid: int
+    status: Literal["idle", "busy"]
+    started_at: str
+    seen_at: str
+    """Time of the process's last report."""

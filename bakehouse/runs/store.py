@@ -21,13 +21,14 @@ from bakehouse.runs.logs import LogRange, Logs
 from bakehouse.runs.operations import Call, Filters, Operation, Operations
 from bakehouse.runs.patience import OUTAGE, Patience
 from bakehouse.runs.record import Created, Idempotency, Owner, Record
-from bakehouse.runs.run import Event, Page, Run, Worker
+from bakehouse.runs.run import Event, Page, Run, TaskProcess, Worker
 from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Process = TypeVar("Process", Worker, TaskProcess)
 # Number of waiting runs that are read at once.
 CHUNK = 200
 # With these settings Redis answers a write only after it is on disk, and never drops a key to save memory.
@@ -215,28 +216,49 @@ class Store:
 
     def put_worker(self, worker: Worker, ttl: float) -> None:
         """Publishes a worker's status, which expires after `ttl` seconds."""
-        now = self.now()
-        ttl_ms = round(ttl * 1000)
-        with self._redis.pipeline() as pipeline:
-            pipeline.set(self._keys.worker(worker.name), worker.model_dump_json(), px=ttl_ms)
-            # A status expires by itself, but the members of a sorted set do not.
-            pipeline.zremrangebyscore(self._keys.workers(), "-inf", now)
-            pipeline.zadd(self._keys.workers(), {worker.name: now + ttl_ms})
-            pipeline.execute()
+        self._put(self._keys.workers(), self._keys.worker(worker.name), worker, ttl)
 
     def remove_worker(self, name: str) -> None:
         """Removes the status of a worker that has ended."""
-        with self._redis.pipeline() as pipeline:
-            pipeline.delete(self._keys.worker(name))
-            pipeline.zrem(self._keys.workers(), name)
-            pipeline.execute()
+        self._remove(self._keys.workers(), self._keys.worker(name), name)
 
     def workers(self) -> list[Worker]:
         """Returns the workers whose status has not expired, by name."""
-        names = sorted(wire.texts(self._redis.zrange(self._keys.workers(), 0, -1)))
-        statuses = self._redis.mget([self._keys.worker(name) for name in names]) if names else []
-        # A status may expire before its worker's name leaves the sorted set.
-        return [Worker.model_validate_json(worker) for worker in statuses if worker is not None]
+        return self._listed(Worker, self._keys.workers(), self._keys.worker)
+
+    def put_task_process(self, process: TaskProcess, ttl: float) -> None:
+        """Publishes the status of a task process, which expires after `ttl` seconds."""
+        self._put(self._keys.task_processes(), self._keys.task_process(process.name), process, ttl)
+
+    def remove_task_process(self, name: str) -> None:
+        """Removes the status of a task process that has ended."""
+        self._remove(self._keys.task_processes(), self._keys.task_process(name), name)
+
+    def task_processes(self) -> list[TaskProcess]:
+        """Returns the task processes whose status has not expired, by name."""
+        return self._listed(TaskProcess, self._keys.task_processes(), self._keys.task_process)
+
+    def _put(self, names: str, key: str, process: Worker | TaskProcess, ttl: float) -> None:
+        now = self.now()
+        ttl_ms = round(ttl * 1000)
+        with self._redis.pipeline() as pipeline:
+            pipeline.set(key, process.model_dump_json(), px=ttl_ms)
+            # A status expires by itself, but the members of a sorted set do not.
+            pipeline.zremrangebyscore(names, "-inf", now)
+            pipeline.zadd(names, {process.name: now + ttl_ms})
+            pipeline.execute()
+
+    def _remove(self, names: str, key: str, name: str) -> None:
+        with self._redis.pipeline() as pipeline:
+            pipeline.delete(key)
+            pipeline.zrem(names, name)
+            pipeline.execute()
+
+    def _listed(self, kind: type[Process], names: str, key: Callable[[str], str]) -> list[Process]:
+        listed = sorted(wire.texts(self._redis.zrange(names, 0, -1)))
+        statuses = self._redis.mget([key(name) for name in listed]) if listed else []
+        # A status may expire before the process's name leaves the sorted set.
+        return [kind.model_validate_json(status) for status in statuses if status is not None]
 
     # The folder of the runs' files
 

@@ -176,6 +176,19 @@ def check_workers(inspection: Inspection) -> Row:
     return ok("workers", f"{count(len(workers), 'worker')} on {count(hosts, 'machine')}, {busy} busy")
 
 
+def check_task_processes(inspection: Inspection) -> Row | None:
+    # What is to be done about workers brings a task process too.
+    if not inspection.redis.workers:
+        return None
+    processes = inspection.redis.task_processes
+    if not processes:
+        problem = "No task process is running, so previews of recipes are refused; runs are trained all the same."
+        fix = "Look into the log of the workers, which start it; restart workers of an older version."
+        return warning("task_processes", "none", problem, fix)
+    hosts = len({process.host for process in processes})
+    return ok("task_processes", f"on {count(hosts, 'machine')}")
+
+
 def check_worker_versions(inspection: Inspection) -> Row | None:
     workers = inspection.redis.workers
     if not workers:
@@ -233,6 +246,7 @@ CHECKS: tuple[Check, ...] = (
     check_home_is_shared,
     check_data,
     check_workers,
+    check_task_processes,
     check_worker_versions,
     check_cores,
     check_gpu,

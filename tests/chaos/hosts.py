@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bakehouse.processes import spawn
 from tests.chaos.machine import FIRST, SECOND, Found, processes_of, signal_all
-from tests.processes import LIMIT_SECONDS, wait_until
+from tests.processes import LIMIT_SECONDS, wait_until, workers_of
 from tests.running_home import RunningHome
 
 ROOT = Path(__file__).parents[2]
@@ -131,9 +131,8 @@ class Hosts:
         return sorted(item.pid for item in found if item.pid in ours and item.parent not in ours)
 
     def workers(self, host: str | None = None) -> list[int]:
-        """Lists the processes that RQ knows as workers."""
-        parents = self.of_module("worker.host.prefork", host)
-        return sorted(item.pid for item in self.all(host) if item.parent in parents and item.module)
+        """Lists the processes that RQ knows as workers and that train."""
+        return sorted(pid for parent in self.of_module("worker.host.prefork", host) for pid in workers_of(parent))
 
     def trainings(self, host: str | None = None) -> list[int]:
         """Lists the processes that a worker has forked for a run."""

@@ -178,9 +178,9 @@ FILES = [
 RUN = r"run_\w{12}"
 KEYS = [
     rf"local:(run|log|dependants):{RUN}",
-    r"local:(changes|runs|replaced|archivable|marker|workers)", r"local:runs:\w+:.*",
+    r"local:(changes|runs|replaced|archivable|marker|workers|task_processes)", r"local:runs:\w+:.*",
     r"local:idempotency:[0-9a-f]{64}", r"local:worker:.*",
-    r"rq:(workers|queues|workers:bakehouse|queue:bakehouse)", r"rq:worker:.*",
+    r"rq:(workers|queues|workers:(bakehouse|tasks)|queue:bakehouse)", r"rq:worker:.*",
     # Lists of jobs, from which RQ removes what is old once a minute.
     r"rq:(finished|failed|wip|canceled):bakehouse", r"rq:queue:bakehouse:intermediate",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bakehouse.runs.redis_state import RedisState
+from bakehouse.runs.run import TaskProcess
 from bakehouse.runs.store import DURABLE
 from bakehouse.settings import Settings
 from bakehouse.system import checks
@@ -22,12 +23,14 @@ from tests.runs.examples import a_worker
 VERSIONS = {"bakehouse": version("bakehouse"), "torch": "2.9.0", "python": "3.11.4"}
 HERE = a_worker("w1").model_copy(update={"host": socket.gethostname(), "versions": VERSIONS})
 ELSEWHERE = a_worker("w2").model_copy(update={"status": "busy", "versions": VERSIONS})
+TASKS = TaskProcess(name="t1", host=HERE.host, pid=7, status="idle", started_at="", seen_at="")
 GOOD: dict[str, Any] = {
     "product": "valkey",
     "version": "7.2.4",
     "used_bytes": 3 << 20,
     "settings": DURABLE,
     "workers": (HERE, ELSEWHERE),
+    "task_processes": (TASKS,),
 }
 PORT = Port(address="http://127.0.0.1:8000", holder="bakehouse", detail="Bakehouse 0.1.0")
 AWAY = RedisState(problem="Connection refused.")
@@ -73,6 +76,7 @@ def test_a_system_that_is_as_it_should_be_has_a_row_for_every_check(
         ("redis_memory", "error", {"used_bytes": 96, "max_bytes": 100}),
         ("home_shared", "error", {"is_folder_shared": False}),
         ("workers", "error", {"workers": ()}),
+        ("task_processes", "warning", {"task_processes": ()}),
         ("worker_versions", "warning", {"workers": (HERE.model_copy(update={"versions": {"torch": "2"}}), ELSEWHERE)}),
         ("worker_versions", "warning", {"workers": (HERE.model_copy(update={"versions": {"bakehouse": "9"}}),)}),
         ("data", "error", {"chosen": {"data": "/nowhere"}}),

@@ -1,4 +1,5 @@
-"""`python -m worker.host.prefork`: imports and warms up torch once, then forks this machine's workers.
+"""`python -m worker.host.prefork`: imports and warms up torch once, then forks this machine's workers and its task
+process.
 
 A dead worker is replaced in milliseconds, and sixteen workers share one copy of torch in memory. This process uses one
 thread, no GPU and no Redis: forked children hang if a second thread or CUDA has run before the fork.
@@ -11,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -23,21 +25,24 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.model import JsonObject, build_models
 from bakehouse.plan.plan import make_plan
-from bakehouse.processes import POLL_SECONDS, REFUSED, ForkedProcess, RestartingProcess, end_all
+from bakehouse.processes import POLL_SECONDS, REFUSED, ForkedProcess, RestartingProcess, end_all, name_this_process
 from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from worker.data.dataset import load_data
 from worker.device import device_class, device_memory, open_device, versions
 from worker.host.rq_worker import serve
+from worker.host.task_worker import serve_tasks
+from worker.tasks.preview import draw_preview
 from worker.training.training import Training
 
 DIGITS = Path(bakehouse.data.__file__).parent / "builtin" / "digits"
-# The recipe has a convolution, a norm and dropout, so that torch sets up the code of each.
+# The recipe has a convolution, a norm, dropout and augmentation, so that torch sets up the code of each.
 WARM_UP = {
     "dataset": "digits",
     "architecture": {"type": "cnn", "channels": [4], "hidden": [8]},
     "norm": "batch_norm",
     "dropout": 0.5,
+    "augmentation": ["random_crop", {"type": "input_noise"}, "mixup"],
 }
 # Less than the time that the supervisor gives this process, so that it kills its workers before it is killed itself.
 GRACE_SECONDS = 28.0
@@ -56,6 +61,7 @@ def warm_up() -> None:
     # Their first use reads files and imports modules.
     versions(device)
     save(training.model.state_dict())
+    draw_preview(plan, load_data(plan, DIGITS, device), {})
     # The collections of the children leave out what exists now, so that the pages stay shared.
     gc.collect()
     gc.freeze()
@@ -106,25 +112,38 @@ def assign_device(settings: Settings, number: int, gpus: int) -> Settings:
 
 def fork_worker(settings: Settings, device_info: JsonObject, name: str) -> ForkedProcess:
     """Forks a worker that ends with this process."""
-    parent = os.getpid()
     # RQ remembers the names of dead workers for a while, so each fork gets a new name.
-    unique_name = f"{name}-{parent}-{int(monotonic() * 1000)}"
+    unique_name = f"{name}-{os.getpid()}-{int(monotonic() * 1000)}"
+    return fork_child("bakehouse-train", partial(serve, settings, unique_name, device_info))
+
+
+def fork_task_process(settings: Settings) -> ForkedProcess:
+    """Forks the task process, which ends with this process."""
+    place = f"{socket.gethostname()}-tasks-{os.getpid()}"
+    return fork_child("bakehouse-tasks", partial(serve_tasks, settings, place))
+
+
+def fork_child(name: str, serve_jobs: Callable[[], None]) -> ForkedProcess:
+    """Forks a process that ends with this one. `top` shows the name, of which the kernel keeps 15 characters."""
+    parent = os.getpid()
 
     def run() -> None:
-        # Ctrl-C in the terminal must not reach the worker: this process asks it to end.
+        name_this_process(name)
+        # Ctrl-C in the terminal must not reach the child: this process asks it to end.
         os.setsid()
         # The child inherits handlers that only set this process's event.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        # SIGTERM and not SIGKILL, so that the worker's child can still save its run.
+        # SIGTERM and not SIGKILL, so that a worker's child can still save its run.
         die_with_parent(parent, signal.SIGTERM)
-        serve(settings, unique_name, device_info)
+        serve_jobs()
 
     return ForkedProcess(run)
 
 
 def main() -> int:
-    """Runs the workers until SIGTERM or SIGINT; then waits for them to save their runs. Returns the exit code."""
+    """Runs the workers and the task process until SIGTERM or SIGINT; then waits for them to save their runs and end.
+    Returns the exit code."""
     settings = Settings()
     warm_up()
     device_info = inspect_device(settings)
@@ -142,11 +161,12 @@ def main() -> int:
         )
         for number, name in enumerate(names)
     ]
+    children = [*workers, RestartingProcess("the task process", partial(fork_task_process, settings))]
     while not ending.is_set():
-        for worker in workers:
-            worker.keep_running()
+        for child in children:
+            child.keep_running()
         ending.wait(POLL_SECONDS)
-    end_all(workers, grace=GRACE_SECONDS)
+    end_all(children, grace=GRACE_SECONDS)
     return 0
 
 

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from redis import Redis
 from redis.client import Pipeline
 from rq import Queue, Worker
-from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -34,6 +33,7 @@ from bakehouse.settings import Settings
 from worker.host.attempt_output import note_death
 from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of, train_next
 from worker.host.owner import boot_id
+from worker.host.plain_job import PlainJob
 
 # RQ waits for the next job for 15 s less than this; that must be below the 10 s after which a Redis client times out.
 WORKER_TTL = 20
@@ -45,23 +45,11 @@ CLAIM_SECONDS = 600.0
 Status = Literal["idle", "busy"]
 
 
-class WakeJob(Job):
+class WakeJob(PlainJob):
     """A job that only wakes a worker: it always calls `train_next`, whatever function its hash in Redis names."""
 
     train_next: Callable[[Job], None]
     """The function `train_next` with all arguments but the job. The worker sets it because RQ makes the jobs itself."""
-
-    def restore(self, raw_data: Any) -> Any:
-        """Reads the job from Redis without its callbacks and webhooks."""
-        try:
-            restored = super().restore(raw_data)
-        except Exception as error:
-            # RQ ends the worker for any other error, and passes over a job that does not exist.
-            raise NoSuchJobError(f"the job {self.id} is malformed") from error
-        # RQ would import and call the functions that these fields name, and the text in Redis may be anyone's.
-        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
-        self.webhooks = []
-        return restored
 
     def _execute(self) -> None:
         WakeJob.train_next(self)

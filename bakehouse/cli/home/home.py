@@ -5,7 +5,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from bakehouse.cli.home.errors import DataFolderMissing, HomeError, RedisUnreach
 from bakehouse.cli.home.lock import is_alive, lock_folder
 from bakehouse.cli.home.redis_server import StartedRedis, start_redis
 from bakehouse.cli.home.watch import Command, watch
+from bakehouse.model import JsonObject
 from bakehouse.ports import PortError, find_free_port
 from bakehouse.processes import Say
 from bakehouse.settings import Settings
@@ -189,12 +190,18 @@ def is_ready(settings: Settings) -> bool:
 
 
 def has_workers(settings: Settings) -> bool:
-    """Returns whether as many workers of this machine as wanted are ready for runs."""
+    """Returns whether as many workers of this machine as wanted are ready for runs, and its task process for tasks."""
     answer = ask(settings, "/v1/workers")
-    # Redis remembers the workers of a killed home for a minute, and other machines may have workers too.
-    listed = answer.json()["data"] if answer is not None else ()
-    own = [worker for worker in listed if worker["host"] == socket.gethostname() and is_alive(worker["pid"])]
-    return len(own) >= settings.worker_count
+    if answer is None:
+        return False
+    listed = answer.json()
+    return count_own(listed["data"]) >= settings.worker_count and count_own(listed["task_processes"]) > 0
+
+
+def count_own(listed: Sequence[JsonObject]) -> int:
+    """Counts the processes that run on this machine."""
+    # Redis remembers the processes of a killed home for a minute, and other machines may have some too.
+    return sum(process["host"] == socket.gethostname() and is_alive(process["pid"]) for process in listed)
 
 
 def ask(settings: Settings, path: str) -> httpx.Response | None:

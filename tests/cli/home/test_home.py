@@ -39,7 +39,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         known = {name: value for name, value in os.environ.items() if name.startswith("BAKEHOUSE_")}
         listed = pathlib.Path(os.environ["BAKEHOUSE_HOME"], "workers")
         data = [json.loads(line) for line in listed.read_text().splitlines()] if listed.exists() else []
-        self.wfile.write(json.dumps({"pid": os.getpid(), "data": data} | known).encode())
+        answer = {"pid": os.getpid(), "data": data, "task_processes": data}
+        self.wfile.write(json.dumps(answer | known).encode())
 
 def end(number, frame):
     print("service ended", flush=True)
