@@ -22,6 +22,8 @@ from bakehouse.runs.run import Page, Run
 from bakehouse.runs.split import RunSplit
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from bakehouse.tasks.preview import RecipePreview
+from bakehouse.tasks.queue import TaskQueue
 from bakehouse.version import VERSION
 from service.dependencies import Services
 from service.digests import Digests, hash_file
@@ -32,8 +34,10 @@ from service.middleware import RequestGuard
 from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
 from service.preparation import Preparation
+from service.previews import Previews
 from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, system
 from service.submit import Preview
+from service.tasks import Tasks, connect_for_answers
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
@@ -58,6 +62,8 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     wake_queue = WakeQueue(redis)
     async_store = AsyncStore(connect_async(redis_url), wake_queue)
     catalog = Catalog(settings)
+    preparation = Preparation(settings, store, async_store, catalog)
+    answers = connect_for_answers(redis_url)
     return Services(
         settings=settings,
         store=store,
@@ -65,7 +71,8 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         artifacts=artifacts,
         folder_check=FolderCheck(settings, store),
         catalog=catalog,
-        preparation=Preparation(settings, store, async_store, catalog),
+        preparation=preparation,
+        previews=Previews(preparation, Tasks(answers, TaskQueue(redis)), answers),
         wake_queue=wake_queue,
         hub=Hub(reader, Keys(), store.logs),
         digests=Digests(hash_file),
@@ -112,7 +119,7 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
-    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RunSplit)
+    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit)
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)

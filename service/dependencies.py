@@ -33,6 +33,7 @@ from service.folder_check import FolderCheck
 from service.hub import Hub
 from service.open_checkpoints import OpenCheckpoints
 from service.preparation import Preparation
+from service.previews import Previews
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 # Redis's stream ids are two 64-bit numbers, into which 18 digits always fit.
@@ -56,6 +57,7 @@ class Services:
     folder_check: FolderCheck
     catalog: Catalog
     preparation: Preparation
+    previews: Previews
     wake_queue: WakeQueue
     hub: Hub
     digests: Digests

@@ -20,7 +20,8 @@ ServiceError
 ├── TooManyStreams              429  too_many_streams
 ├── TooManyConnections          503  too_many_connections
 └── StoreUnavailable            503  store_unavailable
-Errors of recipes, runs, data sets, Redis and the framework are classes of those packages; `error_response` knows them.
+`service/task_errors.py` has those of short tasks. Errors of recipes, runs, data sets, Redis and the framework are
+classes of those packages; `error_response` knows them.
 `service/problem_types.py` lists all types with their statuses; `/problems/NAME` shows them.
 """
 

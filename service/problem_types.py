@@ -144,6 +144,10 @@ KINDS = (
         "`POST /v1/runs?validate_only=true` checks a recipe without queueing it.",
     ),
     problem_type(
+        "task_out_of_memory", 422, "The data set is too large for a task process, which may use 2 GiB of memory.",
+        "Preview the recipe with a data set of fewer rows or smaller images; training itself has no such limit.",
+    ),
+    problem_type(
         "idempotency_mismatch", 422, "The `Idempotency-Key` was used before with another body.",
         "Choose a new key for each new request, and the same key only to repeat a request.",
     ),
@@ -160,6 +164,27 @@ KINDS = (
     problem_type(
         "internal", 500, "The service has failed: an error of Bakehouse.",
         "Look up the `request_id` in the service's log, and report the error with what the log says.",
+    ),
+    problem_type(
+        "task_failed", 500, "A task, such as a preview, has failed: an error of Bakehouse.",
+        "Report the error with what the log of the workers says. The recipe itself may well train.",
+    ),
+    problem_type(
+        "no_task_process", 503, "No task process is running, so that nobody can carry out the task.",
+        "Start one: every machine with workers has one (`bakehouse up`, `bakehouse worker`). `GET /v1/workers` lists "
+        "them in `task_processes`. Runs are accepted all the same.",
+    ),
+    problem_type(
+        "too_many_tasks", 503, "Too many tasks wait for a task process.",
+        "Send the request again after the seconds in `Retry-After`; another machine with workers adds a task process.",
+    ),
+    problem_type(
+        "task_timeout", 503, "A task has not been carried out within its time.",
+        "Send the request again after the seconds in `Retry-After`. If that does not help, the data set is too large.",
+    ),
+    problem_type(
+        "task_interrupted", 503, "The process that carried out a task was killed.",
+        "Send the request again after the seconds in `Retry-After`.",
     ),
     problem_type(
         "redis_unavailable", 503, "Redis does not answer.",

@@ -47,6 +47,9 @@ BODIES: dict[str, dict[str, JsonObject]] = {
             "value": OWN_CSV,
         },
     },
+    "preview_recipe": {
+        "most_families": {"summary": "Digits, moved and with noise", "value": MOST_FAMILIES},
+    },
     "fork_run": {
         "lower_lr": {"summary": "Train further with a lower rate", "value": {"optimizer": {"type": "adam", "lr": 1e-4}}}
     },

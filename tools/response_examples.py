@@ -12,12 +12,15 @@ import httpx
 from bakehouse.cli.home.home import home_running
 from bakehouse.client import Client
 from bakehouse.settings import Settings
-from service.recipe_examples import BODIES, FIRST_RUN
+from service.recipe_examples import BODIES, FIRST_RUN, MOST_FAMILIES
 
 FILE = Path(__file__).parents[1] / "service" / "response_examples.json"
+JSON = {"Accept": "application/json"}
 STREAM = {"Accept": "text/event-stream"}
 SHOWN_ITEMS = 2
 SHOWN_LINES = 12
+SHOWN_CHARACTERS = 64
+MAX_CHARACTERS = 2000
 # No run with so many epochs is over before it is asked to pause, stop or cancel.
 LONG = {**FIRST_RUN, "name": "a long run", "epochs": 100_000, "early_stopping": "none"}
 
@@ -43,6 +46,7 @@ def main() -> None:
 def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
     """Yields the answers that concern one run, from its submission to its end."""
     yield "create_run", http.post("/v1/runs", params={"validate_only": "true"}, json=FIRST_RUN)
+    yield "preview_recipe", http.post("/v1/recipes/preview", headers=JSON, json=MOST_FAMILIES)
     created = http.post("/v1/runs", json=FIRST_RUN)
     yield "create_run", created
     run_id = created.json()["id"]
@@ -95,7 +99,10 @@ def cut(node: Any, *, items: int) -> Any:
     """Returns a copy of a document in which every list has at most `items` items."""
     if isinstance(node, dict):
         return {name: cut(value, items=items) for name, value in node.items()}
-    return [cut(value, items=items) for value in node[:items]] if isinstance(node, list) else node
+    if isinstance(node, list):
+        return [cut(value, items=items) for value in node[:items]]
+    # A picture in base64.
+    return node[:SHOWN_CHARACTERS] if isinstance(node, str) and len(node) > MAX_CHARACTERS else node
 
 
 if __name__ == "__main__":

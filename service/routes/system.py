@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from bakehouse.model import Model
 from bakehouse.runs.queue import QUEUE
 from bakehouse.runs.record import queue_place
-from bakehouse.runs.run import QueuePlace, Worker
+from bakehouse.runs.run import QueuePlace, TaskProcess, Worker
 from bakehouse.system.checks import check_system
 from bakehouse.system.system import Port, System, inspect
 from bakehouse.version import VERSION
@@ -22,6 +22,8 @@ class Workers(Model):
     """The workers that have reported recently."""
 
     data: tuple[Worker, ...]
+    task_processes: tuple[TaskProcess, ...] = ()
+    """The processes beside the workers that carry out short tasks, such as previews, and train nothing."""
 
 
 class QueuedRun(QueuePlace):
@@ -65,8 +67,9 @@ class Ready(Model):
 
 @router.get("/v1/workers", operation_id="list_workers", responses=problems(503))
 def list_workers(services: ServicesDep) -> Workers:
-    """Lists the workers, their devices, and the run that each of them trains."""
-    return Workers(data=tuple(services.store.workers()))
+    """Lists the workers, their devices, and the run that each of them trains; and the task processes."""
+    store = services.store
+    return Workers(data=tuple(store.workers()), task_processes=tuple(store.task_processes()))
 
 
 @router.get("/v1/queues", operation_id="list_queues", responses=problems(503))

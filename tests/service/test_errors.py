@@ -6,13 +6,13 @@ from inspect import getsource
 import pytest
 from starlette.requests import ClientDisconnect
 
-from service import errors
+from service import errors, task_errors
 from service.errors import RangeNotSatisfiable, ServiceError, TooManyConnections, error_response
 from service.problem_types import PROBLEM_TYPES
 
 
 def test_the_registry_has_exactly_the_names_that_the_service_uses() -> None:
-    written = re.findall(r'(?:name=|name = |unavailable\()"(\w+)"', getsource(errors))
+    written = re.findall(r'(?:name=|name = |unavailable\()"(\w+)"', getsource(errors) + getsource(task_errors))
     assert len(written) > 20
     assert set(PROBLEM_TYPES) == {*written, "not_found", "method_not_allowed"}
 
@@ -20,7 +20,9 @@ def test_the_registry_has_exactly_the_names_that_the_service_uses() -> None:
 @pytest.mark.parametrize("kind", ServiceError.__subclasses__(), ids=lambda kind: kind.__name__)
 def test_the_tree_at_the_head_of_the_file_has_the_status_of_the_registry(kind: type[ServiceError]) -> None:
     status = PROBLEM_TYPES[kind.name].status
-    assert re.search(rf"── {kind.__name__} +{status}  {kind.name}$", str(errors.__doc__), re.MULTILINE)
+    assert re.search(
+        rf"── {kind.__name__} +{status}  {kind.name}$", f"{errors.__doc__}{task_errors.__doc__}", re.MULTILINE
+    )
 
 
 def test_an_error_carries_its_headers() -> None:

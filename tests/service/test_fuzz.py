@@ -21,7 +21,9 @@ positive_data_acceptance.expected-statuses = ["2xx", "3xx", "404", "409", "412",
 """
 
 
-def test_every_response_is_as_the_openapi_document_describes_it(api: httpx.Client, tmp_path: Path) -> None:
+def test_every_response_is_as_the_openapi_document_describes_it(
+    api: httpx.Client, task_process: int, tmp_path: Path
+) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     # Streams do not end; tests/service/test_events.py tests them.
     command = [

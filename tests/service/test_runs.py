@@ -296,7 +296,7 @@ def test_the_queue_lists_waiting_runs_and_why(api: httpx.Client) -> None:
     assert (line["name"], line["length"]) == ("bakehouse", 3)
     assert [(waiting["position"], waiting["run_id"]) for waiting in line["data"]] == list(enumerate(runs, start=1))
     assert line["data"][0]["reason"] == "no worker is running"
-    assert api.get("/v1/workers").json() == {"data": []}
+    assert api.get("/v1/workers").json() == {"data": [], "task_processes": []}
 
 
 def test_simultaneous_changes_lose_nothing(api: httpx.Client) -> None:
