@@ -19,7 +19,16 @@ from tests.running_home import LEASE_SECONDS, run_home
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PAGES = ["agents", "another_learning_rate", "client", "own_data", "plain_pytorch", "several_users", "test_rows"]
+PAGES = [
+    "agents",
+    "another_learning_rate",
+    "client",
+    "own_data",
+    "plain_pytorch",
+    "see_augmentation",
+    "several_users",
+    "test_rows",
+]
 # Blocks with these words need another machine, an engine for containers, or a home that ends: tests of their own, here
 # and in test_containers.py, check all but `git pull`.
 ELSEWHERE = re.compile(r"docker compose|bakehouse worker\n|git pull|tar -|make up|du -s")

@@ -16,7 +16,7 @@ from bakehouse.cli.commands.comparing import compare, diff
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
-from bakehouse.cli.commands.training import lint, run, train, verify, watch
+from bakehouse.cli.commands.training import lint, preview, run, train, verify, watch
 from bakehouse.cli.commands.weights import best, code, split
 from bakehouse.cli.entry import print_interruption
 from bakehouse.cli.exit_codes import ExitCode
@@ -47,6 +47,7 @@ COMMANDS = (
     new,
     explain,
     lint,
+    preview,
     datasets,
     workers,
     doctor,

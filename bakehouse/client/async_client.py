@@ -16,7 +16,7 @@ from bakehouse.client.transport import AsyncTransport, BlockingTransport
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetListing
 from bakehouse.runs.brief import BriefPage, BriefRun
-from bakehouse.runs.run import Worker
+from bakehouse.runs.run import TaskProcess, Worker
 from bakehouse.runs.status import Status
 from bakehouse.settings import Settings
 from bakehouse.study import Studies, Study, StudySummary
@@ -32,11 +32,14 @@ class Workers(Model):
     """The response of `GET /v1/workers`."""
 
     data: tuple[Worker, ...]
+    task_processes: tuple[TaskProcess, ...] = ()
 
 
 AnyPage = TypeVar("AnyPage", RecordPage, BriefPage)
 Query = list[tuple[str, str]]
 PAGE_SIZE = 100
+# Nobody waits long for a picture. A service without a task process asks for more time than this.
+PREVIEW_SECONDS = 3.0
 
 
 class AsyncClient:
@@ -71,6 +74,15 @@ class AsyncClient:
         response = await self._connection.request("POST", "/v1/runs", json=document, params={"validate_only": "true"})
         report: JsonObject = response.json()
         return report
+
+    async def preview(self, recipe: RecipeSource) -> bytes:
+        """Returns a picture (PNG) of four training rows, each with the original and eight draws of what the recipe's
+        augmentation makes of it. Raises RecipeRefused, and Unavailable if no task process is running."""
+        document = read_document(recipe)
+        response = await self._connection.request(
+            "POST", "/v1/recipes/preview", patience=PREVIEW_SECONDS, json=document, headers={"Accept": "image/png"}
+        )
+        return response.content
 
     async def run(self, run_id: str) -> AsyncClientRun:
         """Returns a run that was submitted before. Raises NotFound if there is no such run."""

@@ -18,6 +18,7 @@ class Client:
 
     submit = returning_run(AsyncClient.submit)
     validate = blocking(AsyncClient.validate)
+    preview = blocking(AsyncClient.preview)
     run = returning_run(AsyncClient.run)
     runs = yielding_runs(AsyncClient.runs)
     brief_runs = yielding(AsyncClient.brief_runs)

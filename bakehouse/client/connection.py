@@ -29,12 +29,19 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Retries:
-    """Delays between the attempts at one request, each at least `at_least` seconds. All delays end within a minute of
-    the first failure."""
+    """Delays between the attempts at one request, each at least `at_least` seconds. All delays end within `patience`
+    seconds of the first failure."""
 
-    def __init__(self, delays: Iterable[float] = RETRY_DELAYS, *, at_least: float = 0.0) -> None:
+    def __init__(
+        self,
+        delays: Iterable[float] = RETRY_DELAYS,
+        *,
+        at_least: float = 0.0,
+        patience: float = MAX_RETRY_SECONDS,
+    ) -> None:
         self._delays = iter(delays)
         self._at_least = at_least
+        self._patience = patience
         self._deadline: float | None = None
 
     def delay_or_raise(self, error: ClientError) -> float:
@@ -44,7 +51,7 @@ class Retries:
         if requested is None and not error.is_transient:
             raise error
         # A stream may be quiet for hours before it fails, so the time counts from the failure.
-        self._deadline = self._deadline or time.monotonic() + MAX_RETRY_SECONDS
+        self._deadline = self._deadline or time.monotonic() + self._patience
         # A time that the service asked for uses up no delay: only the deadline limits such attempts.
         delay = next(self._delays, math.inf) if requested is None else requested
         delay = max(delay, self._at_least)
@@ -80,9 +87,12 @@ class Connection:
         )
         self._has_warned = False
 
-    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Sends a request until its response has a status below 400; raises ClientError otherwise."""
-        retries = Retries()
+    async def request(
+        self, method: str, path: str, *, patience: float = MAX_RETRY_SECONDS, **options: Any
+    ) -> httpx.Response:
+        """Sends a request until its response has a status below 400, for `patience` seconds after the first failure;
+        raises ClientError otherwise."""
+        retries = Retries(patience=patience)
         while True:
             try:
                 async with self._respond(method, path, **options) as response:

@@ -1,5 +1,6 @@
 """The commands that train, check and watch."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from bakehouse.cli.options import (
     RunIds,
     Seeds,
     Timeout,
+    require_folder,
 )
 
 
@@ -77,6 +79,23 @@ def verify(run_id: RunId, timeout: Timeout = None, as_json: AsJson = False, fiel
     from bakehouse.cli.show import verify_run
 
     raise typer.Exit(verify_run(run_id, timeout=timeout, as_json=as_json, fields=fields))
+
+
+def preview(
+    recipe: Recipe,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", dir_okay=False, callback=require_folder, help="The file for the picture."
+        ),
+    ] = Path("preview.png"),
+    changes: Changes = None,
+) -> None:
+    """Draw what a recipe's augmentation makes of training rows: each original and eight draws, as a PNG file."""
+    from bakehouse.cli.preview_command import save_preview
+    from bakehouse.cli.recipes import read_document
+
+    save_preview(read_document(recipe, changes or []), output)
 
 
 def lint(recipe: Recipe, changes: Changes = None, as_json: AsJson = False, fields: Fields = None) -> None:
