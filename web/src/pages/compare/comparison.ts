@@ -27,6 +27,7 @@ export class Comparison {
   private readonly curves = new Map<string, Columns>();
   private readonly changed = new Set<string>();
   private unfollow: () => void = () => undefined;
+  private followed: readonly string[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private frame = 0;
   private isEnded = false;
@@ -45,13 +46,7 @@ export class Comparison {
   async start(): Promise<void> {
     await this.attempt(async () => {
       await this.fetchRuns(this.ids);
-      const live = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
-      if (this.isEnded) return;
-      if (live.length === 0) return this.loadCurves();
-      this.unfollow = follow(
-        { run: live, type: ["checkpoint", "end", "epoch", "state"] },
-        { load: () => void this.reload(), handle: (event) => this.handle(event) },
-      );
+      if (this.followed.length === 0) await this.loadCurves();
     });
   }
 
@@ -91,6 +86,20 @@ export class Comparison {
     for (const id of ids) if (!found.has(id)) known.delete(id);
     this.runs.value = this.ids.flatMap((id) => known.get(id) ?? []);
     this.missing.value = this.ids.filter((id) => !known.has(id));
+    this.followLive();
+  }
+
+  /** Follows the runs that are not over. The service refuses to follow a run that does not exist. */
+  private followLive(): void {
+    const isKept = this.followed.every((id) => !this.missing.value.includes(id));
+    if (this.isEnded || (this.followed.length > 0 && isKept)) return;
+    this.unfollow();
+    this.followed = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
+    if (this.followed.length === 0) return;
+    this.unfollow = follow(
+      { run: this.followed, type: ["checkpoint", "end", "epoch", "state"] },
+      { load: () => void this.reload(), handle: (event) => this.handle(event) },
+    );
   }
 
   private async loadCurves(): Promise<void> {

@@ -100,7 +100,8 @@ export class RunList {
     });
   }
 
-  private refreshLater(): void {
+  /** Fetches what has changed, soon; also what could not be fetched while the service was away. */
+  refreshLater(): void {
     if (this.isBusy || this.timer || this.changed.size === 0) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
@@ -112,7 +113,10 @@ export class RunList {
   private async refresh(): Promise<void> {
     const asked = [...this.changed].slice(0, MAX_CHANGED);
     for (const id of asked) this.changed.delete(id);
-    const { data } = await this.fetchRows({ run: asked, limit: MAX_CHANGED });
+    const { data } = await this.fetchRows({ run: asked, limit: MAX_CHANGED }).catch((error) => {
+      for (const id of asked) this.changed.add(id);
+      throw error;
+    });
     const found = new Set(data.map((row) => row.id));
     batch(() => {
       this.addNew(data.map((row) => row.id));
@@ -151,10 +155,11 @@ export class RunList {
     try {
       await action();
       this.error.value = null;
+      this.isBusy = false;
+      this.refreshLater();
     } catch (error) {
+      this.isBusy = false;
       this.error.value = error as RequestFailed;
     }
-    this.isBusy = false;
-    this.refreshLater();
   }
 }

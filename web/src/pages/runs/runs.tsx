@@ -1,6 +1,7 @@
+import { useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { addressOf, changeView, listed, query } from "../../address";
-import { follow } from "../../api/stream";
+import { connection, follow } from "../../api/stream";
 import { count, formatWhole } from "../../format";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
@@ -30,13 +31,20 @@ export function Runs() {
       list.end();
     };
   }, [list]);
+  useSignalEffect(() => {
+    if (connection.value === "live") list.refreshLater();
+  });
+  const forget = (id: string) => {
+    list.remove(id);
+    changeView({ ticked: listed("ticked").filter((each) => each !== id) });
+  };
   return (
     <div class="runs-page">
       <h1>Runs</h1>
       {list.error.value && <Failure error={list.error.value} onRetry={() => void list.load()} />}
       <ActionError />
       <Content list={list} table={table} />
-      <DeletionDialog onDeleted={(id) => list.remove(id)} />
+      <DeletionDialog onDeleted={forget} />
     </div>
   );
 }
