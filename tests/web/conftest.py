@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.running_home import RunningHome, run_home
+from tests.running_service import RunningService
 
 # Chromium's own services would look for hosts of their makers.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -34,6 +36,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
     """A home that all tests of a process share; each test makes runs of its own."""
     with run_home(tmp_path_factory.mktemp("home")) as home:
         yield home
+
+
+@pytest.fixture
+def api(service: RunningService) -> Iterator[httpx.Client]:
+    """A client of a service without workers; tests write what workers would with a fake one."""
+    with httpx.Client(base_url=service.url, timeout=20, trust_env=False) as api:
+        yield api
 
 
 @pytest.fixture
