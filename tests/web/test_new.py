@@ -138,7 +138,7 @@ def test_a_copy_of_a_run_may_have_a_change_that_was_advised(home: RunningHome, p
     page.reload()
     expect(page.get_by_label("name", exact=True)).to_have_value("changed copy")
     open_form(page, home, f"&from={run['id']}&advice=nothing")
-    expect(page.get_by_text("unchanged: it has no advice nothing with a change")).to_be_visible()
+    expect(page.get_by_text("unchanged: it has no nothing that suggests a change")).to_be_visible()
     page.goto(f"{home.url}/?page=new&from=run_000000000000")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     httpx.post(f"{home.url}/v1/runs/{run['id']}/cancel", trust_env=False)

@@ -16,8 +16,6 @@ export class Check {
   /** Address of the picture of augmented samples. */
   readonly picture = signal<string | null>(null);
   readonly pictureError = signal<RequestFailed | null>(null);
-  /** Whether the answers are those for the present recipe. */
-  readonly isCurrent = signal(false);
 
   private timer: ReturnType<typeof setTimeout> | undefined;
   private controller = new AbortController();
@@ -29,7 +27,6 @@ export class Check {
   start(): () => void {
     const end = effect(() => {
       void this.draft.text.value;
-      this.isCurrent.value = false;
       this.plan(PAUSE_MS);
     });
     return () => {
@@ -59,7 +56,6 @@ export class Check {
       this.preview.value = (await response.json()) as Preview;
       this.error.value = null;
       this.retryDelay = FIRST_RETRY_MS;
-      this.isCurrent.value = true;
       await this.draw(body, signal);
     } catch (error) {
       if (!signal.aborted) this.fail(error as RequestFailed);

@@ -5,6 +5,7 @@ import {
   isList,
   isObject,
   type Json,
+  type JsonObject,
   type Path,
   pathOf,
   pointerOf,
@@ -17,7 +18,7 @@ import type { VariantsShape } from "./shapes";
 import type { Store } from "./store";
 
 /** What a new recipe begins with; every other field has a default. */
-export const BLANK: Json = { dataset: "digits", architecture: "mlp" };
+export const BLANK: JsonObject = { dataset: "digits", architecture: "mlp" };
 /** Grows if older drafts cannot be read any more. */
 const VERSION = 1;
 const MOST_UNDO = 100;

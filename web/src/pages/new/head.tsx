@@ -3,6 +3,7 @@ import { changeView } from "../../address";
 import { useForm } from "./context";
 import { BLANK, readRecipe } from "./draft";
 import { Import } from "./import";
+import { ORIGIN_NAMES } from "./origin";
 
 /** The title, what can be done with the whole recipe, and what was done with it. */
 export function Head({ note }: { note: string }) {
@@ -31,7 +32,7 @@ export function Head({ note }: { note: string }) {
   useDrop(takeFile);
   const restart = () => {
     draft.load(BLANK, "start again", "");
-    changeView({ from: null, patch: null, advice: null, cookbook: null });
+    changeView(Object.fromEntries(ORIGIN_NAMES.map((name) => [name, null])));
     setSaid("Started again. Undo brings the draft back.");
   };
   return (

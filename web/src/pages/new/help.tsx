@@ -34,12 +34,12 @@ function defaultText(field: Field): string {
   return field.default === null ? "not set" : JSON.stringify(field.default).replaceAll(",", ", ");
 }
 
-/** What an ingredient does, with its sources and traps. */
+/** What an ingredient does besides what its sentence says, with its sources and traps. */
 export function VariantHelp({ variant, label }: { variant: Variant; label: string }) {
   const prose = variant.description.split("\n\n").filter((each) => each !== "");
   return (
     <Help label={`About ${label}`}>
-      {[variant.sentence, ...prose].map((each) => (
+      {prose.map((each) => (
         <p key={each}>
           <Prose text={each} />
         </p>

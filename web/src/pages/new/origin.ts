@@ -1,11 +1,12 @@
 /** Where a new recipe begins: blank, from a run, or from the cookbook, as the address says. */
 import { get } from "../../api/http";
 import type { Run } from "../../api/types";
+import { BLANK } from "./draft";
 import type { Json } from "./json";
 import { applyPatch, type PatchStep } from "./patch";
 
 /** The names in the address that say where the recipe comes from. */
-const NAMES = ["from", "patch", "advice", "cookbook"];
+export const ORIGIN_NAMES = ["from", "patch", "advice", "cookbook", "dataset"];
 
 export interface Origin {
   recipe: Json;
@@ -15,31 +16,36 @@ export interface Origin {
 
 /** Returns the part of the address that says where the recipe comes from; it is empty for a blank one. */
 export function originOf(query: URLSearchParams): string {
-  return NAMES.flatMap((name) => (query.has(name) ? [`${name}=${query.get(name)}`] : [])).join("&");
+  return ORIGIN_NAMES.flatMap((name) => (query.has(name) ? [`${name}=${query.get(name)}`] : [])).join("&");
 }
 
 /** Fetches the recipe that the address names. */
 export async function fetchOrigin(query: URLSearchParams): Promise<Origin> {
   const study = query.get("cookbook");
+  const dataset = query.get("dataset");
+  if (dataset !== null) return { recipe: { ...BLANK, dataset }, note: "" };
   return study === null ? fetchRun(query) : fetchStudy(study);
 }
 
 async function fetchRun(query: URLSearchParams): Promise<Origin> {
   const run = await get<Run>(`v1/runs/${encodeURIComponent(query.get("from") ?? "")}`);
+  return copyOf(run, query.get("patch"), query.get("advice"));
+}
+
+/** Returns the recipe of a run, with the change of one of its verdicts or of one advice, by its code. */
+export function copyOf(run: Run, patch: string | null, advice: string | null): Origin {
   const recipe = run.recipe as unknown as Json;
-  const code = query.get("advice");
-  const found =
-    query.get("patch") === "verdict" ? run.verdict : run.advice.find((each) => each.code === code);
-  const name = run.recipe.name ?? run.id;
-  if (found?.patch && found.patch.length > 0) {
-    const note = `A copy of “${name}” with the change that ${found.code} suggests. ${found.message}`;
-    return { recipe: applyPatch(recipe, found.patch as readonly PatchStep[]), note };
-  }
-  const wanted =
-    code === null
-      ? query.get("patch") && "its verdict suggests no change"
-      : `it has no advice ${code} with a change`;
-  return { recipe, note: `A copy of “${name}”${wanted ? `, unchanged: ${wanted}` : ""}.` };
+  const copy = `A copy of “${run.recipe.name ?? run.id}”`;
+  const code = patch ?? advice;
+  if (code === null) return { recipe, note: `${copy}.` };
+  const findings = patch === null ? run.advice : [run.verdict, ...(run.further_verdicts ?? [])];
+  const found = patch === "verdict" ? run.verdict : findings.find((each) => each?.code === code);
+  if (!found?.patch?.length)
+    return { recipe, note: `${copy}, unchanged: it has no ${code} that suggests a change.` };
+  return {
+    recipe: applyPatch(recipe, found.patch as readonly PatchStep[]),
+    note: `${copy} with the change that ${found.code} suggests. ${found.message}`,
+  };
 }
 
 interface Study {
