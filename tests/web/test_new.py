@@ -1,6 +1,9 @@
 """The page on which a recipe is written, as a person uses it."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +211,26 @@ def test_a_letter_draws_one_field_again(home: RunningHome, page: Page) -> None:
     expect(page.locator(".copy code")).to_contain_text("abcd")
     own = page.locator(".family").filter(has=page.get_by_label("name", exact=True))
     assert own.evaluate("(own) => [...window.changed].filter((each) => !own.contains(each)).length") == 0
+
+
+@pytest.mark.parametrize("language", ["curl", "Command line", "Python"])
+def test_each_language_submits_what_the_page_shows(home: RunningHome, page: Page, language: str) -> None:
+    name = f"""it's "{language}" $HOME `id` !! \\ % 🥖 خبز"""
+    open_form(page, home)
+    paste(page, json.dumps({**QUICK, "name": name, "dropout": [0.5, {"type": "gaussian_noise", "std": 1e-7}]}))
+    page.get_by_label(language, exact=True).check()
+    text = page.locator(".copy code").inner_text()
+    command = [sys.executable, "-c", text] if language == "Python" else ["sh", "-c", text]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(command, env={**os.environ, "PATH": path}, check=True, capture_output=True, timeout=100)
+    [run] = [row for row in httpx.get(f"{home.url}/v1/runs", trust_env=False).json()["data"] if row["name"] == name]
+    recipe = httpx.get(f"{home.url}/v1/runs/{run['id']}/recipe", trust_env=False).json()
+    page.get_by_label("JSON", exact=True).check()
+    shown = httpx.post(
+        f"{home.url}/v1/runs",
+        params={"validate_only": True},
+        content=page.locator(".copy code").inner_text(),
+        headers={"Content-Type": "application/json"},
+        trust_env=False,
+    )
+    assert shown.json()["recipe"] == recipe
