@@ -50,6 +50,8 @@ export function listed(name: string): string[] {
 /** Lets links to views change the view without loading the page again. */
 export function followLinks(): void {
   window.addEventListener("popstate", () => {
+    // A jump within the page is an entry of the history too.
+    if (search.value === location.search) return;
     search.value = location.search;
     navigations.value += 1;
   });

@@ -1,0 +1,46 @@
+from playwright.sync_api import Page, Route, expect
+
+from tests.running_home import RunningHome
+from tests.web.accessibility import assert_accessible
+
+LONG = {"dataset": "digits", "architecture": "mlp", "epochs": 100_000}
+
+
+def test_the_system_shows_who_trains_what_and_who_waits_as_it_changes(home: RunningHome, page: Page) -> None:
+    page.goto(f"{home.url}/?page=system")
+    expect(page.get_by_text("No run waits")).to_be_visible()
+    trained = home.post("/v1/runs", LONG)["id"]
+    waiting = home.post("/v1/runs", LONG)["id"]
+    worker = page.get_by_role("article")
+    expect(worker.get_by_role("link", name=trained)).to_have_attribute("href", f"?page=run&id={trained}")
+    expect(page.get_by_role("listitem").filter(has_text=waiting)).to_contain_text("waits for a free worker")
+    expect(page.get_by_role("heading", name="1 run waiting")).to_be_visible()
+    assert_accessible(page)
+    for run in (waiting, trained):
+        home.post(f"/v1/runs/{run}/cancel")
+    expect(page.get_by_text("No run waits")).to_be_visible()
+    expect(page.get_by_role("link", name=trained)).to_have_count(0)
+
+
+def test_what_is_wrong_comes_first_with_what_to_do(home: RunningHome, page: Page) -> None:
+    rows = [
+        {"name": "redis", "status": "ok", "found": "answers", "problem": None, "fix": None},
+        {"name": "space", "status": "warning", "found": "1 GiB free", "problem": "It is low.", "fix": "Delete runs."},
+        {"name": "workers", "status": "error", "found": "none", "problem": "No worker.", "fix": "Start <b>one</b>."},
+    ]
+
+    def add_rows(route: Route) -> None:
+        route.fulfill(json={"status": "error", "version": "0.0.0", "data": rows})
+
+    page.route("**/v1/system", add_rows)
+    page.goto(f"{home.url}/?page=system")
+    expect(page.get_by_text("1 error and 1 warning:")).to_be_visible()
+    expect(page.locator(".notice").first).to_contain_text("workers: none")
+    expect(page.locator(".notice").first).to_contain_text("Start <b>one</b>.")
+    assert_accessible(page)
+
+
+def test_the_links_to_the_api_are_those_of_its_index(home: RunningHome, page: Page) -> None:
+    page.goto(f"{home.url}/?page=system")
+    page.get_by_role("listitem").filter(has_text="API documentation").get_by_role("link").click()
+    expect(page).to_have_url(f"{home.url}/docs")
