@@ -55,6 +55,6 @@ def test_a_file_that_cannot_be_used_is_at_the_top_with_the_reason_as_text(home: 
 
 def test_a_data_set_that_does_not_exist_says_so(home: RunningHome, page: Page) -> None:
     page.goto(f"{home.url}/?page=data&id=nothing")
-    expect(page.get_by_role("alert")).to_contain_text("nothing")
+    expect(page.get_by_role("alert")).to_contain_text("There is no data set of that name.")
     page.get_by_role("link", name="All data").click()
     expect(page.get_by_role("heading", level=1, name="Data")).to_be_visible()

@@ -1,18 +1,19 @@
 from playwright.sync_api import Page, Route, expect
 
 from tests.running_home import RunningHome
+from tests.stored_runs import ENDLESS
 from tests.web.accessibility import assert_accessible
-
-LONG = {"dataset": "digits", "architecture": "mlp", "epochs": 100_000}
 
 
 def test_the_system_shows_who_trains_what_and_who_waits_as_it_changes(home: RunningHome, page: Page) -> None:
     page.goto(f"{home.url}/?page=system")
     expect(page.get_by_text("No run waits")).to_be_visible()
-    trained = home.post("/v1/runs", LONG)["id"]
-    waiting = home.post("/v1/runs", LONG)["id"]
+    trained = home.submit(ENDLESS)
+    waiting = home.submit(ENDLESS)
     worker = page.get_by_role("article")
-    expect(worker.get_by_role("link", name=trained)).to_have_attribute("href", f"?page=run&id={trained}")
+    link = worker.get_by_role("link", name=trained)
+    # A worker reports every few seconds.
+    expect(link).to_have_attribute("href", f"?page=run&id={trained}", timeout=20_000)
     expect(page.get_by_role("listitem").filter(has_text=waiting)).to_contain_text("waits for a free worker")
     expect(page.get_by_role("heading", name="1 run waiting")).to_be_visible()
     assert_accessible(page)

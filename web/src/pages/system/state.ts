@@ -1,5 +1,6 @@
 /** The workers, the queue and the checks, as they were last read. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
+import type { RunEvent } from "../../api/events";
 import { get, type RequestFailed } from "../../api/http";
 import type { Queues, System, Worker } from "../../api/types";
 
@@ -12,6 +13,30 @@ export const workers = signal<readonly Worker[] | null>(null);
 export const queue = signal<Queues["data"][number] | null>(null);
 export const links = signal<Links["links"]>({});
 export const failure = signal<RequestFailed | null>(null);
+
+/** Runs that events have shown to be trained no more. A worker reports every few seconds, and may still name them. */
+const released = signal<ReadonlySet<string>>(new Set());
+
+/** Returns what a worker does: the run that it trains, or a word. */
+export function workOf(worker: Worker): { run: string } | { word: string } {
+  if (worker.status !== "busy" || !worker.run_id) return { word: worker.status };
+  return released.value.has(worker.run_id) ? { word: "idle" } : { run: worker.run_id };
+}
+
+/** Whether a worker may train a run that it has not reported yet. */
+export const isReportDue = computed(() =>
+  (workers.value ?? []).some((each) => each.status === "busy" && !("run" in workOf(each))),
+);
+
+export function handle(event: RunEvent): void {
+  if (event.type === "step") {
+    void loadWorkers();
+  } else if (event.type === "state" || event.type === "end") {
+    const others = [...released.value].filter((each) => each !== event.run_id);
+    released.value = new Set(event.data.status === "running" ? others : [...others, event.run_id]);
+    void load();
+  }
+}
 
 let isLoading = false;
 let isStale = false;
@@ -26,6 +51,19 @@ export async function load(): Promise<void> {
     await read();
   }
   isLoading = false;
+}
+
+/** Reads only the workers, unless everything is being read. */
+async function loadWorkers(): Promise<void> {
+  if (isLoading) return;
+  isLoading = true;
+  try {
+    workers.value = (await get<{ data: Worker[] }>("v1/workers")).data;
+  } catch (error) {
+    failure.value = error as RequestFailed;
+  }
+  isLoading = false;
+  if (isStale) void load();
 }
 
 async function read(): Promise<void> {

@@ -1,23 +1,25 @@
 import { useEffect } from "preact/hooks";
+import type { RunEvent } from "../../api/events";
 import { follow } from "../../api/stream";
 import type { System as Checked } from "../../api/types";
 import { spellOut } from "../../format";
 import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
 import { Queue } from "./queue";
-import { failure, links, load, system } from "./state";
+import { failure, handle, isReportDue, links, load, system } from "./state";
 import "./system.css";
 import { sortRows, summarize } from "./words";
 import { Workers } from "./workers";
 
 /** The page of who runs the service: is all well, who trains what, who waits. */
 export function System() {
-  // When any run is queued, claimed or ended, a worker or the queue has changed.
-  useEffect(
-    () =>
-      follow({ all: true, type: ["state", "end"] }, { load: () => void load(), handle: () => void load() }),
-    [],
-  );
+  // When any run is queued, claimed or ended, a worker or the queue has changed. A worker reports a few seconds later
+  // which run it trains; until then, each step of a run is a reason to look again.
+  const withSteps = isReportDue.value;
+  useEffect(() => {
+    const type: RunEvent["type"][] = withSteps ? ["state", "end", "step"] : ["state", "end"];
+    return follow({ all: true, type }, { load: () => void load(), handle });
+  }, [withSteps]);
   return (
     <>
       <div class="heading">

@@ -2,7 +2,7 @@ import { addressOf } from "../../address";
 import type { Worker } from "../../api/types";
 import { count, formatAgo, formatBytes } from "../../format";
 import { Copy } from "../../parts/copy";
-import { workers } from "./state";
+import { workers, workOf } from "./state";
 import { describeVersions } from "./words";
 
 export function Workers() {
@@ -37,13 +37,7 @@ function Cards({ workers }: { workers: readonly Worker[] }) {
             {each.device} <span class="quiet">{formatBytes(each.memory_bytes)}</span>
           </p>
           <p>
-            {each.run_id ? (
-              <>
-                trains <a href={addressOf({ page: "run", id: each.run_id })}>{each.run_id}</a>
-              </>
-            ) : (
-              each.status
-            )}
+            <Work worker={each} />
           </p>
           <p class="quiet">
             started <time dateTime={each.started_at}>{formatAgo(each.started_at)}</time>,{" "}
@@ -52,5 +46,15 @@ function Cards({ workers }: { workers: readonly Worker[] }) {
         </article>
       ))}
     </div>
+  );
+}
+
+function Work({ worker }: { worker: Worker }) {
+  const work = workOf(worker);
+  if ("word" in work) return work.word;
+  return (
+    <>
+      trains <a href={addressOf({ page: "run", id: work.run })}>{work.run}</a>
+    </>
   );
 }
