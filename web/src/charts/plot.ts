@@ -26,7 +26,7 @@ export interface PlotOptions {
 }
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
-const Y_AXIS_WIDTH = 58;
+const Y_AXIS_WIDTH = 60;
 /** More lines than this are thin and have cheaper dashes, so that a frame suffices for all. */
 const MOST_COSTLY_LINES = 10;
 const LABEL_HEIGHT = 14;
@@ -375,5 +375,5 @@ export class Plot implements Zoomable {
 
 /** Long numbers would be cut off at the edge. */
 function shortText(tick: number, text: string): string {
-  return text.length > 7 ? tick.toExponential(1).replace(".0e", "e") : text;
+  return text.length > 7 ? tick.toExponential(1).replace(".0e", "e").replace("+", "") : text;
 }

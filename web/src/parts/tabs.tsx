@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 export interface Tab {
   id: string;
@@ -15,6 +15,8 @@ export function Tabs(props: {
   children: ComponentChildren;
 }) {
   const buttons = useRef(new Map<string, HTMLElement>()).current;
+  // In a narrow window the tabs scroll, and the shown one may be outside.
+  useEffect(() => buttons.get(props.selected)?.scrollIntoView({ block: "nearest" }), [props.selected]);
   const select = (id: string) => {
     props.onSelect(id);
     buttons.get(id)?.focus();
@@ -51,6 +53,7 @@ export function Tabs(props: {
         ))}
       </div>
       <div role="tabpanel" id="tab-panel" aria-labelledby={`tab-${props.selected}`}>
+        <h2 class="visually-hidden">{props.tabs.find((each) => each.id === props.selected)?.title}</h2>
         {props.children}
       </div>
     </>

@@ -134,7 +134,9 @@ function Classes({ card }: { card: Card }) {
               <th scope="col" class="number">
                 Rows
               </th>
-              <th scope="col" aria-label="Share" />
+              <th scope="col">
+                <span class="visually-hidden">Compared with the largest class</span>
+              </th>
             </tr>
           </thead>
           <tbody>

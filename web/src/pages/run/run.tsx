@@ -18,7 +18,7 @@ import "./run.css";
 const TABS = [
   { id: "curves", title: "Curves", View: CurvesTab },
   { id: "layers", title: "Layers", View: LayersTab },
-  { id: "data", title: "Data and mistakes", View: DataTab },
+  { id: "data", title: "Data", View: DataTab },
   { id: "recipe", title: "Recipe", View: RecipeTab },
   { id: "events", title: "Events", View: EventsTab },
 ] as const;
