@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.running_home import RunningHome, run_home
 from tests.running_service import RunningService
@@ -18,6 +18,10 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 NETWORK_ERRORS = ("Failed to load resource", "net::ERR_")
 
 OpenPage = Callable[..., Page]
+
+
+# A slow machine needs more than the usual 5 s.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

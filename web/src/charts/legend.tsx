@@ -31,7 +31,7 @@ export function Legend(props: {
               </svg>
               <span>{line.label}</span>
             </button>
-            <output ref={takeOutput(lineId(line))} aria-label={`${line.label} at the cursor`} />
+            <span ref={takeOutput(lineId(line))} />
           </li>
         ))}
     </ul>
