@@ -43,6 +43,7 @@ def test_a_recipe_is_composed_advised_and_submitted_as_it_is_shown(home: Running
     page.get_by_role("button", name="Add dropout").click()
     page.get_by_label("rate", exact=True).fill("0.3")
     page.get_by_label("hidden", exact=True).fill("16 16")
+    expect(page.get_by_role("img", name="augmentation: none")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("hidden2.dropout")).to_be_visible()
     page.get_by_role("button", name="Apply variance_shift", exact=True).click()
     expect(page.get_by_role("button", name="Apply variance_shift", exact=True)).to_have_count(0)

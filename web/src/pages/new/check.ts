@@ -6,7 +6,7 @@ import type { Draft } from "./draft";
 
 const PAUSE_MS = 150;
 const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 15_000;
+const LONGEST_RETRY_MS = 32_000;
 
 export class Check {
   /** The answer for the last recipe that was valid. */
@@ -27,6 +27,9 @@ export class Check {
   start(): () => void {
     const end = effect(() => {
       void this.draft.text.value;
+      // Answers about the text before are of no use any more.
+      this.controller.abort();
+      this.retryDelay = FIRST_RETRY_MS;
       this.plan(PAUSE_MS);
     });
     return () => {
@@ -43,22 +46,26 @@ export class Check {
 
   private plan(delay: number): void {
     clearTimeout(this.timer);
-    this.controller.abort();
-    this.timer = setTimeout(() => void this.ask(), delay);
+    this.timer = setTimeout(() => this.ask(), delay);
   }
 
-  private async ask(): Promise<void> {
+  private ask(): void {
+    this.controller.abort();
     this.controller = new AbortController();
-    const { signal } = this.controller;
     const body = this.draft.text.peek();
+    void this.validate(body, this.controller.signal);
+    void this.draw(body, this.controller.signal);
+  }
+
+  private async validate(body: string, signal: AbortSignal): Promise<void> {
     try {
       const response = await post("v1/runs?validate_only=true", body, signal);
       this.preview.value = (await response.json()) as Preview;
       this.error.value = null;
-      this.retryDelay = FIRST_RETRY_MS;
-      await this.draw(body, signal);
     } catch (error) {
-      if (!signal.aborted) this.fail(error as RequestFailed);
+      if (signal.aborted) return;
+      this.error.value = error as RequestFailed;
+      this.retryLater(error as RequestFailed);
     }
   }
 
@@ -70,18 +77,24 @@ export class Check {
       this.picture.value = picture;
       this.pictureError.value = null;
     } catch (error) {
+      if (signal.aborted) return;
       // The picture of the recipe before it stays.
-      if (!signal.aborted) this.pictureError.value = error as RequestFailed;
+      this.pictureError.value = error as RequestFailed;
+      this.retryLater(error as RequestFailed);
     }
   }
 
-  private fail(error: RequestFailed): void {
-    this.error.value = error;
-    const isAway = error.status === 0 || error.status === 503;
-    if (!isAway) return;
+  private retryLater({ status }: RequestFailed): void {
+    // After a minute it is up to the next change, or to the button.
+    if (!isAway(status) || this.retryDelay > LONGEST_RETRY_MS) return;
     this.plan(this.retryDelay);
-    this.retryDelay = Math.min(2 * this.retryDelay, LONGEST_RETRY_MS);
+    this.retryDelay *= 2;
   }
+}
+
+/** Whether an answer says that the service, or a part of it, is away and may come back by itself. */
+export function isAway(status: number): boolean {
+  return status === 0 || status === 503;
 }
 
 function post(

@@ -5,6 +5,7 @@ import type { Advice, Preview } from "../../api/types";
 import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
 import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
+import { isAway } from "./check";
 import { focusField, useForm } from "./context";
 import { Prose } from "./help";
 import type { Json } from "./json";
@@ -31,12 +32,13 @@ function Problems() {
   const { check, draft } = useForm();
   const error = check.error.value;
   if (!error) return null;
-  const isAway = error.status === 0 || error.status === 503;
-  if (isAway || !error.problem?.errors) {
+  if (isAway(error.status) || !error.problem?.errors) {
     return (
       <>
         <Failure error={error} onRetry={() => check.retry()} />
-        {isAway && <p class="quiet">Your draft stays here, and is checked as soon as the service answers.</p>}
+        {isAway(error.status) && (
+          <p class="quiet">Your draft stays here, and is checked as soon as the service answers.</p>
+        )}
       </>
     );
   }
@@ -132,7 +134,8 @@ function Samples() {
   const changes = useComputed(() =>
     JSON.stringify((draft.recipe.value as Record<string, Json>).augmentation ?? null),
   ).value;
-  const error = check.pictureError.value;
+  // A recipe that cannot be trained cannot be drawn either; its problems are listed above.
+  const error = check.error.value ? null : check.pictureError.value;
   const picture = check.picture.value;
   return (
     <section class="card" aria-labelledby="samples-title">
@@ -144,7 +147,7 @@ function Samples() {
           alt={`Four training samples, each as it is and in eight random draws; augmentation: ${changes === "null" ? "none" : changes}`}
         />
       )}
-      {!picture && !error && <p class="quiet">The picture appears when the recipe is valid.</p>}
+      {!picture && !error && <p class="quiet">The picture appears as soon as the recipe is valid.</p>}
       {error && <p class="quiet">{sampleProblem(error.status, error.message)}</p>}
     </section>
   );
@@ -152,7 +155,7 @@ function Samples() {
 
 function sampleProblem(status: number, message: string): string {
   if (status === 404) return "This service cannot draw samples.";
-  return status === 503 ? `No picture now: ${message}` : message;
+  return isAway(status) ? `No picture yet: ${message}` : message;
 }
 
 function Cost({ preview }: { preview: Preview }) {
