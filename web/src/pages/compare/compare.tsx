@@ -14,15 +14,16 @@ import { GroupsTable } from "./groups_table";
 import { BY_RECIPE, datasetsOf, type Group, groupRuns, rankingMetric } from "./ranking";
 import { ResultsTable } from "./results_table";
 import { Scatter } from "./scatter";
-import { leaveOut, readView } from "./view";
+import { leaveOut, view as presentView } from "./view";
 import "./compare.css";
 
+const chosenMetric = computed(() => query.value.get("metric") ?? "");
 const chosen = computed(() => [...new Set(listed("runs"))].slice(0, MAX_RUNS).join(","));
 
 /** Runs side by side: their curves, and the fields and results in which they differ. */
 export function Compare() {
   const text = chosen.value;
-  const metric = query.value.get("metric") ?? "";
+  const metric = chosenMetric.value;
   const comparison = useMemo(() => new Comparison(text.split(",").filter(Boolean), metric), [text, metric]);
   useEffect(() => {
     if (comparison.ids.length > 0) void comparison.start();
@@ -89,7 +90,7 @@ function Chosen({ comparison }: { comparison: Comparison }) {
 }
 
 function Loaded({ comparison, runs }: { comparison: Comparison; runs: readonly Run[] }) {
-  const view = readView();
+  const view = presentView.value;
   const defaults = useDefaults();
   const recipes = useMemo(() => runs.map((run) => run.recipe as unknown as Json), [runs]);
   const differing = useMemo(() => recipeFields(recipes), [recipes]);

@@ -1,3 +1,4 @@
+import { effect } from "@preact/signals";
 import { useEffect, useId, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { changeView } from "../../address";
 import type { Run } from "../../api/types";
@@ -11,7 +12,7 @@ import { saveCsv } from "./csv";
 import { type Chart, groupLines, leftOutSentence, runLines } from "./lines";
 import { savePicture } from "./picture";
 import { BY_RECIPE, type Group, mixedFields } from "./ranking";
-import { formatZoom, toggleHidden, type View } from "./view";
+import { formatZoom, parseZoom, toggleHidden, type View, zoom } from "./view";
 
 const SYNC_KEY = "compare";
 
@@ -41,7 +42,7 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
     const curves = runs.map(({ id }) => ({ id, label: labels.get(id) ?? id, epochs: comparison.curve(id) }));
     return runLines(curves, metric, view.x);
   }, [version, runs, groups, metric, view.x, view.band, labels]);
-  useZoomInAddress(view);
+  useZoomInAddress(view.x);
   const figure = useRef<HTMLDivElement>(null);
   const title = metric.charAt(0).toUpperCase() + spellOut(metric).slice(1);
   const isWaiting = comparison.loaded.value < runs.length;
@@ -88,10 +89,9 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
 }
 
 /** Shows the range of the address, and notes in the address which range the user has chosen. */
-function useZoomInAddress({ x, zoom }: View): void {
+function useZoomInAddress(x: XAxis): void {
   const key = `${SYNC_KEY} ${x}`;
-  const text = formatZoom(zoom);
-  const known = useRef(text);
+  const known = useRef("");
   useEffect(() => {
     const note = {
       showRange: (range: readonly [number, number] | null) => {
@@ -101,9 +101,16 @@ function useZoomInAddress({ x, zoom }: View): void {
     };
     return joinZoom(key, note);
   }, [key]);
-  useLayoutEffect(() => {
-    if (text !== known.current || zoom) zoomTo(key, zoom);
-  }, [key, text]);
+  // The chart has joined before: effects of inner components run first.
+  useLayoutEffect(
+    () =>
+      effect(() => {
+        if (zoom.value === known.current) return;
+        known.current = zoom.value;
+        zoomTo(key, parseZoom(zoom.value));
+      }),
+    [key],
+  );
 }
 
 const AXES: Record<XAxis, string> = { epoch: "epoch", step: "step", seconds: "elapsed time" };
@@ -112,7 +119,7 @@ function Controls(props: { metrics: string[]; metric: string; view: View; fields
   const { view } = props;
   const choices = (names: readonly string[]) => names.map((name) => [name, spellOut(name)] as const);
   return (
-    <div class="controls">
+    <div class="options">
       <Choice
         title="Metric"
         value={props.metric}
@@ -168,7 +175,7 @@ interface ChoiceProps {
 
 export function Choice({ title, value, choices, onChange }: ChoiceProps) {
   return (
-    <label class="field">
+    <label class="option">
       {title}
       <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
         {choices.map(([name, text]) => (
@@ -184,7 +191,7 @@ export function Choice({ title, value, choices, onChange }: ChoiceProps) {
 function Segments({ title, value, choices, onChange }: ChoiceProps) {
   const name = useId();
   return (
-    <fieldset class="field">
+    <fieldset class="option">
       <legend>{title}</legend>
       <div class="segments">
         {choices.map(([each, text]) => (

@@ -60,9 +60,10 @@ test("a value is as short as it can be read", () => {
   expect(text({ type: "batch_norm", momentum: 0.1 })).toBe("batch_norm");
   expect(text({ type: "batch_norm", momentum: 0.2 })).toBe("batch_norm momentum=0.2");
   expect(text([{ type: "dropout", rate: 0.5, placement: "hidden" }])).toBe("dropout 0.5");
+  expect(text({ epsilon: 0.1, spread: "uniform" })).toBe("epsilon=0.1 spread=uniform");
   expect([[], null, 0.001, [64, 32], "adam"].map((value) => text(value))).toEqual([
     "none",
-    "null",
+    "none",
     "0.001",
     "[64,32]",
     "adam",

@@ -79,6 +79,7 @@ const USUAL = new Set(["placement=hidden", "loss=cross_entropy", "loss=squared_e
 /** Returns a value as text: `batch_norm momentum=0.2`, `dropout 0.5`, `0.001`. */
 export function valueText(value: Json, defaults: Defaults): string {
   if (typeof value === "string") return value;
+  if (value === null) return "none";
   if (Array.isArray(value)) {
     if (value.length === 0) return "none";
     return value.some(isObject)
@@ -87,11 +88,12 @@ export function valueText(value: Json, defaults: Defaults): string {
   }
   if (!isObject(value)) return JSON.stringify(value);
   const { type, ...fields } = value;
+  if (defaults.size === 0 && typeof type === "string") return type;
   const known = defaults.get(String(type));
   const parts = Object.entries(fields).flatMap(([name, inner]) => {
     const text = isObject(inner) ? `(${valueText(inner, defaults)})` : valueText(inner, defaults);
     if (name === known?.main) return inner === null ? [] : [text];
-    const isUsual = !known || isEqual(known.fields.get(name) ?? null, inner) || USUAL.has(`${name}=${text}`);
+    const isUsual = isEqual(known?.fields.get(name) ?? null, inner) || USUAL.has(`${name}=${text}`);
     return isUsual ? [] : [`${name}=${text}`];
   });
   return [...(typeof type === "string" ? [type] : []), ...parts].join(" ") || "none";

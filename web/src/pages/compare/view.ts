@@ -1,4 +1,5 @@
 /** What the address says about the comparison. */
+import { computed } from "@preact/signals";
 import { changeView, listed, query } from "../../address";
 import type { Range } from "../../charts/types";
 import { X_AXES, type XAxis } from "../../runs/positions";
@@ -10,25 +11,31 @@ export interface View {
   band: Band;
   isLog: boolean;
   hidden: ReadonlySet<string>;
-  zoom: Range | null;
   scatter: string;
   showsAll: boolean;
 }
 
-export function readView(): View {
-  const value = (name: string) => query.value.get(name) ?? "";
+const NAMES = ["x", "group", "band", "scale", "hide", "scatter", "fields"];
+const viewText = computed(() => NAMES.map((name) => query.value.get(name) ?? "").join("\n"));
+/** Changes only with what is drawn anew: a zoom, which the chart alone shows, is not in it. */
+export const view = computed(() => readView(viewText.value));
+
+function readView(text: string): View {
+  const values = text.split("\n");
+  const value = (name: string) => values[NAMES.indexOf(name)] ?? "";
   const x = value("x") as XAxis;
   return {
     x: X_AXES.includes(x) ? x : "epoch",
     group: value("group"),
     band: value("band") === "deviation" ? "deviation" : "range",
     isLog: value("scale") === "log",
-    hidden: new Set(listed("hide")),
-    zoom: parseZoom(value("zoom")),
+    hidden: new Set(value("hide").split(",")),
     scatter: value("scatter"),
     showsAll: value("fields") === "all",
   };
 }
+
+export const zoom = computed(() => query.value.get("zoom") ?? "");
 
 /** Reads `3,17.5`; null for anything that is no range. */
 export function parseZoom(text: string): Range | null {

@@ -1,5 +1,5 @@
 import type { Signal } from "@preact/signals";
-import { addressOf } from "../../address";
+import { addressOf, changeView, listed } from "../../address";
 import type { BriefRun } from "../../api/types";
 import { formatMetric, formatSeconds, formatWhole, spellOut } from "../../format";
 import { RunLine } from "../../parts/run_line";
@@ -17,17 +17,21 @@ export interface RowProps {
   /** Whether all runs monitor the same metric, which the header names. */
   namesMetric: boolean;
   isTicked: boolean;
-  onTick: () => void;
 }
 
 /** A run in the list; a change of the run draws only this row again. */
-export function Row({ row, index, shared, namesMetric, isTicked, onTick }: RowProps) {
+export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
   const run = row.value;
   const name = run.name ?? run.id;
   return (
     <tr aria-rowindex={index} class={isTicked ? "ticked" : undefined}>
       <Cell name="tick">
-        <input type="checkbox" checked={isTicked} onChange={onTick} aria-label={`Compare ${name}`} />
+        <input
+          type="checkbox"
+          checked={isTicked}
+          onChange={() => toggleTicked(run.id)}
+          aria-label={`Compare ${name}`}
+        />
       </Cell>
       <Cell name="name">
         <RunLine id={run.id} />
@@ -73,6 +77,11 @@ export function Row({ row, index, shared, namesMetric, isTicked, onTick }: RowPr
       </Cell>
     </tr>
   );
+}
+
+function toggleTicked(id: string): void {
+  const ids = listed("ticked");
+  changeView({ ticked: ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id] });
 }
 
 function Cell(props: {

@@ -68,8 +68,6 @@ export function RunTable({ list, ids, rows, shared, sort, ticked, setTicked, tab
   const shown = ids.slice(first, last);
   list.visible = shown;
   const namesMetric = sharedMonitor(rows) !== null;
-  const toggle = (id: string) =>
-    setTicked(ticked.has(id) ? [...ticked].filter((each) => each !== id) : [...ticked, id]);
   return (
     <table ref={tableRef} class="runs" aria-rowcount={ids.length + 1} aria-label="Runs">
       <thead>
@@ -95,7 +93,6 @@ export function RunTable({ list, ids, rows, shared, sort, ticked, setTicked, tab
             shared={shared}
             namesMetric={namesMetric}
             isTicked={ticked.has(id)}
-            onTick={() => toggle(id)}
           />
         ))}
         <Spacer height={(ids.length - last) * height} />
