@@ -18,9 +18,7 @@ export function Evidence({ study }: { study: Study }) {
   return (
     <section class="below">
       <h2>What was measured</h2>
-      {first && study.against && compared.length > 0 && (
-        <Intervals rows={compared} column={first} against={study.against} />
-      )}
+      {first && compared.length > 0 && <Intervals rows={compared} column={first} against={study.against} />}
       <Numbers study={study} />
     </section>
   );
@@ -83,11 +81,9 @@ function Numbers({ study: { columns, rows, against, seeds, measured_on, torch } 
                   {each.unit && `, ${each.unit}`}
                 </th>
               ))}
-              {against && (
-                <th scope="col" class="number">
-                  against {against}
-                </th>
-              )}
+              <th scope="col" class="number">
+                against {against}
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -97,20 +93,18 @@ function Numbers({ study: { columns, rows, against, seeds, measured_on, torch } 
                 {row.cells.map((cell, index) => (
                   <td class="number" key={columns[index]?.name}>
                     {formatNumber(cell.mean)}
-                    {cell.spread !== null && <span class="quiet"> ± {formatNumber(cell.spread)}</span>}
+                    <span class="quiet"> ± {formatNumber(cell.spread)}</span>
                   </td>
                 ))}
-                {against && <td class="number">{row.difference && formatDifference(row.difference)}</td>}
+                <td class="number">{row.difference && formatDifference(row.difference)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </section>
       <p class="quiet">
-        {caption}
-        {against && "; differences by seed, with their 95 % interval"}
-        {measured_on && `. Measured on ${measured_on}`}
-        {torch && ` with torch ${torch}`}.
+        {caption}; differences by seed, with their 95 % interval. Measured on {measured_on} with torch {torch}
+        .
       </p>
     </>
   );

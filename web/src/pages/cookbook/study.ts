@@ -1,54 +1,14 @@
 /** A study of the cookbook, and what its numbers say. */
+import type { components } from "../../api/schema";
 import { formatNumber } from "../../format";
 
-export interface BriefStudy {
-  name: string;
-  question: string;
-  answer: string;
-  seeds: number;
-  recipes: readonly string[];
-}
-
-export interface Difference {
-  mean: number;
-  low: number;
-  high: number;
-}
-
-export interface Column {
-  name: string;
-  label: string;
-  unit: string | null;
-}
-
-export interface Row {
-  recipe: string;
-  cells: readonly { mean: number; spread: number | null }[];
-  difference: Difference | null;
-}
-
-export interface StudyRecipe {
-  name: string;
-  recipe: Record<string, unknown>;
-  ingredients: readonly string[];
-  builds_on: readonly { pointer: string; recipe: string }[];
-}
-
-export interface Study {
-  name: string;
-  question: string;
-  answer: string;
-  text: string;
-  setting: Record<string, unknown>;
-  seeds: number;
-  against: string | null;
-  measured_on: string | null;
-  torch: string | null;
-  columns: readonly Column[];
-  rows: readonly Row[];
-  recipes: readonly StudyRecipe[];
-  clashes: readonly { code: string; about: string }[];
-}
+type Schemas = components["schemas"];
+export type Study = Schemas["Study"];
+export type BriefStudy = Schemas["StudySummary"];
+export type StudyRecipe = Schemas["StudyRecipe"];
+export type Column = Schemas["StudyColumn"];
+export type Row = Schemas["StudyRow"];
+export type Difference = Schemas["StudyDifference"];
 
 export function matches(study: BriefStudy, filter: string): boolean {
   const text = [study.name, study.question, study.answer, ...study.recipes].join(" ").toLowerCase();

@@ -29,6 +29,11 @@ function Content({ study }: { study: Study }) {
   return (
     <>
       <p class="answer">{study.answer}</p>
+      <div class="prose">
+        {readBlocks(study.text).map((each, index) => (
+          <Prose key={index} block={each} />
+        ))}
+      </div>
       <Evidence study={study} />
       <Recipes study={study} />
       {study.clashes.length > 0 && (
@@ -60,11 +65,6 @@ function Content({ study }: { study: Study }) {
             <dd>{count(study.seeds, "run")} of each recipe</dd>
           </div>
         </dl>
-      </section>
-      <section class="below prose">
-        {readBlocks(study.text).map((each, index) => (
-          <Prose key={index} block={each} />
-        ))}
       </section>
     </>
   );
