@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.running_home import RunningHome
 from tests.stored_runs import ENDLESS, SHORT
@@ -40,15 +40,30 @@ def await_end(page: Page, run: str) -> None:
 
 def test_a_hidden_tab_notifies_of_the_end_of_a_run_and_a_click_shows_the_run(home: RunningHome, page: Page) -> None:
     run = home.submit({**ENDLESS, "name": "<b>long"})
-    await_end(page, run)
+    page.goto(f"{home.url}/?page=run&id={run}")
+    button = page.get_by_role("button", name="Notify when it ends")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
     with page.expect_response("**/v1/events?*"):
-        page.reload()
+        page.goto(f"{home.url}/?page=data")
     page.evaluate(HIDE)
     with page.expect_console_message(lambda message: message.type == "info") as logged:
         home.post(f"/v1/runs/{run}/cancel")
     assert json.loads(logged.value.text)["title"] == "<b>long was cancelled"
     page.evaluate("window.newest.onclick()")
     expect(page).to_have_url(f"{home.url}/?page=run&id={run}")
+
+
+def test_where_notifications_are_blocked_the_button_says_so(home: RunningHome, browser: Browser) -> None:
+    run = home.submit(ENDLESS)
+    page = browser.new_page()
+    page.goto(f"{home.url}/?page=run&id={run}")
+    button = page.get_by_role("button", name="Notify when it ends")
+    button.click()
+    expect(page.get_by_text("Notifications of this page are blocked.")).to_be_visible()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.close()
+    home.post(f"/v1/runs/{run}/cancel")
 
 
 def test_a_run_that_ended_while_no_tab_was_open_is_notified_of_with_its_verdict(home: RunningHome, page: Page) -> None:

@@ -25,9 +25,13 @@ test("the range of the intervals includes 0", () => {
 
 test("a setting is listed with its nested fields in words", () => {
   expect(
-    describeSetting({ dataset: "digits", architecture: { type: "mlp", hidden: [256, 64] }, epochs: 60 }),
+    describeSetting({
+      dataset: { id: "digits", split_seed: 3 },
+      architecture: { type: "mlp", hidden: [256, 64] },
+      epochs: 60,
+    }),
   ).toEqual([
-    ["dataset", "digits"],
+    ["dataset", "digits, split seed 3"],
     ["architecture", "mlp, hidden 256, 64"],
     ["epochs", "60"],
   ]);

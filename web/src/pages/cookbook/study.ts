@@ -64,7 +64,7 @@ function describeValue(value: unknown): string {
   if (typeof value !== "object" || value === null) return value === null ? "none" : String(value);
   return Object.entries(value)
     .map(([name, each]) =>
-      name === "type" ? String(each) : `${name.replaceAll("_", " ")} ${describeValue(each)}`,
+      name === "type" || name === "id" ? String(each) : `${name.replaceAll("_", " ")} ${describeValue(each)}`,
     )
     .join(", ");
 }
