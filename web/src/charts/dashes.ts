@@ -1,36 +1,24 @@
 /** Dashed lines that are cheap: with 50 of them a browser's own dashes take longer than a frame. */
-import type uPlot from "uplot";
-
 type Point = readonly [number, number];
 
-/** Returns a path builder of uPlot whose dashes are measured along the x axis instead of along the line. */
-export function dashedPaths(dash: readonly number[]): uPlot.Series.PathBuilder {
-  return (plot, seriesIndex, first, last) => {
-    const stroke = new Path2D();
-    const addDashes = dashPen(
-      stroke,
-      dash.map((length) => length * devicePixelRatio),
-    );
-    const toX = projection(plot, "x");
-    const toY = projection(plot, "y");
-    const [xs, ys] = [plot.data[0], plot.data[seriesIndex] ?? []];
-    let before: Point | null = null;
-    for (let index = first; index <= last; index++) {
-      const value = ys[index];
-      if (value === undefined) continue;
-      const point: Point | null = value === null ? null : [toX(xs[index] ?? 0), toY(value)];
-      if (before && point) addDashes(before, point);
-      before = point;
-    }
-    return { stroke };
+export type Pen = (from: Point, to: Point) => void;
+type Path = Pick<Path2D, "moveTo" | "lineTo">;
+
+/** Returns a function that adds segments to a path; what follows on a segment continues its line. */
+export function solidPen(path: Path): Pen {
+  let end: Point | null = null;
+  return (from, to) => {
+    if (from !== end) path.moveTo(...from);
+    path.lineTo(...to);
+    end = to;
   };
 }
 
-/** Returns a function that adds those parts of a segment to a path that lie in a dash. */
-export function dashPen(
-  path: Pick<Path2D, "moveTo" | "lineTo">,
-  lengths: readonly number[],
-): (from: Point, to: Point) => void {
+/**
+ * Returns a function that adds those parts of a segment to a path that lie in a dash,
+ * measured along the x axis instead of along the line.
+ */
+export function dashPen(path: Path, lengths: readonly number[]): Pen {
   let end = Number.NaN;
   return (from, to) => {
     const slope = to[0] > from[0] ? (to[1] - from[1]) / (to[0] - from[0]) : 0;
@@ -58,13 +46,4 @@ function placeInDashes(x: number, lengths: readonly number[]): { isLine: boolean
     rest = Math.max(rest - length, 0);
   }
   return { isLine: true, left: lengths[0] ?? 1 };
-}
-
-function projection(plot: uPlot, key: "x" | "y"): (value: number) => number {
-  const scale = plot.scales[key];
-  const transform = scale?.distr === 3 ? Math.log10 : (value: number) => value;
-  const [low, high] = [transform(scale?.min ?? 0), transform(scale?.max ?? 1)];
-  const { left, top, width, height } = plot.bbox;
-  if (key === "x") return (value) => left + ((transform(value) - low) / (high - low)) * width;
-  return (value) => top + height - ((transform(value) - low) / (high - low)) * height;
 }

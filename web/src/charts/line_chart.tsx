@@ -1,10 +1,10 @@
 import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import "uplot/dist/uPlot.min.css";
 import { formatNumber } from "../format";
 import { ChartTable, type TableData } from "./chart_table";
 import "./charts.css";
 import { Legend } from "./legend";
-import { type Drawing, Plot, shapeOf } from "./plot";
+import type { Drawing } from "./paint";
+import { Plot } from "./plot";
 import { describeLines } from "./sentences";
 import type { Axis, Level, Line, Mark } from "./types";
 import { lineId } from "./types";
@@ -105,7 +105,6 @@ function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
   const latest = useRef(drawing);
   latest.current = drawing;
   const syncKey = props.syncKey ?? ownKey;
-  const shape = shapeOf(drawing);
 
   const showCursor = (index: number | null) => {
     const text = readCursor(latest.current, index, outputs);
@@ -120,9 +119,9 @@ function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
       onCursor: showCursor,
     });
     return () => plot.current?.destroy();
-  }, [shape, syncKey]);
+  }, [syncKey, x.label]);
   // A drawing is new with each rendering, its parts are not.
-  useLayoutEffect(() => plot.current?.update(latest.current), [x, lines, marks, level, hidden]);
+  useLayoutEffect(() => plot.current?.update(latest.current), [x, lines, marks, level, hidden, scale]);
 
   const handleKey = (event: KeyboardEvent): boolean => {
     if (!plot.current || event.ctrlKey || event.metaKey || event.altKey) return false;

@@ -1,21 +1,11 @@
-/** The drawing of a line chart: a uPlot that is made once and then only gets data. */
-import uPlot from "uplot";
-import { dashedPaths } from "./dashes";
+/** The drawing of a line chart on a canvas: made once, and then painted again, at most once a frame, when it changes. */
+import { type Box, type Drawing, type Frame, LABEL_HEIGHT, MOST_LABELS, paint } from "./paint";
+import { extent, indicesIn, makeScale, nearest, xRange } from "./scale";
 import { onSchemeChange, resolveColor } from "./theme";
-import { evenTicks, logTicks, padRange } from "./ticks";
-import type { Axis, Level, Line, Mark, Range, Values } from "./types";
+import { padRange } from "./ticks";
+import type { Range } from "./types";
 import { lineId } from "./types";
-import { joinZoom, scaleRange, type Zoomable, zoomTo } from "./zoom";
-
-export interface Drawing {
-  x: Axis;
-  lines: readonly Line[];
-  isLog: boolean;
-  marks: readonly Mark[] | undefined;
-  level: Level | undefined;
-  hidden: ReadonlySet<string>;
-  format: (value: number) => string;
-}
+import { joinZoom, pointAt, scaleRange, type Zoomable, zoomTo } from "./zoom";
 
 export interface PlotOptions {
   height: number;
@@ -25,355 +15,234 @@ export interface PlotOptions {
   onCursor: (index: number | null) => void;
 }
 
-const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const Y_AXIS_WIDTH = 60;
-/** More lines than this are thin and have cheaper dashes, so that a frame suffices for all. */
-const MOST_COSTLY_LINES = 10;
-const LABEL_HEIGHT = 14;
-/** Labels of marks above each other; those of further marks share the last row. */
-const MOST_LABELS = 3;
-const BAND_OPACITY = 0.18;
-
-/** What needs another uPlot: other lines or another scale. Values, marks and hidden lines do not. */
-export function shapeOf(drawing: Drawing): string {
-  const lines = drawing.lines.map((line) => [
-    lineId(line),
-    line.color,
-    line.dash,
-    line.width,
-    line.band !== undefined,
-  ]);
-  return JSON.stringify([lines, drawing.isLog, drawing.x.label]);
-}
-
-function dashOf(line: Line, isMany: boolean): Pick<uPlot.Series, "dash" | "paths"> {
-  if (!line.dash || line.dash.length === 0) return {};
-  return isMany ? { paths: dashedPaths(line.dash) } : { dash: [...line.dash] };
-}
+const X_AXIS_HEIGHT = 34;
+const RIGHT_ROOM = 12;
+const TOP_ROOM = 10;
+/** A shorter drag is a click. */
+const LEAST_DRAG = 4;
+const DOT_RADIUS = 3.5;
 
 export class Plot implements Zoomable {
-  private readonly plot: uPlot;
+  private readonly canvas = document.createElement("canvas");
+  /** The cursor and the selection, which change more often than the lines. */
+  private readonly overlay = document.createElement("canvas");
   private readonly ends: (() => void)[] = [];
-  private readonly zoomKey: string;
+  private readonly key: string;
+  private frame: Frame | null = null;
   private zoom: Range | null = null;
-  /** Position of the series of each line in the data; a line with a band has two more behind it. */
-  private readonly seriesOf = new Map<string, number>();
-  private frame = 0;
+  private cursor: number | null = null;
+  private dragStart: number | null = null;
+  private request = 0;
 
   constructor(
-    element: HTMLElement,
+    private readonly element: HTMLElement,
     private drawing: Drawing,
     private readonly options: PlotOptions,
   ) {
-    this.zoomKey = `${options.syncKey} ${drawing.x.label}`;
-    this.plot = new uPlot(this.uplotOptions(element.clientWidth), this.data(), element);
-    this.ends.push(onSchemeChange(() => this.plot.redraw(false)));
-    this.ends.push(this.followSize(element));
-    this.ends.push(joinZoom(this.zoomKey, this));
+    this.key = `${options.syncKey} ${drawing.x.label}`;
+    this.canvas.className = "plot-lines";
+    this.overlay.className = "plot-cursor";
+    element.append(this.canvas, this.overlay);
+    this.listen();
+    this.ends.push(onSchemeChange(() => this.schedule()));
+    const observer = new ResizeObserver(() => this.schedule());
+    observer.observe(element);
+    this.ends.push(() => observer.disconnect());
+    this.ends.push(joinZoom(this.key, this));
+    this.draw();
   }
 
   /** Draws what has changed with the next frame. */
   update(drawing: Drawing): void {
     this.drawing = drawing;
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      this.draw();
-    });
+    this.schedule();
   }
 
   showRange(range: Range | null): void {
     this.zoom = range;
-    if (range) this.plot.setScale("x", { min: range[0], max: range[1] });
-    else this.draw();
+    this.schedule();
+  }
+
+  showCursor(value: number | null): void {
+    this.cursor = value === null ? null : nearest(this.drawing.x.values, value);
+    this.drawOverlay();
+    this.options.onCursor(this.cursor);
   }
 
   /** Moves the cursor by some positions, or to an end. */
   moveCursor(move: (index: number, last: number) => number): void {
-    const last = this.drawing.x.values.length - 1;
+    const { values } = this.drawing.x;
     const [low, high] = this.visible();
-    const present = this.plot.cursor.idx ?? this.drawing.x.values.findIndex((value) => value >= low);
-    const index = Math.min(Math.max(move(Math.max(present, 0), last), 0), last);
-    const position = this.drawing.x.values[index];
+    const present = this.cursor ?? values.findIndex((value) => value >= low);
+    const index = Math.min(Math.max(move(Math.max(present, 0), values.length - 1), 0), values.length - 1);
+    const position = values[index];
     if (position === undefined) return;
     if (position < low || position > high) this.pan(position);
-    this.putCursor(this.plot.valToPos(position, "x"), 1);
+    pointAt(this.key, position);
   }
 
   hideCursor(): void {
-    this.putCursor(-10, -10);
+    pointAt(this.key, null);
   }
 
   zoomBy(factor: number): void {
     const [low, high] = this.visible();
-    const index = this.plot.cursor.idx;
-    const center = typeof index === "number" ? this.drawing.x.values[index] : undefined;
-    zoomTo(this.zoomKey, scaleRange([low, high], this.whole(), center ?? (low + high) / 2, factor));
+    const center = this.cursor === null ? undefined : this.drawing.x.values[this.cursor];
+    zoomTo(
+      this.key,
+      scaleRange([low, high], xRange(this.drawing.x.values), center ?? (low + high) / 2, factor),
+    );
   }
 
   resetZoom(): void {
-    zoomTo(this.zoomKey, null);
+    zoomTo(this.key, null);
   }
 
   destroy(): void {
-    cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.request);
     for (const end of this.ends) end();
-    this.plot.destroy();
-  }
-
-  private putCursor(left: number, top: number): void {
-    // The third argument, which the types of uPlot lack, moves the cursors of the other charts too.
-    const setCursor: (at: { left: number; top: number }, fire: boolean, publish: boolean) => void =
-      this.plot.setCursor;
-    setCursor({ left, top }, true, true);
-  }
-
-  private draw(): void {
-    const { plot, drawing, zoom } = this;
-    plot.batch(() => {
-      for (const line of drawing.lines) this.showLine(line, !drawing.hidden.has(lineId(line)));
-      plot.setData(this.data(), zoom === null);
-      if (zoom) plot.setScale("x", { min: zoom[0], max: zoom[1] });
-    });
-  }
-
-  private showLine(line: Line, show: boolean): void {
-    const index = this.seriesOf.get(lineId(line)) ?? 0;
-    if (this.plot.series[index]?.show === show) return;
-    const size = line.band ? 3 : 1;
-    for (let each = index; each < index + size; each++) this.plot.setSeries(each, { show }, false);
+    this.canvas.remove();
+    this.overlay.remove();
   }
 
   private pan(center: number): void {
     const [low, high] = this.visible();
-    const whole = this.whole();
+    const whole = xRange(this.drawing.x.values);
     const start = Math.min(Math.max(center - (high - low) / 2, whole[0]), whole[1] - (high - low));
-    zoomTo(this.zoomKey, [start, start + high - low]);
+    zoomTo(this.key, [start, start + high - low]);
   }
 
   private visible(): Range {
-    const whole = this.whole();
-    const { min, max } = this.plot.scales.x ?? {};
-    return [min ?? whole[0], max ?? whole[1]];
+    return this.zoom ?? xRange(this.drawing.x.values);
   }
 
-  private whole(): Range {
-    const { values } = this.drawing.x;
-    return [values[0] ?? 0, values.at(-1) ?? 1];
+  private schedule(): void {
+    if (this.request) return;
+    this.request = requestAnimationFrame(() => {
+      this.request = 0;
+      this.draw();
+    });
   }
 
-  private data(): uPlot.AlignedData {
-    const { x, lines, isLog } = this.drawing;
-    // A logarithm exists only above 0; what is not above is a gap.
-    const drawable = (values: Values) =>
-      isLog ? values.map((value) => (typeof value === "number" && value <= 0 ? null : value)) : [...values];
-    const series = lines.flatMap((line) =>
-      (line.band ? [line.values, line.band.high, line.band.low] : [line.values]).map(drawable),
-    );
-    return [[...x.values], ...series];
+  private draw(): void {
+    const context = this.resized(this.canvas);
+    if (!context) return;
+    this.frame = this.frameFor(context);
+    paint(this.frame, this.drawing);
+    this.drawOverlay();
   }
 
-  private uplotOptions(width: number): uPlot.Options {
-    const { series, bands } = this.seriesAndBands();
-    return {
-      width: Math.max(width, 1),
-      height: this.options.height,
-      series,
-      bands,
+  private frameFor(context: CanvasRenderingContext2D): Frame {
+    const { drawing } = this;
+    const box: Box = {
+      left: Y_AXIS_WIDTH,
+      right: Math.max(this.element.clientWidth - RIGHT_ROOM, Y_AXIS_WIDTH + 1),
       // Marks have their labels above the lines. The room is there before the marks, so that nothing moves later.
-      padding: [this.drawing.marks ? LABEL_HEIGHT * MOST_LABELS + 4 : 10, 12, 0, 0],
-      legend: { show: false },
-      scales: {
-        x: { time: false },
-        y: {
-          distr: this.drawing.isLog ? 3 : 1,
-          range: (_, low, high) => this.yRange(low, high),
-        },
-      },
-      axes: [this.xAxis(), this.yAxis()],
-      cursor: {
-        y: false,
-        points: { size: 7 },
-        drag: { x: true, y: false, setScale: false },
-        sync: {
-          key: this.options.syncKey,
-          scales: ["x", null],
-          filters: { pub: (type) => type === "mousemove" },
-        },
-        bind: {
-          dblclick: () => () => {
-            this.resetZoom();
-            return null;
-          },
-        },
-      },
-      hooks: {
-        setCursor: [(plot) => this.options.onCursor(plot.cursor.idx ?? null)],
-        setSelect: [(plot) => this.takeSelection(plot)],
-        drawClear: [(plot) => this.drawAreas(plot)],
-        draw: [(plot) => this.drawMarks(plot)],
-      },
+      top: drawing.marks ? LABEL_HEIGHT * MOST_LABELS + 4 : TOP_ROOM,
+      bottom: this.options.height - X_AXIS_HEIGHT,
     };
-  }
-
-  private seriesAndBands(): { series: uPlot.Series[]; bands: uPlot.Band[] } {
-    const series: uPlot.Series[] = [{}];
-    const bands: uPlot.Band[] = [];
-    const isMany = this.drawing.lines.length > MOST_COSTLY_LINES;
-    for (const [position, line] of this.drawing.lines.entries()) {
-      const index = series.length;
-      this.seriesOf.set(lineId(line), index);
-      const show = !this.drawing.hidden.has(lineId(line));
-      const color = () => resolveColor(this.drawing.lines[position]?.color ?? line.color);
-      series.push({
-        show,
-        stroke: color,
-        width: line.width ?? (isMany ? 1 : 2),
-        ...dashOf(line, isMany),
-        points: { size: 5, stroke: color, fill: color, ...(line.isBackground && { show: false }) },
-      });
-      if (!line.band) continue;
-      series.push({ show, width: 0, points: { show: false } }, { show, width: 0, points: { show: false } });
-      bands.push({ series: [index + 1, index + 2], fill: () => this.fade(color(), BAND_OPACITY) });
-    }
-    return { series, bands };
-  }
-
-  private xAxis(): uPlot.Axis {
+    const xVisible = this.visible();
+    const indices = indicesIn(drawing.x.values, xVisible);
+    const yVisible = this.yRange(indices);
     return {
-      ...this.axisStyle(),
-      size: 34,
-      splits: (plot, _, low, high) => this.xTicks(low, high, plot.bbox.width / devicePixelRatio / 48),
-      values: (_, ticks) => ticks.map((tick) => (this.drawing.x.format ?? String)(tick)),
+      context,
+      box,
+      x: makeScale(xVisible, [box.left, box.right], false),
+      y: makeScale(yVisible, [box.bottom, box.top], drawing.isLog),
+      xRange: xVisible,
+      yRange: yVisible,
+      positions: drawing.x.values,
+      indices,
     };
   }
 
-  private xTicks(low: number, high: number, most: number): number[] {
-    const ticks = evenTicks(low, high, most);
-    return this.drawing.x.values.every(Number.isInteger) ? ticks.filter(Number.isInteger) : ticks;
-  }
-
-  private yAxis(): uPlot.Axis {
-    return {
-      ...this.axisStyle(),
-      size: Y_AXIS_WIDTH,
-      splits: (plot, _, low, high) =>
-        (this.drawing.isLog ? logTicks : evenTicks)(low, high, plot.bbox.height / devicePixelRatio / 32),
-      // uPlot leaves most labels of a logarithmic axis out; these ticks are few enough to have one each.
-      filter: (_, ticks) => ticks,
-      values: (_, ticks) => ticks.map((tick) => shortText(tick, this.drawing.format(tick))),
-    };
-  }
-
-  private axisStyle(): uPlot.Axis {
-    const line = { stroke: () => resolveColor("var(--line)"), width: 1 };
-    return {
-      font: FONT,
-      stroke: () => resolveColor("var(--quiet)"),
-      grid: line,
-      ticks: { ...line, size: 4 },
-    };
-  }
-
-  private yRange(low: number | null, high: number | null): uPlot.Range.MinMax {
-    const { level, isLog } = this.drawing;
+  private yRange(indices: Range): Range {
+    const { lines, hidden, isLog, level } = this.drawing;
+    const [low, high] = extent(lines, hidden, indices, isLog);
     const lowest = level && low !== null ? Math.min(low, level.low) : low;
     const highest = level && high !== null ? Math.max(high, level.high) : high;
-    const [start, end] = padRange(lowest, highest, isLog);
-    return [start, end];
+    return padRange(lowest, highest, isLog);
   }
 
-  private takeSelection(plot: uPlot): void {
-    const { left, width } = plot.select;
-    if (width < 4) return;
-    const range: Range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
-    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    zoomTo(this.zoomKey, range);
+  /** Empties a canvas and makes it as large as the chart; null while the chart has no size. */
+  private resized(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
+    const [width, height] = [this.element.clientWidth, this.options.height];
+    const context = canvas.getContext("2d");
+    if (!context || width === 0) return null;
+    canvas.width = width * devicePixelRatio;
+    canvas.height = height * devicePixelRatio;
+    canvas.style.height = `${height}px`;
+    context.scale(devicePixelRatio, devicePixelRatio);
+    return context;
   }
 
-  private drawAreas(plot: uPlot): void {
-    const { level, marks } = this.drawing;
-    this.clip(plot, () => {
-      if (level) {
-        const top = plot.valToPos(level.high, "y", true);
-        plot.ctx.fillStyle = this.fade(resolveColor(level.color), BAND_OPACITY);
-        plot.ctx.fillRect(plot.bbox.left, top, plot.bbox.width, plot.valToPos(level.low, "y", true) - top);
-      }
-      for (const mark of marks ?? []) {
-        if (mark.to === undefined) continue;
-        const left = plot.valToPos(mark.from, "x", true);
-        plot.ctx.fillStyle = this.fade(resolveColor(mark.color), BAND_OPACITY);
-        plot.ctx.fillRect(left, plot.bbox.top, plot.valToPos(mark.to, "x", true) - left, plot.bbox.height);
-      }
-    });
+  private drawOverlay(selectionEnd: number | null = null): void {
+    const context = this.resized(this.overlay);
+    const { frame, cursor } = this;
+    if (!context || !frame) return;
+    const { box, x } = frame;
+    if (this.dragStart !== null && selectionEnd !== null) {
+      context.fillStyle = resolveColor("color-mix(in srgb, var(--accent) 20%, transparent)");
+      context.fillRect(this.dragStart, box.top, selectionEnd - this.dragStart, box.bottom - box.top);
+    }
+    const left = cursor === null ? undefined : x.toPixel(this.drawing.x.values[cursor] ?? 0);
+    if (cursor === null || left === undefined || left < box.left || left > box.right) return;
+    context.strokeStyle = resolveColor("var(--quiet)");
+    context.setLineDash([3, 3]);
+    context.beginPath();
+    context.moveTo(left, box.top);
+    context.lineTo(left, box.bottom);
+    context.stroke();
+    this.drawDots(context, frame, cursor, left);
   }
 
-  private drawMarks(plot: uPlot): void {
-    const { marks = [], level } = this.drawing;
-    this.clip(plot, () => {
-      for (const mark of marks) if (mark.to === undefined) this.drawMark(plot, mark);
-      if (level)
-        this.drawLabel(plot, { ...level, left: plot.bbox.left, top: plot.valToPos(level.high, "y", true) });
-    });
-    for (const [index, { label, color, from }] of marks.entries()) {
-      const left = plot.valToPos(from, "x", true);
-      const isVisible = left >= plot.bbox.left && left <= plot.bbox.left + plot.bbox.width;
-      // Each label has a row of its own, so that marks side by side stay legible.
-      const row = MOST_LABELS - Math.min(index, MOST_LABELS - 1);
-      const top = plot.bbox.top - row * LABEL_HEIGHT * devicePixelRatio;
-      if (isVisible) this.drawLabel(plot, { label, color, left, top });
+  private drawDots(context: CanvasRenderingContext2D, { y, box }: Frame, cursor: number, left: number): void {
+    for (const line of this.drawing.lines) {
+      const value = line.values[cursor];
+      if (line.isBackground || this.drawing.hidden.has(lineId(line)) || typeof value !== "number") continue;
+      const top = y.toPixel(value);
+      if (!(top >= box.top && top <= box.bottom)) continue;
+      context.fillStyle = resolveColor(line.color);
+      context.beginPath();
+      context.arc(left, top, DOT_RADIUS, 0, 2 * Math.PI);
+      context.fill();
     }
   }
 
-  private drawMark(plot: uPlot, mark: Mark): void {
-    const { ctx, bbox } = plot;
-    const left = plot.valToPos(mark.from, "x", true);
-    ctx.strokeStyle = resolveColor(mark.color);
-    ctx.lineWidth = devicePixelRatio;
-    ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-    ctx.beginPath();
-    ctx.moveTo(left, bbox.top);
-    ctx.lineTo(left, bbox.top + bbox.height);
-    ctx.stroke();
+  private listen(): void {
+    const { overlay } = this;
+    overlay.onpointerdown = (event) => {
+      if (event.button !== 0 || !this.frame) return;
+      this.dragStart = this.inside(event);
+      overlay.setPointerCapture(event.pointerId);
+    };
+    overlay.onpointermove = (event) => {
+      if (!this.frame) return;
+      pointAt(this.key, this.frame.x.toValue(this.inside(event)));
+      if (this.dragStart !== null) this.drawOverlay(this.inside(event));
+    };
+    overlay.onpointerup = (event) => this.endDrag(this.inside(event));
+    // A touch that scrolls the page is no drag.
+    overlay.onpointercancel = () => this.endDrag(null);
+    overlay.onpointerleave = () => pointAt(this.key, null);
+    overlay.ondblclick = () => this.resetZoom();
   }
 
-  /** Writes right of a position, or left of it where it would be cut off. */
-  private drawLabel(plot: uPlot, at: { label: string; color: string; left: number; top: number }): void {
-    const { ctx, bbox } = plot;
-    ctx.fillStyle = resolveColor(at.color);
-    ctx.font = FONT.replace("12px", `${11 * devicePixelRatio}px`);
-    const room = 4 * devicePixelRatio;
-    const fits = at.left + room + ctx.measureText(at.label).width < bbox.left + bbox.width;
-    ctx.textAlign = fits ? "left" : "right";
-    ctx.textBaseline = "top";
-    ctx.fillText(at.label, fits ? at.left + room : at.left - room, at.top + devicePixelRatio);
+  private endDrag(end: number | null): void {
+    const start = this.dragStart;
+    this.dragStart = null;
+    if (start === null || end === null || !this.frame || Math.abs(end - start) < LEAST_DRAG) {
+      this.drawOverlay();
+      return;
+    }
+    const { x } = this.frame;
+    zoomTo(this.key, [x.toValue(Math.min(start, end)), x.toValue(Math.max(start, end))]);
   }
 
-  private clip(plot: uPlot, paint: () => void): void {
-    const { ctx, bbox } = plot;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-    ctx.clip();
-    paint();
-    ctx.restore();
+  /** Returns where the pointer is along the x axis, in pixels, inside of the axes. */
+  private inside(event: PointerEvent): number {
+    const { left = 0, right = 0 } = this.frame?.box ?? {};
+    return Math.min(Math.max(event.offsetX, left), right);
   }
-
-  private fade(color: string, opacity: number): string {
-    return resolveColor(`color-mix(in srgb, ${color} ${opacity * 100}%, transparent)`);
-  }
-
-  private followSize(element: HTMLElement): () => void {
-    const observer = new ResizeObserver(() => {
-      const width = element.clientWidth;
-      if (width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.options.height });
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }
-}
-
-/** Long numbers would be cut off at the edge. */
-function shortText(tick: number, text: string): string {
-  return text.length > 7 ? tick.toExponential(1).replace(".0e", "e").replace("+", "") : text;
 }

@@ -1,8 +1,10 @@
-/** Charts with one key are zoomed together, because they are read together. */
+/** Charts with one key have one zoom and one cursor, because they are read together. */
 import type { Range } from "./types";
 
 export interface Zoomable {
   showRange(range: Range | null): void;
+  /** Moves the cursor to the position nearest to a value of the x axis; without a value, away. */
+  showCursor?(value: number | null): void;
 }
 
 interface Group {
@@ -30,6 +32,11 @@ export function zoomTo(key: string, range: Range | null): void {
   if (!group) return;
   group.range = range;
   for (const member of group.members) member.showRange(range);
+}
+
+/** Moves the cursor of all charts of the key. */
+export function pointAt(key: string, value: number | null): void {
+  for (const member of groups.get(key)?.members ?? []) member.showCursor?.(value);
 }
 
 /** Returns the range around a centre that is larger or smaller by a factor, inside of what there is. */
