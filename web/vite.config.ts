@@ -10,7 +10,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
   },
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  // Calls of `h` are shorter than those of the automatic runtime.
+  oxc: {
+    jsx: { runtime: "classic", pragma: "h", pragmaFrag: "Fragment" },
+    jsxInject: 'import { h, Fragment } from "preact"',
+  },
   // `npm run dev` shows changes of the page at once, with the data of a service that runs elsewhere.
   server: { proxy: { "/v1": process.env.BAKEHOUSE_URL ?? "http://127.0.0.1:8000" } },
 });
