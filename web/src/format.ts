@@ -6,6 +6,8 @@ const PERCENT = new Intl.NumberFormat("en", {
   style: "percent",
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
+  // A small negative number is shown as 0.0%, not as -0.0%.
+  signDisplay: "negative",
 });
 const PLURAL = new Intl.PluralRules("en");
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });

@@ -184,7 +184,9 @@ function describeRecipe(
     const value = fieldValue(run, name);
     const text = valueText(value, defaults);
     if (name === "seed" || text === "none") return [];
-    return typeof value === "object" ? [text] : [`${name.split(".").at(-1)} ${text}`];
+    return typeof value === "object" || name === "dataset.id"
+      ? [text]
+      : [`${name.split(".").at(-1)} ${text}`];
   });
   return parts.join(", ") || (run.name ?? "nothing else");
 }
