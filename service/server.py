@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 MAX_SHUTDOWN_SECONDS = 5
 # Enough for all connections and a file for each of them; many systems allow only 1024 by default.
 MAX_OPEN_FILES = 4096
+# Time for which a thread may keep others waiting while the models are built.
+SHORT_INTERVAL_SECONDS = 0.0005
 
 
 class Server(uvicorn.Server):
@@ -109,11 +111,15 @@ def serve(settings: Settings, services: Services) -> None:
 def finish_start() -> None:
     """Builds all models, then exempts everything that exists from garbage collection, which would look at it again and
     again while runs are submitted."""
+    usual_interval = sys.getswitchinterval()
+    # Otherwise every step of the first requests waits 5 ms for this thread.
+    sys.setswitchinterval(SHORT_INTERVAL_SECONDS)
     try:
         build_models()
     except Exception:
         # The first requests build them instead.
         log.exception("cannot build the models")
+    sys.setswitchinterval(usual_interval)
     gc.enable()
     gc.collect()
     gc.freeze()
