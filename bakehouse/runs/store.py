@@ -2,7 +2,7 @@
 read by `Logs`, and the change stream also by the service's hub."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar, Unpack
@@ -214,13 +214,21 @@ class Store:
         """Returns some of the runs that are over and may still have resume states on disk, the oldest first."""
         return wire.texts(self._redis.zrange(self._keys.unclean(), 0, limit - 1))
 
-    def put_worker(self, worker: Worker, ttl: float) -> None:
-        """Publishes a worker's status, which expires after `ttl` seconds."""
-        self._put(self._keys.workers(), self._keys.worker(worker.name), worker, ttl)
+    def put_worker(self, worker: Worker, ttl: float, *, process: Owner | None = None) -> None:
+        """Publishes a worker's status, which expires after `ttl` seconds, or when its machine's supervisor sees that
+        `process` has ended."""
+        # Not a part of the status, which earlier versions would not understand then.
+        more = {} if process is None else {self._keys.worker_process(worker.name): process.model_dump_json()}
+        self._put(self._keys.workers(), self._keys.worker(worker.name), worker, ttl, more)
 
     def remove_worker(self, name: str) -> None:
         """Removes the status of a worker that has ended."""
-        self._remove(self._keys.workers(), self._keys.worker(name), name)
+        self._remove(self._keys.workers(), name, self._keys.worker(name), self._keys.worker_process(name))
+
+    def worker_processes(self) -> dict[str, Owner]:
+        """Returns the processes of the workers whose status has not expired, by the worker's name."""
+        stored = self._stored(self._keys.workers(), self._keys.worker_process)
+        return {name: Owner.model_validate_json(process) for name, process in stored.items()}
 
     def workers(self) -> list[Worker]:
         """Returns the workers whose status has not expired, by name."""
@@ -232,33 +240,39 @@ class Store:
 
     def remove_task_process(self, name: str) -> None:
         """Removes the status of a task process that has ended."""
-        self._remove(self._keys.task_processes(), self._keys.task_process(name), name)
+        self._remove(self._keys.task_processes(), name, self._keys.task_process(name))
 
     def task_processes(self) -> list[TaskProcess]:
         """Returns the task processes whose status has not expired, by name."""
         return self._listed(TaskProcess, self._keys.task_processes(), self._keys.task_process)
 
-    def _put(self, names: str, key: str, process: Worker | TaskProcess, ttl: float) -> None:
+    def _put(
+        self, names: str, key: str, process: Worker | TaskProcess, ttl: float, more: Mapping[str, str] = wire.NOTHING
+    ) -> None:
         now = self.now()
         ttl_ms = round(ttl * 1000)
         with self._redis.pipeline() as pipeline:
-            pipeline.set(key, process.model_dump_json(), px=ttl_ms)
+            for each, text in {key: process.model_dump_json(), **more}.items():
+                pipeline.set(each, text, px=ttl_ms)
             # A status expires by itself, but the members of a sorted set do not.
             pipeline.zremrangebyscore(names, "-inf", now)
             pipeline.zadd(names, {process.name: now + ttl_ms})
             pipeline.execute()
 
-    def _remove(self, names: str, key: str, name: str) -> None:
+    def _remove(self, names: str, name: str, *keys: str) -> None:
         with self._redis.pipeline() as pipeline:
-            pipeline.delete(key)
+            pipeline.delete(*keys)
             pipeline.zrem(names, name)
             pipeline.execute()
 
     def _listed(self, kind: type[Process], names: str, key: Callable[[str], str]) -> list[Process]:
+        return [kind.model_validate_json(status) for status in self._stored(names, key).values()]
+
+    def _stored(self, names: str, key: Callable[[str], str]) -> dict[str, wire.Text]:
         listed = sorted(wire.texts(self._redis.zrange(names, 0, -1)))
-        statuses = self._redis.mget([key(name) for name in listed]) if listed else []
-        # A status may expire before the process's name leaves the sorted set.
-        return [kind.model_validate_json(status) for status in statuses if status is not None]
+        texts = self._redis.mget([key(name) for name in listed]) if listed else []
+        # A key may expire before the process's name leaves the sorted set.
+        return {name: text for name, text in zip(listed, texts, strict=True) if text is not None}
 
     # The folder of the runs' files
 

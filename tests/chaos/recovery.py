@@ -59,7 +59,7 @@ def is_settled(fire: Fire, run_id: str) -> bool:
     record = fire.store.record(run_id)
     workers: list[Any] = fire.client.get("/v1/workers")["data"]
     is_safe = record.status == "running" and record.attempts_without_progress == 0 and record.resume_step > 0
-    # Workers that were killed are listed for a minute.
+    # One of the workers trains the run.
     idle = sum(worker["status"] == "idle" for worker in workers)
     return is_safe and idle >= len(fire.hosts.workers()) - 1 > 0
 

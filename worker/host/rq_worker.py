@@ -32,7 +32,7 @@ from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.host.attempt_output import note_death
 from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of, train_next
-from worker.host.owner import boot_id
+from worker.host.owner import boot_id, this_process
 from worker.host.plain_job import PlainJob
 
 # RQ waits for the next job for 15 s less than this; that must be below the 10 s after which a Redis client times out.
@@ -64,6 +64,7 @@ class PreforkWorker(Worker):
         self.artifacts = Artifacts(settings.artifacts)
         self.device_info = device_info
         self.started_at = rfc3339(self.store.time_ms())
+        self.process = this_process()
         self.child_status = 0
         self.last_status: Status | None = None
         self.last_published = 0.0
@@ -113,7 +114,7 @@ class PreforkWorker(Worker):
             "started_at": self.started_at,
             "seen_at": rfc3339(self.store.now()),
         }
-        self.store.put_worker(WorkerInfo.model_validate(info), HEARTBEAT_TTL_SECONDS)
+        self.store.put_worker(WorkerInfo.model_validate(info), HEARTBEAT_TTL_SECONDS, process=self.process)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Runs the job in a child, then releases any run that the child still owned when it exited."""

@@ -1,7 +1,8 @@
 """The supervisor of one machine's workers. It does not import torch.
 
 It keeps the parent of the workers running. Once a second it wakes workers for waiting runs, releases runs whose lease
-has expired, kills owners that do not obey a cancel, and deletes files that nothing needs. Several may run at once.
+has expired, kills owners that do not obey a cancel, and removes workers that were killed and files that nothing needs.
+Several may run at once.
 """
 
 import signal
@@ -76,6 +77,8 @@ class Supervisor:
                 self.store.check_writes()
                 self.track_outage()
                 self.guard(self.check_owners)
+                # Before the wake-ups, which are for the workers that are there.
+                self.guard(self.remove_dead_workers)
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
                 self.guard(self.clean_up_after_runs)
@@ -202,6 +205,12 @@ class Supervisor:
     def is_overdue(self, record: Record) -> bool:
         """Returns whether the owner has not obeyed a request within its grace."""
         return self.requests.seconds(record.id, record.requested_ms) > CANCEL_GRACE_SECONDS
+
+    def remove_dead_workers(self) -> None:
+        """Removes the status of each worker of this machine that was killed. One of a lost machine expires."""
+        for name, process in self.store.worker_processes().items():
+            if is_dead(process):
+                self.store.remove_worker(name)
 
     def wake_idle_workers(self) -> None:
         """Repeats lost wake-ups, so that as many are pending as there are idle workers with a run to claim."""

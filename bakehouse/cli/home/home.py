@@ -200,7 +200,7 @@ def has_workers(settings: Settings) -> bool:
 
 def count_own(listed: Sequence[JsonObject]) -> int:
     """Counts the processes that run on this machine."""
-    # Redis remembers the processes of a killed home for a minute, and other machines may have some too.
+    # Processes of a killed home are still listed for a while, and other machines may have some too.
     return sum(process["host"] == socket.gethostname() and is_alive(process["pid"]) for process in listed)
 
 

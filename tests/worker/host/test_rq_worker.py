@@ -23,6 +23,7 @@ from bakehouse.settings import Settings
 from tests.processes import wait_until
 from tests.running_worker import RunningWorker, run_worker
 from tests.stored_runs import ENDLESS, REFERENCE, SHORT
+from worker.host.owner import is_dead
 from worker.host.rq_worker import PreforkWorker
 
 # On the worker's path, so that only its refusal is in the way.
@@ -84,6 +85,8 @@ def test_a_worker_publishes_its_status(worker: RunningWorker) -> None:
     owner = worker.wait_for(run_id, "running").owner
     assert owner is not None
     assert status_of(worker).pid == worker.pid
+    (process,) = worker.store.worker_processes().values()
+    assert (process.pid, is_dead(process)) == (worker.pid, False)
     wait_until(lambda: status_of(worker).run_id == run_id)
     assert (status_of(worker).status, status_of(worker).pid) == ("busy", worker.pid)
     assert run_id in str(rq_job(worker.redis, TRAIN_NEXT).description)

@@ -271,6 +271,28 @@ def test_as_many_workers_are_woken_as_could_take_waiting_runs(
     assert supervised.wake_queue.pending() == pending
 
 
+def test_a_worker_of_this_machine_that_was_killed_is_no_longer_listed(supervised: Supervised, sleeper: Owner) -> None:
+    info = {
+        "host": "any",
+        "pid": 1,
+        "device": "cpu",
+        "memory_bytes": 1,
+        "started_at": "",
+        "seen_at": "",
+        "status": "idle",
+    }
+    for name, process in {"mine": sleeper, "far": FAR, "earlier_version": None}.items():
+        supervised.store.put_worker(Worker.model_validate({"name": name, **info}), ttl=60, process=process)
+    register_folder(supervised.settings, supervised.store)
+    supervised.supervisor.tick()
+    assert [worker.name for worker in supervised.store.workers()] == ["earlier_version", "far", "mine"]
+    os.kill(sleeper.pid, signal.SIGKILL)
+    wait_until(lambda: start_time(sleeper.pid) is None)
+    supervised.supervisor.tick()
+    assert [worker.name for worker in supervised.store.workers()] == ["earlier_version", "far"]
+    assert list(supervised.store.worker_processes()) == ["far"]
+
+
 def test_a_replaced_checkpoint_is_purged_ten_minutes_later(
     supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
