@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, TypeVar, get_origin
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -149,7 +150,8 @@ async def refuse_unknown_parameters(request: Request) -> None:
         return
     is_repeatable = dict(parameters(request.scope["route"].dependant))
     counts = Counter(name for name, _ in request.query_params.multi_items())
-    errors = [unknown_parameter(name, tuple(is_repeatable)) for name in counts if name not in is_repeatable]
+    unknown = islice((name for name in counts if name not in is_repeatable), MAX_PROBLEMS)
+    errors = [unknown_parameter(name, tuple(is_repeatable)) for name in unknown]
     errors += [
         Problem(parameter=name, code="repeated_parameter", message="may be given only once")
         for name, count in counts.items()

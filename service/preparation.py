@@ -25,8 +25,8 @@ from bakehouse.settings import Settings
 MAX_PACKING_SECONDS = 2.0
 # About 10 MB, because a template takes 20 KB.
 MAX_REMEMBERED = 512
-# Documents of this size are read in about a millisecond, and refused within tens of them, if a hundred problems get a
-# hint each; larger ones must not stop the event loop.
+# Documents of this size are read in about a millisecond, and refused within ten; larger ones must not stop the event
+# loop.
 MAX_VALUES_IN_EVENT_LOOP = 300
 
 

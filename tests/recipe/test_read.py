@@ -2,15 +2,18 @@
 
 import json
 import re
+from difflib import get_close_matches
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from jsonpointer import resolve_pointer
 
+from bakehouse.recipe import problems
 from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
-from bakehouse.recipe.read import parse_json, read_recipe
+from bakehouse.recipe.read import MAX_HINTS, MAX_PROBLEMS, parse_json, read_recipe
 from bakehouse.recipe.recipe import Recipe
 from tests.plan.cards import Document
 from tests.strategies import documents
@@ -144,3 +147,17 @@ def test_whole_numbers_of_a_float_field_stay_floats() -> None:
 @pytest.mark.parametrize("body", [b"[" * 32 + b"]" * 32, b' {"a": "\\ud83d\\ude00"} ', b"1e308", b"-0.0", b"null"])
 def test_odd_but_right_text_is_read(body: bytes) -> None:
     assert parse_json(body) == json.loads(body)
+
+
+def test_of_many_problems_only_the_first_have_hints(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Mock(wraps=get_close_matches)
+    monkeypatch.setattr(problems, "get_close_matches", search)
+    document = {"dataset": "iris", "architecture": "mlp", **{f"epochs{number}": 1 for number in range(MAX_PROBLEMS)}}
+    with pytest.raises(RecipeInvalid) as refused:
+        read_recipe(document)
+    messages = [problem.message for problem in refused.value.problems]
+    assert len(messages) == MAX_PROBLEMS
+    assert ["did you mean 'epochs'?" in message for message in messages] == [
+        number < MAX_HINTS for number in range(MAX_PROBLEMS)
+    ]
+    assert MAX_HINTS <= search.call_count <= 3 * MAX_HINTS
