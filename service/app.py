@@ -27,7 +27,7 @@ from bakehouse.tasks.queue import TaskQueue
 from bakehouse.version import VERSION
 from service.dependencies import Services
 from service.digests import Digests, hash_file
-from service.errors import HANDLED_ERRORS, respond_to_error
+from service.error_responses import HANDLED_ERRORS, respond_to_error
 from service.folder_check import FolderCheck
 from service.hub import BLOCK_MS, Hub
 from service.middleware import RequestGuard

@@ -24,12 +24,7 @@ from bakehouse.runs.record import Idempotency
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from service.digests import Digests
-from service.errors import (
-    MAX_SHOWN_CHARACTERS,
-    InvalidRequest,
-    UnsupportedContentEncoding,
-    UnsupportedMediaType,
-)
+from service.errors import MAX_SHOWN_CHARACTERS, InvalidRequest, UnsupportedContentEncoding, UnsupportedMediaType
 from service.folder_check import FolderCheck
 from service.hub import Hub
 from service.open_checkpoints import OpenCheckpoints

@@ -23,16 +23,8 @@ from uvicorn.server import ServerState
 
 from bakehouse.version import VERSION, VERSION_HEADER
 from service.connections import Connections
-from service.errors import (
-    REQUEST_ID,
-    HeadersTooLarge,
-    MalformedRequest,
-    RequestTimeout,
-    ServiceError,
-    TooManyConnections,
-    error_response,
-    render,
-)
+from service.error_responses import REQUEST_ID, error_response, render
+from service.errors import HeadersTooLarge, MalformedRequest, RequestTimeout, ServiceError, TooManyConnections
 
 MAX_HEADERS_SECONDS = 5.0
 MAX_HEADERS_BYTES = 1 << 16

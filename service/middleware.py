@@ -13,16 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.settings import Settings
 from bakehouse.version import VERSION, VERSION_HEADER
-from service.errors import (
-    PREFIX,
-    REQUEST_ID,
-    BodyTooLarge,
-    RequestTimeout,
-    ServiceError,
-    TooManyStreams,
-    error_response,
-    render,
-)
+from service.error_responses import PREFIX, REQUEST_ID, error_response, render
+from service.errors import BodyTooLarge, RequestTimeout, ServiceError, TooManyStreams
 from service.hosts import Hosts
 from service.stream_slots import StreamSlots
 

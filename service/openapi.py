@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.run import Event
-from service.errors import MEDIA_TYPE, ProblemDocument
+from service.error_responses import MEDIA_TYPE, ProblemDocument
 from service.frames import RunEvent
 from service.recipe_examples import BODIES
 

@@ -1,6 +1,7 @@
 """The registry of problem types: what a failed request may be told, with its status, its cause and what to do.
 
-`service/errors.py` takes statuses from here, `/problems/NAME` shows each type, and `make docs` writes docs/problems.md.
+`service/errors.py` and `service/error_responses.py` take statuses from here, `/problems/NAME` shows each type, and
+`make docs` writes docs/problems.md.
 """
 
 from bakehouse.model import Model

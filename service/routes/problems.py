@@ -14,7 +14,8 @@ from bakehouse.data.errors import DatasetNotReady
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.recipe.read import parse_json, read_recipe
-from service.errors import ErrorResponse, InvalidRequest, error_response, problem_document
+from service.error_responses import ErrorResponse, error_response, problem_document
+from service.errors import InvalidRequest
 from service.problem_types import PROBLEM_TYPES, ProblemType
 
 router = APIRouter(include_in_schema=False)

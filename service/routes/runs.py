@@ -34,7 +34,8 @@ from service.dependencies import (
     refuse_unknown_parameters,
     services_of,
 )
-from service.errors import InvalidRequest, LogNotFound, field_error
+from service.error_responses import field_error
+from service.errors import InvalidRequest, LogNotFound
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
 from service.openapi import json_body, object_body, problems, returns, returns_one_of
