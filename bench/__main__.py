@@ -1,5 +1,10 @@
-"""`python -m bench`: runs every benchmark and prints the tables of bench/README.md."""
+"""`python -m bench`: runs the benchmarks and prints the tables of bench/README.md.
 
+Two are only named at the end: `bench.scale` takes half an hour and 3 GB of memory, and `bench.gpu` needs a GPU.
+"""
+
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 from bench import downloads, http, ingredients, latency, loop, startup, streams
@@ -17,3 +22,7 @@ if __name__ == "__main__":
     streams.main()
     print()
     ingredients.main()
+    print(flush=True)
+    # It measures forks of its process, which must not hold what the benchmarks above have left.
+    subprocess.run([sys.executable, "-m", "bench.memory"], check=True)
+    print("\nNot measured here: `python -m bench.scale` (half an hour, 3 GB of memory), `make gpu` (a GPU)")

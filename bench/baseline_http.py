@@ -18,7 +18,7 @@ connection = redis.asyncio.from_url(redis_url)
 
 async def read_run(_: Request) -> JSONResponse:
     """Reads the hash from Redis at each request, as the service does."""
-    fields = await connection.hgetall(f"local:run:{run_id}")
+    fields: dict[bytes, bytes] = await connection.hgetall(f"local:run:{run_id}")  # type: ignore[assignment]
     return JSONResponse({name.decode(): value.decode() for name, value in fields.items()})
 
 

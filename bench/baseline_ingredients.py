@@ -81,6 +81,6 @@ def steps(
             batch = inputs[rows] if augment is None else augment(inputs[rows])
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(batch), targets[rows], label_smoothing=smoothing)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             yield

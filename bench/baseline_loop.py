@@ -115,7 +115,7 @@ def plain_batches(inputs: Tensor, targets: Tensor, batch_size: int) -> Batches:
 def tuned_batches(inputs: Tensor, targets: Tensor, batch_size: int) -> Batches:
     """Yields the batches of an epoch, which are copied at once."""
     order = torch.randperm(len(inputs))
-    yield from zip(inputs[order].split(batch_size), targets[order].split(batch_size), strict=True)
+    yield from zip(inputs[order].split(batch_size), targets[order].split(batch_size), strict=True)  # type: ignore[no-untyped-call]
 
 
 def measure(name: str, inputs: Tensor, targets: Tensor, *, is_tuned: bool, warm_up: float, seconds: float) -> str:
@@ -134,7 +134,7 @@ def measure(name: str, inputs: Tensor, targets: Tensor, *, is_tuned: bool, warm_
         for batch, labels in batches(inputs, targets, batch_size):
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(batch), labels)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             now = perf_counter()
             if cpu is not None:

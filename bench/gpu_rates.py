@@ -111,7 +111,7 @@ def loop_steps(name: str, batch_size: int, device: torch.device, *, is_tuned: bo
                 outputs = forward(inputs[rows])
             loss = functional.cross_entropy(outputs.float(), targets[rows])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             yield
 

@@ -120,7 +120,7 @@ def train_measured(sender: Connection) -> None:
         update(training, inputs, targets)
         clock.count(len(inputs))
 
-    Training.update = update_and_count  # type: ignore[method-assign]
+    Training.update = update_and_count  # type: ignore[method-assign, assignment]
     settings = Settings()
     redis = connect(redis_url_of(settings), patient=True)
     store = Store(redis, lease_seconds=settings.lease_seconds)
@@ -160,8 +160,8 @@ def running_loop(kind: str, environment: dict[str, str]) -> Iterator[Loop]:
     """Runs the process of a loop during the block."""
     # -P keeps this folder out of the import path, so that torch does not import its http.py.
     command = [sys.executable, "-P", str(BASELINE), kind]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, **environment}, **pipes) as process:
+    inherited = {**os.environ, **environment}
+    with subprocess.Popen(command, env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Loop(process)
         finally:

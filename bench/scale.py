@@ -91,6 +91,12 @@ def store_copies(redis: Redis, templates: list[str], count: int) -> None:
             pipeline.execute()
 
 
+def wait_for_rewrite(redis: Redis) -> None:
+    """Waits until Redis no longer rewrites its log, which keeps the disk busy."""
+    while redis.info("persistence")["aof_rewrite_in_progress"]:
+        time.sleep(1)
+
+
 def measure_pages(url: str) -> dict[str, list[float]]:
     """Returns the milliseconds of each page of the list, by filter."""
     times: dict[str, list[float]] = {}
@@ -124,6 +130,7 @@ def measure_finished(count: int) -> None:
             each = (redis.info("memory")["used_memory"] - before) / count
             print(f"| a finished run in Redis, with its share of all indexes | {each:,.0f} bytes (n = {count:,}) |")
             print(f"| storing them | {count / seconds:,.0f} a second |", flush=True)
+            wait_for_rewrite(redis)
         print(f"| the same with {count:,} finished runs |", measure_start(environment, url), "|", flush=True)
         with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as pid:
             for query, times in measure_pages(url).items():
@@ -151,14 +158,7 @@ async def submit_all(url: str, count: int) -> float:
 
         async def submit(seed: int) -> None:
             async with waiting:
-                document = {
-                    "dataset": "iris",
-                    "architecture": "mlp",
-                    "epochs": 200,
-                    "early_stopping": "none",
-                    "seed": seed,
-                }
-                (await client.post("/v1/runs", json=document)).raise_for_status()
+                (await client.post("/v1/runs", json={**QUEUED_RECIPE, "seed": seed})).raise_for_status()
 
         started = time.perf_counter()
         await asyncio.gather(*map(submit, range(count)))
