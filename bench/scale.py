@@ -6,6 +6,7 @@ The finished runs (1,000,000 by default) are written by the store's own code, as
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -66,18 +67,25 @@ def finish_run(store: Store, settings: Settings, document: dict[str, object]) ->
 def copies(redis: Redis, templates: list[str], count: int) -> Iterator[list[str]]:
     """Yields, for each copy of a finished run, the arguments of the script that stores it."""
     keys = Keys()
-    hashes = [wire.decoded(redis.hgetall(keys.run(run_id))) for run_id in templates]
-    records = [wire.decode(fields) for fields in hashes]
+    arguments = [(run_id, *copy_argument(redis, keys, run_id)) for run_id in templates]
     for number in range(count):
-        record: Record = records[number % len(records)]
-        fields = hashes[number % len(hashes)]
-        copy = record.model_copy(update={"id": new_run_id()})
-        write = wire.creation(
-            keys, copy, (), None, {name: fields[name] for name in Record.model_fields if name in fields}
-        )
-        packed = {"id": wire.to_json(copy.id), "status": fields["status"], wire.PACKED: fields[wire.PACKED]}
-        argument = json.loads(wire.script_argument(write, os.urandom(16).hex())) | {"fields": packed}
-        yield [*keys.of_script(copy.id, None), json.dumps(argument)]
+        template, recipe, argument = arguments[number % len(arguments)]
+        run_id = new_run_id()
+        # Most runs have a seed of their own, and so an index of their recipe.
+        own = argument.replace(template, run_id).replace(recipe, secrets.token_hex(32))
+        yield [*keys.of_script(run_id, None), own]
+
+
+def copy_argument(redis: Redis, keys: Keys, run_id: str) -> tuple[str, str]:
+    """Returns the digest of a finished run's recipe, and the argument of the script that stores the run as a new one,
+    as it is after its archival."""
+    fields = wire.decoded(redis.hgetall(keys.run(run_id)))
+    known = {name: fields[name] for name in Record.model_fields if name in fields}
+    record = wire.decode(fields)
+    write = wire.creation(keys, record, (), None, known)
+    packed = {name: fields[name] for name in ("id", "status", wire.PACKED)}
+    argument = json.loads(wire.script_argument(write, secrets.token_hex(16)))
+    return record.recipe_sha256, json.dumps(argument | {"fields": packed})
 
 
 def store_copies(redis: Redis, templates: list[str], count: int) -> None:
@@ -114,29 +122,37 @@ def measure_pages(url: str) -> dict[str, list[float]]:
 
 def measure_finished(count: int) -> None:
     """Prints the memory of a finished run in Redis, and the service's figures without and with many of them."""
-    with tempfile.TemporaryDirectory(prefix="bakehouse-bench-") as folder, redis_server(Path(folder)) as redis_url:
-        settings = Settings(home=Path(folder))
-        port = free_port()
-        environment = {"BAKEHOUSE_REDIS_URL": redis_url, "BAKEHOUSE_HOME": folder, "BAKEHOUSE_PORT": str(port)}
-        url = f"http://127.0.0.1:{port}"
-        print("| start of the service, memory, without runs |", measure_start(environment, url), "|", flush=True)
-        with connect(redis_url, patient=True) as redis:
-            store = Store(redis)
-            templates = [finish_run(store, settings, document) for document in RECIPES]
-            before = redis.info("memory")["used_memory"]
-            started = time.perf_counter()
-            store_copies(redis, templates, count)
-            seconds = time.perf_counter() - started
-            each = (redis.info("memory")["used_memory"] - before) / count
-            print(f"| a finished run in Redis, with its share of all indexes | {each:,.0f} bytes (n = {count:,}) |")
-            print(f"| storing them | {count / seconds:,.0f} a second |", flush=True)
-            wait_for_rewrite(redis)
-        print(f"| the same with {count:,} finished runs |", measure_start(environment, url), "|", flush=True)
-        with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as pid:
-            for query, times in measure_pages(url).items():
-                p99 = sorted(times)[len(times) * 99 // 100]
-                print(f"| a page of 20 with `{query}` | {spread(times, ' ms')}, p99 {p99:.1f} ms |", flush=True)
-            print(f"| memory of the service afterwards | {resident_megabytes(pid):.0f} MB |", flush=True)
+    with tempfile.TemporaryDirectory(prefix="bakehouse-bench-") as folder:
+        with redis_server(Path(folder)) as redis_url:
+            port = free_port()
+            environment = {"BAKEHOUSE_REDIS_URL": redis_url, "BAKEHOUSE_HOME": folder, "BAKEHOUSE_PORT": str(port)}
+            url = f"http://127.0.0.1:{port}"
+            print("| start of the service, memory, without runs |", measure_start(environment, url), "|", flush=True)
+            fill(redis_url, Settings(home=Path(folder)), count)
+            print(f"| the same with {count:,} finished runs |", measure_start(environment, url), "|", flush=True)
+            with running_server([sys.executable, "-m", "service"], environment, f"{url}/healthz/ready") as pid:
+                for query, times in measure_pages(url).items():
+                    p99 = sorted(times)[len(times) * 99 // 100]
+                    print(f"| a page of 20 with `{query}` | {spread(times, ' ms')}, p99 {p99:.1f} ms |", flush=True)
+                print(f"| memory of the service afterwards | {resident_megabytes(pid):.0f} MB |", flush=True)
+        started = time.perf_counter()
+        with redis_server(Path(folder)):
+            print(f"| start of Redis with them | {time.perf_counter() - started:.1f} s |", flush=True)
+
+
+def fill(redis_url: str, settings: Settings, count: int) -> None:
+    """Stores finished runs; prints the memory of each."""
+    with connect(redis_url, patient=True) as redis:
+        store = Store(redis)
+        templates = [finish_run(store, settings, document) for document in RECIPES]
+        before = redis.info("memory")["used_memory"]
+        started = time.perf_counter()
+        store_copies(redis, templates, count)
+        seconds = time.perf_counter() - started
+        each = (redis.info("memory")["used_memory"] - before) / count
+        print(f"| a finished run in Redis, with its share of all indexes | {each:,.0f} bytes (n = {count:,}) |")
+        print(f"| storing them | {count / seconds:,.0f} a second |", flush=True)
+        wait_for_rewrite(redis)
 
 
 def measure_start(environment: dict[str, str], url: str) -> str:
