@@ -244,6 +244,17 @@ def test_the_service_does_not_start_with_a_wrong_or_unsafe_setting(settings: dic
     assert "pydantic" not in ended.stderr
 
 
+def test_the_service_starts_without_importing_pydantic_1() -> None:
+    # The address of Redis is missing, so the service ends after its imports.
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "service"], env={"PATH": "/usr/bin"}, cwd=ROOT, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "service.routes.runs" in ended.stderr
+    assert "pydantic.v1.main" not in ended.stderr
+
+
 def test_the_service_says_that_its_port_is_taken(service: RunningService, tmp_path: Path) -> None:
     port = str(httpx.URL(service.url).port)
     settings = {"BAKEHOUSE_REDIS_URL": service.redis_url, "BAKEHOUSE_HOME": str(tmp_path), "BAKEHOUSE_PORT": port}
