@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -141,6 +142,14 @@ def test_the_tabs_and_charts_are_used_by_keyboard(home: RunningHome, page: Page)
 def test_a_run_that_is_not_there_or_is_deleted_says_so(home: RunningHome, page: Page) -> None:
     open_run(page, home, "run_222222222222")
     expect(page.get_by_role("heading", level=1, name="There is no run")).to_be_visible()
+    assert_accessible(page)
+    run_id = home.submit({**DIGITS, "epochs": 1})
+    home.wait_for(run_id, "succeeded")
+    open_run(page, home, run_id)
+    expect(page.get_by_role("link", name="Download best")).to_be_visible()
+    httpx.delete(f"{home.url}/v1/runs/{run_id}", trust_env=False).raise_for_status()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(page.get_by_text("This run has been deleted")).to_be_visible()
     assert_accessible(page)
 
 

@@ -60,7 +60,15 @@ export class LiveRun {
         if (connection.value === "live" && this.isStale) void this.load();
       }),
     );
-    return () => this.stop();
+    const lookAgain = () => {
+      // No event says that a run which is over has been deleted, or verified by another.
+      if (this.ends.length === 0 && !document.hidden && this.error.value === null) void this.refresh();
+    };
+    window.addEventListener("focus", lookAgain);
+    return () => {
+      window.removeEventListener("focus", lookAgain);
+      this.stop();
+    };
   }
 
   /** Calls a function with each event. Returns what ends that. */

@@ -92,11 +92,11 @@ export function gapCurve(epochs: Columns, diagnostics: Diagnostics, kind: XAxis)
   const validation = epochs[`validation_${name}`];
   const training = epochs[`train_${name}`];
   if (!validation || !training) return null;
-  const sign = isRising(name) ? -1 : 1;
   const difference = (values: readonly unknown[]) =>
     validation.map((value, index) => {
       const other = values[index];
-      return value === null || typeof other !== "number" ? null : sign * (value - other);
+      if (value === null || typeof other !== "number") return null;
+      return isRising(name) ? other - value : value - other;
     });
   const lines: Line[] = [{ label: `gap of ${name}`, values: difference(training), color: "var(--info)" }];
   const clean = cleanValues(epochs, diagnostics, `train_clean_${name}`);
