@@ -82,9 +82,10 @@ function Fact({ name, value }: { name: string; value: string }) {
 
 function StateNotice({ run }: { run: Run }) {
   const state = describeState(run);
-  if (!state) return null;
+  // What changes with each epoch is not read aloud.
+  const role = run.status === "running" && !run.request ? {} : { role: "status" as const };
   return (
-    <div class={`notice ${state.tone}`} role="status">
+    <div class={`notice ${state.tone}`} {...role}>
       <p>
         <strong>{state.title}.</strong> {state.text}
       </p>

@@ -16,7 +16,7 @@ function run(changes: object): Run {
     ...changes,
   } as Run;
 }
-const title = (changes: object) => describeState(run(changes))?.title;
+const title = (changes: object) => describeState(run(changes)).title;
 
 test("a run that stopped early names its best epoch and what was not needed", () => {
   expect(describeState(run({ status: "succeeded", reason: "early_stopped" }))).toEqual({
@@ -61,9 +61,13 @@ test("a failed run says the cause, and that its curves are kept", () => {
   ]);
 });
 
-test("a run that simply trains needs no words, and one that was asked for something says so", () => {
-  expect(describeState(run({}))).toBeNull();
-  expect(describeState(run({ request: "stop" }))?.text).toContain("keep its best weights");
+test("a run that trains says how good it is, or what it was asked for", () => {
+  expect(describeState(run({}))).toMatchObject({
+    title: "Best so far: epoch 12, validation loss 0.0419",
+    text: "No better for 6 epochs.",
+  });
+  expect(title({ best: null })).toBe("Training; no epoch is complete yet");
+  expect(describeState(run({ request: "stop" })).text).toContain("keep its best weights");
 });
 
 test("the buttons are those that the state allows", () => {

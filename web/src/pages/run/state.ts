@@ -21,14 +21,14 @@ const WAITING: Partial<Record<Run["reason"], string>> = {
   resumed: "It continues at the same step.",
 };
 
-/** Returns what a user should know of the present state; null while a run simply trains. */
-export function describeState(run: Run): State | null {
+/** Returns what a user should know of the present state. */
+export function describeState(run: Run): State {
   if (run.request) return { tone: "info", title: "Asked", text: REQUESTS[run.request] };
   switch (run.status) {
     case "queued":
       return describeQueued(run);
     case "running":
-      return null;
+      return describeTraining(run);
     case "paused":
       return {
         tone: "info",
@@ -46,6 +46,14 @@ export function describeState(run: Run): State | null {
         text: run.best ? "Weights that were saved before can still be downloaded." : "No weights were saved.",
       };
   }
+}
+
+function describeTraining(run: Run): State {
+  if (!run.best) return { tone: "info", title: "Training; no epoch is complete yet", text: "" };
+  const waited = run.progress.epochs_since_best ?? 0;
+  const title = `Best so far: epoch ${run.best.epoch}, ${spellOut(monitorOf(run))} ${bestValue(run)}`;
+  const text = waited > 0 ? `No better for ${count(waited, "epoch")}.` : "The latest epoch is the best.";
+  return { tone: "info", title, text };
 }
 
 function describeQueued(run: Run): State {
