@@ -15,16 +15,17 @@ export interface ControlProps<Kind extends Shape = Shape> {
 }
 
 /** Returns the attributes that tie a control to its label and its problem. */
-function useAttributes(path: Path) {
+function useAttributes(path: Path, label: string) {
   const id = idOf(path);
   const isWrong = useProblems(path) !== "";
-  return isWrong ? { id, "aria-invalid": true, "aria-describedby": `${id}-problem` } : { id };
+  const named = { id, "aria-label": label };
+  return isWrong ? { ...named, "aria-invalid": true, "aria-describedby": `${id}-problem` } : named;
 }
 
 export function NumberControl({ path, shape, label, usual }: ControlProps<NumberShape>) {
   const { draft } = useForm();
   const value = useAt(path, (value) => value ?? "");
-  const attributes = useAttributes(path);
+  const attributes = useAttributes(path, label);
   const stops = sliderStops(shape, typeof usual === "number" ? usual : null);
   return (
     <span class="number-control">
@@ -63,10 +64,10 @@ export function readNumber(text: string): Json {
   return trimmed !== "" && Number.isFinite(value) ? value : text;
 }
 
-export function NumbersControl({ path }: ControlProps) {
+export function NumbersControl({ path, label }: ControlProps) {
   const { draft } = useForm();
   const value = useAt(path, (value) => value ?? []);
-  const attributes = useAttributes(path);
+  const attributes = useAttributes(path, label);
   return (
     <LineInput
       {...attributes}
@@ -119,10 +120,10 @@ function LineInput({ text, isSame, onText, ...attributes }: LineProps) {
   );
 }
 
-export function TextControl({ path, shape }: ControlProps<TextShape>) {
+export function TextControl({ path, shape, label }: ControlProps<TextShape>) {
   const { draft, suggestions } = useForm();
   const value = useAt(path, (value) => value ?? "");
-  const attributes = useAttributes(path);
+  const attributes = useAttributes(path, label);
   const offered = suggestions.value.get(pointerOf(path)) ?? shape.examples;
   const [isFree, setFree] = useState(false);
   const text = typeof value === "string" ? value : JSON.stringify(value);
@@ -162,13 +163,12 @@ export function TextControl({ path, shape }: ControlProps<TextShape>) {
 export function BooleanControl({ path, label }: ControlProps) {
   const { draft } = useForm();
   const value = useAt(path, (value) => value);
-  const attributes = useAttributes(path);
+  const attributes = useAttributes(path, label);
   return (
     <label class="switch">
       <input
         {...attributes}
         type="checkbox"
-        aria-label={label}
         checked={value === true}
         onChange={(event) => draft.set(path, event.currentTarget.checked)}
       />
@@ -244,10 +244,10 @@ export function ChoiceControl({ path, shape, label }: ControlProps<Shape & { kin
 }
 
 /** A value that the page has no control for, as JSON. */
-export function JsonControl({ path }: { path: Path }) {
+export function JsonControl({ path, label }: { path: Path; label: string }) {
   const { draft } = useForm();
   const value = useAt(path, (value) => value ?? null);
-  const attributes = useAttributes(path);
+  const attributes = useAttributes(path, label);
   const [typed, setTyped] = useState<string | null>(null);
   return (
     <textarea

@@ -187,6 +187,6 @@ export function Control(props: ControlProps) {
     case "variants":
       return <VariantsControl {...props} shape={shape} />;
     case "json":
-      return <JsonControl path={props.path} />;
+      return <JsonControl path={props.path} label={props.label} />;
   }
 }

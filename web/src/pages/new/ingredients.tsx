@@ -51,7 +51,7 @@ export function VariantBody({ path, shape, label }: { path: Path; shape: Variant
         !field.required && !isDefault(field, valueAt(draft.state.peek(), [...path, field.name]) ?? null),
     ),
   );
-  if (!variant || !isKnown) return <JsonControl path={path} />;
+  if (!variant || !isKnown) return <JsonControl path={path} label={label} />;
   const name = variant.type === null ? label : `${label}: ${spellOut(variant.type)}`;
   const isFew = variant.fields.length <= FEW_FIELDS;
   const isFirst = (field: Field) => isFew || field.required || field.name === variant.main;
@@ -96,7 +96,7 @@ export function UnknownFields({ variant, path }: { variant: Variant; path: Path 
               Remove {name}
             </button>
           </div>
-          <JsonControl path={[...path, name]} />
+          <JsonControl path={[...path, name]} label={name} />
           <ProblemLine path={[...path, name]} />
         </div>
       ))}

@@ -18,7 +18,7 @@ export function ListControl({ path, shape, label }: ControlProps<Shape & { kind:
     // After the list has been drawn again.
     setTimeout(() => focusField(focus));
   };
-  if (length === -1) return <JsonControl path={path} />;
+  if (length === -1) return <JsonControl path={path} label={label} />;
   const place = pointerOf(path);
   return (
     <fieldset class="rows" aria-label={label} id={idOf(path)}>
