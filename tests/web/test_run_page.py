@@ -2,15 +2,13 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.running_home import RunningHome, run_home
+from tests.running_home import RunningHome
 from tests.web.accessibility import assert_accessible
 
 DIGITS: dict[str, Any] = {"dataset": "digits", "architecture": {"type": "mlp", "hidden": [32]}}
@@ -153,17 +151,11 @@ def test_a_run_that_is_not_there_or_is_deleted_says_so(home: RunningHome, page: 
     assert_accessible(page)
 
 
-@pytest.fixture
-def own_home(tmp_path: Path) -> Iterator[RunningHome]:
-    with run_home(tmp_path) as home:
-        yield home
-
-
-def test_nothing_is_missing_or_drawn_twice_after_the_service_was_killed(own_home: RunningHome, page: Page) -> None:
-    run_id = own_home.submit({**LONG, "epochs": 40})
-    open_run(page, own_home, run_id)
+def test_nothing_is_missing_or_drawn_twice_after_the_service_was_killed(home: RunningHome, page: Page) -> None:
+    run_id = home.submit({**LONG, "epochs": 40})
+    open_run(page, home, run_id)
     expect(chart(page, "Loss")).to_be_visible()
-    os.kill(own_home.pids().service, signal.SIGKILL)
+    os.kill(home.pids().service, signal.SIGKILL)
     expect(page.get_by_text("The connection to the service is lost")).to_be_visible()
     expect(page.locator(".run")).to_have_attribute("data-status", "succeeded", timeout=60_000)
     expect_points(page, "Loss", 40)
