@@ -65,6 +65,7 @@ function RunView({ id }: { id: string }) {
         selected={tab.id}
         onSelect={(next) => changeView({ tab: next === "curves" ? null : next })}
       >
+        <h2 class="visually-hidden">{tab.title}</h2>
         <tab.View key={tab.id} live={live} run={run} />
       </Tabs>
     </div>

@@ -92,7 +92,7 @@ function Links() {
   return (
     <section class="below">
       <h2>The API</h2>
-      <ul>
+      <ul class="api-links">
         {shown.map(([name, address]) => (
           <li key={name}>
             <a href={address}>{TITLES[name] ?? name}</a>
