@@ -2,13 +2,14 @@
 another host for something."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.processes import LIMIT_SECONDS
 from tests.running_home import RunningHome, run_home
 from tests.running_service import RunningService
 
@@ -17,11 +18,9 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 # The browser logs a failed request as an error; a test that takes the service away expects that.
 NETWORK_ERRORS = ("Failed to load resource", "net::ERR_")
 
-OpenPage = Callable[..., Page]
-
-
-# A slow machine needs more than the usual 5 s.
-expect.set_options(timeout=20_000)
+# For tests that would hang; a machine whose cores are busy is many times slower.
+LIMIT_MS = 30_000
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
+def started_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
     """A home that all tests of a process share; each test makes runs of its own."""
     with run_home(tmp_path_factory.mktemp("home")) as home:
         yield home
@@ -50,11 +49,22 @@ def api(service: RunningService) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
+def home(started_home: RunningHome) -> Iterator[RunningHome]:
+    """The home; runs that the test leaves unfinished are cancelled, because they would keep the worker."""
+    yield started_home
+    rows = started_home.get("/v1/runs?view=brief&limit=100").json()["data"]
+    for run in (row["id"] for row in rows if row["status"] in ("queued", "running", "paused")):
+        # A run that has ended in the meantime cannot be cancelled.
+        httpx.post(f"{started_home.url}/v1/runs/{run}/cancel", timeout=LIMIT_SECONDS, trust_env=False)
+        started_home.wait_for(run, "cancelled", "succeeded", "failed")
+
+
+@pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser without history, whose pages are watched for errors."""
     complaints: list[str] = []
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(LIMIT_MS)
     context.on("page", lambda page: watch_for_errors(page, complaints))
     yield context
     context.close()
