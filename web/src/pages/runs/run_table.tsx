@@ -13,7 +13,7 @@ const HEIGHTS = [
   ["(min-width: 1180px)", 44],
   ["(min-width: 800px)", 84],
 ] as const;
-const HEIGHT_ON_PHONE = 184;
+const HEIGHT_ON_PHONE = 196;
 
 interface Column {
   name: string;
