@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bakehouse.cli.home.home import home_running
 from bakehouse.client import Client, ClientRun
@@ -117,9 +117,9 @@ def take(browser: Browser, url: str, views: Mapping[str, str], *, is_whole: bool
 def wait_until_drawn(page: Page) -> None:
     """Waits until nothing on the page is being loaded."""
     page.wait_for_selector("h1")
-    page.wait_for_function(
-        "!document.querySelector('.skeleton') && [...document.images].every((each) => each.complete)"
-    )
+    # A function in the page would be evaluated again and again, which the page's content security policy forbids.
+    expect(page.locator(".skeleton")).to_have_count(0, timeout=WAIT_MS)
+    page.evaluate("Promise.all([...document.images].map((each) => each.decode()))")
     # A chart is drawn in the frame after its numbers have come.
     page.wait_for_timeout(700)
 
