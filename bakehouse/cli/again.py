@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.notification import Notification, require_watching
 from bakehouse.cli.recipes import apply_changes
 from bakehouse.cli.seeds import parse_seeds, print_seeds_note, repeat_for_seeds
 from bakehouse.cli.submit import print_ids, submit_all
@@ -27,14 +28,18 @@ def fork_and_watch(
     detach: bool,
     output: Path | None,
     timeout: float | None,
+    notify: str | None,
     as_json: bool,
 ) -> ExitCode:
     """Submits forks of a run and watches them."""
     print_seeds_note(seeds)
     require_single(output, seeds, detach=detach)
+    require_watching(notify, detach=detach)
     with Client() as client:
         runs = submit_forks(client, run_id, changes, seeds)
-        return watch_unless_detached(runs, detach=detach, output=output, timeout=timeout, as_json=as_json)
+        return watch_unless_detached(
+            runs, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json
+        )
 
 
 def rerun_and_watch(
@@ -46,6 +51,7 @@ def rerun_and_watch(
     detach: bool,
     output: Path | None,
     timeout: float | None,
+    notify: str | None,
     as_json: bool,
 ) -> ExitCode:
     """Submits the recipe of a run again and watches the new runs."""
@@ -53,9 +59,12 @@ def rerun_and_watch(
         raise typer.BadParameter("give either --seed or --seeds, not both", param_hint="--seed")
     print_seeds_note(seeds)
     require_single(output, seeds, detach=detach)
+    require_watching(notify, detach=detach)
     with Client() as client:
         runs = submit_again(client, run_id, changes, seeds if seed is None else str(seed))
-        return watch_unless_detached(runs, detach=detach, output=output, timeout=timeout, as_json=as_json)
+        return watch_unless_detached(
+            runs, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json
+        )
 
 
 def require_single(output: Path | None, seeds: str | None, *, detach: bool) -> None:
@@ -65,13 +74,26 @@ def require_single(output: Path | None, seeds: str | None, *, detach: bool) -> N
 
 
 def watch_unless_detached(
-    runs: list[ClientRun], *, detach: bool, output: Path | None, timeout: float | None, as_json: bool
+    runs: list[ClientRun],
+    *,
+    detach: bool,
+    output: Path | None,
+    timeout: float | None,
+    notify: str | None,
+    as_json: bool,
 ) -> ExitCode:
     """Watches new runs until they are over, or only prints their ids."""
     if detach:
         print_ids(runs, as_json=as_json)
         return ExitCode.SUCCEEDED
-    return watch_and_report(runs, timeout=timeout, as_json=as_json, output=output, by_seed=len(runs) > 1)
+    return watch_and_report(
+        runs,
+        timeout=timeout,
+        as_json=as_json,
+        output=output,
+        by_seed=len(runs) > 1,
+        notification=None if notify is None else Notification(notify),
+    )
 
 
 def submit_forks(client: Client, run_id: str, changes: list[str], seeds: str | None) -> list[ClientRun]:

@@ -5,8 +5,16 @@ import subprocess
 import sys
 from tempfile import TemporaryFile
 
+import typer
+
 MAX_SECONDS = 60.0
 """The command is ended after this time, because the runs are not shown meanwhile."""
+
+
+def require_watching(command: str | None, *, detach: bool) -> None:
+    """Raises BadParameter for a command that would never run."""
+    if command is not None and detach:
+        raise typer.BadParameter("works while runs are watched, and not with --detach", param_hint="--notify")
 
 
 class Notification:

@@ -6,9 +6,20 @@ from typing import Annotated
 
 import typer
 
+from bakehouse.cli.commands.completing import complete_paused_run, complete_run, complete_unfinished_run
+
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A JSON file, or - for standard input.")]
-RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id, as `bakehouse ls` lists it.")]
-RunIds = Annotated[list[str], typer.Argument(metavar="ID", help="The ids of one or more runs.")]
+
+SOME_IDS = "The ids of one or more runs."
+RunId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The run's id, as `bakehouse ls` lists it.", autocompletion=complete_run),
+]
+RunIds = Annotated[list[str], typer.Argument(metavar="ID", help=SOME_IDS, autocompletion=complete_run)]
+UnfinishedIds = Annotated[
+    list[str], typer.Argument(metavar="ID", help=SOME_IDS, autocompletion=complete_unfinished_run)
+]
+PausedIds = Annotated[list[str], typer.Argument(metavar="ID", help=SOME_IDS, autocompletion=complete_paused_run)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Fields = Annotated[
     str | None, typer.Option("--fields", metavar="A,B.C", help="Print JSON with only these fields: id,best.value.")
@@ -24,6 +35,15 @@ Seeds = Annotated[str | None, typer.Option("--seeds", help="Submit a run for eac
 Timeout = Annotated[
     float | None,
     typer.Option(min=0, help="Stop watching after this many seconds and exit with 124; the run continues."),
+]
+
+NotifyCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--notify",
+        metavar="COMMAND",
+        help="Run a shell command when a run ends, with RUN_ID and STATUS in its environment.",
+    ),
 ]
 
 

@@ -14,12 +14,19 @@ from bakehouse.model import JsonObject
 
 
 def submit_and_watch(
-    documents: Sequence[JsonObject], *, timeout: float | None, as_json: bool, output: Path | None
+    documents: Sequence[JsonObject], *, timeout: float | None, as_json: bool, output: Path | None, notify: str | None
 ) -> ExitCode:
-    """Submits recipes and watches their runs."""
+    """Submits recipes and watches their runs; runs the command `notify` when one of them ends."""
     with Client() as client:
         runs = submit_all(client.submit, documents)
-        return watch_and_report(runs, timeout=timeout, as_json=as_json, output=output, by_seed=len(runs) > 1)
+        return watch_and_report(
+            runs,
+            timeout=timeout,
+            as_json=as_json,
+            output=output,
+            by_seed=len(runs) > 1,
+            notification=None if notify is None else Notification(notify),
+        )
 
 
 def submit_and_detach(documents: Sequence[JsonObject], *, as_json: bool) -> None:
@@ -53,10 +60,10 @@ def print_ids(runs: Sequence[ClientRun], *, as_json: bool) -> None:
     print(f"  bakehouse watch {' '.join(ids)}", file=sys.stderr)
 
 
-def watch_submitted(ids: Iterable[str], *, timeout: float | None, as_json: bool, notification: str | None) -> ExitCode:
-    """Watches runs that were submitted before; runs the command `notification` when one of them ends."""
+def watch_submitted(ids: Iterable[str], *, timeout: float | None, as_json: bool, notify: str | None) -> ExitCode:
+    """Watches runs that were submitted before; runs the command `notify` when one of them ends."""
     with Client() as client:
         # An id that is given twice is watched once.
         runs = [client.run(run_id) for run_id in dict.fromkeys(ids)]
-        sent = None if notification is None else Notification(notification)
-        return watch_and_report(runs, timeout=timeout, as_json=as_json, notification=sent)
+        notification = None if notify is None else Notification(notify)
+        return watch_and_report(runs, timeout=timeout, as_json=as_json, notification=notification)

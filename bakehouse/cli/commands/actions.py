@@ -1,30 +1,30 @@
 """The commands that change a run."""
 
-from bakehouse.cli.options import AsJson, Fields, RunIds
+from bakehouse.cli.options import AsJson, Fields, PausedIds, UnfinishedIds
 
 
-def cancel(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+def cancel(ids: UnfinishedIds, as_json: AsJson = False, fields: Fields = None) -> None:
     """Give runs up: they end as cancelled, without a test; `stop` instead keeps the best weights as the result."""
     from bakehouse.cli.actions import request_action
 
     request_action(ids, "cancel", as_json=as_json, fields=fields)
 
 
-def stop(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+def stop(ids: UnfinishedIds, as_json: AsJson = False, fields: Fields = None) -> None:
     """Finish runs now: they succeed with their best weights as the result; `cancel` instead gives them up."""
     from bakehouse.cli.actions import request_action
 
     request_action(ids, "stop", as_json=as_json, fields=fields)
 
 
-def pause(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+def pause(ids: UnfinishedIds, as_json: AsJson = False, fields: Fields = None) -> None:
     """Pause runs; their workers are free until `bakehouse resume`."""
     from bakehouse.cli.actions import request_action
 
     request_action(ids, "pause", as_json=as_json, fields=fields)
 
 
-def resume(ids: RunIds, as_json: AsJson = False, fields: Fields = None) -> None:
+def resume(ids: PausedIds, as_json: AsJson = False, fields: Fields = None) -> None:
     """Queue paused runs again; they continue where they were paused."""
     from bakehouse.cli.actions import request_action
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bakehouse.cli.options import Changes, EventsAsJson, Output, RunId, Seeds, Timeout
+from bakehouse.cli.options import Changes, EventsAsJson, NotifyCommand, Output, RunId, Seeds, Timeout
 
 Detach = Annotated[bool, typer.Option("--detach", help="Print the ids of the new runs and exit without watching.")]
 
@@ -16,13 +16,15 @@ def fork(
     detach: Detach = False,
     output: Output = None,
     timeout: Timeout = None,
+    notify: NotifyCommand = None,
     as_json: EventsAsJson = False,
 ) -> None:
     """Train a changed recipe from a run's best weights on, as a new run: --set optimizer.lr=1e-4."""
     from bakehouse.cli.again import fork_and_watch
 
     code = fork_and_watch(
-        run_id, changes or [], seeds, detach=detach, output=output, timeout=timeout, as_json=as_json
+        run_id, changes or [], seeds,
+        detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(code)
 
@@ -35,12 +37,14 @@ def rerun(
     detach: Detach = False,
     output: Output = None,
     timeout: Timeout = None,
+    notify: NotifyCommand = None,
     as_json: EventsAsJson = False,
 ) -> None:
     """Train the recipe of a run again from the start, as a new run."""
     from bakehouse.cli.again import rerun_and_watch
 
     code = rerun_and_watch(
-        run_id, changes or [], seed, seeds, detach=detach, output=output, timeout=timeout, as_json=as_json
+        run_id, changes or [], seed, seeds,
+        detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(code)

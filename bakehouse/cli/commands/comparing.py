@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
+from bakehouse.cli.commands.completing import complete_run
 from bakehouse.cli.options import AsJson, Fields
 from bakehouse.runs.status import Status
 
 SomeIds = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="The runs; without ids, the latest that match.")
+    list[str] | None,
+    typer.Argument(metavar="ID", help="The runs; without ids, the latest that match.", autocompletion=complete_run),
 ]
 Label = Annotated[list[str] | None, typer.Option(metavar="KEY:VALUE", help="Only runs with this label.")]
 GroupBy = Annotated[
@@ -22,8 +24,8 @@ GroupBy = Annotated[
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="The id of a run.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The id of another run.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="The id of a run.", autocompletion=complete_run)],
+    second: Annotated[str, typer.Argument(metavar="B", help="The id of another run.", autocompletion=complete_run)],
     as_json: AsJson = False,
     fields: Fields = None,
 ) -> None:

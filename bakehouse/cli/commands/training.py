@@ -12,6 +12,7 @@ from bakehouse.cli.options import (
     EventsAsJson,
     Fields,
     Folder,
+    NotifyCommand,
     Output,
     Recipe,
     RunId,
@@ -38,9 +39,11 @@ def run(
     seeds: Seeds = None,
     output: Output = None,
     timeout: Timeout = None,
+    notify: NotifyCommand = None,
     as_json: EventsAsJson = False,
 ) -> None:
     """Submit a recipe to the service and watch it train."""
+    from bakehouse.cli.notification import require_watching
     from bakehouse.cli.recipes import read_documents
     from bakehouse.cli.seeds import print_seeds_note
     from bakehouse.cli.submit import submit_and_detach, submit_and_watch
@@ -49,29 +52,24 @@ def run(
     print_seeds_note(seeds)
     if output is not None and (detach or len(documents) > 1):
         raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
+    require_watching(notify, detach=detach)
     if detach:
         submit_and_detach(documents, as_json=as_json)
     else:
-        raise typer.Exit(submit_and_watch(documents, timeout=timeout, as_json=as_json, output=output))
+        code = submit_and_watch(documents, timeout=timeout, as_json=as_json, output=output, notify=notify)
+        raise typer.Exit(code)
 
 
 def watch(
     ids: RunIds,
     timeout: Timeout = None,
-    notification: Annotated[
-        str | None,
-        typer.Option(
-            "--notify",
-            metavar="COMMAND",
-            help="Run a shell command when a run ends, with RUN_ID and STATUS in its environment.",
-        ),
-    ] = None,
+    notify: NotifyCommand = None,
     as_json: EventsAsJson = False,
 ) -> None:
     """Show runs from their first event until they are over."""
     from bakehouse.cli.submit import watch_submitted
 
-    raise typer.Exit(watch_submitted(ids, timeout=timeout, as_json=as_json, notification=notification))
+    raise typer.Exit(watch_submitted(ids, timeout=timeout, as_json=as_json, notify=notify))
 
 
 def verify(run_id: RunId, timeout: Timeout = None, as_json: AsJson = False, fields: Fields = None) -> None:

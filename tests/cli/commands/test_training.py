@@ -1,4 +1,4 @@
-"""`bakehouse watch --notify`, and `--seeds` of `bakehouse run`."""
+"""`--notify`, and `--seeds` of `bakehouse run`."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from bakehouse.cli.main import app
 from bakehouse.cli.submit import submit_all
-from bakehouse.client import Client, ClientRun, RunTimeout
+from bakehouse.client import Client, ClientRun, RunEvent, RunTimeout
 from bakehouse.model import JsonObject
 from tests.fake_worker import FakeWorker
 
@@ -39,9 +39,45 @@ def test_the_command_changes_neither_the_exit_code_nor_the_output(finished: Clie
     assert "failed with exit code 9" in result.stderr
 
 
-def test_a_single_number_of_seeds_gets_a_note(client: Client, tmp_path: Path) -> None:
+@pytest.fixture
+def recipe(tmp_path: Path) -> str:
+    """The file of a recipe."""
     (tmp_path / "recipe.json").write_text(json.dumps({"dataset": "digits", "architecture": "mlp"}))
-    result = bakehouse("run", "recipe.json", "--seeds", "5", "--detach")
+    return "recipe.json"
+
+
+@pytest.mark.parametrize("command", ["run", "fork", "rerun"])
+def test_each_command_that_watches_new_runs_notifies(
+    client: Client, finished: ClientRun, recipe: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = ClientRun.stream
+
+    def stream_until_cancelled(run: ClientRun) -> Iterator[RunEvent]:
+        return stream(run.cancel())
+
+    monkeypatch.setattr(ClientRun, "stream", stream_until_cancelled)
+    source = recipe if command == "run" else finished.id
+    result = bakehouse(command, source, "--seeds", "1-2", "--notify", 'echo "$RUN_ID $STATUS" >> ended')
+    assert result.exit_code == 5, result.output
+    new = {f"{run.id} cancelled" for run in client.runs(status="cancelled")}
+    assert len(new) == 2
+    assert set((tmp_path / "ended").read_text().splitlines()) == new
+
+
+@pytest.mark.parametrize("command", ["run", "fork", "rerun"])
+def test_a_command_that_would_never_run_is_refused(
+    client: Client, finished: ClientRun, recipe: str, command: str
+) -> None:
+    source = recipe if command == "run" else finished.id
+    result = bakehouse(command, source, "--detach", "--notify", "true")
+    assert result.exit_code == 2
+    assert "--notify" in result.stderr
+    assert "not with --detach" in result.stderr
+    assert [run.id for run in client.runs()] == [finished.id]
+
+
+def test_a_single_number_of_seeds_gets_a_note(client: Client, recipe: str) -> None:
+    result = bakehouse("run", recipe, "--seeds", "5", "--detach")
     assert "1 run, seed 5; 0-4 is five\n" in result.stderr
     assert [run.record.known_recipe.seed for run in client.runs()] == [5]
 

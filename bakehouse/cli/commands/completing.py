@@ -1,0 +1,22 @@
+"""What a shell offers for the id of a run. The running service is asked, if there is one."""
+
+
+def complete_run(start: str) -> list[tuple[str, str]]:
+    """Returns the latest runs whose ids begin like this."""
+    from bakehouse.cli.run_ids import completed_ids
+
+    return completed_ids(start)
+
+
+def complete_unfinished_run(start: str) -> list[tuple[str, str]]:
+    """Returns the latest runs that are not over and whose ids begin like this."""
+    from bakehouse.cli.run_ids import completed_ids
+
+    return completed_ids(start, ("running", "queued", "paused"))
+
+
+def complete_paused_run(start: str) -> list[tuple[str, str]]:
+    """Returns the latest paused runs whose ids begin like this."""
+    from bakehouse.cli.run_ids import completed_ids
+
+    return completed_ids(start, ("paused",))
