@@ -1,8 +1,6 @@
 """Bakehouse trains recipes: submit one as JSON, watch it train, download the best checkpoint."""
 
-from importlib import import_module
-
-# Without an import of `typing`: until the command line handles Ctrl-C, each millisecond may end in a traceback.
+# Imports nothing: until the command line handles Ctrl-C, each millisecond may end in a traceback.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bakehouse.client import AsyncClient as AsyncClient
@@ -12,6 +10,8 @@ __all__ = ["AsyncClient", "Client"]
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module  # noqa: PLC0415
+
     # The worker and the service import this package too, and do without httpx and the client's other imports.
     if name in __all__:
         return getattr(import_module("bakehouse.client"), name)

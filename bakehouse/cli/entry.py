@@ -1,13 +1,13 @@
 """The entry point of `bakehouse`. It imports little, so that Ctrl-C is handled before anything else is imported."""
 
+# `signal` is the same with an import of `enum`; until the handler is set, Ctrl-C in each millisecond is a traceback.
+import _signal as signal  # type: ignore[import-not-found]
 import gc
 import os
-import signal
 import sys
-from types import FrameType
 
-from bakehouse.cli.exit_codes import ExitCode
-
+INTERRUPTED = 130
+"""The same as `ExitCode.INTERRUPTED`, which would import `enum` too."""
 COMPLETION_VARIABLE = "_BAKEHOUSE_COMPLETE"
 """Set by the script of `bakehouse completion` to ask for the words that can come next."""
 
@@ -33,10 +33,10 @@ def main() -> None:
         gc.freeze()
 
 
-def end_at_once(number: int, frame: FrameType | None) -> None:
+def end_at_once(number: int, frame: object) -> None:
     # A KeyboardInterrupt in the middle of an import may be lost, or printed with a traceback.
     print_interruption()
-    os._exit(ExitCode.INTERRUPTED)
+    os._exit(INTERRUPTED)
 
 
 def print_interruption() -> None:

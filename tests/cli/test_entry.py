@@ -14,6 +14,8 @@ from contextlib import suppress
 
 import pytest
 
+from bakehouse.cli.entry import INTERRUPTED
+from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.main import COMMANDS
 from bakehouse.client import Client
 from tests.fake_worker import FakeWorker
@@ -66,6 +68,13 @@ def test_ls_and_show_import_only_what_they_need(service: RunningService, client:
     assert modules & (SLOW - {"httpx", "pydantic"}) == set()
     ours = {name for name in modules if name.startswith("bakehouse")}
     assert not {name for name in ours if name.startswith(("bakehouse.cli.home", "bakehouse.cli.screens"))}
+
+
+def test_ctrl_c_is_handled_before_anything_is_imported_that_python_has_not_imported_itself() -> None:
+    program = "import sys; before = set(sys.modules); import bakehouse.cli.entry; print(*set(sys.modules) - before)"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(finished.stdout.split()) <= {"bakehouse", "bakehouse.cli", "bakehouse.cli.entry", "gc"}
+    assert INTERRUPTED == ExitCode.INTERRUPTED
 
 
 @pytest.fixture
