@@ -8,7 +8,7 @@ import typer
 
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.notification import Notification, require_watching
-from bakehouse.cli.recipes import apply_changes
+from bakehouse.cli.recipes import apply_changes, with_seeds
 from bakehouse.cli.seeds import parse_seeds, print_seeds_note, repeat_for_seeds
 from bakehouse.cli.submit import print_ids, submit_all
 from bakehouse.cli.watch import watch_and_report
@@ -99,18 +99,18 @@ def watch_unless_detached(
 def submit_forks(client: Client, run_id: str, changes: list[str], seeds: str | None) -> list[ClientRun]:
     """Submits forks of a run, which begin with its best weights. A run that has been asked to end is waited for."""
     run = client.run(run_id)
-    patches = repeat_for_seeds(fork_patch(run.record, changes), seeds)
+    patches = repeat_for_seeds(fork_patch(run.record, changes, seeds), seeds)
     if run.record.request in ENDING:
         print(f"waiting until {run.id} is over ({run.record.request} requested)", file=sys.stderr)
         run.wait()
     return submit_all(run.fork, patches)
 
 
-def fork_patch(run: Run, changes: list[str]) -> JsonObject:
+def fork_patch(run: Run, changes: list[str], seeds: str | None) -> JsonObject:
     """Returns the changes as a JSON merge patch of the run's recipe."""
     # The service lets a fork begin with the best weights, so `--set pretraining.layers=2` is a change of this.
     document = {**stated(run.recipe), "pretraining": {"type": "transfer"}}
-    changed = apply_changes(document, changes, command=f"bakehouse fork {run.id}")
+    changed = apply_changes(document, changes, command=with_seeds(f"bakehouse fork {run.id}", seeds))
     families = dict.fromkeys(change.partition("=")[0].partition(".")[0] for change in changes)
     return {family: changed[family] for family in families}
 
@@ -122,7 +122,7 @@ def submit_again(client: Client, run_id: str, changes: list[str], seeds: str | N
         return [run.retry()]
     record = run.record
     document = {**stated(record.recipe), "name": record.name, "labels": record.labels}
-    changed = apply_changes(document, changes, command=f"bakehouse rerun {run.id}")
+    changed = apply_changes(document, changes, command=with_seeds(f"bakehouse rerun {run.id}", seeds))
     return submit_all(client.submit, repeat_for_seeds(changed, seeds))
 
 

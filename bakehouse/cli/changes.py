@@ -41,6 +41,7 @@ class SeveralValues(RecipeError):
         lines += [f"  {command} {options(run)}".rstrip() for run in runs]
         lines += [f"  ... and {total - len(runs)} more"] if total > len(runs) else []
         lines += in_one_list(choices, command)
+        lines += comparison(choices)
         super().__init__("\n".join(lines))
 
 
@@ -119,6 +120,13 @@ def options(values: Mapping[str, Any]) -> str:
 
 def value_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def comparison(choices: Choices) -> list[str]:
+    """Returns the command that compares the runs, if they differ in more than their seeds."""
+    several = [path for path, values in choices.items() if len(values) > 1]
+    options = " ".join(f"--group-by {path}" for path in several)
+    return ["and compare them by the mean over the seeds:", f"  bakehouse compare {options}"] if several else []
 
 
 def in_one_list(choices: Choices, command: str) -> list[str]:

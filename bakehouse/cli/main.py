@@ -56,6 +56,39 @@ COMMANDS = (
     completion,
 )
 
+PREDICT = (
+    "`bakehouse code ID` prints a script that loads the weights in plain PyTorch and predicts: docs/plain_pytorch.md"
+)
+LIST = "`bakehouse ls` lists the runs"
+SHOW = "`bakehouse show ID` shows a run"
+INSTEAD = {
+    "predict": PREDICT,
+    "infer": PREDICT,
+    "export": PREDICT,
+    "onnx": PREDICT,
+    "evaluate": "`bakehouse code ID --evaluate` prints a script that computes the test metrics again",
+    "test": "`bakehouse code ID --evaluate` prints a script that computes the test metrics again",
+    "download": "`bakehouse best ID` downloads the best weights",
+    "list": LIST,
+    "ps": LIST,
+    "runs": LIST,
+    "status": SHOW,
+    "info": SHOW,
+    "logs": "`bakehouse log ID` prints what the training wrote, and `bakehouse watch ID` the metrics",
+    "follow": "`bakehouse watch ID` follows a run",
+    "submit": "`bakehouse run RECIPE` submits a recipe",
+    "start": "`bakehouse up` starts the service, and `bakehouse run RECIPE` a run",
+    "kill": "`bakehouse cancel ID` gives a run up, and `bakehouse stop ID` keeps its best weights",
+    "retry": "`bakehouse rerun ID` trains the recipe of a run again",
+    "init": "`bakehouse new` writes a recipe",
+    "check": "`bakehouse lint RECIPE` checks a recipe",
+    "sweep": "`bakehouse run RECIPE --set FIELD=A,B --seeds 0-4` prints the commands that run and compare each variant",
+    "import": "a file in the folder BAKEHOUSE_DATA is a data set: docs/own_data.md",
+    "upload": "a file in the folder BAKEHOUSE_DATA is a data set: docs/own_data.md",
+    "login": "the service has no accounts: docs/several_users.md",
+}
+"""Commands of other programs, and what does the same here."""
+
 
 class Commands(TyperGroup):
     """Turns the errors of all commands into messages and exit codes; gives each command the option `--version`."""
@@ -80,6 +113,14 @@ class Commands(TyperGroup):
             formatter.write_dl(
                 [(name, (command.help or "").split("\n\n")[0]) for name, command in self.commands.items()]
             )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as error:
+            if args[0] in INSTEAD:
+                error.message = f"No such command {args[0]!r}: {INSTEAD[args[0]]}."
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -16,18 +16,25 @@ from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
 
 
-def read_document(source: str, changes: list[str]) -> JsonObject:
-    """Reads the recipe from a file, or from standard input for `-`, and applies the `--set` changes."""
+def read_document(source: str, changes: list[str], seeds: str | None = None) -> JsonObject:
+    """Reads the recipe from a file, or from standard input for `-`, and applies the `--set` changes. The seeds are only
+    for a message that repeats the command."""
     try:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"cannot read {source}: {error.strerror}", param_hint="RECIPE") from error
-    return apply_changes(require_object(parse_json(text)), changes, command=f"bakehouse run {shlex.quote(source)}")
+    command = with_seeds(f"bakehouse run {shlex.quote(source)}", seeds)
+    return apply_changes(require_object(parse_json(text)), changes, command=command)
+
+
+def with_seeds(command: str, seeds: str | None) -> str:
+    """Returns a command with its option for the seeds."""
+    return command if seeds is None else f"{command} --seeds {shlex.quote(seeds)}"
 
 
 def read_documents(source: str, changes: list[str], seeds: str | None) -> list[JsonObject]:
     """Reads a recipe as `read_document` does, and repeats it with each of the seeds."""
-    return repeat_for_seeds(read_document(source, changes), seeds)
+    return repeat_for_seeds(read_document(source, changes, seeds), seeds)
 
 
 def apply_changes(document: JsonObject, changes: list[str], *, command: str) -> JsonObject:

@@ -9,6 +9,10 @@ DatasetError
 UnusableSource        a reader found an error in the files
 """
 
+from pathlib import PurePath
+
+ENDINGS = (".csv", ".npz")
+
 
 class DatasetError(Exception):
     """Raised if a data set cannot be used now; `name` is its name."""
@@ -23,11 +27,16 @@ class DatasetNotFound(DatasetError):
     """Raised if no data set has this name; `nearest` lists the most similar names, `allowed` all usable names."""
 
     def __init__(self, name: str, *, nearest: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        hint = f"; did you mean {nearest[0]}?" if nearest else "."
+        # Some name a data set by the path of its file.
+        file = PurePath(name)
+        own = file.stem if file.suffix in ENDINGS else file.name
+        named = "" if own == name else f" A recipe names a file without its folder and ending: {own}."
         super().__init__(
             name,
-            f"there is no data set {name}{hint or '.'} A file of your own becomes one in the folder that the setting "
-            f"BAKEHOUSE_DATA names, as {name}.csv, {name}.npz, or a folder {name} with one folder of images per class",
+            f"there is no data set {name}{hint}{named} A file of your own becomes one in the folder that the setting "
+            f"BAKEHOUSE_DATA names when the service starts, as {own}.csv, {own}.npz, or a folder {own} with one folder "
+            "of images per class",
         )
         self.nearest = nearest
         self.allowed = allowed

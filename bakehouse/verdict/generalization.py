@@ -8,6 +8,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.dropout import Dropout
 from bakehouse.recipe.regularizer import L2, WeightDecay
 from bakehouse.verdict.chance import wilson_interval
+from bakehouse.verdict.layers import variance_shift
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rule import Found, rule
 from bakehouse.verdict.words import percent
@@ -16,6 +17,8 @@ LARGE_GAP = 0.05
 """A difference of accuracies, beyond what chance explains."""
 LARGE_LOSS_RATIO = 2.0
 LARGE_RISE = 1.25
+LEAST_RISE = 0.02
+"""A rise below this share of the first epoch's loss changes no prediction; healthy runs rise by less than 0.01."""
 LEAST_EPOCHS = 3
 """A rise over fewer epochs may be noise."""
 
@@ -35,7 +38,10 @@ def clean_gap(outcome: Outcome) -> str:
 
 
 def accuracy_gap(outcome: Outcome) -> str:
-    # With several targets or an adversary, the accuracy in training is still that of the main target.
+    # With several targets or an adversary, the accuracy in training is still that of the main target. With a variance
+    # shift, the same rows differ as much between the modes.
+    if any(variance_shift(outcome)):
+        return ""
     return gap_text(outcome, outcome.best.get("train_accuracy"), outcome.best, "on the training rows")
 
 
@@ -68,7 +74,9 @@ def rise_since_best(outcome: Outcome) -> str:
     best, last = outcome.best, outcome.last
     if "validation_loss" not in best or outcome.last_epoch - outcome.best_epoch < LEAST_EPOCHS:
         return ""
-    has_risen = last["validation_loss"] > LARGE_RISE * best["validation_loss"] > 0
+    first = outcome.epochs[min(outcome.epochs)]["validation_loss"]
+    rise = last["validation_loss"] - best["validation_loss"]
+    has_risen = last["validation_loss"] > LARGE_RISE * best["validation_loss"] > 0 and rise > LEAST_RISE * first
     if not has_risen or last["train_loss"] >= best["train_loss"]:
         return ""
     text = f"since epoch {outcome.best_epoch} the validation loss rose from {best['validation_loss']:.4g} to "

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.advice import replace
 from bakehouse.advice.dropout import after_all_norms
 from bakehouse.advice.variance_shift import shifts
-from bakehouse.plan.plan import Plan
-from bakehouse.recipe.architecture import Rnn
-from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.norm import LayerNorm
 from bakehouse.verdict.divergence import smaller_lr
-from bakehouse.verdict.learning import GLOROT
+from bakehouse.verdict.learning import GLOROT, other_activation, with_norm
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.readings import (
     EXPLODING,
@@ -92,15 +88,3 @@ def worst(outcome: Outcome, name: str, layers: str, field: str) -> float:
 def most(values: dict[str, object], layers: str, field: str) -> tuple[str, float]:
     """Returns the layer with the largest value, and that value."""
     return max(named_values(values, layers, field), key=lambda pair: pair[1])
-
-
-def other_activation(plan: Plan) -> tuple[PatchStep, ...]:
-    """Returns a patch to relu, if the network has an activation that saturates and that can be changed."""
-    architecture = plan.recipe.architecture
-    is_flat = getattr(architecture, "activation", None) in ("sigmoid", "tanh")
-    return replace("/architecture/activation", "relu") if is_flat and not isinstance(architecture, Rnn) else ()
-
-
-def with_norm(plan: Plan) -> tuple[PatchStep, ...]:
-    """Returns a patch that adds a norm, which suits any batch size, to a network without one."""
-    return replace("/norm", LayerNorm()) if isinstance(plan.recipe.norm, Off) else ()

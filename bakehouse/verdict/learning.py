@@ -6,9 +6,13 @@ from math import inf, log
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.plan.layers import Activation, Norm, walk
 from bakehouse.plan.plan import Plan
+from bakehouse.recipe.architecture import Rnn
+from bakehouse.recipe.ingredient import Off
+from bakehouse.recipe.norm import LayerNorm
 from bakehouse.verdict.chance import Guess, best_guess, class_shares, wilson_interval
 from bakehouse.verdict.divergence import smaller_lr
 from bakehouse.verdict.outcome import Outcome
+from bakehouse.verdict.readings import VANISHING, read_diagnostic
 from bakehouse.verdict.rule import Found, rule
 from bakehouse.verdict.words import percent
 
@@ -103,20 +107,47 @@ def remedy(outcome: Outcome) -> tuple[str, tuple[PatchStep, ...]]:
     plan = outcome.plan
     optimizer = plan.recipe.optimizer
     usual = type(optimizer)().lr
-    sigmoids = sigmoid_layers(plan)
-    if sigmoids >= MANY_SIGMOIDS:
-        text = f"gradients vanish in {sigmoids} layers of sigmoid without a norm (each shortens them to a quarter at "
-        return f"{text}most, {GLOROT}); try architecture.activation relu", replace("/architecture/activation", "relu")
+    vanishing = vanishing_text(outcome)
+    if vanishing and other_activation(plan):
+        return f"{vanishing}; try architecture.activation relu", other_activation(plan)
     if optimizer.lr > 3 * usual or outcome.best.get(main_loss(outcome), 0.0) > 2 * start_loss(outcome):
         lr = usual if optimizer.lr > 3 * usual else smaller_lr(plan)
         return f"try optimizer.lr {lr:g}", replace("/optimizer/lr", lr)
     if optimizer.lr < usual / 3:
         return f"try optimizer.lr {usual:g}, the default", replace("/optimizer/lr", usual)
+    if vanishing:
+        return vanishing, with_norm(plan)
     if outcome.last_epoch * plan.steps_per_epoch < FEW_STEPS:
         epochs = min(MAX_EPOCHS, max(plan.recipe.epochs * 4, -(-FEW_STEPS // plan.steps_per_epoch)))
         steps = outcome.last_epoch * plan.steps_per_epoch
         return f"it had {steps:,} steps; try epochs {epochs}", replace("/epochs", epochs)
     return "check that the inputs say something about the target, and that rows and labels belong together", ()
+
+
+def vanishing_text(outcome: Outcome) -> str:
+    """Returns how gradients vanish, as measured or, if they were not measured, by the plan; else an empty text."""
+    measured = outcome.diagnostics.get("gradient_norms")
+    if measured is not None:
+        ratio = measured.get("first_to_last")
+        is_vanishing = ratio is not None and ratio < VANISHING
+        return read_diagnostic("gradient_norms", measured, outcome.last_epoch).text if is_vanishing else ""
+    sigmoids = sigmoid_layers(outcome.plan)
+    if sigmoids < MANY_SIGMOIDS:
+        return ""
+    text = f"judged by the plan, because no gradient was measured, gradients vanish in {sigmoids} layers of sigmoid "
+    return f"{text}without a norm (each shortens them to a quarter at most, {GLOROT})"
+
+
+def other_activation(plan: Plan) -> tuple[PatchStep, ...]:
+    """Returns a patch to relu, if the network has an activation that saturates and that can be changed."""
+    architecture = plan.recipe.architecture
+    is_flat = getattr(architecture, "activation", None) in ("sigmoid", "tanh")
+    return replace("/architecture/activation", "relu") if is_flat and not isinstance(architecture, Rnn) else ()
+
+
+def with_norm(plan: Plan) -> tuple[PatchStep, ...]:
+    """Returns a patch that adds a norm, which suits any batch size, to a network without one."""
+    return replace("/norm", LayerNorm()) if isinstance(plan.recipe.norm, Off) else ()
 
 
 def start_loss(outcome: Outcome) -> float:

@@ -6,6 +6,7 @@ from math import fsum, sqrt
 
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.recipe.early_stopping import Patience
+from bakehouse.recipe.ingredient import Off
 from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.divergence import smaller_lr
 from bakehouse.verdict.outcome import Outcome
@@ -13,18 +14,23 @@ from bakehouse.verdict.rule import Found, rule
 from bakehouse.verdict.words import name_of, percent, value_of
 
 PRECHELT = "Prechelt 1998, Early Stopping - But When?"
+MEASURED = "bench/README.md, Verdicts"
 LEAST_PROGRESS = 0.02
-"""The share by which a loss must fall over the last epochs to call it improving."""
-LEAST_POINTS = 0.005
-LEAST_SHARE = 0.005
-"""Progress below this share of the first epoch's loss is not worth the time."""
-SHORT_WAIT = 3
+"""A loss improves if it falls by this share of the first epoch's loss from one fifth of the run to the next; healthy
+runs fall by less (MEASURED)."""
+LEAST_POINTS = 0.01
+"""The same for an accuracy or R^2."""
+FELL_WITHIN = 0.02
+CLEARLY_WORSE = 1.1
+SHORT_WAIT = 5
+"""After fewer epochs without a better one, a trend cannot be told from noise."""
 MAX_EPOCHS = 100_000
 LEAST_EPOCHS = 3
 LONGER_PATIENCE = 20
-CLEARLY = 2.0
-"""The number of standard errors that a change needs to be more than noise."""
+CLEARLY = 3.0
+"""The number of standard errors that a slope needs to be more than noise."""
 NEAR = 3.0
+NEGLIGIBLE = 0.02
 
 
 @rule("warning", source="Goodfellow et al. 2016, Deep Learning, 11.4")
@@ -34,10 +40,21 @@ def best_is_first_epoch(outcome: Outcome) -> Iterator[Found]:
     if outcome.best_epoch != 1 or 1 not in outcome.epochs or outcome.last_epoch < LEAST_EPOCHS:
         return
     values = outcome.series(outcome.monitor)
+    if not isinstance(outcome.plan.recipe.pretraining, Off) and not got_clearly_worse(outcome):
+        return
     lr = smaller_lr(outcome.plan)
     message = f"the first epoch was the best: {name_of(outcome.monitor)} was {shown(outcome, 1)} then and "
     message += f"{value_of(outcome.monitor, values[outcome.last_epoch])} after {outcome.last_epoch} epochs; try "
     yield Found(f"{message}optimizer.lr {lr:g}", replace("/optimizer/lr", lr))
+
+
+def got_clearly_worse(outcome: Outcome) -> bool:
+    """Whether the last epoch is clearly worse than the first. Weights that were trained before are near their best."""
+    errors = outcome.errors()
+    first, last = errors[1], errors[outcome.last_epoch]
+    if outcome.monitor.endswith(("_accuracy", "_r2")):
+        return last - first > LEAST_POINTS
+    return last > CLEARLY_WORSE * first
 
 
 @rule("warning", source=PRECHELT)
@@ -45,47 +62,51 @@ def stopped_too_early(outcome: Outcome) -> Iterator[Found]:
     """Early stopping ended a run whose monitor still improved on average, or hardly differed from its best."""
     if outcome.reason != "early_stopped" or not 0 < outcome.best_epoch < outcome.last_epoch:
         return
-    message = average_progress(outcome) or difference_within_noise(outcome)
+    waited = outcome.last_epoch - outcome.best_epoch
+    message = trend(outcome) if waited >= SHORT_WAIT else rows_apart(outcome) or noise_apart(outcome)
     if message:
         yield Found(f"stopped too early: {message}; wait longer", longer_patience(outcome))
 
 
-def average_progress(outcome: Outcome) -> str:
-    """Returns how much the monitor got better on average, if that is clearly more than its noise; else an empty
+def trend(outcome: Outcome) -> str:
+    """Returns how fast the monitor got better after its best epoch, if that is more than its noise; else an empty
     text."""
-    errors = list(outcome.errors().values())
-    waited = outcome.last_epoch - outcome.best_epoch
-    window = min(max(waited, 2), len(errors) - 1)
-    if window < 2:
+    after = [error for epoch, error in outcome.errors().items() if epoch > outcome.best_epoch]
+    slope, uncertainty = line_through(after)
+    gain = -slope * len(after)
+    if -slope <= CLEARLY * uncertainty or gain <= LEAST_PROGRESS * first_error(outcome):
         return ""
-    after, before = errors[-window:], errors[-2 * window : -window]
-    noise = noise_of(errors[-waited - 1 :])
-    progress = mean(before) - mean(after)
-    is_clear = progress > CLEARLY * noise * sqrt(1 / len(after) + 1 / len(before))
-    # A best value far below those after it is no accident.
-    best = min(errors)
-    is_near = mean(after) - best <= NEAR * max(noise, abs(best) * LEAST_PROGRESS)
-    if not (is_clear and is_near and progress > LEAST_SHARE * abs(errors[0])):
-        return ""
-    text = f"{name_of(outcome.monitor)} varies by {noise:.2g} from epoch to epoch, and still got better by "
-    return f"{text}{progress:.2g} on average in the last {window} epochs"
+    text = f"{name_of(outcome.monitor)} got better by {gain:.2g} on average in the last {len(after)} epochs, although "
+    return f"{text}none of them was better than epoch {outcome.best_epoch}"
 
 
-def difference_within_noise(outcome: Outcome) -> str:
-    """Returns how little the last epoch differs from the best one, if the run waited only shortly and so few rows
-    cannot tell the two apart; else an empty text."""
-    waited = outcome.last_epoch - outcome.best_epoch
+def rows_apart(outcome: Outcome) -> str:
+    """Returns how little the last epoch differs from the best one, if so few rows cannot tell the two apart; else an
+    empty text."""
     metric = "validation_accuracy"
-    if waited > SHORT_WAIT or metric not in outcome.best:
+    if metric not in outcome.best:
         return ""
     best, last, rows = outcome.best[metric], outcome.last[metric], outcome.plan.sizes.validation
     low, high = wilson_interval(best, rows)
     if not low <= last <= high:
         return ""
-    text = f"after {waited} epoch{'s' * (waited > 1)} without a better one, accuracy is {percent(last)} and was "
     return (
-        f"{text}{percent(best)} at best, which {rows} rows cannot tell apart ({percent(low)} to {percent(high)}, 95%)"
+        f"after {waited_text(outcome)} without a better one, accuracy is {percent(last)} and was {percent(best)} at "
+        f"best, which {rows} rows cannot tell apart ({percent(low)} to {percent(high)}, 95%)"
     )
+
+
+def noise_apart(outcome: Outcome) -> str:
+    """Returns how little the last epochs differ from the best one, if that is within the noise from epoch to epoch;
+    else an empty text."""
+    errors = outcome.errors()
+    after = [error for epoch, error in errors.items() if epoch >= outcome.best_epoch]
+    noise = noise_of(after)
+    best, *later = after
+    if mean(later) - best > NEAR * max(noise, NEGLIGIBLE * abs(best)):
+        return ""
+    text = f"after {waited_text(outcome)} without a better one, {name_of(outcome.monitor)} is within its noise of the "
+    return f"{text}best: it varies by {noise:.2g} from epoch to epoch"
 
 
 @rule("warning", source="Goodfellow et al. 2016, Deep Learning, 7.8")
@@ -99,8 +120,9 @@ def still_improving(outcome: Outcome) -> Iterator[Found]:
         )
         message += f"to {outcome.last['validation_loss']:.4g} at its end; more epochs would help"
         yield Found(message, more_time(outcome))
-    start = max(1, outcome.last_epoch - max(1, outcome.last_epoch // 5))
-    if start in outcome.epochs and is_best_late(outcome) and is_progress(outcome, start):
+    length = max(1, outcome.last_epoch // 5)
+    start = outcome.last_epoch - length
+    if start in outcome.epochs and is_best_late(outcome) and is_progress(outcome, length):
         message = f"still improving at the last epoch: {name_of(outcome.monitor)} went from {shown(outcome, start)} at "
         message += f"epoch {start} to {shown(outcome, outcome.best_epoch)} at epoch {outcome.best_epoch}; more epochs "
         yield Found(f"{message}would help", more_time(outcome))
@@ -109,7 +131,7 @@ def still_improving(outcome: Outcome) -> Iterator[Found]:
 def fell_within_epoch(outcome: Outcome) -> bool:
     """Whether the loss at the end of an epoch is clearly below its mean over the epoch."""
     losses = outcome.last
-    return "validation_loss" in losses and losses["validation_loss"] < (1 - LEAST_PROGRESS) * losses["train_loss"]
+    return "validation_loss" in losses and losses["validation_loss"] < (1 - FELL_WITHIN) * losses["train_loss"]
 
 
 def is_best_late(outcome: Outcome) -> bool:
@@ -117,13 +139,19 @@ def is_best_late(outcome: Outcome) -> bool:
     return outcome.best_epoch > 1 and outcome.last_epoch - outcome.best_epoch <= outcome.last_epoch // 10
 
 
-def is_progress(outcome: Outcome, start: int) -> bool:
-    """Whether the best value is clearly better than at an earlier epoch."""
-    errors = outcome.errors()
-    progress = errors[start] - errors[outcome.best_epoch]
+def is_progress(outcome: Outcome, length: int) -> bool:
+    """Whether the last epochs are on average clearly better than as many epochs before them."""
+    errors = list(outcome.errors().values())
+    progress = mean(errors[-2 * length : -length]) - mean(errors[-length:])
     if outcome.monitor.endswith(("_accuracy", "_r2")):
         return progress > LEAST_POINTS
-    return progress > LEAST_PROGRESS * abs(errors[start]) and progress > LEAST_SHARE * abs(errors[min(errors)])
+    return progress > LEAST_PROGRESS * first_error(outcome)
+
+
+def first_error(outcome: Outcome) -> float:
+    """Returns the size of the monitor at the first epoch, beside which progress is measured."""
+    errors = outcome.errors()
+    return abs(errors[min(errors)])
 
 
 def more_time(outcome: Outcome) -> tuple[PatchStep, ...]:
@@ -146,6 +174,21 @@ def noise_of(values: Sequence[float]) -> float:
     2."""
     differences = [later - earlier for earlier, later in pairwise(values)]
     return sqrt(fsum(item * item for item in differences) / len(differences) / 2)
+
+
+def line_through(values: Sequence[float]) -> tuple[float, float]:
+    """Returns the slope of the line with the least squares through values, and the standard error of the slope."""
+    centre = (len(values) - 1) / 2
+    spread = fsum((position - centre) ** 2 for position in range(len(values)))
+    slope = fsum((position - centre) * value for position, value in enumerate(values)) / spread
+    middle = mean(values)
+    residuals = [value - middle - slope * (position - centre) for position, value in enumerate(values)]
+    return slope, sqrt(fsum(item * item for item in residuals) / (len(values) - 2) / spread)
+
+
+def waited_text(outcome: Outcome) -> str:
+    waited = outcome.last_epoch - outcome.best_epoch
+    return f"{waited} epoch{'s' * (waited > 1)}"
 
 
 def mean(values: Sequence[float]) -> float:

@@ -10,8 +10,10 @@ from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rule import Found, rule
 from bakehouse.verdict.words import percent
 
-WIDE_INTERVAL = 0.1
-UNCERTAIN_LOSS = 0.25
+WIDE_INTERVAL = 0.3
+"""The width of an interval that 24 rows (a fifth of iris) stay below in healthy runs; 6 rows are above."""
+UNCERTAIN_LOSS = 0.5
+"""That of the squared errors of 32 rows."""
 MOST_VALIDATION = 0.4
 
 

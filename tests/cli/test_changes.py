@@ -13,11 +13,17 @@ from bakehouse.cli.main import app
 COMMAND = "bakehouse run recipe.json"
 
 
-def commands(*changes: str) -> list[list[str]]:
-    """Returns the options of each command that is proposed in place of the changes."""
+def proposal(*changes: str) -> str:
+    """Returns what is proposed in place of the changes."""
     with pytest.raises(SeveralValues, match="several values are not a variant") as caught:
         read_changes(changes, command=COMMAND)
-    lines = [line.strip() for line in str(caught.value).splitlines() if line.startswith("  ")]
+    return str(caught.value)
+
+
+def commands(*changes: str) -> list[list[str]]:
+    """Returns the options of each command that is proposed in place of the changes."""
+    runs = proposal(*changes).partition("and compare them")[0]
+    lines = [line.strip() for line in runs.splitlines() if line.startswith("  ")]
     assert all(line.startswith(COMMAND) for line in lines)
     return [shlex.split(line.removeprefix(COMMAND)) for line in lines]
 
@@ -45,6 +51,12 @@ def test_other_changes_are_in_every_command() -> None:
 
 def test_each_combination_has_a_command() -> None:
     assert len(commands("norm=none,layer_norm", "batch_size=32,64,128")) == 6
+
+
+def test_the_runs_are_compared_by_what_differs() -> None:
+    line = "  bakehouse compare --group-by norm --group-by optimizer.lr"
+    assert proposal("norm=none,batch_norm", "epochs=3", "optimizer.lr=0.1,0.2").splitlines()[-1] == line
+    assert "compare" not in proposal("seed=0,1,2")
 
 
 def test_many_combinations_are_counted() -> None:
@@ -93,6 +105,6 @@ def test_each_field_has_an_option_of_its_own() -> None:
 def test_the_message_can_be_copied(tmp_path: Path) -> None:
     file = tmp_path / "my recipe.json"
     file.write_text('{"dataset": "digits", "architecture": "mlp"}')
-    result = CliRunner().invoke(app, ["run", str(file), "--set", "norm=none,batch_norm"])
+    result = CliRunner().invoke(app, ["run", str(file), "--set", "norm=none,batch_norm", "--seeds", "0-4"])
     assert result.exit_code == 2
-    assert f"  bakehouse run '{file}' --set norm=none\n" in result.stderr
+    assert f"  bakehouse run '{file}' --seeds 0-4 --set norm=none\n" in result.stderr

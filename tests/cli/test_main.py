@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bakehouse.cli.listing import NO_RUNS
-from bakehouse.cli.main import app
+from bakehouse.cli.main import COMMANDS, INSTEAD, app
 from bakehouse.client import Client, ClientRun
 from bakehouse.runs.attempt_logs import open_attempt_log
 from tests.fake_worker import FakeWorker
 from tests.processes import wait_until
 from tests.running_service import RunningService
 
+ROOT = Path(__file__).parents[2]
 RECIPE = {"dataset": "digits", "architecture": "mlp", "name": "plain", "epochs": 3}
 
 
@@ -37,6 +39,14 @@ def recipe(tmp_path: Path) -> str:
     """The path of a recipe file."""
     (tmp_path / "recipe.json").write_text(json.dumps(RECIPE))
     return "recipe.json"
+
+
+def test_other_names_lead_to_commands_and_pages_that_exist() -> None:
+    names = {command.__name__ for command in COMMANDS}
+    assert names & set(INSTEAD) == set()
+    for hint in INSTEAD.values():
+        assert set(re.findall(r"`bakehouse (\w+)", hint)) <= names
+        assert all((ROOT / page).is_file() for page in re.findall(r"docs/\w+\.md", hint))
 
 
 def bakehouse(*arguments: str, stdin: str | None = None) -> Result:
@@ -130,6 +140,8 @@ def test_the_exit_code_is_that_of_the_run(
         (["code", "run_222222222222"], None, 2, "bakehouse ls"),
         (["watch"], None, 2, "Missing argument"),
         (["nonsense"], None, 2, "No such command"),
+        (["predict", "run_1"], None, 2, "`bakehouse code ID`"),
+        (["logs"], None, 2, "`bakehouse log ID`"),
         (["ls", "--status", "lost"], None, 2, "lost"),
         (["ls", "--label", "x"], None, 2, "key:value"),
     ],

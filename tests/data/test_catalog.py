@@ -134,6 +134,13 @@ def test_the_card_of_a_known_data_set_has_its_title(
     assert (card.title, card.mirror_safe, card.counts.test) == (KNOWN["mnist"].title, False, 10)
 
 
+@pytest.mark.parametrize("name", ["data/houses.csv", "houses.csv", "/home/ada/houses.npz", "data/houses"])
+def test_a_file_named_by_its_path_is_told_its_name(name: str) -> None:
+    message = DatasetNotFound(name, nearest=(), allowed=()).message
+    assert f"there is no data set {name}. A recipe names a file without its folder and ending: houses. " in message
+    assert "as houses.csv, houses.npz, or a folder houses" in message
+
+
 def test_errors_say_what_can_be_done(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "data" / "Wine.csv").write_text("")
     catalog = Catalog(settings)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bakehouse.advice.variance_shift import shifts
-from bakehouse.plan.layers import walk
+from bakehouse.plan.layers import Affine, Recurrent, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.diagnostics import (
     ActivationDrift,
@@ -25,7 +25,7 @@ from bakehouse.recipe.diagnostics import (
 from worker.data.batches import Batches
 from worker.data.dataset import Data, Split
 from worker.diagnostics.drift import Drift
-from worker.diagnostics.layers import is_saturating, saturation, sparsity, variance_shift, weights_of
+from worker.diagnostics.layers import can_die, is_saturating, saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
 from worker.evaluation.evaluate import Measure, predicted_classes
 from worker.model.modules import to_data_units
@@ -49,10 +49,14 @@ class Diagnostics:
 
     def for_verdict(self) -> dict[str, Diagnostic]:
         """Returns the diagnostics that the verdict on this plan needs and the recipe does not ask for. Each costs a
-        forward pass."""
+        forward pass on 512 rows, that of gradients a step on one batch."""
+        layers = [layer for _, layer in walk(self.plan.root)]
         is_shifted = self.plan.recipe.evaluation.statistics == "moving" and any(shifts(self.plan))
         specs: list[AnyDiagnostic] = [VarianceShift()] if is_shifted else []
-        specs += [Saturation()] if any(is_saturating(layer) for _, layer in walk(self.plan.root)) else []
+        specs += [Saturation()] if any(is_saturating(layer) for layer in layers) else []
+        specs += [Sparsity()] if any(can_die(layer) for layer in layers) else []
+        is_deep = sum(isinstance(layer, Affine | Recurrent) for layer in layers) > 1
+        specs += [GradientNorms(rows=max(2, self.plan.recipe.batch_size))] if is_deep else []
         return {spec.type: self.build(spec) for spec in specs if spec.type not in self.by_name}
 
     def build(self, spec: AnyDiagnostic) -> Diagnostic:

@@ -88,6 +88,13 @@ def sparsity(plan: Plan, probe: Probe, subject: Subject) -> Generator[None, None
     }
 
 
+def can_die(layer: object) -> bool:
+    """Whether a layer's units can be 0 for every row, so that they get no gradient any more."""
+    if isinstance(layer, DropConnect):
+        return layer.activation == "relu"
+    return isinstance(layer, Activation) and layer.name == "relu"
+
+
 def ends_with_activation(layer: object) -> bool:
     """Whether the last operation of a layer is an activation."""
     return isinstance(layer, Activation) or (isinstance(layer, DropConnect) and layer.activation is not None)
