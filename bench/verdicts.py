@@ -57,24 +57,22 @@ HEALTHY: dict[str, Document] = {
 
 SIGMOIDS = mlp(*(32,) * 8, activation="sigmoid")
 FEW_ROWS = {"id": "digits", "validation_fraction": 0.9}
-IN_BLOCKS = {"type": "dropout", "rate": 0.7, "placement": "block_before_norm"}
 BAD: dict[str, tuple[Document, ...]] = {
     "learned_nothing": (
-        on("digits", mlp(64), optimizer=adam(3)),
-        on("digits", SIGMOIDS),
+        on("digits", "mlp", optimizer=adam(3)),
         on("digits", mlp(64), optimizer=adam(1e-7), epochs=20),
         on("iris", mlp(16), optimizer=adam(1e-6)),
         on("diabetes", mlp(16), optimizer=adam(1e-7)),
     ),
     "non_finite": (on("diabetes", mlp(64, 64), optimizer=sgd(100)),),
-    "diverged": (on("digits", mlp(64, 64), optimizer=sgd(30)), on("wine", mlp(32, 32), optimizer=adam(10))),
+    "diverged": (on("digits", mlp(64, 64), optimizer=sgd(30)),),
     "variance_shift": (
-        on("digits", {"type": "preresnet", "depth": 8}, norm="batch_norm", dropout=IN_BLOCKS, epochs=15),
+        on("digits", "cnn", norm="batch_norm", dropout=0.4, epochs=20),
         on("digits", mlp(32, 32, 32, 32), norm="batch_norm", dropout=0.7),
     ),
-    "vanishing_gradients": (on("digits", SIGMOIDS, diagnostics="gradient_norms"),),
+    "vanishing_gradients": (on("digits", SIGMOIDS),),
     "saturated_units": (on("digits", mlp(64, 64, activation="tanh"), optimizer=adam(0.3)),),
-    "dead_units": (on("digits", mlp(64, 64), optimizer=adam(0.1), diagnostics="sparsity"),),
+    "dead_units": (on("digits", mlp(64), optimizer=adam(3)),),
     "classes_never_predicted": (on("digits", mlp(1), epochs=20), on("digits", mlp(64), optimizer=sgd(1e-3), epochs=2)),
     "diverged_and_recovered": (on("digits", mlp(64, 64), optimizer=adam(0.5)),),
     "overfits": (

@@ -8,6 +8,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.dropout import Dropout
 from bakehouse.recipe.regularizer import L2, WeightDecay
 from bakehouse.verdict.chance import wilson_interval
+from bakehouse.verdict.divergence import peak_epoch
 from bakehouse.verdict.layers import variance_shift
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rule import Found, rule
@@ -17,7 +18,7 @@ LARGE_GAP = 0.05
 """A difference of accuracies, beyond what chance explains."""
 LARGE_LOSS_RATIO = 2.0
 LARGE_RISE = 1.25
-LEAST_RISE = 0.02
+LEAST_RISE = 0.03
 """A rise below this share of the first epoch's loss changes no prediction; healthy runs rise by less than 0.01."""
 LEAST_EPOCHS = 3
 """A rise over fewer epochs may be noise."""
@@ -72,7 +73,9 @@ def rise_since_best(outcome: Outcome) -> str:
     """Returns how far the validation loss rose after the best epoch while the training loss fell; else an empty
     text."""
     best, last = outcome.best, outcome.last
-    if "validation_loss" not in best or outcome.last_epoch - outcome.best_epoch < LEAST_EPOCHS:
+    is_short = outcome.last_epoch - outcome.best_epoch < LEAST_EPOCHS
+    # After a divergence, both losses are those of other weights.
+    if "validation_loss" not in best or is_short or peak_epoch(outcome) is not None:
         return ""
     first = outcome.epochs[min(outcome.epochs)]["validation_loss"]
     rise = last["validation_loss"] - best["validation_loss"]

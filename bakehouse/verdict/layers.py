@@ -6,7 +6,7 @@ from bakehouse.advice.advice import replace
 from bakehouse.advice.dropout import after_all_norms
 from bakehouse.advice.variance_shift import shifts
 from bakehouse.verdict.divergence import smaller_lr
-from bakehouse.verdict.learning import GLOROT, other_activation, with_norm
+from bakehouse.verdict.learning import GLOROT, measured_gradients, other_activation, with_norm
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.readings import (
     EXPLODING,
@@ -40,17 +40,19 @@ def dead_units(outcome: Outcome) -> Iterator[Found]:
 @rule("warning", source=GLOROT)
 def vanishing_gradients(outcome: Outcome) -> Iterator[Found]:
     """The first layer gets a far shorter gradient than the last one."""
-    ratio = outcome.diagnostics.get("gradient_norms", {}).get("first_to_last")
-    if ratio is not None and ratio < VANISHING:
-        yield Found(sentence(outcome, "gradient_norms"), other_activation(outcome.plan) or with_norm(outcome.plan))
+    for ratio, text in measured_gradients(outcome):
+        if ratio < VANISHING:
+            yield Found(text, other_activation(outcome.plan) or with_norm(outcome.plan))
+            return
 
 
 @rule("warning", source="Pascanu et al. 2013, arXiv 1211.5063")
 def exploding_gradients(outcome: Outcome) -> Iterator[Found]:
     """The first layer gets a far longer gradient than the last one."""
-    ratio = outcome.diagnostics.get("gradient_norms", {}).get("first_to_last")
-    if ratio is not None and ratio > EXPLODING:
-        yield Found(sentence(outcome, "gradient_norms"), with_norm(outcome.plan))
+    for ratio, text in measured_gradients(outcome):
+        if ratio > EXPLODING:
+            yield Found(text, with_norm(outcome.plan))
+            return
 
 
 @rule("warning", source="Li et al. 2018, arXiv 1801.05134")

@@ -10,7 +10,7 @@ from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.norm import LayerNorm
 from bakehouse.verdict.chance import Guess, best_guess, class_shares, wilson_interval
-from bakehouse.verdict.divergence import smaller_lr
+from bakehouse.verdict.divergence import peak_epoch, smaller_lr
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.readings import VANISHING, read_diagnostic
 from bakehouse.verdict.rule import Found, rule
@@ -18,7 +18,11 @@ from bakehouse.verdict.words import percent
 
 NEARLY = 0.97
 """A loss above this share of a guess's loss is that of a guess."""
+NOT_FAR = 0.85
+"""Random weights may have a loss of this share of a guess's loss."""
 LEAST_R2 = 0.02
+LEAST_FALL = 0.01
+"""A training loss that fell by less in the whole run has not fallen."""
 LEAST_ROWS = 5
 """A class that is expected in fewer rows of the test split may be left out by chance."""
 FEW_STEPS = 500
@@ -63,13 +67,15 @@ def no_better_than_class(outcome: Outcome, guess: Guess) -> str:
     text."""
     hits, rows = right_rows(outcome)
     loss = outcome.best.get(main_loss(outcome), inf)
-    is_guess = wilson_interval(hits / rows, rows)[0] <= guess.accuracy and loss >= NEARLY * guess.loss
+    # Random weights alone may be right more often than a guess.
+    is_by_chance = wilson_interval(hits / rows, rows)[0] <= guess.accuracy and loss >= NEARLY * guess.loss
     # A model that knows its training rows has learned something, even if nothing general.
-    trained = outcome.last.get("train_accuracy", 0.0)
-    if not is_guess or trained > guess.accuracy + MEMORY:
+    knows_rows = outcome.last.get("train_accuracy", 0.0) > guess.accuracy + MEMORY
+    if not (is_by_chance and not knows_rows) and not (is_flat(outcome) and loss >= NOT_FAR * guess.loss):
         return ""
     message = f"no better than always answering {guess.answer} ({percent(guess.accuracy)} of the rows): "
     message += f"{percent(hits / rows)} of {rows:,} rows are right"
+    message += ", the training loss has not fallen" if is_flat(outcome) else ""
     uniform = log(guess.classes)
     if loss > uniform:
         return f"{message}, and the loss {loss:.4g} is above ln {guess.classes} = {uniform:.3g}, that of a guess"
@@ -89,13 +95,22 @@ def no_better_than_mean(outcome: Outcome) -> str:
     """Returns that the model explains nothing of the numbers' variance; else an empty text."""
     found = [metrics[name] for metrics, name in ((outcome.best, "validation_r2"), (outcome.test, "test_r2"))
              if name in metrics]  # fmt: skip
+    loss = outcome.best.get(main_loss(outcome), inf)
+    if found and is_flat(outcome):
+        return f"the training loss has not fallen: R^2 is {max(found):.3g}, that of the first weights"
     if not found or not max(found) < LEAST_R2:
         return ""
-    loss = outcome.best.get(main_loss(outcome), inf)
     # A training loss far below the clean one shows that the model knows its training rows.
     if outcome.last.get("train_loss", inf) < loss / 2:
         return ""
     return f"no better than always answering the mean: R^2 is {max(found):.3g} at best, and the loss is {loss:.4g}"
+
+
+def is_flat(outcome: Outcome) -> bool:
+    """Whether the training loss of weights that were drawn at random is that of the first epoch."""
+    losses = list(outcome.series("train_loss").values())
+    is_new = isinstance(outcome.plan.recipe.pretraining, Off)
+    return is_new and len(losses) > 1 and min(losses) > (1 - LEAST_FALL) * losses[0]
 
 
 def main_loss(outcome: Outcome) -> str:
@@ -126,16 +141,31 @@ def remedy(outcome: Outcome) -> tuple[str, tuple[PatchStep, ...]]:
 
 def vanishing_text(outcome: Outcome) -> str:
     """Returns how gradients vanish, as measured or, if they were not measured, by the plan; else an empty text."""
-    measured = outcome.diagnostics.get("gradient_norms")
-    if measured is not None:
-        ratio = measured.get("first_to_last")
-        is_vanishing = ratio is not None and ratio < VANISHING
-        return read_diagnostic("gradient_norms", measured, outcome.last_epoch).text if is_vanishing else ""
+    for ratio, text in measured_gradients(outcome):
+        if ratio < VANISHING:
+            return text
+    is_measured = outcome.first_gradients or "gradient_norms" in outcome.diagnostics
     sigmoids = sigmoid_layers(outcome.plan)
-    if sigmoids < MANY_SIGMOIDS:
+    if is_measured or sigmoids < MANY_SIGMOIDS:
         return ""
     text = f"judged by the plan, because no gradient was measured, gradients vanish in {sigmoids} layers of sigmoid "
     return f"{text}without a norm (each shortens them to a quarter at most, {GLOROT})"
+
+
+def measured_gradients(outcome: Outcome) -> list[tuple[float, str]]:
+    """Returns the measured ratios of the first layer's gradient to the last layer's, after the first epoch and at the
+    end, each with what it says; none after a divergence, whose dead units have no gradient."""
+    if peak_epoch(outcome) is not None:
+        return []
+    found = []
+    for when, epoch, values in (
+        ("after the first epoch, ", 1, outcome.first_gradients),
+        ("", outcome.last_epoch, outcome.diagnostics.get("gradient_norms", {})),
+    ):
+        ratio = values.get("first_to_last")
+        if ratio is not None:
+            found.append((ratio, when + read_diagnostic("gradient_norms", values, epoch).text))
+    return found
 
 
 def other_activation(plan: Plan) -> tuple[PatchStep, ...]:

@@ -26,6 +26,9 @@ class Outcome:
     """The metrics of the best weights on the test split."""
     diagnostics: Mapping[str, JsonObject] = field(default_factory=dict)
     """The latest values of each diagnostic, by name."""
+    first_gradients: JsonObject = field(default_factory=dict)
+    """The values of the diagnostic `gradient_norms` after the first epoch, on one batch; empty for a network of one
+    layer."""
     never_predicted: tuple[int, ...] = ()
     """The classes that rows of the test split have and the best weights predict for none of them."""
     diverged_at: int | None = None

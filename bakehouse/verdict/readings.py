@@ -7,10 +7,10 @@ from bakehouse.verdict.words import percent
 
 Values = Mapping[str, Any]
 
-USUAL_SHIFT = 1.25
+USUAL_SHIFT = 1.75
 USUAL_FLIPS = 0.02
 MANY_FLAT = 0.3
-MANY_DEAD = 0.3
+MANY_DEAD = 0.7
 VANISHING = 0.01
 EXPLODING = 100.0
 USUAL_GRADIENTS = (0.1, 10.0)

@@ -170,10 +170,11 @@ def longer_patience(outcome: Outcome) -> tuple[PatchStep, ...]:
 
 
 def noise_of(values: Sequence[float]) -> float:
-    """Returns the standard deviation of values around a slow trend: that of their differences over the square root of
-    2."""
+    """Returns the standard deviation of values around a line: that of their differences over the square root of 2; 0
+    for two values."""
     differences = [later - earlier for earlier, later in pairwise(values)]
-    return sqrt(fsum(item * item for item in differences) / len(differences) / 2)
+    drift = mean(differences)
+    return sqrt(fsum((item - drift) ** 2 for item in differences) / max(1, len(differences) - 1) / 2)
 
 
 def line_through(values: Sequence[float]) -> tuple[float, float]:

@@ -15,11 +15,11 @@ GAP: Values = {
 }  # fmt: skip
 FLIPS: Values = {"rows": 1000, "only_in_training_share": 0.05, "only_in_evaluation_share": 0.01}
 DRIFT: Values = {"layers": ["a", "b"], "mean_drift": [0.1, 3.0], "variance_ratio": [0.2, 1.0]}
-SPARSE: Values = {"zero_weights_in_all": 0.25, "activations": ["a.activation"], "dead_units": [0.5]}
+SPARSE: Values = {"zero_weights_in_all": 0.25, "activations": ["a.activation"], "dead_units": [0.75]}
 GRADIENTS: Values = {"layers": ["a", "head"], "norms": [0.001, 1.0], "first_to_last": 0.001}
 
 UNUSUAL = [
-    ("variance_shift", SHIFT, ("b.norm", "2", "too small", "population", "1.25")),
+    ("variance_shift", SHIFT, ("b.norm", "2", "too small", "population", "1.75")),
     ("variance_shift", {**SHIFT, "moving": [1.0, 0.5]}, ("too large",)),
     ("variance_shift", {**SHIFT, "ratio": [1.0, None]}, ("never vary",)),
     ("train_eval_gap", GAP, ("0.3 in training mode and 0.6", "90.0%", "80.0%", "behind the last norm")),
@@ -30,7 +30,7 @@ UNUSUAL = [
     ("gradient_norms", {**GRADIENTS, "first_to_last": 40.0}, ("explodes",)),
     ("gradient_norms", {**GRADIENTS, "first_to_last": None}, ("head is 0 or not finite",)),
     ("activation_drift", DRIFT, ("inputs of b moved by 3", "those of a changed to 0.2")),
-    ("sparsity", SPARSE, ("25.0%", "50.0% of the units of a.activation", "leaky_relu")),
+    ("sparsity", SPARSE, ("25.0%", "75.0% of the units of a.activation", "leaky_relu")),
     ("clean_gap", {"train_objective": 0.2, "train_clean_loss": 0.5, "gap": -0.3}, ("0.2", "0.5", "variance shift")),
     ("clean_gap", {"train_objective": None, "train_clean_loss": None, "gap": None}, ("not finite",)),
 ]  # fmt: skip
@@ -45,7 +45,7 @@ USUAL = [
     ("gradient_norms", {**GRADIENTS, "first_to_last": 2.0}, ("2 times",)),
     ("activation_drift", {"layers": ["a"], "mean": [0.0], "variance": [1.0]}, ("second epoch",)),
     ("activation_drift", {**DRIFT, "mean_drift": [0.1, 0.2], "variance_ratio": [0.9, 1.0]}, ("0.2",)),
-    ("sparsity", {**SPARSE, "dead_units": [0.0]}, ("0.0% of the units",)),
+    ("sparsity", {**SPARSE, "dead_units": [0.5]}, ("50.0% of the units",)),
     ("sparsity", {**SPARSE, "activations": [], "dead_units": []}, ("25.0%",)),
     ("clean_gap", {"train_objective": 0.9, "train_clean_loss": 0.5, "gap": 0.4}, ("compare the validation loss",)),
     ("hints", {"layer": "a", "loss": 0.5, "losses": [1.0, None]}, ("loss 0.5", "losses 1 None")),

@@ -17,7 +17,7 @@ from bakehouse.recipe.read import read_recipe
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rules import RULES, judge
 from bakehouse.verdict.verdict import Verdict
-from tests.plan.cards import Document, planned, table_card
+from tests.plan.cards import SAVED, Document, planned, table_card
 from tests.strategies import plans
 
 COUNTED = table_card().model_copy(update={"class_counts": (400, 500, 500, 600, 500, 500, 500, 500, 500, 500)})
@@ -32,6 +32,11 @@ def epochs(**series: list[float]) -> dict[int, dict[str, float]]:
               "trained": "train_accuracy", "r2": "validation_r2"}[name] for name in series]  # fmt: skip
     rows = zip(*series.values(), strict=True)
     return {epoch: dict(zip(names, row, strict=True)) for epoch, row in enumerate(rows, start=1)}
+
+
+def trained(losses: list[float]) -> dict[int, dict[str, float]]:
+    """The metrics of epochs whose losses in training are those in validation."""
+    return epochs(train=losses, loss=losses)
 
 
 def outcome_of(document: Document, card: DatasetCard, **fields: Any) -> Outcome:
@@ -61,8 +66,12 @@ class Case:
 CHANCE = epochs(train=[222.7, 220.0], loss=[230.0, 222.7], accuracy=[0.1, 0.101], trained=[0.1, 0.1])
 HEALTHY = epochs(train=[1.0, 0.5, 0.4, 0.38], loss=[1.0, 0.5, 0.45, 0.46], accuracy=[0.7, 0.85, 0.86, 0.86],
                  trained=[0.7, 0.85, 0.87, 0.88])  # fmt: skip
+SLOWLY = [0.8, 0.74, 0.71, 0.68, 0.62, 0.6]
 HIGH: Document = {"optimizer": {"type": "adam", "lr": 3}}
+FEW_VALIDATION: Document = {"dataset": {"id": "rows", "validation_fraction": 0.1}}
+FORKED: Document = {"pretraining": {"type": "transfer", "checkpoint": SAVED}}
 SIGMOIDS: Document = {"architecture": {"type": "mlp", "hidden": [16] * 8, "activation": "sigmoid"}}
+OVERFITTED = epochs(train=[1.0, 0.1], loss=[1.0, 0.9], accuracy=[0.6, 0.7], trained=[0.6, 0.99])
 GUESSING = epochs(train=[2.31, 2.3], loss=[2.31, 2.302], accuracy=[0.1, 0.1], trained=[0.1, 0.1])
 SHIFTED: Document = {"norm": "batch_norm", "dropout": 0.5}
 
@@ -73,6 +82,10 @@ def diagnostic(name: str, **values: object) -> dict[str, Any]:
 
 def sparse(dead: float) -> dict[str, Any]:
     return diagnostic("sparsity", zero_weights_in_all=0.0, activations=["hidden1.activation"], dead_units=[dead])
+
+
+def first_gradients(ratio: float) -> dict[str, Any]:
+    return {"layers": ["hidden1", "head"], "norms": [ratio, 1.0], "first_to_last": ratio}
 
 
 def gradients(ratio: float) -> dict[str, Any]:
@@ -94,7 +107,39 @@ CASES = [
         {"epochs": epochs(train=[0.1], loss=[2.3], accuracy=[0.1], trained=[1.0])},
         recipe=SIGMOIDS,
         patch={"/architecture/activation": "relu"},
-        says=("8 layers of sigmoid", "relu"),
+        says=("judged by the plan", "8 layers of sigmoid", "relu"),
+    ),
+    Case(
+        "learned_nothing",
+        {"epochs": GUESSING, "first_gradients": first_gradients(1e-5)},
+        {"epochs": HEALTHY, "first_gradients": first_gradients(1e-5)},
+        recipe=SIGMOIDS,
+        patch={"/architecture/activation": "relu"},
+        says=("after the first epoch, the gradient of hidden1 is 1e-05 times", "relu"),
+    ),
+    Case(
+        "learned_nothing",
+        {"epochs": GUESSING, "first_gradients": first_gradients(0.5)},
+        {"epochs": HEALTHY},
+        recipe={**SIGMOIDS, "epochs": 2},
+        patch={"/epochs": 10},
+    ),
+    Case(
+        "learned_nothing",
+        {"epochs": epochs(train=[2.2, 2.199], loss=[2.2, 2.2], accuracy=[0.3, 0.3], trained=[0.3, 0.3])},
+        {"epochs": epochs(train=[2.2, 2.0], loss=[2.2, 2.2], accuracy=[0.3, 0.3], trained=[0.3, 0.3])},
+        recipe={"optimizer": {"type": "adam", "lr": 1e-7}},
+        patch={"/optimizer/lr": 0.001},
+        says=("the training loss has not fallen",),
+    ),
+    Case(
+        "learned_nothing",
+        {"epochs": epochs(train=[9.0, 8.99], loss=[9.1, 9.1], r2=[0.1, 0.1])},
+        {"epochs": epochs(train=[9.0, 8.0], loss=[9.1, 9.1], r2=[0.1, 0.1])},
+        card=NUMBERS,
+        recipe={"optimizer": {"type": "adam", "lr": 1e-7}},
+        patch={"/optimizer/lr": 0.001},
+        says=("has not fallen", "0.1"),
     ),
     Case(
         "learned_nothing",
@@ -201,6 +246,24 @@ CASES = [
         says=("since epoch 2", "from 0.6 to 0.9"),
     ),
     Case(
+        "overfits",
+        {"epochs": epochs(train=[1.0, 0.1, 0.1, 0.1, 0.05], loss=[1.0, 0.1, 0.1, 0.1, 0.2])},
+        {"epochs": epochs(train=[1.0, 0.03, 0.03, 0.03, 0.02], loss=[1.0, 0.03, 0.03, 0.03, 0.05])},
+        patch={"/regularizer/0/type": "weight_decay"},
+    ),
+    Case(
+        "overfits",
+        {"epochs": OVERFITTED},
+        {
+            **diagnostic(
+                "variance_shift", layers=["hidden1.norm"], moving=[4.0], real=[1.0], ratio=[4.0], worst_ratio=4.0
+            ),
+            "epochs": OVERFITTED,
+        },
+        recipe=SHIFTED,
+        patch={"/regularizer/0/type": "weight_decay"},
+    ),
+    Case(
         "best_is_first_epoch",
         {"epochs": epochs(train=[1.0, 1.1, 1.2], loss=[1.0, 1.1, 1.2])},
         {"epochs": epochs(train=[1.0, 1.1], loss=[1.0, 1.1])},
@@ -208,12 +271,34 @@ CASES = [
         says=("was 1 then and 1.2",),
     ),
     Case(
+        "best_is_first_epoch",
+        {"epochs": epochs(train=[0.1, 0.1, 0.2], loss=[0.1, 0.2, 0.3])},
+        {"epochs": epochs(train=[0.1, 0.1, 0.1], loss=[0.1, 0.102, 0.101])},
+        recipe=FORKED,
+        patch={"/optimizer/lr": 0.0001},
+    ),
+    Case(
+        "stopped_too_early",
+        {"epochs": trained([2.0, 0.5, *SLOWLY]), "reason": "early_stopped"},
+        {"epochs": trained([2.0, 0.5, *reversed(SLOWLY)]), "reason": "early_stopped"},
+        recipe={"early_stopping": 6},
+        patch={"/early_stopping/patience": 20},
+        says=("better by 0.24", "last 6 epochs", "none of them was better than epoch 2"),
+    ),
+    Case(
+        "stopped_too_early",
+        {"epochs": trained([2.0, 0.5, *SLOWLY]), "reason": "early_stopped"},
+        {"epochs": trained([2.0, 0.5, 0.61, 0.6, 0.62, 0.59, 0.61, 0.6]), "reason": "early_stopped"},
+        recipe={"early_stopping": 6},
+        patch={"/early_stopping/patience": 20},
+    ),
+    Case(
         "stopped_too_early",
         {"epochs": epochs(train=[2.0, 1.0, 0.9, 0.8], loss=[2.0, 1.5, 1.55, 1.52]), "reason": "early_stopped"},
         {"epochs": epochs(train=[2.0, 1.0, 0.9, 0.8], loss=[1.6, 1.5, 1.7, 1.9]), "reason": "early_stopped"},
         recipe={"early_stopping": 2},
         patch={"/early_stopping/patience": 20},
-        says=("varies by 0.029",),
+        says=("varies by 0.04",),
     ),
     Case(
         "stopped_too_early",
@@ -248,6 +333,13 @@ CASES = [
     ),
     Case(
         "still_improving",
+        {"epochs": trained([2.0, 0.5, 0.4]), "reason": "epochs_done"},
+        {"epochs": trained([2.0, 0.05, 0.03]), "reason": "epochs_done"},
+        recipe={"epochs": 3},
+        patch={"/epochs": 6},
+    ),
+    Case(
+        "still_improving",
         {"epochs": epochs(train=[1.0, 0.8, 0.7], loss=[1.0, 0.8, 0.7]), "reason": "time_budget"},
         {"epochs": epochs(train=[1.0, 0.8, 0.7], loss=[1.0, 0.8, 0.7]), "reason": "stopped_by_user"},
         recipe={"time_budget_seconds": 5},
@@ -255,11 +347,21 @@ CASES = [
     ),
     Case(
         "best_is_noise",
-        {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.5, 0.4, 0.45], accuracy=[0.9, 0.95, 0.9])},
-        {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.9, 0.4, 0.8], accuracy=[0.5, 0.95, 0.5])},
+        {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.5, 0.4, 0.45], accuracy=[0.7, 0.8, 0.7])},
+        {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.9, 0.4, 0.8], accuracy=[0.2, 0.8, 0.2])},
         card=FEW,
-        patch={"/dataset/validation_fraction": 0.4},
-        says=("24 rows", "95.0%", "2 of 2"),
+        recipe=FEW_VALIDATION,
+        patch={"/dataset/validation_fraction": 0.2},
+        says=("12 rows", "80.0%", "2 of 2"),
+    ),
+    Case(
+        "best_is_noise",
+        {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.5, 0.4, 0.45], accuracy=[0.7, 0.8, 0.7])},
+        {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.5, 0.4, 0.45], accuracy=[0.95, 0.96, 0.95])},
+        card=FEW,
+        recipe=FEW_VALIDATION,
+        near_recipe={},
+        patch={"/dataset/validation_fraction": 0.2},
     ),
     Case(
         "best_is_noise",
@@ -277,7 +379,7 @@ CASES = [
         patch={"/architecture/activation": "relu"},
         says=("60.0%", "hidden1.activation"),
     ),
-    Case("dead_units", sparse(0.6), sparse(0.1), patch={"/optimizer/lr": 0.0001}, says=("60.0%", "hidden1.activation")),
+    Case("dead_units", sparse(0.9), sparse(0.5), patch={"/optimizer/lr": 0.0001}, says=("90.0%", "hidden1.activation")),
     Case(
         "vanishing_gradients",
         gradients(1e-5),
@@ -285,6 +387,14 @@ CASES = [
         recipe=SIGMOIDS,
         patch={"/architecture/activation": "relu"},
         says=("1e-05", "vanishes"),
+    ),
+    Case(
+        "vanishing_gradients",
+        {"epochs": HEALTHY, "first_gradients": first_gradients(1e-5)},
+        {"epochs": {**HEALTHY, 1: {**HEALTHY[1], "train_loss": 222.7}}, "first_gradients": first_gradients(1e-5)},
+        recipe=SIGMOIDS,
+        patch={"/architecture/activation": "relu"},
+        says=("after the first epoch",),
     ),
     Case(
         "exploding_gradients",
@@ -308,12 +418,12 @@ CASES = [
             layers=["hidden1.norm", "hidden2.norm"],
             moving=[1.0, 1.1],
             real=[1.0, 1.0],
-            ratio=[1.0, 1.1],
-            worst_ratio=1.1,
+            ratio=[1.0, 1.7],
+            worst_ratio=1.7,
         ),
         recipe=SHIFTED,
         patch={"/dropout/0/placement": "classifier"},
-        says=("hidden2.norm", "the dropout before hidden2.norm is /dropout/0", "1.25"),
+        says=("hidden2.norm", "the dropout before hidden2.norm is /dropout/0", "1.75"),
     ),
     Case(
         "variance_shift",

@@ -37,6 +37,7 @@ def outcome_of(training: Training, ending: Finished | NonFinite) -> Outcome:
         epochs=training.history.epochs,
         best_epoch=training.stopper.best_epoch,
         diagnostics={name: finite(values) for name, values in training.history.diagnostics.items()},
+        first_gradients=finite(training.history.first_gradients),
         never_predicted=training.final.never_predicted(),
     )
     match ending:

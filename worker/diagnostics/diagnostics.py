@@ -48,16 +48,22 @@ class Diagnostics:
         self.by_name: dict[str, Diagnostic] = {spec.type: self.build(spec) for spec in plan.recipe.diagnostics}
 
     def for_verdict(self) -> dict[str, Diagnostic]:
-        """Returns the diagnostics that the verdict on this plan needs and the recipe does not ask for. Each costs a
-        forward pass on 512 rows, that of gradients a step on one batch."""
+        """Returns the diagnostics that the verdict on this plan needs at the end and the recipe does not ask for. Each
+        costs a forward pass on 512 rows."""
         layers = [layer for _, layer in walk(self.plan.root)]
         is_shifted = self.plan.recipe.evaluation.statistics == "moving" and any(shifts(self.plan))
         specs: list[AnyDiagnostic] = [VarianceShift()] if is_shifted else []
         specs += [Saturation()] if any(is_saturating(layer) for layer in layers) else []
         specs += [Sparsity()] if any(can_die(layer) for layer in layers) else []
-        is_deep = sum(isinstance(layer, Affine | Recurrent) for layer in layers) > 1
-        specs += [GradientNorms(rows=max(2, self.plan.recipe.batch_size))] if is_deep else []
         return {spec.type: self.build(spec) for spec in specs if spec.type not in self.by_name}
+
+    def of_first_epoch(self) -> dict[str, Diagnostic]:
+        """Returns what is measured after the first epoch, for the verdict: the gradients of one batch. Later, a network
+        in which they vanish may have found a way out, or lost what made them vanish."""
+        layers = [layer for _, layer in walk(self.plan.root)]
+        if sum(isinstance(layer, Affine | Recurrent) for layer in layers) < 2:
+            return {}
+        return {"gradient_norms": self.build(GradientNorms(rows=max(2, self.plan.recipe.batch_size)))}
 
     def build(self, spec: AnyDiagnostic) -> Diagnostic:
         """Returns a diagnostic with its probe."""

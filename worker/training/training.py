@@ -198,11 +198,15 @@ class Training:
 
     def diagnose(self, model: nn.Sequential) -> Generator[None, None, list[DiagnosticLog]]:
         """Runs the diagnostics on copies of the measured model, so that training is not affected."""
-        if not self.diagnostics.by_name:
+        of_first_epoch = self.diagnostics.of_first_epoch() if self.epochs_done == 0 else {}
+        if not self.diagnostics.by_name and not of_first_epoch:
             # A copy of a small model takes as long as several steps.
             return []
         subject = self.subject(model, self.epochs_done + 1)
         found = yield from run_all(self.diagnostics.by_name, subject)
+        if of_first_epoch:
+            first = yield from run_all(of_first_epoch, subject)
+            self.history.first_gradients = first["gradient_norms"]
         return [DiagnosticLog(name, subject.epoch, subject.step, values) for name, values in found.items()]
 
     def examine(self, model: nn.Sequential) -> Generator[None, None, None]:

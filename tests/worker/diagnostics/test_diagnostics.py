@@ -12,11 +12,13 @@ from tests.small_trainings import (
     DIGITS_CNN,
     IRIS,
     Document,
+    epochs_of,
     make_training,
     resume_to_end,
     run_to_end,
     stop_after,
 )
+from worker.diagnostics.diagnostics import Diagnostics
 from worker.training.events import DiagnosticLog
 
 EVERY = [kind.model_fields["type"].default for kind in get_args(AnyDiagnostic)]
@@ -73,6 +75,38 @@ def test_diagnostics_change_nothing_of_training(document: Document) -> None:
         # These parts hold what the diagnostics found.
         del state["parts"]["drift"], state["parts"]["history"]
     assert outcome.state == without.state
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**DIGITS_CNN, **TANH},
+        {**DIGITS_CNN, "norm": {"type": "cross_iteration_batch_norm"}, "regularizer": "weight_noise"},
+        {**DIGITS_CNN, "objective": {"adversarial": {"steps": 2}}, "augmentation": ["mixup", "input_noise"]},
+        {**IRIS, "dropout": "drop_connect", "evaluation": {"monte_carlo_samples": 2}},
+    ],
+)
+def test_what_the_verdict_needs_changes_nothing_of_training(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = run_to_end(make_training(document))
+    assert measured.state["parts"]["history"]["first_gradients"]["first_to_last"] > 0
+    monkeypatch.setattr(Diagnostics, "of_first_epoch", lambda _: {})
+    monkeypatch.setattr(Diagnostics, "for_verdict", lambda _: {})
+    without = run_to_end(make_training(document))
+    del measured.state["parts"]["history"], without.state["parts"]["history"]
+    assert measured == without
+
+
+def test_gradients_are_measured_after_the_first_epoch_where_there_are_several_layers() -> None:
+    deep = make_training({**IRIS, "epochs": 2})
+    first, second = epochs_of(deep)
+    assert (first.epoch, second.epoch) == (1, 2)
+    [values] = diagnosed({**IRIS, "epochs": 1}, "gradient_norms", rows=IRIS["batch_size"]).values()
+    assert deep.history.first_gradients == values
+    linear = make_training({**IRIS, "architecture": "linear", "epochs": 1})
+    run_to_end(linear)
+    assert linear.history.first_gradients == {}
 
 
 @pytest.mark.parametrize("unit", range(4, 75, 10))
