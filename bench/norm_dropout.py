@@ -21,7 +21,6 @@ BASE: Document = {"dataset": "digits", "epochs": 20, "early_stopping": "none"}
 NARROW: Document = {"type": "mlp", "hidden": [64, 64]}
 WIDE: Document = {"type": "mlp", "hidden": [256, 256]}
 RESIDUAL: Document = {"type": "preresnet", "depth": 8}
-SINGLE_SAMPLE = "layer_norm"
 
 
 class Setting(NamedTuple):
@@ -42,18 +41,20 @@ class Result(NamedTuple):
     """The largest ratio of the variances that a batch norm divides by and that its inputs have."""
 
 
+ALL = ("batch_norm", "none", "layer_norm")
 NETWORKS = {
-    "mlp, 64 wide": (NARROW, ("hidden",)),
-    "mlp, 256 wide": (WIDE, ("hidden",)),
-    "cnn": ({"type": "cnn"}, ("hidden",)),
-    "preresnet 8": (RESIDUAL, ("block_before_norm", "block_before_conv")),
+    "mlp, 64 wide": (NARROW, ALL, ("hidden",)),
+    "mlp, 256 wide": (WIDE, ALL, ("hidden",)),
+    "cnn": ({"type": "cnn"}, ALL, ("hidden",)),
+    "preresnet 8": (RESIDUAL, ("batch_norm",), ("block_before_norm", "block_before_conv")),
 }
+"""For each network its architecture, norms, and places of dropout before a norm."""
 
 
 def settings() -> Iterator[Setting]:
-    """Yields dropout inside of each network with each norm, and where no batch norm follows it."""
-    for network, (architecture, placements) in NETWORKS.items():
-        for norm in ("batch_norm", "none", SINGLE_SAMPLE):
+    """Yields dropout inside of each network with each norm, and dropout that no batch norm follows."""
+    for network, (architecture, norms, placements) in NETWORKS.items():
+        for norm in norms:
             for placement in placements:
                 yield Setting(network, architecture, norm, placement)
         yield Setting(network, architecture, "batch_norm", "classifier")

@@ -29,7 +29,7 @@ class Advice(Model):
     source: str
     """The paper or measurement that supports the advice."""
     patch: tuple[PatchStep, ...]
-    """JSON Patch that, applied to the canonical recipe, resolves the finding."""
+    """JSON Patch that, applied to the canonical recipe, resolves the finding. Empty if no change of the recipe does."""
 
 
 def replace(path: str, value: object) -> tuple[PatchStep, ...]:

@@ -4,15 +4,19 @@ import math
 from collections.abc import Iterator
 
 from bakehouse.advice.advice import replace
+from bakehouse.advice.class_shares import class_shares
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.targets import Target, target_task
 from bakehouse.recipe.dataset import Dataset
+from bakehouse.recipe.evaluation import Evaluation
 from bakehouse.recipe.objective import ExtraTask, Loss, Objective
 from bakehouse.recipe.problems import RecipeInvalid
 
 WIDEST = 100.0
 MOST_VALUES = 100
+COMMON = 0.75
+"""The share of the rows from which on a class hides what a model does with the others."""
 NEAR = 9.0
 """The patch does not change the weight of a target whose share of the loss is within this factor of the main
 target's."""
@@ -70,6 +74,27 @@ def whole_numbers_either_way(plan: Plan) -> Iterator[Finding]:
         message += "their order and distance mean something (ages, counts), learn numbers, and where they only name "
         message += f"groups, classes. For {other}, set objective.loss to {loss}."
         yield Finding("/objective/loss", message, replace("/objective/loss", loss))
+
+
+@rule("info", about=(Dataset, Evaluation), source="Japkowicz & Stephen 2002, Intelligent Data Analysis 6")
+def commonest_class(plan: Plan) -> Iterator[Finding]:
+    """A model that always answers the commonest class looks good by its accuracy."""
+    shares = class_shares(plan)
+    classes = plan.data.main.classes
+    if shares is None or classes is None or max(shares) < COMMON:
+        return
+    share = f"{100 * max(shares):.1f}%"
+    rarest = f"{100 * min(shares):.1f}%"
+    message = (
+        f"{share} of the rows are {classes[shares.index(max(shares))]}, so always answering it has an accuracy of "
+    )
+    message += f"{share}: compare accuracies with that. The rarest class is {classes[shares.index(min(shares))]} with "
+    message += f"{rarest} of the rows. "
+    if plan.recipe.evaluation.monitor == "validation_accuracy":
+        message += "The monitor validation_loss also tells models apart that answer alike. "
+    # No change of the recipe makes the classes more alike, so there is no patch.
+    message += "A recipe cannot weight classes; copies of the rare rows in the training data do the same."
+    yield Finding("/dataset", message, ())
 
 
 def fits(plan: Plan, loss: Loss) -> bool:

@@ -55,6 +55,8 @@ class Shift:
     """The same ratio for inputs with the correlation `CORRELATION`."""
     fan_in: int
     """Number of inputs per unit in the first weights between dropout and norm; 0 if there are no weights."""
+    is_conv: bool = False
+    """Whether these weights are a convolution, whose inputs are alike, being neighbours."""
 
 
 def shifts(plan: Plan) -> Iterator[Shift]:
@@ -77,11 +79,12 @@ def shift_after(
     ratio = variance_ratio(rate, squared_mean, variance)
     if norms and ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
         weights = Linear | Conv | DropConnect | Recurrent
-        fan_ins = [fan_in(layer) for _, layer in after[: norms[0]] if isinstance(layer, weights)]
-        inputs = fan_ins[0] if fan_ins else 0
+        between = [layer for _, layer in after[: norms[0]] if isinstance(layer, weights)]
+        inputs = fan_in(between[0]) if between else 0
+        is_conv = bool(between) and isinstance(between[0], Conv)
         # Weights of random signs have (sum w)^2 / sum w^2 = 1 on average, however few they are.
         alike = variance_ratio(rate, squared_mean, variance, CORRELATION, max(1.0, ALIGNMENT * inputs))
-        yield Shift(dropout, after[norms[0]][0], rate, ratio, alike, inputs)
+        yield Shift(dropout, after[norms[0]][0], rate, ratio, alike, inputs, is_conv)
 
 
 def as_rate(spec: AnyDropout, mean_square: float) -> float:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import log, sqrt
 
+from bakehouse.advice.class_shares import class_shares
 from bakehouse.plan.plan import Plan
 
 Z = 1.96
@@ -31,14 +32,6 @@ def best_guess(plan: Plan) -> Guess | None:
     shares = class_shares(plan) or (1 / len(classes),) * len(classes)
     entropy = -sum(share * log(share) for share in shares if share > 0)
     return Guess(classes[shares.index(max(shares))], max(shares), entropy, len(classes))
-
-
-def class_shares(plan: Plan) -> tuple[float, ...] | None:
-    """Returns the share of each class among the rows of the data set; None if the card does not say."""
-    columns = {column.name: column for column in plan.card.columns or ()}
-    name = plan.data.main.name
-    counts = columns[name].class_counts if name in columns else plan.card.class_counts
-    return tuple(count / sum(counts) for count in counts) if counts and sum(counts) else None
 
 
 def wilson_interval(share: float, rows: int) -> tuple[float, float]:

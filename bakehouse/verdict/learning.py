@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from math import inf, log
 
 from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.class_shares import class_shares
 from bakehouse.plan.layers import Activation, Norm, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.norm import LayerNorm
-from bakehouse.verdict.chance import Guess, best_guess, class_shares, wilson_interval
+from bakehouse.verdict.chance import Guess, best_guess, wilson_interval
 from bakehouse.verdict.divergence import peak_epoch, smaller_lr
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.readings import VANISHING, read_diagnostic

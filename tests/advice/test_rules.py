@@ -28,6 +28,13 @@ class Case:
     says: tuple[str, ...] = ()
     card: DatasetCard = field(default_factory=table_card)
     near_card: DatasetCard | None = None
+    is_settled: bool = True
+    """Whether a change of the recipe settles the finding."""
+
+
+def counted(*counts: int) -> DatasetCard:
+    """Rows with so many of each class."""
+    return table_card(classes=len(counts)).model_copy(update={"class_counts": counts})
 
 
 BN_DROPOUT: Document = {"norm": "batch_norm", "dropout": 0.5}
@@ -66,29 +73,37 @@ CASES = [
          card=table_card().model_copy(update={"maximum": 700.0}),
          near_card=table_card().model_copy(update={"maximum": 37.0})),
     Case("variance_shift_direct", {"architecture": "resnet", "norm": "batch_norm", "dropout": IN_BLOCK},
-         {"architecture": "resnet", "norm": "group_norm", "dropout": IN_BLOCK},
+         {"architecture": "resnet", "norm": "batch_norm", "dropout": UOUT},
          pointer="/dropout/0", says=("stage1.block1.sum.body.second.norm", "0.50"), card=image_card()),
     Case("variance_shift_direct", {"architecture": "densenet", "norm": "batch_norm", "dropout": IN_BLOCK},
          {"architecture": "densenet", "norm": "batch_norm", "dropout": BEHIND},
          pointer="/dropout/0", says=("stage1.block1.body.second.norm", "0.50"), card=image_card()),
-    Case("variance_shift", {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": BEFORE_CONV},
-         {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": {**BEFORE_CONV, "rate": 0.3}},
-         pointer="/dropout/0", says=("576",), card=image_card()),
+    Case("variance_shift", {"architecture": "wide_resnet", "norm": "batch_norm",
+                            "dropout": {**BEFORE_CONV, "rate": 0.6}},
+         {"architecture": "wide_resnet", "norm": "batch_norm", "dropout": BEFORE_CONV},
+         pointer="/dropout/0", says=("Up to 0.5", "5 seeds"), card=image_card()),
+    Case("variance_shift", {"architecture": "cnn", "norm": "batch_norm", "dropout": 0.3},
+         {"architecture": "cnn", "norm": "layer_norm", "dropout": 0.3},
+         pointer="/dropout/0", says=("stage2.conv1.norm", "96.6% at 0.3", "5 seeds"), card=image_card()),
+    Case("variance_shift", {"architecture": "cnn", "norm": "batch_norm", "dropout": 0.2},
+         {"architecture": "cnn", "norm": "batch_norm", "dropout": 0.1},
+         pointer="/dropout/0", says=("98.4% at 0.2",), card=image_card()),
+    Case("variance_shift_direct", {"architecture": "preresnet", "norm": "batch_norm",
+                                   "dropout": {**IN_BLOCK, "rate": 0.3}},
+         {"architecture": "preresnet", "norm": "batch_norm", "dropout": {**IN_BLOCK, "rate": 0.2}},
+         pointer="/dropout/0", card=image_card()),
     Case("variance_shift", BN_DROPOUT, {**BN_DROPOUT, "architecture": {"type": "mlp", "hidden": [32]}},
          pointer="/dropout/0", says=("hidden2.norm", "0.41", "256"), card=table_card()),
     Case("variance_shift", {"norm": "batch_norm", "dropout": 0.3, "architecture": {"type": "mlp", "hidden": [255, 9]}},
          {"norm": "batch_norm", "dropout": 0.3, "architecture": WIDE}, pointer="/dropout/0", says=("255",)),
-    Case("variance_shift", {"norm": "batch_norm", "dropout": {"type": "dropout", "rate": 0.2, "placement": "input"}},
-         {"norm": "layer_norm", "dropout": {"type": "dropout", "rate": 0.2, "placement": "input"}},
-         pointer="/dropout/0", says=("hidden1.norm", "0.80", "64")),
+    Case("variance_shift", {"norm": "batch_norm", "dropout": {"type": "dropout", "rate": 0.3, "placement": "input"}},
+         {"norm": "batch_norm", "dropout": {"type": "dropout", "rate": 0.2, "placement": "input"}},
+         pointer="/dropout/0", says=("hidden1.norm", "0.70", "64")),
     Case("variance_shift", {**BN_DROPOUT, "dropout": [0.5, BEHIND]},
          {"norm": "batch_norm", "dropout": BEHIND}, pointer="/dropout/0"),
-    Case("variance_shift_direct", {"architecture": "resnet", "norm": "batch_norm", "dropout": UOUT},
-         {"architecture": "resnet", "norm": "batch_norm", "dropout": {**UOUT, "beta": 0.3}},
-         pointer="/dropout/0", says=("uout at 0.5", "0.92"), card=image_card()),
-    Case("variance_shift", {"norm": "batch_norm", "dropout": {"type": "gaussian_noise", "std": 0.5}},
+    Case("variance_shift", {"norm": "batch_norm", "dropout": {"type": "gaussian_noise", "std": 0.7}},
          {"norm": "batch_norm", "dropout": "gaussian_noise"}, pointer="/dropout/0",
-         says=("gaussian_noise at 0.5", "0.58")),
+         says=("gaussian_noise at 0.7", "0.41")),
     Case("variance_shift", {"architecture": "resnet", "norm": "batch_norm", "dropout": "spatial_dropout"},
          {"architecture": "resnet", "norm": "layer_norm", "dropout": "spatial_dropout"},
          pointer="/dropout/0", says=("spatial_dropout at 0.5", "144"), card=image_card()),
@@ -228,6 +243,11 @@ CASES = [
     Case("input_noise_large", {"augmentation": {"type": "input_noise", "std": 0.6}, "dataset": MIN_MAX},
          {"augmentation": {"type": "input_noise", "std": 9}, "dataset": AS_IT_IS}, pointer="/augmentation/0/std",
          says=("between 0 and 1",)),
+    Case("commonest_class", {"evaluation": "validation_accuracy"}, {}, severity="info", pointer="/dataset",
+         says=("90.0% of the rows are 0", "rarest class is 1 with 10.0%", "monitor validation_loss"), is_settled=False,
+         card=counted(900, 100), near_card=counted(740, 260)),
+    Case("commonest_class", {}, {}, severity="info", pointer="/dataset", says=("accuracy of 80.0%", "copies"),
+         is_settled=False, card=counted(800, 200), near_card=table_card()),
     Case("task_weights_far_apart", {"objective": {"tasks": ["parity", {"target": "gain", "weight": 231}]}},
          {"objective": {"tasks": [{"target": "parity", "weight": 1.6}, {"target": "gain", "weight": 100}]}},
          pointer="/objective/tasks/1/weight", says=("gain in the loss is 231", "parity 0.693", "333 times"), card=BOTH),
@@ -263,7 +283,7 @@ CASES = [
     Case("variance_shift",
          {"architecture": {"type": "rnn", "num_layers": 2}, "norm": "batch_norm", "dropout": 0.4},
          {"architecture": {"type": "rnn", "num_layers": 1}, "norm": "batch_norm", "dropout": 0.4},
-         pointer="/dropout/0", says=("layer2.recurrent.norm_ih", "(here 64)"), card=sequence_card()),
+         pointer="/dropout/0", says=("layer2.recurrent.norm_ih", "a unit sums 64"), card=sequence_card()),
     Case("l2_with_adam", {"regularizer": ["l1", "l2"]}, {"regularizer": ["l1", "l2"], "optimizer": "sgd"},
          pointer="/regularizer/1", says=("0.0001",)),
     Case("l2_with_adam", {"regularizer": "l2", "optimizer": "rmsprop"}, {"regularizer": "l2", "optimizer": "sgd"},
@@ -387,8 +407,8 @@ def test_a_rule_is_silent_on_a_near_recipe(case: Case) -> None:
 def test_a_patch_silences_its_rule_and_leaves_a_recipe(case: Case) -> None:
     rule, plan = RULE_BY_NAME[case.rule], planned(case.fires, case.card)
     [advice] = found(rule, plan)
-    assert advice.patch
-    assert found(rule, patched(plan, advice)) == []
+    assert bool(advice.patch) == case.is_settled
+    assert not case.is_settled or found(rule, patched(plan, advice)) == []
 
 
 def test_every_rule_has_a_case() -> None:
@@ -408,4 +428,4 @@ def test_each_patch_settles_its_finding_in_any_recipe(plan: Plan) -> None:
         assert {advice.code for advice in before} <= {rule.code}
         for advice in before:
             assert jsonpatch.JsonPointer(advice.pointer).resolve(plan.recipe.canonical()) is not None
-            assert len(found(rule, patched(plan, advice))) < len(before)
+            assert not advice.patch or len(found(rule, patched(plan, advice))) < len(before)
