@@ -19,7 +19,7 @@ LARGE_GAP = 0.05
 LARGE_LOSS_RATIO = 2.0
 LARGE_RISE = 1.25
 LEAST_RISE = 0.03
-"""A rise below this share of the first epoch's loss changes no prediction; healthy runs rise by less than 0.01."""
+"""A rise below this share of the first epoch's loss changes no prediction; in healthy runs it was at most 0.02."""
 LEAST_EPOCHS = 3
 """A rise over fewer epochs may be noise."""
 
