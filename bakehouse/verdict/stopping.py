@@ -140,7 +140,11 @@ def is_best_late(outcome: Outcome) -> bool:
 
 
 def is_progress(outcome: Outcome, length: int) -> bool:
-    """Whether the last epochs are on average clearly better than as many epochs before them."""
+    """Whether the last epochs are on average clearly better than as many epochs before them, and some validation row is
+    still wrong."""
+    recent = list(outcome.series("validation_accuracy").values())[-length - 1 :]
+    if recent and min(recent) == 1.0:
+        return False
     errors = list(outcome.errors().values())
     progress = mean(errors[-2 * length : -length]) - mean(errors[-length:])
     if outcome.monitor.endswith(("_accuracy", "_r2")):

@@ -248,7 +248,14 @@ CASES = [
     Case(
         "overfits",
         {"epochs": epochs(train=[1.0, 0.1, 0.1, 0.1, 0.05], loss=[1.0, 0.1, 0.1, 0.1, 0.2])},
-        {"epochs": epochs(train=[1.0, 0.03, 0.03, 0.03, 0.02], loss=[1.0, 0.03, 0.03, 0.03, 0.05])},
+        {"epochs": epochs(train=[1.0, 0.03, 0.03, 0.03, 0.02], loss=[1.0, 0.03, 0.03, 0.03, 0.045])},
+        patch={"/regularizer/0/type": "weight_decay"},
+    ),
+    Case(
+        "overfits",
+        {"epochs": epochs(train=[1.0, 0.1, 0.1, 0.1, 0.05], loss=[1.0, 0.1, 0.1, 0.1, 0.16])},
+        {"epochs": epochs(train=[1.0, 0.1, 0.1, 0.1, 0.05], loss=[1.0, 0.1, 0.1, 0.1, 0.14])},
+        card=FEW,
         patch={"/regularizer/0/type": "weight_decay"},
     ),
     Case(
@@ -330,6 +337,13 @@ CASES = [
         recipe={"epochs": 3},
         patch={"/epochs": 6},
         says=("from 0.8 at epoch 2 to 0.7 at epoch 3", "more epochs would help"),
+    ),
+    Case(
+        "still_improving",
+        {"epochs": epochs(train=[2.0, 0.5, 0.4], loss=[2.0, 0.5, 0.4], accuracy=[0.5, 0.99, 1.0])},
+        {"epochs": epochs(train=[2.0, 0.5, 0.4], loss=[2.0, 0.5, 0.4], accuracy=[0.5, 1.0, 1.0])},
+        recipe={"epochs": 3},
+        patch={"/epochs": 6},
     ),
     Case(
         "still_improving",
