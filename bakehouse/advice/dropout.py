@@ -60,8 +60,7 @@ def variance_shift_direct(plan: Plan) -> Iterator[Finding]:
 
 @rule("warning", about=(*ALL, *BATCH_NORMS), source=f"{SHIFT_SOURCE}, equation 14 and table 3 (b)")
 def variance_shift(plan: Plan) -> Iterator[Finding]:
-    """Weights are between dropout and batch norm, case (b) of the paper, and the rate is one that was found to cost
-    accuracy: 0.2 before convolutions, 0.3 or 0.4 before narrow or wide layers."""
+    """Weights are between dropout and batch norm, case (b) of the paper, at a rate that was found to cost accuracy."""
     for shift in worst(shift for shift in shifts(plan) if shift.fan_in and is_costly(plan, shift)):
         message = f"{shift.norm} estimates its variance after {with_strength(shift.dropout.spec)}; in evaluation it is "
         message += (

@@ -22,7 +22,7 @@ test("the variance shift is the ratio of the variances by norm layer, with the u
     ["a", [0.5, 1]],
     ["b", [4, null]],
   ]);
-  expect(found?.chart.level).toMatchObject({ low: 0.8, high: 1.25 });
+  expect(found?.chart.level).toMatchObject({ low: 0.57, high: 1.75 });
   expect(found?.chart.isLog).toBe(true);
 });
 

@@ -28,7 +28,7 @@ interface Description {
 }
 
 const SHIFT_NOTE =
-  "Variance of a norm's inputs in evaluation, divided by the variance that the norm divides by. Between 0.8 and 1.25 is usual.";
+  "Variance of a norm's inputs in evaluation, divided by the variance that the norm divides by. Between 0.57 and 1.75 is usual.";
 
 const DESCRIPTIONS: Record<string, readonly Description[]> = {
   saturation: [
@@ -136,7 +136,7 @@ function shiftChart(columns: DiagnosticColumns): LayerChart {
     metric: "ratio",
     isLog: true,
     lines,
-    level: { label: "usual", color: "var(--good)", low: 0.8, high: 1.25 },
+    level: { label: "usual", color: "var(--good)", low: 0.57, high: 1.75 },
   };
 }
 
