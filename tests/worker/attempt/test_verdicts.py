@@ -69,7 +69,7 @@ def test_a_regression_has_a_verdict_too(storage: RunStorage) -> None:
 
 def test_a_norm_after_dropout_is_measured_although_the_recipe_asks_for_no_diagnostic(storage: RunStorage) -> None:
     deep = {"type": "mlp", "hidden": [32, 32]}
-    document: Document = {**IRIS, "architecture": deep, "norm": "batch_norm", "dropout": 0.5, "epochs": 60}
+    document: Document = {**IRIS, "architecture": deep, "norm": "batch_norm", "dropout": 0.8, "epochs": 60}
     record = run_attempt(RecordStore(document), storage)
     verdict = verdict_of(record)
     assert (verdict.code, verdict.patch[0].path) == ("variance_shift", "/dropout/0/placement")
