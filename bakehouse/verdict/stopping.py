@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import fsum, sqrt
+from math import fsum, isfinite, sqrt
 
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.recipe.early_stopping import Patience
@@ -60,7 +60,7 @@ def got_clearly_worse(outcome: Outcome) -> bool:
 @rule("warning", source=PRECHELT)
 def stopped_too_early(outcome: Outcome) -> Iterator[Found]:
     """Early stopping ended a run whose monitor still improved on average, or hardly differed from its best."""
-    if outcome.reason != "early_stopped" or not 0 < outcome.best_epoch < outcome.last_epoch:
+    if outcome.reason != "early_stopped" or not 0 < outcome.best_epoch < outcome.last_epoch or not is_finite(outcome):
         return
     waited = outcome.last_epoch - outcome.best_epoch
     message = trend(outcome) if waited >= SHORT_WAIT else rows_apart(outcome) or noise_apart(outcome)
@@ -122,7 +122,7 @@ def still_improving(outcome: Outcome) -> Iterator[Found]:
         yield Found(message, more_time(outcome))
     length = max(1, outcome.last_epoch // 5)
     start = outcome.last_epoch - length
-    if start in outcome.epochs and is_best_late(outcome) and is_progress(outcome, length):
+    if start in outcome.epochs and is_finite(outcome) and is_best_late(outcome) and is_progress(outcome, length):
         message = f"still improving at the last epoch: {name_of(outcome.monitor)} went from {shown(outcome, start)} at "
         message += f"epoch {start} to {shown(outcome, outcome.best_epoch)} at epoch {outcome.best_epoch}; more epochs "
         yield Found(f"{message}would help", more_time(outcome))
@@ -150,6 +150,11 @@ def is_progress(outcome: Outcome, length: int) -> bool:
     if outcome.monitor.endswith(("_accuracy", "_r2")):
         return progress > LEAST_POINTS
     return progress > LEAST_PROGRESS * first_error(outcome)
+
+
+def is_finite(outcome: Outcome) -> bool:
+    """Whether the monitor is a number at every epoch, so that it has a mean."""
+    return all(map(isfinite, outcome.errors().values()))
 
 
 def first_error(outcome: Outcome) -> float:
