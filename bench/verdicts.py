@@ -19,7 +19,7 @@ SEEDS = 8
 LEARNED = "learned"
 
 
-def on(dataset: str, architecture: object, **fields: object) -> Document:
+def on(dataset: object, architecture: object, **fields: object) -> Document:
     return {"dataset": dataset, "architecture": architecture, **fields}
 
 
