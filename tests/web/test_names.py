@@ -14,7 +14,7 @@ NAMES = (
     "🍞🥖 👩🏽‍🍳 right to left: לחם",
     "W" * 80,
 )
-RECIPE = {"dataset": "iris", "architecture": "mlp", "epochs": 3, "labels": {"baker's<i>note</i>": "<u>ü</u> خبز 🥐"}}
+RECIPE = {"dataset": "iris", "architecture": "mlp", "epochs": 3, "labels": {"author's<i>note</i>": "<u>ü</u> خبز 🥐"}}
 
 
 @pytest.fixture
