@@ -39,3 +39,7 @@ def test_a_new_user_trains_a_model_with_one_button_and_downloads_the_best_with_o
     checkpoints = home.get(f"/v1/runs/{run_id}/checkpoints").json()["data"]
     assert [each["sha256"] for each in checkpoints if "best" in each["roles"]] == [digest]
     assert re.search(r"\.safetensors$", download.value.suggested_filename)
+    page.get_by_role("link", name="Runs", exact=True).click()
+    row = page.locator("tbody tr")
+    expect(row.locator(".status")).to_have_text("succeeded")
+    expect(row.locator(".col-epoch")).to_have_text(f"{epoch} of {epochs}")

@@ -1,7 +1,5 @@
 """The page of one run, as a person uses it: live, with its states, by keyboard, and through failures of the service."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +147,3 @@ def test_a_run_that_is_not_there_or_is_deleted_says_so(home: RunningHome, page: 
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     expect(page.get_by_text("This run has been deleted")).to_be_visible()
     assert_accessible(page)
-
-
-def test_nothing_is_missing_or_drawn_twice_after_the_service_was_killed(home: RunningHome, page: Page) -> None:
-    run_id = home.submit({**LONG, "epochs": 40})
-    open_run(page, home, run_id)
-    expect(chart(page, "Loss")).to_be_visible()
-    os.kill(home.pids().service, signal.SIGKILL)
-    expect(page.get_by_text("The connection to the service is lost")).to_be_visible()
-    expect(page.locator(".run")).to_have_attribute("data-status", "succeeded", timeout=60_000)
-    expect_points(page, "Loss", 40)
