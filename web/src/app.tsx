@@ -21,9 +21,6 @@ export function App() {
   const main = useFocusAfterNavigation();
   return (
     <>
-      <a class="skip" href="#content">
-        Skip to the content
-      </a>
       <Top page={page} />
       <main id="content" ref={main} tabIndex={-1}>
         <NewVersion />
@@ -32,10 +29,6 @@ export function App() {
           {denial.value ? <NotAllowed /> : page ? <page.View /> : <NoSuchPage />}
         </Boundary>
       </main>
-      <footer class="bottom">
-        <a href="docs">API documentation</a>
-        <a href="problems">What a problem means</a>
-      </footer>
     </>
   );
 }
@@ -62,43 +55,31 @@ function useFocusAfterNavigation() {
 }
 
 function Top({ page }: { page: Page | undefined }) {
-  const listed = PAGES.filter((each) => each.inMenu);
+  const links = (place: Page["menu"]) =>
+    PAGES.filter(({ menu }) => menu === place).map((each) => (
+      <a
+        key={each.name}
+        class={place === "button" ? "button primary" : undefined}
+        href={addressOf({ page: each.name })}
+        aria-current={each === page ? "page" : undefined}
+      >
+        {each.title}
+      </a>
+    ));
   return (
     <header class="top">
       <a class="brand" href={addressOf({})}>
-        <Logo /> Bakehouse
+        Bakehouse
       </a>
       <nav aria-label="Pages">
-        <div class="links">
-          {listed
-            .filter((each) => !each.isAction)
-            .map((each) => (
-              <MenuLink key={each.name} to={each} isShown={each === page} />
-            ))}
-        </div>
-        {listed
-          .filter((each) => each.isAction)
-          .map((each) => (
-            <MenuLink key={each.name} to={each} isShown={each === page} />
-          ))}
+        <div class="links">{links("link")}</div>
+        {links("button")}
       </nav>
       <span class={`connection ${connection.value}`} role="status">
         {CONNECTIONS[connection.value]}
         {connection.value === "cut" && <span class="wide">; trying again</span>}
       </span>
     </header>
-  );
-}
-
-function MenuLink({ to, isShown }: { to: Page; isShown: boolean }) {
-  return (
-    <a
-      class={to.isAction ? "button primary" : undefined}
-      href={addressOf({ page: to.name })}
-      aria-current={isShown ? "page" : undefined}
-    >
-      {to.title}
-    </a>
   );
 }
 
@@ -137,15 +118,5 @@ function NoSuchPage() {
         <a href={addressOf({})}>Go to the runs</a>
       </p>
     </section>
-  );
-}
-
-function Logo() {
-  return (
-    <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
-      <rect width="32" height="32" rx="7" class="logo-ground" />
-      <path d="M6 22c4-1 5-12 9-12s4 7 11 7" class="logo-line" />
-      <circle cx="15.5" cy="10" r="3" class="logo-dot" />
-    </svg>
   );
 }

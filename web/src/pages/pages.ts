@@ -12,18 +12,16 @@ export interface Page {
   name: string;
   title: string;
   View: ComponentType;
-  /** Whether the menu lists the page; the others need an id in their address. */
-  inMenu: boolean;
-  /** Whether the menu shows the page as the button of what a user wants most. */
-  isAction?: boolean;
+  /** How the menu shows the page: what a user wants most is a button. A page that needs an id is not in the menu. */
+  menu?: "link" | "button";
 }
 
 export const PAGES: readonly Page[] = [
-  { name: "", title: "Runs", View: Runs, inMenu: true },
-  { name: "new", title: "New recipe", View: NewRecipe, inMenu: true, isAction: true },
-  { name: "compare", title: "Compare", View: Compare, inMenu: true },
-  { name: "run", title: "Run", View: RunPage, inMenu: false },
-  { name: "cookbook", title: "Cookbook", View: Cookbook, inMenu: true },
-  { name: "data", title: "Data", View: Data, inMenu: true },
-  { name: "system", title: "System", View: System, inMenu: true },
+  { name: "", title: "Runs", View: Runs, menu: "link" },
+  { name: "new", title: "New recipe", View: NewRecipe, menu: "button" },
+  { name: "compare", title: "Compare", View: Compare, menu: "link" },
+  { name: "run", title: "Run", View: RunPage },
+  { name: "cookbook", title: "Cookbook", View: Cookbook, menu: "link" },
+  { name: "data", title: "Data", View: Data, menu: "link" },
+  { name: "system", title: "System", View: System, menu: "link" },
 ];
