@@ -4,7 +4,7 @@ import { ChartTable, type TableData } from "./chart_table";
 import "./charts.css";
 import { Legend } from "./legend";
 import type { Drawing } from "./paint";
-import { Plot } from "./plot";
+import { makePlot, type Plot } from "./plot";
 import { describeLines } from "./sentences";
 import type { Axis, Level, Line, Mark } from "./types";
 import { lineId } from "./types";
@@ -113,7 +113,7 @@ function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
   // Other values only update the plot, below.
   useLayoutEffect(() => {
     if (!element.current) return;
-    plot.current = new Plot(element.current, latest.current, {
+    plot.current = makePlot(element.current, latest.current, {
       height: props.height ?? 240,
       syncKey,
       onCursor: showCursor,

@@ -69,21 +69,16 @@ function paintAxes({ context, box, x, y, xRange, yRange }: Frame, drawing: Drawi
     (tick) => !isWhole || Number.isInteger(tick),
   );
   const yTicks = (drawing.isLog ? logTicks : evenTicks)(...yRange, (box.bottom - box.top) / 32);
-  context.strokeStyle = resolveColor("var(--line)");
-  context.lineWidth = 1;
-  context.setLineDash([]);
-  context.beginPath();
-  for (const tick of xTicks) {
-    const left = Math.round(x.toPixel(tick)) + 0.5;
-    context.moveTo(left, box.top);
-    context.lineTo(left, box.bottom + TICK_LENGTH);
-  }
-  for (const tick of yTicks) {
-    const top = Math.round(y.toPixel(tick)) + 0.5;
-    context.moveTo(box.left - TICK_LENGTH, top);
-    context.lineTo(box.right, top);
-  }
-  context.stroke();
+  drawLines(context, { color: "var(--line)" }, [
+    ...xTicks.map((tick): Ends => {
+      const left = Math.round(x.toPixel(tick)) + 0.5;
+      return [left, box.top, left, box.bottom + TICK_LENGTH];
+    }),
+    ...yTicks.map((tick): Ends => {
+      const top = Math.round(y.toPixel(tick)) + 0.5;
+      return [box.left - TICK_LENGTH, top, box.right, top];
+    }),
+  ]);
   context.fillStyle = resolveColor("var(--quiet)");
   context.font = `12px ${FONT}`;
   context.textAlign = "center";
@@ -102,11 +97,11 @@ function paintAreas({ context, box, x, y }: Frame, { level, marks = [] }: Drawin
     const top = y.toPixel(level.high);
     context.fillRect(box.left, top, box.right - box.left, y.toPixel(level.low) - top);
   }
-  for (const mark of marks) {
-    if (mark.to === undefined) continue;
-    context.fillStyle = fade(mark.color);
-    const left = x.toPixel(mark.from);
-    context.fillRect(left, box.top, x.toPixel(mark.to) - left, box.bottom - box.top);
+  for (const { color, from, to } of marks) {
+    if (to === undefined) continue;
+    context.fillStyle = fade(color);
+    const left = x.toPixel(from);
+    context.fillRect(left, box.top, x.toPixel(to) - left, box.bottom - box.top);
   }
 }
 
@@ -179,15 +174,9 @@ function paintLine(
 }
 
 function paintMarks({ context, box, x }: Frame, { marks = [] }: Drawing): void {
-  context.lineWidth = 1;
-  context.setLineDash([4, 3]);
-  for (const mark of marks) {
-    if (mark.to !== undefined) continue;
-    context.strokeStyle = resolveColor(mark.color);
-    context.beginPath();
-    context.moveTo(x.toPixel(mark.from), box.top);
-    context.lineTo(x.toPixel(mark.from), box.bottom);
-    context.stroke();
+  for (const { color, from, to } of marks) {
+    const left = x.toPixel(from);
+    if (to === undefined) drawLines(context, { color, dash: [4, 3] }, [[left, box.top, left, box.bottom]]);
   }
 }
 
@@ -201,6 +190,25 @@ function paintLabels(frame: Frame, { marks = [], level }: Drawing): void {
     const row = MOST_LABELS - Math.min(index, MOST_LABELS - 1);
     paintLabel(frame, mark, left, box.top - row * LABEL_HEIGHT);
   }
+}
+
+type Ends = readonly [fromX: number, fromY: number, toX: number, toY: number];
+
+/** Draws straight lines of one kind. */
+export function drawLines(
+  context: CanvasRenderingContext2D,
+  { color, width = 1, dash = [] }: { color: string; width?: number; dash?: readonly number[] },
+  lines: readonly Ends[],
+): void {
+  context.strokeStyle = resolveColor(color);
+  context.lineWidth = width;
+  context.setLineDash([...dash]);
+  context.beginPath();
+  for (const [fromX, fromY, toX, toY] of lines) {
+    context.moveTo(fromX, fromY);
+    context.lineTo(toX, toY);
+  }
+  context.stroke();
 }
 
 /** Writes right of a position, or left of it where it would be cut off. */

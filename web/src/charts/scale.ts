@@ -19,6 +19,10 @@ export function makeScale([low, high]: Range, [start, end]: Range, isLog: boolea
   };
 }
 
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
 /** Returns the range of the positions; one position alone gets room on both sides. */
 export function xRange(values: readonly number[]): Range {
   const [low, high] = [values[0] ?? 0, values.at(-1) ?? 1];

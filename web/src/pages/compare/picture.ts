@@ -1,4 +1,5 @@
 /** A chart as a picture, with its title and the lines that it shows. */
+import { drawLines } from "../../charts/paint";
 import { lineId } from "../../charts/types";
 import { saveFile } from "./csv";
 import type { Chart } from "./lines";
@@ -38,13 +39,7 @@ export function savePicture(
   lines.forEach((line, index) => {
     const x = MARGIN + (index % columns) * COLUMN_WIDTH;
     const y = top + plot.height / scale + LINE_HEIGHT * Math.floor(index / columns);
-    context.strokeStyle = resolveColor(element, line.color);
-    context.lineWidth = 2.5;
-    context.setLineDash([...(line.dash ?? [])]);
-    context.beginPath();
-    context.moveTo(x, y);
-    context.lineTo(x + 26, y);
-    context.stroke();
+    drawLines(context, { ...line, width: 2.5 }, [[x, y, x + 26, y]]);
     context.fillText(cut(context, line.label), x + 34, y + 4);
   });
   picture.toBlob((content) => content && saveFile(file, content), "image/png");
@@ -54,14 +49,4 @@ function cut(context: CanvasRenderingContext2D, text: string): string {
   const letters = [...text];
   while (context.measureText(letters.join("")).width > COLUMN_WIDTH - 44) letters.splice(-2, 2, "…");
   return letters.join("");
-}
-
-/** A canvas knows no variables of CSS. */
-function resolveColor(element: HTMLElement, color: string): string {
-  const probe = document.createElement("span");
-  probe.style.color = color;
-  element.append(probe);
-  const resolved = getComputedStyle(probe).color;
-  probe.remove();
-  return resolved;
 }
