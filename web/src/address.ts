@@ -47,6 +47,12 @@ export function listed(name: string): string[] {
   return (query.value.get(name) ?? "").split(",").filter((each) => each !== "");
 }
 
+/** Puts a name into a list of the present view, or takes it out. */
+export function toggleListed(name: string, value: string): void {
+  const others = listed(name).filter((each) => each !== value);
+  changeView({ [name]: listed(name).includes(value) ? others : [...others, value] });
+}
+
 /** Lets links to views change the view without loading the page again. */
 export function followLinks(): void {
   window.addEventListener("popstate", () => {

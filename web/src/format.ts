@@ -41,6 +41,10 @@ export function spellOut(name: string): string {
   return name.replaceAll("_", " ");
 }
 
+export function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function formatWhole(value: number): string {
   return WHOLE.format(value);
 }

@@ -1,4 +1,6 @@
 /** What a heat map says and how it is coloured. */
+import { clamp } from "./scale";
+import { lowestAndHighest } from "./sentences";
 
 export interface Heat {
   /** One row of values for each label; `null` is an empty cell. */
@@ -25,7 +27,7 @@ export function heatRange({ rows, isLog }: Heat): readonly [number, number] | nu
 export function heatShare(value: number, [low, high]: readonly [number, number], isLog: boolean): number {
   const scale = isLog ? Math.log : (each: number) => each;
   if (high <= low) return 0;
-  return Math.min(Math.max((scale(value) - scale(low)) / (scale(high) - scale(low)), 0), 1);
+  return clamp((scale(value) - scale(low)) / (scale(high) - scale(low)), 0, 1);
 }
 
 /** Returns for example "At the end hidden1 has the highest value (0.35) and head the lowest (0.13)". */
@@ -38,9 +40,8 @@ export function describeHeat(
     const value = row.at(-1);
     return typeof value === "number" ? [{ label: labels[index] ?? "", value }] : [];
   });
-  if (ends.length === 0) return "No values yet.";
-  const low = ends.reduce((least, each) => (each.value < least.value ? each : least));
-  const high = ends.reduce((most, each) => (each.value > most.value ? each : most));
+  const [low, high] = lowestAndHighest(ends);
+  if (!low || !high) return "No values yet.";
   if (ends.length === 1) return `At ${place}, ${low.label} has ${format(low.value)}.`;
   if (format(low.value) === format(high.value)) return `At ${place}, all layers have ${format(low.value)}.`;
   return `At ${place}, ${high.label} has the highest value (${format(high.value)}) and ${low.label} the lowest (${format(low.value)}).`;

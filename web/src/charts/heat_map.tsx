@@ -1,8 +1,8 @@
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatNumber } from "../format";
-import { ChartTable } from "./chart_table";
-import "./charts.css";
+import { ChartFigure, cellText } from "./chart_figure";
 import { describeHeat, type Heat, heatRange, heatShare } from "./heat";
+import { clamp } from "./scale";
 import { onSchemeChange, resolveColor } from "./theme";
 import type { Axis } from "./types";
 
@@ -27,14 +27,11 @@ interface Cell {
 export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMapProps) {
   const [cell, setCell] = useState<Cell | null>(null);
   const [isTable, setTable] = useState(false);
-  const id = useId();
   const range = useMemo(() => heatRange(heat), [heat]);
   const { cells, scale } = useColors(heat, range);
   const [rows, columns] = [heat.rows.length, x.values.length];
   const isMany = rows > MANY_ROWS;
-  const formatX = x.format ?? formatNumber;
-  const place = (column: number) => `${x.label} ${formatX(x.values[column] ?? 0)}`;
-  const cellText = (value: number | null | undefined) => (typeof value === "number" ? format(value) : "–");
+  const place = (column: number) => `${x.label} ${(x.format ?? formatNumber)(x.values[column] ?? 0)}`;
   const press = (event: KeyboardEvent) => {
     const next = moveCell(cell ?? { row: 0, column: columns - 1 }, event.key, rows, columns);
     if (event.key === "t") setTable(!isTable);
@@ -45,25 +42,23 @@ export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMap
   };
   const point = (event: MouseEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const at = (share: number, count: number) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
+    const at = (share: number, count: number) => clamp(Math.floor(share * count), 0, count - 1);
     setCell({
       row: at((event.clientY - box.top) / box.height, rows),
       column: at((event.clientX - box.left) / box.width, columns),
     });
   };
   return (
-    <figure
-      class="chart"
-      data-points={heat.rows.flat().filter((value) => value !== null).length}
-      data-rows={columns}
-      aria-labelledby={id}
+    <ChartFigure
+      title={title}
+      x={x}
+      columns={heat.labels.map((label, row) => ({ label, values: heat.rows[row] ?? [] }))}
+      format={format}
+      sentence={describeHeat(heat, place(columns - 1), format)}
+      note={note}
+      isTable={isTable}
+      onTable={() => setTable(!isTable)}
     >
-      <div class="chart-head">
-        <h3 id={id}>{title}</h3>
-        <button type="button" class="plain" aria-expanded={isTable} onClick={() => setTable(!isTable)}>
-          Table
-        </button>
-      </div>
       <div class={isMany ? "heat many" : "heat"}>
         <ul>
           {heat.labels.map((label) => (
@@ -100,23 +95,9 @@ export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMap
       </div>
       <p class="heat-value" role="status">
         {cell &&
-          `${heat.labels[cell.row]}, ${place(cell.column)}: ${cellText(heat.rows[cell.row]?.[cell.column])}`}
+          `${heat.labels[cell.row]}, ${place(cell.column)}: ${cellText(heat.rows[cell.row]?.[cell.column], format)}`}
       </p>
-      <figcaption>
-        {describeHeat(heat, place(columns - 1), format)}
-        {note && <span class="quiet"> {note}</span>}
-      </figcaption>
-      {isTable && (
-        <ChartTable
-          data={{
-            caption: `${title}: the numbers`,
-            head: [x.label, ...heat.labels],
-            length: columns,
-            row: (index) => [formatX(x.values[index] ?? 0), ...heat.rows.map((row) => cellText(row[index]))],
-          }}
-        />
-      )}
-    </figure>
+    </ChartFigure>
   );
 }
 
@@ -167,14 +148,21 @@ function paintCells(
   }
 }
 
+/** How far the keys move the cell, down and to the right. */
+const MOVES: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  Home: [0, -Infinity],
+  End: [0, Infinity],
+};
+
 function moveCell({ row, column }: Cell, key: string, rows: number, columns: number): Cell | null {
-  const at = (value: number, count: number) => Math.min(Math.max(value, 0), count - 1);
-  if (key === "ArrowLeft") return { row, column: at(column - 1, columns) };
-  if (key === "ArrowRight") return { row, column: at(column + 1, columns) };
-  if (key === "ArrowUp") return { row: at(row - 1, rows), column };
-  if (key === "ArrowDown") return { row: at(row + 1, rows), column };
-  if (key === "Home") return { row, column: 0 };
-  return key === "End" ? { row, column: columns - 1 } : null;
+  const move = MOVES[key];
+  if (!move) return null;
+  const [down, right] = move;
+  return { row: clamp(row + down, 0, rows - 1), column: clamp(column + right, 0, columns - 1) };
 }
 
 function cellPlace({ row, column }: Cell, rows: number, columns: number) {

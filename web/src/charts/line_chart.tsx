@@ -1,7 +1,6 @@
 import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatNumber } from "../format";
-import { ChartTable, type TableData } from "./chart_table";
-import "./charts.css";
+import { ChartFigure, cellText } from "./chart_figure";
 import { Legend } from "./legend";
 import type { Drawing } from "./paint";
 import { makePlot, type Plot } from "./plot";
@@ -39,7 +38,6 @@ export function LineChart(props: LineChartProps) {
   const hidden = props.hidden ?? ownHidden;
   const toggle = props.onToggle ?? ((id: string) => setOwnHidden(toggled(ownHidden, id)));
   const chart = useChart(props, hidden);
-  const id = useId();
   const format = props.format ?? formatNumber;
   const formatX = props.x.format ?? formatNumber;
   const sentence = useMemo(
@@ -55,18 +53,16 @@ export function LineChart(props: LineChartProps) {
     [props.sentence, props.lines, props.x, props.goal],
   );
   return (
-    <figure
-      class="chart"
-      data-points={countPoints(props.lines)}
-      data-rows={props.x.values.length}
-      aria-labelledby={id}
+    <ChartFigure
+      title={props.title}
+      x={props.x}
+      columns={props.lines}
+      format={format}
+      sentence={sentence}
+      note={props.note}
+      isTable={isTable}
+      onTable={() => setTable(!isTable)}
     >
-      <div class="chart-head">
-        <h3 id={id}>{props.title}</h3>
-        <button type="button" class="plain" aria-expanded={isTable} onClick={() => setTable(!isTable)}>
-          Table
-        </button>
-      </div>
       <Legend lines={props.lines} hidden={hidden} onToggle={toggle} outputs={chart.outputs} />
       {/* biome-ignore lint/a11y/useSemanticElements: no element is a chart */}
       <div
@@ -83,12 +79,7 @@ export function LineChart(props: LineChartProps) {
         }}
       />
       <span class="visually-hidden" role="status" ref={chart.spoken} />
-      <figcaption>
-        {sentence}
-        {props.note && <span class="quiet"> {props.note}</span>}
-      </figcaption>
-      {isTable && <ChartTable data={tableOf(props, format, formatX)} />}
-    </figure>
+    </ChartFigure>
   );
 }
 
@@ -154,35 +145,13 @@ function readCursor(drawing: Drawing, index: number | null, outputs: Map<string,
   const parts = drawing.lines.flatMap((line) => {
     const output = outputs.get(lineId(line));
     const value = index === null ? undefined : line.values[index];
-    const text = typeof value === "number" ? drawing.format(value) : position === undefined ? "" : "–";
+    const text = position === undefined ? "" : cellText(value, drawing.format);
     if (output && output.textContent !== text) output.textContent = text;
     return output && !drawing.hidden.has(lineId(line)) ? [`${line.label} ${text}`] : [];
   });
   return position === undefined
     ? ""
     : `${drawing.x.label} ${(drawing.x.format ?? formatNumber)(position)}: ${parts.join(", ")}`;
-}
-
-function tableOf(
-  props: LineChartProps,
-  format: (value: number) => string,
-  formatX: (value: number) => string,
-): TableData {
-  const lines = props.lines.filter((line) => !line.isBackground);
-  const cell = (value: number | null | undefined) => (typeof value === "number" ? format(value) : "–");
-  return {
-    caption: `${props.title}: the numbers`,
-    head: [props.x.label, ...lines.map((line) => line.label)],
-    length: props.x.values.length,
-    row: (index) => [formatX(props.x.values[index] ?? 0), ...lines.map((line) => cell(line.values[index]))],
-  };
-}
-
-function countPoints(lines: readonly Line[]): number {
-  return lines.reduce(
-    (sum, line) => sum + line.values.filter((value) => value !== null && value !== undefined).length,
-    0,
-  );
 }
 
 function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {

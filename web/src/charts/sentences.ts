@@ -1,5 +1,5 @@
 /** Says in a sentence what a chart shows. */
-import { count } from "../format";
+import { capitalize, count } from "../format";
 import type { Line, Values } from "./types";
 
 export interface Reading {
@@ -46,8 +46,7 @@ function points(values: Values): Point[] {
 
 function describeCourse(known: readonly Point[], reading: Reading): string {
   const [first, last] = [known[0] as Point, known.at(-1) as Point];
-  const low = known.reduce((best, each) => (each.value < best.value ? each : best));
-  const high = known.reduce((best, each) => (each.value > best.value ? each : best));
+  const [low = first, high = first] = lowestAndHighest(known);
   const level = (high.value - low.value) * LEVEL_SHARE;
   if (reading.format(low.value) === reading.format(high.value))
     return `stayed at ${reading.format(last.value)}`;
@@ -86,9 +85,8 @@ function describeMany(lines: readonly Line[], reading: Reading): string {
     const last = points(line.values).at(-1);
     return last ? [{ label: line.label, value: last.value }] : [];
   });
-  if (ends.length === 0) return `${count(lines.length, "line")} without values yet.`;
-  const low = ends.reduce((best, each) => (each.value < best.value ? each : best));
-  const high = ends.reduce((best, each) => (each.value > best.value ? each : best));
+  const [low, high] = lowestAndHighest(ends);
+  if (!low || !high) return `${count(lines.length, "line")} without values yet.`;
   return `Of ${count(lines.length, "line")}, ${low.label} ends lowest (${reading.format(low.value)}) and ${high.label} highest (${reading.format(high.value)}).`;
 }
 
@@ -97,6 +95,10 @@ function place(index: number, reading: Reading): string {
   return reading.xLabel === "seconds" ? position : `${reading.xLabel} ${position}`;
 }
 
-function capitalize(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** Returns the first of the least and the first of the greatest values; nothing of an empty list. */
+export function lowestAndHighest<Each extends { value: number }>(list: readonly Each[]): Each[] {
+  return list.reduce<Each[]>((found, each) => {
+    const [low = each, high = each] = found;
+    return [each.value < low.value ? each : low, each.value > high.value ? each : high];
+  }, []);
 }

@@ -4,7 +4,7 @@ import { changeView } from "../../address";
 import type { Run } from "../../api/types";
 import { LineChart } from "../../charts/line_chart";
 import { joinZoom, zoomTo } from "../../charts/zoom";
-import { formatMetric, isRising, spellOut } from "../../format";
+import { capitalize, formatMetric, isRising, spellOut } from "../../format";
 import type { XAxis } from "../../runs/positions";
 import { X_AXES } from "../../runs/positions";
 import { type Comparison, commonMonitor, curveMetrics } from "./comparison";
@@ -44,7 +44,7 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
   }, [version, runs, groups, metric, view.x, view.band, labels]);
   useZoomInAddress(view.x);
   const figure = useRef<HTMLDivElement>(null);
-  const title = metric.charAt(0).toUpperCase() + spellOut(metric).slice(1);
+  const title = capitalize(spellOut(metric));
   const isWaiting = comparison.loaded.value < runs.length;
   const saveNumbers = () =>
     saveCsv(`${metric}.csv`, [

@@ -1,5 +1,6 @@
 import { formatMetric, isShare, spellOut } from "../../format";
 import { RunLine } from "../../parts/run_line";
+import { Table } from "../../parts/table";
 import { saveCsv } from "./csv";
 import { bestMetrics, type Group, type Ranking, rank, shownMetrics, spreadOf } from "./ranking";
 
@@ -35,39 +36,28 @@ export function GroupsTable(props: {
     <section class="card">
       <h2>Groups</h2>
       <p class="quiet">Mean ± standard deviation of the best epochs over the runs that have succeeded.</p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
-      <section class="scroll" tabIndex={0} aria-label="Groups">
-        <table class="comparison">
-          <thead>
-            <tr>
-              <th scope="col">Group</th>
-              <th scope="col" class="number">
-                n
-              </th>
-              {metrics.map((name) => (
-                <th key={name} scope="col" class="number">
-                  {spellOut(name)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {ranked.map((group) => (
-              <tr key={group.key}>
-                <th scope="row">
-                  <RunLine id={group.key} /> {groupLabel(group)}
-                </th>
-                <td class="number">{group.runs.length}</td>
-                {metrics.map((name) => (
-                  <td key={name} class="number">
-                    {spreadText(name, spread(group, name))}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <Table
+        label="Groups"
+        class="comparison"
+        rows={ranked}
+        keyOf={(group) => group.key}
+        columns={[
+          {
+            title: "Group",
+            cell: (group) => (
+              <>
+                <RunLine id={group.key} /> {groupLabel(group)}
+              </>
+            ),
+          },
+          { title: "n", isNumber: true, cell: (group) => group.runs.length },
+          ...metrics.map((name) => ({
+            title: spellOut(name),
+            isNumber: true,
+            cell: (group: Group) => spreadText(name, spread(group, name)),
+          })),
+        ]}
+      />
       <p class="buttons">
         <button type="button" onClick={save}>
           Save the groups as CSV

@@ -3,6 +3,7 @@ import type { Run } from "../../api/types";
 import { formatMetric, formatSeconds, formatWhole, spellOut } from "../../format";
 import { RunLine } from "../../parts/run_line";
 import { StatusMark } from "../../parts/status_mark";
+import { Table } from "../../parts/table";
 import { saveCsv } from "./csv";
 import { type Defaults, type Fields, valueText } from "./fields";
 import { bestMetrics, type Ranking, rank, shownMetrics } from "./ranking";
@@ -54,76 +55,52 @@ export function ResultsTable({ runs, fields, defaults, ranking, showsAll, labels
         </label>
       </div>
       <p class="quiet">{rankingSentence(ranking)}</p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
-      <section class="scroll" tabIndex={0} aria-label="Differences and results">
-        <table class="comparison">
-          <thead>
-            <tr>
-              <th scope="col">Run</th>
-              {[...fields.keys()].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-              <th scope="col">Status</th>
-              <th scope="col" class="number">
-                Best epoch
-              </th>
-              <th scope="col" class="number">
-                Stop epoch
-              </th>
-              {metrics.map((name) => (
-                <th key={name} scope="col" class="number">
-                  {spellOut(name)}
-                </th>
-              ))}
-              <th scope="col" class="number">
-                Time
-              </th>
-              <th>
-                <span class="visually-hidden">Leave out</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {ranked.map((run) => (
-              <tr key={run.id}>
-                <th scope="row">
-                  <RunLine id={run.id} />{" "}
-                  <a href={addressOf({ page: "run", id: run.id })}>
-                    <bdi>{labels.get(run.id)}</bdi>
-                  </a>
-                </th>
-                {texts(run).map((text, index) => (
-                  <td key={[...fields.keys()][index]}>{text}</td>
-                ))}
-                <td>
-                  <StatusMark status={run.status} />
-                </td>
-                <td class="number">{run.best ? formatWhole(run.best.epoch) : "–"}</td>
-                <td class="number">{formatWhole(run.progress.epoch)}</td>
-                {metrics.map((name) => (
-                  <td key={name} class="number">
-                    {formatMetric(name, bestMetrics(run)[name])}
-                  </td>
-                ))}
-                <td class="number">{formatSeconds(run.seconds)}</td>
-                <td>
-                  <button
-                    type="button"
-                    class="plain"
-                    aria-label={`Leave ${labels.get(run.id)} out`}
-                    title="Leave out of the comparison"
-                    onClick={() => leaveOut([run.id])}
-                  >
-                    ×
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <Table
+        label="Differences and results"
+        class="comparison"
+        rows={ranked}
+        keyOf={(run) => run.id}
+        columns={[
+          {
+            title: "Run",
+            cell: ({ id }) => (
+              <>
+                <RunLine id={id} />{" "}
+                <a href={addressOf({ page: "run", id })}>
+                  <bdi>{labels.get(id)}</bdi>
+                </a>
+              </>
+            ),
+          },
+          ...[...fields].map(([title, values]) => ({
+            title,
+            cell: (run: Run) => valueText(values[places.get(run.id) ?? 0] ?? null, defaults),
+          })),
+          { title: "Status", cell: ({ status }) => <StatusMark status={status} /> },
+          { title: "Best epoch", isNumber: true, cell: ({ best }) => (best ? formatWhole(best.epoch) : "–") },
+          { title: "Stop epoch", isNumber: true, cell: ({ progress }) => formatWhole(progress.epoch) },
+          ...metrics.map((name) => ({
+            title: spellOut(name),
+            isNumber: true,
+            cell: (run: Run) => formatMetric(name, bestMetrics(run)[name]),
+          })),
+          { title: "Time", isNumber: true, cell: ({ seconds }) => formatSeconds(seconds) },
+          {
+            title: <span class="visually-hidden">Leave out</span>,
+            cell: ({ id }) => (
+              <button
+                type="button"
+                class="plain"
+                aria-label={`Leave ${labels.get(id)} out`}
+                title="Leave out of the comparison"
+                onClick={() => leaveOut([id])}
+              >
+                ×
+              </button>
+            ),
+          },
+        ]}
+      />
       {fields.size === 0 && <p>The recipes do not differ.</p>}
       <p class="buttons">
         <button type="button" onClick={save}>

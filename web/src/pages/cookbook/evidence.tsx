@@ -1,4 +1,5 @@
 import { formatNumber, isRising } from "../../format";
+import { Table } from "../../parts/table";
 import {
   type Column,
   describeDifference,
@@ -69,39 +70,28 @@ function Numbers({ study: { columns, rows, against, seeds, measured_on, torch } 
   const caption = `Mean ± standard deviation of ${seeds} seeds`;
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keyboard. */}
-      <section class="scroll" tabIndex={0} aria-label={caption}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Recipe</th>
-              {columns.map((each) => (
-                <th scope="col" class="number" key={each.name}>
-                  {each.label}
-                  {each.unit && `, ${each.unit}`}
-                </th>
-              ))}
-              <th scope="col" class="number">
-                against {against}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <tr key={row.recipe}>
-                <th scope="row">{row.recipe}</th>
-                {row.cells.map((cell, index) => (
-                  <td class="number" key={columns[index]?.name}>
-                    {formatNumber(cell.mean)}
-                    <span class="quiet"> ± {formatNumber(cell.spread)}</span>
-                  </td>
-                ))}
-                <td class="number">{row.difference && formatDifference(row.difference)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <Table
+        label={caption}
+        rows={rows}
+        columns={[
+          { title: "Recipe", cell: (row) => row.recipe },
+          ...columns.map(({ label, unit }, index) => ({
+            title: unit ? `${label}, ${unit}` : label,
+            isNumber: true,
+            cell: ({ cells }: Row) => (
+              <>
+                {formatNumber(cells[index]?.mean)}
+                <span class="quiet"> ± {formatNumber(cells[index]?.spread)}</span>
+              </>
+            ),
+          })),
+          {
+            title: `against ${against}`,
+            isNumber: true,
+            cell: (row) => row.difference && formatDifference(row.difference),
+          },
+        ]}
+      />
       <p class="quiet">
         {caption}; differences by seed, with their 95 % interval. Measured on {measured_on} with torch {torch}
         .

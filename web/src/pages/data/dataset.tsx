@@ -5,6 +5,7 @@ import type { DatasetCard, DatasetListing } from "../../api/types";
 import { formatNumber, formatWhole } from "../../format";
 import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
+import { Table } from "../../parts/table";
 import { useTitle } from "../../title";
 import { TrainOn } from "./brief_card";
 import { Columns } from "./columns";
@@ -120,30 +121,21 @@ function Classes({ title, classes, counts }: Counted) {
     <section class="below">
       <h2>{title}</h2>
       <p class="quiet">{describeCounts(counts)}</p>
-      <div class="scroll">
-        <table class="classes">
-          <thead>
-            <tr>
-              <th scope="col">Class</th>
-              <th scope="col" class="number">
-                Rows
-              </th>
-              <td />
-            </tr>
-          </thead>
-          <tbody>
-            {classes.map((each, index) => (
-              <tr key={each}>
-                <th scope="row">{each}</th>
-                <td class="number">{formatWhole(counts[index] ?? 0)}</td>
-                <td aria-hidden="true">
-                  <div class="bar" style={{ width: `${(100 * (counts[index] ?? 0)) / most}%` }} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        label={title}
+        class="classes"
+        rows={classes}
+        columns={[
+          { title: "Class", cell: (each) => each },
+          { title: "Rows", isNumber: true, cell: (_, index) => formatWhole(counts[index] ?? 0) },
+          {
+            title: <span class="visually-hidden">Share</span>,
+            cell: (_, index) => (
+              <div class="bar" style={{ width: `${(100 * (counts[index] ?? 0)) / most}%` }} />
+            ),
+          },
+        ]}
+      />
     </section>
   );
 }

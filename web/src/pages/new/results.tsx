@@ -5,6 +5,7 @@ import type { Advice, Preview } from "../../api/types";
 import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
 import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
+import { Table } from "../../parts/table";
 import { isAway } from "./check";
 import { focusField, useForm } from "./context";
 import { Prose } from "./help";
@@ -196,31 +197,21 @@ function Layers({ preview }: { preview: Preview }) {
       <summary>
         <h2>{count(preview.layers.length, "layer")}</h2>
       </summary>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
-      <section class="scroll" tabIndex={0} aria-label="Layers">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Layer</th>
-              <th scope="col">Kind</th>
-              <th scope="col">Output</th>
-              <th scope="col" class="number">
-                Parameters
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {preview.layers.map((each) => (
-              <tr key={each.name} class={MARKED.has(each.type) ? "marked" : undefined}>
-                <th scope="row">{each.name}</th>
-                <td>{MARKED.has(each.type) ? <span class="tag">{each.type}</span> : each.type}</td>
-                <td>{each.output.join(" × ")}</td>
-                <td class="number">{each.parameters === 0 ? "" : formatWhole(each.parameters)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <Table
+        label="Layers"
+        rows={preview.layers}
+        rowClass={({ type }) => (MARKED.has(type) ? "marked" : undefined)}
+        columns={[
+          { title: "Layer", cell: ({ name }) => name },
+          { title: "Kind", cell: ({ type }) => (MARKED.has(type) ? <span class="tag">{type}</span> : type) },
+          { title: "Output", cell: ({ output }) => output.join(" × ") },
+          {
+            title: "Parameters",
+            isNumber: true,
+            cell: ({ parameters }) => parameters > 0 && formatWhole(parameters),
+          },
+        ]}
+      />
     </details>
   );
 }

@@ -3,7 +3,7 @@
 import type { Run } from "../../api/types";
 import { smoothValues } from "../../charts/smooth";
 import type { Axis, Line, Mark } from "../../charts/types";
-import { count, formatWhole, isRising, spellOut } from "../../format";
+import { capitalize, count, formatWhole, isRising, spellOut } from "../../format";
 import type { Columns } from "../../runs/columns";
 import type { Diagnostics } from "../../runs/diagnostics";
 import { axisOf, epochPositions, stepPositions, type XAxis } from "../../runs/positions";
@@ -179,8 +179,4 @@ function isWide(values: Columns[string]): boolean {
 export function thinningNote(steps: Columns, total: number): string {
   const shown = steps.step?.length ?? 0;
   return shown < total ? `Shows ${formatWhole(shown)} of ${count(total, "step")}.` : "";
-}
-
-function capitalize(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

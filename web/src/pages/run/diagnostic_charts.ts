@@ -1,7 +1,7 @@
 /** Which charts the diagnostics of a run have. */
 import type { Heat } from "../../charts/heat";
 import type { Axis, Level, Line } from "../../charts/types";
-import { spellOut } from "../../format";
+import { capitalize, spellOut } from "../../format";
 import type { DiagnosticColumns, Diagnostics } from "../../runs/diagnostics";
 
 export interface LayerChart {
@@ -186,8 +186,4 @@ function texts(value: unknown): string[] {
 /** Neighbours have hues that are far apart. */
 function layerColor(index: number): string {
   return `oklch(var(--line-lightness) 0.15 ${Math.round((250 + index * 137.5) % 360)})`;
-}
-
-function capitalize(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

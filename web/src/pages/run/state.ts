@@ -1,6 +1,6 @@
 /** What a run's state means, as sentences. */
 import type { Run } from "../../api/types";
-import { count, formatMetric, spellOut } from "../../format";
+import { capitalize, count, formatMetric, spellOut } from "../../format";
 import { monitorOf } from "../../runs/status";
 
 export interface State {
@@ -112,10 +112,6 @@ function bestValue(run: Run): string {
 
 function sentence(text: string): string {
   return capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
-}
-
-function capitalize(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Which buttons a run has now. */
