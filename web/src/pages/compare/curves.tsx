@@ -1,10 +1,11 @@
 import { effect } from "@preact/signals";
-import { useEffect, useId, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { changeView } from "../../address";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { changeView, toggleListed } from "../../address";
 import type { Run } from "../../api/types";
 import { LineChart } from "../../charts/line_chart";
 import { joinZoom, zoomTo } from "../../charts/zoom";
 import { capitalize, formatMetric, isRising, spellOut } from "../../format";
+import { type Options, Segments, Select } from "../../parts/options";
 import type { XAxis } from "../../runs/positions";
 import { X_AXES } from "../../runs/positions";
 import { type Comparison, commonMonitor, curveMetrics } from "./comparison";
@@ -12,7 +13,7 @@ import { saveCsv } from "./csv";
 import { type Chart, groupLines, leftOutSentence, runLines } from "./lines";
 import { savePicture } from "./picture";
 import { BY_RECIPE, type Group, mixedFields } from "./ranking";
-import { formatZoom, parseZoom, toggleHidden, type View, zoom } from "./view";
+import { formatZoom, parseZoom, type View, zoom } from "./view";
 
 const SYNC_KEY = "compare";
 
@@ -66,7 +67,7 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
           goal={isRising(metric) ? "high" : "low"}
           format={(value) => formatMetric(metric, value)}
           hidden={view.hidden}
-          onToggle={toggleHidden}
+          onToggle={(id) => toggleListed("hide", id)}
           note={isWaiting ? `Loading the curves: ${comparison.loaded.value} of ${runs.length}.` : ""}
         />
       </div>
@@ -117,91 +118,60 @@ const AXES: Record<XAxis, string> = { epoch: "epoch", step: "step", seconds: "el
 
 function Controls(props: { metrics: string[]; metric: string; view: View; fields: readonly string[] }) {
   const { view } = props;
-  const choices = (names: readonly string[]) => names.map((name) => [name, spellOut(name)] as const);
   return (
     <div class="options">
       <Choice
         title="Metric"
-        value={props.metric}
-        choices={choices(props.metrics)}
-        onChange={(metric) => changeView({ metric })}
+        selected={props.metric}
+        options={props.metrics.map((name) => [name, spellOut(name)])}
+        onSelect={(metric) => changeView({ metric })}
       />
       <Segments
-        title="By"
-        value={view.x}
-        choices={X_AXES.map((name) => [name, AXES[name]] as const)}
-        onChange={(x) => changeView({ x: x === "epoch" ? null : x, zoom: null })}
+        label="By"
+        selected={view.x}
+        options={X_AXES.map((name) => [name, AXES[name]])}
+        onSelect={(x) => changeView({ x: x === "epoch" ? null : x, zoom: null })}
       />
       <Segments
-        title="Axis"
-        value={view.isLog ? "log" : ""}
-        choices={[
+        label="Axis"
+        selected={view.isLog ? "log" : ""}
+        options={[
           ["", "linear"],
           ["log", "logarithmic"],
         ]}
-        onChange={(scale) => changeView({ scale })}
+        onSelect={(scale) => changeView({ scale })}
       />
       <Choice
         title="Group"
-        value={view.group}
-        choices={[
+        selected={view.group}
+        options={[
           ["", "each run alone"],
           [BY_RECIPE, "runs that differ only in the seed"],
           ...props.fields.map((name) => [name, `by ${name}`] as const),
         ]}
-        onChange={(group) => changeView({ group, hide: null })}
+        onSelect={(group) => changeView({ group, hide: null })}
       />
       {view.group && (
         <Segments
-          title="Band"
-          value={view.band}
-          choices={[
+          label="Band"
+          selected={view.band}
+          options={[
             ["range", "lowest to highest"],
             ["deviation", "± 1 standard deviation"],
           ]}
-          onChange={(band) => changeView({ band: band === "range" ? null : band })}
+          onSelect={(band) => changeView({ band: band === "range" ? null : band })}
         />
       )}
     </div>
   );
 }
 
-interface ChoiceProps {
-  title: string;
-  value: string;
-  choices: readonly (readonly [string, string])[];
-  onChange: (value: string) => void;
-}
-
-export function Choice({ title, value, choices, onChange }: ChoiceProps) {
+export function Choice({ title, ...options }: Options & { title: string }) {
   return (
     <label class="option">
       {title}
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-        {choices.map(([name, text]) => (
-          <option key={name} value={name}>
-            {text}
-          </option>
-        ))}
-      </select>
+      <Select {...options} />
     </label>
-  );
-}
-
-function Segments({ title, value, choices, onChange }: ChoiceProps) {
-  const name = useId();
-  return (
-    <fieldset class="option">
-      <legend>{title}</legend>
-      <div class="segments">
-        {choices.map(([each, text]) => (
-          <label key={each}>
-            <input type="radio" name={name} checked={each === value} onChange={() => onChange(each)} />
-            {text}
-          </label>
-        ))}
-      </div>
-    </fieldset>
   );
 }
 

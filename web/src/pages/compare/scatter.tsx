@@ -1,5 +1,6 @@
 import { changeView } from "../../address";
 import type { Run } from "../../api/types";
+import { makeScale } from "../../charts/scale";
 import { evenTicks } from "../../charts/ticks";
 import { formatMetric, formatNumber, spellOut } from "../../format";
 import { runColor } from "../../runs/colors";
@@ -41,9 +42,9 @@ export function Scatter({ runs, fields, chosen, metric, defaults, labels }: Prop
         <h2>A field against the best {spellOut(metric)}</h2>
         <Choice
           title="Field"
-          value={field}
-          choices={fields.map((name) => [name, name] as const)}
-          onChange={(scatter) => changeView({ scatter })}
+          selected={field}
+          options={fields.map((name) => [name, name])}
+          onSelect={(scatter) => changeView({ scatter })}
         />
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
@@ -119,10 +120,8 @@ function yAxis(values: readonly number[]) {
 function linear(values: readonly number[], start: number, end: number, most: number) {
   const low = Math.min(...values);
   const high = Math.max(...values);
-  const size = high - low || 1;
-  const at = (value: number) => start + ((value - low) / size) * (end - start);
   return {
-    at,
+    at: makeScale([low, high], [start, end], false).toPixel,
     ticks: evenTicks(low, high === low ? low + 1 : high, most).filter((tick) => tick >= low && tick <= high),
   };
 }

@@ -48,11 +48,6 @@ export function formatZoom(range: Range | null): string {
   return range ? range.map((value) => Number(value.toPrecision(4))).join(",") : "";
 }
 
-export function toggleHidden(id: string): void {
-  const ids = listed("hide");
-  changeView({ hide: ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id] });
-}
-
 /** Leaves runs out of the comparison. */
 export function leaveOut(ids: readonly string[]): void {
   changeView({ runs: listed("runs").filter((id) => !ids.includes(id)) });

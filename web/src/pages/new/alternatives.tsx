@@ -1,6 +1,6 @@
 /** Fields that may be not set, and fields that take values of several kinds. */
 import { idOf, useAt, useForm } from "./context";
-import { type ControlProps, constantName, Options } from "./controls";
+import { Choice, type ControlProps, constantOption } from "./controls";
 import { Control } from "./fields";
 import { firstValue } from "./first_value";
 import { isEqual, isList, isObject, type Json, type Path, valueAt } from "./json";
@@ -38,15 +38,15 @@ export function EitherControl({ path, shape, label, usual }: ControlProps<Shape 
   const open = shape.inner[inner === -1 ? 0 : inner];
   return (
     <div class="either" id={constant === undefined ? undefined : idOf(path)}>
-      <Options
+      <Choice
         id={`${idOf(path)}-kind`}
         label={`Kind of ${label}`}
         options={[
-          ...shape.inner.map((each, index) => ({ key: `inner${index}`, name: each.kind })),
-          ...shape.values.map((each) => ({ key: JSON.stringify(each), name: constantName(each) })),
+          ...shape.inner.map(({ kind }, index): [string, string] => [`inner${index}`, kind]),
+          ...shape.values.map(constantOption),
         ]}
-        chosen={constant === undefined ? `inner${Math.max(inner, 0)}` : JSON.stringify(constant)}
-        onChoose={(key) => {
+        selected={constant === undefined ? `inner${Math.max(inner, 0)}` : JSON.stringify(constant)}
+        onSelect={(key) => {
           const other = key.startsWith("inner") ? shape.inner[Number(key.slice(5))] : undefined;
           draft.set(path, other ? firstValue(other, undefined) : (JSON.parse(key) as Json));
         }}

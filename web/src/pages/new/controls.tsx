@@ -1,6 +1,7 @@
 /** The controls of single values. Each is drawn again only when its own value, or a problem at it, changes. */
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
+import { type Options, Radios, Select } from "../../parts/options";
 import { idOf, useAt, useForm, useProblems } from "./context";
 import { isEqual, isList, type Json, type Path, pointerOf } from "./json";
 import type { NumberShape, Shape, TextShape } from "./shapes";
@@ -130,22 +131,12 @@ export function TextControl({ path, shape, label }: ControlProps<TextShape>) {
   const set = (given: string) => draft.set(path, given === "" && shape.isNullable ? null : given);
   if (offered.length > 0 && !isFree && (text === "" || offered.includes(text))) {
     return (
-      <select
+      <Select
         {...attributes}
-        value={text}
-        onChange={(event) => {
-          const chosen = event.currentTarget.selectedIndex;
-          if (chosen === offered.length) setFree(true);
-          else set(offered[chosen] ?? "");
-        }}
-      >
-        {offered.map((each) => (
-          <option key={each} value={each}>
-            {each}
-          </option>
-        ))}
-        <option value="">another …</option>
-      </select>
+        selected={text}
+        options={[...offered.map((each) => [each, each] as const), ["", "another …"]]}
+        onSelect={(chosen) => (chosen === "" ? setFree(true) : set(chosen))}
+      />
     );
   }
   return (
@@ -181,49 +172,28 @@ const MOST_SEGMENTS = 5;
 const LONGEST_SEGMENTS = 48;
 
 /** One of a few values: radio buttons side by side, or a list if they are many. */
-export function Options(props: {
-  id: string;
-  label: string;
-  options: readonly { key: string; name: string }[];
-  chosen: string;
-  onChoose: (key: string) => void;
-}) {
-  const { id, label, options, chosen, onChoose } = props;
-  const letters = options.reduce((sum, each) => sum + each.name.length, 0);
+export function Choice<Value extends string>({
+  id,
+  label,
+  ...choice
+}: Options<Value> & { id: string; label: string }) {
+  const { options, selected } = choice;
+  const letters = options.reduce((sum, [, text]) => sum + text.length, 0);
   const [only] = options;
-  if (options.length === 1 && only?.key === chosen) return <code id={id}>{only.name}</code>;
-  if (options.length <= MOST_SEGMENTS && letters <= LONGEST_SEGMENTS) {
-    return (
-      <div class="segments" role="radiogroup" aria-label={label} id={id}>
-        {options.map(({ key, name }) => (
-          <label key={key}>
-            <input type="radio" name={id} checked={key === chosen} onChange={() => onChoose(key)} />
-            {name}
-          </label>
-        ))}
-      </div>
-    );
-  }
+  if (options.length === 1 && only?.[0] === selected) return <code id={id}>{only[1]}</code>;
+  if (options.length > MOST_SEGMENTS || letters > LONGEST_SEGMENTS)
+    return <Select id={id} aria-label={label} {...choice} />;
   return (
-    <select
-      id={id}
-      aria-label={label}
-      value={chosen}
-      onChange={(event) => onChoose(event.currentTarget.value)}
-    >
-      {options.map(({ key, name }) => (
-        <option key={key} value={key}>
-          {name}
-        </option>
-      ))}
-    </select>
+    <div class="segments" role="radiogroup" aria-label={label} id={id}>
+      <Radios {...choice} />
+    </div>
   );
 }
 
-/** Returns the name under which a constant is offered. */
-export function constantName(value: Json): string {
-  if (value === null) return "default";
-  return typeof value === "string" ? spellOut(value) : String(value);
+/** Returns a constant as it is offered. */
+export function constantOption(value: Json): [key: string, name: string] {
+  const name = typeof value === "string" ? spellOut(value) : String(value);
+  return [JSON.stringify(value), value === null ? "default" : name];
 }
 
 export function ChoiceControl({ path, shape, label }: ControlProps<Shape & { kind: "choice" }>) {
@@ -233,12 +203,12 @@ export function ChoiceControl({ path, shape, label }: ControlProps<Shape & { kin
   const isKnown = values.some((each) => isEqual(each, value));
   const offered = isKnown || value === undefined ? values : [...values, value];
   return (
-    <Options
+    <Choice
       id={idOf(path)}
       label={label}
-      options={offered.map((each) => ({ key: JSON.stringify(each), name: constantName(each) }))}
-      chosen={JSON.stringify(value)}
-      onChoose={(key) => draft.set(path, JSON.parse(key) as Json)}
+      options={offered.map(constantOption)}
+      selected={JSON.stringify(value)}
+      onSelect={(key) => draft.set(path, JSON.parse(key) as Json)}
     />
   );
 }

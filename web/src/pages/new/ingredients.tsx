@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
 import { idOf, useAt, useForm } from "./context";
-import { type ControlProps, JsonControl, Options } from "./controls";
+import { Choice, type ControlProps, JsonControl } from "./controls";
 import { FieldRow, Group, isDefault, ProblemLine } from "./fields";
 import { Prose, VariantHelp } from "./help";
 import { isObject, type Json, type Path, valueAt } from "./json";
@@ -21,12 +21,12 @@ export function VariantsControl({ path, shape, label }: ControlProps<VariantsSha
   return (
     <fieldset class="variants" id={hasTypes ? undefined : idOf(path)} aria-label={label}>
       {hasTypes && (
-        <Options
+        <Choice
           id={idOf(path)}
           label={label}
-          options={offered.map((each) => ({ key: each, name: spellOut(each) }))}
-          chosen={type ?? ""}
-          onChoose={(chosen) => draft.choose(path, chosen, shape)}
+          options={offered.map((each) => [each, spellOut(each)])}
+          selected={type ?? ""}
+          onSelect={(chosen) => draft.choose(path, chosen, shape)}
         />
       )}
       <VariantBody key={type} path={path} shape={shape} label={label} />

@@ -1,6 +1,7 @@
 /** Lists of a recipe, whose items can be added, removed and moved. */
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
+import { Select } from "../../parts/options";
 import { focusField, idOf, useAt, useForm } from "./context";
 import { type ControlProps, JsonControl } from "./controls";
 import { Control, ProblemLine } from "./fields";
@@ -116,17 +117,12 @@ function AddItem(props: { id: string; label: string; shape: Shape; onAdd: (item:
   return (
     <div class="row">
       {offered.length > 1 && (
-        <select
+        <Select
           aria-label={`Kind of ${label} to add`}
-          value={chosen}
-          onChange={(event) => setChosen(event.currentTarget.value)}
-        >
-          {offered.map((each) => (
-            <option key={each} value={each}>
-              {spellOut(each)}
-            </option>
-          ))}
-        </select>
+          selected={chosen}
+          options={offered.map((each) => [each, spellOut(each)])}
+          onSelect={setChosen}
+        />
       )}
       <button type="button" id={id} aria-label={`Add ${label}`} onClick={add}>
         Add

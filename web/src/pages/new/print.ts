@@ -49,6 +49,36 @@ export function quoteForShell(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** Returns the bodies of the requests of a submission: one, or one for each seed. */
+export function bodiesOf(recipe: Json, seeds: readonly number[] | null): string[] {
+  if (!seeds || !isObject(recipe)) return [printJson(recipe)];
+  return seeds.map((seed) => printJson({ ...recipe, seed }));
+}
+
+export const LANGUAGES = [
+  ["json", "JSON"],
+  ["curl", "curl"],
+  ["command", "Command line"],
+  ["python", "Python"],
+] as const;
+
+export type Language = (typeof LANGUAGES)[number][0];
+
+/** Returns the submission of a recipe to this service in a language. */
+export function spell(recipe: Json, language: Language, seeds: readonly number[] | null): string {
+  const service = new URL(".", location.href.split("?")[0]).href;
+  switch (language) {
+    case "json":
+      return bodiesOf(recipe, seeds)[0] ?? "";
+    case "curl":
+      return asCurl(bodiesOf(recipe, seeds), service);
+    case "command":
+      return asCommand(printJson(recipe), service, seeds && `${seeds[0]}-${seeds.at(-1)}`);
+    case "python":
+      return asPython(recipe, service, seeds);
+  }
+}
+
 /** Returns the requests of a submission, one for each body. */
 export function asCurl(bodies: readonly string[], service: string): string {
   return bodies

@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { bodiesOf } from "./print";
 import { memoryStore } from "./store";
-import { bodiesOf, Keys, Submission } from "./submission";
+import { Keys, Submission } from "./submission";
 
 /** Answers requests in turn, and notes the key and the body of each. */
 function answer(...answers: (() => Response)[]): { key: string; body: string }[] {

@@ -1,18 +1,10 @@
 /** Sends the recipe. Pressing twice, or again after an answer was lost, makes one run. */
 import { signal } from "@preact/signals";
 import { type RequestFailed, randomKey, request } from "../../api/http";
-import { isObject, type Json } from "./json";
-import { printJson } from "./print";
 import type { Store } from "./store";
 
 /** The seeds of "the same with several seeds". */
 export const SEEDS = [0, 1, 2, 3, 4];
-
-/** Returns the bodies of the requests: one, or one for each seed. */
-export function bodiesOf(recipe: Json, seeds: readonly number[] | null): string[] {
-  if (!seeds || !isObject(recipe)) return [printJson(recipe)];
-  return seeds.map((seed) => printJson({ ...recipe, seed }));
-}
 
 /** A key for each body that was sent and not yet answered. */
 export class Keys {

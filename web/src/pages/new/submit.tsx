@@ -6,8 +6,9 @@ import { count } from "../../format";
 import { Failure } from "../../parts/failure";
 import type { Check } from "./check";
 import { focusField, useForm } from "./context";
+import { bodiesOf } from "./print";
 import { browserStore } from "./store";
-import { bodiesOf, Keys, SEEDS, Submission } from "./submission";
+import { Keys, SEEDS, Submission } from "./submission";
 
 const KEYS = new Keys(browserStore("submission"));
 

@@ -4,7 +4,7 @@ import type { Run } from "../../api/types";
 import { LineChart } from "../../charts/line_chart";
 import { formatMetric } from "../../format";
 import { Empty } from "../../parts/empty";
-import { Segments } from "../../parts/segments";
+import { Segments } from "../../parts/options";
 import type { LiveRun } from "../../runs/live_run";
 import { X_AXES } from "../../runs/positions";
 import { isOver } from "../../runs/status";
@@ -31,19 +31,25 @@ export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
       <div class="run-controls">
         <Segments
           label="x axis"
-          values={X_AXES}
+          options={X_AXES.map((each) => [each, each])}
           selected={kind}
           onSelect={(x) => changeView({ x: x === "epoch" ? null : x })}
         />
         <Segments
           label="Loss axis"
-          values={["linear", "log"]}
+          options={[
+            ["linear", "linear"],
+            ["log", "log"],
+          ]}
           selected={isLog ? "log" : "linear"}
           onSelect={(y) => changeView({ y: y === "log" ? y : null })}
         />
         <Segments
           label="Steps"
-          values={["smooth", "raw"]}
+          options={[
+            ["smooth", "smooth"],
+            ["raw", "raw"],
+          ]}
           selected={isSmooth ? "smooth" : "raw"}
           onSelect={(each) => changeView({ smooth: each === "raw" ? "off" : null })}
         />

@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { changeView, listed } from "../../address";
+import { listed, toggleListed } from "../../address";
 import { EVENT_TYPES, type RunEvent } from "../../api/events";
 import type { Run } from "../../api/types";
 import { count, formatWhole } from "../../format";
@@ -23,17 +23,18 @@ export function EventsTab({ live, run }: { live: LiveRun; run: Run }) {
   const events = log.events.value;
   const shown = events.filter((event) => !hidden.includes(event.type));
   const rows = shown.slice(-ROWS - extra);
-  const toggle = (type: string) =>
-    changeView({
-      without: hidden.includes(type) ? hidden.filter((each) => each !== type) : [...hidden, type],
-    });
   return (
     <>
       <fieldset class="run-types">
         <legend>Types of events</legend>
         {EVENT_TYPES.map((type) => (
           <label key={type}>
-            <input type="checkbox" checked={!hidden.includes(type)} onChange={() => toggle(type)} /> {type}{" "}
+            <input
+              type="checkbox"
+              checked={!hidden.includes(type)}
+              onChange={() => toggleListed("without", type)}
+            />{" "}
+            {type}{" "}
             <span class="quiet">{formatWhole(events.filter((event) => event.type === type).length)}</span>
           </label>
         ))}

@@ -1,24 +1,20 @@
 import { addressOf, changeView, query } from "../../address";
 import type { Advice, Run } from "../../api/types";
 import { Copy } from "../../parts/copy";
-import { Segments } from "../../parts/segments";
+import { Segments } from "../../parts/options";
 import type { LiveRun } from "../../runs/live_run";
 import type { Json } from "../new/json";
-import { asCommand, asCurl, asPython, printJson } from "../new/print";
-
-const LANGUAGES = ["json", "curl", "command", "python"] as const;
-const TITLES = { json: "JSON", curl: "curl", command: "Command line", python: "Python" };
+import { LANGUAGES, spell } from "../new/print";
 
 /** The canonical recipe, which trains the same model again, in each language; and what was advised about it. */
 export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
-  const language = LANGUAGES.find((each) => each === query.value.get("as")) ?? "json";
+  const [language] = LANGUAGES.find(([each]) => each === query.value.get("as")) ?? LANGUAGES[0];
   return (
     <>
       <div class="run-controls">
         <Segments
           label="Language"
-          values={LANGUAGES}
-          titles={TITLES}
+          options={LANGUAGES}
           selected={language}
           onSelect={(each) => changeView({ as: each === "json" ? null : each })}
         />
@@ -26,7 +22,7 @@ export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
       <p class="quiet">
         This is the canonical recipe: every default is filled in. It gives the same run again.
       </p>
-      <Copy key={language} text={printRecipe(run.recipe as unknown as Json, language)} />
+      <Copy key={language} text={spell(run.recipe as unknown as Json, language, null)} />
       {run.advice.length > 0 && (
         <section class="recipe-advice">
           <h2>Advice when it was submitted</h2>
@@ -37,14 +33,6 @@ export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
       )}
     </>
   );
-}
-
-function printRecipe(recipe: Json, language: (typeof LANGUAGES)[number]): string {
-  const service = new URL(".", location.href.split("?")[0]).href;
-  const text = printJson(recipe);
-  if (language === "curl") return asCurl([text], service);
-  if (language === "command") return asCommand(text, service, null);
-  return language === "python" ? asPython(recipe, service, null) : text;
 }
 
 function AdviceNotice({ run, advice }: { run: Run; advice: Advice }) {

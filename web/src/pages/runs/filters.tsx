@@ -1,6 +1,8 @@
 import { useState } from "preact/hooks";
 import { changeView, query } from "../../address";
 import type { BriefRun } from "../../api/types";
+import { spellOut } from "../../format";
+import { type Options, Select } from "../../parts/options";
 import { COLUMNS } from "./arrangement";
 
 const STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"];
@@ -20,29 +22,23 @@ export function Filters({ rows }: { rows: readonly BriefRun[] }) {
           onInput={(event) => changeView({ q: event.currentTarget.value })}
         />
       </label>
-      <Choice name="status" title="Status" choices={STATUSES} />
-      <Choice name="dataset" title="Data set" choices={datasets} />
+      <Choice name="status" title="Status" options={orAll(STATUSES)} />
+      <Choice name="dataset" title="Data set" options={orAll(datasets)} />
       <LabelFilter />
-      <SortChoice />
+      <Choice name="sort" title="Sort by" options={[["", "newest first"], ...SORTS]} />
     </search>
   );
 }
 
-function Choice({ name, title, choices }: { name: string; title: string; choices: readonly string[] }) {
+function Choice({ name, title, options }: { name: string; title: string; options: Options["options"] }) {
   return (
-    <label>
+    <label class={`${name}-choice`}>
       {title}
-      <select
-        value={query.value.get(name) ?? ""}
-        onChange={(event) => changeView({ [name]: event.currentTarget.value })}
-      >
-        <option value="">all</option>
-        {choices.map((each) => (
-          <option key={each} value={each}>
-            {each}
-          </option>
-        ))}
-      </select>
+      <Select
+        options={options}
+        selected={query.value.get(name) ?? ""}
+        onSelect={(value) => changeView({ [name]: value })}
+      />
     </label>
   );
 }
@@ -68,22 +64,11 @@ function LabelFilter() {
 }
 
 /** On a narrow screen the table has no header to sort by. */
-function SortChoice() {
-  const columns = Object.keys(COLUMNS).flatMap((name) => [name, `-${name}`]);
-  return (
-    <label class="sort-choice">
-      Sort by
-      <select
-        value={query.value.get("sort") ?? ""}
-        onChange={(event) => changeView({ sort: event.currentTarget.value })}
-      >
-        <option value="">newest first</option>
-        {columns.map((each) => (
-          <option key={each} value={each}>
-            {each.replace("-", "").replace("_", " ")}, {each.startsWith("-") ? "descending" : "ascending"}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
+const SORTS = Object.keys(COLUMNS).flatMap((name) => [
+  [name, `${spellOut(name)}, ascending`] as const,
+  [`-${name}`, `${spellOut(name)}, descending`] as const,
+]);
+
+function orAll(values: readonly string[]): Options["options"] {
+  return [["", "all"], ...values.map((each) => [each, each] as const)];
 }

@@ -1,5 +1,5 @@
 import type { Signal } from "@preact/signals";
-import { addressOf, changeView, listed } from "../../address";
+import { addressOf, toggleListed } from "../../address";
 import type { BriefRun } from "../../api/types";
 import { formatMetric, formatSeconds, formatWhole, spellOut } from "../../format";
 import { RunLine } from "../../parts/run_line";
@@ -29,7 +29,7 @@ export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
         <input
           type="checkbox"
           checked={isTicked}
-          onChange={() => toggleTicked(run.id)}
+          onChange={() => toggleListed("ticked", run.id)}
           aria-label={`Compare ${name}`}
         />
       </Cell>
@@ -77,11 +77,6 @@ export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
       </Cell>
     </tr>
   );
-}
-
-function toggleTicked(id: string): void {
-  const ids = listed("ticked");
-  changeView({ ticked: ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id] });
 }
 
 function Cell(props: {
