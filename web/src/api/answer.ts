@@ -11,19 +11,23 @@ export interface Answered<Answer> {
 
 /** Loads the answer of a path, and loads again when `load` is called. */
 export function useAnswer<Answer>(path: string): Answered<Answer> {
-  const [state, setState] = useState<{ path: string; answer: Answer | null; failure: RequestFailed | null }>({
-    path,
-    answer: null,
-    failure: null,
-  });
+  return useLoaded(path, () => get<Answer>(path));
+}
+
+/** Loads what a function fetches, anew for each key. */
+export function useLoaded<Answer>(key: string, fetch: () => Promise<Answer>): Answered<Answer> {
+  const nothing = { key, answer: null, failure: null };
+  const [state, setState] = useState<{ key: string; answer: Answer | null; failure: RequestFailed | null }>(
+    nothing,
+  );
   const load = useCallback(() => {
-    get<Answer>(path).then(
-      (answer) => setState({ path, answer, failure: null }),
+    fetch().then(
+      (answer) => setState({ key, answer, failure: null }),
       (failure: RequestFailed) =>
-        setState((before) => ({ path, answer: before.path === path ? before.answer : null, failure })),
+        setState((before) => ({ key, answer: before.key === key ? before.answer : null, failure })),
     );
-  }, [path]);
+  }, [key]);
   useEffect(load, [load]);
-  // The answer for another path is not shown under this one.
-  return state.path === path ? { ...state, load } : { answer: null, failure: null, load };
+  // The answer for another key is not shown under this one.
+  return { ...(state.key === key ? state : nothing), load };
 }

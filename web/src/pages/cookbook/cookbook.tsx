@@ -1,8 +1,7 @@
 import { addressOf, changeView, query } from "../../address";
 import { useAnswer } from "../../api/answer";
 import { count } from "../../format";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Waiting } from "../../parts/waiting";
 import "./cookbook.css";
 import { type BriefStudy, matches } from "./study";
 import { StudyPage } from "./study_page";
@@ -13,9 +12,9 @@ export function Cookbook() {
 }
 
 function Studies() {
-  const { answer, failure, load } = useAnswer<{ data: BriefStudy[] }>("v1/cookbook");
+  const answered = useAnswer<{ data: BriefStudy[] }>("v1/cookbook");
   const filter = query.value.get("find") ?? "";
-  const shown = answer?.data.filter((each) => matches(each, filter));
+  const shown = answered.answer?.data.filter((each) => matches(each, filter));
   return (
     <>
       <div class="heading">
@@ -29,8 +28,7 @@ function Studies() {
         />
       </div>
       <p class="quiet">Questions about training tricks, each answered by runs of recipes that you can use.</p>
-      {failure && <Failure error={failure} onRetry={load} />}
-      {!shown && !failure && <Skeleton lines={9} label="Loading the cookbook" />}
+      <Waiting {...answered} lines={9} label="Loading the cookbook" />
       {shown && filter && (
         <p class="quiet" role="status">
           {count(shown.length, "study", "studies")} with “{filter}”

@@ -1,8 +1,8 @@
 import { addressOf } from "../../address";
 import { useAnswer } from "../../api/answer";
 import { count } from "../../format";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Pairs } from "../../parts/pairs";
+import { Waiting } from "../../parts/waiting";
 import { useTitle } from "../../title";
 import { Evidence } from "./evidence";
 import { type Block, readBlocks } from "./prose";
@@ -10,7 +10,8 @@ import { Recipes } from "./recipes";
 import { describeSetting, type Study } from "./study";
 
 export function StudyPage({ name }: { name: string }) {
-  const { answer, failure, load } = useAnswer<Study>(`v1/cookbook/${encodeURIComponent(name)}`);
+  const answered = useAnswer<Study>(`v1/cookbook/${encodeURIComponent(name)}`);
+  const { answer } = answered;
   useTitle(answer?.question ?? name);
   return (
     <>
@@ -18,8 +19,7 @@ export function StudyPage({ name }: { name: string }) {
         <a href={addressOf({ page: "cookbook" })}>All studies</a>
       </p>
       <h1>{answer?.question ?? name}</h1>
-      {failure && <Failure error={failure} onRetry={load} />}
-      {!answer && !failure && <Skeleton lines={12} label={`Loading ${name}`} />}
+      <Waiting {...answered} lines={12} label={`Loading ${name}`} />
       {answer && <Content study={answer} />}
     </>
   );
@@ -39,32 +39,17 @@ function Content({ study }: { study: Study }) {
       {study.clashes.length > 0 && (
         <section class="below">
           <h2>What the advice says about these recipes</h2>
-          <dl class="pairs">
-            {study.clashes.map((each) => (
-              <div key={each.code}>
-                <dt>
-                  <code>{each.code}</code>
-                </dt>
-                <dd>{each.about}</dd>
-              </div>
-            ))}
-          </dl>
+          <Pairs pairs={study.clashes.map(({ code, about }) => [<code key={code}>{code}</code>, about])} />
         </section>
       )}
       <section class="below">
         <h2>Setting of all recipes</h2>
-        <dl class="pairs">
-          {describeSetting(study.setting).map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-          <div>
-            <dt>seeds</dt>
-            <dd>{count(study.seeds, "run")} of each recipe</dd>
-          </div>
-        </dl>
+        <Pairs
+          pairs={[
+            ...describeSetting(study.setting),
+            ["seeds", `${count(study.seeds, "run")} of each recipe`],
+          ]}
+        />
       </section>
     </>
   );

@@ -3,8 +3,8 @@ import { useAnswer } from "../../api/answer";
 import type { DatasetListing } from "../../api/types";
 import { count } from "../../format";
 import { Copy } from "../../parts/copy";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Pairs } from "../../parts/pairs";
+import { Waiting } from "../../parts/waiting";
 import { BriefCard } from "./brief_card";
 import "./data.css";
 import { Dataset } from "./dataset";
@@ -16,7 +16,8 @@ export function Data() {
 }
 
 function Datasets() {
-  const { answer, failure, load } = useAnswer<{ data: DatasetListing[] }>("v1/datasets");
+  const answered = useAnswer<{ data: DatasetListing[] }>("v1/datasets");
+  const { answer, load } = answered;
   const filter = query.value.get("find") ?? "";
   return (
     <>
@@ -35,8 +36,7 @@ function Datasets() {
           </button>
         </div>
       </div>
-      {failure && <Failure error={failure} onRetry={load} />}
-      {!answer && !failure && <Skeleton lines={9} label="Loading the data sets" />}
+      <Waiting {...answered} lines={9} label="Loading the data sets" />
       {answer && <Groups listings={answer.data.filter((each) => matches(each, filter))} filter={filter} />}
       {answer && <AddOwn />}
     </>
@@ -74,16 +74,7 @@ function Groups({ listings, filter }: { listings: readonly DatasetListing[]; fil
       {absent.length > 0 && (
         <section class="below">
           <h2>Known by name, not on this machine</h2>
-          <dl class="pairs">
-            {absent.map((each) => (
-              <div key={each.id}>
-                <dt>
-                  <code>{each.id}</code>
-                </dt>
-                <dd>{each.problem}</dd>
-              </div>
-            ))}
-          </dl>
+          <Pairs pairs={absent.map(({ id, problem }) => [<code key={id}>{id}</code>, problem])} />
         </section>
       )}
     </>
@@ -111,16 +102,7 @@ function AddOwn() {
         page and in recipes. Nothing leaves this machine.
       </p>
       <Copy text="BAKEHOUSE_DATA=./data bakehouse up" />
-      <dl class="pairs">
-        {FORMATS.map(([name, text]) => (
-          <div key={name}>
-            <dt>
-              <code>{name}</code>
-            </dt>
-            <dd>{text}</dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs pairs={FORMATS.map(([name, text]) => [<code key={name}>{name}</code>, text])} />
     </section>
   );
 }

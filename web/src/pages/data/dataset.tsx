@@ -1,11 +1,10 @@
-import type { ComponentChildren } from "preact";
 import { addressOf } from "../../address";
 import { useAnswer } from "../../api/answer";
 import type { DatasetCard, DatasetListing } from "../../api/types";
-import { formatNumber, formatWhole } from "../../format";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
-import { Table } from "../../parts/table";
+import { formatNumber } from "../../format";
+import { ClassTable } from "../../parts/class_table";
+import { type Pair, Pairs } from "../../parts/pairs";
+import { Waiting } from "../../parts/waiting";
 import { useTitle } from "../../title";
 import { TrainOn } from "./brief_card";
 import { Columns } from "./columns";
@@ -20,7 +19,8 @@ const STATES = {
 
 /** One data set: what is wrong with it, or what is in it. */
 export function Dataset({ id }: { id: string }) {
-  const { answer, failure, load } = useAnswer<DatasetListing>(`v1/datasets/${encodeURIComponent(id)}`);
+  const answered = useAnswer<DatasetListing>(`v1/datasets/${encodeURIComponent(id)}`);
+  const { answer, load } = answered;
   useTitle(id);
   return (
     <>
@@ -31,8 +31,7 @@ export function Dataset({ id }: { id: string }) {
         <h1>{id}</h1>
         {answer && (answer.status === "ready" || answer.status === "packing") && <TrainOn id={id} />}
       </div>
-      {failure && <Failure error={failure} onRetry={load} />}
-      {!answer && !failure && <Skeleton lines={9} label={`Loading ${id}`} />}
+      <Waiting {...answered} lines={9} label={`Loading ${id}`} />
       {answer && answer.status !== "ready" && <State listing={answer} onRetry={load} />}
       {answer?.card && <Card card={answer.card} />}
     </>
@@ -58,28 +57,21 @@ function Card({ card }: { card: DatasetCard }) {
   return (
     <>
       {card.title && <p>{card.title}</p>}
-      <dl class="pairs">
-        <Fact name="Sample">
-          {card.kind}, {describeShape(card)}
-        </Fact>
-        <Fact name="Learn">{describeTask(card)}</Fact>
-        <Fact name="Rows">{describeSplits(card)}</Fact>
-        <Fact name="Values">
-          {formatNumber(card.minimum)} to {formatNumber(card.maximum)}, stored as {card.dtype}
-        </Fact>
-        <Fact name="Mirroring">
-          {card.mirror_safe ? "A mirrored sample keeps its meaning" : "A mirrored sample changes its meaning"}
-        </Fact>
-        {card.notes?.map((each) => (
-          <Fact key={each} name="Note">
-            {each}
-          </Fact>
-        ))}
-        <Fact name="Origin">{card.origin}</Fact>
-        <Fact name="Fingerprint">
-          <code>{card.fingerprint}</code>
-        </Fact>
-      </dl>
+      <Pairs
+        pairs={[
+          ["Sample", `${card.kind}, ${describeShape(card)}`],
+          ["Learn", describeTask(card)],
+          ["Rows", describeSplits(card)],
+          [
+            "Values",
+            `${formatNumber(card.minimum)} to ${formatNumber(card.maximum)}, stored as ${card.dtype}`,
+          ],
+          ["Mirroring", `A mirrored sample ${card.mirror_safe ? "keeps" : "changes"} its meaning`],
+          ...(card.notes ?? []).map((note): Pair => ["Note", note]),
+          ["Origin", card.origin],
+          ["Fingerprint", <code key="fingerprint">{card.fingerprint}</code>],
+        ]}
+      />
       {card.classes && card.class_counts && (
         <Classes title="Classes" classes={card.classes} counts={card.class_counts} />
       )}
@@ -100,42 +92,12 @@ function Card({ card }: { card: DatasetCard }) {
   );
 }
 
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
-interface Counted {
-  title: string;
-  classes: readonly string[];
-  counts: readonly number[];
-}
-
-function Classes({ title, classes, counts }: Counted) {
-  const most = Math.max(...counts, 1);
+function Classes(props: { title: string; classes: readonly string[]; counts: readonly number[] }) {
   return (
     <section class="below">
-      <h2>{title}</h2>
-      <p class="quiet">{describeCounts(counts)}</p>
-      <Table
-        label={title}
-        class="classes"
-        rows={classes}
-        columns={[
-          { title: "Class", cell: (each) => each },
-          { title: "Rows", isNumber: true, cell: (_, index) => formatWhole(counts[index] ?? 0) },
-          {
-            title: <span class="visually-hidden">Share</span>,
-            cell: (_, index) => (
-              <div class="bar" style={{ width: `${(100 * (counts[index] ?? 0)) / most}%` }} />
-            ),
-          },
-        ]}
-      />
+      <h2>{props.title}</h2>
+      <p class="quiet">{describeCounts(props.counts)}</p>
+      <ClassTable {...props} />
     </section>
   );
 }

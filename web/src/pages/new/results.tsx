@@ -4,6 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import type { Advice, Preview } from "../../api/types";
 import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
 import { Failure } from "../../parts/failure";
+import { Pairs } from "../../parts/pairs";
 import { Skeleton } from "../../parts/skeleton";
 import { Table } from "../../parts/table";
 import { isAway } from "./check";
@@ -176,14 +177,7 @@ function Cost({ preview }: { preview: Preview }) {
   return (
     <section class="card" aria-labelledby="cost-title">
       <h2 id="cost-title">Cost</h2>
-      <dl class="cost">
-        {facts.map(([name, text]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{text}</dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs class="cost" pairs={facts} />
     </section>
   );
 }

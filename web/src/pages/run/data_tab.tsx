@@ -1,9 +1,10 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLoaded } from "../../api/answer";
 import { get, RequestFailed, send } from "../../api/http";
 import type { Run } from "../../api/types";
 import { formatWhole } from "../../format";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { ClassTable } from "../../parts/class_table";
+import { Table } from "../../parts/table";
+import { Waiting } from "../../parts/waiting";
 import type { LiveRun } from "../../runs/live_run";
 
 interface Card {
@@ -30,19 +31,9 @@ interface Found {
 
 /** The data set of the run: its card, the sizes of its splits, and how many rows each class has. */
 export function DataTab({ run }: { live: LiveRun; run: Run }) {
-  const [found, setFound] = useState<Found | null>(null);
-  const [error, setError] = useState<RequestFailed | null>(null);
-  const load = async () => {
-    setError(null);
-    try {
-      setFound(await loadData(run));
-    } catch (failure) {
-      setError(failure as RequestFailed);
-    }
-  };
-  useEffect(() => void load(), [run.id]);
-  if (error) return <Failure error={error} onRetry={() => void load()} />;
-  if (!found) return <Skeleton lines={5} label="Loading the data set" />;
+  const loaded = useLoaded(run.id, () => loadData(run));
+  const { answer: found } = loaded;
+  if (!found) return <Waiting {...loaded} lines={5} label="Loading the data set" />;
   return (
     <div class="cards data-cards">
       {found.card && <CardOf card={found.card} run={run} />}
@@ -92,25 +83,22 @@ function CardOf({ card, run }: { card: Card; run: Run }) {
 
 function Splits({ plan, run }: { plan: Plan; run: Run }) {
   const { train_rows, validation_rows, test_rows } = plan.estimate;
-  const rows = [
-    ["train", train_rows, "the model learns from"],
-    ["validation", validation_rows, "the best epoch is chosen by"],
-    ["test", test_rows, "measured once, at the end"],
-  ] as const;
   return (
     <section class="card">
       <h2>Splits</h2>
-      <table>
-        <tbody>
-          {rows.map(([name, size, about]) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td class="number">{formatWhole(size)}</td>
-              <td class="quiet">{about}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table
+        label="Splits"
+        rows={[
+          { name: "train", size: train_rows, use: "the model learns from" },
+          { name: "validation", size: validation_rows, use: "the best epoch is chosen by" },
+          { name: "test", size: test_rows, use: "measured once, at the end" },
+        ]}
+        columns={[
+          { title: "Split", cell: ({ name }) => name },
+          { title: "Rows", isNumber: true, cell: ({ size }) => formatWhole(size) },
+          { title: "Use", cell: ({ use }) => <span class="quiet">{use}</span> },
+        ]}
+      />
       <p>
         <a href={`v1/runs/${run.id}/split`} download={`${run.id}-split.json`}>
           Download the row numbers
@@ -121,39 +109,10 @@ function Splits({ plan, run }: { plan: Plan; run: Run }) {
 }
 
 function Classes({ card }: { card: Card }) {
-  const counts = card.class_counts ?? [];
-  const most = Math.max(...counts, 1);
   return (
     <section class="card">
       <h2>Classes</h2>
-      <div class="run-classes">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Class</th>
-              <th scope="col" class="number">
-                Rows
-              </th>
-              <th scope="col">
-                <span class="visually-hidden">Compared with the largest class</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {counts.map((size, index) => (
-              <tr key={card.classes?.[index] ?? index}>
-                <th scope="row">
-                  <bdi>{card.classes?.[index] ?? index}</bdi>
-                </th>
-                <td class="number">{formatWhole(size)}</td>
-                <td class="run-share">
-                  <span style={{ width: `${(100 * size) / most}%` }} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <ClassTable title="Classes" classes={card.classes ?? []} counts={card.class_counts ?? []} />
     </section>
   );
 }

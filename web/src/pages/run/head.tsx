@@ -6,6 +6,7 @@ import { formatAgo, formatNumber, formatSeconds, formatWhole } from "../../forma
 import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
 import { NotifyButton } from "../../parts/notify";
+import { type Pair, Pairs } from "../../parts/pairs";
 import { StatusMark } from "../../parts/status_mark";
 import type { LiveRun } from "../../runs/live_run";
 import { isOver } from "../../runs/status";
@@ -54,28 +55,21 @@ function timing(run: Run): string {
 function ProgressLine({ run }: { run: Run }) {
   const { epoch, epochs, step, steps, patience, epochs_since_best, eta_seconds, samples_per_second } =
     run.progress;
-  const isActive = run.status === "running";
+  const facts: Pair[] = [
+    ["Epoch", `${formatWhole(epoch)} of ${formatWhole(epochs)}`],
+    ["Step", `${formatWhole(step)} of ${formatWhole(steps)}`],
+  ];
+  if (typeof patience === "number")
+    facts.push(["Patience", `${Math.min(epochs_since_best ?? 0, patience)} of ${patience}`]);
+  if (run.status === "running")
+    facts.push(
+      ["Left, at most", formatSeconds(eta_seconds)],
+      ["Samples a second", formatNumber(samples_per_second)],
+    );
   return (
     <div class="run-progress">
       <progress value={step} max={steps} aria-label="Progress in steps" />
-      <dl>
-        <Fact name="Epoch" value={`${formatWhole(epoch)} of ${formatWhole(epochs)}`} />
-        <Fact name="Step" value={`${formatWhole(step)} of ${formatWhole(steps)}`} />
-        {patience !== null && patience !== undefined && (
-          <Fact name="Patience" value={`${Math.min(epochs_since_best ?? 0, patience)} of ${patience}`} />
-        )}
-        {isActive && <Fact name="Left, at most" value={formatSeconds(eta_seconds)} />}
-        {isActive && <Fact name="Samples a second" value={formatNumber(samples_per_second)} />}
-      </dl>
-    </div>
-  );
-}
-
-function Fact({ name, value }: { name: string; value: string }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
+      <Pairs class="" pairs={facts} />
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import type { Run } from "../../api/types";
 import { formatMetric, spellOut } from "../../format";
+import { Table } from "../../parts/table";
 
 /** The metrics of the best and of the last epoch. The test split is measured with the best weights alone. */
 export function Results({ run }: { run: Run }) {
@@ -8,34 +9,32 @@ export function Results({ run }: { run: Run }) {
   const last = run.last.metrics;
   const names = [...new Set([...Object.keys(last), ...Object.keys(best.metrics ?? {})])];
   return (
-    <div class="scroll">
-      <table class="run-results">
-        <caption class="visually-hidden">Metrics of the best and of the last epoch</caption>
-        <thead>
-          <tr>
-            <th scope="col">Metric</th>
-            <th scope="col" class="number">
-              Best: epoch {best.epoch}
-            </th>
-            <th scope="col" class="number">
-              Last: epoch {run.last.epoch}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {sortNames(names).map((name) => (
-            <tr key={name}>
-              <th scope="row">
-                {spellOut(name).replace(/^train /, "training ")}
-                {name === best.monitor && <span class="tag">decides</span>}
-              </th>
-              <td class="number">{formatMetric(name, best.metrics?.[name])}</td>
-              <td class="number">{name.startsWith("test_") ? "" : formatMetric(name, last[name])}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label="Metrics of the best and of the last epoch"
+      class="run-results"
+      rows={sortNames(names)}
+      columns={[
+        {
+          title: "Metric",
+          cell: (name) => (
+            <>
+              {spellOut(name).replace(/^train /, "training ")}
+              {name === best.monitor && <span class="tag">decides</span>}
+            </>
+          ),
+        },
+        {
+          title: `Best: epoch ${best.epoch}`,
+          isNumber: true,
+          cell: (name) => formatMetric(name, best.metrics?.[name]),
+        },
+        {
+          title: `Last: epoch ${run.last.epoch}`,
+          isNumber: true,
+          cell: (name) => !name.startsWith("test_") && formatMetric(name, last[name]),
+        },
+      ]}
+    />
   );
 }
 
