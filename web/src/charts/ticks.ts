@@ -39,7 +39,8 @@ export function evenTicks(low: number, high: number, most: number): number[] {
   );
 }
 
-function decades(low: number, high: number): number[] {
+/** Returns the powers of ten that a range touches. */
+export function decades(low: number, high: number): number[] {
   const first = Math.floor(Math.log10(low));
   return Array.from({ length: Math.ceil(Math.log10(high)) - first + 1 }, (_, index) => first + index);
 }

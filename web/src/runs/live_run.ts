@@ -4,26 +4,26 @@ import type { Numbers, RunEvent } from "../api/events";
 import { get, type RequestFailed } from "../api/http";
 import { connection, follow } from "../api/stream";
 import type { Run } from "../api/types";
-import { addRow, type Columns, mergeColumns } from "./columns";
 import {
   addDiagnostic,
-  type DiagnosticAnswer,
+  addRow,
+  type Columns,
   type Diagnostics,
+  mergeColumns,
   mergeDiagnostics,
-  readDiagnostics,
-} from "./diagnostics";
+  numbersOf,
+} from "./columns";
 import { isOver, monitorOf } from "./status";
-import { thinColumns } from "./thinning";
 
 interface Metrics {
   epochs: Columns;
   steps: Columns;
-  diagnostics: DiagnosticAnswer;
+  diagnostics: Diagnostics;
 }
 
 /** More points than this cannot be seen on a screen; the service keeps the extremes of what it leaves out. */
 const STEP_POINTS = 2000;
-/** A run that is watched for long is thinned again when it has grown to this. */
+/** The curves of a run that is watched for long are loaded again, thinned, when they have grown to this. */
 const MOST_STEP_POINTS = 2 * STEP_POINTS;
 /** The run is fetched at the end of an epoch, for its remaining time, but not more often than this. */
 const REFRESH_MS = 2000;
@@ -102,8 +102,9 @@ export class LiveRun {
     this.lastSeq = event.seq;
     for (const handle of this.listeners) handle(event);
     if (isMissed) void this.load();
-    if (event.type === "step" && addRow(this.steps, "step", event.data)) this.takeStep(event.data);
-    if (event.type === "epoch" && addRow(this.epochs, "epoch", event.data)) this.takeEpoch(event.data);
+    if (event.type === "step" && addRow(this.steps, "step", numbersOf(event.data))) this.takeStep(event.data);
+    if (event.type === "epoch" && addRow(this.epochs, "epoch", numbersOf(event.data)))
+      this.takeEpoch(event.data);
     if (event.type === "diagnostic" && addDiagnostic(this.diagnostics, event.data)) this.announceChange();
     if (event.type === "state" || event.type === "checkpoint") void this.refresh();
     if (event.type === "end") void this.refresh().then(() => this.stopIfOver());
@@ -136,7 +137,7 @@ export class LiveRun {
     // First the run: if it is over, the curves that are asked for afterwards are complete.
     const run = await get<Run>(`v1/runs/${this.id}`);
     const metrics = await get<Metrics>(`v1/runs/${this.id}/metrics`, { max_points: STEP_POINTS });
-    this.diagnostics = mergeDiagnostics(readDiagnostics(metrics.diagnostics), this.diagnostics);
+    this.diagnostics = mergeDiagnostics(metrics.diagnostics, this.diagnostics);
     this.epochs = mergeColumns(metrics.epochs, "epoch", this.epochs);
     this.steps = mergeColumns(metrics.steps, "step", this.steps);
     this.take(run);
@@ -162,8 +163,7 @@ export class LiveRun {
   }
 
   private takeStep({ step, epoch }: { step: number; epoch: number }): void {
-    if ((this.steps.step?.length ?? 0) > MOST_STEP_POINTS)
-      this.steps = thinColumns(this.steps, "step", STEP_POINTS);
+    if ((this.steps.step?.length ?? 0) > MOST_STEP_POINTS) void this.load();
     this.present = { step, epoch: Math.max(epoch - 1, this.present.epoch) };
     this.announceChange();
   }

@@ -4,7 +4,7 @@ import type { RunEvent } from "../../api/events";
 import { get, type RequestFailed } from "../../api/http";
 import { follow } from "../../api/stream";
 import type { Run } from "../../api/types";
-import { addRow, type Columns, mergeColumns } from "../../runs/columns";
+import { addRow, type Columns, mergeColumns, numbersOf } from "../../runs/columns";
 import { isOver } from "../../runs/status";
 import { fieldValue } from "./fields";
 
@@ -68,7 +68,7 @@ export class Comparison {
     if (event.type === "epoch") {
       const curve = this.curve(event.run_id);
       this.curves.set(event.run_id, curve);
-      if (addRow(curve, "epoch", event.data)) this.announceChange();
+      if (addRow(curve, "epoch", numbersOf(event.data))) this.announceChange();
     }
     this.changed.add(event.run_id);
     this.timer ??= setTimeout(() => {

@@ -3,45 +3,31 @@ import { isList, isObject, type Json } from "./json";
 
 const WIDTH = 72;
 
-interface Words {
-  null: string;
-  true: string;
-  false: string;
-}
-
-const JSON_WORDS: Words = { null: "null", true: "true", false: "false" };
-const PYTHON_WORDS: Words = { null: "None", true: "True", false: "False" };
-
 /** Returns JSON in which a list or an object that fits into a line is one line. */
-export function printJson(value: Json): string {
-  return print(value, JSON_WORDS, "");
-}
-
-export function printPython(value: Json): string {
-  return print(value, PYTHON_WORDS, "");
-}
-
-function print(value: Json, words: Words, indent: string): string {
-  const short = printLine(value, words);
-  const isSmall = short.length + indent.length <= WIDTH && indent !== "";
-  if (isSmall || !(isObject(value) || isList(value)) || short.length === 2) return short;
+export function printJson(value: Json, indent = ""): string {
+  const line = printLine(value);
+  const isSmall = line.length + indent.length <= WIDTH && indent !== "";
+  if (isSmall || !(isObject(value) || isList(value)) || line.length === 2) return line;
   const inner = `${indent}  `;
   const parts = isList(value)
-    ? value.map((each) => print(each, words, inner))
-    : Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${print(each, words, inner)}`);
-  const [open, close] = isList(value) ? "[]" : "{}";
-  return `${open}\n${parts.map((part) => inner + part).join(",\n")}\n${indent}${close}`;
+    ? value.map((each) => printJson(each, inner))
+    : Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${printJson(each, inner)}`);
+  const text = parts.map((part) => inner + part).join(",\n");
+  return isList(value) ? `[\n${text}\n${indent}]` : `{\n${text}\n${indent}}`;
 }
 
-function printLine(value: Json, words: Words): string {
-  if (isList(value)) return `[${value.map((each) => printLine(each, words)).join(", ")}]`;
-  if (isObject(value)) {
-    return `{${Object.entries(value)
-      .map(([name, each]) => `${JSON.stringify(name)}: ${printLine(each, words)}`)
-      .join(", ")}}`;
-  }
-  // The texts and numbers of JSON are texts and numbers of Python too.
-  return typeof value === "string" || typeof value === "number" ? JSON.stringify(value) : words[`${value}`];
+/** A line break within a text of the document is written as an escape, so each that is left is one of the layout. */
+function printLine(value: Json): string {
+  return JSON.stringify(value, null, 1)
+    .replace(/([[{])\n\s*|\n\s*([\]}])/g, "$1$2")
+    .replace(/\n\s*/g, " ");
+}
+
+const PYTHON_WORDS: Readonly<Record<string, string>> = { null: "None", true: "True", false: "False" };
+
+/** The texts and numbers of JSON are texts and numbers of Python too; texts are matched to be passed over. */
+export function printPython(value: Json): string {
+  return printJson(value).replace(/"(?:\\.|[^"\\])*"|null|true|false/g, (word) => PYTHON_WORDS[word] ?? word);
 }
 
 /** Returns a text as one word of a POSIX shell, in which nothing is special between single quotes but their end. */
@@ -81,12 +67,8 @@ export function spell(recipe: Json, language: Language, seeds: readonly number[]
 
 /** Returns the requests of a submission, one for each body. */
 export function asCurl(bodies: readonly string[], service: string): string {
-  return bodies
-    .map(
-      (body) =>
-        `curl ${quoteForShell(`${service}v1/runs`)} -H 'Content-Type: application/json' --data-raw ${quoteForShell(body)}`,
-    )
-    .join("\n");
+  const start = `curl ${quoteForShell(`${service}v1/runs`)} -H 'Content-Type: application/json' --data-raw`;
+  return bodies.map((body) => `${start} ${quoteForShell(body)}`).join("\n");
 }
 
 export function asCommand(body: string, service: string, seeds: string | null): string {
@@ -96,14 +78,12 @@ export function asCommand(body: string, service: string, seeds: string | null): 
 }
 
 export function asPython(recipe: Json, service: string, seeds: readonly number[] | null): string {
-  const lines = [
-    "from bakehouse import Client",
-    "",
-    `client = Client(${JSON.stringify(service.replace(/\/$/, ""))})`,
-    `recipe = ${printPython(recipe)}`,
-  ];
   const submit = seeds
-    ? [`runs = [client.submit({**recipe, "seed": seed}) for seed in ${JSON.stringify(seeds)}]`]
-    : ["run = client.submit(recipe)"];
-  return [...lines, ...submit].join("\n");
+    ? `runs = [client.submit({**recipe, "seed": seed}) for seed in ${JSON.stringify(seeds)}]`
+    : "run = client.submit(recipe)";
+  return `from bakehouse import Client
+
+client = Client(${JSON.stringify(service.replace(/\/$/, ""))})
+recipe = ${printPython(recipe)}
+${submit}`;
 }

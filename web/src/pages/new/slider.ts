@@ -1,4 +1,5 @@
 /** The values at which the slider beside a number's box stops. */
+import { decades } from "../../charts/ticks";
 import type { NumberShape } from "./shapes";
 
 /** The stops within a power of ten, about equally far apart on a logarithmic scale. */
@@ -37,10 +38,8 @@ function logarithmicStops({ least, most, isInteger }: NumberShape, anchor: numbe
   const reach = 10 ** DECADES_AROUND_USUAL;
   const low = Math.max(least, isInteger ? 1 : tidy(anchor / reach));
   const high = Math.min(most, tidy(anchor * reach));
-  const first = Math.floor(Math.log10(low) + 1e-9);
-  const decades = Array.from({ length: Math.ceil(Math.log10(high) - first) }, (_, index) => first + index);
-  const between = decades
-    .flatMap((decade) => MANTISSAS.map((mantissa) => tidy(mantissa * 10 ** decade)))
+  const between = decades(low, high)
+    .flatMap((power) => MANTISSAS.map((mantissa) => tidy(mantissa * 10 ** power)))
     .filter((value) => value >= low && value < high && (!isInteger || Number.isInteger(value)));
   // The end of the range itself, such as 0, which a logarithm never reaches.
   return [...(least < low ? [least] : []), ...between, high];

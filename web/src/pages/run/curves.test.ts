@@ -40,7 +40,7 @@ test("the best epoch is marked, and the patience since then; the end only once t
 
 test("the gap is positive where the model is worse on the validation split, and a clean pass is preferred", () => {
   expect(gapCurve(EPOCHS, {}, "epoch")?.lines.map((line) => line.values)).toEqual([[0, 0.25, 0.5]]);
-  const clean_gap = { epoch: [1, 3], step: [10, 30], values: { train_clean_accuracy: [0.75, 1] } };
+  const clean_gap = { epoch: [1, 3], step: [10, 30], train_clean_accuracy: [0.75, 1] };
   const [clean] = gapCurve(EPOCHS, { clean_gap }, "epoch")?.lines ?? [];
   expect(clean).toMatchObject({ label: "gap, clean pass", values: [0.25, null, 0.5] });
   expect(

@@ -4,8 +4,7 @@ import type { Run } from "../../api/types";
 import { smoothValues } from "../../charts/smooth";
 import type { Axis, Line, Mark } from "../../charts/types";
 import { capitalize, count, formatWhole, isRising, spellOut } from "../../format";
-import type { Columns } from "../../runs/columns";
-import type { Diagnostics } from "../../runs/diagnostics";
+import type { Columns, Diagnostics } from "../../runs/columns";
 import { axisOf, epochPositions, stepPositions, type XAxis } from "../../runs/positions";
 import { isOver } from "../../runs/status";
 
@@ -114,9 +113,9 @@ export function gapCurve(epochs: Columns, diagnostics: Diagnostics, kind: XAxis)
 
 function cleanValues(epochs: Columns, diagnostics: Diagnostics, name: string): unknown[] | null {
   const found = diagnostics.clean_gap;
-  const column = found?.values[name];
+  const column = found?.[name];
   if (!found || !column) return null;
-  const byEpoch = new Map(found.epoch.map((epoch, index) => [epoch, column[index]]));
+  const byEpoch = new Map((found.epoch ?? []).map((epoch, index) => [epoch, column[index]]));
   return (epochs.epoch ?? []).map((epoch) => byEpoch.get(epoch ?? 0));
 }
 

@@ -2,7 +2,7 @@
 import type { Heat } from "../../charts/heat";
 import type { Axis, Level, Line } from "../../charts/types";
 import { capitalize, spellOut } from "../../format";
-import type { DiagnosticColumns, Diagnostics } from "../../runs/diagnostics";
+import type { Columns, Diagnostics } from "../../runs/columns";
 
 export interface LayerChart {
   title: string;
@@ -108,8 +108,8 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
 /** Returns the charts of all diagnostics; those that this page does not know are drawn from what they contain. */
 export function layerCharts(diagnostics: Diagnostics): { x: Axis; chart: LayerChart }[] {
   return Object.entries(diagnostics).flatMap(([name, columns]) => {
-    if (columns.epoch.length === 0) return [];
-    const x = { label: "epoch", values: columns.epoch, format: String };
+    if (!columns.epoch?.length) return [];
+    const x = { label: "epoch", values: columns.epoch as number[], format: String };
     const charts =
       name === "variance_shift"
         ? [shiftChart(columns)]
@@ -120,13 +120,13 @@ export function layerCharts(diagnostics: Diagnostics): { x: Axis; chart: LayerCh
   });
 }
 
-function shiftChart(columns: DiagnosticColumns): LayerChart {
-  const { moving = [], real = [] } = columns.values;
-  const labels = texts(columns.values.layers?.at(-1));
+function shiftChart(columns: Columns<unknown>): LayerChart {
+  const { moving = [], real = [] } = columns;
+  const labels = texts(columns.layers?.at(-1));
   const lines = labels.map((label, layer) => ({
     label,
     color: layerColor(layer),
-    values: columns.epoch.map((_, index) =>
+    values: (columns.epoch ?? []).map((_, index) =>
       ratio(numberAt(real[index], layer), numberAt(moving[index], layer)),
     ),
   }));
@@ -144,30 +144,31 @@ function ratio(real: number | null, moving: number | null): number | null {
   return real === null || moving === null || moving === 0 ? null : real / moving;
 }
 
-function drawDescription(description: Description, columns: DiagnosticColumns): LayerChart {
+function drawDescription(description: Description, columns: Columns<unknown>): LayerChart {
   const { title, note, values, layers, metric = "value", isLog = false } = description;
   const chart = { title, note, metric, isLog };
   if (layers === undefined) {
     const lines = values.map((name, index) => ({
       label: spellOut(name),
       color: layerColor(index),
-      values: (columns.values[name] ?? []).map((value) => (typeof value === "number" ? value : null)),
+      values: (columns[name] ?? []).map((value) => (typeof value === "number" ? value : null)),
     }));
     return { ...chart, lines };
   }
-  const labels = texts(columns.values[layers]?.at(-1));
+  const labels = texts(columns[layers]?.at(-1));
   const rows = labels.map((_, layer) =>
-    (columns.values[values[0] ?? ""] ?? []).map((each) => numberAt(each, layer)),
+    (columns[values[0] ?? ""] ?? []).map((each) => numberAt(each, layer)),
   );
   return { ...chart, heat: { labels, rows, isLog } };
 }
 
-function describeUnknown(name: string, columns: DiagnosticColumns): Description[] {
-  return Object.entries(columns.values).flatMap(([value, column]) => {
+function describeUnknown(name: string, columns: Columns<unknown>): Description[] {
+  return Object.entries(columns).flatMap(([value, column]) => {
+    if (value === "epoch" || value === "step") return [];
     const title = `${capitalize(spellOut(name))}: ${spellOut(value)}`;
     const last = column.at(-1);
     if (typeof last === "number") return [{ title, note: "", values: [value] }];
-    const isByLayer = Array.isArray(last) && last.length === texts(columns.values.layers?.at(-1)).length;
+    const isByLayer = Array.isArray(last) && last.length === texts(columns.layers?.at(-1)).length;
     return isByLayer && last.some((each) => typeof each === "number")
       ? [{ title, note: "", values: [value], layers: "layers" }]
       : [];
