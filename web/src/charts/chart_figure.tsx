@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { formatNumber, formatWhole } from "../format";
 import { Table } from "../parts/table";
 import "./charts.css";
@@ -28,12 +28,11 @@ export function ChartFigure(
   },
 ) {
   const { title, x, columns, sentence, note, isTable } = props;
-  const id = useId();
   const points = columns.flatMap(({ values }) => values.filter((value) => typeof value === "number"));
   return (
-    <figure class="chart" data-points={points.length} data-rows={x.values.length} aria-labelledby={id}>
+    <figure class="chart" data-points={points.length} data-rows={x.values.length} aria-label={title}>
       <div class="chart-head">
-        <h3 id={id}>{title}</h3>
+        <h3>{title}</h3>
         <button type="button" class="plain" aria-expanded={isTable} onClick={props.onTable}>
           Table
         </button>

@@ -1,4 +1,4 @@
-import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatNumber } from "../format";
 import { ChartFigure, cellText } from "./chart_figure";
 import { Legend } from "./legend";
@@ -13,11 +13,11 @@ export interface LineChartProps {
   x: Axis;
   lines: readonly Line[];
   /** Logarithmic axes have gaps where a value is not above 0. */
-  scale?: "linear" | "log";
+  isLog?: boolean;
   marks?: readonly Mark[];
   level?: Level;
   /** Charts with one key have one cursor and one zoom. */
-  syncKey?: string;
+  syncKey: string;
   height?: number;
   format?: (value: number) => string;
   /** Which values are better, for the sentence. */
@@ -89,13 +89,11 @@ function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
   const spoken = useRef<HTMLSpanElement>(null);
   const outputs = useRef(new Map<string, HTMLElement>()).current;
   const plot = useRef<Plot | null>(null);
-  const ownKey = useId();
   const isMovedByKey = useRef(false);
-  const { x, lines, level, scale, marks, format = formatNumber } = props;
-  const drawing: Drawing = { x, lines, isLog: scale === "log", marks, level, hidden, format };
+  const { x, lines, level, marks, syncKey, isLog = false, format = formatNumber } = props;
+  const drawing: Drawing = { x, lines, isLog, marks, level, hidden, format };
   const latest = useRef(drawing);
   latest.current = drawing;
-  const syncKey = props.syncKey ?? ownKey;
 
   const showCursor = (index: number | null) => {
     const text = readCursor(latest.current, index, outputs);
@@ -112,7 +110,7 @@ function useChart(props: LineChartProps, hidden: ReadonlySet<string>) {
     return () => plot.current?.destroy();
   }, [syncKey, x.label]);
   // A drawing is new with each rendering, its parts are not.
-  useLayoutEffect(() => plot.current?.update(latest.current), [x, lines, marks, level, hidden, scale]);
+  useLayoutEffect(() => plot.current?.update(latest.current), [x, lines, marks, level, hidden, isLog]);
 
   const handleKey = (event: KeyboardEvent): boolean => {
     if (!plot.current || event.ctrlKey || event.metaKey || event.altKey) return false;

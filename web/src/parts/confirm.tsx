@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 /** Asks before something that cannot be undone. The safe answer has the focus, and Escape gives it. */
 export function Confirm(props: {
-  title: string;
+  title: ComponentChildren;
   children: ComponentChildren;
   action: string;
   keep: string;

@@ -1,6 +1,5 @@
 /** One among several values, as a list or as radio buttons side by side. */
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
 import "./options.css";
 
 export interface Options<Value extends string = string> {
@@ -28,8 +27,9 @@ export function Select<Value extends string>(props: Options<Value> & Named) {
   );
 }
 
-export function Radios<Value extends string>({ options, selected, onSelect }: Options<Value>) {
-  const name = useId();
+/** The name tells the radio buttons of a group from those of others. */
+export function Radios<Value extends string>(props: Options<Value> & { name: string }) {
+  const { name, options, selected, onSelect } = props;
   return options.map(([value, text]) => (
     <label key={value}>
       <input type="radio" name={name} checked={value === selected} onChange={() => onSelect(value)} />
@@ -43,7 +43,7 @@ export function Segments<Value extends string>({ label, ...choice }: Options<Val
     <fieldset class="choice">
       <legend>{label}</legend>
       <span class="segments">
-        <Radios {...choice} />
+        <Radios name={label} {...choice} />
       </span>
     </fieldset>
   );

@@ -61,7 +61,7 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
           title={title}
           x={chart.x}
           lines={chart.lines}
-          scale={view.isLog ? "log" : "linear"}
+          isLog={view.isLog}
           syncKey={SYNC_KEY}
           height={380}
           goal={isRising(metric) ? "high" : "low"}

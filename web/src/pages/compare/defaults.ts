@@ -1,7 +1,8 @@
 /** The defaults of the ingredients' fields, with which values are shortened. */
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../../api/http";
-import type { Defaults, Json } from "./fields";
+import type { Json } from "../../json";
+import type { Defaults } from "./fields";
 
 interface Ingredients {
   families: {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Run } from "../../api/types";
-import { type Defaults, fieldValue, type Json, recipeFields, valueText } from "./fields";
+import type { Json } from "../../json";
+import { type Defaults, fieldValue, recipeFields, valueText } from "./fields";
 
 const DEFAULTS: Defaults = new Map([
   ["batch_norm", { main: null, fields: new Map<string, Json>([["momentum", 0.1]]) }],

@@ -1,7 +1,6 @@
 /** Which fields of recipes differ between runs, and fields as text: by the rules of `bakehouse compare`. */
 import type { Run } from "../../api/types";
-
-export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+import { isList, isObject, type Json, valueAt } from "../../json";
 
 /** A name and labels do not change what is trained. */
 const NOT_COMPARED = new Set(["name", "labels", "version"]);
@@ -35,12 +34,11 @@ function innerFields(values: Json[]): Map<string, Json[]> | null {
     const names = new Set(values.flatMap((value) => Object.keys(value)));
     return new Map([...names].map((name) => [name, values.map((value) => value[name] ?? null)]));
   }
-  if (!values.every(Array.isArray)) return null;
-  const lists = values as Json[][];
-  const length = lists[0]?.length ?? 0;
-  if (length === 0 || lists.some((list) => list.length !== length || !list.every(isObject))) return null;
+  if (!values.every(isList)) return null;
+  const length = values[0]?.length ?? 0;
+  if (length === 0 || values.some((list) => list.length !== length || !list.every(isObject))) return null;
   return new Map(
-    Array.from({ length }, (_, index) => [String(index), lists.map((list) => list[index] ?? null)]),
+    Array.from({ length }, (_, index) => [String(index), values.map((list) => list[index] ?? null)]),
   );
 }
 
@@ -49,21 +47,10 @@ export function fieldValue(run: Run, path: string): Json {
   // A run's name and labels can change after its submission.
   let node: Json = { ...(run.recipe as unknown as Record<string, Json>), name: run.name, labels: run.labels };
   for (const step of path.split(".")) {
-    const only: Json =
-      Array.isArray(node) && node.length === 1 && !/^\d+$/.test(step) ? (node[0] ?? null) : node;
-    const value: Json | undefined = Array.isArray(only)
-      ? only[Number(step)]
-      : isObject(only)
-        ? only[step]
-        : undefined;
-    if (value === undefined) return null;
-    node = value;
+    const isOnly: boolean = isList(node) && node.length === 1 && !/^\d+$/.test(step);
+    node = valueAt(node, isOnly ? [0, step] : [step]) ?? null;
   }
   return node;
-}
-
-export function isObject(value: Json | undefined): value is { [name: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function isEqual(one: Json, other: Json): boolean {
@@ -80,7 +67,7 @@ const USUAL = new Set(["placement=hidden", "loss=cross_entropy", "loss=squared_e
 export function valueText(value: Json, defaults: Defaults): string {
   if (typeof value === "string") return value;
   if (value === null) return "none";
-  if (Array.isArray(value)) {
+  if (isList(value)) {
     if (value.length === 0) return "none";
     return value.some(isObject)
       ? value.map((each) => valueText(each, defaults)).join(", ")

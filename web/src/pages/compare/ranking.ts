@@ -1,7 +1,8 @@
 /** By which metric runs are ranked, and groups of runs: the rules of `bakehouse compare`. */
 import type { Run } from "../../api/types";
 import { isRising } from "../../format";
-import { fieldValue, isEqual, type Json, recipeFields } from "./fields";
+import type { Json } from "../../json";
+import { fieldValue, isEqual, recipeFields } from "./fields";
 
 const SHOWN = [
   "validation_loss",

@@ -3,9 +3,10 @@ import type { Run } from "../../api/types";
 import { makeScale } from "../../charts/scale";
 import { evenTicks } from "../../charts/ticks";
 import { formatMetric, formatNumber, spellOut } from "../../format";
+import type { Json } from "../../json";
 import { runColor } from "../../runs/colors";
 import { Choice } from "./curves";
-import { type Defaults, fieldValue, isEqual, type Json, valueText } from "./fields";
+import { type Defaults, fieldValue, isEqual, valueText } from "./fields";
 import { areNumbers, bestMetrics } from "./ranking";
 
 const SIZE = { width: 640, height: 280, left: 64, right: 16, top: 12, bottom: 40 };

@@ -1,9 +1,10 @@
 /** Fields that may be not set, and fields that take values of several kinds. */
+
+import { isEqual, isList, isObject, type Json, type Path, valueAt } from "../../json";
 import { idOf, useAt, useForm } from "./context";
 import { Choice, type ControlProps, constantOption } from "./controls";
 import { Control } from "./fields";
 import { firstValue } from "./first_value";
-import { isEqual, isList, isObject, type Json, type Path, valueAt } from "./json";
 import type { Shape } from "./shapes";
 
 /** A switch; the part appears when it is on. */

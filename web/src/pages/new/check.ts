@@ -1,6 +1,6 @@
 /** Asks the service, while a recipe is being written, what it would make of it. The newest answer wins. */
 import { effect, signal } from "@preact/signals";
-import { type RequestFailed, request } from "../../api/http";
+import { post, type RequestFailed } from "../../api/http";
 import type { Preview } from "../../api/types";
 import type { Draft } from "./draft";
 
@@ -59,7 +59,7 @@ export class Check {
 
   private async validate(body: string, signal: AbortSignal): Promise<void> {
     try {
-      const response = await post("v1/runs?validate_only=true", body, signal);
+      const response = await post("v1/runs?validate_only=true", body, { signal });
       this.preview.value = (await response.json()) as Preview;
       this.error.value = null;
     } catch (error) {
@@ -71,7 +71,7 @@ export class Check {
 
   private async draw(body: string, signal: AbortSignal): Promise<void> {
     try {
-      const response = await post("v1/recipes/preview", body, signal, { Accept: "image/png" });
+      const response = await post("v1/recipes/preview", body, { signal, headers: { Accept: "image/png" } });
       const picture = URL.createObjectURL(await response.blob());
       if (this.picture.peek()) URL.revokeObjectURL(this.picture.peek() as string);
       this.picture.value = picture;
@@ -95,18 +95,4 @@ export class Check {
 /** Whether an answer says that the service, or a part of it, is away and may come back by itself. */
 export function isAway(status: number): boolean {
   return status === 0 || status === 503;
-}
-
-function post(
-  path: string,
-  body: string,
-  signal: AbortSignal,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return request(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", ...headers },
-    body,
-    signal,
-  });
 }

@@ -1,9 +1,9 @@
 import { type ReadonlySignal, type Signal, useComputed } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import { type Json, type Path, pointerOf, valueAt } from "../../json";
 import type { Check } from "./check";
 import type { Draft } from "./draft";
-import { type Json, type Path, pointerOf, valueAt } from "./json";
 
 export interface Form {
   draft: Draft;

@@ -1,9 +1,9 @@
 /** The controls of single values. Each is drawn again only when its own value, or a problem at it, changes. */
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
+import { isEqual, isList, type Json, type Path, pointerOf } from "../../json";
 import { type Options, Radios, Select } from "../../parts/options";
 import { idOf, useAt, useForm, useProblems } from "./context";
-import { isEqual, isList, type Json, type Path, pointerOf } from "./json";
 import type { NumberShape, Shape, TextShape } from "./shapes";
 import { nearestStop, sliderStops } from "./slider";
 
@@ -43,19 +43,18 @@ export function NumberControl({ path, shape, label, usual }: ControlProps<Number
       )}
       <LineInput
         {...attributes}
-        text={
-          typeof value === "number"
-            ? String(value)
-            : typeof value === "string"
-              ? value
-              : JSON.stringify(value)
-        }
+        text={textOf(value)}
         inputMode={shape.isInteger ? "numeric" : "decimal"}
         isSame={(text) => isEqual(readNumber(text), value)}
         onText={(text) => draft.set(path, readNumber(text))}
       />
     </span>
   );
+}
+
+/** Returns a value as a user would type it. */
+function textOf(value: Json): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** Reads a number as it is written; a text that is no number stays a text, of which the service says what is wrong. */
@@ -81,9 +80,7 @@ export function NumbersControl({ path, label }: ControlProps) {
 }
 
 export function writeNumbers(value: Json): string {
-  return isList(value)
-    ? value.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join(", ")
-    : String(value);
+  return isList(value) ? value.map(textOf).join(", ") : String(value);
 }
 
 /** Reads numbers with commas or spaces between them. */
@@ -127,7 +124,7 @@ export function TextControl({ path, shape, label }: ControlProps<TextShape>) {
   const attributes = useAttributes(path, label);
   const offered = suggestions.value.get(pointerOf(path)) ?? shape.examples;
   const [isFree, setFree] = useState(false);
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const text = textOf(value);
   const set = (given: string) => draft.set(path, given === "" && shape.isNullable ? null : given);
   if (offered.length > 0 && !isFree && (text === "" || offered.includes(text))) {
     return (
@@ -185,7 +182,7 @@ export function Choice<Value extends string>({
     return <Select id={id} aria-label={label} {...choice} />;
   return (
     <div class="segments" role="radiogroup" aria-label={label} id={id}>
-      <Radios {...choice} />
+      <Radios name={id} {...choice} />
     </div>
   );
 }

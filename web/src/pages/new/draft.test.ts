@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import answerText from "../../../ingredients.json?raw";
+import { memoryStore, type Store } from "../../store";
 import { BLANK, Draft, readDraft, readRecipe } from "./draft";
 import { type Ingredients, recipeShape } from "./shapes";
-import { memoryStore, type Store } from "./store";
 
 const SHAPE = recipeShape(JSON.parse(answerText) as Ingredients);
 

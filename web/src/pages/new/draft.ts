@@ -11,11 +11,11 @@ import {
   pointerOf,
   valueAt,
   withValue,
-} from "./json";
+} from "../../json";
+import type { Store } from "../../store";
 import { printJson } from "./print";
 import { formPath, fromRecipe, toRecipe } from "./recipe";
 import type { VariantsShape } from "./shapes";
-import type { Store } from "./store";
 
 /** What a new recipe begins with; every other field has a default. */
 export const BLANK: JsonObject = { dataset: "digits", architecture: "mlp" };

@@ -1,6 +1,7 @@
 /** The form: its fields and groups of fields, drawn from their shapes. */
 import { useComputed } from "@preact/signals";
 import { spellOut } from "../../format";
+import { isEqual, isList, isObject, type Json, type Path, pointerOf } from "../../json";
 import { EitherControl, OptionalControl } from "./alternatives";
 import { idOf, useAt, useForm, useProblems } from "./context";
 import {
@@ -14,7 +15,6 @@ import {
 } from "./controls";
 import { FieldHelp } from "./help";
 import { UnknownFields, VariantsControl } from "./ingredients";
-import { isEqual, isList, isObject, type Json, type Path, pointerOf } from "./json";
 import { LabelsControl } from "./labels";
 import { ListControl } from "./lists";
 import { printJson } from "./print";

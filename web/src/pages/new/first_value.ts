@@ -1,4 +1,4 @@
-import type { Json } from "./json";
+import type { Json } from "../../json";
 import { fromRecipe } from "./recipe";
 import type { NumberShape, Shape } from "./shapes";
 import { sliderStops } from "./slider";

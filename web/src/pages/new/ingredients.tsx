@@ -1,11 +1,11 @@
 /** Ingredients: which variant, and the fields of the chosen one. */
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
+import { isObject, type Json, type Path, valueAt } from "../../json";
 import { idOf, useAt, useForm } from "./context";
 import { Choice, type ControlProps, JsonControl } from "./controls";
 import { FieldRow, Group, isDefault, ProblemLine } from "./fields";
 import { Prose, VariantHelp } from "./help";
-import { isObject, type Json, type Path, valueAt } from "./json";
 import { OFF, unknownFields } from "./recipe";
 import type { Field, Variant, VariantsShape } from "./shapes";
 

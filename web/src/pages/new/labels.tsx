@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
+import { isEqual, isObject, type Json } from "../../json";
 import { idOf, useAt, useForm } from "./context";
 import type { ControlProps } from "./controls";
-import { isEqual, isObject, type Json } from "./json";
 
 /** Names with texts, a row each. */
 export function LabelsControl({ path, label }: ControlProps) {

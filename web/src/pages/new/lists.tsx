@@ -1,13 +1,13 @@
 /** Lists of a recipe, whose items can be added, removed and moved. */
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
+import { isList, type Json, type Path, pointerOf } from "../../json";
 import { Select } from "../../parts/options";
 import { focusField, idOf, useAt, useForm } from "./context";
 import { type ControlProps, JsonControl } from "./controls";
 import { Control, ProblemLine } from "./fields";
 import { firstValue } from "./first_value";
 import { typeOf, VariantBody } from "./ingredients";
-import { isList, type Json, type Path, pointerOf } from "./json";
 import { fromRecipe, OFF } from "./recipe";
 import type { Shape } from "./shapes";
 

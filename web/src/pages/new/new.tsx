@@ -6,6 +6,7 @@ import { query } from "../../address";
 import { get, RequestFailed } from "../../api/http";
 import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
+import { browserStore } from "../../store";
 import { Check } from "./check";
 import { type Form, FormContext } from "./context";
 import { BLANK, Draft, readDraft } from "./draft";
@@ -15,7 +16,6 @@ import { fetchOrigin, originOf } from "./origin";
 import { Results } from "./results";
 import { type Ingredients, recipeShape } from "./shapes";
 import { Spellings } from "./spellings";
-import { browserStore } from "./store";
 import { Submit } from "./submit";
 
 const DRAFT = browserStore("draft");

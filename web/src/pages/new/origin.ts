@@ -1,8 +1,8 @@
 /** Where a new recipe begins: blank, from a run, or from the cookbook, as the address says. */
 import { get } from "../../api/http";
 import type { Run } from "../../api/types";
+import type { Json } from "../../json";
 import { BLANK } from "./draft";
-import type { Json } from "./json";
 import { applyPatch, type PatchStep } from "./patch";
 
 /** The names in the address that say where the recipe comes from. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Json } from "./json";
+import type { Json } from "../../json";
 import { applyPatch, PatchFailed, type PatchStep } from "./patch";
 
 const RECIPE: Json = { norm: { type: "none" }, dropout: [{ rate: 0.5 }, { rate: 0.1 }], "a/b~c": 1 };

@@ -1,5 +1,5 @@
 /** JSON Patch (RFC 6902), as far as advice and verdicts use it. */
-import { isList, isObject, type Json, type Path, pathOf, valueAt, withValue } from "./json";
+import { isList, isObject, type Json, type Path, pathOf, valueAt, withValue } from "../../json";
 
 export interface PatchStep {
   op: "add" | "replace" | "remove";

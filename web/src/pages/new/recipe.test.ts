@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import answerText from "../../../ingredients.json?raw";
-import { isEqual, isList, isObject, type Json, type JsonObject, pathOf, pointerOf } from "./json";
+import { isEqual, isList, isObject, type Json, type JsonObject, pathOf, pointerOf } from "../../json";
 import { formPath, fromRecipe, toRecipe } from "./recipe";
 import { type Field, type Ingredients, recipeShape, type Shape } from "./shapes";
 

@@ -2,7 +2,7 @@
  * A recipe in its two forms: complete, with every field of every ingredient, as the form holds it; and short, as a
  * person would write it, which is what is shown and sent. What the page does not know is kept as it is.
  */
-import { isEqual, isList, isObject, type Json, type JsonObject, type Path } from "./json";
+import { isEqual, isList, isObject, type Json, type JsonObject, type Path } from "../../json";
 import type { Field, Shape, Variant, VariantsShape } from "./shapes";
 
 /** The type of what switches a family off. */

@@ -3,6 +3,7 @@ import { useComputed } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import type { Advice, Preview } from "../../api/types";
 import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
+import type { Json } from "../../json";
 import { Failure } from "../../parts/failure";
 import { Pairs } from "../../parts/pairs";
 import { Skeleton } from "../../parts/skeleton";
@@ -10,7 +11,6 @@ import { Table } from "../../parts/table";
 import { isAway } from "./check";
 import { focusField, useForm } from "./context";
 import { Prose } from "./help";
-import type { Json } from "./json";
 import { applyPatch, PatchFailed, type PatchStep } from "./patch";
 
 export function Results() {

@@ -1,5 +1,5 @@
 /** The shapes of a recipe's fields, read from `GET /v1/recipes/ingredients`. The form knows no ingredient by name. */
-import { isList, isObject, type Json, type JsonObject } from "./json";
+import { isList, isObject, type Json, type JsonObject } from "../../json";
 
 export type Shape =
   | VariantsShape
@@ -70,27 +70,20 @@ export interface Field {
 /** The answer of the API. */
 export interface Ingredients {
   order: readonly string[];
-  families: readonly FamilyAnswer[];
+  families: readonly FieldAnswer[];
   fields: readonly FieldAnswer[];
-}
-
-interface FamilyAnswer {
-  name: string;
-  several: boolean;
-  required: boolean;
-  default?: unknown;
-  number: string | null;
-  variants: readonly VariantAnswer[];
 }
 
 interface FieldAnswer {
   name: string;
-  description: string;
+  description?: string;
   required: boolean;
   default?: unknown;
-  json_schema: Record<string, unknown>;
+  json_schema?: Record<string, unknown>;
   several: boolean;
-  nullable: boolean;
+  nullable?: boolean;
+  /** The type that a bare number stands for. */
+  number?: string | null;
   variants: readonly VariantAnswer[];
 }
 
@@ -98,7 +91,7 @@ type VariantAnswer = Omit<Variant, "fields"> & { fields: readonly FieldAnswer[] 
 
 /** Returns the shape of a whole recipe: one variant without a type, whose fields are families and plain fields. */
 export function recipeShape(answer: Ingredients): VariantsShape {
-  const fields = [...answer.families.map(familyField), ...answer.fields.map(plainField)];
+  const fields = [...answer.families, ...answer.fields].map(fieldOf);
   const place = (field: Field) =>
     (answer.order.indexOf(field.name) + answer.order.length + 1) % (answer.order.length + 1);
   fields.sort((one, other) => place(one) - place(other));
@@ -121,35 +114,20 @@ const NOTHING: Omit<Variant, "fields"> = {
   main: null,
 };
 
-function familyField(family: FamilyAnswer): Field {
-  const one: Shape = { kind: "variants", variants: family.variants.map(variantOf), number: family.number };
-  return {
-    name: family.name,
-    description: "",
-    required: family.required,
-    default: (family.default ?? null) as Json,
-    shape: family.several ? { kind: "list", item: one } : one,
+function fieldOf(answer: FieldAnswer): Field {
+  const { name, description = "", required } = answer;
+  return { name, description, required, default: (answer.default ?? null) as Json, shape: shapeOf(answer) };
+}
+
+function shapeOf({ variants, number = null, several, nullable, json_schema }: FieldAnswer): Shape {
+  if (json_schema && variants.length === 0) return schemaShape(json_schema as JsonObject);
+  const one: Shape = {
+    kind: "variants",
+    variants: variants.map((each) => ({ ...each, fields: each.fields.map(fieldOf) })),
+    number,
   };
-}
-
-function variantOf(variant: VariantAnswer): Variant {
-  return { ...variant, fields: variant.fields.map(plainField) };
-}
-
-function plainField(field: FieldAnswer): Field {
-  return {
-    name: field.name,
-    description: field.description,
-    required: field.required,
-    default: (field.default ?? null) as Json,
-    shape: field.variants.length > 0 ? nestedShape(field) : schemaShape(field.json_schema as JsonObject),
-  };
-}
-
-function nestedShape(field: FieldAnswer): Shape {
-  const one: Shape = { kind: "variants", variants: field.variants.map(variantOf), number: null };
-  if (field.several) return { kind: "list", item: one };
-  return field.nullable ? { kind: "optional", inner: one } : one;
+  if (several) return { kind: "list", item: one };
+  return nullable ? { kind: "optional", inner: one } : one;
 }
 
 /** Returns the shape of the values that a JSON Schema allows. */

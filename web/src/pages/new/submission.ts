@@ -1,7 +1,7 @@
 /** Sends the recipe. Pressing twice, or again after an answer was lost, makes one run. */
 import { signal } from "@preact/signals";
-import { type RequestFailed, randomKey, request } from "../../api/http";
-import type { Store } from "./store";
+import { post, type RequestFailed, randomKey } from "../../api/http";
+import type { Store } from "../../store";
 
 /** The seeds of "the same with several seeds". */
 export const SEEDS = [0, 1, 2, 3, 4];
@@ -50,7 +50,10 @@ export class Submission {
     try {
       const keys = this.keys.take(bodies);
       const ids: string[] = [];
-      for (const [index, body] of bodies.entries()) ids.push(await post(body, keys[index] ?? ""));
+      for (const [index, body] of bodies.entries()) {
+        const response = await post("v1/runs", body, { headers: { "Idempotency-Key": keys[index] ?? "" } });
+        ids.push(((await response.json()) as { id: string }).id);
+      }
       this.keys.forget();
       return ids;
     } catch (error) {
@@ -60,10 +63,4 @@ export class Submission {
       this.isSending.value = false;
     }
   }
-}
-
-async function post(body: string, key: string): Promise<string> {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
-  const response = await request("v1/runs", { method: "POST", headers, body });
-  return ((await response.json()) as { id: string }).id;
 }

@@ -2,11 +2,12 @@
 
 import type { Run } from "../../api/types";
 import { smoothValues } from "../../charts/smooth";
-import type { Axis, Line, Mark } from "../../charts/types";
+import type { Line, Mark } from "../../charts/types";
 import { capitalize, count, formatWhole, isRising, spellOut } from "../../format";
 import type { Columns, Diagnostics } from "../../runs/columns";
 import { axisOf, epochPositions, stepPositions, type XAxis } from "../../runs/positions";
 import { isOver } from "../../runs/status";
+import type { Chart } from "./run_chart";
 
 export const TRAINING = { color: "var(--info)", dash: [6, 3] };
 export const VALIDATION = { color: "var(--accent)" };
@@ -18,17 +19,8 @@ const SMOOTHED_SHARE = 0.02;
 /** A learning rate that changes by more than this is shown on a logarithmic axis. */
 const WIDE_RANGE = 50;
 
-export interface Curve {
-  title: string;
-  x: Axis;
-  lines: Line[];
-  marks?: Mark[];
-  goal?: "low" | "high";
-  /** The metric after which its values are formatted. */
-  metric: string;
-  isLog?: boolean;
-  note?: string;
-}
+/** A chart of lines. */
+export type Curve = Chart & { lines: Line[] };
 
 /** Returns the charts by epoch: the loss first, then the other metrics. */
 export function metricCurves(run: Run, epochs: Columns, kind: XAxis): Curve[] {

@@ -1,14 +1,13 @@
 import { useMemo } from "preact/hooks";
 import { changeView, query } from "../../address";
 import type { Run } from "../../api/types";
-import { LineChart } from "../../charts/line_chart";
-import { formatMetric } from "../../format";
 import { Empty } from "../../parts/empty";
 import { Segments } from "../../parts/options";
 import type { LiveRun } from "../../runs/live_run";
 import { X_AXES } from "../../runs/positions";
 import { isOver } from "../../runs/status";
-import { type Curve, gapCurve, metricCurves, stepCurves } from "./curves";
+import { gapCurve, metricCurves, stepCurves } from "./curves";
+import { RunChart } from "./run_chart";
 
 export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
   const kind = X_AXES.find((each) => each === query.value.get("x")) ?? "epoch";
@@ -56,32 +55,13 @@ export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
       </div>
       <div class="charts">
         {curves.map((curve) => (
-          <CurveChart
+          <RunChart
             key={curve.title}
-            curve={curve}
-            isLog={curve.isLog ?? (isLog && curve.metric === "loss")}
+            chart={{ ...curve, isLog: curve.isLog ?? (isLog && curve.metric === "loss") }}
           />
         ))}
       </div>
     </>
-  );
-}
-
-export function CurveChart({ curve, isLog }: { curve: Curve; isLog: boolean }) {
-  const { title, x, lines, marks, goal, metric, note } = curve;
-  const format = useMemo(() => (value: number) => formatMetric(metric, value), [metric]);
-  return (
-    <LineChart
-      title={title}
-      x={x}
-      lines={lines}
-      scale={isLog ? "log" : "linear"}
-      syncKey="run"
-      format={format}
-      {...(marks && { marks })}
-      {...(goal && { goal })}
-      {...(note && { note })}
-    />
   );
 }
 

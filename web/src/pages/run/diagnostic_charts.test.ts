@@ -18,12 +18,12 @@ test("the variance shift is the ratio of the variances by norm layer, with the u
   };
   const [found] = layerCharts({ variance_shift: { epoch: [1, 2], step: [5, 10], ...values } });
   expect(found?.x.values).toEqual([1, 2]);
-  expect(found?.chart.lines?.map((line) => [line.label, line.values])).toEqual([
+  expect(found?.lines?.map((line) => [line.label, line.values])).toEqual([
     ["a", [0.5, 1]],
     ["b", [4, null]],
   ]);
-  expect(found?.chart.level).toMatchObject({ low: 0.57, high: 1.75 });
-  expect(found?.chart.isLog).toBe(true);
+  expect(found?.level).toMatchObject({ low: 0.57, high: 1.75 });
+  expect(found?.isLog).toBe(true);
 });
 
 test("saturation is a heat map with a row for each layer", () => {
@@ -38,7 +38,7 @@ test("saturation is a heat map with a row for each layer", () => {
     ],
   };
   const [found] = layerCharts({ saturation: { epoch: [1, 2], step: [5, 10], ...values } });
-  expect(found?.chart.heat).toEqual({
+  expect(found?.heat).toEqual({
     labels: ["a", "b"],
     rows: [
       [0.1, 0.3],
@@ -51,9 +51,9 @@ test("saturation is a heat map with a row for each layer", () => {
 test("a diagnostic that is new to the page is drawn from what it contains", () => {
   const values = { layers: [["a"]], width: [[3]], worst: [7], rows: [["text"]] };
   const charts = layerCharts({ new_one: { epoch: [1], step: [5], ...values } });
-  expect(charts.map(({ chart }) => chart.title)).toEqual(["New one: width", "New one: worst"]);
-  expect(charts[0]?.chart.heat?.rows).toEqual([[3]]);
-  expect(charts[1]?.chart.lines?.[0]?.values).toEqual([7]);
+  expect(charts.map((chart) => chart.title)).toEqual(["New one: width", "New one: worst"]);
+  expect(charts[0]?.heat?.rows).toEqual([[3]]);
+  expect(charts[1]?.lines?.[0]?.values).toEqual([7]);
 });
 
 test("a diagnostic without values has no chart", () => {

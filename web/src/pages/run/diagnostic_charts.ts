@@ -1,20 +1,7 @@
 /** Which charts the diagnostics of a run have. */
-import type { Heat } from "../../charts/heat";
-import type { Axis, Level, Line } from "../../charts/types";
 import { capitalize, spellOut } from "../../format";
 import type { Columns, Diagnostics } from "../../runs/columns";
-
-export interface LayerChart {
-  title: string;
-  /** What it says to a reader who does not know the diagnostic. */
-  note: string;
-  /** After which metric its values are formatted. */
-  metric: string;
-  isLog?: boolean;
-  lines?: Line[];
-  level?: Level;
-  heat?: Heat;
-}
+import type { Chart } from "./run_chart";
 
 /** A chart of one or several values of a diagnostic. A value with one number a layer is a heat map. */
 interface Description {
@@ -106,7 +93,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
 };
 
 /** Returns the charts of all diagnostics; those that this page does not know are drawn from what they contain. */
-export function layerCharts(diagnostics: Diagnostics): { x: Axis; chart: LayerChart }[] {
+export function layerCharts(diagnostics: Diagnostics): Chart[] {
   return Object.entries(diagnostics).flatMap(([name, columns]) => {
     if (!columns.epoch?.length) return [];
     const x = { label: "epoch", values: columns.epoch as number[], format: String };
@@ -116,11 +103,11 @@ export function layerCharts(diagnostics: Diagnostics): { x: Axis; chart: LayerCh
         : (DESCRIPTIONS[name] ?? describeUnknown(name, columns)).map((each) =>
             drawDescription(each, columns),
           );
-    return charts.map((chart) => ({ x, chart }));
+    return charts.map((chart) => ({ ...chart, x }));
   });
 }
 
-function shiftChart(columns: Columns<unknown>): LayerChart {
+function shiftChart(columns: Columns<unknown>): Omit<Chart, "x"> {
   const { moving = [], real = [] } = columns;
   const labels = texts(columns.layers?.at(-1));
   const lines = labels.map((label, layer) => ({
@@ -144,7 +131,7 @@ function ratio(real: number | null, moving: number | null): number | null {
   return real === null || moving === null || moving === 0 ? null : real / moving;
 }
 
-function drawDescription(description: Description, columns: Columns<unknown>): LayerChart {
+function drawDescription(description: Description, columns: Columns<unknown>): Omit<Chart, "x"> {
   const { title, note, values, layers, metric = "value", isLog = false } = description;
   const chart = { title, note, metric, isLog };
   if (layers === undefined) {

@@ -1,15 +1,12 @@
 import { useMemo } from "preact/hooks";
 import { addressOf } from "../../address";
 import type { Run } from "../../api/types";
-import { HeatMap } from "../../charts/heat_map";
-import { LineChart } from "../../charts/line_chart";
-import type { Axis } from "../../charts/types";
-import { formatMetric } from "../../format";
 import { Empty } from "../../parts/empty";
 import { Skeleton } from "../../parts/skeleton";
 import type { LiveRun } from "../../runs/live_run";
 import { isOver } from "../../runs/status";
-import { type LayerChart, layerCharts } from "./diagnostic_charts";
+import { layerCharts } from "./diagnostic_charts";
+import { RunChart } from "./run_chart";
 
 export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
   const version = live.version.value;
@@ -23,28 +20,10 @@ export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
   }
   return (
     <div class="charts">
-      {charts.map(({ x, chart }) => (
-        <DiagnosticChart key={chart.title} x={x} chart={chart} />
+      {charts.map((chart) => (
+        <RunChart key={chart.title} chart={chart} />
       ))}
     </div>
-  );
-}
-
-function DiagnosticChart({ x, chart }: { x: Axis; chart: LayerChart }) {
-  const { title, note, lines, heat, level, isLog, metric } = chart;
-  const format = useMemo(() => (value: number) => formatMetric(metric, value), [metric]);
-  if (heat) return <HeatMap title={title} x={x} heat={heat} format={format} note={note} />;
-  return (
-    <LineChart
-      title={title}
-      x={x}
-      lines={lines ?? []}
-      scale={isLog ? "log" : "linear"}
-      syncKey="run"
-      format={format}
-      note={note}
-      {...(level && { level })}
-    />
   );
 }
 

@@ -1,9 +1,9 @@
 import { addressOf, changeView, query } from "../../address";
 import type { Advice, Run } from "../../api/types";
+import type { Json } from "../../json";
 import { Copy } from "../../parts/copy";
 import { Segments } from "../../parts/options";
 import type { LiveRun } from "../../runs/live_run";
-import type { Json } from "../new/json";
 import { LANGUAGES, spell } from "../new/print";
 
 /** The canonical recipe, which trains the same model again, in each language; and what was advised about it. */

@@ -1,9 +1,9 @@
 /** What can be done with runs of the list. */
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { type RequestFailed, send } from "../../api/http";
 import type { BriefRun } from "../../api/types";
 import { formatBytes } from "../../format";
+import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
 
 /** The run that the user is asked about before it is deleted. */
@@ -32,44 +32,30 @@ export function ActionError() {
 
 /** Asks whether to delete a run. */
 export function DeletionDialog({ onDeleted }: { onDeleted: (id: string) => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const run = deletion.value;
-  useEffect(() => {
-    if (run) dialog.current?.showModal();
-    else dialog.current?.close();
-  }, [run]);
   const remove = async (id: string) => {
-    deletion.value = null;
     await attempt(async () => {
       const { bytes_freed } = await send<{ bytes_freed: number }>("DELETE", `v1/runs/${id}`);
       onDeleted(id);
       outcome.value = `Deleted; ${formatBytes(bytes_freed)} are free again.`;
     });
   };
+  if (!run) return null;
   return (
-    <dialog
-      ref={dialog}
-      aria-labelledby="deletion-title"
-      onClose={() => {
+    <Confirm
+      title={
+        <>
+          Delete the run <bdi>{run.name ?? run.id}</bdi>?
+        </>
+      }
+      action="Delete it"
+      keep="Keep it"
+      onAnswer={(isConfirmed) => {
         deletion.value = null;
+        if (isConfirmed) void remove(run.id);
       }}
     >
-      {run && (
-        <>
-          <h2 id="deletion-title">
-            Delete the run <bdi>{run.name ?? run.id}</bdi>?
-          </h2>
-          <p>Its curves, its log and its weights are deleted too. This cannot be undone.</p>
-          <p class="buttons">
-            <button type="button" class="danger" onClick={() => void remove(run.id)}>
-              Delete it
-            </button>
-            <button type="button" onClick={() => dialog.current?.close()}>
-              Keep it
-            </button>
-          </p>
-        </>
-      )}
-    </dialog>
+      Its curves, its log and its weights are deleted too. This cannot be undone.
+    </Confirm>
   );
 }

@@ -1,4 +1,3 @@
-import { useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { addressOf, changeView, listed, query } from "../../address";
 import { connection, follow } from "../../api/stream";
@@ -31,9 +30,10 @@ export function Runs() {
       list.end();
     };
   }, [list]);
-  useSignalEffect(() => {
-    if (connection.value === "live") list.refreshLater();
-  });
+  const isLive = connection.value === "live";
+  useEffect(() => {
+    if (isLive) list.refreshLater();
+  }, [list, isLive]);
   const forget = (id: string) => {
     list.remove(id);
     changeView({ ticked: listed("ticked").filter((each) => each !== id) });

@@ -6,9 +6,13 @@ export interface Store {
   write: (text: string) => boolean;
 }
 
+/** Several services may share a host, each under a path of its own. */
+export function storageKey(name: string): string {
+  return `bakehouse:${location.pathname}:${name}`;
+}
+
 export function browserStore(name: string): Store {
-  // Several services may share a host, each under a path of its own.
-  const key = `bakehouse:${location.pathname}:${name}`;
+  const key = storageKey(name);
   return {
     read: () => {
       try {
