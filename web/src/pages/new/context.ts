@@ -1,6 +1,4 @@
-import { type ReadonlySignal, type Signal, useComputed } from "@preact/signals";
-import { createContext } from "preact";
-import { useContext } from "preact/hooks";
+import { type ReadonlySignal, type Signal, signal, useComputed } from "@preact/signals";
 import { type Json, type Path, pointerOf, valueAt } from "../../json";
 import type { Check } from "./check";
 import type { Draft } from "./draft";
@@ -14,12 +12,15 @@ export interface Form {
   suggestions: Signal<ReadonlyMap<string, readonly string[]>>;
 }
 
-export const FormContext = createContext<Form | null>(null);
+/** The form that the page shows; there is one at a time. */
+const shown = signal<Form | null>(null);
+
+export function showForm(form: Form): void {
+  shown.value = form;
+}
 
 export function useForm(): Form {
-  const form = useContext(FormContext);
-  if (!form) throw new Error("a control is outside of a form");
-  return form;
+  return shown.value as Form;
 }
 
 /** Returns a part of what is at a place; the component is drawn again only if this part changes. */

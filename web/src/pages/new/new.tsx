@@ -8,7 +8,7 @@ import { Failure } from "../../parts/failure";
 import { Skeleton } from "../../parts/skeleton";
 import { browserStore } from "../../store";
 import { Check } from "./check";
-import { type Form, FormContext } from "./context";
+import { type Form, showForm } from "./context";
 import { BLANK, Draft, readDraft } from "./draft";
 import { RecipeFields } from "./fields";
 import { Head } from "./head";
@@ -88,7 +88,7 @@ function Editor({ draft, note }: Start) {
     };
   }, [form]);
   return (
-    <FormContext.Provider value={form}>
+    <>
       <Head note={note} />
       <div class="new-recipe">
         <form onSubmit={(event) => event.preventDefault()} aria-label="Recipe">
@@ -100,7 +100,7 @@ function Editor({ draft, note }: Start) {
           <Spellings seeds={seeds} />
         </div>
       </div>
-    </FormContext.Provider>
+    </>
   );
 }
 
@@ -114,7 +114,9 @@ function makeForm(draft: Draft): Form {
     }
     return found;
   });
-  return { draft, check, problems, suggestions: signal(new Map()) };
+  const form = { draft, check, problems, suggestions: signal(new Map()) };
+  showForm(form);
+  return form;
 }
 
 /** Offers the data sets of this service; without them the field takes any text. */
