@@ -10,45 +10,31 @@ export interface Block {
   pieces: readonly Piece[];
 }
 
-const FENCE = /^```/;
+const FENCE = /^```.*$/m;
+/** A blank line, or one before a heading or an item. */
+const BREAK = /\n\s*\n|\n(?=#{1,6}\s|[-*]\s|\d+\.\s)/;
 /** Two asterisks anywhere, or one at the beginning or end of a word; not that of a product. */
 const EMPHASIS = /\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)/g;
-const BLOCKS = [
+const KINDS = [
   ["heading", /^#{1,6}\s+/],
   ["item", /^(?:[-*]|\d+\.)\s+/],
 ] as const;
 
 /** Returns the blocks of a text in order. Lines that follow each other without a blank line are one paragraph. */
 export function readBlocks(markdown: string): Block[] {
-  const blocks: Block[] = [];
-  let lines: string[] = [];
-  let isCode = false;
-  const end = () => {
-    if (lines.length > 0) blocks.push(isCode ? codeBlock(lines) : readBlock(lines));
-    lines = [];
-  };
-  for (const line of markdown.split("\n")) {
-    if (FENCE.test(line)) {
-      end();
-      isCode = !isCode;
-    } else if (isCode) {
-      lines.push(line);
-    } else {
-      if (line.trim() === "" || BLOCKS.some(([, start]) => start.test(line))) end();
-      if (line.trim() !== "") lines.push(line.trim());
-    }
-  }
-  end();
-  return blocks;
+  return markdown
+    .split(FENCE)
+    .flatMap((part, index) =>
+      index % 2 === 1
+        ? { kind: "code" as const, pieces: [{ text: part.replace(/^\n|\n$/g, ""), isCode: true }] }
+        : part.split(BREAK).map(readBlock),
+    )
+    .filter(({ pieces }) => pieces.some(({ text }) => text !== ""));
 }
 
-function codeBlock(lines: readonly string[]): Block {
-  return { kind: "code", pieces: [{ text: lines.join("\n"), isCode: true }] };
-}
-
-function readBlock(lines: readonly string[]): Block {
-  const text = lines.join(" ");
-  const [kind, start] = BLOCKS.find(([, each]) => each.test(text)) ?? (["paragraph", /^/] as const);
+function readBlock(part: string): Block {
+  const text = part.trim().replace(/\s*\n\s*/g, " ");
+  const [kind, start] = KINDS.find(([, each]) => each.test(text)) ?? (["paragraph", /^/] as const);
   return { kind, pieces: readPieces(text.replace(start, "")) };
 }
 

@@ -10,8 +10,8 @@ interface ImportProps {
 export function Import({ problem, onText, onFile }: ImportProps) {
   const [text, setText] = useState("");
   return (
-    <section class="card import" aria-labelledby="import-title">
-      <h2 id="import-title">Import a recipe</h2>
+    <section class="card import" aria-label="Import a recipe">
+      <h2>Import a recipe</h2>
       <label for="import-text">Paste JSON here, or drop a file anywhere on this page</label>
       <textarea
         id="import-text"

@@ -91,8 +91,8 @@ function AdviceList({ advice }: { advice: readonly Advice[] }) {
     heading.current?.focus();
   };
   return (
-    <section class="card" aria-labelledby="advice-title">
-      <h2 id="advice-title" ref={heading} tabIndex={-1}>
+    <section class="card" aria-label="Advice">
+      <h2 ref={heading} tabIndex={-1}>
         Advice
       </h2>
       <p role="status" class={said === "" ? "visually-hidden" : "quiet"}>
@@ -140,8 +140,8 @@ function Samples() {
   const error = check.error.value ? null : check.pictureError.value;
   const picture = check.picture.value;
   return (
-    <section class="card" aria-labelledby="samples-title">
-      <h2 id="samples-title">Augmented samples</h2>
+    <section class="card" aria-label="Augmented samples">
+      <h2>Augmented samples</h2>
       {picture && (
         <img
           class="samples"
@@ -175,8 +175,8 @@ function Cost({ preview }: { preview: Preview }) {
     ],
   ];
   return (
-    <section class="card" aria-labelledby="cost-title">
-      <h2 id="cost-title">Cost</h2>
+    <section class="card" aria-label="Cost">
+      <h2>Cost</h2>
       <Pairs class="cost" pairs={facts} />
     </section>
   );

@@ -9,8 +9,8 @@ export function Spellings({ seeds }: { seeds: readonly number[] | null }) {
   const { draft } = useForm();
   const [language, setLanguage] = useState<Language>("json");
   return (
-    <section class="card" aria-labelledby="spellings-title">
-      <h2 id="spellings-title">The recipe as text</h2>
+    <section class="card" aria-label="The recipe as text">
+      <h2>The recipe as text</h2>
       <Choice id="language" label="Language" options={LANGUAGES} selected={language} onSelect={setLanguage} />
       <Copy key={language} text={spell(draft.recipe.value, language, seeds)} />
       {seeds && language === "json" && (
