@@ -14,32 +14,36 @@ export class EventLog {
   readonly events = signal<readonly RunEvent[]>([]);
   readonly error = signal<RequestFailed | null>(null);
   readonly isComplete = signal(false);
-  private isLoading = false;
+  #isLoading = false;
   /** Whether an event came during the loading, which the loaded pages may not have. */
-  private isBehind = false;
+  #isBehind = false;
 
-  constructor(private readonly runId: string) {}
+  readonly #runId: string;
+
+  constructor(runId: string) {
+    this.#runId = runId;
+  }
 
   /** Adds an event of the stream; loads what is missing before it. */
   add(event: RunEvent): void {
-    const last = this.lastSeq();
-    this.isBehind = this.isLoading;
-    if (event.seq <= last || this.isLoading) return;
+    const last = this.#lastSeq();
+    this.#isBehind = this.#isLoading;
+    if (event.seq <= last || this.#isLoading) return;
     if (event.seq === last + 1 && this.isComplete.value) this.events.value = [...this.events.value, event];
     else void this.load();
   }
 
   /** Loads what the log has after the last known event. */
   async load(): Promise<void> {
-    if (this.isLoading) return;
-    this.isLoading = true;
+    if (this.#isLoading) return;
+    this.#isLoading = true;
     this.error.value = null;
     try {
       let hasMore = true;
-      while (hasMore || this.isBehind) {
-        this.isBehind = false;
-        const page: EventPage = await get(`v1/runs/${this.runId}/events`, {
-          after: this.lastSeq(),
+      while (hasMore || this.#isBehind) {
+        this.#isBehind = false;
+        const page: EventPage = await get(`v1/runs/${this.#runId}/events`, {
+          after: this.#lastSeq(),
           limit: PAGE,
         });
         if (page.data.length > 0) this.events.value = [...this.events.value, ...page.data];
@@ -49,10 +53,10 @@ export class EventLog {
     } catch (error) {
       this.error.value = error as RequestFailed;
     }
-    this.isLoading = false;
+    this.#isLoading = false;
   }
 
-  private lastSeq(): number {
+  #lastSeq(): number {
     return this.events.value.at(-1)?.seq ?? 0;
   }
 }

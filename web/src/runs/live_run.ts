@@ -39,84 +39,85 @@ export class LiveRun {
   steps: Columns = {};
   diagnostics: Diagnostics = {};
 
-  private frame = 0;
-  private lastSeq: number | null = null;
-  private isLoading = false;
+  #frame = 0;
+  #lastSeq: number | null = null;
+  #isLoading = false;
   /** Whether something has to be loaded that could not be, or that has changed during the loading. */
-  private isStale = false;
-  private refreshedAt = 0;
-  private readonly listeners = new Set<(event: RunEvent) => void>();
-  private present = { step: 0, epoch: 0 };
-  private ends: (() => void)[] = [];
+  #isStale = false;
+  #refreshedAt = 0;
+  readonly #listeners = new Set<(event: RunEvent) => void>();
+  #present = { step: 0, epoch: 0 };
+  #ends: (() => void)[] = [];
 
   constructor(readonly id: string) {}
 
   /** Loads the run and follows it until it is over. Returns what ends that. */
   start(): () => void {
     const follower = { load: () => void this.load(), handle: (event: RunEvent) => this.handle(event) };
-    this.ends.push(follow({ run: [this.id] }, follower));
-    this.ends.push(
+    this.#ends.push(follow({ run: [this.id] }, follower));
+    this.#ends.push(
       effect(() => {
-        if (connection.value === "live" && this.isStale) void this.load();
+        if (connection.value === "live" && this.#isStale) void this.load();
       }),
     );
     const lookAgain = () => {
       // No event says that a run which is over has been deleted, or verified by another.
-      if (this.ends.length === 0 && !document.hidden && this.error.value === null) void this.refresh();
+      if (this.#ends.length === 0 && !document.hidden && this.error.value === null) void this.refresh();
     };
     window.addEventListener("focus", lookAgain);
     return () => {
       window.removeEventListener("focus", lookAgain);
-      this.stop();
+      this.#stop();
     };
   }
 
   /** Calls a function with each event. Returns what ends that. */
   listen(handle: (event: RunEvent) => void): () => void {
-    this.listeners.add(handle);
-    return () => this.listeners.delete(handle);
+    this.#listeners.add(handle);
+    return () => this.#listeners.delete(handle);
   }
 
   /** Loads the run and its curves, and keeps the rows that events have added in the meantime. */
   async load(): Promise<void> {
-    this.isStale = true;
-    if (this.isLoading) return;
-    this.isLoading = true;
+    this.#isStale = true;
+    if (this.#isLoading) return;
+    this.#isLoading = true;
     try {
-      while (this.isStale) {
-        this.isStale = false;
-        await this.loadOnce();
+      while (this.#isStale) {
+        this.#isStale = false;
+        await this.#loadOnce();
       }
       this.error.value = null;
     } catch (error) {
-      this.fail(error as RequestFailed);
+      this.#fail(error as RequestFailed);
     }
-    this.isLoading = false;
+    this.#isLoading = false;
   }
 
   /** Takes an event in. The run itself is fetched again when its state changes, because an event has only a part of it. */
   handle(event: RunEvent): void {
     // Events of a run are numbered without gaps.
-    const isMissed = this.lastSeq !== null && event.seq > this.lastSeq + 1;
-    if (this.lastSeq !== null && event.seq <= this.lastSeq) return;
-    this.lastSeq = event.seq;
-    for (const handle of this.listeners) handle(event);
+    const isMissed = this.#lastSeq !== null && event.seq > this.#lastSeq + 1;
+    if (this.#lastSeq !== null && event.seq <= this.#lastSeq) return;
+    this.#lastSeq = event.seq;
+    for (const handle of this.#listeners) handle(event);
     if (isMissed) void this.load();
-    if (event.type === "step" && addRow(this.steps, "step", numbersOf(event.data))) this.takeStep(event.data);
+    if (event.type === "step" && addRow(this.steps, "step", numbersOf(event.data)))
+      this.#takeStep(event.data);
     if (event.type === "epoch" && addRow(this.epochs, "epoch", numbersOf(event.data)))
-      this.takeEpoch(event.data);
-    if (event.type === "diagnostic" && addDiagnostic(this.diagnostics, event.data)) this.announceChange();
+      this.#takeEpoch(event.data);
+    if (event.type === "diagnostic" && addDiagnostic(this.diagnostics, event.data)) this.#announceChange();
     if (event.type === "state" || event.type === "checkpoint") void this.refresh();
-    if (event.type === "end") void this.refresh().then(() => this.stopIfOver());
+    if (event.type === "end") void this.refresh().then(() => this.#stopIfOver());
   }
 
   /** Fetches the run without its curves. */
   async refresh(): Promise<void> {
-    this.refreshedAt = performance.now();
+    this.#refreshedAt = performance.now();
     try {
       this.take(await get<Run>(`v1/runs/${this.id}`));
     } catch (error) {
-      this.fail(error as RequestFailed);
+      this.#fail(error as RequestFailed);
     }
   }
 
@@ -131,9 +132,9 @@ export class LiveRun {
     this.run.value = { ...run, progress: { ...run.progress, step, epoch } };
   }
 
-  private async loadOnce(): Promise<void> {
+  async #loadOnce(): Promise<void> {
     // The answers come from a moment after this; the first event that follows may have any number.
-    this.lastSeq = null;
+    this.#lastSeq = null;
     // First the run: if it is over, the curves that are asked for afterwards are complete.
     const run = await get<Run>(`v1/runs/${this.id}`);
     const metrics = await get<Metrics>(`v1/runs/${this.id}/metrics`, { max_points: STEP_POINTS });
@@ -141,36 +142,36 @@ export class LiveRun {
     this.epochs = mergeColumns(metrics.epochs, "epoch", this.epochs);
     this.steps = mergeColumns(metrics.steps, "step", this.steps);
     this.take(run);
-    this.stopIfOver();
-    this.announceChange();
+    this.#stopIfOver();
+    this.#announceChange();
   }
 
-  private fail(error: RequestFailed): void {
+  #fail(error: RequestFailed): void {
     // What is not there, or not allowed, does not come back by itself.
     const isFinal = error.status >= 400 && error.status < 500 && error.status !== 429;
-    if (isFinal) this.stop();
-    else this.isStale = true;
+    if (isFinal) this.#stop();
+    else this.#isStale = true;
     if (isFinal || !this.run.value) this.error.value = error;
   }
 
-  private stopIfOver(): void {
-    if (this.run.value && isOver(this.run.value.status)) this.stop();
+  #stopIfOver(): void {
+    if (this.run.value && isOver(this.run.value.status)) this.#stop();
   }
 
-  private stop(): void {
-    for (const end of this.ends) end();
-    this.ends = [];
+  #stop(): void {
+    for (const end of this.#ends) end();
+    this.#ends = [];
   }
 
-  private takeStep({ step, epoch }: { step: number; epoch: number }): void {
+  #takeStep({ step, epoch }: { step: number; epoch: number }): void {
     if ((this.steps.step?.length ?? 0) > MOST_STEP_POINTS) void this.load();
-    this.present = { step, epoch: Math.max(epoch - 1, this.present.epoch) };
-    this.announceChange();
+    this.#present = { step, epoch: Math.max(epoch - 1, this.#present.epoch) };
+    this.#announceChange();
   }
 
-  private takeEpoch(row: Extract<RunEvent, { type: "epoch" }>["data"]): void {
-    this.present = { step: row.step, epoch: row.epoch };
-    this.announceChange();
+  #takeEpoch(row: Extract<RunEvent, { type: "epoch" }>["data"]): void {
+    this.#present = { step: row.step, epoch: row.epoch };
+    this.#announceChange();
     const run = this.run.value;
     if (!run || isOver(run.status)) return;
     const metrics = metricsOf(row);
@@ -181,21 +182,21 @@ export class LiveRun {
       last: { epoch: row.epoch, metrics },
       ...(row.is_best === true && { best }),
     };
-    if (performance.now() - this.refreshedAt > REFRESH_MS) void this.refresh();
+    if (performance.now() - this.#refreshedAt > REFRESH_MS) void this.refresh();
   }
 
   /** Shows how far the run has come, together with the points that were added. */
-  private showProgress(): void {
+  #showProgress(): void {
     const run = this.run.value;
-    if (!run || isOver(run.status) || this.present.step <= run.progress.step) return;
-    this.run.value = { ...run, progress: { ...run.progress, ...this.present } };
+    if (!run || isOver(run.status) || this.#present.step <= run.progress.step) return;
+    this.run.value = { ...run, progress: { ...run.progress, ...this.#present } };
   }
 
-  private announceChange(): void {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      this.showProgress();
+  #announceChange(): void {
+    if (this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#showProgress();
       this.version.value += 1;
     });
   }

@@ -24,13 +24,13 @@ export class Comparison {
   readonly loaded = signal(0);
   /** Grows when a curve has changed, at most once a frame. */
   readonly version = signal(0);
-  private readonly curves = new Map<string, Columns>();
-  private readonly changed = new Set<string>();
-  private unfollow: () => void = () => undefined;
-  private followed: readonly string[] = [];
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private frame = 0;
-  private isEnded = false;
+  readonly #curves = new Map<string, Columns>();
+  readonly #changed = new Set<string>();
+  #unfollow: () => void = () => undefined;
+  #followed: readonly string[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #frame = 0;
+  #isEnded = false;
 
   constructor(
     readonly ids: readonly string[],
@@ -39,93 +39,93 @@ export class Comparison {
   ) {}
 
   curve(id: string): Columns {
-    return this.curves.get(id) ?? {};
+    return this.#curves.get(id) ?? {};
   }
 
   /** Loads the runs, and follows those that are not over. */
   async start(): Promise<void> {
-    await this.attempt(async () => {
-      await this.fetchRuns(this.ids);
-      if (this.followed.length === 0) await this.loadCurves();
+    await this.#attempt(async () => {
+      await this.#fetchRuns(this.ids);
+      if (this.#followed.length === 0) await this.#loadCurves();
     });
   }
 
   end(): void {
-    this.isEnded = true;
-    this.unfollow();
-    clearTimeout(this.timer);
-    cancelAnimationFrame(this.frame);
+    this.#isEnded = true;
+    this.#unfollow();
+    clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#frame);
   }
 
-  private reload(): Promise<void> {
-    return this.attempt(async () => {
-      await this.fetchRuns(this.ids);
-      await this.loadCurves();
+  #reload(): Promise<void> {
+    return this.#attempt(async () => {
+      await this.#fetchRuns(this.ids);
+      await this.#loadCurves();
     });
   }
 
-  private handle(event: RunEvent): void {
+  #handle(event: RunEvent): void {
     if (event.type === "epoch") {
       const curve = this.curve(event.run_id);
-      this.curves.set(event.run_id, curve);
-      if (addRow(curve, "epoch", numbersOf(event.data))) this.announceChange();
+      this.#curves.set(event.run_id, curve);
+      if (addRow(curve, "epoch", numbersOf(event.data))) this.#announceChange();
     }
-    this.changed.add(event.run_id);
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      const ids = [...this.changed];
-      this.changed.clear();
-      void this.attempt(() => this.fetchRuns(ids));
+    this.#changed.add(event.run_id);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      const ids = [...this.#changed];
+      this.#changed.clear();
+      void this.#attempt(() => this.#fetchRuns(ids));
     }, PAUSE_MS);
   }
 
-  private async fetchRuns(ids: readonly string[]): Promise<void> {
+  async #fetchRuns(ids: readonly string[]): Promise<void> {
     const { data } = await get<{ data: Run[] }>("v1/runs", { run: ids, limit: MAX_RUNS });
     const known = new Map([...(this.runs.value ?? []), ...data].map((run) => [run.id, run]));
     const found = new Set(data.map((run) => run.id));
     for (const id of ids) if (!found.has(id)) known.delete(id);
     this.runs.value = this.ids.flatMap((id) => known.get(id) ?? []);
     this.missing.value = this.ids.filter((id) => !known.has(id));
-    this.followLive();
+    this.#followLive();
   }
 
   /** Follows the runs that are not over. The service refuses to follow a run that does not exist. */
-  private followLive(): void {
-    const isKept = this.followed.every((id) => !this.missing.value.includes(id));
-    if (this.isEnded || (this.followed.length > 0 && isKept)) return;
-    this.unfollow();
-    this.followed = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
-    if (this.followed.length === 0) return;
-    this.unfollow = follow(
-      { run: this.followed, type: ["checkpoint", "end", "epoch", "state"] },
-      { load: () => void this.reload(), handle: (event) => this.handle(event) },
+  #followLive(): void {
+    const isKept = this.#followed.every((id) => !this.missing.value.includes(id));
+    if (this.#isEnded || (this.#followed.length > 0 && isKept)) return;
+    this.#unfollow();
+    this.#followed = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
+    if (this.#followed.length === 0) return;
+    this.#unfollow = follow(
+      { run: this.#followed, type: ["checkpoint", "end", "epoch", "state"] },
+      { load: () => void this.#reload(), handle: (event) => this.#handle(event) },
     );
   }
 
-  private async loadCurves(): Promise<void> {
+  async #loadCurves(): Promise<void> {
     this.loaded.value = 0;
-    await Promise.all((this.runs.value ?? []).map((run) => this.loadCurve(run)));
+    await Promise.all((this.runs.value ?? []).map((run) => this.#loadCurve(run)));
   }
 
-  private async loadCurve(run: Run): Promise<void> {
+  async #loadCurve(run: Run): Promise<void> {
     const names = `${this.metric || commonMonitor(this.runs.value ?? [])},seconds`;
     const answer = await get<{ epochs: Columns }>(`v1/runs/${run.id}/metrics`, {
       names,
       max_points: MAX_POINTS,
     });
-    this.curves.set(run.id, mergeColumns(answer.epochs, "epoch", this.curve(run.id)));
+    this.#curves.set(run.id, mergeColumns(answer.epochs, "epoch", this.curve(run.id)));
     this.loaded.value += 1;
-    this.announceChange();
+    this.#announceChange();
   }
 
-  private announceChange(): void {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
+  #announceChange(): void {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
       this.version.value += 1;
     });
   }
 
-  private async attempt(action: () => Promise<void>): Promise<void> {
+  async #attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
       this.error.value = null;

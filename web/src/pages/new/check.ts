@@ -17,47 +17,51 @@ export class Check {
   readonly picture = signal<string | null>(null);
   readonly pictureError = signal<RequestFailed | null>(null);
 
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private controller = new AbortController();
-  private retryDelay = FIRST_RETRY_MS;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #controller = new AbortController();
+  #retryDelay = FIRST_RETRY_MS;
 
-  constructor(private readonly draft: Draft) {}
+  readonly #draft: Draft;
+
+  constructor(draft: Draft) {
+    this.#draft = draft;
+  }
 
   /** Follows the draft until the returned function is called. */
   start(): () => void {
     const end = effect(() => {
-      void this.draft.text.value;
+      void this.#draft.text.value;
       // Answers about the text before are of no use any more.
-      this.controller.abort();
-      this.retryDelay = FIRST_RETRY_MS;
-      this.plan(PAUSE_MS);
+      this.#controller.abort();
+      this.#retryDelay = FIRST_RETRY_MS;
+      this.#plan(PAUSE_MS);
     });
     return () => {
       end();
-      clearTimeout(this.timer);
-      this.controller.abort();
+      clearTimeout(this.#timer);
+      this.#controller.abort();
       if (this.picture.peek()) URL.revokeObjectURL(this.picture.peek() as string);
     };
   }
 
   retry(): void {
-    this.plan(0);
+    this.#plan(0);
   }
 
-  private plan(delay: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ask(), delay);
+  #plan(delay: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ask(), delay);
   }
 
-  private ask(): void {
-    this.controller.abort();
-    this.controller = new AbortController();
-    const body = this.draft.text.peek();
-    void this.validate(body, this.controller.signal);
-    void this.draw(body, this.controller.signal);
+  #ask(): void {
+    this.#controller.abort();
+    this.#controller = new AbortController();
+    const body = this.#draft.text.peek();
+    void this.#validate(body, this.#controller.signal);
+    void this.#draw(body, this.#controller.signal);
   }
 
-  private async validate(body: string, signal: AbortSignal): Promise<void> {
+  async #validate(body: string, signal: AbortSignal): Promise<void> {
     try {
       const response = await post("v1/runs?validate_only=true", body, { signal });
       this.preview.value = (await response.json()) as Preview;
@@ -65,11 +69,11 @@ export class Check {
     } catch (error) {
       if (signal.aborted) return;
       this.error.value = error as RequestFailed;
-      this.retryLater(error as RequestFailed);
+      this.#retryLater(error as RequestFailed);
     }
   }
 
-  private async draw(body: string, signal: AbortSignal): Promise<void> {
+  async #draw(body: string, signal: AbortSignal): Promise<void> {
     try {
       const response = await post("v1/recipes/preview", body, { signal, headers: { Accept: "image/png" } });
       const picture = URL.createObjectURL(await response.blob());
@@ -80,15 +84,15 @@ export class Check {
       if (signal.aborted) return;
       // The picture of the recipe before it stays.
       this.pictureError.value = error as RequestFailed;
-      this.retryLater(error as RequestFailed);
+      this.#retryLater(error as RequestFailed);
     }
   }
 
-  private retryLater({ status }: RequestFailed): void {
+  #retryLater({ status }: RequestFailed): void {
     // After a minute it is up to the next change, or to the button.
-    if (!isAway(status) || this.retryDelay > LONGEST_RETRY_MS) return;
-    this.plan(this.retryDelay);
-    this.retryDelay *= 2;
+    if (!isAway(status) || this.#retryDelay > LONGEST_RETRY_MS) return;
+    this.#plan(this.#retryDelay);
+    this.#retryDelay *= 2;
   }
 }
 

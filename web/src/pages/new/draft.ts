@@ -41,9 +41,9 @@ export class Draft {
   /** Whether the browser keeps the draft; some forbid it, and a storage may be full. */
   readonly isKept = signal(true);
   /** What was set in the other variants of a place, for the way back. */
-  private readonly left = new Map<string, Json>();
+  readonly #left = new Map<string, Json>();
   /** The place that was edited last: the letters of one word are one change. */
-  private edited: string | null = null;
+  #edited: string | null = null;
 
   constructor(
     readonly shape: VariantsShape,
@@ -57,33 +57,33 @@ export class Draft {
   /** Sets the value at a place; `undefined` removes it. */
   set(path: Path, value: Json | undefined): void {
     const place = pointerOf(path);
-    const isSame = this.edited === place;
-    if (!isSame) this.remember(`change of ${place}`);
-    this.edited = place;
+    const isSame = this.#edited === place;
+    if (!isSame) this.#remember(`change of ${place}`);
+    this.#edited = place;
     this.state.value = withValue(this.state.value, path, value);
   }
 
   /** Changes the list at a place. */
   change(path: Path, make: (items: readonly Json[]) => readonly Json[]): void {
     const items = valueAt(this.state.value, path);
-    this.edited = null;
+    this.#edited = null;
     this.set(path, make(isList(items) ? items : []));
-    this.edited = null;
+    this.#edited = null;
   }
 
   /** Chooses another variant at a place. What was set in the one before comes back with it. */
   choose(path: Path, type: string, shape: VariantsShape): void {
     const place = pointerOf(path);
     const before = valueAt(this.state.value, path);
-    if (isObject(before)) this.left.set(`${place} ${String(before.type)}`, before);
-    this.set(path, this.left.get(`${place} ${type}`) ?? fromRecipe({ type }, shape));
+    if (isObject(before)) this.#left.set(`${place} ${String(before.type)}`, before);
+    this.set(path, this.#left.get(`${place} ${type}`) ?? fromRecipe({ type }, shape));
   }
 
   /** Replaces the whole recipe. */
   replace(recipe: Json, change: string): void {
     const state = fromRecipe(recipe, this.shape);
     if (isEqual(state, this.state.value)) return;
-    this.remember(change);
+    this.#remember(change);
     this.state.value = state;
   }
 
@@ -103,7 +103,7 @@ export class Draft {
     const last = this.past.value.at(-1);
     if (!last) return;
     this.past.value = this.past.value.slice(0, -1);
-    this.edited = null;
+    this.#edited = null;
     this.state.value = last.state;
   }
 
@@ -113,8 +113,8 @@ export class Draft {
     this.isKept.value = store.write(JSON.stringify(draft));
   }
 
-  private remember(change: string): void {
-    this.edited = null;
+  #remember(change: string): void {
+    this.#edited = null;
     this.past.value = [...this.past.value, { state: this.state.value, change }].slice(-MOST_UNDO);
   }
 }

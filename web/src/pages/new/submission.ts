@@ -8,27 +8,30 @@ export const SEEDS = [0, 1, 2, 3, 4];
 
 /** A key for each body that was sent and not yet answered. */
 export class Keys {
-  private keys: Record<string, string>;
+  #keys: Record<string, string>;
 
-  constructor(private readonly store: Store) {
-    this.keys = this.read();
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#keys = this.#read();
   }
 
   /** Returns the key of each body, the same as before for a body that was sent before. */
   take(bodies: readonly string[]): string[] {
-    this.keys = Object.fromEntries(bodies.map((body) => [body, this.keys[body] ?? randomKey()]));
-    this.store.write(JSON.stringify(this.keys));
-    return bodies.map((body) => this.keys[body] ?? "");
+    this.#keys = Object.fromEntries(bodies.map((body) => [body, this.#keys[body] ?? randomKey()]));
+    this.#store.write(JSON.stringify(this.#keys));
+    return bodies.map((body) => this.#keys[body] ?? "");
   }
 
   forget(): void {
-    this.keys = {};
-    this.store.write(JSON.stringify(this.keys));
+    this.#keys = {};
+    this.#store.write(JSON.stringify(this.#keys));
   }
 
-  private read(): Record<string, string> {
+  #read(): Record<string, string> {
     try {
-      return JSON.parse(this.store.read() ?? "{}") as Record<string, string>;
+      return JSON.parse(this.#store.read() ?? "{}") as Record<string, string>;
     } catch {
       // Another version of the page, or another program, may have written it.
       return {};
@@ -40,7 +43,11 @@ export class Submission {
   readonly isSending = signal(false);
   readonly error = signal<RequestFailed | null>(null);
 
-  constructor(private readonly keys: Keys) {}
+  readonly #keys: Keys;
+
+  constructor(keys: Keys) {
+    this.#keys = keys;
+  }
 
   /** Returns the ids of the runs, or null if a request failed or one is under way. */
   async send(bodies: readonly string[]): Promise<string[] | null> {
@@ -48,13 +55,13 @@ export class Submission {
     this.isSending.value = true;
     this.error.value = null;
     try {
-      const keys = this.keys.take(bodies);
+      const keys = this.#keys.take(bodies);
       const ids: string[] = [];
       for (const [index, body] of bodies.entries()) {
         const response = await post("v1/runs", body, { headers: { "Idempotency-Key": keys[index] ?? "" } });
         ids.push(((await response.json()) as { id: string }).id);
       }
-      this.keys.forget();
+      this.#keys.forget();
       return ids;
     } catch (error) {
       this.error.value = error as RequestFailed;

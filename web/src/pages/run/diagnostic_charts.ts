@@ -15,7 +15,7 @@ interface Description {
 }
 
 const SHIFT_NOTE =
-  "Variance of a norm's inputs in evaluation, divided by the variance that the norm divides by. Between 0.57 and 1.75 is usual.";
+  "Variance of a norm's inputs in evaluation, over the variance that it divides by; 0.57 to 1.75 is usual.";
 
 const DESCRIPTIONS: Record<string, readonly Description[]> = {
   saturation: [
@@ -30,7 +30,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   gradient_norms: [
     {
       title: "Gradient norms",
-      note: "Length of the gradient by layer; it should not fall or rise a hundredfold from layer to layer.",
+      note: "Length of the gradient by layer; it should not change a hundredfold from layer to layer.",
       values: ["norms"],
       layers: "layers",
       isLog: true,
@@ -53,7 +53,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   clean_gap: [
     {
       title: "Objective and clean loss",
-      note: "The objective as the training steps see it, and the loss on the same rows without dropout and augmentation.",
+      note: "The objective of the training steps, and the loss on the same rows without dropout and augmentation.",
       values: ["train_objective", "train_clean_loss"],
       metric: "loss",
     },

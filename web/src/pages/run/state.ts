@@ -10,9 +10,9 @@ export interface State {
 }
 
 const REQUESTS = {
-  pause: "The worker will pause this run after the present step.",
-  stop: "The worker will stop this run after the present step, measure it, and keep its best weights.",
-  cancel: "The worker will cancel this run after the present step.",
+  pause: "The worker will pause it after the present step.",
+  stop: "The worker will stop it after the present step, measure it, and keep its best weights.",
+  cancel: "The worker will cancel it after the present step.",
 } as const;
 
 const WAITING: Partial<Record<Run["reason"], string>> = {

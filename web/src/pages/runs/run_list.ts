@@ -22,51 +22,55 @@ export class RunList {
   readonly error = signal<RequestFailed | null>(null);
   /** The rows that are on the screen: the places in the queue of these change without an event of theirs. */
   visible: readonly string[] = [];
-  private readonly rows = new Map<string, Signal<BriefRun>>();
-  private readonly changed = new Set<string>();
-  private isBusy = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #rows = new Map<string, Signal<BriefRun>>();
+  readonly #changed = new Set<string>();
+  #isBusy = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  readonly #mayInsert: () => boolean;
 
   /** `mayInsert` says whether a new row at the top disturbs nobody. */
   constructor(
     readonly label: string,
-    private readonly mayInsert: () => boolean,
-  ) {}
+    mayInsert: () => boolean,
+  ) {
+    this.#mayInsert = mayInsert;
+  }
 
   row(id: string): Signal<BriefRun> {
-    return this.rows.get(id) as Signal<BriefRun>;
+    return this.#rows.get(id) as Signal<BriefRun>;
   }
 
   /** Loads the newest runs; called again when events were lost. */
   load(): Promise<void> {
-    return this.request(async () => {
+    return this.#request(async () => {
       const found: string[] = [];
       let page: BriefPage;
       do {
-        page = await this.fetchRows({ limit: PAGE_ROWS, after: found.at(-1) });
+        page = await this.#fetchRows({ limit: PAGE_ROWS, after: found.at(-1) });
         found.push(...page.data.map((row) => row.id));
         // The first page is shown while the next ones are on their way.
-        if (found.length === page.data.length) this.show(found, page.has_more);
+        if (found.length === page.data.length) this.#show(found, page.has_more);
       } while (page.has_more && found.length < Math.max(FIRST_ROWS, this.ids.peek().length));
-      this.show(found, page.has_more);
+      this.#show(found, page.has_more);
     });
   }
 
   loadOlder(): Promise<void> {
-    return this.request(async () => {
+    return this.#request(async () => {
       const ids = this.ids.peek();
-      const page = await this.fetchRows({ limit: PAGE_ROWS, after: ids.at(-1) });
-      this.show([...ids, ...page.data.map((row) => row.id)], page.has_more);
+      const page = await this.#fetchRows({ limit: PAGE_ROWS, after: ids.at(-1) });
+      this.#show([...ids, ...page.data.map((row) => row.id)], page.has_more);
     });
   }
 
   handle(event: RunEvent): void {
-    this.changed.add(event.run_id);
+    this.#changed.add(event.run_id);
     if (event.type === "state") {
       const { status, request } = event.data;
-      const row = this.rows.get(event.run_id);
+      const row = this.#rows.get(event.run_id);
       if (row) row.value = { ...row.value, status, request };
-      for (const id of this.visible) if (this.rows.get(id)?.peek().queue) this.changed.add(id);
+      for (const id of this.visible) if (this.#rows.get(id)?.peek().queue) this.#changed.add(id);
     }
     this.refreshLater();
   }
@@ -84,15 +88,15 @@ export class RunList {
       this.ids.value = others(this.ids.value);
       this.waiting.value = others(this.waiting.value);
     });
-    this.rows.delete(id);
+    this.#rows.delete(id);
   }
 
   end(): void {
-    clearTimeout(this.timer);
-    this.changed.clear();
+    clearTimeout(this.#timer);
+    this.#changed.clear();
   }
 
-  private show(ids: readonly string[], hasMore: boolean): void {
+  #show(ids: readonly string[], hasMore: boolean): void {
     batch(() => {
       this.ids.value = [...ids];
       this.waiting.value = [];
@@ -102,37 +106,37 @@ export class RunList {
 
   /** Fetches what has changed, soon; also what could not be fetched while the service was away. */
   refreshLater(): void {
-    if (this.isBusy || this.timer || this.changed.size === 0) return;
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      void this.request(() => this.refresh());
+    if (this.#isBusy || this.#timer || this.#changed.size === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#request(() => this.#refresh());
     }, PAUSE_MS);
   }
 
   /** Fetches the rows of the runs that have changed. */
-  private async refresh(): Promise<void> {
-    const asked = [...this.changed].slice(0, MAX_CHANGED);
-    for (const id of asked) this.changed.delete(id);
-    const { data } = await this.fetchRows({ run: asked, limit: MAX_CHANGED }).catch((error) => {
-      for (const id of asked) this.changed.add(id);
+  async #refresh(): Promise<void> {
+    const asked = [...this.#changed].slice(0, MAX_CHANGED);
+    for (const id of asked) this.#changed.delete(id);
+    const { data } = await this.#fetchRows({ run: asked, limit: MAX_CHANGED }).catch((error) => {
+      for (const id of asked) this.#changed.add(id);
       throw error;
     });
     const found = new Set(data.map((row) => row.id));
     batch(() => {
-      this.addNew(data.map((row) => row.id));
-      for (const id of asked) if (!found.has(id) && this.rows.has(id)) this.remove(id);
+      this.#addNew(data.map((row) => row.id));
+      for (const id of asked) if (!found.has(id) && this.#rows.has(id)) this.remove(id);
     });
   }
 
-  private addNew(found: readonly string[]): void {
+  #addNew(found: readonly string[]): void {
     const known = new Set([...this.ids.value, ...this.waiting.value]);
     const added = found.filter((id) => !known.has(id));
     if (added.length === 0) return;
     this.waiting.value = [...added, ...this.waiting.value];
-    if (this.mayInsert()) this.insertWaiting();
+    if (this.#mayInsert()) this.insertWaiting();
   }
 
-  private async fetchRows(choice: {
+  async #fetchRows(choice: {
     limit: number;
     after?: string | undefined;
     run?: string[];
@@ -141,24 +145,24 @@ export class RunList {
     const page = await get<BriefPage>("v1/runs", { view: "brief", label, ...choice });
     batch(() => {
       for (const row of page.data) {
-        const present = this.rows.get(row.id);
+        const present = this.#rows.get(row.id);
         if (present) present.value = row;
-        else this.rows.set(row.id, signal(row));
+        else this.#rows.set(row.id, signal(row));
       }
     });
     return page;
   }
 
   /** One request at a time, so that an older answer never replaces a newer one. */
-  private async request(action: () => Promise<void>): Promise<void> {
-    this.isBusy = true;
+  async #request(action: () => Promise<void>): Promise<void> {
+    this.#isBusy = true;
     try {
       await action();
       this.error.value = null;
-      this.isBusy = false;
+      this.#isBusy = false;
       this.refreshLater();
     } catch (error) {
-      this.isBusy = false;
+      this.#isBusy = false;
       this.error.value = error as RequestFailed;
     }
   }
