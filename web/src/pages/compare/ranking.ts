@@ -4,17 +4,10 @@ import { isRising } from "../../format";
 import type { Json } from "../../json";
 import { fieldValue, isEqual, recipeFields } from "./fields";
 
-const SHOWN = [
-  "validation_loss",
-  "validation_accuracy",
-  "validation_r2",
-  "validation_mean_absolute_error",
-  "test_loss",
-  "test_accuracy",
-  "test_r2",
-  "test_mean_absolute_error",
-];
-const FREE_OF_THE_LOSS = ["validation_accuracy", "validation_r2", "validation_mean_absolute_error"];
+const FREE_OF_THE_LOSS = ["accuracy", "r2", "mean_absolute_error"];
+const SHOWN = ["validation", "test"].flatMap((split) =>
+  ["loss", ...FREE_OF_THE_LOSS].map((name) => `${split}_${name}`),
+);
 
 /** Returns the metrics of the best epoch; of runs of older versions, only the monitored one. */
 export function bestMetrics(run: Run): Record<string, number | null> {
@@ -43,7 +36,9 @@ export function rankingMetric(runs: readonly Run[]): Ranking | null {
     losses.size > 1
       ? "because their losses are different functions"
       : "because they monitor different metrics";
-  const metric = FREE_OF_THE_LOSS.find((name) => measured.every((run) => bestMetrics(run)[name] != null));
+  const metric = FREE_OF_THE_LOSS.map((name) => `validation_${name}`).find((name) =>
+    measured.every((run) => bestMetrics(run)[name] != null),
+  );
   return metric ? { metric, reason: why } : null;
 }
 

@@ -15,17 +15,18 @@ export interface View {
   showsAll: boolean;
 }
 
-const NAMES = ["x", "group", "band", "scale", "hide", "scatter", "fields"];
-const viewText = computed(() => NAMES.map((name) => query.value.get(name) ?? "").join("\n"));
-/** Changes only with what is drawn anew: a zoom, which the chart alone shows, is not in it. */
-export const view = computed(() => readView(viewText.value));
+/** The address without the zoom, which the chart alone shows: only with the others is anything drawn anew. */
+const drawn = computed(() => {
+  const names = new URLSearchParams(query.value);
+  names.delete("zoom");
+  return names.toString();
+});
+export const view = computed(() => readView(new URLSearchParams(drawn.value)));
 
-function readView(text: string): View {
-  const values = text.split("\n");
-  const value = (name: string) => values[NAMES.indexOf(name)] ?? "";
-  const x = value("x") as XAxis;
+function readView(names: URLSearchParams): View {
+  const value = (name: string) => names.get(name) ?? "";
   return {
-    x: X_AXES.includes(x) ? x : "epoch",
+    x: X_AXES.find((each) => each === value("x")) ?? "epoch",
     group: value("group"),
     band: value("band") === "deviation" ? "deviation" : "range",
     isLog: value("scale") === "log",

@@ -1,7 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { changeView } from "../../address";
 import type { BriefRun } from "../../api/types";
+import { clamp } from "../../charts/scale";
 import { spellOut } from "../../format";
+import { isEqual } from "../../json";
 import { areRising, type ColumnName, nextSort, type Sort, sharedMonitor } from "./arrangement";
 import { Row } from "./row";
 import type { RunList } from "./run_list";
@@ -168,13 +170,10 @@ function useVisibleRows(table: { current: HTMLTableElement | null }, count: numb
       if (!body) return;
       const height = rowHeight();
       const top = -body.getBoundingClientRect().top;
-      const first = Math.max(0, Math.min(count, Math.floor(top / height) - SPARE_ROWS));
-      const last = Math.min(count, Math.ceil((top + window.innerHeight) / height) + SPARE_ROWS);
-      setRange((present) =>
-        present.first === first && present.last === last && present.height === height
-          ? present
-          : { first, last: Math.max(first, last), height },
-      );
+      const first = clamp(Math.floor(top / height) - SPARE_ROWS, 0, count);
+      const last = clamp(Math.ceil((top + window.innerHeight) / height) + SPARE_ROWS, first, count);
+      const range = { first, last, height };
+      setRange((present) => (isEqual(range, present) ? present : range));
     };
     const measureSoon = () => {
       frame.current ||= requestAnimationFrame(measure);

@@ -57,13 +57,7 @@ function isAtRest(table: HTMLTableElement | null): boolean {
 }
 
 function Content({ list, table }: { list: RunList; table: { current: HTMLTableElement | null } }) {
-  const parameter = (name: string) => query.value.get(name) ?? "";
-  const [text, status, dataset, sorting] = ["q", "status", "dataset", "sort"].map(parameter) as [
-    string,
-    string,
-    string,
-    string,
-  ];
+  const { q: text = "", status = "", dataset = "", sort: sorting = "" } = Object.fromEntries(query.value);
   const ids = list.ids.value;
   // The values of rows are read without following them: a run that changes keeps its place.
   const all = useMemo(() => ids.map((id) => list.row(id).peek()), [ids]);
