@@ -1,3 +1,5 @@
+import type { Json } from "./json";
+
 /** A text that this browser keeps. */
 export interface Store {
   /** Returns null also if the browser forbids it. */
@@ -9,6 +11,15 @@ export interface Store {
 /** Several services may share a host, each under a path of its own. */
 export function storageKey(name: string): string {
   return `bakehouse:${location.pathname}:${name}`;
+}
+
+/** Returns the document that a store has; null if there is none, or another version of the page has written it. */
+export function readDocument(store: Store): Json {
+  try {
+    return JSON.parse(store.read() ?? "null") as Json;
+  } catch {
+    return null;
+  }
 }
 
 export function browserStore(name: string): Store {

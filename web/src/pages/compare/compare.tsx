@@ -6,7 +6,7 @@ import type { BriefPage, Run } from "../../api/types";
 import type { Json } from "../../json";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Waiting } from "../../parts/waiting";
 import { Comparison, commonMonitor, MAX_RUNS } from "./comparison";
 import { Curves, hasFailed } from "./curves";
 import { useDefaults } from "./defaults";
@@ -72,7 +72,13 @@ function Chosen({ comparison }: { comparison: Comparison }) {
   const runs = comparison.runs.value;
   return (
     <>
-      {error.value && <Failure error={error.value} onRetry={() => void comparison.start()} />}
+      <Waiting
+        answer={runs}
+        failure={error.value}
+        load={() => void comparison.start()}
+        lines={12}
+        label="Loading the runs"
+      />
       {missing.value.length > 0 && (
         <div class="notice warning">
           <p>
@@ -84,7 +90,6 @@ function Chosen({ comparison }: { comparison: Comparison }) {
           </button>
         </div>
       )}
-      {!runs && !error.value && <Skeleton lines={12} label="Loading the runs" />}
       {runs && runs.length > 0 && <Loaded comparison={comparison} runs={runs} />}
     </>
   );

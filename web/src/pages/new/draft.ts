@@ -12,7 +12,7 @@ import {
   valueAt,
   withValue,
 } from "../../json";
-import type { Store } from "../../store";
+import { readDocument, type Store } from "../../store";
 import { printJson } from "./print";
 import { formPath, fromRecipe, toRecipe } from "./recipe";
 import type { VariantsShape } from "./shapes";
@@ -121,14 +121,9 @@ export class Draft {
 
 /** Returns the draft of the last visit, or null if there is none that can be read. */
 export function readDraft(store: Store): { recipe: Json; origin: string } | null {
-  try {
-    const kept = JSON.parse(store.read() ?? "null") as Json;
-    if (!isObject(kept) || kept.version !== VERSION || !isObject(kept.recipe)) return null;
-    return { recipe: kept.recipe, origin: String(kept.origin) };
-  } catch {
-    // Another version of the page, or another program, may have written it.
-    return null;
-  }
+  const kept = readDocument(store);
+  if (!isObject(kept) || kept.version !== VERSION || !isObject(kept.recipe)) return null;
+  return { recipe: kept.recipe, origin: String(kept.origin) };
 }
 
 /** Reads a recipe from a pasted text or a file. Throws an Error with the sentence to show. */

@@ -4,8 +4,7 @@ import { computed, effect, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { query } from "../../address";
 import { get, RequestFailed } from "../../api/http";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Waiting } from "../../parts/waiting";
 import { browserStore } from "../../store";
 import { Check } from "./check";
 import { type Form, showForm } from "./context";
@@ -41,22 +40,11 @@ export function NewRecipe() {
     setStart(null);
     load();
   }, [origin]);
-  if (failure) {
-    return (
-      <>
-        <h1>New recipe</h1>
-        <Failure error={failure} onRetry={load} />
-      </>
-    );
-  }
-  return start ? <Editor {...start} /> : <Loading />;
-}
-
-function Loading() {
+  if (start) return <Editor {...start} />;
   return (
     <>
       <h1>New recipe</h1>
-      <Skeleton lines={12} label="Loading the ingredients" />
+      <Waiting answer={start} failure={failure} load={load} lines={12} label="Loading the ingredients" />
     </>
   );
 }

@@ -1,5 +1,4 @@
 /** What the service makes of the recipe: problems, advice, pictures, layers, cost. */
-import { useComputed } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import type { Advice, Preview } from "../../api/types";
 import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
@@ -133,9 +132,7 @@ function AdviceList({ advice }: { advice: readonly Advice[] }) {
 /** Training samples as the recipe changes them. */
 function Samples() {
   const { check, draft } = useForm();
-  const changes = useComputed(() =>
-    JSON.stringify((draft.recipe.value as Record<string, Json>).augmentation ?? null),
-  ).value;
+  const changes = JSON.stringify((draft.recipe.value as Record<string, Json>).augmentation ?? null);
   // A recipe that cannot be trained cannot be drawn either; its problems are listed above.
   const error = check.error.value ? null : check.pictureError.value;
   const picture = check.picture.value;

@@ -1,7 +1,7 @@
 /** Sends the recipe. Pressing twice, or again after an answer was lost, makes one run. */
 import { signal } from "@preact/signals";
 import { post, type RequestFailed, randomKey } from "../../api/http";
-import type { Store } from "../../store";
+import { readDocument, type Store } from "../../store";
 
 /** The seeds of "the same with several seeds". */
 export const SEEDS = [0, 1, 2, 3, 4];
@@ -14,7 +14,7 @@ export class Keys {
 
   constructor(store: Store) {
     this.#store = store;
-    this.#keys = this.#read();
+    this.#keys = (readDocument(store) ?? {}) as Record<string, string>;
   }
 
   /** Returns the key of each body, the same as before for a body that was sent before. */
@@ -27,15 +27,6 @@ export class Keys {
   forget(): void {
     this.#keys = {};
     this.#store.write(JSON.stringify(this.#keys));
-  }
-
-  #read(): Record<string, string> {
-    try {
-      return JSON.parse(this.#store.read() ?? "{}") as Record<string, string>;
-    } catch {
-      // Another version of the page, or another program, may have written it.
-      return {};
-    }
   }
 }
 

@@ -1,4 +1,3 @@
-import { useComputed } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { navigate } from "../../address";
 import { get } from "../../api/http";
@@ -30,7 +29,7 @@ export function Submit(props: {
       focusField(draft.placeOf(submission.error.value.problem?.errors?.[0]?.pointer ?? ""));
     }
   };
-  const refused = useComputed(() => check.error.value?.problem?.errors?.length ?? 0).value;
+  const refused = check.error.value?.problem?.errors?.length ?? 0;
   const error = submission.error.value;
   return (
     <section class="card submit" id="train" aria-label="Train">

@@ -3,8 +3,7 @@ import { listed, toggleListed } from "../../address";
 import { EVENT_TYPES, type RunEvent } from "../../api/events";
 import type { Run } from "../../api/types";
 import { count, formatWhole } from "../../format";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Waiting } from "../../parts/waiting";
 import { EventLog } from "../../runs/event_log";
 import type { LiveRun } from "../../runs/live_run";
 import { describeEvent } from "./event_text";
@@ -39,8 +38,13 @@ export function EventsTab({ live, run }: { live: LiveRun; run: Run }) {
           </label>
         ))}
       </fieldset>
-      {log.error.value && <Failure error={log.error.value} onRetry={() => void log.load()} />}
-      {!log.isComplete.value && !log.error.value && <Skeleton lines={2} label="Loading the log" />}
+      <Waiting
+        answer={log.isComplete.value}
+        failure={log.error.value}
+        load={() => void log.load()}
+        lines={2}
+        label="Loading the log"
+      />
       {shown.length > rows.length && (
         <p>
           <button type="button" onClick={() => setExtra(extra + ROWS)}>

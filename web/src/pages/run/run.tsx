@@ -1,10 +1,11 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { addressOf, changeView, query } from "../../address";
 import { connection } from "../../api/stream";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
 import { Tabs } from "../../parts/tabs";
+import { Waiting } from "../../parts/waiting";
 import { LiveRun } from "../../runs/live_run";
 import { useTitle } from "../../title";
 import { CurvesTab } from "./curves_tab";
@@ -35,16 +36,31 @@ function RunView({ id }: { id: string }) {
   const run = live.run.value;
   const error = live.error.value;
   useTitle(run ? (run.name ?? run.id) : null);
-  if (error?.status === 404) return run ? <Deleted name={run.name ?? run.id} /> : <NotFound id={id} />;
+  if (error?.status === 404) {
+    return run ? (
+      <NotThere heading={run.name ?? run.id} title="This run has been deleted">
+        Its record, its log and its files are gone.
+      </NotThere>
+    ) : (
+      <NotThere
+        heading={`There is no run “${id}”`}
+        title="It may have been deleted, or the address is not complete"
+      >
+        An id begins with <code>run_</code> and has 12 letters and digits after that.
+      </NotThere>
+    );
+  }
   if (!run) {
     return (
       <>
         <h1>Run {id}</h1>
-        {error ? (
-          <Failure error={error} onRetry={() => void live.load()} />
-        ) : (
-          <Skeleton lines={8} label="Loading the run" />
-        )}
+        <Waiting
+          answer={run}
+          failure={error}
+          load={() => void live.load()}
+          lines={8}
+          label="Loading the run"
+        />
       </>
     );
   }
@@ -72,12 +88,20 @@ function RunView({ id }: { id: string }) {
   );
 }
 
-function NotFound({ id }: { id: string }) {
+function NotThere({
+  heading,
+  title,
+  children,
+}: {
+  heading: string;
+  title: string;
+  children: ComponentChildren;
+}) {
   return (
     <>
-      <h1>There is no run “{id}”</h1>
+      <h1>{heading}</h1>
       <Empty
-        title="It may have been deleted, or the address is not complete"
+        title={title}
         action={
           <a class="button primary" href={addressOf({})}>
             Go to the runs
@@ -85,25 +109,7 @@ function NotFound({ id }: { id: string }) {
         }
         command="bakehouse ls"
       >
-        An id begins with <code>run_</code> and has 12 letters and digits after that.
-      </Empty>
-    </>
-  );
-}
-
-function Deleted({ name }: { name: string }) {
-  return (
-    <>
-      <h1>{name}</h1>
-      <Empty
-        title="This run has been deleted"
-        action={
-          <a class="button primary" href={addressOf({})}>
-            Go to the runs
-          </a>
-        }
-      >
-        Its record, its log and its files are gone.
+        {children}
       </Empty>
     </>
   );

@@ -3,8 +3,7 @@ import type { RunEvent } from "../../api/events";
 import { follow } from "../../api/stream";
 import type { System as Checked } from "../../api/types";
 import { spellOut } from "../../format";
-import { Failure } from "../../parts/failure";
-import { Skeleton } from "../../parts/skeleton";
+import { Waiting } from "../../parts/waiting";
 import { Queue } from "./queue";
 import { failure, handle, isReportDue, links, load, system } from "./state";
 import "./system.css";
@@ -28,8 +27,7 @@ export function System() {
           Check again
         </button>
       </div>
-      {failure.value && <Failure error={failure.value} />}
-      {!system.value && !failure.value && <Skeleton lines={9} label="Checking" />}
+      <Waiting answer={system.value} failure={failure.value} lines={9} label="Checking" />
       {system.value && <Findings system={system.value} />}
       <Workers />
       <Queue />
