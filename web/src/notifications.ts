@@ -23,11 +23,11 @@ const isRefused = signal(false);
 /** Why this browser shows no notification, as a sentence; null if it shows them or can be asked. */
 export const obstacle = computed(() => {
   if (!window.isSecureContext)
-    return "Browsers show notifications only for pages on this machine (localhost) or under https.";
+    return "Browsers notify only for pages on this machine (localhost) or under https.";
   if (typeof Notification === "undefined" || isRefused.value)
     return "This browser shows no notifications of pages.";
   return permission.value === "denied"
-    ? "Notifications of this page are blocked. Allow them in the browser's settings for this page, then press again."
+    ? "Notifications of this page are blocked. Allow them in the browser's settings, then press again."
     : null;
 });
 

@@ -1,6 +1,7 @@
 /** Brings lines with positions of their own onto one axis, which is what a chart draws. */
 
 export interface Series {
+  /** Rising. */
   x: readonly number[];
   y: readonly (number | null)[];
 }
@@ -28,12 +29,8 @@ export function alignSeries(series: readonly Series[]): { x: number[]; y: (numbe
 function rounding(series: readonly Series[]): (position: number) => number {
   const positions = new Set(series.flatMap((each) => each.x));
   if (positions.size <= MOST_POSITIONS) return (position) => position;
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const position of positions) {
-    low = Math.min(low, position);
-    high = Math.max(high, position);
-  }
+  const low = Math.min(...series.map(({ x }) => x[0] ?? Number.POSITIVE_INFINITY));
+  const high = Math.max(...series.map(({ x }) => x.at(-1) ?? Number.NEGATIVE_INFINITY));
   const size = (high - low) / MOST_POSITIONS;
   return (position) => low + Math.round((position - low) / size) * size;
 }

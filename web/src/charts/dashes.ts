@@ -19,31 +19,24 @@ export function solidPen(path: Path): Pen {
  * measured along the x axis instead of along the line.
  */
 export function dashPen(path: Path, lengths: readonly number[]): Pen {
+  const period = lengths.reduce((sum, length) => sum + length, 0);
   let end = Number.NaN;
   return (from, to) => {
-    const slope = to[0] > from[0] ? (to[1] - from[1]) / (to[0] - from[0]) : 0;
+    const slope = (to[1] - from[1]) / (to[0] - from[0]);
     const height = (x: number) => from[1] + slope * (x - from[0]);
-    for (let x = from[0]; x < to[0]; ) {
-      const { isLine, left } = placeInDashes(x, lengths);
-      const next = Math.min(x + left, to[0]);
-      if (isLine) {
+    let start = Math.floor(from[0] / period) * period;
+    while (start < to[0]) {
+      for (const [index, length] of lengths.entries()) {
+        const low = Math.max(start, from[0]);
+        const high = Math.min(start + length, to[0]);
+        start += length;
+        // Each second length is a gap.
+        if (index % 2 === 1 || low >= high) continue;
         // A dash over several segments is one path, which is drawn faster.
-        if (x !== end) path.moveTo(x, height(x));
-        path.lineTo(next, height(next));
-        end = next;
+        if (low !== end) path.moveTo(low, height(low));
+        path.lineTo(high, height(high));
+        end = high;
       }
-      x = next;
     }
   };
-}
-
-/** Says whether a position is in a line or in a gap, and how much of it is left. */
-function placeInDashes(x: number, lengths: readonly number[]): { isLine: boolean; left: number } {
-  let rest = x % lengths.reduce((sum, length) => sum + length, 0);
-  for (const [index, length] of lengths.entries()) {
-    // A remainder below this would never end the loop above, because numbers are rounded.
-    if (length - rest > 1e-6) return { isLine: index % 2 === 0, left: length - rest };
-    rest = Math.max(rest - length, 0);
-  }
-  return { isLine: true, left: lengths[0] ?? 1 };
 }

@@ -60,8 +60,8 @@ function NothingChosen() {
         }
         command="bakehouse compare"
       >
-        Tick runs in the <a href={addressOf({})}>list of runs</a> and press Compare: this page then draws
-        their curves over each other, and lists only the fields in which their recipes differ.
+        Tick runs in the <a href={addressOf({})}>list of runs</a> and press Compare: you see their curves over
+        each other, and the fields in which their recipes differ.
       </Empty>
     </>
   );

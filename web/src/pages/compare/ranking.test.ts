@@ -45,7 +45,7 @@ test("runs with different losses are ranked by a metric that is free of the loss
   const runs = [aRun("a", { metrics: accurate }), aRun("b", { loss: "hinge", metrics: accurate })];
   expect(rankingMetric(runs)).toEqual({
     metric: "validation_accuracy",
-    reason: "because their losses are different functions",
+    reason: "because their losses differ",
   });
   expect(rankingMetric([...runs, aRun("c", { loss: "hinge" })])).toBe(null);
   expect(shownMetrics(runs, rankingMetric(runs))).toEqual(["validation_accuracy", "validation_loss"]);

@@ -32,10 +32,7 @@ export function rankingMetric(runs: readonly Run[]): Ranking | null {
   const isLoss = monitor.endsWith("loss");
   if (monitors.size <= 1 && (losses.size <= 1 || !isLoss))
     return { metric: monitor, reason: "which they all monitor" };
-  const why =
-    losses.size > 1
-      ? "because their losses are different functions"
-      : "because they monitor different metrics";
+  const why = losses.size > 1 ? "because their losses differ" : "because their monitors differ";
   const metric = FREE_OF_THE_LOSS.map((name) => `validation_${name}`).find((name) =>
     measured.every((run) => bestMetrics(run)[name] != null),
   );

@@ -58,8 +58,8 @@ function Groups({ listings, filter }: { listings: readonly DatasetListing[]; fil
       {packing.length > 0 && (
         <div class="notice">
           <p>
-            {packing.map((each) => each.id).join(", ")}: being packed for training. This happens once; a
-            recipe can name the data set already. “Look again” shows whether it is ready.
+            {packing.map((each) => each.id).join(", ")}: being packed for training. This happens once; recipes
+            can name the data set already.
           </p>
         </div>
       )}
@@ -98,8 +98,8 @@ function AddOwn() {
     <section class="below">
       <h2>Your own data</h2>
       <p>
-        Start Bakehouse with a folder of data. Each file or folder in it is a data set of that name, on this
-        page and in recipes. Nothing leaves this machine.
+        Start Bakehouse with a folder of data. Each file or folder in it is a data set of that name. Nothing
+        leaves this machine.
       </p>
       <Copy text="BAKEHOUSE_DATA=./data bakehouse up" />
       <Pairs pairs={FORMATS.map(([name, text]) => [<code key={name}>{name}</code>, text])} />

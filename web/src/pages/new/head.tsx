@@ -65,7 +65,7 @@ export function Head({ note }: { note: string }) {
       {note && <p class="notice">{note}</p>}
       {!draft.isKept.value && (
         <p class="notice warning">
-          This browser keeps no drafts: what you write here is gone when you leave the page.
+          This browser keeps no drafts: what you write is gone when you leave the page.
         </p>
       )}
       <p role="status" class={said ? "quiet" : "visually-hidden"}>

@@ -49,9 +49,7 @@ export function Submit(props: {
         <input type="checkbox" checked={seeds !== null} onChange={() => onSeeds(seeds ? null : SEEDS)} />
         <span>with the seeds 0 to 4, to see how much is chance</span>
       </label>
-      {!hasWorker && (
-        <p class="warning-text">No worker is running: the run will wait in the queue until one starts.</p>
-      )}
+      {!hasWorker && <p class="warning-text">No worker is running: the run will wait until one starts.</p>}
       {refused > 0 && <p class="problem">This recipe has {count(refused, "problem")}.</p>}
       {error && error.status !== 422 && <Failure error={error} onRetry={() => void submit()} />}
     </section>

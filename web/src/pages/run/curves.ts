@@ -99,7 +99,7 @@ export function gapCurve(epochs: Columns, diagnostics: Diagnostics, kind: XAxis)
     metric: name,
     note: clean
       ? ""
-      : "Training values are those of the training steps, with dropout and augmentation if the recipe has them.",
+      : "Training values are those of the training steps, with the dropout and augmentation of the recipe.",
   };
 }
 

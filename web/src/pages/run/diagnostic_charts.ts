@@ -45,7 +45,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   train_eval_gap: [
     {
       title: "Training mode and evaluation mode",
-      note: "The same weights on the same rows, with and without dropout and batch statistics.",
+      note: "The same weights and rows, with and without dropout and batch statistics.",
       values: ["train_mode_loss", "eval_mode_loss"],
       metric: "loss",
     },

@@ -203,8 +203,7 @@ function Actions({ live, run }: { live: LiveRun; run: Run }) {
             if (isConfirmed) void act("cancel");
           }}
         >
-          A cancelled run cannot be resumed, and its test split is not measured. “Stop, keep the best” ends it
-          with a result.
+          A cancelled run cannot be resumed, and has no test result. “Stop, keep the best” ends it with one.
         </Confirm>
       )}
     </div>

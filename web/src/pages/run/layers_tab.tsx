@@ -39,7 +39,7 @@ function NotMeasured({ run }: { run: Run }) {
       command={`bakehouse run recipe.json --set 'diagnostics=["variance_shift","gradient_norms"]'`}
     >
       With <code>diagnostics</code> in the recipe, it shows the variance shift of norms, saturation and
-      gradient norms by layer here. Diagnostics change nothing in the training.
+      gradient norms by layer. They change nothing in the training.
     </Empty>
   );
 }

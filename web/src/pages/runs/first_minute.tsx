@@ -47,10 +47,9 @@ export function FirstMinute() {
     <section class="first-minute">
       <h2>Train a first model</h2>
       <p>
-        A <dfn>recipe</dfn> is a JSON document that says what to train: data, network, and what is to keep it
-        from overfitting. A <dfn>run</dfn> trains one recipe and keeps the weights of its best epoch. This one
-        learns to read handwritten digits; it stops by itself when it no longer gets better, in about ten
-        seconds.
+        A <dfn>recipe</dfn> is JSON that says what to train: data, network, and what keeps it from
+        overfitting. A <dfn>run</dfn> trains one recipe and keeps the weights of its best epoch. This one
+        learns to read handwritten digits, and stops when it no longer gets better, in about ten seconds.
       </p>
       {error && <Failure error={error} onRetry={() => void (recipe ? train() : load())} />}
       <p>

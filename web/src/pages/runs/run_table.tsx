@@ -44,7 +44,7 @@ function columnsOf(rows: readonly BriefRun[]): Column[] {
     {
       name: "gap",
       title: "Gap",
-      about: "How much better the model is on training rows than on validation rows, at the best epoch",
+      about: "How much better training rows are than validation rows, at the best epoch",
       ...sort("gap", true),
     },
     { name: "time", title: "Time", ...sort("time", true) },

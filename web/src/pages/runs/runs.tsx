@@ -150,8 +150,8 @@ function FilteredToNothing() {
         </button>
       }
     >
-      The text is looked for in names, ids, ingredients, data sets, architectures and verdicts; a label is
-      written <code>key:value</code>.
+      The text is looked for in names, ids, ingredients, data sets and verdicts; a label is written{" "}
+      <code>key:value</code>.
     </Empty>
   );
 }
