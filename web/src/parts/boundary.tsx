@@ -18,7 +18,7 @@ export class Boundary extends Component<{ children: ComponentChildren }, State> 
     return (
       <div class="notice bad" role="alert">
         <h1>This page has a defect</h1>
-        <p>It stopped with the error below. Your runs are not affected: the service trains on.</p>
+        <p>It stopped with the error below. Your runs are not affected.</p>
         <pre>
           <code>
             {error.stack?.includes(error.message) ? error.stack : `${error.message}\n${error.stack}`}

@@ -27,7 +27,7 @@ function Studies() {
           onInput={(event) => changeView({ find: event.currentTarget.value })}
         />
       </div>
-      <p class="quiet">Questions about training tricks, each answered by runs of recipes that you can use.</p>
+      <p class="quiet">Questions about training tricks, answered by runs of recipes that you can use.</p>
       <Waiting {...answered} lines={9} label="Loading the cookbook" />
       {shown && filter && (
         <p class="quiet" role="status">

@@ -19,7 +19,7 @@ export function Workers() {
 function NoWorkers() {
   return (
     <>
-      <p>Runs are accepted, and wait until a worker is there. Start one on this machine:</p>
+      <p>Runs wait until a worker is there. Start one on this machine:</p>
       <Copy text="bakehouse worker" />
     </>
   );
