@@ -11,16 +11,9 @@ export interface Heat {
 
 /** Returns the lowest and the highest value; those that a logarithm does not have are left out. */
 export function heatRange({ rows, isLog }: Heat): readonly [number, number] | null {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const row of rows) {
-    for (const value of row) {
-      if (value === null || (isLog && value <= 0)) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  }
-  return low <= high ? [low, high] : null;
+  const drawn = rows.flat().flatMap((value) => (value === null || (isLog && value <= 0) ? [] : [{ value }]));
+  const [low, high] = lowestAndHighest(drawn);
+  return low && high ? [low.value, high.value] : null;
 }
 
 /** Returns where a value lies between the lowest (0) and the highest (1). */

@@ -38,7 +38,7 @@ function Problems() {
       <>
         <Failure error={error} onRetry={() => check.retry()} />
         {isAway(error.status) && (
-          <p class="quiet">Your draft stays, and is checked as soon as the service answers.</p>
+          <p class="quiet">Your draft stays here, and is checked as soon as the service answers.</p>
         )}
       </>
     );

@@ -162,8 +162,7 @@ function rateLine(values: Columns[string]): Line {
 
 function isWide(values: Columns[string]): boolean {
   const positive = values.flatMap((value) => (value !== null && value > 0 ? [value] : []));
-  const low = positive.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
-  return positive.some((value) => value > low * WIDE_RANGE);
+  return Math.max(...positive) > Math.min(...positive) * WIDE_RANGE;
 }
 
 /** Returns for example "Shows 800 of 39,000 steps", or nothing if all are shown. */
