@@ -102,7 +102,7 @@ function NotAllowed() {
     <section class="empty">
       <h1>This needs an API key</h1>
       <p>{denial.value?.message}</p>
-      <p>Ask whoever runs this service for a key that may read this.</p>
+      <p>Ask whoever runs this service for one.</p>
       <button type="button" onClick={() => (denial.value = null)}>
         Try again
       </button>

@@ -22,8 +22,7 @@ const isRefused = signal(false);
 
 /** Why this browser shows no notification, as a sentence; null if it shows them or can be asked. */
 export const obstacle = computed(() => {
-  if (!window.isSecureContext)
-    return "Browsers notify only for pages on this machine (localhost) or under https.";
+  if (!window.isSecureContext) return "Browsers notify only for pages on localhost or under https.";
   if (typeof Notification === "undefined" || isRefused.value)
     return "This browser shows no notifications of pages.";
   return permission.value === "denied"

@@ -8,11 +8,6 @@ export interface Store {
   write: (text: string) => boolean;
 }
 
-/** Several services may share a host, each under a path of its own. */
-export function storageKey(name: string): string {
-  return `bakehouse:${location.pathname}:${name}`;
-}
-
 /** Returns the document that a store has; null if there is none, or another version of the page has written it. */
 export function readDocument(store: Store): Json {
   try {
@@ -23,7 +18,8 @@ export function readDocument(store: Store): Json {
 }
 
 export function browserStore(name: string): Store {
-  const key = storageKey(name);
+  // Several services may share a host, each under a path of its own.
+  const key = `bakehouse:${location.pathname}:${name}`;
   return {
     read: () => {
       try {

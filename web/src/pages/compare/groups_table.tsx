@@ -35,7 +35,7 @@ export function GroupsTable(props: {
   return (
     <section class="card">
       <h2>Groups</h2>
-      <p class="quiet">Mean ± standard deviation of the best epochs over the runs that have succeeded.</p>
+      <p class="quiet">Mean ± standard deviation of the best epochs of the runs that succeeded.</p>
       <Table
         label="Groups"
         class="comparison"

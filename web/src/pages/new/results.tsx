@@ -19,7 +19,7 @@ export function Results() {
   return (
     <>
       <Problems />
-      {isOld && <p class="quiet">What follows is about the last recipe without problems.</p>}
+      {isOld && <p class="quiet">What follows is about the last valid recipe.</p>}
       {preview ? <AdviceList advice={preview.advice} /> : !check.error.value && <Skeleton lines={4} />}
       <Samples />
       {preview && <Cost preview={preview} />}
@@ -146,7 +146,7 @@ function Samples() {
           alt={`Four training samples, as they are and in eight draws; augmentation: ${changes === "null" ? "none" : changes}`}
         />
       )}
-      {!picture && !error && <p class="quiet">The picture appears as soon as the recipe is valid.</p>}
+      {!picture && !error && <p class="quiet">It appears as soon as the recipe is valid.</p>}
       {error && <p class="quiet">{sampleProblem(error.status, error.message)}</p>}
     </section>
   );

@@ -67,9 +67,7 @@ export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
 
 function NoCurves({ run }: { run: Run }) {
   if (isOver(run.status))
-    return (
-      <Empty title="No step was trained">The run ended before its first step, so there are no curves.</Empty>
-    );
+    return <Empty title="No step was trained">The run ended before its first step.</Empty>;
   return (
     <Empty title="The curves appear here with the first step" command={`bakehouse watch ${run.id}`}>
       {run.status === "queued" ? "The run waits for a worker." : "The run has not trained a step yet."}

@@ -61,7 +61,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   inconsistent_samples: [
     {
       title: "Inconsistent samples",
-      note: "Share of rows that are right in one mode and wrong in the other.",
+      note: "Share of rows that are right in one mode only.",
       values: ["only_in_training_share", "only_in_evaluation_share"],
       metric: "accuracy",
     },

@@ -19,9 +19,7 @@ export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
           onSelect={(each) => changeView({ as: each === "json" ? null : each })}
         />
       </div>
-      <p class="quiet">
-        This is the canonical recipe: every default is filled in. It gives the same run again.
-      </p>
+      <p class="quiet">The canonical recipe: every default is filled in. It gives the same run again.</p>
       <Copy key={language} text={spell(run.recipe as unknown as Json, language, null)} />
       {run.advice.length > 0 && (
         <section class="recipe-advice">

@@ -43,7 +43,7 @@ export function describeState(run: Run): State {
       return {
         tone: "warning",
         title: `Cancelled after ${count(run.progress.epoch, "epoch")}`,
-        text: run.best ? "Weights that were saved before can still be downloaded." : "No weights were saved.",
+        text: run.best ? "Weights saved before can still be downloaded." : "No weights were saved.",
       };
   }
 }
