@@ -28,12 +28,12 @@ export function formatMetric(name: string, value: number | null | undefined): st
 
 /** Whether a metric is a share of 1, such as an accuracy or an error rate. */
 export function isShare(name: string): boolean {
-  return /accuracy|error_rate|f1|precision|recall/.test(name);
+  return /(^|_)accuracy$/.test(name);
 }
 
 /** Whether a larger value of a metric is better. */
 export function isRising(name: string): boolean {
-  return /accuracy|f1|precision|recall|r2|auc/.test(name);
+  return /(^|_)(accuracy|r2)$/.test(name);
 }
 
 /** Returns `validation loss` for `validation_loss`. */

@@ -78,11 +78,16 @@ export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
 }
 
+/** No answer takes longer, so that nothing waits for ever. */
+const MAX_WAIT_MS = 30_000;
+
 /** Fetches an address of the API; raises RequestFailed unless the answer is a success. */
 export async function request(address: string, options: RequestInit = {}): Promise<Response> {
   let response: Response;
+  const timeout = AbortSignal.timeout(MAX_WAIT_MS);
+  const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   try {
-    response = await fetch(address, options);
+    response = await fetch(address, { ...options, signal });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new RequestFailed("The service does not answer. Is `bakehouse up` running?", 0);

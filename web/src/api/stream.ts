@@ -63,13 +63,14 @@ export function follow(
 
 /** Opens, keeps or closes the stream, as the followers and the tab need it now. */
 function connect(): void {
-  const selection = joinSelections([...followings].map((each) => each.selection));
+  const active = [...followings].filter((each) => each.whileHidden || !document.hidden);
+  const selection = joinSelections(active.map((each) => each.selection));
   const wanted = apiAddress("v1/events", { ...selection });
-  if (!selection.all && selection.run.length + selection.label.length === 0) {
+  if (document.hidden && active.length === 0) {
+    close("hidden");
+  } else if (!selection.all && selection.run.length + selection.label.length === 0) {
     close("idle");
     loadNew();
-  } else if (document.hidden && ![...followings].some((each) => each.whileHidden)) {
-    close("hidden");
   } else if (!source || wanted !== address) {
     open(wanted);
   } else if (connection.value === "live") {
@@ -146,7 +147,14 @@ function receive(message: MessageEvent<string>): void {
   lastId = message.lastEventId || lastId;
   const event = JSON.parse(message.data) as RunEvent;
   for (const { selection, follower } of followings) {
-    if (selects(selection, event)) follower.handle(event);
+    if (!selects(selection, event)) continue;
+    try {
+      follower.handle(event);
+    } catch (error) {
+      // The other followers need the event too, and this one begins anew.
+      reportError(error);
+      follower.load();
+    }
   }
 }
 
@@ -157,4 +165,11 @@ function close(state: Connection): void {
   connection.value = state;
 }
 
-document.addEventListener("visibilitychange", connect);
+/** The last id before the tab was hidden. What a hidden tab still follows is a part, which leaves other events out. */
+let shownId: string | null = null;
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) shownId = lastId;
+  else lastId = shownId;
+  connect();
+});

@@ -27,6 +27,8 @@ const STEP_POINTS = 2000;
 const MOST_STEP_POINTS = 2 * STEP_POINTS;
 /** The run is fetched at the end of an epoch, for its remaining time, but not more often than this. */
 const REFRESH_MS = 2000;
+/** What could not be fetched is fetched again after this, also while the stream is live. */
+const RETRY_MS = 3000;
 
 export class LiveRun {
   readonly run = signal<Run | null>(null);
@@ -48,6 +50,7 @@ export class LiveRun {
   readonly #listeners = new Set<(event: RunEvent) => void>();
   #present = { step: 0, epoch: 0 };
   #ends: (() => void)[] = [];
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly id: string) {}
 
@@ -150,7 +153,11 @@ export class LiveRun {
     // What is not there, or not allowed, does not come back by itself.
     const isFinal = error.status >= 400 && error.status < 500 && error.status !== 429;
     if (isFinal) this.#stop();
-    else this.#isStale = true;
+    else {
+      this.#isStale = true;
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => void this.load(), RETRY_MS);
+    }
     if (isFinal || !this.run.value) this.error.value = error;
   }
 
@@ -159,6 +166,7 @@ export class LiveRun {
   }
 
   #stop(): void {
+    clearTimeout(this.#retry);
     for (const end of this.#ends) end();
     this.#ends = [];
   }

@@ -13,7 +13,7 @@ export const MAX_RUNS = 100;
 /** More epochs than this cannot be seen; the service keeps the extremes of what it leaves out. */
 const MAX_POINTS = 2000;
 /** Changes that come within this time are fetched together. */
-const PAUSE_MS = 300;
+const PAUSE_MS = 500;
 
 export class Comparison {
   /** In the order of the address; null until they are loaded. */
@@ -71,17 +71,27 @@ export class Comparison {
       if (addRow(curve, "epoch", numbersOf(event.data))) this.#announceChange();
     }
     this.#changed.add(event.run_id);
+    this.#fetchLater();
+  }
+
+  #fetchLater(): void {
+    if (this.#isEnded) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const ids = [...this.#changed];
       this.#changed.clear();
-      void this.#attempt(() => this.#fetchRuns(ids));
+      void this.#attempt(() => this.#fetchRuns(ids), ids);
     }, PAUSE_MS);
   }
 
   async #fetchRuns(ids: readonly string[]): Promise<void> {
     const { data } = await get<{ data: Run[] }>("v1/runs", { run: ids, limit: MAX_RUNS });
-    const known = new Map([...(this.runs.value ?? []), ...data].map((run) => [run.id, run]));
+    const known = new Map((this.runs.value ?? []).map((run) => [run.id, run]));
+    for (const run of data) {
+      const shown = known.get(run.id);
+      // Answers may arrive in another order than they were made.
+      if (!shown || shown.updated_at <= run.updated_at) known.set(run.id, run);
+    }
     const found = new Set(data.map((run) => run.id));
     for (const id of ids) if (!found.has(id)) known.delete(id);
     this.runs.value = this.ids.flatMap((id) => known.get(id) ?? []);
@@ -125,12 +135,15 @@ export class Comparison {
     });
   }
 
-  async #attempt(action: () => Promise<void>): Promise<void> {
+  /** Does something that may fail; the runs that it would have fetched are then fetched later. */
+  async #attempt(action: () => Promise<void>, ids: readonly string[] = []): Promise<void> {
     try {
       await action();
       this.error.value = null;
     } catch (error) {
       this.error.value = error as RequestFailed;
+      for (const id of ids) this.#changed.add(id);
+      if (ids.length > 0) this.#fetchLater();
     }
   }
 }

@@ -60,7 +60,7 @@ export function isEqual(one: Json, other: Json): boolean {
 /** Of each type of ingredient, its main field and the defaults of its fields. */
 export type Defaults = ReadonlyMap<string, { main: string | null; fields: ReadonlyMap<string, Json> }>;
 
-/** What the canonical recipe has in place of a default that depends on the data. */
+/** What the canonical recipe has in place of a default that depends on the data; as in the ingredients of a brief row. */
 const USUAL = new Set(["placement=hidden", "loss=cross_entropy", "loss=squared_error"]);
 
 /** Returns a value as text: `batch_norm momentum=0.2`, `dropout 0.5`, `0.001`. */

@@ -48,20 +48,24 @@ interface GroupCurve {
 /** Lines of the means, with the lowest and highest value or one standard deviation as a band. */
 export function groupLines(groups: readonly GroupCurve[], metric: string, kind: XAxis, band: Band): Chart {
   const drawn = groups
-    .map(({ group, label, epochs }) => ({ group, label, rows: groupRows(epochs, metric, kind, band) }))
+    .map(({ group, label, epochs }) => {
+      // A run that has not begun would leave nothing of its group.
+      const begun = epochs.filter((each) => each.epoch?.length);
+      return { group, label, n: begun.length, rows: groupRows(begun, metric, kind, band) };
+    })
     .filter(({ rows }) => rows.length > 0);
   const align = (pick: (row: BandRow) => number | null) =>
     alignSeries(drawn.map(({ rows }) => ({ x: rows.map((row) => row.x), y: rows.map(pick) })));
   const [mean, low, high] = [align((row) => row.mean), align((row) => row.low), align((row) => row.high)];
   return {
     x: axisOf(kind, mean.x),
-    lines: drawn.map(({ group, label }, index) => ({
+    lines: drawn.map(({ group, label, n }, index) => ({
       id: group.key,
-      label: `${label} (n = ${group.runs.length})`,
+      label: `${label} (n = ${n})`,
       color: runColor(group.key),
       dash: runDash(group.key),
       values: mean.y[index] ?? [],
-      ...(group.runs.length > 1 && { band: { low: low.y[index] ?? [], high: high.y[index] ?? [] } }),
+      ...(n > 1 && { band: { low: low.y[index] ?? [], high: high.y[index] ?? [] } }),
     })),
   };
 }
@@ -78,7 +82,7 @@ interface BandRow {
  * a run stops.
  */
 export function groupRows(runs: readonly Columns[], metric: string, kind: XAxis, band: Band): BandRow[] {
-  const length = Math.min(...runs.map((epochs) => epochs.epoch?.length ?? 0));
+  const length = runs.length === 0 ? 0 : Math.min(...runs.map((epochs) => epochs.epoch?.length ?? 0));
   const positions = runs.map((epochs) => epochPositions(kind, epochs));
   const rows: BandRow[] = [];
   for (let index = 0; index < length; index++) {

@@ -88,9 +88,10 @@ export class Check {
     }
   }
 
-  #retryLater({ status }: RequestFailed): void {
+  #retryLater({ status, problem }: RequestFailed): void {
+    const isPacking = problem?.type.endsWith("/dataset_not_ready");
     // After a minute it is up to the next change, or to the button.
-    if (!isAway(status) || this.#retryDelay > LONGEST_RETRY_MS) return;
+    if (!(isAway(status) || isPacking) || this.#retryDelay > LONGEST_RETRY_MS) return;
     this.#plan(this.#retryDelay);
     this.#retryDelay *= 2;
   }

@@ -42,7 +42,7 @@ test("the gap is positive where the model is worse on the validation split, and 
   expect(gapCurve(EPOCHS, {}, "epoch")?.lines.map((line) => line.values)).toEqual([[0, 0.25, 0.5]]);
   const clean_gap = { epoch: [1, 3], step: [10, 30], train_clean_accuracy: [0.75, 1] };
   const [clean] = gapCurve(EPOCHS, { clean_gap }, "epoch")?.lines ?? [];
-  expect(clean).toMatchObject({ label: "gap, clean pass", values: [0.25, null, 0.5] });
+  expect(clean).toMatchObject({ label: "gap without dropout and augmentation", values: [0.25, null, 0.5] });
   expect(
     gapCurve({ epoch: [1], train_loss: [1], validation_loss: [3] }, {}, "epoch")?.lines[0]?.values,
   ).toEqual([2]);

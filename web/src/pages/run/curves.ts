@@ -91,7 +91,12 @@ export function gapCurve(epochs: Columns, diagnostics: Diagnostics, kind: XAxis)
     });
   const lines: Line[] = [{ label: `gap of ${name}`, values: difference(training), color: "var(--info)" }];
   const clean = cleanValues(epochs, diagnostics, `train_clean_${name}`);
-  if (clean) lines.unshift({ label: "gap, clean pass", values: difference(clean), color: "var(--accent)" });
+  if (clean)
+    lines.unshift({
+      label: "gap without dropout and augmentation",
+      values: difference(clean),
+      color: "var(--accent)",
+    });
   return {
     title: "Generalisation gap",
     x: axisOf(kind, epochPositions(kind, epochs)),

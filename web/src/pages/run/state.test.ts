@@ -33,7 +33,7 @@ test("each other end says how far the run came", () => {
   expect(title({ status: "succeeded", reason: "stopped_by_user" })).toBe(
     "Stopped at epoch 18 of 40 as asked; the best was epoch 12",
   );
-  expect(title({ status: "succeeded", reason: "time_budget" })).toContain("its time was used up");
+  expect(title({ status: "succeeded", reason: "time_budget" })).toContain("the time budget was used up");
   expect(title({ status: "cancelled" })).toBe("Cancelled after 18 epochs");
   expect(title({ status: "cancelled", progress: { ...PROGRESS, epoch: 1 } })).toBe("Cancelled after 1 epoch");
 });

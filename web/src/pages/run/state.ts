@@ -23,7 +23,8 @@ const WAITING: Partial<Record<Run["reason"], string>> = {
 
 /** Returns what a user should know of the present state. */
 export function describeState(run: Run): State {
-  if (run.request) return { tone: "info", title: "Asked", text: REQUESTS[run.request] };
+  if (run.request)
+    return { tone: "info", title: `${capitalize(run.request)} requested`, text: REQUESTS[run.request] };
   switch (run.status) {
     case "queued":
       return describeQueued(run);
@@ -82,7 +83,7 @@ function describeSuccess(run: Run): State {
     case "time_budget":
       return {
         tone: "good",
-        title: `Stopped at epoch ${epoch} of ${epochs}: its time was used up; ${best}`,
+        title: `Stopped at epoch ${epoch} of ${epochs}: the time budget was used up; ${best}`,
         text: "",
       };
     default:

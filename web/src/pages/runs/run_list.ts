@@ -49,8 +49,8 @@ export class RunList {
       do {
         page = await this.#fetchRows({ limit: PAGE_ROWS, after: found.at(-1) });
         found.push(...page.data.map((row) => row.id));
-        // The first page is shown while the next ones are on their way.
-        if (found.length === page.data.length) this.#show(found, page.has_more);
+        // The first page is shown while the next ones are on their way; a list that is shown already does not shrink.
+        if (this.ids.peek().length === 0) this.#show(found, page.has_more);
       } while (page.has_more && found.length < Math.max(FIRST_ROWS, this.ids.peek().length));
       this.#show(found, page.has_more);
     });
@@ -58,9 +58,11 @@ export class RunList {
 
   loadOlder(): Promise<void> {
     return this.#request(async () => {
-      const ids = this.ids.peek();
-      const page = await this.#fetchRows({ limit: PAGE_ROWS, after: ids.at(-1) });
-      this.#show([...ids, ...page.data.map((row) => row.id)], page.has_more);
+      const page = await this.#fetchRows({ limit: PAGE_ROWS, after: this.ids.peek().at(-1) });
+      batch(() => {
+        this.ids.value = [...this.ids.value, ...page.data.map((row) => row.id)];
+        this.hasMore.value = page.has_more;
+      });
     });
   }
 

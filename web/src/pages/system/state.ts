@@ -38,6 +38,9 @@ export function handle(event: RunEvent): void {
   }
 }
 
+/** Events come by the hundred when many runs train; what they change is read together. */
+const PAUSE_MS = 300;
+
 let isLoading = false;
 let isStale = false;
 
@@ -49,6 +52,7 @@ export async function load(): Promise<void> {
   while (isStale) {
     isStale = false;
     await read();
+    await new Promise((resume) => setTimeout(resume, PAUSE_MS));
   }
   isLoading = false;
 }
