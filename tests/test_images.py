@@ -73,6 +73,7 @@ def install(target: str, folder: Path) -> Path:
     """Installs a target of the Dockerfile from the files that it copies; returns the virtual environment."""
     for name in copied_folders():
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (folder / name).parent.mkdir(exist_ok=True)
         copy(ROOT / name, folder / name)
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import wait_until
+
 CLOCK_SOURCE = Path(__file__).with_name("clock.c")
 DISK_BYTES = 512 << 20
 FIRST, SECOND = "first", "second"
@@ -25,8 +27,8 @@ class Disk:
 
     def fill(self) -> None:
         """Leaves no free byte."""
-        usage = shutil.disk_usage(self.folder)
-        self._remount(f"size={max(usage.used, 4096)}")
+        # A file that grows after the size was read makes the disk too small for what it has.
+        wait_until(lambda: self._try_remount(f"size={max(shutil.disk_usage(self.folder).used, 4096)}"))
 
     def make_read_only(self) -> bool:
         """Returns whether that was possible: a file that is open for writing forbids it."""

@@ -16,7 +16,7 @@ from tests.running_service import start_service
 from tests.service.requests import RECIPE, create, problem
 
 WITHOUT_REDIS = {"/", "/healthz/live", "/v1/system", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/datasets",
-                 "/v1/datasets/{dataset_id}"}  # fmt: skip
+                 "/v1/datasets/{dataset_id}", "/v1/cookbook", "/v1/cookbook/{name}"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
