@@ -23,7 +23,8 @@ class PageHook(BuildHookInterface[Any]):
             return
         page = WEB / "dist"
         try:
-            if node_on_path():
+            # An image builds the page in a stage of its own, and has only the result here.
+            if (WEB / "package-lock.json").is_file() and node_on_path():
                 build()
         except NotBuilt as error:
             self.app.display_warning(f"The page is not new: {error}.")
