@@ -60,7 +60,7 @@ def test_where_notifications_are_blocked_the_button_says_so(home: RunningHome, b
     page.goto(f"{home.url}/?page=run&id={run}")
     button = page.get_by_role("button", name="Notify when it ends")
     button.click()
-    expect(page.get_by_text("Notifications of this page are blocked.")).to_be_visible()
+    expect(page.get_by_text("Notifications are blocked.")).to_be_visible()
     expect(button).to_have_attribute("aria-pressed", "false")
     page.close()
     home.post(f"/v1/runs/{run}/cancel")

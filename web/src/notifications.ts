@@ -26,7 +26,7 @@ export const obstacle = computed(() => {
   if (typeof Notification === "undefined" || isRefused.value)
     return "This browser shows no notifications of pages.";
   return permission.value === "denied"
-    ? "Notifications of this page are blocked. Allow them in the browser's settings, then press again."
+    ? "Notifications are blocked. Allow them in the browser's settings, then press again."
     : null;
 });
 

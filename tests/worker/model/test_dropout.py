@@ -214,7 +214,8 @@ def test_the_gradient_goes_through_the_same_draw(spec: UnitDropout) -> None:
 
 
 def masks_of_a_training(document: dict[str, object]) -> list[Tensor]:
-    """Trains, and returns for each step which outputs of the dropout layer were zero."""
+    """Trains, and returns for each step which outputs of the dropout layer were zero; after the first epoch also for
+    the batch with which the gradients are measured for the verdict."""
     training = make_training({**IRIS, "early_stopping": None, "dropout": 0.5, **document})
     masks: list[Tensor] = []
 
@@ -233,8 +234,8 @@ def test_each_step_has_another_mask_and_the_same_in_every_run() -> None:
     # Before the activation everything is nonzero, so the whole mask is seen.
     document: dict[str, object] = {"architecture": {"type": "mlp", "hidden": [8], "activation": "sigmoid"}}
     first = masks_of_a_training(document)
-    assert len(first) == 9
-    assert len({mask[:10].numpy().tobytes() for mask in first}) == 9
+    assert len(first) == 9 + 1
+    assert len({mask[:10].numpy().tobytes() for mask in first}) == 9 + 1
     assert all(map(torch.equal, first, masks_of_a_training(document)))
     assert not torch.equal(first[0], masks_of_a_training({**document, "seed": 1})[0])
 

@@ -147,14 +147,7 @@ function receive(message: MessageEvent<string>): void {
   lastId = message.lastEventId || lastId;
   const event = JSON.parse(message.data) as RunEvent;
   for (const { selection, follower } of followings) {
-    if (!selects(selection, event)) continue;
-    try {
-      follower.handle(event);
-    } catch (error) {
-      // The other followers need the event too, and this one begins anew.
-      reportError(error);
-      follower.load();
-    }
+    if (selects(selection, event)) follower.handle(event);
   }
 }
 

@@ -23,9 +23,7 @@ test("a value lies between the ends", () => {
 });
 
 test("a heat map is summed up by its last column", () => {
-  expect(describeHeat(HEAT, "epoch 3", String)).toBe(
-    "At epoch 3, b has the highest value (100) and a the lowest (0.01).",
-  );
+  expect(describeHeat(HEAT, "epoch 3", String)).toBe("At epoch 3, b is highest (100) and a lowest (0.01).");
   expect(describeHeat({ labels: ["a"], rows: [[null]] }, "epoch 1", String)).toBe("No values yet.");
   expect(describeHeat({ labels: ["a", "b"], rows: [[0], [0]] }, "epoch 1", String)).toBe(
     "At epoch 1, all layers have 0.",

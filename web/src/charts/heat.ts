@@ -23,7 +23,7 @@ export function heatShare(value: number, [low, high]: readonly [number, number],
   return clamp((scale(value) - scale(low)) / (scale(high) - scale(low)), 0, 1);
 }
 
-/** Returns for example "At the end hidden1 has the highest value (0.35) and head the lowest (0.13)". */
+/** Returns for example "At the end hidden1 is highest (0.35) and head lowest (0.13)". */
 export function describeHeat(
   { labels, rows }: Heat,
   place: string,
@@ -37,5 +37,5 @@ export function describeHeat(
   if (!low || !high) return "No values yet.";
   if (ends.length === 1) return `At ${place}, ${low.label} has ${format(low.value)}.`;
   if (format(low.value) === format(high.value)) return `At ${place}, all layers have ${format(low.value)}.`;
-  return `At ${place}, ${high.label} has the highest value (${format(high.value)}) and ${low.label} the lowest (${format(low.value)}).`;
+  return `At ${place}, ${high.label} is highest (${format(high.value)}) and ${low.label} lowest (${format(low.value)}).`;
 }

@@ -18,7 +18,7 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
         <code>{text}</code>
       </pre>
       <button type="button" onClick={() => void copy()}>
-        {state === "ready" ? label : state === "copied" ? "Copied" : "Select the text and copy it"}
+        {state === "ready" ? label : state === "copied" ? "Copied" : "Select and copy it"}
       </button>
     </div>
   );

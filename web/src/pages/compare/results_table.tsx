@@ -112,6 +112,6 @@ export function ResultsTable({ runs, fields, defaults, ranking, showsAll, labels
 }
 
 function rankingSentence(ranking: Ranking | null): string {
-  if (!ranking) return "Not ranked: the runs have no metric in common that compares them.";
+  if (!ranking) return "Not ranked: no metric compares them.";
   return `The best first, by ${spellOut(ranking.metric)} at the best epoch, ${ranking.reason}. Test metrics are those of the best weights.`;
 }

@@ -97,10 +97,7 @@ function AddOwn() {
   return (
     <section class="below">
       <h2>Your own data</h2>
-      <p>
-        Start Bakehouse with a folder of data. Each file or folder in it is a data set of that name. Nothing
-        leaves this machine.
-      </p>
+      <p>Start Bakehouse with a folder: each file or folder in it is a data set of that name.</p>
       <Copy text="BAKEHOUSE_DATA=./data bakehouse up" />
       <Pairs pairs={FORMATS.map(([name, text]) => [<code key={name}>{name}</code>, text])} />
     </section>

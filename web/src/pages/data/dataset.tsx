@@ -13,7 +13,7 @@ import { describeCounts, describeShape, describeSplits, describeTask } from "./w
 const STATES = {
   broken: ["bad", "This data set cannot be used"],
   absent: ["warning", "The files of this data set are not on this machine"],
-  packing: ["", "This data set is being packed for training, which happens once"],
+  packing: ["", "It is being packed for training, which happens once"],
   ready: ["", ""],
 } as const;
 

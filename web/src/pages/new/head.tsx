@@ -63,11 +63,7 @@ export function Head({ note }: { note: string }) {
         <Import problem={problem} onText={(text) => take(text, "the pasted text")} onFile={takeFile} />
       )}
       {note && <p class="notice">{note}</p>}
-      {!draft.isKept.value && (
-        <p class="notice warning">
-          This browser keeps no drafts: what you write is gone when you leave the page.
-        </p>
-      )}
+      {!draft.isKept.value && <p class="notice warning">This browser keeps no drafts.</p>}
       <p role="status" class={said ? "quiet" : "visually-hidden"}>
         {said}
       </p>

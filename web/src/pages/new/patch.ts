@@ -24,7 +24,7 @@ function applyStep(document: Json, { op, path: pointer, value }: PatchStep): Jso
   }
   const isThere = valueAt(document, path) !== undefined;
   if (op === "add" ? path.length > 0 && !isObject(parent) : !isThere) {
-    throw new PatchFailed(`The change does not fit this recipe: it has nothing at ${pointer}.`);
+    throw new PatchFailed(`The change does not fit this recipe at ${pointer}.`);
   }
   return withValue(document, path, op === "remove" ? undefined : (value as Json));
 }
@@ -39,7 +39,7 @@ function insert(
 ): Json {
   const index = place === "-" ? list.length : Number(place);
   if (!/^(-|0|[1-9]\d*)$/.test(place) || index > list.length) {
-    throw new PatchFailed(`The change does not fit this recipe: its list has no place ${pointer}.`);
+    throw new PatchFailed(`The change does not fit this recipe at ${pointer}.`);
   }
   return withValue(document, path, list.toSpliced(index, 0, value));
 }

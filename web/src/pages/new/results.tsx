@@ -143,7 +143,7 @@ function Samples() {
         <img
           class="samples"
           src={picture}
-          alt={`Four training samples, as they are and in eight draws; augmentation: ${changes === "null" ? "none" : changes}`}
+          alt={`Four samples and eight draws of each; augmentation: ${changes === "null" ? "none" : changes}`}
         />
       )}
       {!picture && !error && <p class="quiet">It appears as soon as the recipe is valid.</p>}

@@ -102,9 +102,7 @@ export function gapCurve(epochs: Columns, diagnostics: Diagnostics, kind: XAxis)
     x: axisOf(kind, epochPositions(kind, epochs)),
     lines,
     metric: name,
-    note: clean
-      ? ""
-      : "Training values are those of the training steps, with the dropout and augmentation of the recipe.",
+    note: clean ? "" : "Training values are with dropout and augmentation.",
   };
 }
 

@@ -14,8 +14,7 @@ interface Description {
   isLog?: boolean;
 }
 
-const SHIFT_NOTE =
-  "Variance of a norm's inputs in evaluation, over the variance that it divides by; 0.57 to 1.75 is usual.";
+const SHIFT_NOTE = "Variance of a norm's inputs over that which it divides by; 0.57 to 1.75 is usual.";
 
 const DESCRIPTIONS: Record<string, readonly Description[]> = {
   saturation: [
@@ -30,7 +29,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   gradient_norms: [
     {
       title: "Gradient norms",
-      note: "Length of the gradient by layer; it should not change a hundredfold from layer to layer.",
+      note: "Length of the gradient; it should not change a hundredfold from layer to layer.",
       values: ["norms"],
       layers: "layers",
       isLog: true,
@@ -45,7 +44,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   train_eval_gap: [
     {
       title: "Training mode and evaluation mode",
-      note: "The same weights and rows, with and without dropout and batch statistics.",
+      note: "The same weights with and without dropout and batch statistics.",
       values: ["train_mode_loss", "eval_mode_loss"],
       metric: "loss",
     },
@@ -53,7 +52,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   clean_gap: [
     {
       title: "Objective and clean loss",
-      note: "The objective of the training steps, and the loss on the same rows without dropout and augmentation.",
+      note: "The objective in training, and the loss without dropout and augmentation.",
       values: ["train_objective", "train_clean_loss"],
       metric: "loss",
     },
@@ -69,7 +68,7 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   activation_drift: [
     {
       title: "Drift of the inputs of layers",
-      note: "How far the mean has moved in an epoch, in standard deviations.",
+      note: "Change of the mean in an epoch, in standard deviations.",
       values: ["mean_drift"],
       layers: "layers",
     },

@@ -70,8 +70,7 @@ function RunView({ id }: { id: string }) {
       {error && <Failure error={error} onRetry={() => void live.load()} />}
       {connection.value === "cut" && (
         <p class="notice warning" role="status">
-          The connection to the service is lost. The page shows what was known until then, and continues by
-          itself.
+          The connection to the service is lost. The page continues by itself.
         </p>
       )}
       <Head live={live} run={run} />

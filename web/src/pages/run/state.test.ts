@@ -42,7 +42,7 @@ test("a queued run says its place, why it waits and why it waits again", () => {
   const queue = { position: 2, reason: "the worker trains another run" };
   expect(describeState(run({ status: "queued", reason: "worker_lost", queue }))).toMatchObject({
     title: "Waiting: place 2 in the queue",
-    text: "The worker trains another run. Its worker was lost; the run continues at its last saved step.",
+    text: "The worker trains another run. Its worker was lost; it continues at its last saved step.",
   });
 });
 

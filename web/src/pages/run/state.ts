@@ -11,13 +11,13 @@ export interface State {
 
 const REQUESTS = {
   pause: "The worker will pause it after the present step.",
-  stop: "The worker will stop it after the present step, measure it, and keep its best weights.",
+  stop: "The worker will stop it after the present step and keep its best weights.",
   cancel: "The worker will cancel it after the present step.",
 } as const;
 
 const WAITING: Partial<Record<Run["reason"], string>> = {
-  preempted: "Its worker was shut down; the run continues at the same step.",
-  worker_lost: "Its worker was lost; the run continues at its last saved step.",
+  preempted: "It continues at the same step.",
+  worker_lost: "Its worker was lost; it continues at its last saved step.",
   resumed: "It continues at the same step.",
 };
 
@@ -34,7 +34,7 @@ export function describeState(run: Run): State {
       return {
         tone: "info",
         title: `Paused at epoch ${run.progress.epoch} of ${run.progress.epochs}`,
-        text: "Its worker is free for others. Resume continues at the same step.",
+        text: "Resume continues at the same step.",
       };
     case "succeeded":
       return describeSuccess(run);

@@ -55,7 +55,7 @@ export function DeletionDialog({ onDeleted }: { onDeleted: (id: string) => void 
         if (isConfirmed) void remove(run.id);
       }}
     >
-      Its curves, log and weights go too. This cannot be undone.
+      Its curves, log and weights go too, for good.
     </Confirm>
   );
 }

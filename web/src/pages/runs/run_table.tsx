@@ -35,8 +35,7 @@ function columnsOf(rows: readonly BriefRun[]): Column[] {
     {
       name: "best",
       title: monitor ? spellOut(monitor).replace("validation", "val.") : "best",
-      about:
-        "The monitored metric at the best epoch. Values of different losses or data sets do not compare.",
+      about: "The monitored metric at the best epoch; different losses or data sets do not compare.",
       ...sort("best", areRising(rows)),
     },
     { name: "best_epoch", title: "Best epoch", ...sort("best_epoch") },
@@ -44,7 +43,7 @@ function columnsOf(rows: readonly BriefRun[]): Column[] {
     {
       name: "gap",
       title: "Gap",
-      about: "How much better training rows are than validation rows, at the best epoch",
+      about: "How much better training is than validation at the best epoch",
       ...sort("gap", true),
     },
     { name: "time", title: "Time", ...sort("time", true) },
