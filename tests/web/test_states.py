@@ -60,7 +60,7 @@ def wait_in_queue(worker: FakeWorker, run_id: str) -> None:
 STATES: tuple[tuple[Bring, str, str, set[str]], ...] = (
     (wait_in_queue, "queued", "Waiting: place 1 in the queue.", {"Cancel"}),
     (train_some, "running", "9 of 40", {"Stop, keep the best", "Pause", "Cancel"}),
-    (request_stop, "running", "Asked. The worker will stop this run", set()),
+    (request_stop, "running", "Stop requested. The worker will stop the run", set()),
     (pause, "paused", "Paused at epoch 9 of 40.", {"Resume", "Cancel"}),
     (stop_early, "succeeded", "Stopped early at epoch 9: the best was epoch 3; 31 of 40 epochs were not needed", set()),
     (cancel, "cancelled", "Cancelled after 9 epochs.", set()),

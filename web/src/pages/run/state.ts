@@ -10,9 +10,9 @@ export interface State {
 }
 
 const REQUESTS = {
-  pause: "The worker will pause it after the present step.",
-  stop: "The worker will stop it after the present step and keep its best weights.",
-  cancel: "The worker will cancel it after the present step.",
+  pause: "The worker will pause the run after the present step.",
+  stop: "The worker will stop the run after the present step and keep its best weights.",
+  cancel: "The worker will cancel the run after the present step.",
 } as const;
 
 const WAITING: Partial<Record<Run["reason"], string>> = {
