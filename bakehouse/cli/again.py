@@ -7,11 +7,10 @@ from typing import Any
 import typer
 
 from bakehouse.cli.exit_codes import ExitCode
-from bakehouse.cli.notification import Notification, require_watching
+from bakehouse.cli.notification import require_watching
 from bakehouse.cli.recipes import apply_changes, with_seeds
 from bakehouse.cli.seeds import parse_seeds, print_seeds_note, repeat_for_seeds
-from bakehouse.cli.submit import print_ids, submit_all
-from bakehouse.cli.watch import watch_and_report
+from bakehouse.cli.submit import submit_all, watch_unless_detached
 from bakehouse.client import Client, ClientRun
 from bakehouse.model import JsonObject
 from bakehouse.recipe.ingredient import Ingredient
@@ -71,29 +70,6 @@ def require_single(output: Path | None, seeds: str | None, *, detach: bool) -> N
     """Raises BadParameter for a file of weights that would be of several runs, or of a run that is not watched."""
     if output is not None and (detach or (seeds is not None and len(parse_seeds(seeds)) > 1)):
         raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
-
-
-def watch_unless_detached(
-    runs: list[ClientRun],
-    *,
-    detach: bool,
-    output: Path | None,
-    timeout: float | None,
-    notify: str | None,
-    as_json: bool,
-) -> ExitCode:
-    """Watches new runs until they are over, or only prints their ids."""
-    if detach:
-        print_ids(runs, as_json=as_json)
-        return ExitCode.SUCCEEDED
-    return watch_and_report(
-        runs,
-        timeout=timeout,
-        as_json=as_json,
-        output=output,
-        by_seed=len(runs) > 1,
-        notification=None if notify is None else Notification(notify),
-    )
 
 
 def submit_forks(client: Client, run_id: str, changes: list[str], seeds: str | None) -> list[ClientRun]:

@@ -14,25 +14,44 @@ from bakehouse.model import JsonObject
 
 
 def submit_and_watch(
-    documents: Sequence[JsonObject], *, timeout: float | None, as_json: bool, output: Path | None, notify: str | None
+    documents: Sequence[JsonObject],
+    *,
+    detach: bool,
+    output: Path | None,
+    timeout: float | None,
+    notify: str | None,
+    as_json: bool,
 ) -> ExitCode:
-    """Submits recipes and watches their runs; runs the command `notify` when one of them ends."""
+    """Submits recipes and watches their runs, or only prints their ids."""
     with Client() as client:
         runs = submit_all(client.submit, documents)
-        return watch_and_report(
-            runs,
-            timeout=timeout,
-            as_json=as_json,
-            output=output,
-            by_seed=len(runs) > 1,
-            notification=None if notify is None else Notification(notify),
+        return watch_unless_detached(
+            runs, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json
         )
 
 
-def submit_and_detach(documents: Sequence[JsonObject], *, as_json: bool) -> None:
-    """Submits recipes and prints the ids of their runs."""
-    with Client() as client:
-        print_ids(submit_all(client.submit, documents), as_json=as_json)
+def watch_unless_detached(
+    runs: list[ClientRun],
+    *,
+    detach: bool,
+    output: Path | None,
+    timeout: float | None,
+    notify: str | None,
+    as_json: bool,
+) -> ExitCode:
+    """Watches new runs until they are over, and runs the command `notify` when one of them ends; or only prints their
+    ids."""
+    if detach:
+        print_ids(runs, as_json=as_json)
+        return ExitCode.SUCCEEDED
+    return watch_and_report(
+        runs,
+        timeout=timeout,
+        as_json=as_json,
+        output=output,
+        by_seed=len(runs) > 1,
+        notification=None if notify is None else Notification(notify),
+    )
 
 
 def submit_all(submit: Callable[[JsonObject], ClientRun], documents: Iterable[JsonObject]) -> list[ClientRun]:

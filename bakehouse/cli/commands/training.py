@@ -46,18 +46,15 @@ def run(
     from bakehouse.cli.notification import require_watching
     from bakehouse.cli.recipes import read_documents
     from bakehouse.cli.seeds import print_seeds_note
-    from bakehouse.cli.submit import submit_and_detach, submit_and_watch
+    from bakehouse.cli.submit import submit_and_watch
 
     documents = read_documents(recipe, changes or [], seeds)
     print_seeds_note(seeds)
     if output is not None and (detach or len(documents) > 1):
         raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
     require_watching(notify, detach=detach)
-    if detach:
-        submit_and_detach(documents, as_json=as_json)
-    else:
-        code = submit_and_watch(documents, timeout=timeout, as_json=as_json, output=output, notify=notify)
-        raise typer.Exit(code)
+    code = submit_and_watch(documents, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def watch(
