@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { changeView } from "../../address";
 import type { BriefRun } from "../../api/types";
 import { clamp } from "../../charts/scale";
@@ -162,7 +162,8 @@ function useVisibleRows(table: { current: HTMLTableElement | null }, count: numb
     height: rowHeight(),
   });
   const frame = useRef(0);
-  useEffect(() => {
+  // Before the browser paints, so that a new run is never shown as an empty row.
+  useLayoutEffect(() => {
     const measure = () => {
       frame.current = 0;
       const body = table.current?.tBodies[0];
