@@ -220,7 +220,7 @@ def test_trailers_are_limited_and_are_not_headers(service: RunningService) -> No
     # The first request has neither two hosts nor another one; it lacks a content type.
     assert received.startswith(b"HTTP/1.1 415 ")
     assert b"HTTP/1.1 200 OK" in received
-    # The service waits for the end of a body of the right type; another type is refused as soon as its headers are read.
+    # The service waits for the end of a body of the right type; another is refused as soon as its headers are read.
     waited_for = head.replace(b"Transfer", b"Content-Type: application/json\r\nTransfer")
     endless = receive_all(connect_and_send(service.url, waited_for + b"a: b\r\n" * 20_000))
     assert endless.startswith(b"HTTP/1.1 431 ")
