@@ -59,7 +59,7 @@ def whole_numbers_either_way(plan: Plan) -> Iterator[Finding]:
     """A column of whole numbers can be classes or numbers, and the number of its values decides."""
     columns = {column.name: column for column in plan.card.columns or ()}
     column = columns.get(plan.data.main.name)
-    if column is None or column.kind != "integer" or not 2 < len(column.classes or ()) <= MOST_VALUES:
+    if column is None or not column.whole or not 2 < len(column.classes or ()) <= MOST_VALUES:
         return
     task = plan.data.main.task
     # The other choice cannot be a guess.

@@ -125,5 +125,5 @@ def _labels(values: Array, column: Column, target: Target) -> Array:
     known = ~np.isnan(values)
     numbers = np.full(len(values), -1, dtype=np.int64)
     # A text is stored as its class number; whole numbers are numbered in the order of their values.
-    numbers[known] = values[known] if column.kind == "text" else np.unique(values[known], return_inverse=True)[1]
+    numbers[known] = np.unique(values[known], return_inverse=True)[1] if column.has_numbers else values[known]
     return numbers

@@ -9,6 +9,7 @@ from bakehouse.recipe.ingredient import DataKind
 Task = Literal["classification", "regression"]
 Dtype = Literal["uint8", "float32", "float64"]
 FloatDtype = Literal["float32", "float64"]
+ColumnKind = Literal["number", "category", "boolean", "date", "text", "identifier", "constant"]
 Format = Literal["npy", "csv", "npz", "pictures", "idx", "cifar"]
 
 
@@ -17,11 +18,14 @@ class Column(Model):
 
     name: str
     """The column's name, as in the header."""
-    kind: Literal["number", "integer", "text"]
-    """`integer` if every value is whole, `text` if any is not a number."""
+    kind: ColumnKind
+    """`category`: texts that recur; `boolean`: two texts; `date`: days or times, in seconds since 1970-01-01 UTC;
+    `text`: free text; `identifier`: names or numbers of the rows; `constant`: one value in all rows."""
+    whole: bool = False
+    """Whether every value is a whole number."""
     classes: tuple[str, ...] | None = None
-    """The distinct values of whole numbers (in numerical order) or of text (sorted); null for `number`, and if there
-    are more than 1,000."""
+    """The distinct values of texts (sorted) or of whole numbers (in numerical order); null for other numbers and for
+    dates, and if there are more than 1,000."""
     class_counts: tuple[int, ...] | None = None
     """Number of rows of each class, in the order of `classes`."""
     minimum: float | None = None
@@ -31,6 +35,11 @@ class Column(Model):
     """Number of rows whose cell is empty. A column with empty cells can be a target, but not an input."""
     dtype: FloatDtype = "float32"
     """`float64` if 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the packed values are the numbers or dates of the file; those of texts are indices of classes."""
+        return self.minimum is not None
 
 
 class TargetCard(Model):

@@ -161,12 +161,14 @@ def resolve_targets(card: DatasetCard, main: str | None, objective: Objective) -
 
 
 def target_task(column: Column, asked: Task | None = None) -> Task:
-    """Returns the task of a column: classification for text and for whole numbers with few distinct values, else
+    """Returns the task of a column: classification for texts and for whole numbers with few distinct values, else
     regression. For a column of numbers that can be both, `asked` decides."""
-    if asked is not None and column.kind != "text" and (asked == "regression" or column.classes is not None):
+    if not column.has_numbers:
+        return "classification"
+    if asked is not None and (asked == "regression" or column.classes is not None):
         return asked
     few = column.classes is not None and len(column.classes) <= WHOLE_NUMBER_CLASSES
-    return "classification" if column.kind == "text" or (column.kind == "integer" and few) else "regression"
+    return "classification" if few else "regression"
 
 
 def target_pointer(index: int) -> str:
@@ -280,12 +282,12 @@ def _possible_targets(columns: tuple[Column, ...], further: Sequence[str]) -> li
     """Returns the columns that can be the target. Features must be numbers, so a single text column is the only one,
     and with two text columns there is none."""
     free = [column for column in columns if column.name not in further]
-    text = [column.name for column in free if column.kind == "text"]
+    text = [column.name for column in free if not column.has_numbers]
     return [column.name for column in free if text in ([], [column.name])]
 
 
 def _check_features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
-    text = [column.name for column in _features(columns, targets) if column.kind == "text"]
+    text = [column.name for column in _features(columns, targets) if not column.has_numbers]
     if text:
         # A table may have thousands of text columns.
         names = ", ".join(text[:10])
@@ -316,7 +318,7 @@ def _features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> Itera
 
 
 def _check_values(column: Column, rows: int, pointer: str) -> None:
-    if column.kind == "text" and column.classes is None:
+    if not column.has_numbers and column.classes is None:
         message = f"the column {column.name} has more than 1,000 distinct texts: too many for classes"
         raise TargetError(message, pointer=pointer)
     _check_labels(column, rows, pointer)

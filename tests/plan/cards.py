@@ -63,7 +63,7 @@ def columns_card() -> DatasetCard:
         dtype="float32",
         counts=SplitCounts(train=1000),
         columns=(
-            Column(name="rooms", kind="integer", classes=("1", "2", "3"), minimum=1, maximum=3),
+            Column(name="rooms", kind="number", whole=True, classes=("1", "2", "3"), minimum=1, maximum=3),
             Column(name="area", kind="number", minimum=20, maximum=200),
             Column(name="price", kind="number", minimum=1, maximum=9),
         ),

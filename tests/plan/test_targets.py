@@ -6,16 +6,20 @@ from bakehouse.plan.card import Column, DatasetCard, SplitCounts, TargetCard, Ta
 from bakehouse.plan.targets import ResolvedData, TargetError, resolve_targets, target_task
 from bakehouse.recipe.objective import Objective
 
-AGE = Column(name="age", kind="integer", classes=("1", "2"), class_counts=(6, 4), minimum=1, maximum=2, mean=1.4)
+AGE = Column(
+    name="age", kind="number", whole=True, classes=("1", "2"), class_counts=(6, 4), minimum=1, maximum=2, mean=1.4
+)
 DOSE = Column(name="dose", kind="number", minimum=0, maximum=1, mean=0.5)
 FLAT = Column(name="flat", kind="number", minimum=1, maximum=1, mean=1)
-KIND = Column(name="kind", kind="text", classes=("a", "b"), class_counts=(5, 5))
+KIND = Column(name="kind", kind="boolean", classes=("a", "b"), class_counts=(5, 5))
 NOTE = Column(name="note", kind="text")
 
 
 def many(count: int) -> Column:
     """A column of so many different whole numbers."""
-    return Column(name="many", kind="integer", classes=tuple(map(str, range(count))), minimum=0, maximum=count)
+    return Column(
+        name="many", kind="number", whole=True, classes=tuple(map(str, range(count))), minimum=0, maximum=count
+    )
 
 
 def card(*columns: Column) -> DatasetCard:
@@ -37,7 +41,7 @@ def resolve(card: DatasetCard, target: str | None, *tasks: object) -> ResolvedDa
         (KIND, "classification"),
         (many(20), "classification"),
         (many(21), "regression"),
-        (Column(name="id", kind="integer"), "regression"),
+        (Column(name="id", kind="number", whole=True, minimum=0, maximum=5000), "regression"),
         (DOSE, "regression"),
     ],
 )

@@ -21,7 +21,7 @@ from bakehouse.data.parsed import Table, check_rows, check_size
 from bakehouse.data.precision import needs_double
 from bakehouse.data.readers.labels import parse_number
 from bakehouse.data.source_files import open_file
-from bakehouse.plan.card import Column
+from bakehouse.plan.card import Column, ColumnKind
 
 MAX_CLASSES = 1_000
 """Limit on the number of distinct values that a column's card lists."""
@@ -226,7 +226,7 @@ def _describe_column(column: ColumnSurvey, values: NDArray[np.float64], texts: l
         is_listed = len(texts) <= MAX_CLASSES
         return Column(
             name=column.name,
-            kind="text",
+            kind=_kind_of_texts(len(texts)),
             classes=tuple(texts) if is_listed else None,
             class_counts=counts if is_listed else None,
             missing=column.blanks,
@@ -235,7 +235,8 @@ def _describe_column(column: ColumnSurvey, values: NDArray[np.float64], texts: l
     is_listed = column.whole and len(distinct) <= MAX_CLASSES
     return Column(
         name=column.name,
-        kind="integer" if column.whole else "number",
+        kind="number" if len(distinct) > 1 else "constant",
+        whole=column.whole,
         classes=tuple(str(int(value)) for value in distinct) if is_listed else None,
         class_counts=tuple(rows.tolist()) if is_listed else None,
         minimum=float(values.min()),
@@ -244,6 +245,13 @@ def _describe_column(column: ColumnSurvey, values: NDArray[np.float64], texts: l
         dtype="float64" if needs_double(values, (0,)) else "float32",
         missing=column.blanks,
     )
+
+
+def _kind_of_texts(distinct: int) -> ColumnKind:
+    """Returns the kind of a column with so many distinct texts."""
+    if distinct <= 2:
+        return "constant" if distinct == 1 else "boolean"
+    return "category" if distinct <= MAX_CLASSES else "text"
 
 
 def _quote(text: str) -> str:

@@ -17,9 +17,9 @@ def test_columns_are_whole_numbers_numbers_or_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS)
     table = read_csv(tmp_path / "a.csv")
     age, dose, kind = table.columns
-    assert (age.kind, age.classes, age.minimum, age.maximum) == ("integer", tuple("0123456789"), 0, 9)
-    assert (dose.kind, dose.classes, dose.mean) == ("number", None, 1.125)
-    assert (kind.kind, kind.classes, kind.class_counts) == ("text", ("b", "c"), (5, 5))
+    assert (age.kind, age.whole, age.classes, age.minimum, age.maximum) == ("number", True, tuple("0123456789"), 0, 9)
+    assert (dose.kind, dose.whole, dose.classes, dose.mean) == ("number", False, None, 1.125)
+    assert (kind.kind, kind.classes, kind.class_counts) == ("boolean", ("b", "c"), (5, 5))
     np.testing.assert_array_equal(table.values[:3], [[0, 0, 1], [1, 0.25, 0], [2, 0.5, 1]])
 
 
@@ -40,7 +40,7 @@ def test_spaces_around_quotes_do_not_count(tmp_path: Path) -> None:
 def test_one_odd_cell_among_numbers_is_pointed_out(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("age,dose,kind\n" + ROWS + "old,1,b\n")
     table = read_csv(tmp_path / "a.csv")
-    assert table.columns[0].kind == "text"
+    assert table.columns[0].kind == "category"
     odd, texts = table.notes
     assert odd == "'age' is treated as text because of 'old' in line 12, although most of its cells are numbers"
     assert texts.startswith("'age', 'kind' are text, but features must be numbers")
@@ -51,7 +51,7 @@ def test_empty_cells_are_missing_values(tmp_path: Path) -> None:
     table = read_csv(tmp_path / "a.csv")
     age, dose, kind = table.columns
     assert [column.missing for column in table.columns] == [1, 1, 1]
-    assert (age.kind, age.classes, dose.mean) == ("integer", tuple("0123456789"), (1.125 * 10 + 0.5) / 11)
+    assert (age.kind, age.classes, dose.mean) == ("number", tuple("0123456789"), (1.125 * 10 + 0.5) / 11)
     assert (kind.classes, kind.class_counts) == (("a", "b", "c"), (1, 5, 5))
     np.testing.assert_array_equal(table.values[-2:], [[np.nan, 0.5, 0], [7, np.nan, np.nan]])
     assert table.notes[0] == "'age' has empty cells (1): it can be a target, but not a feature"

@@ -43,8 +43,8 @@ test("balanced classes are told from unbalanced ones", () => {
 });
 
 test("a column has its first classes, its range, or only text", () => {
-  expect(describeColumn({ name: "a", kind: "text", classes: ["x", "y"] } as never)).toBe("x, y");
-  expect(describeColumn({ name: "a", kind: "text", classes: [..."abcde"] } as never)).toBe(
+  expect(describeColumn({ name: "a", kind: "boolean", classes: ["x", "y"] } as never)).toBe("x, y");
+  expect(describeColumn({ name: "a", kind: "category", classes: [..."abcde"] } as never)).toBe(
     "5 values: a, b, c, d, …",
   );
   expect(describeColumn({ name: "a", kind: "number", minimum: 0, maximum: 2.5 } as never)).toBe("0 to 2.5");

@@ -52,7 +52,7 @@ export function describeCounts(counts: readonly number[]): string {
 
 /** Returns the values of a column: its classes, or its range. */
 export function describeColumn(column: Column): string {
-  if (column.classes && column.kind === "text") {
+  if (column.classes && typeof column.minimum !== "number") {
     const shown = column.classes.slice(0, 4).join(", ");
     return column.classes.length > 4 ? `${column.classes.length} values: ${shown}, …` : shown;
   }
