@@ -78,7 +78,11 @@ def time_bare_job(redis: Redis) -> float:
 
 def main() -> None:
     """Prints a row for each time."""
-    with running_home() as home, Redis.from_url(home.redis_url) as redis, bare_worker(home.redis_url):
+    with (
+        running_home() as home,
+        Redis.from_url(home.redis_url, socket_timeout=None) as redis,
+        bare_worker(home.redis_url),
+    ):
         client = Client(home.url)
         while not any(worker.status == "idle" for worker in client.workers()):
             time.sleep(0.1)

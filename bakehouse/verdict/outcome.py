@@ -28,7 +28,7 @@ class Outcome:
     """The latest values of each diagnostic, by name."""
     first_gradients: JsonObject = field(default_factory=dict)
     """The values of the diagnostic `gradient_norms` after the first epoch, on one batch; empty for a network of one
-    layer."""
+    layer, and with a recipe of one epoch."""
     never_predicted: tuple[int, ...] = ()
     """The classes that rows of the test split have and the best weights predict for none of them."""
     diverged_at: int | None = None

@@ -104,9 +104,15 @@ def test_gradients_are_measured_after_the_first_epoch_where_there_are_several_la
     assert (first.epoch, second.epoch) == (1, 2)
     [values] = diagnosed({**IRIS, "epochs": 1}, "gradient_norms", rows=IRIS["batch_size"]).values()
     assert deep.history.first_gradients == values
-    linear = make_training({**IRIS, "architecture": "linear", "epochs": 1})
+    linear = make_training({**IRIS, "architecture": "linear", "epochs": 2})
     run_to_end(linear)
     assert linear.history.first_gradients == {}
+
+
+def test_no_gradients_are_measured_after_an_epoch_that_is_the_only_one() -> None:
+    training = make_training({**IRIS, "epochs": 1})
+    run_to_end(training)
+    assert training.history.first_gradients == {}
 
 
 @pytest.mark.parametrize("unit", range(4, 75, 10))
