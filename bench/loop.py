@@ -124,7 +124,7 @@ def train_measured(sender: Connection) -> None:
     settings = Settings()
     redis = connect(redis_url_of(settings), patient=True)
     store = Store(redis, lease_seconds=settings.lease_seconds)
-    train_next(settings, store, WakeQueue(redis), sys.maxsize, Job(connection=redis))
+    train_next(settings, store, WakeQueue(redis), sys.maxsize, lambda _: None, Job(connection=redis))
 
 
 def measure_run(client: Client, recipe: dict[str, Any]) -> Rates:

@@ -131,9 +131,9 @@ class Keys:
         """Returns the key of the string with an answer that is kept for repetitions of its task."""
         return f"{self.tenant}:kept_answer:{slot}"
 
-    def worker_process(self, name: str) -> str:
-        """Returns the key of the string, which expires, with the process of a worker."""
-        return f"{self.tenant}:worker_process:{name}"
+    def process(self, name: str) -> str:
+        """Returns the key of the string, which expires, with the process of a worker or a task process."""
+        return f"{self.tenant}:process:{name}"
 
     def of_script(self, run_id: str, idempotency: str | None) -> list[str]:
         """Returns the keys that commit.lua reads by position, in the order of its header."""

@@ -2,7 +2,7 @@
 read by `Logs`, and the change stream also by the service's hub."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar, Unpack
@@ -217,52 +217,46 @@ class Store:
     def put_worker(self, worker: Worker, ttl: float, *, process: Owner | None = None) -> None:
         """Publishes a worker's status, which expires after `ttl` seconds, or when its machine's supervisor sees that
         `process` has ended."""
-        # Not a part of the status, which earlier versions would not understand then.
-        more = {} if process is None else {self._keys.worker_process(worker.name): process.model_dump_json()}
-        self._put(self._keys.workers(), self._keys.worker(worker.name), worker, ttl, more)
-
-    def remove_worker(self, name: str) -> None:
-        """Removes the status of a worker that has ended."""
-        self._remove(self._keys.workers(), name, self._keys.worker(name), self._keys.worker_process(name))
-
-    def worker_processes(self) -> dict[str, Owner]:
-        """Returns the processes of the workers whose status has not expired, by the worker's name."""
-        stored = self._stored(self._keys.workers(), self._keys.worker_process)
-        return {name: Owner.model_validate_json(process) for name, process in stored.items()}
+        self._put(self._keys.workers(), self._keys.worker(worker.name), worker, ttl, process)
 
     def workers(self) -> list[Worker]:
         """Returns the workers whose status has not expired, by name."""
         return self._listed(Worker, self._keys.workers(), self._keys.worker)
 
-    def put_task_process(self, process: TaskProcess, ttl: float) -> None:
-        """Publishes the status of a task process, which expires after `ttl` seconds."""
-        self._put(self._keys.task_processes(), self._keys.task_process(process.name), process, ttl)
-
-    def remove_task_process(self, name: str) -> None:
-        """Removes the status of a task process that has ended."""
-        self._remove(self._keys.task_processes(), name, self._keys.task_process(name))
+    def put_task_process(self, status: TaskProcess, ttl: float, *, process: Owner | None = None) -> None:
+        """Publishes a task process's status, which expires like that of a worker."""
+        self._put(self._keys.task_processes(), self._keys.task_process(status.name), status, ttl, process)
 
     def task_processes(self) -> list[TaskProcess]:
         """Returns the task processes whose status has not expired, by name."""
         return self._listed(TaskProcess, self._keys.task_processes(), self._keys.task_process)
 
-    def _put(
-        self, names: str, key: str, process: Worker | TaskProcess, ttl: float, more: Mapping[str, str] = wire.NOTHING
-    ) -> None:
+    def processes(self) -> dict[str, Owner]:
+        """Returns the processes of the workers and the task processes whose status has not expired, by name."""
+        stored: dict[str, wire.Text] = {}
+        for names in (self._keys.workers(), self._keys.task_processes()):
+            stored |= self._stored(names, self._keys.process)
+        return {name: Owner.model_validate_json(process) for name, process in stored.items()}
+
+    def remove_process(self, name: str) -> None:
+        """Removes the status of a worker or a task process that has ended."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.delete(self._keys.worker(name), self._keys.task_process(name), self._keys.process(name))
+            pipeline.zrem(self._keys.workers(), name)
+            pipeline.zrem(self._keys.task_processes(), name)
+            pipeline.execute()
+
+    def _put(self, names: str, key: str, status: Process, ttl: float, process: Owner | None) -> None:
         now = self.now()
         ttl_ms = round(ttl * 1000)
         with self._redis.pipeline() as pipeline:
-            for each, text in {key: process.model_dump_json(), **more}.items():
-                pipeline.set(each, text, px=ttl_ms)
+            pipeline.set(key, status.model_dump_json(), px=ttl_ms)
+            if process is not None:
+                # Not a part of the status, which earlier versions would not understand then.
+                pipeline.set(self._keys.process(status.name), process.model_dump_json(), px=ttl_ms)
             # A status expires by itself, but the members of a sorted set do not.
             pipeline.zremrangebyscore(names, "-inf", now)
-            pipeline.zadd(names, {process.name: now + ttl_ms})
-            pipeline.execute()
-
-    def _remove(self, names: str, name: str, *keys: str) -> None:
-        with self._redis.pipeline() as pipeline:
-            pipeline.delete(*keys)
-            pipeline.zrem(names, name)
+            pipeline.zadd(names, {status.name: now + ttl_ms})
             pipeline.execute()
 
     def _listed(self, kind: type[Process], names: str, key: Callable[[str], str]) -> list[Process]:

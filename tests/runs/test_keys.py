@@ -17,5 +17,5 @@ def test_different_labels_have_different_keys(name: str, value: str, other_name:
 def test_every_key_begins_with_the_tenant() -> None:
     keys = Keys("ann")
     every = [keys.run("r"), keys.log("r"), keys.changes(), keys.runs(), keys.claimable(), keys.leases(), keys.workers(),
-             keys.worker("w"), keys.worker_process("w"), keys.marker(), keys.never_written()]  # fmt: skip
+             keys.worker("w"), keys.process("w"), keys.marker(), keys.never_written()]  # fmt: skip
     assert all(key.startswith("ann:") for key in every)

@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from rq.job import Job
@@ -59,7 +60,14 @@ class RedisRecordStore:
             self.store.command(verification.run, NoteVerified(Verified(run=self.record.id, **verdict), actor="worker"))
 
 
-def train_next(settings: Settings, store: Store, wake_queue: WakeQueue, memory_bytes: int, job: Job) -> None:
+def train_next(
+    settings: Settings,
+    store: Store,
+    wake_queue: WakeQueue,
+    memory_bytes: int,
+    note_claim: Callable[[str], None],
+    job: Job,
+) -> None:
     """Claims the next run that fits the device's memory and trains it; returns at once if there is none.
 
     The arguments before the job are those of the worker that has forked this process: to read its settings again, and
@@ -88,8 +96,7 @@ def train_next(settings: Settings, store: Store, wake_queue: WakeQueue, memory_b
     record = store.claim(owner, fits=functools.partial(fits, settings, memory_bytes))
     if record is None:
         return
-    # RQ's own tools then show which run is being trained.
-    job.connection.hset(job.key, "description", f"train {record.id}")
+    note_claim(record.id)
     record_store = RedisRecordStore(store, record)
     artifacts = Artifacts(settings.artifacts)
     attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))

@@ -5,44 +5,36 @@ Such a child takes its first step 25 ms after the wake-up; a child that imported
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
-from functools import cached_property, partial
+from contextlib import suppress
+from functools import partial
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 from redis import Redis
-from redis.client import Pipeline
-from rq import Queue, Worker
+from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
-from rq.serializers import JSONSerializer
 
-from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.model import JsonObject
 from bakehouse.processes import STOPPED_SECONDS, is_stopped
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import OwnerLost
-from bakehouse.runs.patience import OUTAGE, limit_patience
+from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.queue import QUEUE, WakeQueue
-from bakehouse.runs.record import rfc3339
 from bakehouse.runs.run import Worker as WorkerInfo
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from worker.host.attempt_output import note_death
-from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of, train_next
-from worker.host.owner import boot_id, this_process
+from worker.host.forking_worker import ForkingWorker
+from worker.host.jobs import redis_url_of, train_next
+from worker.host.owner import boot_id
 from worker.host.plain_job import PlainJob
 
-# RQ waits for the next job for 15 s less than this; that must be below the 10 s after which a Redis client times out.
-WORKER_TTL = 20
 HEARTBEAT_TTL_SECONDS = 60.0
-STATUS_INTERVAL_SECONDS = 4.0
 # A child without a run reads the queue or has finished. Planning ten thousand runs that do not fit takes minutes.
 CLAIM_SECONDS = 600.0
-
-Status = Literal["idle", "busy"]
 
 
 class WakeJob(PlainJob):
@@ -55,66 +47,22 @@ class WakeJob(PlainJob):
         WakeJob.train_next(self)
 
 
-class PreforkWorker(Worker):
+class PreforkWorker(ForkingWorker):
     """Forks one child per job, publishes the worker's status, and releases the runs that a dead child owned."""
 
     def __init__(self, settings: Settings, name: str, device_info: JsonObject, redis: Redis) -> None:
-        self.store = Store(redis, lease_seconds=settings.lease_seconds)
         self.wake_queue = WakeQueue(redis)
         self.artifacts = Artifacts(settings.artifacts)
         self.device_info = device_info
-        self.started_at = rfc3339(self.store.time_ms())
-        self.process = this_process()
-        self.child_status = 0
-        self.last_status: Status | None = None
-        self.last_published = 0.0
-        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=WakeJob)
-        super().__init__(
-            [queue],
-            name=name,
-            connection=redis,
-            job_class=WakeJob,
-            serializer=JSONSerializer,
-            worker_ttl=WORKER_TTL,
-            job_monitoring_interval=5,
-            maintenance_interval=60,
-        )
+        self.claims: int | None = None
+        """The end of a pipe at which this worker reads that its child has claimed a run."""
+        super().__init__(Store(redis, lease_seconds=settings.lease_seconds), name, QUEUE, WakeJob, redis)
 
-    @cached_property
-    def host(self) -> str:
-        """This machine's name."""
-        return socket.gethostname()
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Sends RQ's heartbeat, and publishes the status for `GET /v1/workers` if it has changed or is due again."""
-        if pipeline is not None:
-            super().heartbeat(timeout, pipeline)
-        else:
-            # RQ would wait for the disk three times, once for each command.
-            with self.connection.pipeline(transaction=False) as own:
-                super().heartbeat(timeout, own)
-                own.execute()
-        status: Status = "busy" if self.horse_pid else "idle"
-        is_due = status != self.last_status or monotonic() - self.last_published > STATUS_INTERVAL_SECONDS
-        # RQ sends heartbeats in the child as well.
-        if is_due and not self.is_horse:
-            self.publish_status(status)
-
-    def publish_status(self, status: Status) -> None:
-        """Publishes the description and the status of this worker."""
-        self.last_status = status
-        self.last_published = monotonic()
-        info = {
-            **self.device_info,
-            "name": self.name,
-            "host": self.host,
-            "pid": os.getpid(),
-            "status": status,
-            "run_id": self.run_of_child() if status == "busy" else None,
-            "started_at": self.started_at,
-            "seen_at": rfc3339(self.store.now()),
-        }
-        self.store.put_worker(WorkerInfo.model_validate(info), HEARTBEAT_TTL_SECONDS, process=self.process)
+    def put_status(self, info: JsonObject) -> None:
+        """Writes the description and the status of this worker to Redis, with the run of its child."""
+        run_id = self.run_of_child() if info["status"] == "busy" else None
+        worker = WorkerInfo.model_validate({**self.device_info, **info, "run_id": run_id})
+        self.store.put_worker(worker, HEARTBEAT_TTL_SECONDS, process=self.process)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Runs the job in a child, then releases any run that the child still owned when it exited."""
@@ -125,25 +73,40 @@ class PreforkWorker(Worker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Forks the child and remembers its pid. SIGTERM is blocked meanwhile, until the child has a handler for it."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        self.claims, self.claim = os.pipe()
         super().fork_work_horse(job, queue)
+        # Only the child still holds this end, so that reading the other one ends with the child.
+        os.close(self.claim)
         self.child = self.horse_pid
         self.child_idle_since = monotonic()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         # The shutdown was requested before there was a child to pass it on to.
         if self._stop_requested:
             self.handle_warm_shutdown_request()
-        self.publish_status("busy")
+
+    def note_claim(self, run_id: str) -> None:
+        """Tells this worker, from its child, which run the child has claimed."""
+        os.write(self.claim, run_id.encode())
+        # Processes that the training starts must not hold it.
+        os.close(self.claim)
 
     def wait_for_horse(self) -> Any:
-        """Waits for the child, and remembers how it ended."""
-        ended = super().wait_for_horse()
-        self.child_status = ended[1] or 0
-        return ended
+        """Waits for the child, and publishes its run as soon as there is one."""
+        if self.claims is not None:
+            run_id = os.read(self.claims, 1000).decode()
+            os.close(self.claims)
+            self.claims = None
+            # Without it, a worker that is to end while Redis is away would end before its child.
+            with suppress(*OUTAGE):
+                self.show_run(run_id)
+        return super().wait_for_horse()
 
-    def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Runs the job, in the child. The child must not outlive this worker: another worker would get its run."""
-        die_with_parent(self.pid or 0, signal.SIGKILL)
-        super().main_work_horse(job, queue)
+    def show_run(self, run_id: str) -> None:
+        """Publishes that the child trains a run; the text is empty if the child has ended without one."""
+        if run_id and self.execution:
+            self.publish("busy")
+            # RQ's own tools then show the run too.
+            self.connection.hset(self.job_class.key_for(self.execution.job_id), "description", f"train {run_id}")
 
     def run_of_child(self) -> str | None:
         """Returns the run that the present child has claimed, if any."""
@@ -169,21 +132,17 @@ class PreforkWorker(Worker):
         }
 
     def handle_warm_shutdown_request(self) -> None:
-        """Passes SIGTERM on to the child, which saves its state and releases its run. Ends any long wait for Redis."""
-        limit_patience(self.connection, ENDING_PATIENCE_SECONDS)
+        """Passes SIGTERM on to the child, which saves its state and releases its run."""
+        super().handle_warm_shutdown_request()
         if self.horse_pid:
             os.kill(self.horse_pid, signal.SIGTERM)
             # A stopped child would otherwise not notice the first signal.
             os.kill(self.horse_pid, signal.SIGCONT)
 
-    def set_shutdown_requested_date(self) -> None:
-        """Does not write the date to Redis, which may be away: nothing reads it, and the child needs this worker."""
-
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Sends RQ's heartbeats for a running job every few seconds, and kills a child that hangs without a run."""
-        # Once this worker is to end, an outage of Redis must not end it before its child.
+        """Sends RQ's heartbeats, and kills a child that hangs without a run."""
+        super().maintain_heartbeats(job, execution)
         if not self._stop_requested:
-            super().maintain_heartbeats(job, execution)
             self.check_child()
 
     def check_child(self) -> None:
@@ -198,10 +157,12 @@ class PreforkWorker(Worker):
 def serve(settings: Settings, name: str, device_info: JsonObject) -> None:
     """Runs a worker until SIGTERM, waits for its child to save its state, and removes the worker's status."""
     worker = PreforkWorker(settings, name, device_info, connect(redis_url_of(settings), patient=True))
-    WakeJob.train_next = partial(train_next, settings, worker.store, worker.wake_queue, device_info["memory_bytes"])
+    WakeJob.train_next = partial(
+        train_next, settings, worker.store, worker.wake_queue, device_info["memory_bytes"], worker.note_claim
+    )
     try:
         worker.work(logging_level="WARNING")
-        worker.store.remove_worker(name)
+        worker.store.remove_process(name)
     except OUTAGE as error:
         # Redis forgets this worker's status by itself.
         print(f"This worker ends while Redis cannot be used: {error}", file=sys.stderr, flush=True)

@@ -78,7 +78,7 @@ class Supervisor:
                 self.track_outage()
                 self.guard(self.check_owners)
                 # Before the wake-ups, which are for the workers that are there.
-                self.guard(self.remove_dead_workers)
+                self.guard(self.remove_dead_processes)
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
                 self.guard(self.clean_up_after_runs)
@@ -206,11 +206,12 @@ class Supervisor:
         """Returns whether the owner has not obeyed a request within its grace."""
         return self.requests.seconds(record.id, record.requested_ms) > CANCEL_GRACE_SECONDS
 
-    def remove_dead_workers(self) -> None:
-        """Removes the status of each worker of this machine that was killed. One of a lost machine expires."""
-        for name, process in self.store.worker_processes().items():
+    def remove_dead_processes(self) -> None:
+        """Removes the status of each worker and task process of this machine that was killed. One of a lost machine
+        expires."""
+        for name, process in self.store.processes().items():
             if is_dead(process):
-                self.store.remove_worker(name)
+                self.store.remove_process(name)
 
     def wake_idle_workers(self) -> None:
         """Repeats lost wake-ups, so that as many are pending as there are idle workers with a run to claim."""

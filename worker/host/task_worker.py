@@ -6,38 +6,29 @@ It claims no runs. Its children find torch imported and warmed up, and are limit
 import os
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
-from typing import Any, Literal
 
 from redis import Redis
-from redis.client import Pipeline
-from rq import Queue, Worker
-from rq.executions import Execution
+from rq import Queue
 from rq.job import Job
-from rq.serializers import JSONSerializer
 
-from bakehouse.exec_with_parent import die_with_parent
-from bakehouse.runs.patience import OUTAGE, limit_patience
-from bakehouse.runs.record import rfc3339
+from bakehouse.model import JsonObject
+from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.run import TaskProcess
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from bakehouse.tasks.answers import TaskFailure, encode_failure, encode_result
 from bakehouse.tasks.queue import QUEUE, TASK_SECONDS, TaskQueue
 from worker.device import memory_limit
-from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of
+from worker.host.forking_worker import ForkingWorker
+from worker.host.jobs import redis_url_of
 from worker.host.plain_job import PlainJob
 from worker.tasks.failures import failure_of
 from worker.tasks.kinds import KINDS
 
-# RQ waits for the next job for 15 s less than this; that must be below the 10 s after which a Redis client times out.
-WORKER_TTL = 20
 HEARTBEAT_TTL_SECONDS = 15.0
-STATUS_INTERVAL_SECONDS = 4.0
 MEMORY_BYTES = 2 << 30
 """Limit on the private memory of a task, including what its process has when it begins."""
 
@@ -52,28 +43,13 @@ class TaskJob(PlainJob):
         TaskJob.run_task(self)
 
 
-class TaskWorker(Worker):
+class TaskWorker(ForkingWorker):
     """Forks one child per task, publishes its own status, and answers for a child that has died."""
 
     def __init__(self, name: str, redis: Redis) -> None:
-        self.store = Store(redis)
         self.task_queue = TaskQueue(redis)
-        self.started_at = rfc3339(self.store.time_ms())
-        self.last_status: str | None = None
-        self.last_published = 0.0
-        self.child_status = 0
-        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=TaskJob)
-        super().__init__(
-            [queue],
-            # RQ remembers the names of dead workers for a while, so each process gets a new name.
-            name=f"{name}-{os.getpid()}",
-            connection=redis,
-            job_class=TaskJob,
-            serializer=JSONSerializer,
-            worker_ttl=WORKER_TTL,
-            job_monitoring_interval=5,
-            maintenance_interval=60,
-        )
+        # RQ remembers the names of dead workers for a while, so each process gets a new name.
+        super().__init__(Store(redis), f"{name}-{os.getpid()}", QUEUE, TaskJob, redis)
         self.place = name
 
     def take_over(self) -> None:
@@ -84,24 +60,9 @@ class TaskWorker(Worker):
             self.fail(task_id, TaskFailure(code="interrupted", message="the task process was killed"))
         self.task_queue.requeue_taken()
 
-    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Sends RQ's heartbeat, and publishes the status if it has changed or is due again."""
-        super().heartbeat(timeout, pipeline)
-        status: Literal["idle", "busy"] = "busy" if self.horse_pid else "idle"
-        is_due = status != self.last_status or monotonic() - self.last_published > STATUS_INTERVAL_SECONDS
-        # RQ sends heartbeats in the child as well.
-        if is_due and not self.is_horse:
-            self.last_status = status
-            self.last_published = monotonic()
-            process = TaskProcess(
-                name=self.name,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                status=status,
-                started_at=self.started_at,
-                seen_at=rfc3339(self.store.now()),
-            )
-            self.store.put_task_process(process, HEARTBEAT_TTL_SECONDS)
+    def put_status(self, info: JsonObject) -> None:
+        """Writes the status of this task process to Redis."""
+        self.store.put_task_process(TaskProcess.model_validate(info), HEARTBEAT_TTL_SECONDS, process=self.process)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Runs the task in a child, then answers for the child if it was killed."""
@@ -111,32 +72,9 @@ class TaskWorker(Worker):
             self.fail(job.id, failure_of_child(self.child_status))
         self.task_queue.note_end(self.place)
 
-    def wait_for_horse(self) -> Any:
-        """Waits for the child, and remembers how it ended."""
-        ended = super().wait_for_horse()
-        self.child_status = ended[1] or 0
-        return ended
-
-    def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Runs the task, in the child, which must not outlive this process."""
-        die_with_parent(self.pid or 0, signal.SIGKILL)
-        super().main_work_horse(job, queue)
-
     def fail(self, task_id: str, failure: TaskFailure) -> None:
         """Answers a task that has no result."""
         self.task_queue.answer(task_id, encode_failure(failure))
-
-    def handle_warm_shutdown_request(self) -> None:
-        """Ends any long wait for Redis; the present task ends within its limit."""
-        limit_patience(self.connection, ENDING_PATIENCE_SECONDS)
-
-    def set_shutdown_requested_date(self) -> None:
-        """Does not write the date to Redis, which may be away: nothing reads it."""
-
-    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Sends RQ's heartbeats for a running task, unless this process is to end, perhaps because Redis is away."""
-        if not self._stop_requested:
-            super().maintain_heartbeats(job, execution)
 
 
 def run_task(settings: Settings, task_queue: TaskQueue, job: Job) -> None:
@@ -177,7 +115,7 @@ def serve_tasks(settings: Settings, name: str) -> None:
     try:
         worker.take_over()
         worker.work(logging_level="WARNING")
-        worker.store.remove_task_process(worker.name)
+        worker.store.remove_process(worker.name)
     except OUTAGE as error:
         # Redis forgets this process's status by itself.
         print(f"This task process ends while Redis cannot be used: {error}", file=sys.stderr, flush=True)

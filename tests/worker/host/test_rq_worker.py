@@ -85,11 +85,13 @@ def test_a_worker_publishes_its_status(worker: RunningWorker) -> None:
     owner = worker.wait_for(run_id, "running").owner
     assert owner is not None
     assert status_of(worker).pid == worker.pid
-    (process,) = worker.store.worker_processes().values()
+    process = worker.store.processes()[status_of(worker).name]
     assert (process.pid, is_dead(process)) == (worker.pid, False)
-    wait_until(lambda: status_of(worker).run_id == run_id)
+    # Well before the worker's next heartbeat, it says which run its child has claimed.
+    wait_until(lambda: status_of(worker).status == "busy")
+    assert status_of(worker).run_id == run_id
     assert (status_of(worker).status, status_of(worker).pid) == ("busy", worker.pid)
-    assert run_id in str(rq_job(worker.redis, TRAIN_NEXT).description)
+    wait_until(lambda: run_id in str(rq_job(worker.redis, TRAIN_NEXT).description))
     worker.store.command(run_id, RequestAction("cancel"))
     wait_until(lambda: status_of(worker).status == "idle")
     assert status_of(worker).run_id is None

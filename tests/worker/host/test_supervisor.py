@@ -21,7 +21,7 @@ from bakehouse.runs.marker import register_folder
 from bakehouse.runs.patience import limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Best, Checkpoint, Worker
+from bakehouse.runs.run import Best, Checkpoint, TaskProcess, Worker
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
@@ -271,26 +271,23 @@ def test_as_many_workers_are_woken_as_could_take_waiting_runs(
     assert supervised.wake_queue.pending() == pending
 
 
-def test_a_worker_of_this_machine_that_was_killed_is_no_longer_listed(supervised: Supervised, sleeper: Owner) -> None:
-    info = {
-        "host": "any",
-        "pid": 1,
-        "device": "cpu",
-        "memory_bytes": 1,
-        "started_at": "",
-        "seen_at": "",
-        "status": "idle",
-    }
+def test_processes_of_this_machine_that_were_killed_are_not_listed(supervised: Supervised, sleeper: Owner) -> None:
+    store = supervised.store
+    status = {"host": "any", "pid": 1, "started_at": "", "seen_at": "", "status": "idle"}
     for name, process in {"mine": sleeper, "far": FAR, "earlier_version": None}.items():
-        supervised.store.put_worker(Worker.model_validate({"name": name, **info}), ttl=60, process=process)
-    register_folder(supervised.settings, supervised.store)
+        worker = Worker.model_validate({"name": name, "device": "cpu", "memory_bytes": 1, **status})
+        store.put_worker(worker, ttl=60, process=process)
+        store.put_task_process(TaskProcess.model_validate({"name": f"{name}-tasks", **status}), ttl=60, process=process)
+    register_folder(supervised.settings, store)
     supervised.supervisor.tick()
-    assert [worker.name for worker in supervised.store.workers()] == ["earlier_version", "far", "mine"]
+    assert [worker.name for worker in store.workers()] == ["earlier_version", "far", "mine"]
+    assert [process.name for process in store.task_processes()] == ["earlier_version-tasks", "far-tasks", "mine-tasks"]
     os.kill(sleeper.pid, signal.SIGKILL)
     wait_until(lambda: start_time(sleeper.pid) is None)
     supervised.supervisor.tick()
-    assert [worker.name for worker in supervised.store.workers()] == ["earlier_version", "far"]
-    assert list(supervised.store.worker_processes()) == ["far"]
+    assert [worker.name for worker in store.workers()] == ["earlier_version", "far"]
+    assert [process.name for process in store.task_processes()] == ["earlier_version-tasks", "far-tasks"]
+    assert list(store.processes()) == ["far", "far-tasks"]
 
 
 def test_a_replaced_checkpoint_is_purged_ten_minutes_later(

@@ -84,6 +84,11 @@ def test_a_task_runs_in_a_child_of_the_task_process(worker: RunningWorker) -> No
     assert [process.status for process in worker.store.task_processes()] == ["idle"]
 
 
+def test_a_task_process_publishes_which_process_it_is(worker: RunningWorker) -> None:
+    (listed,) = worker.store.task_processes()
+    assert worker.store.processes()[listed.name].pid == listed.pid
+
+
 def test_a_task_that_takes_too_long_is_ended(worker: RunningWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "TASK_SECONDS", 1)
     # Its 2,304 pixels take several seconds, most of them in one call of torch.
