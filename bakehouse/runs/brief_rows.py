@@ -1,9 +1,10 @@
 """Encodes a run as a row of a list: the JSON of `BriefRun`."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from hashlib import blake2b
 
 from bakehouse.model import JsonObject
 from bakehouse.recipe.tokens import recipe_tokens
@@ -15,6 +16,9 @@ MAX_BYTES = 600
 # Other long texts are cut to this. Then the name and the ingredients are cut so that the whole row fits.
 MAX_TEXT_BYTES = 32
 LEAST_NAME_BYTES = 40
+# No row has room for more ingredients, each of which takes 4 bytes or more.
+MAX_TOKENS = MAX_BYTES // 4
+KNOWN_RECIPES = 2048
 AS_STORED = ("id", "name", "status", "request", "reason", "created_at")
 READ = (*AS_STORED, "labels", "best", "progress", "queue", "verdict", "seconds")
 
@@ -54,15 +58,27 @@ class OfRecipe:
     min_epochs: int
 
 
-# A page lists the same runs again and again.
-@lru_cache(maxsize=2048)
+# A page lists the same runs again and again. The keys are digests, because a recipe may have a mebibyte.
+known_recipes: OrderedDict[bytes, OfRecipe] = OrderedDict()
+
+
 def of_recipe(text: str) -> OfRecipe:
     """Returns what a row needs of a recipe, which is given as JSON."""
+    key = blake2b(text.encode(), digest_size=16).digest()
+    found = known_recipes.pop(key, None) or read_recipe(text)
+    known_recipes[key] = found
+    if len(known_recipes) > KNOWN_RECIPES:
+        known_recipes.popitem(last=False)
+    return found
+
+
+def read_recipe(text: str) -> OfRecipe:
     recipe = json.loads(text)
+    tokens = recipe_tokens(recipe)
     return OfRecipe(
         dataset=cut(recipe["dataset"]["id"], MAX_TEXT_BYTES),
         architecture=recipe["architecture"]["type"],
-        tokens=recipe_tokens(recipe),
+        tokens=tokens if len(tokens) <= MAX_TOKENS else [*tokens[:MAX_TOKENS], tokens[-1]],
         monitor=recipe["evaluation"]["monitor"],
         min_epochs=recipe["early_stopping"].get("min_epochs", 0),
     )

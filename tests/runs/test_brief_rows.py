@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.recipe.read import read_recipe
-from bakehouse.runs import wire
+from bakehouse.runs import brief_rows, wire
 from bakehouse.runs.brief import BriefGap, BriefPage, BriefRun
-from bakehouse.runs.brief_rows import MAX_BYTES, brief_json, cut
+from bakehouse.runs.brief_rows import MAX_BYTES, brief_json, cut, of_recipe
 from bakehouse.runs.curve import Curve
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Best, Progress, QueuePlace
@@ -134,6 +134,20 @@ def test_a_usual_row_is_whole() -> None:
     )  # fmt: skip
     assert row.name == "norm-and-dropout-seed-3"
     assert row.ingredients == ("batch_norm", "dropout 0.5", "l2 0.0001", "seed 3")
+
+
+def test_little_is_kept_of_the_recipes_that_were_listed_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brief_rows, "KNOWN_RECIPES", 3)
+    brief_rows.known_recipes.clear()
+    recipe = json.loads(wire.encode(None, submit(a_run(), idempotency=None, now=0)[0])["recipe"])
+    long = [{"type": "gaussian_noise", "std": index / 1e4} for index in range(1000)]
+    for seed in range(1, 6):
+        kept = of_recipe(json.dumps({**recipe, "augmentation": long, "seed": seed}))
+        assert kept.tokens[-1] == f"seed {seed}"
+        assert len(kept.tokens) < MAX_BYTES
+    assert [recipe.tokens[-1] for recipe in brief_rows.known_recipes.values()] == ["seed 3", "seed 4", "seed 5"]
+    of_recipe(json.dumps({**recipe, "augmentation": long, "seed": 4}))
+    assert [recipe.tokens[-1] for recipe in brief_rows.known_recipes.values()][-2:] == ["seed 5", "seed 4"]
 
 
 def test_only_what_is_too_long_is_cut() -> None:
