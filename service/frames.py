@@ -5,16 +5,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Literal
 
-from bakehouse.runs.run import Event
+from bakehouse.runs.run import Event, EventType
 from bakehouse.runs.wire import Change, StoredEvent, stream_position
 
-HEARTBEAT = b": heartbeat\n"
+# Pages see events but no comments. It has no data, so that clients which do not know it ignore it.
+HEARTBEAT = b"event: heartbeat\ndata:\n\n"
+
+SharedEventType = EventType | Literal["deleted"]
 
 
 class RunEvent(Event):
     """An event with the id of its run, for a stream of several runs."""
 
+    type: SharedEventType  # type: ignore[assignment]
+    """As in the log of a run, or `deleted`: the run, with its log, has been deleted."""
     run_id: str
 
 

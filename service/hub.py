@@ -331,7 +331,13 @@ def ranges_of(changes: Iterable[Change]) -> list[LogRange]:
 def join(
     changes: Iterable[Change], ranges: Iterable[LogRange], logs: Iterable[Iterable[StoredEvent]]
 ) -> list[PublishedEvent]:
-    """Returns each change with its event. Leaves out events of deleted runs."""
+    """Returns each change with its event. Of deleted runs, only the deletion is left."""
+    changes = list(changes)
     events = {(wanted.run_id, event.seq): event for wanted, log in zip(ranges, logs, strict=True) for event in log}
+    events |= {
+        (change.run_id, change.seq): wire.deletion_event(change.seq, change.deleted)
+        for change in changes
+        if change.deleted is not None
+    }
     pairs = ((change, events.get((change.run_id, change.seq))) for change in changes)
     return [PublishedEvent(change, event) for change, event in pairs if event is not None]

@@ -5,13 +5,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Protocol
+from typing import Protocol, get_args
 
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from bakehouse.runs.errors import RunNotFound
+from bakehouse.runs.run import EventType
 from bakehouse.runs.wire import stream_position
 from service.frames import HEARTBEAT, Batch, reset_frame, run_frames
 from service.http_limits import TRANSPORT
@@ -20,6 +21,7 @@ from service.hub import ChangesLost, Hub, Selection, Subscription
 EVENTS_PER_READ = 250
 # Many clients lose the same service at once. Each stream gets another delay, which spreads their return.
 RETRY_MS = (1000, 3000)
+LOGGED = frozenset[str](get_args(EventType))
 
 Frames = AsyncIterator[bytes]
 
@@ -104,8 +106,8 @@ class RunFollower:
 
     @property
     def selection(self) -> Selection:
-        """The run alone."""
-        return Selection(runs=frozenset({self._run_id}))
+        """The run's log alone."""
+        return Selection(runs=frozenset({self._run_id}), types=LOGGED)
 
     async def past(self, subscription: Subscription) -> Frames:
         """Yields the events up to the head of the log, after which the subscription has all events."""

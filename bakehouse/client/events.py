@@ -10,7 +10,7 @@ from bakehouse.client.connection import LONG_RETRY_DELAYS, Connection, Retries
 from bakehouse.client.errors import ClientError, UnexpectedAnswer, Unreachable
 from bakehouse.model import JsonObject
 
-READ_SECONDS = 45.0  # the service sends a comment every 15 s
+READ_SECONDS = 45.0  # the service sends a heartbeat every 15 s
 POSITIONS = ("epoch", "step", "epochs_since_best")
 
 
@@ -65,7 +65,7 @@ async def follow(connection: Connection, run_id: str, *, after: int = 0) -> Asyn
                     return  # the run is over and `after` was its last event
                 async for message in connection.transport.iter_messages(response):
                     pause = pause if message.retry is None else message.retry / 1000
-                    # `reset` only announces that older events are lost.
+                    # A heartbeat has no data. `reset` only announces that older events are lost.
                     if not message.data or message.event == "reset":
                         continue
                     event = parse_event(message, response)

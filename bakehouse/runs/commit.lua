@@ -48,6 +48,9 @@ for key, score in pairs(write.add) do
 end
 if #write.delete > 0 then
   redis.call('DEL', unpack(write.delete))
+  -- The log is gone, so that the change itself has what followers are told.
+  redis.call('XADD', changes, 'MAXLEN', '~', write.changes_length, '*', 'run', write.run, 'seq', seq + 1,
+    'deleted', string.format('%.0f', ms))
   return {'done', ms, seq, {}}
 end
 

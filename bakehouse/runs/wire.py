@@ -86,6 +86,8 @@ class Change:
     id: str
     run_id: str
     seq: int
+    deleted: int | None = None
+    """Redis's time in ms if the run was deleted, which no log has as an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,14 @@ def parse_line(line: str) -> StoredEvent:
 def parse_change(entry_id: Text, fields: Fields) -> Change:
     """Returns the change in an entry of the change stream."""
     entry = decoded(fields)
-    return Change(text(entry_id), entry["run"], int(entry["seq"]))
+    deleted = int(entry["deleted"]) if "deleted" in entry else None
+    return Change(text(entry_id), entry["run"], int(entry["seq"]), deleted)
+
+
+def deletion_event(seq: int, ms: int) -> StoredEvent:
+    """Returns what followers of several runs are told when one of them is deleted."""
+    json = f'{{"seq":{seq},"time":"{rfc3339(ms)}","attempt":0,"type":"deleted","data":{{}}}}'
+    return StoredEvent(seq, "deleted", json)
 
 
 def stream_position(entry_id: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
-from bakehouse.runs.run import Event, EventType
+from bakehouse.runs.run import Event
 from service.dependencies import (
     CHANGE_ID,
     Accept,
@@ -20,6 +20,7 @@ from service.dependencies import (
     refuse_unknown_parameters,
 )
 from service.errors import InvalidRequest
+from service.frames import SharedEventType
 from service.hub import Selection
 from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
 from service.openapi import event_stream, problems
@@ -99,7 +100,7 @@ async def follow_runs(
     run: Annotated[list[str], Query(max_length=200, description="Ids of runs.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     all: Annotated[bool, Query(description="Follow every run, also those that are submitted later.")] = False,  # noqa: A002 - the parameter's name
-    type: Annotated[list[EventType], Query(description="Only events of these types; by default all.")] = [],  # noqa: A002, B006
+    type: Annotated[list[SharedEventType], Query(description="Only events of these types; by default all.")] = [],  # noqa: A002, B006
     last_change: LastChange = None,
     after: Annotated[
         str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -316,3 +317,24 @@ def test_streams_outlive_redis_and_end_with_the_service(tmp_path: Path) -> None:
         service.process.kill()
         service.process.wait()
         stop_redis(redis)
+
+
+def test_followers_of_several_runs_learn_that_one_was_deleted(api: httpx.Client, worker: FakeWorker) -> None:
+    run = create(api)
+    worker.train(run)
+    head = worker.store.head(run)
+    start = current_position(api, worker)
+    # This stream of new events begins before the deletion.
+    live = follow(api, "/v1/events?all=true&type=deleted&type=state")
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(next, live)
+        while not first.done():
+            create(api)
+        api.delete(f"/v1/runs/{run}").raise_for_status()
+        events = [next(event for event in live if event.event == "deleted")]
+    events.append(next(follow(api, "/v1/events?all=true&type=deleted", start)))
+    for event in events:
+        assert event.event == "deleted"
+        told = event.json()
+        assert (told["type"], told["run_id"], told["seq"], told["data"]) == ("deleted", run, head + 1, {})
+    live.close()  # type: ignore[attr-defined]

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from httpx_sse import EventSource
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisUnreachable
 
@@ -16,6 +18,7 @@ from bakehouse.runs.logs import ChangePage, ChangeRange, Logs
 from bakehouse.runs.store import Store, connect
 from service.frames import Batch
 from service.hub import MAX_PENDING, ChangesLost, Hub, Selection, Subscription
+from service.streams import RunFollower
 from tests.fake_worker import FakeWorker
 from tests.processes import LIMIT_SECONDS, wait_until
 from tests.runs.examples import a_run, last_change
@@ -107,6 +110,24 @@ def test_readers_of_equal_selection_share_each_batch(redis_url: str, worker: Fak
             assert all(mine is yours for mine, yours in zip(*batches, strict=True))
             assert third._pending == []
         assert (hub._subscriptions, hub._followers) == ({}, {})
+
+    use_hub(redis_url, use, worker.store.logs)
+
+
+def test_a_heartbeat_is_an_event_without_data_or_id(redis_url: str, worker: FakeWorker, run_id: str) -> None:
+    async def use(hub: Hub) -> None:
+        async with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
+            batches = await take(subscription, 0)
+            # The end of a read of the change stream is the time for a heartbeat.
+            await asyncio.to_thread(worker.log_steps, run_id, 1, 1)
+            while not batches or batches[-1].items:
+                batches += await subscription.take()
+        frames = b"".join(RunFollower(hub, run_id, after=2).frames(batch) for batch in batches)
+        answer = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=frames)
+        step, heartbeat = EventSource(answer).iter_sse()
+        assert (step.event, step.id) == ("step", "3")
+        assert (heartbeat.event, heartbeat.data) == ("heartbeat", "")
+        assert b"id" not in frames.split(b"\n\n")[1]
 
     use_hub(redis_url, use, worker.store.logs)
 
