@@ -7,9 +7,9 @@ import re
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.runs.async_store import AsyncStore
-from bakehouse.runs.run import Event
 from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.store import Store
+from service.event_pages import EventPage, PageQuery, read_page
 from service.frames import Batch
 from service.hub import Hub, Selection, Subscription
 
@@ -58,16 +58,16 @@ async def wait_for_change(
     return run
 
 
-async def wait_for_events(hub: Hub, store: Store, run_id: str, *, after: int, limit: int, seconds: int) -> list[Event]:
-    """Returns the events after the number `after`; if there are none yet, waits for the next one."""
+async def wait_for_events(hub: Hub, store: Store, query: PageQuery, *, seconds: int) -> EventPage:
+    """Returns a page of a run's log; if it has no events yet, waits for the next one."""
     deadline = asyncio.get_running_loop().time() + seconds
-    async with hub.subscribe(Selection(runs=frozenset({run_id}))) as subscription:
+    async with hub.subscribe(Selection(runs=frozenset({query.run_id}))) as subscription:
         while True:
             # A wake-up only says that there may be events; the log has all of them.
-            events = await run_in_threadpool(store.events, run_id, after=after, limit=limit)
+            page = await run_in_threadpool(read_page, store, query)
             left = deadline - asyncio.get_running_loop().time()
-            if events or left <= 0 or subscription.is_closed:
-                return events
+            if page.data or page.has_more or left <= 0 or subscription.is_closed:
+                return page
             await take_within(subscription, left)
 
 

@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from redis import Redis
@@ -25,12 +24,14 @@ EVENTS_PER_READ = 1000
 
 @dataclass(frozen=True, slots=True)
 class LogRange:
-    """The events of a run after the number `after`: up to `last`, or at most `limit` of them."""
+    """The events of a run after the number `after`: up to `last`, or at most `limit` of them, from either end."""
 
     run_id: str
     after: int
     last: int | None = None
     limit: int | None = None
+    tail: bool = False
+    """Whether the last events are wanted if there are more than `limit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,18 @@ class Logs:
         """Returns the events of each range, in order. Every reader of a log calls this."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for wanted in ranges:
-                last = "+" if wanted.last is None else f"{wanted.last}-0"
                 # commit.lua gives each event the id `seq-0`, so the numbers are the bounds.
-                pipeline.xrange(self._keys.log(wanted.run_id), f"{wanted.after + 1}-0", last, wanted.limit)
+                first = f"{wanted.after + 1}-0"
+                last = "+" if wanted.last is None else f"{wanted.last}-0"
+                if wanted.tail:
+                    pipeline.xrevrange(self._keys.log(wanted.run_id), last, first, wanted.limit)
+                else:
+                    pipeline.xrange(self._keys.log(wanted.run_id), first, last, wanted.limit)
                 # Read second: a log that was still in Redis is complete, even if it is archived in between.
                 pipeline.hexists(self._keys.run(wanted.run_id), wire.PACKED)
             replies = pipeline.execute()
         return [
-            self.archived(wanted) if is_archived and not entries else [wire.parse_event(*entry) for entry in entries]
+            self.archived(wanted) if is_archived and not entries else parse_entries(wanted, entries)
             for wanted, entries, is_archived in zip(ranges, replies[::2], replies[1::2], strict=True)
         ]
 
@@ -117,8 +122,10 @@ class Logs:
                 # A log is read page by page, and the whole file is decompressed for each page that is not kept.
                 self._recent = (wanted.run_id, lines)
             # The events are numbered from 1 without gaps, so that a number is a position in the file.
-            found = islice(lines, wanted.after, wanted.last)
-            return [wire.parse_line(line) for line in islice(found, wanted.limit)]
+            found = lines[wanted.after : wanted.last]
+            if wanted.limit is not None:
+                found = found[-wanted.limit :] if wanted.tail else found[: wanted.limit]
+            return [wire.parse_line(line) for line in found]
         except (LogDamaged, ValueError) as error:
             log.error("%s", error)
             return []
@@ -156,6 +163,11 @@ class Logs:
                 frozenset(run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
                 for scores in pipeline.execute()
             ]
+
+
+def parse_entries(wanted: LogRange, entries: Sequence[Any]) -> list[StoredEvent]:
+    """Returns the events in entries of a log, in order; `tail` reads them backwards."""
+    return [wire.parse_event(*entry) for entry in (reversed(entries) if wanted.tail else entries)]
 
 
 def parse_bounds(information: Any) -> Bounds:

@@ -24,6 +24,7 @@ from bakehouse.runs.record import Created, Idempotency, Owner, Record
 from bakehouse.runs.run import Event, Page, Run, TaskProcess, Worker
 from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
+from bakehouse.runs.wire import StoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -166,11 +167,21 @@ class Store:
 
     def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Returns the run's events after the number `after`, in order."""
-        [events] = self.logs.events([LogRange(run_id, after=after, limit=limit)])
-        # The answer is also empty if there is no such run; then `head` raises RunNotFound.
-        if not events and after < self.head(run_id) and self.record(run_id).archived:
+        return [event.parse() for event in self.stored_events(run_id, after=after, limit=limit)]
+
+    def stored_events(
+        self, run_id: str, *, after: int = 0, before: int | None = None, limit: int, tail: bool = False
+    ) -> list[StoredEvent]:
+        """Returns the run's events between two numbers, in order; with `tail`, the last ones if there are too many."""
+        last = None if before is None else before - 1
+        [events] = self.logs.events([LogRange(run_id, after=after, last=last, limit=limit, tail=tail)])
+        if events:
+            return events
+        # If there is no such run, `head` raises RunNotFound.
+        end = self.head(run_id) + 1
+        if after + 1 < min(end, before or end) and self.record(run_id).archived:
             raise LogDamaged(run_id)
-        return [event.parse() for event in events]
+        return []
 
     def head(self, run_id: str) -> int:
         """Returns the number of the run's latest event."""

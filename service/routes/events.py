@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BeforeValidator, Field
 
-from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
-from bakehouse.runs.run import Event
+from bakehouse.runs.run import EventType
 from service.dependencies import (
     CHANGE_ID,
     Accept,
@@ -20,6 +19,7 @@ from service.dependencies import (
     refuse_unknown_parameters,
 )
 from service.errors import InvalidRequest
+from service.event_pages import EventPage, PageQuery
 from service.frames import SharedEventType
 from service.hub import Selection
 from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
@@ -47,16 +47,6 @@ LastChange = Annotated[
 ]
 
 
-class EventPage(Model):
-    """Some events of a run, in order."""
-
-    data: tuple[Event, ...]
-    has_more: bool
-    """Whether the log already has more events."""
-    last_seq: int
-    """The `seq` to pass as `after` for the next page."""
-
-
 @router.get("/runs/{run_id}/events", operation_id="get_run_events", response_model=EventPage,
             responses={200: {"content": event_stream("Event"), "description": "A page, or a stream if requested."},
                        204: {"description": "The run is over and the client has seen all its events."},
@@ -67,20 +57,24 @@ async def get_run_events(
     accept: Accept = "",
     last_seq: LastSeq = None,
     after: After = 0,
+    before: Annotated[int | None, Query(ge=1, lt=2**53, description="Only events with a `seq` less than this.")] = None,
+    tail: Annotated[
+        bool, Query(description="The last events instead of the first if there are more than `limit`, also in order.")
+    ] = False,
+    type: Annotated[list[EventType], Query(description="Only events of these types; by default all.")] = [],  # noqa: A002, B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     wait: Annotated[
         int, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the next event if there is none yet.")
     ] = 0,
 ) -> EventPage | Response:
-    """Returns a page of events. With `Accept: text/event-stream`, returns a stream of all events after `after` (or
-    `Last-Event-ID`) until the run is over."""
+    """Returns a page of events: `tail=true` begins with the newest, and `before=FIRST_SEQ` goes on to older ones. With
+    `Accept: text/event-stream`, returns a stream of all events after `after` (or `Last-Event-ID`) until the run is
+    over."""
     if "text/event-stream" in accept.lower():
         return await stream_events(services, run_id, after if last_seq is None else last_seq)
     await services.hub.wait_until_ready()
-    # One event more than asked for tells whether the log has more.
-    events = await wait_for_events(services.hub, services.store, run_id, after=after, limit=limit + 1, seconds=wait)
-    shown = tuple(events[:limit])
-    return EventPage(data=shown, has_more=len(events) > limit, last_seq=shown[-1].seq if shown else after)
+    query = PageQuery(run_id, after=after, before=before, limit=limit, tail=tail, types=frozenset(type))
+    return await wait_for_events(services.hub, services.store, query, seconds=wait)
 
 
 async def stream_events(services: Services, run_id: str, after: int) -> Response:

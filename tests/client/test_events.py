@@ -9,7 +9,7 @@ from bakehouse.client import Client, NotFound, RunEvent
 from tests.client.conftest import CutUrl, through
 from tests.fake_worker import FakeWorker
 from tests.runs.examples import a_run
-from tests.scripted_server import Script
+from tests.scripted_server import Response, Script
 
 RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 30, "labels": {"strange": "line\u2028separator"}}
 
@@ -84,7 +84,7 @@ def test_heartbeats_are_no_events(script: Script) -> None:
     record = a_run()
     end = {"seq": 1, "time": record.created_at, "attempt": 0, "type": "end", "data": {}}
     frames = "retry: 1\nevent: heartbeat\ndata:\n\n" + f"id: 1\nevent: end\ndata: {json.dumps(end)}\n\n"
-    answer = (200, {}, record.model_dump_json())
+    answer: Response = (200, {}, record.model_dump_json())
     server = script([answer, (200, {"Content-Type": "text/event-stream"}, frames), answer])
     with Client(server.url) as client:
         assert [event.type for event in client.run(record.id).stream()] == ["end"]

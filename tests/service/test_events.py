@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import LogEntry, LogEvents
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.wire import stream_position
+from service import event_pages
+from service.event_pages import PageQuery, read_page
 from tests.fake_worker import FakeWorker
 from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_service import RunningService, start_service
@@ -338,3 +341,53 @@ def test_followers_of_several_runs_learn_that_one_was_deleted(api: httpx.Client,
         told = event.json()
         assert (told["type"], told["run_id"], told["seq"], told["data"]) == ("deleted", run, head + 1, {})
     live.close()  # type: ignore[attr-defined]
+
+
+def test_a_log_is_read_from_its_end_page_by_page(api: httpx.Client, worker: FakeWorker) -> None:
+    run = create(api)
+    worker.claim(run)
+    worker.log_steps(run, 1, 20)
+    worker.log_epoch(run, 1)
+    path = f"/v1/runs/{run}/events?limit=8&tail=true"
+    head = worker.store.head(run)
+    seqs: list[int] = []
+    page = {"has_more": True, "first_seq": head + 1}
+    while page["has_more"]:
+        page = api.get(f"{path}&before={page['first_seq']}").json()
+        seqs = [event["seq"] for event in page["data"]] + seqs
+    assert seqs == list(range(1, head + 1))
+    assert page["first_seq"] == 1
+    last = api.get(path).json()
+    assert (last["data"][-1]["seq"], last["last_seq"], last["first_seq"]) == (head, head, head - 7)
+    assert api.get(f"{path}&after={head}").json() == {
+        "data": [], "has_more": False, "first_seq": head + 1, "last_seq": head
+    }  # fmt: skip
+    assert api.get(f"{path}&before=1").json()["data"] == []
+    worker.succeed(run)
+    assert api.get(f"{path}&before=5").json()["last_seq"] == 4
+
+
+def test_pages_have_the_chosen_types_however_rare_they_are(
+    api: httpx.Client, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create(api)
+    worker.claim(run)
+    worker.log_epoch(run, 1)
+    for first in range(1, 3001, 1000):
+        worker.log_steps(run, first, first + 999)
+    worker.log_epoch(run, 2)
+    worker.log_steps(run, 3001, 3500)
+    path = f"/v1/runs/{run}/events?type=epoch&limit=1"
+    head = worker.store.head(run)
+    for query, number in (("", 1), ("&tail=true", 2)):
+        page = api.get(path + query).json()
+        assert ([event["data"]["epoch"] for event in page["data"]], page["has_more"]) == ([number], True)
+    older = api.get(f"{path}&tail=true&before={page['first_seq']}").json()
+    assert ([event["data"]["epoch"] for event in older["data"]], older["has_more"]) == ([1], False)
+    assert page["last_seq"] == head
+    monkeypatch.setattr(event_pages, "MAX_READS", 2)
+    rare = PageQuery(run, after=0, before=page["first_seq"], limit=1, tail=True, types=frozenset({"epoch"}))
+    unfinished = read_page(worker.store, rare)
+    assert (unfinished.data, unfinished.has_more) == ((), True)
+    finished = read_page(worker.store, replace(rare, before=unfinished.first_seq))
+    assert [event.data["epoch"] for event in finished.data] == [1]
