@@ -42,6 +42,8 @@ def answers(api: httpx.Client, run_id: str) -> list[Any]:
         "/metrics?format=csv",
         "/events?limit=1000",
         "/events?after=7&limit=5",
+        "/events?tail=true&before=8&limit=3",
+        "/events?tail=true&limit=2&type=epoch",
         "/checkpoints",
     )
     found: list[Any] = [api.get(f"{path}{page}").text for page in pages]
