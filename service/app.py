@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route, Router
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.model import JsonObject
@@ -123,12 +124,22 @@ def create_api(services: Services) -> FastAPI:
     api.state.parsed_models = (runs.RunPatch,)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
-    for module in (runs, events, checkpoints, recipes, cookbook, datasets, system, page, docs, problems):
+    modules = (runs, events, checkpoints, recipes, cookbook, datasets, system, page, docs, problems)
+    api.state.paths = list_paths(api.router, *(module.router for module in modules))
+    for module in modules:
         api.include_router(module.router)
     for kind in HANDLED_ERRORS:
         api.add_exception_handler(kind, respond_to_error)
     complete_openapi(api)
     return api
+
+
+def list_paths(*routers: Router) -> tuple[str, ...]:
+    """Lists the paths of the API and its documentation, which a client may mean by a misspelt one."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, Route))
+    paths = dict.fromkeys(route.path for route in routes)
+    # The page, and the files of the page and of the documentation, are addresses that nobody types.
+    return tuple(path for path in paths if path not in ("/", "/page/{name}", "/docs/{name}", "/docs/start.js"))
 
 
 def complete_openapi(api: FastAPI) -> None:

@@ -44,6 +44,7 @@ from bakehouse.runs.errors import (
 )
 from bakehouse.runs.patience import is_refusal
 from bakehouse.studies import StudyNotFound
+from service.addresses import describe_method, describe_missing
 from service.errors import (
     MAX_SHOWN_CHARACTERS,
     REMOUNT_SECONDS,
@@ -118,10 +119,23 @@ HANDLED_ERRORS: tuple[type[Exception], ...] = (
 async def respond_to_error(request: Request, error: Exception) -> Response:
     """Returns the response to an error of any class in HANDLED_ERRORS."""
     response = error_response(error)
-    # RFC 9110, section 15.5.6, requires the header Allow with this status.
-    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        response = replace(response, headers={"Allow": ", ".join(allowed_methods(request))})
+    if isinstance(error, HTTPException):
+        response = with_what_exists(response, request)
     return render(request.scope, response)
+
+
+def with_what_exists(response: ErrorResponse, request: Request) -> ErrorResponse:
+    """Adds to a response of the framework what the client may have meant by the path, or which methods it has."""
+    path = request.scope["path"][:MAX_SHOWN_CHARACTERS]
+    allowed = tuple(allowed_methods(request))
+    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = describe_method(request.method[:MAX_SHOWN_CHARACTERS], path, allowed)
+        # RFC 9110, section 15.5.6, requires the header Allow with this status.
+        return replace(response, detail=detail, headers={"Allow": ", ".join(allowed)})
+    if response.status == HTTPStatus.NOT_FOUND and not allowed:
+        prefix = request.scope.get(PREFIX, "")
+        return replace(response, detail=describe_missing(path, request.app.state.paths, prefix=prefix))
+    return response
 
 
 def allowed_methods(request: Request) -> Iterator[str]:
