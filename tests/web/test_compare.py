@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_says_why(api: httpx.Client, worker: FakeWorker,
     run = create(api)
     worker.train(run)
     page.goto(f"{api.base_url}/?page=compare&runs={run},run_222222222222")
-    expect(page.get_by_text("This run does not exist here, or not any more: run_222222222222")).to_be_visible()
+    expect(page.get_by_text("Runs that do not exist here, or not any more: run_222222222222")).to_be_visible()
     page.get_by_role("button", name="Leave out").first.click()
     expect(page.get_by_text("This is one run.")).to_be_visible()
     assert_accessible(page)

@@ -1,6 +1,8 @@
 /** An answer of the API that a page shows, with its states: not there yet, there, failed. */
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
 import { get, type RequestFailed } from "./http";
+import { Loader } from "./loader";
 
 export interface Answered<Answer> {
   /** Null until it is there; the last good answer while a newer one is loaded, or could not be. */
@@ -16,18 +18,18 @@ export function useAnswer<Answer>(path: string): Answered<Answer> {
 
 /** Loads what a function fetches, anew for each key. */
 export function useLoaded<Answer>(key: string, fetch: () => Promise<Answer>): Answered<Answer> {
-  const nothing = { key, answer: null, failure: null };
-  const [state, setState] = useState<{ key: string; answer: Answer | null; failure: RequestFailed | null }>(
-    nothing,
-  );
-  const load = useCallback(() => {
-    fetch().then(
-      (answer) => setState({ key, answer, failure: null }),
-      (failure: RequestFailed) =>
-        setState((before) => ({ key, answer: before.key === key ? before.answer : null, failure })),
-    );
-  }, [key]);
-  useEffect(load, [load]);
   // The answer for another key is not shown under this one.
-  return { ...(state.key === key ? state : nothing), load };
+  const { answer, loader } = useMemo(() => {
+    const answer = signal<Answer | null>(null);
+    const loader = new Loader(async () => {
+      answer.value = await fetch();
+    });
+    return { answer, loader };
+  }, [key]);
+  const load = () => void loader.now("");
+  useEffect(() => {
+    load();
+    return () => loader.end();
+  }, [loader]);
+  return { answer: answer.value, failure: loader.error.value, load };
 }

@@ -12,6 +12,11 @@ export class RequestFailed extends Error {
   ) {
     super(message);
   }
+
+  /** Whether the same request would fail again: what is not there, or not allowed, does not come by itself. */
+  get isFinal(): boolean {
+    return this.status >= 400 && this.status < 500 && this.status !== 429;
+  }
 }
 
 /** The version of the service in its newest answer, and that of the first, with which this page was loaded. */

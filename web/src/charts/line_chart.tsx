@@ -22,8 +22,6 @@ export interface LineChartProps {
   format?: (value: number) => string;
   /** Which values are better, for the sentence. */
   goal?: "low" | "high";
-  /** Said under the chart instead of a description of the lines. */
-  sentence?: string;
   /** Said besides, for example that the chart shows a part of the points. */
   note?: string;
   /** The hidden lines, where something outside of the chart knows them, such as the address. */
@@ -42,7 +40,6 @@ export function LineChart(props: LineChartProps) {
   const formatX = props.x.format ?? formatNumber;
   const sentence = useMemo(
     () =>
-      props.sentence ??
       describeLines(props.lines, {
         xLabel: props.x.label,
         x: props.x.values,
@@ -50,7 +47,7 @@ export function LineChart(props: LineChartProps) {
         formatX,
         format,
       }),
-    [props.sentence, props.lines, props.x, props.goal],
+    [props.lines, props.x, props.goal],
   );
   return (
     <ChartFigure

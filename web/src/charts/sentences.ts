@@ -3,7 +3,7 @@ import { capitalize, count } from "../format";
 import type { Line, Values } from "./types";
 
 export interface Reading {
-  /** `epoch`, `step` or `seconds`. */
+  /** `epoch`, `step` or `elapsed`. */
   xLabel: string;
   x: readonly number[];
   /** Which values are better, where one can say so. */
@@ -77,7 +77,7 @@ function describeGaps(values: Values, reading: Reading): string {
   if (gaps === 0) return "";
   const first = values.indexOf(null);
   if (first > 0 && first + gaps === values.length) return ` (no value from ${place(first, reading)} on)`;
-  return ` (no value at ${count(gaps, reading.xLabel === "seconds" ? "point" : reading.xLabel)})`;
+  return ` (no value at ${count(gaps, reading.xLabel === "elapsed" ? "point" : reading.xLabel)})`;
 }
 
 function describeMany(lines: readonly Line[], reading: Reading): string {
@@ -92,7 +92,7 @@ function describeMany(lines: readonly Line[], reading: Reading): string {
 
 function place(index: number, reading: Reading): string {
   const position = reading.formatX(reading.x[index] ?? 0);
-  return reading.xLabel === "seconds" ? position : `${reading.xLabel} ${position}`;
+  return reading.xLabel === "elapsed" ? position : `${reading.xLabel} ${position}`;
 }
 
 /** Returns the first of the least and the first of the greatest values; nothing of an empty list. */

@@ -1,16 +1,14 @@
-import { signal } from "@preact/signals";
 import { beforeEach, expect, test, vi } from "vitest";
 import type { RunEvent } from "../api/events";
-import type { RequestFailed } from "../api/http";
 
 const state = vi.hoisted(() => ({
   answers: {} as Record<string, unknown>,
   asked: [] as string[],
   follower: null as { load: () => void; handle: (event: RunEvent) => void } | null,
 }));
-const connection = signal("live");
 
-vi.mock("../api/http", () => ({
+vi.mock("../api/http", async (load) => ({
+  ...(await load<typeof import("../api/http")>()),
   get: async (path: string) => {
     state.asked.push(path);
     const answer = state.answers[path.split("/").at(-1) ?? ""];
@@ -19,9 +17,6 @@ vi.mock("../api/http", () => ({
   },
 }));
 vi.mock("../api/stream", () => ({
-  get connection() {
-    return connection;
-  },
   follow: (_: unknown, follower: NonNullable<typeof state.follower>) => {
     state.follower = follower;
     return () => {
@@ -31,6 +26,7 @@ vi.mock("../api/stream", () => ({
 }));
 
 const { LiveRun } = await import("./live_run");
+const { RequestFailed } = await import("../api/http");
 
 function answer(status: string, epochs: number): void {
   const list = Array.from({ length: epochs }, (_, index) => index + 1);
@@ -64,7 +60,6 @@ async function start(status: string, epochs: number) {
 beforeEach(() => {
   state.asked = [];
   state.follower = null;
-  connection.value = "live";
   vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(draw));
   vi.stubGlobal("window", new EventTarget());
 });
@@ -88,22 +83,23 @@ test("what is missing between two events is loaded", async () => {
 
 test("a run is followed until its end is known, also if the service is away at that moment", async () => {
   const live = await start("running", 2);
-  state.answers.r = Object.assign(new Error("away"), { status: 0 }) as RequestFailed;
+  vi.useFakeTimers();
+  state.answers.r = new RequestFailed("away", 0);
+  state.follower?.handle(event(8, "epoch", { epoch: 3, step: 30, loss: 3 }));
   state.follower?.handle(event(9, "end"));
-  connection.value = "cut";
-  await settle();
+  await vi.advanceTimersByTimeAsync(1000);
   expect(live.error.value).toBeNull();
   expect(state.follower).not.toBeNull();
   answer("succeeded", 3);
-  connection.value = "live";
-  await settle();
+  await vi.advanceTimersByTimeAsync(3000);
+  vi.useRealTimers();
   expect([live.run.value?.status, live.epochs.epoch, state.follower]).toEqual(["succeeded", [1, 2, 3], null]);
 });
 
 test("a run that is over is not followed, and one that is not there neither", async () => {
   await start("succeeded", 3);
   expect(state.follower).toBeNull();
-  state.answers.r = Object.assign(new Error("not found"), { status: 404 }) as RequestFailed;
+  state.answers.r = new RequestFailed("not found", 404);
   const live = new LiveRun("r");
   live.start();
   state.follower?.load();

@@ -1,8 +1,9 @@
 /** A run with its curves, kept up to date by the events of the stream. */
-import { effect, signal } from "@preact/signals";
-import type { Numbers, RunEvent } from "../api/events";
+import { computed, signal } from "@preact/signals";
+import type { RunEvent } from "../api/events";
 import { get, type RequestFailed } from "../api/http";
-import { connection, follow } from "../api/stream";
+import { Loader } from "../api/loader";
+import { follow } from "../api/stream";
 import type { Run } from "../api/types";
 import {
   addDiagnostic,
@@ -13,7 +14,8 @@ import {
   mergeDiagnostics,
   numbersOf,
 } from "./columns";
-import { isOver, monitorOf } from "./status";
+import { addEpoch, joinAnswer } from "./progress";
+import { isOver } from "./status";
 
 interface Metrics {
   epochs: Columns;
@@ -25,15 +27,16 @@ interface Metrics {
 const STEP_POINTS = 2000;
 /** The curves of a run that is watched for long are loaded again, thinned, when they have grown to this. */
 const MOST_STEP_POINTS = 2 * STEP_POINTS;
-/** The run is fetched at the end of an epoch, for its remaining time, but not more often than this. */
+/** The run is loaded after the end of an epoch, for its remaining time, but not more often than this. */
 const REFRESH_MS = 2000;
-/** What could not be fetched is fetched again after this, also while the stream is live. */
-const RETRY_MS = 3000;
 
 export class LiveRun {
   readonly run = signal<Run | null>(null);
   /** Why the run cannot be shown. A service that is away for a moment is no reason once there is something to show. */
-  readonly error = signal<RequestFailed | null>(null);
+  readonly error = computed(() => {
+    const error = this.#loader.error.value;
+    return error?.isFinal || !this.run.value ? error : null;
+  });
   /** Grows when `epochs`, `steps` or `diagnostics` have changed, at most once a frame. */
   readonly version = signal(0);
   epochs: Columns = {};
@@ -43,34 +46,27 @@ export class LiveRun {
 
   #frame = 0;
   #lastSeq: number | null = null;
-  #isLoading = false;
-  /** Whether something has to be loaded that could not be, or that has changed during the loading. */
-  #isStale = false;
-  #refreshedAt = 0;
   readonly #listeners = new Set<(event: RunEvent) => void>();
   #present = { step: 0, epoch: 0 };
-  #ends: (() => void)[] = [];
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #unfollow: (() => void) | null = null;
+  /** The parts are the run, all with its curves, and the run of which nothing more will come. */
+  readonly #loader = new Loader<"run" | "all" | "end">((parts) => this.#load(parts));
 
   constructor(readonly id: string) {}
 
   /** Loads the run and follows it until it is over. Returns what ends that. */
   start(): () => void {
     const follower = { load: () => void this.load(), handle: (event: RunEvent) => this.handle(event) };
-    this.#ends.push(follow({ run: [this.id] }, follower));
-    this.#ends.push(
-      effect(() => {
-        if (connection.value === "live" && this.#isStale) void this.load();
-      }),
-    );
+    this.#unfollow = follow({ run: [this.id] }, follower);
     const lookAgain = () => {
       // No event says that a run which is over has been deleted, or verified by another.
-      if (this.#ends.length === 0 && !document.hidden && this.error.value === null) void this.refresh();
+      if (!this.#unfollow && !this.error.value) this.refresh();
     };
     window.addEventListener("focus", lookAgain);
     return () => {
       window.removeEventListener("focus", lookAgain);
       this.#stop();
+      this.#loader.end();
     };
   }
 
@@ -81,20 +77,13 @@ export class LiveRun {
   }
 
   /** Loads the run and its curves, and keeps the rows that events have added in the meantime. */
-  async load(): Promise<void> {
-    this.#isStale = true;
-    if (this.#isLoading) return;
-    this.#isLoading = true;
-    try {
-      while (this.#isStale) {
-        this.#isStale = false;
-        await this.#loadOnce();
-      }
-      this.error.value = null;
-    } catch (error) {
-      this.#fail(error as RequestFailed);
-    }
-    this.#isLoading = false;
+  load(): Promise<void> {
+    return this.#loader.now("all");
+  }
+
+  /** Loads the run without its curves. */
+  refresh(): void {
+    void this.#loader.now("run");
   }
 
   /** Takes an event in. The run itself is fetched again when its state changes, because an event has only a part of it. */
@@ -110,18 +99,8 @@ export class LiveRun {
     if (event.type === "epoch" && addRow(this.epochs, "epoch", numbersOf(event.data)))
       this.#takeEpoch(event.data);
     if (event.type === "diagnostic" && addDiagnostic(this.diagnostics, event.data)) this.#announceChange();
-    if (event.type === "state" || event.type === "checkpoint") void this.refresh();
-    if (event.type === "end") void this.refresh().then(() => this.#stopIfOver());
-  }
-
-  /** Fetches the run without its curves. */
-  async refresh(): Promise<void> {
-    this.#refreshedAt = performance.now();
-    try {
-      this.take(await get<Run>(`v1/runs/${this.id}`));
-    } catch (error) {
-      this.#fail(error as RequestFailed);
-    }
+    if (event.type === "state" || event.type === "checkpoint") this.refresh();
+    if (event.type === "end") void this.#loader.now("end");
   }
 
   /** Shows a run that a request has answered. */
@@ -129,13 +108,22 @@ export class LiveRun {
     const shown = this.run.value;
     // Answers may arrive in another order than they were made.
     if (shown && shown.updated_at > run.updated_at) return;
-    // Events may be ahead of the answer.
-    const step = Math.max(run.progress.step, shown?.progress.step ?? 0);
-    const epoch = Math.max(run.progress.epoch, shown?.progress.epoch ?? 0);
-    this.run.value = { ...run, progress: { ...run.progress, step, epoch } };
+    this.run.value = joinAnswer(run, shown);
   }
 
-  async #loadOnce(): Promise<void> {
+  async #load(parts: ReadonlySet<string>): Promise<void> {
+    try {
+      if (parts.has("all")) await this.#loadAll();
+      else this.take(await get<Run>(`v1/runs/${this.id}`));
+    } catch (error) {
+      if ((error as RequestFailed).isFinal) this.#stop();
+      throw error;
+    }
+    const isComplete = parts.has("all") || parts.has("end");
+    if (isComplete && this.run.value && isOver(this.run.value.status)) this.#stop();
+  }
+
+  async #loadAll(): Promise<void> {
     // The answers come from a moment after this; the first event that follows may have any number.
     this.#lastSeq = null;
     // First the run: if it is over, the curves that are asked for afterwards are complete.
@@ -145,52 +133,25 @@ export class LiveRun {
     this.epochs = mergeColumns(metrics.epochs, "epoch", this.epochs);
     this.steps = mergeColumns(metrics.steps, "step", this.steps);
     this.take(run);
-    this.#stopIfOver();
     this.#announceChange();
   }
 
-  #fail(error: RequestFailed): void {
-    // What is not there, or not allowed, does not come back by itself.
-    const isFinal = error.status >= 400 && error.status < 500 && error.status !== 429;
-    if (isFinal) this.#stop();
-    else {
-      this.#isStale = true;
-      clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => void this.load(), RETRY_MS);
-    }
-    if (isFinal || !this.run.value) this.error.value = error;
-  }
-
-  #stopIfOver(): void {
-    if (this.run.value && isOver(this.run.value.status)) this.#stop();
-  }
-
   #stop(): void {
-    clearTimeout(this.#retry);
-    for (const end of this.#ends) end();
-    this.#ends = [];
+    this.#unfollow?.();
+    this.#unfollow = null;
   }
 
   #takeStep({ step, epoch }: { step: number; epoch: number }): void {
     if ((this.steps.step?.length ?? 0) > MOST_STEP_POINTS) void this.load();
-    this.#present = { step, epoch: Math.max(epoch - 1, this.#present.epoch) };
+    this.#present = { step, epoch: epoch - 1 };
     this.#announceChange();
   }
 
   #takeEpoch(row: Extract<RunEvent, { type: "epoch" }>["data"]): void {
-    this.#present = { step: row.step, epoch: row.epoch };
     this.#announceChange();
-    const run = this.run.value;
-    if (!run || isOver(run.status)) return;
-    const metrics = metricsOf(row);
-    const best = { epoch: row.epoch, monitor: monitorOf(run), value: metrics[monitorOf(run)] ?? 0, metrics };
-    this.run.value = {
-      ...run,
-      progress: { ...run.progress, epochs_since_best: row.epochs_since_best ?? null },
-      last: { epoch: row.epoch, metrics },
-      ...(row.is_best === true && { best }),
-    };
-    if (performance.now() - this.#refreshedAt > REFRESH_MS) void this.refresh();
+    if (this.run.value) this.run.value = addEpoch(this.run.value, row);
+    // For its remaining time.
+    this.#loader.soon("run", REFRESH_MS);
   }
 
   /** Shows how far the run has come, together with the points that were added. */
@@ -208,9 +169,4 @@ export class LiveRun {
       this.version.value += 1;
     });
   }
-}
-
-function metricsOf(row: Numbers): Record<string, number | null> {
-  const names = Object.keys(row).filter((name) => /^(train|validation)_/.test(name));
-  return Object.fromEntries(names.map((name) => [name, row[name] ?? null]));
 }

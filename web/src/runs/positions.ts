@@ -1,16 +1,16 @@
-/** Where the points of a run lie on the x axis: by epoch, by step, or by the seconds of training until then. */
+/** Where the points of a run lie on the x axis: by epoch, by step, or by the time of training elapsed until then. */
 import type { Axis } from "../charts/types";
 import { formatSeconds, formatWhole } from "../format";
 import type { Columns } from "./columns";
 
-export type XAxis = "epoch" | "step" | "seconds";
-export const X_AXES: readonly XAxis[] = ["epoch", "step", "seconds"];
+export type XAxis = "epoch" | "step" | "elapsed";
+export const X_AXES: readonly XAxis[] = ["epoch", "step", "elapsed"];
 
 const FORMATS: Record<XAxis, (value: number) => string> = {
   // A step lies within an epoch, so its position there is a fraction.
   epoch: (value) => (Number.isInteger(value) ? formatWhole(value) : value.toFixed(2)),
   step: formatWhole,
-  seconds: formatSeconds,
+  elapsed: formatSeconds,
 };
 
 export function axisOf(kind: XAxis, values: readonly number[]): Axis {
@@ -19,7 +19,7 @@ export function axisOf(kind: XAxis, values: readonly number[]): Axis {
 
 /** Returns the positions of the rows by epoch. */
 export function epochPositions(kind: XAxis, epochs: Columns): number[] {
-  if (kind === "seconds") return elapsedSeconds(epochs).slice(1);
+  if (kind === "elapsed") return elapsedSeconds(epochs).slice(1);
   return (epochs[kind] ?? []).map((value) => value ?? 0);
 }
 

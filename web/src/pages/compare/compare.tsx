@@ -1,7 +1,7 @@
 import { computed } from "@preact/signals";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { addressOf, changeView, listed, query } from "../../address";
-import { get, type RequestFailed } from "../../api/http";
+import { useAnswer } from "../../api/answer";
 import type { BriefPage, Run } from "../../api/types";
 import type { Json } from "../../json";
 import { Empty } from "../../parts/empty";
@@ -27,7 +27,7 @@ export function Compare() {
   const metric = chosenMetric.value;
   const comparison = useMemo(() => new Comparison(text.split(",").filter(Boolean), metric), [text, metric]);
   useEffect(() => {
-    if (comparison.ids.length > 0) void comparison.start();
+    if (comparison.ids.length > 0) comparison.start();
     return () => comparison.end();
   }, [comparison]);
   return (
@@ -39,22 +39,20 @@ export function Compare() {
 }
 
 function NothingChosen() {
-  const [error, setError] = useState<RequestFailed | null>(null);
-  const compareNewest = async () => {
-    try {
-      const { data } = await get<BriefPage>("v1/runs", { view: "brief", limit: 5 });
-      changeView({ runs: data.map((row) => row.id) });
-    } catch (failure) {
-      setError(failure as RequestFailed);
-    }
-  };
+  const { answer, failure } = useAnswer<BriefPage>("v1/runs?view=brief&limit=5");
+  const newest = answer?.data.map((row) => row.id);
   return (
     <>
-      {error && <Failure error={error} />}
+      {failure && <Failure error={failure} />}
       <Empty
         title="Which runs?"
         action={
-          <button type="button" class="primary" onClick={() => void compareNewest()}>
+          <button
+            type="button"
+            class="primary"
+            disabled={!newest}
+            onClick={() => changeView({ runs: newest })}
+          >
             Compare the newest five runs
           </button>
         }
@@ -75,16 +73,13 @@ function Chosen({ comparison }: { comparison: Comparison }) {
       <Waiting
         answer={runs}
         failure={error.value}
-        load={() => void comparison.start()}
+        load={() => comparison.start()}
         lines={12}
         label="Loading the runs"
       />
       {missing.value.length > 0 && (
         <div class="notice warning">
-          <p>
-            {missing.value.length === 1 ? "This run does" : "These runs do"} not exist here, or not any more:{" "}
-            {missing.value.join(", ")}
-          </p>
+          <p>Runs that do not exist here, or not any more: {missing.value.join(", ")}</p>
           <button type="button" onClick={() => leaveOut(missing.value)}>
             Leave out
           </button>

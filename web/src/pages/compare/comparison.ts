@@ -1,10 +1,12 @@
 /** Several runs with the curves of one metric, kept up to date by the events of the stream. */
 import { signal } from "@preact/signals";
 import type { RunEvent } from "../../api/events";
-import { get, type RequestFailed } from "../../api/http";
+import { get } from "../../api/http";
+import { Loader } from "../../api/loader";
 import { follow } from "../../api/stream";
 import type { Run } from "../../api/types";
 import { addRow, type Columns, mergeColumns, numbersOf } from "../../runs/columns";
+import { addEpoch, joinAnswer } from "../../runs/progress";
 import { isOver } from "../../runs/status";
 import { fieldValue } from "./fields";
 
@@ -12,23 +14,24 @@ import { fieldValue } from "./fields";
 export const MAX_RUNS = 100;
 /** More epochs than this cannot be seen; the service keeps the extremes of what it leaves out. */
 const MAX_POINTS = 2000;
-/** Changes that come within this time are fetched together. */
-const PAUSE_MS = 500;
+/** The parts besides single runs: everything, and nothing, which only shows what events have said. */
+const ALL = "all";
+const SHOWN = "shown";
 
 export class Comparison {
   /** In the order of the address; null until they are loaded. */
   readonly runs = signal<readonly Run[] | null>(null);
   readonly missing = signal<readonly string[]>([]);
-  readonly error = signal<RequestFailed | null>(null);
-  /** Number of runs whose curves are loaded. */
-  readonly loaded = signal(0);
+  readonly #loader = new Loader((parts) => this.#load(parts));
+  readonly error = this.#loader.error;
+  /** Whether the curves of all runs are loaded. */
+  readonly isComplete = signal(false);
   /** Grows when a curve has changed, at most once a frame. */
   readonly version = signal(0);
   readonly #curves = new Map<string, Columns>();
-  readonly #changed = new Set<string>();
+  readonly #known = new Map<string, Run>();
   #unfollow: () => void = () => undefined;
   #followed: readonly string[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
   #frame = 0;
   #isEnded = false;
 
@@ -43,78 +46,72 @@ export class Comparison {
   }
 
   /** Loads the runs, and follows those that are not over. */
-  async start(): Promise<void> {
-    await this.#attempt(async () => {
-      await this.#fetchRuns(this.ids);
-      if (this.#followed.length === 0) await this.#loadCurves();
-    });
+  start(): void {
+    void this.#loader.now(ALL);
   }
 
   end(): void {
     this.#isEnded = true;
     this.#unfollow();
-    clearTimeout(this.#timer);
+    this.#loader.end();
     cancelAnimationFrame(this.#frame);
   }
 
-  #reload(): Promise<void> {
-    return this.#attempt(async () => {
-      await this.#fetchRuns(this.ids);
-      await this.#loadCurves();
-    });
-  }
-
-  #handle(event: RunEvent): void {
-    if (event.type === "epoch") {
-      const curve = this.curve(event.run_id);
-      this.#curves.set(event.run_id, curve);
-      if (addRow(curve, "epoch", numbersOf(event.data))) this.#announceChange();
+  /** Takes in what an event says. Only the metrics of the test split, which come at the end, need a request. */
+  #handle({ type, run_id: id, time, data }: RunEvent): void {
+    const before = this.#known.get(id);
+    if (!before) return;
+    const passed = before.status === "running" ? Date.parse(time) - Date.parse(before.updated_at) : 0;
+    const run = { ...before, seconds: before.seconds + passed / 1000, updated_at: time };
+    if (type === "state") {
+      const { status, reason, request } = data;
+      this.#known.set(id, { ...run, status, reason, request });
+      this.#loader.soon(isOver(status) ? id : SHOWN);
+    } else if (type === "epoch") {
+      const curve = this.curve(id);
+      this.#curves.set(id, curve);
+      if (addRow(curve, "epoch", numbersOf(data))) this.#announceChange();
+      this.#known.set(id, addEpoch(run, data));
+      this.#loader.soon(SHOWN);
     }
-    this.#changed.add(event.run_id);
-    this.#fetchLater();
   }
 
-  #fetchLater(): void {
-    if (this.#isEnded) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      const ids = [...this.#changed];
-      this.#changed.clear();
-      void this.#attempt(() => this.#fetchRuns(ids), ids);
-    }, PAUSE_MS);
-  }
-
-  async #fetchRuns(ids: readonly string[]): Promise<void> {
-    const { data } = await get<{ data: Run[] }>("v1/runs", { run: ids, limit: MAX_RUNS });
-    const known = new Map((this.runs.value ?? []).map((run) => [run.id, run]));
-    for (const run of data) {
-      const shown = known.get(run.id);
-      // Answers may arrive in another order than they were made.
-      if (!shown || shown.updated_at <= run.updated_at) known.set(run.id, run);
-    }
-    const found = new Set(data.map((run) => run.id));
-    for (const id of ids) if (!found.has(id)) known.delete(id);
-    this.runs.value = this.ids.flatMap((id) => known.get(id) ?? []);
-    this.missing.value = this.ids.filter((id) => !known.has(id));
+  async #load(parts: ReadonlySet<string>): Promise<void> {
+    const ids = this.ids.filter((id) => parts.has(id) || parts.has(ALL));
+    const isFollowed = this.#followed.length > 0;
+    if (ids.length > 0) await this.#loadRuns(ids);
+    this.runs.value = this.ids.flatMap((id) => this.#known.get(id) ?? []);
+    this.missing.value = this.ids.filter((id) => !this.#known.has(id));
     this.#followLive();
+    // What is followed from now on is loaded again when its events begin.
+    if (parts.has(ALL) && (isFollowed || this.#followed.length === 0)) await this.#loadCurves();
+  }
+
+  async #loadRuns(ids: readonly string[]): Promise<void> {
+    const { data } = await get<{ data: Run[] }>("v1/runs", { run: ids, limit: MAX_RUNS });
+    for (const id of ids) {
+      const answer = data.find((run) => run.id === id);
+      if (answer) this.#known.set(id, joinAnswer(answer, this.#known.get(id)));
+      else this.#known.delete(id);
+    }
   }
 
   /** Follows the runs that are not over. The service refuses to follow a run that does not exist. */
   #followLive(): void {
-    const isKept = this.#followed.every((id) => !this.missing.value.includes(id));
+    const isKept = this.#followed.every((id) => this.#known.has(id));
     if (this.#isEnded || (this.#followed.length > 0 && isKept)) return;
     this.#unfollow();
     this.#followed = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
     if (this.#followed.length === 0) return;
     this.#unfollow = follow(
-      { run: this.#followed, type: ["checkpoint", "end", "epoch", "state"] },
-      { load: () => void this.#reload(), handle: (event) => this.#handle(event) },
+      { run: this.#followed, type: ["epoch", "state"] },
+      { load: () => this.start(), handle: (event) => this.#handle(event) },
     );
   }
 
   async #loadCurves(): Promise<void> {
-    this.loaded.value = 0;
     await Promise.all((this.runs.value ?? []).map((run) => this.#loadCurve(run)));
+    this.isComplete.value = true;
   }
 
   async #loadCurve(run: Run): Promise<void> {
@@ -124,7 +121,6 @@ export class Comparison {
       max_points: MAX_POINTS,
     });
     this.#curves.set(run.id, mergeColumns(answer.epochs, "epoch", this.curve(run.id)));
-    this.loaded.value += 1;
     this.#announceChange();
   }
 
@@ -133,18 +129,6 @@ export class Comparison {
       this.#frame = 0;
       this.version.value += 1;
     });
-  }
-
-  /** Does something that may fail; the runs that it would have fetched are then fetched later. */
-  async #attempt(action: () => Promise<void>, ids: readonly string[] = []): Promise<void> {
-    try {
-      await action();
-      this.error.value = null;
-    } catch (error) {
-      this.error.value = error as RequestFailed;
-      for (const id of ids) this.#changed.add(id);
-      if (ids.length > 0) this.#fetchLater();
-    }
   }
 }
 

@@ -1,19 +1,16 @@
-import { effect } from "@preact/signals";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { changeView, toggleListed } from "../../address";
 import type { Run } from "../../api/types";
 import { LineChart } from "../../charts/line_chart";
-import { joinZoom, zoomTo } from "../../charts/zoom";
 import { capitalize, formatMetric, isRising, spellOut } from "../../format";
+import { Axes, ZoomInAddress } from "../../parts/axes";
 import { type Options, Segments, Select } from "../../parts/options";
-import type { XAxis } from "../../runs/positions";
-import { X_AXES } from "../../runs/positions";
 import { type Comparison, commonMonitor, curveMetrics } from "./comparison";
 import { saveCsv } from "./csv";
 import { type Chart, groupLines, leftOutSentence, runLines } from "./lines";
 import { savePicture } from "./picture";
 import { BY_RECIPE, type Group, mixedFields } from "./ranking";
-import { formatZoom, parseZoom, type View, zoom } from "./view";
+import type { View } from "./view";
 
 const SYNC_KEY = "compare";
 
@@ -43,10 +40,9 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
     const curves = runs.map(({ id }) => ({ id, label: labels.get(id) ?? id, epochs: comparison.curve(id) }));
     return runLines(curves, metric, view.x);
   }, [version, runs, groups, metric, view.x, view.band, labels]);
-  useZoomInAddress(view.x);
   const figure = useRef<HTMLDivElement>(null);
   const title = capitalize(spellOut(metric));
-  const isWaiting = comparison.loaded.value < runs.length;
+  const isWaiting = !comparison.isComplete.value;
   const saveNumbers = () =>
     saveCsv(`${metric}.csv`, [
       [view.x, ...chart.lines.map((line) => line.label)],
@@ -68,8 +64,9 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
           format={(value) => formatMetric(metric, value)}
           hidden={view.hidden}
           onToggle={(id) => toggleListed("hide", id)}
-          note={isWaiting ? `Loading the curves: ${comparison.loaded.value} of ${runs.length}.` : ""}
+          note={isWaiting ? "Loading the curves." : ""}
         />
+        <ZoomInAddress charts={`${SYNC_KEY} ${view.x}`} />
       </div>
       {groups && <GroupNotes runs={runs} groups={groups} view={view} groupLabel={groupLabel} />}
       <p class="buttons">
@@ -89,33 +86,6 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
   );
 }
 
-/** Shows the range of the address, and notes in the address which range the user has chosen. */
-function useZoomInAddress(x: XAxis): void {
-  const key = `${SYNC_KEY} ${x}`;
-  const known = useRef("");
-  useEffect(() => {
-    const note = {
-      showRange: (range: readonly [number, number] | null) => {
-        known.current = formatZoom(range);
-        changeView({ zoom: known.current });
-      },
-    };
-    return joinZoom(key, note);
-  }, [key]);
-  // The chart has joined before: effects of inner components run first.
-  useLayoutEffect(
-    () =>
-      effect(() => {
-        if (zoom.value === known.current) return;
-        known.current = zoom.value;
-        zoomTo(key, parseZoom(zoom.value));
-      }),
-    [key],
-  );
-}
-
-const AXES: Record<XAxis, string> = { epoch: "epoch", step: "step", seconds: "elapsed time" };
-
 function Controls(props: { metrics: string[]; metric: string; view: View; fields: readonly string[] }) {
   const { view } = props;
   return (
@@ -126,21 +96,7 @@ function Controls(props: { metrics: string[]; metric: string; view: View; fields
         options={props.metrics.map((name) => [name, spellOut(name)])}
         onSelect={(metric) => changeView({ metric })}
       />
-      <Segments
-        label="By"
-        selected={view.x}
-        options={X_AXES.map((name) => [name, AXES[name]])}
-        onSelect={(x) => changeView({ x: x === "epoch" ? null : x, zoom: null })}
-      />
-      <Segments
-        label="Axis"
-        selected={view.isLog ? "log" : ""}
-        options={[
-          ["", "linear"],
-          ["log", "logarithmic"],
-        ]}
-        onSelect={(scale) => changeView({ scale })}
-      />
+      <Axes y={capitalize(spellOut(props.metric))} />
       <Choice
         title="Group"
         selected={view.group}

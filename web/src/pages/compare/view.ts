@@ -1,8 +1,8 @@
 /** What the address says about the comparison. */
 import { computed } from "@preact/signals";
 import { changeView, listed, query } from "../../address";
-import type { Range } from "../../charts/types";
-import { X_AXES, type XAxis } from "../../runs/positions";
+import { isLog, xAxis } from "../../parts/axes";
+import type { XAxis } from "../../runs/positions";
 import type { Band } from "./lines";
 
 export interface View {
@@ -26,27 +26,14 @@ export const view = computed(() => readView(new URLSearchParams(drawn.value)));
 function readView(names: URLSearchParams): View {
   const value = (name: string) => names.get(name) ?? "";
   return {
-    x: X_AXES.find((each) => each === value("x")) ?? "epoch",
+    x: xAxis.value,
     group: value("group"),
     band: value("band") === "deviation" ? "deviation" : "range",
-    isLog: value("scale") === "log",
+    isLog: isLog.value,
     hidden: new Set(value("hide").split(",")),
     scatter: value("scatter"),
     showsAll: value("fields") === "all",
   };
-}
-
-export const zoom = computed(() => query.value.get("zoom") ?? "");
-
-/** Reads `3,17.5`; null for anything that is no range. */
-export function parseZoom(text: string): Range | null {
-  const [low, high, ...more] = text.split(",").map(Number);
-  if (low === undefined || high === undefined || more.length > 0) return null;
-  return Number.isFinite(low) && low < high ? [low, high] : null;
-}
-
-export function formatZoom(range: Range | null): string {
-  return range ? range.map((value) => Number(value.toPrecision(4))).join(",") : "";
 }
 
 /** Leaves runs out of the comparison. */

@@ -1,17 +1,16 @@
 import { useMemo } from "preact/hooks";
 import { changeView, query } from "../../address";
 import type { Run } from "../../api/types";
+import { Axes, isLog, xAxis, ZoomInAddress } from "../../parts/axes";
 import { Empty } from "../../parts/empty";
 import { Segments } from "../../parts/options";
 import type { LiveRun } from "../../runs/live_run";
-import { X_AXES } from "../../runs/positions";
 import { isOver } from "../../runs/status";
 import { gapCurve, metricCurves, stepCurves } from "./curves";
 import { RunChart } from "./run_chart";
 
 export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
-  const kind = X_AXES.find((each) => each === query.value.get("x")) ?? "epoch";
-  const isLog = query.value.get("y") === "log";
+  const kind = xAxis.value;
   const isSmooth = query.value.get("smooth") !== "off";
   const version = live.version.value;
   const isEmpty = !live.steps.step?.length && !live.epochs.epoch?.length;
@@ -28,39 +27,26 @@ export function CurvesTab({ live, run }: { live: LiveRun; run: Run }) {
   return (
     <>
       <div class="run-controls">
-        <Segments
-          label="x axis"
-          options={X_AXES.map((each) => [each, each])}
-          selected={kind}
-          onSelect={(x) => changeView({ x: x === "epoch" ? null : x })}
-        />
-        <Segments
-          label="Loss axis"
-          options={[
-            ["linear", "linear"],
-            ["log", "log"],
-          ]}
-          selected={isLog ? "log" : "linear"}
-          onSelect={(y) => changeView({ y: y === "log" ? y : null })}
-        />
+        <Axes y="Loss" />
         <Segments
           label="Steps"
           options={[
-            ["smooth", "smooth"],
-            ["raw", "raw"],
+            ["", "smooth"],
+            ["off", "raw"],
           ]}
-          selected={isSmooth ? "smooth" : "raw"}
-          onSelect={(each) => changeView({ smooth: each === "raw" ? "off" : null })}
+          selected={isSmooth ? "" : "off"}
+          onSelect={(smooth) => changeView({ smooth })}
         />
       </div>
       <div class="charts">
         {curves.map((curve) => (
           <RunChart
             key={curve.title}
-            chart={{ ...curve, isLog: curve.isLog ?? (isLog && curve.metric === "loss") }}
+            chart={{ ...curve, isLog: curve.isLog ?? (isLog.value && curve.metric === "loss") }}
           />
         ))}
       </div>
+      <ZoomInAddress key={kind} charts={`run ${kind}`} />
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { useLoaded } from "../../api/answer";
-import { get, RequestFailed, send } from "../../api/http";
+import { get, type RequestFailed, send } from "../../api/http";
 import type { Run } from "../../api/types";
 import { formatWhole } from "../../format";
 import { ClassTable } from "../../parts/class_table";
@@ -56,7 +56,7 @@ async function loadPlan(run: Run): Promise<Plan | null> {
   try {
     return await send<Plan>("POST", "v1/runs?validate_only=true", run.recipe);
   } catch (error) {
-    if (error instanceof RequestFailed && error.status >= 400 && error.status < 500) return null;
+    if ((error as RequestFailed).isFinal) return null;
     throw error;
   }
 }

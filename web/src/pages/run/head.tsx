@@ -165,7 +165,7 @@ function Actions({ live, run }: { live: LiveRun; run: Run }) {
       } else live.take(await send<Run>("POST", `v1/runs/${run.id}/${action}`));
     } catch (failure) {
       setError(failure as RequestFailed);
-      void live.refresh();
+      live.refresh();
     }
     setBusy(false);
   };

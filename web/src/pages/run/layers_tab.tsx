@@ -1,6 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { addressOf } from "../../address";
 import type { Run } from "../../api/types";
+import { ZoomInAddress } from "../../parts/axes";
 import { Empty } from "../../parts/empty";
 import { Skeleton } from "../../parts/skeleton";
 import type { LiveRun } from "../../runs/live_run";
@@ -23,6 +24,7 @@ export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
       {charts.map((chart) => (
         <RunChart key={chart.title} chart={chart} />
       ))}
+      <ZoomInAddress charts="run epoch" />
     </div>
   );
 }

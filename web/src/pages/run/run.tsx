@@ -78,7 +78,7 @@ function RunView({ id }: { id: string }) {
         label="Views of the run"
         tabs={TABS}
         selected={tab.id}
-        onSelect={(next) => changeView({ tab: next === "curves" ? null : next })}
+        onSelect={(next) => changeView({ tab: next === "curves" ? null : next, zoom: null })}
       >
         <h2 class="visually-hidden">{tab.title}</h2>
         <tab.View key={tab.id} live={live} run={run} />

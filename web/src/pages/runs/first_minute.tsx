@@ -1,6 +1,7 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { navigate } from "../../address";
-import { create, get, type RequestFailed } from "../../api/http";
+import { useAnswer } from "../../api/answer";
+import { create, type RequestFailed } from "../../api/http";
 import type { Run } from "../../api/types";
 import { Copy } from "../../parts/copy";
 import { Failure } from "../../parts/failure";
@@ -17,28 +18,18 @@ interface Examples {
 
 /** What a new user sees: what a run is, and one button that trains the API's first example. */
 export function FirstMinute() {
-  const [recipe, setRecipe] = useState<object | null>(null);
+  const { answer, failure, load } = useAnswer<Examples>("openapi.json");
+  const recipe =
+    answer?.paths["/v1/runs"].post.requestBody.content["application/json"].examples.first_run.value;
   const [error, setError] = useState<RequestFailed | null>(null);
   const [isSending, setSending] = useState(false);
-  const load = async () => {
-    setError(null);
-    try {
-      const { paths } = await get<Examples>("openapi.json");
-      setRecipe(paths["/v1/runs"].post.requestBody.content["application/json"].examples.first_run.value);
-    } catch (failure) {
-      setError(failure as RequestFailed);
-    }
-  };
-  useEffect(() => {
-    void load();
-  }, []);
   const train = async () => {
     setSending(true);
     try {
       const run = await create<Run>("v1/runs", recipe);
       navigate({ page: "run", id: run.id });
-    } catch (failure) {
-      setError(failure as RequestFailed);
+    } catch (refusal) {
+      setError(refusal as RequestFailed);
       setSending(false);
     }
   };
@@ -51,7 +42,8 @@ export function FirstMinute() {
         overfitting. A <dfn>run</dfn> trains one recipe and keeps the weights of its best epoch. This one
         learns to read handwritten digits, and stops when it no longer gets better, in about ten seconds.
       </p>
-      {error && <Failure error={error} onRetry={() => void (recipe ? train() : load())} />}
+      {error && <Failure error={error} onRetry={() => void train()} />}
+      {failure && <Failure error={failure} onRetry={load} />}
       <p>
         <button
           type="button"

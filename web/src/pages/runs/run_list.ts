@@ -1,7 +1,8 @@
 /** The rows of the list of runs, kept up to date by the events of the stream. */
 import { batch, type Signal, signal } from "@preact/signals";
 import type { RunEvent } from "../../api/events";
-import { get, type RequestFailed } from "../../api/http";
+import { get } from "../../api/http";
+import { Loader } from "../../api/loader";
 import type { BriefPage, BriefRun } from "../../api/types";
 
 const PAGE_ROWS = 500;
@@ -9,8 +10,9 @@ const PAGE_ROWS = 500;
 const FIRST_ROWS = 2000;
 /** As many as one request may name. */
 const MAX_CHANGED = 100;
-/** Changes that come within this time are fetched together. */
-const PAUSE_MS = 300;
+/** What is loaded besides the rows of single runs. */
+const NEWEST = "newest";
+const OLDER = "older";
 
 export class RunList {
   /** The ids of the runs, newest first. A change of a run changes its own signal alone. */
@@ -19,14 +21,11 @@ export class RunList {
   readonly waiting = signal<readonly string[]>([]);
   /** Null until the first page is there, then whether older runs are left to load. */
   readonly hasMore = signal<boolean | null>(null);
-  readonly error = signal<RequestFailed | null>(null);
   /** The rows that are on the screen: the places in the queue of these change without an event of theirs. */
   visible: readonly string[] = [];
   readonly #rows = new Map<string, Signal<BriefRun>>();
-  readonly #changed = new Set<string>();
-  #isBusy = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
+  readonly #loader = new Loader((parts) => this.#load(parts));
+  readonly error = this.#loader.error;
   readonly #mayInsert: () => boolean;
 
   /** `mayInsert` says whether a new row at the top disturbs nobody. */
@@ -43,38 +42,21 @@ export class RunList {
 
   /** Loads the newest runs; called again when events were lost. */
   load(): Promise<void> {
-    return this.#request(async () => {
-      const found: string[] = [];
-      let page: BriefPage;
-      do {
-        page = await this.#fetchRows({ limit: PAGE_ROWS, after: found.at(-1) });
-        found.push(...page.data.map((row) => row.id));
-        // The first page is shown while the next ones are on their way; a list that is shown already does not shrink.
-        if (this.ids.peek().length === 0) this.#show(found, page.has_more);
-      } while (page.has_more && found.length < Math.max(FIRST_ROWS, this.ids.peek().length));
-      this.#show(found, page.has_more);
-    });
+    return this.#loader.now(NEWEST);
   }
 
   loadOlder(): Promise<void> {
-    return this.#request(async () => {
-      const page = await this.#fetchRows({ limit: PAGE_ROWS, after: this.ids.peek().at(-1) });
-      batch(() => {
-        this.ids.value = [...this.ids.value, ...page.data.map((row) => row.id)];
-        this.hasMore.value = page.has_more;
-      });
-    });
+    return this.#loader.now(OLDER);
   }
 
   handle(event: RunEvent): void {
-    this.#changed.add(event.run_id);
+    this.#loader.soon(event.run_id);
     if (event.type === "state") {
       const { status, request } = event.data;
       const row = this.#rows.get(event.run_id);
       if (row) row.value = { ...row.value, status, request };
-      for (const id of this.visible) if (this.#rows.get(id)?.peek().queue) this.#changed.add(id);
+      for (const id of this.visible) if (this.#rows.get(id)?.peek().queue) this.#loader.soon(id);
     }
-    this.refreshLater();
   }
 
   insertWaiting(): void {
@@ -94,35 +76,41 @@ export class RunList {
   }
 
   end(): void {
-    clearTimeout(this.#timer);
-    this.#changed.clear();
+    this.#loader.end();
+  }
+
+  async #load(parts: ReadonlySet<string>): Promise<void> {
+    const changed = [...parts].filter((part) => part !== NEWEST && part !== OLDER);
+    const { length } = this.ids.peek();
+    // A list that is shown already does not shrink.
+    if (parts.has(NEWEST)) await this.#loadPages([], Math.max(FIRST_ROWS, length));
+    else if (parts.has(OLDER)) await this.#loadPages([...this.ids.peek()], length + 1);
+    for (let start = 0; start < changed.length; start += MAX_CHANGED)
+      await this.#loadChanged(changed.slice(start, start + MAX_CHANGED));
+  }
+
+  /** Loads the runs that are older than the last of those found, page by page. */
+  async #loadPages(found: string[], least: number): Promise<void> {
+    let page: BriefPage;
+    do {
+      page = await this.#fetchRows({ limit: PAGE_ROWS, after: found.at(-1) });
+      found.push(...page.data.map((row) => row.id));
+      // The first page is shown while the next ones are on their way.
+      if (this.ids.peek().length === 0) this.#show(found, page.has_more);
+    } while (page.has_more && found.length < least);
+    this.#show(found, page.has_more);
   }
 
   #show(ids: readonly string[], hasMore: boolean): void {
     batch(() => {
       this.ids.value = [...ids];
-      this.waiting.value = [];
+      this.waiting.value = this.waiting.value.filter((id) => !ids.includes(id));
       this.hasMore.value = hasMore;
     });
   }
 
-  /** Fetches what has changed, soon; also what could not be fetched while the service was away. */
-  refreshLater(): void {
-    if (this.#isBusy || this.#timer || this.#changed.size === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#request(() => this.#refresh());
-    }, PAUSE_MS);
-  }
-
-  /** Fetches the rows of the runs that have changed. */
-  async #refresh(): Promise<void> {
-    const asked = [...this.#changed].slice(0, MAX_CHANGED);
-    for (const id of asked) this.#changed.delete(id);
-    const { data } = await this.#fetchRows({ run: asked, limit: MAX_CHANGED }).catch((error) => {
-      for (const id of asked) this.#changed.add(id);
-      throw error;
-    });
+  async #loadChanged(asked: string[]): Promise<void> {
+    const { data } = await this.#fetchRows({ run: asked, limit: MAX_CHANGED });
     const found = new Set(data.map((row) => row.id));
     batch(() => {
       this.#addNew(data.map((row) => row.id));
@@ -153,19 +141,5 @@ export class RunList {
       }
     });
     return page;
-  }
-
-  /** One request at a time, so that an older answer never replaces a newer one. */
-  async #request(action: () => Promise<void>): Promise<void> {
-    this.#isBusy = true;
-    try {
-      await action();
-      this.error.value = null;
-      this.#isBusy = false;
-      this.refreshLater();
-    } catch (error) {
-      this.#isBusy = false;
-      this.error.value = error as RequestFailed;
-    }
   }
 }

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { addressOf, changeView, listed, query } from "../../address";
-import { connection, follow } from "../../api/stream";
+import { follow } from "../../api/stream";
 import { count, formatWhole } from "../../format";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
@@ -30,10 +30,6 @@ export function Runs() {
       list.end();
     };
   }, [list]);
-  const isLive = connection.value === "live";
-  useEffect(() => {
-    if (isLive) list.refreshLater();
-  }, [list, isLive]);
   const forget = (id: string) => {
     list.remove(id);
     changeView({ ticked: listed("ticked").filter((each) => each !== id) });

@@ -1,7 +1,8 @@
 /** The workers, the queue and the checks, as they were last read. */
 import { computed, signal } from "@preact/signals";
 import type { RunEvent } from "../../api/events";
-import { get, type RequestFailed } from "../../api/http";
+import { get } from "../../api/http";
+import { Loader } from "../../api/loader";
 import type { Queues, System, Worker } from "../../api/types";
 
 interface Links {
@@ -12,7 +13,6 @@ export const system = signal<System | null>(null);
 export const workers = signal<readonly Worker[] | null>(null);
 export const queue = signal<Queues["data"][number] | null>(null);
 export const links = signal<Links["links"]>({});
-export const failure = signal<RequestFailed | null>(null);
 
 /** Runs that events have shown to be trained no more. A worker reports every few seconds, and may still name them. */
 const released = signal<ReadonlySet<string>>(new Set());
@@ -30,47 +30,24 @@ export const isReportDue = computed(() =>
 
 export function handle(event: RunEvent): void {
   if (event.type === "step") {
-    void loadWorkers();
+    loader.soon("workers");
   } else if (event.type === "state" || event.type === "end") {
     const others = [...released.value].filter((each) => each !== event.run_id);
     released.value = new Set(event.data.status === "running" ? others : [...others, event.run_id]);
-    void load();
+    loader.soon("all");
   }
 }
 
-/** Events come by the hundred when many runs train; what they change is read together. */
-const PAUSE_MS = 300;
+/** Everything, or the workers alone. */
+export const loader = new Loader<"all" | "workers">((parts) =>
+  parts.has("all") ? loadAll() : loadWorkers(),
+);
 
-let isLoading = false;
-let isStale = false;
-
-/** Reads everything. Called meanwhile, as by the events of many runs, it reads once more when it is done. */
-export async function load(): Promise<void> {
-  isStale = true;
-  if (isLoading) return;
-  isLoading = true;
-  while (isStale) {
-    isStale = false;
-    await read();
-    await new Promise((resume) => setTimeout(resume, PAUSE_MS));
-  }
-  isLoading = false;
-}
-
-/** Reads only the workers, unless everything is being read. */
 async function loadWorkers(): Promise<void> {
-  if (isLoading) return;
-  isLoading = true;
-  try {
-    workers.value = (await get<{ data: Worker[] }>("v1/workers")).data;
-  } catch (error) {
-    failure.value = error as RequestFailed;
-  }
-  isLoading = false;
-  if (isStale) void load();
+  workers.value = (await get<{ data: Worker[] }>("v1/workers")).data;
 }
 
-async function read(): Promise<void> {
+async function loadAll(): Promise<void> {
   const [checked, workersFound, queues, index] = await Promise.allSettled([
     get<System>("v1/system"),
     get<{ data: Worker[] }>("v1/workers"),
@@ -83,5 +60,5 @@ async function read(): Promise<void> {
   if (queues.status === "fulfilled") queue.value = queues.value.data[0] ?? null;
   if (index.status === "fulfilled") links.value = index.value.links;
   const rejected = [checked, workersFound, queues].find((each) => each.status === "rejected");
-  failure.value = rejected ? (rejected.reason as RequestFailed) : null;
+  if (rejected) throw rejected.reason;
 }

@@ -5,10 +5,12 @@ import type { System as Checked } from "../../api/types";
 import { spellOut } from "../../format";
 import { Waiting } from "../../parts/waiting";
 import { Queue } from "./queue";
-import { failure, handle, isReportDue, links, load, system } from "./state";
+import { handle, isReportDue, links, loader, system } from "./state";
 import "./system.css";
 import { sortRows, summarize } from "./words";
 import { Workers } from "./workers";
+
+const load = () => void loader.now("all");
 
 /** The page of who runs the service: is all well, who trains what, who waits. */
 export function System() {
@@ -17,17 +19,18 @@ export function System() {
   const withSteps = isReportDue.value;
   useEffect(() => {
     const type: RunEvent["type"][] = withSteps ? ["state", "end", "step"] : ["state", "end"];
-    return follow({ all: true, type }, { load: () => void load(), handle });
+    return follow({ all: true, type }, { load, handle });
   }, [withSteps]);
+  useEffect(() => () => loader.end(), []);
   return (
     <>
       <div class="heading">
         <h1>System</h1>
-        <button type="button" onClick={() => void load()}>
+        <button type="button" onClick={load}>
           Check again
         </button>
       </div>
-      <Waiting answer={system.value} failure={failure.value} lines={9} label="Checking" />
+      <Waiting answer={system.value} failure={loader.error.value} lines={9} label="Checking" />
       {system.value && <Findings system={system.value} />}
       <Workers />
       <Queue />
