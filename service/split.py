@@ -114,7 +114,7 @@ def find_rows(packed: Path, card: DatasetCard, recipe: Recipe) -> dict[str, Rows
     """Returns the row numbers of each split in ascending order."""
     data = resolve(recipe, card)
     arrays = load(packed, data)
-    taken = split_as_planned(recipe.dataset, card, data, arrays.y)
+    taken = split_as_planned(recipe.dataset, card, data, arrays)
     validation = taken.validation if arrays.y_validation is None else np.arange(len(arrays.y_validation))
     test = taken.test if arrays.y_test is None else np.arange(len(arrays.y_test))
     assert validation is not None

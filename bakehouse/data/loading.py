@@ -1,7 +1,7 @@
 """Opens a packed data set to train on."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,12 @@ class Arrays:
     y_validation: Array | None = None
     x_test: StoredInputs | None = None
     y_test: Array | None = None
+    columns: Mapping[str, int] = field(default_factory=dict)
+    """The index of each column of a table, by its name."""
+
+    def column(self, name: str) -> Array:
+        """Reads a column of a table, whether or not it is an input."""
+        return replace(self.x, columns=(self.columns[name],), dtype=self.x.stored.dtype).whole()[:, 0]
 
 
 def load(folder: Path, data: ResolvedData) -> Arrays:
@@ -101,7 +107,7 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
     labels = StoredInputs(path, stored.dtype, stored, tuple(indices)).whole()
     pairs = zip(labels.T, indices, data.targets, strict=True)
     y = _stack_columns([_labels(values, columns[index], target) for values, index, target in pairs])
-    return Arrays(StoredInputs(path, dtype, stored, features), y)
+    return Arrays(StoredInputs(path, dtype, stored, features), y, columns={name: i for i, name in enumerate(names)})
 
 
 def _open(path: Path) -> Array:

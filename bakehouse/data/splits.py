@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bakehouse.data.loading import Arrays
 from bakehouse.data.parsed import Array
 from bakehouse.plan.card import DatasetCard, SplitCounts, Task
-from bakehouse.plan.splits import split_sizes
+from bakehouse.plan.splits import SplitSizes, share_groups, split_sizes
 from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.dataset import Dataset
+from bakehouse.recipe.split import Group, Random, Time
 
 Rows = NDArray[np.int64]
 
@@ -23,15 +25,55 @@ class SplitRows:
     test: Rows | None
 
 
-def split_as_planned(dataset: Dataset, card: DatasetCard, data: ResolvedData, y: Array) -> SplitRows:
-    """Divides the rows as the recipe's `dataset` says; `y` are the targets of the rows of the main array."""
-    return split_rows(
-        strata(y, data.main.task),
-        card.counts,
-        task=data.main.task,
-        validation_fraction=dataset.validation_fraction,
-        seed=dataset.split_seed,
-    )
+def split_as_planned(dataset: Dataset, card: DatasetCard, data: ResolvedData, arrays: Arrays) -> SplitRows:
+    """Divides the rows as the recipe's `dataset` says."""
+    match dataset.split:
+        case Random():
+            return split_rows(
+                strata(arrays.y, data.main.task),
+                card.counts,
+                task=data.main.task,
+                validation_fraction=dataset.validation_fraction,
+                seed=dataset.split_seed,
+            )
+        case Group(column=name):
+            return split_by_group(arrays.column(name), dataset.validation_fraction, seed=dataset.split_seed)
+        case Time(column=name):
+            return split_by_time(arrays.column(name), split_sizes(card.counts, dataset.validation_fraction))
+
+
+def split_by_time(times: Array, sizes: SplitSizes) -> SplitRows:
+    """Gives the latest rows to test, those before them to validation, and the earliest to training."""
+    order = np.argsort(times, kind="stable")
+    train, validation, test = np.split(order, [sizes.train, sizes.train + sizes.validation])
+    return SplitRows(np.sort(train), np.sort(validation), np.sort(test))
+
+
+def split_by_group(values: Array, validation_fraction: float, *, seed: int) -> SplitRows:
+    """Keeps rows of equal value together, and each row without a value by itself."""
+    groups = number_groups(values)
+    rows_by_group = np.bincount(groups)
+    sizes, counts = np.unique(rows_by_group, return_counts=True)
+    groups_by_size = dict(zip(sizes.tolist(), counts.tolist(), strict=True))
+    shares = share_groups(groups_by_size, validation_fraction, seed=seed)
+    shuffled = _shuffle(len(rows_by_group), seed)
+    split_of_group = np.zeros(len(rows_by_group), dtype=np.int64)
+    for size in sizes.tolist():
+        of_this_size = shuffled[rows_by_group[shuffled] == size]
+        in_test = shares.test[size]
+        split_of_group[of_this_size[:in_test]] = 2
+        split_of_group[of_this_size[in_test : in_test + shares.validation[size]]] = 1
+    train, validation, test = (np.flatnonzero(split_of_group[groups] == split) for split in range(3))
+    return SplitRows(train, validation, test)
+
+
+def number_groups(values: Array) -> Rows:
+    """Numbers the distinct values of a column, and gives each empty cell a number of its own."""
+    known = ~np.isnan(values)
+    groups = np.empty(len(values), dtype=np.int64)
+    distinct, groups[known] = np.unique(values[known], return_inverse=True)
+    groups[~known] = len(distinct) + np.arange(len(values) - known.sum())
+    return groups
 
 
 def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction: float, seed: int) -> SplitRows:

@@ -31,6 +31,9 @@ class Column(Model):
     minimum: float | None = None
     maximum: float | None = None
     mean: float | None = None
+    group_sizes: tuple[tuple[int, int], ...] = ()
+    """Pairs (rows, values): how many distinct values have that many rows, by the number of rows. A `group` split needs
+    them."""
     missing: int = 0
     """Number of rows whose cell is empty. A column with empty cells can be a target, but not an input."""
     dtype: FloatDtype = "float32"

@@ -12,7 +12,7 @@ from bakehouse.plan.problems import find_problems
 from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
 from bakehouse.plan.sources.teacher import teacher_in
 from bakehouse.plan.sources.transfer import with_normalization_of_source
-from bakehouse.plan.splits import SplitSizes, split_sizes
+from bakehouse.plan.splits import SplitSizes, plan_sizes
 from bakehouse.plan.targets import ResolvedData, Target, TargetError, resolve_targets
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.objective import Loss
@@ -87,7 +87,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     data = resolve(recipe, card)
     # The source's normalization comes first, because the defaults of epsilon and of the attack depend on it.
     recipe = fill_in(with_normalization_of_source(recipe, checkpoints), data)
-    sizes = split_sizes(card.counts, recipe.dataset.validation_fraction)
+    sizes = plan_sizes(recipe.dataset, card)
     context = Context(recipe, card, data, sizes, checkpoints)
     problems = find_problems(context)
     if problems:

@@ -1,11 +1,21 @@
 """Computes the sizes of the splits from the card alone."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from typing import NamedTuple
 
-from bakehouse.plan.card import SplitCounts
+from bakehouse.plan.card import Column, DatasetCard, SplitCounts
+from bakehouse.recipe.dataset import Dataset
+from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean
+from bakehouse.recipe.split import Group, Random, Time
 
 TEST_FRACTION = 0.2
 """Share of all rows that become the test split, if the set has none of its own."""
+MIN_GROUPS = 3
+"""Least number of groups, because each split needs one."""
+POINTER = "/dataset/split/column"
 
 
 class SplitSizes(NamedTuple):
@@ -14,6 +24,34 @@ class SplitSizes(NamedTuple):
     train: int
     validation: int
     test: int
+
+
+GroupCounts = Mapping[int, int]
+"""For each number of rows, how many groups have that number."""
+
+
+@dataclass(frozen=True)
+class GroupShares:
+    """For each number of rows, how many groups of that number the test and the validation split get."""
+
+    test: GroupCounts
+    validation: GroupCounts
+
+
+def plan_sizes(dataset: Dataset, card: DatasetCard) -> SplitSizes:
+    """Returns the sizes of the splits of a recipe. Raises RecipeInvalid if its rule does not fit the data set."""
+    match dataset.split:
+        case Random():
+            return split_sizes(card.counts, dataset.validation_fraction)
+        case Time(column=name):
+            refuse_gaps(card, find_column(card, name, "time"))
+            return split_sizes(card.counts, dataset.validation_fraction)
+        case Group(column=name):
+            groups = count_groups(card, find_column(card, name, "group"))
+            shares = share_groups(groups, dataset.validation_fraction, seed=dataset.split_seed)
+            test = count_rows(shares.test)
+            validation = count_rows(shares.validation)
+            return SplitSizes(count_rows(groups) - test - validation, validation, test)
 
 
 def split_sizes(counts: SplitCounts, validation_fraction: float) -> SplitSizes:
@@ -28,3 +66,75 @@ def split_sizes(counts: SplitCounts, validation_fraction: float) -> SplitSizes:
 def _share(rows: int, fraction: float) -> int:
     """Returns the share in rows, rounded half up, so that both sides have at least one row."""
     return min(max(int(rows * fraction + 0.5), 1), rows - 1)
+
+
+def find_column(card: DatasetCard, name: str, rule: str) -> Column:
+    """Finds the column of a rule. Raises RecipeInvalid if the data set has no such column."""
+    if card.columns is None:
+        message = f"{card.id} has no columns, so its rows cannot be split by {rule}"
+        raise RecipeInvalid([Problem(pointer="/dataset/split", code="split", message=message, allowed=("random",))])
+    names = [column.name for column in card.columns]
+    if name not in names:
+        message = f"there is no column {name}{did_you_mean(name, names)}"
+        raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message, allowed=tuple(names))])
+    return card.columns[names.index(name)]
+
+
+def refuse_gaps(card: DatasetCard, column: Column) -> None:
+    """Refuses a column that does not order all rows."""
+    if column.kind in ("number", "date") and not column.missing:
+        return
+    if column.missing:
+        message = f"{column.name} is empty in {column.missing:,} of {card.counts.train:,} rows, which have no time"
+    else:
+        message = f"{column.name} has neither dates nor numbers, so it does not order the rows"
+    raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
+
+
+def count_groups(card: DatasetCard, column: Column) -> GroupCounts:
+    """Counts the groups by their size; a row without a value is a group of its own."""
+    groups = dict(column.group_sizes)
+    if column.missing:
+        groups[1] = groups.get(1, 0) + column.missing
+    if sum(groups.values()) < MIN_GROUPS:
+        message = (
+            f"{column.name} has {sum(groups.values())} groups in {card.counts.train:,} rows: at least {MIN_GROUPS} are "
+        )
+        message += "needed, one for each split"
+        raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
+    return groups
+
+
+def share_groups(groups: GroupCounts, validation_fraction: float, *, seed: int) -> GroupShares:
+    """Shares whole groups among the splits. The test groups do not depend on the validation fraction."""
+    test = take_groups(groups, TEST_FRACTION, kept=2, seed=seed)
+    rest = {size: count - test[size] for size, count in groups.items()}
+    return GroupShares(test, take_groups(rest, validation_fraction, kept=1, seed=seed))
+
+
+def take_groups(groups: GroupCounts, fraction: float, *, kept: int, seed: int) -> GroupCounts:
+    """Takes at least one group and leaves at least `kept`; the taken groups have about this fraction of the rows.
+
+    The sizes are passed through in an order that depends on the seed, so that another seed takes others although all
+    sizes may differ. What rounding takes too much of one size is taken less of the next.
+    """
+    available = sum(groups.values()) - kept
+    taken = dict.fromkeys(groups, 0)
+    asked = 0.0
+    for size in sorted(groups, key=partial(digest_of, seed)):
+        asked += fraction * size * groups[size]
+        count = int((asked - count_rows(taken)) / size + 0.5)
+        taken[size] = max(0, min(count, groups[size], available - sum(taken.values())))
+    if not any(taken.values()):
+        taken[min(size for size, count in groups.items() if count)] = 1
+    return taken
+
+
+def digest_of(seed: int, size: int) -> bytes:
+    """Returns bytes that sort sizes in an order that differs from seed to seed, and is the same on all machines."""
+    return sha256(f"{seed} {size}".encode()).digest()
+
+
+def count_rows(groups: GroupCounts) -> int:
+    """Returns the rows of all groups."""
+    return sum(size * count for size, count in groups.items())

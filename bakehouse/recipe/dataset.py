@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.recipe.split import Random, SplitRule
 
 
 class Dataset(Ingredient):
@@ -28,7 +29,7 @@ class Dataset(Ingredient):
     """
 
     main: ClassVar[str | None] = "id"
-    later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "whitening_epsilon"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "split", "whitening_epsilon"})
 
     id: str = Field(min_length=1, max_length=64)
     """Name of a built-in data set, or of your own file or folder; `GET /v1/datasets` lists all."""
@@ -42,6 +43,9 @@ class Dataset(Ingredient):
     whitening_epsilon: float | None = Field(default=None, gt=0, le=1)
     """Number that `whiten` adds to each variance lambda; the mean of lambda is 1. By default 0.01 for images and
     0.00001 for tables and sequences."""
+    split: SplitRule = Random()
+    """Rule that divides the rows of a table among training, validation and test. A data set whose files have splits
+    keeps them."""
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Share of the rows outside the test split that is used for validation, which decides when to stop and which epoch
     is best. It is ignored if the data set has its own validation split."""

@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bakehouse.data.loading import load
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.packing import pack
+from bakehouse.data.splits import split_as_planned
+from bakehouse.plan.plan import make_plan
 from bakehouse.plan.targets import TargetError
+from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.read import read_recipe
 from tests.packed_arrays import load_arrays
 
 
@@ -103,3 +108,60 @@ def test_further_targets_of_own_splits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays.y_test, [[0, 1, 0], [1, 0, 0.5], [2, np.nan, 1]])
     np.testing.assert_array_equal(arrays.y, np.stack([y, np.where(b < 0, np.nan, b), x[:, 0]], 1).astype(np.float32))
     assert load_arrays(tmp_path / "packed").y.ndim == 1
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Path:
+    """A packed table of visits: 1 to 12 of each patient, on days in a mixed order."""
+    patients = [patient for patient in range(12) for _ in range(patient + 1)]
+    rows = "".join(f"{patient},{i * 37 % 78},{i % 5},{i % 2}\n" for i, patient in enumerate(patients))
+    (tmp_path / "visits.csv").write_text("patient,day,dose,ill\n" + rows)
+    pack("visits", tmp_path / "visits.csv", tmp_path / "packed")
+    return tmp_path / "packed"
+
+
+@pytest.mark.parametrize("rule", ["random", {"type": "group", "column": "patient"}, {"type": "time", "column": "day"}])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_plan_knows_the_sizes_of_each_split(visits: Path, rule: object, seed: int) -> None:
+    dataset = {"id": "visits", "target": "ill", "split": rule, "split_seed": seed}
+    plan = make_plan(read_recipe({"dataset": dataset, "architecture": "mlp", "batch_size": 8}), read_card(visits))
+    arrays = load(visits, plan.data)
+    rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
+    assert rows.validation is not None
+    assert rows.test is not None
+    assert plan.sizes == (len(rows.train), len(rows.validation), len(rows.test))
+    match rule:
+        case {"column": "patient"}:
+            patients = arrays.column("patient")
+            assert not set(patients[rows.train]) & set(patients[rows.validation])
+            assert not set(patients[[*rows.train, *rows.validation]]) & set(patients[rows.test])
+        case {"column": "day"}:
+            days = arrays.column("day")
+            assert days[rows.train].max() < days[rows.validation].min()
+            assert days[rows.validation].max() < days[rows.test].min()
+        case _:
+            assert rule == "random"
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer", "message"),
+    [
+        ({"type": "group", "column": "patent"}, "/dataset/split/column", "there is no column patent"),
+        ({"type": "group", "column": "ill"}, "/dataset/split/column", "ill has 2 groups in 78 rows: at least 3"),
+        ({"type": "time", "column": "days"}, "/dataset/split/column", "there is no column days"),
+    ],
+)
+def test_a_rule_that_does_not_fit_is_refused(visits: Path, rule: object, pointer: str, message: str) -> None:
+    recipe = read_recipe({"dataset": {"id": "visits", "target": "ill", "split": rule}, "architecture": "mlp"})
+    with pytest.raises(RecipeInvalid) as refused:
+        make_plan(recipe, read_card(visits))
+    [problem] = refused.value.problems
+    assert (problem.pointer, problem.message[: len(message)]) == (pointer, message)
+
+
+def test_a_data_set_without_columns_is_split_at_random_only(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=(40, 4)), y=np.arange(40) % 2)
+    card = pack("a", tmp_path / "a.npz", tmp_path / "packed")
+    dataset = {"id": "a", "split": {"type": "group", "column": "patient"}}
+    with pytest.raises(RecipeInvalid, match="has no columns, so its rows cannot be split by group"):
+        make_plan(read_recipe({"dataset": dataset, "architecture": "mlp"}), card)

@@ -3,12 +3,12 @@
 import hashlib
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bakehouse.data.splits import split_rows, strata
+from bakehouse.data.splits import split_by_group, split_by_time, split_rows, strata
 from bakehouse.plan.card import SplitCounts, Task
-from bakehouse.plan.splits import split_sizes
+from bakehouse.plan.splits import MIN_GROUPS, SplitSizes, split_sizes
 
 LABELS = st.lists(st.integers(0, 12), min_size=10, max_size=300)
 FRACTIONS = st.floats(0.01, 0.9)
@@ -66,3 +66,30 @@ def test_rows_without_a_class_are_split_in_proportion_too() -> None:
     rows = split_rows(labels, SplitCounts(train=80), task="classification", validation_fraction=0.25, seed=0)
     assert rows.test is not None
     assert np.bincount(labels[rows.test]).tolist() == [8, 4, 4]
+
+
+GROUPS = st.lists(st.sampled_from([*range(12), np.nan]), min_size=30, max_size=200)
+
+
+@given(GROUPS, FRACTIONS, SEEDS)
+def test_no_group_is_in_two_splits_and_every_row_is_in_one(values: list[float], fraction: float, seed: int) -> None:
+    groups = np.array(values)
+    assume(len(set(groups[~np.isnan(groups)])) >= MIN_GROUPS)
+    rows = split_by_group(groups, fraction, seed=seed)
+    assert rows.validation is not None
+    assert rows.test is not None
+    parts = [rows.train, rows.validation, rows.test]
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(len(groups)))
+    known = [set(groups[part][~np.isnan(groups[part])]) for part in parts]
+    assert sum(map(len, known)) == len(set.union(*known))
+    assert all(len(part) for part in parts)
+
+
+def test_the_latest_rows_are_tested_and_rows_of_equal_time_keep_their_order() -> None:
+    times = np.array([5.0, 1.0, 3.0, 3.0, 9.0, 2.0])
+    rows = split_by_time(times, SplitSizes(train=3, validation=2, test=1))
+    assert rows.validation is not None
+    assert rows.test is not None
+    assert rows.train.tolist() == [1, 2, 5]
+    assert rows.validation.tolist() == [0, 3]
+    assert rows.test.tolist() == [4]

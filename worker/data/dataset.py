@@ -165,7 +165,7 @@ def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
 
 def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
     """Reads train, validation and test: rows of the data set's main array, or its own arrays for these splits."""
-    rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays.y)
+    rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
     # The bootstrap follows the run's seed, so that runs with one split_seed can draw different rows.
     train = bootstrapped(rows.train, plan.recipe.seed) if plan.recipe.dataset.bootstrap else rows.train
     taken = [numbers for numbers in (train, rows.validation, rows.test) if numbers is not None]
