@@ -53,6 +53,8 @@ class BriefRun(Model):
     """The data set's `id`; a very long id is cut and ends with `…`."""
     architecture: str
     """The architecture's `type`."""
+    loss: str | None
+    """The recipe's loss, or null if the recipe leaves it to the data set. Values of different losses do not compare."""
     best: BriefBest | None
     gap: BriefGap | None
     """The generalisation gap at the best epoch."""

@@ -33,6 +33,7 @@ def brief_json(members: Mapping[str, str], curve: str) -> bytes:
         **{name: run[name] for name in AS_STORED},
         "dataset": recipe.dataset,
         "architecture": recipe.architecture,
+        "loss": recipe.loss,
         "best": best and brief_best(best),
         "gap": best and gap(best["metrics"]),
         "progress": {name: run["progress"][name] for name in BriefProgress.model_fields},
@@ -53,6 +54,7 @@ class OfRecipe:
 
     dataset: str
     architecture: str
+    loss: str
     tokens: list[str]
     monitor: str
     min_epochs: int
@@ -78,6 +80,7 @@ def read_recipe(text: str) -> OfRecipe:
     return OfRecipe(
         dataset=cut(recipe["dataset"]["id"], MAX_TEXT_BYTES),
         architecture=recipe["architecture"]["type"],
+        loss=recipe["objective"]["loss"],
         tokens=tokens if len(tokens) <= MAX_TOKENS else [*tokens[:MAX_TOKENS], tokens[-1]],
         monitor=recipe["evaluation"]["monitor"],
         min_epochs=recipe["early_stopping"].get("min_epochs", 0),
@@ -134,7 +137,7 @@ def fit(row: JsonObject) -> JsonObject:
         row = {**row, "ingredients": [*tokens, "…", last]}
     row = with_short_name(row, size("…"))
     # Only a row in which nearly everything else is as long as it can be comes to this.
-    return row if size(row) <= MAX_BYTES else {**row, "sparkline": None}
+    return row if size(row) <= MAX_BYTES else {**row, "sparkline": None, "ingredients": ["…"]}
 
 
 def with_short_name(row: JsonObject, least: int) -> JsonObject:

@@ -28,6 +28,7 @@ LONG_RECIPE = {
     **USUAL_RECIPE, "architecture": {"type": "wide_resnet", "depth": 22, "width": 9, "activation": "leaky_relu"},
     "epochs": 100_000, "batch_size": 65_536, "optimizer": {"type": "rmsprop", "lr": 0.123456, "centered": True},
     "early_stopping": {"type": "patience", "patience": 100_000, "min_epochs": 100_000},
+    "objective": "binary_cross_entropy",
 }  # fmt: skip
 
 
@@ -45,8 +46,8 @@ def a_row(place: QueuePlace | None = None, **changes: Any) -> BriefRun:
 def test_a_row_has_the_fields_of_the_run() -> None:
     best = Best(epoch=2, monitor="validation_loss", value=0.123456789, metrics={"validation_loss": 0.123456789})
     row = a_row(name="plain", best=best, seconds=1.54)
-    assert (row.name, row.status, row.reason, row.dataset, row.architecture) == (
-        "plain", "queued", "submitted", "digits", "mlp",
+    assert (row.name, row.status, row.reason, row.dataset, row.architecture, row.loss) == (
+        "plain", "queued", "submitted", "digits", "mlp", None,
     )  # fmt: skip
     assert row.best is not None
     assert (row.best.epoch, row.best.monitor, row.best.value) == (2, "validation_loss", 0.123457)
