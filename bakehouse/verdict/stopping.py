@@ -115,15 +115,13 @@ def still_improving(outcome: Outcome) -> Iterator[Found]:
     if outcome.reason not in ("epochs_done", "time_budget"):
         return
     if outcome.last_epoch == 1 and fell_within_epoch(outcome):
-        message = (
-            f"still improving: the loss fell from {outcome.last['train_loss']:.4g}, the mean over the only epoch, "
-        )
+        message = f"the loss fell from {outcome.last['train_loss']:.4g}, the mean over the only epoch, "
         message += f"to {outcome.last['validation_loss']:.4g} at its end; more epochs would help"
         yield Found(message, more_time(outcome))
     length = max(1, outcome.last_epoch // 5)
     start = outcome.last_epoch - length
     if start in outcome.epochs and is_finite(outcome) and is_best_late(outcome) and is_progress(outcome, length):
-        message = f"still improving at the last epoch: {name_of(outcome.monitor)} went from {shown(outcome, start)} at "
+        message = f"{name_of(outcome.monitor)} still got better at the end: from {shown(outcome, start)} at "
         message += f"epoch {start} to {shown(outcome, outcome.best_epoch)} at epoch {outcome.best_epoch}; more epochs "
         yield Found(f"{message}would help", more_time(outcome))
 
