@@ -25,7 +25,8 @@ TIME = "2026-01-01T00:00:00.000Z"
 RUN = BriefRun(
     id="run_222222222222", name="norm and dropout", status="running", request="cancel", reason="claimed",
     dataset="digits", architecture="preresnet", loss="cross_entropy",
-    best=BriefBest(epoch=12, monitor="validation_accuracy", value=0.98), gap=None, progress=BriefProgress(epoch=18, epochs=100), eta_seconds=None, stops_in_seconds=None, queue=None,
+    best=BriefBest(epoch=12, monitor="validation_accuracy", value=0.98), gap=None,
+    progress=BriefProgress(epoch=18, epochs=100), eta_seconds=None, stops_in_seconds=None, queue=None,
     verdict=None, sparkline=None, ingredients=(), labels=0, created_at=TIME, seconds=75.0,
 )  # fmt: skip
 
