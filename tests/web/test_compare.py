@@ -7,8 +7,12 @@ import httpx
 from playwright.sync_api import Locator, Page, expect
 
 from tests.fake_worker import FakeWorker
+from tests.running_home import RunningHome
 from tests.service.requests import create
 from tests.web.accessibility import assert_accessible
+from tests.web.views import chart, expect_rows, open_compare
+
+FORTY_EPOCHS = {"dataset": "digits", "architecture": {"type": "mlp", "hidden": [32]}, "epochs": 40}
 
 
 def legend(page: Page) -> Locator:
@@ -19,42 +23,53 @@ def colors(page: Page) -> list[str]:
     return [str(each.get_attribute("style")) for each in page.locator(".legend svg").all()]
 
 
-def test_three_runs_are_watched_live_one_is_hidden_and_a_reload_shows_the_same(
-    api: httpx.Client, worker: FakeWorker, page: Page
-) -> None:
-    runs = [create(api, name=f"run {seed}", seed=seed, epochs=9) for seed in range(3)]
+def test_three_runs_are_watched_live_one_is_hidden_and_a_reload_shows_the_same(home: RunningHome, page: Page) -> None:
+    runs = [home.submit({**FORTY_EPOCHS, "name": f"run {seed}", "seed": seed}) for seed in range(3)]
+    open_compare(page, home.url, *runs)
+    figure = chart(page, "Validation loss")
+    expect_rows(figure, 2)
+    expect(page.get_by_role("row").filter(has_text="running")).to_be_visible()
+    first_color = colors(page)[0]
+    first = figure.get_by_role("button", name="run 0")
+    first.click()
+    expect(first).to_have_attribute("aria-pressed", "false")
+    assert colors(page)[0] == first_color
     for run in runs:
-        worker.claim(run)
-        worker.log_losses(run, [1, 0.8, 0.6, 0.5])
-    page.goto(f"{api.base_url}/?page=compare&runs={','.join(runs)}")
-    chart = page.locator("figure.chart")
-    expect(chart).to_have_attribute("data-points", "12")
-    before = colors(page)
-    for run in runs:
-        worker.log_epoch(run, 5, validation_loss=0.4)
-    expect(chart).to_have_attribute("data-points", "15")
-    legend(page).nth(1).click()
-    expect(legend(page).nth(1)).to_have_attribute("aria-pressed", "false")
-    assert colors(page) == before
-    chart.locator(".plot").press("+")
-    page.wait_for_url(lambda url: "&zoom=" in url)
-    address = page.url
+        home.wait_for(run, "succeeded")
+    expect(figure).to_have_attribute("data-points", "120")
+    expect(page.get_by_role("row").filter(has_text="succeeded")).to_have_count(3)
+    page.get_by_role("radio", name="elapsed time").check()
+    figure.locator(".plot").press("+")
+    page.wait_for_url(lambda url: "&x=seconds" in url and "&zoom=" in url)
+    view = page.url, colors(page)
+    assert view[1][0] == first_color
     page.reload()
-    expect(chart).to_have_attribute("data-points", "15")
-    expect(legend(page).nth(1)).to_have_attribute("aria-pressed", "false")
-    assert (page.url, colors(page)) == (address, before)
+    expect(figure).to_have_attribute("data-points", "120")
+    expect(first).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("radio", name="elapsed time")).to_be_checked()
+    assert (page.url, colors(page)) == view
     assert_accessible(page)
-    chart.locator(".plot").press("Escape")
+    figure.locator(".plot").press("Escape")
     page.wait_for_url(lambda url: "zoom" not in url)
 
 
-def test_seeds_are_grouped_and_the_tables_are_saved(
+def test_only_differences_are_shown_seeds_are_grouped_and_the_tables_are_saved(
     api: httpx.Client, worker: FakeWorker, page: Page, tmp_path: Path
 ) -> None:
     runs = [create(api, architecture="mlp", seed=seed, norm=norm) for norm in ("none", "batch_norm") for seed in (1, 2)]
     for run, losses in zip(runs, ([0.3, 0.2], [0.5, 0.4], [0.2, 0.1], [0.4, 0.3]), strict=True):
         worker.train(run, losses)
     page.goto(f"{api.base_url}/?page=compare&runs={','.join(runs)}&group=recipe")
+    differences = page.get_by_role("region", name="Differences and results")
+    expect(differences.get_by_role("columnheader", name="norm", exact=True)).to_be_visible()
+    expect(differences.get_by_role("columnheader", name="seed", exact=True)).to_be_visible()
+    expect(differences.get_by_role("columnheader", name="batch_size")).to_have_count(0)
+    every_field = page.get_by_label("All fields of the recipes")
+    every_field.check()
+    expect(differences.get_by_role("columnheader", name="batch_size")).to_be_visible()
+    page.reload()
+    every_field.uncheck()
+    expect(differences.get_by_role("columnheader", name="batch_size")).to_have_count(0)
     expect(legend(page)).to_contain_text(["(n = 2)", "(n = 2)"])
     groups = page.get_by_role("region", name="Groups").locator("tbody tr")
     expect(groups.first).to_contain_text("batch_norm")

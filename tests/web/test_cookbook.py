@@ -35,8 +35,10 @@ def test_a_study_shows_its_numbers_with_spread_and_interval_and_its_recipes(home
     recipe = page.get_by_role("article").filter(has=page.get_by_role("heading", name="norm_and_dropout"))
     expect(recipe.get_by_text("dropout 0.5", exact=True)).to_be_visible()
     use = recipe.get_by_role("link", name="Use it")
-    expect(use).to_have_attribute("href", "?page=new&cookbook=small_network%2Fnorm_and_dropout")
     assert_accessible(page)
+    use.click()
+    expect(page.get_by_text("From the cookbook: Do batch norm and dropout help")).to_be_visible()
+    expect(page.get_by_role("combobox", name="norm", exact=True)).to_have_value("batch_norm")
 
 
 def test_the_command_for_a_recipe_can_be_copied(home: RunningHome, page: Page, context: BrowserContext) -> None:

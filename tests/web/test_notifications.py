@@ -54,6 +54,18 @@ def test_a_hidden_tab_notifies_of_the_end_of_a_run_and_a_click_shows_the_run(hom
     expect(page).to_have_url(f"{home.url}/?page=run&id={run}")
 
 
+def test_the_ends_of_many_runs_are_awaited_from_the_list_and_from_a_comparison(home: RunningHome, page: Page) -> None:
+    runs = [home.submit({**ENDLESS, "seed": seed}) for seed in range(2)]
+    page.goto(f"{home.url}/?ticked={','.join(runs)}")
+    page.get_by_role("button", name="Notify when they end").click()
+    page.get_by_role("main").get_by_role("link", name="Compare", exact=True).click()
+    button = page.get_by_role("button", name="Notify when they end")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert sorted(json.loads(page.evaluate("localStorage.getItem('bakehouse:/:awaited')"))) == sorted(runs)
+    button.click()
+    assert page.evaluate("localStorage.getItem('bakehouse:/:awaited')") == "[]"
+
+
 def test_where_notifications_are_blocked_the_button_says_so(home: RunningHome, browser: Browser) -> None:
     run = home.submit(ENDLESS)
     page = browser.new_page()

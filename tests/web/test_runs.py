@@ -8,7 +8,7 @@ from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.record import new_run
 from tests.fake_worker import FakeWorker
 from tests.service.requests import create
-from tests.web.accessibility import assert_accessible
+from tests.web.accessibility import assert_accessible, assert_sound
 
 NAMES = ("<b>bold</b> & co", "مرحبا بالعالم", "🥐 croissant")
 
@@ -40,6 +40,20 @@ def test_names_are_shown_as_text_and_the_view_is_in_the_address(
     assert_accessible(page)
     page.get_by_role("button", name="Clear the filter").click()
     expect(page.locator("tbody tr")).to_have_count(3)
+
+
+def test_a_list_that_is_sorted_by_the_best_value_says_where_values_do_not_compare(
+    api: httpx.Client, worker: FakeWorker, page: Page
+) -> None:
+    for loss, losses in (("poisson", [30, 20]), ("squared_error", [9, 8])):
+        worker.train(create(api, dataset="diabetes", objective={"loss": loss}, name=loss), losses)
+    page.goto(f"{api.base_url}/?sort=best")
+    expect(page.get_by_text("values of different ones do not compare")).to_be_visible()
+    expect(page.locator("td.col-best small")).to_have_text(["poisson", "squared error"], use_inner_text=True)
+    assert_sound(page)
+    page.get_by_role("searchbox", name="Search").fill("squared")
+    expect(page.get_by_role("columnheader", name="val. loss")).to_be_visible()
+    expect(page.get_by_text("values of different ones do not compare")).to_have_count(0)
 
 
 def test_a_row_follows_its_run_and_a_new_run_moves_nothing_that_is_pointed_at(

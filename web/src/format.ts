@@ -84,3 +84,12 @@ export function formatAgo(time: string, now: number = Date.now()): string {
   const [unit, size] = steps.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
   return RELATIVE.format(Math.round(seconds / size), unit);
 }
+
+/** Whether a text has all the words of a filter, in any order. */
+export function hasWords(parts: readonly unknown[], filter: string): boolean {
+  const text = parts.join(" ").toLowerCase();
+  return filter
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}

@@ -1,4 +1,5 @@
 /** JSON documents that are never changed in place, and the places in them (RFC 6901). */
+import { spellOut } from "./format";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -60,6 +61,11 @@ export function isEqual(one: Json | undefined, other: Json | undefined): boolean
 
 export function pointerOf(path: Path): string {
   return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+/** Returns the place that a pointer names as the form labels it: `optimizer › lr`. */
+export function placeName(pointer: string): string {
+  return pathOf(pointer).map(spellOut).join(" › ") || "the recipe";
 }
 
 export function pathOf(pointer: string): string[] {

@@ -11,7 +11,7 @@ import { remembered } from "./remembered";
 import { isOver } from "./runs/status";
 
 /** More runs than this cannot be followed beside those of a page. */
-const MAX_AWAITED = 20;
+export const MAX_AWAITED = 50;
 
 /** Ids of the runs whose end is awaited, the newest last. */
 export const awaited = remembered<readonly string[]>("awaited", []);
@@ -30,16 +30,16 @@ export const obstacle = computed(() => {
     : null;
 });
 
-/** Asks for a notification when the run ends. The browser asks the user for permission the first time. */
-export async function awaitEnd(runId: string): Promise<void> {
+/** Asks for a notification when each of the runs ends. The browser asks the user for permission the first time. */
+export async function awaitEnds(ids: readonly string[]): Promise<void> {
   if (typeof Notification === "undefined") return;
   permission.value = await Notification.requestPermission();
   if (permission.value !== "granted") return;
-  awaited.value = [...awaited.value.filter((each) => each !== runId), runId].slice(-MAX_AWAITED);
+  awaited.value = [...new Set([...awaited.value, ...ids])].slice(-MAX_AWAITED);
 }
 
-export function dropAwaited(runId: string): void {
-  awaited.value = awaited.value.filter((each) => each !== runId);
+export function dropAwaited(ids: readonly string[]): void {
+  awaited.value = awaited.value.filter((each) => !ids.includes(each));
 }
 
 /** Follows the awaited runs from now on. */
@@ -67,12 +67,12 @@ async function notifyIfOver(runId: string): Promise<void> {
     run = await get<Run>(`v1/runs/${runId}`);
   } catch (error) {
     // A run that was deleted does not end; on other failures, the stream calls again when it is back.
-    if ((error as RequestFailed).status === 404) dropAwaited(runId);
+    if ((error as RequestFailed).status === 404) dropAwaited([runId]);
     return;
   }
   // The answer to another call, or another tab, may have been faster.
   if (!isOver(run.status) || !awaited.value.includes(runId)) return;
-  dropAwaited(runId);
+  dropAwaited([runId]);
   notify(run);
 }
 

@@ -23,17 +23,22 @@ export function ChartFigure(
     children: ComponentChildren;
     sentence: string;
     note?: string | undefined;
-    isTable: boolean;
-    onTable: () => void;
   },
 ) {
-  const { title, x, columns, sentence, note, isTable } = props;
+  const { title, x, columns, sentence, note } = props;
+  const [isTable, setTable] = useState(false);
   const points = columns.flatMap(({ values }) => values.filter((value) => typeof value === "number"));
   return (
-    <figure class="chart" data-points={points.length} data-rows={x.values.length} aria-label={title}>
+    <figure
+      class="chart"
+      data-points={points.length}
+      data-rows={x.values.length}
+      aria-label={title}
+      onKeyDown={({ key }) => key === "t" && setTable(!isTable)}
+    >
       <div class="chart-head">
         <h3>{title}</h3>
-        <button type="button" class="plain" aria-expanded={isTable} onClick={props.onTable}>
+        <button type="button" class="plain" aria-expanded={isTable} onClick={() => setTable(!isTable)}>
           Table
         </button>
       </div>

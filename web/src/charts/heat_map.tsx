@@ -7,8 +7,8 @@ import { onSchemeChange, resolveColor } from "./theme";
 import type { Axis } from "./types";
 
 const COLORS = 32;
-/** More rows than this are drawn lower. */
-const MANY_ROWS = 20;
+/** Height of a heat map, if its rows are then neither too low to be read nor absurdly high. */
+const HEIGHT = 180;
 
 export interface HeatMapProps {
   title: string;
@@ -26,16 +26,13 @@ interface Cell {
 /** Values by layer and epoch as colours, with a table behind a key. Arrow keys move from cell to cell. */
 export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMapProps) {
   const [cell, setCell] = useState<Cell | null>(null);
-  const [isTable, setTable] = useState(false);
   const range = useMemo(() => heatRange(heat), [heat]);
   const { cells, scale } = useColors(heat, range);
   const [rows, columns] = [heat.rows.length, x.values.length];
-  const isMany = rows > MANY_ROWS;
   const place = (column: number) => `${x.label} ${(x.format ?? formatNumber)(x.values[column] ?? 0)}`;
   const press = (event: KeyboardEvent) => {
     const next = moveCell(cell ?? { row: 0, column: columns - 1 }, event.key, rows, columns);
-    if (event.key === "t") setTable(!isTable);
-    else if (event.key === "Escape") setCell(null);
+    if (event.key === "Escape") setCell(null);
     else if (next) setCell(next);
     else return;
     event.preventDefault();
@@ -56,10 +53,8 @@ export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMap
       format={format}
       sentence={describeHeat(heat, place(columns - 1), format)}
       note={note}
-      isTable={isTable}
-      onTable={() => setTable(!isTable)}
     >
-      <div class={isMany ? "heat many" : "heat"}>
+      <div class="heat">
         <ul>
           {heat.labels.map((label) => (
             <li key={label} title={label}>
@@ -78,7 +73,7 @@ export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMap
           onMouseMove={point}
           onMouseLeave={() => setCell(null)}
         >
-          <canvas ref={cells} style={{ height: `${rows * (isMany ? 12 : 22)}px` }} />
+          <canvas ref={cells} style={{ height: `${rows * clamp(HEIGHT / rows, 14, 44)}px` }} />
           {cell && <span class="heat-cell" style={cellPlace(cell, rows, columns)} />}
         </div>
         <span />

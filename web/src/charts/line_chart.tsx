@@ -32,7 +32,6 @@ export interface LineChartProps {
 /** Lines over one axis, with a legend, a sentence and a table. Drag to zoom, double click to see everything again. */
 export function LineChart(props: LineChartProps) {
   const [ownHidden, setOwnHidden] = useState<ReadonlySet<string>>(new Set());
-  const [isTable, setTable] = useState(false);
   const hidden = props.hidden ?? ownHidden;
   const toggle = props.onToggle ?? ((id: string) => setOwnHidden(toggled(ownHidden, id)));
   const chart = useChart(props, hidden);
@@ -57,8 +56,6 @@ export function LineChart(props: LineChartProps) {
       format={format}
       sentence={sentence}
       note={props.note}
-      isTable={isTable}
-      onTable={() => setTable(!isTable)}
     >
       <Legend lines={props.lines} hidden={hidden} onToggle={toggle} outputs={chart.outputs} />
       {/* biome-ignore lint/a11y/useSemanticElements: no element is a chart */}
@@ -69,11 +66,7 @@ export function LineChart(props: LineChartProps) {
         tabIndex={0}
         role="group"
         aria-label={`${props.title}. Arrow keys move the cursor, plus and minus zoom, Escape shows everything, t shows the table.`}
-        onKeyDown={(event) => {
-          if (event.key === "t") setTable(!isTable);
-          else if (!chart.handleKey(event)) return;
-          event.preventDefault();
-        }}
+        onKeyDown={(event) => chart.handleKey(event) && event.preventDefault()}
       />
       <span class="visually-hidden" role="status" ref={chart.spoken} />
     </ChartFigure>

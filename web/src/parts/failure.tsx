@@ -1,4 +1,5 @@
 import type { RequestFailed } from "../api/http";
+import { Place } from "./place";
 
 /** Says what went wrong with a request, where, and what to do. */
 export function Failure({ error, onRetry }: { error: RequestFailed; onRetry?: () => void }) {
@@ -13,7 +14,7 @@ export function Failure({ error, onRetry }: { error: RequestFailed; onRetry?: ()
         <ul>
           {problem.errors.map((each) => (
             <li key={`${each.pointer}${each.message}`}>
-              <code>{each.pointer ?? each.parameter}</code> {each.message}
+              {each.pointer ? <Place pointer={each.pointer} /> : <code>{each.parameter}</code>} {each.message}
             </li>
           ))}
         </ul>

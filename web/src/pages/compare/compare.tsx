@@ -6,7 +6,10 @@ import type { BriefPage, Run } from "../../api/types";
 import type { Json } from "../../json";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
+import { NotifyButton } from "../../parts/notify";
 import { Waiting } from "../../parts/waiting";
+import { distinctStyles } from "../../runs/colors";
+import { isOver } from "../../runs/status";
 import { Comparison, commonMonitor, MAX_RUNS } from "./comparison";
 import { Curves, hasFailed } from "./curves";
 import { useDefaults } from "./defaults";
@@ -30,9 +33,13 @@ export function Compare() {
     if (comparison.ids.length > 0) comparison.start();
     return () => comparison.end();
   }, [comparison]);
+  const live = (comparison.runs.value ?? []).flatMap(({ id, status }) => (isOver(status) ? [] : id));
   return (
     <div class="compare-page">
-      <h1>Compare</h1>
+      <div class="heading">
+        <h1>Compare</h1>
+        {live.length > 0 && <NotifyButton ids={live} />}
+      </div>
       {comparison.ids.length === 0 ? <NothingChosen /> : <Chosen comparison={comparison} />}
     </div>
   );
@@ -111,6 +118,11 @@ function Loaded({ comparison, runs }: { comparison: Comparison; runs: readonly R
         : null,
     [runs, view.group],
   );
+  const styles = useMemo(() => {
+    const oldestFirst = runs.map(({ created_at, id }) => [created_at, id] as const).sort();
+    const keys = groups?.map((group) => group.key).sort() ?? [];
+    return distinctStyles([...oldestFirst.map(([, id]) => id), ...keys]);
+  }, [runs, groups]);
   const groupLabel = (group: Group) =>
     view.group === BY_RECIPE
       ? describeRecipe(group, [...differing.keys()], defaults)
@@ -135,11 +147,12 @@ function Loaded({ comparison, runs }: { comparison: Comparison; runs: readonly R
         runs={runs}
         view={view}
         labels={labels}
+        styles={styles}
         groups={groups}
         groupLabel={groupLabel}
         fields={fields}
       />
-      {groups && <GroupsTable groups={groups} ranking={ranking} groupLabel={groupLabel} />}
+      {groups && <GroupsTable groups={groups} ranking={ranking} groupLabel={groupLabel} styles={styles} />}
       <ResultsTable
         runs={runs}
         fields={shown}
@@ -147,6 +160,7 @@ function Loaded({ comparison, runs }: { comparison: Comparison; runs: readonly R
         ranking={ranking}
         showsAll={view.showsAll}
         labels={labels}
+        styles={styles}
       />
       <Scatter
         runs={runs}
@@ -155,6 +169,7 @@ function Loaded({ comparison, runs }: { comparison: Comparison; runs: readonly R
         metric={ranking?.metric ?? commonMonitor(runs)}
         defaults={defaults}
         labels={labels}
+        styles={styles}
       />
     </div>
   );

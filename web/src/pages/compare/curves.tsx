@@ -7,7 +7,7 @@ import { Axes, ZoomInAddress } from "../../parts/axes";
 import { type Options, Segments, Select } from "../../parts/options";
 import { type Comparison, commonMonitor, curveMetrics } from "./comparison";
 import { saveCsv } from "./csv";
-import { type Chart, groupLines, leftOutSentence, runLines } from "./lines";
+import { type Chart, groupLines, leftOutSentence, runLines, type Styles } from "./lines";
 import { savePicture } from "./picture";
 import { BY_RECIPE, type Group, mixedFields } from "./ranking";
 import type { View } from "./view";
@@ -19,13 +19,14 @@ interface Props {
   runs: readonly Run[];
   view: View;
   labels: ReadonlyMap<string, string>;
+  styles: Styles;
   /** Null if the runs are not grouped. */
   groups: readonly Group[] | null;
   groupLabel: (group: Group) => string;
   fields: readonly string[];
 }
 
-export function Curves({ comparison, runs, view, labels, groups, groupLabel, fields }: Props) {
+export function Curves({ comparison, runs, view, labels, styles, groups, groupLabel, fields }: Props) {
   const metric = comparison.metric || commonMonitor(runs);
   const version = comparison.version.value;
   const chart = useMemo((): Chart => {
@@ -35,10 +36,10 @@ export function Curves({ comparison, runs, view, labels, groups, groupLabel, fie
         label: groupLabel(group),
         epochs: group.runs.map((run) => comparison.curve(run.id)),
       }));
-      return groupLines(curves, metric, view.x, view.band);
+      return groupLines(curves, metric, view.x, view.band, styles);
     }
     const curves = runs.map(({ id }) => ({ id, label: labels.get(id) ?? id, epochs: comparison.curve(id) }));
-    return runLines(curves, metric, view.x);
+    return runLines(curves, metric, view.x, styles);
   }, [version, runs, groups, metric, view.x, view.band, labels]);
   const figure = useRef<HTMLDivElement>(null);
   const title = capitalize(spellOut(metric));

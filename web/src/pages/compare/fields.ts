@@ -1,6 +1,6 @@
 /** Which fields of recipes differ between runs, and fields as text: by the rules of `bakehouse compare`. */
 import type { Run } from "../../api/types";
-import { isList, isObject, type Json, valueAt } from "../../json";
+import { isEqual, isList, isObject, type Json, valueAt } from "../../json";
 
 /** A name and labels do not change what is trained. */
 const NOT_COMPARED = new Set(["name", "labels", "version"]);
@@ -51,10 +51,6 @@ export function fieldValue(run: Run, path: string): Json {
     node = valueAt(node, isOnly ? [0, step] : [step]) ?? null;
   }
   return node;
-}
-
-export function isEqual(one: Json, other: Json): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** Of each type of ingredient, its main field and the defaults of its fields. */

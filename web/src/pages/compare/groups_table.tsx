@@ -2,6 +2,7 @@ import { formatMetric, isShare, spellOut } from "../../format";
 import { RunLine } from "../../parts/run_line";
 import { Table } from "../../parts/table";
 import { saveCsv } from "./csv";
+import type { Styles } from "./lines";
 import { bestMetrics, type Group, type Ranking, rank, shownMetrics, spreadOf } from "./ranking";
 
 /** Mean, standard deviation and number of runs of each group that have succeeded, the best mean first. */
@@ -9,6 +10,7 @@ export function GroupsTable(props: {
   groups: readonly Group[];
   ranking: Ranking | null;
   groupLabel: (group: Group) => string;
+  styles: Styles;
 }) {
   const { ranking, groupLabel } = props;
   const groups = props.groups.map((group) => ({
@@ -46,7 +48,7 @@ export function GroupsTable(props: {
             title: "Group",
             cell: (group) => (
               <>
-                <RunLine id={group.key} /> {groupLabel(group)}
+                <RunLine {...props.styles(group.key)} /> {groupLabel(group)}
               </>
             ),
           },

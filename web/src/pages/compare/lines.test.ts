@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { runStyle } from "../../runs/colors";
 import { groupLines, groupRows, runLines } from "./lines";
 import type { Group } from "./ranking";
 
@@ -10,8 +11,8 @@ const epochs = (...loss: number[]) => ({
 
 test("the line of a run has the same colour and dash, whichever runs are beside it", () => {
   const curve = (id: string) => ({ id, label: id, epochs: epochs(3, 2, 1) });
-  const [alone] = runLines([curve("b")], "loss", "epoch").lines;
-  const [, beside] = runLines([curve("a"), curve("b")], "loss", "epoch").lines;
+  const [alone] = runLines([curve("b")], "loss", "epoch", runStyle).lines;
+  const [, beside] = runLines([curve("a"), curve("b")], "loss", "epoch", runStyle).lines;
   expect([beside?.color, beside?.dash]).toEqual([alone?.color, alone?.dash]);
 });
 
@@ -24,6 +25,7 @@ test("runs of different lengths share one axis", () => {
     ],
     "loss",
     "step",
+    runStyle,
   );
   expect(chart.x.values).toEqual([10, 20]);
   expect(chart.lines.map((line) => line.values)).toEqual([
@@ -48,7 +50,7 @@ test("the legend of a group has its n, and a single run has no band", () => {
     label: key,
     epochs: Array(n).fill(epochs(1, 2)),
   });
-  const { lines } = groupLines([group("a", 2), group("b", 1)], "loss", "epoch", "range");
+  const { lines } = groupLines([group("a", 2), group("b", 1)], "loss", "epoch", "range", runStyle);
   expect(lines.map((line) => [line.label, line.band !== undefined])).toEqual([
     ["a (n = 2)", true],
     ["b (n = 1)", false],

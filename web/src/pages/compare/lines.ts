@@ -4,7 +4,7 @@ import type { Run } from "../../api/types";
 import { alignSeries } from "../../charts/align";
 import type { Axis, Line } from "../../charts/types";
 import { count } from "../../format";
-import { runColor, runDash } from "../../runs/colors";
+import type { Style } from "../../runs/colors";
 import type { Columns } from "../../runs/columns";
 import { axisOf, epochPositions, type XAxis } from "../../runs/positions";
 import { type Group, spreadOf } from "./ranking";
@@ -20,7 +20,9 @@ interface Curve {
   epochs: Columns;
 }
 
-export function runLines(curves: readonly Curve[], metric: string, kind: XAxis): Chart {
+export type Styles = (id: string) => Style;
+
+export function runLines(curves: readonly Curve[], metric: string, kind: XAxis, styles: Styles): Chart {
   const drawn = curves.filter(({ epochs }) => epochs.epoch?.length);
   const { x, y } = alignSeries(
     drawn.map(({ epochs }) => ({ x: epochPositions(kind, epochs), y: epochs[metric] ?? [] })),
@@ -30,8 +32,7 @@ export function runLines(curves: readonly Curve[], metric: string, kind: XAxis):
     lines: drawn.map(({ id, label }, index) => ({
       id,
       label,
-      color: runColor(id),
-      dash: runDash(id),
+      ...styles(id),
       values: y[index] ?? [],
     })),
   };
@@ -46,7 +47,13 @@ interface GroupCurve {
 }
 
 /** Lines of the means, with the lowest and highest value or one standard deviation as a band. */
-export function groupLines(groups: readonly GroupCurve[], metric: string, kind: XAxis, band: Band): Chart {
+export function groupLines(
+  groups: readonly GroupCurve[],
+  metric: string,
+  kind: XAxis,
+  band: Band,
+  styles: Styles,
+): Chart {
   const drawn = groups
     .map(({ group, label, epochs }) => {
       // A run that has not begun would leave nothing of its group.
@@ -62,8 +69,7 @@ export function groupLines(groups: readonly GroupCurve[], metric: string, kind: 
     lines: drawn.map(({ group, label, n }, index) => ({
       id: group.key,
       label: `${label} (n = ${n})`,
-      color: runColor(group.key),
-      dash: runDash(group.key),
+      ...styles(group.key),
       values: mean.y[index] ?? [],
       ...(n > 1 && { band: { low: low.y[index] ?? [], high: high.y[index] ?? [] } }),
     })),

@@ -1,8 +1,8 @@
 /** By which metric runs are ranked, and groups of runs: the rules of `bakehouse compare`. */
 import type { Run } from "../../api/types";
 import { isRising } from "../../format";
-import type { Json } from "../../json";
-import { fieldValue, isEqual, recipeFields } from "./fields";
+import { isEqual, type Json } from "../../json";
+import { fieldValue, recipeFields } from "./fields";
 
 const FREE_OF_THE_LOSS = ["accuracy", "r2", "mean_absolute_error"];
 const SHOWN = ["validation", "test"].flatMap((split) =>

@@ -6,6 +6,7 @@ import { StatusMark } from "../../parts/status_mark";
 import { Table } from "../../parts/table";
 import { saveCsv } from "./csv";
 import { type Defaults, type Fields, valueText } from "./fields";
+import type { Styles } from "./lines";
 import { bestMetrics, type Ranking, rank, shownMetrics } from "./ranking";
 import { leaveOut } from "./view";
 
@@ -16,10 +17,11 @@ interface Props {
   ranking: Ranking | null;
   showsAll: boolean;
   labels: ReadonlyMap<string, string>;
+  styles: Styles;
 }
 
 /** A row for each run, the best first: the fields of the recipes that differ, and the results. */
-export function ResultsTable({ runs, fields, defaults, ranking, showsAll, labels }: Props) {
+export function ResultsTable({ runs, fields, defaults, ranking, showsAll, labels, styles }: Props) {
   const metrics = shownMetrics(runs, ranking);
   const places = new Map(runs.map((run, index) => [run.id, index]));
   const ranked = ranking
@@ -65,7 +67,7 @@ export function ResultsTable({ runs, fields, defaults, ranking, showsAll, labels
             title: "Run",
             cell: ({ id }) => (
               <>
-                <RunLine id={id} />{" "}
+                <RunLine {...styles(id)} />{" "}
                 <a href={addressOf({ page: "run", id })}>
                   <bdi>{labels.get(id)}</bdi>
                 </a>

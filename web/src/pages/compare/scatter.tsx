@@ -3,10 +3,10 @@ import type { Run } from "../../api/types";
 import { makeScale } from "../../charts/scale";
 import { evenTicks } from "../../charts/ticks";
 import { formatMetric, formatNumber, spellOut } from "../../format";
-import type { Json } from "../../json";
-import { runColor } from "../../runs/colors";
+import { isEqual, type Json } from "../../json";
 import { Choice } from "./curves";
-import { type Defaults, fieldValue, isEqual, valueText } from "./fields";
+import { type Defaults, fieldValue, valueText } from "./fields";
+import type { Styles } from "./lines";
 import { areNumbers, bestMetrics } from "./ranking";
 
 const SIZE = { width: 640, height: 280, left: 64, right: 16, top: 12, bottom: 40 };
@@ -18,10 +18,11 @@ interface Props {
   metric: string;
   defaults: Defaults;
   labels: ReadonlyMap<string, string>;
+  styles: Styles;
 }
 
 /** A field of the recipe against the best metric: a point for each run. */
-export function Scatter({ runs, fields, chosen, metric, defaults, labels }: Props) {
+export function Scatter({ runs, fields, chosen, metric, defaults, labels, styles }: Props) {
   const field = fields.includes(chosen)
     ? chosen
     : (fields.find((name) => name !== "seed") ?? fields[0] ?? "");
@@ -75,11 +76,17 @@ export function Scatter({ runs, fields, chosen, metric, defaults, labels }: Prop
               {label}
             </text>
           ))}
-          <text x={SIZE.width / 2} y={SIZE.height - 4} text-anchor="middle">
+          <text x={(SIZE.left + SIZE.width - SIZE.right) / 2} y={SIZE.height - 4} text-anchor="middle">
             {field}
           </text>
           {points.map(({ run, value, y: best }) => (
-            <circle key={run.id} cx={x.at(value)} cy={y.at(best)} r="5" style={{ fill: runColor(run.id) }}>
+            <circle
+              key={run.id}
+              cx={x.at(value)}
+              cy={y.at(best)}
+              r="5"
+              style={{ fill: styles(run.id).color }}
+            >
               <title>
                 {labels.get(run.id)}: {field} {text(value)}, {spellOut(metric)} {format(best)}
               </title>

@@ -1,6 +1,7 @@
-import { addressOf, changeView, query } from "../../address";
+import { addressOf, query } from "../../address";
 import { useAnswer } from "../../api/answer";
 import { count } from "../../format";
+import { Filter, filterText } from "../../parts/filter";
 import { Waiting } from "../../parts/waiting";
 import "./cookbook.css";
 import { type BriefStudy, matches } from "./study";
@@ -13,19 +14,13 @@ export function Cookbook() {
 
 function Studies() {
   const answered = useAnswer<{ data: BriefStudy[] }>("v1/cookbook");
-  const filter = query.value.get("find") ?? "";
+  const filter = filterText();
   const shown = answered.answer?.data.filter((each) => matches(each, filter));
   return (
     <>
       <div class="heading">
         <h1>Cookbook</h1>
-        <input
-          type="search"
-          placeholder="Filter"
-          aria-label="Filter the studies"
-          value={filter}
-          onInput={(event) => changeView({ find: event.currentTarget.value })}
-        />
+        <Filter label="Filter the studies" />
       </div>
       <p class="quiet">Questions about training tricks, answered by runs of recipes that you can use.</p>
       <Waiting {...answered} lines={9} label="Loading the cookbook" />

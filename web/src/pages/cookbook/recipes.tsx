@@ -1,5 +1,6 @@
 import { addressOf } from "../../address";
 import { Copy } from "../../parts/copy";
+import { Place } from "../../parts/place";
 import { RunAll } from "./run_all";
 import type { Study, StudyRecipe } from "./study";
 
@@ -35,7 +36,7 @@ function Recipe({ place, recipe }: { place: string; recipe: StudyRecipe }) {
       {recipe.builds_on.map((each) => (
         <p class="quiet" key={each.pointer}>
           Begins with a checkpoint of {each.recipe}: train that one first, and put the id of its run at{" "}
-          <code>{each.pointer}</code>.
+          <Place pointer={each.pointer} />.
         </p>
       ))}
       <p>

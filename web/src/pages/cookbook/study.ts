@@ -1,6 +1,6 @@
 /** A study of the cookbook, and what its numbers say. */
 import type { components } from "../../api/schema";
-import { formatNumber } from "../../format";
+import { formatNumber, hasWords } from "../../format";
 
 type Schemas = components["schemas"];
 export type Study = Schemas["Study"];
@@ -11,11 +11,7 @@ export type Row = Schemas["StudyRow"];
 export type Difference = Schemas["StudyDifference"];
 
 export function matches(study: BriefStudy, filter: string): boolean {
-  const text = [study.name, study.question, study.answer, ...study.recipes].join(" ").toLowerCase();
-  return filter
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+  return hasWords([study.name, study.question, study.answer, ...study.recipes], filter);
 }
 
 /** Returns a number with its sign, such as `+1.95` or `−0.29`. */

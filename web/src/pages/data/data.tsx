@@ -1,8 +1,9 @@
-import { changeView, query } from "../../address";
+import { query } from "../../address";
 import { useAnswer } from "../../api/answer";
 import type { DatasetListing } from "../../api/types";
 import { count } from "../../format";
 import { Copy } from "../../parts/copy";
+import { Filter, filterText } from "../../parts/filter";
 import { Pairs } from "../../parts/pairs";
 import { Waiting } from "../../parts/waiting";
 import { BriefCard } from "./brief_card";
@@ -18,19 +19,13 @@ export function Data() {
 function Datasets() {
   const answered = useAnswer<{ data: DatasetListing[] }>("v1/datasets");
   const { answer, load } = answered;
-  const filter = query.value.get("find") ?? "";
+  const filter = filterText();
   return (
     <>
       <div class="heading">
         <h1>Data</h1>
         <div class="buttons">
-          <input
-            type="search"
-            placeholder="Filter"
-            aria-label="Filter the data sets"
-            value={filter}
-            onInput={(event) => changeView({ find: event.currentTarget.value })}
-          />
+          <Filter label="Filter the data sets" />
           <button type="button" onClick={load}>
             Look again
           </button>

@@ -1,6 +1,6 @@
 /** What a data card says, in words. */
 import type { Column, DatasetCard, DatasetListing } from "../../api/types";
-import { count, formatNumber, formatWhole } from "../../format";
+import { count, formatNumber, formatWhole, hasWords } from "../../format";
 
 const LIST = new Intl.ListFormat("en", { type: "disjunction" });
 
@@ -70,9 +70,5 @@ export function groupListings(
 
 /** Whether a listing has all the words of a filter somewhere in its id, title, kind or task. */
 export function matches({ id, card }: DatasetListing, filter: string): boolean {
-  const text = [id, card?.title, card?.kind, card?.task].join(" ").toLowerCase();
-  return filter
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+  return hasWords([id, card?.title, card?.kind, card?.task], filter);
 }

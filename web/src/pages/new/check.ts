@@ -1,5 +1,5 @@
 /** Asks the service, while a recipe is being written, what it would make of it. The newest answer wins. */
-import { effect, signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals";
 import { post, type RequestFailed } from "../../api/http";
 import type { Preview } from "../../api/types";
 import type { Draft } from "./draft";
@@ -40,7 +40,7 @@ export class Check {
       end();
       clearTimeout(this.#timer);
       this.#controller.abort();
-      if (this.picture.peek()) URL.revokeObjectURL(this.picture.peek() as string);
+      this.#releasePicture();
     };
   }
 
@@ -61,31 +61,40 @@ export class Check {
     void this.#draw(body, this.#controller.signal);
   }
 
-  async #validate(body: string, signal: AbortSignal): Promise<void> {
-    try {
+  #validate(body: string, signal: AbortSignal): Promise<void> {
+    return this.#attempt(this.error, signal, async () => {
       const response = await post("v1/runs?validate_only=true", body, { signal });
       this.preview.value = (await response.json()) as Preview;
-      this.error.value = null;
-    } catch (error) {
+    });
+  }
+
+  /** The picture of the recipe before it stays until there is another one. */
+  #draw(body: string, signal: AbortSignal): Promise<void> {
+    return this.#attempt(this.pictureError, signal, async () => {
+      const response = await post("v1/recipes/preview", body, { signal, headers: { Accept: "image/png" } });
+      const picture = URL.createObjectURL(await response.blob());
+      this.#releasePicture();
+      this.picture.value = picture;
+    });
+  }
+
+  async #attempt(
+    error: Signal<RequestFailed | null>,
+    signal: AbortSignal,
+    action: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await action();
+      error.value = null;
+    } catch (failure) {
       if (signal.aborted) return;
-      this.error.value = error as RequestFailed;
-      this.#retryLater(error as RequestFailed);
+      error.value = failure as RequestFailed;
+      this.#retryLater(failure as RequestFailed);
     }
   }
 
-  async #draw(body: string, signal: AbortSignal): Promise<void> {
-    try {
-      const response = await post("v1/recipes/preview", body, { signal, headers: { Accept: "image/png" } });
-      const picture = URL.createObjectURL(await response.blob());
-      if (this.picture.peek()) URL.revokeObjectURL(this.picture.peek() as string);
-      this.picture.value = picture;
-      this.pictureError.value = null;
-    } catch (error) {
-      if (signal.aborted) return;
-      // The picture of the recipe before it stays.
-      this.pictureError.value = error as RequestFailed;
-      this.#retryLater(error as RequestFailed);
-    }
+  #releasePicture(): void {
+    if (this.picture.peek()) URL.revokeObjectURL(this.picture.peek() as string);
   }
 
   #retryLater({ status, problem }: RequestFailed): void {

@@ -8,6 +8,7 @@ import {
   type JsonObject,
   type Path,
   pathOf,
+  placeName,
   pointerOf,
   valueAt,
   withValue,
@@ -58,7 +59,7 @@ export class Draft {
   set(path: Path, value: Json | undefined): void {
     const place = pointerOf(path);
     const isSame = this.#edited === place;
-    if (!isSame) this.#remember(`change of ${place}`);
+    if (!isSame) this.#remember(`change of ${placeName(place)}`);
     this.#edited = place;
     this.state.value = withValue(this.state.value, path, value);
   }

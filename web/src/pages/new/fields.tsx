@@ -127,7 +127,8 @@ function isEmpty({ shape }: Field, value: Json): boolean {
 function inShort(field: Field, value: Json): string {
   const short = toRecipe(value, field.shape);
   if (isList(short) && short.length === 0) return OFF;
-  const text = typeof short === "string" ? spellOut(short) : printJson(short).replace(/\s+/g, " ");
+  const text =
+    typeof short === "string" ? spellOut(short) : printJson(short).replace(/["[\]]|\s+(?=\s)/g, "");
   return text.length > LONGEST_SUMMARY ? `${text.slice(0, LONGEST_SUMMARY - 1)}…` : text;
 }
 

@@ -1,7 +1,7 @@
 /** Where a new recipe begins: blank, from a run, or from the cookbook, as the address says. */
 import { get } from "../../api/http";
 import type { Run } from "../../api/types";
-import type { Json } from "../../json";
+import { type Json, placeName } from "../../json";
 import { BLANK } from "./draft";
 import { applyPatch, type PatchStep } from "./patch";
 
@@ -63,7 +63,8 @@ async function fetchStudy(place: string): Promise<Origin> {
   const found = study.recipes.find((each) => each.name === place.slice(slash + 1));
   if (!found) throw new Error(`The study has no recipe “${place.slice(slash + 1)}”.`);
   const needs = found.builds_on.map(
-    (each) => ` At ${each.pointer} it needs the id of a run of “${each.recipe}”: train that one first.`,
+    (each) =>
+      ` At ${placeName(each.pointer)} it needs the id of a run of “${each.recipe}”: train that one first.`,
   );
   return { recipe: found.recipe, note: `From the cookbook: ${study.question}${needs.join("")}` };
 }

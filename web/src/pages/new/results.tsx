@@ -2,9 +2,10 @@
 import { useRef, useState } from "preact/hooks";
 import type { Advice, Preview } from "../../api/types";
 import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
-import type { Json } from "../../json";
+import { type Json, placeName } from "../../json";
 import { Failure } from "../../parts/failure";
 import { Pairs } from "../../parts/pairs";
+import { Place } from "../../parts/place";
 import { Skeleton } from "../../parts/skeleton";
 import { Table } from "../../parts/table";
 import { isAway } from "./check";
@@ -50,7 +51,7 @@ function Problems() {
         {error.problem.errors.map((each) => (
           <li key={`${each.pointer}${each.message}`}>
             <button type="button" class="plain" onClick={() => focusField(draft.placeOf(each.pointer ?? ""))}>
-              {each.pointer && <code>{each.pointer}</code>} {each.message}
+              {each.pointer && <Place pointer={each.pointer} />} {each.message}
             </button>
             {each.allowed && <Allowed values={each.allowed} />}
           </li>
@@ -117,7 +118,7 @@ function AdviceList({ advice }: { advice: readonly Advice[] }) {
                 type="button"
                 class="plain"
                 onClick={() => focusField(each.pointer)}
-                aria-label={`Show the field of ${each.code}, ${each.pointer}`}
+                aria-label={`Show the field of ${each.code}, ${placeName(each.pointer)}`}
               >
                 Show the field
               </button>

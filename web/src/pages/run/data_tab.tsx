@@ -1,51 +1,40 @@
 import { useLoaded } from "../../api/answer";
 import { get, type RequestFailed, send } from "../../api/http";
-import type { Run } from "../../api/types";
+import type { DatasetCard, Run } from "../../api/types";
 import { formatWhole } from "../../format";
-import { ClassTable } from "../../parts/class_table";
 import { Table } from "../../parts/table";
 import { Waiting } from "../../parts/waiting";
 import type { LiveRun } from "../../runs/live_run";
-
-interface Card {
-  id: string;
-  title: string;
-  origin: string;
-  fingerprint: string;
-  kind: string;
-  shape: number[];
-  task: string;
-  classes: string[] | null;
-  class_counts: number[] | null;
-  notes: string[];
-}
+import { BriefCard } from "../data/brief_card";
 
 interface Plan {
   estimate: { train_rows: number; validation_rows: number; test_rows: number };
 }
 
 interface Found {
-  card: Card | null;
+  card: DatasetCard | null;
   plan: Plan | null;
 }
 
-/** The data set of the run: its card, the sizes of its splits, and how many rows each class has. */
+/** The data set of the run: its card, and the sizes of its splits. */
 export function DataTab({ run }: { live: LiveRun; run: Run }) {
   const loaded = useLoaded(run.id, () => loadData(run));
   const { answer: found } = loaded;
   if (!found) return <Waiting {...loaded} lines={5} label="Loading the data set" />;
+  const isChanged =
+    found.card && run.dataset_fingerprint && run.dataset_fingerprint !== found.card.fingerprint;
   return (
     <div class="cards data-cards">
-      {found.card && <CardOf card={found.card} run={run} />}
+      {found.card && <BriefCard card={found.card} />}
       {found.plan && <Splits plan={found.plan} run={run} />}
-      {found.card?.class_counts && <Classes card={found.card} />}
+      {isChanged && <p class="notice warning">The data set has changed since the run was submitted.</p>}
     </div>
   );
 }
 
 async function loadData(run: Run): Promise<Found> {
   const [datasets, plan] = await Promise.all([
-    get<{ data: { id: string; card: Card | null }[] }>("v1/datasets"),
+    get<{ data: { id: string; card: DatasetCard | null }[] }>("v1/datasets"),
     loadPlan(run),
   ]);
   return { card: datasets.data.find((each) => each.id === run.recipe.dataset.id)?.card ?? null, plan };
@@ -59,26 +48,6 @@ async function loadPlan(run: Run): Promise<Plan | null> {
     if ((error as RequestFailed).isFinal) return null;
     throw error;
   }
-}
-
-function CardOf({ card, run }: { card: Card; run: Run }) {
-  const isChanged = run.dataset_fingerprint && run.dataset_fingerprint !== card.fingerprint;
-  return (
-    <section class="card">
-      <h2>{card.id}</h2>
-      <p>{card.title}</p>
-      <p class="quiet">{card.origin}</p>
-      <p>
-        {card.kind}, {card.shape.join(" × ")}, {card.task}
-      </p>
-      {card.notes.map((note) => (
-        <p key={note} class="notice warning">
-          {note}
-        </p>
-      ))}
-      {isChanged && <p class="notice warning">The data set has changed since the run was submitted.</p>}
-    </section>
-  );
 }
 
 function Splits({ plan, run }: { plan: Plan; run: Run }) {
@@ -104,15 +73,6 @@ function Splits({ plan, run }: { plan: Plan; run: Run }) {
           Download the row numbers
         </a>
       </p>
-    </section>
-  );
-}
-
-function Classes({ card }: { card: Card }) {
-  return (
-    <section class="card">
-      <h2>Classes</h2>
-      <ClassTable title="Classes" classes={card.classes ?? []} counts={card.class_counts ?? []} />
     </section>
   );
 }

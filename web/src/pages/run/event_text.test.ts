@@ -36,7 +36,7 @@ test("each event is a sentence", () => {
     }),
   ).toBe("gradient norms at epoch 1: norms 0.5 1, ratio 2");
   expect(say("advice", { code: "too_small", pointer: "/epochs", message: "more would help" })).toBe(
-    "too small at /epochs: more would help",
+    "too small at epochs: more would help",
   );
   expect(say("log", { code: "restarted", message: "from step 0" })).toBe("restarted: from step 0");
   expect(say("end", { status: "succeeded", reason: "epochs_done", verdict: null, message: null })).toBe(

@@ -1,6 +1,7 @@
 /** An event of a run's log as a sentence. */
 import type { RunEvent } from "../../api/events";
 import { formatBytes, formatMetric, formatNumber, spellOut } from "../../format";
+import { placeName } from "../../json";
 
 const NO_METRICS = new Set(["epoch", "step", "seconds", "epochs_since_best", "is_best", "non_finite"]);
 
@@ -22,7 +23,7 @@ export function describeEvent(event: RunEvent): string {
     case "diagnostic":
       return `${spellOut(event.data.name)} at epoch ${event.data.epoch}: ${listNumbers(event.data)}`;
     case "advice":
-      return `${spellOut(event.data.code)} at ${event.data.pointer || "the recipe"}: ${event.data.message}`;
+      return `${spellOut(event.data.code)} at ${placeName(event.data.pointer)}: ${event.data.message}`;
     case "log":
       return `${spellOut(event.data.code)}: ${event.data.message}`;
     case "end":

@@ -7,9 +7,12 @@ import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
 import { NotifyButton } from "../../parts/notify";
 import { type Pair, Pairs } from "../../parts/pairs";
+import { Place } from "../../parts/place";
 import { StatusMark } from "../../parts/status_mark";
 import type { LiveRun } from "../../runs/live_run";
 import { isOver } from "../../runs/status";
+import { verdictTitle } from "../../runs/verdict";
+import { Finding, toneOf } from "./finding";
 import { Results } from "./results";
 import { describeState, isDiverged, possibleActions } from "./state";
 
@@ -85,10 +88,10 @@ function StateNotice({ run }: { run: Run }) {
       </p>
       {run.failure?.pointer && (
         <p>
-          In the recipe: <code>{run.failure.pointer}</code>
+          In the recipe: <Place pointer={run.failure.pointer} />
         </p>
       )}
-      {isDiverged(run) && hasPatch(run.verdict) && (
+      {isDiverged(run) && (run.verdict?.patch?.length ?? 0) > 0 && (
         <p>
           <a class="button" href={addressOf({ page: "new", from: run.id, patch: "verdict" })}>
             Clone with a lower learning rate
@@ -97,10 +100,6 @@ function StateNotice({ run }: { run: Run }) {
       )}
     </div>
   );
-}
-
-function hasPatch(verdict: Run["verdict"]): boolean {
-  return (verdict?.patch?.length ?? 0) > 0;
 }
 
 function Verdicts({ run }: { run: Run }) {
@@ -121,25 +120,15 @@ function Verdicts({ run }: { run: Run }) {
   );
 }
 
-function toneOf(severity: string): string {
-  return { error: "bad", warning: "warning" }[severity] ?? "info";
-}
-
 function Verdict(props: { run: Run; verdict: NonNullable<Run["verdict"]>; patch: string }) {
-  const { verdict, run } = props;
-  const isHandledAbove = isDiverged(run) && props.patch === "verdict";
+  const { verdict, run, patch } = props;
   return (
-    <div class="run-verdict">
-      <p>
-        <strong>{verdict.code.replaceAll("_", " ")}</strong>: {verdict.message}
-        {verdict.source && <small> ({verdict.source})</small>}
-      </p>
-      {hasPatch(verdict) && !isHandledAbove && (
-        <a class="button" href={addressOf({ page: "new", from: run.id, patch: props.patch })}>
-          Apply to a new recipe
-        </a>
-      )}
-    </div>
+    <Finding
+      run={run}
+      finding={verdict}
+      title={<strong title={verdict.code}>{verdictTitle(verdict.code)}.</strong>}
+      change={isDiverged(run) && patch === "verdict" ? null : { patch }}
+    />
   );
 }
 
@@ -190,7 +179,7 @@ function Actions({ live, run }: { live: LiveRun; run: Run }) {
         <a class="button" href={addressOf({ page: "new", from: run.id })}>
           Clone and edit
         </a>
-        {!isOver(run.status) && <NotifyButton runId={run.id} />}
+        {!isOver(run.status) && <NotifyButton ids={[run.id]} />}
       </div>
       {error && <Failure error={error} />}
       {isAsking && (

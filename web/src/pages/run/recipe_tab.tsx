@@ -1,10 +1,12 @@
-import { addressOf, changeView, query } from "../../address";
-import type { Advice, Run } from "../../api/types";
+import { changeView, query } from "../../address";
+import type { Run } from "../../api/types";
 import type { Json } from "../../json";
 import { Copy } from "../../parts/copy";
 import { Segments } from "../../parts/options";
+import { Place } from "../../parts/place";
 import type { LiveRun } from "../../runs/live_run";
 import { LANGUAGES, spell } from "../new/print";
+import { Finding, toneOf } from "./finding";
 
 /** The canonical recipe, which trains the same model again, in each language; and what was advised about it. */
 export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
@@ -25,25 +27,17 @@ export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
         <section class="recipe-advice">
           <h2>Advice when it was submitted</h2>
           {run.advice.map((advice) => (
-            <AdviceNotice key={`${advice.code}${advice.pointer}`} run={run} advice={advice} />
+            <div key={`${advice.code}${advice.pointer}`} class={`notice ${toneOf(advice.severity)}`}>
+              <Finding
+                run={run}
+                finding={advice}
+                title={advice.pointer && <Place pointer={advice.pointer} />}
+                change={{ advice: advice.code }}
+              />
+            </div>
           ))}
         </section>
       )}
     </>
-  );
-}
-
-function AdviceNotice({ run, advice }: { run: Run; advice: Advice }) {
-  return (
-    <div class={`notice ${advice.severity === "info" ? "info" : "warning"} run-verdict`}>
-      <p>
-        {advice.pointer && <code>{advice.pointer}</code>} {advice.message} <small>({advice.source})</small>
-      </p>
-      {(advice.patch?.length ?? 0) > 0 && (
-        <a class="button" href={addressOf({ page: "new", from: run.id, advice: advice.code })}>
-          Apply to a new recipe
-        </a>
-      )}
-    </div>
   );
 }

@@ -19,6 +19,7 @@ export function Results({ run }: { run: Run }) {
           cell: (name) => (
             <>
               {spellOut(name).replace(/^train /, "training ")}
+              {name === best.monitor && " "}
               {name === best.monitor && <span class="tag">decides</span>}
             </>
           ),

@@ -80,7 +80,6 @@ function RunView({ id }: { id: string }) {
         selected={tab.id}
         onSelect={(next) => changeView({ tab: next === "curves" ? null : next, zoom: null })}
       >
-        <h2 class="visually-hidden">{tab.title}</h2>
         <tab.View key={tab.id} live={live} run={run} />
       </Tabs>
     </div>

@@ -72,22 +72,20 @@ function describeSuccess(run: Run): State {
   const best = run.best ? `the best was epoch ${run.best.epoch}` : "no epoch was measured";
   const unused = `${epochs - epoch} of ${count(epochs, "epoch")} were not needed`;
   const monitor = spellOut(monitorOf(run));
+  const ended = (how: string): State => ({ tone: "good", title: `${how}; ${best}`, text: "" });
   switch (run.reason) {
-    case "early_stopped": {
-      const title = `Stopped early at epoch ${epoch}: ${best}; ${unused}`;
-      const waited = `${capitalize(monitor)} was no better than ${bestValue(run)} for ${count(patience ?? 0, "epoch")}.`;
-      return { tone: "good", title, text: waited };
-    }
-    case "stopped_by_user":
-      return { tone: "good", title: `Stopped at epoch ${epoch} of ${epochs} as asked; ${best}`, text: "" };
-    case "time_budget":
+    case "early_stopped":
       return {
         tone: "good",
-        title: `Stopped at epoch ${epoch} of ${epochs}: the time budget was used up; ${best}`,
-        text: "",
+        title: `Stopped early at epoch ${epoch}: ${best}; ${unused}`,
+        text: `${capitalize(monitor)} was no better than ${bestValue(run)} for ${count(patience ?? 0, "epoch")}.`,
       };
+    case "stopped_by_user":
+      return ended(`Stopped at epoch ${epoch} of ${epochs} as asked`);
+    case "time_budget":
+      return ended(`Stopped at epoch ${epoch} of ${epochs}: the time budget was used up`);
     default:
-      return { tone: "good", title: `Trained all ${count(epochs, "epoch")}; ${best}`, text: "" };
+      return ended(`Trained all ${count(epochs, "epoch")}`);
   }
 }
 
@@ -111,7 +109,7 @@ function bestValue(run: Run): string {
   return formatMetric(monitorOf(run), run.best?.value);
 }
 
-function sentence(text: string): string {
+export function sentence(text: string): string {
   return capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
 }
 

@@ -19,6 +19,7 @@ function aRow(changes: Partial<BriefRun>): BriefRun {
     reason: "early_stopped",
     dataset: "digits",
     architecture: "mlp",
+    loss: "cross_entropy",
     best: null,
     gap: null,
     progress: { epoch: 3, epochs: 9 },
@@ -57,6 +58,20 @@ test("runs without a value come last in both directions, and different metrics a
   expect(ids(sortRows(rows, parseSort("best")))).toEqual(["low", "high", "other", "none"]);
   expect(ids(sortRows(rows, parseSort("-best")))).toEqual(["high", "low", "other", "none"]);
   expect(ids(sortRows(rows, parseSort("nonsense")))).toEqual(ids(rows));
+});
+
+test("values of different losses or data sets are not mixed, but accuracies of different losses compare", () => {
+  const rows = [
+    aRow({ id: "squared", loss: "squared_error", best: best(0.02) }),
+    aRow({ id: "iris", dataset: "iris", best: best(0.1) }),
+    aRow({ id: "digits", best: best(0.3) }),
+  ];
+  expect(ids(sortRows(rows, parseSort("best")))).toEqual(["digits", "squared", "iris"]);
+  expect(sharedMonitor(rows)).toBeNull();
+  const accuracies = rows.slice(0, 1).map((row) => ({ ...row, best: best(0.9, "validation_accuracy") }));
+  expect(sharedMonitor([...accuracies, aRow({ best: best(0.8, "validation_accuracy") })])).toBe(
+    "validation_accuracy",
+  );
 });
 
 test("three presses on a column sort in one direction, in the other, and not at all", () => {

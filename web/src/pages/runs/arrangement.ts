@@ -1,7 +1,8 @@
 /** What a list of runs shows, and in which order. */
 import type { BriefRun } from "../../api/types";
-import { isRising } from "../../format";
+import { hasWords, isRising } from "../../format";
 import { isOver } from "../../runs/status";
+import { verdictTitle } from "../../runs/verdict";
 
 export interface Filter {
   text: string;
@@ -12,11 +13,9 @@ export interface Filter {
 export function matches(row: BriefRun, { text, status, dataset }: Filter): boolean {
   if (status && row.status !== status) return false;
   if (dataset && row.dataset !== dataset) return false;
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const content = [row.name, row.id, row.dataset, row.architecture, row.verdict, ...row.ingredients]
-    .join(" ")
-    .toLowerCase();
-  return words.every((word) => content.includes(word));
+  const { name, id, architecture, verdict, ingredients } = row;
+  const title = verdict && verdictTitle(verdict);
+  return hasWords([name, id, row.dataset, architecture, row.loss, verdict, title, ...ingredients], text);
 }
 
 type Value = number | string | null;
@@ -53,13 +52,18 @@ export function nextSort(present: Sort | null, column: ColumnName, firstIsDescen
   return present.isDescending === firstIsDescending ? second : "";
 }
 
-/** Returns the rows in order. Rows without a value come last, and values of different metrics are not compared. */
+/** Returns in what the best value of a run has to be equal to that of another, to be compared with it. */
+export function comparableBy({ best, dataset, loss }: BriefRun): string {
+  return best ? [best.monitor, dataset, best.monitor.endsWith("loss") && loss].join() : "";
+}
+
+/** Returns the rows in order. Rows without a value come last, and values that do not compare are not mixed. */
 export function sortRows(rows: readonly BriefRun[], sort: Sort | null): BriefRun[] {
   if (!sort) return [...rows];
   const value: (row: BriefRun) => Value = COLUMNS[sort.column];
   const direction = sort.isDescending ? -1 : 1;
   const metric = (row: BriefRun) =>
-    sort.column === "best" ? (row.best?.monitor ?? "") : sort.column === "gap" ? (row.gap?.metric ?? "") : "";
+    sort.column === "best" ? comparableBy(row) : sort.column === "gap" ? (row.gap?.metric ?? "") : "";
   return [...rows].sort((one, other) => {
     const [a, b] = [value(one), value(other)];
     if (a === null || b === null) return Number(a === null) - Number(b === null);
@@ -83,10 +87,10 @@ export function sharedIngredients(rows: readonly BriefRun[]): ReadonlySet<string
   return new Set(first.ingredients.filter((each) => others.every((row) => row.ingredients.includes(each))));
 }
 
-/** Returns the metric that all runs monitor, or null. */
+/** Returns the metric that all runs monitor if their values compare, or null. */
 export function sharedMonitor(rows: readonly BriefRun[]): string | null {
-  const monitors = new Set(rows.flatMap((row) => row.best?.monitor ?? []));
-  return monitors.size === 1 ? ([...monitors][0] ?? null) : null;
+  const measured = rows.filter((row) => row.best);
+  return new Set(measured.map(comparableBy)).size === 1 ? (measured[0]?.best?.monitor ?? null) : null;
 }
 
 const ERRORS = new Set(["learned_nothing", "non_finite"]);

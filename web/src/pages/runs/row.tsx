@@ -4,7 +4,8 @@ import type { BriefRun } from "../../api/types";
 import { formatMetric, formatSeconds, formatWhole, spellOut } from "../../format";
 import { RunLine } from "../../parts/run_line";
 import { StatusMark } from "../../parts/status_mark";
-import { runColor } from "../../runs/colors";
+import { runStyle } from "../../runs/colors";
+import { verdictTitle } from "../../runs/verdict";
 import { gravity, remainingSeconds } from "./arrangement";
 import { RowMenu } from "./row_menu";
 import { sparklinePath } from "./sparkline";
@@ -14,7 +15,7 @@ export interface RowProps {
   /** Place in the whole table, from 1; the header is the first row. */
   index: number;
   shared: ReadonlySet<string>;
-  /** Whether all runs monitor the same metric, which the header names. */
+  /** Whether the best values of all runs compare; the header then names the metric. */
   namesMetric: boolean;
   isTicked: boolean;
 }
@@ -23,6 +24,10 @@ export interface RowProps {
 export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
   const run = row.value;
   const name = run.name ?? run.id;
+  const metric = run.best && !namesMetric ? shorten(run.best.monitor, run.loss) : "";
+  const tokens = [run.dataset, run.architecture, ...run.ingredients]
+    .filter((each) => !shared.has(each))
+    .join(" · ");
   return (
     <tr aria-rowindex={index} class={isTicked ? "ticked" : undefined}>
       <Cell name="tick">
@@ -34,7 +39,7 @@ export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
         />
       </Cell>
       <Cell name="name">
-        <RunLine id={run.id} />
+        <RunLine {...runStyle(run.id)} />
         <a href={addressOf({ page: "run", id: run.id })} title={`${name}\n${run.id}`}>
           <bdi>{name}</bdi>
         </a>
@@ -46,31 +51,33 @@ export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
       <Cell name="curve">
         <Sparkline run={run} />
       </Cell>
-      <Cell name="best" label="Best" isNumber>
-        {run.best && !namesMetric && <small>{shorten(run.best.monitor)} </small>}
+      <Cell name="best" label={metric || "Best"} isNumber>
         {run.best ? formatMetric(run.best.monitor, run.best.value) : "–"}
+        <small> {metric}</small>
       </Cell>
       <Cell name="best_epoch" label="at epoch" isNumber>
         {run.best ? formatWhole(run.best.epoch) : "–"}
       </Cell>
-      <Cell name="epoch" label="Stop" isNumber>
+      <Cell name="epoch" label="Epoch" isNumber>
         {formatWhole(run.progress.epoch)} <small>of {formatWhole(run.progress.epochs)}</small>
       </Cell>
       <Cell name="gap" label="Gap" isNumber>
         {run.gap ? formatMetric(run.gap.metric, run.gap.value) : "–"}
       </Cell>
-      <Cell name="time" label="Time" isNumber>
+      <Cell name="time" label={run.queue ? "Queue" : "Time"} isNumber>
         <Time run={run} />
       </Cell>
       <Cell name="verdict">
         {run.verdict && (
-          <span class={`verdict ${gravity(run)}`} title={spellOut(run.verdict)}>
-            {spellOut(run.verdict)}
+          <span class={`verdict ${gravity(run)}`} title={run.verdict}>
+            {verdictTitle(run.verdict)}
           </span>
         )}
       </Cell>
       <Cell name="ingredients">
-        <Ingredients run={run} shared={shared} />
+        <span class="tokens" title={tokens}>
+          {tokens}
+        </span>
       </Cell>
       <Cell name="menu">
         <RowMenu run={run} />
@@ -109,24 +116,12 @@ function Sparkline({ run }: { run: BriefRun }) {
   if (!run.sparkline) return null;
   return (
     <svg viewBox={`-2 -2 ${SIZE.width + 4} ${SIZE.height + 4}`} width="100" height="28" aria-hidden="true">
-      <path d={sparklinePath(run.sparkline, SIZE)} style={{ stroke: runColor(run.id) }} />
+      <path d={sparklinePath(run.sparkline, SIZE)} style={{ stroke: runStyle(run.id).color }} />
     </svg>
   );
 }
 
-function Ingredients({ run, shared }: { run: BriefRun; shared: ReadonlySet<string> }) {
-  const tokens = [run.dataset, run.architecture, ...run.ingredients].filter((each) => !shared.has(each));
-  return (
-    <span class="tokens" title={tokens.join(", ")}>
-      {tokens.map((token) => (
-        <span key={token} class="tag">
-          {token}
-        </span>
-      ))}
-    </span>
-  );
-}
-
-function shorten(metric: string): string {
-  return spellOut(metric).replace("validation", "val.");
+/** Names a metric; of a loss, which one it is. */
+function shorten(metric: string, loss: string | null): string {
+  return spellOut((metric === "validation_loss" && loss) || metric).replace("validation", "val.");
 }

@@ -35,7 +35,7 @@ function columnsOf(rows: readonly BriefRun[]): Column[] {
     {
       name: "best",
       title: monitor ? spellOut(monitor).replace("validation", "val.") : "best",
-      about: "The monitored metric at the best epoch; different losses or data sets do not compare.",
+      about: "The monitored metric at the best epoch",
       ...sort("best", areRising(rows)),
     },
     { name: "best_epoch", title: "Best epoch", ...sort("best_epoch") },

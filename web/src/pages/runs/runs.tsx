@@ -4,9 +4,11 @@ import { follow } from "../../api/stream";
 import { count, formatWhole } from "../../format";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
+import { NotifyButton } from "../../parts/notify";
 import { Skeleton } from "../../parts/skeleton";
+import { isOver } from "../../runs/status";
 import { ActionError, DeletionDialog, outcome } from "./actions";
-import { matches, parseSort, sharedIngredients, sortRows } from "./arrangement";
+import { comparableBy, matches, parseSort, sharedIngredients, sortRows } from "./arrangement";
 import { Filters } from "./filters";
 import { FirstMinute } from "./first_minute";
 import { RunList } from "./run_list";
@@ -77,6 +79,11 @@ function Content({ list, table }: { list: RunList; table: { current: HTMLTableEl
     <>
       <Filters rows={all} />
       <Count list={list} shown={rows.length} total={all.length} />
+      {sort?.column === "best" && new Set(rows.map(comparableBy).filter(Boolean)).size > 1 && (
+        <p class="notice warning" role="status">
+          Sorted within each data set, metric and loss: values of different ones do not compare.
+        </p>
+      )}
       {rows.length === 0 ? (
         <FilteredToNothing />
       ) : (
@@ -99,7 +106,13 @@ function Content({ list, table }: { list: RunList; table: { current: HTMLTableEl
           </button>
         </p>
       )}
-      {ticked.size > 0 && <TickedBar ticked={[...ticked]} onClear={() => setTicked([])} />}
+      {ticked.size > 0 && (
+        <TickedBar
+          ticked={[...ticked]}
+          live={all.flatMap(({ id }) => (ticked.has(id) && !isOver(list.row(id).peek().status) ? id : []))}
+          onClear={() => setTicked([])}
+        />
+      )}
     </>
   );
 }
@@ -152,13 +165,14 @@ function FilteredToNothing() {
   );
 }
 
-function TickedBar({ ticked, onClear }: { ticked: string[]; onClear: () => void }) {
+function TickedBar({ ticked, live, onClear }: { ticked: string[]; live: string[]; onClear: () => void }) {
   return (
     <div class="ticked-bar">
       <span role="status">{count(ticked.length, "run")} ticked</span>
       <a class="button primary" href={addressOf({ page: "compare", runs: ticked })}>
         Compare
       </a>
+      {live.length > 0 && <NotifyButton ids={live} />}
       <button type="button" class="plain" onClick={onClear}>
         Clear
       </button>
