@@ -54,7 +54,7 @@ class OfRecipe:
 
     dataset: str
     architecture: str
-    loss: str
+    loss: str | None
     tokens: list[str]
     monitor: str
     min_epochs: int
