@@ -38,15 +38,15 @@ def test_three_runs_are_watched_live_one_is_hidden_and_a_reload_shows_the_same(h
         home.wait_for(run, "succeeded")
     expect(figure).to_have_attribute("data-points", "120")
     expect(page.get_by_role("row").filter(has_text="succeeded")).to_have_count(3)
-    page.get_by_role("radio", name="elapsed time").check()
+    page.get_by_role("radio", name="elapsed").check()
     figure.locator(".plot").press("+")
-    page.wait_for_url(lambda url: "&x=seconds" in url and "&zoom=" in url)
+    page.wait_for_url(lambda url: "&x=elapsed" in url and "&zoom=" in url)
     view = page.url, colors(page)
     assert view[1][0] == first_color
     page.reload()
     expect(figure).to_have_attribute("data-points", "120")
     expect(first).to_have_attribute("aria-pressed", "false")
-    expect(page.get_by_role("radio", name="elapsed time")).to_be_checked()
+    expect(page.get_by_role("radio", name="elapsed")).to_be_checked()
     assert (page.url, colors(page)) == view
     assert_accessible(page)
     figure.locator(".plot").press("Escape")
