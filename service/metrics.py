@@ -19,7 +19,7 @@ Columns = dict[str, tuple[Number, ...]]
 
 
 class Totals(Model):
-    """The numbers of rows in the log, of which `max_points` returns a part."""
+    """The numbers of rows in the log. `max_points` returns a part of the rows by step, but all by epoch."""
 
     epochs: int
     steps: int
@@ -31,7 +31,7 @@ class Metrics(Model):
     total: Totals
 
     epochs: Columns
-    """The columns `epoch` (from 1) and `step`, and one for each metric of an epoch."""
+    """The columns `epoch` (from 1) and `step`, and one for each metric of an epoch. They are never thinned."""
     steps: Columns
     """The column `step`, and one for each metric of a step."""
     diagnostics: dict[str, dict[str, tuple[JsonValue, ...]]]
@@ -47,7 +47,10 @@ def read_all_events(store: Store, run_id: str) -> Iterator[Event]:
 
 
 def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points: int | None) -> Metrics:
-    """Returns the named columns (all if `names` is empty); each table is thinned to about `max_points` rows."""
+    """Returns the named columns (all if `names` is empty); the steps are thinned to about `max_points` rows.
+
+    Every epoch is returned, because sums and marks over a part of them would be wrong; a recipe limits their number.
+    """
     rows: dict[str, list[Row]] = {"epoch": [], "step": []}
     diagnosed: dict[str, list[JsonObject]] = {}
     for event in events:
@@ -58,7 +61,7 @@ def collect_metrics(events: Iterable[Event], *, names: Sequence[str], max_points
     return Metrics(
         total=Totals(epochs=len(rows["epoch"]), steps=len(rows["step"])),
         diagnostics={name: diagnostic_columns(found) for name, found in diagnosed.items()},
-        epochs=columns(thin_rows(rows["epoch"], max_points)),
+        epochs=columns(rows["epoch"]),
         steps=columns(thin_rows(rows["step"], max_points)),
     )
 

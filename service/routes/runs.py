@@ -204,8 +204,8 @@ def get_run_metrics(
         Query(
             ge=1,
             le=1_000_000,
-            description="Return about this number of rows. The first row, the last row, and each metric's extremes are "
-            "always returned, even if these are more rows.",
+            description="Return about this number of rows by step. The first row, the last row, and each metric's "
+            "extremes are always returned, even if these are more rows. Every epoch is always returned.",
         ),
     ] = None,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - the parameter's name

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bakehouse.runs.run import Event, EventType
 from service.metrics import Row, collect_metrics, columns, thin_rows
+from tests.fake_worker import FakeWorker
+from tests.service.requests import create
 
 VALUES = st.none() | st.floats(-1e6, 1e6)
 ROWS = st.lists(st.tuples(VALUES, VALUES), max_size=200).map(
@@ -38,11 +41,25 @@ def an_event(seq: int, kind: EventType, **data: Any) -> Event:
     return Event(seq=seq, time="", attempt=1, type=kind, data=data)
 
 
-def test_a_thinned_answer_says_how_many_rows_there_are() -> None:
+def test_a_thinned_answer_says_how_many_steps_there_are() -> None:
     events = [an_event(step, "step", step=step, train_loss=1 / step) for step in range(1, 1001)]
     metrics = collect_metrics(events, names=[], max_points=10)
     assert (metrics.total.steps, metrics.total.epochs) == (1000, 0)
     assert len(metrics.steps["step"]) <= 10
+
+
+def test_steps_are_thinned_and_epochs_are_not(api: httpx.Client, worker: FakeWorker) -> None:
+    run = create(api, epochs=5000)
+    worker.claim(run)
+    worker.log_steps(run, 1, 200)
+    worker.log_many(run, [1 / epoch for epoch in range(1, 3001)])
+    metrics = api.get(f"/v1/runs/{run}/metrics?max_points=50").json()
+    assert metrics["total"] == {"epochs": 3000, "steps": 200}
+    assert metrics["epochs"]["epoch"] == list(range(1, 3001))
+    assert sum(metrics["epochs"]["seconds"]) == 3000
+    assert len(metrics["steps"]["step"]) <= 50
+    table = api.get(f"/v1/runs/{run}/metrics?max_points=50&format=csv").text.splitlines()
+    assert sum(line.startswith("epoch,") for line in table) == 3000
 
 
 def test_a_diagnostic_becomes_columns_with_a_value_for_each_layer() -> None:

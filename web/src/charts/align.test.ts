@@ -17,11 +17,11 @@ test("series with other positions meet on one axis, and pass over positions that
 
 test("many positions are joined to as many as can be seen, in their order", () => {
   const many = Array.from({ length: 50 }, (_, run) => ({
-    x: Array.from({ length: 1000 }, (_, index) => index + run / 50),
-    y: Array.from({ length: 1000 }, (_, index) => index),
+    x: Array.from({ length: 3000 }, (_, index) => index + run / 50),
+    y: Array.from({ length: 3000 }, (_, index) => index),
   }));
   const { x, y } = alignSeries(many);
-  expect(x.length).toBeLessThanOrEqual(4001);
-  expect(x).toEqual([...x].sort((a, b) => a - b));
+  expect(x.length).toBeLessThanOrEqual(100_001);
+  expect(x.every((position, index) => index === 0 || position > (x[index - 1] ?? 0))).toBe(true);
   expect(y[0]?.filter((value) => value !== undefined)).toEqual(many[0]?.y);
 });

@@ -6,8 +6,8 @@ export interface Series {
   y: readonly (number | null)[];
 }
 
-/** More positions than this cannot be seen; beyond them, positions that are nearer than a part of a pixel are joined. */
-const MOST_POSITIONS = 4000;
+/** Beyond so many values of all series, positions that are nearer to each other than a part of a pixel are joined. */
+const MOST_VALUES = 5_000_000;
 
 /** Returns all positions, and each series' values at them; `undefined` where a series does not have the position. */
 export function alignSeries(series: readonly Series[]): { x: number[]; y: (number | null | undefined)[][] } {
@@ -28,10 +28,11 @@ export function alignSeries(series: readonly Series[]): { x: number[]; y: (numbe
 
 function rounding(series: readonly Series[]): (position: number) => number {
   const positions = new Set(series.flatMap((each) => each.x));
-  if (positions.size <= MOST_POSITIONS) return (position) => position;
+  const most = MOST_VALUES / series.length;
+  if (positions.size <= most) return (position) => position;
   const low = Math.min(...series.map(({ x }) => x[0] ?? Number.POSITIVE_INFINITY));
   const high = Math.max(...series.map(({ x }) => x.at(-1) ?? Number.NEGATIVE_INFINITY));
-  const size = (high - low) / MOST_POSITIONS;
+  const size = (high - low) / most;
   return (position) => low + Math.round((position - low) / size) * size;
 }
 

@@ -1,6 +1,6 @@
 /** Paints a line chart on a canvas, in pixels of CSS. */
 import { dashPen, type Pen, solidPen } from "./dashes";
-import { isDrawable, type Scale } from "./scale";
+import { indicesToDraw, isDrawable, type Scale } from "./scale";
 import { resolveColor } from "./theme";
 import { evenTicks, logTicks } from "./ticks";
 import type { Axis, Level, Line, Mark, Range, Values } from "./types";
@@ -34,6 +34,8 @@ export interface Frame {
   positions: readonly number[];
   /** First and last index of the positions in the box. */
   indices: Range;
+  /** Of so many parts of a line, each narrower than a pixel, only the extremes are drawn. */
+  most: number;
 }
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -106,7 +108,7 @@ function paintAreas({ context, box, x, y }: Frame, { level, marks = [] }: Drawin
 }
 
 function paintBand(
-  { context, x, y, positions, indices }: Frame,
+  { context, x, y, positions, indices, most }: Frame,
   line: Line,
   band: { low: Values; high: Values },
   isLog: boolean,
@@ -119,7 +121,8 @@ function paintBand(
     context.closePath();
     edge.length = 0;
   };
-  for (let index = indices[0]; index <= indices[1]; index++) {
+  const drawn = [band.low, band.high].flatMap((values) => indicesToDraw(values, indices, most));
+  for (const index of new Set(drawn.sort((a, b) => a - b))) {
     const [low, high] = [band.low[index], band.high[index]];
     if (low === undefined || high === undefined) continue;
     if (!isDrawable(low, isLog) || !isDrawable(high, isLog)) {
@@ -135,11 +138,8 @@ function paintBand(
   context.fill();
 }
 
-function paintLine(
-  { context, x, y, positions, indices, box }: Frame,
-  line: Line,
-  { isLog, isMany }: { isLog: boolean; isMany: boolean },
-): void {
+function paintLine(frame: Frame, line: Line, { isLog, isMany }: { isLog: boolean; isMany: boolean }): void {
+  const { context, x, y, positions, indices, box, most } = frame;
   const dash = line.dash ?? [];
   const path = new Path2D();
   const pen: Pen = isMany && dash.length > 0 ? dashPen(path, dash) : solidPen(path);
@@ -151,7 +151,7 @@ function paintLine(
     points.moveTo(left + POINT_RADIUS, top);
     points.arc(left, top, POINT_RADIUS, 0, 2 * Math.PI);
   };
-  for (let index = indices[0]; index <= indices[1]; index++) {
+  for (const index of indicesToDraw(line.values, indices, most)) {
     const value = line.values[index];
     if (value === undefined) continue;
     const point = isDrawable(value, isLog)

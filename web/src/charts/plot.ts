@@ -138,12 +138,7 @@ export function makePlot(element: HTMLElement, first: Drawing, options: PlotOpti
     moveCursor(move) {
       const { values } = drawing.x;
       const [low, high] = visible();
-      const present =
-        cursor ??
-        Math.max(
-          values.findIndex((value) => value >= low),
-          0,
-        );
+      const present = cursor ?? nearest(values, low) ?? 0;
       const position = values[clamp(move(present, values.length - 1), 0, values.length - 1)];
       if (position === undefined) return;
       if (position < low || position > high) pan(position);
@@ -197,6 +192,7 @@ function makeFrame(
     yRange,
     positions: x.values,
     indices,
+    most: 2 * (box.right - box.left),
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { extent, indicesIn, makeScale, nearest, xRange } from "./scale";
+import { extent, indicesIn, indicesToDraw, makeScale, nearest, xRange } from "./scale";
 
 test.each([
   [[0, 10], [100, 200], false, 5, 150],
@@ -38,4 +38,17 @@ test("hidden lines, gaps and what has no logarithm do not count for the range", 
   ];
   expect(extent(lines, new Set(["b"]), [0, 3], true)).toEqual([4, 6]);
   expect(extent(lines, new Set(["a", "b"]), [0, 3], false)).toEqual([null, null]);
+});
+
+test("of more values than can be drawn, the extremes of equal parts are drawn, and gaps stay", () => {
+  const values: (number | null | undefined)[] = Array.from({ length: 100_000 }, (_, index) => index % 7);
+  values[54_321] = 99;
+  values[54_322] = -99;
+  values.fill(null, 70_000, 90_000);
+  const drawn = indicesToDraw(values, [0, values.length - 1], 2000);
+  expect(drawn.length).toBeLessThanOrEqual(4000);
+  expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
+  expect(drawn).toEqual(expect.arrayContaining([54_321, 54_322]));
+  expect(drawn.some((index) => values[index] === null)).toBe(true);
+  expect(indicesToDraw([1, undefined, null], [0, 2], 2000)).toEqual([0, 1, 2]);
 });

@@ -34,6 +34,22 @@ export function indicesIn(values: readonly number[], [low, high]: Range): Range 
   return [Math.max(firstFrom(values, low) - 1, 0), Math.min(firstFrom(values, high), values.length - 1)];
 }
 
+/** Returns all indices of a range, or, if they are more than can be drawn, those of the extremes of its equal parts. */
+export function indicesToDraw(values: Values, [first, last]: Range, most: number): number[] {
+  const size = Math.ceil((last - first + 1) / most);
+  const found: number[] = [];
+  for (let start = first; start <= last; start += size) {
+    let [low, high] = [start, start];
+    for (let index = start; index < start + size && index <= last; index++) {
+      if ((values[index] ?? Infinity) < (values[low] ?? Infinity)) low = index;
+      if ((values[index] ?? -Infinity) > (values[high] ?? -Infinity)) high = index;
+    }
+    found.push(Math.min(low, high));
+    if (low !== high) found.push(Math.max(low, high));
+  }
+  return found;
+}
+
 /** Returns the index of the value nearest to another one, or null if there is none. */
 export function nearest(values: readonly number[], value: number): number | null {
   if (values.length === 0) return null;

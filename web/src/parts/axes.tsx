@@ -61,11 +61,10 @@ export function ZoomInAddress({ charts: key }: { charts: string }) {
 
 /** Reads `3,17.5`; null for anything that is no range. */
 export function parseZoom(text: string): Range | null {
-  const [low, high, ...more] = text.split(",").map(Number);
-  if (low === undefined || high === undefined || more.length > 0) return null;
-  return Number.isFinite(low) && low < high ? [low, high] : null;
+  const [low = Number.NaN, high = Number.NaN] = text.split(",").map(Number);
+  return low < high ? [low, high] : null;
 }
 
 export function formatZoom(range: Range | null): string {
-  return range ? range.map((value) => Number(value.toPrecision(4))).join(",") : "";
+  return range ? range.map((value) => Number(value.toPrecision(6))).join(",") : "";
 }

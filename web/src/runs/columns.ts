@@ -36,8 +36,26 @@ export function mergeColumns<Value>(
   present: Columns<Value>,
 ): Columns<Value> {
   const merged = Object.fromEntries(Object.entries(loaded).map(([name, values]) => [name, [...values]]));
-  for (const index of (present[key] ?? []).keys()) addRow(merged, key, rowAt(present, index));
+  const last = Number(merged[key]?.at(-1) ?? -1);
+  for (const [index, each] of (present[key] ?? []).entries())
+    if (Number(each) > last) addRow(merged, key, rowAt(present, index));
   return merged;
+}
+
+/**
+ * Returns a function that draws with the next frame, or later: drawing takes longer the more epochs there are. Calls in
+ * the meantime are one.
+ */
+export function gather(draw: () => void, countEpochs: () => number): () => void {
+  let isPlanned = false;
+  const drawNow = () => {
+    isPlanned = false;
+    draw();
+  };
+  return () => {
+    if (!isPlanned) setTimeout(() => requestAnimationFrame(drawNow), countEpochs() / 100);
+    isPlanned = true;
+  };
 }
 
 function rowAt<Value>(columns: Columns<Value>, index: number): Record<string, Value | null> {

@@ -10,6 +10,7 @@ import {
   addRow,
   type Columns,
   type Diagnostics,
+  gather,
   mergeColumns,
   mergeDiagnostics,
   numbersOf,
@@ -44,10 +45,12 @@ export class LiveRun {
   steps: Columns = {};
   diagnostics: Diagnostics = {};
 
-  #frame = 0;
+  readonly #announceChange = gather(
+    () => this.#show(),
+    () => this.epochs.epoch?.length ?? 0,
+  );
   #lastSeq: number | null = null;
   readonly #listeners = new Set<(event: RunEvent) => void>();
-  #present = { step: 0, epoch: 0 };
   #unfollow: (() => void) | null = null;
   /** The parts are the run, all with its curves, and the run of which nothing more will come. */
   readonly #loader = new Loader<"run" | "all" | "end">((parts) => this.#load(parts));
@@ -94,10 +97,16 @@ export class LiveRun {
     this.#lastSeq = event.seq;
     for (const handle of this.#listeners) handle(event);
     if (isMissed) void this.load();
-    if (event.type === "step" && addRow(this.steps, "step", numbersOf(event.data)))
-      this.#takeStep(event.data);
-    if (event.type === "epoch" && addRow(this.epochs, "epoch", numbersOf(event.data)))
-      this.#takeEpoch(event.data);
+    if (event.type === "step" && addRow(this.steps, "step", numbersOf(event.data))) {
+      if ((this.steps.step?.length ?? 0) > MOST_STEP_POINTS) void this.load();
+      this.#announceChange();
+    }
+    if (event.type === "epoch" && addRow(this.epochs, "epoch", numbersOf(event.data))) {
+      if (this.run.value) this.run.value = addEpoch(this.run.value, event.data);
+      this.#announceChange();
+      // For its remaining time.
+      this.#loader.soon("run", REFRESH_MS);
+    }
     if (event.type === "diagnostic" && addDiagnostic(this.diagnostics, event.data)) this.#announceChange();
     if (event.type === "state" || event.type === "checkpoint") this.refresh();
     if (event.type === "end") void this.#loader.now("end");
@@ -141,32 +150,12 @@ export class LiveRun {
     this.#unfollow = null;
   }
 
-  #takeStep({ step, epoch }: { step: number; epoch: number }): void {
-    if ((this.steps.step?.length ?? 0) > MOST_STEP_POINTS) void this.load();
-    this.#present = { step, epoch: epoch - 1 };
-    this.#announceChange();
-  }
-
-  #takeEpoch(row: Extract<RunEvent, { type: "epoch" }>["data"]): void {
-    this.#announceChange();
-    if (this.run.value) this.run.value = addEpoch(this.run.value, row);
-    // For its remaining time.
-    this.#loader.soon("run", REFRESH_MS);
-  }
-
   /** Shows how far the run has come, together with the points that were added. */
-  #showProgress(): void {
+  #show(): void {
     const run = this.run.value;
-    if (!run || isOver(run.status) || this.#present.step <= run.progress.step) return;
-    this.run.value = { ...run, progress: { ...run.progress, ...this.#present } };
-  }
-
-  #announceChange(): void {
-    if (this.#frame) return;
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#showProgress();
-      this.version.value += 1;
-    });
+    const step = this.steps.step?.at(-1) ?? 0;
+    if (run && !isOver(run.status) && step > run.progress.step)
+      this.run.value = { ...run, progress: { ...run.progress, step } };
+    this.version.value += 1;
   }
 }

@@ -19,3 +19,9 @@ test("steps lie between their epochs, also in seconds", () => {
 test("steps before the end of the first epoch have a position too", () => {
   expect(stepPositions("elapsed", { step: [1, 2] }, {}, 10)).toEqual([0.1, 0.2]);
 });
+
+test("100,000 epochs lie at the time elapsed until the end of each", () => {
+  const epoch = Array.from({ length: 100_000 }, (_, index) => index + 1);
+  const positions = epochPositions("elapsed", { epoch, seconds: epoch.map(() => 2) });
+  expect([positions.length, positions[76_543], positions.at(-1)]).toEqual([100_000, 153_088, 200_000]);
+});

@@ -86,7 +86,7 @@ function Chosen({ comparison }: { comparison: Comparison }) {
       />
       {missing.value.length > 0 && (
         <div class="notice warning">
-          <p>Runs that do not exist here, or not any more: {missing.value.join(", ")}</p>
+          <p>Not here, or not any more: {missing.value.join(", ")}</p>
           <button type="button" onClick={() => leaveOut(missing.value)}>
             Leave out
           </button>
@@ -133,8 +133,7 @@ function Loaded({ comparison, runs }: { comparison: Comparison; runs: readonly R
     <div class="compare-parts">
       {runs.length === 1 && (
         <p class="notice">
-          This is one run. Tick another one in the <a href={addressOf({ ticked: comparison.ids })}>list</a> to
-          compare them.
+          Tick another run in the <a href={addressOf({ ticked: comparison.ids })}>list</a> to compare.
         </p>
       )}
       {datasets.length > 1 && (

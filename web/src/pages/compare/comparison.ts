@@ -5,15 +5,13 @@ import { get } from "../../api/http";
 import { Loader } from "../../api/loader";
 import { follow } from "../../api/stream";
 import type { Run } from "../../api/types";
-import { addRow, type Columns, mergeColumns, numbersOf } from "../../runs/columns";
+import { addRow, type Columns, gather, mergeColumns, numbersOf } from "../../runs/columns";
 import { addEpoch, joinAnswer } from "../../runs/progress";
 import { isOver } from "../../runs/status";
 import { fieldValue } from "./fields";
 
 /** As many as one request may name. */
 export const MAX_RUNS = 100;
-/** More epochs than this cannot be seen; the service keeps the extremes of what it leaves out. */
-const MAX_POINTS = 2000;
 /** The parts besides single runs: everything, and nothing, which only shows what events have said. */
 const ALL = "all";
 const SHOWN = "shown";
@@ -32,7 +30,12 @@ export class Comparison {
   readonly #known = new Map<string, Run>();
   #unfollow: () => void = () => undefined;
   #followed: readonly string[] = [];
-  #frame = 0;
+  readonly #announceChange = gather(
+    () => {
+      this.version.value += 1;
+    },
+    () => Math.max(...this.ids.map((id) => this.curve(id).epoch?.length ?? 0)),
+  );
   #isEnded = false;
 
   constructor(
@@ -54,7 +57,6 @@ export class Comparison {
     this.#isEnded = true;
     this.#unfollow();
     this.#loader.end();
-    cancelAnimationFrame(this.#frame);
   }
 
   /** Takes in what an event says. Only the metrics of the test split, which come at the end, need a request. */
@@ -118,17 +120,11 @@ export class Comparison {
     const names = `${this.metric || commonMonitor(this.runs.value ?? [])},seconds`;
     const answer = await get<{ epochs: Columns }>(`v1/runs/${run.id}/metrics`, {
       names,
-      max_points: MAX_POINTS,
+      // Of the steps, which are not drawn.
+      max_points: 1,
     });
     this.#curves.set(run.id, mergeColumns(answer.epochs, "epoch", this.curve(run.id)));
     this.#announceChange();
-  }
-
-  #announceChange(): void {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.version.value += 1;
-    });
   }
 }
 

@@ -43,14 +43,13 @@ export function Curves({ comparison, runs, view, labels, styles, groups, groupLa
   }, [version, runs, groups, metric, view.x, view.band, labels]);
   const figure = useRef<HTMLDivElement>(null);
   const title = capitalize(spellOut(metric));
-  const isWaiting = !comparison.isComplete.value;
   const saveNumbers = () =>
     saveCsv(`${metric}.csv`, [
       [view.x, ...chart.lines.map((line) => line.label)],
       ...chart.x.values.map((x, index) => [x, ...chart.lines.map((line) => line.values[index])]),
     ]);
   return (
-    <section aria-busy={isWaiting}>
+    <section aria-busy={!comparison.isComplete.value}>
       <h2 class="visually-hidden">Curves</h2>
       <Controls metrics={curveMetrics(runs)} metric={metric} view={view} fields={fields} />
       <div ref={figure}>
@@ -65,7 +64,6 @@ export function Curves({ comparison, runs, view, labels, styles, groups, groupLa
           format={(value) => formatMetric(metric, value)}
           hidden={view.hidden}
           onToggle={(id) => toggleListed("hide", id)}
-          note={isWaiting ? "Loading the curves." : ""}
         />
         <ZoomInAddress charts={`${SYNC_KEY} ${view.x}`} />
       </div>
@@ -114,7 +112,7 @@ function Controls(props: { metrics: string[]; metric: string; view: View; fields
           selected={view.band}
           options={[
             ["range", "lowest to highest"],
-            ["deviation", "± 1 standard deviation"],
+            ["deviation", "± 1 sample standard deviation"],
           ]}
           onSelect={(band) => changeView({ band: band === "range" ? null : band })}
         />
@@ -148,11 +146,8 @@ function GroupNotes(props: {
   return (
     <>
       <p class="quiet notes">
-        Mean and{" "}
-        {view.band === "range"
-          ? "the range from the lowest to the highest run"
-          : "one sample standard deviation"}{" "}
-        over the epochs that all runs of a group have reached. {leftOutSentence(runs, counted, ended)}
+        Mean and band over the epochs that all runs of a group have reached.{" "}
+        {leftOutSentence(runs, counted, ended)}
       </p>
       {mixed.length > 0 && (
         <div class="notice warning">

@@ -44,6 +44,25 @@ test("a mean ends where the first run of its group ends", () => {
   expect([first?.low, first?.high]).toEqual([2 - Math.SQRT2, 2 + Math.SQRT2]);
 });
 
+test("the mean of a group of runs with 100,000 epochs is that of each epoch", () => {
+  const long = (scale: number) => epochs(...Array.from({ length: 100_000 }, (_, index) => index * scale));
+  const rows = groupRows([long(1), long(3)], "loss", "epoch", "range");
+  expect([rows.length, rows[76_543]]).toEqual([
+    100_000,
+    { x: 76_544, mean: 153_086, low: 76_543, high: 229_629 },
+  ]);
+  const { x } = runLines(
+    [
+      { id: "a", label: "a", epochs: long(1) },
+      { id: "b", label: "b", epochs: epochs(1, 2) },
+    ],
+    "loss",
+    "epoch",
+    runStyle,
+  );
+  expect([x.values.length, x.values[76_543]]).toEqual([100_000, 76_544]);
+});
+
 test("the legend of a group has its n, and a single run has no band", () => {
   const group = (key: string, n: number) => ({
     group: { key, value: key, runs: Array(n).fill({}) } as Group,

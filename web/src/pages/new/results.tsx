@@ -148,14 +148,9 @@ function Samples() {
         />
       )}
       {!picture && !error && <p class="quiet">It appears as soon as the recipe is valid.</p>}
-      {error && <p class="quiet">{sampleProblem(error.status, error.message)}</p>}
+      {error && <p class="quiet">No picture: {error.message}</p>}
     </section>
   );
-}
-
-function sampleProblem(status: number, message: string): string {
-  if (status === 404) return "This service cannot draw samples.";
-  return isAway(status) ? `No picture yet: ${message}` : message;
 }
 
 function Cost({ preview }: { preview: Preview }) {

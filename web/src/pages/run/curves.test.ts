@@ -38,6 +38,23 @@ test("the best epoch is marked, and the patience since then; the end only once t
   expect(marksOf({ ...RUN, best: null } as Run, {}, [])).toEqual([]);
 });
 
+test("the best epoch, the patience and the end of 100,000 epochs are marked where they were", () => {
+  const epoch = Array.from({ length: 100_000 }, (_, index) => index + 1);
+  const epochs = {
+    epoch,
+    validation_loss: epoch.map((each) => Math.abs(each - 98_765)),
+    seconds: epoch.map(() => 0.5),
+  };
+  const progress = { ...RUN.progress, epoch: 100_000, patience: 2000, epochs_since_best: 1235 };
+  const run = { ...RUN, status: "succeeded", best: { epoch: 98_765 }, progress } as unknown as Run;
+  const [loss] = metricCurves(run, epochs, "elapsed");
+  expect(loss?.marks?.map(({ label, from, to }) => [label, from, to])).toEqual([
+    ["best: epoch 98765", 49_382.5, undefined],
+    ["end: epoch 100000", 50_000, undefined],
+    ["patience 1235 of 2000", 49_382.5, 50_000],
+  ]);
+});
+
 test("the gap is positive where the model is worse on the validation split, and a clean pass is preferred", () => {
   expect(gapCurve(EPOCHS, {}, "epoch")?.lines.map((line) => line.values)).toEqual([[0, 0.25, 0.5]]);
   const clean_gap = { epoch: [1, 3], step: [10, 30], train_clean_accuracy: [0.75, 1] };
