@@ -11,7 +11,7 @@ from bakehouse.runs.commands import Pause, RequestAction, Succeed
 from tests.fake_worker import STEPS_PER_EPOCH, FakeWorker
 from tests.running_service import RunningService
 from tests.runs.examples import PROVENANCE
-from tests.web.accessibility import assert_sound
+from tests.web.accessibility import NARROW, assert_sound
 from tests.web.views import chart, expect_status, open_run
 
 RECIPE = {"dataset": "digits", "architecture": "mlp", "epochs": 40, "early_stopping": 6}
@@ -96,7 +96,9 @@ def test_every_tab_of_a_run_can_be_opened_by_its_address(
     service: RunningService, run: ClientRun, worker: FakeWorker, page: Page, tab: str
 ) -> None:
     stop_early(worker, run.id)
+    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     open_run(page, service.url, run.id, tab=tab)
+    assert page.evaluate("scrollY") == 0
     expect(page.get_by_role("tabpanel").get_by_role("status", name="Loading")).to_have_count(0)
     assert_sound(page)
 

@@ -15,8 +15,12 @@ export function Tabs(props: {
   children: ComponentChildren;
 }) {
   const buttons = useRef(new Map<string, HTMLElement>()).current;
-  // In a narrow window the tabs scroll, and the shown one may be outside.
-  useEffect(() => buttons.get(props.selected)?.scrollIntoView({ block: "nearest" }), [props.selected]);
+  // In a narrow window the tabs scroll, and the shown one may be outside. The page itself stays where it is.
+  useEffect(() => {
+    const button = buttons.get(props.selected);
+    const list = button?.parentElement;
+    if (list) list.scrollLeft = button.offsetLeft - list.offsetLeft;
+  }, [props.selected]);
   const select = (id: string) => {
     props.onSelect(id);
     buttons.get(id)?.focus();
