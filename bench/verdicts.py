@@ -71,9 +71,20 @@ BAD: dict[str, tuple[Document, ...]] = {
         on("digits", mlp(32, 32, 32, 32), norm="batch_norm", dropout=0.7),
     ),
     "vanishing_gradients": (on("digits", SIGMOIDS),),
+    "exploding_gradients": (on("digits", mlp(*(64,) * 40), norm="batch_norm", optimizer=sgd(1e-4), epochs=2),),
     "saturated_units": (on("digits", mlp(64, 64, activation="tanh"), optimizer=adam(0.3)),),
     "dead_units": (on("digits", mlp(64), optimizer=adam(3)),),
     "classes_never_predicted": (on("digits", mlp(1), epochs=20), on("digits", mlp(64), optimizer=sgd(1e-3), epochs=2)),
+    "best_is_first_epoch": (
+        on(
+            "digits",
+            mlp(64),
+            optimizer=adam(0.3),
+            schedule={"type": "constant", "warmup_epochs": 5},
+            batch_size=8,
+            epochs=5,
+        ),
+    ),
     "diverged_and_recovered": (on("digits", "linear", optimizer=adam(3), schedule="cosine", epochs=15),),
     "overfits": (
         on(FEW_ROWS, mlp(256, 256), epochs=100),

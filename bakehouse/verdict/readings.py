@@ -114,7 +114,10 @@ def read_gradient_norms(values: Values, epoch: int) -> Reading:
             is_usual=False, text=f"{text}: it vanishes on its way back; use relu instead of sigmoid or tanh, or a norm"
         )
     if ratio > high:
-        return Reading(is_usual=False, text=f"{text}: it explodes on its way back; use a norm or gradient_clip")
+        return Reading(
+            is_usual=False,
+            text=f"{text}: it explodes on its way back; use gradient_clip, fewer layers, or a norm if there is none",
+        )
     return Reading(is_usual=True, text=text)
 
 

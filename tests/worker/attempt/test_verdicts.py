@@ -76,6 +76,27 @@ def test_a_norm_after_dropout_is_measured_although_the_recipe_asks_for_no_diagno
     assert record.diagnostics == {}
 
 
+def test_gradients_explode_in_forty_layers_of_batch_norm_and_not_in_four(storage: RunStorage) -> None:
+    document: Document = {**DIGITS, "norm": "batch_norm", "optimizer": {"type": "sgd", "lr": 1e-4}, "epochs": 2}
+    for depth, explodes in ((40, True), (4, False)):
+        layers = {"type": "mlp", "hidden": [64] * depth}
+        record = run_attempt(RecordStore({**document, "architecture": layers, "batch_size": 64}), storage)
+        found = {verdict.code: verdict.message for verdict in (verdict_of(record), *record.further_verdicts)}
+        assert ("exploding_gradients" in found) is explodes
+        assert not explodes or "fewer layers" in found["exploding_gradients"]
+
+
+def test_a_warmup_to_far_too_high_a_rate_leaves_the_first_epoch_the_best(storage: RunStorage) -> None:
+    warmup = {"type": "constant", "warmup_epochs": 5}
+    document: Document = {**DIGITS, "batch_size": 8, "schedule": warmup, "epochs": 5}
+    high, usual = (
+        run_attempt(RecordStore({**document, "optimizer": {"type": "adam", "lr": lr}}), storage) for lr in (0.3, 0.001)
+    )
+    verdict = verdict_of(high)
+    assert (verdict.code, [step.path for step in verdict.patch]) == ("best_is_first_epoch", ["/optimizer/lr"])
+    assert "best_is_first_epoch" not in [item.code for item in (verdict_of(usual), *usual.further_verdicts)]
+
+
 def test_a_cancelled_run_says_how_far_it_came(storage: RunStorage) -> None:
     record_store = RecordStore({**LONG, "epochs": 100_000})
     record_store.request_at_epoch("cancel", epoch=3)
