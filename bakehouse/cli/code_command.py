@@ -10,7 +10,7 @@ from bakehouse.client import Client, ClientRun, NotFound
 from bakehouse.data.errors import DatasetBroken
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.plan.card import DatasetCard
-from bakehouse.plan.evaluation_script import Evaluation, evaluation_code, measured_metrics
+from bakehouse.plan.evaluation_script import Evaluation, evaluation_code
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.runs.split import MAX_JSON_ROWS, ROW_NUMBER
@@ -51,7 +51,7 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
     best = run.record.best
     plan = make_plan(run.record.known_recipe, find_card(run, client))
     metrics = best.metrics if best is not None else {}
-    recorded = {name: value for name in measured_metrics(plan) if (value := metrics.get(name)) is not None}
+    recorded = {name: value for name, value in metrics.items() if name.startswith("test_") and value is not None}
     provenance = run.record.provenance
     if not recorded or provenance is None:
         raise NothingToEvaluate(why_not_measured(run))

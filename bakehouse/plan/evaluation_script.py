@@ -11,6 +11,9 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import join_script, literal, model_text, model_use
 from bakehouse.plan.targets import Target
 
+NOT_COMPUTED = """# The run recorded these too. They are means over dropout masks or over crops, or metrics under an
+# attack, which this script does not compute."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -23,7 +26,7 @@ class Evaluation:
     row_number: str
     """What a row number means."""
     recorded: Mapping[str, float]
-    """The metrics that the run recorded."""
+    """The test metrics that the run recorded."""
     threads: int
     """Number of threads with which they were computed."""
 
@@ -51,13 +54,19 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
         ]
     )  # fmt: skip
     yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
-    left_out = "metrics over dropout masks, crops or attacks"
-    yield f"# As recorded by the run, without {left_out}.\nRECORDED = {literal(dict(evaluation.recorded))}"
+    computed = measured_metrics(plan)
+    recorded = {name: value for name, value in evaluation.recorded.items() if name in computed}
+    yield f"# As recorded by the run.\nRECORDED = {literal(recorded)}"
+    others = tuple(name for name in evaluation.recorded if name not in computed)
+    if others:
+        yield f"{NOT_COMPUTED}\nNOT_COMPUTED = {literal(others)}"
     lines = [f"x, y = {call.replace('DATA', f'data_path({evaluation.file!r})')}"]
     # The number of threads and the layout of images decide how sums are rounded.
     lines += [f"torch.set_num_threads({evaluation.threads})"]
     if any(isinstance(layer, Conv) for _, layer in walk(plan.root)):
         lines += ["model.to(memory_format=torch.channels_last)"]
+    if others:
+        lines += ['print("recorded too, but not computed here:", ", ".join(NOT_COMPUTED))']
     yield "\n".join([*lines, "compare(measure(model, torch.from_numpy(x), torch.from_numpy(y), TARGETS), RECORDED)"])
 
 
