@@ -6,6 +6,7 @@ from math import ceil
 from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.recipe.curriculum import Curriculum, SelfPaced
 from bakehouse.recipe.early_stopping import AnyEarlyStopping, Patience
 from bakehouse.recipe.ingredient import Off, with_field
@@ -45,7 +46,7 @@ def curriculum_ends_late(plan: Plan) -> Iterator[Finding]:
     if isinstance(spec, SelfPaced):
         change["warmup_epochs"] = min(spec.warmup_epochs, ceil(EARLIER[spec.type] * recipe.epochs) - 1)
     message = f"{spec.type} reaches all rows after {spec.until:.0%} of the run; {(1 - spec.until) * plan.steps:,.0f} "
-    message += f"of its {plan.steps:,} steps are left for the hardest rows, which validation counts in full."
+    message += f"of its {count_of(plan.steps, 'step')} are left for the hardest rows, which validation counts in full."
     yield Finding("/curriculum/until", message, replace("/curriculum", spec.model_copy(update=change)))
 
 

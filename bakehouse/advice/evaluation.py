@@ -7,6 +7,7 @@ from bakehouse.advice.advice import replace
 from bakehouse.advice.dropout import SHIFT_SOURCE, variance_shift, variance_shift_direct
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.recipe.dropout import AnyDropout
 from bakehouse.recipe.evaluation import Crops, Evaluation
 from bakehouse.recipe.norm import BATCH_NORMS
@@ -23,7 +24,7 @@ def statistics_hold_the_shift(plan: Plan) -> Iterator[Finding]:
         pointer = "/evaluation/statistics"
         message = f"the moving averages of {plan.recipe.norm.type} contain the variance that dropout at "
         message += f"{shifts[0].pointer} adds; population statistics do not, but cost one more pass over "
-        message += f"{plan.sizes.train:,} rows an epoch (CIFAR-100 error of a "
+        message += f"{count_of(plan.sizes.train, 'row')} an epoch (CIFAR-100 error of a "
         message += (
             "DenseNet: 31.45% before, 26.98% after). The diagnostic variance_shift measures the ratio that remains."
         )
@@ -37,9 +38,12 @@ def measuring_outweighs_training(plan: Plan) -> Iterator[Finding]:
     epochs = plan.recipe.epochs
     if samples > ENOUGH_SAMPLES and samples * plan.sizes.test > 3 * epochs * plan.sizes.train:
         pointer = "/evaluation/monte_carlo_samples"
-        message = f"{samples} passes over {plan.sizes.test:,} test rows at the end cost more than {epochs} epochs over "
+        message = (
+            f"a test with {count_of(samples, 'pass')} over {plan.sizes.test:,} rows at the end costs "
+            f"more than {count_of(epochs, 'epoch')} over "
+        )
         message += (
-            f"{plan.sizes.train:,} training rows, and start again if they are interrupted; 10 to 20 often suffice."
+            f"{plan.sizes.train:,} training rows, and it starts again if it is interrupted; 10 to 20 often suffice."
         )
         yield Finding(pointer, message, replace(pointer, ENOUGH_SAMPLES))
 
@@ -60,5 +64,7 @@ def masks_are_all_alike(plan: Plan) -> Iterator[Finding]:
     samples = plan.recipe.evaluation.monte_carlo_samples
     if samples and all(getattr(item, str(item.main)) == 0 for item in plan.recipe.dropout):
         pointer = "/evaluation/monte_carlo_samples"
-        message = f"{samples} passes over the test split give {samples} times the same, because dropout has the rate "
-        yield Finding(pointer, f"{message}0 and there are no masks to average over.", replace(pointer, 0))
+        message = (
+            f"a test with {count_of(samples, 'pass')} measures the same as without, because dropout has the rate 0 "
+        )
+        yield Finding(pointer, f"{message}and there are no masks to average over.", replace(pointer, 0))

@@ -9,6 +9,7 @@ from bakehouse.plan.checks.norm import layers_before_norms, norms
 from bakehouse.plan.layers import Activation, Conv, Recurrent, walk
 from bakehouse.plan.layers import Linear as LinearLayer
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.recipe.architecture import AnyArchitecture, Linear
 from bakehouse.recipe.ingredient import Off, with_field
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, GroupNorm, InstanceNorm
@@ -35,7 +36,10 @@ def batch_norm_small_batch(plan: Plan) -> Iterator[Finding]:
         return
     looks_back = all(isinstance(before, LinearLayer | Conv) for before in layers_before_norms(plan.root))
     sturdier = "batch_renorm and cross_iteration_batch_norm tolerate" if looks_back else "batch_renorm tolerates"
-    message = f"batch_norm takes its statistics from {recipe.batch_size} rows; below {SMALL_BATCH} they are too noisy "
+    message = (
+        f"batch_norm takes its statistics from {count_of(recipe.batch_size, 'row')}; below "
+        f"{SMALL_BATCH} they are too noisy "
+    )
     message += "(ImageNet error at 2 images: 34.7%, 24.1% with group norm, which does not depend on the batch). Of "
     message += f"the norms that use the batch, {sturdier} small batches best."
     yield Finding("/batch_size", message, replace("/norm", without_batch(plan, recipe.norm.placement)))
@@ -59,7 +63,9 @@ def batch_renorm_averages_lag(plan: Plan) -> Iterator[Finding]:
         return
     left = (1 - norm.momentum) ** plan.steps
     if left > MAX_LEFT:
-        message = f"after {plan.steps:,} steps the moving averages of batch_renorm are still {left:.0%} of their "
+        message = (
+            f"after {count_of(plan.steps, 'step')} the moving averages of batch_renorm are still {left:.0%} of their "
+        )
         message += f"first values 0 and 1, which say nothing about the data; a momentum above {norm.momentum:g} "
         message += "forgets them sooner."
         # The 1.01 is a margin, so that rounding does not bring the same advice again after the patch.
@@ -128,7 +134,10 @@ def saturating_without_norm(plan: Plan) -> Iterator[Finding]:
     if names[0] == "sigmoid":
         # The slope s (1 - s) of the sigmoid is largest at 0, where it is 1/4.
         slope = f"at most 0.25, so a gradient shrinks to {0.25 ** len(names):.0e} of itself or less"
-    message = f"{len(names)} layers of {names[0]} without a norm: its slope is {slope}, not counting the weights. "
+    message = (
+        f"{count_of(len(names), 'layer')} of {names[0]} without a norm: its slope is {slope}, "
+        "not counting the weights. "
+    )
     message += "relu "
     yield Finding(
         "/architecture/activation", message + "does not saturate.", replace("/architecture/activation", "relu")

@@ -7,6 +7,7 @@ from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.checks.norm import layers_before_norms
 from bakehouse.plan.layers import Affine
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.norm import BATCH_NORMS
 from bakehouse.recipe.optimizer import Adam, Rmsprop
@@ -64,7 +65,10 @@ def l2_before_batch_norm(plan: Plan) -> Iterator[Finding]:
     if not isinstance(norm, BATCH_NORMS) or not scaled:
         return
     for pointer in plan.recipe.find(L2):
-        message = f"{norm.type} directly follows the weights of {scaled} layers and cancels their size. There l2 does "
+        message = (
+            f"{norm.type} directly follows the weights of {count_of(scaled, 'layer')} and "
+            "cancels their size. There l2 does "
+        )
         message += "not limit the function, it keeps the effective learning rate large: compare it with a schedule."
         yield Finding(pointer, message, remove(pointer))
 

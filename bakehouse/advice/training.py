@@ -7,6 +7,7 @@ from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.defaults import milestones
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.early_stopping import GeneralizationLoss, Patience, ProgressQuotient
 from bakehouse.recipe.ingredient import with_field
@@ -33,7 +34,10 @@ def large_batch_without_warmup(plan: Plan) -> Iterator[Finding]:
     if not isinstance(recipe.optimizer, Sgd) or isinstance(recipe.schedule, OneCycle):
         return
     if recipe.batch_size >= LARGE_BATCH and recipe.schedule.warmup_epochs == 0:
-        message = f"sgd starts at lr {recipe.optimizer.lr:g} with {recipe.batch_size:,} rows a step; weights change "
+        message = (
+            f"sgd starts at lr {recipe.optimizer.lr:g} with "
+            f"{count_of(recipe.batch_size, 'row')} a step; weights change "
+        )
         message += "fastest in the first epochs, and so large a step can upset them. Warm up over about five."
         yield Finding(pointer, message, replace(pointer, min(WARMUP_EPOCHS, float(recipe.epochs))))
 
@@ -88,7 +92,7 @@ def few_validation_rows(plan: Plan) -> Iterator[Finding]:
         yield Finding("/early_stopping", message, replace("/early_stopping", Patience(patience=PATIENCE_ON_FEW_ROWS)))
     if isinstance(stopping, Patience) and stopping.patience < PATIENCE_ON_FEW_ROWS:
         pointer = "/early_stopping/patience"
-        message = f"{noisy}wait longer than {stopping.patience} epochs."
+        message = f"{noisy}wait longer than {count_of(stopping.patience, 'epoch')}."
         yield Finding(pointer, message, replace(pointer, PATIENCE_ON_FEW_ROWS))
 
 
@@ -99,7 +103,10 @@ def stops_before_the_drop(plan: Plan) -> Iterator[Finding]:
     wait = longest_wait(plan.recipe.schedule, plan.recipe.epochs)
     if isinstance(stopping, Patience) and stopping.patience < wait:
         pointer = "/early_stopping/patience"
-        message = f"a plateau of {stopping.patience} epochs ends the run, but the learning rate may take {wait} to "
+        message = (
+            f"a plateau of {count_of(stopping.patience, 'epoch')} ends the run, but the "
+            f"learning rate may take {wait} to "
+        )
         message += "drop; "
         yield Finding(pointer, message + "a drop often ends the plateau.", replace(pointer, wait))
 

@@ -7,7 +7,7 @@ from itertools import islice
 import typer
 
 from bakehouse.cli.comparing import comparison_as_json, comparison_table, rank, ranking_metric, warn_about_data
-from bakehouse.cli.grouping import group_runs, groups_as_json, groups_table
+from bakehouse.cli.grouping import explain_spread, group_runs, groups_as_json, groups_table
 from bakehouse.cli.listing import parse_labels
 from bakehouse.client import Client
 from bakehouse.runs.run import Run
@@ -44,6 +44,7 @@ def print_comparison(runs: Sequence[Run], *, group_by: Sequence[str], as_json: b
     names = [name for each in group_by for name in each.split(",") if name]
     if names:
         groups = group_runs(runs, names, metric)
+        explain_spread(groups)
         print(groups_as_json(groups, metric, fields) if as_json else groups_table(groups, metric))
     else:
         ranked = rank(runs, metric)

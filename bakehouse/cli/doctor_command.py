@@ -6,9 +6,10 @@ import httpx
 from pydantic import ValidationError
 
 from bakehouse.cli.exit_codes import ExitCode
-from bakehouse.cli.formats import format_count, sanitize
+from bakehouse.cli.formats import sanitize
 from bakehouse.cli.home.redis_server import running_redis_url
 from bakehouse.cli.output import print_json
+from bakehouse.plurals import count_of
 from bakehouse.ports import find_listener
 from bakehouse.settings import Settings, is_loopback
 from bakehouse.system.checks import check_system
@@ -77,9 +78,7 @@ def system_page(system: System, asked: str) -> str:
     width = max(len(row.name) for row in system.data)
     errors = sum(row.status == "error" for row in system.data)
     warnings = sum(row.status == "warning" for row in system.data)
-    summary = (
-        f"{format_count(errors, 'error')}, {format_count(warnings, 'warning')}" if errors or warnings else "all is well"
-    )
+    summary = f"{count_of(errors, 'error')}, {count_of(warnings, 'warning')}" if errors or warnings else "all is well"
     return "\n".join([f"Checked: {asked}", *(row_lines(row, width) for row in system.data), summary])
 
 

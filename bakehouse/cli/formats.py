@@ -35,11 +35,6 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def format_count(count: int, noun: str) -> str:
-    """Formats a number of things: `1 epoch`, `3 epochs`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def format_status(status: str, request: str | None, reason: str = "") -> str:
     """Formats a status with the pending request, or else with the reason: `running (cancel requested)`."""
     note = f"{request} requested" if request else reason.replace("_", " ")

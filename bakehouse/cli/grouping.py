@@ -12,11 +12,12 @@ import typer
 from bakehouse.cli.changes import fields_at
 from bakehouse.cli.comparing import metric_columns, shown_metrics, sort_key
 from bakehouse.cli.differences import best_metrics, field_value, recipe_differences, recipes_of, value_text
-from bakehouse.cli.formats import format_count, format_metric
+from bakehouse.cli.formats import format_metric
 from bakehouse.cli.output import rows_as_json
 from bakehouse.cli.tables import Column, table
 from bakehouse.client.comparison import flatten
 from bakehouse.model import JsonObject
+from bakehouse.plurals import count_of
 from bakehouse.recipe.problems import nearest_names
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run
@@ -79,9 +80,9 @@ def note_left_out(runs: Sequence[Run], counted: Sequence[Run]) -> None:
     left_out = [run for run in runs if run.id not in ids]
     repeated = sum(run.status == "succeeded" for run in left_out)
     if repeated:
-        print(f"{format_count(repeated, 'run')} not counted: same recipe and seed as another run", file=sys.stderr)
+        print(f"{count_of(repeated, 'run')} not counted: same recipe and seed as another run", file=sys.stderr)
     if len(left_out) > repeated:
-        print(f"{format_count(len(left_out) - repeated, 'run')} not counted: not succeeded", file=sys.stderr)
+        print(f"{count_of(len(left_out) - repeated, 'run')} not counted: not succeeded", file=sys.stderr)
 
 
 def warn_about_mixture(group: Group) -> None:
@@ -105,6 +106,17 @@ def require_field(runs: Sequence[Run], name: str) -> None:
     near = nearest_names(name, dict.fromkeys(each for recipe in recipes for each in (*recipe, *flatten(recipe))))
     suggestion = f"; did you mean {near[0]}?" if near else ""
     raise typer.BadParameter(f"no run has a field {name!r}{suggestion}", param_hint="--group-by")
+
+
+def explain_spread(groups: Sequence[Group]) -> None:
+    """Says on stderr what ± means, and when a difference of means is more than noise: a 95 % interval has t(8) = 2.31,
+    and 2.31 * sqrt(2 / 5) = 1.46."""
+    if any(len(group.runs) > 1 for group in groups):
+        print(
+            "mean ± standard deviation over N runs; means of 5 runs each that differ by less than 1.5 times that "
+            "deviation may differ by chance",
+            file=sys.stderr,
+        )
 
 
 def groups_table(groups: Sequence[Group], metric: str) -> str:

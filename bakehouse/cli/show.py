@@ -10,7 +10,6 @@ from typing import Any
 from bakehouse.advice.advice import PatchStep
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.formats import (
-    format_count,
     format_duration,
     format_metric,
     format_metrics,
@@ -22,6 +21,7 @@ from bakehouse.cli.tables import Column, advice_row, block, table
 from bakehouse.cli.view import View
 from bakehouse.client import Client, ClientRun, Conflict, RunRecord
 from bakehouse.client.comparison import short_recipe
+from bakehouse.plurals import count_of
 from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
 from bakehouse.verdict.readings import number, read_diagnostic
 from bakehouse.verdict.verdict import Verdict
@@ -133,7 +133,7 @@ def verdict_text(run: Run) -> str:
         reason = verification.message if verification and verification.message else f"{run.id} {run.status}"
         return f"no verdict: {reason}"
     if verification.verdict == "identical":
-        steps = format_count(verification.expected.step, "step")
+        steps = count_of(verification.expected.step, "step")
         return f"identical: {run.id} repeats {verification.run} to the bit, over {steps} and a resumption half-way"
     return f"different: {verification.message} ({run.id} repeats {verification.run})"
 
@@ -162,22 +162,22 @@ def verdict_rows(run: Run) -> list[tuple[str, str]]:
     """Returns the verdict with the change to try, and the other findings."""
     found = [("verdict", run.verdict)] if run.verdict else []
     found += [("also", verdict) for verdict in run.further_verdicts]
-    return [(label, verdict_line(verdict)) for label, verdict in found]
+    return [(label, verdict_line(verdict, run.id)) for label, verdict in found]
 
 
-def verdict_line(verdict: Verdict) -> str:
+def verdict_line(verdict: Verdict, run_id: str) -> str:
     """Returns a verdict as a sentence, with its code and the changes to try."""
     line = sanitize(f"{verdict.message} ({verdict.code})")
-    return line + "".join(f"\ntry {sanitize(change)}" for change in map(change_text, verdict.patch))
+    return line + "".join(f"\ntry {sanitize(change_text(step, run_id))}" for step in verdict.patch)
 
 
-def change_text(step: PatchStep) -> str:
-    """Returns a step of a patch as `--set` takes it, or as words."""
+def change_text(step: PatchStep, run_id: str) -> str:
+    """Returns a step of a patch as the command that tries it, or as words."""
     field = step.path.removeprefix("/").replace("/", ".")
     value = step.value if isinstance(step.value, str) else json.dumps(step.value, ensure_ascii=False)
     match step.op:
         case "replace":
-            return f"--set {field}={shlex.quote(value)}"
+            return f"bakehouse rerun {run_id} --set {field}={shlex.quote(value)}"
         case "add":
             return f"{field.removesuffix('.-')} with {value} added"
         case "remove":
@@ -225,7 +225,7 @@ def ending(view: View) -> str:
         case "early_stopped":
             return f"stopped early at epoch {view.epoch}{stopping_text(view)}; {best}"
         case "epochs_done":
-            return f"completed {format_count(view.epoch, 'epoch')}; {best}"
+            return f"completed {count_of(view.epoch, 'epoch')}; {best}"
         case "time_budget":
             return f"the time budget was spent at epoch {view.epoch}; {best}"
         case "stopped_by_user":
@@ -240,4 +240,4 @@ def stopping_text(view: View) -> str:
     if view.patience is None:
         return f" by {view.recipe['early_stopping']['type']}"
     value = format_metric(view.monitor, view.best_metrics.get(view.monitor))
-    return f": no better than {value} for {format_count(view.patience, 'epoch')}"
+    return f": no better than {value} for {count_of(view.patience, 'epoch')}"

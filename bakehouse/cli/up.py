@@ -2,8 +2,8 @@
 
 import sys
 
-from bakehouse.cli.formats import format_count
 from bakehouse.cli.home.home import Home, program, run_home, say_on_stderr
+from bakehouse.plurals import count_of
 from bakehouse.settings import Settings, available_cores
 
 
@@ -17,6 +17,6 @@ def print_address(ready: Home) -> None:
     # Clients find the default address without a setting.
     is_default = ready.url == Settings.model_construct().base_url
     setting = "" if is_default else f"BAKEHOUSE_URL={ready.url} "
-    workers = f"{format_count(ready.workers, 'worker')} on {format_count(available_cores(), 'core')}"
+    workers = f"{count_of(ready.workers, 'worker')} on {count_of(available_cores(), 'core')}"
     say_on_stderr(f"the page is at this address; {workers}; running until Ctrl-C; logs are in {ready.logs}")
     print(f"  next: {setting}{program()} run RECIPE", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 
+from bakehouse.plurals import count_of
 from bakehouse.runs.run import Best, Run
 
 WIDTH = 480
@@ -51,7 +52,7 @@ def svg(run: Run, rows: Sequence[Row]) -> str:
     colours = COLOURS | {text: colour for text, (_, colour) in marks.items()}
     legend = " ".join(f'<tspan fill="{colour}">{escape(text)}</tspan>' for text, colour in colours.items())
     lines += "".join(marker(epoch, rows, colour) for epoch, colour in marks.values() if 0 < epoch <= len(rows))
-    label = f"{low:.4g} to {high:.4g} over {len(rows)} epochs"
+    label = f"{low:.4g} to {high:.4g} over {count_of(len(rows), 'epoch')}"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 32}" width="{WIDTH}" role="img" '
         f'aria-label="{escape(", ".join(["Losses", label, *marks]))}">'

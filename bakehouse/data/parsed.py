@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.plan.card import Column, Format, TargetCard
+from bakehouse.plurals import count_of
 
 Array = NDArray[Any]
 
@@ -68,7 +69,10 @@ def check_size(subject: str, size: int) -> None:
 def check_rows(rows: int) -> None:
     """Refuses a data set with too few rows to split into train, validation and test."""
     if rows < MIN_ROWS:
-        raise UnusableSource(f"{rows} rows are too few to train on; at least {MIN_ROWS} are needed")
+        raise UnusableSource(
+            f"{count_of(rows, 'row')} {'is' if rows == 1 else 'are'} too few to train on; at least "
+            f"{MIN_ROWS} are needed"
+        )
 
 
 def check_finite(name: str, values: Array) -> None:

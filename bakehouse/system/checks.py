@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bakehouse.plurals import count_of
 from bakehouse.runs.artifacts import RESERVE_BYTES, Artifacts
 from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.run import Worker
@@ -173,7 +174,7 @@ def check_workers(inspection: Inspection) -> Row:
         return error("workers", "none", problem, "Start workers with `bakehouse up`, or with `bakehouse worker`.")
     busy = sum(worker.status == "busy" for worker in workers)
     hosts = len({worker.host for worker in workers})
-    return ok("workers", f"{count(len(workers), 'worker')} on {count(hosts, 'machine')}, {busy} busy")
+    return ok("workers", f"{count_of(len(workers), 'worker')} on {count_of(hosts, 'machine')}, {busy} busy")
 
 
 def check_task_processes(inspection: Inspection) -> Row | None:
@@ -186,7 +187,7 @@ def check_task_processes(inspection: Inspection) -> Row | None:
         fix = "Look into the log of the workers, which start it; restart workers of an older version."
         return warning("task_processes", "none", problem, fix)
     hosts = len({process.host for process in processes})
-    return ok("task_processes", f"on {count(hosts, 'machine')}")
+    return ok("task_processes", f"on {count_of(hosts, 'machine')}")
 
 
 def check_worker_versions(inspection: Inspection) -> Row | None:
@@ -207,7 +208,7 @@ def check_cores(inspection: Inspection) -> Row:
     cores = available_cores()
     threads = inspection.settings.threads or 1
     own = sum(worker.host == socket.gethostname() for worker in inspection.redis.workers)
-    found = f"{count(cores, 'core')}; {count(own, 'worker')} here with {count(threads, 'thread')} each"
+    found = f"{count_of(cores, 'core')}; {count_of(own, 'worker')} here with {count_of(threads, 'thread')} each"
     if own * threads > cores:
         problem = "The training processes have more threads than there are cores, and slow each other down."
         return warning("cores", found, problem, "Lower BAKEHOUSE_WORKERS or BAKEHOUSE_THREADS.")
@@ -218,7 +219,7 @@ def check_gpu(inspection: Inspection) -> Row:
     workers = inspection.redis.workers
     with_gpu = Counter(worker.device for worker in workers if "cuda" in worker.versions)
     if with_gpu:
-        return ok("gpu", ", ".join(f"{device} ({count(number, 'worker')})" for device, number in with_gpu.items()))
+        return ok("gpu", ", ".join(f"{device} ({count_of(number, 'worker')})" for device, number in with_gpu.items()))
     own = [worker for worker in workers if worker.host == socket.gethostname()]
     if DRIVER.exists() and own and inspection.settings.device != "cpu":
         problem = "This machine has an NVIDIA driver, but its workers train on the CPU."
@@ -272,10 +273,6 @@ def all_versions(workers: Sequence[Worker]) -> dict[str, set[str]]:
 def nearest_folder(path: Path) -> Path:
     """Returns the path, or the nearest parent that exists."""
     return next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def size(number: int) -> str:

@@ -7,6 +7,7 @@ from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.advice.class_shares import class_shares
 from bakehouse.plan.layers import Activation, Norm, walk
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.norm import LayerNorm
@@ -75,7 +76,7 @@ def no_better_than_class(outcome: Outcome, guess: Guess) -> str:
     if not (is_by_chance and not knows_rows) and not (is_flat(outcome) and loss >= NOT_FAR * guess.loss):
         return ""
     message = f"no better than always answering {guess.answer} ({percent(guess.accuracy)} of the rows): "
-    message += f"{percent(hits / rows)} of {rows:,} rows are right"
+    message += f"{percent(hits / rows)} of {count_of(rows, 'row')} are right"
     message += ", the training loss has not fallen" if is_flat(outcome) else ""
     uniform = log(guess.classes)
     if loss > uniform:
@@ -136,7 +137,7 @@ def remedy(outcome: Outcome) -> tuple[str, tuple[PatchStep, ...]]:
     if outcome.last_epoch * plan.steps_per_epoch < FEW_STEPS:
         epochs = min(MAX_EPOCHS, max(plan.recipe.epochs * 4, -(-FEW_STEPS // plan.steps_per_epoch)))
         steps = outcome.last_epoch * plan.steps_per_epoch
-        return f"it had {steps:,} steps; try epochs {epochs}", replace("/epochs", epochs)
+        return f"it had {count_of(steps, 'step')}; try epochs {epochs}", replace("/epochs", epochs)
     return "check that the inputs say something about the target, and that rows and labels belong together", ()
 
 
@@ -149,7 +150,10 @@ def vanishing_text(outcome: Outcome) -> str:
     sigmoids = sigmoid_layers(outcome.plan)
     if is_measured or sigmoids < MANY_SIGMOIDS:
         return ""
-    text = f"judged by the plan, because no gradient was measured, gradients vanish in {sigmoids} layers of sigmoid "
+    text = (
+        "judged by the plan, because no gradient was measured, gradients vanish in "
+        f"{count_of(sigmoids, 'layer')} of sigmoid "
+    )
     return f"{text}without a norm (each shortens them to a quarter at most, {GLOROT})"
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from math import fsum, isfinite, sqrt
 
 from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.plurals import count_of
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.ingredient import Off
 from bakehouse.verdict.chance import wilson_interval
@@ -44,7 +45,9 @@ def best_is_first_epoch(outcome: Outcome) -> Iterator[Found]:
         return
     lr = smaller_lr(outcome.plan)
     message = f"the first epoch was the best: {name_of(outcome.monitor)} was {shown(outcome, 1)} then and "
-    message += f"{value_of(outcome.monitor, values[outcome.last_epoch])} after {outcome.last_epoch} epochs; try "
+    message += (
+        f"{value_of(outcome.monitor, values[outcome.last_epoch])} after {count_of(outcome.last_epoch, 'epoch')}; try "
+    )
     yield Found(f"{message}optimizer.lr {lr:g}", replace("/optimizer/lr", lr))
 
 
@@ -76,7 +79,10 @@ def trend(outcome: Outcome) -> str:
     gain = -slope * len(after)
     if -slope <= CLEARLY * uncertainty or gain <= LEAST_PROGRESS * first_error(outcome):
         return ""
-    text = f"{name_of(outcome.monitor)} got better by {gain:.2g} on average in the last {len(after)} epochs, although "
+    text = (
+        f"{name_of(outcome.monitor)} got better by {gain:.2g} on average in the last "
+        f"{count_of(len(after), 'epoch')}, although "
+    )
     return f"{text}none of them was better than epoch {outcome.best_epoch}"
 
 
@@ -92,7 +98,7 @@ def rows_apart(outcome: Outcome) -> str:
         return ""
     return (
         f"after {waited_text(outcome)} without a better one, accuracy is {percent(last)} and was {percent(best)} at "
-        f"best, which {rows} rows cannot tell apart ({percent(low)} to {percent(high)}, 95%)"
+        f"best, which {count_of(rows, 'row')} cannot tell apart ({percent(low)} to {percent(high)}, 95%)"
     )
 
 

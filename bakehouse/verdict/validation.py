@@ -5,6 +5,7 @@ from math import sqrt
 
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import count_of
 from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rule import Found, rule
@@ -36,7 +37,10 @@ def accuracy_interval(outcome: Outcome, rows: int) -> str:
     inside = sum(low <= value <= high for value in others)
     if high - low <= WIDE_INTERVAL or 2 * inside < len(others):
         return ""
-    text = f"the best validation accuracy {percent(best)} is that of {rows} rows, so it may be {percent(low)} to "
+    text = (
+        f"the best validation accuracy {percent(best)} is that of {count_of(rows, 'row')}, so it "
+        f"may be {percent(low)} to "
+    )
     return f"{text}{percent(high)} (95%); {inside} of {len(others)} other epochs are within, and chance chose the best"
 
 
@@ -51,7 +55,8 @@ def loss_interval(outcome: Outcome, rows: int) -> str:
     if 2 * inside < len(others):
         return ""
     text = (
-        f"the best validation loss {best:.4g} is that of {rows} rows, so it is uncertain by {percent(uncertain)} (95%, "
+        f"the best validation loss {best:.4g} is that of {count_of(rows, 'row')}, so it is "
+        f"uncertain by {percent(uncertain)} (95%, "
     )
     text += f"for normal errors); {inside} of {len(others)} other epochs are within, and chance chose the best"
     return text

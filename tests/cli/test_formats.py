@@ -2,7 +2,7 @@
 
 import pytest
 
-from bakehouse.cli.formats import format_count, format_duration, format_metric, format_status, sanitize
+from bakehouse.cli.formats import format_duration, format_metric, format_status, sanitize
 
 
 @pytest.mark.parametrize(
@@ -16,10 +16,6 @@ def test_an_accuracy_is_a_percentage_and_a_loss_has_four_digits() -> None:
     assert format_metric("validation_accuracy", 0.98765) == "98.8%"
     assert format_metric("validation_loss", 0.0419321) == "0.04193"
     assert format_metric("validation_loss", None) == "not finite"
-
-
-def test_a_count_of_one_is_singular() -> None:
-    assert [format_count(count, "epoch") for count in (0, 1, 1200)] == ["0 epochs", "1 epoch", "1,200 epochs"]
 
 
 def test_a_pending_request_replaces_the_reason() -> None:

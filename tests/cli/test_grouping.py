@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 import typer
 
-from bakehouse.cli.grouping import group_runs, groups_as_json, groups_table
+from bakehouse.cli.grouping import explain_spread, group_runs, groups_as_json, groups_table
 from bakehouse.runs.run import Run
 from tests.cli.examples import a_run
 
@@ -44,6 +44,15 @@ def test_the_table_has_the_best_group_first(runs: list[Run]) -> None:
 def test_one_run_has_no_standard_deviation(runs: list[Run]) -> None:
     [group, _] = group_runs([runs[0], runs[3]], ["norm"], LOSS)
     assert groups_table([group], LOSS).splitlines()[1].split() == ["batch_norm", "1", "0.3", "70.00%"]
+
+
+def test_the_spread_is_explained_unless_each_group_has_one_run(
+    runs: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    explain_spread(group_runs(runs, ["norm", "seed"], LOSS))
+    alone = capsys.readouterr().err
+    explain_spread(group_runs(runs, ["norm"], LOSS))
+    assert ("standard deviation" in alone, "standard deviation" in capsys.readouterr().err) == (False, True)
 
 
 def test_several_fields_make_a_group_for_each_combination(runs: list[Run]) -> None:

@@ -51,8 +51,8 @@ def test_a_verdict_is_shown_with_the_changes_to_try() -> None:
     assert (label, also) == ("verdict", ("also", "It learned (learned)"))
     assert shown.splitlines() == [
         "It overfits (overfits)",
-        "try --set architecture.activation=relu",
-        """try --set norm='{"type": "layer_norm"}'""",
+        f"try bakehouse rerun {run.id} --set architecture.activation=relu",
+        f'try bakehouse rerun {run.id} --set norm=\'{{"type": "layer_norm"}}\'',
         """try regularizer with {"type": "l2"} added""",
         "try without dropout.0",
     ]

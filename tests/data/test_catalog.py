@@ -102,12 +102,12 @@ def test_a_broken_file_is_explained_and_not_tried_again(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data" / "mine.csv").write_text("a,b\n1\n")
-    with pytest.raises(DatasetBroken, match="line 2 has 1 cells"):
+    with pytest.raises(DatasetBroken, match="line 2 has 1 cell"):
         Catalog(settings).card("mine", wait_seconds=60)
     monkeypatch.delattr("bakehouse.data.catalog.pack_in_child")
     with pytest.raises(DatasetBroken) as caught:
         Catalog(settings).card("mine", wait_seconds=60)
-    assert caught.value.problem == "line 2 has 1 cells, but the header has 2"
+    assert caught.value.problem == "line 2 has 1 cell, but the header has 2"
     listing = {listing.id: listing for listing in Catalog(settings).listings()}["mine"]
     assert (listing.status, listing.problem) == ("broken", caught.value.problem)
 

@@ -50,7 +50,7 @@ def test_a_broken_file_is_an_answer_that_stays(tmp_path: Path) -> None:
     source = tmp_path / "set.csv"
     source.write_text("a,b\n1\n")
     done = run(source, target_of(source))
-    problem = "line 2 has 1 cells, but the header has 2"
+    problem = "line 2 has 1 cell, but the header has 2"
     assert (done.returncode, json.loads(done.stdout)) == (0, {"problem": problem})
     assert read_problem(target_of(source)) == problem
 

@@ -22,6 +22,7 @@ from bakehouse.data.precision import needs_double
 from bakehouse.data.readers.labels import parse_number
 from bakehouse.data.source_files import open_file
 from bakehouse.plan.card import Column, ColumnKind
+from bakehouse.plurals import count_of
 
 MAX_CLASSES = 1_000
 """Limit on the number of distinct values that a column's card lists."""
@@ -99,7 +100,9 @@ def _read_lines(file: BinaryIO) -> Iterator[Line]:
             for row in reader:
                 width = width or len(row)
                 if row and len(row) != width:
-                    raise UnusableSource(f"line {reader.line_num} has {len(row)} cells, but the header has {width}")
+                    raise UnusableSource(
+                        f"line {reader.line_num} has {count_of(len(row), 'cell')}, but the header has {width}"
+                    )
                 if row:
                     yield reader.line_num, [cell.strip() for cell in row]
         except csv.Error as error:

@@ -12,6 +12,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import SPLITS, Array, check_finite
 from bakehouse.data.readers.labels import encode_targets
 from bakehouse.plan.card import TargetCard
+from bakehouse.plurals import count_of
 
 # `y_validation` and `y_test` are splits of `y` and not names of targets.
 NAME = re.compile(r"y_(?!(?:validation|test)$)(.+?)(?:_validation|_test)?")
@@ -92,5 +93,6 @@ def check_rows_match(name: str, arrays: Mapping[str, Array], rows: Mapping[str, 
     for split in SPLITS:
         if split in rows and len(arrays[split]) != rows[split]:
             raise UnusableSource(
-                f"y_{name}{split} has {len(arrays[split])} rows, but x{split} has {rows[split]}; they must match"
+                f"y_{name}{split} has {count_of(len(arrays[split]), 'row')}, but x{split} has "
+                f"{rows[split]}; they must match"
             )

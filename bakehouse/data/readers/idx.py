@@ -12,6 +12,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
 from bakehouse.data.source_files import exists, open_file
+from bakehouse.plurals import count_of
 
 FILES = {
     "x": "train-images-idx3-ubyte.gz",
@@ -36,7 +37,8 @@ def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
         labels = len(arrays[f"y{split}"])
         if pictures != labels:
             raise UnusableSource(
-                f"{FILES[f'x{split}']} has {pictures:,} pictures, but {FILES[f'y{split}']} has {labels:,} labels"
+                f"{FILES[f'x{split}']} has {count_of(pictures, 'picture')}, but {FILES[f'y{split}']} "
+                f"has {count_of(labels, 'label')}"
             )
     # A model has one input shape, so it could not be tested on other pictures.
     if arrays["x"].shape[1:] != arrays["x_test"].shape[1:]:

@@ -20,6 +20,7 @@ from bakehouse.data.readers.further_targets import check_rows_match, encode_furt
 from bakehouse.data.readers.labels import encode_targets
 from bakehouse.data.source_files import open_file
 from bakehouse.plan.card import TargetCard
+from bakehouse.plurals import count_of
 
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100
@@ -58,7 +59,9 @@ def read_npz(path: Path) -> Samples:
         notes.append("y holds floats, so it is a regression target; store classes as whole numbers, booleans or text")
     rows = {split: len(inputs[f"x{split}"]) for split in SPLITS if f"x{split}" in inputs}
     further, cards = _encode_further_targets(labels, rows)
-    notes += [f"y_{target.name} has no label in {target.missing:,} rows" for target in cards if target.missing]
+    notes += [
+        f"y_{target.name} has no label in {count_of(target.missing, 'row')}" for target in cards if target.missing
+    ]
     return Samples(
         kind=kind,
         format="npz",
@@ -78,7 +81,8 @@ def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
     for name in names:
         if name not in entries:
             present = ", ".join(sorted(entries)[:10]) or "no arrays"
-            raise UnusableSource(f"the array {name} is missing; the file holds {present}"[:300])
+            hint = "" if "x" in entries else "; save the inputs as x and the targets as y: np.savez(file, x=..., y=...)"
+            raise UnusableSource(f"the array {name} is missing; the file holds {present}"[:300] + hint)
     names += ["kind"] if "kind" in entries else []
     names += _names_of_further_targets(entries, splits)
     # The sizes come from the archive's directory, so nothing is unpacked before this check.
@@ -201,8 +205,9 @@ def _flatten_labels(name: str, values: Array) -> Array:
     if values.ndim == 2 and values.shape[1] == 1:
         return values[:, 0]
     if values.ndim != 1:
+        hint = f"; save one-hot classes as {name}.argmax(1)" if values.ndim == 2 else ""
         raise UnusableSource(
-            f"{name} must hold one value for each row, such as a class number, but has the shape {values.shape}"
+            f"{name} must hold one value for each row, such as a class number, but has the shape {values.shape}{hint}"
         )
     return values
 
@@ -221,7 +226,7 @@ def _check_inputs(inputs: dict[str, Array], targets: dict[str, Array], kind: Kin
         target = name.replace("x", "y", 1)
         if len(values) != len(targets[target]):
             raise UnusableSource(
-                f"{name} has {len(values)} rows, but {target} has {len(targets[target])}; they must match"
+                f"{name} has {count_of(len(values), 'row')}, but {target} has {len(targets[target])}; they must match"
             )
         if (_storage(values, kind), values.shape[1:]) != (_storage(train, kind), train.shape[1:]):
             raise UnusableSource(

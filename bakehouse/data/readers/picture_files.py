@@ -48,6 +48,7 @@ class Skipped:
     """Lists folders and pictures, and remembers the entries that are neither."""
 
     files: list[str] = field(default_factory=list)
+    folders_in_classes: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     """Links, pipes, sockets and devices."""
 
@@ -60,8 +61,9 @@ class Skipped:
         """Returns the names of the pictures in a class folder."""
         entries = self._visible(source, *path)
         found = [name for name, kind in entries.items() if kind == "file" and name.lower().endswith(SUFFIXES)]
-        others = {name for name, kind in entries.items() if kind in ("file", "folder")} - set(found)
-        self.files += [f"{path[-1]}/{name}"[:80] for name in sorted(others)]
+        for name in sorted(entries.keys() - set(found)):
+            ignored = self.folders_in_classes if entries[name] == "folder" else self.files
+            ignored += [f"{path[-1]}/{name}"[:80]] if entries[name] in ("file", "folder") else []
         return found
 
     def notes(self) -> Iterator[str]:
@@ -70,6 +72,11 @@ class Skipped:
             yield (
                 "links, pipes, sockets and devices were ignored, because none are followed or opened: "
                 f"{len(self.links)}, such as {self.links[0]!r}"
+            )
+        if self.folders_in_classes:
+            yield (
+                "folders in a class folder were ignored; move their pictures up, or the folders if each is a class: "
+                f"{len(self.folders_in_classes)}, such as {self.folders_in_classes[0]!r}"
             )
         if self.files:
             yield f"files that are not PNG or JPEG were ignored: {len(self.files)}, such as {self.files[0]!r}"

@@ -31,8 +31,7 @@ def read_pictures(folder: Path) -> Samples:
     notes: list[str] = []
     pictures = [_measure(picture, folder) for picture in find_pictures(folder, notes)]
     if not pictures:
-        ignored = "".join(f"; {note}" for note in notes)
-        raise UnusableSource(f"its class folders hold no PNG or JPEG files{ignored}")
+        raise UnusableSource("; ".join(["its class folders hold no PNG or JPEG files", *notes]))
     check_rows(sum(picture.split == "" for picture in pictures))
     size, same = Counter(picture.size for picture in pictures).most_common(1)[0]
     if same < len(pictures):
@@ -44,7 +43,11 @@ def read_pictures(folder: Path) -> Samples:
     splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in pictures)}
     inputs = {f"x{split}": _decode_all(members, shape, folder) for split, members in splits.items()}
     labels = {f"y{split}": np.array([p.label for p in members]) for split, members in splits.items()}
-    encoded, classes = encode_targets(labels)
+    try:
+        encoded, classes = encode_targets(labels)
+    except UnusableSource as error:
+        # What was ignored may be the other class.
+        raise UnusableSource("; ".join([str(error), *notes])) from error
     return Samples(
         kind="image", format="pictures", arrays={**inputs, **encoded}, classes=classes, notes=notes
     )  # fmt: skip

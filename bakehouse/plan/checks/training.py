@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bakehouse.plan.context import Context, check
 from bakehouse.plan.heads import monitors
+from bakehouse.plurals import count_of
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.curriculum import Curriculum, SelfPaced
 from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
@@ -41,7 +42,9 @@ def warmup_ends(context: Context) -> Iterator[Problem]:
     schedule = context.recipe.schedule
     epochs = context.recipe.epochs
     if not isinstance(schedule, OneCycle) and schedule.warmup_epochs > epochs:
-        yield conflict("/schedule/warmup_epochs", f"is longer than the run of {epochs} epochs", (f"<= {epochs}",))
+        yield conflict(
+            "/schedule/warmup_epochs", f"is longer than the run of {count_of(epochs, 'epoch')}", (f"<= {epochs}",)
+        )
 
 
 @check("recipe")
@@ -60,7 +63,7 @@ def self_pace_has_epochs(context: Context) -> Iterator[Problem]:
     spec = context.recipe.curriculum
     epochs = context.recipe.epochs
     if isinstance(spec, SelfPaced) and spec.warmup_epochs >= spec.until * epochs:
-        message = f"no epoch is left in which self_paced chooses rows: of {epochs} epochs, the first "
+        message = f"no epoch is left in which self_paced chooses rows: of {count_of(epochs, 'epoch')}, the first "
         message += f"{spec.warmup_epochs} take all rows, and so do those after {spec.until:.0%} of the run"
         yield conflict("/curriculum/warmup_epochs", message, (f"< {spec.until * epochs:g}",))
 

@@ -23,6 +23,7 @@ from bakehouse.plan.layers import (
 )
 from bakehouse.plan.sources.teacher import in_words, input_differences
 from bakehouse.plan.targets import ResolvedData
+from bakehouse.plurals import count_of
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, conflict
@@ -203,7 +204,7 @@ def transfer_copies_layers(context: Context) -> Iterator[Problem]:
         message = f"the output layer has the targets of {spec.checkpoint.run}, whose classes or order are different"
         yield misfit(message, most=wanted - 1)
     if spec.freeze and wanted == len(ours):
-        message = f"all {wanted} layers would be frozen, and nothing would be trained"
+        message = f"all of {count_of(wanted, 'layer')} would be frozen, and nothing would be trained"
         yield conflict("/pretraining/freeze", message, ("false",))
 
 
@@ -236,7 +237,7 @@ def meaning(data: ResolvedData) -> tuple[Any, ...]:
 
 def no_such_count(here: list[Unit]) -> Problem:
     """Refuses to copy no layers, or more than the model has."""
-    message = f"the model has {counted(len(here))}, the output layer included"
+    message = f"the model has {count_of(len(here), 'layer')}, the output layer included"
     allowed = ("1",) if len(here) == 1 else (f"1 to {len(here)}",)
     return conflict("/pretraining/layers", message, allowed)
 
@@ -247,11 +248,6 @@ def misfit(message: str, *, most: int) -> Problem:
     return conflict("/pretraining/layers", message, allowed)
 
 
-def counted(number: int) -> str:
-    """Returns `1 layer`, `2 layers` and so on."""
-    return f"{number} layer{'s' * (number != 1)}"
-
-
 def how_many_fit(number: int) -> str:
     """Returns a phrase that says how many layers fit."""
-    return f"{counted(number)} fit{'s' * (number == 1)}" if number else "no layer fits"
+    return f"{count_of(number, 'layer')} fit{'s' * (number == 1)}" if number else "no layer fits"

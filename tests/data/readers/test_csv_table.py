@@ -71,6 +71,7 @@ def test_empty_cells_are_missing_values(tmp_path: Path) -> None:
         ("a,b,c\n", "0 rows are too few"),
         ("a,b,c\n" + ROWS[: ROWS.index("9,")], "9 rows are too few"),
         ("a,b,c\n" + ROWS + "1,2\n", "line 12 has 2 cells, but the header has 3"),
+        ("a,b,c\n" + ROWS + "1\n", "line 12 has 1 cell, but the header has 3"),
         ("a,b,c,d\n" + ROWS.replace("\n", ",\n"), "column 'd' is empty in all rows: remove it"),
         ("a,b,c\n" + ROWS + "1,nan,b\n", "line 12, column 'b': 'nan' is not a finite number in the range of float32"),
         (

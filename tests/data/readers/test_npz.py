@@ -104,14 +104,14 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
     ("arrays", "problem"),
     [
         ({"x": ROWS}, "the array y is missing; the file holds x"),
-        ({"a": ROWS, "b": LABELS}, "the array x is missing; the file holds a, b"),
+        ({"a": ROWS, "b": LABELS}, "the array x is missing; the file holds a, b; save the inputs as x"),
         ({"x": ROWS, "y": LABELS, "x_test": ROWS}, "the array y_test is missing"),
         ({"x": ROWS[:9], "y": LABELS[:9]}, "9 rows are too few to train on; at least 10 are needed"),
         ({"x": ROWS, "y": LABELS[:11]}, "x has 12 rows, but y has 11"),
         ({"x": ROWS, "y": np.zeros(12, int)}, "all training rows have the class 0; at least two"),
         (
             {"x": ROWS, "y": np.zeros((12, 2))},
-            "y must hold one value for each row",
+            "has the shape (12, 2); save one-hot classes as y.argmax(1)",
         ),
         ({"x": ROWS[:, 0], "y": LABELS}, "x has the shape (12,); a table has 2 axes"),
         (

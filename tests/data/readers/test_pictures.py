@@ -144,10 +144,19 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, save_picture: Save
         read_pictures(tmp_path)
 
 
+def test_a_class_whose_files_were_all_ignored_is_explained(tmp_path: Path, save_picture: SavePicture) -> None:
+    for i in range(12):
+        save_picture(tmp_path / "day" / f"{i}.png", i)
+    (tmp_path / "night").mkdir()
+    (tmp_path / "night" / "1.webp").write_text("")
+    with pytest.raises(UnusableSource, match=r"all training rows have the class day; .* such as 'night/1.webp'"):
+        read_pictures(tmp_path)
+
+
 def test_pictures_too_deep_or_of_another_kind_are_counted(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "set" / "a" / "b" / "1.png", 1)
     (tmp_path / "set" / "a" / "2.gif").write_text("")
     with pytest.raises(
-        UnusableSource, match=r"its class folders hold no PNG or JPEG files; .* ignored: 2, such as 'a/2.gif'"
+        UnusableSource, match=r"no PNG or JPEG files; .* up.*: 1, .* 'a/b'; .* ignored: 1, .* 'a/2.gif'"
     ):
         read_pictures(tmp_path / "set")

@@ -127,7 +127,7 @@ MISFITS = [
            ("1 to 2",), {"layers": "all"}, table_card(classes=2), table_card(classes=None)),
     Misfit(DEEP, {**DEEP, "objective": "poisson"}, LAYERS, ("exponential", "denormalize"), ("1 to 2",),
            {"layers": "all"}, table_card(classes=None), table_card(classes=None)),
-    Misfit(DEEP, DEEP, "/pretraining/freeze", ("all 3 layers",), ("false",), {"layers": "all", "freeze": True}),
+    Misfit(DEEP, DEEP, "/pretraining/freeze", ("all of 3 layers",), ("false",), {"layers": "all", "freeze": True}),
     Misfit(DEEP, DEEP, "/pretraining/checkpoint", ("shape 64", "recipe 32"), None, {}, table_card(features=32)),
     # Bytes and floats of the same images.
     Misfit({"architecture": "resnet"}, {"architecture": "resnet"}, "/pretraining/checkpoint",
