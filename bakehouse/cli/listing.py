@@ -8,6 +8,7 @@ import typer
 from bakehouse.cli.output import output_width, print_json_list
 from bakehouse.cli.tables import datasets_table, runs_table, workers_table
 from bakehouse.client import Client
+from bakehouse.plurals import count_of
 from bakehouse.runs.status import Status
 
 NO_RUNS = """no runs yet: a run is one training of one recipe, which a worker carries out
@@ -40,6 +41,9 @@ def list_datasets(*, as_json: bool, fields: str | None) -> None:
         print_json_list(listings, fields)
     else:
         print_list(datasets_table(listings), len(listings), lesson=NO_DATASETS)
+        packing = sum(listing.status == "packing" for listing in listings)
+        if packing:
+            print(f"{count_of(packing, 'data set')} being read for the first time; look again soon", file=sys.stderr)
 
 
 def list_workers(*, as_json: bool, fields: str | None) -> None:

@@ -60,6 +60,7 @@ PREDICT = (
     "`bakehouse code ID` prints a script that loads the weights in plain PyTorch and predicts: docs/plain_pytorch.md"
 )
 LIST = "`bakehouse ls` lists the runs"
+USERS = "the service has no accounts: docs/several_users.md"
 SHOW = "`bakehouse show ID` shows a run"
 INSTEAD = {
     "predict": PREDICT,
@@ -85,7 +86,12 @@ INSTEAD = {
     "sweep": "`bakehouse run RECIPE --set FIELD=A,B --seeds 0-4` prints the commands that run and compare each variant",
     "import": "a file in the folder BAKEHOUSE_DATA is a data set: docs/own_data.md",
     "upload": "a file in the folder BAKEHOUSE_DATA is a data set: docs/own_data.md",
-    "login": "the service has no accounts: docs/several_users.md",
+    "login": USERS,
+    "user": USERS,
+    "users": USERS,
+    "key": USERS,
+    "keys": USERS,
+    "token": USERS,
 }
 """Commands of other programs, and what does the same here."""
 

@@ -85,7 +85,7 @@ def patience_and_time_left(view: View) -> list[str]:
         parts.append(f"patience {view.epochs_since_best}/{view.patience}")
     if view.seconds_left is not None:
         at_most = "" if view.recipe["early_stopping"]["type"] == "none" else "≤ "
-        parts.append(f"{at_most}{format_duration(view.seconds_left)} left")
+        parts.append(f"{at_most}{format_duration(max(view.seconds_left, 1))} left")
     return parts
 
 

@@ -11,6 +11,12 @@ from bakehouse.recipe.read import read_recipe
 SHORT = {"dataset": "digits", "architecture": "mlp"}
 
 
+@pytest.mark.parametrize("name", ["houses.csv", "digits.NPZ", "."])
+def test_data_in_place_of_a_recipe_lead_to_the_page_about_data(name: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"is data\. .* BAKEHOUSE_DATA .* docs/own_data\.md"):
+        read_document(name, [])
+
+
 @pytest.mark.parametrize(
     ("given", "changes", "expected"),
     [
