@@ -8,6 +8,7 @@ from bakehouse.data.loading import load
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import Array
 from bakehouse.plan.targets import resolve_targets
+from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.objective import Objective
 
 
@@ -25,7 +26,8 @@ class WholeArrays:
 
 def load_arrays(folder: Path, target: str | None = None, **objective: Any) -> WholeArrays:
     """The arrays for a recipe with this target and objective."""
-    arrays = load(folder, resolve_targets(read_card(folder), target, Objective.model_validate(objective)))
+    dataset = Dataset(id="set", target=target)
+    arrays = load(folder, resolve_targets(read_card(folder), dataset, Objective.model_validate(objective)))
     inputs = (arrays.x_validation, arrays.x_test)
     x_validation, x_test = (None if each is None else each.whole() for each in inputs)
     return WholeArrays(arrays.x.whole(), arrays.y, x_validation, arrays.y_validation, x_test, arrays.y_test)

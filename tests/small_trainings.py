@@ -1,10 +1,14 @@
 """Helpers for small trainings on the built-in data sets."""
 
+import atexit
 import hashlib
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import safetensors.torch
@@ -18,6 +22,7 @@ from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.settings import Settings
+from tests import mixed_table
 from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.attempt.sources import Source
 from worker.data.dataset import Data, load_data
@@ -53,6 +58,9 @@ IRIS: Document = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [
 DIABETES: Document = {**IRIS, "dataset": "diabetes", "batch_size": 128}
 
 
+MIXED: Document = {**IRIS, "dataset": {"id": mixed_table.NAME, "target": "late"}}
+"""A table with categories, dates and empty cells."""
+
 SOURCES: dict[str, Source] = {}
 """Models that other recipes of a test build on, by the digest of their weights."""
 
@@ -72,16 +80,29 @@ def sources(recipe: Recipe) -> dict[str, Source]:
     return {sha256: SOURCES[sha256] for item in checkpoints_in(recipe).values() if (sha256 := item.sha256)}
 
 
+def folder_of(name: str) -> Path:
+    """Returns the packed folder of a built-in set, or of the table with columns of all kinds."""
+    return mixed_folder() if name == mixed_table.NAME else BUILTIN / name
+
+
+@cache
+def mixed_folder() -> Path:
+    folder = TemporaryDirectory()
+    # The folder is removed when the process ends.
+    atexit.register(folder.cleanup)
+    return mixed_table.write(Path(folder.name))
+
+
 def make_small_plan(document: Document) -> Plan:
     """Returns the plan of a recipe on a built-in data set."""
     recipe = read_recipe(document)
     checkpoints = {sha256: source.plan for sha256, source in sources(recipe).items()}
-    return make_plan(recipe, read_card(BUILTIN / recipe.dataset.id), checkpoints)
+    return make_plan(recipe, read_card(folder_of(recipe.dataset.id)), checkpoints)
 
 
 def load_small_data(plan: Plan) -> Data:
     """Returns the data of a plan."""
-    return load_data(plan, BUILTIN / plan.recipe.dataset.id, DEVICE)
+    return load_data(plan, folder_of(plan.recipe.dataset.id), DEVICE)
 
 
 def make_training(document: Document) -> Training:

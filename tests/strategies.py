@@ -9,11 +9,13 @@ from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
+from tests import mixed_table
 from tests.plan.cards import Document, columns_card, image_card, sequence_card, table_card
 from tests.schema_strategies import posted_recipes
 
 CARDS = (image_card(side=8, channels=1, rows=900), image_card(mirror_safe=False), table_card(), table_card(rows=300),
-         table_card(classes=None), table_card(classes=2), sequence_card(), columns_card())  # fmt: skip
+         table_card(classes=None), table_card(classes=2), sequence_card(), columns_card(),
+         mixed_table.card())  # fmt: skip
 
 rates = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
 placements = st.sampled_from([None, "input", "hidden", "block_before_norm", "block_before_conv", "classifier"])
@@ -167,7 +169,8 @@ def plans(draw: st.DrawFn, *, large: bool = False) -> Plan:
     of any size."""
     card = draw(st.sampled_from(CARDS))
     document = draw(usual_documents(card) | POSTED_RECIPES if large else usual_documents(card))
-    target = {} if card.columns is None else {"target": draw(st.sampled_from(["rooms", "price"]))}
+    names = [column.name for column in card.columns or () if column.kind in ("number", "boolean", "category")]
+    target = {"target": draw(st.sampled_from(names))} if names else {}
     document["dataset"] = {"id": card.id, "normalization": draw(normalizations), **target}
     try:
         return make_plan(read_recipe(document), card)

@@ -29,6 +29,8 @@ class StoredInputs:
     stored: Array
     """The mapped array, whose type, shape and offset are used, but not its rows."""
     columns: tuple[int, ...] | None = None
+    class_values: Mapping[int, Array] = field(default_factory=dict)
+    """By position among `columns`, the numbers that are the classes of a category; rows get the numbers of classes."""
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -48,7 +50,14 @@ class StoredInputs:
             for start in range(0, len(self), rows):
                 count = min(rows, len(self) - start)
                 block = np.fromfile(file, self.stored.dtype, count * numbers).reshape(count, *self.stored.shape[1:])
-                yield block if self.columns is None else block[:, self.columns].astype(self.dtype)
+                yield block if self.columns is None else self._chosen(block)
+
+    def _chosen(self, block: Array) -> Array:
+        rows: Array = block[:, self.columns].astype(self.dtype)
+        for place, values in self.class_values.items():
+            is_known = ~np.isnan(rows[:, place])
+            rows[is_known, place] = np.searchsorted(values, rows[is_known, place])
+        return rows
 
     def whole(self) -> Array:
         """Reads all rows into one array."""
@@ -102,12 +111,18 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
     stored = _open(path)
     names = [column.name for column in columns]
     indices = [names.index(target.name) for target in data.targets]
-    features = tuple(index for index in range(len(names)) if index not in indices)
+    features = tuple(names.index(each.name) for each in data.inputs)
     dtype = np.dtype(np.float64 if data.is_double else np.float32)
     labels = StoredInputs(path, stored.dtype, stored, tuple(indices)).whole()
     pairs = zip(labels.T, indices, data.targets, strict=True)
     y = _stack_columns([_labels(values, columns[index], target) for values, index, target in pairs])
-    return Arrays(StoredInputs(path, dtype, stored, features), y, columns={name: i for i, name in enumerate(names)})
+    values = {
+        place: np.array(each.classes, dtype=np.float64)
+        for place, each in enumerate(data.inputs)
+        if each.classes and columns[features[place]].has_numbers
+    }
+    inputs = StoredInputs(path, dtype, stored, features, values)
+    return Arrays(inputs, y, columns={name: i for i, name in enumerate(names)})
 
 
 def _open(path: Path) -> Array:

@@ -26,20 +26,36 @@ class SplitRows:
 
 
 def split_as_planned(dataset: Dataset, card: DatasetCard, data: ResolvedData, arrays: Arrays) -> SplitRows:
-    """Divides the rows as the recipe's `dataset` says."""
+    """Divides the rows as the recipe's `dataset` says. Rows without a label of the only target are in no split."""
+    labelled = labelled_rows(arrays.y)
+    found = _split(dataset, card, data, arrays, labelled)
+    validation, test = (None if rows is None else labelled[rows] for rows in (found.validation, found.test))
+    return SplitRows(labelled[found.train], validation, test)
+
+
+def labelled_rows(y: Array) -> Rows:
+    """Returns the rows that can be learned from: all of them, if there are several targets, of which each may miss."""
+    if y.ndim > 1:
+        return np.arange(len(y))
+    return np.flatnonzero(y >= 0 if y.dtype == np.int64 else ~np.isnan(y))
+
+
+def _split(dataset: Dataset, card: DatasetCard, data: ResolvedData, arrays: Arrays, labelled: Rows) -> SplitRows:
+    """Divides the labelled rows, which are counted among themselves."""
+    counts = card.counts.model_copy(update={"train": len(labelled)})
     match dataset.split:
         case Random():
             return split_rows(
-                strata(arrays.y, data.main.task),
-                card.counts,
+                strata(arrays.y[labelled], data.main.task),
+                counts,
                 task=data.main.task,
                 validation_fraction=dataset.validation_fraction,
                 seed=dataset.split_seed,
             )
         case Group(column=name):
-            return split_by_group(arrays.column(name), dataset.validation_fraction, seed=dataset.split_seed)
+            return split_by_group(arrays.column(name)[labelled], dataset.validation_fraction, seed=dataset.split_seed)
         case Time(column=name):
-            return split_by_time(arrays.column(name), split_sizes(card.counts, dataset.validation_fraction))
+            return split_by_time(arrays.column(name)[labelled], split_sizes(counts, dataset.validation_fraction))
 
 
 def split_by_time(times: Array, sizes: SplitSizes) -> SplitRows:

@@ -35,7 +35,9 @@ class Column(Model):
     """Pairs (rows, values): how many distinct values have that many rows, by the number of rows. A `group` split needs
     them."""
     missing: int = 0
-    """Number of rows whose cell is empty. A column with empty cells can be a target, but not an input."""
+    """Number of rows whose cell is empty."""
+    has_times: bool = False
+    """Whether a date of the column has a time of day other than midnight."""
     dtype: FloatDtype = "float32"
     """`float64` if 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
 

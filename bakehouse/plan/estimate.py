@@ -15,6 +15,7 @@ from bakehouse.plan.layers import (
     DenseConcat,
     DropConnect,
     Dropout,
+    EncodeColumns,
     Flatten,
     Heads,
     Layer,
@@ -95,7 +96,9 @@ def largest_pass(recipe: Recipe, root: Layer, *, batch: int, is_uneven: bool) ->
     scattered = SCATTERED_UNEVEN if is_uneven else SCATTERED_EVEN
     step = number_bytes * batch * (activations(root) + earlier)
     evaluated = FLOAT_BYTES * EVALUATED_ROWS * max(transient for _, transient in tensors(root))
-    inputs = BATCH_COPIES * FLOAT_BYTES * batch * prod(root.input)
+    # The first layer may turn a column into many features.
+    first, *_ = (layer for _, layer in walk(root))
+    inputs = BATCH_COPIES * FLOAT_BYTES * batch * max(prod(first.input), prod(first.output))
     return round(scattered * max(step, evaluated)) + inputs
 
 
@@ -147,6 +150,9 @@ def workspace(layer: Primitive | Heads | Units) -> int:
     match layer:
         case Normalize():
             return 1
+        case EncodeColumns():
+            # Features have 64 bits until they are scaled; several copies of them are held at a time.
+            return 4
         case Conv():
             # Besides the gradients, copies in the order that the kernel works on.
             return 3
@@ -170,7 +176,7 @@ def kept_numbers(layer: Primitive | Heads | Units, *, is_kept: bool) -> int:
         case Recurrent():
             # In measurements, a cell with norms kept no more than torch's own.
             return layer.input[0] * (GATES_KEPT[layer.cell] * layer.hidden_size + layer.input[1])
-        case Normalize():
+        case Normalize() | EncodeColumns():
             # The batch is normalised before the step.
             return 0
         case _:

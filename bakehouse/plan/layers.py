@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Literal
 
+from bakehouse.plan.inputs import Encoding
 from bakehouse.recipe.architecture import Activation as ActivationName
 from bakehouse.recipe.dropout import DropConnect as DropConnectSpec
 from bakehouse.recipe.dropout import UnitDropout
@@ -45,6 +46,53 @@ class Normalize:
     @property
     def flops(self) -> int:
         return 2 * prod(self.input) * (1 + prod(self.statistics) * self.whitens)
+
+
+@dataclass(frozen=True)
+class EncodeColumns:
+    """Turns a row of columns, some of which are categories, dates or have empty cells, into features, and computes
+    (x - shift) * scale, fitted on the training split for each feature."""
+
+    parameters: ClassVar[int] = 0
+    encoding: Encoding
+
+    @property
+    def input(self) -> Shape:
+        return (len(self.encoding.inputs),)
+
+    @property
+    def output(self) -> Shape:
+        return (self.encoding.width,)
+
+    @property
+    def statistics(self) -> Shape:
+        """The shape of `shift` and `scale`."""
+        return self.output
+
+    @property
+    def flops(self) -> int:
+        return 3 * self.encoding.width
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Multiplies some blocks of one-hot features each by a matrix (classes x width), which embeds the classes."""
+
+    input: Shape
+    blocks: tuple[tuple[int, int, int], ...]
+    """First feature, number of classes, and width of each embedding."""
+
+    @property
+    def output(self) -> Shape:
+        return (self.input[0] + sum(width - classes for _, classes, width in self.blocks),)
+
+    @property
+    def parameters(self) -> int:
+        return sum(classes * width for _, classes, width in self.blocks)
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.parameters
 
 
 @dataclass(frozen=True)
@@ -410,7 +458,7 @@ class Units:
 
 Affine = Linear | Conv | DropConnect
 Primitive = (
-    Normalize | Denormalize | Exponential | Affine | Recurrent | Norm | Activation | Dropout
+    Normalize | EncodeColumns | Embed | Denormalize | Exponential | Affine | Recurrent | Norm | Activation | Dropout
     | Pool | Flatten | Rows | Subsample
 )  # fmt: skip
 Layer = Primitive | Sequential | Residual | DenseConcat | Heads | Units

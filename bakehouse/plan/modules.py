@@ -15,6 +15,8 @@ from bakehouse.plan.layers import (
     DenseConcat,
     DropConnect,
     Dropout,
+    Embed,
+    EncodeColumns,
     Exponential,
     Flatten,
     Heads,
@@ -53,7 +55,7 @@ class Call:
     options: Mapping[str, "Argument"] = field(default_factory=dict)
 
 
-Argument = int | float | str | tuple[int, ...] | None | Call | Mapping[str, Call]
+Argument = int | float | str | tuple["Argument", ...] | None | Call | Mapping[str, Call]
 
 
 ACTIVATIONS = {
@@ -110,11 +112,26 @@ def module_call(layer: Layer, *, run_steps: int) -> Call:
 
 
 def primitive_call(
-    layer: Normalize | Denormalize | Exponential | Linear | Conv | DropConnect | Pool | Flatten | Rows | Subsample,
+    layer: Normalize
+    | EncodeColumns
+    | Embed
+    | Denormalize
+    | Exponential
+    | Linear
+    | Conv
+    | DropConnect
+    | Pool
+    | Flatten
+    | Rows
+    | Subsample,
 ) -> Call:
     match layer:
         case Normalize(statistics=statistics):
             return call("Whiten" if layer.whitens else "Normalize", statistics)
+        case EncodeColumns(encoding=encoding):
+            return call("EncodeColumns", encoding.numbers, encoding.cycles, encoding.flags, encoding.categories)
+        case Embed(blocks=blocks):
+            return call("Embed", layer.input[0], blocks)
         case Denormalize():
             return call("Denormalize")
         case Exponential():

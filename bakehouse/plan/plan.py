@@ -48,10 +48,7 @@ class Plan:
     def input_columns(self) -> tuple[str, ...] | None:
         """The names of the columns that are the model's inputs, in order; null unless the set is a table with named
         columns."""
-        if self.card.columns is None:
-            return None
-        targets = {target.name for target in self.targets}
-        return tuple(column.name for column in self.card.columns if column.name not in targets)
+        return None if self.card.columns is None else tuple(each.name for each in self.data.inputs)
 
     @property
     def loss(self) -> Loss:
@@ -87,7 +84,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     data = resolve(recipe, card)
     # The source's normalization comes first, because the defaults of epsilon and of the attack depend on it.
     recipe = fill_in(with_normalization_of_source(recipe, checkpoints), data)
-    sizes = plan_sizes(recipe.dataset, card)
+    sizes = plan_sizes(recipe.dataset, card, data.unlabelled)
     context = Context(recipe, card, data, sizes, checkpoints)
     problems = find_problems(context)
     if problems:
@@ -105,13 +102,14 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
 def bytes_of_data(card: DatasetCard, data: ResolvedData, rows: int) -> int:
     """Returns the bytes of all inputs and targets as training holds them; images may be held as bytes."""
     input_bytes = 1 if card.dtype == "uint8" else 8 if data.is_double else 4
-    return rows * (input_bytes * card.features + 8 * len(data.targets))
+    numbers = len(data.inputs) if data.encoding is not None else card.features
+    return rows * (input_bytes * numbers + 8 * len(data.targets))
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
     """Returns the set's shape and the recipe's targets; raises RecipeInvalid if a target does not exist."""
     try:
-        return resolve_targets(card, recipe.dataset.target, recipe.objective)
+        return resolve_targets(card, recipe.dataset, recipe.objective)
     except TargetError as error:
         problem = Problem(pointer=error.pointer, code="target", message=error.message, allowed=error.allowed or None)
         raise RecipeInvalid([problem]) from error

@@ -38,15 +38,18 @@ class GroupShares:
     validation: GroupCounts
 
 
-def plan_sizes(dataset: Dataset, card: DatasetCard) -> SplitSizes:
-    """Returns the sizes of the splits of a recipe. Raises RecipeInvalid if its rule does not fit the data set."""
+def plan_sizes(dataset: Dataset, card: DatasetCard, unlabelled: int) -> SplitSizes:
+    """Returns the sizes of the splits of a recipe, which leave unlabelled rows out. Raises RecipeInvalid if its rule
+    does not fit the data set."""
+    labelled = card.counts.model_copy(update={"train": card.counts.train - unlabelled})
     match dataset.split:
         case Random():
-            return split_sizes(card.counts, dataset.validation_fraction)
+            return split_sizes(labelled, dataset.validation_fraction)
         case Time(column=name):
             refuse_gaps(card, find_column(card, name, "time"))
-            return split_sizes(card.counts, dataset.validation_fraction)
+            return split_sizes(labelled, dataset.validation_fraction)
         case Group(column=name):
+            refuse_unlabelled(card, unlabelled)
             groups = count_groups(card, find_column(card, name, "group"))
             shares = share_groups(groups, dataset.validation_fraction, seed=dataset.split_seed)
             test = count_rows(shares.test)
@@ -89,6 +92,16 @@ def refuse_gaps(card: DatasetCard, column: Column) -> None:
     else:
         message = f"{column.name} has neither dates nor numbers, so it does not order the rows"
     raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
+
+
+def refuse_unlabelled(card: DatasetCard, unlabelled: int) -> None:
+    """Refuses groups some of whose rows are in no split, because the card does not say in which groups they are."""
+    if unlabelled:
+        message = f"the target is empty in {unlabelled:,} of {card.counts.train:,} rows, and groups are only divided "
+        message += "where every row has a target: leave these rows out of the file"
+        raise RecipeInvalid(
+            [Problem(pointer="/dataset/split", code="split", message=message, allowed=("random", "time"))]
+        )
 
 
 def count_groups(card: DatasetCard, column: Column) -> GroupCounts:

@@ -1,13 +1,17 @@
 """Resolves the targets of a recipe: the columns or label arrays that a model learns, and the model's outputs for
 each."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
 
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, TargetCard, Task
+from bakehouse.plan.columns import MAX_NAMES, column_problems, describe_kind, left_out, resolve_inputs, with_kinds
+from bakehouse.plan.inputs import Encoding, Input
+from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset
 from bakehouse.recipe.ingredient import DataKind
 from bakehouse.recipe.objective import Loss, Objective
-from bakehouse.recipe.problems import did_you_mean
+from bakehouse.recipe.problems import RecipeInvalid, did_you_mean
 
 MAIN = "main"
 """The name of the main target, which is the data set's own, in the names of metrics and layers."""
@@ -15,6 +19,8 @@ RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
 """Names that no target may have, because `validation_NAME_loss` or `test_NAME_loss` is another metric."""
 MIN_LABELS = 10
 """Least number of rows with a label, the same as the least number of rows of a data set."""
+TARGET_KINDS = ("number", "boolean", "category")
+"""The kinds of columns that are proposed as targets."""
 KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
 MEASURES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),
@@ -96,10 +102,25 @@ class ResolvedData:
     """The shape of a recipe's samples, and its targets with all defaults filled in."""
 
     shape: tuple[int, ...]
-    """The shape of a sample, without the columns that are targets."""
+    """The shape of a sample as it is stored, of a table with named columns without the columns that are no inputs."""
     targets: tuple[Target, ...]
     is_double: bool = False
     """Whether inputs are kept and normalised in 64 bits."""
+    inputs: tuple[Input, ...] = ()
+    """The columns that are inputs, of a table with named columns."""
+    unlabelled: int = 0
+    """Number of rows that no split has, because they have no label of the only target."""
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """The features that the inputs become; None if all are numbers without a gap, which are only scaled."""
+        return Encoding(self.inputs) if any(each.is_encoded for each in self.inputs) else None
+
+    @property
+    def width(self) -> int:
+        """Number of values of a sample after the model's first layer."""
+        encoding = self.encoding
+        return prod(self.shape) if encoding is None else encoding.width
 
     @property
     def main(self) -> Target:
@@ -132,7 +153,7 @@ class ResolvedData:
             case "sequence":
                 return f"a set of sequences of {self.shape[0]} steps with {self.shape[1]} numbers each"
             case "table":
-                return f"a table with {self.shape[0]} features"
+                return f"a table with {self.shape[0]} {'columns that are inputs' if self.inputs else 'features'}"
 
 
 class TargetError(ValueError):
@@ -145,30 +166,66 @@ class TargetError(ValueError):
         self.pointer = pointer
 
 
-def resolve_targets(card: DatasetCard, main: str | None, objective: Objective) -> ResolvedData:
-    """Finds the targets in the data set: first its fixed target or the column `main`, then those of
-    `objective.tasks`."""
+def resolve_targets(card: DatasetCard, dataset: Dataset, objective: Objective) -> ResolvedData:
+    """Finds the targets in the data set: first its fixed target or the column that `dataset` names, then those of
+    `objective.tasks`; in a table with named columns also the inputs. Raises TargetError, and RecipeInvalid for
+    columns."""
     further = [task.target for task in objective.tasks]
-    _check_names(main, further)
+    _check_names(dataset.target, further)
     if card.columns is None:
-        found = [_fixed_target(card, main), *(_further_target(card, *item) for item in enumerate(further))]
+        _check_no_columns(card, dataset.columns)
+        found = [_fixed_target(card, dataset.target), *(_further_target(card, *item) for item in enumerate(further))]
         return ResolvedData(card.shape, _with_outputs(found, objective), is_double=card.dtype == "float64")
-    columns = _target_columns(card, card.columns, main, further)
-    found = [_column_target(*pair) for pair in zip(columns, _losses(objective), strict=True)]
-    features = list(_features(card.columns, columns))
-    is_double = any(column.dtype == "float64" for column in features)
-    return ResolvedData((len(features),), _with_outputs(found, objective), is_double)
+    return _resolve_table(card, card.columns, dataset, objective)
+
+
+def _resolve_table(
+    card: DatasetCard, stored: tuple[Column, ...], dataset: Dataset, objective: Objective
+) -> ResolvedData:
+    """Finds the targets and the inputs among the columns of a table."""
+    further = [task.target for task in objective.tasks]
+    named = {name for name in (dataset.target, *further) if name is not None}
+    problems = list(column_problems(stored, dataset.columns, named))
+    if problems:
+        raise RecipeInvalid(problems)
+    columns = with_kinds(stored, dataset.columns)
+    targets = _target_columns(card, columns, dataset, further)
+    found = [
+        _column_target(column, loss, dataset.columns.kinds.get(column.name))
+        for column, loss in zip(targets, _losses(objective), strict=True)
+    ]
+    inputs = resolve_inputs(columns, dataset.columns, named)
+    if not inputs:
+        raise _no_input(columns, dataset.columns, named, len(further))
+    names = {each.name for each in inputs}
+    is_double = any(column.dtype == "float64" for column in columns if column.name in names)
+    unlabelled = targets[0].missing if len(targets) == 1 else 0
+    data = ResolvedData((len(inputs),), _with_outputs(found, objective), is_double, inputs, unlabelled)
+    # Dates have too many digits for 32 bits, and an encoded row is converted only once it is scaled.
+    return data if data.encoding is None else replace(data, is_double=True)
+
+
+def _no_input(columns: tuple[Column, ...], spec: Columns, targets: set[str], further: int) -> TargetError:
+    """Returns the error of a table of which no column is an input."""
+    if targets >= {column.name for column in columns}:
+        message = "every column is a target, and none is left as an input"
+        return TargetError(message, pointer=target_pointer(further))
+    left = left_out(columns, spec, targets)[:MAX_NAMES]
+    reasons = ", ".join(f"{column.name} is {describe_kind(column.kind)}" for column in left)
+    message = f"no column is left as an input{': ' if reasons else ''}{reasons}"
+    return TargetError(message, pointer="/dataset/columns")
 
 
 def target_task(column: Column, asked: Task | None = None) -> Task:
-    """Returns the task of a column: classification for texts and for whole numbers with few distinct values, else
-    regression. For a column of numbers that can be both, `asked` decides."""
+    """Returns the task of a column: regression for numbers, except whole ones with few distinct values, and else
+    classification. For a column of numbers that can be both, `asked` decides."""
     if not column.has_numbers:
         return "classification"
     if asked is not None and (asked == "regression" or column.classes is not None):
         return asked
     few = column.classes is not None and len(column.classes) <= WHOLE_NUMBER_CLASSES
-    return "classification" if few else "regression"
+    is_named = column.kind in ("category", "boolean")
+    return "classification" if is_named or (few and column.kind == "number") else "regression"
 
 
 def target_pointer(index: int) -> str:
@@ -236,26 +293,25 @@ def _further_target(card: DatasetCard, number: int, name: str) -> TargetCard:
 
 
 def _target_columns(
-    card: DatasetCard, columns: tuple[Column, ...], main: str | None, further: list[str]
+    card: DatasetCard, columns: tuple[Column, ...], dataset: Dataset, further: list[str]
 ) -> tuple[Column, ...]:
-    """Finds the target columns that a recipe names; refuses targets that cannot be learned from the other columns."""
-    possible = _possible_targets(columns, further)
-    if main is None:
+    """Finds the target columns that a recipe names; refuses those that cannot be learned."""
+    possible = [column.name for column in columns if column.kind in TARGET_KINDS and column.name not in further]
+    if dataset.target is None:
         raise TargetError(f"{card.id} is a table: name the column to learn", allowed=possible)
-    column = _named_column(columns, main, possible, target_pointer(0))
-    others = [each.name for each in columns if each != column]
+    main = _named_column(columns, dataset.target, possible, target_pointer(0))
+    others = [column.name for column in columns if column.kind in TARGET_KINDS and column != main]
     named = (_named_column(columns, name, others, target_pointer(i)) for i, name in enumerate(further, start=1))
-    targets = (column, *named)
-    _check_features(columns, targets)
-    _check_blanks(card, columns, targets)
+    targets = (main, *named)
     for index, each in enumerate(targets):
         _check_values(each, card.counts.train, target_pointer(index))
     return targets
 
 
-def _column_target(column: Column, loss: Loss | None) -> TargetCard:
-    """Makes a target from a column, as classes or as numbers."""
-    if target_task(column, task_of(loss)) == "regression":
+def _column_target(column: Column, loss: Loss | None, chosen: ChosenKind | None) -> TargetCard:
+    """Makes a target from a column, as classes or as numbers; `chosen` is the kind that the recipe gives it."""
+    asked = task_of(loss) or ("regression" if chosen == "number" else None)
+    if target_task(column, asked) == "regression":
         return TargetCard(name=column.name, task="regression", minimum=column.minimum, missing=column.missing)
     return TargetCard(name=column.name, task="classification", classes=column.classes, missing=column.missing)
 
@@ -278,56 +334,26 @@ def _named_column(columns: tuple[Column, ...], name: str, allowed: list[str], po
     raise TargetError(f"there is no column {name}{did_you_mean(name, allowed)}", allowed=allowed, pointer=pointer)
 
 
-def _possible_targets(columns: tuple[Column, ...], further: Sequence[str]) -> list[str]:
-    """Returns the columns that can be the target. Features must be numbers, so a single text column is the only one,
-    and with two text columns there is none."""
-    free = [column for column in columns if column.name not in further]
-    text = [column.name for column in free if not column.has_numbers]
-    return [column.name for column in free if text in ([], [column.name])]
-
-
-def _check_features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
-    text = [column.name for column in _features(columns, targets) if not column.has_numbers]
-    if text:
-        # A table may have thousands of text columns.
-        names = ", ".join(text[:10])
-        message = f"features must be numbers, but text is in: {names}; write it as numbers, or leave the columns out"
-        raise TargetError(message, allowed=_possible_targets(columns, [column.name for column in targets[1:]]))
-    if len(targets) == len(columns):
-        message = "every column is a target, and none is left as an input"
-        raise TargetError(message, pointer=target_pointer(len(targets) - 1))
-
-
-def _check_blanks(card: DatasetCard, columns: tuple[Column, ...], targets: tuple[Column, ...]) -> None:
-    """Refuses empty cells in features, and in the only target: a loss can skip a label, but a model needs all
-    inputs."""
-    blank = [column for column in _features(columns, targets) if column.missing]
-    if blank:
-        counts = ", ".join(f"{column.name} in {column.missing:,}" for column in blank[:10])
-        message = f"inputs are empty in some of the {card.counts.train:,} rows: {counts}; fill them in, leave the rows "
-        message += "or the columns out, or learn the column as a task"
-        raise TargetError(message, pointer="/dataset/id")
-    if targets[0].missing and len(targets) == 1:
-        message = f"{targets[0].name} is empty in {targets[0].missing:,} of {card.counts.train:,} rows, and the recipe "
-        message += "has no other target to learn from them; leave the rows out, or name targets in objective.tasks"
-        raise TargetError(message)
-
-
-def _features(columns: tuple[Column, ...], targets: tuple[Column, ...]) -> Iterator[Column]:
-    return (column for column in columns if column not in targets)
+def _check_no_columns(card: DatasetCard, columns: Columns) -> None:
+    if columns != Columns():
+        message = f"{card.id} has no named columns to choose among; leave `columns` out"
+        raise TargetError(message, pointer="/dataset/columns")
 
 
 def _check_values(column: Column, rows: int, pointer: str) -> None:
-    if not column.has_numbers and column.classes is None:
-        message = f"the column {column.name} has more than 1,000 distinct texts: too many for classes"
-        raise TargetError(message, pointer=pointer)
-    _check_labels(column, rows, pointer)
-    one_text = column.classes is not None and len(column.classes) == 1
-    one_number = column.minimum is not None and column.minimum == column.maximum
-    if one_text or one_number:
+    """Refuses a column with a single value, with too many classes, without two rows of a class, or with too few
+    labels."""
+    problem = None
+    if column.kind == "constant" or (column.has_numbers and column.minimum == column.maximum):
         where = "all rows" if not column.missing else "all rows that have one"
-        message = f"the column {column.name} has one value in {where}: there is nothing to learn"
-        raise TargetError(message, pointer=pointer)
+        problem = f"has one value in {where}: there is nothing to learn"
+    elif not column.has_numbers and column.classes is None:
+        problem = "has more than 1,000 distinct texts: too many for classes"
+    elif not column.has_numbers and max(column.class_counts or (2,)) == 1:
+        problem = "has another text in each row: there is nothing to learn"
+    if problem is not None:
+        raise TargetError(f"the column {column.name} {problem}", pointer=pointer)
+    _check_labels(column, rows, pointer)
 
 
 def _check_labels(target: Column | TargetCard, rows: int, pointer: str) -> None:

@@ -51,19 +51,26 @@ class Mlp(Ingredient):
     1312.6120), which `linear` represents with fewer weights. It is meant for study: with dropout, evaluation gives
     exactly the geometric mean of the probabilities over all masks (Goodfellow et al. 2016, 7.12).
 
-    Rumelhart et al. 1986, Nature 323.
+    Rumelhart et al. 1986, Nature 323; Guo & Berkhahn 2016, arXiv 1604.06737.
     """
 
     takes: ClassVar[frozenset[DataKind]] = ANY_DATA
     dropout_places: ClassVar[tuple[Placement, ...]] = IN_HIDDEN
     norm_comes_first: ClassVar[bool] = False
     main: ClassVar[str | None] = "hidden"
+    later_fields: ClassVar[frozenset[str]] = frozenset({"embed_from", "embedding_width"})
 
     type: Literal["mlp"] = "mlp"
     hidden: Annotated[Widths, Field(min_length=1, max_length=256)] = (256, 256)
     """Number of units of each hidden layer."""
     activation: Activation = "relu"
     """Activation function after each hidden layer."""
+    embed_from: int = Field(default=32, ge=2, le=1_001)
+    """Least number of classes at which a category column is embedded: its one-hot features are multiplied by a matrix
+    of their own, which is learned, and which regularizers count among the weights. 1,001 embeds none."""
+    embedding_width: int | None = Field(default=None, ge=1, le=1_024)
+    """Number of features that each embedded column becomes; by default half of its classes, rounded up, but at most
+    50."""
 
 
 class Cnn(Ingredient):

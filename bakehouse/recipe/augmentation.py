@@ -293,6 +293,9 @@ class InputNoise(Ingredient):
 
     Trap: without normalisation the unit is the data's own, and 0.1 is next to nothing for pixels from 0 to 255.
 
+    Trap: in a table the one-hot features of categories and the flags of empty cells, which are 0 or 1, get the noise
+    too: at 0.5 it often hides the class.
+
     Bishop 1995, Neural Computation 7; Goodfellow et al. 2016, 7.5.
     """
 
@@ -337,6 +340,9 @@ class Mixup(Ingredient):
 
     Trap: the training loss is that of mixed targets and cannot be compared with the validation loss; training accuracy
     counts the target with the larger share.
+
+    Trap: in a table the encoded rows are mixed: a category becomes shares of two classes, and an embedding the mixture
+    of theirs; sine and cosine of a date no longer lie on the circle.
 
     Zhang et al. 2018, arXiv 1710.09412.
     """

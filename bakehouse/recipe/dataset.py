@@ -1,11 +1,67 @@
 """The data that a recipe trains on, and how they are split and scaled."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.recipe.ingredient import Ingredient, written_as
 from bakehouse.recipe.split import Random, SplitRule
+
+MAX_NAMED = 10_000
+"""Limit on the columns that a recipe names."""
+ChosenKind = Literal["number", "category", "boolean", "date", "identifier", "text"]
+
+
+def as_names(value: object) -> object:
+    """Converts a list to a tuple; one name is short for a list of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
+    BeforeValidator(as_names, json_schema_input_type=list[str]),
+    Field(max_length=MAX_NAMED),
+]
+
+
+class Columns(Ingredient):
+    """The columns of a table that are inputs, and how the model's first layer encodes them.
+
+    A `number` or `boolean` (0 and 1) is scaled by `normalization`. A `category` becomes one-hot: a feature for each of
+    its classes, of which one is 1; a class that is not in the training split gives zeros, like an unknown one. In `mlp`
+    a category of many classes is then embedded. A `date` becomes its number, scaled, and sine and cosine of its place
+    in the year (of 365.2425 days) and in the week, and in the day if the column has times. Everything that is fitted is
+    fitted on the known values of the training split, and is stored in the checkpoint. A table whose inputs are all
+    numbers without a gap is only scaled.
+
+    Default: all columns but the targets, and but those that a model cannot learn from: identifiers, free text, and
+    columns with a single value.
+
+    Trap: a column that is known only after the target is (a total of which the target is a part, the date of a
+    cancellation) gives good metrics and a model of no use; `exclude` it (Kaufman et al. 2012, Leakage in Data Mining).
+
+    Little & Rubin 2019, Statistical Analysis with Missing Data.
+    """
+
+    main: ClassVar[str | None] = "include"
+
+    include: Names | None = None
+    """Names of the columns that are inputs; by default all that `exclude` does not name. A target is never an input."""
+    exclude: Names = ()
+    """Names of the columns that are no inputs."""
+    kinds: dict[str, ChosenKind] = Field(default={}, max_length=MAX_NAMED)
+    """Kinds of columns by name (`number`, `category`, `boolean`, `date`, `identifier`, `text`), in place of those that
+    the data set's card lists. For a target, `category` means classes and `number` numbers. An `identifier` or `text` is
+    left out."""
+    missing: Literal["mean_and_flag", "mean", "median", "refuse"] = "mean_and_flag"
+    """What an empty cell of a number, boolean or date becomes: the mean or the median of the known training values; an
+    empty category becomes zeros. `mean_and_flag` adds a feature for each column with empty cells, which is 1 where the
+    cell is empty. `refuse` refuses a table with empty cells in inputs."""
+
+
+ColumnsPart = Annotated[
+    Columns, BeforeValidator(lambda value: written_as(Columns, value), json_schema_input_type=Columns | list[str])
+]
 
 
 class Dataset(Ingredient):
@@ -29,12 +85,14 @@ class Dataset(Ingredient):
     """
 
     main: ClassVar[str | None] = "id"
-    later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "split", "whitening_epsilon"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "columns", "split", "whitening_epsilon"})
 
     id: str = Field(min_length=1, max_length=64)
     """Name of a built-in data set, or of your own file or folder; `GET /v1/datasets` lists all."""
     target: str | None = Field(default=None, min_length=1, max_length=256)
-    """Column to predict, for a table with named columns. All other columns are inputs."""
+    """Column to predict, for a table with named columns."""
+    columns: ColumnsPart = Columns()
+    """Columns of the table that are inputs; by default all that a model can learn from."""
     normalization: Literal["none", "standardize", "min_max", "whiten"] = "standardize"
     """Scaling of the inputs, fitted on the training split only and stored in the checkpoint. `standardize` gives mean 0
     and biased variance 1, `min_max` gives [0, 1]; both act per feature for tables, per channel for images, and per

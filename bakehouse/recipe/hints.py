@@ -21,6 +21,12 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "dataset.validation_fraction": "val_split validation_split valid_fraction val_fraction val_size",
         "dataset.target": "label_column target_column target_name y",
         "dataset.normalization": "scaler standardize standardise input_normalization preprocessing",
+        "dataset.columns.include": "features feature_columns feature_names input_columns input_features inputs usecols "
+        "use_columns numeric_features",
+        "dataset.columns.exclude": "drop_columns ignore_columns ignored_columns skip_columns exclude_columns id_column",
+        "dataset.columns.kinds": "dtypes column_types column_kinds feature_types categorical_features "
+        "categorical_columns cat_features categorical",
+        "dataset.columns.missing": "imputer impute imputation fillna missing_values missing_value_strategy na_values",
         "dataset.id": "path file filename file_name",
         "dropout.placement norm.placement": "position location where",
         "dataset.split_seed": "data_seed fold_seed",

@@ -98,7 +98,7 @@ class MaxNorm(Ingredient):
 
     type: Literal["max_norm"] = "max_norm"
     maxnorm: float = Field(default=3.0, gt=0, le=1e6)
-    """Largest L2 norm of the weights into a unit (for convolutions, of a filter)."""
+    """Largest L2 norm of the weights into a unit (for convolutions, of a filter), and of the embedding of a class."""
 
 
 class GradientClip(Ingredient):

@@ -4,6 +4,7 @@ import pytest
 
 from bakehouse.plan.card import Column, DatasetCard, SplitCounts, TargetCard, Task
 from bakehouse.plan.targets import ResolvedData, TargetError, resolve_targets, target_task
+from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.objective import Objective
 
 AGE = Column(
@@ -12,6 +13,7 @@ AGE = Column(
 DOSE = Column(name="dose", kind="number", minimum=0, maximum=1, mean=0.5)
 FLAT = Column(name="flat", kind="number", minimum=1, maximum=1, mean=1)
 KIND = Column(name="kind", kind="boolean", classes=("a", "b"), class_counts=(5, 5))
+NAMES = Column(name="names", kind="identifier", classes=tuple("abcdefghij"), class_counts=(1,) * 10)
 NOTE = Column(name="note", kind="text")
 
 
@@ -32,7 +34,7 @@ def card(*columns: Column) -> DatasetCard:
 
 def resolve(card: DatasetCard, target: str | None, *tasks: object) -> ResolvedData:
     """The targets of a recipe with these further tasks."""
-    return resolve_targets(card, target, Objective.model_validate({"tasks": tasks}))
+    return resolve_targets(card, Dataset(id="set", target=target), Objective.model_validate({"tasks": tasks}))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +63,9 @@ def test_the_target_is_the_named_column() -> None:
     ("columns", "target", "message", "allowed"),
     [
         ((AGE, DOSE), None, "set is a table: name the column to learn", ("age", "dose")),
-        ((AGE, DOSE, KIND), "knid", "there is no column knid; did you mean 'kind'?", ("kind",)),
-        ((AGE, DOSE, KIND), "age", "features must be numbers, but text is in: kind", ("kind",)),
-        ((AGE, NOTE, KIND), "kind", "features must be numbers, but text is in: note", ()),
+        ((AGE, DOSE, KIND), "knid", "there is no column knid; did you mean 'kind'?", ("age", "dose", "kind")),
+        ((NOTE, KIND), "kind", "no column is left as an input: note is free text", ()),
+        ((AGE, NAMES), "names", "the column names has another text in each row", ()),
         ((AGE, NOTE), "note", "the column note has more than 1,000 distinct texts", ()),
         ((AGE, FLAT), "flat", "the column flat has one value in all rows", ()),
     ],
@@ -105,10 +107,9 @@ def test_a_column_that_is_a_task_is_no_input() -> None:
     assert {target.task for target in resolved.further} == {"regression"}
 
 
-def test_a_target_that_is_missing_in_places_needs_another_beside_it() -> None:
-    assert resolve(large(AGE, DOSE, RARE), "rare", "age").shape == (1,)
-    with pytest.raises(TargetError, match="rare is empty in 4 of 100 rows"):
-        resolve(large(AGE, DOSE, RARE), "rare")
+def test_rows_without_a_label_of_the_only_target_are_left_out() -> None:
+    assert resolve(large(AGE, DOSE, RARE), "rare", "age").unlabelled == 0
+    assert resolve(large(AGE, DOSE, RARE), "rare").unlabelled == 4
 
 
 def test_two_columns_of_text_may_both_be_learnt() -> None:
@@ -133,8 +134,6 @@ def test_further_targets_of_a_fixed_set() -> None:
         (large(AGE, DOSE), "age", ["dose"], "/objective/tasks/0/target", "none is left as an input", ()),
         (large(AGE, FLAT, KIND), "kind", ["flat"], "/objective/tasks/0/target",
          "the column flat has one value in all rows", ()),
-        (large(AGE, DOSE, RARE), "age", [], "/dataset/id",
-         "inputs are empty in some of the 100 rows: rare in 4", ()),
         (card(AGE, DOSE, RARE), "age", ["rare"], "/objective/tasks/0/target",
          "rare has a label in 6 of 10 rows; at least 10 are needed", ()),
         (DIGITS_CNN, None, ["party"], "/objective/tasks/0/target",

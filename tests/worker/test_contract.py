@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from bakehouse.plan.layers import Conv, Denormalize, DropConnect, Linear, Norm, Normalize, Recurrent, walk
+from bakehouse.plan.layers import (
+    Conv,
+    Denormalize,
+    DropConnect,
+    Embed,
+    EncodeColumns,
+    Linear,
+    Norm,
+    Normalize,
+    Recurrent,
+    walk,
+)
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm
 from tests.plan.test_script import run_script
@@ -39,6 +50,10 @@ def planned_names(plan: Plan) -> set[str]:
         match layer:
             case Normalize():
                 own = ["shift", "scale", "matrix"] if layer.whitens else ["shift", "scale"]
+            case EncodeColumns():
+                own = ["shift", "scale", "fill"]
+            case Embed(blocks=blocks):
+                own = [f"weight{number}" for number in range(len(blocks))]
             case Denormalize():
                 own = ["mean", "std"]
             case Linear(bias=bias) | Conv(bias=bias) | DropConnect(bias=bias):

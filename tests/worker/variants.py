@@ -10,7 +10,7 @@ from bakehouse.recipe.ingredient import Ingredient, Off, variants
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
-from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, Document, make_small_plan, train_source
+from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, MIXED, Document, make_small_plan, train_source
 
 BASES: list[Document] = [
     DIGITS_CNN,
@@ -32,6 +32,7 @@ BASES: list[Document] = [
     # Of two classes.
     {**IRIS, "dataset": {"id": "breast_cancer", "validation_fraction": 0.8}},
     {**IRIS, "architecture": {"type": "mlp", "hidden": [8], "activation": "tanh"}},
+    MIXED,
     # Without a place for a norm or hidden dropout.
     {**IRIS, "architecture": "linear"},
 ]
@@ -42,6 +43,7 @@ assert {type(read_recipe(base).architecture) for base in BASES} == set(get_args(
 LEFT_OUT = {"compile", "version"}
 OPTIONAL: dict[str, list[Any]] = {
     "adversarial": [0.05, {"unit": "normalized", "steps": 2, "weight": 1}],
+    "columns": [{"missing": "mean_and_flag"}, {"missing": "median"}, {"kinds": {"dogs": "category"}}],
     "crops": [{"scales": [9]}],
     "label_smoothing": [0.1, {"epsilon": 0.1, "spread": "wrong_classes"}],
     "monitor": ["validation_accuracy", "validation_mean_absolute_error", "validation_r2"],

@@ -54,7 +54,8 @@ class Batches:
         self.order_seeds = Seeds(recipe.seed, "order")
         self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
         self.generator = torch.Generator(data.train.inputs.device)
-        batch_bytes = 4 * recipe.batch_size * plan.card.features
+        features = plan.card.features if plan.data.encoding is None else plan.data.width
+        batch_bytes = 4 * recipe.batch_size * features
         limit = MAX_UNALIGNED_BLOCK_BYTES if batch_bytes % ALIGNED_BYTES else MAX_BLOCK_BYTES
         self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, limit // batch_bytes))
 

@@ -20,6 +20,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import target_pointer
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
+from worker.data.columns import fit_columns
 from worker.data.whitening import whitening
 from worker.seeds import Seeds
 from worker.types import Batch
@@ -72,6 +73,8 @@ class Data:
     """Mean and standard deviation of each target, fitted on the labels of the training split."""
     matrix: Tensor | None = None
     """The whitening matrix by which normalised inputs are multiplied, if the recipe whitens them."""
+    fill: Tensor | None = None
+    """The numbers that empty cells become, if columns are encoded."""
 
     @property
     def loss_scale(self) -> float:
@@ -105,13 +108,14 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     if plan.loss == "poisson":
         refuse_negative(plan, (arrays.y, arrays.y_validation, arrays.y_test))
     inputs = splits[0].inputs.numpy()
-    statistics = normalization(plan, inputs)
+    statistics, fill = fit_inputs(plan, inputs)
     units = fit_units(plan, targets[0])
     precision = np.float64 if plan.data.is_double else np.float32
     shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
+    filling = None if fill is None else torch.from_numpy(fill).to(device)
     matrix = whitening_matrix(plan, inputs, statistics, device)
     train, validation, test = (Split(split.inputs.to(device), split.targets.to(device)) for split in splits)
-    return Data(train, validation, test, shift, scale, units, matrix)
+    return Data(train, validation, test, shift, scale, units, matrix, filling)
 
 
 def whitening_matrix(
@@ -199,6 +203,14 @@ def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     generator = torch.Generator().manual_seed(Seeds(seed, "bootstrap").at(0))
     drawn = torch.randint(len(rows), (len(rows),), generator=generator).numpy()
     return np.sort(rows[drawn])
+
+
+def fit_inputs(plan: Plan, inputs: NDArray[np.generic]) -> tuple[tuple[Floats, Floats], Floats | None]:
+    """Fits shift and scale on the training rows and, if columns are encoded, the numbers that empty cells become."""
+    if plan.data.encoding is None:
+        return normalization(plan, inputs), None
+    fill, shift, scale = fit_columns(plan.data.encoding, inputs.astype(np.float64, copy=False), plan.recipe.dataset)
+    return (shift, scale), fill
 
 
 def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:

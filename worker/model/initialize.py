@@ -11,7 +11,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.pretraining import Transfer
 from worker.data.dataset import Data, column
 from worker.model.build import build, build_model
-from worker.model.modules import Denormalize, Normalize, Whiten
+from worker.model.modules import Denormalize, EncodeColumns, Normalize, Whiten
 from worker.model.transfer import copy_layers, freeze, in_units_of_source
 from worker.types import Weights
 
@@ -80,6 +80,9 @@ def fill_normalization(layer: Normalize, data: Data) -> None:
     # A layer owns its buffers, because writing to them in place must not change the data's statistics.
     layer.shift = data.shift.clone()
     layer.scale = data.scale.clone()
+    if isinstance(layer, EncodeColumns):
+        assert data.fill is not None, "columns that are encoded have values for empty cells"
+        layer.fill = data.fill.clone()
     if isinstance(layer, Whiten):
         assert data.matrix is not None, "data that are whitened have a matrix"
         layer.matrix = data.matrix.clone()

@@ -22,7 +22,8 @@ def in_units_of_source(plan: Plan, data: Data, weights: Weights) -> Data:
     shift = weights["normalize.shift"].to(device)
     scale = weights["normalize.scale"].to(device)
     matrix = weights["normalize.matrix"].to(device) if "normalize.matrix" in weights else None
-    data = replace(data, shift=shift, scale=scale, matrix=matrix)
+    fill = weights["normalize.fill"].to(device) if "normalize.fill" in weights else None
+    data = replace(data, shift=shift, scale=scale, matrix=matrix, fill=fill)
     return with_targets_of_source(plan, data, weights) if copies_outputs(transfer(plan), plan.root) else data
 
 

@@ -41,7 +41,7 @@ def draw_cells(card: DatasetCard, originals: Tensor, draws: Sequence[Tensor], no
     if card.kind == "image":
         columns = [image_cells(in_stored_units(samples, normalize), card) for samples in (originals, *draws)]
         return Cells([list(row) for row in zip(*columns, strict=True)], "pixels")
-    shows = way_of(card)
+    shows = way_of(card, originals[0].numel())
     numbers = [samples.double().numpy() for samples in (originals, *draws)]
     # A single outlier would make all other numbers invisible; it is cut off.
     limit = max(float(np.quantile(np.abs(np.nan_to_num(each)), SHOWN_SHARE)) for each in numbers) or 1.0
@@ -52,12 +52,12 @@ def draw_cells(card: DatasetCard, originals: Tensor, draws: Sequence[Tensor], no
     return Cells(rows, shows)
 
 
-def way_of(card: DatasetCard) -> Shows:
+def way_of(card: DatasetCard, numbers: int) -> Shows:
     """Returns how the samples of a table or of sequences are drawn: many lines beside each other cannot be told
     apart."""
     if card.kind == "sequence":
         return "lines" if card.shape[1] <= MAX_LINES else "heat_map"
-    return "bars" if card.features <= MAX_BARS else "lines"
+    return "bars" if numbers <= MAX_BARS else "lines"
 
 
 def in_stored_units(samples: Tensor, normalize: Normalize) -> Tensor:

@@ -161,7 +161,7 @@ def distances(inputs: Tensor, normalize: nn.Module, groups: Tensor) -> Tensor:
     """Returns |x - mean of its group| of each row, in float64 on the CPU, so that the order is the same on any
     device."""
     groups = renumber(groups)
-    means = torch.zeros(int(groups.max()) + 1, inputs[0].numel(), dtype=torch.float64)
+    means = torch.zeros(int(groups.max()) + 1, normalize(inputs[:1]).numel(), dtype=torch.float64)
 
     def chunks() -> Generator[tuple[Tensor, Tensor], None, None]:
         for rows, row_groups in zip(torch.split(inputs, CHUNK_ROWS), torch.split(groups, CHUNK_ROWS), strict=True):

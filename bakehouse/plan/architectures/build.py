@@ -28,7 +28,7 @@ from bakehouse.recipe.recipe import Recipe
 
 def build_layers(recipe: Recipe, data: ResolvedData) -> Sequential:
     """Builds the layers of the recipe's architecture, with its norm and dropout."""
-    layers = LayerBuilder(recipe, data.shape)
+    layers = LayerBuilder(recipe, data.shape, data.encoding)
     outputs = data.main.outputs
     match recipe.architecture:
         case Linear():

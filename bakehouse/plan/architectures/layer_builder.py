@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from bakehouse.plan.inputs import Encoding
 from bakehouse.plan.layers import (
     Activation,
     Conv,
     DropConnect,
     Dropout,
+    Embed,
+    EncodeColumns,
     Flatten,
     Layer,
     Linear,
@@ -26,13 +29,18 @@ from bakehouse.recipe.dropout import Placement, SpatialDropout, UnitDropout
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.recipe import Recipe
 
+MAX_EMBEDDING = 50
+"""Largest width of an embedding by default, as in Guo & Berkhahn's and later tabular models."""
+
 
 class LayerBuilder:
     """Collects layers in order; `shape` is the output shape of the last one."""
 
-    def __init__(self, recipe: Recipe, shape: Shape) -> None:
+    def __init__(self, recipe: Recipe, shape: Shape, encoding: Encoding | None = None) -> None:
+        """`encoding` says how the columns of a row become features, if some are not plain numbers."""
         self.recipe = recipe
         self.shape = shape
+        self.encoding = encoding
         self.children: list[tuple[str, Layer]] = []
 
     def add(self, name: str, layer: Layer) -> None:
@@ -57,7 +65,10 @@ class LayerBuilder:
 
     def start(self) -> None:
         """Appends data normalisation, then dropout on the inputs."""
-        self.add("normalize", Normalize(self.shape, whitens=self.recipe.dataset.normalization == "whiten"))
+        if self.encoding is None:
+            self.add("normalize", Normalize(self.shape, whitens=self.recipe.dataset.normalization == "whiten"))
+        else:
+            self.add("normalize", EncodeColumns(self.encoding))
         self.dropout("input")
 
     def finish(self, outputs: int) -> Sequential:
@@ -67,6 +78,13 @@ class LayerBuilder:
         self.add("head", Linear(self.shape, (outputs,)))
         self.mask_weights("classifier")
         return self.sequential()
+
+    def embed(self, *, classes: int, width: int | None) -> None:
+        """Appends the embeddings of all categories with at least so many classes, if there are any."""
+        blocks = [block for block in self.encoding.blocks if block[1] >= classes] if self.encoding is not None else []
+        if blocks:
+            widths = [(first, count, width or min(MAX_EMBEDDING, (count + 1) // 2)) for first, count in blocks]
+            self.add("embed", Embed(self.shape, tuple(widths)))
 
     def flatten(self) -> None:
         """Appends a layer that flattens each sample to one row, unless samples are rows already."""

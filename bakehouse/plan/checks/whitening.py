@@ -24,6 +24,16 @@ def covariance_is_small(context: Context) -> Iterator[Problem]:
 
 
 @check("recipe")
+def columns_are_numbers(context: Context) -> Iterator[Problem]:
+    """Refuses to whiten a table with categories, dates or empty cells, whose features are not all numbers."""
+    others = [each.name for each in context.data.inputs if each.is_encoded]
+    if context.recipe.dataset.normalization == "whiten" and others:
+        shown = ", ".join(others[:10])
+        message = f"whitening takes numbers without empty cells, but categories, dates or empty cells are in: {shown}"
+        yield conflict("/dataset/normalization", message, ("standardize", "min_max", "none"))
+
+
+@check("recipe")
 def epsilon_is_used(context: Context) -> Iterator[Problem]:
     """Refuses whitening_epsilon for a normalization other than whiten."""
     dataset = context.recipe.dataset

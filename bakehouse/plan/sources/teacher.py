@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.context import Context, TrainedModel, check
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.curriculum import Curriculum, Teacher
@@ -83,16 +82,15 @@ def input_differences(context: Context, source: TrainedModel) -> Iterator[str]:
         )
         yield f"its inputs are {theirs}, and these are {ours}"
     # Callers compare the shapes themselves, so the numbers of names may differ here.
-    columns = zip(feature_names(context.recipe, context.card), feature_names(source.recipe, source.card), strict=False)
-    for ours, theirs in columns:
-        if ours != theirs:
-            yield f"it was trained with the column {theirs} where this set has {ours}"
-
-
-def feature_names(recipe: Recipe, card: DatasetCard) -> tuple[str, ...]:
-    """Returns the names of the columns that are inputs; none if columns have no names."""
-    targets = {recipe.dataset.target, *(task.target for task in recipe.objective.tasks)}
-    return tuple(column.name for column in card.columns or () if column.name not in targets)
+    for here, there in zip(context.data.inputs, source.data.inputs, strict=False):
+        if here.name != there.name:
+            yield f"it was trained with the column {there.name} where this set has {here.name}"
+        elif here.kind != there.kind:
+            yield f"it was trained with {there.name} as a {there.kind}, and here it is a {here.kind}"
+        elif here.classes != there.classes:
+            yield f"it was trained with other classes of {there.name} than this set has"
+        elif here != there:
+            yield f"it was trained with another encoding of {there.name}, which depends on its empty cells and times"
 
 
 def class_differences(ours: tuple[str, ...] | None, theirs: tuple[str, ...] | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ from bakehouse.plan.layers import (
     Conv,
     Denormalize,
     DropConnect,
+    EncodeColumns,
     Exponential,
     Heads,
     Linear,
@@ -226,8 +227,8 @@ def matching(root: Sequential, source: Sequential) -> int:
 
 def statistics(root: Sequential) -> Shape:
     """Returns the shape of the statistics that inputs are normalised with."""
-    # LayerBuilder.start puts a Normalize into every model.
-    return next(layer.statistics for _, layer in walk(root) if isinstance(layer, Normalize))
+    # LayerBuilder.start puts one of these first in every model.
+    return next(layer.statistics for _, layer in walk(root) if isinstance(layer, Normalize | EncodeColumns))
 
 
 def meaning(data: ResolvedData) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from bakehouse.plan.splits import split_sizes
 from bakehouse.recipe.norm import NormLayer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
+from tests import mixed_table
 from tests.plan.cards import SAVED, Document, columns_card, image_card, planned, sequence_card, table_card
 
 SMALL, ROWS, NUMBERS, STEPS = image_card(side=8), table_card(rows=1000), table_card(classes=None), sequence_card()
@@ -33,6 +34,7 @@ HINTS = {"type": "hints", "teacher": SAVED}
 TAUGHT = {"distillation": {"teacher": SAVED}}
 
 
+LATE = {"id": mixed_table.NAME, "target": "late"}
 GAIN = {"id": "houses", "target": "gain"}
 COLUMNS = columns_card()
 COLUMNS = COLUMNS.model_copy(
@@ -118,6 +120,9 @@ CASES = [
          ("normalized",), image_card(side=8)),
     Case("covariance_is_small", WHITENED, {}, "/dataset/normalization", ("standardize", "min_max", "none"),
          table_card(features=4097)),
+    Case("columns_are_numbers", {"dataset": {**LATE, "normalization": "whiten"}},
+         {"dataset": {**LATE, "normalization": "whiten", "columns": ["dogs"]}}, "/dataset/normalization",
+         ("standardize", "min_max", "none"), mixed_table.card()),
     Case("epsilon_is_used", {"dataset": {"id": "rows", "whitening_epsilon": 0.1}}, WHITENED,
          "/dataset/whitening_epsilon", ("null",)),
     Case("penalty_sees_what_is_trained", {**PENALIZED, "objective": {"adversarial": {"weight": 1}}},

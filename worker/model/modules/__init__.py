@@ -25,6 +25,7 @@ from worker.model.modules.recurrent import (
 )
 from worker.model.modules.structure import (
     DenseConcat,
+    Embed,
     Heads,
     Maxout,
     MaxOverMap,
@@ -35,6 +36,7 @@ from worker.model.modules.structure import (
 )
 from worker.model.modules.units import (
     Denormalize,
+    EncodeColumns,
     Exponential,
     Normalize,
     Units,
@@ -51,6 +53,8 @@ __all__ = [
     "DropConnect",
     "Dropout",
     "Elman",
+    "Embed",
+    "EncodeColumns",
     "Exponential",
     "GaussianDropout",
     "GaussianNoise",

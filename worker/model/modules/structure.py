@@ -78,3 +78,26 @@ class Heads(nn.ModuleDict):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return torch.cat([head(inputs) for head in self.values()], 1)
+
+
+class Embed(nn.Module):
+    """Multiplies some blocks of one-hot features each by a matrix (classes x width), whose rows are the embeddings of
+    the classes, and leaves the other features as they are. A mixture of rows gets the mixture of their embeddings.
+    Guo & Berkhahn 2016, arXiv 1604.06737."""
+
+    def __init__(self, features: int, blocks: tuple[tuple[int, int, int], ...]) -> None:
+        """`blocks` has the first feature, the number of classes and the width of each embedding."""
+        super().__init__()
+        self.features = features
+        self.blocks = blocks
+        for number, (_, classes, width) in enumerate(blocks):
+            # The distribution of torch's nn.Embedding.
+            self.register_parameter(f"weight{number}", nn.Parameter(torch.randn(classes, width)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        parts = []
+        end = 0
+        for (first, classes, _), weight in zip(self.blocks, self.parameters(), strict=True):
+            parts += [inputs[:, end:first], inputs[:, first : first + classes] @ weight]
+            end = first + classes
+        return torch.cat([*parts, inputs[:, end : self.features]], 1)

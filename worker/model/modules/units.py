@@ -1,6 +1,6 @@
 """Defines first and last layers, which convert between the data's units and the model's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -51,6 +51,54 @@ class Whiten(Normalize):
         normalised = super().forward(inputs)
         rows = normalised.flatten(1) if normalised.ndim == 4 else normalised
         return (rows @ self.matrix).view(normalised.shape)
+
+
+class EncodeColumns(Normalize):
+    """Turns a row of columns into features, and scales them as `Normalize` does. A row has nan in an empty cell, the
+    number of a class in a category (any other number is an unknown class), and seconds since 1970 in a date.
+
+    The features are all numbers, with `fill` in empty cells; sine and cosine of each cycle of a date, which are 0 in
+    an empty cell; for each column with a flag, 1 where the cell is empty; and the one-hot features of each category.
+    The scale of a class that is not in the training split is 0.
+    """
+
+    def __init__(
+        self,
+        numbers: tuple[int, ...],
+        cycles: tuple[tuple[int, float], ...],
+        flags: tuple[int, ...],
+        categories: tuple[tuple[int, int], ...],
+    ) -> None:
+        """`cycles` has the column and the length in seconds of each, `categories` the column and number of classes."""
+        classes = [(column, number) for column, count in categories for number in range(count)]
+        super().__init__((len(numbers) + 2 * len(cycles) + len(flags) + len(classes),))
+        self.register_buffer("fill", torch.zeros(len(numbers)))
+        self.fill: Tensor
+        self.numbers = self.keep("numbers", numbers)
+        self.cycle_columns = self.keep("cycle_columns", [column for column, _ in cycles])
+        self.periods = self.keep("periods", [period for _, period in cycles], torch.float64)
+        self.flags = self.keep("flags", flags)
+        self.class_columns = self.keep("class_columns", [column for column, _ in classes])
+        self.class_numbers = self.keep("class_numbers", [number for _, number in classes])
+
+    def keep(self, name: str, values: Sequence[float], dtype: torch.dtype = torch.int64) -> Tensor:
+        """Registers a buffer that no file has, because it follows from the arguments."""
+        buffer = torch.tensor(values, dtype=dtype)
+        self.register_buffer(name, buffer, persistent=False)
+        return buffer
+
+    def expand(self, rows: Tensor) -> Tensor:
+        """Returns the features before they are scaled."""
+        is_empty = rows.isnan()
+        numbers = torch.where(is_empty[:, self.numbers], self.fill, rows[:, self.numbers])
+        angles = 2 * torch.pi * (rows[:, self.cycle_columns] / self.periods).frac()
+        cycles = torch.stack((angles.sin(), angles.cos()), 2).flatten(1).nan_to_num(0.0)
+        classes = rows[:, self.class_columns] == self.class_numbers
+        parts = (numbers, cycles, is_empty[:, self.flags], classes)
+        return torch.cat([part.to(self.shift.dtype) for part in parts], 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(self.expand(inputs.to(self.shift.dtype)))
 
 
 class Denormalize(Fitted):

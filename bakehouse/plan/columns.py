@@ -1,0 +1,153 @@
+"""Resolves `dataset.columns`: the kinds of a table's columns, and which of them are inputs."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import get_args
+
+from bakehouse.plan.card import Column
+from bakehouse.plan.inputs import Input, InputKind
+from bakehouse.recipe.dataset import ChosenKind, Columns
+from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
+
+LEARNABLE: tuple[InputKind, ...] = get_args(InputKind)
+"""The kinds of columns that can be inputs."""
+MAX_CLASSES = 1_000
+"""Limit on the classes of a column, those that its card lists."""
+MAX_NAMES = 10
+PATH = ("dataset", "columns")
+
+
+def with_kinds(columns: Sequence[Column], spec: Columns) -> tuple[Column, ...]:
+    """Returns the columns with the kinds that the recipe gives them."""
+    return tuple(
+        column.model_copy(update={"kind": spec.kinds[column.name]}) if column.name in spec.kinds else column
+        for column in columns
+    )
+
+
+def resolve_inputs(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> tuple[Input, ...]:
+    """Returns the inputs in the order of the table; `columns` have their kinds from the recipe."""
+    return tuple(
+        as_input(column, kind, has_flag=spec.missing == "mean_and_flag")
+        for column in columns
+        for kind in LEARNABLE
+        if column.kind == kind and is_asked_for(column.name, spec, targets)
+    )
+
+
+def as_input(column: Column, kind: InputKind, *, has_flag: bool) -> Input:
+    has_gaps = column.missing > 0
+    return Input(
+        name=column.name,
+        kind=kind,
+        classes=column.classes or () if kind in ("category", "boolean") else (),
+        has_gaps=has_gaps,
+        has_flag=has_gaps and has_flag,
+        has_times=kind == "date" and column.has_times,
+    )
+
+
+def is_asked_for(name: str, spec: Columns, targets: Collection[str]) -> bool:
+    """Whether a column is an input if its kind allows it."""
+    return name not in targets and name not in spec.exclude and (spec.include is None or name in spec.include)
+
+
+def left_out(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> list[Column]:
+    """Returns the columns that are no inputs only because a model cannot learn from their kind."""
+    return [
+        column
+        for column in columns
+        if column.kind not in LEARNABLE and column.name not in spec.kinds and is_asked_for(column.name, spec, targets)
+    ]
+
+
+def fitting_kinds(column: Column) -> tuple[ChosenKind, ...]:
+    """Returns the kinds that a recipe can give a column, its own first."""
+    kinds: list[ChosenKind] = [known for known in get_args(ChosenKind) if known == column.kind]
+    if column.kind == "boolean" or column.has_numbers:
+        kinds.append("number")
+    if column.classes is not None:
+        kinds += ["category", "boolean"] if len(column.classes) == 2 else ["category"]
+    return (*dict.fromkeys([*kinds, "identifier", "text"]),)
+
+
+def column_problems(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> Iterator[Problem]:
+    """Yields what is wrong with the columns that a recipe names; `columns` have the kinds of the card."""
+    by_name = {column.name: column for column in columns}
+    yield from unknown_names(by_name, spec)
+    for name, kind in spec.kinds.items():
+        if name in by_name and kind not in (kinds := fitting_kinds(by_name[name])):
+            yield conflict(pointer([*PATH, "kinds", name]), misfit(by_name[name], kind), kinds)
+    for place, column in enumerate(map(by_name.get, spec.include or ())):
+        if column is not None and (reason := why_no_input(column, spec, targets)):
+            yield conflict(pointer([*PATH, "include", place]), f"{column.name} {reason}")
+    if spec.missing == "refuse":
+        yield from gaps([each for each in with_kinds(columns, spec) if is_asked_for(each.name, spec, targets)])
+
+
+def unknown_names(known: Collection[str], spec: Columns) -> Iterator[Problem]:
+    named: list[tuple[str, Sequence[str | int]]] = [
+        *((name, (*PATH, "include", place)) for place, name in enumerate(spec.include or ())),
+        *((name, (*PATH, "exclude", place)) for place, name in enumerate(spec.exclude)),
+        *((name, (*PATH, "kinds", name)) for name in spec.kinds),
+    ]
+    for name, path in named:
+        if name not in known:
+            message = f"there is no column {name}{did_you_mean(name, known)}"
+            yield Problem(pointer=pointer(path), code="column", message=message, allowed=tuple(known)[:MAX_CLASSES])
+
+
+def misfit(column: Column, kind: ChosenKind) -> str:
+    """Says why a column cannot have a kind."""
+    match kind:
+        case "category" if column.has_numbers and not column.whole:
+            reason = "its numbers are not whole"
+        case "category":
+            reason = f"it has more than {MAX_CLASSES:,} distinct values" if column.classes is None else ""
+        case "boolean":
+            count = "many" if column.classes is None else f"{len(column.classes):,}"
+            reason = f"it has {count} distinct values, and not two"
+        case "number":
+            reason = "its values are not numbers"
+        case _:
+            reason = "its values are not read as dates"
+    return f"{column.name} cannot be a {kind}: the data set has it as a {column.kind}, and {reason}"
+
+
+def why_no_input(column: Column, spec: Columns, targets: Collection[str]) -> str | None:
+    """Says why a column that a recipe includes is no input; None if it is one."""
+    kind = spec.kinds.get(column.name, column.kind)
+    if column.name in targets:
+        return "is a target, and so no input; leave it out of the list"
+    if column.name in spec.exclude:
+        return "is excluded too; leave it out of one of the two lists"
+    if kind in LEARNABLE:
+        return None
+    others = [other for other in fitting_kinds(column) if other in LEARNABLE]
+    remedy = (
+        f"set dataset.columns.kinds to learn from it as a {' or '.join(others)}, or leave it" if others else "leave it"
+    )
+    return f"is {describe_kind(kind)}, from which a model cannot learn; {remedy} out of the list"
+
+
+def describe_kind(kind: str) -> str:
+    """Returns the name of a kind in a sentence."""
+    match kind:
+        case "identifier":
+            return "an identifier"
+        case "text":
+            return "free text"
+        case "constant":
+            return "the same in all rows"
+        case _:
+            return f"a {kind}"
+
+
+def gaps(inputs: Sequence[Column]) -> Iterator[Problem]:
+    """Refuses empty cells in inputs."""
+    empty = [f"{column.name} in {column.missing:,}" for column in inputs if column.missing and column.kind in LEARNABLE]
+    if empty:
+        shown = ", ".join(empty[:MAX_NAMES]) + (
+            f" and {len(empty) - MAX_NAMES:,} more" if len(empty) > MAX_NAMES else ""
+        )
+        message = f"inputs are empty in some rows: {shown}; fill them in, exclude the columns, or let missing be filled"
+        yield conflict(pointer([*PATH, "missing"]), message, ("mean_and_flag", "mean", "median"))
