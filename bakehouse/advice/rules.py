@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bakehouse.advice import (
     augmentation,
+    columns,
     curriculum,
     dropout,
     evaluation,
@@ -22,6 +23,7 @@ from bakehouse.recipe.ingredient import Ingredient
 
 WITH_RULES = (
     regularizer, dropout, evaluation, norm, sequences, training, augmentation, tasks, objective, curriculum, transfer,
+    columns,
 )  # fmt: skip
 """Modules that register their rules when they are imported."""
 SEVERITIES = ("error", "warning", "info")

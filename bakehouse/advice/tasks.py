@@ -59,7 +59,9 @@ def whole_numbers_either_way(plan: Plan) -> Iterator[Finding]:
     """A column of whole numbers can be classes or numbers, and the number of its values decides."""
     columns = {column.name: column for column in plan.card.columns or ()}
     column = columns.get(plan.data.main.name)
-    if column is None or not column.whole or not 2 < len(column.classes or ()) <= MOST_VALUES:
+    # A recipe that gives the column a kind has made the choice.
+    is_chosen = plan.data.main.name in plan.recipe.dataset.columns.kinds
+    if column is None or is_chosen or not column.whole or not 2 < len(column.classes or ()) <= MOST_VALUES:
         return
     task = plan.data.main.task
     # The other choice cannot be a guess.

@@ -12,6 +12,7 @@ from bakehouse.advice.rules import advise
 from bakehouse.plan.card import DatasetCard, TargetCard
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
+from tests import mixed_table
 from tests.plan.cards import SAVED, SMOOTHED, Document, columns_card, image_card, planned, sequence_card, table_card
 from tests.strategies import plans
 
@@ -43,6 +44,8 @@ HINTS = {"type": "hints", "teacher": SAVED}
 FLIP: Document = {"augmentation": ["input_noise", "horizontal_flip"]}
 POPULATION = {"statistics": "population"}
 BEHIND = {"type": "dropout", "rate": 0.5, "placement": "classifier"}
+LATE = {"id": mixed_table.NAME, "target": "late"}
+MIXED: Document = {"dataset": LATE}
 MIN_MAX = {"id": "rows", "normalization": "min_max"}
 AS_IT_IS = {"id": "rows", "normalization": "none"}
 ONE_UNIT = {"type": "mlp", "hidden": 1}
@@ -243,6 +246,14 @@ CASES = [
     Case("input_noise_large", {"augmentation": {"type": "input_noise", "std": 0.6}, "dataset": MIN_MAX},
          {"augmentation": {"type": "input_noise", "std": 9}, "dataset": AS_IT_IS}, pointer="/augmentation/0/std",
          says=("between 0 and 1",)),
+    Case("left_out_columns", MIXED, {"dataset": {**LATE, "columns": {"exclude": "name"}}}, severity="info",
+         pointer="/dataset/columns", says=("name is free text",), card=mixed_table.card()),
+    Case("empty_cells_filled", MIXED, {"dataset": {**LATE, "columns": ["dogs", "city"]}}, severity="info",
+         pointer="/dataset/columns/missing", says=("of the 120 rows", "age in ", "says where"), is_settled=False,
+         card=mixed_table.card()),
+    Case("unlabelled_rows_left_out", {"dataset": {**LATE, "target": "fare"}}, MIXED, severity="info",
+         pointer="/dataset/target", says=("fare is empty in ", "of 120 rows"), is_settled=False,
+         card=mixed_table.card()),
     Case("commonest_class", {"evaluation": "validation_accuracy"}, {}, severity="info", pointer="/dataset",
          says=("90.0% of the rows are 0", "rarest class is 1 with 10.0%", "monitor validation_loss"), is_settled=False,
          card=counted(900, 100), near_card=counted(740, 260)),
