@@ -19,7 +19,7 @@ from bakehouse import Client
 from bench import baseline_rq
 from bench.report import running_home, spread
 
-ROUNDS = 20
+ROUNDS = 30
 RECIPE = {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dropout": 0.5, "epochs": 40}
 ONE_EPOCH = {**RECIPE, "epochs": 1}
 ROOT = Path(__file__).parents[1]

@@ -3,20 +3,25 @@
 Such a child takes its first step 25 ms after the wake-up; a child that imported torch itself would need 1,600 ms.
 """
 
+import json
 import os
 import signal
+import socket
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from redis import Redis
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
 
+from bakehouse.exec_with_parent import die_with_parent
 from bakehouse.model import JsonObject
 from bakehouse.processes import STOPPED_SECONDS, is_stopped
 from bakehouse.runs.artifacts import Artifacts
@@ -35,6 +40,7 @@ from worker.host.plain_job import PlainJob
 HEARTBEAT_TTL_SECONDS = 60.0
 # A child without a run reads the queue or has finished. Planning ten thousand runs that do not fit takes minutes.
 CLAIM_SECONDS = 600.0
+MAX_MESSAGE_BYTES = 1 << 16
 
 
 class WakeJob(PlainJob):
@@ -47,6 +53,14 @@ class WakeJob(PlainJob):
         WakeJob.train_next(self)
 
 
+@dataclass(frozen=True)
+class Child:
+    """A child that waits for a job, and this worker's end of the connection to it."""
+
+    pid: int
+    socket: socket.socket
+
+
 class PreforkWorker(ForkingWorker):
     """Forks one child per job, publishes the worker's status, and releases the runs that a dead child owned."""
 
@@ -54,8 +68,10 @@ class PreforkWorker(ForkingWorker):
         self.wake_queue = WakeQueue(redis)
         self.artifacts = Artifacts(settings.artifacts)
         self.device_info = device_info
-        self.claims: int | None = None
-        """The end of a pipe at which this worker reads that its child has claimed a run."""
+        self.next_child: Child | None = None
+        """The child that waits for the next job."""
+        self.claims: socket.socket | None = None
+        """The connection at which this worker reads which run its child has claimed, until then."""
         super().__init__(Store(redis, lease_seconds=settings.lease_seconds), name, QUEUE, WakeJob, redis)
 
     def put_status(self, info: JsonObject) -> None:
@@ -70,31 +86,73 @@ class PreforkWorker(ForkingWorker):
         if self.release_lost_runs():
             self.wake_queue.wake()
 
-    def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Forks the child and remembers its pid. SIGTERM is blocked meanwhile, until the child has a handler for it."""
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Waits for a job. Its child is forked before, because that takes as long as several steps of a small model."""
+        if self.next_child is None:
+            self.next_child = self.fork_child()
+        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+
+    def fork_child(self) -> Child:
+        """Forks a child that waits for a job. SIGTERM is blocked in the child until it has a handler for it."""
+        ours, its = socket.socketpair()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        self.claims, self.claim = os.pipe()
-        super().fork_work_horse(job, queue)
-        # Only the child still holds this end, so that reading the other one ends with the child.
-        os.close(self.claim)
-        self.child = self.horse_pid
-        self.child_idle_since = monotonic()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self.await_job(its)
+        its.close()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        return Child(pid, ours)
+
+    def await_job(self, worker: socket.socket) -> NoReturn:
+        """Waits, in the child, until this worker names a job or ends; then runs the job."""
+        self._is_horse = True
+        # A signal to the group of the child, by which RQ kills it, does not reach this worker.
+        os.setpgrp()
+        die_with_parent(self.pid or 0, signal.SIGKILL)
+        self.worker = worker
+        try:
+            # To connect takes a millisecond.
+            self.connection.ping()
+            if message := worker.recv(MAX_MESSAGE_BYTES):
+                job_id, execution_id = json.loads(message)
+                job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+                self.execution = Execution(execution_id, job_id, self.connection, self.name)
+                self.main_work_horse(job, self.queues[0])
+        except Exception:  # noqa: BLE001 - here the child ends
+            traceback.print_exc()
+        os._exit(1)
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Gives the job to the waiting child, which from now on is the one that RQ looks after."""
+        child = self.next_child
+        self.next_child = None
+        if child is None or has_ended(child.pid):
+            child = self.fork_child()
+        assert self.execution is not None
+        self._horse_pid = self.child = child.pid
+        self.child_idle_since = monotonic()
+        # A child that was killed just now gets no job; RQ then finds that it has ended.
+        with suppress(OSError):
+            child.socket.send(json.dumps([job.id, self.execution.id]).encode())
+        self.claims = child.socket
         # The shutdown was requested before there was a child to pass it on to.
         if self._stop_requested:
             self.handle_warm_shutdown_request()
 
     def note_claim(self, run_id: str) -> None:
         """Tells this worker, from its child, which run the child has claimed."""
-        os.write(self.claim, run_id.encode())
+        self.worker.send(run_id.encode())
         # Processes that the training starts must not hold it.
-        os.close(self.claim)
+        self.worker.close()
 
     def wait_for_horse(self) -> Any:
         """Waits for the child, and publishes its run as soon as there is one."""
         if self.claims is not None:
-            run_id = os.read(self.claims, 1000).decode()
-            os.close(self.claims)
+            run_id = self.claims.recv(MAX_MESSAGE_BYTES).decode()
+            self.claims.close()
             self.claims = None
             # Without it, a worker that is to end while Redis is away would end before its child.
             with suppress(*OUTAGE):
@@ -152,6 +210,11 @@ class PreforkWorker(ForkingWorker):
         idle_seconds = monotonic() - self.child_idle_since
         if idle_seconds > (STOPPED_SECONDS if is_stopped(self.horse_pid) else CLAIM_SECONDS):
             self.kill_horse()
+
+
+def has_ended(child: int) -> bool:
+    """Returns whether a child has ended, and collects it then."""
+    return os.waitpid(child, os.WNOHANG)[0] != 0
 
 
 def serve(settings: Settings, name: str, device_info: JsonObject) -> None:

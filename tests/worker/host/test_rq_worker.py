@@ -20,7 +20,7 @@ from bakehouse.runs.queue import QUEUE, TRAIN_NEXT
 from bakehouse.runs.run import Worker
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
-from tests.processes import wait_until
+from tests.processes import children_of, kill, wait_until
 from tests.running_worker import RunningWorker, run_worker
 from tests.stored_runs import ENDLESS, REFERENCE, SHORT
 from worker.host.owner import is_dead
@@ -95,6 +95,23 @@ def test_a_worker_publishes_its_status(worker: RunningWorker) -> None:
     worker.store.command(run_id, RequestAction("cancel"))
     wait_until(lambda: status_of(worker).status == "idle")
     assert status_of(worker).run_id is None
+
+
+def test_a_run_is_trained_by_the_child_that_has_waited_for_it(worker: RunningWorker) -> None:
+    (waiting,) = wait_until(lambda: children_of(worker.pid))
+    record = worker.wait_for(worker.submit(ENDLESS), "running")
+    assert record.owner is not None
+    assert record.owner.pid == waiting
+    worker.store.command(record.id, RequestAction("cancel"))
+    worker.wait_for(record.id, "cancelled")
+    wait_until(lambda: children_of(worker.pid) not in ([], [waiting]))
+
+
+def test_a_waiting_child_that_was_killed_is_replaced(worker: RunningWorker) -> None:
+    wait_until(lambda: status_of(worker).status == "idle")
+    (waiting,) = wait_until(lambda: children_of(worker.pid))
+    kill(waiting)
+    assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
 
 
 def status_of(worker: RunningWorker) -> Worker:
