@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-from bench import downloads, http, ingredients, latency, loop, startup, streams
+from bench import downloads, http, ingredients, latency, loop, page, startup, streams
 from bench.report import machine
 
 if __name__ == "__main__":
@@ -18,6 +18,7 @@ if __name__ == "__main__":
     startup.main()
     http.main()
     downloads.main()
+    page.main()
     print()
     streams.main()
     print()
