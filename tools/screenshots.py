@@ -117,6 +117,8 @@ def take(browser: Browser, url: str, views: Mapping[str, str], *, is_whole: bool
 def wait_until_drawn(page: Page) -> None:
     """Waits until nothing on the page is being loaded."""
     page.wait_for_selector("h1")
+    # The text that the service shows while the page is not built has a heading too, and no navigation.
+    expect(page.get_by_role("navigation")).to_be_visible()
     # A function in the page would be evaluated again and again, which the page's content security policy forbids.
     expect(page.locator(".skeleton")).to_have_count(0, timeout=WAIT_MS)
     page.evaluate("Promise.all([...document.images].map((each) => each.decode()))")
