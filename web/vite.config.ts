@@ -1,13 +1,27 @@
 import { minify } from "terser";
 import { defineConfig, type Plugin } from "vite";
 
+/** The page changes no built-in object and reads no `arguments`, so that these shorter forms mean the same. */
+const SHORT = {
+  ecma: 2020,
+  module: true,
+  compress: {
+    passes: 2,
+    keep_fargs: false,
+    lhs_constants: false,
+    unsafe: true,
+    unsafe_arrows: true,
+    unsafe_methods: true,
+  },
+} as const;
+
 /** Shortens what Vite's own minifier has left: one byte in a hundred after compression. */
 const shorten: Plugin = {
   name: "shorten",
   apply: "build",
   async generateBundle(_, bundle) {
     for (const file of Object.values(bundle))
-      if (file.type === "chunk") file.code = (await minify(file.code, { module: true })).code ?? "";
+      if (file.type === "chunk") file.code = (await minify(file.code, SHORT)).code ?? "";
   },
 };
 
