@@ -144,3 +144,37 @@ test("a follower of every run gets the types that it asked for", async () => {
   expect(page.handle).toHaveBeenCalledTimes(1);
   expect(list.handle).toHaveBeenCalledTimes(1);
 });
+
+test("a connection that brings nothing for two heartbeats and a half is cut, and made again after the last id", async () => {
+  vi.useFakeTimers();
+  const only = follower();
+  stream.follow({ run: ["a"] }, only);
+  await vi.advanceTimersByTimeAsync(0);
+  newest().onopen?.();
+  newest().send("a", "7-0");
+  for (let count = 0; count < 4; count += 1) {
+    await vi.advanceTimersByTimeAsync(30_000);
+    newest().dispatchEvent(new MessageEvent("heartbeat", { data: "" }));
+  }
+  expect([FakeSource.opened.length, stream.connection.value]).toEqual([1, "live"]);
+  await vi.advanceTimersByTimeAsync(37_500);
+  expect([newest().readyState, stream.connection.value]).toEqual([FakeSource.CLOSED, "cut"]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(newest().address).toBe("v1/events?run=a&after=7-0");
+  expect(stream.connection.value).toBe("cut");
+  newest().onopen?.();
+  expect(stream.connection.value).toBe("live");
+  expect(only.load).toHaveBeenCalledTimes(1);
+  vi.useRealTimers();
+});
+
+test("a hidden tab that awaits the end of a run follows that alone", async () => {
+  stream.follow({ all: true, type: ["epoch"] }, follower());
+  stream.follow({ run: ["a"], type: ["end"] }, follower(), { whileHidden: true });
+  await turn();
+  newest().onopen?.();
+  newest().send("a", "7-0");
+  show(true);
+  expect(newest().address).toBe("v1/events?run=a&type=end&after=7-0");
+  expect(FakeSource.opened.filter((each) => each.readyState !== FakeSource.CLOSED)).toHaveLength(1);
+});

@@ -36,6 +36,8 @@ interface Following {
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
+/** The service sends a heartbeat every 15 s; after two and a half of these, the connection is dead. */
+const SILENCE_MS = 37_500;
 
 const followings = new Set<Following>();
 let source: EventSource | null = null;
@@ -44,6 +46,8 @@ let address = "";
 let lastId: string | null = null;
 let delay = FIRST_DELAY_MS;
 let retry: ReturnType<typeof setTimeout> | undefined;
+let watch: ReturnType<typeof setTimeout> | undefined;
+let heardAt = 0;
 
 /** Follows a selection beside what is followed already. Returns a function that ends it. */
 export function follow(
@@ -93,23 +97,42 @@ function selects({ run, label, all, type }: Selection, event: RunEvent): boolean
 }
 
 function open(wanted: string): void {
-  close("connecting");
+  close(connection.value === "cut" ? "cut" : "connecting");
   // Who has loaded nothing yet needs no events of the past; without an id, all load again.
   const isResumed = lastId !== null && [...followings].some((each) => each.isLoaded);
   if (!isResumed) forgetLoaded();
   address = wanted;
   source = new EventSource(isResumed ? `${wanted}&after=${lastId}` : wanted);
+  hear();
+  watchSilence();
   source.onopen = () => {
+    hear();
     delay = FIRST_DELAY_MS;
     connection.value = "live";
     loadNew();
   };
   source.onerror = handleError;
-  for (const type of EVENT_TYPES) source.addEventListener(type, receive);
+  for (const type of [...EVENT_TYPES, "deleted"]) source.addEventListener(type, receive);
+  source.addEventListener("heartbeat", hear);
   source.addEventListener("reset", (message) => {
     lastId = message.lastEventId || lastId;
     for (const each of followings) each.follower.load();
   });
+}
+
+function hear(): void {
+  heardAt = performance.now();
+}
+
+/** Ends a connection over which nothing came for long: one that broke silently looks like one that is quiet. */
+function watchSilence(): void {
+  const left = heardAt + SILENCE_MS - performance.now();
+  if (left > 0) {
+    watch = setTimeout(watchSilence, left);
+  } else {
+    close("cut");
+    connectLater();
+  }
 }
 
 function loadNew(): void {
@@ -144,6 +167,7 @@ function connectLater(): void {
 }
 
 function receive(message: MessageEvent<string>): void {
+  hear();
   lastId = message.lastEventId || lastId;
   const event = JSON.parse(message.data) as RunEvent;
   for (const { selection, follower } of followings) {
@@ -153,6 +177,7 @@ function receive(message: MessageEvent<string>): void {
 
 function close(state: Connection): void {
   clearTimeout(retry);
+  clearTimeout(watch);
   source?.close();
   source = null;
   connection.value = state;
