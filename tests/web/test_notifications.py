@@ -66,6 +66,34 @@ def test_the_ends_of_many_runs_are_awaited_from_the_list_and_from_a_comparison(h
     assert page.evaluate("localStorage.getItem('bakehouse:/:awaited')") == "[]"
 
 
+def test_of_several_hidden_tabs_one_follows_the_awaited_runs_and_nothing_else(
+    home: RunningHome, context: BrowserContext, page: Page
+) -> None:
+    run = home.submit({**ENDLESS, "name": "long"})
+    await_end(page, run)
+    other = context.new_page()
+    other.add_init_script(LOG_NOTIFICATIONS)
+    streams: list[str] = []
+    for tab in (page, other):
+        tab.on("request", lambda request: streams.append(request.url) if "/v1/events" in request.url else None)
+    with page.expect_request(lambda request: f"run={run}" in request.url):
+        page.goto(home.url)
+    other.goto(home.url)
+    expect(other.get_by_text("Live", exact=True)).to_be_visible()
+    streams.clear()
+    with page.expect_request(lambda request: "/v1/events" in request.url):
+        page.evaluate(HIDE)
+    with other.expect_event("requestfailed", lambda request: "/v1/events" in request.url):
+        other.evaluate(HIDE)
+    [stream] = streams
+    assert f"/v1/events?run={run}&type=end" in stream
+    with other.expect_request(lambda request: f"/v1/events?run={run}&type=end" in request.url):
+        page.close()
+    with other.expect_console_message(lambda message: message.type == "info") as logged:
+        home.post(f"/v1/runs/{run}/cancel")
+    assert json.loads(logged.value.text)["title"] == "long was cancelled"
+
+
 def test_where_notifications_are_blocked_the_button_says_so(home: RunningHome, browser: Browser) -> None:
     run = home.submit(ENDLESS)
     page = browser.new_page()

@@ -42,23 +42,39 @@ export function dropAwaited(ids: readonly string[]): void {
   awaited.value = awaited.value.filter((each) => !ids.includes(each));
 }
 
-/** Follows the awaited runs from now on. */
+/** Follows the awaited runs from now on, in one tab of all that are open: browsers allow six connections to a host. */
 export function followAwaited(): void {
   const ids = computed(() => awaited.value.join(","));
   effect(() => {
     if (ids.value === "") return;
     const run = ids.value.split(",");
-    return follow(
-      { run, type: ["end"] },
-      {
-        load: () => {
-          for (const each of run) void notifyIfOver(each);
+    return whileAlone(() =>
+      follow(
+        { run, type: ["end"] },
+        {
+          load: () => {
+            for (const each of run) void notifyIfOver(each);
+          },
+          handle: (event) => void notifyIfOver(event.run_id),
         },
-        handle: (event) => void notifyIfOver(event.run_id),
-      },
-      { whileHidden: true },
+        { whileHidden: true },
+      ),
     );
   });
+}
+
+/** Does something as soon as no other tab does it. Returns what ends it. */
+function whileAlone(begin: () => () => void): () => void {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const lock = async () => {
+    const end = begin();
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    end();
+  };
+  // The wait for the lock is given up with an AbortError.
+  navigator.locks?.request(`bakehouse:${location.pathname}`, { signal }, lock).catch(() => undefined);
+  return () => ending.abort();
 }
 
 async function notifyIfOver(runId: string): Promise<void> {
