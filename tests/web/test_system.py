@@ -1,3 +1,5 @@
+from urllib.parse import urlsplit
+
 from playwright.sync_api import Page, Route, expect
 
 from tests.running_home import RunningHome
@@ -6,6 +8,8 @@ from tests.web.accessibility import assert_accessible
 
 
 def test_the_system_shows_who_trains_what_and_who_waits_as_it_changes(home: RunningHome, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     page.goto(f"{home.url}/?page=system")
     expect(page.get_by_text("No run waits")).to_be_visible()
     trained = home.submit(ENDLESS)
@@ -21,6 +25,9 @@ def test_the_system_shows_who_trains_what_and_who_waits_as_it_changes(home: Runn
         home.post(f"/v1/runs/{run}/cancel")
     expect(page.get_by_text("No run waits")).to_be_visible()
     expect(page.get_by_role("link", name=trained)).to_have_count(0)
+    # Runs change the workers and the queue, but neither the checks nor the links.
+    assert (asked.count("/v1/system"), asked.count("/")) == (1, 2)
+    assert min(asked.count("/v1/workers"), asked.count("/v1/queues")) > 1
 
 
 def test_what_is_wrong_comes_first_with_what_to_do(home: RunningHome, page: Page) -> None:

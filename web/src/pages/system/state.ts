@@ -4,6 +4,7 @@ import type { RunEvent } from "../../api/events";
 import { get } from "../../api/http";
 import { Loader } from "../../api/loader";
 import type { Queues, System, Worker } from "../../api/types";
+import { isOver } from "../../runs/status";
 
 interface Links {
   links: Record<string, string>;
@@ -31,34 +32,40 @@ export const isReportDue = computed(() =>
 export function handle(event: RunEvent): void {
   if (event.type === "step") {
     loader.soon("workers");
-  } else if (event.type === "state" || event.type === "end") {
+  } else if (event.type === "state") {
+    const { actor, status } = event.data;
     const others = [...released.value].filter((each) => each !== event.run_id);
-    released.value = new Set(event.data.status === "running" ? others : [...others, event.run_id]);
-    loader.soon("all");
+    released.value = new Set(status === "running" ? others : [...others, event.run_id]);
+    // What the service does changes no worker, and what a worker ends was not in the queue.
+    if (actor !== "service") loader.soon("workers");
+    if (actor === "service" || !isOver(status)) loader.soon("queue");
   }
 }
 
-/** Everything, or the workers alone. */
-export const loader = new Loader<"all" | "workers">((parts) =>
-  parts.has("all") ? loadAll() : loadWorkers(),
-);
+const PARTS = {
+  checks: async () => {
+    system.value = await get<System>("v1/system");
+  },
+  workers: async () => {
+    workers.value = (await get<{ data: Worker[] }>("v1/workers")).data;
+  },
+  queue: async () => {
+    queue.value = (await get<Queues>("v1/queues")).data[0] ?? null;
+  },
+  links: async () => {
+    links.value = (await get<Links>("./", {}, { headers: { Accept: "application/json" } })).links;
+  },
+} as const;
+type Part = keyof typeof PARTS;
 
-async function loadWorkers(): Promise<void> {
-  workers.value = (await get<{ data: Worker[] }>("v1/workers")).data;
-}
+/** Reads the parts side by side: the checks are answered while Redis is down, the workers and the queue are not. */
+export const loader = new Loader<Part>(async (parts) => {
+  const results = await Promise.allSettled([...parts].map((part) => PARTS[part]()));
+  const failed = results.find((each) => each.status === "rejected");
+  if (failed) throw failed.reason;
+});
 
-async function loadAll(): Promise<void> {
-  const [checked, workersFound, queues, index] = await Promise.allSettled([
-    get<System>("v1/system"),
-    get<{ data: Worker[] }>("v1/workers"),
-    get<Queues>("v1/queues"),
-    get<Links>("./", {}, { headers: { Accept: "application/json" } }),
-  ]);
-  // The checks are answered while Redis is down too; the workers and the queue are not.
-  if (checked.status === "fulfilled") system.value = checked.value;
-  if (workersFound.status === "fulfilled") workers.value = workersFound.value.data;
-  if (queues.status === "fulfilled") queue.value = queues.value.data[0] ?? null;
-  if (index.status === "fulfilled") links.value = index.value.links;
-  const rejected = [checked, workersFound, queues].find((each) => each.status === "rejected");
-  if (rejected) throw rejected.reason;
+/** Reads everything. */
+export function load(): void {
+  for (const part of Object.keys(PARTS)) loader.soon(part as Part, 0);
 }

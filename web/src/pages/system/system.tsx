@@ -5,12 +5,10 @@ import type { System as Checked } from "../../api/types";
 import { spellOut } from "../../format";
 import { Waiting } from "../../parts/waiting";
 import { Queue } from "./queue";
-import { handle, isReportDue, links, loader, system } from "./state";
+import { handle, isReportDue, links, load, loader, system } from "./state";
 import "./system.css";
 import { sortRows, summarize } from "./words";
 import { Workers } from "./workers";
-
-const load = () => void loader.now("all");
 
 /** The page of who runs the service: is all well, who trains what, who waits. */
 export function System() {
@@ -18,7 +16,7 @@ export function System() {
   // which run it trains; until then, each step of a run is a reason to look again.
   const withSteps = isReportDue.value;
   useEffect(() => {
-    const type: RunEvent["type"][] = withSteps ? ["state", "end", "step"] : ["state", "end"];
+    const type: RunEvent["type"][] = withSteps ? ["state", "step"] : ["state"];
     return follow({ all: true, type }, { load, handle });
   }, [withSteps]);
   useEffect(() => () => loader.end(), []);
