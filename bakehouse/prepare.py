@@ -13,6 +13,7 @@ from bakehouse.plan.estimate import Estimate
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
+from bakehouse.recipe.recipe import Recipe
 
 NO_RUNS = NoRuns()
 
@@ -45,6 +46,7 @@ def prepare(
     recipe = read_recipe(document)
     try:
         card = find_card(recipe.dataset.id, catalog, wait_seconds)
+        recipe = pin_dataset(recipe, card)
         recipe, checkpoints = pin_checkpoints(recipe, runs, partial(catalog.card, wait_seconds=wait_seconds))
         plan = make_plan(recipe, card, checkpoints)
         refuse_oversized(plan, limits)
@@ -65,6 +67,11 @@ def find_card(dataset: str, catalog: Catalog, wait_seconds: float) -> DatasetCar
         raise dataset_problem("absent_dataset", error.message) from error
     except DatasetBroken as error:
         raise dataset_problem("broken_dataset", error.message) from error
+
+
+def pin_dataset(recipe: Recipe, card: DatasetCard) -> Recipe:
+    """Returns the recipe with the name of its data set that always means the same version."""
+    return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"id": card.id})})
 
 
 def dataset_problem(code: str, message: str, allowed: tuple[str, ...] | None = None) -> RecipeInvalid:

@@ -101,6 +101,23 @@ class Settings(BaseModel):
     """Limit on the parameters of a model; recipes with larger models are refused."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """Limit on the bytes of a request body; larger ones are refused with 413."""
+    max_dataset_bytes: int = Field(default=100 << 30, ge=1024)
+    """Limit on the bytes of an uploaded data set; larger ones are refused with 413."""
+    max_uploaded_bytes: int | None = Field(default=None, ge=1024)
+    """Limit on the bytes of all uploaded data sets together, unfinished ones included; by default the disk is the
+    limit."""
+    upload_part_bytes: int = Field(default=32 << 20, ge=1024)
+    """Size of a part of an upload; larger parts are refused with 413."""
+    max_upload_parts: int = Field(default=10_000, ge=1)
+    """Limit on the number of parts of an upload."""
+    upload_seconds: float = Field(default=86_400.0, gt=0)
+    """Seconds after its last part until an upload that was not completed is deleted."""
+    max_archive_entries: int = Field(default=200_000, ge=1)
+    """Limit on the files and folders in an uploaded archive."""
+    max_unpacked_bytes: int = Field(default=50 << 30, ge=1024)
+    """Limit on the bytes of all files in an uploaded archive."""
+    max_entry_bytes: int = Field(default=4 << 30, ge=1024)
+    """Limit on the bytes of one file in an uploaded archive."""
     lease_seconds: float = Field(default=10.0, gt=0)
     """Length of a lease: a training process that does not renew its lease within this time loses its run."""
     allowed_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
@@ -135,6 +152,11 @@ class Settings(BaseModel):
     def datasets(self) -> Path:
         """The folder of packed data sets."""
         return self.home / "datasets"
+
+    @property
+    def store(self) -> Path:
+        """The folder of the store, in which uploaded data sets are kept."""
+        return self.home / "store"
 
     @property
     def base_url(self) -> str:

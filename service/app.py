@@ -23,8 +23,10 @@ from bakehouse.runs.run import Page, Run
 from bakehouse.runs.split import RunSplit
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from bakehouse.store.file_store import FileStore
 from bakehouse.tasks.preview import RecipePreview
 from bakehouse.tasks.queue import TaskQueue
+from bakehouse.uploads.records import DatasetRecords
 from bakehouse.version import VERSION
 from service.dependencies import Services
 from service.digests import Digests, hash_file
@@ -39,6 +41,7 @@ from service.previews import Previews
 from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, system
 from service.submit import Preview
 from service.tasks import Tasks, connect_for_answers
+from service.uploads import DatasetDraft, Uploads
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
@@ -62,7 +65,8 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=artifacts)
     wake_queue = WakeQueue(redis)
     async_store = AsyncStore(connect_async(redis_url), wake_queue)
-    catalog = Catalog(settings)
+    uploads = Uploads(settings, DatasetRecords(redis, settings), FileStore(settings.store))
+    catalog = Catalog(settings, why_not_ready=uploads.why_not_ready)
     preparation = Preparation(settings, store, async_store, catalog)
     answers = connect_for_answers(redis_url)
     return Services(
@@ -72,6 +76,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         artifacts=artifacts,
         folder_check=FolderCheck(settings, store),
         catalog=catalog,
+        uploads=uploads,
         preparation=preparation,
         previews=Previews(preparation, Tasks(answers, TaskQueue(redis)), answers),
         wake_queue=wake_queue,
@@ -121,7 +126,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
     api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit)
-    api.state.parsed_models = (runs.RunPatch,)
+    api.state.parsed_models = (runs.RunPatch, DatasetDraft, datasets.PartDigests)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
     modules = (runs, events, checkpoints, recipes, cookbook, datasets, system, page, docs, problems)

@@ -30,6 +30,7 @@ from service.hub import Hub
 from service.open_checkpoints import OpenCheckpoints
 from service.preparation import Preparation
 from service.previews import Previews
+from service.uploads import Uploads
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 # Redis's stream ids are two 64-bit numbers, into which 18 digits always fit.
@@ -52,6 +53,7 @@ class Services:
     artifacts: Artifacts
     folder_check: FolderCheck
     catalog: Catalog
+    uploads: Uploads
     preparation: Preparation
     previews: Previews
     wake_queue: WakeQueue
@@ -93,28 +95,29 @@ async def read_json_body(request: Request) -> Any:
     return parse_json(await request.body())
 
 
-async def read_idempotency(
-    request: Request,
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            description="A text that the client chooses. If a request with the same key and the same body (apart from "
-            "whitespace and the order of keys) is sent again within 24 h, it creates nothing: the response is the run "
-            "that the first request created, in its present state, with the header `Idempotency-Replayed: true`.",
-            min_length=1,
-            max_length=MAX_KEY_CHARACTERS,
-        ),
-    ] = None,
-) -> Idempotency | None:
+KEY_HEADER = Header(
+    alias="Idempotency-Key",
+    description="A text that the client chooses. If a request with the same key and the same body (apart from "
+    "whitespace and the order of keys) is sent again within 24 h, it creates nothing: the response is what the first "
+    "request created, in its present state, with the header `Idempotency-Replayed: true`.",
+    min_length=1,
+    max_length=MAX_KEY_CHARACTERS,
+)
+KeyHeader = Annotated[str | None, KEY_HEADER]
+
+
+async def read_idempotency(request: Request, key: KeyHeader = None) -> Idempotency | None:
     """Returns the key with a digest of path and body, in which whitespace and the order of keys do not matter."""
     if key is None:
         return None
     body = await request.body()
-    canonical = json.dumps(parse_json(body), sort_keys=True) if body else ""
+    return idempotency_of(request, key, json.dumps(parse_json(body), sort_keys=True) if body else "")
+
+
+def idempotency_of(request: Request, key: str, content: str) -> Idempotency:
+    """Returns the key with a digest of the path and of what the request says."""
     # With the path, a key that is used again on another route is noticed.
-    content = f"{request.url.path}\n{canonical}"
-    return Idempotency(key, hashlib.sha256(content.encode()).hexdigest())
+    return Idempotency(key, hashlib.sha256(f"{request.url.path}\n{content}".encode()).hexdigest())
 
 
 def idempotency_key(request: Request) -> str | None:

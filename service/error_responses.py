@@ -29,6 +29,7 @@ from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
 from bakehouse.runs.errors import (
     CursorNotFound,
+    DatasetDeleted,
     FolderNotShared,
     IdempotencyMismatch,
     IllegalTransition,
@@ -44,6 +45,17 @@ from bakehouse.runs.errors import (
 )
 from bakehouse.runs.patience import is_refusal
 from bakehouse.studies import StudyNotFound
+from bakehouse.uploads.errors import (
+    DatasetNeeded,
+    DatasetTooLarge,
+    NotUploading,
+    PartRefused,
+    UploadError,
+    UploadIncomplete,
+    UploadNotFound,
+    UploadsFull,
+    WrongDigest,
+)
 from service.addresses import describe_method, describe_missing
 from service.errors import (
     MAX_SHOWN_CHARACTERS,
@@ -88,6 +100,8 @@ class ProblemDocument(Model):
     """With `illegal_transition`: the pending request of the run, if any."""
     dependants: tuple[str, ...] | None = None
     """With `run_has_dependants`: the runs that build on the weights of the run that should be deleted."""
+    runs: tuple[str, ...] | None = None
+    """With `dataset_needed`: the runs that need the data set that should be deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +125,9 @@ INTERNAL = ErrorResponse(name="internal", detail="The service failed; its log ha
 
 
 HANDLED_ERRORS: tuple[type[Exception], ...] = (
-    HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunsError, DatasetNotFound,
-    StudyNotFound, DatasetNotReady, RedisConnectionError, RedisTimeoutError, ResponseError, ClientDisconnect, Exception,
+    HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunsError, UploadError,
+    DatasetNotFound, StudyNotFound, DatasetNotReady, RedisConnectionError, RedisTimeoutError, ResponseError,
+    ClientDisconnect, Exception,
 )  # fmt: skip
 
 
@@ -140,7 +155,7 @@ def with_what_exists(response: ErrorResponse, request: Request) -> ErrorResponse
 
 def allowed_methods(request: Request) -> Iterator[str]:
     """Yields the methods of all routes with this path; the framework lists only the methods of the first such route."""
-    for method in ("DELETE", "GET", "HEAD", "PATCH", "POST"):
+    for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"):
         scope = {**request.scope, "method": method}
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
             yield method
@@ -163,6 +178,8 @@ def error_response(error: Exception) -> ErrorResponse:
             return ErrorResponse(name="invalid_recipe", detail="The recipe is not valid.", errors=problems)
         case RunsError():
             return runs_error_response(error)
+        case UploadError():
+            return upload_error_response(error)
         case DatasetNotFound():
             return ErrorResponse(name="dataset_not_found", detail="There is no data set of that name.")
         case StudyNotFound():
@@ -189,6 +206,8 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             )
         case RunHasDependants():
             return ErrorResponse(name="run_has_dependants", detail=str(error), extra={"dependants": error.dependants})
+        case DatasetDeleted():
+            return ErrorResponse(name="dataset_deleted", detail=str(error))
         case SourceRunDeleted():
             return ErrorResponse(name="source_run_deleted", detail=str(error))
         case RecordUnreadable():
@@ -216,6 +235,30 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             # The error's own text names a host and a folder, which clients should not learn.
             message = "BAKEHOUSE_HOME of the service is not the folder that holds the files of its runs."
             return unavailable("store_unavailable", message, seconds=REMOUNT_SECONDS)
+        case _:
+            return INTERNAL
+
+
+def upload_error_response(error: UploadError) -> ErrorResponse:
+    """Returns the problem for an error of an uploaded data set."""
+    detail = str(error)
+    match error:
+        case UploadNotFound():
+            return ErrorResponse(name="dataset_not_found", detail=detail)
+        case NotUploading():
+            return ErrorResponse(name="dataset_complete", detail=detail)
+        case WrongDigest():
+            return ErrorResponse(name="wrong_digest", detail=detail)
+        case PartRefused():
+            return ErrorResponse(name="part_refused", detail=detail)
+        case UploadIncomplete():
+            return ErrorResponse(name="upload_incomplete", detail=detail)
+        case DatasetTooLarge():
+            return ErrorResponse(name="dataset_too_large", detail=detail)
+        case UploadsFull():
+            return ErrorResponse(name="uploads_full", detail=detail)
+        case DatasetNeeded():
+            return ErrorResponse(name="dataset_needed", detail=detail, extra={"runs": error.runs})
         case _:
             return INTERNAL
 

@@ -18,6 +18,7 @@ ServiceError
 ├── LogNotFound                 404  log_not_found
 ├── CheckpointDamaged           410  checkpoint_damaged
 ├── SplitUnknown                409  split_unknown
+├── DatasetNotUploaded          409  dataset_not_uploaded
 ├── RangeNotSatisfiable         416  range_not_satisfiable
 ├── TooManyStreams              429  too_many_streams
 ├── TooManyConnections          503  too_many_connections
@@ -82,8 +83,8 @@ class BodyTooLarge(ServiceError):
 
     name = "body_too_large"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body has more than {limit} bytes.")
+    def __init__(self, limit: int, setting: str = "BAKEHOUSE_MAX_BODY_BYTES") -> None:
+        super().__init__(f"The body has more than {limit} bytes ({setting}).")
 
 
 class HeadersTooLarge(ServiceError):
@@ -194,6 +195,15 @@ class SplitUnknown(ServiceError):
 
     def __init__(self, run_id: str, why: str) -> None:
         super().__init__(f"The rows of the run {run_id} cannot be listed: {why}.")
+
+
+class DatasetNotUploaded(ServiceError):
+    """Raised if a data set should be deleted that was not uploaded."""
+
+    name = "dataset_not_uploaded"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The data set {name} was not uploaded: it comes with Bakehouse or is a file of the service.")
 
 
 class TooManyStreams(ServiceError):

@@ -13,7 +13,7 @@ from bakehouse.runs.wire import Change, StoredEvent, stream_position
 # Pages see events but no comments. It has no data, so that clients which do not know it ignore it.
 HEARTBEAT = b"event: heartbeat\ndata:\n\n"
 
-SharedEventType = EventType | Literal["deleted"]
+SharedEventType = EventType | Literal["deleted", "dataset"]
 
 
 class RunEvent(Event):
@@ -22,6 +22,13 @@ class RunEvent(Event):
     type: SharedEventType  # type: ignore[assignment]
     """As in the log of a run, or `deleted`: the run, with its log, has been deleted."""
     run_id: str
+
+
+class DatasetEvent(Event):
+    """An event of an uploaded data set, with its id: its status, and how far the upload or the inspection has come."""
+
+    type: Literal["dataset"]  # type: ignore[assignment]
+    dataset_id: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class PublishedEvent:
     @cached_property
     def shared_frame(self) -> bytes:
         """The frame for a stream of several runs."""
-        event = f'{self.event.json.removesuffix("}")},"run_id":"{self.change.run_id}"}}'
+        whose = "dataset_id" if self.event.type == "dataset" else "run_id"
+        event = f'{self.event.json.removesuffix("}")},"{whose}":"{self.change.run_id}"}}'
         return encode_frame(self.change.id, self.event.type, event)
 
 

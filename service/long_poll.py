@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -13,6 +15,7 @@ from service.event_pages import EventPage, PageQuery, read_page
 from service.frames import Batch
 from service.hub import Hub, Selection, Subscription
 
+Answer = TypeVar("Answer")
 MAX_WAIT_SECONDS = 60
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
 # These fields change at every step or second, which is not a change that clients wait for.
@@ -68,6 +71,20 @@ async def wait_for_events(hub: Hub, store: Store, query: PageQuery, *, seconds: 
             left = deadline - asyncio.get_running_loop().time()
             if page.data or page.has_more or left <= 0 or subscription.is_closed:
                 return page
+            await take_within(subscription, left)
+
+
+async def wait_for_answer(
+    hub: Hub, selection: Selection, find: Callable[[], Answer], *, is_new: Callable[[Answer], bool], seconds: int
+) -> Answer:
+    """Returns what `find` finds once it is new, or when the time has passed; looks again after each event."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    async with hub.subscribe(selection) as subscription:
+        while True:
+            found = await run_in_threadpool(find)
+            left = deadline - asyncio.get_running_loop().time()
+            if is_new(found) or left <= 0 or subscription.is_closed:
+                return found
             await take_within(subscription, left)
 
 

@@ -6,6 +6,7 @@ It is pure ASGI because starlette's BaseHTTPMiddleware buffers, and streams must
 import asyncio
 import re
 import secrets
+from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,10 @@ from service.stream_slots import StreamSlots
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SAFE_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}/?")
 MAX_BODY_SECONDS = 30
+# A large upload over a slow network takes long, but no part of it may take longer than this.
+MIN_UPLOAD_BYTES_PER_SECOND = 1024
+PART_PATH = re.compile(r"/v1/datasets/[^/]+/parts/[^/]+")
+FORM_BYTES = 1 << 16
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,12 +38,39 @@ SECURITY_HEADERS = {
 HeaderValues = dict[bytes, bytes]
 
 
+@dataclass(frozen=True)
+class BodyLimit:
+    """How large a body may be, and how fast it must arrive."""
+
+    bytes: int
+    setting: str
+    may_be_slow: bool = False
+    """Whether it may take longer than `MAX_BODY_SECONDS` if it arrives at `MIN_UPLOAD_BYTES_PER_SECOND`."""
+
+    @property
+    def error(self) -> BodyTooLarge:
+        """The error for a larger body."""
+        return BodyTooLarge(self.bytes, self.setting)
+
+
+def body_limit(scope: Scope, headers: HeaderValues, settings: Settings) -> BodyLimit:
+    """Returns the limit on the body of a request; uploads of data sets may be large."""
+    if scope["method"] == "PUT" and PART_PATH.fullmatch(scope["path"]):
+        return BodyLimit(settings.upload_part_bytes, "BAKEHOUSE_UPLOAD_PART_BYTES", may_be_slow=True)
+    is_json = media_type(headers.get(b"content-type", b"").decode("latin-1")) == "application/json"
+    if scope["method"] == "POST" and scope["path"] == "/v1/datasets" and not is_json:
+        # A form has some bytes more than its file.
+        limit = settings.max_dataset_bytes + FORM_BYTES
+        return BodyLimit(limit, "BAKEHOUSE_MAX_DATASET_BYTES", may_be_slow=True)
+    return BodyLimit(settings.max_body_bytes, "BAKEHOUSE_MAX_BODY_BYTES")
+
+
 class RequestGuard:
     """Checks each request before the application sees it, and adds headers to each response, including errors."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._max_body_bytes = settings.max_body_bytes
+        self._settings = settings
         self._hosts = Hosts(settings)
         self._slots = StreamSlots(settings)
 
@@ -50,9 +82,10 @@ class RequestGuard:
         scope[REQUEST_ID] = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         scope[PREFIX] = path_prefix(headers.get(b"x-forwarded-prefix", b"").decode("latin-1"))
         send = with_headers(scope, send)
-        if error := self._find_error(scope, headers):
+        limit = body_limit(scope, headers, self._settings)
+        if error := self._find_error(scope, headers, limit):
             return await render(scope, error_response(error))(scope, receive, send)
-        receive = with_body_limit(receive, self._max_body_bytes)
+        receive = with_body_limit(receive, limit)
         if not is_stream(scope, headers):
             return await self._app(head_as_get(scope), receive, send)
         try:
@@ -61,7 +94,7 @@ class RequestGuard:
         except TooManyStreams as error:
             await render(scope, error_response(error))(scope, receive, send)
 
-    def _find_error(self, scope: Scope, headers: HeaderValues) -> ServiceError | None:
+    def _find_error(self, scope: Scope, headers: HeaderValues, limit: BodyLimit) -> ServiceError | None:
         """Returns the error that the headers alone reveal, or None."""
         hosts = values(scope, b"host")
         if error := self._hosts.find_host_error(hosts, scope["http_version"]):
@@ -71,8 +104,8 @@ class RequestGuard:
             if error := self._hosts.find_origin_error(hosts, origins, headers.get(b"sec-fetch-site", b"")):
                 return error
         # The server has checked that this is a number.
-        is_too_large = int(headers.get(b"content-length", b"0")) > self._max_body_bytes
-        return BodyTooLarge(self._max_body_bytes) if is_too_large else None
+        is_too_large = int(headers.get(b"content-length", b"0")) > limit.bytes
+        return limit.error if is_too_large else None
 
 
 def values(scope: Scope, name: bytes) -> list[str]:
@@ -123,10 +156,12 @@ def with_headers(scope: Scope, send: Send) -> Send:
     return send_with_headers
 
 
-def with_body_limit(receive: Receive, max_bytes: int) -> Receive:
+def with_body_limit(receive: Receive, limit: BodyLimit) -> Receive:
     """Limits the size of the body, even without a Content-Length, and the time until it is complete."""
+    now = asyncio.get_running_loop().time
     received_bytes = 0
-    deadline: float | None = asyncio.get_running_loop().time() + MAX_BODY_SECONDS
+    began_at = now()
+    deadline: float | None = began_at + MAX_BODY_SECONDS
 
     async def receive_within_limit() -> Message:
         nonlocal received_bytes, deadline
@@ -136,11 +171,19 @@ def with_body_limit(receive: Receive, max_bytes: int) -> Receive:
         except TimeoutError as error:
             raise RequestTimeout(f"The body did not arrive within {MAX_BODY_SECONDS} s.") from error
         received_bytes += len(message.get("body", b""))
-        if received_bytes > max_bytes:
-            raise BodyTooLarge(max_bytes)
+        if received_bytes > limit.bytes:
+            raise limit.error
         # After the body, `receive` only waits for the client to disconnect, which may take as long as it likes.
         if not message.get("more_body", False):
             deadline = None
+        elif limit.may_be_slow:
+            earned = began_at + received_bytes / MIN_UPLOAD_BYTES_PER_SECOND
+            deadline = MAX_BODY_SECONDS + min(now(), earned)
         return message
 
     return receive_within_limit
+
+
+def media_type(header: str) -> str:
+    """Returns the media type in a Content-Type without its parameters."""
+    return header.partition(";")[0].strip().lower()

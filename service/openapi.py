@@ -11,12 +11,12 @@ from pydantic.json_schema import models_json_schema
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.run import Event
 from service.error_responses import MEDIA_TYPE, ProblemDocument
-from service.frames import RunEvent
+from service.frames import DatasetEvent, RunEvent
 from service.recipe_examples import BODIES
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemDocument")}}}
-METHODS = {"get", "post", "patch", "delete", "head"}
+METHODS = {"get", "post", "put", "patch", "delete", "head"}
 
 
 def problems(*statuses: int) -> dict[int | str, JsonObject]:
@@ -46,6 +46,13 @@ def json_body(model: str) -> JsonObject:
     return request_body({"$ref": REFERENCE.format(model=model)})
 
 
+def optional_json_body(model: str) -> JsonObject:
+    """Returns the `openapi_extra` of a route that parses its body itself, as this model, if there is one."""
+    extra = json_body(model)
+    extra["requestBody"]["required"] = False
+    return extra
+
+
 def object_body() -> JsonObject:
     """Returns the `openapi_extra` of a route whose body is any JSON object."""
     return request_body({"type": "object", "additionalProperties": True})
@@ -68,7 +75,7 @@ def complete_document(app: FastAPI, document: JsonObject) -> JsonObject:
     for name, schema in definitions(app.state.encoded_models).items():
         schemas.setdefault(name, without_null_defaults(schema))
     # Error handlers, and routes that parse bodies or stream events themselves, hide these models from FastAPI.
-    for name, schema in definitions([ProblemDocument, Event, RunEvent, *app.state.parsed_models]).items():
+    for name, schema in definitions([ProblemDocument, Event, RunEvent, DatasetEvent, *app.state.parsed_models]).items():
         schemas.setdefault(name, schema)
     # FastAPI adds these for its own form of errors, which the service does not use.
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -79,7 +79,11 @@ class Preparation:
         limits = await self._limits()
         key = recipe.model_dump_json(exclude=set(FREE_FIELDS))
         found = self._remembered.get(key)
-        if found and not is_oversized(found.estimate, limits) and await self._is_unchanged(found.card):
+        if (
+            found
+            and not is_oversized(found.estimate, limits)
+            and await self._is_unchanged(recipe.dataset.id, found.card)
+        ):
             self._remembered.move_to_end(key)
             return found.template, recipe
         prepared = await run_in_threadpool(self._prepare, document, limits)
@@ -97,12 +101,12 @@ class Preparation:
     def _prepare(self, document: object, limits: Limits) -> Prepared:
         return prepare(document, self._catalog, limits, runs=self._runs, wait_seconds=MAX_PACKING_SECONDS)
 
-    async def _is_unchanged(self, card: DatasetCard) -> bool:
-        """Returns whether the data set of a remembered plan is still the same."""
-        if self._catalog.is_built_in(card.id):
+    async def _is_unchanged(self, dataset: str, card: DatasetCard) -> bool:
+        """Returns whether the data set of a remembered plan is still the same; a name may mean a newer version now."""
+        if self._catalog.is_built_in(dataset):
             return True
         try:
-            return await run_in_threadpool(self._catalog.card, card.id) == card
+            return await run_in_threadpool(self._catalog.card, dataset) == card
         except DatasetError:
             return False
 

@@ -64,7 +64,8 @@ KINDS = (
     ),
     problem_type(
         "dataset_not_found", 404, "There is no data set of this name.",
-        "`GET /v1/datasets` lists all names. A file of your own becomes a data set in the folder `BAKEHOUSE_DATA`.",
+        "`GET /v1/datasets` lists all names. A file of your own becomes a data set by `bakehouse data add FILE`, or in "
+        "the folder `BAKEHOUSE_DATA`.",
     ),
     problem_type(
         "study_not_found", 404, "The cookbook has no study of this name.",
@@ -99,6 +100,22 @@ KINDS = (
         "Send the request again after the seconds in `Retry-After`.",
     ),
     problem_type(
+        "dataset_complete", 409, "The upload is complete, so that its parts cannot change any more.",
+        "Upload the file again: a name that was uploaded before gets another version.",
+    ),
+    problem_type(
+        "dataset_needed", 409, "Runs that are not over need the data set that you asked to delete.",
+        "Wait until the runs in `runs` are over, or cancel them.",
+    ),
+    problem_type(
+        "dataset_deleted", 409, "The data set that the recipe names was deleted during the request.",
+        "Name another data set, or another version of it, in the recipe.",
+    ),
+    problem_type(
+        "dataset_not_uploaded", 409, "The data set comes with Bakehouse or is in the folder `BAKEHOUSE_DATA`.",
+        "Only uploaded data sets can be deleted here; the operator can remove a file from the folder.",
+    ),
+    problem_type(
         "split_unknown", 409, "The rows of the splits cannot be listed: the data set is missing or has changed.",
         "Put the files that the run was submitted with back into `BAKEHOUSE_DATA`.",
     ),
@@ -117,7 +134,12 @@ KINDS = (
     ),
     problem_type(
         "body_too_large", 413, "The body has more bytes than the service accepts.",
-        "Send a smaller body. `BAKEHOUSE_MAX_BODY_BYTES` of the service is the limit.",
+        "Send a smaller body. `BAKEHOUSE_MAX_BODY_BYTES` of the service is the limit; for a part of an upload it is "
+        "`BAKEHOUSE_UPLOAD_PART_BYTES`, and for a whole data set `BAKEHOUSE_MAX_DATASET_BYTES`.",
+    ),
+    problem_type(
+        "dataset_too_large", 413, "A data set, or a part of it, has more bytes than allowed or announced.",
+        "Send parts of at most `part_bytes`. `BAKEHOUSE_MAX_DATASET_BYTES` of the service limits the whole.",
     ),
     problem_type(
         "unsupported_media_type", 415, "The body is not `application/json`.",
@@ -140,6 +162,17 @@ KINDS = (
         "`errors` names each `parameter` or `pointer` and what would be right.",
     ),
     problem_type(
+        "wrong_digest", 422, "What has arrived does not have the digest in the header `Content-Digest`.",
+        "Send it again; the bytes were changed on the way, or the digest is that of another part.",
+    ),
+    problem_type(
+        "part_refused", 422, "An upload may not have so many parts.", "Send larger parts, up to `part_bytes`.",
+    ),
+    problem_type(
+        "upload_incomplete", 422, "Parts of the upload are missing, or are not those that the request lists.",
+        "`GET /v1/datasets/{id}` lists the parts that the service holds. Send the others, then complete it again.",
+    ),
+    problem_type(
         "invalid_recipe", 422, "The recipe cannot be trained as it is.",
         "Each entry of `errors` has a JSON pointer into what was posted, what is wrong there, and what is allowed. "
         "`POST /v1/runs?validate_only=true` checks a recipe without queueing it.",
@@ -157,6 +190,10 @@ KINDS = (
         "There are 1,000 event streams and long polls, or as many of this address as "
         "`BAKEHOUSE_MAX_STREAMS_PER_ADDRESS` allows.",
         "Close a stream, or follow several runs with one stream of `/v1/events`.",
+    ),
+    problem_type(
+        "uploads_full", 429, "The uploaded data sets have as many bytes as `BAKEHOUSE_MAX_UPLOADED_BYTES` allows.",
+        "Delete data sets that are no longer needed (`bakehouse data rm`).",
     ),
     problem_type(
         "headers_too_large", 431, "The request line and headers have too many bytes.",

@@ -105,14 +105,17 @@ class RunningHome:
     def pids(self) -> Pids:
         """Returns the ids of all processes once a worker is running."""
         supervisor = wait_until(lambda: self.child("worker.main"))
-        (prefork,) = wait_until(lambda: children_of(supervisor))
+        prefork = wait_until(lambda: child_of(supervisor, "worker.host.prefork"))
         workers = wait_until(lambda: workers_of(prefork))
         return Pids(self.child("service"), supervisor, prefork, workers, redis_pid(self.redis_url))
 
     def child(self, module: str) -> int:
         """The child of `bakehouse up` that runs a module; 0 if there is none at the moment."""
-        found = (pid for pid in children_of(self.process.pid) if command_of(pid)[-2:] == ["-m", module])
-        return next(found, 0)
+        return child_of(self.process.pid, module)
+
+    def inspector(self) -> int:
+        """The process that inspects uploaded data sets."""
+        return wait_until(lambda: child_of(self.child("worker.main"), "worker.host.inspector"))
 
     def all_pids(self) -> list[int]:
         """Every process of the home, parents first."""
@@ -131,6 +134,11 @@ def run_home(folder: Path, **environment: object) -> Iterator[RunningHome]:
     finally:
         if home.process.returncode is None:
             home.end()
+
+
+def child_of(parent: int, module: str) -> int:
+    """The child of a process that runs a module; 0 if there is none at the moment."""
+    return next((pid for pid in children_of(parent) if command_of(pid)[-2:] == ["-m", module]), 0)
 
 
 def redis_pid(url: str) -> int:

@@ -1,4 +1,5 @@
-"""`python -m worker.main`: runs this machine's workers and their supervisor. This process does not import torch."""
+"""`python -m worker.main`: runs this machine's workers, the process that inspects uploaded data sets, and their
+supervisor. This process does not import torch."""
 
 import sys
 from functools import partial
@@ -7,6 +8,7 @@ from bakehouse.processes import RestartingProcess, spawn
 
 # -P: does not import a folder named `worker` from the working directory.
 PREFORK = [sys.executable, "-P", "-m", "worker.host.prefork"]
+INSPECTOR = [sys.executable, "-P", "-m", "worker.host.inspector"]
 
 
 def main() -> int:
@@ -17,7 +19,9 @@ def main() -> int:
     # Imported after the start, so that these imports (half a second) run while the child imports torch (three seconds).
     from worker.host.supervisor import supervise  # noqa: PLC0415
 
-    return supervise([prefork])
+    # The supervisor starts it, so that it does not compete with the workers for the processor before.
+    inspector = RestartingProcess("the inspector", partial(spawn, INSPECTOR, keep_inherited=True))
+    return supervise([prefork, inspector])
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import TextIO
 from bakehouse.cli.formats import cell_width, format_duration, format_metric, format_status, sanitize, shorten
 from bakehouse.cli.output import output_width
 from bakehouse.client import RunRecord
+from bakehouse.data.listing import DatasetListing
 from bakehouse.model import JsonObject
-from bakehouse.plan.card import DatasetListing
 from bakehouse.runs.brief import BriefRun
 from bakehouse.runs.run import Worker
 

@@ -13,8 +13,8 @@ from bakehouse.client.connection import Connection
 from bakehouse.client.documents import RecipeSource, read_document, with_name_and_labels
 from bakehouse.client.reading import RecordPage, RunRecord
 from bakehouse.client.transport import AsyncTransport, BlockingTransport
+from bakehouse.data.listing import DatasetListing
 from bakehouse.model import JsonObject, Model
-from bakehouse.plan.card import DatasetListing
 from bakehouse.runs.brief import BriefPage, BriefRun
 from bakehouse.runs.run import TaskProcess, Worker
 from bakehouse.runs.status import Status

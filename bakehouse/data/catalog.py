@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import assert_never
 
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetError, DatasetNotFound, DatasetNotReady
+from bakehouse.data.listing import DatasetListing
 from bakehouse.data.packed_folders import (
     hold_lock,
     is_packed,
@@ -19,9 +20,11 @@ from bakehouse.data.packed_folders import (
 from bakehouse.data.packing_process import PackingFailed, SourceChanged, pack_in_child
 from bakehouse.data.signatures import SignatureCache
 from bakehouse.data.sources import BUILTIN_SETS, DATA_FOLDER, BuiltIn, Files, Missing, Refused, Source, find_sources
-from bakehouse.plan.card import DatasetCard, DatasetListing
+from bakehouse.data.uploaded import Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
+from bakehouse.plan.card import DatasetCard
 from bakehouse.recipe.problems import nearest_names
 from bakehouse.settings import Settings
+from bakehouse.store.file_store import FileStore
 
 RETRY_AFTER_SECONDS = 2
 FAILURE_RETRY_SECONDS = 60.0
@@ -32,6 +35,16 @@ PACKED_AT_ONCE = 2
 MAX_WAIT_FOR_OTHERS_SECONDS = 5.0
 """Time after which the next data set is packed even so, because the others may be waiting for a slow drive."""
 
+WhyNotReady = Callable[[str], DatasetError | None]
+"""Returns why recipes cannot name an uploaded data set yet; None if nothing of this name was uploaded."""
+
+
+def hide(source: Source, uploaded: Collection[str]) -> Source:
+    """Returns the source, or the reason why recipes cannot name it: an uploaded data set has its name."""
+    if isinstance(source, Files) and source.id in uploaded:
+        return Refused(source.id, f"{source.id} is also the name of an uploaded data set: rename {source.path.name}")
+    return source
+
 
 class Catalog:
     """Finds data sets and packs them in child processes. Any number of threads may use a catalog.
@@ -40,8 +53,10 @@ class Catalog:
     its locks and threads would not survive.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, why_not_ready: WhyNotReady = lambda name: None) -> None:
         self._settings = settings
+        self._why_not_ready = why_not_ready
+        self._store = FileStore(settings.store)
         self._signatures = SignatureCache()
         self._lock = threading.Lock()
         self._next_in_line = threading.Lock()
@@ -50,12 +65,14 @@ class Catalog:
         self._failures: dict[Path, tuple[float, str]] = {}
 
     def listings(self) -> list[DatasetListing]:
-        """Lists all data sets, and starts packing those that are new or have changed."""
-        listings = (self._listing(source) for source in find_sources(self._settings.data))
+        """Lists all data sets that were not uploaded, and starts packing those that are new or have changed."""
+        uploaded = {each.name for each in list_uploaded(self._store)}
+        listings = (self._listing(hide(source, uploaded)) for source in find_sources(self._settings.data))
         return [listing for listing in listings if listing is not None]
 
     def listing(self, name: str) -> DatasetListing:
-        """Lists one data set, and starts packing it if it is new or has changed. Raises DatasetNotFound."""
+        """Lists one data set that was not uploaded, and starts packing it if it is new or has changed. Raises
+        DatasetNotFound."""
         source = self._find(name)
         listing = None if source is None else self._listing(source)
         if listing is None:
@@ -79,6 +96,9 @@ class Catalog:
         match self._find(name):
             case BuiltIn(folder=path) | Files(path=path):
                 return path
+            case Uploaded() as uploaded:
+                [path] = self._store.local(source_key(uploaded.dataset_id)).iterdir()
+                return path
             case _:
                 raise self._why_missing(name)
 
@@ -90,6 +110,10 @@ class Catalog:
             match source:
                 case BuiltIn():
                     return source.folder, read_card(source.folder)
+                case Uploaded():
+                    # It may have been deleted since it was found.
+                    with suppress(FileNotFoundError):
+                        return packed_folder(self._store, source)
                 case Files():
                     packed = self._wait_for_packing(source, ends_at)
                     if packed is not None:
@@ -111,9 +135,15 @@ class Catalog:
         # A built-in set is found without a look at the data folder, whose drive may be slow, full of changes or gone.
         if name in BUILTIN_SETS:
             return BUILTIN_SETS[name]
+        uploaded = find_uploaded(self._store, name)
+        if uploaded is not None:
+            return uploaded
         return next((source for source in find_sources(self._settings.data) if source.id == name), None)
 
     def _why_missing(self, name: str) -> DatasetError:
+        unready = self._why_not_ready(name)
+        if unready is not None:
+            return unready
         folder = self._find(DATA_FOLDER)
         if isinstance(folder, Refused):
             return DatasetBroken(name, f"it is not built in, and of {DATA_FOLDER}, {folder.problem}")
@@ -121,25 +151,28 @@ class Catalog:
 
     def _not_found(self, name: str) -> DatasetNotFound:
         sources = find_sources(self._settings.data)
-        nearest = nearest_names(name, [source.id for source in sources], count=3)
-        usable = tuple(source.id for source in sources if isinstance(source, BuiltIn | Files))
+        uploaded = sorted({each.name for each in list_uploaded(self._store)})
+        nearest = nearest_names(name, [*(source.id for source in sources), *uploaded], count=3)
+        usable = (*(source.id for source in sources if isinstance(source, BuiltIn | Files)), *uploaded)
         return DatasetNotFound(name, nearest=tuple(nearest), allowed=usable)
 
     def _listing(self, source: Source) -> DatasetListing | None:
         """Returns None if the files are gone since they were found."""
         match source:
             case BuiltIn():
-                return DatasetListing(id=source.id, status="ready", card=read_card(source.folder))
+                return DatasetListing(id=source.id, name=source.id, status="ready", card=read_card(source.folder))
             case Files():
                 try:
                     folder = self._folder(source)
                 except DatasetBroken as error:
-                    return DatasetListing(id=source.id, status="broken", problem=error.problem)
+                    return DatasetListing(id=source.id, name=source.id, status="broken", problem=error.problem)
                 return None if folder is None else self._files_listing(source, folder)
             case Refused():
-                return DatasetListing(id=source.id, status="broken", problem=source.problem)
+                return DatasetListing(id=source.id, name=source.id, status="broken", problem=source.problem)
             case Missing():
-                return DatasetListing(id=source.id, status="absent", problem=source.instructions)
+                return DatasetListing(id=source.id, name=source.id, status="absent", problem=source.instructions)
+            case Uploaded():
+                return None
             case _:
                 assert_never(source)
 
@@ -156,12 +189,12 @@ class Catalog:
     def _files_listing(self, files: Files, folder: Path) -> DatasetListing:
         card = read_card_if_packed(folder)
         if card is not None:
-            return DatasetListing(id=files.id, status="ready", card=card)
+            return DatasetListing(id=files.id, name=files.id, status="ready", card=card)
         problem = read_problem(folder) or self._recent_failure(folder)
         if problem is not None:
-            return DatasetListing(id=files.id, status="broken", problem=problem)
+            return DatasetListing(id=files.id, name=files.id, status="broken", problem=problem)
         self._start_packing(files, folder)
-        return DatasetListing(id=files.id, status="packing")
+        return DatasetListing(id=files.id, name=files.id, status="packing")
 
     def _recent_failure(self, folder: Path) -> str | None:
         retry_at, problem = self._failures.get(folder, (0.0, ""))

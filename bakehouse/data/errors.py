@@ -34,9 +34,9 @@ class DatasetNotFound(DatasetError):
         named = "" if own == name else f" A recipe names a file without its folder and ending: {own}."
         super().__init__(
             name,
-            f"there is no data set {name}{hint}{named} A file of your own becomes one in the folder that the setting "
-            f"BAKEHOUSE_DATA names when the service starts, as {own}.csv, {own}.npz, or a folder {own} with one folder "
-            "of images per class",
+            f"there is no data set {name}{hint}{named} A file of your own becomes one by `bakehouse data add "
+            f"{own}.csv`, or in the folder that the setting BAKEHOUSE_DATA names when the service starts, as "
+            f"{own}.csv, {own}.npz, or a folder {own} with one folder of images per class",
         )
         self.nearest = nearest
         self.allowed = allowed
@@ -79,4 +79,20 @@ class DatasetNotReady(DatasetError):
 
 # This is no DatasetError, because a reader does not know the name of its data set.
 class UnusableSource(ValueError):
-    """Raised if the files of a data set cannot be packed; the message says what is wrong and where."""
+    """Raised if the files of a data set cannot be packed; the message says what is wrong and where. A reader that knows
+    the file, the line, the column or the entry of the archive also passes these."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        member: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.member = member

@@ -61,7 +61,7 @@ def _communicate(child: subprocess.Popen[str]) -> tuple[str, str]:
         try:
             return child.communicate(timeout=MAX_STALL_SECONDS)
         except subprocess.TimeoutExpired:
-            before, used = used, _processor_seconds(child.pid)
+            before, used = used, processor_seconds(child.pid)
             if used == before:
                 _kill(child)
                 raise PackingFailed(f"its files could not be read for {MAX_STALL_SECONDS} seconds") from None
@@ -79,6 +79,7 @@ def _kill(child: subprocess.Popen[str]) -> None:
         child.wait(timeout=1.0)
 
 
-def _processor_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
+    """Returns the processor time that a process has used."""
     # This is the kernel's number for the clock of a process (CPUCLOCK_SCHED in posix-timers.h).
     return time.clock_gettime(~pid << 3 | 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.data.source_files import Kind, kind_of, refusal
+from bakehouse.data.uploaded import Uploaded
 
 DATA_FOLDER = "BAKEHOUSE_DATA"
 """The setting, under whose name a problem of the whole folder is listed. No data set can have this name."""
@@ -50,7 +51,7 @@ class Missing:
     instructions: str
 
 
-Source = BuiltIn | Files | Refused | Missing
+Source = BuiltIn | Files | Refused | Missing | Uploaded
 
 
 BUILTIN_SETS = {path.name: BuiltIn(path.name, path) for path in sorted(BUILTIN.iterdir()) if path.is_dir()}

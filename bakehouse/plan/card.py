@@ -124,17 +124,5 @@ class DatasetCard(Model):
         return prod(self.shape)
 
 
-class DatasetListing(Model):
-    """A data set as `GET /v1/datasets` shows it."""
-
-    id: str
-    status: Literal["ready", "packing", "broken", "absent"]
-    """`absent`: the set is known by name, but its files are not on this machine."""
-    problem: str | None = None
-    """For a broken set, what is wrong and where; for an absent set, how to get its files."""
-    card: DatasetCard | None = None
-    """Null until the set is ready."""
-
-
 WHOLE_NUMBER_CLASSES = 20
 """Limit on the distinct values of a column of whole numbers that is taken for classes."""

@@ -87,8 +87,10 @@ class Dataset(Ingredient):
     main: ClassVar[str | None] = "id"
     later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "columns", "split", "whitening_epsilon"})
 
-    id: str = Field(min_length=1, max_length=64)
-    """Name of a built-in data set, or of your own file or folder; `GET /v1/datasets` lists all."""
+    id: str = Field(min_length=1, max_length=80)
+    """Name of a built-in data set, of your own file or folder, or of a data set that was uploaded; `GET /v1/datasets`
+    lists all. `NAME@2` or an id `data_...` is one version of an uploaded data set, `NAME` its newest version: the
+    canonical recipe names the version."""
     target: str | None = Field(default=None, min_length=1, max_length=256)
     """Column to predict, for a table with named columns."""
     columns: ColumnsPart = Columns()
@@ -113,3 +115,8 @@ class Dataset(Ingredient):
     """Trains on as many rows as the training split has, drawn from it with replacement by the run's `seed`: on average
     63 % of its rows, some more than once. Everything that is fitted on training rows is fitted on these; validation and
     test stay as they are. Averaging over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""
+
+    @property
+    def name(self) -> str:
+        """The name without a version."""
+        return self.id.partition("@")[0]

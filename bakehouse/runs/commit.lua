@@ -3,8 +3,8 @@
 -- ARGV[1]: JSON {run, actor, expected_token, token, fields, events, remove, add, delete, unset, delete_log, idempotency,
 --   idempotency_ttl, sources, dependants, changes_length}
 -- Returns {outcome, Redis time in ms, seq, payload}; depending on the outcome, the payload is {number of workers, number
---   of runs ahead in the queue} (of a new run), the present record, the value of the idempotency key, the source run that
---   is missing, or the dependants.
+--   of runs ahead in the queue} (of a new run), the present record, the value of the idempotency key, the source run or
+--   data set that is missing, or the dependants.
 local run, log, changes, runs, claimable, workers, idempotency = unpack(KEYS)
 local write = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -24,7 +24,7 @@ if (stored[1] or '') ~= write.expected_token then
   return {stored[1] and 'conflict' or 'absent', ms, seq, redis.call('HGETALL', run)}
 end
 
--- A run whose weights another run builds on cannot be deleted before that run.
+-- A run whose weights another run builds on cannot be deleted before that run, nor the data set of an unfinished run.
 for source, key in pairs(write.sources) do
   if redis.call('EXISTS', key) == 0 then return {'source_missing', ms, seq, source} end
 end

@@ -7,6 +7,7 @@ RunsError
 ├── IllegalTransition    the run's status or pending request does not allow the action
 ├── RunHasDependants     other runs build on the weights of the run that should be deleted
 ├── SourceRunDeleted     the run whose weights a new run builds on was deleted meanwhile
+├── DatasetDeleted       the data set that a new run trains on was deleted meanwhile
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the idempotency key was used before with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
@@ -87,6 +88,14 @@ class SourceRunDeleted(RunsError):
     def __init__(self, source: str) -> None:
         super().__init__(f"The run {source}, whose weights this run builds on, was deleted meanwhile.")
         self.source = source
+
+
+class DatasetDeleted(RunsError):
+    """Raised if the data set that a new run trains on was deleted while the run was created."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(f"The data set {dataset} was deleted meanwhile.")
+        self.dataset = dataset
 
 
 class OwnershipLost(RunsError):

@@ -10,6 +10,10 @@ from bakehouse.runs.record import Record
 
 # A request that is repeated after this time creates a second run.
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
+# Time for which the events of a deleted data set can still be read.
+DELETED_DATASET_TTL_MS = 3600 * 1000
+# Number of events of a data set that are kept, which are many while it is uploaded in small parts.
+DATASET_EVENTS = 1000
 # Number of entries that the change stream keeps; readers that missed more of them read the runs' own logs.
 CHANGES_MAX_LENGTH = 100_000
 
@@ -135,6 +139,54 @@ class Keys:
         """Returns the key of the string, which expires, with the process of a worker or a task process."""
         return f"{self.tenant}:process:{name}"
 
+    def dataset(self, dataset_id: str) -> str:
+        """Returns the key of the hash with the record of an uploaded data set as JSON, and its token and `seq`."""
+        return f"{self.tenant}:dataset:{dataset_id}"
+
+    def dataset_parts(self, dataset_id: str) -> str:
+        """Returns the key of the hash of the parts that were uploaded, by their numbers."""
+        return f"{self.tenant}:dataset_parts:{dataset_id}"
+
+    def datasets(self) -> str:
+        """Returns the key of the sorted set of uploaded data sets, ordered by creation time."""
+        return f"{self.tenant}:datasets"
+
+    def dataset_bytes(self) -> str:
+        """Returns the key of the hash with the bytes that each uploaded data set counts for."""
+        return f"{self.tenant}:dataset_bytes"
+
+    def dataset_versions(self, name: str) -> str:
+        """Returns the key of the sorted set of uploaded data sets of this name, ordered by their versions."""
+        return f"{self.tenant}:dataset_versions:{quoted(name)}"
+
+    def newest_version(self, name: str) -> str:
+        """Returns the key of the string with the number of the latest version of this name, deleted ones included."""
+        return f"{self.tenant}:newest_version:{quoted(name)}"
+
+    def dataset_version(self, reference: str) -> str:
+        """Returns the key of the string with the id of the version that a recipe names as `NAME@2`."""
+        return f"{self.tenant}:dataset_version:{quoted(reference)}"
+
+    def drafts(self) -> str:
+        """Returns the key of the sorted set of uploads that are not complete, ordered by the time they expire."""
+        return f"{self.tenant}:drafts"
+
+    def inspectable(self) -> str:
+        """Returns the key of the sorted set of data sets that wait for an inspection or have one, ordered by time."""
+        return f"{self.tenant}:inspectable"
+
+    def inspection_lease(self, dataset_id: str) -> str:
+        """Returns the key of the string, which expires, with the process that inspects a data set."""
+        return f"{self.tenant}:inspection_lease:{dataset_id}"
+
+    def inspection_wake_ups(self) -> str:
+        """Returns the key of the list whose items wake the processes that inspect data sets."""
+        return f"{self.tenant}:inspection_wake_ups"
+
+    def deleted_datasets(self) -> str:
+        """Returns the key of the sorted set of deleted data sets that may still have files, ordered by time."""
+        return f"{self.tenant}:deleted_datasets"
+
     def of_script(self, run_id: str, idempotency: str | None) -> list[str]:
         """Returns the keys that commit.lua reads by position, in the order of its header."""
         keys = [self.run(run_id), self.log(run_id), self.changes(), self.runs(), self.claimable(), self.workers()]
@@ -146,6 +198,8 @@ class Keys:
             self.runs(),
             self.filtered("status", record.status),
             self.filtered("dataset", record.recipe.dataset.id),
+            # A list of the runs on `NAME` has those on each of its versions.
+            self.filtered("dataset", record.recipe.dataset.name),
             self.filtered("architecture", record.recipe.architecture.type),
             self.filtered("recipe_sha256", record.recipe_sha256),
             *(self.labelled(name, value) for name, value in record.labels.items()),

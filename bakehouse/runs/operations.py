@@ -20,6 +20,7 @@ from bakehouse.runs.clock import RedisClock
 from bakehouse.runs.commands import Command, OwnerCommand, actor_of
 from bakehouse.runs.errors import (
     CursorNotFound,
+    DatasetDeleted,
     IdempotencyMismatch,
     IllegalTransition,
     OwnershipLost,
@@ -91,7 +92,8 @@ class Operations:
                 assert idempotency is not None
                 return (yield from self._replay(idempotency, reply.payload))
             case "source_missing":
-                raise SourceRunDeleted(wire.text(reply.payload))
+                source = wire.text(reply.payload)
+                raise DatasetDeleted(source) if source == run.recipe.dataset.id else SourceRunDeleted(source)
             # The reply of the first try was lost, so the place in the queue has to be read.
             case "repeated":
                 return CreatedRun((yield from self.show(run.id)), replayed=False)

@@ -64,7 +64,7 @@ class Write:
     idempotency: tuple[str, str] | None = None
     """The digest of the idempotency key, which must not exist yet, and the value to store under it."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """The keys of the runs whose weights a new run builds on, by run id; these runs must exist."""
+    """The keys that must exist when a run is created, each with the run or the data set that it stands for."""
     dependants: str = ""
     """The index of the runs that build on the run to delete; it must be empty."""
 
@@ -106,7 +106,8 @@ class StoredEvent:
 def creation(
     keys: Keys, record: Record, events: Sequence[NewEvent], idempotency: Idempotency | None, known: Texts = NOTHING
 ) -> Write:
-    """Describes the write of a new run; it is carried out only if every run whose weights it builds on exists."""
+    """Describes the write of a new run; it is carried out only if every run whose weights it builds on exists, and its
+    data set if that was uploaded."""
     replay = None
     if idempotency:
         value = {"run_id": record.id, "body_sha256": idempotency.body_sha256}
@@ -120,8 +121,16 @@ def creation(
         remove=(),
         add=keys.indexes(record),
         idempotency=replay,
-        sources={source: keys.run(source) for source in record.depends_on},
+        sources=sources_of(keys, record),
     )
+
+
+def sources_of(keys: Keys, record: Record) -> dict[str, str]:
+    """Returns the keys that must exist when a run is created: of the runs that it builds on, and of the version of its
+    data set, which could be deleted meanwhile."""
+    dataset = record.recipe.dataset.id
+    version = {dataset: keys.dataset_version(dataset)} if "@" in dataset else {}
+    return {**{source: keys.run(source) for source in record.depends_on}, **version}
 
 
 def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent], actor: Actor) -> Write:

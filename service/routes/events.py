@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BeforeValidator, Field
+from starlette.concurrency import run_in_threadpool
 
 from bakehouse.recipe.problems import Problem
 from bakehouse.runs.run import EventType
@@ -92,22 +93,26 @@ async def stream_events(services: Services, run_id: str, after: int) -> Response
 async def follow_runs(
     services: ServicesDep,
     run: Annotated[list[str], Query(max_length=200, description="Ids of runs.")] = [],  # noqa: B006
+    dataset: Annotated[list[str], Query(max_length=200, description="Ids of uploaded data sets.")] = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
-    all: Annotated[bool, Query(description="Follow every run, also those that are submitted later.")] = False,  # noqa: A002 - the parameter's name
+    all: Annotated[bool, Query(description="Follow every run and every uploaded data set, also later ones.")] = False,  # noqa: A002 - the parameter's name
     type: Annotated[list[SharedEventType], Query(description="Only events of these types; by default all.")] = [],  # noqa: A002, B006
     last_change: LastChange = None,
     after: Annotated[
         str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")
     ] = None,
 ) -> EventStream:
-    """Streams the events of these runs, of all runs with these labels, or of every run, that come after `after` (or
-    `Last-Event-ID`); by default only new ones. One id resumes the stream for all runs."""
-    if not run and not label and not all:
-        message = "pass run=ID, label=key:value, or all=true"
+    """Streams the events of these runs and data sets, of all runs with these labels, or of every one, that come after
+    `after` (or `Last-Event-ID`); by default only new ones. One id resumes the stream for all. Those of a data set are
+    of type `dataset`, and have `dataset_id` in place of `run_id`."""
+    if not run and not dataset and not label and not all:
+        message = "pass run=ID, dataset=ID, label=key:value, or all=true"
         raise InvalidRequest(Problem(parameter="run", code="missing", message=message))
     await services.hub.wait_until_ready()
     # Errors must be found here: once the stream has begun, its status can no longer change.
     await asyncio.gather(services.hub.ping(), *map(services.hub.head, run))
     labels = tuple(parse_labels(label).items())
-    selection = Selection(runs=frozenset(run), labels=labels, all=all, types=frozenset(type))
+    for dataset_id in dataset:
+        await run_in_threadpool(services.uploads.find, dataset_id)
+    selection = Selection(runs=frozenset((*run, *dataset)), labels=labels, all=all, types=frozenset(type))
     return EventStream(services.hub, SelectionFollower(services.hub, selection, last_change or after))

@@ -17,8 +17,8 @@ from bakehouse.cli.tables import (
     table,
 )
 from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.listing import DatasetListing
 from bakehouse.data.packed_folders import read_card
-from bakehouse.plan.card import DatasetListing
 from bakehouse.runs.brief import BriefBest, BriefProgress, BriefRun
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -103,7 +103,10 @@ def test_control_characters_in_a_cell_are_replaced() -> None:
 def test_a_data_set_is_listed_with_its_notes_or_its_problem() -> None:
     card = read_card(BUILTIN / "iris").model_copy(update={"title": "", "notes": ("resized", "cut")})
     rows = datasets_table(
-        [DatasetListing(id="f" * 60, status="broken", problem="no"), DatasetListing(id="i", status="ready", card=card)]
+        [
+            DatasetListing(id="f" * 60, name="f" * 60, status="broken", problem="no"),
+            DatasetListing(id="i", name="i", status="ready", card=card),
+        ]
     ).splitlines()
     assert rows[1].split() == ["f" * 60, "broken", "no"]
     assert rows[2].endswith("\t150\tresized; cut")

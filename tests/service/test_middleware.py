@@ -19,7 +19,7 @@ async def second_message(first: Message) -> Message:
         await asyncio.sleep(0.05)
         return {"type": "http.disconnect"}
 
-    receive_within_limit = middleware.with_body_limit(receive, 100)
+    receive_within_limit = middleware.with_body_limit(receive, middleware.BodyLimit(100, ""))
     assert await receive_within_limit() == first
     return await receive_within_limit()
 

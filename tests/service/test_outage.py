@@ -44,10 +44,17 @@ def client(redis: "subprocess.Popen[bytes]", redis_url: str, home: Path) -> Iter
     service.end()
 
 
+def fill(path: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        path = path.replace(name, value)
+    return path
+
+
 def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request]:
     paths = client.get("/openapi.json").json()["paths"]
     asked = [(method.upper(), path) for path, methods in paths.items() for method in methods]
-    filled = [(method, path.replace("{run_id}", run).replace("{epoch_or_role}", "best"))
+    values = {"{run_id}": run, "{epoch_or_role}": "best", "{number}": "1", "{dataset_id}": "data_222222222222"}
+    filled = [(method, fill(path, values))
               for method, path in asked if path not in WITHOUT_REDIS]  # fmt: skip
     body = json.dumps(RECIPE)
     headers = {"content-type": "application/json", "accept": "text/event-stream"}

@@ -1,0 +1,125 @@
+"""The uploaded data sets that are ready, in the store: the packed data under their fingerprint, and for each version a
+small file that names them. Versions with the same data share the packed data.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bakehouse.data.packed_folders import read_card
+from bakehouse.model import Model
+from bakehouse.plan.card import DatasetCard
+from bakehouse.store.object_store import ObjectStore
+
+NAMED = "datasets/named"
+PACKED = "datasets/packed"
+ENTRY = re.compile(r"(?P<name>.+)@(?P<version>[0-9]+)\.(?P<id>data_[0-9a-z]+)")
+
+
+class Manifest(Model):
+    """The file of one version of an uploaded data set."""
+
+    id: str
+    name: str
+    version: int
+    fingerprint: str
+    filename: str
+
+    @property
+    def reference(self) -> str:
+        """The name of this version in a canonical recipe."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """One version of an uploaded data set, of which only the name of its file is known."""
+
+    dataset_id: str
+    name: str
+    version: int
+
+    @property
+    def id(self) -> str:
+        """The name of this version in a canonical recipe."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def key(self) -> str:
+        """The key of its file."""
+        return f"{NAMED}/{self.id}.{self.dataset_id}"
+
+
+def list_uploaded(store: ObjectStore) -> list[Uploaded]:
+    """Returns all versions of all uploaded data sets that are ready."""
+    found = (ENTRY.fullmatch(name) for name in store.names(NAMED))
+    return [Uploaded(entry["id"], entry["name"], int(entry["version"])) for entry in found if entry is not None]
+
+
+def find_uploaded(store: ObjectStore, reference: str) -> Uploaded | None:
+    """Returns the version that an id, `NAME@2` or `NAME` (the newest) means."""
+    matches = [each for each in list_uploaded(store) if reference in (each.dataset_id, each.id, each.name)]
+    return max(matches, key=lambda each: each.version, default=None)
+
+
+def newest_version(store: ObjectStore, name: str) -> int:
+    """Returns the number of the newest version of a name; 0 if there is none."""
+    return max((each.version for each in list_uploaded(store) if each.name == name), default=0)
+
+
+def read_manifest(store: ObjectStore, uploaded: Uploaded) -> Manifest:
+    """Reads the file of a version. Raises FileNotFoundError if it was deleted."""
+    with store.open(uploaded.key) as file:
+        return Manifest.model_validate_json(file.read())
+
+
+def packed_folder(store: ObjectStore, uploaded: Uploaded) -> tuple[Path, DatasetCard]:
+    """Returns the folder with the packed data of a version, and its card. Raises FileNotFoundError if it is gone."""
+    manifest = read_manifest(store, uploaded)
+    folder = store.local(packed_key(manifest.fingerprint))
+    # Other names may share the packed data, whose own card has the name that was first.
+    named = {"id": uploaded.id, "origin": f"upload of {manifest.filename}"}
+    return folder, read_card(folder).model_copy(update=named)
+
+
+def publish(store: ObjectStore, manifest: Manifest, packed: Path) -> None:
+    """Publishes the packed data, and then the version that names them. Does nothing if both are there already."""
+    # A deletion looks for versions with the same data at the same time.
+    with store.lock("datasets/publication"):
+        store.put(packed_key(manifest.fingerprint), packed)
+        uploaded = Uploaded(manifest.id, manifest.name, manifest.version)
+        path = store.new_path(uploaded.key)
+        path.write_text(manifest.model_dump_json(), encoding="utf-8")
+        store.put(uploaded.key, path)
+
+
+def withdraw(store: ObjectStore, uploaded: Uploaded) -> int:
+    """Deletes a version, and the packed data if no other version has them; returns the bytes freed."""
+    with store.lock("datasets/publication"):
+        try:
+            fingerprint = read_manifest(store, uploaded).fingerprint
+        except FileNotFoundError:
+            return 0
+        freed = store.delete(uploaded.key)
+        if all(read_manifest(store, other).fingerprint != fingerprint for other in list_uploaded(store)):
+            freed += store.delete(packed_key(fingerprint))
+    return freed
+
+
+def remove_unnamed(store: ObjectStore) -> None:
+    """Deletes packed data that no version names, because the process that published them was killed."""
+    with store.lock("datasets/publication"):
+        named = {packed_key(read_manifest(store, each).fingerprint) for each in list_uploaded(store)}
+        for name in store.names(PACKED):
+            if f"{PACKED}/{name}" not in named:
+                store.delete(f"{PACKED}/{name}")
+
+
+def packed_key(fingerprint: str) -> str:
+    """Returns the key of the packed data with this fingerprint."""
+    return f"{PACKED}/{fingerprint.replace(':', '-')}"
+
+
+def source_key(dataset_id: str) -> str:
+    """Returns the key of the folder that holds the file, or the unpacked folder, of an upload."""
+    return f"uploads/{dataset_id}/source"

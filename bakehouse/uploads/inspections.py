@@ -1,0 +1,127 @@
+"""What the processes that inspect uploaded data sets read and write in Redis: the queue, leases, and outcomes."""
+
+from collections.abc import Callable
+
+from bakehouse.data.listing import Inspection, Place
+from bakehouse.model import JsonObject
+from bakehouse.runs import wire
+from bakehouse.runs.record import Owner
+from bakehouse.uploads.errors import InspectionLost, UploadNotFound
+from bakehouse.uploads.record import DatasetRecord
+from bakehouse.uploads.records import Change, DatasetRecords, Write, wake_inspector
+
+# An idle process looks for data sets by itself this often.
+WAKE_SECONDS = 2
+
+
+class Inspections:
+    """The inspections of one tenant's data sets. Can be shared between threads."""
+
+    def __init__(self, records: DatasetRecords) -> None:
+        self._records = records
+        self._redis = records.redis
+        self._keys = records.keys
+        self._lease_ms = round(1000 * records.settings.lease_seconds)
+
+    def wait_for_wake_up(self) -> None:
+        """Waits until a data set may wait for its inspection."""
+        self._redis.blpop([self._keys.inspection_wake_ups()], timeout=WAKE_SECONDS)
+
+    def claim(self, owner: Owner, *, is_dead: Callable[[Owner], bool]) -> DatasetRecord | None:
+        """Gives the first data set that nobody inspects to the owner; returns None if there is none. A process that is
+        dead loses its lease at once."""
+        for dataset_id in wire.texts(self._redis.zrange(self._keys.inspectable(), 0, -1)):
+            if not self._take_lease(dataset_id, owner, is_dead):
+                continue
+            try:
+                return self._records.change(dataset_id, lambda record: Write(record=taken_by(record, owner)))
+            except (UploadNotFound, InspectionLost):
+                # It was deleted, or its inspection ended before the lease was taken.
+                self._redis.delete(self._keys.inspection_lease(dataset_id))
+        return None
+
+    def _take_lease(self, dataset_id: str, owner: Owner, is_dead: Callable[[Owner], bool]) -> bool:
+        key = self._keys.inspection_lease(dataset_id)
+        text = owner.model_dump_json()
+        if self._redis.set(key, text, nx=True, px=self._lease_ms):
+            return True
+        holder = self._redis.get(key)
+        if holder is None or not is_dead(Owner.model_validate_json(holder)):
+            return False
+        # Only one of several that have seen this takes the lease.
+        return self._redis.getset(key, text) == holder and bool(self._redis.pexpire(key, self._lease_ms))
+
+    def renew(self, record: DatasetRecord) -> None:
+        """Keeps a data set for its inspector. Raises InspectionLost if another one has it, or if it was deleted."""
+        present = self._records.read(record.id)
+        if present is None or present.inspector != record.inspector:
+            raise InspectionLost(record.id)
+        self._redis.pexpire(self._keys.inspection_lease(record.id), self._lease_ms)
+
+    def note_failure(self, record: DatasetRecord) -> int:
+        """Counts an inspection that has ended by a crash or a stall; returns their number. Raises InspectionLost."""
+        return self._own(
+            record, lambda now: Write(record=now.model_copy(update={"failures": now.failures + 1}))
+        ).failures
+
+    def note_progress(self, record: DatasetRecord, inspection: Inspection) -> None:
+        """Notes how far the inspection has come. Raises InspectionLost."""
+        self._own(record, lambda present: Write(record=present.model_copy(update={"inspection": inspection})))
+
+    def publish(self, record: DatasetRecord, fingerprint: str) -> None:
+        """Notes that the data set is ready, after its packed data were published. Raises InspectionLost."""
+        self._end(record, {"status": "ready", "fingerprint": fingerprint})
+
+    def refuse(self, record: DatasetRecord, problem: str, place: Place | None) -> None:
+        """Notes why the data set cannot be used. Raises InspectionLost."""
+        self._end(record, {"status": "refused", "problem": problem, "place": place})
+
+    def release(self, record: DatasetRecord) -> None:
+        """Gives a data set back, so that another process can inspect it at once."""
+        self._redis.delete(self._keys.inspection_lease(record.id))
+        wake_inspector(self._redis, self._keys)
+
+    def _end(self, record: DatasetRecord, update: JsonObject) -> None:
+        def change(present: DatasetRecord) -> Write:
+            after = present.model_copy(update={**update, "inspector": None, "inspection": None})
+            return Write(
+                record=after,
+                remove=[self._keys.inspectable()],
+                delete=[self._keys.inspection_lease(record.id), self._keys.dataset_parts(record.id)],
+            )
+
+        self._own(record, change)
+
+    def _own(self, record: DatasetRecord, change: Change) -> DatasetRecord:
+        """Changes a record that the caller inspects. Raises InspectionLost."""
+
+        def owned(present: DatasetRecord) -> Write:
+            if present.inspector != record.inspector:
+                raise InspectionLost(record.id)
+            return change(present)
+
+        try:
+            return self._records.change(record.id, owned)
+        except UploadNotFound as error:
+            raise InspectionLost(record.id) from error
+
+    # Housekeeping
+
+    def deleted(self) -> list[str]:
+        """Returns the ids of data sets that were deleted, of which a killed process may have left files."""
+        return wire.texts(self._redis.zrange(self._keys.deleted_datasets(), 0, -1))
+
+    def forget(self, *, before: int) -> None:
+        """Forgets the data sets that were deleted before a time, whose files are gone for certain."""
+        self._redis.zremrangebyscore(self._keys.deleted_datasets(), "-inf", before)
+
+    def expired(self) -> list[str]:
+        """Returns the ids of uploads that were not completed in time."""
+        return wire.texts(self._redis.zrangebyscore(self._keys.drafts(), "-inf", self._records.now()))
+
+
+def taken_by(record: DatasetRecord, owner: Owner) -> DatasetRecord:
+    """Returns the record with a new inspector. Raises InspectionLost if there is nothing to inspect."""
+    if record.status != "inspecting":
+        raise InspectionLost(record.id)
+    return record.model_copy(update={"inspector": owner})

@@ -1,0 +1,93 @@
+"""Defines the record of an uploaded data set in Redis, and the names of its files in the store."""
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from bakehouse.data.listing import DatasetListing, DatasetStatus, Inspection, Part, Place, Upload
+from bakehouse.model import JsonObject, Model
+from bakehouse.plan.card import DatasetCard
+from bakehouse.runs.record import ID_ALPHABET, ID_LENGTH, Owner, rfc3339
+
+DATASET_ID = re.compile(rf"data_[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+UPLOADS = "uploads"
+"""The prefix of the files of uploads in the store."""
+
+
+class DatasetRecord(Model):
+    """One version of an uploaded data set. Times are in ms by Redis's clock."""
+
+    id: str
+    name: str
+    version: int
+    status: DatasetStatus
+    filename: str | None = None
+    bytes: int | None = None
+    received_bytes: int = 0
+    part_bytes: int
+    created_ms: int
+    expires_ms: int | None = None
+    inspector: Owner | None = None
+    """The process that inspects the data set; each of its writes names its nonce."""
+    failures: int = 0
+    """Number of inspections that have ended by a crash or a stall."""
+    inspection: Inspection | None = None
+    problem: str | None = None
+    place: Place | None = None
+    fingerprint: str | None = None
+    """That of the packed data, once the data set is ready."""
+    idempotency: str | None = None
+    """The digest of the idempotency key that created this data set."""
+    token: str = ""
+    """Random text that identifies the latest write; Redis has it beside the record."""
+
+    @property
+    def reference(self) -> str:
+        """The name of this version in a canonical recipe."""
+        return f"{self.name}@{self.version}"
+
+    def listing(self, *, parts: Sequence[Part] | None = None, card: DatasetCard | None = None) -> DatasetListing:
+        """Returns the data set as clients see it."""
+        upload = Upload(
+            filename=self.filename,
+            bytes=self.bytes,
+            received_bytes=self.received_bytes,
+            part_bytes=self.part_bytes,
+            parts=None if parts is None else tuple(parts),
+            created_at=rfc3339(self.created_ms),
+            expires_at=None if self.expires_ms is None else rfc3339(self.expires_ms),
+        )
+        return DatasetListing(
+            id=self.id,
+            name=self.name,
+            version=self.version,
+            status=self.status,
+            problem=self.problem,
+            place=self.place,
+            upload=upload,
+            inspection=self.inspection,
+            card=card,
+        )
+
+    def event(self) -> JsonObject:
+        """Returns the data of the event that tells of this state."""
+        shown = {"name", "version", "status", "bytes", "received_bytes", "problem", "fingerprint"}
+        data: JsonObject = self.model_dump(mode="json", include=shown, exclude_none=True)
+        if self.inspection is not None:
+            data |= self.inspection.model_dump(mode="json", exclude_none=True)
+        return data
+
+
+def new_dataset_id() -> str:
+    """Returns a random id."""
+    return "data_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+
+
+def files_of(dataset_id: str) -> str:
+    """Returns the key, in the store, of all files of an upload."""
+    return f"{UPLOADS}/{dataset_id}"
+
+
+def part_key(dataset_id: str, part: Part) -> str:
+    """Returns the key of the file of a part, which contains its digest: a part with other bytes is another file."""
+    return f"{files_of(dataset_id)}/parts/{part.number}-{part.sha256}"

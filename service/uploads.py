@@ -1,0 +1,197 @@
+"""Receives data sets, and shows and deletes those that were uploaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from bakehouse.data.catalog import RETRY_AFTER_SECONDS
+from bakehouse.data.errors import DatasetBroken, DatasetError, DatasetNotReady
+from bakehouse.data.listing import DatasetListing, Part
+from bakehouse.data.sources import BUILTIN_SETS, NAME, Missing, find_sources
+from bakehouse.data.uploaded import Uploaded, newest_version, packed_folder
+from bakehouse.model import Model
+from bakehouse.plan.card import DatasetCard
+from bakehouse.recipe.problems import Problem
+from bakehouse.runs.artifacts import storage_errors
+from bakehouse.runs.record import Idempotency
+from bakehouse.settings import Settings
+from bakehouse.store.object_store import ObjectStore
+from bakehouse.uploads.errors import NotUploading, UploadNotFound, WrongDigest
+from bakehouse.uploads.files import delete_files
+from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, new_dataset_id, part_key
+from bakehouse.uploads.records import DatasetRecords, Draft, wake_inspector
+from service.errors import InvalidRequest
+from service.receiving import ReceivedFile, require_room
+
+MAX_FILENAME_CHARACTERS = 255
+
+
+class DatasetDraft(Model):
+    """A data set that is to be uploaded in parts."""
+
+    name: str = Field(pattern=rf"^{NAME.pattern}$")
+    """The name by which recipes will know it: 1 to 64 of a-z, 0-9 and ._-. A name that was uploaded before gets another
+    version."""
+    filename: str | None = Field(default=None, min_length=1, max_length=MAX_FILENAME_CHARACTERS)
+    """The name of the file; its ending names the format: .csv, .npz, .zip, .tar or .tar.gz."""
+    bytes: int | None = Field(default=None, ge=1, lt=2**53)
+    """The size of the file, with which the limits are checked before anything is sent."""
+
+
+class Uploads:
+    """The uploaded data sets of this service."""
+
+    def __init__(self, settings: Settings, records: DatasetRecords, store: ObjectStore) -> None:
+        self._settings = settings
+        self._records = records
+        self._store = store
+
+    # Receiving
+
+    def create_draft(self, draft: DatasetDraft, idempotency: Idempotency | None) -> tuple[DatasetListing, bool]:
+        """Creates a data set that is uploaded in parts; returns it, and whether an earlier request had created it."""
+        self.check_name(draft.name, Problem(pointer="/name", code="", message=""))
+        require_room(self._settings.store, draft.bytes or 0)
+        record, replayed = self._create(Draft(**dict(draft)), idempotency)
+        return record.listing(parts=self._records.parts(record.id)), replayed
+
+    async def receive_part(self, request: Request, dataset_id: str, number: int, digest: str | None) -> Part:
+        """Receives a part of a data set. Raises UploadNotFound, NotUploading, WrongDigest and DatasetTooLarge."""
+        record = await run_in_threadpool(self._get, dataset_id)
+        announced = int(request.headers.get("content-length", "0"))
+        self._records.limits.check_part(record, Part(number=number, bytes=announced, sha256=""))
+        path = await run_in_threadpool(self._new_path, f"{files_of(dataset_id)}/parts/{number}", announced)
+        async with ReceivedFile(path) as file:
+            await file.write_all(request.stream())
+            part = Part(number=number, bytes=file.bytes, sha256=await file.finish())
+            # The last block is counted only by `finish`.
+            part = part.model_copy(update={"bytes": file.bytes})
+            refuse_other_digest(number, digest, part.sha256)
+            await run_in_threadpool(self._keep_part, dataset_id, part, file)
+        return part
+
+    @storage_errors()
+    def _keep_part(self, dataset_id: str, part: Part, file: ReceivedFile) -> None:
+        is_new = self._store.put(part_key(dataset_id, part), file.path)
+        try:
+            replaced = self._records.add_part(dataset_id, part)
+        except UploadNotFound:
+            self._store.delete(files_of(dataset_id))
+            raise
+        except NotUploading:
+            if is_new:
+                self._store.delete(part_key(dataset_id, part))
+            raise
+        if replaced is not None and replaced.sha256 != part.sha256:
+            self._store.delete(part_key(dataset_id, replaced))
+
+    def complete(self, dataset_id: str, digests: Sequence[str] | None) -> DatasetListing:
+        """Queues the inspection of a data set whose parts have all arrived."""
+        return self._records.complete(self._get(dataset_id).id, digests).listing()
+
+    async def new_file(self, announced: int) -> ReceivedFile:
+        """Returns a file for a whole data set in one body. Raises DatasetTooLarge and StorageFull."""
+        self._records.limits.check_total(announced)
+        return ReceivedFile(await run_in_threadpool(self._new_path, f"{UPLOADS}/incoming", announced))
+
+    @storage_errors()
+    def keep_whole(
+        self, draft: Draft, file: ReceivedFile, sha256: str, idempotency: Idempotency | None
+    ) -> tuple[DatasetListing, bool]:
+        """Publishes a data set that has arrived as a whole, and queues its inspection; returns it, and whether an
+        earlier request had created it."""
+        part = Part(number=1, bytes=file.bytes, sha256=sha256)
+        dataset_id = new_dataset_id()
+        # The file comes first: without the record, nobody sees it.
+        self._store.put(part_key(dataset_id, part), file.path)
+        try:
+            record, replayed = self._create(draft, idempotency, whole=(dataset_id, part))
+        except Exception:
+            self._store.delete(files_of(dataset_id))
+            raise
+        if replayed:
+            self._store.delete(files_of(dataset_id))
+        wake_inspector(self._records.redis, self._records.keys)
+        return record.listing(), replayed
+
+    def _create(
+        self, draft: Draft, idempotency: Idempotency | None, whole: tuple[str, Part] | None = None
+    ) -> tuple[DatasetRecord, bool]:
+        newest = newest_version(self._store, draft.name)
+        return self._records.create(draft, newest_on_disk=newest, idempotency=idempotency, whole=whole)
+
+    @storage_errors()
+    def _new_path(self, key: str, announced: int) -> Path:
+        require_room(self._settings.store, announced)
+        return self._store.new_path(key)
+
+    def check_name(self, name: str, where: Problem) -> None:
+        """Raises InvalidRequest if an uploaded data set cannot have this name."""
+        message = self._name_problem(name)
+        if message is not None:
+            raise InvalidRequest(where.model_copy(update={"code": "name", "message": message}))
+
+    def _name_problem(self, name: str) -> str | None:
+        if not NAME.fullmatch(name):
+            return "the name of a data set is 1 to 64 of a-z, 0-9 and ._- and begins with a letter or digit"
+        if DATASET_ID.fullmatch(name):
+            return "a name must not look like the id of a data set"
+        if name in BUILTIN_SETS:
+            return f"{name} is the name of a built-in data set: choose another name"
+        own = [source for source in find_sources(self._settings.data) if source.id == name]
+        if any(not isinstance(source, Missing) for source in own):
+            return f"{name} is the name of a data set in BAKEHOUSE_DATA of the service: choose another name"
+        return None
+
+    # Reading
+
+    def find(self, reference: str) -> DatasetListing:
+        """Returns an uploaded data set with its parts or its card. Raises UploadNotFound."""
+        record = self._records.find(reference)
+        parts = self._records.parts(record.id) if record.status == "uploading" else None
+        return record.listing(parts=parts, card=self._card(record))
+
+    def all(self) -> list[DatasetListing]:
+        """Returns all uploaded data sets, by name and version."""
+        records = sorted(self._records.all(), key=lambda record: (record.name, record.version))
+        return [record.listing(card=self._card(record)) for record in records]
+
+    def _card(self, record: DatasetRecord) -> DatasetCard | None:
+        if record.status != "ready":
+            return None
+        try:
+            return packed_folder(self._store, Uploaded(record.id, record.name, record.version))[1]
+        except FileNotFoundError:
+            return None  # it is being deleted at this moment
+
+    def _get(self, dataset_id: str) -> DatasetRecord:
+        if not DATASET_ID.fullmatch(dataset_id):
+            raise UploadNotFound(dataset_id)
+        return self._records.get(dataset_id)
+
+    def why_not_ready(self, name: str) -> DatasetError | None:
+        """Returns why recipes cannot name an uploaded data set; None if there is none of this name."""
+        try:
+            record = self._records.find(name)
+        except UploadNotFound:
+            return None
+        if record.status == "refused":
+            return DatasetBroken(name, record.problem or "")
+        return DatasetNotReady(name, retry_after=RETRY_AFTER_SECONDS)
+
+    # Deleting
+
+    @storage_errors()
+    def delete(self, reference: str) -> tuple[DatasetRecord, int]:
+        """Deletes an uploaded data set; returns it, and the bytes freed. Raises DatasetNeeded."""
+        deleted = self._records.delete(self._records.find(reference).id)
+        return deleted, delete_files(self._store, deleted)
+
+
+def refuse_other_digest(number: int, announced: str | None, found: str) -> None:
+    """Raises WrongDigest if the client has announced another digest."""
+    if announced not in (None, found):
+        raise WrongDigest(number, announced=str(announced), found=found)

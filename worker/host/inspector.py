@@ -1,0 +1,243 @@
+"""`python -m worker.host.inspector`: inspects uploaded data sets, beside the training. It does not import torch.
+
+A data set is claimed with a lease. If this process is killed, the next one starts again: nothing of an inspection can
+be seen before its last step, which publishes the packed data. It also deletes uploads that were not completed in time,
+and files that a killed process has left.
+"""
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from bakehouse.data.archives import ArchiveLimits
+from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, InspectionFailed, inspect_in_child
+from bakehouse.data.listing import Inspection, Part
+from bakehouse.data.source_formats import ending_of
+from bakehouse.data.uploaded import Manifest, publish, remove_unnamed, source_key
+from bakehouse.processes import REFUSED, name_this_process
+from bakehouse.runs.patience import OUTAGE
+from bakehouse.runs.store import connect
+from bakehouse.settings import Settings
+from bakehouse.store.file_store import FileStore
+from bakehouse.store.object_store import ObjectStore
+from bakehouse.uploads.errors import InspectionLost, UploadNotFound
+from bakehouse.uploads.files import delete_files
+from bakehouse.uploads.inspections import Inspections
+from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, part_key
+from bakehouse.uploads.records import DatasetRecords
+from worker.host.owner import is_dead, this_process
+
+# A data set that takes long does not keep the others waiting.
+AT_ONCE = 2
+BLOCK_BYTES = 1 << 20
+REPORT_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 60.0
+# Files without a record are deleted after this time: the record follows the files of an upload in a single request.
+ORPHAN_SECONDS = 86_400.0
+# Less than the time for which the record of a deleted data set is kept.
+FORGET_MS = 600_000
+# Inspections of one data set that end by a crash or a stall before it is refused.
+MAX_FAILURES = 3
+
+
+class PartDamaged(Exception):
+    """Raised if the file of a part is not what the client has sent."""
+
+
+class Inspector:
+    """Inspects one data set after the other."""
+
+    def __init__(self, settings: Settings, records: DatasetRecords, store: ObjectStore) -> None:
+        self._records = records
+        self._inspections = Inspections(records)
+        self._store = store
+        self._renew_seconds = settings.lease_seconds / 4
+        self._limits = ArchiveLimits(
+            entries=settings.max_archive_entries,
+            total_bytes=settings.max_unpacked_bytes,
+            entry_bytes=settings.max_entry_bytes,
+        )
+
+    def inspect_next(self) -> bool:
+        """Inspects the next data set; returns False if there is none."""
+        record = self._inspections.claim(this_process(), is_dead=is_dead)
+        if record is None:
+            return False
+        # It was deleted meanwhile, or this process was stopped for so long that another one has taken the data set.
+        with suppress(InspectionLost, UploadNotFound):
+            self.inspect(record)
+        return True
+
+    def inspect(self, record: DatasetRecord) -> None:
+        """Inspects a data set that this process has claimed."""
+        # Those before it have left their work if they were killed.
+        self._store.clean_up(files_of(record.id), older_than_seconds=0)
+        work = self._store.new_path(f"{files_of(record.id)}/work")
+        work.mkdir()
+        watch = Watch(self._inspections, record, self._renew_seconds)
+        try:
+            file = self._join_parts(record, work, watch)
+            answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
+            self._finish(record, work, answer)
+        except PartDamaged as error:
+            self._inspections.refuse(record, str(error), None)
+        except InspectionFailed as error:
+            self._try_again_or_refuse(record, error)
+        finally:
+            self._store.clean_up(files_of(record.id), older_than_seconds=0)
+
+    def _join_parts(self, record: DatasetRecord, work: Path, watch: "Watch") -> Path:
+        """Returns the whole file, of which every part was compared with its digest."""
+        folder = work / "joined"
+        folder.mkdir()
+        parts = self._records.parts(record.id)
+        with self._store.open(part_key(record.id, parts[0])) as first:
+            path = folder / (record.name + ending_of(record.filename or "", first.read(BLOCK_BYTES)))
+        total = sum(part.bytes for part in parts)
+        done = 0
+        with path.open("xb") as file:
+            for part in parts:
+                for block in self._blocks(record.id, part):
+                    file.write(block)
+                    done += len(block)
+                    watch.report(Inspection(stage="joining", done_bytes=done, total_bytes=total))
+        return path
+
+    def _blocks(self, dataset_id: str, part: Part) -> Iterator[bytes]:
+        digest = sha256()
+        with self._store.open(part_key(dataset_id, part)) as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                yield block
+        if digest.hexdigest() != part.sha256:
+            raise PartDamaged(
+                f"part {part.number} of the upload was damaged on the disk of the service: upload it again"
+            )
+
+    def _finish(self, record: DatasetRecord, work: Path, answer: Answer) -> None:
+        if answer.fingerprint is None:
+            self._inspections.refuse(record, answer.problem or "", answer.place)
+        else:
+            # Otherwise the inspector that has the data set now might publish it twice.
+            self._inspections.renew(record)
+            [source] = (work / SOURCE).iterdir()
+            filename = record.filename or source.name
+            manifest = Manifest(
+                id=record.id,
+                name=record.name,
+                version=record.version,
+                fingerprint=answer.fingerprint,
+                filename=filename,
+            )
+            self._store.put(source_key(record.id), work / SOURCE)
+            publish(self._store, manifest, work / PACKED)
+            try:
+                self._inspections.publish(record, answer.fingerprint)
+            except InspectionLost:
+                self._withdraw_if_deleted(record)
+                raise
+        self._store.delete(f"{files_of(record.id)}/parts")
+
+    def _withdraw_if_deleted(self, record: DatasetRecord) -> None:
+        """Deletes what was published after the data set had been deleted."""
+        try:
+            self._records.get(record.id)
+        except UploadNotFound:
+            delete_files(self._store, record)
+
+    def _try_again_or_refuse(self, record: DatasetRecord, error: InspectionFailed) -> None:
+        print(f"The data set {record.id} could not be inspected: {error}", file=sys.stderr, flush=True)
+        if self._inspections.note_failure(record) < MAX_FAILURES:
+            self._inspections.release(record)
+        else:
+            problem = f"its inspection failed {MAX_FAILURES} times: {error}; the log of the workers has the reason"
+            self._inspections.refuse(record, problem, None)
+
+    # Housekeeping
+
+    def clean_up(self) -> None:
+        """Deletes what nobody needs: expired uploads, the files of deleted data sets, and files without a record."""
+        for dataset_id in self._inspections.expired():
+            with suppress(UploadNotFound):
+                self._records.delete(dataset_id)
+        # Twice, because an inspection may have published a data set while it was being deleted.
+        now = self._records.now()
+        for dataset_id in self._inspections.deleted():
+            record = self._records.read(dataset_id)
+            if record is not None:
+                delete_files(self._store, record)
+        self._inspections.forget(before=now - FORGET_MS)
+        for name in self._store.names(UPLOADS):
+            is_orphan = DATASET_ID.fullmatch(name) and not self._records.exists(name)
+            if is_orphan and self._store.age_seconds(files_of(name)) > ORPHAN_SECONDS:
+                self._store.delete(files_of(name))
+        self._store.clean_up(UPLOADS, older_than_seconds=ORPHAN_SECONDS)
+        remove_unnamed(self._store)
+
+
+class Watch:
+    """Renews the lease of an inspection, and reports how far it has come."""
+
+    def __init__(self, inspections: Inspections, record: DatasetRecord, renew_seconds: float) -> None:
+        self._inspections = inspections
+        self._record = record
+        self._renew_seconds = renew_seconds
+        self._renewed = 0.0
+        self._reported = 0.0
+        self._stage = ""
+
+    def report(self, inspection: Inspection | None) -> None:
+        """Is called often while the inspection proceeds. Raises InspectionLost."""
+        now = time.monotonic()
+        if now - self._renewed > self._renew_seconds:
+            self._renewed = now
+            self._inspections.renew(self._record)
+        if inspection is None:
+            return
+        if inspection.stage != self._stage or now - self._reported > REPORT_SECONDS:
+            self._stage = inspection.stage
+            self._reported = now
+            self._inspections.note_progress(self._record, inspection)
+
+
+def serve(inspector: Inspector, inspections: Inspections) -> None:
+    """Inspects data sets for ever."""
+    while True:
+        try:
+            if not inspector.inspect_next():
+                inspections.wait_for_wake_up()
+        except OUTAGE as error:
+            print(f"Redis cannot be used: {error}", file=sys.stderr, flush=True)
+            time.sleep(1.0)
+        except Exception as error:  # noqa: BLE001 - the next data set must not wait for whatever is wrong with this one
+            traceback.print_exception(error)
+            time.sleep(1.0)
+
+
+def main() -> int:
+    """Inspects data sets until a signal ends this process; the lease of a data set then passes to the next process."""
+    settings = Settings()
+    if settings.redis_url is None:
+        print("BAKEHOUSE_REDIS_URL is not set: this process needs the address of Redis", file=sys.stderr)
+        return REFUSED
+    name_this_process("bakehouse-data")
+    records = DatasetRecords(connect(settings.redis_url, patient=True), settings)
+    inspector = Inspector(settings, records, FileStore(settings.store))
+    # They end with this process.
+    for _ in range(AT_ONCE):
+        threading.Thread(target=serve, args=(inspector, Inspections(records)), daemon=True).start()
+    while True:
+        try:
+            inspector.clean_up()
+        except Exception as error:  # noqa: BLE001 - it is repeated
+            traceback.print_exception(error)
+        time.sleep(HOUSEKEEPING_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
