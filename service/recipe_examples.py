@@ -1,4 +1,5 @@
-"""The recipes and changes with which `/docs` fills in the bodies of requests. Tests post each of them to a service."""
+"""The recipes, changes and data sets with which `/docs` fills in the bodies of requests. Tests post each of them to a
+service."""
 
 from bakehouse.model import JsonObject
 
@@ -46,6 +47,12 @@ BODIES: dict[str, dict[str, JsonObject]] = {
             "summary": "Your own CSV file: houses.csv with a column price, in the folder BAKEHOUSE_DATA",
             "value": OWN_CSV,
         },
+    },
+    "create_dataset": {
+        "houses": {
+            "summary": "A table that is sent in parts",
+            "value": {"name": "houses", "filename": "houses.csv", "bytes": 2739},
+        }
     },
     "preview_recipe": {
         "most_families": {"summary": "Digits, moved and with noise", "value": MOST_FAMILIES},

@@ -19,7 +19,7 @@ from bakehouse.runs.artifacts import storage_errors
 from bakehouse.runs.record import Idempotency
 from bakehouse.settings import Settings
 from bakehouse.store.object_store import ObjectStore
-from bakehouse.uploads.errors import NotUploading, UploadNotFound, WrongDigest
+from bakehouse.uploads.errors import UploadError, UploadNotFound, WrongDigest
 from bakehouse.uploads.files import delete_files
 from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, new_dataset_id, part_key
 from bakehouse.uploads.records import DatasetRecords, Draft, wake_inspector
@@ -75,14 +75,12 @@ class Uploads:
 
     @storage_errors()
     def _keep_part(self, dataset_id: str, part: Part, file: ReceivedFile) -> None:
-        is_new = self._store.put(part_key(dataset_id, part), file.path)
+        self._store.put(part_key(dataset_id, part), file.path)
         try:
             replaced = self._records.add_part(dataset_id, part)
-        except UploadNotFound:
-            self._store.delete(files_of(dataset_id))
-            raise
-        except NotUploading:
-            if is_new:
+        except UploadError:
+            # Unless the same part was sent twice at once, and was in time once.
+            if part not in self._records.parts(dataset_id):
                 self._store.delete(part_key(dataset_id, part))
             raise
         if replaced is not None and replaced.sha256 != part.sha256:

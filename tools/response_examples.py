@@ -36,11 +36,27 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, url=None, workers=1)
         with home_running(settings) as home, httpx.Client(base_url=home.url, timeout=60, trust_env=False) as http:
-            for operation, response in [*answers_of_a_run(http), *answers_to_requests(http)]:
+            answers = [*answers_of_an_upload(http), *answers_of_a_run(http), *answers_to_requests(http)]
+            for operation, response in answers:
                 media_type = response.headers["content-type"].partition(";")[0]
                 by_status = examples.setdefault(operation, {}).setdefault(str(response.status_code), {})
                 by_status[media_type] = excerpt(operation, response)
     FILE.write_text(json.dumps(examples, indent=1) + "\n", encoding="utf-8")
+
+
+def answers_of_an_upload(http: httpx.Client) -> Iterator[Answer]:
+    """Yields the answers that concern an uploaded data set."""
+    rows = "".join(f"{40 + n % 90},{1 + n % 5},{1000 * (40 + n % 90) + 500 * (n % 5)}\n" for n in range(20))
+    table = f"area,rooms,price\n{rows}"
+    draft = {**BODIES["create_dataset"]["houses"]["value"], "bytes": len(table)}
+    created = http.post("/v1/datasets", json=draft)
+    yield "create_dataset", created
+    dataset = f"/v1/datasets/{created.json()['id']}"
+    yield "put_dataset_part", http.put(f"{dataset}/parts/1", content=table)
+    yield "complete_dataset", http.post(f"{dataset}/complete")
+    while http.get(dataset, headers={"Prefer": "wait=10"}).json()["status"] == "inspecting":
+        pass
+    yield "delete_dataset", http.delete(dataset)
 
 
 def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:

@@ -15,8 +15,8 @@ from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_service import start_service
 from tests.service.requests import RECIPE, create, problem
 
-WITHOUT_REDIS = {"/", "/healthz/live", "/v1/system", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/datasets",
-                 "/v1/datasets/{dataset_id}", "/v1/cookbook", "/v1/cookbook/{name}"}  # fmt: skip
+WITHOUT_REDIS = {"/", "/healthz/live", "/v1/system", "/v1/recipes/schema", "/v1/recipes/ingredients", "/v1/cookbook",
+                 "/v1/cookbook/{name}"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +54,13 @@ def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request
     paths = client.get("/openapi.json").json()["paths"]
     asked = [(method.upper(), path) for path, methods in paths.items() for method in methods]
     values = {"{run_id}": run, "{epoch_or_role}": "best", "{number}": "1", "{dataset_id}": "data_222222222222"}
-    filled = [(method, fill(path, values))
-              for method, path in asked if path not in WITHOUT_REDIS]  # fmt: skip
-    body = json.dumps(RECIPE)
+    filled = [(method, fill(path, values)) for method, path in asked if path not in WITHOUT_REDIS]
+    bodies = {"POST": json.dumps(RECIPE), "PATCH": "{}", "PUT": "a part"}
+    own_bodies = {"/v1/datasets": '{"name": "houses"}', "/v1/datasets/data_222222222222/complete": "{}"}
     headers = {"content-type": "application/json", "accept": "text/event-stream"}
     return [
         client.build_request(method, path + ("?label=a:b" if path == "/v1/events" else ""), headers=headers,
-                             content={"POST": body, "PATCH": "{}"}.get(method))
+                             content=own_bodies.get(path, bodies.get(method)))
         for method, path in filled
     ]  # fmt: skip
 

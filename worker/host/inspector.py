@@ -86,7 +86,8 @@ class Inspector:
             self._finish(record, work, answer)
         except PartDamaged as error:
             self._inspections.refuse(record, str(error), None)
-        except InspectionFailed as error:
+        # Such as a disk that is full, or a network drive that is gone.
+        except (InspectionFailed, OSError) as error:
             self._try_again_or_refuse(record, error)
         finally:
             self._store.clean_up(files_of(record.id), older_than_seconds=0)
@@ -150,12 +151,14 @@ class Inspector:
         except UploadNotFound:
             delete_files(self._store, record)
 
-    def _try_again_or_refuse(self, record: DatasetRecord, error: InspectionFailed) -> None:
+    def _try_again_or_refuse(self, record: DatasetRecord, error: InspectionFailed | OSError) -> None:
         print(f"The data set {record.id} could not be inspected: {error}", file=sys.stderr, flush=True)
         if self._inspections.note_failure(record) < MAX_FAILURES:
             self._inspections.release(record)
         else:
-            problem = f"its inspection failed {MAX_FAILURES} times: {error}; the log of the workers has the reason"
+            # The text of an error of the operating system names a path, which clients should not learn.
+            why = error.strerror if isinstance(error, OSError) else error
+            problem = f"its inspection failed {MAX_FAILURES} times: {why}; the log of the workers has the reason"
             self._inspections.refuse(record, problem, None)
 
     # Housekeeping
@@ -172,6 +175,10 @@ class Inspector:
             if record is not None:
                 delete_files(self._store, record)
         self._inspections.forget(before=now - FORGET_MS)
+        for record in self._records.all():
+            # The process that inspected it was killed before it had deleted them.
+            if record.status in ("ready", "refused"):
+                self._store.delete(f"{files_of(record.id)}/parts")
         for name in self._store.names(UPLOADS):
             is_orphan = DATASET_ID.fullmatch(name) and not self._records.exists(name)
             if is_orphan and self._store.age_seconds(files_of(name)) > ORPHAN_SECONDS:
