@@ -10,12 +10,15 @@ import { TrainOn } from "./brief_card";
 import { Columns } from "./columns";
 import { describeCounts, describeShape, describeSplits, describeTask } from "./words";
 
-const STATES = {
-  broken: ["bad", "This data set cannot be used"],
+const UNUSABLE = ["bad", "This data set cannot be used"];
+const STATES: Record<string, string[]> = {
+  broken: UNUSABLE,
+  refused: UNUSABLE,
   absent: ["warning", "The files of this data set are not on this machine"],
   packing: ["", "It is being packed for training, which happens once"],
-  ready: ["", ""],
-} as const;
+  uploading: ["", "Parts of its file are still to come"],
+  inspecting: ["", "It is being read and packed for training"],
+};
 
 /** One data set: what is wrong with it, or what is in it. */
 export function Dataset({ id }: { id: string }) {
@@ -39,7 +42,7 @@ export function Dataset({ id }: { id: string }) {
 }
 
 function State({ listing, onRetry }: { listing: DatasetListing; onRetry: () => void }) {
-  const [kind, text] = STATES[listing.status];
+  const [kind, text] = STATES[listing.status] ?? [];
   return (
     <div class={`notice ${kind}`} role="status">
       <p>

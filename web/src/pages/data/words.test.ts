@@ -54,8 +54,8 @@ test("a column has its first classes, its range, or only text", () => {
 test("listings are grouped by status and found by all words", () => {
   const card = { id: "digits", title: "Handwritten digits", kind: "image" } as DatasetCard;
   const listings = [
-    { id: "digits", status: "ready" as const, card },
-    { id: "houses", status: "broken" as const, problem: "row 3 is empty" },
+    { id: "digits", name: "digits", status: "ready" as const, card },
+    { id: "houses", name: "houses", status: "broken" as const, problem: "row 3 is empty" },
   ];
   expect(groupListings(listings).broken.map((each) => each.id)).toEqual(["houses"]);
   expect(listings.filter((each) => matches(each, "hand IMAGE")).map((each) => each.id)).toEqual(["digits"]);

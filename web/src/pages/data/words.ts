@@ -63,12 +63,17 @@ export function describeColumn(column: Column): string {
 /** Splits the listings by what a user can do with them, keeping the order of each. */
 export function groupListings(
   listings: readonly DatasetListing[],
-): Record<DatasetListing["status"], DatasetListing[]> {
-  const of = (status: DatasetListing["status"]) => listings.filter((each) => each.status === status);
-  return { broken: of("broken"), packing: of("packing"), ready: of("ready"), absent: of("absent") };
+): Record<"broken" | "packing" | "ready" | "absent", DatasetListing[]> {
+  const of = (...statuses: string[]) => listings.filter((each) => statuses.includes(each.status));
+  return {
+    broken: of("broken", "refused"),
+    packing: of("packing", "uploading", "inspecting"),
+    ready: of("ready"),
+    absent: of("absent"),
+  };
 }
 
 /** Whether a listing has all the words of a filter somewhere in its id, title, kind or task. */
 export function matches({ id, card }: DatasetListing, filter: string): boolean {
-  return hasWords([id, card?.title, card?.kind, card?.task], filter);
+  return hasWords([card?.id ?? id, card?.title, card?.kind, card?.task], filter);
 }

@@ -110,8 +110,8 @@ function makeForm(draft: Draft): Form {
 /** Offers the data sets of this service; without them the field takes any text. */
 async function loadSuggestions(suggestions: Signal<ReadonlyMap<string, readonly string[]>>): Promise<void> {
   try {
-    const { data } = await get<{ data: { id: string }[] }>("v1/datasets");
-    suggestions.value = new Map([["/dataset/id", data.map((each) => each.id)]]);
+    const { data } = await get<{ data: { id: string; card?: { id: string } | null }[] }>("v1/datasets");
+    suggestions.value = new Map([["/dataset/id", data.map((each) => (each.card ?? each).id)]]);
   } catch (error) {
     if (!(error instanceof RequestFailed)) throw error;
   }
