@@ -267,7 +267,7 @@ def test_a_recipe_waits_for_the_inspection_and_hears_of_a_refusal(
     assert problem(waiting) == (409, "dataset_not_ready")
     with running_inspector(service):
         refused = inspected(api, dataset)
-    assert "rows" in refused["problem"]
+    assert "too few" in refused["problem"]
     answer = api.post("/v1/runs", json=RECIPE)
     assert problem(answer) == (422, "invalid_recipe")
     assert refused["problem"] in answer.json()["errors"][0]["message"]
