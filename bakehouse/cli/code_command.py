@@ -91,6 +91,8 @@ def where_data_are(plan: Plan) -> str:
     match card.format:
         case "npy":
             return f"The data are in the folder bakehouse/data/builtin/{card.id} of the package bakehouse."
+        case "parquet" | "json":
+            return f"It reads text: write your file {own_name(card)} as CSV first, and give it the path of that."
         case "csv" | "npz":
             return f"Give it the path of your file {own_name(card)}."
         case _:

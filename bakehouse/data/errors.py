@@ -11,7 +11,17 @@ UnusableSource        a reader found an error in the files
 
 from pathlib import PurePath
 
-ENDINGS = (".csv", ".npz")
+TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".data")
+PACKED_ENDINGS = tuple(f"{ending}.gz" for ending in TEXT_ENDINGS)
+ENDINGS = (".npz", *TEXT_ENDINGS, *PACKED_ENDINGS, ".zip", ".parquet", ".json", ".jsonl", ".ndjson")
+"""The endings of the names of files that can be data sets."""
+
+
+def without_ending(name: str) -> str | None:
+    """Returns the name of a data set's file without its ending, or None if no data set has such an ending."""
+    endings = (ending for ending in ENDINGS if name.lower().endswith(ending) and len(name) > len(ending))
+    ending = max(endings, key=len, default=None)
+    return None if ending is None else name[: -len(ending)]
 
 
 class DatasetError(Exception):
@@ -30,7 +40,7 @@ class DatasetNotFound(DatasetError):
         hint = f"; did you mean {nearest[0]}?" if nearest else "."
         # Some name a data set by the path of its file.
         file = PurePath(name)
-        own = file.stem if file.suffix in ENDINGS else file.name
+        own = without_ending(file.name) or file.name
         named = "" if own == name else f" A recipe names a file without its folder and ending: {own}."
         super().__init__(
             name,

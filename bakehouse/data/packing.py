@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import assert_never, get_args
 
+import duckdb
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
@@ -27,9 +28,10 @@ from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
 from bakehouse.data.readers.npz import read_npz
 from bakehouse.data.readers.pictures import read_pictures
+from bakehouse.data.readers.typed_tables import read_typed_table
 from bakehouse.data.signatures import compute_signature
 from bakehouse.data.source_files import is_folder
-from bakehouse.plan.card import DatasetCard, Dtype, FloatDtype, SplitCounts
+from bakehouse.plan.card import Column, DatasetCard, Dtype, FloatDtype, SplitCounts
 
 GIB = 1 << 30
 CPU_SECONDS = 600
@@ -146,7 +148,7 @@ def describe(name: str, source: Path) -> Description:
 
 
 def read_source(source: Path, description: Description) -> Contents:
-    """Reads the files with the reader for their format: idx, CIFAR, a folder of pictures, CSV or NPZ."""
+    """Reads the files with the reader for their format: idx, CIFAR, a folder of pictures, NPZ, or a table."""
     if is_folder(source):
         if holds_idx(source):
             return read_idx(source, description.classes)
@@ -154,7 +156,18 @@ def read_source(source: Path, description: Description) -> Contents:
             return read_cifar(source, description.classes)
         # This reader's error for a folder without data names all three kinds of folders.
         return read_pictures(source)
-    return read_csv(source) if source.suffix.lower() == ".csv" else read_npz(source)
+    try:
+        match source.suffix.lower():
+            case ".npz":
+                return read_npz(source)
+            case ".parquet":
+                return read_typed_table(source, "parquet")
+            case ".json" | ".jsonl" | ".ndjson":
+                return read_typed_table(source, "json")
+            case _:
+                return read_csv(source)
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError from error
 
 
 def write_packed(contents: Contents, description: Description, target: Path) -> DatasetCard:
@@ -199,9 +212,16 @@ def _meaning(contents: Contents) -> list[object]:
             further = [[target.name, target.classes] for target in contents.targets]
             return [contents.kind, contents.classes, *further]
         case Table():
-            return ["columns", [(column.name, column.kind, column.classes) for column in contents.columns]]
+            return ["columns", [(column.name, _kind_in_meaning(column), column.classes) for column in contents.columns]]
         case _:
             assert_never(contents)
+
+
+def _kind_in_meaning(column: Column) -> str:
+    # These words keep the fingerprints of tables that were packed before columns had other kinds.
+    if not column.has_numbers:
+        return "text"
+    return "integer" if column.whole else "number"
 
 
 def make_card(contents: Contents, description: Description, fingerprint: str) -> DatasetCard:
@@ -257,7 +277,7 @@ def _table_card(table: Table, description: Description, fingerprint: str) -> Dat
         kind="table",
         # Each recipe chooses a target among the columns; all others are inputs unless it adds tasks.
         shape=(len(table.columns) - 1,),
-        format="csv",
+        format=table.format,
         dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
         counts=SplitCounts(train=len(table.values)),
         columns=tuple(

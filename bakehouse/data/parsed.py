@@ -54,10 +54,16 @@ class Table:
 
     values: NDArray[np.float64]
     columns: tuple[Column, ...]
+    format: Literal["csv", "parquet", "json"] = "csv"
     notes: list[str] = field(default_factory=list)
 
 
 Contents = Samples | Table
+
+
+def quote(text: str) -> str:
+    """Quotes, escapes and shortens a user's text for a message."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
 def check_size(subject: str, size: int) -> None:

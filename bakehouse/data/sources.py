@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bakehouse.data.errors import without_ending
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.data.source_files import Kind, kind_of, refusal
 from bakehouse.data.uploaded import Uploaded
@@ -14,9 +15,13 @@ from bakehouse.data.uploaded import Uploaded
 DATA_FOLDER = "BAKEHOUSE_DATA"
 """The setting, under whose name a problem of the whole folder is listed. No data set can have this name."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-DATA_SUFFIXES = (".npz", ".csv")
-IGNORED_SUFFIXES = ("", ".md", ".rst", ".txt")
+IGNORED_SUFFIXES = ("", ".md", ".rst")
 """Suffixes of files that often lie next to data sets, such as a README; they are not listed as unusable data sets."""
+IGNORED_NAMES = re.compile(
+    r"(read_?me|licen[cs]e|copying|notice|authors|changes|changelog|requirements|notes|description|info|citation|todo)"
+    r"([_.-].*)?\.txt",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def _find_own(data: Path) -> Iterator[Source]:
         except OSError as error:
             yield Refused(_printable(path.name)[:200], f"it cannot be read: {error.strerror}")
             continue
-        if path.name.startswith(".") or (kind == "file" and path.suffix.lower() in IGNORED_SUFFIXES):
+        if path.name.startswith(".") or (kind == "file" and _is_ignored(path)):
             continue
         problem = _find_problem(path, kind)
         if problem is None:
@@ -99,6 +104,10 @@ def _find_own(data: Path) -> Iterator[Source]:
         else:
             yield Refused(_printable(path.name)[:200], problem)
     yield from (_require_one(name, paths) for name, paths in paths_by_name.items())
+
+
+def _is_ignored(path: Path) -> bool:
+    return path.suffix.lower() in IGNORED_SUFFIXES or IGNORED_NAMES.fullmatch(path.name) is not None
 
 
 def _folder_problem(error: OSError) -> str:
@@ -115,16 +124,18 @@ def _require_one(name: str, paths: list[Path]) -> Source:
 
 
 def _dataset_name(path: Path, kind: Kind) -> str:
-    return (path.name if kind == "folder" else path.stem).lower()
+    return (path.name if kind == "folder" else without_ending(path.name) or path.name).lower()
 
 
 def _find_problem(path: Path, kind: Kind) -> str | None:
     """Returns the reason why a path cannot be a data set, or None; does not open the file."""
     if kind not in ("file", "folder"):
         return f"it {refusal(kind)}"
-    if kind == "file" and path.suffix.lower() not in DATA_SUFFIXES:
+    if kind == "file" and without_ending(path.name) is None:
+        ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         return (
-            f"{path.suffix} files cannot be read: use .npz, .csv, or a folder with a folder of pictures for each class"
+            f"{ending} files cannot be read: use .csv, .tsv, .parquet, .jsonl or .npz, or a folder with a folder of "
+            "pictures for each class"
         )
     name = _dataset_name(path, kind)
     if not NAME.fullmatch(name):

@@ -10,7 +10,7 @@ Task = Literal["classification", "regression"]
 Dtype = Literal["uint8", "float32", "float64"]
 FloatDtype = Literal["float32", "float64"]
 ColumnKind = Literal["number", "category", "boolean", "date", "text", "identifier", "constant"]
-Format = Literal["npy", "csv", "npz", "pictures", "idx", "cifar"]
+Format = Literal["npy", "csv", "parquet", "json", "npz", "pictures", "idx", "cifar"]
 
 
 class Column(Model):
@@ -93,7 +93,8 @@ class DatasetCard(Model):
     """The type in which inputs are stored; models take the stored units. `float64` if 32 bits would round a feature or
     channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""
     format: Format = "npy"
-    """The format of the files. `npy`: arrays that come with Bakehouse; `pictures`: a folder of pictures for each class;
+    """The format of the files. `npy`: arrays that come with Bakehouse; `csv`: a table of text,
+    whatever its separator; `pictures`: a folder of pictures for each class;
     `idx`: the files of MNIST; `cifar`: the binary files of CIFAR."""
     counts: SplitCounts
     task: Task | None = None

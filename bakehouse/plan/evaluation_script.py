@@ -118,7 +118,7 @@ def reading_call(plan: Plan) -> str:
     split = "train" if card.counts.test is None else "test"
     start = f"DATA, TEST_ROWS, {card.counts.test or card.counts.train}"
     match card.format:
-        case "csv":
+        case "csv" | "parquet" | "json":
             dtype = "float64" if plan.data.is_double else "float32"
             return f'read_csv({start}, INPUTS, TARGETS, "{dtype}")'
         case "npz":

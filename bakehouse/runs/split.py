@@ -44,6 +44,8 @@ class RunSplit(Model):
 
 
 ROW_NUMBER: dict[Format, str] = {
+    "parquet": "A row number counts the rows of the file, from 0.",
+    "json": "A row number counts the objects of the file, from 0.",
     "csv": "A row number counts the data rows of the file: row 0 is the first row after the header. Blank lines do not "
     "count.",
     "npz": "A row number is an index along the first axis of the array `source`.",

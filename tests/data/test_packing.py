@@ -104,9 +104,11 @@ def test_a_table_that_is_replaced_between_its_two_readings_is_not_packed(tmp_pat
     source = tmp_path / "set.csv"
     source.write_text("a,b\n" + "1,2\n" * 20)
     target = target_of(source)
-    before = f"from bakehouse.data.readers import csv_table; survey = csv_table._survey{NEWLINE}"
-    before += f"def change(lines):{NEWLINE}    counted = survey(lines){NEWLINE}"
-    before += f"    Path(sys.argv[1]).write_text('a,b,c'){NEWLINE}    return counted{NEWLINE}csv_table._survey = change"
+    before = f"from bakehouse.data.readers import csv_table; find_layout = csv_table.find_layout{NEWLINE}"
+    before += f"def change(sample):{NEWLINE}    layout = find_layout(sample){NEWLINE}"
+    before += (
+        f"    Path(sys.argv[1]).write_text('a,b,c'){NEWLINE}    return layout{NEWLINE}csv_table.find_layout = change"
+    )
     done = run(source, target, before=before)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"changed": True})
     assert not target.exists()
