@@ -36,7 +36,7 @@ def columns(table: NDArray[np.float64]) -> tuple[Column, ...]:
         texts("night", table[:, 2], ("no", "yes")).model_copy(update={"kind": "boolean"}),
         texts("fare", table[:, 3], FARES),
         texts("city", table[:, 4], CITIES),
-        number("left", table[:, 5], kind="date", dtype="float64", has_times=True),
+        number("left", table[:, 5], kind="date", dtype="float64", has_times=True, form="year first"),
         Column(name="name", kind="text"),
         texts("late", table[:, 7], ("no", "yes")).model_copy(update={"kind": "boolean"}),
     )

@@ -58,6 +58,42 @@ def write_tasks(path: Path) -> None:
     path.write_text("\n".join(["a\tb\tgrade\tgain\ttree", *rows]))
 
 
+def write_passengers(path: Path) -> None:
+    """What people have: numbers of rows, names, classes, empty cells in inputs and target, and a date."""
+    rng = np.random.default_rng(0)
+    lines = ["id,survived,class,name,sex,age,fare,harbour,born"]
+    for index in range(300):
+        sex, level = rng.integers(2), rng.integers(1, 4)
+        survived = "yes" if rng.normal(2 * sex - 0.4 * level, 0.3) > 0.3 else "no"
+        age, fare = rng.uniform(1, 80), rng.exponential(100 / level)
+        cells = (
+            index + 1,
+            "" if index % 50 == 7 else survived,
+            ("first", "second", "third")[level - 1],
+            f'"{WORDS[index % 5]}, Mr. {"abcdefghij"[index % 10]}{index} of the house by the sea"',
+            ("male", "female")[sex],
+            "" if rng.random() < 0.2 else f"{age:.1f}",
+            f"{fare:.2f}",
+            "NA" if rng.random() < 0.05 else f"port {rng.integers(40):02}",
+            f"{1912 - int(age)}-{rng.integers(1, 13):02}-{rng.integers(1, 29):02}",
+        )
+        lines.append(",".join(map(str, cells)))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_semicolons(path: Path) -> None:
+    """What a program of another country writes: a title, decimal commas, days before months, row numbers without a
+    name, marks for missing values, and an encoding of its own."""
+    lines = ["Verkäufe", ";Menge;Preis;Tag;Größe;Erlös"]
+    for index, (a, b) in enumerate(draw(120, 2)):
+        price = f"{1234.5 + 100 * a:,.2f} €".translate(str.maketrans(",.", ".,"))
+        amount = "k.A." if index == 9 else f"{10 + b:.3f}".replace(".", ",")
+        size = "" if index % 11 == 0 else ("groß", "klein", "mittel")[index % 3]
+        day = f"{index % 28 + 1}.{index % 12 + 1}.2021 {index % 24:02}:30"
+        lines.append(f"{index};{amount};{price};{day};{size};{f'{50 * a + b:.2f}'.replace('.', ',')}")
+    path.write_bytes(("\r\n".join(lines) + "\r\n").encode("cp1252"))
+
+
 def write_arrays(path: Path) -> None:
     """Colour pictures of bytes, with the channels last, text classes and a test split of its own."""
     x = (draw(60, 6, 5, 3) * 40 + 100).clip(0, 255).astype(np.uint8)
@@ -130,6 +166,10 @@ USER_FILES = {
             "objective": {"loss": "binary_cross_entropy", "tasks": ["gain", "tree"]},
         },
     ),
+    "csv with columns of all kinds": UserFile(
+        "passengers.csv", write_passengers, {**MLP, "dataset": {"target": "survived"}}
+    ),
+    "csv of another country": UserFile("sales.csv", write_semicolons, {**MLP, "dataset": {"target": "Erlös"}}),
     "npz of images": UserFile("images.npz", write_arrays, CNN),
     "npz of rows": UserFile("rows.npz", write_regression, MLP),
     "npz of sequences": UserFile(

@@ -278,6 +278,7 @@ def _table_card(table: Table, description: Description, fingerprint: str) -> Dat
         # Each recipe chooses a target among the columns; all others are inputs unless it adds tasks.
         shape=(len(table.columns) - 1,),
         format=table.format,
+        text=table.text,
         dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
         counts=SplitCounts(train=len(table.values)),
         columns=tuple(

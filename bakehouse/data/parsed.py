@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column, Format, TargetCard
+from bakehouse.plan.card import Column, Format, TargetCard, TextForm
 from bakehouse.plurals import count_of
 
 Array = NDArray[Any]
@@ -55,6 +55,10 @@ class Table:
     values: NDArray[np.float64]
     columns: tuple[Column, ...]
     format: Literal["csv", "parquet", "json"] = "csv"
+    cells: tuple[str | None, ...] = ()
+    """The name of each cell's column; None for a column that is left out."""
+    text: TextForm | None = None
+    """How the file is written, if it is text."""
     notes: list[str] = field(default_factory=list)
 
 

@@ -36,6 +36,9 @@ class Column(Model):
     them."""
     missing: int = 0
     """Number of rows whose cell is empty."""
+    form: str | None = None
+    """How numbers or dates are written: `point` or `comma` if numbers are not all as 1234.5, which says what begins the
+    decimals, or the form of all dates, such as `year first`. Null for texts and plain numbers."""
     has_times: bool = False
     """Whether a date of the column has a time of day other than midnight."""
     dtype: FloatDtype = "float32"
@@ -70,6 +73,23 @@ class SplitCounts(Model):
     train: int
     validation: int | None = None
     test: int | None = None
+
+
+class TextForm(Model):
+    """How a table is written as text, so that it can be read again in the same way."""
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    quote: str | None = '"'
+    """The character around cells that contain others."""
+    escape: str | None = None
+    """The character before a quote inside quotes; null if such a quote is doubled."""
+    start: int = 0
+    """Number of lines before the table."""
+    skipped: int = 1
+    """Number of records before the first row, the header among them."""
+    names: tuple[str | None, ...]
+    """The name of each cell's column; null for a column that is left out."""
 
 
 class DatasetCard(Model):
@@ -110,6 +130,8 @@ class DatasetCard(Model):
     """Targets that a recipe may name in addition to the fixed one."""
     columns: tuple[Column, ...] | None = None
     """A table's columns in order; null for sets whose target is fixed."""
+    text: TextForm | None = None
+    """How the file of a table is written, if it is text."""
     minimum: float
     """Smallest input value, in stored units."""
     maximum: float

@@ -39,7 +39,9 @@ def as_input(column: Column, kind: InputKind, *, has_flag: bool) -> Input:
     return Input(
         name=column.name,
         kind=kind,
-        classes=column.classes or () if kind in ("category", "boolean") else (),
+        # A number that is learned as a category is stored as its class, too.
+        classes=column.classes or () if kind in ("category", "boolean") or not column.has_numbers else (),
+        form=column.form,
         has_gaps=has_gaps,
         has_flag=has_gaps and has_flag,
         has_times=kind == "date" and column.has_times,

@@ -5,10 +5,21 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bakehouse.plan.card import DatasetCard, TextForm
 from bakehouse.plan.layers import Conv, walk
 from bakehouse.plan.module_source import read_source
+from bakehouse.plan.modules import Call
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.script import join_script, literal, model_text, model_use
+from bakehouse.plan.script import (
+    STANDALONE,
+    column_call,
+    expression,
+    join_script,
+    literal,
+    model_text,
+    model_use,
+    row_names,
+)
 from bakehouse.plan.targets import Target
 
 NOT_COMPUTED = """# The run recorded these too. They are means over dropout masks or over crops, or metrics under an
@@ -34,9 +45,11 @@ class Evaluation:
 def evaluation_code(plan: Plan, path: str, evaluation: Evaluation, *, note: str) -> str:
     """Returns a script that reads the test rows, measures the model on them, and compares the metrics with those that
     were recorded."""
-    source = read_source("evaluation/standalone")
+    source = read_source(*STANDALONE)
     call = reading_call(plan)
-    used = ("data_path", "np", "Target", "measure", "compare", call.partition("(")[0])
+    used = {"data_path", "np", "Target", "measure", "compare", call.partition("(")[0]}
+    if plan.card.columns is not None:
+        used |= {"TextForm", *row_names(plan), *(target_column(plan, target).name for target in plan.targets)}
     return join_script(
         note, [model_use(plan), (source, used)], [model_text(plan, path), *measurement(plan, evaluation, call)]
     )
@@ -54,6 +67,8 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
         ]
     )  # fmt: skip
     yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
+    if plan.card.columns is not None:
+        yield f"FORM = {text_form(plan.card)}"
     computed = measured_metrics(plan)
     recorded = {name: value for name, value in evaluation.recorded.items() if name in computed}
     yield f"# As recorded by the run.\nRECORDED = {literal(recorded)}"
@@ -68,6 +83,15 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
     if others:
         lines += ['print("recorded too, but not computed here:", ", ".join(NOT_COMPUTED))']
     yield "\n".join([*lines, "compare(measure(model, torch.from_numpy(x), torch.from_numpy(y), TARGETS), RECORDED)"])
+
+
+def text_form(card: DatasetCard) -> str:
+    """Returns the constructor call of `TextForm` in worker/evaluation/standalone/reading.py; that of a plain CSV file
+    for a table that is not text."""
+    form = card.text or TextForm(names=tuple(column.name for column in card.columns or ()))
+    fields = form.model_dump(exclude={"names"})
+    settings = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
+    return f"TextForm(\n{settings}    names={literal(form.names)},\n)"
 
 
 def rows_text(plan: Plan, rows: Sequence[int] | str) -> str:
@@ -92,7 +116,15 @@ def target_text(plan: Plan, target: Target) -> str:
         "weight": target.weight,
         "unit": target.unit if has_unit else None,
     }
-    return f"Target({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+    column = "" if plan.card.columns is None else f", column={expression(target_column(plan, target), '')}"
+    return f"Target({', '.join(f'{name}={value!r}' for name, value in fields.items())}{column})"
+
+
+def target_column(plan: Plan, target: Target) -> Call:
+    """Returns the constructor call of what reads the cells of a target."""
+    column = next(column for column in plan.card.columns or () if column.name == target.name)
+    kind = "category" if target.classes is not None and column.kind != "boolean" else column.kind
+    return column_call(kind, target.classes or (), column.form)
 
 
 def classes_in_file(plan: Plan, target: Target) -> tuple[str, ...] | None:
@@ -120,7 +152,7 @@ def reading_call(plan: Plan) -> str:
     match card.format:
         case "csv" | "parquet" | "json":
             dtype = "float64" if plan.data.is_double else "float32"
-            return f'read_csv({start}, INPUTS, TARGETS, "{dtype}")'
+            return f'read_csv({start}, FORM, INPUTS, TARGETS, "{dtype}")'
         case "npz":
             return f'read_npz({start}, "{split}", "{card.kind}", TARGETS, "{card.dtype}")'
         case "npy":

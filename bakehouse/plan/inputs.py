@@ -1,9 +1,11 @@
 """Describes the columns that are inputs of a model, and the features that they become."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import Literal
+
+from bakehouse.model import JsonObject
 
 InputKind = Literal["number", "boolean", "category", "date"]
 DAY_SECONDS = 86_400.0
@@ -18,13 +20,20 @@ class Input:
     name: str
     kind: InputKind
     classes: tuple[str, ...] = ()
-    """The names of the classes of a category, or of the two values of a boolean."""
+    """The texts that are stored as 0, 1, ...: the classes of a category, or the two texts of a boolean."""
+    form: str | None = field(default=None, compare=False)
+    """How numbers or dates are written in the file."""
     has_gaps: bool = False
     """Whether a cell may be empty."""
     has_flag: bool = False
     """Whether a feature says where the cell is empty."""
     has_times: bool = False
     """Whether a date has a time of day."""
+
+    def describe(self) -> JsonObject:
+        """Returns how a cell becomes the number that the model gets, without what is not so."""
+        facts = {"name": self.name, "kind": self.kind, "classes": self.classes, "form": self.form}
+        return {name: value for name, value in facts.items() if value}
 
     @property
     def is_encoded(self) -> bool:

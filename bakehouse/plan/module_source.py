@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import chain
 
 from bakehouse.model import JsonObject
 
@@ -79,19 +81,28 @@ class Source:
 
 # The installed files do not change while the process runs.
 @cache
-def read_source(folder: str = "model/modules") -> Source:
-    """Reads all files of a folder of `worker`, by default those that define Bakehouse's own torch modules."""
+def read_source(*places: str) -> Source:
+    """Reads files and all files of folders, by default those that define Bakehouse's own torch modules. A place is the
+    name of a package and a path in it."""
     definitions: dict[str, Definition] = {}
     imports: dict[str, str] = {}
     modules: dict[str, str] = {}
-    # Sorted, so that a script is the same on every machine.
-    for file in sorted(files("worker").joinpath(*folder.split("/")).iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".py") and file.name != "__init__.py":
-            text = file.read_text(encoding="utf-8")
-            definitions |= definitions_in(text)
-            imports |= imports_in(text)
-            modules |= modules_in(text)
+    for file in chain.from_iterable(map(python_files, places or ("worker/model/modules",))):
+        text = file.read_text(encoding="utf-8")
+        definitions |= definitions_in(text)
+        imports |= imports_in(text)
+        modules |= modules_in(text)
     return Source(definitions, imports, modules)
+
+
+def python_files(place: str) -> list[Traversable]:
+    """Returns a file, or the files of a folder sorted by name, so that a script is the same on every machine."""
+    package, *path = place.split("/")
+    found = files(package).joinpath(*path)
+    if found.is_file():
+        return [found]
+    inside = sorted(found.iterdir(), key=lambda file: file.name)
+    return [file for file in inside if file.name.endswith(".py") and file.name != "__init__.py"]
 
 
 def definitions_in(text: str) -> dict[str, Definition]:
@@ -102,7 +113,7 @@ def definitions_in(text: str) -> dict[str, Definition]:
         name = defined_name(statement)
         if name is not None:
             # A string after a constant is its docstring, so a script prints it too.
-            is_explained = isinstance(statement, ast.Assign) and isinstance(following, ast.Expr)
+            is_explained = isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(following, ast.Expr)
             last = following if is_explained and following is not None else statement
             names = frozenset(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
             found[name] = Definition(statement, text_of(lines, statement, last), names)
@@ -112,6 +123,8 @@ def definitions_in(text: str) -> dict[str, Definition]:
 def defined_name(statement: ast.stmt) -> str | None:
     match statement:
         case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case ast.AnnAssign(target=ast.Name(id=name)):
             return name
         case _:
             return None

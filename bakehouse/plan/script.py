@@ -4,15 +4,27 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import takewhile
+from itertools import chain, takewhile
 from pprint import pformat
 
 from bakehouse.model import JsonObject
+from bakehouse.plan.inputs import Input
 from bakehouse.plan.module_source import Source, read_source
-from bakehouse.plan.modules import Argument, Call, model_call
+from bakehouse.plan.modules import Argument, Call, call, model_call
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import Target
 
+STANDALONE = (
+    "bakehouse/data/readers/missing_marks.py",
+    "bakehouse/data/readers/written_dates.py",
+    "bakehouse/data/readers/written_numbers.py",
+    "worker/evaluation/standalone/rows.py",
+    "worker/evaluation/standalone",
+)
+"""Files and folders whose functions read users' files and measure models without Bakehouse."""
+MAX_WIDTH = 120
+NUMBER_FORMS = ("point", "comma")
+"""The forms of columns that have numbers; all others are those of dates."""
 Named = list[tuple[str, Call]]
 
 BATCH_NORM = {"eps": 1e-5, "momentum": 0.1, "affine": True}
@@ -35,7 +47,17 @@ Uses = Iterable[tuple[Source, Iterable[str]]]
 def pytorch_code(plan: Plan, path: str = "best.safetensors", *, note: str = "") -> str:
     """Returns a script that builds the model for evaluation and loads its weights with only torch and safetensors; it
     begins with the `note`."""
-    return join_script(note, [model_use(plan)], [model_text(plan, path)])
+    return join_script(note, [model_use(plan), *row_use(plan)], [model_text(plan, path)])
+
+
+def row_use(plan: Plan) -> Uses:
+    """Returns the source that reads a row of a table with named columns."""
+    return [] if plan.input_columns is None else [(read_source(*STANDALONE), row_names(plan))]
+
+
+def row_names(plan: Plan) -> set[str]:
+    """Returns the names that read a row of the inputs."""
+    return {"encode_row", *(input_call(column).name for column in plan.data.inputs)}
 
 
 def model_use(plan: Plan) -> tuple[Source, Iterable[str]]:
@@ -52,12 +74,21 @@ def join_script(note: str, uses: Uses, texts: Iterable[str]) -> str:
         needed = source.needed(used)
         definitions += [definition.text for definition in needed.values()]
         imports.update(source.import_lines(used.union(*(definition.names for definition in needed.values()))))
-    parts = [*comments(note), import_text(imports), *definitions, *texts]
+    parts = [*comments(note), import_text(merge_imports(imports)), *definitions, *texts]
     return "\n\n\n".join(parts) + "\n"
 
 
 def comments(note: str) -> list[str]:
     return ["\n".join(f"# {line}".rstrip() for line in note.splitlines())] if note else []
+
+
+def merge_imports(lines: Iterable[str]) -> Iterator[str]:
+    """Yields import statements; the names that two of them import from one module become one statement."""
+    names: dict[str, set[str]] = {}
+    for line in lines:
+        module, _, imported = line.partition(" import ")
+        names.setdefault(module, set()).update(imported.split(", ") if imported else ())
+    yield from (f"{module} import {', '.join(sorted(found))}" if found else module for module, found in names.items())
 
 
 def import_text(lines: Iterable[str]) -> str:
@@ -89,12 +120,36 @@ def constants(plan: Plan) -> Iterator[str]:
         yield f"# Pictures are turned upright (Pillow's ImageOps.exif_transpose), converted to {mode}, and resized to"
         yield f"# {width} x {height} pixels (width x height, Image.Resampling.BILINEAR) unless they have this size."
     if plan.input_columns is not None:
-        yield "# The columns of the inputs, in order."
-        yield f"INPUTS = {literal(plan.input_columns)}"
+        yield "# The columns of the inputs, in order. For a row as csv.DictReader gives it:"
+        yield "# model(torch.tensor([encode_row(row, INPUTS)], dtype=torch.float64))"
+        entries = [column_lines(each.name, input_call(each)) for each in plan.data.inputs]
+        yield "\n".join(["INPUTS = {", *chain.from_iterable(entries), "}"])
     classes = {target.label: target.classes for target in plan.targets if target.classes is not None}
     if classes:
         yield "# The names of the classes 0, 1, ..."
         yield f"CLASSES = {literal(plan.data.main.classes if len(plan.targets) == 1 else classes)}"
+
+
+def column_call(kind: str, classes: tuple[str, ...], form: str | None) -> Call:
+    """Returns the constructor call of the class in worker/evaluation/standalone/rows.py that reads a column."""
+    if kind == "category":
+        return call("Category", *classes)
+    # Truth values may be learned as numbers, too.
+    if classes:
+        return call("Boolean", *classes)
+    if form is None:
+        return call("Number")
+    return call("WrittenNumber" if form in NUMBER_FORMS else "Date", form)
+
+
+def input_call(column: Input) -> Call:
+    return column_call(column.kind, column.classes, column.form)
+
+
+def column_lines(name: str, written: Call) -> Iterator[str]:
+    """Yields the lines of a dict's entry from the name of a column to what reads it, of at most 120 characters."""
+    line = f"    {name!r}: {expression(written, '')},"
+    yield line if len(line) <= MAX_WIDTH else f"    {name!r}: {written.name}(*{literal(written.args)}),"
 
 
 def literal(value: object) -> str:

@@ -78,7 +78,7 @@ def test_the_fingerprint_is_of_arrays_and_classes_alone(tmp_path: Path) -> None:
 
 def test_further_targets_are_columns_after_the_main_one_and_are_no_inputs(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i % 3 * 10 if i % 4 else ''},{'' if i == 5 else 'ba'[i % 2]},{i / 4}\n" for i in range(16))
-    (tmp_path / "n.csv").write_text("id,age,kind,dose\n" + rows)
+    (tmp_path / "n.csv").write_text("size,age,kind,dose\n" + rows)
     pack("n", tmp_path / "n.csv", tmp_path / "packed")
     arrays = load_arrays(tmp_path / "packed", target="kind", tasks=["dose", "age"])
     assert arrays.x.tolist() == [[i] for i in range(16)]

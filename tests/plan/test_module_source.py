@@ -11,6 +11,7 @@ import pytest
 from torch import nn
 
 from bakehouse.plan.module_source import Source, read_source
+from bakehouse.plan.script import STANDALONE as PLACES
 from bakehouse.plan.script import TORCH_DEFAULTS
 from worker.evaluation import standalone
 from worker.model import modules
@@ -79,10 +80,10 @@ STANDALONE = sorted(Path(str(standalone.__file__)).parent.glob("[!_]*.py"))
 
 
 def test_a_definition_comes_after_those_that_it_needs_when_it_is_executed() -> None:
-    source = read_source("evaluation/standalone")
+    source = read_source(*PLACES)
     scope: dict[str, object] = {}
     lines = list(source.import_lines(names_in(source)))
-    assert not any("worker" in line for line in lines)
+    assert not any("worker" in line or "bakehouse" in line for line in lines)
     exec("\n".join([*lines, *texts_of(source)]), scope)  # noqa: S102 - a script runs it
     assert source.definitions.keys() <= scope.keys()
 
@@ -96,7 +97,7 @@ def texts_of(source: Source) -> list[str]:
 
 
 def test_no_name_is_defined_both_for_models_and_for_measurements() -> None:
-    assert not read_source().definitions.keys() & read_source("evaluation/standalone").definitions.keys()
+    assert not read_source().definitions.keys() & read_source(*PLACES).definitions.keys()
 
 
 @pytest.mark.parametrize("path", STANDALONE, ids=lambda path: path.stem)
@@ -104,4 +105,4 @@ def test_every_definition_of_a_measurement_is_printed(path: Path) -> None:
     tree = ast.parse(path.read_text())
     defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     defined |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id.isupper()}
-    assert defined - read_source("evaluation/standalone").definitions.keys() == set()
+    assert defined - read_source(*PLACES).definitions.keys() == set()

@@ -206,7 +206,7 @@ def test_models_of_one_output_survive(loss: str, card: DatasetCard, meaning: str
 def test_the_script_names_the_input_columns_and_the_classes() -> None:
     code = pytorch_code(planned({"dataset": {"id": "houses", "target": "rooms"}}, columns_card()))
     lines = code.splitlines()
-    assert "INPUTS = ('area', 'price')" in lines
+    assert "    'area': Number()," in lines
     assert "CLASSES = ('1', '2', '3')" in lines
 
 

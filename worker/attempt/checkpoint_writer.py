@@ -196,6 +196,9 @@ def describe_inputs(plan: Plan) -> JsonObject:
     inputs: JsonObject = {"kind": plan.card.kind, "shape": plan.data.shape}
     if plan.input_columns is not None:
         inputs["columns"] = plan.input_columns
+    if any(each.describe() != {"name": each.name, "kind": "number"} for each in plan.data.inputs):
+        features = plan.input_columns if plan.data.encoding is None else plan.data.encoding.features
+        inputs["encoding"] = {"columns": [each.describe() for each in plan.data.inputs], "features": features}
     if plan.card.format == "pictures":
         channels, height, width = plan.data.shape
         # These are Pillow's words. Pictures are turned upright first; their bytes are not scaled.

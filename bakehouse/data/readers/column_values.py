@@ -34,6 +34,8 @@ class Reading:
     classes: tuple[str, ...] = ()
     """The two texts of truth values, the false one first."""
     notes: tuple[str, ...] = ()
+    form: str | None = None
+    """How the numbers or dates are written; see `Column.form`."""
 
 
 def read_values(distinct: Distinct, *, is_comma_likely: bool, place: str) -> Reading | None:
@@ -67,7 +69,8 @@ def _read_numbers(distinct: Distinct, *, is_comma_likely: bool, place: str) -> R
     }
     order: tuple[Style, Style] = ("comma", "point") if is_comma_likely else ("point", "comma")
     # min() takes the first of equals.
-    values = by_style[min(order, key=lambda style: by_style[style].count(None))]
+    style = min(order, key=lambda style: by_style[style].count(None))
+    values = by_style[style]
     gaps = [value is None for value in values]
     odd = [is_gap and text.lower() not in LOOSE_MARKS for is_gap, text in zip(gaps, distinct.texts, strict=True)]
     if all(gaps) or not _are_few(distinct, odd):
@@ -79,7 +82,7 @@ def _read_numbers(distinct: Distinct, *, is_comma_likely: bool, place: str) -> R
     )
     if example is not None:
         notes.append(f"{quote(example)} is read as {values[distinct.texts.index(example)]:.15g}")
-    return Reading("number", values, notes=tuple(notes))
+    return Reading("number", values, notes=tuple(notes), form=style)
 
 
 def _is_plain(text: str) -> bool:
@@ -115,4 +118,4 @@ def _read_dates(distinct: Distinct, *, day_first: bool) -> Reading | None:
         doubt = f", the {form}; write days as 2024-01-31 if that is wrong" if is_ambiguous(texts, form) else ""
         notes.append(f"{quote(texts[0])} is read as {write_date(seconds[0])}{doubt}")
     of_dates = iter(seconds)
-    return Reading("date", [next(of_dates) if each else None for each in is_date], notes=tuple(notes))
+    return Reading("date", [next(of_dates) if each else None for each in is_date], notes=tuple(notes), form=form)

@@ -24,6 +24,7 @@ MAX_LISTED_CHARACTERS = 100_000
 MAX_NUMBER = float(np.finfo(np.float32).max)
 EXACT_DIGITS = 15
 """Number of digits up to which different whole numbers are different in 64 bits."""
+DAY_SECONDS = 86_400
 LOOKED_AT = 2_000
 """Number of distinct texts after which it is plain that a column has neither numbers nor dates."""
 WORDS_OF_A_NAME = 4.0
@@ -146,7 +147,8 @@ class ColumnReader:
         notes = (*(f"{quote(name)}: {note}" for note in reading.notes), *self._describe_marks(index, name, hint))
         if reading.kind == "boolean":
             return Encoded(describe_classes(name, "boolean", reading.classes, values), values, notes)
-        return Encoded(self._describe_numbers(index, name, values, reading.kind), values, notes)
+        column = self._describe_numbers(index, name, values, reading.kind)
+        return Encoded(column.model_copy(update={"form": reading.form}), values, notes)
 
     def _why_names(self, index: int) -> str | None:
         """Returns why a column of digits has names and not numbers, or None if it has numbers."""
@@ -285,6 +287,7 @@ def describe_numbers(name: str, known: Floats, rows: int, kind: ColumnKind) -> C
         mean=float(known.mean()),
         dtype="float64" if needs_double(known, (0,)) else "float32",
         missing=rows - len(known),
+        has_times=kind == "date" and bool((known % DAY_SECONDS != 0).any()),
     )
 
 

@@ -4,6 +4,7 @@ Bakehouse finds the rows, so that each bad one is refused with its line; DuckDB 
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bakehouse.data.readers.dialect import find_dialect, read_records
 from bakehouse.data.readers.layout import cut_rows, find_layout
 from bakehouse.data.readers.tables import make_table
 from bakehouse.data.readers.text_lines import TextLines, open_lines
+from bakehouse.plan.card import TextForm
 
 SAMPLE_LINES = 2_000
 SAMPLE_CHARACTERS = 4 << 20
@@ -26,7 +28,10 @@ def read_csv(path: Path) -> Table:
         layout = find_layout(list(islice(read_records(lines, dialect), SAMPLE_ROWS)))
         store = store_rows(cut_rows(read_records(lines, dialect), layout), layout.width)
         notes = [*_describe_encoding(lines), *layout.notes]
-    return make_table(store, layout.names, notes, is_comma_likely=dialect.delimiter == ";")
+    table = make_table(store, layout.names, notes, is_comma_likely=dialect.delimiter == ";")
+    return replace(
+        table, text=TextForm(encoding=lines.encoding, **asdict(dialect), skipped=layout.skipped, names=table.cells)
+    )
 
 
 def _first_lines(lines: TextLines) -> Iterator[str]:

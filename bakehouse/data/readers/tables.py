@@ -33,7 +33,12 @@ def make_table(
         raise UnusableSource("all cells are empty")
     left_out = len(about_columns) - MAX_NOTES
     more = [f"and {left_out:,} more notes on columns"] if left_out > 0 else []
-    return Table(values=values, columns=tuple(columns), notes=[*notes, *about_names, *about_columns[:MAX_NOTES], *more])
+    return Table(
+        values=values,
+        columns=tuple(columns),
+        notes=[*notes, *about_names, *about_columns[:MAX_NOTES], *more],
+        cells=tuple(map(names.get, range(store.columns))),
+    )
 
 
 def name_columns(store: CellStore, header: Sequence[str]) -> tuple[dict[int, str], list[str]]:

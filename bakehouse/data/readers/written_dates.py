@@ -51,7 +51,7 @@ def read_dates(texts: Sequence[str], *, day_first: bool) -> tuple[list[float], s
         first, second = "day first", "month first"
     order = ["year first", first, second, *list(FORMS)[3:]]
     for name in order:
-        seconds = _read_all(texts, FORMS[name])
+        seconds = _read_all(texts, name)
         if seconds is not None:
             return seconds, name
     return None
@@ -63,17 +63,22 @@ def write_date(seconds: float) -> str:
     return text.removesuffix(" 00:00:00")
 
 
+def read_date(text: str, form: str) -> float | None:
+    """Returns the seconds of a text in one of the `FORMS`, or None if it is not written so."""
+    match = FORMS[form].fullmatch(text)
+    return None if match is None else _seconds(match.groupdict())
+
+
 def is_ambiguous(texts: Sequence[str], form: str) -> bool:
     """Whether days and months could also be the other way round."""
     other = {"day first": "month first", "month first": "day first"}.get(form)
-    return other is not None and "." not in texts[0] and _read_all(texts, FORMS[other]) is not None
+    return other is not None and "." not in texts[0] and _read_all(texts, other) is not None
 
 
-def _read_all(texts: Sequence[str], form: re.Pattern[str]) -> list[float] | None:
+def _read_all(texts: Sequence[str], form: str) -> list[float] | None:
     seconds: list[float] = []
     for text in texts:
-        match = form.fullmatch(text)
-        value = None if match is None else _seconds(match.groupdict())
+        value = read_date(text, form)
         if value is None:
             return None
         seconds.append(value)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.evaluation.standalone.rows import Column, encode_cell
+
 Array = NDArray[Any]
 
 
@@ -27,6 +29,8 @@ class Target:
     weight: float
     unit: str | None
     """The layer that converts standardised numbers to the data's units."""
+    column: Column | None = None
+    """How the texts of a table become numbers."""
 
 
 def encode_labels(labels: Iterable[Any], target: Target) -> Array:
@@ -35,6 +39,13 @@ def encode_labels(labels: Iterable[Any], target: Target) -> Array:
         return np.array([np.nan if label == "" else float(label) for label in labels]).astype(target.dtype)
     numbers = {name: number for number, name in enumerate(target.classes)}
     return np.array([numbers.get(name_class(label, numbers), -1) for label in labels], np.int64)
+
+
+def encode_cells(cells: Iterable[str], target: Target) -> Array:
+    """Returns class numbers, or numbers, of a table's cells; a missing label is -1 or nan."""
+    assert target.column is not None, "a target of a table has a column"
+    numbers = np.array([encode_cell(cell, target.column) for cell in cells], np.float64)
+    return numbers.astype(target.dtype) if target.classes is None else np.nan_to_num(numbers, nan=-1.0).astype(np.int64)
 
 
 def name_class(label: Any, numbers: dict[str, int]) -> str:

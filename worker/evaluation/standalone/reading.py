@@ -7,13 +7,19 @@ import io
 import os
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from worker.evaluation.standalone.labels import Array, Target, encode_labels, stack_labels
+from worker.evaluation.standalone.labels import Array, Target, encode_cells, encode_labels, stack_labels
+from worker.evaluation.standalone.rows import Column, encode_row
 
 SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -35,21 +41,89 @@ def check_count(path: Path, found: int, expected: int) -> None:
         raise SystemExit(f"{path} has {found:,} rows, but the run was trained on a file with {expected:,}")
 
 
+@dataclass(frozen=True)
+class TextForm:
+    """How a table is written as text."""
+
+    encoding: str
+    delimiter: str
+    quote: str | None
+    escape: str | None
+    start: int
+    """The number of lines before the table."""
+    skipped: int
+    """The number of records before the first row, the header among them."""
+    names: tuple[str | None, ...]
+    """The name of each cell's column; None for a column that is left out."""
+
+
 def read_csv(
-    path: Path, rows: Array, count: int, inputs: Sequence[str], targets: Sequence[Target], dtype: str
+    path: Path,
+    rows: Array,
+    count: int,
+    form: TextForm,
+    inputs: Mapping[str, Column],
+    targets: Sequence[Target],
+    dtype: str,
 ) -> tuple[Array, Array]:
-    """Reads data rows of a table with a header; blank lines do not count."""
-    with path.open("rb") as file:
-        header = file.readline(1 << 20)
-    delimiter = max(",;\t", key=lambda character: header.count(character.encode()))
-    with path.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
-        names, *table = ([cell.strip() for cell in line] for line in reader if line)
+    """Reads rows of a table."""
+    table = [dict(zip(form.names, cells, strict=True)) for cells in read_cells(path, form)]
     check_count(path, len(table), count)
-    place = {name: number for number, name in enumerate(names)}
-    x = np.array([[float(table[row][place[name]]) for name in inputs] for row in rows], np.float64)
-    labels = [encode_labels((table[row][place[target.name]] for row in rows), target) for target in targets]
+    x = np.array([encode_row(table[row], inputs) for row in rows], np.float64)
+    labels = [encode_cells((table[row][target.name] for row in rows), target) for target in targets]
     return x.astype(dtype), stack_labels(labels)
+
+
+def read_cells(path: Path, form: TextForm) -> Iterator[list[str]]:
+    """Yields the cells of each row; rows of nothing but separators and comments do not count."""
+    width = len(form.names)
+    for number, cells in enumerate(read_records(path, form)):
+        if number < form.skipped or (cells[0].startswith("#") and len(cells) != width):
+            continue
+        yield cells[:width]
+
+
+def read_records(path: Path, form: TextForm) -> Iterator[list[str]]:
+    csv.field_size_limit(1 << 20)
+    with open_table(path, form.encoding) as text:
+        lines = islice(text, form.start, None)
+        # With a space, any number of spaces separates two cells.
+        spaced = (line.rstrip(" \r\n") + "\n" for line in lines) if form.delimiter == " " else lines
+        reader = csv.reader(
+            spaced,
+            delimiter=form.delimiter,
+            quotechar=form.quote,
+            quoting=csv.QUOTE_NONE if form.quote is None else csv.QUOTE_MINIMAL,
+            escapechar=form.escape,
+            doublequote=form.escape is None,
+            skipinitialspace=True,
+        )
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield cells
+
+
+@contextmanager
+def open_table(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Opens a table, which may be compressed as `.gz` or be the only table in a `.zip`."""
+    match path.suffix.lower():
+        case ".gz":
+            with gzip.open(path) as packed:
+                yield io.TextIOWrapper(packed, encoding=encoding, newline="")
+        case ".zip":
+            with zipfile.ZipFile(path) as archive:
+                [name] = [name for name in archive.namelist() if is_table(Path(name))]
+                yield io.TextIOWrapper(archive.open(name), encoding=encoding, newline="")
+        case _:
+            with path.open(encoding=encoding, newline="") as text:
+                yield text
+
+
+def is_table(path: Path) -> bool:
+    """Whether a member of an archive is a table, and none of the files that macOS adds."""
+    is_hidden = "__MACOSX" in path.parts or path.name.startswith(".")
+    return not is_hidden and path.suffix.lower() in (".csv", ".tsv", ".txt", ".data")
 
 
 def read_npz(

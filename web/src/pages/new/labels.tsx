@@ -24,19 +24,19 @@ export function LabelsControl({ path, label }: ControlProps) {
         <div class="row" key={index}>
           <input
             type="text"
-            aria-label={`Name of label ${index + 1}`}
+            aria-label={`Name in row ${index + 1}`}
             value={name}
             onInput={(event) => replaced(index, event.currentTarget.value, text)}
           />
           <input
             type="text"
-            aria-label={`Text of label ${index + 1}`}
+            aria-label={`Text in row ${index + 1}`}
             value={text}
             onInput={(event) => replaced(index, name, event.currentTarget.value)}
           />
           <button
             type="button"
-            aria-label={`Remove label ${index + 1}`}
+            aria-label={`Remove row ${index + 1}`}
             onClick={() => set(rows.toSpliced(index, 1))}
           >
             ✕
@@ -44,7 +44,7 @@ export function LabelsControl({ path, label }: ControlProps) {
         </div>
       ))}
       <button type="button" onClick={() => setTyped([...rows, ["", ""]])}>
-        Add a label
+        Add a row
       </button>
     </fieldset>
   );

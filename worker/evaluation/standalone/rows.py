@@ -1,0 +1,88 @@
+"""Turns the texts of a table's row into the numbers that a model gets. `bakehouse code` prints this source, so it needs
+nothing from Bakehouse but how numbers and dates are read."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from bakehouse.data.readers.missing_marks import MARKS
+from bakehouse.data.readers.written_dates import read_date
+from bakehouse.data.readers.written_numbers import Style, read_number
+
+
+class Column(Protocol):
+    """How the cells of a column become numbers."""
+
+    def read(self, text: str) -> float:
+        """Returns the number of a cell that is not empty."""
+        ...
+
+
+def encode_row(row: Mapping[str, Any], columns: Mapping[str, Column]) -> list[float]:
+    """Returns the numbers of a row, such as one of csv.DictReader, by the names of its columns; nan for a cell that is
+    empty or not there."""
+    return [encode_cell(row.get(name), column) for name, column in columns.items()]
+
+
+def encode_cell(value: Any, column: Column) -> float:
+    text = "" if value is None else str(value).strip()
+    return math.nan if text in MARKS else column.read(text)
+
+
+class Number:
+    """Reads numbers such as 1234.5."""
+
+    def read(self, text: str) -> float:
+        return float(text)
+
+
+class WrittenNumber:
+    """Reads numbers with a comma, with grouped digits or with a currency. Other texts are gaps, as in the file."""
+
+    def __init__(self, style: Style) -> None:
+        """`style` is `point` or `comma`, the mark that begins the decimals."""
+        self.style = style
+
+    def read(self, text: str) -> float:
+        found = read_number(text, self.style)
+        return math.nan if found is None else found
+
+
+class Date:
+    """Reads days and times as seconds since 1970-01-01 UTC; besides those of its form also 2024-01-31. Other texts are
+    gaps, as in the file."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+
+    def read(self, text: str) -> float:
+        found = read_date(text, self.form)
+        found = read_date(text, "year first") if found is None else found
+        return math.nan if found is None else found
+
+
+class Boolean:
+    """Reads two texts as 0 and 1, in upper or lower case. Any other text is a gap."""
+
+    def __init__(self, *classes: str) -> None:
+        self.numbers = {name.lower(): float(number) for number, name in enumerate(classes)}
+        self.numbers |= {name: float(number) for number, name in enumerate(classes)}
+
+    def read(self, text: str) -> float:
+        return self.numbers.get(text, self.numbers.get(text.lower(), math.nan))
+
+
+class Category:
+    """Reads texts as the numbers of their classes; a class that the data set does not have is -1. Whole numbers may be
+    written as in 3.0."""
+
+    def __init__(self, *classes: str) -> None:
+        self.numbers = {name: float(number) for number, name in enumerate(classes)}
+
+    def read(self, text: str) -> float:
+        if text in self.numbers:
+            return self.numbers[text]
+        try:
+            return self.numbers.get(f"{float(text):.0f}", -1.0) if float(text).is_integer() else -1.0
+        except ValueError:
+            return -1.0
