@@ -46,6 +46,8 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
     """Returns the exit code and the message for an error."""
     # The first match counts, so a class has to come before its base: Refused and ClientError are near the end.
     match error:
+        case RecipeRefused(errors=problems) if problems and not error.problem.type.endswith("invalid_recipe"):
+            return ExitCode.USAGE, "\n".join(["the request was refused", *map(problem_line, problems)])
         case RecipeRefused(errors=problems) | RecipeInvalid(problems=problems) if problems:
             return ExitCode.USAGE, problem_list(problems)
         case RecipeRefused():
@@ -68,7 +70,9 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
         case NotFound():
             # The run exists if only a part of it is missing.
             has_run = error.problem.type.endswith(("checkpoint_not_found", "log_not_found"))
+            is_dataset = error.problem.type.endswith("dataset_not_found")
             advice = "" if has_run else "\n  `bakehouse ls` lists the runs"
+            advice = "\n  `bakehouse data ls` lists the data sets" if is_dataset else advice
             return ExitCode.USAGE, f"{error}{request_id(error)}{advice}"
         case RecipeError() | HomeError() | PortError() | DatasetError():
             return ExitCode.USAGE, str(error)

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from bakehouse.cli.commands.actions import cancel, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff
+from bakehouse.cli.commands.data import app as data_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
@@ -84,8 +85,9 @@ INSTEAD = {
     "init": "`bakehouse new` writes a recipe",
     "check": "`bakehouse lint RECIPE` checks a recipe",
     "sweep": "`bakehouse run RECIPE --set FIELD=A,B --seeds 0-4` prints the commands that run and compare each variant",
-    "import": "a file in the folder BAKEHOUSE_DATA is a data set: docs/own_data.md",
-    "upload": "a file in the folder BAKEHOUSE_DATA is a data set: docs/own_data.md",
+    "import": "`bakehouse data add FILE` uploads a data set",
+    "upload": "`bakehouse data add FILE` uploads a data set",
+    "add": "`bakehouse data add FILE` uploads a data set",
     "login": USERS,
     "user": USERS,
     "users": USERS,
@@ -177,3 +179,4 @@ def define_options(
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(data_app, name="data")

@@ -188,10 +188,10 @@ def datasets_table(listings: Iterable[DatasetListing]) -> str:
 def datasets_row(listing: DatasetListing) -> Row:
     card = listing.card
     if card is None:
-        return (listing.id, listing.status, "", "", "", "", listing.problem or "")
+        return (listing.reference, listing.status, "", "", "", "", listing.problem or "")
     targets = f"also {', '.join(target.name for target in card.targets)}" if card.targets else ""
     return (
-        listing.id,
+        listing.reference,
         listing.status,
         card.kind,
         "x".join(map(str, card.shape)),

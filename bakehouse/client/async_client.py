@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -11,9 +12,10 @@ from bakehouse.client.async_run import AsyncClientRun, RunHandle
 from bakehouse.client.comparison import compare
 from bakehouse.client.connection import Connection
 from bakehouse.client.documents import RecipeSource, read_document, with_name_and_labels
+from bakehouse.client.progress_bar import progress_bar
 from bakehouse.client.reading import RecordPage, RunRecord
 from bakehouse.client.transport import AsyncTransport, BlockingTransport
-from bakehouse.data.listing import DatasetListing
+from bakehouse.data.listing import DatasetListing, Datasets
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.brief import BriefPage, BriefRun
 from bakehouse.runs.run import TaskProcess, Worker
@@ -22,10 +24,13 @@ from bakehouse.settings import Settings
 from bakehouse.study import Studies, Study, StudySummary
 
 
-class Datasets(Model):
-    """The response of `GET /v1/datasets`."""
+class DeletedDataset(Model):
+    """The response of `DELETE /v1/datasets/{id}`."""
 
-    data: tuple[DatasetListing, ...]
+    id: str
+    name: str
+    version: int
+    bytes_freed: int
 
 
 class Workers(Model):
@@ -135,6 +140,26 @@ class AsyncClient:
     async def dataset(self, dataset_id: str) -> DatasetListing:
         """Returns a data set. Raises NotFound if there is no such data set."""
         return await self._connection.get(DatasetListing, f"/v1/datasets/{quote(dataset_id, safe='')}")
+
+    async def upload(
+        self, path: str | Path, *, name: str | None = None, wait: bool = True, progress: bool | None = None
+    ) -> DatasetListing:
+        """Uploads a file, or a folder as an archive, and waits until it is inspected. By default the file's name gives
+        the name, and a terminal shows a progress bar. The same call again resumes an interrupted upload.
+
+        Raises DatasetRefused if the file cannot be used; its `dataset` says why and where.
+        """
+        # Most programs upload nothing, and an archive needs modules that take time to import.
+        from bakehouse.client.upload import upload  # noqa: PLC0415
+
+        with progress_bar(is_shown=progress) as report:
+            return await upload(self._connection, Path(path), name=name, wait=wait, report=report)
+
+    async def delete_dataset(self, dataset_id: str) -> DeletedDataset:
+        """Deletes an uploaded data set. Raises Conflict if runs that are not over need it, or if it was not
+        uploaded."""
+        response = await self._connection.request("DELETE", f"/v1/datasets/{quote(dataset_id, safe='')}")
+        return self._connection.parse(DeletedDataset, response)
 
     async def datasets(self) -> list[DatasetListing]:
         """Returns the data sets that a recipe can name."""

@@ -24,6 +24,8 @@ class Client:
     brief_runs = yielding(AsyncClient.brief_runs)
     dataset = blocking(AsyncClient.dataset)
     datasets = blocking(AsyncClient.datasets)
+    upload = blocking(AsyncClient.upload)
+    delete_dataset = blocking(AsyncClient.delete_dataset)
     studies = blocking(AsyncClient.studies)
     study = blocking(AsyncClient.study)
     workers = blocking(AsyncClient.workers)

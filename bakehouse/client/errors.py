@@ -7,6 +7,8 @@ ClientError
 ├── RecipeUnknown          a run's recipe has parts that this version does not know
 ├── RunTimeout             a run was not over in time; the run continues
 ├── DownloadDamaged        a downloaded file does not have the digest of its checkpoint
+├── FileChanged            the file that is being uploaded changes
+├── DatasetRefused         an uploaded data set cannot be used
 └── Refused                the service answered with a problem document (RFC 9457)
     ├── RecipeRefused      400, 422: `errors` has a JSON pointer and a message for each problem
     ├── NotAllowed         401, 403
@@ -21,6 +23,7 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bakehouse.data.listing import DatasetListing
 from bakehouse.recipe.problems import Problem
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -91,6 +94,22 @@ class DownloadDamaged(ClientError):
         self.name = name
         self.expected = expected
         self.found = found
+
+
+class FileChanged(ClientError):
+    """Raised if the file that is being uploaded changes."""
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(f"{filename} has changed while it was uploaded; upload it again")
+        self.filename = filename
+
+
+class DatasetRefused(ClientError):
+    """Raised if an uploaded data set cannot be used; `dataset.problem` says why, and `dataset.place` where."""
+
+    def __init__(self, dataset: DatasetListing) -> None:
+        super().__init__(f"{dataset.name}@{dataset.version} cannot be used: {dataset.problem}")
+        self.dataset = dataset
 
 
 class ProblemDocument(BaseModel):

@@ -82,3 +82,14 @@ class DatasetListing(Model):
     """Null unless the data set is being inspected."""
     card: DatasetCard | None = None
     """Null until the set is ready."""
+
+    @property
+    def reference(self) -> str:
+        """The name, with the version if it has one."""
+        return self.name if self.version is None else f"{self.name}@{self.version}"
+
+
+class Datasets(Model):
+    """The data sets that recipes can name, and those that were uploaded and cannot be used yet."""
+
+    data: tuple[DatasetListing, ...]

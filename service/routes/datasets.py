@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.errors import DatasetNotFound
-from bakehouse.data.listing import DatasetListing
+from bakehouse.data.listing import DatasetListing, Datasets
 from bakehouse.data.source_formats import name_for
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem
@@ -51,12 +51,6 @@ FORM = {
     "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string"}},
     "required": ["file"],
 }
-
-
-class Datasets(Model):
-    """The data sets of this machine."""
-
-    data: tuple[DatasetListing, ...]
 
 
 class PartDigests(Model):

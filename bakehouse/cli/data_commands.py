@@ -1,0 +1,145 @@
+"""`bakehouse data`: uploads, shows and deletes data sets."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from bakehouse.cli.formats import sanitize
+from bakehouse.cli.interrupts import raise_on_interrupt
+from bakehouse.cli.output import print_json, print_json_list
+from bakehouse.client import Client
+from bakehouse.data.listing import DatasetListing
+from bakehouse.model import JsonObject
+from bakehouse.plan.card import Column, DatasetCard
+from bakehouse.plan.targets import TARGET_KINDS
+
+MAX_SHOWN_COLUMNS = 40
+MAX_SHOWN_CLASSES = 6
+STANDARD_INPUT = "-"
+
+
+def add_dataset(source: str, name: str | None, *, detach: bool, as_json: bool, fields: str | None) -> None:
+    """Uploads a file or a folder, and prints the data set."""
+    if source == STANDARD_INPUT and name is None:
+        raise typer.BadParameter("standard input has no name: add --name NAME")
+    # The progress bar leaves the terminal in order.
+    with file_of(source, name) as path, Client() as client, raise_on_interrupt():
+        listing = client.upload(path, name=name, wait=not detach)
+    if as_json or fields is not None:
+        print_json(listing.model_dump(mode="json"), fields)
+    elif listing.card is None:
+        print(listing.id)
+        print(f"  bakehouse data show {listing.id}", file=sys.stderr)
+    else:
+        print_dataset(listing)
+
+
+@contextmanager
+def file_of(source: str, name: str | None) -> Iterator[Path]:
+    """Yields the path of a file, or of a temporary file with what standard input has."""
+    if source != STANDARD_INPUT:
+        yield Path(source)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # Without an ending, the content tells the format.
+        path = Path(folder) / str(name)
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
+
+
+def show_dataset(name: str, *, as_json: bool, fields: str | None) -> None:
+    """Prints a data set."""
+    with Client() as client:
+        listing = client.dataset(name)
+    if as_json or fields is not None:
+        print_json(listing.model_dump(mode="json"), fields)
+    else:
+        print_dataset(listing)
+
+
+def save_samples(name: str, output: Path) -> None:
+    """Saves a picture of some samples, and prints the name of the file."""
+    with Client() as client:
+        card = client.dataset(name).card
+        if card is None:
+            raise typer.BadParameter(f"{name} is not ready: `bakehouse data show {name}` says why", param_hint="NAME")
+        output.write_bytes(client.preview(example_recipe(card)))
+    print(output)
+
+
+def delete_datasets(names: Sequence[str], *, as_json: bool, fields: str | None) -> None:
+    """Deletes data sets, and prints which."""
+    with Client() as client:
+        deleted = [client.delete_dataset(name) for name in names]
+    if as_json or fields is not None:
+        print_json_list(deleted, fields)
+        return
+    for each in deleted:
+        print(f"deleted {each.name}@{each.version}, {each.bytes_freed:,} bytes")
+
+
+def print_dataset(listing: DatasetListing) -> None:
+    """Prints what is in a data set, or why it cannot be used; on stderr, a command that trains on it."""
+    print("\n".join(sanitize(line) for line in describe(listing)))
+    if listing.card is not None:
+        recipe = json.dumps(example_recipe(listing.card))
+        print(f"  next: echo '{recipe}' | bakehouse run -", file=sys.stderr)
+
+
+def describe(listing: DatasetListing) -> Iterator[str]:
+    """Yields the lines about a data set."""
+    identity = f" ({listing.id})" if listing.id != listing.name else ""
+    yield f"{listing.reference}{identity}: {listing.status}"
+    if listing.problem is not None:
+        yield f"  {listing.problem}"
+    if listing.upload is not None:
+        expected = "" if listing.upload.bytes is None else f" of {listing.upload.bytes:,}"
+        yield f"  {listing.upload.filename or 'file'}, {listing.upload.received_bytes:,}{expected} bytes"
+    if listing.inspection is not None:
+        yield f"  {listing.inspection.stage}"
+    if listing.card is not None:
+        yield from describe_card(listing.card)
+
+
+def describe_card(card: DatasetCard) -> Iterator[str]:
+    """Yields the lines about what is in a data set."""
+    rows = ", ".join(f"{count:,} {split}" for split, count in card.counts if count is not None)
+    yield f"  {card.kind} {'x'.join(map(str, card.shape))}, rows: {rows}"
+    if card.classes is not None:
+        yield f"  {len(card.classes)} classes: {shorten(card.classes)}"
+    for column in (card.columns or ())[:MAX_SHOWN_COLUMNS]:
+        yield f"  {describe_column(column)}"
+    if card.columns is not None and len(card.columns) > MAX_SHOWN_COLUMNS:
+        yield f"  and {len(card.columns) - MAX_SHOWN_COLUMNS} more columns"
+    yield from (f"  {note}" for note in card.notes)
+
+
+def describe_column(column: Column) -> str:
+    """Returns a line about a column of a table."""
+    if column.minimum is not None:
+        values = f"{column.minimum:g} to {column.maximum:g}"
+    else:
+        values = shorten(column.classes or ())
+    missing = f", {column.missing:,} missing" if column.missing else ""
+    return f"{column.name}  {column.kind}  {values}{missing}"
+
+
+def shorten(names: Sequence[str]) -> str:
+    """Returns the first names, and the number of all if these are not all."""
+    shown = ", ".join(names[:MAX_SHOWN_CLASSES])
+    return shown if len(names) <= MAX_SHOWN_CLASSES else f"{shown}, ... ({len(names)})"
+
+
+def example_recipe(card: DatasetCard) -> JsonObject:
+    """Returns a short recipe that trains on a data set; for a table, the last column that can be learned is the
+    target."""
+    possible = [column.name for column in card.columns or () if column.kind in TARGET_KINDS]
+    dataset: object = {"id": card.id, "target": possible[-1]} if possible else card.id
+    return {"dataset": dataset, "architecture": "cnn" if card.kind == "image" else "mlp", "epochs": 20}
