@@ -5,7 +5,8 @@ The client is written once, as coroutines. With a `BlockingTransport` they never
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import httpx
@@ -13,6 +14,10 @@ from httpx_sse import EventSource, ServerSentEvent
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+
+Pieces = Callable[[], Iterator[bytes]]
+"""A function that yields the pieces of a body."""
 
 
 class Transport(Protocol):
@@ -41,6 +46,9 @@ class Transport(Protocol):
         self, function: Callable[Parameters, Result], *args: Parameters.args, **options: Parameters.kwargs
     ) -> Result:
         """Calls a function that reads or writes files."""
+
+    def body(self, pieces: Pieces) -> Iterable[bytes] | AsyncIterable[bytes]:
+        """Returns the body of a request, which is read anew for each attempt and is never in memory as a whole."""
 
     async def sleep(self, seconds: float) -> None:
         """Waits."""
@@ -76,6 +84,9 @@ class BlockingTransport:
         self, function: Callable[Parameters, Result], *args: Parameters.args, **options: Parameters.kwargs
     ) -> Result:
         return function(*args, **options)
+
+    def body(self, pieces: Pieces) -> Iterable[bytes]:
+        return BlockingBody(pieces)
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - there is no event loop
@@ -115,6 +126,9 @@ class AsyncTransport:
 
         return await asyncio.to_thread(function, *args, **options)
 
+    def body(self, pieces: Pieces) -> AsyncIterable[bytes]:
+        return AsyncBody(pieces, self)
+
     async def sleep(self, seconds: float) -> None:
         import asyncio  # noqa: PLC0415
 
@@ -122,6 +136,29 @@ class AsyncTransport:
 
     async def close(self) -> None:
         await self.http.aclose()
+
+
+@dataclass(frozen=True)
+class BlockingBody:
+    """A body that is read piece by piece."""
+
+    pieces: Pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.pieces()
+
+
+@dataclass(frozen=True)
+class AsyncBody:
+    """A body that is read piece by piece, in threads."""
+
+    pieces: Pieces
+    transport: AsyncTransport
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces = self.pieces()
+        while piece := await self.transport.call(next, pieces, b""):
+            yield piece
 
 
 def finish(coroutine: Coroutine[Any, Any, Result]) -> Result:

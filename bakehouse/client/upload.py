@@ -6,9 +6,10 @@ import math
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from bakehouse.data.listing import DatasetListing, Datasets, Part
 from bakehouse.data.source_formats import name_for
 
 WAIT_SECONDS = 20  # seconds for which the service holds a request
+PIECE_BYTES = 1 << 20
 PART_SECONDS = 120.0  # a service under load may be slow to sync a part to its disk
 
 
@@ -31,14 +33,22 @@ class SourceFile:
     size: int
     changed_ns: int
 
-    def read(self, start: int, size: int) -> bytes:
-        """Reads a part of the file. Raises FileChanged if it is no longer the same."""
+    def pieces(self, start: int, size: int) -> Iterator[bytes]:
+        """Yields a part of the file piece by piece. Raises FileChanged if it is no longer the same."""
         with self.path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_ns):
-                raise FileChanged(self.filename)
             file.seek(start)
-            return file.read(size)
+            for done in range(0, size, PIECE_BYTES):
+                status = os.fstat(file.fileno())
+                if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_ns):
+                    raise FileChanged(self.filename)
+                yield file.read(min(PIECE_BYTES, size - done))
+
+    def sha256(self, start: int, size: int) -> str:
+        """Returns the digest of a part of the file. Raises FileChanged."""
+        digest = hashlib.sha256()
+        for piece in self.pieces(start, size):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 @contextmanager
@@ -108,22 +118,24 @@ async def send_parts(
     report("uploading", 0, source.size)
     for number in range(1, math.ceil(source.size / part_bytes) + 1):
         start = (number - 1) * part_bytes
-        data = await connection.transport.call(source.read, start, part_bytes)
-        digest = hashlib.sha256(data)
-        digests.append(digest.hexdigest())
+        size = min(part_bytes, source.size - start)
+        digests.append(await connection.transport.call(source.sha256, start, size))
         part = held.get(number)
         if part is None or part.sha256 != digests[-1]:
-            encoded = base64.b64encode(digest.digest()).decode()
-            await connection.request(
-                "PUT",
-                f"/v1/datasets/{draft.id}/parts/{number}",
-                content=data,
-                headers={"Content-Digest": f"sha-256=:{encoded}:"},
-                timeout=PART_SECONDS,
-            )
-        report("uploading", start + len(data), source.size)
+            body = connection.transport.body(partial(source.pieces, start, size))
+            await send_part(connection, f"/v1/datasets/{draft.id}/parts/{number}", body, size, digests[-1])
+        report("uploading", start + size, source.size)
     response = await connection.request("POST", f"/v1/datasets/{draft.id}/complete", json={"parts": digests})
     return connection.parse(DatasetListing, response)
+
+
+async def send_part(
+    connection: Connection, path: str, body: Iterable[bytes] | AsyncIterable[bytes], size: int, sha256: str
+) -> None:
+    """Sends a part, again after a lost connection."""
+    encoded = base64.b64encode(bytes.fromhex(sha256)).decode()
+    headers = {"Content-Digest": f"sha-256=:{encoded}:", "Content-Length": str(size)}
+    await connection.request("PUT", path, content=body, headers=headers, timeout=PART_SECONDS)
 
 
 async def wait_for_inspection(connection: Connection, dataset: DatasetListing, report: Report) -> DatasetListing:
