@@ -11,10 +11,9 @@ import numpy as np
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
 from bakehouse.data.loading import load
-from bakehouse.data.packed_folders import read_card, signature_in
+from bakehouse.data.packed_folders import read_card, read_paths
+from bakehouse.data.parsed import Array
 from bakehouse.data.readers.idx import FILES
-from bakehouse.data.readers.picture_files import find_pictures
-from bakehouse.data.signatures import compute_signature
 from bakehouse.data.splits import Rows, split_as_planned
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.plan import resolve
@@ -25,7 +24,6 @@ from bakehouse.runs.split import MAX_JSON_ROWS, ROW_NUMBER, RunSplit, SplitRows
 from service.errors import InvalidRequest, SplitUnknown
 
 """Limit on the rows that JSON lists, which then has about 8 MB."""
-PicturePath = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,15 +65,16 @@ def split_as_json(run: Run, catalog: Catalog) -> RunSplit:
 
 
 def split_as_npz(run: Run, catalog: Catalog) -> bytes:
-    """Returns the rows as the arrays `train`, `validation` and `test` of an `.npz` file, with the `fingerprint`."""
+    """Returns the rows as the arrays `train`, `validation` and `test` of an `.npz` file, with the `fingerprint`; for
+    pictures also their paths and labels, as `train_paths` and `train_labels` and so on."""
     with refuse_other_data(run):
         found = find_split(run, catalog)
+        pictures = list_pictures(found) if found.card.format == "pictures" else {}
+    arrays: dict[str, Array] = dict(found.rows)
+    for name, each in pictures.items():
+        arrays |= {f"{name}_paths": np.array(each.paths), f"{name}_labels": np.array(each.labels)}
     file = io.BytesIO()
-    fingerprint = np.array(found.card.fingerprint)
-    rows = found.rows
-    np.savez_compressed(
-        file, fingerprint=fingerprint, train=rows["train"], validation=rows["validation"], test=rows["test"]
-    )
+    np.savez_compressed(file, allow_pickle=False, fingerprint=np.array(found.card.fingerprint), **arrays)
     return file.getvalue()
 
 
@@ -104,11 +103,7 @@ def find_split(run: Run, catalog: Catalog) -> FoundSplit:
     card = read_card(packed)
     if run.trained_on not in (None, card.fingerprint):
         raise data_changed(run)
-    found = FoundSplit(card, packed, source, find_rows(packed, card, run.recipe))
-    # The files of an upload never change.
-    if card.format == "pictures" and "@" not in name and compute_signature(source) != signature_in(packed):
-        raise data_changed(run)
-    return found
+    return FoundSplit(card, packed, source, find_rows(packed, card, run.recipe))
 
 
 def find_rows(packed: Path, card: DatasetCard, recipe: Recipe) -> dict[str, Rows]:
@@ -154,28 +149,30 @@ def counted_in(found: FoundSplit, suffix: str) -> str:
 
 
 def list_pictures(found: FoundSplit) -> dict[str, SplitRows]:
-    """Lists the rows of a folder of pictures, with the path of each."""
-    pictures: dict[str, list[PicturePath]] = {}
-    for picture in find_pictures(found.source, []):
-        pictures.setdefault(picture.split, []).append(picture.path)
-    parts = {}
-    for name, rows in found.rows.items():
-        paths = pictures[found.suffix(name)]
-        parts[name] = SplitRows(
-            source=folder_of(paths, found.source),
-            count=len(rows),
-            rows=tuple(rows.tolist()),
-            paths=tuple(printable("/".join(paths[row])) for row in rows.tolist()),
-        )
-    return parts
+    """Lists the rows of a folder of pictures, with the path and the label of each."""
+    return {name: _list_pictures_of(found, found.suffix(name), rows) for name, rows in found.rows.items()}
 
 
-def folder_of(paths: list[PicturePath], source: Path) -> str:
-    """Names the folder whose pictures are counted: that of the split, or that of the whole data set."""
-    has_split_folders = len(paths[0]) == 3
-    return " and ".join(dict.fromkeys(path[0] for path in paths)) if has_split_folders else source.name
+def _list_pictures_of(found: FoundSplit, suffix: str, rows: Rows) -> SplitRows:
+    paths = read_paths(found.packed, suffix)
+    return SplitRows(
+        source=folder_of(found.card, paths) or found.source.name,
+        count=len(rows),
+        rows=tuple(rows.tolist()),
+        paths=tuple(paths[row] for row in rows.tolist()),
+        labels=picture_labels(found, suffix, rows),
+    )
 
 
-def printable(text: str) -> str:
-    """Returns the name of a file as valid Unicode: bytes that are not UTF-8 become escapes."""
-    return text.encode(errors="backslashreplace").decode()
+def picture_labels(found: FoundSplit, suffix: str, rows: Rows) -> tuple[str, ...]:
+    """Returns the label of each picture: the name of its class, or its number."""
+    labels = np.load(found.packed / f"y{suffix}.npy", mmap_mode="r")[rows].tolist()
+    classes = found.card.classes
+    return tuple(str(label) if classes is None else classes[label] for label in labels)
+
+
+def folder_of(card: DatasetCard, paths: list[str]) -> str | None:
+    """Names the folders whose pictures are counted, if the data set has a folder for each split."""
+    if card.counts.validation is None and card.counts.test is None:
+        return None
+    return " and ".join(dict.fromkeys(path.partition("/")[0] for path in paths))

@@ -59,6 +59,7 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
     evaluation = Evaluation(
         file=data,
         rows=find_test_rows(run, plan),
+        pictures=find_test_pictures(run, plan),
         row_number=ROW_NUMBER[plan.card.format],
         recorded=recorded,
         threads=provenance.threads,
@@ -116,14 +117,22 @@ def own_name(card: DatasetCard) -> str:
 def reads_rows_from_file(plan: Plan) -> bool:
     """Whether there are too many test rows to list them in the script. All rows of an own test split need no list."""
     is_large = plan.sizes.test > MAX_PRINTED_ROWS or sum(plan.sizes) > MAX_JSON_ROWS
-    return is_large and plan.card.counts.test is None
+    return is_large and (plan.card.counts.test is None or plan.card.format == "pictures")
 
 
 def find_test_rows(run: ClientRun, plan: Plan) -> Sequence[int] | str:
     """Returns the rows of the test split, or the file in which the script finds them."""
-    if plan.card.counts.test is not None:
-        return range(plan.card.counts.test)
-    return ROWS_FILE if reads_rows_from_file(plan) else run.split().test.rows
+    if reads_rows_from_file(plan):
+        return ROWS_FILE
+    return run.split().test.rows if plan.card.counts.test is None else range(plan.card.counts.test)
+
+
+def find_test_pictures(run: ClientRun, plan: Plan) -> Sequence[tuple[str, str]]:
+    """Returns the path and the label of each test picture, unless the script finds them in a file."""
+    if plan.card.format != "pictures" or reads_rows_from_file(plan):
+        return ()
+    test = run.split().test
+    return list(zip(test.paths or (), test.labels or (), strict=True))
 
 
 def find_card(run: ClientRun, client: Client) -> DatasetCard:

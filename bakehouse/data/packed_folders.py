@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -70,6 +70,21 @@ def read_problem(folder: Path) -> str | None:
         return str(json.loads((folder / "broken.json").read_bytes())["problem"])
     except FileNotFoundError:
         return None
+
+
+def write_paths(folder: Path, paths: Mapping[str, tuple[str, ...]]) -> None:
+    """Stores the path of the picture in each row, by the suffix of the arrays."""
+    # A file's name need not be Unicode, but what is sent to users must be.
+    texts = {
+        suffix: [path.encode(errors="backslashreplace").decode() for path in each] for suffix, each in paths.items()
+    }
+    (folder / "paths.json").write_text(json.dumps(texts), encoding="utf-8")
+
+
+def read_paths(folder: Path, suffix: str) -> list[str]:
+    """Returns the path of the picture in each row of the arrays of this suffix."""
+    paths: dict[str, list[str]] = json.loads((folder / "paths.json").read_bytes())
+    return paths[suffix]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import numpy as np
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.known_datasets import KNOWN
-from bakehouse.data.packed_folders import create_folder, signature_in, write_problem
+from bakehouse.data.packed_folders import create_folder, signature_in, write_paths, write_problem
 from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
 from bakehouse.data.readers.cifar import holds_cifar, read_cifar
 from bakehouse.data.readers.csv_table import read_csv
@@ -180,6 +180,8 @@ def write_packed(contents: Contents, description: Description, target: Path) -> 
     with create_folder(target) as folder:
         for name, values in arrays.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        if isinstance(contents, Samples) and contents.paths:
+            write_paths(folder, contents.paths)
         (folder / "card.json").write_text(text, encoding="utf-8")
     return card
 

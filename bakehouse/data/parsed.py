@@ -44,6 +44,8 @@ class Samples:
     """The names of the classes; null for regression."""
     targets: tuple[TargetCard, ...] = ()
     """The further targets, whose arrays are named `target1`, `target2`, ..."""
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For a folder of pictures, the path of each row by the suffix of its arrays, such as `_test`."""
     notes: list[str] = field(default_factory=list)
 
 

@@ -34,6 +34,8 @@ class Evaluation:
     """The path at which the script looks for the data, unless its command line gives another."""
     rows: Sequence[int] | str
     """The rows of the test split, or the `.npz` file that has them as its array `test`."""
+    pictures: Sequence[tuple[str, str]] = ()
+    """The path and the label of each row, for a folder of pictures whose rows are not in a file."""
     row_number: str
     """What a row number means."""
     recorded: Mapping[str, float]
@@ -60,10 +62,10 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
     yield "\n".join(
         [
             *textwrap.wrap(
-                f"The test split. {evaluation.row_number} Numbers are counted from 0.",
+                description_of(plan, evaluation),
                 width=118, initial_indent="# ", subsequent_indent="# ",
             ),
-            f"TEST_ROWS = {rows_text(plan, evaluation.rows)}",
+            f"TEST_ROWS = {rows_text(plan, evaluation)}",
         ]
     )  # fmt: skip
     yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
@@ -94,7 +96,19 @@ def text_form(card: DatasetCard) -> str:
     return f"TextForm(\n{settings}    names={literal(form.names)},\n)"
 
 
-def rows_text(plan: Plan, rows: Sequence[int] | str) -> str:
+def description_of(plan: Plan, evaluation: Evaluation) -> str:
+    if plan.card.format == "pictures":
+        return "The test split: the path of each picture in the folder, and its label."
+    return f"The test split. {evaluation.row_number} Numbers are counted from 0."
+
+
+def rows_text(plan: Plan, evaluation: Evaluation) -> str:
+    rows = evaluation.rows
+    if plan.card.format == "pictures":
+        if isinstance(rows, str):
+            arrays = [f'np.load({json.dumps(rows)})["test_{name}"].tolist()' for name in ("paths", "labels")]
+            return f"list(zip({arrays[0]}, {arrays[1]}))"
+        return "\n".join(["[", *(f"    {picture!r}," for picture in evaluation.pictures), "]"])
     if plan.card.counts.test is not None:
         return f"np.arange({plan.card.counts.test})"
     if isinstance(rows, str):
@@ -161,8 +175,10 @@ def reading_call(plan: Plan) -> str:
             return f"read_npy({start}, {names})"
         case "cifar":
             return f'read_cifar({start}, "{split}", TARGETS[0])'
-        case "pictures" | "idx":
-            return f'read_{card.format}({start}, "{split}", {card.shape}, TARGETS[0])'
+        case "pictures":
+            return f"read_pictures(DATA, TEST_ROWS, {card.shape}, TARGETS[0])"
+        case "idx":
+            return f'read_idx({start}, "{split}", {card.shape}, TARGETS[0])'
 
 
 def measured_metrics(plan: Plan) -> list[str]:

@@ -117,8 +117,8 @@ def constants(plan: Plan) -> Iterator[str]:
     if plan.card.format == "pictures":
         channels, height, width = plan.data.shape
         mode = "L" if channels == 1 else "RGB"
-        yield f"# Pictures are turned upright (Pillow's ImageOps.exif_transpose), converted to {mode}, and resized to"
-        yield f"# {width} x {height} pixels (width x height, Image.Resampling.BILINEAR) unless they have this size."
+        yield f"# Pictures are turned upright (by ImageOps.exif_transpose) and converted to {mode}, with grey (128)"
+        yield f"# where they are transparent; ImageOps.fit (BILINEAR) makes them {width} x {height} unless they are."
     if plan.input_columns is not None:
         yield "# The columns of the inputs, in order. For a row as csv.DictReader gives it:"
         yield "# model(torch.tensor([encode_row(row, INPUTS)], dtype=torch.float64))"

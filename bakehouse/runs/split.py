@@ -19,6 +19,8 @@ class SplitRows(Model):
     """The row numbers in ascending order, counted from 0; `row_number` says what they mean."""
     paths: tuple[str, ...] | None = None
     """For a folder of pictures, the path of each of these rows below the data set's folder, in the same order."""
+    labels: tuple[str, ...] | None = None
+    """For a folder of pictures, the class or the number of each of these rows, in the same order."""
 
 
 class RunSplit(Model):
@@ -50,8 +52,8 @@ ROW_NUMBER: dict[Format, str] = {
     "count.",
     "npz": "A row number is an index along the first axis of the array `source`.",
     "npy": "A row number is an index along the first axis of the arrays x.npy and y.npy.",
-    "pictures": "A row number is a position in the list of all PNG and JPEG files of the folder `source`: by the "
-    "names of class folders, and in each by the names of the files. `paths` has their paths.",
+    "pictures": "A row number is a position in the list of all pictures of the folder `source`: the files of each "
+    "folder by their names, then its folders by their names. `paths` has their paths, and `labels` their classes.",
     "idx": "A row number is the position of a picture in the file.",
     "cifar": "A row number is the position of a picture in these files, one after the other.",
 }

@@ -65,9 +65,11 @@ def write_script(record: Record, settings: Settings, folder: Path, data: Path) -
     assert record.best is not None
     metrics = record.best.metrics.items()
     recorded = {name: value for name, value in metrics if name.startswith("test_") and value is not None}
+    pictures = list(zip(split.test.paths or (), split.test.labels or (), strict=True))
     evaluation = Evaluation(
-        file=str(data), rows=split.test.rows, row_number=split.row_number, recorded=recorded, threads=1
-    )
+        file=str(data), rows=split.test.rows, pictures=pictures, row_number=split.row_number, recorded=recorded,
+        threads=1,
+    )  # fmt: skip
     text = evaluation_code(plan, "best.safetensors", evaluation, note="a\nnote")
     (folder / "evaluate.py").write_text(text, encoding="utf-8")
     return text

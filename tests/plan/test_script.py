@@ -214,7 +214,8 @@ def test_the_script_names_the_input_columns_and_the_classes() -> None:
 def test_the_script_says_how_pictures_become_inputs(channels: int, mode: str) -> None:
     card = image_card(channels=channels, side=8).model_copy(update={"format": "pictures", "shape": (channels, 8, 9)})
     code = pytorch_code(planned({}, card))
-    assert f"converted to {mode}, and resized to\n# 9 x 8 pixels (width x height, Image.Resampling.BILINEAR)" in code
+    assert f"converted to {mode}, with grey (128)\n" in code
+    assert "ImageOps.fit (BILINEAR) makes them 9 x 8 unless they are." in code
     assert "Pillow" not in pytorch_code(planned({}, image_card(side=8)))
 
 

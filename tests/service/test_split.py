@@ -17,7 +17,7 @@ from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from service import split
 from service.errors import InvalidRequest, SplitUnknown
-from service.split import split_as_json
+from service.split import split_as_json, split_as_npz
 from tests.service.requests import create, problem
 from tests.stored_runs import store_run
 from tests.user_files import USER_FILES
@@ -112,6 +112,15 @@ def test_each_row_of_a_folder_has_its_path(settings: Settings, redis_url: str, k
     for each in seen.values():
         in_order = [each[row].split("/") for row in range(len(each))]
         assert in_order == sorted(in_order)
+
+
+def test_the_arrays_of_pictures_have_their_paths_and_labels(settings: Settings, redis_url: str) -> None:
+    run = submit(settings, redis_url, "pictures")
+    found = split_as_json(run, Catalog(settings))
+    arrays = np.load(io.BytesIO(split_as_npz(run, Catalog(settings))))
+    assert tuple(arrays["test_paths"].tolist()) == found.test.paths
+    assert tuple(arrays["train_labels"].tolist()) == found.train.labels
+    assert found.train.labels == tuple(path.split("/")[0] for path in found.train.paths or ())
 
 
 @pytest.mark.parametrize("kind", ["csv with text classes", "pictures"])

@@ -1,62 +1,170 @@
-"""Reads pictures from a folder for each class, or from train, validation and test folders that hold class folders."""
+"""Reads a folder of pictures with their labels, and scales them to one size."""
 
+import statistics
 import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.parsed import Array, Samples, check_rows, check_size
-from bakehouse.data.readers.labels import encode_targets
-from bakehouse.data.readers.picture_files import Picture, find_pictures
+from bakehouse.data.parsed import MAX_BYTES, Array, Samples, check_rows, check_size
+from bakehouse.data.readers.labels import encode_targets, parse_number
+from bakehouse.data.readers.picture_files import FORMAT_NAMES, FORMATS, Picture, find_pictures
+from bakehouse.data.readers.picture_labels import PicturePath, show
 from bakehouse.data.source_files import open_file
 
 # Pillow's limit is switched off: it only warns, and only from 89 million pixels on. `_measure` checks MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
-MAX_PIXELS = 50_000_000
-GREY_MODES = ("1", "L", "LA", "I", "I;16")
+MAX_PIXELS = 80_000_000
+GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 EXIF_ORIENTATION = 0x0112
-DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+DECODING_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error,
+)  # fmt: skip
 """The exceptions that Pillow raises for a damaged picture."""
+MAX_UNREADABLE = 0.01
+"""Share of the pictures that may be unreadable; they are passed over. The documentation calls it
+`dataset.max_unreadable`."""
+SHOWN_PROBLEMS = 3
+ROUNDING = 8
+MAX_SIDE = 64
+"""Side of the largest square to which pictures are scaled by default."""
+COMMON = 0.9
+"""Share of the pictures from which on their size is that of the set, and the others are scaled to it."""
+TRANSPARENT = (128, 128, 128, 255)
+"""The colour behind transparent pixels: in grey, neither a white nor a black drawing disappears."""
+
+Size = tuple[int, int]
+
+
+class Unreadable(Exception):
+    """Raised if a picture is damaged or not one; the message says what is wrong with it."""
+
+
+@dataclass
+class Problems:
+    """The pictures that cannot be read, of `total` pictures."""
+
+    total: int
+    by_path: dict[PicturePath, str] = field(default_factory=dict)
+
+    def add(self, path: PicturePath, problem: str) -> None:
+        """Remembers a picture. Raises UnusableSource if there are more than `MAX_UNREADABLE`, and enough to show."""
+        self.by_path[path] = problem
+        if len(self.by_path) > MAX_UNREADABLE * self.total + SHOWN_PROBLEMS:
+            self.check()
+
+    def check(self) -> None:
+        """Raises UnusableSource if there are more than `MAX_UNREADABLE`."""
+        if len(self.by_path) > MAX_UNREADABLE * self.total:
+            raise UnusableSource(
+                f"{self.text()}; of {self.total:,} pictures at most {100 * MAX_UNREADABLE:g} % may be unreadable, "
+                "which are then passed over: repair or remove them"
+            )
+
+    def text(self) -> str:
+        """Lists the first of them."""
+        shown = [f"{show(path)} cannot be read: {problem}" for path, problem in self.by_path.items()][:SHOWN_PROBLEMS]
+        more = len(self.by_path) - len(shown)
+        return "; ".join([*shown, *([f"and {more} more"] if more else [])])
+
+    def notes(self) -> Iterator[str]:
+        """Yields the note for the card."""
+        if self.by_path:
+            yield f"{len(self.by_path)} of {self.total:,} pictures were passed over: {self.text()}"
 
 
 def read_pictures(folder: Path) -> Samples:
-    """Reads the sizes of all pictures from their headers, then decodes them at the most common size."""
+    """Reads the sizes of all pictures from their headers, then decodes them one by one at the size of the set."""
     notes: list[str] = []
-    pictures = [_measure(picture, folder) for picture in find_pictures(folder, notes)]
-    if not pictures:
-        raise UnusableSource("; ".join(["its class folders hold no PNG or JPEG files", *notes]))
+    found = find_pictures(folder, notes)
+    problems = Problems(len(found))
+    pictures = list(_measure_all(found, folder, problems))
+    problems.check()
     check_rows(sum(picture.split == "" for picture in pictures))
-    size, same = Counter(picture.size for picture in pictures).most_common(1)[0]
-    if same < len(pictures):
-        notes.append(f"{len(pictures) - same} of {len(pictures)} pictures were resized to {size[0]} x {size[1]} pixels")
     channels = 1 if all(picture.grey for picture in pictures) else 3
-    # Pillow gives the width first, but arrays have the height first.
-    shape = (channels, size[1], size[0])
-    check_size(f"{len(pictures)} pictures of {size[0]} x {size[1]}", len(pictures) * channels * size[0] * size[1])
+    size = choose_size([picture.size for picture in pictures], channels)
+    notes += _note_sizes([picture.size for picture in pictures], size)
+    decoder = Decoder(folder, (channels, size[1], size[0]), problems)
     splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in pictures)}
-    inputs = {f"x{split}": _decode_all(members, shape, folder) for split, members in splits.items()}
-    labels = {f"y{split}": np.array([p.label for p in members]) for split, members in splits.items()}
+    decoded = {split: decoder.decode_all(members) for split, members in splits.items()}
+    problems.check()
+    notes += [*decoder.notes(), *problems.notes()]
+    labels = {f"y{split}": _labels(kept) for split, (_, kept) in decoded.items()}
     try:
         encoded, classes = encode_targets(labels)
     except UnusableSource as error:
         # What was ignored may be the other class.
         raise UnusableSource("; ".join([str(error), *notes])) from error
     return Samples(
-        kind="image", format="pictures", arrays={**inputs, **encoded}, classes=classes, notes=notes
-    )  # fmt: skip
+        kind="image",
+        format="pictures",
+        arrays={**{f"x{split}": x for split, (x, _) in decoded.items()}, **encoded},
+        classes=classes,
+        paths={split: tuple("/".join(picture.path) for picture in kept) for split, (_, kept) in decoded.items()},
+        notes=notes,
+    )
+
+
+def choose_size(sizes: list[Size], channels: int) -> Size:
+    """Returns the width and height of all pictures: their own if they have the same, which is not large, or else a
+    square of the median of their shorter sides."""
+    common, same = Counter(sizes).most_common(1)[0]
+    if same >= COMMON * len(sizes) and max(common) <= MAX_SIDE:
+        chosen = common
+    else:
+        median = statistics.median(min(size) for size in sizes)
+        side = min(MAX_SIDE, max(ROUNDING, round(median / ROUNDING) * ROUNDING))
+        # Of very many pictures, a smaller square fits the limit.
+        while side > ROUNDING and len(sizes) * channels * side**2 > MAX_BYTES:
+            side -= ROUNDING
+        chosen = (side, side)
+    check_size(f"{len(sizes):,} pictures of {chosen[0]} x {chosen[1]} pixels", len(sizes) * channels * _area(chosen))
+    return chosen
+
+
+def _area(size: Size) -> int:
+    return size[0] * size[1]
+
+
+def _note_sizes(sizes: list[Size], size: Size) -> Iterator[str]:
+    others = [each for each in sizes if each != size]
+    if others:
+        (least, most) = (min(others, key=_area), max(others, key=_area))
+        having = f"{least[0]} x {least[1]}" if least == most else f"{least[0]} x {least[1]} to {most[0]} x {most[1]}"
+        yield (
+            f"{len(others):,} of {len(sizes):,} pictures ({having} pixels) were made {size[0]} x {size[1]}: scaled "
+            "until they cover it, and cut to the centre"
+        )
+
+
+def _labels(pictures: list[Picture]) -> Array:
+    """Returns the labels: numbers to predict if one of them has decimals, or else the names of classes."""
+    labels = [picture.label for picture in pictures]
+    numbers = [parse_number(label) for label in labels]
+    if None not in numbers and any("." in label for label in labels):
+        return np.array(numbers, dtype=np.float64)
+    return np.array(labels)
+
+
+def _measure_all(pictures: list[Picture], folder: Path, problems: Problems) -> Iterator[Picture]:
+    for picture in pictures:
+        try:
+            yield _measure(picture, folder)
+        except Unreadable as error:
+            problems.add(picture.path, str(error))
 
 
 @contextmanager
-def _open(path: tuple[str, ...], folder: Path) -> Iterator[Image.Image]:
+def _open(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
     try:
-        with open_file(folder, *path) as file, Image.open(file, formats=("PNG", "JPEG")) as image:
+        with open_file(folder, *path) as file, Image.open(file, formats=FORMATS) as image:
             yield image
     except UnusableSource:  # It is a ValueError, and so one of the errors below.
         raise
@@ -64,45 +172,93 @@ def _open(path: tuple[str, ...], folder: Path) -> Iterator[Image.Image]:
         # Pillow raises OSError without a number; an error with a number is one of the disk.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = "it is not a PNG or JPEG picture" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise UnusableSource(f"{'/'.join(path)} cannot be read: {reason}"[:300]) from error
+        is_unknown = isinstance(error, UnidentifiedImageError)
+        reason = f"it is not a {FORMAT_NAMES} picture" if is_unknown else str(error)
+        raise Unreadable(reason[:200]) from error
 
 
 def _measure(picture: Picture, folder: Path) -> Picture:
     with _open(picture.path, folder) as image:
         if image.width * image.height > MAX_PIXELS:
-            name = "/".join(picture.path)
             raise UnusableSource(
-                f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are allowed"
+                f"{show(picture.path)} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are "
+                "allowed"
             )
-        # Orientations 5 to 8 turn a picture by 90 degrees, which swaps its sides.
-        is_turned = _is_photo(image) and image.getexif().get(EXIF_ORIENTATION, 1) >= 5
-        size = (image.height, image.width) if is_turned else image.size
+        size = (image.height, image.width) if _is_turned(image) else image.size
         return replace(picture, size=size, grey=image.mode in GREY_MODES)
 
 
-def _is_photo(image: Image.Image) -> bool:
-    """Whether to look for the camera's orientation. Cameras write JPEG; in a PNG, the search would decode the
-    picture."""
-    return image.format == "JPEG"
+def _is_turned(image: Image.Image) -> bool:
+    """Whether the camera's orientation, which is 5 to 8, swaps the sides of the picture."""
+    # Pillow gives the size of an upright TIFF. In a PNG, the search for an orientation that comes after the pixels
+    # would decode them.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return False
+    return bool(image.getexif().get(EXIF_ORIENTATION, 1) in range(5, 9))
 
 
-def _decode_all(pictures: list[Picture], shape: tuple[int, int, int], folder: Path) -> Array:
-    x = np.empty((len(pictures), *shape), dtype=np.uint8)
-    for row, picture in enumerate(pictures):
-        with _open(picture.path, folder) as image:
-            x[row] = _decode(image, shape)
-    return x
+@dataclass
+class Decoder:
+    """Decodes pictures at one shape, which is channels x height x width."""
+
+    folder: Path
+    shape: tuple[int, int, int]
+    problems: Problems
+    transparent: int = 0
+
+    def decode_all(self, pictures: list[Picture]) -> tuple[Array, list[Picture]]:
+        """Returns the pixels of the pictures, and the pictures without those that cannot be read."""
+        x = np.empty((len(pictures), *self.shape), dtype=np.uint8)
+        kept: list[Picture] = []
+        for picture in pictures:
+            try:
+                with _open(picture.path, self.folder) as image:
+                    x[len(kept)] = self._decode(image)
+            except Unreadable as error:
+                self.problems.add(picture.path, str(error))
+            else:
+                kept.append(picture)
+        return x[: len(kept)], kept
+
+    def notes(self) -> Iterator[str]:
+        """Yields the note for the card."""
+        if self.transparent:
+            yield f"{self.transparent:,} pictures have transparent pixels, which were filled with grey"
+
+    def _decode(self, image: Image.Image) -> Array:
+        """Decodes a picture upright and at the common size, with 8 bits per channel and the channels first."""
+        self.transparent += (pixels := decode(image, self.shape)).is_transparent
+        return pixels.values
 
 
-def _decode(image: Image.Image, shape: tuple[int, int, int]) -> Array:
+@dataclass(frozen=True)
+class Pixels:
+    """A decoded picture."""
+
+    values: Array
+    is_transparent: bool
+
+
+def decode(image: Image.Image, shape: tuple[int, int, int]) -> Pixels:
     """Decodes a picture upright and at the common size, with 8 bits per channel and the channels first."""
     channels, height, width = shape
-    if _is_photo(image):
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits; `convert` would clip at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert("L" if channels == 1 else "RGB")
+    # A JPEG of many times the size is decoded at a half, a quarter or an eighth of it, which takes less memory.
+    image.draft(image.mode, (2 * max(height, width), 2 * max(height, width)))
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _narrow(np.asarray(image))
+    mode = "L" if channels == 1 else "RGB"
+    is_transparent = image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255
+    if is_transparent:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, TRANSPARENT), image.convert("RGBA"))
+    image = image.convert(mode)
     if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return Pixels(np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1), is_transparent)
+
+
+def _narrow(values: Array) -> Image.Image:
+    """Keeps the upper 8 of 16 bits; `convert` would clip at 255."""
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65_535:
+        raise ValueError("its pixels are neither 8 nor 16 bits: save it with 8 bits a channel")
+    return Image.fromarray((values >> 8).astype(np.uint8))

@@ -4,7 +4,6 @@ nothing from Bakehouse."""
 import csv
 import gzip
 import io
-import os
 import sys
 import tarfile
 import zipfile
@@ -21,8 +20,7 @@ from PIL import Image, ImageOps
 from worker.evaluation.standalone.labels import Array, Target, encode_cells, encode_labels, stack_labels
 from worker.evaluation.standalone.rows import Column, encode_row
 
-SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
-SUFFIXES = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 IDX_PREFIX = {"train": "train", "test": "t10k"}
 CIFAR = {
     "cifar-10": ("cifar-10-batches-bin", [f"data_batch_{number}.bin" for number in range(1, 6)], "test_batch.bin", 1),
@@ -154,45 +152,28 @@ def read_npy(folder: Path, rows: Array, count: int, names: Sequence[str]) -> tup
 
 
 def read_pictures(
-    folder: Path, rows: Array, count: int, split: str, shape: tuple[int, int, int], target: Target
+    folder: Path, pictures: Sequence[tuple[str, str]], shape: tuple[int, int, int], target: Target
 ) -> tuple[Array, Array]:
-    """Reads pictures by their positions in the list of all pictures, which are sorted by class folder and name."""
-    paths = list(list_pictures(folder, split))
-    check_count(folder, len(paths), count)
-    x = np.ascontiguousarray([read_picture(paths[row], shape) for row in rows])
-    return x, encode_labels((paths[row].parent.name for row in rows), target)
-
-
-def list_pictures(folder: Path, split: str) -> Iterator[Path]:
-    """Yields all pictures of a folder, or those in its folder for the split if it has folders for splits."""
-    names = [entry.name for entry in list_folder(folder) if entry.is_dir(follow_symlinks=False)]
-    has_splits = "train" in names and set(names) <= {name for each in SPLIT_FOLDERS.values() for name in each}
-    roots = [folder / name for name in names if name in SPLIT_FOLDERS[split]] if has_splits else [folder]
-    for root in roots:
-        for label in list_folder(root):
-            for entry in list_folder(Path(label)) if label.is_dir(follow_symlinks=False) else []:
-                if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES):
-                    yield Path(entry)
-
-
-def list_folder(folder: Path) -> list["os.DirEntry[str]"]:
-    """Lists the entries of a folder that are not hidden, in the order of their names."""
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    """Reads pictures, which are given as pairs of a path and a label."""
+    x = np.ascontiguousarray([read_picture(folder / path, shape) for path, _ in pictures])
+    return x, encode_labels((label for _, label in pictures), target)
 
 
 def read_picture(path: Path, shape: tuple[int, int, int]) -> Array:
-    """Decodes a picture upright, in grey or in RGB, resized to the size of the model's inputs, with channels first."""
+    """Decodes a picture upright, in grey or in RGB, at the size of the model's inputs, with the channels first."""
     channels, height, width = shape
     image: Image.Image
-    with Image.open(path, formats=("PNG", "JPEG")) as image:
-        if image.format == "JPEG":
-            image = ImageOps.exif_transpose(image)
+    with Image.open(path, formats=FORMATS) as image:
+        # A JPEG of many times the size is decoded at a half, a quarter or an eighth of it.
+        image.draft(image.mode, (2 * max(height, width), 2 * max(height, width)))
+        image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):  # 16 bits; `convert` would clip at 255
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (128, 128, 128, 255)), image.convert("RGBA"))
         image = image.convert("L" if channels == 1 else "RGB")
         if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
+            image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
         return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
 
 

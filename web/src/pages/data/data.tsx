@@ -85,7 +85,7 @@ const FORMATS = [
     "name.npz",
     "arrays x and y. An x with three axes holds grey images, or sequences if an array kind says so.",
   ],
-  ["name/", "one folder of PNG or JPEG images for each class."],
+  ["name/", "one folder of pictures for each class."],
 ] as const;
 
 function AddOwn() {
