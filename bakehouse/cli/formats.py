@@ -6,7 +6,9 @@ from typing import Any
 
 METRIC_LABELS = {
     "train_loss": "train", "validation_loss": "val", "train_accuracy": "train acc", "validation_accuracy": "val acc",
-    "validation_r2": "val r2", "test_loss": "test", "test_accuracy": "test acc", "test_r2": "test r2",
+    "validation_balanced_accuracy": "val bal acc", "validation_f1": "val f1", "validation_auroc": "val auroc",
+    "validation_r2": "val r2", "test_loss": "test", "test_accuracy": "test acc",
+    "test_balanced_accuracy": "test bal acc", "test_f1": "test f1", "test_auroc": "test auroc", "test_r2": "test r2",
 }  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from bakehouse.plan.script import (
 )
 from bakehouse.plan.targets import Target
 
-NOT_COMPUTED = """# The run recorded these too. They are means over dropout masks or over crops, or metrics under an
-# attack, which this script does not compute."""
+NOT_COMPUTED = """# The run recorded these too, which this script does not compute. They are means over dropout masks or
+# over crops, metrics under an attack, balanced accuracy, F1 or AUROC."""
 
 
 @dataclass(frozen=True, kw_only=True)

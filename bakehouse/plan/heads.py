@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bakehouse.plan.layers import Denormalize, DropConnect, Exponential, Heads, Linear, Sequential, Units
-from bakehouse.plan.targets import Target
+from bakehouse.plan.targets import ResolvedData, Target, TargetError
+from bakehouse.recipe.evaluation import CLASS_MEASURES, Evaluation
 
 
 def monitors(targets: tuple[Target, ...]) -> tuple[str, ...]:
@@ -12,9 +13,34 @@ def monitors(targets: tuple[Target, ...]) -> tuple[str, ...]:
     all targets."""
     names = ["loss", *targets[0].measures]
     for target in targets:
-        names += [target.loss_metric, *target.measures]
+        further = CLASS_MEASURES if target.classes is not None else ()
+        names += [target.loss_metric, *target.measures, *(f"{target.prefix}{measure}" for measure in further)]
     # The main target is in `names` twice if it is the only one, and its measures are in any case.
     return tuple(dict.fromkeys(f"validation_{name}" for name in names))
+
+
+def with_class_measures(data: ResolvedData, evaluation: Evaluation) -> ResolvedData:
+    """Gives each target that is classes the further metrics that a recipe lists or monitors. Raises TargetError if two
+    metrics then have one name."""
+    measured = {name for target in data.targets for name in target.measures}
+    targets = []
+    for target in data.targets:
+        names = {measure: f"{target.prefix}{measure}" for measure in CLASS_MEASURES if target.classes is not None}
+        listed = [measure for measure in names if measure in evaluation.metrics]
+        for measure in listed:
+            if names[measure] in measured:
+                message = (
+                    f"validation_{names[measure]} is the accuracy of another target; give that target another name"
+                )
+                raise TargetError(message, pointer="/evaluation/metrics")
+        monitored = [
+            measure
+            for measure, name in names.items()
+            if f"validation_{name}" == evaluation.monitor and name not in measured
+        ]
+        wanted = tuple(measure for measure in names if measure in listed or measure in monitored)
+        targets.append(replace(target, class_measures=wanted))
+    return replace(data, targets=tuple(targets))
 
 
 def with_outputs(root: Sequential, targets: tuple[Target, ...]) -> Sequential:

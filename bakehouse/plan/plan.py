@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.context import Context
 from bakehouse.plan.defaults import fill_in
-from bakehouse.plan.estimate import Estimate, estimate
+from bakehouse.plan.estimate import FLOAT_BYTES, Estimate, estimate
+from bakehouse.plan.heads import with_class_measures
 from bakehouse.plan.layers import Conv, Sequential, walk
 from bakehouse.plan.problems import find_problems
 from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
@@ -18,6 +19,9 @@ from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.recipe import Recipe
+
+ORDER_BYTES = 56
+"""Bytes for each row while the scores of one class are ordered: seven numbers of 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     problems = find_problems(context)
     if problems:
         raise RecipeInvalid(problems)
-    data_bytes = bytes_of_data(card, data, sum(sizes))
+    data_bytes = bytes_of_data(card, data, sum(sizes)) + bytes_of_scores(data, max(sizes.validation, sizes.test))
     teacher = context.trained(teacher_in(recipe))
     if teacher is not None:
         # Only after the checks, which refuse numbers of layers that do not exist.
@@ -106,10 +110,19 @@ def bytes_of_data(card: DatasetCard, data: ResolvedData, rows: int) -> int:
     return rows * (input_bytes * numbers + 8 * len(data.targets))
 
 
+def bytes_of_scores(data: ResolvedData, rows: int) -> int:
+    """Returns the bytes that `auroc` needs at the end of a split: the outputs for all rows, several times while they
+    are joined and divided among targets, and the probabilities of one class with their order."""
+    if not any("auroc" in target.class_measures for target in data.targets):
+        return 0
+    outputs = sum(target.outputs for target in data.targets)
+    return rows * (3 * FLOAT_BYTES * outputs + ORDER_BYTES)
+
+
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:
     """Returns the set's shape and the recipe's targets; raises RecipeInvalid if a target does not exist."""
     try:
-        return resolve_targets(card, recipe.dataset, recipe.objective)
+        return with_class_measures(resolve_targets(card, recipe.dataset, recipe.objective), recipe.evaluation)
     except TargetError as error:
         problem = Problem(pointer=error.pointer, code="target", message=error.message, allowed=error.allowed or None)
         raise RecipeInvalid([problem]) from error

@@ -9,6 +9,7 @@ from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, Targe
 from bakehouse.plan.columns import MAX_NAMES, column_problems, describe_kind, left_out, resolve_inputs, with_kinds
 from bakehouse.plan.inputs import Encoding, Input
 from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset
+from bakehouse.recipe.evaluation import ClassMeasure
 from bakehouse.recipe.ingredient import DataKind
 from bakehouse.recipe.objective import Loss, Objective
 from bakehouse.recipe.problems import RecipeInvalid, did_you_mean
@@ -26,7 +27,7 @@ MEASURES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),
     "regression": ("mean_absolute_error", "r2"),
 }
-"""The metrics of a target besides its loss."""
+"""The metrics of a target besides its loss, which every recipe has."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Target:
     weight: float
     first: int
     """The index of this target's first output among the model's outputs."""
+    class_measures: tuple[ClassMeasure, ...] = ()
+    """The metrics of classes that the recipe asks for besides `measures`, without the prefix."""
 
     @property
     def outputs(self) -> int:
@@ -82,14 +85,18 @@ class Target:
         return f"units.{self.layer}"
 
     @property
+    def prefix(self) -> str:
+        """The beginning of the names of the target's metrics besides the loss; empty for the main target."""
+        return "" if self.index == 0 else f"{self.label}_"
+
+    @property
     def loss_metric(self) -> str:
         return "loss" if self.is_alone else f"{self.label}_loss"
 
     @property
     def measures(self) -> tuple[str, ...]:
         """The metrics besides the loss. Those of the main target have the same names with and without other targets."""
-        prefix = "" if self.index == 0 else f"{self.label}_"
-        return tuple(f"{prefix}{measure}" for measure in MEASURES[self.task])
+        return tuple(f"{self.prefix}{measure}" for measure in MEASURES[self.task])
 
     @property
     def pointer(self) -> str:

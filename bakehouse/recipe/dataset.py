@@ -4,17 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from bakehouse.recipe.ingredient import Ingredient, written_as
+from bakehouse.recipe.ingredient import Ingredient, as_names, written_as
 from bakehouse.recipe.split import Random, SplitRule
 
 MAX_NAMED = 10_000
 """Limit on the columns that a recipe names."""
 ChosenKind = Literal["number", "category", "boolean", "date", "identifier", "text"]
-
-
-def as_names(value: object) -> object:
-    """Converts a list to a tuple; one name is short for a list of one."""
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 Names = Annotated[

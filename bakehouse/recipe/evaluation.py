@@ -1,20 +1,26 @@
 """Evaluation: the measurements of a run. Validation is always clean: without augmentation and smoothing, in evaluation
 mode."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from bakehouse.recipe.ingredient import Ingredient, as_tuple, part, written_as
+from bakehouse.recipe.ingredient import Ingredient, as_names, as_tuple, part, written_as
 
-MONITORS = ("validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2")
+ClassMeasure = Literal["balanced_accuracy", "f1", "auroc"]
+CLASS_MEASURES: tuple[ClassMeasure, ...] = get_args(ClassMeasure)
+"""Metrics of classes that are measured only if a recipe lists or monitors them."""
+MONITORS = (
+    *("validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2"),
+    *(f"validation_{measure}" for measure in CLASS_MEASURES),
+)
 """Metrics of the data set's own target that a recipe can monitor."""
 Monitor = Annotated[str, Field(min_length=1, max_length=300, examples=[*MONITORS])]
 
 
 def is_higher_better(metric: str) -> bool:
-    """Returns whether a higher value is better: true for accuracies and R^2, false for losses and errors."""
-    return metric.endswith(("_accuracy", "_r2"))
+    """Returns whether a higher value is better: true for accuracies, F1, AUROC and R^2, false for losses and errors."""
+    return metric.endswith(("_accuracy", "_r2", "_f1", "_auroc"))
 
 
 Scale = Annotated[int, Field(ge=1, le=4096)]
@@ -65,6 +71,12 @@ class Evaluation(Ingredient):
     off, instead of moving averages (Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 2; Li et al. 2018, arXiv
     1801.05134, table 3). `monte_carlo_samples` averages over dropout masks (Gal & Ghahramani 2016, arXiv 1506.02142).
 
+    `metrics` are those of scikit-learn. `balanced_accuracy` is the mean over the classes of the split of the share of
+    their rows that is predicted correctly. `f1` is the mean over the classes that are labels or predictions of
+    `2 hits / (labels + predictions)`. `auroc` is the area under the ROC curve of the second of two classes, the chance
+    that a row of it has a higher probability of it than a row of the first (a tie counts half); of more classes it is
+    the mean area of each class against the rest.
+
     Default: the validation loss, which distinguishes epochs of equal accuracy; measurements that cost further passes
     are off.
 
@@ -73,16 +85,27 @@ class Evaluation(Ingredient):
 
     Trap: the best epoch was chosen by the validation split, whose metrics are therefore a little too good: report those
     of the test split.
+
+    Trap: a class that no row of a split has counts in none of these means there; scikit-learn refuses the `auroc` of
+    such a split. If all rows have one class, no area exists: `auroc` is left out, and refused as the monitor.
     """
 
     main: ClassVar[str | None] = "monitor"
+    later_fields: ClassVar[frozenset[str]] = frozenset({"metrics"})
 
     monitor: Monitor = "validation_loss"
     """Metric of the validation split that decides which epoch is best. Lower is better for losses and errors, higher
-    for accuracies and R^2. It is `validation_loss`, for classes also `validation_accuracy`, for numbers also
-    `validation_mean_absolute_error` and `validation_r2`. With `objective.tasks`, `validation_loss` is the weighted sum
-    over all targets; the other metrics and `validation_main_loss` are those of the data set's own target, and each task
-    has `validation_TARGET_loss`, `validation_TARGET_accuracy` and so on."""
+    for all others. It is `validation_loss`, for classes also `validation_accuracy`, `validation_balanced_accuracy`,
+    `validation_f1` and `validation_auroc`, for numbers also `validation_mean_absolute_error` and `validation_r2`. With
+    `objective.tasks`, `validation_loss` is the weighted sum over all targets; the other metrics and
+    `validation_main_loss` are those of the data set's own target, and each task has `validation_TARGET_loss`,
+    `validation_TARGET_accuracy` and so on."""
+    metrics: Annotated[
+        tuple[ClassMeasure, ...], BeforeValidator(as_names, json_schema_input_type=list[ClassMeasure] | ClassMeasure)
+    ] = ()
+    """Further metrics of all targets that are classes, on the validation split after each epoch and on the test split
+    with the best weights. The monitor is measured without being listed. `auroc` keeps the outputs for all rows of the
+    split, at most 2^26 numbers, 256 MiB."""
     statistics: Literal["moving", "population"] = "moving"
     """Statistics of batch norms in evaluation. `moving`: the moving averages of training. `population`: at each
     validation, the mean and variance of each batch norm's inputs over all training rows, with dropout and augmentation

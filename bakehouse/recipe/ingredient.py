@@ -137,6 +137,11 @@ def posted(family: Any, number: type[Ingredient] | None, short: Any) -> Any:
     return forms | None if Off in kinds else forms
 
 
+def as_names(value: object) -> object:
+    """Converts a list to a tuple; one name is short for a list of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
 def as_tuple(value: object) -> object:
     """Converts a list to a tuple; one number is short for a list of one."""
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value

@@ -7,6 +7,7 @@ from math import fsum, isfinite, sqrt
 from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.plurals import count_of
 from bakehouse.recipe.early_stopping import Patience
+from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Off
 from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.divergence import smaller_lr
@@ -20,7 +21,7 @@ LEAST_PROGRESS = 0.02
 """A loss improves if it falls by this share of the first epoch's loss from one fifth of the run to the next; healthy
 runs fall by less (MEASURED)."""
 LEAST_POINTS = 0.01
-"""The same for an accuracy or R^2."""
+"""The same for an accuracy, F1, AUROC or R^2."""
 FELL_WITHIN = 0.02
 CLEARLY_WORSE = 1.1
 SHORT_WAIT = 5
@@ -55,7 +56,7 @@ def got_clearly_worse(outcome: Outcome) -> bool:
     """Whether the last epoch is clearly worse than the first. Weights that were trained before are near their best."""
     errors = outcome.errors()
     first, last = errors[1], errors[outcome.last_epoch]
-    if outcome.monitor.endswith(("_accuracy", "_r2")):
+    if is_higher_better(outcome.monitor):
         return last - first > LEAST_POINTS
     return last > CLEARLY_WORSE * first
 
@@ -151,7 +152,7 @@ def is_progress(outcome: Outcome, length: int) -> bool:
         return False
     errors = list(outcome.errors().values())
     progress = mean(errors[-2 * length : -length]) - mean(errors[-length:])
-    if outcome.monitor.endswith(("_accuracy", "_r2")):
+    if is_higher_better(outcome.monitor):
         return progress > LEAST_POINTS
     return progress > LEAST_PROGRESS * first_error(outcome)
 

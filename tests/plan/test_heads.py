@@ -78,7 +78,9 @@ def test_what_may_be_watched() -> None:
     plan = planned(tasks("parity", "weight"), DIGITS_CNN)
     assert monitors(plan.targets) == (
         "validation_loss", "validation_accuracy", "validation_main_loss",
+        "validation_balanced_accuracy", "validation_f1", "validation_auroc",
         "validation_parity_loss", "validation_parity_accuracy",
+        "validation_parity_balanced_accuracy", "validation_parity_f1", "validation_parity_auroc",
         "validation_weight_loss", "validation_weight_mean_absolute_error", "validation_weight_r2",
     )  # fmt: skip
     for monitor in monitors(plan.targets):
@@ -88,6 +90,24 @@ def test_what_may_be_watched() -> None:
         )
     with pytest.raises(RecipeInvalid, match="did you mean 'validation_parity_loss'"):
         planned({**tasks("parity"), "evaluation": "validation_party_loss"}, DIGITS_CNN)
+
+
+def test_only_targets_that_are_classes_and_only_metrics_that_are_asked_for_are_measured() -> None:
+    listed = planned({**tasks("parity", "weight"), "evaluation": {"metrics": ["f1"]}}, DIGITS_CNN)
+    assert [target.class_measures for target in listed.targets] == [("f1",), ("f1",), ()]
+    monitored = planned({**tasks("parity"), "evaluation": "validation_parity_auroc"}, DIGITS_CNN)
+    assert [target.class_measures for target in monitored.targets] == [(), ("auroc",)]
+    assert not planned({}, DIGITS_CNN).targets[0].class_measures
+
+
+def test_two_metrics_of_one_name_are_refused() -> None:
+    card = ALONE.model_copy(update={"targets": (PARITY.model_copy(update={"name": "balanced"}),)})
+    document = tasks("balanced", card=card)
+    # As before there were metrics of classes, it is the accuracy of the target `balanced`.
+    monitored = planned({**document, "evaluation": "validation_balanced_accuracy"}, card)
+    assert not any(target.class_measures for target in monitored.targets)
+    with pytest.raises(RecipeInvalid, match="validation_balanced_accuracy is the accuracy of another target"):
+        planned({**document, "evaluation": {"metrics": ["balanced_accuracy"]}}, card)
 
 
 def test_losses_are_filled_in_and_a_recipe_without_tasks_keeps_its_digest() -> None:

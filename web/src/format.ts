@@ -33,7 +33,7 @@ export function isShare(name: string): boolean {
 
 /** Whether a larger value of a metric is better. */
 export function isRising(name: string): boolean {
-  return /(^|_)(accuracy|r2)$/.test(name);
+  return /(accuracy|r2|f1|auroc)$/.test(name);
 }
 
 /** Returns `validation loss` for `validation_loss`. */

@@ -105,6 +105,7 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
         raise DatasetChanged(plan.card.id) from error
     targets = [split.targets.numpy() for split in splits]
     refuse_unlabelled(plan, targets)
+    refuse_single_class(plan, targets[1])
     if plan.loss == "poisson":
         refuse_negative(plan, (arrays.y, arrays.y_validation, arrays.y_test))
     inputs = splits[0].inputs.numpy()
@@ -165,6 +166,17 @@ def refuse_unlabelled(plan: Plan, splits: list[NDArray[np.generic]]) -> None:
                 problems.append(Problem(pointer=target_pointer(target.index), code="target", message=message))
     if problems:
         raise RecipeInvalid(problems)
+
+
+def refuse_single_class(plan: Plan, targets: NDArray[np.generic]) -> None:
+    """Refuses to monitor the AUROC of validation rows that all have one class, for which it is not defined."""
+    for target in plan.targets:
+        labels = targets.reshape(len(targets), -1)[:, target.index].astype(np.float64)
+        is_monitored = plan.recipe.evaluation.monitor == f"validation_{target.prefix}auroc"
+        if is_monitored and len(np.unique(labels[~np.isnan(labels)])) == 1:
+            message = f"all validation rows with a label of {target.label} have one class, so that they have no auroc; "
+            message += "another split_seed, or more rows for validation, may help"
+            raise RecipeInvalid([Problem(pointer="/evaluation/monitor", code="conflict", message=message)])
 
 
 def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:

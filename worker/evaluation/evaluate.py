@@ -12,6 +12,8 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import Target
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data, Split, Unit, column
+from worker.evaluation.class_measures import ClassTotals, predicted_classes
+from worker.model.state_dict import strip_prefix, with_prefix
 from worker.objective.losses import LossFunction, squared_error
 from worker.objective.targets import TargetLosses, clean_losses, known_labels, row_losses
 from worker.types import Model, State
@@ -38,6 +40,7 @@ class RunningTotals:
     def __init__(self) -> None:
         self.batches = 0
         self.sums: Tensor | None = None
+        self.classes = ClassTotals()
 
     def add(self, sums: Tensor) -> None:
         """Adds the sums of the next batch."""
@@ -46,11 +49,13 @@ class RunningTotals:
         self.sums = (torch.zeros_like(sums) if self.sums is None else self.sums.to(sums.device)) + sums
 
     def state_dict(self) -> State:
-        return {"batches": self.batches, **({} if self.sums is None else {"sums": self.sums})}
+        sums = {} if self.sums is None else {"sums": self.sums}
+        return {"batches": self.batches, **sums, **with_prefix("classes", self.classes.state_dict())}
 
     def load_state_dict(self, state: State) -> None:
         self.batches = state["batches"]
         self.sums = state.get("sums")
+        self.classes.load_state_dict(strip_prefix("classes", state))
 
 
 def measure(
@@ -73,12 +78,18 @@ def evaluate(
     """Returns the metrics of a model on a split, of which `totals` may have the first batches; yields after each batch.
     Sums are in float64 and read once, at the end."""
     batch_totals = totals_of(clean_losses(targets))
+    # Diagnostics measure the loss and the accuracy alone.
+    by_class = [target for target in targets if target.class_measures and name.startswith(("validation", "test"))]
     for rows, labels in islice(split.batches(BATCH_ROWS), totals.batches, None):
         with torch.inference_mode():
-            totals.add(batch_totals(comparable(model(rows), labels), labels))
+            outputs = comparable(model(rows), labels)
+            totals.classes.add(outputs, labels, by_class)
+            totals.add(batch_totals(outputs, labels))
         yield
     assert totals.sums is not None
-    return metrics(split, name, totals.sums.tolist(), targets=targets, units=units)
+    found = metrics(split, name, totals.sums.tolist(), targets=targets, units=units)
+    measured = totals.classes.measures(split.targets, by_class)
+    return found | {f"{name}_{measure}": value for measure, value in measured.items()}
 
 
 def comparable(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -129,11 +140,6 @@ def errors(outputs: Tensor, labels: Tensor, target: Target) -> tuple[Tensor, Ten
 def count_hits(outputs: Tensor, targets: Tensor) -> Tensor:
     """Returns the number of rows whose class is predicted correctly."""
     return (predicted_classes(outputs) == classes_of(targets)).sum()
-
-
-def predicted_classes(outputs: Tensor) -> Tensor:
-    """Returns the class with the largest logit; a single logit is that of class 1 against class 0."""
-    return outputs.argmax(1) if outputs.shape[1] > 1 else outputs.squeeze(1) > 0
 
 
 def classes_of(targets: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from bakehouse.recipe.problems import Problem, conflict, did_you_mean, listed_tw
 RESIZED_NUMBERS = 1 << 28
 """Limit on the values of one resized image: 1 GiB of float32. Without it, an elongated image at a large scale would
 run out of memory only in the evaluation, when training is already done."""
+MAX_SCORES = 1 << 26
+"""Limit on the outputs that are kept until the end of a split: 256 MiB of float32, for 65,536 rows of 1,024 classes."""
 
 
 @check("recipe")
@@ -28,6 +30,24 @@ def monitor_exists(context: Context) -> Iterator[Problem]:
         if monitor not in MONITORS:
             message = f"there is no metric {monitor!r}{did_you_mean(monitor, allowed)}"
         yield conflict("/evaluation/monitor", message, allowed)
+
+
+@check("recipe")
+def metrics_fit(context: Context) -> Iterator[Problem]:
+    """Refuses metrics of classes without classes, a metric that is listed twice, and more scores than fit."""
+    listed = context.recipe.evaluation.metrics
+    yield from listed_twice("/evaluation/metrics", list(listed))
+    if listed and all(target.classes is None for target in context.data.targets):
+        message = f"{', '.join(listed)}: no target has classes; {context.card.id} is a regression data set"
+        yield conflict("/evaluation/metrics", message, ("[]",))
+    outputs = sum(target.outputs for target in context.data.targets)
+    rows = max(context.sizes.validation, context.sizes.test)
+    has_auroc = any("auroc" in target.class_measures for target in context.data.targets)
+    if has_auroc and rows * outputs > MAX_SCORES:
+        pointer = "/evaluation/metrics" if "auroc" in listed else "/evaluation/monitor"
+        message = f"auroc keeps all outputs of a split, here {outputs:,} for each of {rows:,} rows; at most "
+        message += f"{MAX_SCORES:,} numbers are kept"
+        yield conflict(pointer, message, ("balanced_accuracy", "f1") if "auroc" in listed else MONITORS[:2])
 
 
 @check("recipe")

@@ -54,6 +54,7 @@ test("runs with different losses are ranked by a metric that is free of the loss
 test("a higher accuracy is better, and runs without the metric come last", () => {
   const values = [0.1, null, 0.9];
   expect(rank(values, "validation_accuracy", (value) => value)).toEqual([0.9, 0.1, null]);
+  expect(rank(values, "validation_f1", (value) => value)).toEqual([0.9, 0.1, null]);
 });
 
 test("seeds of one recipe are a group, and a repetition of a seed counts once", () => {
