@@ -13,6 +13,7 @@ from bakehouse.recipe.evaluation import ClassMeasure
 from bakehouse.recipe.ingredient import DataKind
 from bakehouse.recipe.objective import Loss, Objective
 from bakehouse.recipe.problems import RecipeInvalid, did_you_mean
+from bakehouse.recipe.split import Group
 
 MAIN = "main"
 """The name of the main target, which is the data set's own, in the names of metrics and layers."""
@@ -201,7 +202,7 @@ def _resolve_table(
         _column_target(column, loss, dataset.columns.kinds.get(column.name))
         for column, loss in zip(targets, _losses(objective), strict=True)
     ]
-    inputs = resolve_inputs(columns, dataset.columns, named)
+    inputs = resolve_inputs(columns, dataset.columns, named | _group_column(dataset))
     if not inputs:
         raise _no_input(columns, dataset.columns, named, len(further))
     names = {each.name for each in inputs}
@@ -210,6 +211,12 @@ def _resolve_table(
     data = ResolvedData((len(inputs),), _with_outputs(found, objective), is_double, inputs, unlabelled)
     # Dates have too many digits for 32 bits, and an encoded row is converted only once it is scaled.
     return data if data.encoding is None else replace(data, is_double=True)
+
+
+def _group_column(dataset: Dataset) -> set[str]:
+    """Returns the column of a split by groups, unless the recipe includes it: the model will meet other groups."""
+    asked = dataset.columns.include or ()
+    return {dataset.split.column} - set(asked) if isinstance(dataset.split, Group) else set()
 
 
 def _no_input(columns: tuple[Column, ...], spec: Columns, targets: set[str], further: int) -> TargetError:

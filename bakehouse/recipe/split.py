@@ -24,8 +24,9 @@ class Random(Ingredient):
 class Group(Ingredient):
     """Keeps rows with the same value of a column together: no value occurs in two splits.
 
-    A row whose cell is empty is a group of its own. Groups of each size are shared in proportion, so that the splits
-    have about the asked number of rows; classes are not balanced.
+    The column is no input unless `columns.include` names it, because the values of the validation and test rows never
+    occur in training. A row whose cell is empty is a group of its own. Groups of each size are shared in proportion, so
+    that the splits have about the asked number of rows; classes are not balanced.
 
     Trap: with few groups, a metric depends much on which of them are tested: compare several `split_seed`.
 

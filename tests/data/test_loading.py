@@ -133,6 +133,7 @@ def test_the_plan_knows_the_sizes_of_each_split(visits: Path, rule: object, seed
             patients = arrays.column("patient")
             assert not set(patients[rows.train]) & set(patients[rows.validation])
             assert not set(patients[[*rows.train, *rows.validation]]) & set(patients[rows.test])
+            assert [each.name for each in plan.data.inputs] == ["day", "dose"]
         case {"column": "day"}:
             days = arrays.column("day")
             assert days[rows.train].max() < days[rows.validation].min()
