@@ -1,19 +1,8 @@
 """Defines advice on a recipe, and the patches that follow it."""
 
-from typing import Literal
-
 from bakehouse.model import Model
 from bakehouse.recipe.ingredient import Ingredient
-
-Severity = Literal["error", "warning", "info"]
-
-
-class PatchStep(Model):
-    """One operation of the JSON Patch (RFC 6902) that settles a piece of advice."""
-
-    op: Literal["add", "replace", "remove"]
-    path: str
-    value: object = None
+from bakehouse.recipe.patch import PatchStep, Severity
 
 
 class Advice(Model):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
-from bakehouse.advice.advice import PatchStep, append, remove, replace
+from bakehouse.advice.advice import append, remove, replace
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.advice.variance_shift import CORRELATION, Shift, shifts
 from bakehouse.plan.plan import Plan
@@ -22,6 +22,7 @@ from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.ingredient import Off, with_field
 from bakehouse.recipe.norm import BATCH_NORMS
 from bakehouse.recipe.optimizer import Sgd
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.recipe.regularizer import MaxNorm
 
 DIRECT_RATE = 0.3

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import gcd
 
-from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.checks.norm import layers_before_norms, norms
 from bakehouse.plan.layers import Activation, Conv, Recurrent, walk
@@ -14,6 +14,7 @@ from bakehouse.recipe.architecture import AnyArchitecture, Linear
 from bakehouse.recipe.ingredient import Off, with_field
 from bakehouse.recipe.norm import BatchNorm, BatchRenorm, CrossIterationBatchNorm, GroupNorm, InstanceNorm
 from bakehouse.recipe.optimizer import Sgd
+from bakehouse.recipe.patch import PatchStep
 
 SMALL_BATCH = 16
 DEEP = 5

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bakehouse.advice.advice import Advice, PatchStep, Severity
+from bakehouse.advice.advice import Advice
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.ingredient import Ingredient
+from bakehouse.recipe.patch import PatchStep, Severity
 
 
 class Finding(NamedTuple):

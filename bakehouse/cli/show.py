@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bakehouse.advice.advice import PatchStep
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.formats import (
     format_duration,
@@ -22,6 +21,7 @@ from bakehouse.cli.view import View
 from bakehouse.client import Client, ClientRun, Conflict, RunRecord
 from bakehouse.client.comparison import short_recipe
 from bakehouse.plurals import count_of
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.runs.run import Best, Checkpoint, Diagnostic, Failure, Last, Run
 from bakehouse.verdict.readings import number, read_diagnostic
 from bakehouse.verdict.verdict import Verdict

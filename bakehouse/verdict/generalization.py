@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from math import sqrt
 
-from bakehouse.advice.advice import PatchStep, append
+from bakehouse.advice.advice import append
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.dropout import Dropout
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.recipe.regularizer import L2, WeightDecay
 from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.divergence import peak_epoch

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import inf, log
 
-from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.advice import replace
 from bakehouse.advice.class_shares import class_shares
 from bakehouse.plan.layers import Activation, Norm, walk
 from bakehouse.plan.plan import Plan
@@ -11,6 +11,7 @@ from bakehouse.plurals import count_of
 from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.norm import LayerNorm
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.verdict.chance import Guess, best_guess, wilson_interval
 from bakehouse.verdict.divergence import peak_epoch, smaller_lr
 from bakehouse.verdict.outcome import Outcome

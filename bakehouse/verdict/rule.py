@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bakehouse.advice.advice import PatchStep, Severity
+from bakehouse.recipe.patch import PatchStep, Severity
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.verdict import Verdict
 

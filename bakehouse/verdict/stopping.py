@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import fsum, isfinite, sqrt
 
-from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.advice import replace
 from bakehouse.plurals import count_of
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Off
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.divergence import smaller_lr
 from bakehouse.verdict.outcome import Outcome

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from math import sqrt
 
-from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.advice import replace
 from bakehouse.plan.plan import Plan
 from bakehouse.plurals import count_of
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.verdict.chance import wilson_interval
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.rule import Found, rule

@@ -1,7 +1,7 @@
 """Defines the verdict on a run that is over."""
 
-from bakehouse.advice.advice import PatchStep, Severity
 from bakehouse.model import Model
+from bakehouse.recipe.patch import PatchStep, Severity
 
 
 class Verdict(Model):

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bakehouse.advice.advice import PatchStep
 from bakehouse.cli.show import diagnostic_row, ending, failure_rows, metrics_table, summary, verdict_rows
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.runs.run import Best, Diagnostic, Failure, Last
 from bakehouse.verdict.verdict import Verdict
 from tests.cli.examples import a_state, a_view, an_epoch
