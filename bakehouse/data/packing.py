@@ -23,6 +23,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.known_datasets import KNOWN
 from bakehouse.data.packed_folders import create_folder, signature_in, write_paths, write_problem
 from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
+from bakehouse.data.profile.profile import with_profile
 from bakehouse.data.readers.cifar import holds_cifar, read_cifar
 from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
@@ -173,7 +174,7 @@ def read_source(source: Path, description: Description) -> Contents:
 def write_packed(contents: Contents, description: Description, target: Path) -> DatasetCard:
     """Writes the packed data set and returns its card."""
     arrays = packed_arrays(contents)
-    card = make_card(contents, description, fingerprint(contents, arrays))
+    card = with_profile(make_card(contents, description, fingerprint(contents, arrays)), contents)
     text = card.model_dump_json(indent=1) + "\n"
     if len(text.encode()) > MAX_CARD_BYTES:
         raise UnusableSource("the names of its columns and classes take more than 4 MiB: use fewer or shorter names")

@@ -5,6 +5,7 @@ from typing import Literal
 
 from bakehouse.model import Model
 from bakehouse.recipe.ingredient import DataKind
+from bakehouse.recipe.patch import PatchStep, Severity
 
 Task = Literal["classification", "regression"]
 Dtype = Literal["uint8", "float32", "float64"]
@@ -65,6 +66,29 @@ class TargetCard(Model):
     """Number of rows without a label in the set's own train split."""
     dtype: FloatDtype = "float32"
     """The type of the numbers, for regression; see the card's `target_dtype`."""
+
+
+class Channel(Model):
+    """The range of one channel of images, of one number of the steps of sequences, or of one unnamed feature of a
+    table, in the training rows and in stored units."""
+
+    minimum: float
+    maximum: float
+    mean: float
+
+
+class Finding(Model):
+    """What the profile of a data set found, with the data set's numbers."""
+
+    code: str
+    severity: Severity
+    """`warning`: results may mislead unless something is done; `info`: good to know."""
+    where: str
+    """JSON Pointer to the part of the card that the finding is about."""
+    message: str
+    patch: tuple[PatchStep, ...] = ()
+    """JSON Patch that, applied to a canonical recipe of this data set, settles the finding. Empty if no change of the
+    recipe does."""
 
 
 class SplitCounts(Model):
@@ -136,6 +160,12 @@ class DatasetCard(Model):
     """Smallest input value, in stored units."""
     maximum: float
     """Largest input value, in stored units."""
+    channels: tuple[Channel, ...] | None = None
+    """Ranges of the channels, of the numbers of a step, or of the features; null for a table with named columns, and if
+    there are more than 256."""
+    findings: tuple[Finding, ...] = ()
+    """What the profile found: classes, equal rows, labels that disagree, columns that hardly vary or give the target
+    away."""
     notes: tuple[str, ...] = ()
     """Notes for the user on how the set was packed, for example that images were resized."""
     mirror_safe: bool = True

@@ -1,0 +1,57 @@
+"""Finds classes that are much more common than others, and classes with hardly any row."""
+
+from collections.abc import Iterator
+
+from bakehouse.data.profile.rows import percent
+from bakehouse.data.profile.target import Labels
+from bakehouse.plan.card import Finding
+from bakehouse.plan.columns import MAX_NAMES
+from bakehouse.plurals import count_of
+
+MIN_ROWS_OF_CLASS = 5
+MAX_RATIO = 10
+"""Ratio of the commonest class to the rarest from which classes are unbalanced."""
+
+
+def class_findings(labels: Labels) -> Iterator[Finding]:
+    """Yields what the numbers of rows of the classes show."""
+    if labels.classes is None or labels.class_counts is None:
+        return
+    counts = dict(zip(labels.classes, labels.class_counts, strict=True))
+    yield from imbalance(labels, counts)
+    yield from rare_classes(labels, counts)
+
+
+def imbalance(labels: Labels, counts: dict[str, int]) -> Iterator[Finding]:
+    """Finds that one class has most rows: half-way between an even share and all of them."""
+    rows = sum(counts.values())
+    commonest, rarest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    share = counts[commonest] / rows
+    if len(counts) < 2 or (share < (1 + 1 / len(counts)) / 2 and counts[commonest] < MAX_RATIO * counts[rarest]):
+        return
+    message = (
+        f"of {rows:,} rows, {counts[commonest]:,} ({percent(share)}) are of the class {quoted(commonest)} and "
+        f"{counts[rarest]:,} ({percent(counts[rarest] / rows)}) of {quoted(rarest)}: a model that always answers "
+        f"{quoted(commonest)} has an accuracy of {percent(share)}"
+    )
+    yield Finding(code="class_imbalance", severity="warning", where=labels.where, message=message)
+
+
+def rare_classes(labels: Labels, counts: dict[str, int]) -> Iterator[Finding]:
+    """Finds classes with so few rows that a split may have none of them."""
+    rare = {name: rows for name, rows in counts.items() if rows < MIN_ROWS_OF_CLASS}
+    if not rare:
+        return
+    named = [f"{quoted(name)} ({rows})" for name, rows in list(rare.items())[:MAX_NAMES]]
+    more = f" and {len(rare) - MAX_NAMES:,} more" if len(rare) > MAX_NAMES else ""
+    message = (
+        f"{count_of(len(rare), 'class')} of {len(counts):,} {'has' if len(rare) == 1 else 'have'} fewer than "
+        f"{MIN_ROWS_OF_CLASS} rows: {', '.join(named)}{more}. They can hardly be learned, and a split may have no row "
+        "of them: add rows, or merge classes"
+    )
+    yield Finding(code="rare_classes", severity="warning", where=labels.where, message=message)
+
+
+def quoted(name: str) -> str:
+    """Returns a user's text, shortened, for a message."""
+    return repr(name if len(name) <= 40 else name[:40] + "…")

@@ -1,0 +1,36 @@
+"""Findings about the numbers of rows of classes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.data.profile.packed import codes, noise, pack_csv, pack_npz, the
+
+
+def test_a_class_that_most_rows_have_is_found_with_its_share(tmp_path: Path) -> None:
+    finding = the(pack_csv(tmp_path, a=noise(200), label=["no"] * 180 + ["yes"] * 20), "class_imbalance")
+    assert (finding.severity, finding.where) == ("warning", "/columns/1")
+    assert "180 (90 %) are of the class 'no' and 20 (10 %) of 'yes'" in finding.message
+
+
+def test_a_class_ten_times_as_common_as_another_is_found(tmp_path: Path) -> None:
+    y = np.repeat(["a", "b", "c"], [100, 100, 10])
+    assert "class_imbalance" in codes(pack_npz(tmp_path, x=noise(210, 2), y=y))
+
+
+def test_even_classes_of_enough_rows_are_no_finding(tmp_path: Path) -> None:
+    assert not pack_npz(tmp_path, x=noise(100, 2), y=np.arange(100) % 3).findings
+
+
+def test_classes_with_fewer_than_five_rows_are_listed(tmp_path: Path) -> None:
+    finding = the(pack_npz(tmp_path, x=noise(37, 2), y=np.repeat(["a", "b", "c"], [30, 3, 4])), "rare_classes")
+    assert "2 classes of 3 have fewer than 5 rows: 'b' (3), 'c' (4)" in finding.message
+    assert finding.where == "/classes"
+
+
+def test_a_class_of_five_rows_is_not_rare(tmp_path: Path) -> None:
+    assert "rare_classes" not in codes(pack_npz(tmp_path, x=noise(35, 2), y=np.repeat(["a", "b"], [30, 5])))
+
+
+def test_numbers_to_predict_have_no_classes_to_find(tmp_path: Path) -> None:
+    assert not pack_npz(tmp_path, x=noise(100, 2), y=np.linspace(0, 1, 100)).findings
