@@ -119,6 +119,7 @@ def describe_card(card: DatasetCard) -> Iterator[str]:
     if card.columns is not None and len(card.columns) > MAX_SHOWN_COLUMNS:
         yield f"  and {len(card.columns) - MAX_SHOWN_COLUMNS} more columns"
     yield from (f"  {note}" for note in card.notes)
+    yield from (f"  {finding.severity}: {finding.message}" for finding in card.findings)
 
 
 def describe_column(column: Column) -> str:

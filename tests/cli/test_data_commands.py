@@ -1,0 +1,11 @@
+"""What `bakehouse data show` says about a data set."""
+
+from pathlib import Path
+
+from bakehouse.cli.data_commands import describe_card
+from tests.data.profile.packed import noise, pack_csv
+
+
+def test_findings_are_shown_with_their_severity(tmp_path: Path) -> None:
+    lines = list(describe_card(pack_csv(tmp_path, a=noise(200), label=["no"] * 190 + ["yes"] * 10)))
+    assert [line for line in lines if line.startswith("  warning: of 200 rows, 190 (95 %) are of the class 'no'")]
