@@ -1,6 +1,7 @@
 """Resolves `dataset.columns`: the kinds of a table's columns, and which of them are inputs."""
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import get_args
 
 from bakehouse.plan.card import Column
@@ -13,6 +14,10 @@ LEARNABLE: tuple[InputKind, ...] = get_args(InputKind)
 MAX_CLASSES = 1_000
 """Limit on the classes of a column, those that its card lists."""
 MAX_NAMES = 10
+MAX_LISTED = 1_000
+MAX_PROBLEMS = 20
+"""Limit on the problems of one recipe; to find what a name is near to takes milliseconds in a table of thousands of
+columns."""
 PATH = ("dataset", "columns")
 
 
@@ -26,11 +31,12 @@ def with_kinds(columns: Sequence[Column], spec: Columns) -> tuple[Column, ...]:
 
 def resolve_inputs(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> tuple[Input, ...]:
     """Returns the inputs in the order of the table; `columns` have their kinds from the recipe."""
+    names = asked_names(columns, spec, targets)
     return tuple(
         as_input(column, kind, has_flag=spec.missing == "mean_and_flag")
         for column in columns
         for kind in LEARNABLE
-        if column.kind == kind and is_asked_for(column.name, spec, targets)
+        if column.kind == kind and column.name in names
     )
 
 
@@ -48,18 +54,16 @@ def as_input(column: Column, kind: InputKind, *, has_flag: bool) -> Input:
     )
 
 
-def is_asked_for(name: str, spec: Columns, targets: Collection[str]) -> bool:
-    """Whether a column is an input if its kind allows it."""
-    return name not in targets and name not in spec.exclude and (spec.include is None or name in spec.include)
+def asked_names(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> set[str]:
+    """Returns the names of the columns that are inputs if their kind allows it."""
+    included = {column.name for column in columns} if spec.include is None else set(spec.include)
+    return included - {*targets, *spec.exclude}
 
 
 def left_out(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> list[Column]:
     """Returns the columns that are no inputs only because a model cannot learn from their kind."""
-    return [
-        column
-        for column in columns
-        if column.kind not in LEARNABLE and column.name not in spec.kinds and is_asked_for(column.name, spec, targets)
-    ]
+    names = asked_names(columns, spec, targets) - spec.kinds.keys()
+    return [column for column in columns if column.kind not in LEARNABLE and column.name in names]
 
 
 def fitting_kinds(column: Column) -> tuple[ChosenKind, ...]:
@@ -73,7 +77,12 @@ def fitting_kinds(column: Column) -> tuple[ChosenKind, ...]:
 
 
 def column_problems(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> Iterator[Problem]:
-    """Yields what is wrong with the columns that a recipe names; `columns` have the kinds of the card."""
+    """Yields what is wrong with the columns that a recipe names, at most so many; `columns` have the kinds of the
+    card."""
+    return islice(_column_problems(columns, spec, targets), MAX_PROBLEMS)
+
+
+def _column_problems(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> Iterator[Problem]:
     by_name = {column.name: column for column in columns}
     yield from unknown_names(by_name, spec)
     for name, kind in spec.kinds.items():
@@ -83,7 +92,8 @@ def column_problems(columns: Sequence[Column], spec: Columns, targets: Collectio
         if column is not None and (reason := why_no_input(column, spec, targets)):
             yield conflict(pointer([*PATH, "include", place]), f"{column.name} {reason}")
     if spec.missing == "refuse":
-        yield from gaps([each for each in with_kinds(columns, spec) if is_asked_for(each.name, spec, targets)])
+        names = asked_names(columns, spec, targets)
+        yield from gaps([column for column in with_kinds(columns, spec) if column.name in names])
 
 
 def unknown_names(known: Collection[str], spec: Columns) -> Iterator[Problem]:
@@ -95,7 +105,8 @@ def unknown_names(known: Collection[str], spec: Columns) -> Iterator[Problem]:
     for name, path in named:
         if name not in known:
             message = f"there is no column {name}{did_you_mean(name, known)}"
-            yield Problem(pointer=pointer(path), code="column", message=message, allowed=tuple(known)[:MAX_CLASSES])
+            allowed = tuple(known) if len(known) <= MAX_LISTED else None
+            yield Problem(pointer=pointer(path), code="column", message=message, allowed=allowed)
 
 
 def misfit(column: Column, kind: ChosenKind) -> str:

@@ -14,7 +14,7 @@ from bakehouse.runs.commands import Command, PublishCheckpoint, PublishResume
 from bakehouse.runs.errors import StorageFull
 from bakehouse.runs.record import new_run_id
 from tests.plan.cards import columns_card, image_card, planned
-from tests.small_trainings import IRIS, make_small_plan, make_training
+from tests.small_trainings import IRIS, MIXED, make_small_plan, make_training
 from worker.attempt.checkpoint_writer import (
     FIRST_RESUME_SECONDS,
     MAX_SHARE,
@@ -226,6 +226,17 @@ def test_an_error_of_the_background_write_is_raised_in_the_training_thread(
 def test_weights_have_the_same_digest_under_any_name() -> None:
     one, other = (make_small_plan({**IRIS, "name": name, "labels": {"for": name}}) for name in ("one", "other"))
     assert describe(one, 3) == describe(other, 3) != describe(one, 4)
+
+
+def test_weights_say_how_a_row_becomes_numbers() -> None:
+    inputs = json.loads(describe(make_small_plan(MIXED), 1))["inputs"]
+    assert inputs["columns"] == ["age", "dogs", "night", "fare", "city", "left"]
+    assert inputs["encoding"]["columns"][2:4] == [
+        {"name": "night", "kind": "boolean", "classes": ["no", "yes"]},
+        {"name": "fare", "kind": "category", "classes": ["first", "second", "third"]},
+    ]
+    assert inputs["encoding"]["columns"][5] == {"name": "left", "kind": "date", "form": "year first"}
+    assert len(inputs["encoding"]["features"]) == 57
 
 
 def test_weights_say_what_their_inputs_are() -> None:
