@@ -137,7 +137,7 @@ def counted_in(found: FoundSplit, suffix: str) -> str:
     """Names the file or the array whose rows are counted."""
     match found.card.format:
         case "npz":
-            return f"x{suffix}"
+            return found.card.arrays.get(f"x{suffix}", f"x{suffix}")
         case "npy":
             return f"x{suffix}.npy"
         case "idx":

@@ -101,6 +101,14 @@ def write_arrays(path: Path) -> None:
     np.savez(path, x=x[:45], y=y[:45], x_test=x[45:], y_test=y[45:])
 
 
+def write_bands(path: Path) -> None:
+    """Pictures of six bands under the names that other programs use, the channels last, with one-hot classes."""
+    x = (draw(60, 6, 6, 4) * 40 + 100).clip(0, 255).astype(np.uint8)
+    x = np.concatenate([x, x[..., :1]], axis=3)
+    y = np.eye(3, dtype=np.uint8)[np.arange(60) % 3]
+    np.savez(path, train_images=x[:45], train_labels=y[:45], test_images=x[45:], test_labels=y[45:])
+
+
 def write_regression(path: Path) -> None:
     """Rows with a target that needs 64 bits."""
     x = draw(80, 3).astype(np.float32)
@@ -128,6 +136,20 @@ def write_folder(path: Path) -> None:
         image.convert("L" if index % 5 == 0 else "RGB").save(folder / f"{index}{kind}", exif=exif)
     (path / "readme.txt").write_text("hello")
     (path / ".hidden").mkdir()
+
+
+def write_labelled(path: Path) -> None:
+    """Pictures of several formats and sizes, some of which are transparent, with a file of labels and splits."""
+    rng = np.random.default_rng(0)
+    (path / "images").mkdir(parents=True)
+    lines = ["image;label;split"]
+    for index in range(60):
+        pixels = rng.integers(0, 256, (70 + index % 3, 90, 4), dtype=np.uint8)
+        pixels[..., 3] = 255 if index % 2 else pixels[..., 3]
+        name = f"{index:02}.{('png', 'webp', 'tif')[index % 3]}"
+        Image.fromarray(pixels).save(path / "images" / name, lossless=True)
+        lines.append(f"{name};{WORDS[index % 3]};{('train', 'train', 'valid', 'test')[index // 3 % 4]}")
+    (path / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
 def write_grey_splits(path: Path) -> None:
@@ -171,6 +193,7 @@ USER_FILES = {
     ),
     "csv of another country": UserFile("sales.csv", write_semicolons, {**MLP, "dataset": {"target": "Erlös"}}),
     "npz of images": UserFile("images.npz", write_arrays, CNN),
+    "npz of bands": UserFile("bands.npz", write_bands, CNN),
     "npz of rows": UserFile("rows.npz", write_regression, MLP),
     "npz of sequences": UserFile(
         "steps.npz",
@@ -179,6 +202,7 @@ USER_FILES = {
     ),
     "pictures": UserFile("pets", write_folder, CNN),
     "pictures with splits": UserFile("scans", write_grey_splits, CNN),
+    "pictures with labels": UserFile("birds", write_labelled, CNN),
     "idx": UserFile("fashion_mnist", write_idx, CNN),
     "cifar10": UserFile("cifar10", lambda path: write_unpacked(path, TEN), CNN),
     "cifar100": UserFile("hundred", lambda path: write_archive(path, HUNDRED, make_files(HUNDRED)), CNN),

@@ -94,7 +94,7 @@ def where_data_are(plan: Plan) -> str:
             return f"The data are in the folder bakehouse/data/builtin/{card.id} of the package bakehouse."
         case "parquet" | "json":
             return f"It reads text: write your file {own_name(card)} as CSV first, and give it the path of that."
-        case "csv" | "npz":
+        case "csv" | "npz" if not card.origin.startswith("folder "):
             return f"Give it the path of your file {own_name(card)}."
         case _:
             return f"Give it the path of your folder {own_name(card)}."

@@ -24,10 +24,11 @@ from bakehouse.data.known_datasets import KNOWN
 from bakehouse.data.packed_folders import create_folder, signature_in, write_paths, write_problem
 from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
 from bakehouse.data.profile.profile import with_profile
+from bakehouse.data.readers.array_names import LONE_ARRAY
 from bakehouse.data.readers.cifar import holds_cifar, read_cifar
 from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
-from bakehouse.data.readers.npz import read_npz
+from bakehouse.data.readers.npz import holds_npy, read_npy_folder, read_npz
 from bakehouse.data.readers.pictures import read_pictures
 from bakehouse.data.readers.typed_tables import read_typed_table
 from bakehouse.data.signatures import compute_signature
@@ -155,12 +156,16 @@ def read_source(source: Path, description: Description) -> Contents:
             return read_idx(source, description.classes)
         if holds_cifar(source):
             return read_cifar(source, description.classes)
+        if holds_npy(source):
+            return read_npy_folder(source)
         # This reader's error for a folder without data names all three kinds of folders.
         return read_pictures(source)
     try:
         match source.suffix.lower():
             case ".npz":
                 return read_npz(source)
+            case ".npy":
+                raise UnusableSource(LONE_ARRAY)
             case ".parquet":
                 return read_typed_table(source, "parquet")
             case ".json" | ".jsonl" | ".ndjson":
@@ -259,6 +264,7 @@ def _samples_card(samples: Samples, description: Description, fingerprint: str) 
         class_counts=None if classes is None else tuple(np.bincount(arrays["y"], minlength=len(classes)).tolist()),
         target_dtype=float_dtype(arrays["y"]),
         targets=samples.targets,
+        arrays={key: name for key, name in samples.names.items() if key != name},
         minimum=min(float(values.min()) for values in inputs),
         maximum=max(float(values.max()) for values in inputs),
         notes=tuple(samples.notes),

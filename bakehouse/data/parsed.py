@@ -46,6 +46,8 @@ class Samples:
     """The further targets, whose arrays are named `target1`, `target2`, ..."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For a folder of pictures, the path of each row by the suffix of its arrays, such as `_test`."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names of the arrays in the file, by what they are, such as `x_test`."""
     notes: list[str] = field(default_factory=list)
 
 

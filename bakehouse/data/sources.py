@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bakehouse.data.errors import without_ending
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
+from bakehouse.data.readers.array_names import LONE_ARRAY
 from bakehouse.data.source_files import Kind, kind_of, refusal
 from bakehouse.data.uploaded import Uploaded
 
@@ -131,6 +132,8 @@ def _find_problem(path: Path, kind: Kind) -> str | None:
     """Returns the reason why a path cannot be a data set, or None; does not open the file."""
     if kind not in ("file", "folder"):
         return f"it {refusal(kind)}"
+    if kind == "file" and path.suffix.lower() == ".npy":
+        return LONE_ARRAY
     if kind == "file" and without_ending(path.name) is None:
         ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         return (

@@ -156,6 +156,8 @@ class DatasetCard(Model):
     """A table's columns in order; null for sets whose target is fixed."""
     text: TextForm | None = None
     """How the file of a table is written, if it is text."""
+    arrays: dict[str, str] = {}
+    """The names of the arrays in the files, by what they are (`x`, `y`, `x_test`, ...), where these differ."""
     minimum: float
     """Smallest input value, in stored units."""
     maximum: float

@@ -168,7 +168,10 @@ def reading_call(plan: Plan) -> str:
             dtype = "float64" if plan.data.is_double else "float32"
             return f'read_csv({start}, FORM, INPUTS, TARGETS, "{dtype}")'
         case "npz":
-            return f'read_npz({start}, "{split}", "{card.kind}", TARGETS, "{card.dtype}")'
+            suffix = "" if split == "train" else f"_{split}"
+            known = [f"x{suffix}", f"y{suffix}", *(f"y_{target.name}{suffix}" for target in plan.data.further)]
+            names = [card.arrays.get(name, name) for name in known]
+            return f'read_npz({start}, {names}, {card.shape}, TARGETS, "{card.dtype}")'
         case "npy":
             known = [target.name for target in card.targets]
             names = ["y", *(f"target{1 + known.index(target.name)}" for target in plan.data.further)]

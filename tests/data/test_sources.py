@@ -45,6 +45,7 @@ def test_own_files_are_named_by_their_stems_in_lower_case(tmp_path: Path) -> Non
     ("name", "problem"),
     [
         ("weights.pkl", ".pkl files cannot be read"),
+        ("alone.npy", "a .npy file has one array, but a data set needs inputs and targets: save both in one file"),
         ("my data.csv", "1 to 64 of a-z"),
         ("_x.csv", "1 to 64 of a-z"),
         ("x" * 65 + ".csv", "1 to 64 of a-z"),

@@ -1,12 +1,16 @@
-"""Reads arrays `x` and `y` from `.npz` files, optional validation and test arrays, and further targets.
+"""Reads inputs and targets from `.npz` files or folders of `.npy` files, with validation and test arrays, and further
+targets.
 
 If `x` has three axes, it holds grey pictures, or sequences (rows x steps x features) if an array `kind` is "sequence".
 Pickled objects are never loaded.
 """
 
 import math
+import os
 import zipfile
 import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Literal
 
@@ -16,9 +20,10 @@ from numpy.lib import format as npy
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import SPLITS, Array, Samples, check_rows, check_size
 from bakehouse.data.precision import narrow_if_exact
+from bakehouse.data.readers.array_names import READ_NAMES, find_arrays, find_meaning
 from bakehouse.data.readers.further_targets import check_rows_match, encode_further_target, find_names
 from bakehouse.data.readers.labels import encode_targets
-from bakehouse.data.source_files import open_file
+from bakehouse.data.source_files import list_folder, open_file
 from bakehouse.plan.card import TargetCard
 from bakehouse.plurals import count_of
 
@@ -34,22 +39,71 @@ FEW_VALUES = 10
 """Number of distinct values up to which floats are probably meant as classes."""
 Kind = Literal["image", "sequence", "table"]
 CHANNELS = (1, 3, 4)
-"""Numbers of channels: an axis of one of these lengths is taken for the axis of channels."""
+"""Usual numbers of channels: an axis of one of these lengths is taken for the axis of channels."""
 REDUCED_AXES: dict[Kind, tuple[int, ...]] = {"table": (0,), "sequence": (0, 1), "image": (0, 2, 3)}
 """The axes over which the mean and the standard deviation of a feature or channel are taken."""
 
 
 def read_npz(path: Path) -> Samples:
-    """Reads a file. Integers, booleans and text in `y` are classes; floats are values to predict."""
+    """Reads a file. Integers, booleans and text in `y` are classes, and so are one-hot rows; floats are values to
+    predict."""
     try:
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            arrays = _read_arrays(archive)
+            if len(archive.infolist()) > MAX_ENTRIES:
+                raise UnusableSource(
+                    f"the file holds {len(archive.infolist()):,} arrays; at most {MAX_ENTRIES:,} are allowed"
+                )
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            sizes = {name: entry.file_size for name, entry in entries.items()}
+            names = _choose_arrays(sizes)
+            arrays = {key: _read_entry(archive, entries[name], name) for key, name in names.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise UnusableSource(f"the file is damaged or not an npz file: {error}") from error
-    notes: list[str] = []
+    return _make_samples_of(arrays, names)
+
+
+def holds_npy(folder: Path) -> bool:
+    """Whether the folder has `.npy` files right in it, of which one has the name of inputs or targets."""
+    names = [name.removesuffix(".npy") for name, kind in list_folder(folder).items() if name.endswith(".npy")]
+    return not {"x", "y"}.isdisjoint(map(find_meaning, names))
+
+
+def read_npy_folder(folder: Path) -> Samples:
+    """Reads the files of a folder like the arrays of an `.npz` file."""
+    sizes = {
+        name.removesuffix(".npy"): _size_of(folder, name)
+        for name, kind in list_folder(folder).items()
+        if kind == "file" and name.endswith(".npy")
+    }
+    names = _choose_arrays(sizes)
+    arrays = {key: _read_npy(folder, f"{name}.npy", sizes[name]) for key, name in names.items()}
+    return _make_samples_of(arrays, names)
+
+
+def _size_of(folder: Path, name: str) -> int:
+    with open_file(folder, name) as file:
+        return file.seek(0, os.SEEK_END)
+
+
+def _read_npy(folder: Path, name: str, size: int) -> Array:
+    with open_file(folder, name) as file:
+        return _read_array(file, size, name)
+
+
+def _make_samples_of(arrays: dict[str, Array], names: Mapping[str, str]) -> Samples:
+    """Gives the arrays the form in which they are packed; `names` are their names in the file."""
+    others = [f"{name} was read as {key}" for key, name in names.items() if key != name]
+    try:
+        samples = _make_samples(arrays, others)
+    except UnusableSource as error:
+        raise UnusableSource("; ".join([str(error), *others])) from error
+    return replace(samples, names=names)
+
+
+def _make_samples(arrays: dict[str, Array], notes: list[str]) -> Samples:
     kind = _find_kind(arrays)
     inputs = {name: _shape_inputs(name, x, kind, notes) for name, x in arrays.items() if name.startswith("x")}
-    labels = {name: _flatten_labels(name, y) for name, y in arrays.items() if name.startswith("y")}
+    labels = {name: _flatten_labels(name, y, notes) for name, y in arrays.items() if name.startswith("y")}
     targets = {f"y{split}": labels[f"y{split}"] for split in SPLITS if f"y{split}" in labels}
     _check_inputs(inputs, targets, kind)
     if _storage(inputs["x"], kind) == "floats":
@@ -72,25 +126,26 @@ def read_npz(path: Path) -> Samples:
     )
 
 
-def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
-    entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-    if len(archive.infolist()) > MAX_ENTRIES:
-        raise UnusableSource(f"the file holds {len(archive.infolist()):,} arrays; at most {MAX_ENTRIES:,} are allowed")
+def _choose_arrays(sizes: Mapping[str, int]) -> dict[str, str]:
+    """Returns the names in the file of the arrays to read, by what they are."""
+    entries = find_arrays(sizes)
     splits = [split for split in SPLITS if split == "" or f"x{split}" in entries or f"y{split}" in entries]
     names = [f"{axis}{split}" for split in splits for axis in "xy"]
     for name in names:
         if name not in entries:
-            present = ", ".join(sorted(entries)[:10]) or "no arrays"
-            hint = "" if "x" in entries else "; save the inputs as x and the targets as y: np.savez(file, x=..., y=...)"
-            raise UnusableSource(f"the array {name} is missing; the file holds {present}"[:300] + hint)
+            present = ", ".join(sorted(sizes)[:10]) or "no arrays"
+            hint = "; save the inputs as x and the targets as y: np.savez(file, x=..., y=...)"
+            raise UnusableSource(
+                f"the array {name} is missing; the file holds {present}"[:300] + f"{hint}; {READ_NAMES}"
+            )
     names += ["kind"] if "kind" in entries else []
     names += _names_of_further_targets(entries, splits)
-    # The sizes come from the archive's directory, so nothing is unpacked before this check.
-    check_size("its arrays", sum(entries[name].file_size for name in names))
-    return {name: _read_entry(archive, entries[name], name) for name in names}
+    # The sizes are those of the archive's directory or of the files, so nothing is read before this check.
+    check_size("its arrays", sum(sizes[entries[name]] for name in names))
+    return {name: entries[name] for name in names}
 
 
-def _names_of_further_targets(entries: dict[str, zipfile.ZipInfo], splits: list[str]) -> list[str]:
+def _names_of_further_targets(entries: Mapping[str, str], splits: list[str]) -> list[str]:
     names = [f"y_{name}{split}" for name in find_names(entries) for split in splits]
     for name in names:
         if name not in entries:
@@ -124,13 +179,15 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> 
         )
     # np.load is not used, because it allocates what the header promises before anything can be checked.
     with archive.open(entry) as stream:
-        shape, fortran, dtype = _read_header(stream, name)
-        size = math.prod(shape) * dtype.itemsize
-        if size != entry.file_size - stream.tell():
-            raise UnusableSource(
-                f"{name} is damaged: its header promises {size:,} bytes, but its entry has {entry.file_size:,}"
-            )
-        return _read_body(stream, size).view(dtype).reshape(shape, order="F" if fortran else "C")
+        return _read_array(stream, entry.file_size, name)
+
+
+def _read_array(stream: IO[bytes], file_size: int, name: str) -> Array:
+    shape, fortran, dtype = _read_header(stream, name)
+    size = math.prod(shape) * dtype.itemsize
+    if size != file_size - stream.tell():
+        raise UnusableSource(f"{name} is damaged: its header promises {size:,} bytes, but its entry has {file_size:,}")
+    return _read_body(stream, size).view(dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
@@ -143,7 +200,10 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
     except ValueError as error:
         raise UnusableSource(f"{name} is not a numpy array: {error}"[:300]) from error
     if dtype.hasobject:
-        raise UnusableSource(f"{name} holds Python objects, which are never loaded; store plain numbers or text")
+        raise UnusableSource(
+            f"{name} holds Python objects, which are never loaded; store plain numbers, or text as of astype(str), and "
+            "pad sequences of different lengths"
+        )
     if dtype.kind not in "fiubUS" or any(axis < 1 for axis in shape) or dtype.itemsize == 0:
         raise UnusableSource(f"{name} must hold at least one number or text, but is {dtype} with shape {shape}")
     return shape, fortran, dtype
@@ -194,22 +254,42 @@ def _shape_inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Arr
 
 
 def _move_channels_first(values: Array, notes: list[str]) -> Array:
-    # If both axes can be the channels, the second one is, as in torch.
-    if values.shape[3] not in CHANNELS or values.shape[1] in CHANNELS:
-        return values
-    notes.append("x was read as pictures with axes rows x height x width x channels")
-    return values.transpose(0, 3, 1, 2)
+    moved = values.transpose(0, 3, 1, 2) if has_channels_last(values.shape[1:]) else values
+    channels, height, width = moved.shape[1:]
+    if moved is not values:
+        notes.append("x was read as pictures with axes rows x height x width x channels")
+    if channels not in CHANNELS:
+        notes.append(f"x was read as pictures of {count_of(channels, 'channel')}, {height} x {width} pixels")
+    return moved
 
 
-def _flatten_labels(name: str, values: Array) -> Array:
-    if values.ndim == 2 and values.shape[1] == 1:
-        return values[:, 0]
-    if values.ndim != 1:
-        hint = f"; save one-hot classes as {name}.argmax(1)" if values.ndim == 2 else ""
-        raise UnusableSource(
-            f"{name} must hold one value for each row, such as a class number, but has the shape {values.shape}{hint}"
-        )
-    return values
+def has_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether the last of three axes is that of the channels. If it cannot be told, the first is, as in torch."""
+    first, middle, last = shape
+    if first in CHANNELS or last in CHANNELS:
+        return first not in CHANNELS
+    # Most pictures are square, and have fewer channels than pixels along a side.
+    if (first == middle) != (middle == last):
+        return first == middle
+    return last < first
+
+
+def _flatten_labels(name: str, values: Array, notes: list[str]) -> Array:
+    if values.size == len(values):
+        return values.reshape(-1)
+    if values.ndim == 2 and _is_one_hot(values):
+        notes.append(f"{name} was read as one-hot: the class of a row is the place of its 1, from 0")
+        return np.asarray(values.argmax(axis=1))
+    raise UnusableSource(
+        f"{name} must hold one value for each row, such as a class number, or one-hot rows of zeros and one 1, but has "
+        f"the shape {values.shape}; save each further target as an array of its own, such as y_NAME"
+    )
+
+
+def _is_one_hot(values: Array) -> bool:
+    if values.dtype.kind not in "fiub":
+        return False
+    return bool(((values == 0) | (values == 1)).all() and (np.count_nonzero(values, axis=1) == 1).all())
 
 
 def _storage(values: Array, kind: Kind) -> Literal["uint8", "floats"]:
@@ -220,16 +300,18 @@ def _storage(values: Array, kind: Kind) -> Literal["uint8", "floats"]:
 def _check_inputs(inputs: dict[str, Array], targets: dict[str, Array], kind: Kind) -> None:
     """Refuses inputs with more or fewer rows than their targets, and splits whose rows differ in form from training
     rows."""
-    check_rows(len(inputs["x"]))
     train = inputs["x"]
     for name, values in inputs.items():
         target = name.replace("x", "y", 1)
         if len(values) != len(targets[target]):
+            hint = f": its rows are its last axis, save {name}.T" if values.shape[-1] == len(targets[target]) else ""
             raise UnusableSource(
                 f"{name} has {count_of(len(values), 'row')}, but {target} has {len(targets[target])}; they must match"
+                f"{hint}"
             )
         if (_storage(values, kind), values.shape[1:]) != (_storage(train, kind), train.shape[1:]):
             raise UnusableSource(
                 f"a row of {name} is {_storage(values, kind)} with shape {values.shape[1:]}, but a row of x is "
                 f"{_storage(train, kind)} with shape {train.shape[1:]}; they must match"
             )
+    check_rows(len(train))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.readers.npz import read_npz
+from bakehouse.data.readers.npz import holds_npy, read_npy_folder, read_npz
 
 LABELS = np.arange(12) % 3
 ROWS = np.linspace(0, 1, 48).reshape(12, 4)
@@ -103,15 +103,19 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "problem"),
     [
-        ({"x": ROWS}, "the array y is missing; the file holds x"),
+        ({"x": ROWS}, "the array y is missing; the file holds x; save the inputs as x"),
         ({"a": ROWS, "b": LABELS}, "the array x is missing; the file holds a, b; save the inputs as x"),
         ({"x": ROWS, "y": LABELS, "x_test": ROWS}, "the array y_test is missing"),
         ({"x": ROWS[:9], "y": LABELS[:9]}, "9 rows are too few to train on; at least 10 are needed"),
         ({"x": ROWS, "y": LABELS[:11]}, "x has 12 rows, but y has 11"),
+        (
+            {"x": ROWS.T, "y": LABELS},
+            "x has 4 rows, but y has 12; they must match: its rows are its last axis, save x.T",
+        ),
         ({"x": ROWS, "y": np.zeros(12, int)}, "all training rows have the class 0; at least two"),
         (
             {"x": ROWS, "y": np.zeros((12, 2))},
-            "has the shape (12, 2); save one-hot classes as y.argmax(1)",
+            "such as a class number, or one-hot rows of zeros and one 1, but has the shape (12, 2)",
         ),
         ({"x": ROWS[:, 0], "y": LABELS}, "x has the shape (12,); a table has 2 axes"),
         (
@@ -210,3 +214,94 @@ def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
     path.write_bytes(damaged[damage])
     with pytest.raises(UnusableSource, match="the file is damaged or not an npz file"):
         read_npz(path)
+
+
+@pytest.mark.parametrize(
+    ("x", "channels", "is_noted"),
+    [
+        (np.zeros((12, 8, 8, 6)), 6, True),
+        (np.zeros((12, 6, 8, 8)), 6, True),
+        (np.zeros((12, 9, 8, 6)), 6, True),
+        (np.zeros((12, 2, 9, 8)), 2, True),
+        (np.zeros((12, 9, 8, 2)), 2, True),
+        (np.zeros((12, 8, 8, 12)), 12, True),
+        (np.zeros((12, 8, 8, 8)), 8, True),
+        (np.zeros((12, 8, 8, 1)), 1, True),
+        (np.zeros((12, 1, 8, 8)), 1, False),
+        (np.zeros((12, 3, 4, 4)), 3, False),
+    ],
+)
+def test_the_axis_of_the_channels_is_found_by_the_shape(
+    tmp_path: Path, x: np.ndarray, channels: int, is_noted: bool
+) -> None:
+    x[:] = np.arange(x[0].size).reshape(x.shape[1:]) % 200
+    np.savez(tmp_path / "a.npz", x=x.astype(np.uint8), y=LABELS)
+    samples = read_npz(tmp_path / "a.npz")
+    assert samples.arrays["x"].shape[1] == channels
+    np.testing.assert_array_equal(
+        samples.arrays["x"], x if x.shape[1:] == samples.arrays["x"].shape[1:] else x.transpose(0, 3, 1, 2)
+    )
+    assert bool(samples.notes) == is_noted
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8, np.bool_, ">i4"])
+def test_one_hot_rows_are_classes(tmp_path: Path, dtype: str) -> None:
+    np.savez(tmp_path / "a.npz", x=ROWS, y=np.eye(3)[LABELS].astype(dtype), x_val=ROWS[:2], y_val=np.eye(3)[[2, 0]])
+    samples = read_npz(tmp_path / "a.npz")
+    assert samples.classes == ("0", "1", "2")
+    assert samples.arrays["y"].tolist() == LABELS.tolist()
+    assert samples.arrays["y_validation"].tolist() == [2, 0]
+    assert "y was read as one-hot: the class of a row is the place of its 1, from 0" in samples.notes
+
+
+@pytest.mark.parametrize("y", [np.eye(3)[LABELS] * 2, np.eye(3)[LABELS] + np.eye(3)[(LABELS + 1) % 3], ROWS])
+def test_other_rows_of_numbers_are_no_classes(tmp_path: Path, y: np.ndarray) -> None:
+    np.savez(tmp_path / "a.npz", x=ROWS, y=y)
+    with pytest.raises(UnusableSource, match="one-hot rows of zeros and one 1, but has the shape"):
+        read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("change", [">f4", "<f2", ">f8", "<f8", ">i8", "fortran", "?"])
+def test_numbers_of_any_type_and_order_are_read(tmp_path: Path, change: str) -> None:
+    whole = (np.arange(48).reshape(12, 4) % 2).astype("f8")
+    x = np.asfortranarray(whole) if change == "fortran" else whole.astype(change)
+    np.savez(tmp_path / "a.npz", x=x, y=LABELS.astype(">i2"))
+    samples = read_npz(tmp_path / "a.npz")
+    assert samples.arrays["x"].dtype == np.float32
+    np.testing.assert_array_equal(samples.arrays["x"], whole)
+    assert samples.arrays["y"].tolist() == LABELS.tolist()
+
+
+def test_names_and_notes_say_which_array_is_what(tmp_path: Path) -> None:
+    images = np.zeros((12, 8, 8, 3), np.uint8)
+    np.savez(
+        tmp_path / "a.npz", train_images=images, train_labels=LABELS[:, None], val_images=images, val_labels=LABELS
+    )
+    samples = read_npz(tmp_path / "a.npz")
+    assert samples.names == {
+        "x": "train_images", "y": "train_labels", "x_validation": "val_images", "y_validation": "val_labels"
+    }  # fmt: skip
+    assert "train_images was read as x" in samples.notes
+    np.savez(tmp_path / "a.npz", images=images, labels=LABELS[:11])
+    with pytest.raises(
+        UnusableSource, match=r"x has 12 rows, but y has 11; .*images was read as x; labels was read as y"
+    ):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_a_folder_of_arrays_is_read_like_a_file(tmp_path: Path) -> None:
+    assert not holds_npy(tmp_path)
+    np.save(tmp_path / "X_train.npy", ROWS)
+    np.save(tmp_path / "y_train.npy", LABELS)
+    (tmp_path / "notes.txt").write_text("")
+    assert holds_npy(tmp_path)
+    samples = read_npy_folder(tmp_path)
+    np.testing.assert_array_equal(samples.arrays["x"], ROWS.astype(np.float32))
+    assert samples.arrays["y"].tolist() == LABELS.tolist()
+    assert samples.names == {"x": "X_train", "y": "y_train"}
+    (tmp_path / "X_train.npy").write_bytes(make_header((10**10, 1)) + bytes(800))
+    with pytest.raises(UnusableSource, match=r"X_train.npy is damaged: its header promises 80,000,000,000 bytes"):
+        read_npy_folder(tmp_path)
+    (tmp_path / "X_train.npy").unlink()
+    with pytest.raises(UnusableSource, match="the array x is missing; the file holds y_train"):
+        read_npy_folder(tmp_path)

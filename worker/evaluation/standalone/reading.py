@@ -125,23 +125,35 @@ def is_table(path: Path) -> bool:
 
 
 def read_npz(
-    path: Path, rows: Array, count: int, split: str, kind: str, targets: Sequence[Target], dtype: str
+    path: Path,
+    rows: Array,
+    count: int,
+    names: Sequence[str],
+    shape: Sequence[int],
+    targets: Sequence[Target],
+    dtype: str,
 ) -> tuple[Array, Array]:
-    """Reads rows of the arrays `x` and `y`, or of `x_test` and `y_test`; pictures get their channels first."""
-    suffix = "" if split == "train" else f"_{split}"
-    names = ["y", *(f"y_{target.name}" for target in targets[1:])]
-    with np.load(path) as file:
-        x = file[f"x{suffix}"]
-        check_count(path, len(x), count)
-        labels = [
-            encode_labels(file[f"{name}{suffix}"].reshape(-1)[rows], target)
-            for name, target in zip(names, targets, strict=True)
-        ]
-    if x.ndim == 3 and kind == "image":
-        x = x[:, None]
-    elif x.ndim == 4 and x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):
+    """Reads rows of the inputs and of the targets, whose arrays have these names; pictures get their channels first."""
+    x, *labels = (read_array(path, name) for name in names)
+    check_count(path, len(x), count)
+    if x.ndim == 4 and x.shape[1:] != shape:
         x = x.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(x[rows]).astype(dtype), stack_labels(labels)
+    encoded = [encode_labels(flatten(values)[rows], target) for values, target in zip(labels, targets, strict=True)]
+    return np.ascontiguousarray(x[rows]).reshape(-1, *shape).astype(dtype), stack_labels(encoded)
+
+
+def read_array(path: Path, name: str) -> Array:
+    """Reads an array of an `.npz` file, or of a folder of `.npy` files."""
+    if path.is_dir():
+        array: Array = np.load(path / f"{name}.npy")
+        return array
+    with np.load(path) as file:
+        return np.asarray(file[name])
+
+
+def flatten(labels: Array) -> Array:
+    """Returns one label a row; of a one-hot row, the place of its 1."""
+    return labels.reshape(-1) if labels.size == len(labels) else labels.argmax(axis=1)
 
 
 def read_npy(folder: Path, rows: Array, count: int, names: Sequence[str]) -> tuple[Array, Array]:
