@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
 
@@ -111,9 +111,11 @@ class Catalog:
                 case BuiltIn():
                     return source.folder, read_card(source.folder)
                 case Uploaded():
-                    # It may have been deleted since it was found.
-                    with suppress(FileNotFoundError):
+                    try:
                         return packed_folder(self._store, source)
+                    # It was deleted since it was found, or is packed again for this version of Bakehouse.
+                    except FileNotFoundError:
+                        raise self._why_missing(name) from None
                 case Files():
                     packed = self._wait_for_packing(source, ends_at)
                     if packed is not None:

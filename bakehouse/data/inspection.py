@@ -65,7 +65,7 @@ def inspect(name: str, file: Path, work: Path, limits: ArchiveLimits) -> Dataset
 def prepare_source(name: str, file: Path, folder: Path, limits: ArchiveLimits) -> Path:
     """Moves the file, or the contents of an archive, into a folder as its only entry; returns the entry."""
     folder.mkdir()
-    if not is_archive(file.name):
+    if file.is_dir() or not is_archive(file.name):
         return file.rename(folder / file.name)
     unpacked = folder.with_name("unpacked")
     unpack(file, unpacked, limits, Reporter("unpacking"))

@@ -32,6 +32,8 @@ def ending_of_content(beginning: bytes) -> str:
         return ".tar"
     if beginning.startswith(b"\x93NUMPY"):
         return ".npy"
+    if beginning.lstrip().startswith(b"{"):
+        return ".jsonl"
     return ".parquet" if beginning.startswith(b"PAR1") else TABLE
 
 

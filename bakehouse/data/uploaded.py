@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.model import Model
 from bakehouse.plan.card import DatasetCard
 from bakehouse.store.object_store import ObjectStore
+
+
+class PackedOtherwise(FileNotFoundError):
+    """Raised if another version of Bakehouse has packed the data; an inspector packs them again."""
+
 
 NAMED = "datasets/named"
 PACKED = "datasets/packed"
@@ -24,6 +30,8 @@ class Manifest(Model):
     version: int
     fingerprint: str
     filename: str
+    form: int = 0
+    """The version number of the packed form."""
 
     @property
     def reference(self) -> str:
@@ -74,8 +82,11 @@ def read_manifest(store: ObjectStore, uploaded: Uploaded) -> Manifest:
 
 
 def packed_folder(store: ObjectStore, uploaded: Uploaded) -> tuple[Path, DatasetCard]:
-    """Returns the folder with the packed data of a version, and its card. Raises FileNotFoundError if it is gone."""
+    """Returns the folder with the packed data of a version, and its card. Raises FileNotFoundError if it is gone, and
+    PackedOtherwise."""
     manifest = read_manifest(store, uploaded)
+    if manifest.form != PACKED_FORM:
+        raise PackedOtherwise
     folder = store.local(packed_key(manifest.fingerprint))
     # Other names may share the packed data, whose own card has the name that was first.
     named = {"id": uploaded.id, "origin": f"upload of {manifest.filename}"}
@@ -84,13 +95,23 @@ def packed_folder(store: ObjectStore, uploaded: Uploaded) -> tuple[Path, Dataset
 
 def publish(store: ObjectStore, manifest: Manifest, packed: Path) -> None:
     """Publishes the packed data, and then the version that names them. Does nothing if both are there already."""
+    uploaded = Uploaded(manifest.id, manifest.name, manifest.version)
     # A deletion looks for versions with the same data at the same time.
     with store.lock("datasets/publication"):
         store.put(packed_key(manifest.fingerprint), packed)
-        uploaded = Uploaded(manifest.id, manifest.name, manifest.version)
+        if is_packed_otherwise(store, uploaded):
+            store.delete(uploaded.key)
         path = store.new_path(uploaded.key)
         path.write_text(manifest.model_dump_json(), encoding="utf-8")
         store.put(uploaded.key, path)
+
+
+def is_packed_otherwise(store: ObjectStore, uploaded: Uploaded) -> bool:
+    """Returns whether a version is there, but another version of Bakehouse has packed it."""
+    try:
+        return read_manifest(store, uploaded).form != PACKED_FORM
+    except FileNotFoundError:
+        return False
 
 
 def withdraw(store: ObjectStore, uploaded: Uploaded) -> int:

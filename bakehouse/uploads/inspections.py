@@ -27,6 +27,18 @@ class Inspections:
         """Waits until a data set may wait for its inspection."""
         self._redis.blpop([self._keys.inspection_wake_ups()], timeout=WAKE_SECONDS)
 
+    def repeat(self, dataset_id: str) -> None:
+        """Queues the inspection of a data set that is ready again."""
+
+        def change(record: DatasetRecord) -> Write:
+            if record.status != "ready":
+                return Write(record=record)
+            update = {"status": "inspecting", "inspection": Inspection(stage="waiting"), "fingerprint": None}
+            return Write(record=record.model_copy(update=update), add={self._keys.inspectable(): self._records.now()})
+
+        self._records.change(dataset_id, change)
+        wake_inspector(self._redis, self._keys)
+
     def claim(self, owner: Owner, *, is_dead: Callable[[Owner], bool]) -> DatasetRecord | None:
         """Gives the first data set that nobody inspects to the owner; returns None if there is none. A process that is
         dead loses its lease at once."""

@@ -5,6 +5,7 @@ be seen before its last step, which publishes the packed data. It also deletes u
 and files that a killed process has left.
 """
 
+import shutil
 import sys
 import threading
 import time
@@ -17,8 +18,9 @@ from pathlib import Path
 from bakehouse.data.archives import ArchiveLimits
 from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, InspectionFailed, inspect_in_child
 from bakehouse.data.listing import Inspection, Part
+from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
-from bakehouse.data.uploaded import Manifest, publish, remove_unnamed, source_key
+from bakehouse.data.uploaded import Manifest, Uploaded, is_packed_otherwise, publish, remove_unnamed, source_key
 from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
@@ -54,7 +56,7 @@ class Inspector:
 
     def __init__(self, settings: Settings, records: DatasetRecords, store: ObjectStore) -> None:
         self._records = records
-        self._inspections = Inspections(records)
+        self.inspections = Inspections(records)
         self._store = store
         self._renew_seconds = settings.lease_seconds / 4
         self._limits = ArchiveLimits(
@@ -65,13 +67,21 @@ class Inspector:
 
     def inspect_next(self) -> bool:
         """Inspects the next data set; returns False if there is none."""
-        record = self._inspections.claim(this_process(), is_dead=is_dead)
+        record = self.claim()
         if record is None:
             return False
-        # It was deleted meanwhile, or this process was stopped for so long that another one has taken the data set.
+        self.inspect_claimed(record)
+        return True
+
+    def claim(self) -> DatasetRecord | None:
+        """Returns the next data set, which this process then inspects; None if there is none."""
+        return self.inspections.claim(this_process(), is_dead=is_dead)
+
+    def inspect_claimed(self, record: DatasetRecord) -> None:
+        """Inspects a data set, unless it is deleted meanwhile, or this process is stopped for so long that another one
+        takes it."""
         with suppress(InspectionLost, UploadNotFound):
             self.inspect(record)
-        return True
 
     def inspect(self, record: DatasetRecord) -> None:
         """Inspects a data set that this process has claimed."""
@@ -79,13 +89,13 @@ class Inspector:
         self._store.clean_up(files_of(record.id), older_than_seconds=0)
         work = self._store.new_path(f"{files_of(record.id)}/work")
         work.mkdir()
-        watch = Watch(self._inspections, record, self._renew_seconds)
+        watch = Watch(self.inspections, record, self._renew_seconds)
         try:
             file = self._join_parts(record, work, watch)
             answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
             self._finish(record, work, answer)
         except PartDamaged as error:
-            self._inspections.refuse(record, str(error), None)
+            self.inspections.refuse(record, str(error), None)
         # Such as a disk that is full, or a network drive that is gone.
         except (InspectionFailed, OSError) as error:
             self._try_again_or_refuse(record, error)
@@ -97,6 +107,8 @@ class Inspector:
         folder = work / "joined"
         folder.mkdir()
         parts = self._records.parts(record.id)
+        if not parts:
+            return self._copy_source(record, folder)
         with self._store.open(part_key(record.id, parts[0])) as first:
             path = folder / (record.name + ending_of(record.filename or "", first.read(BLOCK_BYTES)))
         total = sum(part.bytes for part in parts)
@@ -108,6 +120,16 @@ class Inspector:
                     done += len(block)
                     watch.report(Inspection(stage="joining", done_bytes=done, total_bytes=total))
         return path
+
+    def _copy_source(self, record: DatasetRecord, folder: Path) -> Path:
+        """Returns a copy of what an earlier inspection has read: the file, or the folder of an archive."""
+        [source] = self._store.local(source_key(record.id)).iterdir()
+        copy = folder / source.name
+        if source.is_dir():
+            shutil.copytree(source, copy)
+        else:
+            shutil.copyfile(source, copy)
+        return copy
 
     def _blocks(self, dataset_id: str, part: Part) -> Iterator[bytes]:
         digest = sha256()
@@ -122,23 +144,23 @@ class Inspector:
 
     def _finish(self, record: DatasetRecord, work: Path, answer: Answer) -> None:
         if answer.fingerprint is None:
-            self._inspections.refuse(record, answer.problem or "", answer.place)
+            self.inspections.refuse(record, answer.problem or "", answer.place)
         else:
             # Otherwise the inspector that has the data set now might publish it twice.
-            self._inspections.renew(record)
+            self.inspections.renew(record)
             [source] = (work / SOURCE).iterdir()
-            filename = record.filename or source.name
             manifest = Manifest(
                 id=record.id,
                 name=record.name,
                 version=record.version,
                 fingerprint=answer.fingerprint,
-                filename=filename,
+                filename=record.filename or source.name,
+                form=PACKED_FORM,
             )
             self._store.put(source_key(record.id), work / SOURCE)
             publish(self._store, manifest, work / PACKED)
             try:
-                self._inspections.publish(record, answer.fingerprint)
+                self.inspections.publish(record, answer.fingerprint)
             except InspectionLost:
                 self._withdraw_if_deleted(record)
                 raise
@@ -153,32 +175,35 @@ class Inspector:
 
     def _try_again_or_refuse(self, record: DatasetRecord, error: InspectionFailed | OSError) -> None:
         print(f"The data set {record.id} could not be inspected: {error}", file=sys.stderr, flush=True)
-        if self._inspections.note_failure(record) < MAX_FAILURES:
-            self._inspections.release(record)
+        if self.inspections.note_failure(record) < MAX_FAILURES:
+            self.inspections.release(record)
         else:
             # The text of an error of the operating system names a path, which clients should not learn.
             why = error.strerror if isinstance(error, OSError) else error
             problem = f"its inspection failed {MAX_FAILURES} times: {why}; the log of the workers has the reason"
-            self._inspections.refuse(record, problem, None)
+            self.inspections.refuse(record, problem, None)
 
     # Housekeeping
 
     def clean_up(self) -> None:
         """Deletes what nobody needs: expired uploads, the files of deleted data sets, and files without a record."""
-        for dataset_id in self._inspections.expired():
+        for dataset_id in self.inspections.expired():
             with suppress(UploadNotFound):
                 self._records.delete(dataset_id)
         # Twice, because an inspection may have published a data set while it was being deleted.
         now = self._records.now()
-        for dataset_id in self._inspections.deleted():
+        for dataset_id in self.inspections.deleted():
             record = self._records.read(dataset_id)
             if record is not None:
                 delete_files(self._store, record)
-        self._inspections.forget(before=now - FORGET_MS)
+        self.inspections.forget(before=now - FORGET_MS)
         for record in self._records.all():
             # The process that inspected it was killed before it had deleted them.
             if record.status in ("ready", "refused"):
                 self._store.delete(f"{files_of(record.id)}/parts")
+            uploaded = Uploaded(record.id, record.name, record.version)
+            if record.status == "ready" and is_packed_otherwise(self._store, uploaded):
+                self.inspections.repeat(record.id)
         for name in self._store.names(UPLOADS):
             is_orphan = DATASET_ID.fullmatch(name) and not self._records.exists(name)
             if is_orphan and self._store.age_seconds(files_of(name)) > ORPHAN_SECONDS:

@@ -1,0 +1,147 @@
+"""The process that inspects uploaded data sets, called as functions, with a real Redis and a real store."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from bakehouse.data import uploaded
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetNotFound
+from bakehouse.data.listing import Part
+from bakehouse.runs.store import connect
+from bakehouse.settings import Settings
+from bakehouse.store.file_store import FileStore
+from bakehouse.uploads.errors import UploadNotFound
+from bakehouse.uploads.record import DatasetRecord, files_of, new_dataset_id, part_key
+from bakehouse.uploads.records import DatasetRecords, Draft
+from tests.runs.examples import an_owner
+from worker.host import inspector
+from worker.host.inspector import Inspector
+
+TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
+
+
+class Bench:
+    """An inspector with what it works on."""
+
+    def __init__(self, home: Path, redis_url: str, **settings: float) -> None:
+        self.settings = Settings(home=home, redis_url=redis_url, **settings)
+        self.store = FileStore(self.settings.store)
+        self.records = DatasetRecords(connect(redis_url, patient=False), self.settings)
+        self.inspector = Inspector(self.settings, self.records, self.store)
+
+    def upload(self, data: bytes = TABLE, filename: str = "houses.csv") -> DatasetRecord:
+        part = Part(number=1, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        dataset_id = new_dataset_id()
+        path = self.store.new_path("uploads/incoming")
+        path.write_bytes(data)
+        self.store.put(part_key(dataset_id, part), path)
+        draft = Draft(name="houses", filename=filename, bytes=len(data))
+        return self.records.create(draft, newest_on_disk=0, whole=(dataset_id, part))[0]
+
+    def files(self) -> list[str]:
+        root = self.settings.store
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def bench(tmp_path: Path, redis_url: str) -> Bench:
+    return Bench(tmp_path, redis_url)
+
+
+def test_a_data_set_that_another_version_has_packed_is_packed_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = bench.upload()
+    assert bench.inspector.inspect_next()
+    before = bench.records.get(record.id).fingerprint
+    for module in (uploaded, inspector):
+        monkeypatch.setattr(module, "PACKED_FORM", 1_000_000)
+    with pytest.raises(DatasetNotFound):
+        Catalog(bench.settings).card("houses")
+    bench.inspector.clean_up()
+    assert bench.records.get(record.id).status == "inspecting"
+    assert bench.inspector.inspect_next()
+    assert bench.records.get(record.id).fingerprint == before
+    assert Catalog(bench.settings).card("houses").counts.train == 40
+    assert f"uploads/{record.id}/source/houses.csv" in bench.files()
+
+
+def test_an_upload_that_is_not_completed_in_time_is_deleted(tmp_path: Path, redis_url: str) -> None:
+    bench = Bench(tmp_path, redis_url, upload_seconds=0.001)
+    draft, _ = bench.records.create(Draft(name="a", filename=None, bytes=None), newest_on_disk=0)
+    path = bench.store.new_path(f"{files_of(draft.id)}/parts/1")
+    path.write_bytes(b"abc")
+    bench.store.put(f"{files_of(draft.id)}/parts/1-abc", path)
+    bench.inspector.clean_up()
+    with pytest.raises(UploadNotFound):
+        bench.records.get(draft.id)
+    assert bench.files() == ["datasets/.publication.lock"]
+
+
+def test_a_data_set_that_is_deleted_during_its_inspection_leaves_nothing(bench: Bench) -> None:
+    record = bench.upload()
+    claimed = bench.inspector.claim()
+    assert claimed is not None
+    bench.records.delete(record.id)
+    bench.inspector.inspect_claimed(claimed)
+    bench.inspector.clean_up()
+    assert bench.files() == ["datasets/.publication.lock"]
+    assert not bench.inspector.inspect_next()
+
+
+def test_a_dead_process_loses_its_data_set_at_once_and_a_living_one_keeps_it(bench: Bench) -> None:
+    record = bench.upload()
+    living = bench.inspector.inspections.claim(an_owner("living"), is_dead=lambda owner: False)
+    assert living is not None
+    assert bench.inspector.inspections.claim(an_owner("other"), is_dead=lambda owner: False) is None
+    taken = bench.inspector.inspections.claim(an_owner("other"), is_dead=lambda owner: True)
+    assert taken is not None
+    # The first process notices before it changes anything.
+    bench.inspector.inspect_claimed(living)
+    assert bench.records.get(record.id).status == "inspecting"
+    bench.inspector.inspect_claimed(taken)
+    assert bench.records.get(record.id).status == "ready"
+
+
+def test_an_inspection_that_crashes_again_and_again_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = bench.upload()
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setattr(inspector, "MAX_FAILURES", 2)
+    monkeypatch.setattr("bakehouse.data.inspection_process.PACKAGE_ROOT", Path("/"))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    for _ in range(2):
+        assert bench.inspector.inspect_next()
+    refused = bench.records.get(record.id)
+    assert refused.status == "refused"
+    assert "failed 2 times" in (refused.problem or "")
+
+
+def test_a_part_that_was_damaged_on_the_disk_is_noticed(bench: Bench) -> None:
+    record = bench.upload()
+    [path] = (bench.settings.store / files_of(record.id) / "parts").iterdir()
+    path.write_bytes(TABLE.replace(b"3", b"4"))
+    assert bench.inspector.inspect_next()
+    assert "part 1 of the upload was damaged" in (bench.records.get(record.id).problem or "")
+
+
+def test_packed_data_that_no_version_names_are_deleted(bench: Bench) -> None:
+    path = bench.store.new_path("datasets/packed/sha256-abc")
+    path.mkdir()
+    (path / "card.json").write_text("{}")
+    bench.store.put("datasets/packed/sha256-abc", path)
+    bench.inspector.clean_up()
+    assert bench.files() == ["datasets/.publication.lock"]
+
+
+def test_versions_go_on_after_redis_was_emptied(bench: Bench, redis_url: str) -> None:
+    bench.upload()
+    bench.inspector.inspect_next()
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+    newest = uploaded.newest_version(bench.store, "houses")
+    draft, _ = bench.records.create(Draft(name="houses", filename=None, bytes=None), newest_on_disk=newest)
+    assert draft.version == 2
