@@ -28,6 +28,7 @@ PAGES = [
     "see_augmentation",
     "several_users",
     "test_rows",
+    "upload_data",
 ]
 # Blocks with these words need another machine, an engine for containers, or a home that ends: tests of their own, here
 # and in test_containers.py, check all but `git pull`.
