@@ -26,6 +26,11 @@ STANDARD_INPUT = "-"
 
 def add_dataset(source: str, name: str | None, *, detach: bool, as_json: bool, fields: str | None) -> None:
     """Uploads a file or a folder, and prints the data set."""
+    if "://" in source:
+        raise typer.BadParameter(
+            f"{sanitize(source)} is an address, and only files are uploaded: download it first, as with curl -LO",
+            param_hint="FILE",
+        )
     if source == STANDARD_INPUT and name is None:
         raise typer.BadParameter("standard input has no name: add --name NAME")
     # The progress bar leaves the terminal in order.

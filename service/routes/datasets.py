@@ -45,6 +45,7 @@ Digest = Annotated[
     Header(alias="Content-Digest", description="`sha-256=:BASE64:` (RFC 9530) of the body, which is compared with it."),
 ]
 Body = TypeVar("Body", bound=Model)
+ADDRESS_FIELDS = ("url", "uri", "source", "href")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "type": "object",
@@ -142,8 +143,9 @@ def check_query_name(services: Services, name: str | None) -> None:
 
 async def create_draft(request: Request, services: Services, key: str | None) -> Response:
     """Creates a data set whose parts are sent later."""
-    body = await request.body()
-    draft = parse_body(DatasetDraft, body)
+    document = parse_json(await request.body())
+    refuse_address(document)
+    draft = parse_document(DatasetDraft, document)
     await services.folder_check.check()
     idempotency = None if key is None else idempotency_of(request, key, draft.model_dump_json())
     listing, replayed = await run_in_threadpool(services.uploads.create_draft, draft, idempotency)
@@ -215,7 +217,7 @@ async def put_dataset_part(
 async def complete_dataset(request: Request, dataset_id: UploadId, services: ServicesDep) -> Response:
     """Ends the upload of a draft; its inspection begins. Asked again, it returns the data set as it is."""
     body = await request.body()
-    digests = parse_body(PartDigests, body).parts if body else None
+    digests = parse_document(PartDigests, parse_json(body)).parts if body else None
     await services.folder_check.check()
     return json_response(await run_in_threadpool(services.uploads.complete, dataset_id, digests), status=202)
 
@@ -278,10 +280,21 @@ def delete_dataset(dataset_id: DatasetId, services: ServicesDep) -> DeletedDatas
     return DeletedDataset(id=deleted.id, name=deleted.name, version=deleted.version, bytes_freed=freed)
 
 
-def parse_body(kind: type[Body], body: bytes) -> Body:
-    """Parses a body as the given model. Raises MalformedJson and InvalidRequest."""
+def refuse_address(document: object) -> None:
+    """Raises InvalidRequest for a draft that names an address in place of a file."""
+    named = [name for name in ADDRESS_FIELDS if isinstance(document, dict) and name in document]
+    if named:
+        message = (
+            "the service fetches no data from other hosts, because an address could lead into its own network: "
+            "download the file, then upload it"
+        )
+        raise InvalidRequest(*(Problem(pointer=f"/{name}", code="not_fetched", message=message) for name in named))
+
+
+def parse_document(kind: type[Body], document: object) -> Body:
+    """Reads a document as the given model. Raises InvalidRequest."""
     try:
-        return kind.model_validate(parse_json(body), strict=False)
+        return kind.model_validate(document, strict=False)
     except ValidationError as error:
         raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 

@@ -239,6 +239,13 @@ def test_a_name_is_a_parameter_of_a_file_and_a_field_of_a_draft(api: httpx.Clien
     assert problem(api.post("/v1/datasets", content="{", headers={"Content-Type": "application/json"}))[0] == 400
 
 
+def test_an_address_is_not_fetched(api: httpx.Client, store: Path) -> None:
+    for address in ("https://example.org/a.csv", "s3://bucket/a.csv", "http://169.254.169.254/"):
+        refused = api.post("/v1/datasets", json={"name": "a", "url": address})
+        assert problem(refused) == (422, "invalid_request")
+        assert "download the file, then upload it" in refused.json()["errors"][0]["message"]
+
+
 def test_the_same_name_again_is_the_next_version(api: httpx.Client, service: RunningService, store: Path) -> None:
     with running_inspector(service):
         upload(api, TABLE)
