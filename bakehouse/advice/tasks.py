@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import replace
+from bakehouse.advice.advice import PatchStep, replace
 from bakehouse.advice.class_shares import class_shares
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.targets import Target, target_task
 from bakehouse.recipe.dataset import Dataset
-from bakehouse.recipe.evaluation import Evaluation
+from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
+from bakehouse.recipe.evaluation import CLASS_MEASURES, Evaluation
 from bakehouse.recipe.objective import ExtraTask, Loss, Objective
 from bakehouse.recipe.problems import RecipeInvalid
 
@@ -78,12 +79,12 @@ def whole_numbers_either_way(plan: Plan) -> Iterator[Finding]:
         yield Finding("/objective/loss", message, replace("/objective/loss", loss))
 
 
-@rule("info", about=(Dataset, Evaluation), source="Japkowicz & Stephen 2002, Intelligent Data Analysis 6")
+@rule("info", about=(Dataset, Evaluation, Objective), source="Japkowicz & Stephen 2002, Intelligent Data Analysis 6")
 def commonest_class(plan: Plan) -> Iterator[Finding]:
     """A model that always answers the commonest class looks good by its accuracy."""
     shares = class_shares(plan)
     classes = plan.data.main.classes
-    if shares is None or classes is None or max(shares) < COMMON:
+    if shares is None or classes is None or max(shares) < COMMON or is_fair(plan.recipe.evaluation.monitor):
         return
     share = f"{100 * max(shares):.1f}%"
     rarest = f"{100 * min(shares):.1f}%"
@@ -92,11 +93,29 @@ def commonest_class(plan: Plan) -> Iterator[Finding]:
     )
     message += f"{share}: compare accuracies with that. The rarest class is {classes[shares.index(min(shares))]} with "
     message += f"{rarest} of the rows. "
-    if plan.recipe.evaluation.monitor == "validation_accuracy":
-        message += "The monitor validation_loss also tells models apart that answer alike. "
-    # No change of the recipe makes the classes more alike, so there is no patch.
-    message += "A recipe cannot weight classes; copies of the rare rows in the training data do the same."
-    yield Finding("/dataset", message, ())
+    advised, patch = fair_monitor(plan)
+    yield Finding("/dataset", message + advised, patch)
+
+
+def is_fair(monitor: str) -> bool:
+    """Whether a model cannot look good by this metric that always answers the commonest class."""
+    return monitor.endswith(CLASS_MEASURES)
+
+
+def fair_monitor(plan: Plan) -> tuple[str, tuple[PatchStep, ...]]:
+    """Returns what a recipe with rare classes can do, and the patch if its monitor misleads."""
+    monitor = plan.recipe.evaluation.monitor
+    is_balanced = plan.recipe.objective.class_weights != "none" or plan.recipe.dataset.sampling != "none"
+    better = "validation_balanced_accuracy"
+    counts = f"{better} counts each class equally"
+    if monitor == "validation_accuracy":
+        return f"The monitor {counts}.", replace("/evaluation/monitor", better)
+    if not is_balanced:
+        text = "objective.class_weights and dataset.sampling give rare classes more weight, and the monitor "
+        return f"{text}{counts}.", ()
+    text = f"{monitor} has the classes as common as they are, and training has not: the monitor {counts}."
+    is_free = not isinstance(plan.recipe.early_stopping, GeneralizationLoss | ProgressQuotient)
+    return text, replace("/evaluation/monitor", better) if is_free else ()
 
 
 def fits(plan: Plan, loss: Loss) -> bool:

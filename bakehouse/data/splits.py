@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bakehouse.data.loading import Arrays
 from bakehouse.data.parsed import Array
 from bakehouse.plan.card import DatasetCard, SplitCounts, Task
-from bakehouse.plan.splits import SplitSizes, share_groups, split_sizes
+from bakehouse.plan.splits import SplitSizes, rows_kept, share_groups, share_proportionally, split_sizes
 from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.split import Group, Random, Time
@@ -100,8 +100,7 @@ def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction
     """
     sizes = split_sizes(counts, validation_fraction)
     groups = _shuffle_classes(y, seed) if task == "classification" else [_shuffle(len(y), seed)]
-    # A class of one or two rows may go to the other splits entirely; a larger one keeps a row for training.
-    kept = np.array([1 if len(group) >= 3 else 0 for group in groups])
+    kept = [rows_kept(len(group)) for group in groups]
     test = None
     # The test rows are taken first, so that they do not depend on the validation fraction.
     if counts.test is None:
@@ -133,25 +132,8 @@ def _shuffle_classes(y: Array, seed: int) -> list[Rows]:
     return np.split(by_class, np.cumsum(np.bincount(y))[:-1])
 
 
-def _take(groups: list[Rows], total: int, kept: Rows) -> tuple[list[Rows], Rows]:
+def _take(groups: list[Rows], total: int, kept: list[int]) -> tuple[list[Rows], Rows]:
     """Takes rows from the fronts of the groups; returns the remaining groups and the taken rows."""
-    takes = share_proportionally(np.array([len(group) for group in groups]), total, kept)
+    takes = share_proportionally([len(group) for group in groups], total, kept)
     taken = np.concatenate([group[:take] for group, take in zip(groups, takes, strict=True)])
     return [group[take:] for group, take in zip(groups, takes, strict=True)], np.sort(taken)
-
-
-def share_proportionally(sizes: Rows, total: int, kept: Rows) -> Rows:
-    """Divides `total` among groups by largest remainder; leaves `kept` rows in each group if enough others remain."""
-    limits = np.maximum(sizes - kept, 0)
-    # The sizes of the splits are fixed, so some classes then keep no row.
-    if limits.sum() < total:
-        limits = sizes
-    quotas = sizes * total / sizes.sum()
-    takes: Rows = np.minimum(np.floor(quotas).astype(np.int64), limits)
-    # A group that is full takes no more, so several passes may be needed.
-    while (missing := total - int(takes.sum())) > 0:
-        open_groups = np.flatnonzero(takes < limits)
-        # The most negative difference is the largest remainder.
-        largest = np.argsort((takes - quotas)[open_groups], kind="stable")[:missing]
-        takes[open_groups[largest]] += 1
-    return takes

@@ -9,7 +9,7 @@ from bakehouse.plan.architectures.build import build_layers
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.heads import with_outputs
 from bakehouse.plan.layers import Sequential
-from bakehouse.plan.splits import SplitSizes
+from bakehouse.plan.splits import SplitSizes, rows_of_an_epoch
 from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.problems import Problem
@@ -49,6 +49,11 @@ class Context:
     def root(self) -> Sequential:
         """The model's layers, which can be built once the checks of the stage `recipe` have passed."""
         return with_outputs(build_layers(self.recipe, self.data), self.data.targets)
+
+    @cached_property
+    def epoch_rows(self) -> int:
+        """The number of training rows that an epoch takes."""
+        return rows_of_an_epoch(self.recipe.dataset, self.card, self.data, self.sizes)
 
     def trained(self, checkpoint: SavedCheckpoint | None) -> TrainedModel | None:
         """Returns the model of a checkpoint; None without a checkpoint, and if its plan was not given."""

@@ -68,7 +68,7 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, root: Layer, data_bytes: int, *, rows: int) -> Estimate:
-    """Sums the cost over the layers; `rows` is the number of training rows."""
+    """Sums the cost over the layers; `rows` is the number of rows of an epoch."""
     layers = [layer for _, layer in walk(root)]
     learned = sum(layer.parameters for layer in layers)
     # Weight noise is drawn beside a copy of the clean weights.

@@ -33,6 +33,8 @@ class Plan:
     card: DatasetCard
     data: ResolvedData
     sizes: SplitSizes
+    epoch_rows: int
+    """Number of training rows that an epoch takes, which `dataset.sampling` may make smaller than the split."""
     root: Sequential
     estimate: Estimate
     checkpoints: Mapping[str, "Plan"] = field(default_factory=dict)
@@ -67,7 +69,7 @@ class Plan:
     @property
     def steps_per_epoch(self) -> int:
         """Number of steps in an epoch; the last, smaller batch counts."""
-        return -(-self.sizes.train // self.recipe.batch_size)
+        return -(-self.epoch_rows // self.recipe.batch_size)
 
     @property
     def steps(self) -> int:
@@ -99,8 +101,8 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
         # Only after the checks, which refuse numbers of layers that do not exist.
         recipe = with_layer_numbers(recipe, context.root, teacher.root)
         data_bytes += 4 * numbers_of_teaching(recipe, context.root, teacher.root)
-    cost = estimate(recipe, context.root, data_bytes, rows=sizes.train)
-    return Plan(recipe, card, data, sizes, context.root, cost, checkpoints)
+    cost = estimate(recipe, context.root, data_bytes, rows=context.epoch_rows)
+    return Plan(recipe, card, data, sizes, context.epoch_rows, context.root, cost, checkpoints)
 
 
 def bytes_of_data(card: DatasetCard, data: ResolvedData, rows: int) -> int:

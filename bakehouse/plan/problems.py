@@ -1,12 +1,23 @@
 """Finds out whether a recipe can be trained."""
 
-from bakehouse.plan.checks import architecture, augmentation, dropout, evaluation, norm, objective, training, whitening
+from bakehouse.plan.checks import (
+    architecture,
+    augmentation,
+    balance,
+    dropout,
+    evaluation,
+    norm,
+    objective,
+    training,
+    whitening,
+)
 from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.sources import hints, teacher, transfer
 from bakehouse.recipe.problems import Problem
 
 WITH_CHECKS = (
-    architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, transfer, teacher, hints,
+    architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, balance,
+    transfer, teacher, hints,
 )  # fmt: skip
 """Modules that register their checks when they are imported."""
 

@@ -1,12 +1,13 @@
 """Computes the sizes of the splits from the card alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
 from bakehouse.plan.card import Column, DatasetCard, SplitCounts
+from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean
 from bakehouse.recipe.split import Group, Random, Time
@@ -64,6 +65,61 @@ def split_sizes(counts: SplitCounts, validation_fraction: float) -> SplitSizes:
     rest = counts.train - test_taken
     validation_taken = 0 if counts.validation is not None else _share(rest, validation_fraction)
     return SplitSizes(rest - validation_taken, counts.validation or validation_taken, counts.test or test_taken)
+
+
+def class_counts(card: DatasetCard, data: ResolvedData) -> tuple[int, ...] | None:
+    """Returns the rows of each class of the main target in the set's own train split; None if the card does not say."""
+    columns = {column.name: column for column in card.columns or ()}
+    name = data.main.name
+    counts = columns[name].class_counts if name in columns else card.class_counts
+    return counts if counts and sum(counts) else None
+
+
+def training_counts(dataset: Dataset, card: DatasetCard, data: ResolvedData) -> list[int] | None:
+    """Returns the rows of each class of the only target in the training split, which a random split takes from all
+    classes in proportion; None if the card does not determine them."""
+    counts = class_counts(card, data)
+    if counts is None or data.further or dataset.bootstrap or not isinstance(dataset.split, Random):
+        return None
+    sizes = plan_sizes(dataset, card, data.unlabelled)
+    kept = [rows_kept(count) for count in counts]
+    left = list(counts)
+    for own, taken in ((card.counts.test, sizes.test), (card.counts.validation, sizes.validation)):
+        if own is None:
+            takes = share_proportionally(left, taken, kept)
+            left = [count - take for count, take in zip(left, takes, strict=True)]
+    return left
+
+
+def rows_of_an_epoch(dataset: Dataset, card: DatasetCard, data: ResolvedData, sizes: SplitSizes) -> int:
+    """Returns how many rows an epoch takes."""
+    counts = training_counts(dataset, card, data) if dataset.sampling == "undersample" else None
+    present = [count for count in counts or () if count]
+    return min(present) * len(present) if present else sizes.train
+
+
+def rows_kept(count: int) -> int:
+    """Returns how many rows of a class stay in the training split: a class of one or two rows may go to the other
+    splits entirely; a larger one keeps a row for training."""
+    return 1 if count >= 3 else 0
+
+
+def share_proportionally(sizes: Sequence[int], total: int, kept: Sequence[int]) -> list[int]:
+    """Divides `total` among groups by largest remainder; leaves `kept` rows in each group if enough others remain."""
+    limits = [max(size - least, 0) for size, least in zip(sizes, kept, strict=True)]
+    # The sizes of the splits are fixed, so some classes then keep no row.
+    if sum(limits) < total:
+        limits = list(sizes)
+    rows = sum(sizes)
+    quotas = [size * total / rows for size in sizes]
+    takes = [min(int(quota), limit) for quota, limit in zip(quotas, limits, strict=True)]
+    # A group that is full takes no more, so several passes may be needed.
+    while (missing := total - sum(takes)) > 0:
+        open_groups = [index for index, take in enumerate(takes) if take < limits[index]]
+        # The most negative difference is the largest remainder; the sort is stable.
+        for index in sorted(open_groups, key=lambda index: takes[index] - quotas[index])[:missing]:
+            takes[index] += 1
+    return takes
 
 
 def _share(rows: int, fraction: float) -> int:

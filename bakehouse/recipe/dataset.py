@@ -80,7 +80,9 @@ class Dataset(Ingredient):
     """
 
     main: ClassVar[str | None] = "id"
-    later_fields: ClassVar[frozenset[str]] = frozenset({"bootstrap", "columns", "split", "whitening_epsilon"})
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {"bootstrap", "columns", "sampling", "split", "whitening_epsilon"}
+    )
 
     id: str = Field(min_length=1, max_length=80)
     """Name of a built-in data set, of your own file or folder, or of a data set that was uploaded; `GET /v1/datasets`
@@ -115,3 +117,9 @@ class Dataset(Ingredient):
     def name(self) -> str:
         """The name without a version."""
         return self.id.partition("@")[0]
+
+    sampling: Literal["none", "balanced", "undersample"] = "none"
+    """Rows of the training split that an epoch takes, drawn anew for each epoch by the run's `seed`. `none`: all of
+    them. `balanced`: as many rows as the split has, equally many of each class (but for the remainder), drawn with
+    replacement. `undersample`: of each class as many rows as its rarest class has, each at most once. Normalization is
+    fitted on the whole split, and validation and test stay as they are."""

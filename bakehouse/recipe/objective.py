@@ -146,15 +146,37 @@ def listed(value: object) -> object:
     return tuple(written_as(ExtraTask, item) for item in items)
 
 
+def off_if_null(value: object) -> object:
+    """Converts null to "none"."""
+    return "none" if value is None else value
+
+
+Weight = Annotated[float, Field(gt=0, le=1e6)]
+ClassName = Annotated[str, Field(min_length=1, max_length=256)]
+ClassWeights = Annotated[
+    Literal["none", "balanced"] | Annotated[dict[ClassName, Weight], Field(min_length=1, max_length=1000)],
+    BeforeValidator(off_if_null, json_schema_input_type=Literal["none", "balanced"] | dict[ClassName, Weight] | None),
+]
+
+
 class Objective(Ingredient):
     """The mean over the batch of the loss of each sample, with add-ons.
+
+    With class weights it is the weighted mean `sum_ic w_c q_ic (-log p_ic) / sum_ic w_c t_ic` over the rows i of the
+    batch and the classes c, where t are the labels and q the labels after smoothing, as in torch's `cross_entropy` with
+    `weight`; `mixup` and `cutmix` give t that are shares. An adversary and the labels' part of a distillation use this
+    loss; the teacher's part has no weights.
 
     Default: the usual loss for classes or numbers, without add-ons.
 
     Trap: different objectives have different scales: compare accuracies or errors instead.
+
+    Trap: class weights make rare classes more probable than they are. `validation_loss` has no weights, so that recipes
+    can be compared, and gets worse: monitor `validation_balanced_accuracy`, `validation_f1` or `validation_auroc`.
     """
 
     main: ClassVar[str | None] = "loss"
+    later_fields: ClassVar[frozenset[str]] = frozenset({"class_weights"})
 
     loss: Loss | None = None
     """Loss of a sample; by default `cross_entropy` for classes and `squared_error` for numbers.
@@ -163,6 +185,10 @@ class Objective(Ingredient):
     numbers from 0 up, half the deviance exp(y) - t y + t log t - t from a model that predicts exp(y); the output's bias
     begins at the log of the mean target.
     """
+    class_weights: ClassWeights = "none"
+    """Weights of the classes in the training loss, for a single target: an object from class name to weight, where a
+    class without one has 1, or `balanced`, n / (k n_c) for class c with n_c of the n training rows, if k classes have
+    rows there (the same as scikit-learn's `compute_class_weight`; King & Zeng 2001, Political Analysis 9)."""
     label_smoothing: Annotated[LabelSmoothing | None, add_on(LabelSmoothing, float)] = None
     """Label smoothing, for classes."""
     adversarial: Annotated[Adversarial | None, add_on(Adversarial, float)] = None

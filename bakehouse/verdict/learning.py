@@ -72,6 +72,8 @@ def no_better_than_class(outcome: Outcome, guess: Guess) -> str:
     loss = outcome.best.get(main_loss(outcome), inf)
     # Random weights alone may be right more often than a guess.
     is_by_chance = wilson_interval(hits / rows, rows)[0] <= guess.accuracy and loss >= NEARLY * guess.loss
+    # Such a model is less often right than a guess because it finds rare classes, which is what it was asked for.
+    is_by_chance &= not is_balanced(outcome.plan)
     # A model that knows its training rows has learned something, even if nothing general.
     knows_rows = outcome.last.get("train_accuracy", 0.0) > guess.accuracy + MEMORY
     if not (is_by_chance and not knows_rows) and not (is_flat(outcome) and loss >= NOT_FAR * guess.loss):
@@ -83,6 +85,11 @@ def no_better_than_class(outcome: Outcome, guess: Guess) -> str:
     if loss > uniform:
         return f"{message}, and the loss {loss:.4g} is above ln {guess.classes} = {uniform:.3g}, that of a guess"
     return f"{message}, and the loss is {loss:.4g}"
+
+
+def is_balanced(plan: Plan) -> bool:
+    """Whether rare classes count more in training than they are common."""
+    return plan.recipe.objective.class_weights != "none" or plan.recipe.dataset.sampling != "none"
 
 
 def right_rows(outcome: Outcome) -> tuple[float, int]:

@@ -267,7 +267,7 @@ class Trainer:
             step=training.step,
             steps=plan.steps,
             # The last batch of an epoch may be smaller, so the rows per step are an average over the epoch.
-            samples_per_second=round(rate * plan.sizes.train / plan.steps_per_epoch, 1),
+            samples_per_second=round(rate * plan.epoch_rows / plan.steps_per_epoch, 1),
             eta_seconds=round((plan.steps - training.step) / rate, 1) if rate else None,
             epochs_since_best=training.stopper.epochs_since_best,
             patience=stopping.patience if isinstance(stopping, Patience) else None,

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from bakehouse.plan.plan import Plan
 from worker.augmentation.phases import after_normalization, before_normalization, mixing
 from worker.data.dataset import Data
+from worker.data.sampling import sampler
 from worker.seeds import Seeds
 from worker.types import Batch, Subset
 
@@ -51,6 +52,7 @@ class Batches:
         self.normalize_block = normalize if stage == "block" else None
         self.normalize = normalize if stage == "batch" else None
         self.targets = data.standardized(data.train.targets)
+        self.draw_sample = sampler(plan, data.train.targets)
         self.order_seeds = Seeds(recipe.seed, "order")
         self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
         self.generator = torch.Generator(data.train.inputs.device)
@@ -60,10 +62,12 @@ class Batches:
         self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, limit // batch_bytes))
 
     def order(self, epoch: int) -> Tensor:
-        """Returns the rows of an epoch (counted from 0) in random order; repeats a small subset until the epoch is
-        full."""
+        """Returns the rows of an epoch (counted from 0) in random order: a sample, if the recipe has one, or a subset,
+        which is repeated until the epoch is full."""
         # A generator on the CPU gives the same order on any device.
         generator = torch.Generator().manual_seed(self.order_seeds.at(epoch))
+        if self.draw_sample is not None:
+            return self.draw_sample(generator).to(self.inputs.device)
         step = epoch * self.steps_per_epoch
         rows = draw_passes(len(self.inputs), self.subset, step=step, batch_size=self.batch_size, generator=generator)
         return rows.to(self.inputs.device)

@@ -23,9 +23,10 @@ LossBuilder = Callable[[Tensor, Tensor, int], OutputLoss]
 passes."""
 
 
-def criterion(plan: Plan, model: nn.Sequential, teacher: Teacher | None) -> Criterion:
-    """Returns the loss of the recipe; costs nothing for a teacher or an attack that the recipe does not have."""
-    objective = training_objective(plan)
+def criterion(plan: Plan, model: nn.Sequential, teacher: Teacher | None, weights: Tensor | None = None) -> Criterion:
+    """Returns the loss of the recipe; costs nothing for a teacher, an attack or class weights that the recipe does not
+    have."""
+    objective = training_objective(plan, weights)
     attack = plan.recipe.objective.adversarial
     # A teacher may give only hints.
     has_teacher = teacher is not None and probabilities_are_compared(plan.recipe)

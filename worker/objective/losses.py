@@ -17,10 +17,14 @@ class LossFunction(Protocol):
     def __call__(self, outputs: Tensor, targets: Tensor, /, *, reduction: str = "mean") -> Tensor: ...
 
 
-def training_loss(loss: Loss, *, epsilon: float = 0.0) -> LossFunction:
+def training_loss(loss: Loss, *, epsilon: float = 0.0, weights: Tensor | None = None) -> LossFunction:
     """Returns the loss that a step minimises, whose inputs are logits, standardised numbers or the log of a mean.
-    `epsilon` is the share of label smoothing that is spread over all classes."""
+    `epsilon` is the share of label smoothing that is spread over all classes; `weights` are those of the classes."""
     match loss:
+        case "cross_entropy" if weights is not None:
+            return partial(weighted_cross_entropy, weights=weights, epsilon=epsilon)
+        case "binary_cross_entropy" if weights is not None:
+            return partial(weighted_binary_cross_entropy, weights=weights, epsilon=epsilon)
         case "squared_error":
             return squared_error
         case "poisson":
@@ -63,6 +67,32 @@ def binary_cross_entropy(outputs: Tensor, targets: Tensor, *, epsilon: float = 0
     """Returns log(1 + exp(y)) - t y for outputs y (N, 1), with t = (1 - epsilon) class + epsilon/2."""
     soft = targets.to(outputs.dtype) * (1 - epsilon) + epsilon / 2
     return functional.binary_cross_entropy_with_logits(outputs.squeeze(1), soft, reduction=reduction)
+
+
+def weighted_cross_entropy(
+    outputs: Tensor, targets: Tensor, *, weights: Tensor, epsilon: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """Returns sum_ic w_c q_ic (-log p_ic) / sum_ic w_c t_ic for labels t, which are class numbers or shares (N, k), and
+    q = (1 - epsilon) t + epsilon/k. torch divides by the number of rows instead if labels are shares."""
+    rows = functional.cross_entropy(outputs, targets, weight=weights, label_smoothing=epsilon, reduction="none")
+    if reduction == "none":
+        return rows
+    total = targets @ weights if targets.is_floating_point() else weights[targets]
+    return rows.sum() / total.sum()
+
+
+def weighted_binary_cross_entropy(
+    outputs: Tensor, targets: Tensor, *, weights: Tensor, epsilon: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """Returns the same for outputs (N, 1) and the shares (N,) of class 1: `weighted_cross_entropy` of the logits 0 and
+    y."""
+    logits = outputs.squeeze(1)
+    share = targets.to(outputs.dtype)
+    soft = share * (1 - epsilon) + epsilon / 2
+    rows = weights[1] * soft * functional.softplus(-logits) + weights[0] * (1 - soft) * functional.softplus(logits)
+    if reduction == "none":
+        return rows
+    return rows.sum() / (weights[1] * share + weights[0] * (1 - share)).sum()
 
 
 def spread_over_all(smoothing: LabelSmoothing, *, classes: int) -> float:

@@ -17,14 +17,16 @@ TargetLosses = Mapping[Target, LossFunction]
 """A mapping from target to loss, in the order of the targets."""
 
 
-def training_losses(targets: Sequence[Target], smoothing: LabelSmoothing | None) -> TargetLosses:
-    """Returns the losses that a step minimises."""
+def training_losses(
+    targets: Sequence[Target], smoothing: LabelSmoothing | None, weights: Tensor | None = None
+) -> TargetLosses:
+    """Returns the losses that a step minimises; `weights` are those of the classes of a single target."""
     losses = {}
     for target in targets:
         epsilon = 0.0
         if smoothing is not None and target.classes is not None:
             epsilon = spread_over_all(smoothing, classes=len(target.classes))
-        losses[target] = training_loss(target.loss, epsilon=epsilon)
+        losses[target] = training_loss(target.loss, epsilon=epsilon, weights=weights)
     return losses
 
 
@@ -33,9 +35,25 @@ def clean_losses(targets: Sequence[Target]) -> TargetLosses:
     return {target: clean_loss(target.loss) for target in targets}
 
 
-def training_objective(plan: Plan) -> Objective:
-    """Returns the objective that a step minimises."""
-    return objective(training_losses(plan.targets, plan.recipe.objective.label_smoothing))
+def training_objective(plan: Plan, weights: Tensor | None = None) -> Objective:
+    """Returns the objective that a step minimises; `weights` are those of the classes."""
+    return objective(training_losses(plan.targets, plan.recipe.objective.label_smoothing, weights))
+
+
+def class_weights(plan: Plan, labels: Tensor) -> Tensor | None:
+    """Returns the weight of each class of the only target, or None if all weigh the same; `labels` are those of the
+    training split. A class that has no row there has weight 1."""
+    spec = plan.recipe.objective.class_weights
+    classes = plan.data.main.classes
+    if spec == "none" or classes is None:
+        return None
+    if spec == "balanced":
+        counts = torch.bincount(labels.cpu(), minlength=len(classes)).double()
+        is_present = counts > 0
+        weights = torch.where(is_present, counts.sum() / (is_present.sum() * counts.clamp(min=1)), 1.0)
+    else:
+        weights = torch.tensor([spec.get(name, 1.0) for name in classes])
+    return weights.float().to(labels.device)
 
 
 def measured_objective(plan: Plan, model: nn.Module) -> Objective:

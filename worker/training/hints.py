@@ -61,7 +61,7 @@ class HintStage:
         self.spec = spec
         self.model = model
         self.validation = data.validation.inputs
-        self.train_rows = plan.sizes.train
+        self.train_rows = plan.epoch_rows
         self.batches = with_own_seeds(batches, plan.recipe.seed)
         self.stop_request = stop_request
         self.guided = behind_normalization(model, join.guided.name)

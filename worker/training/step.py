@@ -30,16 +30,24 @@ class TrainingStep:
     """Computes the gradient of the objective and its penalties, and updates the weights."""
 
     def __init__(
-        self, plan: Plan, model: nn.Sequential, frozen: tuple[nn.Module, ...], teacher: Teacher | None
+        self,
+        plan: Plan,
+        model: nn.Sequential,
+        frozen: tuple[nn.Module, ...],
+        teacher: Teacher | None,
+        weights: Tensor | None,
     ) -> None:
-        """`frozen` are modules that stay in evaluation mode; `teacher` gives probabilities or hints."""
+        """`frozen` are modules that stay in evaluation mode; `teacher` gives probabilities or hints; `weights` are
+        those of the classes."""
         recipe = plan.recipe
         device = next(model.parameters()).device
         groups = parameter_groups(plan.root, model)
         self.model = model
         self.frozen = frozen
         self.teacher = teacher
-        self.build_criterion: Callable[[nn.Sequential], Criterion] = partial(criterion, plan, teacher=teacher)
+        self.build_criterion: Callable[[nn.Sequential], Criterion] = partial(
+            criterion, plan, teacher=teacher, weights=weights
+        )
         self.in_precision: Callable[[Model], Model] = partial(
             in_precision, precision=recipe.precision, device_type=device.type
         )

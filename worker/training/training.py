@@ -19,6 +19,7 @@ from worker.evaluation.test_split import FinalMeasurement
 from worker.model.histories import histories
 from worker.model.initialize import initialize
 from worker.model.state_dict import to_cpu, with_own_buffers
+from worker.objective.targets import class_weights
 from worker.objective.teacher import teacher_of
 from worker.training.curriculum import curriculum
 from worker.training.early_stopping import EarlyStopper
@@ -47,7 +48,7 @@ class Training:
         teacher = teacher_of(plan, checkpoints, model)
         self.plan = plan
         self.data = data
-        self.take_step = TrainingStep(plan, model, frozen, teacher)
+        self.take_step = TrainingStep(plan, model, frozen, teacher, class_weights(plan, data.train.targets))
         self.curriculum = curriculum(plan, data, model, checkpoints)
         self.batches = Batches(plan, data, model[0], layout, self.curriculum.subset)
         self.stop_request = StopRequest()

@@ -59,7 +59,7 @@ def norm_is_not_compiled(context: Context) -> Iterator[Problem]:
 def batches_have_statistics(context: Context) -> Iterator[Problem]:
     """Refuses batch norm if any batch of an epoch has a single row, whose variance is zero."""
     norm = context.recipe.norm
-    rows = context.sizes.train
+    rows = context.epoch_rows
     size = context.recipe.batch_size
     smallest = rows % size or size
     if not isinstance(norm, BATCH_NORMS) or smallest > 1:

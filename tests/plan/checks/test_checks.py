@@ -46,6 +46,7 @@ PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"
 BOTH = image_card(side=8).model_copy(
     update={"targets": (PARITY, TargetCard(name="gain", task="regression", minimum=-1))}
 )
+COUNTED = table_card(classes=2, rows=1000).model_copy(update={"class_counts": (900, 100)})
 ALONE: dict[str, Document] = {
     "/augmentation/0": {"augmentation": "mixup"},
     "/augmentation/1": {"augmentation": ["input_noise", "cutmix"]},
@@ -148,6 +149,30 @@ CASES = [
          "/objective/label_smoothing/epsilon", ("< 0.5",), BOTH),
     *[Case("tasks_fit_ingredients", {**document, "objective": {"tasks": "parity"}}, document, pointer, None, BOTH)
       for pointer, document in ALONE.items()],
+    Case("class_weights_fit", {"objective": {"class_weights": "balanced"}}, {}, "/objective/class_weights", ("none",),
+         NUMBERS),
+    Case("class_weights_fit", {"objective": {"class_weights": "balanced", "tasks": "parity"}},
+         {"objective": {"class_weights": "balanced"}}, "/objective/class_weights", ("none",), BOTH),
+    Case("class_weights_fit", {"objective": {"class_weights": {"1": 2, "one": 3}}},
+         {"objective": {"class_weights": {"1": 2}}}, "/objective/class_weights/one", ("0", "1"), table_card(classes=2)),
+    Case("class_weights_fit",
+         {"objective": {"class_weights": "balanced"}, "dataset": {"id": "rows", "sampling": "balanced"}},
+         {"objective": {"class_weights": {"1": 2}}, "dataset": {"id": "rows", "sampling": "balanced"}},
+         "/objective/class_weights", ("none",)),
+    Case("sampling_fits", {"dataset": {"id": "rows", "sampling": "balanced"}}, {}, "/dataset/sampling", ("none",),
+         NUMBERS),
+    Case("sampling_fits", {"dataset": {"id": "pictures", "sampling": "balanced"}, "objective": {"tasks": "parity"}},
+         {"dataset": {"id": "pictures", "sampling": "balanced"}}, "/dataset/sampling", ("none",), BOTH),
+    Case("sampling_fits", {"dataset": {"id": "rows", "sampling": "balanced"}, "curriculum": "self_paced"},
+         {"dataset": {"id": "rows", "sampling": "balanced"}}, "/dataset/sampling", ("none",)),
+    Case("sampling_fits", {"dataset": {"id": "rows", "sampling": "undersample"}},
+         {"dataset": {"id": "rows", "sampling": "balanced"}}, "/dataset/sampling", ("none", "balanced")),
+    Case("sampling_fits", {"dataset": {"id": "rows", "sampling": "undersample", "bootstrap": True}},
+         {"dataset": {"id": "rows", "sampling": "undersample"}}, "/dataset/sampling", ("none", "balanced"), COUNTED),
+    Case("sampling_fits",
+         {"dataset": {**LATE, "sampling": "undersample", "split": {"type": "time", "column": "dogs"}}},
+         {"dataset": {**LATE, "sampling": "undersample"}}, "/dataset/sampling", ("none", "balanced"),
+         mixed_table.card()),
     Case("metrics_fit", {"evaluation": {"metrics": ["f1"]}}, {}, "/evaluation/metrics", ("[]",), NUMBERS),
     Case("metrics_fit", {"evaluation": {"metrics": ["f1", "f1"]}}, {"evaluation": {"metrics": ["f1", "auroc"]}},
          "/evaluation/metrics/1"),

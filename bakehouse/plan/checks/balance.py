@@ -1,0 +1,66 @@
+"""Refuses class weights and balanced samples that do not fit the data or the rest of the recipe."""
+
+from collections.abc import Iterator
+
+from bakehouse.plan.context import Context, check
+from bakehouse.plan.splits import training_counts
+from bakehouse.recipe.ingredient import Off
+from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
+from bakehouse.recipe.split import Random
+
+
+@check("recipe")
+def class_weights_fit(context: Context) -> Iterator[Problem]:
+    """Refuses class weights without classes, for several targets, for classes that do not exist, and beside samples
+    that are balanced already."""
+    weights = context.recipe.objective.class_weights
+    if weights == "none":
+        return
+    classes = context.data.main.classes
+    if classes is None:
+        message = f"{context.card.id} is a regression data set, which has no classes"
+        yield conflict("/objective/class_weights", message, ("none",))
+        return
+    if context.data.further:
+        message = "class weights are those of one target, and objective.tasks adds more"
+        yield conflict("/objective/class_weights", message, ("none",))
+    for name in weights if isinstance(weights, dict) else ():
+        if name not in classes:
+            message = f"there is no class {name}{did_you_mean(name, classes)}"
+            yield conflict(pointer(("objective", "class_weights", name)), message, classes)
+    if weights == "balanced" and context.recipe.dataset.sampling != "none":
+        message = f"dataset.sampling {context.recipe.dataset.sampling} makes the classes equally common already"
+        yield conflict("/objective/class_weights", message, ("none",))
+
+
+@check("recipe")
+def sampling_fits(context: Context) -> Iterator[Problem]:
+    """Refuses balanced samples without classes, for several targets, and under a curriculum, which chooses rows too."""
+    sampling = context.recipe.dataset.sampling
+    if sampling == "none":
+        return
+    if context.data.main.classes is None:
+        message = f"{context.card.id} is a regression data set, which has no classes"
+        yield conflict("/dataset/sampling", message, ("none",))
+    elif context.data.further:
+        message = "the rows of a sample have the classes of one target, and objective.tasks adds more"
+        yield conflict("/dataset/sampling", message, ("none",))
+    elif sampling == "undersample":
+        yield from rows_are_counted(context)
+    if not isinstance(context.recipe.curriculum, Off):
+        message = f"the curriculum {context.recipe.curriculum.type} chooses the rows of a step, and so does "
+        yield conflict("/dataset/sampling", message + "dataset.sampling", ("none",))
+
+
+def rows_are_counted(context: Context) -> Iterator[Problem]:
+    """Refuses samples whose size depends on which rows the training split has."""
+    dataset = context.recipe.dataset
+    if training_counts(dataset, context.card, context.data) is not None:
+        return
+    reason = f"the card of {context.card.id} does not count its classes"
+    if dataset.bootstrap:
+        reason = "a bootstrap draws other rows for each seed"
+    elif not isinstance(dataset.split, Random):
+        reason = f"a {dataset.split.type} split does not divide each class in proportion"
+    message = f"undersample takes as many rows of each class as the rarest has in the training split, and {reason}"
+    yield conflict("/dataset/sampling", message, ("none", "balanced"))
