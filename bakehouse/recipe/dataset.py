@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field
 from bakehouse.recipe.ingredient import Ingredient, as_names, written_as
 from bakehouse.recipe.split import Random, SplitRule
 
-MAX_NAMED = 10_000
-"""Limit on the columns that a recipe names."""
+MAX_NAMED = 2_000
+"""Limit on the columns that each field names, so that a recipe stays below the number of values of one document."""
 ChosenKind = Literal["number", "category", "boolean", "date", "identifier", "text"]
 
 
