@@ -26,6 +26,7 @@ from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
 from bakehouse.tasks.preview import RecipePreview
 from bakehouse.tasks.queue import TaskQueue
+from bakehouse.tasks.samples import DatasetSamples
 from bakehouse.uploads.records import DatasetRecords
 from bakehouse.version import VERSION
 from service.dependencies import Services
@@ -38,7 +39,7 @@ from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
 from service.preparation import Preparation
 from service.previews import Previews
-from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, system
+from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, samples, system
 from service.submit import Preview
 from service.tasks import Tasks, connect_for_answers
 from service.uploads import DatasetDraft, Uploads
@@ -69,6 +70,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     catalog = Catalog(settings, why_not_ready=uploads.why_not_ready)
     preparation = Preparation(settings, store, async_store, catalog)
     answers = connect_for_answers(redis_url)
+    tasks = Tasks(answers, TaskQueue(redis))
     return Services(
         settings=settings,
         store=store,
@@ -78,7 +80,8 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         catalog=catalog,
         uploads=uploads,
         preparation=preparation,
-        previews=Previews(preparation, Tasks(answers, TaskQueue(redis)), answers),
+        tasks=tasks,
+        previews=Previews(preparation, tasks, answers),
         wake_queue=wake_queue,
         hub=Hub(reader, Keys(), store.logs),
         digests=Digests(hash_file),
@@ -125,11 +128,11 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
-    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit)
+    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples)
     api.state.parsed_models = (runs.RunPatch, DatasetDraft, datasets.PartDigests)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
-    modules = (runs, events, checkpoints, recipes, cookbook, datasets, system, page, docs, problems)
+    modules = (runs, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs, problems)
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:
         api.include_router(module.router)

@@ -30,6 +30,7 @@ from service.hub import Hub
 from service.open_checkpoints import OpenCheckpoints
 from service.preparation import Preparation
 from service.previews import Previews
+from service.tasks import Tasks
 from service.uploads import Uploads
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
@@ -55,6 +56,7 @@ class Services:
     catalog: Catalog
     uploads: Uploads
     preparation: Preparation
+    tasks: Tasks
     previews: Previews
     wake_queue: WakeQueue
     hub: Hub

@@ -19,6 +19,7 @@ ServiceError
 ├── CheckpointDamaged           410  checkpoint_damaged
 ├── SplitUnknown                409  split_unknown
 ├── DatasetNotUploaded          409  dataset_not_uploaded
+├── DatasetUnusable             409  dataset_unusable
 ├── RangeNotSatisfiable         416  range_not_satisfiable
 ├── TooManyStreams              429  too_many_streams
 ├── TooManyConnections          503  too_many_connections
@@ -204,6 +205,12 @@ class DatasetNotUploaded(ServiceError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The data set {name} was not uploaded: it comes with Bakehouse or is a file of the service.")
+
+
+class DatasetUnusable(ServiceError):
+    """Raised if rows of a data set are asked for whose files cannot be used or are not on this machine."""
+
+    name = "dataset_unusable"
 
 
 class TooManyStreams(ServiceError):

@@ -116,6 +116,10 @@ KINDS = (
         "Only uploaded data sets can be deleted here; the operator can remove a file from the folder.",
     ),
     problem_type(
+        "dataset_unusable", 409, "The files of the data set cannot be used, or are not on this machine.",
+        "`GET /v1/datasets/{id}` says what is wrong with them.",
+    ),
+    problem_type(
         "split_unknown", 409, "The rows of the splits cannot be listed: the data set is missing or has changed.",
         "Put the files that the run was submitted with back into `BAKEHOUSE_DATA`.",
     ),

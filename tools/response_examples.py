@@ -56,6 +56,7 @@ def answers_of_an_upload(http: httpx.Client) -> Iterator[Answer]:
     yield "complete_dataset", http.post(f"{dataset}/complete")
     while http.get(dataset, headers={"Prefer": "wait=10"}).json()["status"] == "inspecting":
         pass
+    yield "get_samples", http.get(f"{dataset}/samples", params={"limit": 2})
     yield "delete_dataset", http.delete(dataset)
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,13 @@ import typer
 from bakehouse.cli.formats import sanitize
 from bakehouse.cli.interrupts import raise_on_interrupt
 from bakehouse.cli.output import print_json, print_json_list
+from bakehouse.cli.tables import table
 from bakehouse.client import Client
 from bakehouse.data.listing import DatasetListing
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import Column, DatasetCard
 from bakehouse.plan.targets import TARGET_KINDS
+from bakehouse.tasks.samples import Cell, DatasetSamples, Split
 
 MAX_SHOWN_COLUMNS = 40
 MAX_SHOWN_CLASSES = 6
@@ -69,14 +72,45 @@ def show_dataset(name: str, *, as_json: bool, fields: str | None) -> None:
         print_dataset(listing)
 
 
-def save_samples(name: str, output: Path) -> None:
-    """Saves a picture of some samples, and prints the name of the file."""
+def show_samples(
+    name: str, output: Path, *, limit: int, seed: int, split: Split, as_json: bool, fields: str | None
+) -> None:
+    """Prints rows of a data set; of images, saves a picture and prints the name of its file."""
     with Client() as client:
-        card = client.dataset(name).card
-        if card is None:
-            raise typer.BadParameter(f"{name} is not ready: `bakehouse data show {name}` says why", param_hint="NAME")
-        output.write_bytes(client.preview(example_recipe(card)))
-    print(output)
+        samples = client.samples(name, limit=limit, seed=seed, split=split)
+    if as_json or fields is not None:
+        print_json(samples.model_dump(mode="json"), fields)
+    elif samples.png is not None:
+        output.write_bytes(b64decode(samples.png))
+        print(output)
+    else:
+        print(samples_table(samples))
+
+
+def samples_table(samples: DatasetSamples) -> str:
+    """Returns the rows of a table, or one line for each sequence."""
+    labels = () if samples.labels is None else ("label",)
+    values = samples.values or ()
+    width = min(len(values[0]), MAX_SHOWN_COLUMNS)
+    names = (samples.columns or tuple(map(str, range(width))))[:width]
+    rows = (
+        [
+            str(row),
+            *([] if samples.labels is None else [shown_cell(samples.labels[place])]),
+            *map(shown_cell, cells[:width]),
+        ]
+        for place, (row, cells) in enumerate(zip(samples.rows, values, strict=True))
+    )
+    return table(["row", *labels, *names], rows)
+
+
+def shown_cell(cell: Cell | tuple[Cell, ...]) -> str:
+    """Returns a cell, or the numbers of a step, as text."""
+    if isinstance(cell, tuple):
+        return " ".join(map(shown_cell, cell))
+    if isinstance(cell, float):
+        return f"{cell:.10g}"
+    return cell or ""
 
 
 def delete_datasets(names: Sequence[str], *, as_json: bool, fields: str | None) -> None:

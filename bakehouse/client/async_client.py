@@ -22,6 +22,7 @@ from bakehouse.runs.run import TaskProcess, Worker
 from bakehouse.runs.status import Status
 from bakehouse.settings import Settings
 from bakehouse.study import Studies, Study, StudySummary
+from bakehouse.tasks.samples import DatasetSamples, Split
 
 
 class DeletedDataset(Model):
@@ -160,6 +161,18 @@ class AsyncClient:
         uploaded."""
         response = await self._connection.request("DELETE", f"/v1/datasets/{quote(dataset_id, safe='')}")
         return self._connection.parse(DeletedDataset, response)
+
+    async def samples(
+        self, dataset_id: str, *, limit: int = 16, seed: int = 0, split: Split = "train"
+    ) -> DatasetSamples:
+        """Returns rows of a data set, drawn at random: cells of a table, numbers of sequences, or a picture (PNG in
+        base64). Raises NotFound, and Unavailable if no task process is running."""
+        params = {"limit": str(limit), "seed": str(seed), "split": split}
+        path = f"/v1/datasets/{quote(dataset_id, safe='')}/samples"
+        response = await self._connection.request(
+            "GET", path, patience=PREVIEW_SECONDS, params=params, headers={"Accept": "application/json"}
+        )
+        return self._connection.parse(DatasetSamples, response)
 
     async def datasets(self) -> list[DatasetListing]:
         """Returns the data sets that a recipe can name."""

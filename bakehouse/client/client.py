@@ -23,6 +23,7 @@ class Client:
     runs = yielding_runs(AsyncClient.runs)
     brief_runs = yielding(AsyncClient.brief_runs)
     dataset = blocking(AsyncClient.dataset)
+    samples = blocking(AsyncClient.samples)
     datasets = blocking(AsyncClient.datasets)
     upload = blocking(AsyncClient.upload)
     delete_dataset = blocking(AsyncClient.delete_dataset)

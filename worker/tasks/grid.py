@@ -23,11 +23,11 @@ class Grid:
     layout: JsonObject
 
 
-def draw_grid(rows: list[list[Pixels]]) -> Grid:
-    """Puts the cells into a grid, with a wider gap after the first column."""
+def draw_grid(rows: list[list[Pixels]], *, gap_after_first: int = GAP_AFTER_ORIGINALS) -> Grid:
+    """Puts the cells into a grid, by default with a wider gap after the first column."""
     cell_height, cell_width, _ = rows[0][0].shape
     lefts = tuple(
-        GAP + index * (cell_width + GAP) + (GAP_AFTER_ORIGINALS - GAP) * (index > 0) for index in range(len(rows[0]))
+        GAP + index * (cell_width + GAP) + (gap_after_first - GAP) * (index > 0) for index in range(len(rows[0]))
     )
     tops = tuple(GAP + index * (cell_height + GAP) for index in range(len(rows)))
     height = tops[-1] + cell_height + GAP

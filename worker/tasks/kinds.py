@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from bakehouse.model import JsonObject
 from bakehouse.settings import Settings
 from worker.tasks.preview import preview
+from worker.tasks.samples import samples
 
 Task = Callable[[Settings, JsonObject], bytes]
 """A function (settings, document) -> the bytes of the result. `failures.py` knows the errors that it may raise."""
 
 KINDS: Mapping[str, Task] = {
     "preview": preview,
+    "samples": samples,
 }

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bakehouse.cli.options import AsJson, Fields, require_folder
+from bakehouse.tasks.samples import MAX_ROWS, Split
 
 app = typer.Typer(help="Upload, list, show and delete data sets.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -61,11 +62,16 @@ def samples(
             "-o", "--output", metavar="FILE", dir_okay=False, callback=require_folder, help="The file for the picture."
         ),
     ] = Path("samples.png"),
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=MAX_ROWS, help="Number of rows.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Another seed draws other rows.")] = 0,
+    split: Annotated[Split, typer.Option(help="The split of the files.")] = "train",
+    as_json: AsJson = False,
+    fields: Fields = None,
 ) -> None:
-    """Draw some samples of a data set as a PNG file."""
-    from bakehouse.cli.data_commands import save_samples
+    """Print rows of a data set, drawn at random; images become a PNG file."""
+    from bakehouse.cli.data_commands import show_samples
 
-    save_samples(name, output)
+    show_samples(name, output, limit=limit, seed=seed, split=split, as_json=as_json, fields=fields)
 
 
 @app.command()
