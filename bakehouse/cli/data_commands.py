@@ -180,6 +180,11 @@ def shorten(names: Sequence[str]) -> str:
 def example_recipe(card: DatasetCard) -> JsonObject:
     """Returns a short recipe that trains on a data set; for a table, the last column that can be learned is the
     target."""
-    possible = [column.name for column in card.columns or () if column.kind in TARGET_KINDS]
+    # The same that the findings of the card are about.
+    possible = [
+        column.name
+        for column in card.columns or ()
+        if column.kind in TARGET_KINDS and (column.has_numbers or column.classes is not None)
+    ]
     dataset: object = {"id": card.id, "target": possible[-1]} if possible else card.id
     return {"dataset": dataset, "architecture": "cnn" if card.kind == "image" else "mlp", "epochs": 20}

@@ -269,12 +269,13 @@ def test_the_same_name_again_is_the_next_version(api: httpx.Client, service: Run
 def test_a_recipe_waits_for_the_inspection_and_hears_of_a_refusal(
     api: httpx.Client, service: RunningService, store: Path
 ) -> None:
-    dataset = upload(api, b"no,table\n1,2\n")
+    dataset = upload(api, TABLE + b"1,2,3\n")
     waiting = api.post("/v1/runs", json=RECIPE)
     assert problem(waiting) == (409, "dataset_not_ready")
     with running_inspector(service):
         refused = inspected(api, dataset)
-    assert "too few" in refused["problem"]
+    assert refused["problem"].startswith("line 42 has 3 cells")
+    assert refused["place"] == {"file": "houses.csv", "line": 42, "column": None, "member": None}
     answer = api.post("/v1/runs", json=RECIPE)
     assert problem(answer) == (422, "invalid_recipe")
     assert refused["problem"] in answer.json()["errors"][0]["message"]

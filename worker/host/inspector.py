@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bakehouse.data.archives import ArchiveLimits
 from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, InspectionFailed, inspect_in_child
-from bakehouse.data.listing import Inspection, Part
+from bakehouse.data.listing import Inspection, Part, Place
 from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
 from bakehouse.data.uploaded import Manifest, Uploaded, is_packed_otherwise, publish, remove_unnamed, source_key
@@ -144,7 +144,10 @@ class Inspector:
 
     def _finish(self, record: DatasetRecord, work: Path, answer: Answer) -> None:
         if answer.fingerprint is None:
-            self.inspections.refuse(record, answer.problem or "", answer.place)
+            place = answer.place or Place()
+            self.inspections.refuse(
+                record, answer.problem or "", place.model_copy(update={"file": place.file or record.filename})
+            )
         else:
             # Otherwise the inspector that has the data set now might publish it twice.
             self.inspections.renew(record)

@@ -67,7 +67,8 @@ def read_records(lines: Iterable[str], dialect: Dialect) -> Iterator[Record]:
             if any(cells):
                 yield dialect.start + reader.line_num, cells
     except csv.Error as error:
-        raise UnusableSource(f"line {dialect.start + reader.line_num}: {error}") from error
+        line = dialect.start + reader.line_num
+        raise UnusableSource(f"line {line}: {error}", line=line) from error
 
 
 def find_dialect(sample: Sequence[str]) -> Dialect:

@@ -46,7 +46,8 @@ def find_layout(sample: Sequence[Record]) -> Layout:
         line = sample[first][0]
         raise UnusableSource(
             f"line {line}: the header has one column; at least two are needed, separated by commas, semicolons, tabs, "
-            "| or spaces"
+            "| or spaces",
+            line=line,
         )
     if not _is_header(head, rows):
         notes.append("the first line has no names but a row, so the columns are called column_1, column_2, …")
@@ -67,7 +68,8 @@ def cut_rows(records: Iterator[Record], layout: Layout) -> Iterator[Sequence[str
         while len(cells) > width and cells[-1] == "":
             cells.pop()
         if len(cells) != width:
-            raise UnusableSource(f"line {line} has {count_of(len(cells), 'cell')}, but the header has {width}")
+            message = f"line {line} has {count_of(len(cells), 'cell')}, but the header has {width}"
+            raise UnusableSource(message, line=line)
         yield line, *cells
 
 

@@ -53,7 +53,7 @@ class TextLines:
         self._text.seek(0)
         for number, line in enumerate(iter(lambda: self._text.readline(MAX_LINE), ""), start=1):
             if len(line) == MAX_LINE:
-                raise UnusableSource(f"line {number} has more than {MAX_LINE:,} characters")
+                raise UnusableSource(f"line {number} has more than {MAX_LINE:,} characters", line=number)
             yield line
 
 
@@ -148,7 +148,7 @@ def _is_utf8(file: BinaryIO) -> bool:
     is_utf8 = True
     for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), b""), start=1):
         if b"\0" in line:
-            raise UnusableSource(f"line {number} has a zero byte: the file is not text, or it is damaged")
+            raise UnusableSource(f"line {number} has a zero byte: the file is not text, or it is damaged", line=number)
         is_utf8 = is_utf8 and (line.isascii() or _decodes(line))
     return is_utf8
 
