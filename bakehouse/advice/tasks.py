@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bakehouse.advice.advice import PatchStep, replace
+from bakehouse.advice.advice import replace
 from bakehouse.advice.class_shares import class_shares
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.plan import Plan, make_plan
@@ -12,6 +12,7 @@ from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
 from bakehouse.recipe.evaluation import CLASS_MEASURES, Evaluation
 from bakehouse.recipe.objective import ExtraTask, Loss, Objective
+from bakehouse.recipe.patch import PatchStep
 from bakehouse.recipe.problems import RecipeInvalid
 
 WIDEST = 100.0
