@@ -7,6 +7,7 @@ from bakehouse.data.profile.target import Labels
 from bakehouse.plan.card import Finding
 from bakehouse.plan.columns import MAX_NAMES
 from bakehouse.plurals import count_of
+from bakehouse.recipe.patch import PatchStep
 
 MIN_ROWS_OF_CLASS = 5
 MAX_RATIO = 10
@@ -34,7 +35,8 @@ def imbalance(labels: Labels, counts: dict[str, int]) -> Iterator[Finding]:
         f"{counts[rarest]:,} ({percent(counts[rarest] / rows)}) of {quoted(rarest)}: a model that always answers "
         f"{quoted(commonest)} has an accuracy of {percent(share)}"
     )
-    yield Finding(code="class_imbalance", severity="warning", where=labels.where, message=message)
+    patch = (PatchStep(op="add", path="/objective/class_weights", value="balanced"),)
+    yield Finding(code="class_imbalance", severity="warning", where=labels.where, message=message, patch=patch)
 
 
 def rare_classes(labels: Labels, counts: dict[str, int]) -> Iterator[Finding]:

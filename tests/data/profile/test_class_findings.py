@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bakehouse.recipe.read import read_recipe
 from tests.data.profile.packed import codes, noise, pack_csv, pack_npz, the
 
 
@@ -11,6 +12,11 @@ def test_a_class_that_most_rows_have_is_found_with_its_share(tmp_path: Path) -> 
     finding = the(pack_csv(tmp_path, a=noise(200), label=["no"] * 180 + ["yes"] * 20), "class_imbalance")
     assert (finding.severity, finding.where) == ("warning", "/columns/1")
     assert "180 (90 %) are of the class 'no' and 20 (10 %) of 'yes'" in finding.message
+    recipe = read_recipe({"dataset": {"id": "set", "target": "label"}, "architecture": "mlp"}).canonical()
+    [step] = finding.patch
+    assert recipe["objective"]["class_weights"] == "none"
+    recipe["objective"]["class_weights"] = step.value
+    assert (step.path, read_recipe(recipe).objective.class_weights) == ("/objective/class_weights", "balanced")
 
 
 def test_a_class_ten_times_as_common_as_another_is_found(tmp_path: Path) -> None:
