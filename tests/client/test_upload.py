@@ -23,11 +23,18 @@ from tests.running_service import RunningService, start_service
 TABLE = "area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))
 
 
-@pytest.fixture(autouse=True)
-def inspector(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("BAKEHOUSE_URL", service.url)
-    with running_inspector(service):
+@pytest.fixture(scope="module", autouse=True)
+def inspector(started_service: RunningService) -> Iterator[None]:
+    """One process for all tests."""
+    with running_inspector(started_service):
         yield
+
+
+@pytest.fixture(autouse=True)
+def address(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command finds the test's service, whose store is empty."""
+    monkeypatch.setenv("BAKEHOUSE_URL", service.url)
+    yield
     shutil.rmtree(service.home / "store", ignore_errors=True)
 
 
