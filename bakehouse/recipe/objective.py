@@ -146,16 +146,30 @@ def listed(value: object) -> object:
     return tuple(written_as(ExtraTask, item) for item in items)
 
 
-def off_if_null(value: object) -> object:
-    """Converts null to "none"."""
-    return "none" if value is None else value
+def as_class_weights(value: object) -> object:
+    """Converts null to "none". Raises ValueError for what is not an object of weights, because pydantic would name both
+    alternatives of the union in the pointer."""
+    if value is None or value in ("none", "balanced"):
+        return value or "none"
+    if not isinstance(value, dict) or not 1 <= len(value) <= MAX_CLASSES:
+        raise ValueError("should be 'none', 'balanced', or an object from class name to weight")
+    for name, weight in value.items():
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not is_number or not 0 < weight <= MAX_WEIGHT or not 1 <= len(name) <= MAX_NAME:
+            raise ValueError(f"the weight of {name[:MAX_NAME]!r} should be a number above 0, at most {MAX_WEIGHT:,}")
+    return value
 
 
-Weight = Annotated[float, Field(gt=0, le=1e6)]
-ClassName = Annotated[str, Field(min_length=1, max_length=256)]
+MAX_CLASSES = 1000
+MAX_NAME = 256
+MAX_WEIGHT = 1_000_000
+Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
+ClassName = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 ClassWeights = Annotated[
-    Literal["none", "balanced"] | Annotated[dict[ClassName, Weight], Field(min_length=1, max_length=1000)],
-    BeforeValidator(off_if_null, json_schema_input_type=Literal["none", "balanced"] | dict[ClassName, Weight] | None),
+    Literal["none", "balanced"] | Annotated[dict[ClassName, Weight], Field(min_length=1, max_length=MAX_CLASSES)],
+    BeforeValidator(
+        as_class_weights, json_schema_input_type=Literal["none", "balanced"] | dict[ClassName, Weight] | None
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bakehouse.plan.card import DatasetCard
+from bakehouse.recipe.problems import RecipeInvalid
 from tests.plan.cards import SAVED, Document, image_card, planned, table_card
 
 HINTS = {"type": "hints", "teacher": SAVED}
@@ -28,3 +29,16 @@ def test_an_objective_that_fits_is_planned(document: Document, card: DatasetCard
 @pytest.mark.parametrize("name", ["adversarial", "distillation", "label_smoothing"])
 def test_an_add_on_can_be_written_off(name: str, value: object) -> None:
     assert planned({"objective": {name: value}}).recipe.sha256() == planned({}).recipe.sha256()
+
+
+@pytest.mark.parametrize("weights", [5, {}, "weighted", {"1": 0}, {"1": True}, {"1": "2"}, {"1": 1e7}, {"": 1}, [1]])
+def test_class_weights_that_are_none_have_one_problem_at_their_field(weights: object) -> None:
+    with pytest.raises(RecipeInvalid) as refused:
+        planned({"objective": {"class_weights": weights}})
+    [problem] = refused.value.problems
+    assert problem.pointer == "/objective/class_weights"
+    assert "should be" in problem.message
+
+
+def test_class_weights_can_be_written_off() -> None:
+    assert planned({"objective": {"class_weights": None}}).recipe.sha256() == planned({}).recipe.sha256()
