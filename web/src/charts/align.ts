@@ -1,4 +1,5 @@
 /** Brings lines with positions of their own onto one axis, which is what a chart draws. */
+import { isEqual } from "../json";
 
 export interface Series {
   /** Rising. */
@@ -34,8 +35,4 @@ function rounding(series: readonly Series[]): (position: number) => number {
   const high = Math.max(...series.map(({ x }) => x.at(-1) ?? Number.NEGATIVE_INFINITY));
   const size = (high - low) / most;
   return (position) => low + Math.round((position - low) / size) * size;
-}
-
-function isEqual(one: readonly number[], other: readonly number[]): boolean {
-  return one.length === other.length && one.every((value, index) => value === other[index]);
 }

@@ -18,7 +18,7 @@ test("a logarithmic range leaves out what is not above 0", () => {
 test("a value lies between the ends", () => {
   expect(heatShare(1, [0.01, 100], true)).toBeCloseTo(0.5);
   expect(heatShare(25, [0, 100], false)).toBe(0.25);
-  expect(heatShare(0, [0.01, 100], true)).toBe(0);
+  expect(heatShare(0, [0.01, 100], true)).toBeNull();
   expect(heatShare(7, [7, 7], false)).toBe(0);
 });
 

@@ -1,5 +1,5 @@
 /** What a heat map says and how it is coloured. */
-import { clamp } from "./scale";
+import { clamp, isDrawable } from "./scale";
 import { lowestAndHighest } from "./sentences";
 
 export interface Heat {
@@ -10,14 +10,19 @@ export interface Heat {
 }
 
 /** Returns the lowest and the highest value; those that a logarithm does not have are left out. */
-export function heatRange({ rows, isLog }: Heat): readonly [number, number] | null {
-  const drawn = rows.flat().flatMap((value) => (value === null || (isLog && value <= 0) ? [] : [{ value }]));
+export function heatRange({ rows, isLog = false }: Heat): readonly [number, number] | null {
+  const drawn = rows.flat().flatMap((value) => (isDrawable(value, isLog) ? [{ value }] : []));
   const [low, high] = lowestAndHighest(drawn);
   return low && high ? [low.value, high.value] : null;
 }
 
-/** Returns where a value lies between the lowest (0) and the highest (1). */
-export function heatShare(value: number, [low, high]: readonly [number, number], isLog: boolean): number {
+/** Returns where a value lies between the lowest (0) and the highest (1); null for a value that has no place. */
+export function heatShare(
+  value: number | null,
+  [low, high]: readonly [number, number],
+  isLog = false,
+): number | null {
+  if (!isDrawable(value, isLog)) return null;
   const scale = isLog ? Math.log : (each: number) => each;
   if (high <= low) return 0;
   return clamp((scale(value) - scale(low)) / (scale(high) - scale(low)), 0, 1);

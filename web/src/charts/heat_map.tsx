@@ -15,7 +15,7 @@ export interface HeatMapProps {
   x: Axis;
   heat: Heat;
   format?: (value: number) => string;
-  note?: string;
+  note?: string | undefined;
 }
 
 interface Cell {
@@ -102,15 +102,11 @@ function useColors(heat: Heat, range: readonly [number, number] | null) {
   const scale = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const paint = () => {
-      const colors = Array.from({ length: COLORS }, (_, index) =>
-        resolveColor(`color-mix(in oklab, var(--raised), var(--accent) ${(100 * index) / (COLORS - 1)}%)`),
-      );
-      paintCells(scale.current, [colors.map((_, index) => index)], colors);
+      paintCells(scale.current, [Array.from({ length: COLORS }, (_, index) => index / (COLORS - 1))]);
       if (range)
         paintCells(
           cells.current,
-          heat.rows.map((row) => row.map((value) => colorIndex(value, range, heat.isLog))),
-          colors,
+          heat.rows.map((row) => row.map((value) => heatShare(value, range, heat.isLog))),
         );
     };
     paint();
@@ -119,25 +115,17 @@ function useColors(heat: Heat, range: readonly [number, number] | null) {
   return { cells, scale };
 }
 
-function colorIndex(value: number | null, range: readonly [number, number], isLog = false): number | null {
-  if (value === null || (isLog && value <= 0)) return null;
-  return Math.round(heatShare(value, range, isLog) * (COLORS - 1));
-}
-
-function paintCells(
-  canvas: HTMLCanvasElement | null,
-  rows: readonly (readonly (number | null)[])[],
-  colors: readonly string[],
-): void {
+/** Paints shares as opacities over the colour of the lowest value, which is that of the canvas. */
+function paintCells(canvas: HTMLCanvasElement | null, rows: readonly (readonly (number | null)[])[]): void {
   const context = canvas?.getContext("2d");
   if (!canvas || !context) return;
   // A new size clears the canvas too.
   canvas.width = Math.max(rows[0]?.length ?? 1, 1);
   canvas.height = Math.max(rows.length, 1);
+  context.fillStyle = resolveColor("var(--accent)");
   for (const [y, row] of rows.entries()) {
-    for (const [x, color] of row.entries()) {
-      if (color === null) continue;
-      context.fillStyle = colors[color] ?? "";
+    for (const [x, share] of row.entries()) {
+      context.globalAlpha = share ?? 0;
       context.fillRect(x, y, 1, 1);
     }
   }

@@ -23,7 +23,7 @@ export interface LineChartProps {
   /** Which values are better, for the sentence. */
   goal?: "low" | "high";
   /** Said besides, for example that the chart shows a part of the points. */
-  note?: string;
+  note?: string | undefined;
   /** The hidden lines, where something outside of the chart knows them, such as the address. */
   hidden?: ReadonlySet<string>;
   onToggle?: (id: string) => void;

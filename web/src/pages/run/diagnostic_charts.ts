@@ -6,7 +6,6 @@ import type { Chart } from "./run_chart";
 /** A chart of one or several values of a diagnostic. A value with one number a layer is a heat map. */
 interface Description {
   title: string;
-  note: string;
   values: readonly string[];
   /** The value that names the layers. */
   layers?: string;
@@ -14,13 +13,10 @@ interface Description {
   isLog?: boolean;
 }
 
-const SHIFT_NOTE = "Variance of a norm's inputs over that which it divides by; 0.57 to 1.75 is usual.";
-
 const DESCRIPTIONS: Record<string, readonly Description[]> = {
   saturation: [
     {
       title: "Saturation",
-      note: "Share of outputs where sigmoid or tanh is flat.",
       values: ["saturated"],
       layers: "layers",
       metric: "accuracy",
@@ -29,14 +25,12 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   gradient_norms: [
     {
       title: "Gradient norms",
-      note: "Length of the gradient; it should not change a hundredfold from layer to layer.",
       values: ["norms"],
       layers: "layers",
       isLog: true,
     },
     {
       title: "Gradient, first layer to last",
-      note: "Far below 1 the gradient vanishes, far above 1 it explodes.",
       values: ["first_to_last"],
       isLog: true,
     },
@@ -44,7 +38,6 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   train_eval_gap: [
     {
       title: "Training mode and evaluation mode",
-      note: "The same weights with and without dropout and batch statistics.",
       values: ["train_mode_loss", "eval_mode_loss"],
       metric: "loss",
     },
@@ -52,7 +45,6 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   clean_gap: [
     {
       title: "Objective and clean loss",
-      note: "The objective in training, and the loss without dropout and augmentation.",
       values: ["train_objective", "train_clean_loss"],
       metric: "loss",
     },
@@ -60,7 +52,6 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   inconsistent_samples: [
     {
       title: "Inconsistent samples",
-      note: "Share of rows that are right in one mode only.",
       values: ["only_in_training_share", "only_in_evaluation_share"],
       metric: "accuracy",
     },
@@ -68,7 +59,6 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   activation_drift: [
     {
       title: "Drift of the inputs of layers",
-      note: "Change of the mean in an epoch, in standard deviations.",
       values: ["mean_drift"],
       layers: "layers",
     },
@@ -76,14 +66,12 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   sparsity: [
     {
       title: "Dead units",
-      note: "Share of units that are 0 for every row.",
       values: ["dead_units"],
       layers: "activations",
       metric: "accuracy",
     },
     {
       title: "Zero activations",
-      note: "Share of outputs that are exactly 0.",
       values: ["zero_activations"],
       layers: "activations",
       metric: "accuracy",
@@ -91,8 +79,11 @@ const DESCRIPTIONS: Record<string, readonly Description[]> = {
   ],
 };
 
+/** Returns what the service says about an ingredient, by its type. */
+export type Explain = (diagnostic: string) => string | undefined;
+
 /** Returns the charts of all diagnostics; those that this page does not know are drawn from what they contain. */
-export function layerCharts(diagnostics: Diagnostics): Chart[] {
+export function layerCharts(diagnostics: Diagnostics, explain: Explain): Chart[] {
   return Object.entries(diagnostics).flatMap(([name, columns]) => {
     if (!columns.epoch?.length) return [];
     const x = { label: "epoch", values: columns.epoch as number[], format: String };
@@ -102,7 +93,7 @@ export function layerCharts(diagnostics: Diagnostics): Chart[] {
         : (DESCRIPTIONS[name] ?? describeUnknown(name, columns)).map((each) =>
             drawDescription(each, columns),
           );
-    return charts.map((chart) => ({ ...chart, x }));
+    return charts.map((chart) => ({ ...chart, x, note: explain(name) }));
   });
 }
 
@@ -118,7 +109,6 @@ function shiftChart(columns: Columns<unknown>): Omit<Chart, "x"> {
   }));
   return {
     title: "Variance shift by norm layer",
-    note: SHIFT_NOTE,
     metric: "ratio",
     isLog: true,
     lines,
@@ -131,8 +121,8 @@ function ratio(real: number | null, moving: number | null): number | null {
 }
 
 function drawDescription(description: Description, columns: Columns<unknown>): Omit<Chart, "x"> {
-  const { title, note, values, layers, metric = "value", isLog = false } = description;
-  const chart = { title, note, metric, isLog };
+  const { title, values, layers, metric = "value", isLog = false } = description;
+  const chart = { title, metric, isLog };
   if (layers === undefined) {
     const lines = values.map((name, index) => ({
       label: spellOut(name),
@@ -153,10 +143,10 @@ function describeUnknown(name: string, columns: Columns<unknown>): Description[]
     if (value === "epoch" || value === "step") return [];
     const title = `${capitalize(spellOut(name))}: ${spellOut(value)}`;
     const last = column.at(-1);
-    if (typeof last === "number") return [{ title, note: "", values: [value] }];
+    if (typeof last === "number") return [{ title, values: [value] }];
     const isByLayer = Array.isArray(last) && last.length === texts(columns.layers?.at(-1)).length;
     return isByLayer && last.some((each) => typeof each === "number")
-      ? [{ title, note: "", values: [value], layers: "layers" }]
+      ? [{ title, values: [value], layers: "layers" }]
       : [];
   });
 }

@@ -1,5 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { addressOf } from "../../address";
+import { useAnswer } from "../../api/answer";
 import type { Run } from "../../api/types";
 import { ZoomInAddress } from "../../parts/axes";
 import { Empty } from "../../parts/empty";
@@ -9,9 +10,20 @@ import { isOver } from "../../runs/status";
 import { layerCharts } from "./diagnostic_charts";
 import { RunChart } from "./run_chart";
 
+interface Ingredients {
+  families: { name: string; variants: { type: string | null; sentence: string }[] }[];
+}
+
 export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
   const version = live.version.value;
-  const charts = useMemo(() => layerCharts(live.diagnostics), [version]);
+  const { answer } = useAnswer<Ingredients>("v1/recipes/ingredients");
+  const charts = useMemo(() => {
+    const known = answer?.families.find(({ name }) => name === "diagnostics")?.variants;
+    return layerCharts(
+      live.diagnostics,
+      (diagnostic) => known?.find(({ type }) => type === diagnostic)?.sentence,
+    );
+  }, [version, answer]);
   const isMeasured = (run.recipe.diagnostics ?? []).length > 0;
   if (charts.length === 0) {
     if (!isMeasured) return <NotMeasured run={run} />;
@@ -40,8 +52,8 @@ function NotMeasured({ run }: { run: Run }) {
       }
       command={`bakehouse run recipe.json --set 'diagnostics=["variance_shift","gradient_norms"]'`}
     >
-      With <code>diagnostics</code> in the recipe, it shows the variance shift of norms, saturation and
-      gradient norms by layer. They change nothing in the training.
+      With <code>diagnostics</code> in its recipe, a run shows charts by layer. They change nothing in the
+      training.
     </Empty>
   );
 }

@@ -18,7 +18,7 @@ export interface Chart {
   metric: string;
   isLog?: boolean;
   /** What a reader should know besides. */
-  note?: string;
+  note?: string | undefined;
 }
 
 export function RunChart({ chart: { metric, heat, lines = [], ...chart } }: { chart: Chart }) {
