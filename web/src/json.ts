@@ -46,6 +46,7 @@ export function withValue(document: Json, path: Path, value: Json | undefined): 
 
 /** Whether two documents are equal; the order of the fields of an object does not matter. */
 export function isEqual(one: Json | undefined, other: Json | undefined): boolean {
+  if (one === other) return true;
   if (isList(one) && isList(other)) {
     return one.length === other.length && one.every((each, index) => isEqual(each, other[index]));
   }
@@ -56,7 +57,7 @@ export function isEqual(one: Json | undefined, other: Json | undefined): boolean
       names.every((name) => Object.hasOwn(other, name) && isEqual(one[name], other[name]))
     );
   }
-  return one === other;
+  return false;
 }
 
 export function pointerOf(path: Path): string {

@@ -58,19 +58,17 @@ export async function send<Answer>(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
-  const response = await request(path, {
-    method,
-    headers: { ...json, ...headers },
-    body: body === undefined ? null : JSON.stringify(body),
-  });
+  const options = { method, headers };
+  const response = await (body === undefined
+    ? request(path, options)
+    : post(path, JSON.stringify(body), options));
   return (await response.json()) as Answer;
 }
 
 /** Posts a text that is JSON already. */
 export function post(path: string, body: string, options: RequestInit = {}): Promise<Response> {
   const headers = { "Content-Type": "application/json", ...options.headers };
-  return request(path, { ...options, method: "POST", headers, body });
+  return request(path, { method: "POST", ...options, headers, body });
 }
 
 /** Sends a body that creates something. The key makes a repeated press of the button harmless. */

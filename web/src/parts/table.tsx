@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, HTMLAttributes } from "preact";
 
 export interface Column<Row> {
   title: ComponentChildren;
@@ -14,15 +14,16 @@ export function Table<Row>(props: {
   rows: readonly Row[];
   class?: string;
   /** Rows that change their places need keys of their own. */
-  keyOf?: (row: Row) => string;
-  rowClass?: (row: Row) => string | undefined;
+  keyOf?: (row: Row) => string | number;
+  /** Attributes of the box that scrolls. */
+  box?: HTMLAttributes<HTMLElement> & { [name: `data-${string}`]: unknown };
 }) {
-  const { label, columns, rows, keyOf, rowClass } = props;
+  const { label, columns, rows, keyOf, box } = props;
   const [head, ...others] = columns;
   const classOf = ({ isNumber }: Column<Row>) => (isNumber ? "number" : undefined);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard
-    <section class="scroll" tabIndex={0} aria-label={label}>
+    <section class="scroll" tabIndex={0} aria-label={label} {...box}>
       <table class={props.class}>
         <thead>
           <tr>
@@ -35,7 +36,7 @@ export function Table<Row>(props: {
         </thead>
         <tbody>
           {rows.map((row, index) => (
-            <tr key={keyOf?.(row) ?? index} class={rowClass?.(row)}>
+            <tr key={keyOf?.(row) ?? index}>
               <th scope="row" class={head && classOf(head)}>
                 {head?.cell(row, index)}
               </th>

@@ -2,7 +2,7 @@ import { changeView } from "../../address";
 import type { Run } from "../../api/types";
 import { makeScale } from "../../charts/scale";
 import { evenTicks } from "../../charts/ticks";
-import { formatMetric, formatNumber, spellOut } from "../../format";
+import { formatMetric, formatNumber, shorten, spellOut } from "../../format";
 import { isEqual, type Json } from "../../json";
 import { Choice } from "./curves";
 import { type Defaults, fieldValue, valueText } from "./fields";
@@ -118,7 +118,14 @@ function xAxis(values: readonly Json[], text: (value: Json) => string): XScale {
   );
   const step = inner / distinct.length;
   const at = (value: Json) => SIZE.left + step * (distinct.findIndex((each) => isEqual(each, value)) + 0.5);
-  return { at, ticks: distinct.map((value) => ({ label: shorten(text(value), step), at: at(value) })) };
+  return {
+    at,
+    ticks: distinct.map((value) => ({
+      // About 7 pixels a letter.
+      label: shorten(text(value), Math.max(Math.floor(step / 7), 3)),
+      at: at(value),
+    })),
+  };
 }
 
 function yAxis(values: readonly number[]) {
@@ -132,10 +139,4 @@ function linear(values: readonly number[], start: number, end: number, most: num
     at: makeScale([low, high], [start, end], false).toPixel,
     ticks: evenTicks(low, high === low ? low + 1 : high, most).filter((tick) => tick >= low && tick <= high),
   };
-}
-
-/** About 7 pixels a letter. */
-function shorten(text: string, width: number): string {
-  const most = Math.max(Math.floor(width / 7), 3);
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

@@ -1,20 +1,18 @@
 /** The prose of a study, which is Markdown, as plain blocks. Nothing of it becomes HTML. */
 
-export interface Piece {
-  text: string;
-  isCode: boolean;
-}
-
 export interface Block {
   kind: "heading" | "paragraph" | "item" | "code";
-  pieces: readonly Piece[];
+  /** In backticks what is code, except in a block of code. */
+  text: string;
 }
 
 const FENCE = /^```.*$/m;
 /** A blank line, or one before a heading or an item. */
 const BREAK = /\n\s*\n|\n(?=#{1,6}\s|[-*]\s|\d+\.\s)/;
+/** Code in a line, which stays as it is, or a link. */
+const LINK = /(`[^`]+`)|\[([^\]]+)\]\([^)]*\)/g;
 /** Two asterisks anywhere, or one at the beginning or end of a word; not that of a product. */
-const EMPHASIS = /\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)/g;
+const EMPHASIS = /(`[^`]+`)|\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)/g;
 const KINDS = [
   ["heading", /^#{1,6}\s+/],
   ["item", /^(?:[-*]|\d+\.)\s+/],
@@ -26,29 +24,15 @@ export function readBlocks(markdown: string): Block[] {
     .split(FENCE)
     .flatMap((part, index) =>
       index % 2 === 1
-        ? { kind: "code" as const, pieces: [{ text: part.replace(/^\n|\n$/g, ""), isCode: true }] }
+        ? { kind: "code" as const, text: part.replace(/^\n|\n$/g, "") }
         : part.split(BREAK).map(readBlock),
     )
-    .filter(({ pieces }) => pieces.some(({ text }) => text !== ""));
+    .filter(({ text }) => text !== "");
 }
 
+/** Of a link only its words are kept, and emphasis is left out. */
 function readBlock(part: string): Block {
   const text = part.trim().replace(/\s*\n\s*/g, " ");
   const [kind, start] = KINDS.find(([, each]) => each.test(text)) ?? (["paragraph", /^/] as const);
-  return { kind, pieces: readPieces(text.replace(start, "")) };
-}
-
-/** Splits off what is code. Of a link only its words are kept, and emphasis is left out. */
-function readPieces(text: string): Piece[] {
-  return text
-    .split(/(`[^`]+`)/)
-    .filter((each) => each !== "")
-    .map((each) =>
-      each.startsWith("`") && each.endsWith("`") && each.length > 2
-        ? { text: each.slice(1, -1), isCode: true }
-        : {
-            text: each.replace(/\[([^\]]+)\]\([^)]*\)/g, "$1").replace(EMPHASIS, ""),
-            isCode: false,
-          },
-    );
+  return { kind, text: text.replace(start, "").replace(LINK, "$1$2").replace(EMPHASIS, "$1") };
 }

@@ -2,6 +2,7 @@ import { addressOf } from "../../address";
 import { useAnswer } from "../../api/answer";
 import { count } from "../../format";
 import { Pairs } from "../../parts/pairs";
+import { Prose } from "../../parts/prose";
 import { Waiting } from "../../parts/waiting";
 import { useTitle } from "../../title";
 import { Evidence } from "./evidence";
@@ -31,7 +32,7 @@ function Content({ study }: { study: Study }) {
       <p class="answer">{study.answer}</p>
       <div class="prose">
         {readBlocks(study.text).map((each, index) => (
-          <Prose key={index} block={each} />
+          <BlockOf key={index} block={each} />
         ))}
       </div>
       <Evidence study={study} />
@@ -55,11 +56,13 @@ function Content({ study }: { study: Study }) {
   );
 }
 
-function Prose({ block }: { block: Block }) {
-  const pieces = block.pieces.map((each, index) =>
-    each.isCode ? <code key={index}>{each.text}</code> : each.text,
-  );
-  if (block.kind === "heading") return <h2>{pieces}</h2>;
-  if (block.kind === "code") return <pre>{pieces}</pre>;
-  return <p class={block.kind === "item" ? "item" : undefined}>{pieces}</p>;
+function BlockOf({ block: { kind, text } }: { block: Block }) {
+  if (kind === "code")
+    return (
+      <pre>
+        <code>{text}</code>
+      </pre>
+    );
+  const prose = <Prose text={text} />;
+  return kind === "heading" ? <h2>{prose}</h2> : <p class={kind}>{prose}</p>;
 }

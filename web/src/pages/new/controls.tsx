@@ -1,11 +1,12 @@
 /** The controls of single values. Each is drawn again only when its own value, or a problem at it, changes. */
 import { useState } from "preact/hooks";
+import { nearest } from "../../charts/scale";
 import { spellOut } from "../../format";
 import { isEqual, isList, type Json, type Path, pointerOf } from "../../json";
 import { type Options, Radios, Select } from "../../parts/options";
 import { idOf, useAt, useForm, useProblems } from "./context";
 import type { NumberShape, Shape, TextShape } from "./shapes";
-import { nearestStop, sliderStops } from "./slider";
+import { sliderStops } from "./slider";
 
 export interface ControlProps<Kind extends Shape = Shape> {
   path: Path;
@@ -36,7 +37,7 @@ export function NumberControl({ path, shape, label, usual }: ControlProps<Number
           aria-label={`${label}, slider`}
           min={0}
           max={stops.length - 1}
-          value={nearestStop(stops, Number(value))}
+          value={nearest(stops, Number(value)) ?? 0}
           aria-valuetext={String(value)}
           onInput={(event) => draft.set(path, stops[Number(event.currentTarget.value)])}
         />

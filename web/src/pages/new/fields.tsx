@@ -1,6 +1,7 @@
 /** The form: its fields and groups of fields, drawn from their shapes. */
 import { useComputed } from "@preact/signals";
-import { spellOut } from "../../format";
+import type { ComponentType } from "preact";
+import { shorten, spellOut } from "../../format";
 import { isEqual, isList, isObject, type Json, type Path, pointerOf } from "../../json";
 import { EitherControl, OptionalControl } from "./alternatives";
 import { idOf, useAt, useForm, useProblems } from "./context";
@@ -129,7 +130,7 @@ function inShort(field: Field, value: Json): string {
   if (isList(short) && short.length === 0) return OFF;
   const text =
     typeof short === "string" ? spellOut(short) : printJson(short).replace(/["[\]]|\s+(?=\s)/g, "");
-  return text.length > LONGEST_SUMMARY ? `${text.slice(0, LONGEST_SUMMARY - 1)}…` : text;
+  return shorten(text, LONGEST_SUMMARY);
 }
 
 /** Kinds whose control is one element, to which a label can point. */
@@ -165,29 +166,18 @@ export function ProblemLine({ path }: { path: Path }) {
 }
 
 export function Control(props: ControlProps) {
-  const { shape } = props;
-  switch (shape.kind) {
-    case "number":
-      return <NumberControl {...props} shape={shape} />;
-    case "numbers":
-      return <NumbersControl {...props} />;
-    case "text":
-      return <TextControl {...props} shape={shape} />;
-    case "boolean":
-      return <BooleanControl {...props} />;
-    case "choice":
-      return <ChoiceControl {...props} shape={shape} />;
-    case "labels":
-      return <LabelsControl {...props} />;
-    case "optional":
-      return <OptionalControl {...props} shape={shape} />;
-    case "either":
-      return <EitherControl {...props} shape={shape} />;
-    case "list":
-      return <ListControl {...props} shape={shape} />;
-    case "variants":
-      return <VariantsControl {...props} shape={shape} />;
-    case "json":
-      return <JsonControl path={props.path} label={props.label} />;
-  }
+  const View = {
+    number: NumberControl,
+    numbers: NumbersControl,
+    text: TextControl,
+    boolean: BooleanControl,
+    choice: ChoiceControl,
+    labels: LabelsControl,
+    optional: OptionalControl,
+    either: EitherControl,
+    list: ListControl,
+    variants: VariantsControl,
+    json: JsonControl,
+  }[props.shape.kind] as ComponentType<ControlProps>;
+  return <View {...props} />;
 }

@@ -1,11 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { type Field, rangeText, type Variant } from "./shapes";
-
-/** A description in which backticks mark code, as the API writes it. */
-export function Prose({ text }: { text: string }) {
-  const parts = text.split("`");
-  return <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
-}
+import { type Pair, Pairs } from "../../parts/pairs";
+import { Prose } from "../../parts/prose";
+import { type About, type Field, rangeText } from "./shapes";
 
 /** What a field means, one key away. */
 export function FieldHelp({ field, label, path }: { field: Field; label: string; path: string }) {
@@ -17,14 +13,14 @@ export function FieldHelp({ field, label, path }: { field: Field; label: string;
           <Prose text={field.description} />
         </p>
       )}
-      <dl>
-        <dt>Field</dt>
-        <dd>
-          <code>{path}</code>
-        </dd>
-        {range && <Fact name="Allowed" text={range} />}
-        <Fact name="Default" text={defaultText(field)} />
-      </dl>
+      <Pairs
+        class=""
+        pairs={[
+          ["Field", <code key="field">{path}</code>],
+          ...facts("Allowed", range),
+          ...facts("Default", defaultText(field)),
+        ]}
+      />
     </Help>
   );
 }
@@ -35,8 +31,8 @@ function defaultText(field: Field): string {
 }
 
 /** What an ingredient does besides what its sentence says, with its sources and traps. */
-export function VariantHelp({ variant, label }: { variant: Variant; label: string }) {
-  const prose = variant.description.split("\n\n").filter((each) => each !== "");
+export function VariantHelp({ about, label }: { about: About; label: string }) {
+  const prose = about.description.split("\n\n").filter((each) => each !== "");
   return (
     <Help label={`About ${label}`}>
       {prose.map((each) => (
@@ -44,32 +40,23 @@ export function VariantHelp({ variant, label }: { variant: Variant; label: strin
           <Prose text={each} />
         </p>
       ))}
-      <dl>
-        {variant.formulas.length > 0 && (
-          <Fact name="Formula" text={variant.formulas.map((each) => `\`${each}\``).join("; ")} />
-        )}
-        {variant.default_reason && <Fact name="Why these defaults" text={variant.default_reason} />}
-        {variant.traps.map((each) => (
-          <Fact key={each} name="Trap" text={each} />
-        ))}
-        {variant.advice.map((each) => (
-          <Fact key={each.code} name={`Advice ${each.code}`} text={each.about} />
-        ))}
-        {variant.sources.length > 0 && <Fact name="Source" text={variant.sources.join("; ")} />}
-      </dl>
+      <Pairs
+        class=""
+        pairs={[
+          ...facts("Formula", about.formulas.map((each) => `\`${each}\``).join("; ")),
+          ...facts("Why these defaults", about.default_reason),
+          ...about.traps.flatMap((each) => facts("Trap", each)),
+          ...about.advice.flatMap(({ code, about }) => facts(`Advice ${code}`, about)),
+          ...facts("Source", about.sources.join("; ")),
+        ]}
+      />
     </Help>
   );
 }
 
-function Fact({ name, text }: { name: string; text: string }) {
-  return (
-    <>
-      <dt>{name}</dt>
-      <dd>
-        <Prose text={text} />
-      </dd>
-    </>
-  );
+/** Returns a name with its text, or nothing without a text. */
+function facts(name: string, text: string | null): Pair[] {
+  return text ? [[name, <Prose key={name} text={text} />]] : [];
 }
 
 function Help({ label, children }: { label: string; children: ComponentChildren }) {

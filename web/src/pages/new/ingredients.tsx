@@ -2,10 +2,11 @@
 import { useState } from "preact/hooks";
 import { spellOut } from "../../format";
 import { isObject, type Json, type Path, valueAt } from "../../json";
+import { Prose } from "../../parts/prose";
 import { idOf, useAt, useForm } from "./context";
 import { Choice, type ControlProps, JsonControl } from "./controls";
 import { FieldRow, Group, isDefault, ProblemLine } from "./fields";
-import { Prose, VariantHelp } from "./help";
+import { VariantHelp } from "./help";
 import { OFF, unknownFields } from "./recipe";
 import type { Field, Variant, VariantsShape } from "./shapes";
 
@@ -58,12 +59,12 @@ export function VariantBody({ path, shape, label }: { path: Path; shape: Variant
   const others = variant.fields.filter((field) => !isFirst(field));
   return (
     <div class="variant">
-      {variant.sentence && variant.type !== OFF && (
+      {variant.about?.sentence && variant.type !== OFF && (
         <div class="sentence">
           <p class="quiet">
-            <Prose text={variant.sentence} />
+            <Prose text={variant.about.sentence} />
           </p>
-          <VariantHelp variant={variant} label={name} />
+          <VariantHelp about={variant.about} label={name} />
         </div>
       )}
       {variant.fields.filter(isFirst).map((field) => (

@@ -49,6 +49,11 @@ export function ListControl({ path, shape, label }: ControlProps<Shape & { kind:
   );
 }
 
+const MOVES = [
+  ["up", -1, "↑"],
+  ["down", 1, "↓"],
+] as const;
+
 function swap(items: readonly Json[], one: number, other: number): readonly Json[] {
   return items.with(one, items[other] ?? null).with(other, items[one] ?? null);
 }
@@ -70,28 +75,22 @@ function ListItem({ path, shape, label, length, onMove, onRemove }: ItemProps) {
     <fieldset class="item" aria-label={label} id={shape.kind === "variants" ? id : undefined}>
       <div class="item-title">
         <strong>{type ? spellOut(type) : label}</strong>
-        {length > 1 && (
-          <>
-            <button
-              type="button"
-              id={`${id}-up`}
-              aria-label={`Move ${label} up`}
-              aria-disabled={index === 0}
-              onClick={() => index > 0 && onMove(-1)}
-            >
-              ↑
-            </button>
-            <button
-              type="button"
-              id={`${id}-down`}
-              aria-label={`Move ${label} down`}
-              aria-disabled={index === length - 1}
-              onClick={() => index < length - 1 && onMove(1)}
-            >
-              ↓
-            </button>
-          </>
-        )}
+        {length > 1 &&
+          MOVES.map(([name, by, arrow]) => {
+            const isPossible = index + by >= 0 && index + by < length;
+            return (
+              <button
+                key={name}
+                type="button"
+                id={`${id}-${name}`}
+                aria-label={`Move ${label} ${name}`}
+                aria-disabled={!isPossible}
+                onClick={() => isPossible && onMove(by)}
+              >
+                {arrow}
+              </button>
+            );
+          })}
         <button type="button" aria-label={`Remove ${label}`} onClick={onRemove}>
           Remove
         </button>

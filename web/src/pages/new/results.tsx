@@ -6,11 +6,11 @@ import { type Json, placeName } from "../../json";
 import { Failure } from "../../parts/failure";
 import { Pairs } from "../../parts/pairs";
 import { Place } from "../../parts/place";
+import { Prose } from "../../parts/prose";
 import { Skeleton } from "../../parts/skeleton";
 import { Table } from "../../parts/table";
 import { isAway } from "./check";
 import { focusField, useForm } from "./context";
-import { Prose } from "./help";
 import { applyPatch, PatchFailed, type PatchStep } from "./patch";
 
 export function Results() {
@@ -187,7 +187,6 @@ function Layers({ preview }: { preview: Preview }) {
       <Table
         label="Layers"
         rows={preview.layers}
-        rowClass={({ type }) => (MARKED.has(type) ? "marked" : undefined)}
         columns={[
           { title: "Layer", cell: ({ name }) => name },
           { title: "Kind", cell: ({ type }) => (MARKED.has(type) ? <span class="tag">{type}</span> : type) },

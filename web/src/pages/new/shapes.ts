@@ -47,6 +47,15 @@ export interface VariantsShape {
 
 export interface Variant {
   type: string | null;
+  /** What the ingredient is; the whole recipe is none. */
+  about?: About;
+  /** The field that a bare value sets. */
+  main: string | null;
+  fields: readonly Field[];
+}
+
+/** What the API says about an ingredient. */
+export interface About {
   sentence: string;
   description: string;
   formulas: readonly string[];
@@ -54,9 +63,6 @@ export interface Variant {
   default_reason: string | null;
   traps: readonly string[];
   advice: readonly { code: string; about: string }[];
-  /** The field that a bare value sets. */
-  main: string | null;
-  fields: readonly Field[];
 }
 
 export interface Field {
@@ -87,7 +93,7 @@ interface FieldAnswer {
   variants: readonly VariantAnswer[];
 }
 
-type VariantAnswer = Omit<Variant, "fields"> & { fields: readonly FieldAnswer[] };
+type VariantAnswer = About & Pick<Variant, "type" | "main"> & { fields: readonly FieldAnswer[] };
 
 /** Returns the shape of a whole recipe: one variant without a type, whose fields are families and plain fields. */
 export function recipeShape(answer: Ingredients): VariantsShape {
@@ -98,21 +104,9 @@ export function recipeShape(answer: Ingredients): VariantsShape {
   return {
     kind: "variants",
     number: null,
-    variants: [{ ...NOTHING, fields }],
+    variants: [{ type: null, main: null, fields }],
   };
 }
-
-const NOTHING: Omit<Variant, "fields"> = {
-  type: null,
-  sentence: "",
-  description: "",
-  formulas: [],
-  sources: [],
-  default_reason: null,
-  traps: [],
-  advice: [],
-  main: null,
-};
 
 function fieldOf(answer: FieldAnswer): Field {
   const { name, description = "", required } = answer;
@@ -123,7 +117,7 @@ function shapeOf({ variants, number = null, several, nullable, json_schema }: Fi
   if (json_schema && variants.length === 0) return schemaShape(json_schema as JsonObject);
   const one: Shape = {
     kind: "variants",
-    variants: variants.map((each) => ({ ...each, fields: each.fields.map(fieldOf) })),
+    variants: variants.map((each) => ({ ...each, about: each, fields: each.fields.map(fieldOf) })),
     number,
   };
   if (several) return { kind: "list", item: one };

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import answerText from "../../../ingredients.json?raw";
+import { nearest } from "../../charts/scale";
 import { type Ingredients, type NumberShape, recipeShape, type Shape } from "./shapes";
-import { nearestStop, sliderStops } from "./slider";
+import { sliderStops } from "./slider";
 
 const RANGE: NumberShape = {
   kind: "number",
@@ -43,7 +44,7 @@ test("every stop of every slider is an allowed value, and the stops rise", () =>
         !(shape.isMostExcluded ? stop < shape.most : stop <= shape.most) ||
         (shape.isInteger && !Number.isInteger(stop)) ||
         stop <= (stops[index - 1] ?? -Infinity) ||
-        nearestStop(stops, stop) !== index,
+        nearest(stops, stop) !== index,
     );
   });
   expect(faults).toEqual([]);

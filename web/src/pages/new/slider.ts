@@ -49,11 +49,3 @@ function logarithmicStops({ least, most, isInteger }: NumberShape, anchor: numbe
 function tidy(value: number): number {
   return Number(value.toPrecision(9));
 }
-
-/** Returns the index of the stop that is nearest to a value. */
-export function nearestStop(stops: readonly number[], value: number): number {
-  const after = stops.findIndex((each) => each >= value);
-  if (after <= 0) return after < 0 ? stops.length - 1 : 0;
-  const [before = value, next = value] = stops.slice(after - 1, after + 1);
-  return value - before < next - value ? after - 1 : after;
-}

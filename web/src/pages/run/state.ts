@@ -9,12 +9,6 @@ export interface State {
   text: string;
 }
 
-const REQUESTS = {
-  pause: "The worker will pause the run after the present step.",
-  stop: "The worker will stop the run after the present step and keep its best weights.",
-  cancel: "The worker will cancel the run after the present step.",
-} as const;
-
 const WAITING: Partial<Record<Run["reason"], string>> = {
   preempted: "It continues at the same step.",
   worker_lost: "Its worker was lost; it continues at its last saved step.",
@@ -23,8 +17,10 @@ const WAITING: Partial<Record<Run["reason"], string>> = {
 
 /** Returns what a user should know of the present state. */
 export function describeState(run: Run): State {
-  if (run.request)
-    return { tone: "info", title: `${capitalize(run.request)} requested`, text: REQUESTS[run.request] };
+  if (run.request) {
+    const text = `The worker will ${run.request} the run after the present step${run.request === "stop" ? " and keep its best weights" : ""}.`;
+    return { tone: "info", title: `${capitalize(run.request)} requested`, text };
+  }
   switch (run.status) {
     case "queued":
       return describeQueued(run);

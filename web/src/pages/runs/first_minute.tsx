@@ -3,7 +3,7 @@ import { navigate } from "../../address";
 import { useAnswer } from "../../api/answer";
 import { create, type RequestFailed } from "../../api/http";
 import type { Run } from "../../api/types";
-import { Copy } from "../../parts/copy";
+import { Terminal } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
 
 interface Examples {
@@ -57,12 +57,7 @@ export function FirstMinute() {
       <pre class="recipe">
         <code>{recipe ? JSON.stringify(recipe, null, 2) : "{ … }"}</code>
       </pre>
-      {command && (
-        <>
-          <p class="quiet">The same from a terminal:</p>
-          <Copy text={command} />
-        </>
-      )}
+      {command && <Terminal command={command} />}
     </section>
   );
 }

@@ -10,13 +10,6 @@ import type { RunList } from "./run_list";
 
 /** Rows beyond the edges of the screen, so that a quick scroll shows no gap. */
 const SPARE_ROWS = 12;
-/** Heights of a row in runs.css: of the table, of the cards on a narrow screen, and of those on a phone. */
-const HEIGHTS = [
-  ["(min-width: 1180px)", 44],
-  ["(min-width: 800px)", 84],
-] as const;
-const HEIGHT_ON_PHONE = 196;
-
 interface Column {
   name: string;
   title: string;
@@ -116,7 +109,6 @@ function Header({ column, sort }: { column: Column; sort: Sort | null }) {
           }
         >
           {column.title}
-          <span aria-hidden="true">{isSorted ? (sort.isDescending ? " ↓" : " ↑") : ""}</span>
         </button>
       ) : (
         column.title
@@ -191,6 +183,7 @@ function useVisibleRows(table: { current: HTMLTableElement | null }, count: numb
   return { ...range, last: Math.min(range.last, count) };
 }
 
+/** Which runs.css says, since a narrow screen has other rows. */
 function rowHeight(): number {
-  return HEIGHTS.find(([media]) => matchMedia(media).matches)?.[1] ?? HEIGHT_ON_PHONE;
+  return Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10);
 }
