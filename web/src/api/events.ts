@@ -13,7 +13,8 @@ interface Common<Type extends string, Data> {
 
 export type Numbers = Record<string, number | null | undefined>;
 
-export type RunEvent =
+/** An event of a run's log. */
+export type LogEvent =
   | Common<
       "state",
       { status: BriefRun["status"]; reason: BriefRun["reason"]; request: BriefRun["request"]; actor: string }
@@ -33,6 +34,9 @@ export type RunEvent =
         message: string | null;
       }
     >;
+
+/** In streams of several runs, the end of everything about a run is an event too. */
+export type RunEvent = LogEvent | Common<"deleted", Record<string, never>>;
 
 export const EVENT_TYPES = [
   "state",

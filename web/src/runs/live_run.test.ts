@@ -93,16 +93,22 @@ test("a run is followed until its end is known, also if the service is away at t
   answer("succeeded", 3);
   await vi.advanceTimersByTimeAsync(3000);
   vi.useRealTimers();
-  expect([live.run.value?.status, live.epochs.epoch, state.follower]).toEqual(["succeeded", [1, 2, 3], null]);
+  expect([live.run.value?.status, live.epochs.epoch]).toEqual(["succeeded", [1, 2, 3]]);
 });
 
-test("a run that is over is not followed, and one that is not there neither", async () => {
-  await start("succeeded", 3);
-  expect(state.follower).toBeNull();
+test("a run that is over is followed until it is deleted, and asked for no more after that", async () => {
+  const live = await start("succeeded", 3);
+  vi.useFakeTimers();
   state.answers.r = new RequestFailed("not found", 404);
-  const live = new LiveRun("r");
-  live.start();
-  state.follower?.load();
-  await settle();
-  expect([live.error.value?.status, state.follower]).toEqual([404, null]);
+  state.follower?.handle(event(12, "deleted"));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect([live.run.value?.status, live.error.value?.status, state.follower]).toEqual([
+    "succeeded",
+    404,
+    null,
+  ]);
+  state.asked = [];
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(state.asked).toEqual([]);
+  vi.useRealTimers();
 });

@@ -1,6 +1,6 @@
 /** A run with its curves, kept up to date by the events of the stream. */
 import { computed, signal } from "@preact/signals";
-import type { RunEvent } from "../api/events";
+import type { LogEvent, RunEvent } from "../api/events";
 import { get, type RequestFailed } from "../api/http";
 import { Loader } from "../api/loader";
 import { follow } from "../api/stream";
@@ -50,31 +50,31 @@ export class LiveRun {
     () => this.epochs.epoch?.length ?? 0,
   );
   #lastSeq: number | null = null;
-  readonly #listeners = new Set<(event: RunEvent) => void>();
-  #unfollow: (() => void) | null = null;
-  /** The parts are the run, all with its curves, and the run of which nothing more will come. */
-  readonly #loader = new Loader<"run" | "all" | "end">((parts) => this.#load(parts));
+  readonly #listeners = new Set<(event: LogEvent) => void>();
+  #unfollow: () => void = () => undefined;
+  /** The parts are the run, and all with its curves. */
+  readonly #loader = new Loader<"run" | "all">((parts) => this.#load(parts));
 
   constructor(readonly id: string) {}
 
-  /** Loads the run and follows it until it is over. Returns what ends that. */
+  /** Loads the run and follows it, also when it is over: it may be deleted. Returns what ends that. */
   start(): () => void {
     const follower = { load: () => void this.load(), handle: (event: RunEvent) => this.handle(event) };
     this.#unfollow = follow({ run: [this.id] }, follower);
     const lookAgain = () => {
-      // No event says that a run which is over has been deleted, or verified by another.
-      if (!this.#unfollow && !this.error.value) this.refresh();
+      // No event says that a run which is over has been verified by another.
+      if (!this.error.value) this.refresh();
     };
     window.addEventListener("focus", lookAgain);
     return () => {
       window.removeEventListener("focus", lookAgain);
-      this.#stop();
+      this.#unfollow();
       this.#loader.end();
     };
   }
 
   /** Calls a function with each event. Returns what ends that. */
-  listen(handle: (event: RunEvent) => void): () => void {
+  listen(handle: (event: LogEvent) => void): () => void {
     this.#listeners.add(handle);
     return () => this.#listeners.delete(handle);
   }
@@ -91,6 +91,10 @@ export class LiveRun {
 
   /** Takes an event in. The run itself is fetched again when its state changes, because an event has only a part of it. */
   handle(event: RunEvent): void {
+    if (event.type === "deleted") {
+      this.refresh();
+      return;
+    }
     // Events of a run are numbered without gaps.
     const isMissed = this.#lastSeq !== null && event.seq > this.#lastSeq + 1;
     if (this.#lastSeq !== null && event.seq <= this.#lastSeq) return;
@@ -108,8 +112,7 @@ export class LiveRun {
       this.#loader.soon("run", REFRESH_MS);
     }
     if (event.type === "diagnostic" && addDiagnostic(this.diagnostics, event.data)) this.#announceChange();
-    if (event.type === "state" || event.type === "checkpoint") this.refresh();
-    if (event.type === "end") void this.#loader.now("end");
+    if (event.type === "state" || event.type === "checkpoint" || event.type === "end") this.refresh();
   }
 
   /** Shows a run that a request has answered. */
@@ -125,11 +128,10 @@ export class LiveRun {
       if (parts.has("all")) await this.#loadAll();
       else this.take(await get<Run>(`v1/runs/${this.id}`));
     } catch (error) {
-      if ((error as RequestFailed).isFinal) this.#stop();
+      // The service follows no run that does not exist.
+      if ((error as RequestFailed).isFinal) this.#unfollow();
       throw error;
     }
-    const isComplete = parts.has("all") || parts.has("end");
-    if (isComplete && this.run.value && isOver(this.run.value.status)) this.#stop();
   }
 
   async #loadAll(): Promise<void> {
@@ -143,11 +145,6 @@ export class LiveRun {
     this.steps = mergeColumns(metrics.steps, "step", this.steps);
     this.take(run);
     this.#announceChange();
-  }
-
-  #stop(): void {
-    this.#unfollow?.();
-    this.#unfollow = null;
   }
 
   /** Shows how far the run has come, together with the points that were added. */

@@ -48,7 +48,7 @@ export class Comparison {
     return this.#curves.get(id) ?? {};
   }
 
-  /** Loads the runs, and follows those that are not over. */
+  /** Loads the runs, and follows them. */
   start(): void {
     void this.#loader.now(ALL);
   }
@@ -75,6 +75,8 @@ export class Comparison {
       if (addRow(curve, "epoch", numbersOf(data))) this.#announceChange();
       this.#known.set(id, addEpoch(run, data));
       this.#loader.soon(SHOWN);
+    } else {
+      this.#loader.soon(id);
     }
   }
 
@@ -84,7 +86,7 @@ export class Comparison {
     if (ids.length > 0) await this.#loadRuns(ids);
     this.runs.value = this.ids.flatMap((id) => this.#known.get(id) ?? []);
     this.missing.value = this.ids.filter((id) => !this.#known.has(id));
-    this.#followLive();
+    this.#follow();
     // What is followed from now on is loaded again when its events begin.
     if (parts.has(ALL) && (isFollowed || this.#followed.length === 0)) await this.#loadCurves();
   }
@@ -98,15 +100,15 @@ export class Comparison {
     }
   }
 
-  /** Follows the runs that are not over. The service refuses to follow a run that does not exist. */
-  #followLive(): void {
+  /** Follows the runs, also those that are over: they may be deleted. The service follows none that does not exist. */
+  #follow(): void {
     const isKept = this.#followed.every((id) => this.#known.has(id));
     if (this.#isEnded || (this.#followed.length > 0 && isKept)) return;
     this.#unfollow();
-    this.#followed = (this.runs.value ?? []).filter((run) => !isOver(run.status)).map((run) => run.id);
+    this.#followed = [...this.#known.keys()];
     if (this.#followed.length === 0) return;
     this.#unfollow = follow(
-      { run: this.#followed, type: ["epoch", "state"] },
+      { run: this.#followed, type: ["deleted", "epoch", "state"] },
       { load: () => this.start(), handle: (event) => this.#handle(event) },
     );
   }

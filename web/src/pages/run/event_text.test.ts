@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { RunEvent } from "../../api/events";
+import type { LogEvent } from "../../api/events";
 import { describeEvent } from "./event_text";
 
 const COMMON = { run_id: "run_1", seq: 1, time: "2026-01-01T00:00:00Z", attempt: 1 };
-const say = (type: RunEvent["type"], data: object) => describeEvent({ ...COMMON, type, data } as RunEvent);
+const say = (type: LogEvent["type"], data: object) => describeEvent({ ...COMMON, type, data } as LogEvent);
 
 test("each event is a sentence", () => {
   expect(say("state", { status: "running", reason: "claimed", request: "stop", actor: "worker" })).toBe(

@@ -1,52 +1,39 @@
 /** An event of a run's log as a sentence. */
-import type { RunEvent } from "../../api/events";
-import { formatBytes, formatMetric, formatNumber, spellOut } from "../../format";
+import type { LogEvent } from "../../api/events";
+import { formatBytes, formatMetric, spellOut } from "../../format";
 import { placeName } from "../../json";
 
-const NO_METRICS = new Set(["epoch", "step", "seconds", "epochs_since_best", "is_best", "non_finite"]);
+/** Values of events that are said elsewhere, or that are no measurements. */
+const NOT_LISTED = /^(epoch|step|seconds|epochs_since_best|is_best|non_finite|name|.*rows)$/;
 
-export function describeEvent(event: RunEvent): string {
-  switch (event.type) {
-    case "state": {
-      const { status, reason, request, actor } = event.data;
-      const asked = request ? `; asked to ${request}` : "";
-      return `${status} (${spellOut(reason)}) by the ${actor}${asked}`;
-    }
+export function describeEvent({ type, data }: LogEvent): string {
+  switch (type) {
+    case "state":
+      return `${data.status} (${spellOut(data.reason)}) by the ${data.actor}${data.request ? `; asked to ${data.request}` : ""}`;
     case "step":
-      return `step ${event.data.step}: ${listMetrics(event.data)}`;
+      return `step ${data.step}: ${listValues(data)}`;
     case "epoch":
-      return `epoch ${event.data.epoch}: ${listMetrics(event.data)}${event.data.is_best ? ", the best so far" : ""}`;
-    case "checkpoint": {
-      const { epoch, roles, bytes } = event.data;
-      return `weights of epoch ${epoch} (${roles.join(", ")}), ${formatBytes(bytes)}`;
-    }
+      return `epoch ${data.epoch}: ${listValues(data)}${data.is_best ? ", the best so far" : ""}`;
+    case "checkpoint":
+      return `weights of epoch ${data.epoch} (${data.roles.join(", ")}), ${formatBytes(data.bytes)}`;
     case "diagnostic":
-      return `${spellOut(event.data.name)} at epoch ${event.data.epoch}: ${listNumbers(event.data)}`;
+      return `${spellOut(data.name)} at epoch ${data.epoch}: ${listValues(data)}`;
     case "advice":
-      return `${spellOut(event.data.code)} at ${placeName(event.data.pointer)}: ${event.data.message}`;
+      return `${spellOut(data.code)} at ${placeName(data.pointer)}: ${data.message}`;
     case "log":
-      return `${spellOut(event.data.code)}: ${event.data.message}`;
+      return `${spellOut(data.code)}: ${data.message}`;
     case "end":
-      return `${event.data.status} (${spellOut(event.data.reason)})${event.data.message ? `: ${event.data.message}` : ""}`;
+      return `${data.status} (${spellOut(data.reason)})${data.message ? `: ${data.message}` : ""}`;
   }
 }
 
-function listMetrics(data: Record<string, unknown>): string {
-  return Object.entries(data)
-    .filter(([name, value]) => !NO_METRICS.has(name) && (typeof value === "number" || value === null))
-    .map(([name, value]) => `${spellOut(name)} ${formatMetric(name, value as number | null)}`)
-    .join(", ");
-}
-
-function listNumbers(data: Record<string, unknown>): string {
+/** Lists what is measured: numbers, and lists of numbers with one a layer. */
+function listValues(data: Record<string, unknown>): string {
   const parts = Object.entries(data).flatMap(([name, value]) => {
-    if (NO_METRICS.has(name) || name === "name" || name === "rows") return [];
-    if (typeof value === "number") return [`${spellOut(name)} ${formatNumber(value)}`];
-    const isNumbers =
-      Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "number");
-    return isNumbers && !name.endsWith("_rows")
-      ? [`${spellOut(name)} ${value.map(formatNumber).join(" ")}`]
-      : [];
+    const values = [value].flat();
+    const isMeasured = values.every((each) => typeof each === "number" || each === null);
+    if (NOT_LISTED.test(name) || !isMeasured || values.length === 0) return [];
+    return `${spellOut(name)} ${values.map((each) => formatMetric(name, each as number | null)).join(" ")}`;
   });
   return parts.join(", ");
 }

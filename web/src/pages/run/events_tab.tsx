@@ -1,27 +1,37 @@
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { listed, toggleListed } from "../../address";
-import { EVENT_TYPES, type RunEvent } from "../../api/events";
+import { EVENT_TYPES, type LogEvent } from "../../api/events";
 import type { Run } from "../../api/types";
-import { count, formatWhole } from "../../format";
+import { Terminal } from "../../parts/empty";
+import { Table } from "../../parts/table";
 import { Waiting } from "../../parts/waiting";
 import { EventLog } from "../../runs/event_log";
 import type { LiveRun } from "../../runs/live_run";
 import { describeEvent } from "./event_text";
 
-/** More rows than this take long to draw. */
-const ROWS = 300;
+/** Nearer to an edge of the drawn rows than this, further rows are drawn. */
+const NEAR_PIXELS = 400;
+/** Nearer to the end than this, the user looks at the newest event. */
+const END_PIXELS = 30;
 
 export function EventsTab({ live, run }: { live: LiveRun; run: Run }) {
-  const log = useMemo(() => new EventLog(run.id), [run.id]);
-  const [extra, setExtra] = useState(0);
+  const hidden = listed("without");
+  const log = useMemo(
+    () =>
+      new EventLog(
+        run.id,
+        EVENT_TYPES.filter((type) => !hidden.includes(type)),
+      ),
+    [run.id, hidden.join()],
+  );
   useEffect(() => {
     void log.load();
-    return live.listen((event) => log.add(event));
+    const end = live.listen((event) => log.add(event));
+    return () => {
+      end();
+      log.stop();
+    };
   }, [log, live]);
-  const hidden = listed("without");
-  const events = log.events.value;
-  const shown = events.filter((event) => !hidden.includes(event.type));
-  const rows = shown.slice(-ROWS - extra);
   return (
     <>
       <fieldset class="run-types">
@@ -33,78 +43,72 @@ export function EventsTab({ live, run }: { live: LiveRun; run: Run }) {
               checked={!hidden.includes(type)}
               onChange={() => toggleListed("without", type)}
             />{" "}
-            {type}{" "}
-            <span class="quiet">{formatWhole(events.filter((event) => event.type === type).length)}</span>
+            {type}
           </label>
         ))}
       </fieldset>
       <Waiting
-        answer={log.isComplete.value}
+        answer={log.rows.value}
         failure={log.error.value}
         load={() => void log.load()}
         lines={2}
         label="Loading the log"
       />
-      {shown.length > rows.length && (
-        <p>
-          <button type="button" onClick={() => setExtra(extra + ROWS)}>
-            Show {formatWhole(Math.min(ROWS, shown.length - rows.length))} earlier
-          </button>{" "}
-          <span class="quiet">
-            {formatWhole(rows.length)} of {count(shown.length, "event")}
-          </span>
-        </p>
-      )}
-      <EventList events={rows} />
-      <p class="quiet">
-        The same from a terminal: <code>bakehouse watch {run.id}</code>
-      </p>
+      {log.rows.value && <EventList log={log} events={log.rows.value} />}
+      <Terminal command={`bakehouse watch ${run.id}`} />
     </>
   );
 }
 
 /** The events, the newest last. It follows new ones unless the user has scrolled up. */
-function EventList({ events }: { events: readonly RunEvent[] }) {
+function EventList({ log, events }: { log: EventLog; events: readonly LogEvent[] }) {
   const box = useRef<HTMLElement>(null);
-  const follows = useRef(true);
-  const last = events.at(-1)?.seq;
+  const middle = useRef<[row: HTMLElement | undefined, top: number]>([undefined, 0]);
+  // What is read stays where it is when rows before it come and go.
   useLayoutEffect(() => {
-    if (follows.current && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [last]);
+    const list = box.current as HTMLElement;
+    const [row, top] = middle.current;
+    if (log.end.value === null) list.scrollTop = list.scrollHeight;
+    else if (row?.isConnected) list.scrollTop += row.offsetTop - top;
+    const next = list.querySelectorAll<HTMLElement>("tbody tr")[events.length >> 1];
+    middle.current = [next, next?.offsetTop ?? 0];
+  }, [events]);
+  const handleScroll = ({ scrollTop, scrollHeight, clientHeight }: HTMLElement) => {
+    const below = scrollHeight - scrollTop - clientHeight;
+    if (below > END_PIXELS) log.hold();
+    if (scrollTop < NEAR_PIXELS) void log.showOlder();
+    if (below < NEAR_PIXELS) log.showNewer(below <= END_PIXELS);
+  };
   return (
-    <section
-      class="run-events"
-      ref={box}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard
-      tabIndex={0}
-      aria-label="Events, the newest last"
-      data-last={last}
-      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
-        follows.current = scrollHeight - scrollTop - clientHeight < 30;
-      }}
-    >
-      <table>
-        <thead class="visually-hidden">
-          <tr>
-            <th scope="col">Number</th>
-            <th scope="col">Time</th>
-            <th scope="col">Type</th>
-            <th scope="col">What happened</th>
-          </tr>
-        </thead>
-        <tbody>
-          {events.map((event) => (
-            <tr key={event.seq}>
-              <td class="number quiet">{event.seq}</td>
-              <td class="time">
-                <time dateTime={event.time}>{event.time.slice(11, 23)}</time>
-              </td>
-              <td>{event.type}</td>
-              <td>{describeEvent(event)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
+    <>
+      <p>
+        <button type="button" disabled={!log.hasOlder.value} onClick={() => box.current?.scrollTo(0, 0)}>
+          Older
+        </button>{" "}
+        <button type="button" disabled={log.end.value === null} onClick={() => log.follow()}>
+          Newest
+        </button>
+      </p>
+      <Table
+        label="Events, the newest last"
+        rows={events}
+        keyOf={({ seq }) => seq}
+        box={{
+          ref: box,
+          class: "run-events",
+          "data-last": events.at(-1)?.seq,
+          onScroll: ({ currentTarget }) => handleScroll(currentTarget),
+        }}
+        columns={[
+          { title: "Number", isNumber: true, cell: ({ seq }) => seq },
+          {
+            title: "Time",
+            cell: ({ time }) => <time dateTime={time}>{time.slice(11, 23)}</time>,
+          },
+          { title: "Type", cell: ({ type }) => type },
+          { title: "What happened", cell: describeEvent },
+        ]}
+      />
+    </>
   );
 }

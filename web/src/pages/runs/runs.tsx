@@ -22,20 +22,26 @@ export function Runs() {
   const table = useRef<HTMLTableElement>(null);
   const label = query.value.get("label") ?? "";
   const list = useMemo(() => new RunList(label, () => isAtRest(table.current)), [label]);
+  const forget = (id: string) => {
+    list.remove(id);
+    changeView({ ticked: listed("ticked").filter((each) => each !== id) });
+  };
   useEffect(() => {
     const unfollow = follow(
-      { all: true, type: ["checkpoint", "end", "epoch", "state"] },
-      { load: () => void list.load(), handle: (event) => list.handle(event) },
+      { all: true, type: ["checkpoint", "deleted", "end", "epoch", "state"] },
+      {
+        load: () => void list.load(),
+        handle: (event) => {
+          list.handle(event);
+          if (event.type === "deleted") forget(event.run_id);
+        },
+      },
     );
     return () => {
       unfollow();
       list.end();
     };
   }, [list]);
-  const forget = (id: string) => {
-    list.remove(id);
-    changeView({ ticked: listed("ticked").filter((each) => each !== id) });
-  };
   return (
     <div class="runs-page">
       <h1>Runs</h1>
@@ -159,8 +165,7 @@ function FilteredToNothing() {
         </button>
       }
     >
-      The text is looked for in names, ids, ingredients, data sets and verdicts; a label is written{" "}
-      <code>key:value</code>.
+      A label is written <code>key:value</code>.
     </Empty>
   );
 }
