@@ -8,6 +8,7 @@ from math import prod
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, TargetCard, Task
 from bakehouse.plan.columns import MAX_NAMES, column_problems, describe_kind, left_out, resolve_inputs, with_kinds
 from bakehouse.plan.inputs import Encoding, Input
+from bakehouse.plan.proposal import MIN_LABELS, propose_target
 from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset
 from bakehouse.recipe.evaluation import ClassMeasure
 from bakehouse.recipe.ingredient import DataKind
@@ -19,8 +20,6 @@ MAIN = "main"
 """The name of the main target, which is the data set's own, in the names of metrics and layers."""
 RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
 """Names that no target may have, because `validation_NAME_loss` or `test_NAME_loss` is another metric."""
-MIN_LABELS = 10
-"""Least number of rows with a label, the same as the least number of rows of a data set."""
 TARGET_KINDS = ("number", "boolean", "category")
 """The kinds of columns that are proposed as targets."""
 KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
@@ -312,7 +311,9 @@ def _target_columns(
     """Finds the target columns that a recipe names; refuses those that cannot be learned."""
     possible = [column.name for column in columns if column.kind in TARGET_KINDS and column.name not in further]
     if dataset.target is None:
-        raise TargetError(f"{card.id} is a table: name the column to learn", allowed=possible)
+        proposed = propose_target(card)
+        example = "" if proposed is None else f", such as {proposed}"
+        raise TargetError(f"{card.id} is a table: name the column to learn{example}", allowed=possible)
     main = _named_column(columns, dataset.target, possible, target_pointer(0))
     others = [column.name for column in columns if column.kind in TARGET_KINDS and column != main]
     named = (_named_column(columns, name, others, target_pointer(i)) for i, name in enumerate(further, start=1))

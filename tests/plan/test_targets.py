@@ -62,7 +62,7 @@ def test_the_target_is_the_named_column() -> None:
 @pytest.mark.parametrize(
     ("columns", "target", "message", "allowed"),
     [
-        ((AGE, DOSE), None, "set is a table: name the column to learn", ("age", "dose")),
+        ((AGE, DOSE), None, "set is a table: name the column to learn, such as dose", ("age", "dose")),
         ((AGE, DOSE, KIND), "knid", "there is no column knid; did you mean 'kind'?", ("age", "dose", "kind")),
         ((NOTE, KIND), "kind", "no column is left as an input: note is free text", ()),
         ((AGE, NAMES), "names", "the column names has another text in each row", ()),

@@ -27,12 +27,13 @@ EXACT_DIGITS = 15
 DAY_SECONDS = 86_400
 LOOKED_AT = 2_000
 """Number of distinct texts after which it is plain that a column has neither numbers nor dates."""
+DAY_SECONDS = 86_400
 WORDS_OF_A_NAME = 4.0
 IDENTIFIER = re.compile(r"(?:.*[\W_])?(?i:id|uid|uuid|guid)|.*[a-z]I[dD]")
 """Names of columns whose numbers name something."""
 ROW_NUMBER = re.compile(
     r"unnamed: ?\d+|(row)?index|idx|rows?|row ?names?|row[ _]?(number|nr|no)|obs|observation|case|record|serial|seq|key"
-    r"|nr|no\.?|number|#|x|s\.?no\.?",
+    r"|nr|no\.?|number|#|s\.?no\.?",
     re.IGNORECASE,
 )
 """Names of columns that may count the rows."""

@@ -54,7 +54,8 @@ class TextLines:
         for number, line in enumerate(iter(lambda: self._text.readline(MAX_LINE), ""), start=1):
             if len(line) == MAX_LINE:
                 raise UnusableSource(f"line {number} has more than {MAX_LINE:,} characters", line=number)
-            yield line
+            # DOS ends a text with this character.
+            yield line.rstrip("\x1a") if line.endswith("\x1a") else line
 
 
 @contextmanager

@@ -35,7 +35,7 @@ FORMS: dict[str, re.Pattern[str]] = {
     "named month": re.compile(NAMED, re.IGNORECASE),
     "named month first": re.compile(NAMED_FIRST, re.IGNORECASE),
     "named month, year last": re.compile(NAMED_LAST_YEAR, re.IGNORECASE),
-    "quarter": re.compile(QUARTER),
+    "quarter": re.compile(QUARTER, re.IGNORECASE),
     "time of day": re.compile(CLOCK),
 }
 
@@ -88,8 +88,8 @@ def _read_all(texts: Sequence[str], form: str) -> list[float] | None:
 def _seconds(parts: dict[str, str | None]) -> float | None:
     year = int(parts.get("year") or 1970)
     if len(parts.get("year") or "1970") == 2:
-        # As POSIX has it: 69 to 99 are of the last century.
-        year += 1900 if year >= 69 else 2000
+        # As Excel has it: 30 to 99 are of the last century.
+        year += 1900 if year >= 30 else 2000
     month = int(parts.get("month") or MONTHS.get((parts.get("name") or "jan").lower(), 1))
     if parts.get("quarter"):
         month = 3 * int(parts["quarter"] or 1) - 2
