@@ -1,4 +1,4 @@
-"""Tables in the shapes of those that come with Python packages train as they are; `bench.tables` trains the real ones."""
+"""Tables in the shapes of those that come with Python packages train as they are; `bench.tables` trains those."""
 
 import math
 from collections.abc import Callable

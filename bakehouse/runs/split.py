@@ -48,8 +48,8 @@ class RunSplit(Model):
 ROW_NUMBER: dict[Format, str] = {
     "parquet": "A row number counts the rows of the file, from 0.",
     "json": "A row number counts the objects of the file, from 0.",
-    "csv": "A row number counts the data rows of the file: row 0 is the first row after the header. Blank lines do not "
-    "count.",
+    "csv": "A row number counts the data rows: row 0 is the first row after the header. Blank lines, comments "
+    "and rows of nothing but separators do not count.",
     "npz": "A row number is an index along the first axis of the array `source`.",
     "npy": "A row number is an index along the first axis of the arrays x.npy and y.npy.",
     "pictures": "A row number is a position in the list of all pictures of the folder `source`: the files of each "

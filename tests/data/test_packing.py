@@ -67,6 +67,14 @@ def test_memory_and_processor_time_are_limited(source: Path, limit: str, problem
     assert json.loads(done.stdout) == {"problem": problem}
 
 
+def test_the_memory_of_texts_is_limited(tmp_path: Path) -> None:
+    source = tmp_path / "set.csv"
+    source.write_text("a,b\n" + "".join(f"{'text ' * 200}{i},{i}\n" for i in range(20_000)))
+    before = "from bakehouse.data.readers import cell_store; cell_store.MEMORY = '10MB'"
+    done = run(source, target_of(source), before=before)
+    assert json.loads(done.stdout) == {"problem": "reading its files takes more than 8 GiB of memory"}, done.stderr
+
+
 def test_a_file_that_grows_too_large_is_a_crash_and_leaves_no_set(source: Path) -> None:
     done = run(source, target_of(source), before="packing.LIMITS[resource.RLIMIT_FSIZE] = 1000")
     assert done.returncode == 1

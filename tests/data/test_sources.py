@@ -41,11 +41,25 @@ def test_own_files_are_named_by_their_stems_in_lower_case(tmp_path: Path) -> Non
     assert not any(isinstance(source, Refused) for source in found.values())
 
 
+def test_every_ending_of_a_table_is_left_out_of_its_name(tmp_path: Path) -> None:
+    names = ("a.tsv", "b.txt", "c.data", "d.CSV.gz", "e.tsv.gz", "f.zip", "g.parquet", "h.jsonl", "i.ndjson", "j.json")
+    for name in names:
+        (tmp_path / name).write_text("")
+    for name in ("README.txt", "readme-first.txt", "LICENSE.txt", "notes.txt"):
+        (tmp_path / name).write_text("")
+    found = find_by_name(tmp_path)
+    own = {name: source.path.name for name, source in found.items() if isinstance(source, Files)}
+    assert dict(zip("abcdefghij", names, strict=True)).items() <= own.items()
+    assert not {"readme", "readme-first", "license", "notes"} & set(found)
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
         ("weights.pkl", ".pkl files cannot be read"),
         ("alone.npy", "a .npy file has one array, but a data set needs inputs and targets: save both in one file"),
+        ("backup.tar.gz", ".tar.gz files cannot be read"),
+        ("book.xlsx", ".xlsx files cannot be read: use .csv, .tsv, .parquet, .jsonl or .npz"),
         ("my data.csv", "1 to 64 of a-z"),
         ("_x.csv", "1 to 64 of a-z"),
         ("x" * 65 + ".csv", "1 to 64 of a-z"),

@@ -27,7 +27,6 @@ EXACT_DIGITS = 15
 DAY_SECONDS = 86_400
 LOOKED_AT = 2_000
 """Number of distinct texts after which it is plain that a column has neither numbers nor dates."""
-DAY_SECONDS = 86_400
 WORDS_OF_A_NAME = 4.0
 IDENTIFIER = re.compile(r"(?:.*[\W_])?(?i:id|uid|uuid|guid)|.*[a-z]I[dD]")
 """Names of columns whose numbers name something."""
