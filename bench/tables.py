@@ -34,9 +34,9 @@ LIST = Path(__file__).with_name("tables.txt")
 
 
 def main(archives: Path) -> None:
-    """Prints a table of the packages, and each file that is refused with the reason."""
+    """Prints each file that is refused with the reason, and a table of the packages."""
     counts: Counter[tuple[str, str]] = Counter()
-    refusals: list[str] = []
+    print("| refused | because |\n|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         unpack(archives, Path(folder))
         for line in LIST.read_text().splitlines():
@@ -46,16 +46,15 @@ def main(archives: Path) -> None:
             for path in files_of(package, name, Path(folder)):
                 problem = train(path, Path(folder) / "packed" / str(counts.total()))
             if problem:
-                refusals.append(f"| {line} | {problem} |")
+                print(f"| {line} | {problem} |", flush=True)
             else:
                 counts[package, "trained"] += 1
-    print("| package | files | trained one epoch |\n|---|---|---|")
+    print("\n| package | files | trained one epoch |\n|---|---|---|")
     packages = dict.fromkeys(package for package, _ in counts)
     for package in packages:
         print(f"| {package} | {counts[package, 'files']} | {counts[package, 'trained']} |")
     trained, files = (sum(counts[package, what] for package in packages) for what in ("trained", "files"))
-    print(f"| all | {files} | {trained} ({100 * trained / files:.1f} %) |\n\n| refused | because |\n|---|---|")
-    print("\n".join(refusals))
+    print(f"| all | {files} | {trained} ({100 * trained / files:.1f} %) |")
 
 
 def unpack(archives: Path, folder: Path) -> None:

@@ -3,7 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
-DOUBLE_ENDINGS = (".tar.gz",)
+from bakehouse.data.errors import PACKED_ENDINGS
+
+DOUBLE_ENDINGS = (".tar.gz", *PACKED_ENDINGS)
 TABLE = ".csv"
 NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 MAX_NAME_CHARACTERS = 64

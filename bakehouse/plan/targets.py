@@ -359,7 +359,9 @@ def _check_values(column: Column, rows: int, pointer: str) -> None:
     """Refuses a column with a single value, with too many classes, without two rows of a class, or with too few
     labels."""
     problem = None
-    if column.kind == "constant" or (column.has_numbers and column.minimum == column.maximum):
+    if column.missing == rows:
+        problem = "is empty in all rows: there is nothing to learn"
+    elif column.kind == "constant" or (column.has_numbers and column.minimum == column.maximum):
         where = "all rows" if not column.missing else "all rows that have one"
         problem = f"has one value in {where}: there is nothing to learn"
     elif not column.has_numbers and column.classes is None:

@@ -11,6 +11,7 @@ AGE = Column(
     name="age", kind="number", whole=True, classes=("1", "2"), class_counts=(6, 4), minimum=1, maximum=2, mean=1.4
 )
 DOSE = Column(name="dose", kind="number", minimum=0, maximum=1, mean=0.5)
+EMPTY = Column(name="empty", kind="constant", classes=(), class_counts=(), missing=10)
 FLAT = Column(name="flat", kind="number", minimum=1, maximum=1, mean=1)
 KIND = Column(name="kind", kind="boolean", classes=("a", "b"), class_counts=(5, 5))
 NAMES = Column(name="names", kind="identifier", classes=tuple("abcdefghij"), class_counts=(1,) * 10)
@@ -68,6 +69,7 @@ def test_the_target_is_the_named_column() -> None:
         ((AGE, NAMES), "names", "the column names has another text in each row", ()),
         ((AGE, NOTE), "note", "the column note has more than 1,000 distinct texts", ()),
         ((AGE, FLAT), "flat", "the column flat has one value in all rows", ()),
+        ((AGE, DOSE, EMPTY), "empty", "the column empty is empty in all rows", ()),
     ],
 )
 def test_targets_that_cannot_be_learnt_are_explained(

@@ -163,7 +163,8 @@ def store_file(file: BinaryIO, kind: Literal["parquet", "json"]) -> tuple[CellSt
     types = {str(name): str(type_) for name, type_, *_ in described}
     for name, type_ in types.items():
         if type_.endswith("]") or type_.startswith(NESTED):
-            raise UnusableSource(f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value")
+            problem = f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value"
+            raise UnusableSource(problem, column=name)
     # In 64 bits, because the shortest decimals of a 32-bit number are another number in 64 bits.
     texts = (
         f"coalesce(trim(CAST({_escape(name)}{'::DOUBLE' if type_ == 'FLOAT' else ''} AS VARCHAR)), '') AS c{number}"

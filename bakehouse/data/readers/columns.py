@@ -225,7 +225,8 @@ class ColumnReader:
             f"arg_min(cell, line) FILTER (abs(TRY_CAST(cell AS DOUBLE)) > {MAX_NUMBER!r})",
         )
         where = f"{self._store.place} {line}, column {quote(name)}"
-        raise UnusableSource(f"{where}: {quote(str(text))} is not a finite number in the range of float32")
+        problem = f"{where}: {quote(str(text))} is not a finite number in the range of float32"
+        raise UnusableSource(problem, line=line, column=name)
 
 
 def _find_clean(store: CellStore) -> list[int]:

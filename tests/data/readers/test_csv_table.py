@@ -1,6 +1,7 @@
 """Reading tables that are text."""
 
 import gzip
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -342,6 +343,7 @@ def test_broken_files_are_explained_with_the_line(tmp_path: Path, text: str, pro
     with pytest.raises(UnusableSource) as caught:
         read(tmp_path, text)
     assert problem in str(caught.value)
+    assert caught.value.line == (int(found[1]) if (found := re.search(r"line (\d+)", problem)) else None)
 
 
 def test_broken_archives_are_explained(tmp_path: Path) -> None:
