@@ -50,7 +50,7 @@ def find_layout(sample: Sequence[Record]) -> Layout:
             line=line,
         )
     if not _is_header(head, rows):
-        notes.append("the first line has no names but a row, so the columns are called column_1, column_2, …")
+        notes.append("the first line is a row and no header, so the columns are called column_1, column_2, …")
         return Layout(first, tuple(f"column_{number}" for number in range(1, len(head) + 1)), tuple(notes))
     # R writes no name above the names of the rows.
     if rows and all(len(row) == len(head) + 1 and row[-1] != "" for row in rows[:20]):

@@ -263,7 +263,7 @@ def test_a_file_without_a_header_gets_one(tmp_path: Path) -> None:
     table = read(tmp_path, flowers, "iris.data")
     assert [column.name for column in table.columns] == ["column_1", "column_2", "column_3"]
     assert len(table.values) == 30
-    assert table.notes[0].startswith("the first line has no names but a row")
+    assert table.notes[0].startswith("the first line is a row and no header")
     numbers = "".join(f"{i / 3},{i},{i * i}\n" for i in range(30))
     assert len(read(tmp_path, numbers).values) == 30
     texts = "".join(f"{'pe'[i % 2]},{'xs'[i % 2]},{'abc'[i % 3]}\n" for i in range(30))
