@@ -1,6 +1,7 @@
 """`python -m bench`: runs the benchmarks and prints the tables of bench/README.md.
 
-Two are only named at the end: `bench.scale` takes half an hour and 3 GB of memory, and `bench.gpu` needs a GPU.
+Three are only named at the end: `bench.scale` takes half an hour and 3 GB of memory, `bench.tables` needs archives of
+packages, and `bench.gpu` a GPU.
 """
 
 import subprocess
@@ -26,4 +27,6 @@ if __name__ == "__main__":
     print(flush=True)
     # It measures forks of its process, which must not hold what the benchmarks above have left.
     subprocess.run([sys.executable, "-m", "bench.memory"], check=True)
-    print("\nNot measured here: `python -m bench.scale` (half an hour, 3 GB of memory), `make gpu` (a GPU)")
+    print(
+        "\nNot measured here: `python -m bench.scale` (half an hour, 3 GB of memory), `bench.tables` (archives), `make gpu` (a GPU)"
+    )

@@ -18,9 +18,10 @@ from bakehouse.data.readers.cell_store import connect
 
 Record = tuple[int, list[str]]
 """A pair of line number and cells; a row of several lines has the number of its last line."""
-DELIMITERS = (",", ";", "\t", "|", " ")
+DELIMITERS = (",", ";", "\t", "|", " ", "^", "~", ":")
 SPACES = " "
 """As a delimiter, any number of spaces."""
+UNLIKELY = (SPACES, "^", "~", ":")
 MAX_CELL = 1 << 20
 
 
@@ -89,7 +90,7 @@ def find_dialect(sample: Sequence[str]) -> Dialect:
 
 def _rank(trial: Trial) -> float:
     # Text has spaces, and a single quote out of place is an error in the file and no other way to write it.
-    is_unlikely = trial.dialect.delimiter == SPACES or trial.dialect.quote is None
+    is_unlikely = trial.dialect.delimiter in UNLIKELY or trial.dialect.quote is None
     return round(trial.share, 2) - (0.2 if is_unlikely else 0.0)
 
 

@@ -26,6 +26,7 @@ MAX_GUESSED = 64 << 10
 WESTERN = ("cp1252", "cp1250", "cp1254", "cp1257")
 OTHERS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949")
 """The encodings of programs that do not write UTF-8. Those of DOS and of old Macs would be guessed far too often."""
+FEW_LETTERS = 4
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 BINARY = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: save the table as CSV",
@@ -174,7 +175,7 @@ def _guess(file: BinaryIO) -> str:
     words = [word for word in re.split(rb"[\s,;\t|\"]+", sample[:MAX_GUESSED]) if not word.isascii()]
     beyond = sum(byte > 127 for word in words for byte in word)
     # Languages with Latin letters write most letters in ASCII.
-    is_western = 2 * beyond <= sum(map(len, words))
+    is_western = beyond < FEW_LETTERS or 2 * beyond <= sum(map(len, words))
     guesses = from_bytes(b" ".join(words), cp_isolation=list(WESTERN if is_western else OTHERS))
     best = guesses.best()
     # Few letters leave several encodings equally likely; Windows' western one is by far the most common of them.

@@ -65,6 +65,7 @@ SPELLINGS: dict[str, str | bytes] = {
     "semicolons": HEAD.replace(",", ";") + lines(row, ";"),
     "tabs": HEAD.replace(",", "\t") + lines(row, "\t"),
     "bars": HEAD.replace(",", "|") + lines(row, "|"),
+    "carets": HEAD.replace(",", "^") + lines(row, "^"),
     "one space": HEAD.replace(",", " ") + lines(row, " "),
     "runs of spaces": HEAD.replace(",", "   ") + lines(lambda i: tuple(f"{cell:>8}" for cell in row(i)), "  "),
     "spaces around": " width, length ,label\n" + lines(lambda i: tuple(f" {cell} " for cell in row(i))),
