@@ -27,6 +27,4 @@ if __name__ == "__main__":
     print(flush=True)
     # It measures forks of its process, which must not hold what the benchmarks above have left.
     subprocess.run([sys.executable, "-m", "bench.memory"], check=True)
-    print(
-        "\nNot measured here: `python -m bench.scale` (half an hour, 3 GB of memory), `bench.tables` (archives), `make gpu` (a GPU)"
-    )
+    print("\nNot measured here: `python -m bench.scale` (half an hour), `bench.tables` (archives), `make gpu` (a GPU)")
