@@ -215,12 +215,7 @@ def test_the_kind_of_a_column_is_found_by_all_its_cells(tmp_path: Path, case: Ca
 
 def test_two_kinds_of_names_number_the_rows(tmp_path: Path) -> None:
     text = "PassengerId,row,x,y\n" + "".join(f"{3 * i + 2},{i + 1},{i},{i % 2}\n" for i in range(20))
-    assert [column.kind for column in read(tmp_path, text).columns] == [
-        "identifier",
-        "identifier",
-        "identifier",
-        "number",
-    ]
+    assert [column.kind for column in read(tmp_path, text).columns] == ["identifier"] * 2 + ["number"] * 2
     shuffled = "number,y\n" + "".join(f"{7 * i % 20},{i % 2}\n" for i in range(20))
     assert read(tmp_path, shuffled).columns[0].kind == "number"
 
