@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from charset_normalizer import CharsetMatch, from_bytes
 
@@ -80,7 +80,7 @@ def open_lines(path: Path) -> Iterator[TextLines]:
 def _bound(unpacked: io.BufferedIOBase | IO[bytes], packed: BinaryIO) -> BinaryIO:
     size = packed.seek(0, io.SEEK_END)
     packed.seek(0)
-    return cast(BinaryIO, _Bounded(cast(BinaryIO, unpacked), size))
+    return cast(BinaryIO, io.BufferedReader(_Bounded(cast(BinaryIO, unpacked), size), BLOCK))
 
 
 class _Bounded(io.RawIOBase):
@@ -102,13 +102,12 @@ class _Bounded(io.RawIOBase):
     def tell(self) -> int:
         return self._inner.tell()
 
-    def read(self, size: int = -1) -> bytes:
-        block = self._inner.read(size)
+    def readinto(self, buffer: Any) -> int:
+        block = self._inner.read(len(buffer))
         if self._inner.tell() > self._limit:
             raise UnusableSource(f"it unpacks to more than {self._limit:,} bytes, {MAX_RATIO} times its size")
-        return block
-
-    read1 = read
+        buffer[: len(block)] = block
+        return len(block)
 
 
 def _only_table(archive: zipfile.ZipFile) -> str:
