@@ -19,7 +19,7 @@ from bakehouse.client import Client
 from bakehouse.data.listing import DatasetListing
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import Column, DatasetCard
-from bakehouse.plan.targets import TARGET_KINDS
+from bakehouse.plan.proposal import propose_target
 from bakehouse.tasks.samples import Cell, DatasetSamples, Split
 
 MAX_SHOWN_COLUMNS = 40
@@ -178,13 +178,7 @@ def shorten(names: Sequence[str]) -> str:
 
 
 def example_recipe(card: DatasetCard) -> JsonObject:
-    """Returns a short recipe that trains on a data set; for a table, the last column that can be learned is the
-    target."""
-    # The same that the findings of the card are about.
-    possible = [
-        column.name
-        for column in card.columns or ()
-        if column.kind in TARGET_KINDS and (column.has_numbers or column.classes is not None)
-    ]
-    dataset: object = {"id": card.id, "target": possible[-1]} if possible else card.id
+    """Returns a short recipe that trains on a data set, with the proposed target of a table."""
+    target = propose_target(card)
+    dataset: object = card.id if target is None else {"id": card.id, "target": target}
     return {"dataset": dataset, "architecture": "cnn" if card.kind == "image" else "mlp", "epochs": 20}

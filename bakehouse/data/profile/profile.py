@@ -34,7 +34,7 @@ def find_all(card: DatasetCard, contents: Samples | Table) -> Iterator[Finding]:
             target = None
             yield from channel_findings(contents.kind, card.channels)
         case Table(columns=columns):
-            labels = proposed_labels(contents)
+            labels = proposed_labels(contents, card)
             target = None if labels is None else labels.column
             yield from gap_findings(columns, target, card.counts.train)
             yield from left_out_findings(columns, target)

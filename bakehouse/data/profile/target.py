@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.parsed import Samples, Table
-from bakehouse.plan.card import Column, DatasetCard, Task
-from bakehouse.plan.targets import TARGET_KINDS, target_task
+from bakehouse.plan.card import DatasetCard, Task
+from bakehouse.plan.proposal import propose_target
+from bakehouse.plan.targets import target_task
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,13 @@ def fixed_labels(samples: Samples, card: DatasetCard) -> Labels:
     return Labels("the target", "/task", "regression", values, None, None)
 
 
-def proposed_labels(table: Table) -> Labels | None:
-    """Returns the last column of a table that can be a target; None if there is none."""
-    for index, column in reversed(list(enumerate(table.columns))):
-        if column.kind in TARGET_KINDS and is_listed(column):
-            task = target_task(column)
-            classes, counts = (column.classes, column.class_counts) if task == "classification" else (None, None)
-            where = f"/columns/{index}"
-            return Labels(column.name, where, task, table.values[:, index], classes, counts, index)
-    return None
-
-
-def is_listed(column: Column) -> bool:
-    """Whether a column has numbers, or classes that the card lists."""
-    return column.has_numbers or column.classes is not None
+def proposed_labels(table: Table, card: DatasetCard) -> Labels | None:
+    """Returns the column of a table that a recipe could learn; None if there is none."""
+    name = propose_target(card)
+    if name is None:
+        return None
+    index = [column.name for column in table.columns].index(name)
+    column = table.columns[index]
+    task = target_task(column)
+    classes, counts = (column.classes, column.class_counts) if task == "classification" else (None, None)
+    return Labels(name, f"/columns/{index}", task, table.values[:, index], classes, counts, index)
