@@ -57,7 +57,8 @@ def body_limit(scope: Scope, headers: HeaderValues, settings: Settings) -> BodyL
     """Returns the limit on the body of a request; uploads of data sets may be large."""
     if scope["method"] == "PUT" and PART_PATH.fullmatch(scope["path"]):
         return BodyLimit(settings.upload_part_bytes, "BAKEHOUSE_UPLOAD_PART_BYTES", may_be_slow=True)
-    is_json = media_type(headers.get(b"content-type", b"").decode("latin-1")) == "application/json"
+    # Of several headers, the application reads the first, and holds a JSON body in memory.
+    is_json = any(media_type(each) == "application/json" for each in values(scope, b"content-type"))
     if scope["method"] == "POST" and scope["path"] == "/v1/datasets" and not is_json:
         # A form has some bytes more than its file.
         limit = settings.max_dataset_bytes + FORM_BYTES

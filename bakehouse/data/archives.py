@@ -25,6 +25,7 @@ FREE_BYTES = 1 << 20
 """So many bytes are allowed at any ratio, because a short file of one colour compresses well."""
 MAX_DEPTH = 32
 MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 2_000
 BLOCK_BYTES = 1 << 18
 # What operating systems add to archives.
 HIDDEN = ("__MACOSX", ".DS_Store", "Thumbs.db")
@@ -87,6 +88,7 @@ class Unpacking:
         self._note = note
         self._written = 0
         self._names: set[str] = set()
+        self._folders: set[str] = set()
 
     def unpack(self, entries: Iterator[Entry]) -> None:
         """Writes all entries."""
@@ -112,6 +114,9 @@ class Unpacking:
         if path in self._names and entry.kind == "file":
             raise refusal(entry.name, "is there twice")
         self._names.add(path)
+        self._folders.update("/".join(names[:depth]) for depth in range(1, len(names)))
+        if len(self._folders) > self._limits.entries:
+            raise refusal(entry.name, f"is in one of more than {self._limits.entries:,} folders")
         return self._target.joinpath(*names)
 
     def _write(self, entry: Entry, path: Path) -> None:
@@ -158,6 +163,9 @@ def zip_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
         )
         if info.flag_bits & 1:
             raise refusal(info.filename, "is encrypted: upload it without a password")
+        # Python reads a block of the other compressions without a limit on what it unpacks to.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise refusal(info.filename, "is compressed in another way than deflate, which is the usual one")
         # `filename` is changed: it ends before a NUL.
         yield Entry(info.orig_filename, kind, info.file_size, info.compress_size, lambda info=info: archive.open(info))  # type: ignore[misc]
 
@@ -198,6 +206,8 @@ def safe_names(name: str) -> list[str]:
         raise refusal(name, "leads out of the archive by '..'")
     if "\0" in path:
         raise refusal(name, "has a NUL character in its name")
+    if len(path.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
+        raise refusal(name, f"has a path of more than {MAX_PATH_BYTES:,} bytes")
     if len(names) > MAX_DEPTH or any(len(each.encode(errors="surrogateescape")) > MAX_NAME_BYTES for each in names):
         raise refusal(
             name, f"has a name of more than {MAX_NAME_BYTES} bytes, or more than {MAX_DEPTH} folders in its path"

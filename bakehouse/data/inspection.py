@@ -39,15 +39,20 @@ def main(name: str, file: Path, work: Path, limits: ArchiveLimits) -> None:
     try:
         answer: dict[str, object] = {"fingerprint": inspect(name, file, work, limits).fingerprint}
     except UnusableSource as error:
-        place = {field: value for field in PLACES if (value := getattr(error, field)) is not None}
-        answer = {"problem": str(error), "place": place}
+        place = {field: to_unicode(value) for field in PLACES if (value := getattr(error, field)) is not None}
+        answer = {"problem": to_unicode(str(error)), "place": place}
     except SourceUnreadable as error:
-        answer = {"problem": str(error)}
+        answer = {"problem": to_unicode(str(error))}
     except TooSlow:
         answer = {"problem": f"reading it takes more than {CPU_SECONDS} seconds of processor time"}
     except MemoryError:
         answer = {"problem": f"reading it takes more than {LIMITS[resource.RLIMIT_AS] // GIB} GiB of memory"}
     print_line(answer)
+
+
+def to_unicode(value: object) -> object:
+    """Returns a text that can be stored and sent, although the name of a file need not be Unicode."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def inspect(name: str, file: Path, work: Path, limits: ArchiveLimits) -> DatasetCard:

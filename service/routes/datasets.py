@@ -118,7 +118,8 @@ async def create_dataset(
     if kind == "multipart/form-data":
         refuse_parameters(name=name, filename=filename)
         return await receive_from_form(request, services, key)
-    check_query_name(services, name)
+    # The look at the files of the data folder may wait for a slow drive.
+    await run_in_threadpool(check_query_name, services, name)
     async with await services.uploads.new_file(announced_bytes(request)) as file:
         await file.write_all(request.stream())
         draft = Draft(name=str(name), filename=filename, bytes=None)
@@ -158,7 +159,7 @@ async def receive_from_form(request: Request, services: Services, key: str | Non
         form = await receive_form(request.headers["content-type"], request.stream(), file)
         filename = (form.filename or "")[:MAX_FILENAME_CHARACTERS] or None
         name = form.fields.get("name") or name_for(filename or "")
-        services.uploads.check_name(name, Problem(pointer="/name", code="", message=""))
+        await run_in_threadpool(services.uploads.check_name, name, Problem(pointer="/name", code="", message=""))
         return await keep_whole(request, services, file, Draft(name=name, filename=filename, bytes=None), key, None)
 
 

@@ -113,6 +113,11 @@ EVIL: dict[str, tuple[str, bytes, str]] = {
     "a pipe in a tar": ("a.tar", tarred(member("a", tarfile.FIFOTYPE)), "named pipe"),
     "a name that is too long": ("a.tar", tarred(member("a" * 300, size=1)), "255 bytes"),
     "too many folders": ("a.tar", tarred(member("a/" * 40 + "b", size=1)), "32 folders"),
+    "more folders than entries are allowed": (
+        "a.tar", tarred(*(member(f"{number}/" * 9 + "b", size=1) for number in range(3))), "20 folders"),
+    "a path that is too long": ("a.tar", tarred(member("/".join(["a" * 200] * 20), size=1)), "2,000 bytes"),
+    "a compression without a limit": (
+        "a.zip", zipped(lambda archive: archive.writestr("a", b"1", zipfile.ZIP_BZIP2)), "deflate"),
     "no file": ("a.zip", zipped_files(**{"__MACOSX/a": b"1", ".DS_Store": b"1"}), "no files"),
 }  # fmt: skip
 

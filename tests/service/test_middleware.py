@@ -1,10 +1,12 @@
 """The middleware, without a server."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from starlette.types import Message
 
+from bakehouse.settings import Settings
 from service import middleware
 from service.errors import RequestTimeout
 
@@ -34,3 +36,13 @@ def test_a_client_that_has_sent_its_body_may_wait(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(middleware, "MAX_BODY_SECONDS", 0)
     last = asyncio.run(second_message({"type": "http.request", "body": b"{}", "more_body": False}))
     assert last == {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("kinds", [(b"application/json", b"text/csv"), (b"text/csv", b"application/json")])
+def test_a_second_content_type_does_not_raise_the_limit_of_a_body_that_is_held_in_memory(
+    kinds: tuple[bytes, ...], tmp_path: Path
+) -> None:
+    headers = [(b"content-type", kind) for kind in kinds]
+    scope = {"method": "POST", "path": "/v1/datasets", "headers": headers}
+    settings = Settings(home=tmp_path)
+    assert middleware.body_limit(scope, dict(headers), settings).bytes == settings.max_body_bytes

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
-from bakehouse.store.file_store import FileStore
+from bakehouse.store.file_store import FileStore, remove
 from bakehouse.store.object_store import ObjectStore
 from bakehouse.uploads.errors import InspectionLost, UploadNotFound
 from bakehouse.uploads.files import delete_files
@@ -91,16 +91,20 @@ class Inspector:
         work.mkdir()
         watch = Watch(self.inspections, record, self._renew_seconds)
         try:
-            file = self._join_parts(record, work, watch)
-            answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
-            self._finish(record, work, answer)
+            with keep_lease(self.inspections, record, self._renew_seconds):
+                file = self._join_parts(record, work, watch)
+                answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
+                self._finish(record, work, answer)
         except PartDamaged as error:
             self.inspections.refuse(record, str(error), None)
-        # Such as a disk that is full, or a network drive that is gone.
-        except (InspectionFailed, OSError) as error:
+        except (InspectionLost, UploadNotFound, *OUTAGE):
+            raise
+        # Such as a disk that is full, or a network drive that is gone; whatever it is, it must not be tried for ever.
+        except Exception as error:  # noqa: BLE001 - here an inspection ends
             self._try_again_or_refuse(record, error)
         finally:
-            self._store.clean_up(files_of(record.id), older_than_seconds=0)
+            # Only its own: if the lease is lost, another process works beside it.
+            remove(work)
 
     def _join_parts(self, record: DatasetRecord, work: Path, watch: "Watch") -> Path:
         """Returns the whole file, of which every part was compared with its digest."""
@@ -176,13 +180,14 @@ class Inspector:
         except UploadNotFound:
             delete_files(self._store, record)
 
-    def _try_again_or_refuse(self, record: DatasetRecord, error: InspectionFailed | OSError) -> None:
+    def _try_again_or_refuse(self, record: DatasetRecord, error: Exception) -> None:
         print(f"The data set {record.id} could not be inspected: {error}", file=sys.stderr, flush=True)
+        if not isinstance(error, InspectionFailed | OSError):
+            traceback.print_exception(error)
         if self.inspections.note_failure(record) < MAX_FAILURES:
             self.inspections.release(record)
         else:
-            # The text of an error of the operating system names a path, which clients should not learn.
-            why = error.strerror if isinstance(error, OSError) else error
+            why = describe_failure(error)
             problem = f"its inspection failed {MAX_FAILURES} times: {why}; the log of the workers has the reason"
             self.inspections.refuse(record, problem, None)
 
@@ -213,6 +218,37 @@ class Inspector:
                 self._store.delete(files_of(name))
         self._store.clean_up(UPLOADS, older_than_seconds=ORPHAN_SECONDS)
         remove_unnamed(self._store)
+
+
+def describe_failure(error: Exception) -> str:
+    """Returns what a client may learn of an error: the texts of others than our own may name paths."""
+    match error:
+        case InspectionFailed():
+            return str(error)
+        case OSError():
+            return str(error.strerror)
+        case _:
+            return f"an unforeseen {type(error).__name__}"
+
+
+@contextmanager
+def keep_lease(inspections: Inspections, record: DatasetRecord, renew_seconds: float) -> Iterator[None]:
+    """Renews the lease during the block, also while a large file is copied or written to the disk."""
+    is_over = threading.Event()
+
+    def renew() -> None:
+        while not is_over.wait(renew_seconds):
+            # The inspection itself finds out, at its next report.
+            with suppress(InspectionLost, *OUTAGE):
+                inspections.renew(record)
+
+    thread = threading.Thread(target=renew, name=f"lease of {record.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 class Watch:

@@ -1,9 +1,14 @@
 """The process that inspects uploaded data sets, called as functions, with a real Redis and a real store."""
 
 import hashlib
+import io
+import json
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from redis import Redis
 
 from bakehouse.data import uploaded
@@ -118,6 +123,44 @@ def test_an_inspection_that_crashes_again_and_again_is_refused(bench: Bench, mon
     refused = bench.records.get(record.id)
     assert refused.status == "refused"
     assert "failed 2 times" in (refused.problem or "")
+
+
+def test_an_unforeseen_error_is_not_met_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = bench.upload()
+    monkeypatch.setattr(inspector, "MAX_FAILURES", 1)
+    monkeypatch.setattr(inspector, "inspect_in_child", lambda *_: json.loads("no JSON"))
+    assert bench.inspector.inspect_next()
+    assert "an unforeseen JSONDecodeError" in (bench.records.get(record.id).problem or "")
+
+
+def test_the_lease_is_kept_while_a_large_file_is_copied(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = bench.upload()
+    taken = bench.inspector.claim()
+    assert taken is not None
+    key = bench.records.keys.inspection_lease(record.id)
+    bench.records.redis.pexpire(key, 200)
+    with inspector.keep_lease(bench.inspector.inspections, taken, 0.05):
+        time.sleep(0.3)
+        assert bench.records.redis.pttl(key) > 1_000
+
+
+def test_a_file_whose_name_is_not_unicode_has_an_outcome(bench: Bench) -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for number in range(12):
+            picture = io.BytesIO()
+            Image.new("L", (8, 8), number).save(picture, "PNG")
+            member = tarfile.TarInfo(f"{'ab'[number % 2]}/{number}.png")
+            member.size = len(picture.getvalue())
+            archive.addfile(member, io.BytesIO(picture.getvalue()))
+        broken = tarfile.TarInfo("b/\udcff.png")
+        broken.size = 4
+        archive.addfile(broken, io.BytesIO(b"junk"))
+    record = bench.upload(file.getvalue(), filename="pets.tar")
+    assert bench.inspector.inspect_next()
+    refused = bench.records.get(record.id)
+    assert refused.status == "refused"
+    assert "\\udcff" in (refused.problem or "") + str(refused.place)
 
 
 def test_a_part_that_was_damaged_on_the_disk_is_noticed(bench: Bench) -> None:
