@@ -28,7 +28,8 @@ AGAIN = f"`POST {A_RUN}/fork` trains a changed recipe from the best weights on, 
 SUBMIT = "`POST /v1/runs` submits a recipe, and `GET /v1/runs` lists the runs."
 CHECK = "`POST /v1/runs?validate_only=true` checks a recipe without training it."
 DATA = (
-    "`GET /v1/datasets` lists the data sets. A file or folder in the folder BAKEHOUSE_DATA of the service becomes one."
+    "`GET /v1/datasets` lists the data sets, and `POST /v1/datasets` uploads one; a file or folder in the folder "
+    "BAKEHOUSE_DATA of the service becomes one too."
 )
 USERS = "The service has no accounts; a proxy in front of it can ask for a password: docs/several_users.md."
 HEALTH = "`GET /healthz/ready` says whether the service can work, and `GET /v1/system` has more about it."

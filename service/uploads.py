@@ -36,7 +36,8 @@ class DatasetDraft(Model):
     """The name by which recipes will know it: 1 to 64 of a-z, 0-9 and ._-. A name that was uploaded before gets another
     version."""
     filename: str | None = Field(default=None, min_length=1, max_length=MAX_FILENAME_CHARACTERS)
-    """The name of the file; its ending names the format: .csv, .npz, .zip, .tar or .tar.gz."""
+    """The name of the file; its ending names the format: .csv, .tsv, .txt or .data (also with .gz), .parquet, .json,
+    .jsonl, .ndjson, .npz, .zip, .tar, .tar.gz or .tgz."""
     bytes: int | None = Field(default=None, ge=1, lt=2**53)
     """The size of the file, with which the limits are checked before anything is sent."""
 

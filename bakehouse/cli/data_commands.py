@@ -17,6 +17,7 @@ from bakehouse.cli.output import print_json, print_json_list
 from bakehouse.cli.tables import table
 from bakehouse.client import Client
 from bakehouse.data.listing import DatasetListing
+from bakehouse.data.readers.written_dates import write_date
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import Column, DatasetCard
 from bakehouse.plan.proposal import propose_target
@@ -164,7 +165,8 @@ def describe_card(card: DatasetCard) -> Iterator[str]:
 def describe_column(column: Column) -> str:
     """Returns a line about a column of a table."""
     if column.minimum is not None:
-        values = f"{column.minimum:g} to {column.maximum:g}"
+        write = write_date if column.kind == "date" else "{:g}".format
+        values = f"{write(column.minimum)} to {write(column.maximum or 0.0)}"
     else:
         values = shorten(column.classes or ())
     missing = f", {column.missing:,} missing" if column.missing else ""

@@ -22,8 +22,8 @@ def read_document(source: str, changes: list[str], seeds: str | None = None) -> 
     """Reads the recipe from a file, or from standard input for `-`, and applies the `--set` changes. The seeds are only
     for a message that repeats the command."""
     if Path(source).suffix.lower() in DATA_SUFFIXES or Path(source).is_dir():
-        message = f"{source} is data. Put it into the folder BAKEHOUSE_DATA of the service, and name it in a recipe: "
-        raise typer.BadParameter(f"{message}docs/own_data.md", param_hint="RECIPE")
+        message = f"{source} is data. `bakehouse data add {shlex.quote(source)}` uploads it, and prints a recipe that "
+        raise typer.BadParameter(f"{message}trains on it: docs/upload_data.md", param_hint="RECIPE")
     try:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:

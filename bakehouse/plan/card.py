@@ -20,8 +20,9 @@ class Column(Model):
     name: str
     """The column's name, as in the header."""
     kind: ColumnKind
-    """`category`: texts that recur; `boolean`: two texts; `date`: days or times, in seconds since 1970-01-01 UTC;
-    `text`: free text; `identifier`: names or numbers of the rows; `constant`: one value in all rows."""
+    """`number`: numbers, whole or not; `category`: texts that recur; `boolean`: two texts; `date`: days or times, in
+    seconds since 1970-01-01 UTC; `text`: free text; `identifier`: names or numbers of the rows; `constant`: one value
+    in all rows."""
     whole: bool = False
     """Whether every value is a whole number."""
     classes: tuple[str, ...] | None = None
@@ -131,14 +132,13 @@ class DatasetCard(Model):
     """The kind of the samples. `image`: channels x height x width; `sequence`: steps x numbers of a step; `table`: a
     row of numbers."""
     shape: tuple[int, ...]
-    """The shape of one sample. For a table with named columns it is (features,): the number of columns that are not a
-    target."""
+    """The shape of one sample. For a table with named columns it is (columns - 1,); each recipe chooses its inputs."""
     dtype: Dtype
     """The type in which inputs are stored; models take the stored units. `float64` if 32 bits would round a feature or
     channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""
     format: Format = "npy"
-    """The format of the files. `npy`: arrays that come with Bakehouse; `csv`: a table of text,
-    whatever its separator; `pictures`: a folder of pictures for each class;
+    """The format of the files. `npy`: arrays that come with Bakehouse; `csv`: a table of text, whatever its
+    separator; `parquet`, `json`: tables with types; `npz`: arrays; `pictures`: a folder of pictures for each class;
     `idx`: the files of MNIST; `cifar`: the binary files of CIFAR."""
     counts: SplitCounts
     task: Task | None = None

@@ -31,7 +31,8 @@ class RunSplit(Model):
     fingerprint: str
     """Fingerprint of the data set whose rows these are; it is the data that the run trains on."""
     file: str
-    """The name of the file or folder in BAKEHOUSE_DATA, or of a built-in set's folder in `bakehouse/data/builtin`."""
+    """The name of the file or folder in BAKEHOUSE_DATA, of an upload, or of a built-in set's folder in
+    `bakehouse/data/builtin`."""
     format: Format
     """The format of the file or folder, as in the data set's card."""
     row_number: str

@@ -142,7 +142,7 @@ def check_home_is_shared(inspection: Inspection) -> Row | None:
 def check_data(inspection: Inspection) -> Row:
     folder = inspection.settings.data
     if folder is None:
-        return ok("data", "BAKEHOUSE_DATA is not set; the built-in data sets can be used")
+        return ok("data", "BAKEHOUSE_DATA is not set; the built-in and the uploaded data sets can be used")
     fix = "Correct BAKEHOUSE_DATA, create the folder, or give this user the right to read it."
     if not os.access(folder, os.F_OK) or not folder.is_dir():
         return error("data", "no folder", "BAKEHOUSE_DATA names no folder, so none of its data sets is found.", fix)

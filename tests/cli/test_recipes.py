@@ -13,7 +13,7 @@ SHORT = {"dataset": "digits", "architecture": "mlp"}
 
 @pytest.mark.parametrize("name", ["houses.csv", "digits.NPZ", "."])
 def test_data_in_place_of_a_recipe_lead_to_the_page_about_data(name: str) -> None:
-    with pytest.raises(typer.BadParameter, match=r"is data\. .* BAKEHOUSE_DATA .* docs/own_data\.md"):
+    with pytest.raises(typer.BadParameter, match=r"is data\. `bakehouse data add .* docs/upload_data\.md"):
         read_document(name, [])
 
 

@@ -55,4 +55,4 @@ def test_what_the_client_sent_is_not_repeated() -> None:
 
 def test_a_wrong_method_names_the_right_ones(api: httpx.Client) -> None:
     assert "takes GET, POST, not PUT" in str(problem(api.put("/v1/runs"), 405)["detail"])
-    assert "BAKEHOUSE_DATA" in str(problem(api.post("/v1/datasets"), 405)["detail"])
+    assert "`POST /v1/datasets` uploads one" in str(problem(api.patch("/v1/datasets"), 405)["detail"])

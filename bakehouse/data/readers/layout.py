@@ -46,7 +46,7 @@ def find_layout(sample: Sequence[Record]) -> Layout:
         line = sample[first][0]
         raise UnusableSource(
             f"line {line}: the header has one column; at least two are needed, separated by commas, semicolons, tabs, "
-            "| or spaces",
+            "|, spaces, ^, ~ or :",
             line=line,
         )
     if not _is_header(head, rows):

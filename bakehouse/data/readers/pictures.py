@@ -29,8 +29,7 @@ DECODING_ERRORS = (
 )  # fmt: skip
 """The exceptions that Pillow raises for a damaged picture."""
 MAX_UNREADABLE = 0.01
-"""Share of the pictures that may be unreadable; they are passed over. The documentation calls it
-`dataset.max_unreadable`."""
+"""Share of the pictures that may be unreadable; they are passed over."""
 SHOWN_PROBLEMS = 3
 ROUNDING = 8
 MAX_SIDE = 64
