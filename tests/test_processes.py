@@ -21,6 +21,8 @@ LONG_AGO = -1e6
 
 
 def sleep_long() -> None:
+    # A test that has run a home in this process may have left a handler of SIGTERM.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     time.sleep(600)
 
 

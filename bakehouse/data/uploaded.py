@@ -129,6 +129,9 @@ def withdraw(store: ObjectStore, uploaded: Uploaded) -> int:
 
 def remove_unnamed(store: ObjectStore) -> None:
     """Deletes packed data that no version names, because the process that published them was killed."""
+    # Without uploads, nothing is written: not even the file of the lock.
+    if not store.names(PACKED):
+        return
     with store.lock("datasets/publication"):
         named = {packed_key(read_manifest(store, each).fingerprint) for each in list_uploaded(store)}
         for name in store.names(PACKED):
