@@ -1,4 +1,4 @@
-"""The sets that come with the package, with a few rows each."""
+"""The sets of small trainings, with a few rows each."""
 
 import json
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bakehouse.data.known_datasets import BUILTIN
+from tests import mixed_table
 
 ROWS = 40
 """26 of them for training, by default: two steps an epoch."""
@@ -15,8 +16,11 @@ ROWS = 40
 def shrunk(names: Iterable[str], folder: Path) -> Path:
     """The folder, with these sets in it."""
     for name in names:
-        (folder / name).mkdir()
-        shrink(BUILTIN / name, folder / name)
+        if name == mixed_table.NAME:
+            mixed_table.write(folder / name, mixed_table.values(ROWS))
+        else:
+            (folder / name).mkdir()
+            shrink(BUILTIN / name, folder / name)
     return folder
 
 

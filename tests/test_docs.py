@@ -83,15 +83,12 @@ def home(folder: Path) -> Iterator[Home]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_blocks_of_a_page_run_in_order(page: str, home: Home, folder: Path) -> None:
+def test_the_blocks_of_a_page_run_in_order_and_its_recipes_train(page: str, home: Home, folder: Path) -> None:
     text = script(page)
     # A page without commands has only recipes or words.
     if text:
         paste(text, folder, BAKEHOUSE_URL=home.url)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_recipes_of_a_page_train(page: str, home: Home, folder: Path) -> None:
+    # Recipes may need the data that the commands of their page have made.
     with Client(home.url) as client:
         for language, text in blocks(page):
             if language == "json":

@@ -26,15 +26,19 @@ def families() -> dict[str, list[Document]]:
     architectures are those of the small recipes; other architectures as they are by default."""
     recipes = [read_recipe(base) for base in BASES]
     small: Document = {recipe.architecture.type: recipe.architecture.model_dump(mode="json") for recipe in recipes}
-    found: dict[str, list[Document]] = {
-        "data": [{"dataset": {"id": name}} for name in dict.fromkeys(recipe.dataset.id for recipe in recipes)]
-    }
+    found: dict[str, list[Document]] = {"data": [{"dataset": dataset} for dataset in datasets()]}
     for family, field in Recipe.model_fields.items():
         written = [{family: value} for kind in variants(field.annotation).values() for value in values(kind)]
         found[family] = written or [{family: value} for name, value in choices(Recipe) if name == family]
     tags = variants(Recipe.model_fields["architecture"].annotation)
     found["architecture"] = [{"architecture": small.get(tag, {"type": tag})} for tag in tags]
     return {name: levels for name, levels in found.items() if len(levels) > 1}
+
+
+def datasets() -> list[Document]:
+    """The data sets of the small recipes; of a table, with the column to learn."""
+    found = dict.fromkeys((recipe.dataset.id, recipe.dataset.target) for recipe in map(read_recipe, BASES))
+    return [{"id": name, **({"target": target} if target else {})} for name, target in found]
 
 
 def values(kind: type[Ingredient]) -> Iterator[Document]:

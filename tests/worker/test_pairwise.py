@@ -20,10 +20,10 @@ MIDDLE = 3
 
 @pytest.fixture(scope="module")
 def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A few rows of each set that comes with the package."""
+    """A few rows of each set."""
     names = {make_small_plan(base).card.id for base in BASES}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiny, "BUILTIN", shrunk(names, tmp_path_factory.mktemp("sets")))
+        patch.setattr(tiny, "folder_of", shrunk(names, tmp_path_factory.mktemp("sets")).joinpath)
         yield
 
 

@@ -16,6 +16,7 @@ from tests import small_trainings as tiny
 from tests.schema_strategies import posted_recipes
 from tests.small_sets import shrunk
 from tests.small_trainings import Document, make_small_plan, make_training
+from tests.worker.pairwise import datasets as all_datasets
 from tests.worker.variants import BASES, source
 from worker.training.events import NonFinite
 
@@ -25,8 +26,10 @@ UNITS = 6
 """Of work: two steps, or more where validations come between them."""
 
 sets = sorted({make_small_plan(base).card.id for base in BASES})
-datasets = st.sampled_from(sets) | st.fixed_dictionaries(
-    {"id": st.sampled_from(sets), "normalization": st.sampled_from(["none", "standardize", "min_max"])}
+datasets = st.sampled_from(sets) | st.builds(
+    lambda dataset, normalization: {**dataset, "normalization": normalization},
+    st.sampled_from(all_datasets()),
+    st.sampled_from(["none", "standardize", "min_max"]),
 )
 documents = st.builds(
     # A compiler costs half a minute.
@@ -38,9 +41,9 @@ documents = st.builds(
 
 @pytest.fixture(scope="module")
 def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A few rows of each set that comes with the package."""
+    """A few rows of each set."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiny, "BUILTIN", shrunk(sets, tmp_path_factory.mktemp("sets")))
+        patch.setattr(tiny, "folder_of", shrunk(sets, tmp_path_factory.mktemp("sets")).joinpath)
         yield
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,11 +244,17 @@ def test_a_table_with_empty_cells_is_learnt_from(
     (tmp_path / "data" / "doses.csv").write_text("\n".join(["a,b,kind,dose", *rows]) + "\n")
     monkeypatch.setenv("BAKEHOUSE_HOME", str(tmp_path))
     monkeypatch.setenv("BAKEHOUSE_DATA", str(tmp_path / "data"))
-    recipe = {"dataset": {"id": "doses", "target": "kind"}, "architecture": "linear", "epochs": 2}
+    dataset = {"id": "doses", "target": "kind"}
+    recipe = {"dataset": {**dataset, "columns": {"missing": "refuse"}}, "architecture": "linear", "epochs": 2}
     monkeypatch.setattr("sys.argv", ["worker.train", str(tmp_path / "recipe.json"), "-o", str(tmp_path / "out")])
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
     assert main() == 2
-    assert "/dataset/id: inputs are empty in some of the 90 rows: dose in 30" in capsys.readouterr().err
+    assert "/dataset/columns/missing: inputs are empty in some rows: dose in 30" in capsys.readouterr().err
+    # By default they are filled.
+    (tmp_path / "recipe.json").write_text(json.dumps({**recipe, "dataset": dataset}))
+    assert main() == 0
+    assert "inputs are empty in some of the 90 rows (dose in 30)" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "out")
     (tmp_path / "recipe.json").write_text(json.dumps({**recipe, "objective": {"tasks": "dose"}}))
     assert main() == 0
     [record] = [json.loads(path.read_bytes()) for path in tmp_path.glob("out/record.json")]
