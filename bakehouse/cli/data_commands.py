@@ -21,7 +21,8 @@ from bakehouse.data.readers.written_dates import write_date
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import Column, DatasetCard
 from bakehouse.plan.proposal import propose_target
-from bakehouse.tasks.samples import Cell, DatasetSamples, Split
+from bakehouse.tasks.sample_choices import Split
+from bakehouse.tasks.samples import Cell, DatasetSamples
 
 MAX_SHOWN_COLUMNS = 40
 MAX_SHOWN_CLASSES = 6

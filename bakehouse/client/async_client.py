@@ -22,7 +22,8 @@ from bakehouse.runs.run import TaskProcess, Worker
 from bakehouse.runs.status import Status
 from bakehouse.settings import Settings
 from bakehouse.study import Studies, Study, StudySummary
-from bakehouse.tasks.samples import DatasetSamples, Split
+from bakehouse.tasks.sample_choices import Split
+from bakehouse.tasks.samples import DatasetSamples
 
 
 class DeletedDataset(Model):

@@ -1,16 +1,13 @@
 """What `GET /v1/datasets/{id}/samples` shows: rows of a data set as its files have them, or a picture of them."""
 
-from typing import Literal
-
 from bakehouse.model import Model
+from bakehouse.tasks.sample_choices import Split
 
 KIND = "samples"
 """The name of the task that reads samples."""
-MAX_ROWS = 64
 MAX_NUMBERS = 100_000
 """Limit on the numbers of all shown rows together; of larger rows, fewer are shown."""
 
-Split = Literal["train", "validation", "test"]
 Cell = float | str | None
 
 

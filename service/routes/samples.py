@@ -11,7 +11,8 @@ from bakehouse.data.errors import DatasetAbsent, DatasetBroken
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import DatasetCard
 from bakehouse.recipe.problems import Problem
-from bakehouse.tasks.samples import KIND, MAX_ROWS, SamplesRequest, Split
+from bakehouse.tasks.sample_choices import MAX_ROWS, Split
+from bakehouse.tasks.samples import KIND, SamplesRequest
 from service.dependencies import Accept, Services, ServicesDep, refuse_unknown_parameters
 from service.errors import DatasetUnusable, InvalidRequest
 from service.openapi import returns

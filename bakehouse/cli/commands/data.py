@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bakehouse.cli.options import AsJson, Fields, require_folder
-from bakehouse.tasks.samples import MAX_ROWS, Split
+from bakehouse.tasks.sample_choices import MAX_ROWS, Split
 
 app = typer.Typer(help="Upload, list, show and delete data sets.", no_args_is_help=True, rich_markup_mode=None)
 

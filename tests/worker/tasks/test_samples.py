@@ -13,7 +13,8 @@ from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.data.packed_folders import read_card
 from bakehouse.settings import Settings
-from bakehouse.tasks.samples import DatasetSamples, SamplesRequest, Split
+from bakehouse.tasks.sample_choices import Split
+from bakehouse.tasks.samples import DatasetSamples, SamplesRequest
 from tests.data.profile.packed import pack_csv, pack_npz
 from worker.tasks.samples import draw_rows, read_samples, samples
 
