@@ -69,3 +69,8 @@ export const loader = new Loader<Part>(async (parts) => {
 export function load(): void {
   for (const part of Object.keys(PARTS)) loader.soon(part as Part, 0);
 }
+
+/** Reads the workers. */
+export function loadWorkers(): void {
+  loader.soon("workers");
+}

@@ -1,11 +1,10 @@
 import { useEffect } from "preact/hooks";
-import type { RunEvent } from "../../api/events";
 import { follow } from "../../api/stream";
 import type { System as Checked } from "../../api/types";
 import { spellOut } from "../../format";
 import { Waiting } from "../../parts/waiting";
 import { Queue } from "./queue";
-import { handle, isReportDue, links, load, loader, system } from "./state";
+import { handle, isReportDue, links, load, loader, loadWorkers, system } from "./state";
 import "./system.css";
 import { sortRows, summarize } from "./words";
 import { Workers } from "./workers";
@@ -13,11 +12,11 @@ import { Workers } from "./workers";
 /** The page of who runs the service: is all well, who trains what, who waits. */
 export function System() {
   // When any run is queued, claimed or ended, a worker or the queue has changed. A worker reports a few seconds later
-  // which run it trains; until then, each step of a run is a reason to look again.
+  // which run it trains; until then, each step of a run is a reason to look again, at the workers alone.
+  useEffect(() => follow({ all: true, type: ["state"] }, { load, handle }), []);
   const withSteps = isReportDue.value;
   useEffect(() => {
-    const type: RunEvent["type"][] = withSteps ? ["state", "step"] : ["state"];
-    return follow({ all: true, type }, { load, handle });
+    if (withSteps) return follow({ all: true, type: ["step"] }, { load: loadWorkers, handle });
   }, [withSteps]);
   useEffect(() => () => loader.end(), []);
   return (
