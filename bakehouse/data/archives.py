@@ -48,7 +48,7 @@ class ArchiveLimits(Model):
 
 @dataclass(frozen=True)
 class Entry:
-    """One file or folder of an archive."""
+    """A file, folder or other member of an archive, as its table of contents describes it, before it is unpacked."""
 
     name: str
     kind: str

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 
 class ObjectStore(Protocol):
-    """What every store can do."""
+    """Keeps files and folders under keys. `FileStore` does so in a folder; other backends need the same methods."""
 
     def new_path(self, key: str) -> Path:
         """Returns a free path on this machine, at which an entry can be written before `put` publishes it."""

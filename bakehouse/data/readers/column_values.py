@@ -26,7 +26,7 @@ ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
 
 @dataclass(frozen=True)
 class Reading:
-    """What the distinct texts of a column mean."""
+    """The numbers that the distinct texts of a column mean, and the kind of column that they make."""
 
     kind: Literal["number", "boolean", "date"]
     values: Values

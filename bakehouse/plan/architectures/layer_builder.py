@@ -177,7 +177,7 @@ class LayerBuilder:
 
     @property
     def norm_is_first(self) -> bool:
-        """Whether the norm comes before the activation."""
+        """Returns whether a hidden layer applies its norm before its activation function, as most networks do."""
         return isinstance(self.recipe.norm, Off) or self.recipe.norm.placement == "before_activation"
 
     @property
