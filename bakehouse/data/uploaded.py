@@ -1,9 +1,11 @@
-"""The uploaded data sets that are ready, in the store: the packed data under their fingerprint, and for each version a
-small file that names them. Versions with the same data share the packed data.
+"""The uploaded data sets that are ready, in the store: the packed data under a digest, and for each version a small
+file that names them. Versions with the same data, from files of the same form, share the packed data.
 """
 
+import json
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from bakehouse.data.packed_folders import read_card
@@ -30,6 +32,8 @@ class Manifest(Model):
     version: int
     fingerprint: str
     filename: str
+    packed: str
+    """The digest under which the packed data are stored."""
     form: int = 0
     """The version number of the packed form."""
 
@@ -87,7 +91,7 @@ def packed_folder(store: ObjectStore, uploaded: Uploaded) -> tuple[Path, Dataset
     manifest = read_manifest(store, uploaded)
     if manifest.form != PACKED_FORM:
         raise PackedOtherwise
-    folder = store.local(packed_key(manifest.fingerprint))
+    folder = store.local(packed_key(manifest.packed))
     # Other names may share the packed data, whose own card has the name that was first.
     named = {"id": uploaded.id, "origin": f"upload of {manifest.filename}"}
     return folder, read_card(folder).model_copy(update=named)
@@ -98,7 +102,7 @@ def publish(store: ObjectStore, manifest: Manifest, packed: Path) -> None:
     uploaded = Uploaded(manifest.id, manifest.name, manifest.version)
     # A deletion looks for versions with the same data at the same time.
     with store.lock("datasets/publication"):
-        store.put(packed_key(manifest.fingerprint), packed)
+        store.put(packed_key(manifest.packed), packed)
         if is_packed_otherwise(store, uploaded):
             store.delete(uploaded.key)
         path = store.new_path(uploaded.key)
@@ -118,12 +122,12 @@ def withdraw(store: ObjectStore, uploaded: Uploaded) -> int:
     """Deletes a version, and the packed data if no other version has them; returns the bytes freed."""
     with store.lock("datasets/publication"):
         try:
-            fingerprint = read_manifest(store, uploaded).fingerprint
+            shared = read_manifest(store, uploaded).packed
         except FileNotFoundError:
             return 0
         freed = store.delete(uploaded.key)
-        if all(read_manifest(store, other).fingerprint != fingerprint for other in list_uploaded(store)):
-            freed += store.delete(packed_key(fingerprint))
+        if all(read_manifest(store, other).packed != shared for other in list_uploaded(store)):
+            freed += store.delete(packed_key(shared))
     return freed
 
 
@@ -133,15 +137,27 @@ def remove_unnamed(store: ObjectStore) -> None:
     if not store.names(PACKED):
         return
     with store.lock("datasets/publication"):
-        named = {packed_key(read_manifest(store, each).fingerprint) for each in list_uploaded(store)}
+        named = {packed_key(read_manifest(store, each).packed) for each in list_uploaded(store)}
         for name in store.names(PACKED):
             if f"{PACKED}/{name}" not in named:
                 store.delete(f"{PACKED}/{name}")
 
 
-def packed_key(fingerprint: str) -> str:
-    """Returns the key of the packed data with this fingerprint."""
-    return f"{PACKED}/{fingerprint.replace(':', '-')}"
+def packed_key(digest: str) -> str:
+    """Returns the key of the packed data with this digest."""
+    return f"{PACKED}/{digest}"
+
+
+def digest_packed(folder: Path) -> str:
+    """Returns a digest of packed data and of all that is said of them but their name: files with equal values may
+    differ in their separators or in the paths of their pictures, and another form of packing says more."""
+    card = json.loads((folder / "card.json").read_bytes())
+    said = {field: value for field, value in card.items() if field not in ("id", "title", "origin")}
+    digest = sha256(json.dumps([PACKED_FORM, said]).encode())
+    paths = folder / "paths.json"
+    if paths.is_file():
+        digest.update(paths.read_bytes())
+    return digest.hexdigest()
 
 
 def source_key(dataset_id: str) -> str:

@@ -20,7 +20,15 @@ from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, Inspection
 from bakehouse.data.listing import Inspection, Part, Place
 from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
-from bakehouse.data.uploaded import Manifest, Uploaded, is_packed_otherwise, publish, remove_unnamed, source_key
+from bakehouse.data.uploaded import (
+    Manifest,
+    Uploaded,
+    digest_packed,
+    is_packed_otherwise,
+    publish,
+    remove_unnamed,
+    source_key,
+)
 from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
@@ -161,6 +169,7 @@ class Inspector:
                 name=record.name,
                 version=record.version,
                 fingerprint=answer.fingerprint,
+                packed=digest_packed(work / PACKED),
                 filename=record.filename or source.name,
                 form=PACKED_FORM,
             )

@@ -74,6 +74,18 @@ def test_a_data_set_that_another_version_has_packed_is_packed_again(
     assert f"uploads/{record.id}/source/houses.csv" in bench.files()
 
 
+def test_files_with_equal_values_have_a_card_each_unless_they_are_alike(bench: Bench) -> None:
+    for data in (TABLE, TABLE.replace(b",", b";"), TABLE):
+        bench.upload(data)
+        assert bench.inspector.inspect_next()
+    catalog = Catalog(bench.settings)
+    cards = [catalog.card(f"houses@{version}") for version in (1, 2, 3)]
+    assert len({card.fingerprint for card in cards}) == 1
+    assert [card.text.delimiter for card in cards if card.text is not None] == [",", ";", ","]
+    folders = [catalog.folder(f"houses@{version}") for version in (1, 2, 3)]
+    assert folders[0] == folders[2] != folders[1]
+
+
 def test_an_upload_that_is_not_completed_in_time_is_deleted(tmp_path: Path, redis_url: str) -> None:
     bench = Bench(tmp_path, redis_url, upload_seconds=0.001)
     draft, _ = bench.records.create(Draft(name="a", filename=None, bytes=None), newest_on_disk=0)
