@@ -389,7 +389,8 @@ def corrupt_resume_state(fire: Fire) -> list[Record]:
 @fault("best checkpoint corrupted", weight=2)
 def corrupt_best(fire: Fire) -> list[Record]:
     """Flips a bit of the best weights of a run that is over: no service may serve them as if they were sound."""
-    over = [item for item in fire.client.all_runs() if item["status"] == "succeeded"][:20]
+    # A run that reads the weights of its source meanwhile would fail, as it should.
+    over = [run for run in fire.client.all_runs() if run["status"] == "succeeded" and run["id"] != fire.source_id][:20]
     if not over:
         return []
     run_id = fire.random.choice(over)["id"]

@@ -33,6 +33,8 @@ export class EventLog {
   /** The log is known between these numbers, apart from events of other types. */
   #first = 0;
   #last = 0;
+  /** The last event of the stream for which something was to be loaded. */
+  #newest = 0;
   #hasMore = false;
   #isOlderWanted = false;
   #frame = 0;
@@ -56,8 +58,10 @@ export class EventLog {
 
   /** Adds an event of the stream; loads what is missing before it. */
   add(event: LogEvent): void {
-    if (event.seq > this.#last + 1 || !this.rows.value) this.#loader.soon("newer");
-    else {
+    if (event.seq > this.#last + 1 || !this.rows.value) {
+      this.#newest = event.seq;
+      this.#loader.soon("newer");
+    } else {
       this.#append([event], event.seq);
       this.#frame ||= requestAnimationFrame(() => this.#draw());
     }
@@ -106,6 +110,8 @@ export class EventLog {
   }
 
   async #loadNewer(): Promise<void> {
+    // An event that came while the log was loaded is in the answer.
+    if (this.rows.value && this.#newest <= this.#last) return;
     const page = await this.#fetch({ after: this.#last });
     // What is newer by more than a page does not join what is known.
     if (page.has_more || !this.rows.value) {
