@@ -1,7 +1,7 @@
 """Writes the body of a request to disk while it arrives, so that hardly any of it is in memory."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -14,11 +14,15 @@ BLOCK_BYTES = 1 << 20
 
 
 class ReceivedFile:
-    """A file that is written while it arrives. Use it with `async with`: without `keep`, the file is removed."""
+    """A file that is written while it arrives. Use it with `async with`: unless the store takes it, it is removed.
 
-    def __init__(self, path: Path) -> None:
+    `check` is called with the number of bytes that have come, before more are written, and may raise an error.
+    """
+
+    def __init__(self, path: Path, check: Callable[[int], None] | None = None) -> None:
         self.path = path
         self.bytes = 0
+        self._check = check
         self._digest = hashlib.sha256()
         self._waiting = bytearray()
         self._file: BinaryIO | None = None
@@ -55,9 +59,13 @@ class ReceivedFile:
     @storage_errors()
     def _write_block(self, block: bytearray) -> None:
         assert self._file is not None
+        self.bytes += len(block)
+        if self._check is not None:
+            self._check(self.bytes)
+        # A body whose size was not announced must not take the last space from the runs.
+        refuse_without_room(self.path, len(block))
         self._file.write(block)
         self._digest.update(block)
-        self.bytes += len(block)
 
     def _discard(self) -> None:
         if self._file is not None:

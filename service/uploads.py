@@ -1,6 +1,6 @@
 """Receives data sets, and shows and deletes those that were uploaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -16,6 +16,7 @@ from bakehouse.model import Model
 from bakehouse.plan.card import DatasetCard
 from bakehouse.recipe.problems import Problem
 from bakehouse.runs.artifacts import storage_errors
+from bakehouse.runs.errors import IdempotencyMismatch
 from bakehouse.runs.record import Idempotency
 from bakehouse.settings import Settings
 from bakehouse.store.object_store import ObjectStore
@@ -76,6 +77,11 @@ class Uploads:
 
     @storage_errors()
     def _keep_part(self, dataset_id: str, part: Part, file: ReceivedFile) -> None:
+        # Otherwise one request could delete, as replaced, the file that another one has found there already.
+        with self._store.lock(f"{files_of(dataset_id)}/parts"):
+            self._replace_part(dataset_id, part, file)
+
+    def _replace_part(self, dataset_id: str, part: Part, file: ReceivedFile) -> None:
         self._store.put(part_key(dataset_id, part), file.path)
         try:
             replaced = self._records.add_part(dataset_id, part)
@@ -92,9 +98,20 @@ class Uploads:
         return self._records.complete(self._get(dataset_id).id, digests).listing()
 
     async def new_file(self, announced: int) -> ReceivedFile:
-        """Returns a file for a whole data set in one body. Raises DatasetTooLarge and StorageFull."""
-        self._records.limits.check_total(announced)
-        return ReceivedFile(await run_in_threadpool(self._new_path, f"{UPLOADS}/incoming", announced))
+        """Returns a file for a whole data set in one body. Raises DatasetTooLarge, UploadsFull and StorageFull."""
+        check = await run_in_threadpool(self._check_of_total)
+        check(announced)
+        return ReceivedFile(await run_in_threadpool(self._new_path, f"{UPLOADS}/incoming", announced), check)
+
+    def _check_of_total(self) -> Callable[[int], None]:
+        """Returns a check of the size of one more data set; the record is compared with the quota once more."""
+        used = self._records.used_bytes()
+
+        def check(size: int) -> None:
+            self._records.limits.check_total(size)
+            self._records.limits.check_quota(used, size)
+
+        return check
 
     @storage_errors()
     def keep_whole(
@@ -108,7 +125,8 @@ class Uploads:
         self._store.put(part_key(dataset_id, part), file.path)
         try:
             record, replayed = self._create(draft, idempotency, whole=(dataset_id, part))
-        except Exception:
+        except (UploadError, IdempotencyMismatch):
+            # After any other error, the record may be there.
             self._store.delete(files_of(dataset_id))
             raise
         if replayed:

@@ -1,11 +1,12 @@
 """Notes on the columns of a table: what a recipe leaves out, and what becomes of empty cells."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
 from bakehouse.plan.columns import LEARNABLE, MAX_NAMES, describe_kind, fitting_kinds, left_out, with_kinds
 from bakehouse.plan.plan import Plan
+from bakehouse.plurals import listed
 from bakehouse.recipe.dataset import Columns, Dataset
 
 
@@ -18,7 +19,7 @@ def left_out_columns(plan: Plan) -> Iterator[Finding]:
     if not found:
         return
     reasons = [f"{column.name} is {describe_kind(column.kind)}" for column in found]
-    message = f"{shown(reasons)}: {'it is' if len(found) == 1 else 'they are'} no input."
+    message = f"{listed(reasons)}: {'it is' if len(found) == 1 else 'they are'} no input."
     usable = [column.name for column in found if set(fitting_kinds(column)) & set(LEARNABLE)]
     if usable:
         message += f" To learn from {' or '.join(usable[:MAX_NAMES])}, set the kind in dataset.columns.kinds."
@@ -38,7 +39,7 @@ def empty_cells_filled(plan: Plan) -> Iterator[Finding]:
     filled = "the median" if missing == "median" else "the mean"
     flag = ", and a further feature says where" if missing == "mean_and_flag" else ""
     message = (
-        f"inputs are empty in some of the {rows} rows ({shown(counts)}): numbers and dates are filled with {filled} "
+        f"inputs are empty in some of the {rows} rows ({listed(counts)}): numbers and dates are filled with {filled} "
     )
     message += f"of the known training values, empty categories with zeros{flag}. missing: refuse would refuse them."
     yield Finding("/dataset/columns/missing", message, ())
@@ -54,8 +55,3 @@ def unlabelled_rows_left_out(plan: Plan) -> Iterator[Finding]:
         )
         message += f"the recipe learns from and is measured on the other {rows - plan.data.unlabelled:,}."
         yield Finding("/dataset/target", message, ())
-
-
-def shown(items: Sequence[str]) -> str:
-    """Returns the first items of a list as text, and how many there are besides."""
-    return ", ".join(items[:MAX_NAMES]) + (f" and {len(items) - MAX_NAMES:,} more" if len(items) > MAX_NAMES else "")

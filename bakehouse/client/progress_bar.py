@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 Report = Callable[[str, int, int | None], None]
 """Is called with what happens now, the bytes that are done, and the bytes of the whole, if they are known."""
-STAGES = {"waiting": "waiting for a worker's machine"}
+STAGES = {"waiting": "waiting for a worker: `bakehouse up` or `bakehouse worker` starts one"}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import get_args
 
 from bakehouse.plan.card import Column
 from bakehouse.plan.inputs import Input, InputKind
+from bakehouse.plurals import listed
 from bakehouse.recipe.dataset import ChosenKind, Columns
 from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
 
@@ -159,8 +160,6 @@ def gaps(inputs: Sequence[Column]) -> Iterator[Problem]:
     """Refuses empty cells in inputs."""
     empty = [f"{column.name} in {column.missing:,}" for column in inputs if column.missing and column.kind in LEARNABLE]
     if empty:
-        shown = ", ".join(empty[:MAX_NAMES]) + (
-            f" and {len(empty) - MAX_NAMES:,} more" if len(empty) > MAX_NAMES else ""
-        )
-        message = f"inputs are empty in some rows: {shown}; fill them in, exclude the columns, or let missing be filled"
+        message = f"inputs are empty in some rows: {listed(empty)}; fill them in, exclude the columns, or let missing "
+        message += "be filled"
         yield conflict(pointer([*PATH, "missing"]), message, ("mean_and_flag", "mean", "median"))

@@ -21,6 +21,7 @@ RunsError
 import errno
 from typing import Literal
 
+from bakehouse.plurals import listed
 from bakehouse.runs.status import Request, Status
 
 # A message names this many runs and counts the rest.
@@ -74,9 +75,7 @@ class RunHasDependants(RunsError):
     """Raised if other runs build on the weights of the run that should be deleted."""
 
     def __init__(self, run_id: str, dependants: tuple[str, ...]) -> None:
-        names = ", ".join(dependants[:MAX_NAMED])
-        if len(dependants) > MAX_NAMED:
-            names += f" and {len(dependants) - MAX_NAMED} more"
+        names = listed(dependants, MAX_NAMED)
         super().__init__(f"The run {run_id} cannot be deleted before the runs that build on its weights: {names}.")
         self.run_id = run_id
         self.dependants = dependants

@@ -14,6 +14,8 @@ UploadError
 
 from collections.abc import Sequence
 
+from bakehouse.plurals import listed
+
 # A message names this many and counts the rest.
 MAX_NAMED = 5
 
@@ -75,9 +77,9 @@ class DatasetNeeded(UploadError):
     """Raised if runs that are not over need the data set that should be deleted."""
 
     def __init__(self, reference: str, runs: Sequence[str]) -> None:
-        named = ", ".join(runs[:MAX_NAMED])
-        more = f" and {len(runs) - MAX_NAMED} more" if len(runs) > MAX_NAMED else ""
-        super().__init__(f"The data set {reference} cannot be deleted before these runs are over: {named}{more}.")
+        super().__init__(
+            f"The data set {reference} cannot be deleted before these runs are over: {listed(runs, MAX_NAMED)}."
+        )
         self.runs = tuple(runs)
 
 

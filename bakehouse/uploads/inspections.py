@@ -1,6 +1,7 @@
 """What the processes that inspect uploaded data sets read and write in Redis: the queue, leases, and outcomes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from bakehouse.data.listing import Inspection, Place
 from bakehouse.model import JsonObject
@@ -61,7 +62,7 @@ class Inspections:
         if holder is None or not is_dead(Owner.model_validate_json(holder)):
             return False
         # Only one of several that have seen this takes the lease.
-        return self._redis.getset(key, text) == holder and bool(self._redis.pexpire(key, self._lease_ms))
+        return bool(self._redis.set(key, text, xx=True, get=True, px=self._lease_ms) == holder)
 
     def renew(self, record: DatasetRecord) -> None:
         """Keeps a data set for its inspector. Raises InspectionLost if another one has it, or if it was deleted."""
@@ -80,24 +81,39 @@ class Inspections:
         """Notes how far the inspection has come. Raises InspectionLost."""
         self._own(record, lambda present: Write(record=present.model_copy(update={"inspection": inspection})))
 
+    def note_stored(self, record: DatasetRecord, size: int) -> None:
+        """Counts what the data set keeps on the disk. Raises UploadsFull and InspectionLost."""
+
+        def change(present: DatasetRecord) -> Write:
+            after = present.model_copy(update={"stored_bytes": size})
+            hashes, quota = self._records.counted(after)
+            return Write(record=after, hash=hashes, quota=quota)
+
+        self._own(record, change)
+
     def publish(self, record: DatasetRecord, fingerprint: str) -> None:
         """Notes that the data set is ready, after its packed data were published. Raises InspectionLost."""
-        self._end(record, {"status": "ready", "fingerprint": fingerprint})
+        self._end(record, {"status": "ready", "fingerprint": fingerprint, "losses": 0})
 
     def refuse(self, record: DatasetRecord, problem: str, place: Place | None) -> None:
-        """Notes why the data set cannot be used. Raises InspectionLost."""
-        self._end(record, {"status": "refused", "problem": problem, "place": place})
+        """Notes why the data set cannot be used; its bytes no longer count. Raises InspectionLost."""
+        uncounted = {self._keys.dataset_bytes(): (record.id, "")}
+        self._end(record, {"status": "refused", "problem": problem, "place": place}, uncounted)
 
     def release(self, record: DatasetRecord) -> None:
-        """Gives a data set back, so that another process can inspect it at once."""
+        """Gives a data set back, so that another process can inspect it at once. Raises InspectionLost."""
+        self._own(record, lambda present: Write(record=present.model_copy(update={"inspector": None})))
         self._redis.delete(self._keys.inspection_lease(record.id))
         wake_inspector(self._redis, self._keys)
 
-    def _end(self, record: DatasetRecord, update: JsonObject) -> None:
+    def _end(
+        self, record: DatasetRecord, update: JsonObject, hashes: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    ) -> None:
         def change(present: DatasetRecord) -> Write:
             after = present.model_copy(update={**update, "inspector": None, "inspection": None})
             return Write(
                 record=after,
+                hash=hashes,
                 remove=[self._keys.inspectable()],
                 delete=[self._keys.inspection_lease(record.id), self._keys.dataset_parts(record.id)],
             )
@@ -136,4 +152,5 @@ def taken_by(record: DatasetRecord, owner: Owner) -> DatasetRecord:
     """Returns the record with a new inspector. Raises InspectionLost if there is nothing to inspect."""
     if record.status != "inspecting":
         raise InspectionLost(record.id)
-    return record.model_copy(update={"inspector": owner})
+    losses = record.losses + (record.inspector is not None)
+    return record.model_copy(update={"inspector": owner, "losses": losses})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bakehouse.data.listing import Part
 from bakehouse.settings import Settings
-from bakehouse.uploads.errors import DatasetTooLarge, NotUploading, PartRefused, UploadIncomplete
+from bakehouse.uploads.errors import DatasetTooLarge, NotUploading, PartRefused, UploadIncomplete, UploadsFull
 from bakehouse.uploads.record import DatasetRecord
 
 MAX_NAMED = 5
@@ -33,6 +33,12 @@ class UploadLimits:
         if record.bytes is not None and received > record.bytes:
             raise DatasetTooLarge("The upload", record.bytes, "so many were announced when it was created")
         self.check_total(received)
+
+    def check_quota(self, used: int, size: int) -> None:
+        """Refuses a data set that has no room beside the `used` bytes of the others."""
+        limit = self._settings.max_uploaded_bytes
+        if limit is not None and used + size > limit:
+            raise UploadsFull(used, limit)
 
     def check_total(self, size: int) -> None:
         """Refuses a data set of more bytes than allowed."""

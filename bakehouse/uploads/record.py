@@ -31,9 +31,13 @@ class DatasetRecord(Model):
     """The process that inspects the data set; each of its writes names its nonce."""
     failures: int = 0
     """Number of inspections that have ended by a crash or a stall."""
+    losses: int = 0
+    """Number of inspections whose process has disappeared."""
     inspection: Inspection | None = None
     problem: str | None = None
     place: Place | None = None
+    stored_bytes: int | None = None
+    """Size of what the data set keeps on the disk, once it was unpacked and packed."""
     fingerprint: str | None = None
     """That of the packed data, once the data set is ready."""
     idempotency: str | None = None

@@ -14,6 +14,7 @@ from typing import Any
 from redis import Redis
 
 from bakehouse.data.listing import Inspection, Part
+from bakehouse.data.uploaded import Manifest
 from bakehouse.model import JsonObject
 from bakehouse.runs import wire
 from bakehouse.runs.errors import IdempotencyMismatch
@@ -110,6 +111,10 @@ class DatasetRecords:
         stored = self.redis.hgetall(self.keys.dataset_parts(dataset_id))
         return sorted((Part.model_validate_json(part) for part in stored.values()), key=lambda part: part.number)
 
+    def used_bytes(self) -> int:
+        """Returns the size of all uploaded data sets together: announced, received, or on the disk."""
+        return sum(map(int, self.redis.hvals(self.keys.dataset_bytes())))
+
     def exists(self, dataset_id: str) -> bool:
         """Returns whether Redis has a record with this id, of a deleted data set too."""
         return bool(self.redis.exists(self.keys.dataset(dataset_id)))
@@ -173,7 +178,7 @@ class DatasetRecords:
         )
 
     def _creation(self, record: DatasetRecord) -> Write:
-        hashes, quota = self._counted(record)
+        hashes, quota = self.counted(record)
         indexes = {**self._listed(record), self.keys.drafts(): record.expires_ms or 0}
         return Write(record=record, add=indexes, hash=hashes, quota=quota)
 
@@ -186,7 +191,7 @@ class DatasetRecords:
             "inspection": Inspection(stage="waiting"),
         }
         record = draft.model_copy(update=update)
-        hashes, quota = self._counted(record)
+        hashes, quota = self.counted(record)
         parts = {self.keys.dataset_parts(dataset_id): (str(part.number), part.model_dump_json())}
         indexes = {**self._listed(record), self.keys.inspectable(): record.created_ms}
         return Write(record=record, add=indexes, hash={**hashes, **parts}, quota=quota)
@@ -196,6 +201,22 @@ class DatasetRecords:
             self.keys.datasets(): record.created_ms,
             self.keys.dataset_versions(record.name): record.version,
         }
+
+    def adopt(self, manifest: Manifest, stored_bytes: int) -> None:
+        """Stores the record of a data set that is in the store but was lost from Redis."""
+        record = DatasetRecord(
+            id=manifest.id,
+            name=manifest.name,
+            version=manifest.version,
+            status="ready",
+            filename=manifest.filename,
+            part_bytes=self.settings.upload_part_bytes,
+            created_ms=self.now(),
+            stored_bytes=stored_bytes,
+            fingerprint=manifest.fingerprint,
+        )
+        names = {self.keys.dataset_version(record.reference): record.id}
+        self._write(Write(record=record, add=self._listed(record), set=names, hash=self.counted(record)[0]))
 
     def _replay(self, payload: Any, idempotency: Idempotency | None) -> DatasetRecord:
         assert idempotency is not None
@@ -218,17 +239,17 @@ class DatasetRecords:
             self.limits.check_size(record, received)
             expires = self.now() + round(1000 * self.settings.upload_seconds)
             after = record.model_copy(update={"received_bytes": received, "expires_ms": expires})
-            hashes, quota = self._counted(after)
+            hashes, quota = self.counted(after)
             hashes[self.keys.dataset_parts(dataset_id)] = (str(part.number), part.model_dump_json())
             return Write(record=after, add={self.keys.drafts(): expires}, hash=hashes, quota=quota)
 
         self.change(dataset_id, change)
         return replaced if replaced != part else None
 
-    def _counted(self, record: DatasetRecord) -> tuple[dict[str, tuple[str, str]], JsonObject | None]:
-        """Returns what a write needs to count the bytes of a data set (those that were announced, or have come), and
-        the limit."""
-        size = max(record.bytes or 0, record.received_bytes)
+    def counted(self, record: DatasetRecord) -> tuple[dict[str, tuple[str, str]], JsonObject | None]:
+        """Returns what a write needs to count the bytes of a data set (those that were announced, have come, or are
+        kept), and the limit."""
+        size = record.stored_bytes or max(record.bytes or 0, record.received_bytes)
         limit = self.settings.max_uploaded_bytes
         key = self.keys.dataset_bytes()
         quota: JsonObject | None = None if limit is None else {"key": key, "bytes": size, "limit": limit}
@@ -268,13 +289,15 @@ class DatasetRecords:
             keys = self.keys
             statuses = [keys.filtered("status", status) for status in UNFINISHED]
             lists = [keys.datasets(), keys.dataset_versions(record.name), keys.drafts(), keys.inspectable()]
+            # The same request makes a new data set then.
+            idempotency = [] if record.idempotency is None else [keys.idempotency(record.idempotency)]
             return Write(
                 record=record.model_copy(update={"status": "deleted", "inspector": None, "inspection": None}),
                 needed_by={"dataset": keys.filtered("dataset", record.reference), "statuses": statuses},
                 remove=lists,
                 add={keys.deleted_datasets(): self.now()},
                 hash={keys.dataset_bytes(): (record.id, "")},
-                delete=[keys.dataset_version(record.reference), keys.dataset_parts(record.id)],
+                delete=[keys.dataset_version(record.reference), keys.dataset_parts(record.id), *idempotency],
                 expire=DELETED_DATASET_TTL_MS,
             )
 

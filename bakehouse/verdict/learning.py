@@ -7,7 +7,7 @@ from bakehouse.advice.advice import replace
 from bakehouse.advice.class_shares import class_shares
 from bakehouse.plan.layers import Activation, Norm, walk
 from bakehouse.plan.plan import Plan
-from bakehouse.plurals import count_of
+from bakehouse.plurals import count_of, listed
 from bakehouse.recipe.architecture import Rnn
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.norm import LayerNorm
@@ -60,9 +60,8 @@ def classes_never_predicted(outcome: Outcome) -> Iterator[Found]:
     rows = outcome.plan.sizes.test
     missed = [index for index in outcome.never_predicted if shares[index] * rows >= LEAST_ROWS]
     if missed:
-        names = ", ".join(f"{classes[index]} ({percent(shares[index])} of the rows)" for index in missed[:5])
-        more = f" and {len(missed) - 5} more" if len(missed) > 5 else ""
-        yield Found(f"the model predicts these classes for no row of the test split: {names}{more}")
+        names = listed([f"{classes[index]} ({percent(shares[index])} of the rows)" for index in missed], 5)
+        yield Found(f"the model predicts these classes for no row of the test split: {names}")
 
 
 def no_better_than_class(outcome: Outcome, guess: Guess) -> str:

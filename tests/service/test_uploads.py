@@ -15,6 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from bakehouse.runs.store import connect
+from bakehouse.settings import Settings
+from bakehouse.store.file_store import FileStore
+from bakehouse.uploads.records import DatasetRecords, Draft
+from service.receiving import ReceivedFile
+from service.uploads import Uploads
 from tests.fake_worker import FakeWorker
 from tests.processes import wait_until
 from tests.running_inspector import running_inspector, start_inspector
@@ -319,6 +325,32 @@ def test_the_same_key_creates_a_data_set_once(api: httpx.Client, store: Path) ->
     }
     assert len(ids) == 1
     assert len(files_in(store)) == 1
+    api.delete(f"/v1/datasets/{ids.pop()}")
+    anew = api.post("/v1/datasets", params=parameters, content=TABLE, headers={"Idempotency-Key": "w"})
+    assert (anew.status_code, anew.json()["version"]) == (201, 2)
+
+
+def test_a_file_is_kept_if_only_the_answer_of_redis_was_lost(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path, redis_url=redis_url)
+    records = DatasetRecords(connect(redis_url, patient=False), settings)
+    uploads = Uploads(settings, records, FileStore(settings.store))
+    create = records.create
+
+    def lose_answer(*arguments: Any, **named: Any) -> None:
+        create(*arguments, **named)
+        raise ConnectionError
+
+    monkeypatch.setattr(records, "create", lose_answer)
+    path = tmp_path / "houses.csv"
+    path.write_bytes(TABLE)
+    file = ReceivedFile(path)
+    file.bytes = len(TABLE)
+    with pytest.raises(ConnectionError):
+        uploads.keep_whole(Draft(name="houses", filename="houses.csv", bytes=len(TABLE)), file, "0" * 64, None)
+    assert records.find("houses").status == "inspecting"
+    assert len(files_in(settings.store / "uploads")) == 1
 
 
 def test_events_tell_how_far_a_data_set_has_come(api: httpx.Client, service: RunningService, store: Path) -> None:
@@ -367,7 +399,9 @@ def test_quotas_are_settings(limited: httpx.Client, tmp_path: Path) -> None:
     draft(limited, name="b", bytes=2000)
     full = limited.post("/v1/datasets", json={"name": "c", "bytes": 1500})
     assert problem(full) == (429, "uploads_full")
-    assert problem(limited.post("/v1/datasets", params={"name": "c"}, content=b"a" * 1500)) == (429, "uploads_full")
+    # The second body says nothing of its size.
+    for content in (b"a" * 1500, iter([b"a" * 1500])):
+        assert problem(limited.post("/v1/datasets", params={"name": "c"}, content=content)) == (429, "uploads_full")
     assert len(files_in(tmp_path / "store")) == 2
     limited.delete(f"/v1/datasets/{dataset}")
     assert limited.post("/v1/datasets", json={"name": "c", "bytes": 1500}).status_code == 201

@@ -20,12 +20,17 @@ from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, Inspection
 from bakehouse.data.listing import Inspection, Part, Place
 from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
+from bakehouse.data.uploaded import NAMED as NAMED_DATASETS
+from bakehouse.data.uploaded import PACKED as PACKED_DATASETS
 from bakehouse.data.uploaded import (
     Manifest,
     Uploaded,
     digest_packed,
     is_packed_otherwise,
+    list_uploaded,
+    packed_key,
     publish,
+    read_manifest,
     remove_unnamed,
     source_key,
 )
@@ -33,9 +38,9 @@ from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
-from bakehouse.store.file_store import FileStore, remove
+from bakehouse.store.file_store import FileStore, remove, sizes
 from bakehouse.store.object_store import ObjectStore
-from bakehouse.uploads.errors import InspectionLost, UploadNotFound
+from bakehouse.uploads.errors import InspectionLost, UploadNotFound, UploadsFull
 from bakehouse.uploads.files import delete_files
 from bakehouse.uploads.inspections import Inspections
 from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, part_key
@@ -53,6 +58,8 @@ ORPHAN_SECONDS = 86_400.0
 FORGET_MS = 600_000
 # Inspections of one data set that end by a crash or a stall before it is refused.
 MAX_FAILURES = 3
+# Processes that disappear during the inspection of one data set before it is refused: it may be what kills them.
+MAX_LOSSES = 5
 
 
 class PartDamaged(Exception):
@@ -89,7 +96,12 @@ class Inspector:
         """Inspects a data set, unless it is deleted meanwhile, or this process is stopped for so long that another one
         takes it."""
         with suppress(InspectionLost, UploadNotFound):
-            self.inspect(record)
+            if record.losses < MAX_LOSSES:
+                self.inspect(record)
+            else:
+                why = f"{MAX_LOSSES} processes that inspected it were killed, for instance because of its memory"
+                self.inspections.refuse(record, why, None)
+                self._store.delete(files_of(record.id))
 
     def inspect(self, record: DatasetRecord) -> None:
         """Inspects a data set that this process has claimed."""
@@ -103,7 +115,7 @@ class Inspector:
                 file = self._join_parts(record, work, watch)
                 answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
                 self._finish(record, work, answer)
-        except PartDamaged as error:
+        except (PartDamaged, UploadsFull) as error:
             self.inspections.refuse(record, str(error), None)
         except (InspectionLost, UploadNotFound, *OUTAGE):
             raise
@@ -161,8 +173,8 @@ class Inspector:
                 record, answer.problem or "", place.model_copy(update={"file": place.file or record.filename})
             )
         else:
-            # Otherwise the inspector that has the data set now might publish it twice.
-            self.inspections.renew(record)
+            # Another inspector that has the data set now must not publish it twice.
+            self.inspections.note_stored(record, sum(sizes(work / SOURCE)) + sum(sizes(work / PACKED)))
             [source] = (work / SOURCE).iterdir()
             manifest = Manifest(
                 id=record.id,
@@ -203,7 +215,8 @@ class Inspector:
     # Housekeeping
 
     def clean_up(self) -> None:
-        """Deletes what nobody needs: expired uploads, the files of deleted data sets, and files without a record."""
+        """Deletes what nobody needs: expired uploads, the files of deleted data sets, and files without a record. A
+        data set that Redis has lost gets a record again."""
         for dataset_id in self.inspections.expired():
             with suppress(UploadNotFound):
                 self._records.delete(dataset_id)
@@ -214,6 +227,9 @@ class Inspector:
             if record is not None:
                 delete_files(self._store, record)
         self.inspections.forget(before=now - FORGET_MS)
+        for uploaded in list_uploaded(self._store):
+            if not self._records.exists(uploaded.dataset_id):
+                self._adopt(uploaded)
         for record in self._records.all():
             # The process that inspected it was killed before it had deleted them.
             if record.status in ("ready", "refused"):
@@ -221,11 +237,21 @@ class Inspector:
             uploaded = Uploaded(record.id, record.name, record.version)
             if record.status == "ready" and is_packed_otherwise(self._store, uploaded):
                 self.inspections.repeat(record.id)
+        self._delete_orphans()
+
+    def _adopt(self, uploaded: Uploaded) -> None:
+        with suppress(FileNotFoundError):
+            manifest = read_manifest(self._store, uploaded)
+            kept = (source_key(manifest.id), packed_key(manifest.packed))
+            self._records.adopt(manifest, sum(size for key in kept for size in self._store.sizes(key)))
+
+    def _delete_orphans(self) -> None:
         for name in self._store.names(UPLOADS):
             is_orphan = DATASET_ID.fullmatch(name) and not self._records.exists(name)
             if is_orphan and self._store.age_seconds(files_of(name)) > ORPHAN_SECONDS:
                 self._store.delete(files_of(name))
-        self._store.clean_up(UPLOADS, older_than_seconds=ORPHAN_SECONDS)
+        for folder in (UPLOADS, NAMED_DATASETS, PACKED_DATASETS):
+            self._store.clean_up(folder, older_than_seconds=ORPHAN_SECONDS)
         remove_unnamed(self._store)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bakehouse.data.parsed import Array, Samples
 from bakehouse.plan.card import Channel, Finding
-from bakehouse.plan.columns import MAX_NAMES
+from bakehouse.plurals import listed
 from bakehouse.recipe.ingredient import DataKind
 
 MAX_CHANNELS = 256
@@ -44,7 +44,6 @@ def channel_findings(kind: DataKind, channels: Sequence[Channel] | None) -> Iter
     if kind == "table" or not still or channels is None:
         return
     noun = "channel" if kind == "image" else "number"
-    shown = ", ".join(f"{noun} {index} is {channels[index].mean:g}" for index in still[:MAX_NAMES])
-    more = f" and {len(still) - MAX_NAMES:,} more" if len(still) > MAX_NAMES else ""
-    message = f"{shown}{more} everywhere in the training rows: a model learns nothing from it"
+    shown = listed([f"{noun} {index} is {channels[index].mean:g}" for index in still])
+    message = f"{shown} everywhere in the training rows: a model learns nothing from it"
     yield Finding(code="near_constant", severity="info", where=f"/channels/{still[0]}", message=message)

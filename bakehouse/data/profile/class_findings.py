@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from bakehouse.data.profile.rows import percent
 from bakehouse.data.profile.target import Labels
 from bakehouse.plan.card import Finding
-from bakehouse.plan.columns import MAX_NAMES
-from bakehouse.plurals import count_of
+from bakehouse.plurals import count_of, listed
 from bakehouse.recipe.patch import PatchStep
 
 MIN_ROWS_OF_CLASS = 5
@@ -44,11 +43,10 @@ def rare_classes(labels: Labels, counts: dict[str, int]) -> Iterator[Finding]:
     rare = {name: rows for name, rows in counts.items() if rows < MIN_ROWS_OF_CLASS}
     if not rare:
         return
-    named = [f"{quoted(name)} ({rows})" for name, rows in list(rare.items())[:MAX_NAMES]]
-    more = f" and {len(rare) - MAX_NAMES:,} more" if len(rare) > MAX_NAMES else ""
+    named = listed([f"{quoted(name)} ({rows})" for name, rows in rare.items()])
     message = (
         f"{count_of(len(rare), 'class')} of {len(counts):,} {'has' if len(rare) == 1 else 'have'} fewer than "
-        f"{MIN_ROWS_OF_CLASS} rows: {', '.join(named)}{more}. They can hardly be learned, and a split may have no row "
+        f"{MIN_ROWS_OF_CLASS} rows: {named}. They can hardly be learned, and a split may have no row "
         "of them: add rows, or merge classes"
     )
     yield Finding(code="rare_classes", severity="warning", where=labels.where, message=message)

@@ -1,7 +1,6 @@
 """Finds columns that hardly vary, have gaps, are no inputs, or have a long tail."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,8 @@ from bakehouse.data.parsed import Samples, Table
 from bakehouse.data.profile.inputs import Input, exclude, pointer_to
 from bakehouse.data.profile.rows import Rows, describe_sample, percent
 from bakehouse.plan.card import Column, Finding
-from bakehouse.plan.columns import LEARNABLE, MAX_NAMES, describe_kind
+from bakehouse.plan.columns import LEARNABLE, describe_kind
+from bakehouse.plurals import listed
 
 NEAR_CONSTANT = 0.99
 """Share of the commonest value from which an input hardly varies."""
@@ -130,10 +130,3 @@ def left_out_findings(columns: Sequence[Column], target: int | None) -> Iterator
     if found:
         message = f"no model learns from {listed([each.name for each in found])}: they are left out of the inputs"
         yield Finding(code="left_out", severity="info", where=pointer_to(found), message=message)
-
-
-def listed(items: Sequence[str]) -> str:
-    """Returns the first items of a list as text, and how many there are besides."""
-    return ", ".join(islice(items, MAX_NAMES)) + (
-        f" and {len(items) - MAX_NAMES:,} more" if len(items) > MAX_NAMES else ""
-    )

@@ -1,8 +1,10 @@
 """The process that inspects uploaded data sets, called as functions, with a real Redis and a real store."""
 
+import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import time
 from pathlib import Path
@@ -200,3 +202,60 @@ def test_versions_go_on_after_redis_was_emptied(bench: Bench, redis_url: str) ->
     newest = uploaded.newest_version(bench.store, "houses")
     draft, _ = bench.records.create(Draft(name="houses", filename=None, bytes=None), newest_on_disk=newest)
     assert draft.version == 2
+
+
+def test_a_data_set_that_redis_has_lost_can_be_listed_and_deleted_again(bench: Bench, redis_url: str) -> None:
+    record = bench.upload()
+    bench.inspector.inspect_next()
+    before = bench.records.get(record.id)
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+    bench.inspector.clean_up()
+    found = bench.records.find("houses@1")
+    assert (found.status, found.fingerprint) == ("ready", before.fingerprint)
+    assert bench.records.used_bytes() == before.stored_bytes
+    bench.records.delete(record.id)
+    bench.inspector.clean_up()
+    assert bench.files() == [str(path) for path in bench.files() if path.endswith(".lock")]
+
+
+def test_a_data_set_that_kills_its_inspectors_is_refused(bench: Bench) -> None:
+    record = bench.upload()
+    for number in range(inspector.MAX_LOSSES):
+        taken = bench.inspector.inspections.claim(an_owner(f"{number}"), is_dead=lambda owner: True)
+        assert taken is not None
+    # The lease of the last one ends by itself, too.
+    assert bench.records.redis.pttl(bench.records.keys.inspection_lease(record.id)) > 0
+    taken = bench.inspector.inspections.claim(an_owner("last"), is_dead=lambda owner: True)
+    assert taken is not None
+    bench.inspector.inspect_claimed(taken)
+    refused = bench.records.get(record.id)
+    assert (refused.status, "5 processes that inspected it" in (refused.problem or "")) == ("refused", True)
+    assert bench.files() == []
+
+
+def test_what_an_upload_keeps_counts_and_a_refused_one_keeps_nothing(tmp_path: Path, redis_url: str) -> None:
+    bench = Bench(tmp_path, redis_url, max_uploaded_bytes=40_000)
+    record = bench.upload()
+    bench.inspector.inspect_next()
+    kept = bench.records.get(record.id).stored_bytes or 0
+    assert len(TABLE) < kept == bench.records.used_bytes()
+    rows = ("area,price\n" + "1,2\n3,4\n" * 8_000).encode()
+    large = bench.upload(gzip.compress(rows), "houses.csv.gz")
+    assert bench.records.used_bytes() < 40_000
+    bench.inspector.inspect_next()
+    refused = bench.records.get(large.id)
+    assert (refused.status, "BAKEHOUSE_MAX_UPLOADED_BYTES" in (refused.problem or "")) == ("refused", True)
+    assert bench.records.used_bytes() == kept
+
+
+def test_what_a_killed_process_has_left_beside_packed_data_is_deleted(bench: Bench) -> None:
+    left = [bench.store.new_path(f"datasets/{folder}/entry") for folder in ("packed", "named")]
+    for path in left:
+        path.write_text("half")
+    bench.inspector.clean_up()
+    assert all(path.exists() for path in left)
+    for path in left:
+        os.utime(path, (0, 0))
+    bench.inspector.clean_up()
+    assert bench.files() == []
