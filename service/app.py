@@ -27,6 +27,7 @@ from bakehouse.store.file_store import FileStore
 from bakehouse.tasks.preview import RecipePreview
 from bakehouse.tasks.queue import TaskQueue
 from bakehouse.tasks.samples import DatasetSamples
+from bakehouse.uploads.record import DatasetDraft
 from bakehouse.uploads.records import DatasetRecords
 from bakehouse.version import VERSION
 from service.dependencies import Services
@@ -42,7 +43,7 @@ from service.previews import Previews
 from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, samples, system
 from service.submit import Preview
 from service.tasks import Tasks, connect_for_answers
-from service.uploads import DatasetDraft, Uploads
+from service.uploads import Uploads
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -12,7 +11,6 @@ from bakehouse.data.errors import DatasetBroken, DatasetError, DatasetNotReady
 from bakehouse.data.listing import DatasetListing, Part
 from bakehouse.data.sources import BUILTIN_SETS, NAME, Missing, find_sources
 from bakehouse.data.uploaded import Uploaded, newest_version, packed_folder
-from bakehouse.model import Model
 from bakehouse.plan.card import DatasetCard
 from bakehouse.recipe.problems import Problem
 from bakehouse.runs.artifacts import storage_errors
@@ -22,25 +20,18 @@ from bakehouse.settings import Settings
 from bakehouse.store.object_store import ObjectStore
 from bakehouse.uploads.errors import UploadError, UploadNotFound, WrongDigest
 from bakehouse.uploads.files import delete_files
-from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, new_dataset_id, part_key
-from bakehouse.uploads.records import DatasetRecords, Draft, wake_inspector
+from bakehouse.uploads.record import (
+    DATASET_ID,
+    UPLOADS,
+    DatasetDraft,
+    DatasetRecord,
+    files_of,
+    new_dataset_id,
+    part_key,
+)
+from bakehouse.uploads.records import DatasetRecords, wake_inspector
 from service.errors import InvalidRequest
 from service.receiving import ReceivedFile, require_room
-
-MAX_FILENAME_CHARACTERS = 255
-
-
-class DatasetDraft(Model):
-    """A data set that is to be uploaded in parts."""
-
-    name: str = Field(pattern=rf"^{NAME.pattern}$")
-    """The name by which recipes will know it: 1 to 64 of a-z, 0-9 and ._-. A name that was uploaded before gets another
-    version."""
-    filename: str | None = Field(default=None, min_length=1, max_length=MAX_FILENAME_CHARACTERS)
-    """The name of the file; its ending names the format: .csv, .tsv, .txt or .data (also with .gz), .parquet, .json,
-    .jsonl, .ndjson, .npz, .zip, .tar, .tar.gz or .tgz."""
-    bytes: int | None = Field(default=None, ge=1, lt=2**53)
-    """The size of the file, with which the limits are checked before anything is sent."""
 
 
 class Uploads:
@@ -57,7 +48,7 @@ class Uploads:
         """Creates a data set that is uploaded in parts; returns it, and whether an earlier request had created it."""
         self.check_name(draft.name, Problem(pointer="/name", code="", message=""))
         require_room(self._settings.store, draft.bytes or 0)
-        record, replayed = self._create(Draft(**dict(draft)), idempotency)
+        record, replayed = self._create(draft, idempotency)
         return record.listing(parts=self._records.parts(record.id)), replayed
 
     async def receive_part(self, request: Request, dataset_id: str, number: int, digest: str | None) -> Part:
@@ -78,7 +69,7 @@ class Uploads:
     @storage_errors()
     def _keep_part(self, dataset_id: str, part: Part, file: ReceivedFile) -> None:
         # Otherwise one request could delete, as replaced, the file that another one has found there already.
-        with self._store.lock(f"{files_of(dataset_id)}/parts"):
+        with self._store.lock(f"{files_of(dataset_id)}/parts/all"):
             self._replace_part(dataset_id, part, file)
 
     def _replace_part(self, dataset_id: str, part: Part, file: ReceivedFile) -> None:
@@ -115,7 +106,7 @@ class Uploads:
 
     @storage_errors()
     def keep_whole(
-        self, draft: Draft, file: ReceivedFile, sha256: str, idempotency: Idempotency | None
+        self, draft: DatasetDraft, file: ReceivedFile, sha256: str, idempotency: Idempotency | None
     ) -> tuple[DatasetListing, bool]:
         """Publishes a data set that has arrived as a whole, and queues its inspection; returns it, and whether an
         earlier request had created it."""
@@ -135,7 +126,7 @@ class Uploads:
         return record.listing(), replayed
 
     def _create(
-        self, draft: Draft, idempotency: Idempotency | None, whole: tuple[str, Part] | None = None
+        self, draft: DatasetDraft, idempotency: Idempotency | None, whole: tuple[str, Part] | None = None
     ) -> tuple[DatasetRecord, bool]:
         newest = newest_version(self._store, draft.name)
         return self._records.create(draft, newest_on_disk=newest, idempotency=idempotency, whole=whole)

@@ -12,6 +12,8 @@ from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
 
 LEARNABLE: tuple[InputKind, ...] = get_args(InputKind)
 """The kinds of columns that can be inputs."""
+TARGET_KINDS = ("number", "boolean", "category")
+"""The kinds of columns that are proposed as targets."""
 MAX_CLASSES = 1_000
 """Limit on the classes of a column, those that its card lists."""
 MAX_NAMES = 10

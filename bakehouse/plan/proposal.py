@@ -3,6 +3,7 @@
 import re
 
 from bakehouse.plan.card import Column, DatasetCard
+from bakehouse.plan.columns import LEARNABLE, TARGET_KINDS
 
 MIN_LABELS = 10
 """Least number of rows with a label, the same as the least number of rows of a data set."""
@@ -13,7 +14,6 @@ TARGET_NAMES = re.compile(
 )
 """Names by which tables call what is to be learned."""
 FEW_CLASSES = range(2, 21)
-INPUT_KINDS = ("number", "boolean", "category", "date")
 
 
 def propose_target(card: DatasetCard) -> str | None:
@@ -25,13 +25,13 @@ def propose_target(card: DatasetCard) -> str | None:
     classes = [column for column in possible if not column.has_numbers and len(column.classes or ()) in FEW_CLASSES]
     numbers = [column for column in possible if column.has_numbers]
     best = (named or classes or numbers or possible)[-1:]
-    inputs = [column for column in columns if column.kind in INPUT_KINDS and column not in best]
+    inputs = [column for column in columns if column.kind in LEARNABLE and column not in best]
     return best[0].name if best and inputs else None
 
 
 def _can_be_learned(column: Column, rows: int) -> bool:
     has_labels = rows - column.missing >= MIN_LABELS
-    if column.kind not in ("number", "boolean", "category") or not has_labels:
+    if column.kind not in TARGET_KINDS or not has_labels:
         return False
     # A class of one row cannot be both learned and measured.
     return column.has_numbers or sum(count > 1 for count in column.class_counts or ()) > 1

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, TargetCard, Task
-from bakehouse.plan.columns import MAX_NAMES, column_problems, describe_kind, left_out, resolve_inputs, with_kinds
+from bakehouse.plan.columns import (
+    MAX_NAMES,
+    TARGET_KINDS,
+    column_problems,
+    describe_kind,
+    left_out,
+    resolve_inputs,
+    with_kinds,
+)
 from bakehouse.plan.inputs import Encoding, Input
 from bakehouse.plan.proposal import MIN_LABELS, propose_target
 from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset
@@ -20,8 +28,6 @@ MAIN = "main"
 """The name of the main target, which is the data set's own, in the names of metrics and layers."""
 RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
 """Names that no target may have, because `validation_NAME_loss` or `test_NAME_loss` is another metric."""
-TARGET_KINDS = ("number", "boolean", "category")
-"""The kinds of columns that are proposed as targets."""
 KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
 MEASURES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),

@@ -1,7 +1,6 @@
 """What the processes that inspect uploaded data sets read and write in Redis: the queue, leases, and outcomes."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from bakehouse.data.listing import Inspection, Place
 from bakehouse.model import JsonObject
@@ -106,14 +105,12 @@ class Inspections:
         self._redis.delete(self._keys.inspection_lease(record.id))
         wake_inspector(self._redis, self._keys)
 
-    def _end(
-        self, record: DatasetRecord, update: JsonObject, hashes: Mapping[str, tuple[str, str]] = MappingProxyType({})
-    ) -> None:
+    def _end(self, record: DatasetRecord, update: JsonObject, hashes: dict[str, tuple[str, str]] | None = None) -> None:
         def change(present: DatasetRecord) -> Write:
             after = present.model_copy(update={**update, "inspector": None, "inspection": None})
             return Write(
                 record=after,
-                hash=hashes,
+                hash=hashes or {},
                 remove=[self._keys.inspectable()],
                 delete=[self._keys.inspection_lease(record.id), self._keys.dataset_parts(record.id)],
             )

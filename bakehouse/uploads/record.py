@@ -4,14 +4,31 @@ import re
 import secrets
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from bakehouse.data.listing import DatasetListing, DatasetStatus, Inspection, Part, Place, Upload
+from bakehouse.data.sources import NAME
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetCard
 from bakehouse.runs.record import ID_ALPHABET, ID_LENGTH, Owner, rfc3339
 
 DATASET_ID = re.compile(rf"data_[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+MAX_FILENAME_CHARACTERS = 255
 UPLOADS = "uploads"
 """The prefix of the files of uploads in the store."""
+
+
+class DatasetDraft(Model):
+    """A data set that is to be uploaded in parts."""
+
+    name: str = Field(pattern=rf"^{NAME.pattern}$")
+    """The name by which recipes will know it: 1 to 64 of a-z, 0-9 and ._-. A name that was uploaded before gets another
+    version."""
+    filename: str | None = Field(default=None, min_length=1, max_length=MAX_FILENAME_CHARACTERS)
+    """The name of the file; its ending names the format: .csv, .tsv, .txt or .data (also with .gz), .parquet, .json,
+    .jsonl, .ndjson, .npz, .zip, .tar, .tar.gz or .tgz."""
+    bytes: int | None = Field(default=None, ge=1, lt=2**53)
+    """The size of the file, with which the limits are checked before anything is sent."""
 
 
 class DatasetRecord(Model):

@@ -34,7 +34,7 @@ from bakehouse.uploads.errors import (
     UploadsFull,
 )
 from bakehouse.uploads.limits import UploadLimits, check_complete
-from bakehouse.uploads.record import DATASET_ID, DatasetRecord, new_dataset_id
+from bakehouse.uploads.record import DATASET_ID, DatasetDraft, DatasetRecord, new_dataset_id
 
 UNFINISHED = ("queued", "running", "paused")
 MAX_WAKE_UPS = 16
@@ -57,15 +57,6 @@ class Write:
     quota: JsonObject | None = None
     needed_by: JsonObject | None = None
     idempotency: JsonObject | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """What a client says of a new data set."""
-
-    name: str
-    filename: str | None
-    bytes: int | None
 
 
 class DatasetRecords:
@@ -134,7 +125,7 @@ class DatasetRecords:
 
     def create(
         self,
-        draft: Draft,
+        draft: DatasetDraft,
         *,
         newest_on_disk: int,
         idempotency: Idempotency | None = None,
@@ -162,7 +153,7 @@ class DatasetRecords:
             if outcome != "conflict":
                 return write.record, False
 
-    def _draft(self, draft: Draft, version: int, idempotency: Idempotency | None) -> DatasetRecord:
+    def _draft(self, draft: DatasetDraft, version: int, idempotency: Idempotency | None) -> DatasetRecord:
         now = self.now()
         return DatasetRecord(
             id=new_dataset_id(),

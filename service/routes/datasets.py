@@ -15,7 +15,7 @@ from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.read import parse_json
 from bakehouse.uploads.errors import UploadNotFound
-from bakehouse.uploads.records import Draft
+from bakehouse.uploads.record import MAX_FILENAME_CHARACTERS, DatasetDraft
 from service.content_digest import parse_content_digest
 from service.dependencies import (
     IfNoneMatch,
@@ -34,7 +34,7 @@ from service.long_poll import etag_matches, parse_wait, wait_for_answer
 from service.middleware import media_type
 from service.openapi import REFERENCE, optional_json_body, problems, returns
 from service.receiving import ReceivedFile
-from service.uploads import MAX_FILENAME_CHARACTERS, DatasetDraft, refuse_other_digest
+from service.uploads import refuse_other_digest
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Depends(refuse_unknown_parameters)])
 
@@ -122,7 +122,7 @@ async def create_dataset(
     await run_in_threadpool(check_query_name, services, name)
     async with await services.uploads.new_file(announced_bytes(request)) as file:
         await file.write_all(request.stream())
-        draft = Draft(name=str(name), filename=filename, bytes=None)
+        draft = DatasetDraft(name=str(name), filename=filename)
         return await keep_whole(request, services, file, draft, key, parse_content_digest(digest))
 
 
@@ -160,11 +160,11 @@ async def receive_from_form(request: Request, services: Services, key: str | Non
         filename = (form.filename or "")[:MAX_FILENAME_CHARACTERS] or None
         name = form.fields.get("name") or name_for(filename or "")
         await run_in_threadpool(services.uploads.check_name, name, Problem(pointer="/name", code="", message=""))
-        return await keep_whole(request, services, file, Draft(name=name, filename=filename, bytes=None), key, None)
+        return await keep_whole(request, services, file, DatasetDraft(name=name, filename=filename), key, None)
 
 
 async def keep_whole(
-    request: Request, services: Services, file: ReceivedFile, draft: Draft, key: str | None, digest: str | None
+    request: Request, services: Services, file: ReceivedFile, draft: DatasetDraft, key: str | None, digest: str | None
 ) -> Response:
     """Makes a data set of a file that has arrived."""
     sha256 = await file.finish()
@@ -172,7 +172,7 @@ async def keep_whole(
         raise InvalidRequest(Problem(parameter="body", code="missing", message="the file is empty"))
     refuse_other_digest(1, digest, sha256)
     await services.folder_check.check()
-    draft = Draft(name=draft.name, filename=draft.filename, bytes=file.bytes)
+    draft = draft.model_copy(update={"bytes": file.bytes})
     idempotency = None
     if key is not None:
         idempotency = idempotency_of(request, key, f"{draft.name}\n{draft.filename}\n{sha256}")

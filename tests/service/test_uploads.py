@@ -14,11 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
-from bakehouse.uploads.records import DatasetRecords, Draft
+from bakehouse.uploads.record import DatasetDraft
+from bakehouse.uploads.records import DatasetRecords
 from service.receiving import ReceivedFile
 from service.uploads import Uploads
 from tests.fake_worker import FakeWorker
@@ -33,9 +35,11 @@ RECIPE = {"dataset": {"id": "houses", "target": "price"}, "architecture": "linea
 
 @pytest.fixture
 def store(service: RunningService) -> Iterator[Path]:
-    """The folder of the service's store, which is emptied."""
-    yield service.home / "store"
-    shutil.rmtree(service.home / "store", ignore_errors=True)
+    """The folder of the service's store, which is empty before and after the test."""
+    folder = service.home / "store"
+    shutil.rmtree(folder, ignore_errors=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def problem(response: httpx.Response) -> tuple[int, str]:
@@ -88,8 +92,10 @@ def listed(api: httpx.Client) -> list[tuple[str, str]]:
 
 
 def files_in(folder: Path) -> list[str]:
+    """The files in a folder but those that are only locks."""
     # Unlike `rglob`, `os.walk` passes over folders that are deleted meanwhile.
-    return sorted(str(Path(path, name).relative_to(folder)) for path, _, names in os.walk(folder) for name in names)
+    paths = (Path(path, name).relative_to(folder) for path, _, names in os.walk(folder) for name in names)
+    return sorted(str(path) for path in paths if path.suffix != ".lock")
 
 
 def archive(**files: bytes) -> bytes:
@@ -306,7 +312,7 @@ def test_a_data_set_is_deleted_once_no_unfinished_run_needs_it(
     # The other name still has the packed data.
     assert api.get("/v1/datasets/same").json()["card"]["counts"]["train"] == 40
     assert api.delete("/v1/datasets/same").json()["bytes_freed"] > 2 * len(TABLE)
-    assert files_in(store) == ["datasets/.publication.lock"]
+    assert files_in(store) == []
     assert problem(api.delete("/v1/datasets/digits")) == (409, "dataset_not_uploaded")
     # A version is never given twice.
     assert api.post("/v1/datasets", json={"name": "houses"}).json()["version"] == 2
@@ -340,15 +346,15 @@ def test_a_file_is_kept_if_only_the_answer_of_redis_was_lost(
 
     def lose_answer(*arguments: Any, **named: Any) -> None:
         create(*arguments, **named)
-        raise ConnectionError
+        raise RedisConnectionError
 
     monkeypatch.setattr(records, "create", lose_answer)
     path = tmp_path / "houses.csv"
     path.write_bytes(TABLE)
     file = ReceivedFile(path)
     file.bytes = len(TABLE)
-    with pytest.raises(ConnectionError):
-        uploads.keep_whole(Draft(name="houses", filename="houses.csv", bytes=len(TABLE)), file, "0" * 64, None)
+    with pytest.raises(RedisConnectionError):
+        uploads.keep_whole(DatasetDraft(name="houses", filename="houses.csv", bytes=len(TABLE)), file, "0" * 64, None)
     assert records.find("houses").status == "inspecting"
     assert len(files_in(settings.store / "uploads")) == 1
 
@@ -451,7 +457,6 @@ def test_an_inspection_that_is_killed_again_and_again_is_done_once(
     assert ready["status"] == "ready"
     names = [path for path in files_in(store) if not path.startswith("datasets/packed")]
     assert names == [
-        "datasets/.publication.lock",
         f"datasets/named/houses@1.{dataset}",
         f"uploads/{dataset}/source/a.csv",
     ]

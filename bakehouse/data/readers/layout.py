@@ -8,12 +8,12 @@ from itertools import pairwise
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.readers.dialect import Record
+from bakehouse.data.readers.missing_marks import MARKS
 from bakehouse.data.readers.written_numbers import PLAIN
 from bakehouse.plurals import count_of
 
 IS_NUMBER = re.compile(PLAIN)
 COMMENT = "#"
-GAPS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
 YEARS = range(1500, 2200)
 
 
@@ -124,7 +124,7 @@ def _is_header(head: Sequence[str], rows: Sequence[list[str]]) -> bool:
     columns = list(zip(*(row for row in rows if len(row) == len(head)), strict=True))
     if not columns:
         return True
-    are_numbers = [all(cell in GAPS or IS_NUMBER.fullmatch(cell) for cell in column) for column in columns]
+    are_numbers = [all(cell in MARKS or IS_NUMBER.fullmatch(cell) for cell in column) for column in columns]
     numeric = [head[index] for index, each in enumerate(are_numbers) if each]
     texts = [index for index, each in enumerate(are_numbers) if not each]
     recurring = sum(head[index] in columns[index] for index in texts)

@@ -21,8 +21,8 @@ from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
 from bakehouse.uploads.errors import UploadNotFound
-from bakehouse.uploads.record import DatasetRecord, files_of, new_dataset_id, part_key
-from bakehouse.uploads.records import DatasetRecords, Draft
+from bakehouse.uploads.record import DatasetDraft, DatasetRecord, files_of, new_dataset_id, part_key
+from bakehouse.uploads.records import DatasetRecords
 from tests.runs.examples import an_owner
 from worker.host import inspector
 from worker.host.inspector import Inspector
@@ -45,7 +45,7 @@ class Bench:
         path = self.store.new_path("uploads/incoming")
         path.write_bytes(data)
         self.store.put(part_key(dataset_id, part), path)
-        draft = Draft(name="houses", filename=filename, bytes=len(data))
+        draft = DatasetDraft(name="houses", filename=filename, bytes=len(data))
         return self.records.create(draft, newest_on_disk=0, whole=(dataset_id, part))[0]
 
     def files(self) -> list[str]:
@@ -90,7 +90,7 @@ def test_files_with_equal_values_have_a_card_each_unless_they_are_alike(bench: B
 
 def test_an_upload_that_is_not_completed_in_time_is_deleted(tmp_path: Path, redis_url: str) -> None:
     bench = Bench(tmp_path, redis_url, upload_seconds=0.001)
-    draft, _ = bench.records.create(Draft(name="a", filename=None, bytes=None), newest_on_disk=0)
+    draft, _ = bench.records.create(DatasetDraft(name="a"), newest_on_disk=0)
     path = bench.store.new_path(f"{files_of(draft.id)}/parts/1")
     path.write_bytes(b"abc")
     bench.store.put(f"{files_of(draft.id)}/parts/1-abc", path)
@@ -200,7 +200,7 @@ def test_versions_go_on_after_redis_was_emptied(bench: Bench, redis_url: str) ->
     with Redis.from_url(redis_url) as redis:
         redis.flushall()
     newest = uploaded.newest_version(bench.store, "houses")
-    draft, _ = bench.records.create(Draft(name="houses", filename=None, bytes=None), newest_on_disk=newest)
+    draft, _ = bench.records.create(DatasetDraft(name="houses"), newest_on_disk=newest)
     assert draft.version == 2
 
 
