@@ -118,6 +118,15 @@ class Settings(BaseModel):
     """Limit on the bytes of all files in an uploaded archive."""
     max_entry_bytes: int = Field(default=4 << 30, ge=1024)
     """Limit on the bytes of one file in an uploaded archive."""
+    dataset_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
+    """Hosts, separated by commas, from which data sets are fetched by an address that begins with https://, on port 443
+    unless the host is listed with another one. By default nothing is fetched. Hosts of which any address is private,
+    loopback or link-local are refused."""
+    private_dataset_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
+    """More hosts, from which data sets are fetched although their addresses may be private or loopback, such as a
+    server of your own network. Whoever reaches the service can then read from them."""
+    fetch_seconds: float = Field(default=3600.0, gt=0)
+    """Seconds after which a data set that is still being fetched from another host is refused."""
     lease_seconds: float = Field(default=10.0, gt=0)
     """Length of a lease: a training process that does not renew its lease within this time loses its run."""
     allowed_hosts: Annotated[str, AfterValidator(check_hosts)] = ""

@@ -18,10 +18,12 @@ from bakehouse.runs.errors import IdempotencyMismatch
 from bakehouse.runs.record import Idempotency
 from bakehouse.settings import Settings
 from bakehouse.store.object_store import ObjectStore
+from bakehouse.uploads.addresses import AddressRefused, HostRules, parse_address
 from bakehouse.uploads.errors import UploadError, UploadNotFound, WrongDigest
 from bakehouse.uploads.files import delete_files
 from bakehouse.uploads.record import (
     DATASET_ID,
+    MAX_FILENAME_CHARACTERS,
     UPLOADS,
     DatasetDraft,
     DatasetRecord,
@@ -29,7 +31,7 @@ from bakehouse.uploads.record import (
     new_dataset_id,
     part_key,
 )
-from bakehouse.uploads.records import DatasetRecords, wake_inspector
+from bakehouse.uploads.records import DatasetRecords, wake_fetcher, wake_inspector
 from service.errors import InvalidRequest
 from service.receiving import ReceivedFile, require_room
 
@@ -47,9 +49,25 @@ class Uploads:
     def create_draft(self, draft: DatasetDraft, idempotency: Idempotency | None) -> tuple[DatasetListing, bool]:
         """Creates a data set that is uploaded in parts; returns it, and whether an earlier request had created it."""
         self.check_name(draft.name, Problem(pointer="/name", code="", message=""))
+        if draft.source is not None:
+            draft = self._with_address(draft, draft.source)
         require_room(self._settings.store, draft.bytes or 0)
         record, replayed = self._create(draft, idempotency)
+        if record.source is not None:
+            wake_fetcher(self._records.redis, self._records.keys)
         return record.listing(parts=self._records.parts(record.id)), replayed
+
+    def _with_address(self, draft: DatasetDraft, source: str) -> DatasetDraft:
+        """Returns a draft whose address has one spelling. Raises InvalidRequest if it may not be fetched."""
+        rules = HostRules(self._settings)
+        try:
+            address = parse_address(source)
+            rules.check(address)
+        except AddressRefused as error:
+            problem = Problem(pointer="/source", code="not_fetched", message=str(error), allowed=rules.public)
+            raise InvalidRequest(problem) from None
+        filename = draft.filename or address.filename[:MAX_FILENAME_CHARACTERS] or None
+        return draft.model_copy(update={"source": address.url, "filename": filename})
 
     async def receive_part(self, request: Request, dataset_id: str, number: int, digest: str | None) -> Part:
         """Receives a part of a data set. Raises UploadNotFound, NotUploading, WrongDigest and DatasetTooLarge."""

@@ -30,12 +30,7 @@ STANDARD_INPUT = "-"
 
 
 def add_dataset(source: str, name: str | None, *, detach: bool, as_json: bool, fields: str | None) -> None:
-    """Uploads a file or a folder, and prints the data set."""
-    if "://" in source:
-        raise typer.BadParameter(
-            f"{sanitize(source)} is an address, and only files are uploaded: download it first, as with curl -LO",
-            param_hint="FILE",
-        )
+    """Uploads a file or a folder, or has the service fetch an address, and prints the data set."""
     if source == STANDARD_INPUT and name is None:
         raise typer.BadParameter("standard input has no name: add --name NAME")
     # The progress bar leaves the terminal in order.
@@ -51,10 +46,10 @@ def add_dataset(source: str, name: str | None, *, detach: bool, as_json: bool, f
 
 
 @contextmanager
-def file_of(source: str, name: str | None) -> Iterator[Path]:
-    """Yields the path of a file, or of a temporary file with what standard input has."""
+def file_of(source: str, name: str | None) -> Iterator[Path | str]:
+    """Yields the path of a file, or of a temporary file with what standard input has; an address as it is."""
     if source != STANDARD_INPUT:
-        yield Path(source)
+        yield source if "://" in source else Path(source)
         return
     with tempfile.TemporaryDirectory() as folder:
         # Without an ending, the content tells the format.
@@ -143,6 +138,8 @@ def describe(listing: DatasetListing) -> Iterator[str]:
     if listing.upload is not None:
         expected = "" if listing.upload.bytes is None else f" of {listing.upload.bytes:,}"
         yield f"  {listing.upload.filename or 'file'}, {listing.upload.received_bytes:,}{expected} bytes"
+        if listing.upload.source is not None:
+            yield f"  from {listing.upload.source}, sha256 {listing.upload.sha256 or 'not known yet'}"
     if listing.inspection is not None:
         yield f"  {listing.inspection.stage}"
     if listing.card is not None:

@@ -147,14 +147,17 @@ class AsyncClient:
         self, path: str | Path, *, name: str | None = None, wait: bool = True, progress: bool | None = None
     ) -> DatasetListing:
         """Uploads a file, or a folder as an archive, and waits until it is inspected. By default the file's name gives
-        the name, and a terminal shows a progress bar. The same call again resumes an interrupted upload.
+        the name, and a terminal shows a progress bar. The same call again resumes an interrupted upload. An address
+        that begins with https:// is fetched by the service, if its settings allow that host.
 
         Raises DatasetRefused if the file cannot be used; its `dataset` says why and where.
         """
         # Most programs upload nothing, and an archive needs modules that take time to import.
-        from bakehouse.client.upload import upload  # noqa: PLC0415
+        from bakehouse.client.upload import fetch, upload  # noqa: PLC0415
 
         with progress_bar(is_shown=progress) as report:
+            if isinstance(path, str) and "://" in path:
+                return await fetch(self._connection, path, name=name, wait=wait, report=report)
             return await upload(self._connection, Path(path), name=name, wait=wait, report=report)
 
     async def delete_dataset(self, dataset_id: str) -> DeletedDataset:

@@ -1,4 +1,6 @@
-"""Uploads a data set in parts; after an interruption, only the parts that the service does not have yet."""
+"""Uploads a data set in parts; after an interruption, only the parts that the service does not have yet. Or has the
+service fetch it from an address.
+"""
 
 import base64
 import hashlib
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 from uuid import uuid4
 
 from bakehouse.client.connection import Connection
@@ -91,6 +94,17 @@ async def upload(connection: Connection, path: Path, *, name: str | None, wait: 
         dataset = await send_parts(connection, draft, source, report)
     finally:
         await connection.transport.call(context.__exit__, None, None, None)
+    return await wait_for_inspection(connection, dataset, report) if wait else dataset
+
+
+async def fetch(
+    connection: Connection, address: str, *, name: str | None, wait: bool, report: Report
+) -> DatasetListing:
+    """Has the service fetch a data set from an address; returns it, inspected unless `wait` is false."""
+    document = {"name": name or name_for(unquote(address.partition("?")[0])), "source": address}
+    headers = {"Idempotency-Key": str(uuid4())}
+    response = await connection.request("POST", "/v1/datasets", json=document, headers=headers)
+    dataset = connection.parse(DatasetListing, response)
     return await wait_for_inspection(connection, dataset, report) if wait else dataset
 
 

@@ -6,7 +6,7 @@ from bakehouse.model import Model
 from bakehouse.plan.card import DatasetCard
 
 DatasetStatus = Literal["ready", "packing", "broken", "absent", "uploading", "inspecting", "refused", "deleted"]
-Stage = Literal["waiting", "joining", "unpacking", "reading"]
+Stage = Literal["waiting", "fetching", "joining", "unpacking", "reading"]
 
 
 class Place(Model):
@@ -44,6 +44,12 @@ class Upload(Model):
     """The size that parts should have; larger ones are refused."""
     parts: tuple[Part, ...] | None = None
     """The parts that the service holds, while the data set is `uploading`. Null in lists."""
+    source: str | None = None
+    """The address from which the data set is fetched; null if it is uploaded."""
+    sha256: str | None = None
+    """The digest of the file that was fetched, in hexadecimal. The address is not read again."""
+    source_note: str | None = None
+    """How the file compares with what another data set was, that was fetched from the same address before."""
     created_at: str
     expires_at: str | None = None
     """Time after which the service deletes the upload unless another part arrives. Null once it is complete."""
@@ -53,7 +59,8 @@ class Inspection(Model):
     """How far the inspection of an upload has come."""
 
     stage: Stage
-    """`waiting` for a worker's machine; `joining` the parts; `unpacking` an archive; `reading` and packing the data."""
+    """`waiting` for a worker's machine; `fetching` from another host; `joining` the parts; `unpacking` an archive;
+    `reading` and packing the data."""
     done_bytes: int = 0
     """Bytes that this stage has handled."""
     total_bytes: int | None = None

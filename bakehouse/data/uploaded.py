@@ -32,6 +32,12 @@ class Manifest(Model):
     version: int
     fingerprint: str
     filename: str
+    source: str | None = None
+    """The address from which it was fetched."""
+    sha256: str | None = None
+    """The digest of the file that was fetched."""
+    source_note: str | None = None
+    """How that file compares with what was fetched from the same address before."""
     packed: str
     """The digest under which the packed data are stored."""
     form: int = 0
@@ -41,6 +47,12 @@ class Manifest(Model):
     def reference(self) -> str:
         """The name of this version in a canonical recipe."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def origin(self) -> str:
+        """Where the data come from."""
+        fetched = "" if self.source is None else f", fetched from {self.source} (sha256 {self.sha256})"
+        return f"upload of {self.filename}{fetched}"
 
 
 @dataclass(frozen=True)
@@ -93,8 +105,9 @@ def packed_folder(store: ObjectStore, uploaded: Uploaded) -> tuple[Path, Dataset
         raise PackedOtherwise
     folder = store.local(packed_key(manifest.packed))
     # Other names may share the packed data, whose own card has the name that was first.
-    named = {"id": uploaded.id, "origin": f"upload of {manifest.filename}"}
-    return folder, read_card(folder).model_copy(update=named)
+    card = read_card(folder)
+    notes = card.notes if manifest.source_note is None else (manifest.source_note, *card.notes)
+    return folder, card.model_copy(update={"id": uploaded.id, "origin": manifest.origin, "notes": notes})
 
 
 def publish(store: ObjectStore, manifest: Manifest, packed: Path) -> None:

@@ -19,6 +19,17 @@ Names = Annotated[
 ]
 
 
+def refuse_address(value: object) -> object:
+    """Raises ValueError for an address in place of a name; returns anything else."""
+    if isinstance(value, str) and "://" in value:
+        raise ValueError(
+            "should be a name, not an address: `bakehouse data add ADDRESS`, or POST /v1/datasets with the address as "
+            "`source`, makes a data set of it, if the setting BAKEHOUSE_DATASET_HOSTS lists its host; or else download "
+            "the file and `bakehouse data add FILE`"
+        )
+    return value
+
+
 class Columns(Ingredient):
     """The columns of a table that are inputs, and how the model's first layer encodes them.
 
@@ -84,7 +95,7 @@ class Dataset(Ingredient):
         {"bootstrap", "columns", "sampling", "split", "whitening_epsilon"}
     )
 
-    id: str = Field(min_length=1, max_length=80)
+    id: Annotated[str, BeforeValidator(refuse_address)] = Field(min_length=1, max_length=80)
     """Name of a built-in data set, of your own file or folder, or of a data set that was uploaded; `GET /v1/datasets`
     lists all. `NAME@2` or an id `data_...` is one version of an uploaded data set, `NAME` its newest version: the
     canonical recipe names the version."""

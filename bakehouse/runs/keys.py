@@ -175,13 +175,23 @@ class Keys:
         """Returns the key of the sorted set of data sets that wait for an inspection or have one, ordered by time."""
         return f"{self.tenant}:inspectable"
 
+    def fetchable(self) -> str:
+        """Returns the key of the sorted set of data sets that wait to be fetched or are being fetched, ordered by
+        time."""
+        return f"{self.tenant}:fetchable"
+
     def inspection_lease(self, dataset_id: str) -> str:
-        """Returns the key of the string, which expires, with the process that inspects a data set."""
+        """Returns the key of the string, which expires, with the process that fetches or inspects a
+        data set."""
         return f"{self.tenant}:inspection_lease:{dataset_id}"
 
     def inspection_wake_ups(self) -> str:
         """Returns the key of the list whose items wake the processes that inspect data sets."""
         return f"{self.tenant}:inspection_wake_ups"
+
+    def fetch_wake_ups(self) -> str:
+        """Returns the key of the list whose items wake the processes that fetch data sets."""
+        return f"{self.tenant}:fetch_wake_ups"
 
     def deleted_datasets(self) -> str:
         """Returns the key of the sorted set of deleted data sets that may still have files, ordered by time."""

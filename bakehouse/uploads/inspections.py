@@ -1,31 +1,34 @@
-"""What the processes that inspect uploaded data sets read and write in Redis: the queue, leases, and outcomes."""
+"""What the processes that fetch and inspect data sets read and write in Redis: the queues, leases, and outcomes."""
 
 from collections.abc import Callable
 
-from bakehouse.data.listing import Inspection, Place
+from bakehouse.data.listing import Inspection, Part, Place
 from bakehouse.model import JsonObject
 from bakehouse.runs import wire
 from bakehouse.runs.record import Owner
 from bakehouse.uploads.errors import InspectionLost, UploadNotFound
 from bakehouse.uploads.record import DatasetRecord
-from bakehouse.uploads.records import Change, DatasetRecords, Write, wake_inspector
+from bakehouse.uploads.records import Change, DatasetRecords, Write, wake, wake_inspector
 
 # An idle process looks for data sets by itself this often.
 WAKE_SECONDS = 2
 
 
 class Inspections:
-    """The inspections of one tenant's data sets. Can be shared between threads."""
+    """The inspections of one tenant's data sets, or what comes before these: to fetch them. Can be shared between
+    threads."""
 
-    def __init__(self, records: DatasetRecords) -> None:
+    def __init__(self, records: DatasetRecords, *, fetches: bool = False) -> None:
         self._records = records
         self._redis = records.redis
         self._keys = records.keys
+        self._queue = self._keys.fetchable() if fetches else self._keys.inspectable()
+        self._wake_ups = self._keys.fetch_wake_ups() if fetches else self._keys.inspection_wake_ups()
         self._lease_ms = round(1000 * records.settings.lease_seconds)
 
     def wait_for_wake_up(self) -> None:
-        """Waits until a data set may wait for its inspection."""
-        self._redis.blpop([self._keys.inspection_wake_ups()], timeout=WAKE_SECONDS)
+        """Waits until a data set may wait in the queue."""
+        self._redis.blpop([self._wake_ups], timeout=WAKE_SECONDS)
 
     def repeat(self, dataset_id: str) -> None:
         """Queues the inspection of a data set that is ready again."""
@@ -42,7 +45,7 @@ class Inspections:
     def claim(self, owner: Owner, *, is_dead: Callable[[Owner], bool]) -> DatasetRecord | None:
         """Gives the first data set that nobody inspects to the owner; returns None if there is none. A process that is
         dead loses its lease at once."""
-        for dataset_id in wire.texts(self._redis.zrange(self._keys.inspectable(), 0, -1)):
+        for dataset_id in wire.texts(self._redis.zrange(self._queue, 0, -1)):
             if not self._take_lease(dataset_id, owner, is_dead):
                 continue
             try:
@@ -103,6 +106,45 @@ class Inspections:
         """Gives a data set back, so that another process can inspect it at once. Raises InspectionLost."""
         self._own(record, lambda present: Write(record=present.model_copy(update={"inspector": None})))
         self._redis.delete(self._keys.inspection_lease(record.id))
+        wake(self._redis, self._wake_ups)
+
+    def reserve(self, record: DatasetRecord, size: int) -> None:
+        """Counts the bytes of a data set that is being fetched. Raises UploadsFull and InspectionLost."""
+
+        def change(present: DatasetRecord) -> Write:
+            after = present.model_copy(update={"received_bytes": size})
+            hashes, quota = self._records.counted(after)
+            return Write(record=after, hash=hashes, quota=quota)
+
+        self._own(record, change)
+
+    def hand_over(self, record: DatasetRecord, part: Part, note: str | None) -> None:
+        """Queues the inspection of a data set that was fetched, as if it had been uploaded in one part. Raises
+        UploadsFull and InspectionLost."""
+
+        def change(present: DatasetRecord) -> Write:
+            update = {
+                "inspector": None,
+                "losses": 0,
+                "inspection": Inspection(stage="waiting"),
+                "received_bytes": part.bytes,
+                "bytes": part.bytes,
+                "sha256": part.sha256,
+                "source_note": note,
+            }
+            after = present.model_copy(update=update)
+            hashes, quota = self._records.counted(after)
+            hashes[self._keys.dataset_parts(record.id)] = (str(part.number), part.model_dump_json())
+            return Write(
+                record=after,
+                hash=hashes,
+                quota=quota,
+                remove=[self._keys.fetchable()],
+                add={self._keys.inspectable(): self._records.now()},
+                delete=[self._keys.inspection_lease(record.id)],
+            )
+
+        self._own(record, change)
         wake_inspector(self._redis, self._keys)
 
     def _end(self, record: DatasetRecord, update: JsonObject, hashes: dict[str, tuple[str, str]] | None = None) -> None:
@@ -111,7 +153,7 @@ class Inspections:
             return Write(
                 record=after,
                 hash=hashes or {},
-                remove=[self._keys.inspectable()],
+                remove=[self._queue],
                 delete=[self._keys.inspection_lease(record.id), self._keys.dataset_parts(record.id)],
             )
 

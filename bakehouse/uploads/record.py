@@ -3,14 +3,16 @@
 import re
 import secrets
 from collections.abc import Sequence
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakehouse.data.listing import DatasetListing, DatasetStatus, Inspection, Part, Place, Upload
 from bakehouse.data.sources import NAME
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetCard
 from bakehouse.runs.record import ID_ALPHABET, ID_LENGTH, Owner, rfc3339
+from bakehouse.uploads.addresses import MAX_CHARACTERS
 
 DATASET_ID = re.compile(rf"data_[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 MAX_FILENAME_CHARACTERS = 255
@@ -19,7 +21,7 @@ UPLOADS = "uploads"
 
 
 class DatasetDraft(Model):
-    """A data set that is to be uploaded in parts."""
+    """A data set that is to be uploaded in parts, or fetched from an address."""
 
     name: str = Field(pattern=rf"^{NAME.pattern}$")
     """The name by which recipes will know it: 1 to 64 of a-z, 0-9 and ._-. A name that was uploaded before gets another
@@ -29,6 +31,20 @@ class DatasetDraft(Model):
     .jsonl, .ndjson, .npz, .zip, .tar, .tar.gz or .tgz."""
     bytes: int | None = Field(default=None, ge=1, lt=2**53)
     """The size of the file, with which the limits are checked before anything is sent."""
+    source: str | None = Field(default=None, max_length=MAX_CHARACTERS)
+    """An address that begins with https://, from which a worker's machine fetches the file; nothing is sent then. The
+    settings list the hosts that may be asked, by default none."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """The digest of the file at `source`, in hexadecimal. Another file is refused."""
+
+    @model_validator(mode="after")
+    def check_source(self) -> Self:
+        """Raises ValueError for fields that do not go together."""
+        if self.source is not None and self.bytes is not None:
+            raise ValueError("bytes announces an upload, but with source the file is fetched: leave one of them out")
+        if self.source is None and self.sha256 is not None:
+            raise ValueError("sha256 is the digest of the file at source, which is missing")
+        return self
 
 
 class DatasetRecord(Model):
@@ -41,6 +57,12 @@ class DatasetRecord(Model):
     filename: str | None = None
     bytes: int | None = None
     received_bytes: int = 0
+    source: str | None = None
+    """The address from which the data set is fetched."""
+    sha256: str | None = None
+    """The digest of the file at that address: what the client expects, then what was read first."""
+    source_note: str | None = None
+    """How the file compares with what was fetched from the same address before."""
     part_bytes: int
     created_ms: int
     expires_ms: int | None = None
@@ -75,6 +97,9 @@ class DatasetRecord(Model):
             received_bytes=self.received_bytes,
             part_bytes=self.part_bytes,
             parts=None if parts is None else tuple(parts),
+            source=self.source,
+            sha256=self.sha256,
+            source_note=self.source_note,
             created_at=rfc3339(self.created_ms),
             expires_at=None if self.expires_ms is None else rfc3339(self.expires_ms),
         )

@@ -133,14 +133,18 @@ class DatasetRecords:
     ) -> tuple[DatasetRecord, bool]:
         """Stores the next version of a name; returns it, and whether an earlier request with the same key had created
         it. `newest_on_disk` is a version that exists in any case, even if Redis was emptied. With the id of `whole`,
-        whose only part is in the store already, its inspection is queued; otherwise it is a draft."""
+        whose only part is in the store already, its inspection is queued; with a source, that it is fetched; otherwise
+        it is a draft."""
         self.limits.check_total(draft.bytes or 0)
         counter = self.keys.newest_version(draft.name)
         while True:
             newest = wire.text(self.redis.get(counter) or "")
             version = max(int(newest or 0), newest_on_disk) + 1
             record = self._draft(draft, version, idempotency)
-            write = self._creation(record) if whole is None else self._whole_creation(record, *whole)
+            if whole is not None:
+                write = self._whole_creation(record, *whole)
+            else:
+                write = self._creation(record) if draft.source is None else self._fetch_creation(record)
             write.expected = {counter: newest}
             write.set = {counter: str(version), self.keys.dataset_version(record.reference): write.record.id}
             if idempotency is not None:
@@ -162,6 +166,8 @@ class DatasetRecords:
             status="uploading",
             filename=draft.filename,
             bytes=draft.bytes,
+            source=draft.source,
+            sha256=draft.sha256,
             part_bytes=self.settings.upload_part_bytes,
             created_ms=now,
             expires_ms=now + round(1000 * self.settings.upload_seconds),
@@ -187,6 +193,11 @@ class DatasetRecords:
         indexes = {**self._listed(record), self.keys.inspectable(): record.created_ms}
         return Write(record=record, add=indexes, hash={**hashes, **parts}, quota=quota)
 
+    def _fetch_creation(self, draft: DatasetRecord) -> Write:
+        update = {"status": "inspecting", "expires_ms": None, "inspection": Inspection(stage="waiting")}
+        record = draft.model_copy(update=update)
+        return Write(record=record, add={**self._listed(record), self.keys.fetchable(): record.created_ms})
+
     def _listed(self, record: DatasetRecord) -> dict[str, float]:
         return {
             self.keys.datasets(): record.created_ms,
@@ -201,6 +212,9 @@ class DatasetRecords:
             version=manifest.version,
             status="ready",
             filename=manifest.filename,
+            source=manifest.source,
+            sha256=manifest.sha256,
+            source_note=manifest.source_note,
             part_bytes=self.settings.upload_part_bytes,
             created_ms=self.now(),
             stored_bytes=stored_bytes,
@@ -279,13 +293,13 @@ class DatasetRecords:
         def change(record: DatasetRecord) -> Write:
             keys = self.keys
             statuses = [keys.filtered("status", status) for status in UNFINISHED]
-            lists = [keys.datasets(), keys.dataset_versions(record.name), keys.drafts(), keys.inspectable()]
+            queues = [keys.drafts(), keys.inspectable(), keys.fetchable()]
             # The same request makes a new data set then.
             idempotency = [] if record.idempotency is None else [keys.idempotency(record.idempotency)]
             return Write(
                 record=record.model_copy(update={"status": "deleted", "inspector": None, "inspection": None}),
                 needed_by={"dataset": keys.filtered("dataset", record.reference), "statuses": statuses},
-                remove=lists,
+                remove=[keys.datasets(), keys.dataset_versions(record.name), *queues],
                 add={keys.deleted_datasets(): self.now()},
                 hash={keys.dataset_bytes(): (record.id, "")},
                 delete=[keys.dataset_version(record.reference), keys.dataset_parts(record.id), *idempotency],
@@ -340,7 +354,17 @@ class DatasetRecords:
 
 def wake_inspector(redis: Redis, keys: Keys) -> None:
     """Wakes a process that inspects data sets; it looks by itself too, but later."""
+    wake(redis, keys.inspection_wake_ups())
+
+
+def wake_fetcher(redis: Redis, keys: Keys) -> None:
+    """Wakes a process that fetches data sets; it looks by itself too, but later."""
+    wake(redis, keys.fetch_wake_ups())
+
+
+def wake(redis: Redis, key: str) -> None:
+    """Wakes a process that waits for an item of a list."""
     with redis.pipeline(transaction=False) as pipeline:
-        pipeline.rpush(keys.inspection_wake_ups(), "")
-        pipeline.ltrim(keys.inspection_wake_ups(), 0, MAX_WAKE_UPS - 1)
+        pipeline.rpush(key, "")
+        pipeline.ltrim(key, 0, MAX_WAKE_UPS - 1)
         pipeline.execute()

@@ -45,7 +45,7 @@ Digest = Annotated[
     Header(alias="Content-Digest", description="`sha-256=:BASE64:` (RFC 9530) of the body, which is compared with it."),
 ]
 Body = TypeVar("Body", bound=Model)
-ADDRESS_FIELDS = ("url", "uri", "source", "href")
+ADDRESS_FIELDS = ("url", "uri", "address", "href")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "type": "object",
@@ -104,8 +104,9 @@ async def create_dataset(
         ),
     ] = None,
 ) -> Response:
-    """Creates a data set. A JSON body makes a draft, whose parts are then sent; any other body is the file itself: as
-    it is, with its name as a parameter, or in a form (field `file`), and its inspection begins at once.
+    """Creates a data set. A JSON body makes a draft, whose parts are then sent, or with `source` a data set that is
+    fetched from that address; any other body is the file itself: as it is, with its name as a parameter, or in a form
+    (field `file`), and its inspection begins at once.
 
     A worker's machine inspects what was uploaded. Once the data set is `ready`, recipes can name it.
     """
@@ -143,7 +144,7 @@ def check_query_name(services: Services, name: str | None) -> None:
 
 
 async def create_draft(request: Request, services: Services, key: str | None) -> Response:
-    """Creates a data set whose parts are sent later."""
+    """Creates a data set whose parts are sent later, or that is fetched."""
     document = parse_json(await request.body())
     refuse_address(document)
     draft = parse_document(DatasetDraft, document)
@@ -282,12 +283,12 @@ def delete_dataset(dataset_id: DatasetId, services: ServicesDep) -> DeletedDatas
 
 
 def refuse_address(document: object) -> None:
-    """Raises InvalidRequest for a draft that names an address in place of a file."""
+    """Raises InvalidRequest for a draft that has an address in another field than `source`."""
     named = [name for name in ADDRESS_FIELDS if isinstance(document, dict) and name in document]
     if named:
         message = (
-            "the service fetches no data from other hosts, because an address could lead into its own network: "
-            "download the file, then upload it"
+            "the address of a file is the field `source`. It is fetched if BAKEHOUSE_DATASET_HOSTS lists its host; or "
+            "else download the file, then upload it"
         )
         raise InvalidRequest(*(Problem(pointer=f"/{name}", code="not_fetched", message=message) for name in named))
 

@@ -159,7 +159,7 @@ def test_data_add_reads_standard_input(table: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["add", "missing.csv"], 1, "missing.csv"),
-        (["add", "https://example.org/a.csv"], 2, "download it first"),
+        (["add", "https://example.org/a.csv"], 2, "BAKEHOUSE_DATASET_HOSTS"),
         (["add", "bad.csv"], 1, "bad@1 cannot be used"),
         (["add", "bad.csv", "--name", "digits"], 2, "built-in"),
         (["show", "missing"], 2, "bakehouse data ls"),

@@ -251,11 +251,19 @@ def test_a_name_is_a_parameter_of_a_file_and_a_field_of_a_draft(api: httpx.Clien
     assert problem(api.post("/v1/datasets", content="{", headers={"Content-Type": "application/json"}))[0] == 400
 
 
-def test_an_address_is_not_fetched(api: httpx.Client, store: Path) -> None:
-    for address in ("https://example.org/a.csv", "s3://bucket/a.csv", "http://169.254.169.254/"):
-        refused = api.post("/v1/datasets", json={"name": "a", "url": address})
+def test_an_address_is_not_fetched_by_default(api: httpx.Client, store: Path) -> None:
+    for field, address, said in (
+        ("source", "https://example.org/a.csv", "BAKEHOUSE_DATASET_HOSTS"),
+        ("source", "s3://bucket/a.csv", "s3:// is not fetched"),
+        ("source", "http://169.254.169.254/", "download the file, then upload it"),
+        ("url", "https://example.org/a.csv", "the field `source`"),
+    ):
+        refused = api.post("/v1/datasets", json={"name": "a", field: address})
         assert problem(refused) == (422, "invalid_request")
-        assert "download the file, then upload it" in refused.json()["errors"][0]["message"]
+        assert said in refused.json()["errors"][0]["message"]
+        assert refused.json()["errors"][0]["pointer"] == f"/{field}"
+    recipe = {"dataset": "https://example.org/a.csv", "architecture": "mlp"}
+    assert "as `source`" in api.post("/v1/runs", json=recipe).json()["errors"][0]["message"]
 
 
 def test_the_same_name_again_is_the_next_version(api: httpx.Client, service: RunningService, store: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m worker.host.inspector`: inspects uploaded data sets, beside the training. It does not import torch.
+"""`python -m worker.host.inspector`: fetches and inspects data sets, beside the training. It does not import torch.
 
 A data set is claimed with a lease. If this process is killed, the next one starts again: nothing of an inspection can
 be seen before its last step, which publishes the packed data. It also deletes uploads that were not completed in time,
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -45,10 +45,13 @@ from bakehouse.uploads.files import delete_files
 from bakehouse.uploads.inspections import Inspections
 from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, part_key
 from bakehouse.uploads.records import DatasetRecords
+from worker.host.fetching import fetch
 from worker.host.owner import is_dead, this_process
 
 # A data set that takes long does not keep the others waiting.
 AT_ONCE = 2
+# A server that is slow does not keep the uploads waiting.
+FETCHED_AT_ONCE = 2
 BLOCK_BYTES = 1 << 20
 REPORT_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
@@ -72,6 +75,7 @@ class Inspector:
     def __init__(self, settings: Settings, records: DatasetRecords, store: ObjectStore) -> None:
         self._records = records
         self.inspections = Inspections(records)
+        self.fetches = Inspections(records, fetches=True)
         self._store = store
         self._renew_seconds = settings.lease_seconds / 4
         self._limits = ArchiveLimits(
@@ -86,6 +90,26 @@ class Inspector:
         if record is None:
             return False
         self.inspect_claimed(record)
+        return True
+
+    def fetch_next(self) -> bool:
+        """Fetches the next data set that a client has named by its address; returns False if there is none."""
+        record = self.fetches.claim(this_process(), is_dead=is_dead)
+        if record is None:
+            return False
+        watch = Watch(self.fetches, record, self._renew_seconds)
+        with suppress(InspectionLost, UploadNotFound), keep_lease(self.fetches, record, self._renew_seconds):
+            try:
+                # It may have been fetched between the look at the queue and the claim.
+                if self._records.parts(record.id):
+                    self.fetches.release(record)
+                else:
+                    fetch(record, self._store, self._records, self.fetches, watch.report)
+            except (InspectionLost, UploadNotFound, *OUTAGE):
+                raise
+            except Exception as error:  # noqa: BLE001 - here a fetch ends; it must not be tried for ever
+                traceback.print_exception(error)
+                self.fetches.refuse(record, f"it could not be fetched: {describe_failure(error)}", None)
         return True
 
     def claim(self) -> DatasetRecord | None:
@@ -183,6 +207,9 @@ class Inspector:
                 fingerprint=answer.fingerprint,
                 packed=digest_packed(work / PACKED),
                 filename=record.filename or source.name,
+                source=record.source,
+                sha256=record.sha256,
+                source_note=record.source_note,
                 form=PACKED_FORM,
             )
             self._store.put(source_key(record.id), work / SOURCE)
@@ -311,12 +338,12 @@ class Watch:
             self._inspections.note_progress(self._record, inspection)
 
 
-def serve(inspector: Inspector, inspections: Inspections) -> None:
-    """Inspects data sets for ever."""
+def serve(work_on_next: Callable[[], bool], queue: Inspections) -> None:
+    """Works on data sets for ever."""
     while True:
         try:
-            if not inspector.inspect_next():
-                inspections.wait_for_wake_up()
+            if not work_on_next():
+                queue.wait_for_wake_up()
         except OUTAGE as error:
             print(f"Redis cannot be used: {error}", file=sys.stderr, flush=True)
             time.sleep(1.0)
@@ -336,7 +363,9 @@ def main() -> int:
     inspector = Inspector(settings, records, FileStore(settings.store))
     # They end with this process.
     for _ in range(AT_ONCE):
-        threading.Thread(target=serve, args=(inspector, Inspections(records)), daemon=True).start()
+        threading.Thread(target=serve, args=(inspector.inspect_next, inspector.inspections), daemon=True).start()
+    for _ in range(FETCHED_AT_ONCE):
+        threading.Thread(target=serve, args=(inspector.fetch_next, inspector.fetches), daemon=True).start()
     while True:
         try:
             inspector.clean_up()
