@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakehouse.data.group_sizes import with_group_sizes
 from bakehouse.plan.card import Column, DatasetCard, SplitCounts
 
 ROWS = 120
@@ -76,7 +77,7 @@ def card(table: NDArray[np.float64] | None = None) -> DatasetCard:
         dtype="float64",
         format="csv",
         counts=SplitCounts(train=len(table)),
-        columns=columns(table),
+        columns=with_group_sizes(columns(table), table),
         minimum=0,
         maximum=2e9,
     )

@@ -20,6 +20,7 @@ import duckdb
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.group_sizes import with_group_sizes
 from bakehouse.data.known_datasets import KNOWN
 from bakehouse.data.packed_folders import create_folder, signature_in, write_paths, write_problem
 from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
@@ -290,22 +291,13 @@ def _table_card(table: Table, description: Description, fingerprint: str) -> Dat
         text=table.text,
         dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
         counts=SplitCounts(train=len(table.values)),
-        columns=tuple(
-            column.model_copy(update={"group_sizes": count_group_sizes(table.values[:, index])})
-            for index, column in enumerate(table.columns)
-        ),
+        columns=with_group_sizes(table.columns, table.values),
         # A table may have only text columns, which have no smallest number.
         minimum=min((column.minimum for column in table.columns if column.minimum is not None), default=0.0),
         maximum=max((column.maximum for column in table.columns if column.maximum is not None), default=0.0),
         notes=tuple(table.notes),
         mirror_safe=description.mirror_safe,
     )
-
-
-def count_group_sizes(values: Array) -> tuple[tuple[int, int], ...]:
-    """Returns pairs (rows, values): how many distinct values have that many rows."""
-    _, rows = np.unique(values[~np.isnan(values)], return_counts=True)
-    return tuple((int(size), int(count)) for size, count in zip(*np.unique(rows, return_counts=True), strict=True))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bakehouse.data.group_sizes import number_groups
 from bakehouse.data.loading import Arrays
 from bakehouse.data.parsed import Array
 from bakehouse.plan.card import DatasetCard, SplitCounts, Task
@@ -81,15 +82,6 @@ def split_by_group(values: Array, validation_fraction: float, *, seed: int) -> S
         split_of_group[of_this_size[in_test : in_test + shares.validation[size]]] = 1
     train, validation, test = (np.flatnonzero(split_of_group[groups] == split) for split in range(3))
     return SplitRows(train, validation, test)
-
-
-def number_groups(values: Array) -> Rows:
-    """Numbers the distinct values of a column, and gives each empty cell a number of its own."""
-    known = ~np.isnan(values)
-    groups = np.empty(len(values), dtype=np.int64)
-    distinct, groups[known] = np.unique(values[known], return_inverse=True)
-    groups[~known] = len(distinct) + np.arange(len(values) - known.sum())
-    return groups
 
 
 def split_rows(y: Array, counts: SplitCounts, *, task: Task, validation_fraction: float, seed: int) -> SplitRows:

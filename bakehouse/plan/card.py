@@ -36,6 +36,9 @@ class Column(Model):
     group_sizes: tuple[tuple[int, int], ...] = ()
     """Pairs (rows, values): how many distinct values have that many rows, by the number of rows. A `group` split needs
     them."""
+    known_group_sizes: dict[str, tuple[tuple[int, int], ...]] = {}
+    """Such pairs of other columns, by their names, over the rows in which this column is not empty, if it has empty
+    cells: a `group` split of the rows with a target needs them. A row without a value is a group of its own."""
     missing: int = 0
     """Number of rows whose cell is empty."""
     form: str | None = None

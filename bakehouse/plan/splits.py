@@ -50,8 +50,9 @@ def plan_sizes(dataset: Dataset, card: DatasetCard, unlabelled: int) -> SplitSiz
             refuse_gaps(card, find_column(card, name, "time"))
             return split_sizes(labelled, dataset.validation_fraction)
         case Group(column=name):
-            refuse_unlabelled(card, unlabelled)
-            groups = count_groups(card, find_column(card, name, "group"))
+            column = find_column(card, name, "group")
+            groups = known_groups(card, column, dataset.target) if unlabelled else count_groups(column)
+            refuse_few(column, groups)
             shares = share_groups(groups, dataset.validation_fraction, seed=dataset.split_seed)
             test = count_rows(shares.test)
             validation = count_rows(shares.validation)
@@ -150,28 +151,38 @@ def refuse_gaps(card: DatasetCard, column: Column) -> None:
     raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
 
 
-def refuse_unlabelled(card: DatasetCard, unlabelled: int) -> None:
-    """Refuses groups some of whose rows are in no split, because the card does not say in which groups they are."""
-    if unlabelled:
-        message = f"the target is empty in {unlabelled:,} of {card.counts.train:,} rows, and groups are only divided "
-        message += "where every row has a target: leave these rows out of the file"
-        raise RecipeInvalid(
-            [Problem(pointer="/dataset/split", code="split", message=message, allowed=("random", "time"))]
+def known_groups(card: DatasetCard, column: Column, target: str | None) -> GroupCounts:
+    """Counts the groups of the rows that have a target. Raises RecipeInvalid if the card does not have their sizes."""
+    labels = next(each for each in card.columns or () if each.name == target)
+    labelled = card.counts.train - labels.missing
+    if all(size == 1 for size, _ in column.group_sizes):
+        return {1: labelled}
+    sizes = labels.known_group_sizes.get(column.name)
+    if sizes is None:
+        message = (
+            f"{target} is empty in {labels.missing:,} of {card.counts.train:,} rows, and the groups of {column.name} "
+            "were not counted without them: leave these rows out of the file"
         )
+        raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
+    return dict(sizes)
 
 
-def count_groups(card: DatasetCard, column: Column) -> GroupCounts:
-    """Counts the groups by their size; a row without a value is a group of its own."""
+def count_groups(column: Column) -> GroupCounts:
+    """Counts the groups of all rows by their size; a row without a value is a group of its own."""
     groups = dict(column.group_sizes)
     if column.missing:
         groups[1] = groups.get(1, 0) + column.missing
+    return groups
+
+
+def refuse_few(column: Column, groups: GroupCounts) -> None:
+    """Refuses fewer groups than splits."""
     if sum(groups.values()) < MIN_GROUPS:
         message = (
-            f"{column.name} has {sum(groups.values())} groups in {card.counts.train:,} rows: at least {MIN_GROUPS} are "
+            f"{column.name} has {sum(groups.values())} groups in {count_rows(groups):,} rows: at least {MIN_GROUPS} "
+            "are needed, one for each split"
         )
-        message += "needed, one for each split"
         raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
-    return groups
 
 
 def share_groups(groups: GroupCounts, validation_fraction: float, *, seed: int) -> GroupShares:
