@@ -223,7 +223,11 @@ def histories(layers: list[Primitive]) -> int:
 def whitening_bytes(layers: list[Primitive]) -> int:
     """Returns the bytes of the whitening matrix and, while it is fitted, of the covariance matrix, its eigenvectors and
     their product in 64 bits."""
-    matrices = [prod(layer.statistics) ** 2 for layer in layers if isinstance(layer, Normalize) and layer.whitens]
+    matrices = [
+        prod(layer.statistics) ** 2
+        for layer in layers
+        if isinstance(layer, Normalize | EncodeColumns) and layer.whitens
+    ]
     return sum((FLOAT_BYTES + 3 * 8) * size for size in matrices)
 
 

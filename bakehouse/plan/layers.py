@@ -51,10 +51,12 @@ class Normalize:
 @dataclass(frozen=True)
 class EncodeColumns:
     """Turns a row of columns, some of which are categories, dates or have empty cells, into features, and computes
-    (x - shift) * scale, fitted on the training split for each feature."""
+    (x - shift) * scale, fitted on the training split for each feature. If it whitens, a square matrix then mixes the
+    numbers."""
 
     parameters: ClassVar[int] = 0
     encoding: Encoding
+    whitens: bool = False
 
     @property
     def input(self) -> Shape:
@@ -71,7 +73,7 @@ class EncodeColumns:
 
     @property
     def flops(self) -> int:
-        return 3 * self.encoding.width
+        return 3 * self.encoding.width + 2 * self.encoding.width**2 * self.whitens
 
 
 @dataclass(frozen=True)

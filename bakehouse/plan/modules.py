@@ -129,7 +129,8 @@ def primitive_call(
         case Normalize(statistics=statistics):
             return call("Whiten" if layer.whitens else "Normalize", statistics)
         case EncodeColumns(encoding=encoding):
-            return call("EncodeColumns", encoding.numbers, encoding.cycles, encoding.flags, encoding.categories)
+            arguments = encoding.numbers, encoding.cycles, encoding.flags, encoding.categories
+            return call("WhitenColumns" if layer.whitens else "EncodeColumns", *arguments)
         case Embed(blocks=blocks):
             return call("Embed", layer.input[0], blocks)
         case Denormalize():

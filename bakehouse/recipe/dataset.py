@@ -107,7 +107,8 @@ class Dataset(Ingredient):
     """Scaling of the inputs, fitted on the training split only and stored in the checkpoint. `standardize` gives mean 0
     and biased variance 1, `min_max` gives [0, 1]; both act per feature for tables, per channel for images, and per
     number of a step (over all steps) for sequences. `whiten` gives mean 0 and covariance I, apart from epsilon, over
-    the features of a table, all pixels and channels of an image, or the numbers of a step; at most 4,096 of them."""
+    the numbers and dates of a table (categories, cycles and flags stay as they are), all pixels and channels of an
+    image, or the numbers of a step; at most 4,096 features."""
     whitening_epsilon: float | None = Field(default=None, gt=0, le=1)
     """Number that `whiten` adds to each variance lambda; the mean of lambda is 1. By default 0.01 for images and
     0.00001 for tables and sequences."""

@@ -51,7 +51,7 @@ def planned_names(plan: Plan) -> set[str]:
             case Normalize():
                 own = ["shift", "scale", "matrix"] if layer.whitens else ["shift", "scale"]
             case EncodeColumns():
-                own = ["shift", "scale", "fill"]
+                own = ["shift", "scale", "fill", "matrix"] if layer.whitens else ["shift", "scale", "fill"]
             case Embed(blocks=blocks):
                 own = [f"weight{number}" for number in range(len(blocks))]
             case Denormalize():

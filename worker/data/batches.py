@@ -43,7 +43,8 @@ class Batches:
         self.after_normalization = tuple(after_normalization(plan))
         self.mixing = mixing(plan)
         whitens = plan.recipe.dataset.normalization == "whiten"
-        is_small = data.train.inputs.numel() * 4 <= MAX_WHITENED_BYTES
+        features = plan.card.features if plan.data.encoding is None else plan.data.width
+        is_small = len(data.train.inputs) * features * 4 <= MAX_WHITENED_BYTES
         # Augmentations of pixels need stored units, so their inputs are normalised after them.
         by_batch = bool(self.before_normalization) or (whitens and not is_small)
         # A product with a matrix would take long at every epoch. Other inputs are not kept twice.
@@ -56,7 +57,6 @@ class Batches:
         self.order_seeds = Seeds(recipe.seed, "order")
         self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
         self.generator = torch.Generator(data.train.inputs.device)
-        features = plan.card.features if plan.data.encoding is None else plan.data.width
         batch_bytes = 4 * recipe.batch_size * features
         limit = MAX_UNALIGNED_BLOCK_BYTES if batch_bytes % ALIGNED_BYTES else MAX_BLOCK_BYTES
         self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, limit // batch_bytes))

@@ -114,19 +114,33 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     precision = np.float64 if plan.data.is_double else np.float32
     shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
     filling = None if fill is None else torch.from_numpy(fill).to(device)
-    matrix = whitening_matrix(plan, inputs, statistics, device)
+    matrix = whitening_matrix(plan, inputs, statistics, fill, device)
     train, validation, test = (Split(split.inputs.to(device), split.targets.to(device)) for split in splits)
     return Data(train, validation, test, shift, scale, units, matrix, filling)
 
 
 def whitening_matrix(
-    plan: Plan, inputs: NDArray[np.generic], statistics: tuple[Floats, Floats], device: torch.device
+    plan: Plan,
+    inputs: NDArray[np.floating],
+    statistics: tuple[Floats, Floats],
+    fill: Floats | None,
+    device: torch.device,
 ) -> Tensor | None:
-    """Returns the matrix fitted on the training rows; None without whitening, or if another run's matrix is used."""
+    """Returns the matrix fitted on the training rows; None without whitening, or if another run's matrix is used. Of
+    encoded columns, it mixes the numbers, which come first, and leaves all other features as they are."""
     epsilon = plan.recipe.dataset.whitening_epsilon
     if epsilon is None or isinstance(plan.recipe.pretraining, Transfer):
         return None
-    return whitening(inputs, *statistics, epsilon=epsilon).float().to(device)
+    encoding = plan.data.encoding
+    if encoding is None:
+        return whitening(inputs, *statistics, epsilon=epsilon).float().to(device)
+    assert fill is not None, "columns that are encoded have values for empty cells"
+    numbers = inputs[:, encoding.numbers]
+    shift, scale = (each[: len(fill)] for each in statistics)
+    matrix = torch.eye(encoding.width)
+    found = whitening(np.where(np.isnan(numbers), fill, numbers), shift, scale, epsilon=epsilon)
+    matrix[: len(fill), : len(fill)] = found.float()
+    return matrix.to(device)
 
 
 def fit_units(plan: Plan, targets: NDArray[np.generic]) -> tuple[Unit, ...]:

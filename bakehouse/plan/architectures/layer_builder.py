@@ -65,10 +65,11 @@ class LayerBuilder:
 
     def start(self) -> None:
         """Appends data normalisation, then dropout on the inputs."""
+        whitens = self.recipe.dataset.normalization == "whiten"
         if self.encoding is None:
-            self.add("normalize", Normalize(self.shape, whitens=self.recipe.dataset.normalization == "whiten"))
+            self.add("normalize", Normalize(self.shape, whitens=whitens))
         else:
-            self.add("normalize", EncodeColumns(self.encoding))
+            self.add("normalize", EncodeColumns(self.encoding, whitens=whitens))
         self.dropout("input")
 
     def finish(self, outputs: int) -> Sequential:

@@ -15,7 +15,8 @@ minute and 64 MiB. Images of 3 x 32 x 32 have 3,072 values."""
 @check("recipe")
 def covariance_is_small(context: Context) -> Iterator[Problem]:
     """Refuses to whiten so many values together that their covariance matrix would be too large."""
-    numbers = prod(Normalize(context.data.shape, whitens=True).statistics)
+    data = context.data
+    numbers = prod(Normalize(data.shape, whitens=True).statistics) if data.encoding is None else data.width
     if context.recipe.dataset.normalization == "whiten" and numbers > MAX_WHITENED:
         message = (
             f"whitening needs a matrix of {numbers:,} x {numbers:,} numbers; at most {MAX_WHITENED:,} are whitened"
@@ -24,12 +25,11 @@ def covariance_is_small(context: Context) -> Iterator[Problem]:
 
 
 @check("recipe")
-def columns_are_numbers(context: Context) -> Iterator[Problem]:
-    """Refuses to whiten a table with categories, dates or empty cells, whose features are not all numbers."""
-    others = [each.name for each in context.data.inputs if each.is_encoded]
-    if context.recipe.dataset.normalization == "whiten" and others:
-        shown = ", ".join(others[:10])
-        message = f"whitening takes numbers without empty cells, but categories, dates or empty cells are in: {shown}"
+def some_columns_are_numbers(context: Context) -> Iterator[Problem]:
+    """Refuses to whiten a table of which no input is a number."""
+    encoding = context.data.encoding
+    if context.recipe.dataset.normalization == "whiten" and encoding is not None and not encoding.numbers:
+        message = "whitening mixes numbers and dates, but all inputs are categories"
         yield conflict("/dataset/normalization", message, ("standardize", "min_max", "none"))
 
 

@@ -90,6 +90,19 @@ def test_the_features_are_those_of_scikit_learn(folder: Path, normalization: str
     np.testing.assert_allclose(found, expected(plan, folder, scaler), rtol=2e-6, atol=2e-6)
 
 
+def test_whitening_mixes_the_numbers_alone_and_is_fitted_on_the_training_split(folder: Path) -> None:
+    plan, plain = (plan_of(folder, normalization=each) for each in ("whiten", "standardize"))
+    found, data = encoded(plan, folder)
+    standardized, _ = encoded(plain, folder)
+    train = normalization_layer(plain, data, {})(data.train.inputs).double().numpy()[:, : len(NUMBERS)]
+    values, vectors = np.linalg.eigh(np.cov(train.T, bias=True))
+    whitening = (vectors / np.sqrt(values + 1e-5)) @ vectors.T
+    np.testing.assert_allclose(found[:, : len(NUMBERS)], standardized[:, : len(NUMBERS)] @ whitening, atol=2e-5)
+    np.testing.assert_array_equal(found[:, len(NUMBERS) :], standardized[:, len(NUMBERS) :])
+    white = normalization_layer(plan, data, {})(data.train.inputs).double().numpy()[:, : len(NUMBERS)]
+    np.testing.assert_allclose(np.cov(white.T, bias=True), np.eye(len(NUMBERS)), atol=1e-3)
+
+
 @pytest.mark.parametrize("missing", ["mean", "median"])
 def test_gaps_are_filled_without_a_flag(folder: Path, missing: str) -> None:
     plan = plan_of(folder, columns={"missing": missing})
@@ -135,7 +148,7 @@ def statistics(folder: Path, document: Document) -> Iterator[tuple[str, bytes]]:
 @settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    normalization=st.sampled_from(["standardize", "min_max", "none"]),
+    normalization=st.sampled_from(["standardize", "min_max", "none", "whiten"]),
     missing=st.sampled_from(["mean_and_flag", "mean", "median"]),
     split_seed=st.integers(0, 5),
 )
@@ -171,7 +184,10 @@ def test_gaps_are_refused_on_request(folder: Path) -> None:
     plan_of(folder, columns={"missing": "refuse", "include": ["dogs", "city"]})
 
 
-@pytest.mark.parametrize("split", ["random", {"type": "time", "column": "dogs"}])
+@pytest.mark.parametrize(
+    "split",
+    ["random", {"type": "time", "column": "dogs"}, *({"type": "group", "column": each} for each in ("city", "left"))],
+)
 @pytest.mark.parametrize("target", ["fare", "age"])
 def test_rows_without_a_label_are_in_no_split(folder: Path, target: str, split: object) -> None:
     plan = plan_of(folder, target=target, split=split)
@@ -183,6 +199,7 @@ def test_rows_without_a_label_are_in_no_split(folder: Path, target: str, split: 
     assert plan.data.unlabelled == np.isnan(labels).sum() > 0
 
 
-def test_groups_need_a_label_in_every_row(folder: Path) -> None:
-    with pytest.raises(RecipeInvalid, match="groups are only divided where every row has a target"):
-        plan_of(folder, target="fare", split={"type": "group", "column": "city"})
+def test_groups_that_were_not_counted_where_a_target_is_known_are_refused(folder: Path) -> None:
+    message = r"fare is empty in \d+ of 120 rows, and the groups of age were not counted without them: leave these rows"
+    with pytest.raises(RecipeInvalid, match=message):
+        plan_of(folder, target="fare", split={"type": "group", "column": "age"})

@@ -41,6 +41,7 @@ from worker.model.modules.units import (
     Normalize,
     Units,
     Whiten,
+    WhitenColumns,
     to_data_units,
     without_unit_layers,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Uout",
     "VanillaDropout",
     "Whiten",
+    "WhitenColumns",
     "compensated",
     "sequence",
     "to_data_units",

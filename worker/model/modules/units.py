@@ -101,6 +101,11 @@ class EncodeColumns(Normalize):
         return super().forward(self.expand(inputs.to(self.shift.dtype)))
 
 
+class WhitenColumns(EncodeColumns, Whiten):
+    """Turns columns into features, scales these, and computes W z, where W mixes the numbers and dates. It leaves the
+    cycles, flags and classes as they are."""
+
+
 class Denormalize(Fitted):
     """Computes x * std + mean, which brings standardised targets to the data's units, in the buffers' precision."""
 
