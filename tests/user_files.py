@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 from PIL import Image
 
@@ -94,6 +95,17 @@ def write_semicolons(path: Path) -> None:
     path.write_bytes(("\r\n".join(lines) + "\r\n").encode("cp1252"))
 
 
+def write_stays(path: Path) -> None:
+    """A table with types, as Parquet or JSON: numbers of 32 bits and decimals, truth values, days, times in a zone,
+    and nulls."""
+    kind = "parquet" if path.suffix == ".parquet" else "json"
+    duckdb.sql(f"""COPY (SELECT i::INT AS stay, sin(7 * i)::FLOAT AS width, (i * 7 % 13)::DECIMAL(8, 2) / 4 AS price,
+        CASE WHEN i % 9 > 0 THEN i % 4 = 0 END AS sunny, DATE '2024-01-01' + i::INT AS booked,
+        TIMESTAMPTZ '2024-01-01 10:00:00+02' + to_hours((i * 11 % 97)::INT) AS "arrived, at last",
+        ['ash', 'beech', NULL, 'the old oak'][1 + i % 4] AS wood, (cos(7 * i) > 0)::INT + (i % 5 = 0)::INT AS stars,
+        FROM range(150) AS numbers(i)) TO '{path}' (FORMAT {kind})""")  # noqa: S608
+
+
 def write_arrays(path: Path) -> None:
     """Colour pictures of bytes, with the channels last, text classes and a test split of its own."""
     x = (draw(60, 6, 5, 3) * 40 + 100).clip(0, 255).astype(np.uint8)
@@ -175,10 +187,15 @@ def write_idx(path: Path) -> None:
 
 
 TASKS: Document = {"tasks": ["gain", {"target": "tree", "weight": 0.5}]}
+MEASURED: Document = {"evaluation": {"metrics": ["balanced_accuracy", "f1"], "monitor": "validation_auroc"}}
 USER_FILES = {
-    "csv with text classes": UserFile("Trees.csv", write_classes, {**MLP, "dataset": {"target": "species"}}),
+    "csv with text classes": UserFile(
+        "Trees.csv", write_classes, {**MLP, **MEASURED, "dataset": {"target": "species"}}
+    ),
     "csv with numbers": UserFile("times.csv", write_numbers, {**MLP, "dataset": {"target": "end"}}),
-    "csv with tasks": UserFile("tasks.csv", write_tasks, {**MLP, "dataset": {"target": "grade"}, "objective": TASKS}),
+    "csv with tasks": UserFile(
+        "tasks.csv", write_tasks, {**MLP, **MEASURED, "dataset": {"target": "grade"}, "objective": TASKS}
+    ),
     "csv with two classes": UserFile(
         "two.csv",
         write_tasks,
@@ -192,6 +209,12 @@ USER_FILES = {
         "passengers.csv", write_passengers, {**MLP, "dataset": {"target": "survived"}}
     ),
     "csv of another country": UserFile("sales.csv", write_semicolons, {**MLP, "dataset": {"target": "Erlös"}}),
+    "parquet": UserFile("stays.parquet", write_stays, {**MLP, **MEASURED, "dataset": {"target": "stars"}}),
+    "json": UserFile(
+        "nights.jsonl",
+        write_stays,
+        {**MLP, "dataset": {"target": "price", "columns": {"kinds": {"stars": "category"}}}},
+    ),
     "npz of images": UserFile("images.npz", write_arrays, CNN),
     "npz of bands": UserFile("bands.npz", write_bands, CNN),
     "npz of rows": UserFile("rows.npz", write_regression, MLP),

@@ -7,8 +7,10 @@ from pathlib import Path
 import typer
 
 from bakehouse.client import Client, ClientRun, NotFound
+from bakehouse.data.archives import is_archive
 from bakehouse.data.errors import DatasetBroken
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
+from bakehouse.data.uploaded import FETCHED, UPLOAD
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.evaluation_script import Evaluation, evaluation_code
 from bakehouse.plan.plan import Plan, make_plan
@@ -58,6 +60,7 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
     data = data_path(plan)
     evaluation = Evaluation(
         file=data,
+        is_unpacked=is_unpacked(plan.card),
         rows=find_test_rows(run, plan),
         pictures=find_test_pictures(run, plan),
         row_number=ROW_NUMBER[plan.card.format],
@@ -77,9 +80,9 @@ def evaluation_note(run: ClientRun, plan: Plan, file: Path, data: str) -> str:
     """Returns the comment at the beginning of the script, with the commands that lead to it and the next one."""
     weights = shlex.quote(str(file))
     rows = f"\n  bakehouse split {run.id} -o {ROWS_FILE}" if reads_rows_from_file(plan) else ""
-    pillow = ", Pillow" if plan.card.format == "pictures" else ""
+    reader = {"pictures": ", Pillow", "parquet": ", duckdb", "json": ", duckdb"}.get(plan.card.format, "")
     return f"""Computes the test metrics of {run.id} again and compares them with the recorded ones. It needs torch,
-numpy{pillow} and safetensors, but not Bakehouse. {where_data_are(plan)}
+numpy{reader} and safetensors, but not Bakehouse. {where_data_are(plan)}
 The commands, of which the last one needs this file, the weights and the data:
   bakehouse best {run.id} -o {weights}{rows}
   bakehouse code {run.id} --evaluate --file {weights} > evaluate.py
@@ -92,9 +95,10 @@ def where_data_are(plan: Plan) -> str:
     match card.format:
         case "npy":
             return f"The data are in the folder bakehouse/data/builtin/{card.id} of the package bakehouse."
-        case "parquet" | "json":
-            return f"It reads text: write your file {own_name(card)} as CSV first, and give it the path of that."
-        case "csv" | "npz" if not card.origin.startswith("folder "):
+        case _ if is_unpacked(card):
+            folder = f"your folder {own_name(card)}, or " if own_name(card) != upload_name(card) else ""
+            return f"Give it the path of {folder}your archive {upload_name(card)}."
+        case "csv" | "parquet" | "json" | "npz" if not card.origin.startswith("folder "):
             return f"Give it the path of your file {own_name(card)}."
         case _:
             return f"Give it the path of your folder {own_name(card)}."
@@ -110,8 +114,20 @@ def own_name(card: DatasetCard) -> str:
     known = KNOWN.get(card.id)
     if known is not None and known.origin == card.origin:
         return str(known.system_folder or card.id)
-    # The origin is `file NAME` or `folder NAME`.
-    return card.origin.partition(" ")[2]
+    # The client packs a folder into such an archive; any other origin is `file NAME` or `folder NAME`.
+    return (upload_name(card) or card.origin.partition(" ")[2]).removesuffix(".tar")
+
+
+def upload_name(card: DatasetCard) -> str | None:
+    """Returns the name of the file that was uploaded; None for a set that was not."""
+    is_upload = card.origin.startswith(UPLOAD)
+    return card.origin.removeprefix(UPLOAD).partition(FETCHED)[0] if is_upload else None
+
+
+def is_unpacked(card: DatasetCard) -> bool:
+    """Whether the set is what an uploaded archive holds; an archive may have a name without an ending."""
+    name = upload_name(card)
+    return name is not None and (is_archive(name) or not Path(name).suffix)
 
 
 def reads_rows_from_file(plan: Plan) -> bool:

@@ -19,6 +19,10 @@ class PackedOtherwise(FileNotFoundError):
     """Raised if another version of Bakehouse has packed the data; an inspector packs them again."""
 
 
+UPLOAD = "upload of "
+FETCHED = ", fetched from "
+"""The origin of an uploaded set is the first of these and the name of the user's file; then, of one that was fetched,
+the second and its address."""
 NAMED = "datasets/named"
 PACKED = "datasets/packed"
 ENTRY = re.compile(r"(?P<name>.+)@(?P<version>[0-9]+)\.(?P<id>data_[0-9a-z]+)")
@@ -51,8 +55,8 @@ class Manifest(Model):
     @property
     def origin(self) -> str:
         """Where the data come from."""
-        fetched = "" if self.source is None else f", fetched from {self.source} (sha256 {self.sha256})"
-        return f"upload of {self.filename}{fetched}"
+        fetched = "" if self.source is None else f"{FETCHED}{self.source} (sha256 {self.sha256})"
+        return f"{UPLOAD}{self.filename}{fetched}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bakehouse.plan.card import DatasetCard, TextForm
+from bakehouse.plan.card import TextForm
 from bakehouse.plan.layers import Conv, walk
 from bakehouse.plan.module_source import read_source
 from bakehouse.plan.modules import Call
@@ -23,7 +23,7 @@ from bakehouse.plan.script import (
 from bakehouse.plan.targets import Target
 
 NOT_COMPUTED = """# The run recorded these too, which this script does not compute. They are means over dropout masks or
-# over crops, metrics under an attack, balanced accuracy, F1 or AUROC."""
+# over crops, or metrics under an attack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class Evaluation:
 
     file: str
     """The path at which the script looks for the data, unless its command line gives another."""
+    is_unpacked: bool = False
+    """Whether the service has unpacked the file, which is an archive."""
     rows: Sequence[int] | str
     """The rows of the test split, or the `.npz` file that has them as its array `test`."""
     pictures: Sequence[tuple[str, str]] = ()
@@ -50,8 +52,12 @@ def evaluation_code(plan: Plan, path: str, evaluation: Evaluation, *, note: str)
     source = read_source(*STANDALONE)
     call = reading_call(plan)
     used = {"data_path", "np", "Target", "measure", "compare", call.partition("(")[0]}
+    if evaluation.is_unpacked:
+        used.add("unpack")
+    if plan.card.text is not None:
+        used.add("TextForm")
     if plan.card.columns is not None:
-        used |= {"TextForm", *row_names(plan), *(target_column(plan, target).name for target in plan.targets)}
+        used |= {*row_names(plan), *(target_column(plan, target).name for target in plan.targets)}
     return join_script(
         note, [model_use(plan), (source, used)], [model_text(plan, path), *measurement(plan, evaluation, call)]
     )
@@ -69,15 +75,16 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
         ]
     )  # fmt: skip
     yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
-    if plan.card.columns is not None:
-        yield f"FORM = {text_form(plan.card)}"
+    if plan.card.text is not None:
+        yield f"FORM = {text_form(plan.card.text)}"
     computed = measured_metrics(plan)
     recorded = {name: value for name, value in evaluation.recorded.items() if name in computed}
     yield f"# As recorded by the run.\nRECORDED = {literal(recorded)}"
     others = tuple(name for name in evaluation.recorded if name not in computed)
     if others:
         yield f"{NOT_COMPUTED}\nNOT_COMPUTED = {literal(others)}"
-    lines = [f"x, y = {call.replace('DATA', f'data_path({evaluation.file!r})')}"]
+    path = f"data_path({evaluation.file!r})"
+    lines = [f"x, y = {call.replace('DATA', f'unpack({path})' if evaluation.is_unpacked else path)}"]
     # The number of threads and the layout of images decide how sums are rounded.
     lines += [f"torch.set_num_threads({evaluation.threads})"]
     if any(isinstance(layer, Conv) for _, layer in walk(plan.root)):
@@ -87,10 +94,8 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
     yield "\n".join([*lines, "compare(measure(model, torch.from_numpy(x), torch.from_numpy(y), TARGETS), RECORDED)"])
 
 
-def text_form(card: DatasetCard) -> str:
-    """Returns the constructor call of `TextForm` in worker/evaluation/standalone/reading.py; that of a plain CSV file
-    for a table that is not text."""
-    form = card.text or TextForm(names=tuple(column.name for column in card.columns or ()))
+def text_form(form: TextForm) -> str:
+    """Returns the constructor call of `TextForm` in worker/evaluation/standalone/reading.py."""
     fields = form.model_dump(exclude={"names"})
     settings = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
     return f"TextForm(\n{settings}    names={literal(form.names)},\n)"
@@ -129,6 +134,7 @@ def target_text(plan: Plan, target: Target) -> str:
         "dtype": target_dtype(plan, target),
         "weight": target.weight,
         "unit": target.unit if has_unit else None,
+        **({"measures": target.class_measures} if target.class_measures else {}),
     }
     column = "" if plan.card.columns is None else f", column={expression(target_column(plan, target), '')}"
     return f"Target({', '.join(f'{name}={value!r}' for name, value in fields.items())}{column})"
@@ -166,7 +172,8 @@ def reading_call(plan: Plan) -> str:
     match card.format:
         case "csv" | "parquet" | "json":
             dtype = "float64" if plan.data.is_double else "float32"
-            return f'read_csv({start}, FORM, INPUTS, TARGETS, "{dtype}")'
+            read = f'read_typed({start}, "{card.format}"' if card.text is None else f"read_csv({start}, FORM"
+            return f'{read}, INPUTS, TARGETS, "{dtype}")'
         case "npz":
             suffix = "" if split == "train" else f"_{split}"
             known = [f"x{suffix}", f"y{suffix}", *(f"y_{target.name}{suffix}" for target in plan.data.further)]
@@ -188,5 +195,6 @@ def measured_metrics(plan: Plan) -> list[str]:
     """Returns the names of the metrics that the script computes."""
     names = ["loss"]
     for target in plan.targets:
-        names += [target.loss_metric, *target.measures]
+        further = (f"{target.prefix}{measure}" for measure in target.class_measures)
+        names += [target.loss_metric, *target.measures, *further]
     return [f"test_{name}" for name in dict.fromkeys(names)]

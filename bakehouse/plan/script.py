@@ -16,6 +16,7 @@ from bakehouse.plan.targets import Target
 
 STANDALONE = (
     "bakehouse/data/readers/missing_marks.py",
+    "bakehouse/data/readers/typed_cells.py",
     "bakehouse/data/readers/written_dates.py",
     "bakehouse/data/readers/written_numbers.py",
     "worker/evaluation/standalone/rows.py",
@@ -132,11 +133,11 @@ def constants(plan: Plan) -> Iterator[str]:
 
 def column_call(kind: str, classes: tuple[str, ...], form: str | None) -> Call:
     """Returns the constructor call of the class in worker/evaluation/standalone/rows.py that reads a column."""
-    if kind == "category":
-        return call("Category", *classes)
     # Truth values may be learned as numbers, too.
-    if classes:
-        return call("Boolean", *classes)
+    if kind == "category" or classes:
+        if form is not None:
+            return call("WrittenCategory", form, *classes)
+        return call("Category" if kind == "category" else "Boolean", *classes)
     if form is None:
         return call("Number")
     return call("WrittenNumber" if form in NUMBER_FORMS else "Date", form)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.fake_worker import FakeWorker
 from tests.running_home import run_home
 from tests.running_service import RunningService
 from tests.user_files import USER_FILES
+from worker.evaluation.standalone.reading import unpack
 
 
 def bakehouse(*arguments: str) -> Result:
@@ -76,13 +78,50 @@ def test_the_commands_lead_from_the_run_to_the_same_metrics(tmp_path: Path, monk
         refused = bakehouse("split", run_id)
         assert (refused.exit_code, "has changed since" in refused.stderr) == (1, True)
         user_file.write(data)
-    command = command_in(text, "python evaluate.py")
-    result = subprocess.run(
-        [sys.executable, command[0], str(data)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+        pictures = write_script_for_an_upload(tmp_path)
+    assert_identical(tmp_path, "evaluate.py", str(data))
+    assert pictures == "pets"
+    assert_identical(tmp_path, "evaluate_pets.py", pictures)
+
+
+def write_script_for_an_upload(folder: Path) -> str:
+    """Uploads a folder of pictures and learns it, in the current folder; returns the path that the script's comment
+    gives."""
+    user_file = USER_FILES["pictures"]
+    user_file.write(folder / "pets")
+    assert bakehouse("data", "add", "pets").exit_code == 0
+    (folder / "pets.json").write_text(json.dumps(user_file.document))
+    assert bakehouse("run", "pets.json").exit_code == 0
+    run_id = json.loads(bakehouse("ls", "--json").stdout)["data"][0]["id"]
+    assert bakehouse("best", run_id, "-o", "pets.safetensors").exit_code == 0
+    text = bakehouse("code", run_id, "--evaluate", "--file", "pets.safetensors").stdout
+    assert "Give it the path of your folder pets, or your archive pets.tar." in text
+    (folder / "evaluate_pets.py").write_text(text)
+    return command_in(text, "python evaluate.py")[1]
+
+
+def assert_identical(folder: Path, script: str, data: str) -> None:
+    result = subprocess.run([sys.executable, script, data], cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "test_accuracy" in result.stdout
     assert result.stdout.count(": identical\n") == 2
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz"])
+def test_the_script_unpacks_an_archive_as_the_service_does(ending: str, tmp_path: Path) -> None:
+    inner = tmp_path / "pack" / "__MACOSX", tmp_path / "pack" / "pets" / "cats"
+    for folder in inner:
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(b"1")
+    (tmp_path / "pack" / "pets" / "dogs").mkdir()
+    kind = {".zip": "zip", ".tar": "tar", ".tar.gz": "gztar"}[ending]
+    archive = Path(shutil.make_archive(str(tmp_path / "pets"), kind, tmp_path / "pack"))
+    for path in (archive, tmp_path / "pack"):
+        found = unpack(path)
+        assert (found.name, (found / "cats" / "1.png").read_bytes()) == ("pets", b"1")
+    table = tmp_path / "a.csv"
+    table.write_text("a,b\n1,2\n")
+    assert unpack(table) == table
 
 
 def test_there_is_no_evaluation_before_the_test_split_is_measured(

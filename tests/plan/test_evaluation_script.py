@@ -35,6 +35,17 @@ BUILT_IN: dict[str, Document] = {
     },
     "another split": {**MLP, "dataset": {"id": "iris", "split_seed": 3, "bootstrap": True}},
 }
+SPLIT: dict[str, tuple[str, Document]] = {
+    "groups, of which some rows have no target, with whitened columns": (
+        "csv with columns of all kinds", {"split": {"type": "group", "column": "harbour"}, "normalization": "whiten"},
+    ),
+    "by time": ("csv with numbers", {"split": {"type": "time", "column": "start"}}),
+    "other kinds": ("csv of another country", {"columns": {"exclude": ["Tag"], "kinds": {"Preis": "identifier"}}}),
+    "two classes of numbers": (
+        "csv with tasks", {"target": "tree", "columns": {"kinds": {"grade": "boolean"}, "missing": "median"}},
+    ),
+}  # fmt: skip
+"""Other recipes for users' files."""
 PROGRAM = """
 import os, runpy, sys
 for folder in sys.argv[1:]:
@@ -46,7 +57,7 @@ for folder in sys.argv[1:]:
         print("END", end.code)
 sys.exit("bakehouse" in sys.modules or "worker" in sys.modules)
 """
-PACKAGES = {"torch", "numpy", "PIL", "safetensors"}
+PACKAGES = {"torch", "numpy", "PIL", "safetensors", "duckdb"}
 
 
 def train_here(document: Document, settings: Settings, folder: Path) -> Record:
@@ -119,6 +130,12 @@ def test_every_format_of_users_files_gives_the_recorded_metrics_to_the_bit(tmp_p
         data = tmp_path / "data" / user_file.name
         user_file.write(data)
         records[tmp_path / kind] = train_and_write(user_file.document, settings, tmp_path / kind, data)
+    for name, (kind, dataset) in SPLIT.items():
+        user_file = USER_FILES[kind]
+        document = {**MLP, "dataset": {**user_file.document["dataset"], **dataset}}
+        records[tmp_path / name] = train_and_write(
+            document, settings, tmp_path / name, tmp_path / "data" / user_file.name
+        )
     assert_reproduced(records)
 
 

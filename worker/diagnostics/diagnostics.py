@@ -27,8 +27,8 @@ from worker.data.dataset import Data, Split
 from worker.diagnostics.drift import Drift
 from worker.diagnostics.layers import can_die, is_saturating, saturation, sparsity, variance_shift, weights_of
 from worker.diagnostics.probe import Probe, Subject, Values, seed_masks
-from worker.evaluation.class_measures import predicted_classes
 from worker.evaluation.evaluate import Measure
+from worker.evaluation.standalone.class_metrics import predicted_classes
 from worker.model.modules import to_data_units
 
 Diagnostic = Callable[[Subject], Generator[None, None, Values]]

@@ -12,7 +12,8 @@ from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import Target
 from worker.data.batches import BATCH_ROWS
 from worker.data.dataset import Data, Split, Unit, column
-from worker.evaluation.class_measures import ClassTotals, predicted_classes
+from worker.evaluation.class_measures import ClassTotals
+from worker.evaluation.standalone.class_metrics import predicted_classes
 from worker.model.state_dict import strip_prefix, with_prefix
 from worker.objective.losses import LossFunction, squared_error
 from worker.objective.targets import TargetLosses, clean_losses, known_labels, row_losses

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from bakehouse.plan.plan import Plan
 from worker.data.dataset import Split, column
-from worker.evaluation.class_measures import predicted_classes
+from worker.evaluation.standalone.class_metrics import predicted_classes
 
 
 class PredictedClasses:

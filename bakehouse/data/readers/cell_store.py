@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, quote
 from bakehouse.data.readers.missing_marks import MARKS
+from bakehouse.data.readers.typed_cells import table_in_sql, texts_in_sql
 from bakehouse.data.readers.written_numbers import PLAIN
 
 MEMORY = "4GB"
@@ -158,25 +159,16 @@ def store_file(file: BinaryIO, kind: Literal["parquet", "json"]) -> tuple[CellSt
     """Reads a file of typed columns into a store; returns the names of the columns too."""
     path = f"/proc/self/fd/{file.fileno()}"
     database = connect(path)
-    source = f"read_parquet('{path}')" if kind == "parquet" else f"read_json_auto('{path}', sample_size = -1)"
+    source = table_in_sql(path, kind)
     described = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     types = {str(name): str(type_) for name, type_, *_ in described}
     for name, type_ in types.items():
         if type_.endswith("]") or type_.startswith(NESTED):
             problem = f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value"
             raise UnusableSource(problem, column=name)
-    # In 64 bits, because the shortest decimals of a 32-bit number are another number in 64 bits.
-    texts = (
-        f"coalesce(trim(CAST({_escape(name)}{'::DOUBLE' if type_ == 'FLOAT' else ''} AS VARCHAR)), '') AS c{number}"
-        for number, (name, type_) in enumerate(types.items())
-    )
+    texts = (f"{text} AS c{number}" for number, text in enumerate(texts_in_sql(types)))
     database.execute(f"CREATE TABLE cells AS SELECT row_number() OVER () AS line, {', '.join(texts)} FROM {source}")
     return CellStore(database, len(types), place="row"), list(types)
-
-
-def _escape(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
 
 
 def _write(rows: Iterable[Sequence[str | int]], inlet: int) -> int:

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from worker.evaluation.standalone.rows import Boolean, Category, Column, Date, Number, WrittenNumber, encode_row
+from worker.evaluation.standalone.rows import (
+    Boolean,
+    Category,
+    Column,
+    Date,
+    Number,
+    WrittenCategory,
+    WrittenNumber,
+    encode_row,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +40,11 @@ from worker.evaluation.standalone.rows import Boolean, Category, Column, Date, N
         (Category("1", "2", "3"), "3.0", 2.0),
         (Category("1", "2", "3"), 2.5, -1.0),
         (Category("1", "inf"), "inf", 1.0),
+        (Category("0", "1"), "-0.0", 0.0),
+        (Boolean("1", "2"), "2.0", 1.0),
+        (WrittenCategory("comma", "7", "1234"), "1.234,00", 1.0),
+        (WrittenCategory("comma", "7", "1234"), "8", -1.0),
+        (WrittenCategory("comma", "7", "1234"), "unknown", math.nan),
         (Category("1", "2"), "inf", -1.0),
         (Date("year first"), "1970-01-02", 86_400.0),
         (Date("year first"), "1970-01-01T00:00:01Z", 1.0),

@@ -29,6 +29,8 @@ class Target:
     weight: float
     unit: str | None
     """The layer that converts standardised numbers to the data's units."""
+    measures: tuple[str, ...] = ()
+    """The metrics of classes besides the accuracy."""
     column: Column | None = None
     """How the texts of a table become numbers."""
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from worker.evaluation.standalone.class_metrics import class_metrics, count_predictions, predicted_classes
 from worker.evaluation.standalone.labels import Target
 
 BATCH_ROWS = 128
@@ -16,25 +17,38 @@ TOLERANCE = 1e-6
 
 
 def measure(model: nn.Module, inputs: Tensor, labels: Tensor, targets: Sequence[Target]) -> dict[str, float]:
-    """Returns the loss and the accuracy, or the errors, of each target. Sums are in float64."""
+    """Returns the loss and the further metrics of each target. Sums are in float64."""
+    batches = [apply(model, rows, labels.dtype) for rows in torch.split(inputs, BATCH_ROWS)]
     sums = torch.zeros(len(targets), 4, dtype=torch.float64)
-    for rows, known in zip(torch.split(inputs, BATCH_ROWS), torch.split(labels, BATCH_ROWS), strict=True):
-        with torch.inference_mode():
-            outputs = model(rows)
-            outputs = outputs.to(known.dtype) if known.is_floating_point() else outputs.float()
-            sums += sum_batch(outputs, known, targets[0]) if len(targets) == 1 else sum_known(outputs, known, targets)
+    for outputs, known in zip(batches, torch.split(labels, BATCH_ROWS), strict=True):
+        sums += sum_batch(outputs, known, targets[0]) if len(targets) == 1 else sum_known(outputs, known, targets)
     found = {"test_loss": 0.0}
     for index, target in enumerate(targets):
+        own = labels.reshape(len(labels), -1)[:, index]
         count, *totals = sums[index].tolist()
         loss, first, second = (total / max(count, 1.0) for total in totals)
         found["test_loss"] += target.weight * loss / variance(model, target)
         found["test_loss" if len(targets) == 1 else f"test_{target.prefix or 'main_'}loss"] = loss
         if target.classes is not None:
-            found[f"test_{target.prefix}accuracy"] = first
+            measured = measure_classes(torch.cat(batches)[:, target.outputs], own, target)
+            further = {"accuracy": first, **measured}
         else:
-            found[f"test_{target.prefix}mean_absolute_error"] = first
-            found[f"test_{target.prefix}r2"] = r2(second, labels.reshape(len(labels), -1)[:, index])
+            further = {"mean_absolute_error": first, "r2": r2(second, own)}
+        found |= {f"test_{target.prefix}{name}": value for name, value in further.items()}
     return found
+
+
+def apply(model: nn.Module, rows: Tensor, labels: torch.dtype) -> Tensor:
+    """Returns the outputs in the precision of the labels, which is 64 bits if they need it, else 32."""
+    with torch.inference_mode():
+        outputs: Tensor = model(rows)
+        return outputs.to(labels) if labels.is_floating_point else outputs.float()
+
+
+def measure_classes(outputs: Tensor, labels: Tensor, target: Target) -> dict[str, float]:
+    """Returns the metrics of classes that the recipe asks for besides the accuracy."""
+    counts = count_predictions(outputs, labels, len(target.classes or ()))
+    return class_metrics(target.measures, counts, outputs, labels)
 
 
 def sum_batch(outputs: Tensor, labels: Tensor, target: Target) -> Tensor:
@@ -82,11 +96,6 @@ def row_losses(outputs: Tensor, labels: Tensor, target: Target, reduction: str) 
             means = outputs.squeeze(1)
             rows = means - torch.xlogy(labels, means) + torch.xlogy(labels, labels) - labels
             return rows.mean() if reduction == "mean" else rows
-
-
-def predicted_classes(outputs: Tensor) -> Tensor:
-    """Returns the class with the largest logit; a single logit is that of class 1 against class 0."""
-    return outputs.argmax(1) if outputs.shape[1] > 1 else outputs.squeeze(1) > 0
 
 
 def variance(model: nn.Module, target: Target) -> float:

@@ -1,11 +1,14 @@
 """Reads rows of the user's files as Bakehouse does. `bakehouse code --evaluate` prints this source, so it imports
 nothing from Bakehouse."""
 
+import atexit
 import csv
 import gzip
 import io
+import shutil
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +17,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import duckdb
 import numpy as np
 from PIL import Image, ImageOps
 
+from bakehouse.data.readers.typed_cells import table_in_sql, texts_in_sql
 from worker.evaluation.standalone.labels import Array, Target, encode_cells, encode_labels, stack_labels
 from worker.evaluation.standalone.rows import Column, encode_row
 
@@ -30,7 +35,36 @@ CIFAR = {
 
 def data_path(default: str) -> Path:
     """Returns the path that the command line gives, or the default."""
-    return Path(sys.argv[1] if len(sys.argv) > 1 else default)
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else default)
+    if not path.exists():
+        raise SystemExit(f"there is no {path}: give the path of your data as the argument")
+    return path
+
+
+def unpack(path: Path) -> Path:
+    """Returns the folder or the only file in an archive, which is unpacked into a temporary folder, or in a folder. Any
+    other file is returned as it is."""
+    if path.is_dir():
+        return find_contents(path)
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)  # noqa: S202
+    elif tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            tar.extractall(folder, filter="data")
+    else:
+        return path
+    return find_contents(folder)
+
+
+def find_contents(folder: Path) -> Path:
+    """Returns what an archive or a folder is about: of a folder alone in a folder, the inner one."""
+    entries = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX", "Thumbs.db"))]
+    if len(entries) != 1:
+        return folder
+    return find_contents(entries[0]) if entries[0].is_dir() else entries[0]
 
 
 def check_count(path: Path, found: int, expected: int) -> None:
@@ -64,9 +98,36 @@ def read_csv(
     targets: Sequence[Target],
     dtype: str,
 ) -> tuple[Array, Array]:
-    """Reads rows of a table."""
+    """Reads rows of a table of text."""
     table = [dict(zip(form.names, cells, strict=True)) for cells in read_cells(path, form)]
     check_count(path, len(table), count)
+    return encode_table(table, rows, inputs, targets, dtype)
+
+
+def read_typed(
+    path: Path, rows: Array, count: int, kind: str, inputs: Mapping[str, Column], targets: Sequence[Target], dtype: str
+) -> tuple[Array, Array]:
+    """Reads rows of a Parquet file, or of JSON with an object for each row."""
+    duckdb.execute("SET TimeZone = 'UTC'")
+    source = table_in_sql(str(path), kind)
+    described = duckdb.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
+    types = {str(name): str(type_) for name, type_, *_ in described}
+    cells = duckdb.execute(f"SELECT {', '.join(texts_in_sql(types))} FROM {source}").fetchall()  # noqa: S608
+    check_count(path, len(cells), count)
+    return encode_table([dict(zip(types, row, strict=True)) for row in cells], rows, inputs, targets, dtype)
+
+
+def encode_table(
+    table: Sequence[Mapping[str | None, str]],
+    rows: Array,
+    inputs: Mapping[str, Column],
+    targets: Sequence[Target],
+    dtype: str,
+) -> tuple[Array, Array]:
+    """Returns the inputs and the labels of rows, which are given by the names of their columns."""
+    missing = {*inputs, *(target.name for target in targets)} - set(table[0])
+    if missing:
+        raise SystemExit(f"the data have no column {', '.join(sorted(missing))}")
     x = np.array([encode_row(table[row], inputs) for row in rows], np.float64)
     labels = [encode_cells((table[row][target.name] for row in rows), target) for target in targets]
     return x.astype(dtype), stack_labels(labels)
@@ -84,7 +145,8 @@ def read_cells(path: Path, form: TextForm) -> Iterator[list[str]]:
 def read_records(path: Path, form: TextForm) -> Iterator[list[str]]:
     csv.field_size_limit(1 << 20)
     with open_table(path, form.encoding) as text:
-        lines = islice(text, form.start, None)
+        # DOS ends a text with this character.
+        lines = (line.rstrip("\x1a") for line in islice(text, form.start, None))
         # With a space, any number of spaces separates two cells.
         spaced = (line.rstrip(" \r\n") + "\n" for line in lines) if form.delimiter == " " else lines
         reader = csv.reader(

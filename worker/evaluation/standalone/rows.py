@@ -62,14 +62,15 @@ class Date:
 
 
 class Boolean:
-    """Reads two texts as 0 and 1, in upper or lower case. Any other text is a gap."""
+    """Reads two texts as 0 and 1, in upper or lower case, or two whole numbers. Any other text is a gap."""
 
     def __init__(self, *classes: str) -> None:
         self.numbers = {name.lower(): float(number) for number, name in enumerate(classes)}
         self.numbers |= {name: float(number) for number, name in enumerate(classes)}
 
     def read(self, text: str) -> float:
-        return self.numbers.get(text, self.numbers.get(text.lower(), math.nan))
+        found = self.numbers.get(text, self.numbers.get(text.lower()))
+        return self.numbers.get(whole_number(text), math.nan) if found is None else found
 
 
 class Category:
@@ -80,9 +81,25 @@ class Category:
         self.numbers = {name: float(number) for number, name in enumerate(classes)}
 
     def read(self, text: str) -> float:
-        if text in self.numbers:
-            return self.numbers[text]
-        try:
-            return self.numbers.get(f"{float(text):.0f}", -1.0) if float(text).is_integer() else -1.0
-        except ValueError:
-            return -1.0
+        return self.numbers[text] if text in self.numbers else self.numbers.get(whole_number(text), -1.0)
+
+
+class WrittenCategory:
+    """Reads whole numbers as `WrittenNumber` does, and returns the numbers of their classes."""
+
+    def __init__(self, style: Style, *classes: str) -> None:
+        self.style = style
+        self.classes = Category(*classes)
+
+    def read(self, text: str) -> float:
+        found = read_number(text, self.style)
+        return math.nan if found is None else self.classes.read(repr(found))
+
+
+def whole_number(text: str) -> str:
+    """Returns 3 for 3.0, and the text itself if it is no whole number."""
+    try:
+        # The zero takes its sign from -0.0.
+        return f"{float(text) + 0:.0f}" if float(text).is_integer() else text
+    except ValueError:
+        return text
