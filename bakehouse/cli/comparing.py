@@ -15,6 +15,7 @@ HEADINGS = {
     "validation_loss": "VAL LOSS", "validation_accuracy": "VAL ACC", "validation_r2": "VAL R2",
     "validation_mean_absolute_error": "VAL MAE", "test_loss": "TEST LOSS", "test_accuracy": "TEST ACC",
     "test_r2": "TEST R2", "test_mean_absolute_error": "TEST MAE",
+    "validation_root_mean_squared_error": "VAL RMSE", "test_root_mean_squared_error": "TEST RMSE",
     "validation_balanced_accuracy": "VAL BAL ACC", "validation_f1": "VAL F1", "validation_auroc": "VAL AUROC",
     "test_balanced_accuracy": "TEST BAL ACC", "test_f1": "TEST F1", "test_auroc": "TEST AUROC",
 }  # fmt: skip

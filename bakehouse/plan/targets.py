@@ -31,7 +31,7 @@ RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
 KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
 MEASURES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),
-    "regression": ("mean_absolute_error", "r2"),
+    "regression": ("mean_absolute_error", "r2", "root_mean_squared_error"),
 }
 """The metrics of a target besides its loss, which every recipe has."""
 

@@ -11,7 +11,8 @@ ClassMeasure = Literal["balanced_accuracy", "f1", "auroc"]
 CLASS_MEASURES: tuple[ClassMeasure, ...] = get_args(ClassMeasure)
 """Metrics of classes that are measured only if a recipe lists or monitors them."""
 MONITORS = (
-    *("validation_loss", "validation_accuracy", "validation_mean_absolute_error", "validation_r2"),
+    *("validation_loss", "validation_accuracy"),
+    *("validation_mean_absolute_error", "validation_r2", "validation_root_mean_squared_error"),
     *(f"validation_{measure}" for measure in CLASS_MEASURES),
 )
 """Metrics of the data set's own target that a recipe can monitor."""
@@ -96,10 +97,10 @@ class Evaluation(Ingredient):
     monitor: Monitor = "validation_loss"
     """Metric of the validation split that decides which epoch is best. Lower is better for losses and errors, higher
     for all others. It is `validation_loss`, for classes also `validation_accuracy`, `validation_balanced_accuracy`,
-    `validation_f1` and `validation_auroc`, for numbers also `validation_mean_absolute_error` and `validation_r2`. With
-    `objective.tasks`, `validation_loss` is the weighted sum over all targets; the other metrics and
-    `validation_main_loss` are those of the data set's own target, and each task has `validation_TARGET_loss`,
-    `validation_TARGET_accuracy` and so on."""
+    `validation_f1` and `validation_auroc`, for numbers also `validation_mean_absolute_error`, `validation_r2` and
+    `validation_root_mean_squared_error`. With `objective.tasks`, `validation_loss` is the weighted sum over all
+    targets; the other metrics and `validation_main_loss` are those of the data set's own target, and each task has
+    `validation_TARGET_loss`, `validation_TARGET_accuracy` and so on."""
     metrics: Annotated[
         tuple[ClassMeasure, ...], BeforeValidator(as_names, json_schema_input_type=list[ClassMeasure] | ClassMeasure)
     ] = ()

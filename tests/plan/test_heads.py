@@ -73,7 +73,7 @@ def test_numbers_have_units_of_their_own() -> None:
 def test_what_may_be_watched() -> None:
     one = planned(HOUSE, HOUSES)
     assert monitors(one.targets) == (
-        "validation_loss", "validation_mean_absolute_error", "validation_r2"
+        "validation_loss", "validation_mean_absolute_error", "validation_r2", "validation_root_mean_squared_error"
     )  # fmt: skip
     plan = planned(tasks("parity", "weight"), DIGITS_CNN)
     assert monitors(plan.targets) == (
@@ -82,6 +82,7 @@ def test_what_may_be_watched() -> None:
         "validation_parity_loss", "validation_parity_accuracy",
         "validation_parity_balanced_accuracy", "validation_parity_f1", "validation_parity_auroc",
         "validation_weight_loss", "validation_weight_mean_absolute_error", "validation_weight_r2",
+        "validation_weight_root_mean_squared_error",
     )  # fmt: skip
     for monitor in monitors(plan.targets):
         assert (

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from itertools import islice
+from math import sqrt
 from typing import Literal
 
 import torch
@@ -161,7 +162,8 @@ def metrics(
         loss, first, second = (value / max(rows, 1.0) for value in rest)
         found[f"{name}_loss"] += target.weight * loss / unit.variance
         found[f"{name}_{target.loss_metric}"] = loss
-        values = [first] if target.classes is not None else [first, r2(second, column(split.targets, target.index))]
+        numbers = [] if target.classes is not None else [r2(second, column(split.targets, target.index)), sqrt(second)]
+        values = [first, *numbers]
         found |= {f"{name}_{measure}": value for measure, value in zip(target.measures, values, strict=True)}
     return found
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_squared_error, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+)
 from torch import Tensor
 
 from bakehouse.plan.card import Task
@@ -53,6 +60,7 @@ def test_numbers() -> None:
         "test_loss": pytest.approx(mean_squared_error(y, f), rel=1e-6),
         "test_mean_absolute_error": pytest.approx(mean_absolute_error(y, f), rel=1e-6),
         "test_r2": pytest.approx(r2_score(y, f), rel=1e-6),
+        "test_root_mean_squared_error": pytest.approx(root_mean_squared_error(y, f), rel=1e-6),
     }
 
 

@@ -125,5 +125,7 @@ def test_masks_of_weights_are_drawn_too() -> None:
 def test_a_regression_has_a_standard_deviation_of_its_values() -> None:
     metrics = ended({**DIABETES, "dropout": 0.5, "epochs": 1}, 30)
     names = {name for name in metrics if "monte_carlo" in name}
-    assert names == {f"test_monte_carlo_{name}" for name in ("loss", "mean_absolute_error", "r2", "std")}
+    assert names == {
+        f"test_monte_carlo_{name}" for name in ("loss", "mean_absolute_error", "r2", "root_mean_squared_error", "std")
+    }
     assert 0 < metrics["test_monte_carlo_std"] < 100

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_squared_error, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+)
 from torch import Tensor
 
 from bakehouse.data.packed_folders import read_card
@@ -167,9 +174,11 @@ def test_every_metric_is_of_the_rows_that_have_a_label(visits: Path) -> None:
         "validation_accuracy": accuracy_score(kind[0], logits.argmax(1)),
         "validation_price_loss": mean_squared_error(price[0], price[1][:, 3]),
         "validation_price_mean_absolute_error": mean_absolute_error(price[0], price[1][:, 3]),
+        "validation_price_root_mean_squared_error": root_mean_squared_error(price[0], price[1][:, 3]),
         "validation_price_r2": r2_score(price[0], price[1][:, 3]),
         "validation_count_loss": deviance.mean(),
         "validation_count_mean_absolute_error": mean_absolute_error(count[0], means),
+        "validation_count_root_mean_squared_error": root_mean_squared_error(count[0], means),
         "validation_count_r2": r2_score(count[0], means),
         "validation_sold_loss": (np.log1p(np.exp(odds)) - sold[0] * odds).mean(),
         "validation_sold_accuracy": accuracy_score(sold[0], odds > 0),

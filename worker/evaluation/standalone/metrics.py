@@ -33,7 +33,11 @@ def measure(model: nn.Module, inputs: Tensor, labels: Tensor, targets: Sequence[
             measured = measure_classes(torch.cat(batches)[:, target.outputs], own, target)
             further = {"accuracy": first, **measured}
         else:
-            further = {"mean_absolute_error": first, "r2": r2(second, own)}
+            further = {
+                "mean_absolute_error": first,
+                "r2": r2(second, own),
+                "root_mean_squared_error": math.sqrt(second),
+            }
         found |= {f"test_{target.prefix}{name}": value for name, value in further.items()}
     return found
 
