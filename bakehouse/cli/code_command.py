@@ -82,16 +82,15 @@ def evaluation_note(run: ClientRun, plan: Plan, file: Path, data: str) -> str:
     rows = f"\n  bakehouse split {run.id} -o {ROWS_FILE}" if reads_rows_from_file(plan) else ""
     reader = {"pictures": ", Pillow", "parquet": ", duckdb", "json": ", duckdb"}.get(plan.card.format, "")
     return f"""Computes the test metrics of {run.id} again and compares them with the recorded ones. It needs torch,
-numpy{reader} and safetensors, but not Bakehouse. {where_data_are(plan)}
+numpy{reader} and safetensors, but not Bakehouse. {where_data_are(plan.card)}
 The commands, of which the last one needs this file, the weights and the data:
   bakehouse best {run.id} -o {weights}{rows}
   bakehouse code {run.id} --evaluate --file {weights} > evaluate.py
   python evaluate.py {shlex.quote(data)}"""
 
 
-def where_data_are(plan: Plan) -> str:
+def where_data_are(card: DatasetCard) -> str:
     """Says what the path on the command line is."""
-    card = plan.card
     match card.format:
         case "npy":
             return f"The data are in the folder bakehouse/data/builtin/{card.id} of the package bakehouse."

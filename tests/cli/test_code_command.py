@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from bakehouse.cli.code_command import own_name, where_data_are
 from bakehouse.cli.main import app
 from bakehouse.client import Client
 from tests.fake_worker import FakeWorker
+from tests.plan.cards import table_card
 from tests.running_home import run_home
 from tests.running_service import RunningService
 from tests.user_files import USER_FILES
@@ -105,6 +107,22 @@ def assert_identical(folder: Path, script: str, data: str) -> None:
     assert result.returncode == 0, result.stderr
     assert "test_accuracy" in result.stdout
     assert result.stdout.count(": identical\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("origin", "name", "wanted"),
+    [
+        ("file houses.csv", "houses.csv", "your file houses.csv."),
+        ("upload of My houses.csv.gz", "My houses.csv.gz", "your file My houses.csv.gz."),
+        ("upload of a.csv, fetched from https://b/a.csv (sha256 0)", "a.csv", "your file a.csv."),
+        ("upload of pets.zip", "pets.zip", "your archive pets.zip."),
+        ("upload of pets.tar", "pets", "your folder pets, or your archive pets.tar."),
+        ("upload of pets", "pets", "your archive pets."),
+    ],
+)
+def test_the_script_asks_for_the_users_own_file(origin: str, name: str, wanted: str) -> None:
+    card = table_card().model_copy(update={"origin": origin, "format": "csv"})
+    assert (own_name(card), where_data_are(card)) == (name, f"Give it the path of {wanted}")
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz"])
