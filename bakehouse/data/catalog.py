@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
 
+from bakehouse.data.child_process import ChildFailed
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetError, DatasetNotFound, DatasetNotReady
 from bakehouse.data.listing import DatasetListing
 from bakehouse.data.packed_folders import (
@@ -17,7 +18,7 @@ from bakehouse.data.packed_folders import (
     read_problem,
     remove_older_versions,
 )
-from bakehouse.data.packing_process import PackingFailed, SourceChanged, pack_in_child
+from bakehouse.data.packing_process import SourceChanged, pack_in_child
 from bakehouse.data.signatures import SignatureCache
 from bakehouse.data.sources import BUILTIN_SETS, DATA_FOLDER, BuiltIn, Files, Missing, Refused, Source, find_sources
 from bakehouse.data.uploaded import Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
@@ -240,7 +241,7 @@ class Catalog:
                     remove_older_versions(folder, files.id)
         except SourceChanged:
             self._signatures.forget(files.path)
-        except (PackingFailed, OSError) as error:
+        except (ChildFailed, OSError) as error:
             self._failures[folder] = (time.monotonic() + FAILURE_RETRY_SECONDS, str(error))
         finally:
             with self._lock:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from bakehouse.data import packing, packing_process
+from bakehouse.data import child_process, packing
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound, DatasetNotReady
 from bakehouse.data.known_datasets import KNOWN
@@ -119,7 +119,7 @@ def test_a_crash_is_reported_and_packing_is_tried_again_later(
     catalog = Catalog(settings)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", shutil.which("false"))
-        with pytest.raises(DatasetBroken, match="packing it failed with exit code 1"):
+        with pytest.raises(DatasetBroken, match="reading it failed with exit code 1"):
             catalog.card("mine", wait_seconds=60)
     with pytest.raises(DatasetBroken):
         catalog.card("mine", wait_seconds=60)
@@ -319,7 +319,7 @@ def test_a_child_that_waits_is_killed_and_the_set_is_broken_for_a_while(
     (tmp_path / "python").write_text("#!/bin/sh\nexec sleep 600\n")
     (tmp_path / "python").chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(packing_process, "MAX_STALL_SECONDS", 0.2)
+    monkeypatch.setattr(child_process, "MAX_STALL_SECONDS", 0.2)
     with pytest.raises(DatasetBroken, match="its files could not be read for"):
         Catalog(settings).card("own", wait_seconds=60)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bakehouse.data.child_process import PACKAGE_ROOT
 from bakehouse.data.packed_folders import is_packed, read_problem
-from bakehouse.data.packing_process import PACKAGE_ROOT
 from bakehouse.data.signatures import compute_signature
 
 NEWLINE = "\n"

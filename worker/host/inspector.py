@@ -16,7 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from bakehouse.data.archives import ArchiveLimits
-from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, InspectionFailed, inspect_in_child
+from bakehouse.data.child_process import ChildFailed
+from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, inspect_in_child
 from bakehouse.data.listing import Inspection, Part, Place
 from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
@@ -230,13 +231,12 @@ class Inspector:
 
     def _try_again_or_refuse(self, record: DatasetRecord, error: Exception) -> None:
         print(f"The data set {record.id} could not be inspected: {error}", file=sys.stderr, flush=True)
-        if not isinstance(error, InspectionFailed | OSError):
+        if not isinstance(error, ChildFailed | OSError):
             traceback.print_exception(error)
         if self.inspections.note_failure(record) < MAX_FAILURES:
             self.inspections.release(record)
         else:
-            why = describe_failure(error)
-            problem = f"its inspection failed {MAX_FAILURES} times: {why}; the log of the workers has the reason"
+            problem = f"its inspection failed {MAX_FAILURES} times: {describe_failure(error)}"
             self.inspections.refuse(record, problem, None)
 
     # Housekeeping
@@ -285,12 +285,12 @@ class Inspector:
 def describe_failure(error: Exception) -> str:
     """Returns what a client may learn of an error: the texts of others than our own may name paths."""
     match error:
-        case InspectionFailed():
+        case ChildFailed():
             return str(error)
         case OSError():
-            return str(error.strerror)
+            return f"{error.strerror}; the log of the workers has the reason"
         case _:
-            return f"an unforeseen {type(error).__name__}"
+            return f"an unforeseen {type(error).__name__}; the log of the workers has the reason"
 
 
 @contextmanager

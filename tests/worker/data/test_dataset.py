@@ -12,11 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakehouse.data.child_process import PACKAGE_ROOT
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.known_datasets import BUILTIN
 from bakehouse.data.loading import StoredInputs
 from bakehouse.data.packing import pack
-from bakehouse.data.packing_process import PACKAGE_ROOT
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.packed_arrays import load_arrays
 from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, load_small_data, make_small_plan, make_training

@@ -129,7 +129,7 @@ def test_an_inspection_that_crashes_again_and_again_is_refused(bench: Bench, mon
     record = bench.upload()
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setattr(inspector, "MAX_FAILURES", 2)
-    monkeypatch.setattr("bakehouse.data.inspection_process.PACKAGE_ROOT", Path("/"))
+    monkeypatch.setattr("bakehouse.data.child_process.PACKAGE_ROOT", Path("/"))
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     monkeypatch.setattr("sys.executable", "/bin/false")
     for _ in range(2):
