@@ -15,8 +15,10 @@ from bakehouse.data.packed_folders import read_card, read_paths
 from bakehouse.data.parsed import Array
 from bakehouse.data.readers.idx import FILES
 from bakehouse.data.splits import Rows, split_as_planned
+from bakehouse.data.step_rows import StoredSequences
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.plan import resolve
+from bakehouse.plan.targets import as_trained
 from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run
@@ -110,12 +112,16 @@ def find_rows(packed: Path, card: DatasetCard, recipe: Recipe) -> dict[str, Rows
     """Returns the row numbers of each split in ascending order."""
     data = resolve(recipe, card)
     arrays = load(packed, data)
-    taken = split_as_planned(recipe.dataset, card, data, arrays)
+    taken = split_as_planned(recipe.dataset, as_trained(card, data), data, arrays)
     validation = taken.validation if arrays.y_validation is None else np.arange(len(arrays.y_validation))
     test = taken.test if arrays.y_test is None else np.arange(len(arrays.y_test))
     assert validation is not None
     assert test is not None
-    return {"train": taken.train, "validation": validation, "test": test}
+    found = {"train": taken.train, "validation": validation, "test": test}
+    if not isinstance(arrays.x, StoredSequences):
+        return found
+    grouping = arrays.x.grouping
+    return {name: grouping.rows_of(sequences) for name, sequences in found.items()}
 
 
 def refuse_many_rows(found: FoundSplit) -> None:

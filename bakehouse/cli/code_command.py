@@ -57,6 +57,11 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
     provenance = run.record.provenance
     if not recorded or provenance is None:
         raise NothingToEvaluate(why_not_measured(run))
+    if plan.card.kind == "sequence" and plan.card.format in ("csv", "parquet", "json"):
+        message = (
+            f"no script reads the sequences of {own_name(plan.card)} yet; bakehouse code without --evaluate prints "
+        )
+        raise NothingToEvaluate(message + "the model")
     data = data_path(plan)
     evaluation = Evaluation(
         file=data,

@@ -150,6 +150,9 @@ def describe_card(card: DatasetCard) -> Iterator[str]:
     """Yields the lines about what is in a data set."""
     rows = ", ".join(f"{count:,} {split}" for split, count in card.counts if count is not None)
     yield f"  {card.kind} {'x'.join(map(str, card.shape))}, rows: {rows}"
+    if card.lengths is not None:
+        low, middle, high = card.lengths.minimum, card.lengths.median, card.lengths.maximum
+        yield f"  ragged: {low:,} to {high:,} steps, half of the sequences at most {middle:,.0f}"
     if card.classes is not None:
         yield f"  {len(card.classes)} classes: {shorten(card.classes)}"
     for column in (card.columns or ())[:MAX_SHOWN_COLUMNS]:

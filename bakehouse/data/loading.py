@@ -10,6 +10,7 @@ import numpy as np
 
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import SPLITS, Array
+from bakehouse.data.step_rows import StoredSequences, group_rows, labels_of
 from bakehouse.plan.card import Column
 from bakehouse.plan.targets import ResolvedData, Target
 
@@ -73,7 +74,7 @@ class Arrays:
     missing. Floats have 64 bits if 32 bits would round away the differences between rows.
     """
 
-    x: StoredInputs
+    x: StoredInputs | StoredSequences
     y: Array
     x_validation: StoredInputs | None = None
     y_validation: Array | None = None
@@ -84,6 +85,7 @@ class Arrays:
 
     def column(self, name: str) -> Array:
         """Reads a column of a table, whether or not it is an input."""
+        assert isinstance(self.x, StoredInputs), "sequences are split by none of their columns"
         return replace(self.x, columns=(self.columns[name],), dtype=self.x.stored.dtype).whole()[:, 0]
 
 
@@ -122,7 +124,12 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
         if each.classes and columns[features[place]].has_numbers
     }
     inputs = StoredInputs(path, dtype, stored, features, values)
-    return Arrays(inputs, y, columns={name: i for i, name in enumerate(names)})
+    arrays = Arrays(inputs, y, columns={name: i for i, name in enumerate(names)})
+    if data.steps is None:
+        return arrays
+    order = None if data.steps.order is None else arrays.column(data.steps.order)
+    grouping = group_rows(arrays.column(data.steps.id), order)
+    return Arrays(StoredSequences(inputs, grouping), labels_of(y, grouping, data.targets))
 
 
 def _open(path: Path) -> Array:

@@ -31,7 +31,7 @@ from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
 from bakehouse.data.readers.npz import holds_npy, read_npy_folder, read_npz
 from bakehouse.data.readers.pictures import read_pictures
-from bakehouse.data.readers.typed_tables import read_typed_table
+from bakehouse.data.readers.typed_tables import read_typed_file
 from bakehouse.data.signatures import compute_signature
 from bakehouse.data.source_files import is_folder
 from bakehouse.plan.card import Column, DatasetCard, Dtype, FloatDtype, SplitCounts
@@ -168,9 +168,9 @@ def read_source(source: Path, description: Description) -> Contents:
             case ".npy":
                 raise UnusableSource(LONE_ARRAY)
             case ".parquet":
-                return read_typed_table(source, "parquet")
+                return read_typed_file(source, "parquet")
             case ".json" | ".jsonl" | ".ndjson":
-                return read_typed_table(source, "json")
+                return read_typed_file(source, "json")
             case _:
                 return read_csv(source)
     except duckdb.OutOfMemoryException as error:
@@ -257,6 +257,7 @@ def _samples_card(samples: Samples, description: Description, fingerprint: str) 
         fingerprint=fingerprint,
         kind=samples.kind,
         shape=x.shape[1:],
+        lengths=samples.lengths,
         dtype=DTYPES[x.dtype.name],
         format=samples.format,
         counts=SplitCounts(train=len(x), **counts),
@@ -266,8 +267,9 @@ def _samples_card(samples: Samples, description: Description, fingerprint: str) 
         target_dtype=float_dtype(arrays["y"]),
         targets=samples.targets,
         arrays={key: name for key, name in samples.names.items() if key != name},
-        minimum=min(float(values.min()) for values in inputs),
-        maximum=max(float(values.max()) for values in inputs),
+        # These leave out nan, which pads ragged sequences.
+        minimum=min(float(np.fmin.reduce(values, axis=None)) for values in inputs),
+        maximum=max(float(np.fmax.reduce(values, axis=None)) for values in inputs),
         notes=tuple(samples.notes),
         mirror_safe=description.mirror_safe,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column, Format, TargetCard, TextForm
+from bakehouse.plan.card import Column, Format, Lengths, TargetCard, TextForm
 from bakehouse.plurals import count_of
 
 Array = NDArray[Any]
@@ -42,6 +42,8 @@ class Samples:
     arrays: Mapping[str, Array]
     classes: tuple[str, ...] | None
     """The names of the classes; null for regression."""
+    lengths: Lengths | None = None
+    """How many steps ragged sequences have; nan follows the last step of each, up to the longest."""
     targets: tuple[TargetCard, ...] = ()
     """The further targets, whose arrays are named `target1`, `target2`, ..."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -103,6 +103,14 @@ class SplitCounts(Model):
     test: int | None = None
 
 
+class Lengths(Model):
+    """How many steps the sequences have."""
+
+    minimum: int
+    median: float
+    maximum: int
+
+
 class TextForm(Model):
     """How a table is written as text, so that it can be read again in the same way."""
 
@@ -135,7 +143,10 @@ class DatasetCard(Model):
     """The kind of the samples. `image`: channels x height x width; `sequence`: steps x numbers of a step; `table`: a
     row of numbers."""
     shape: tuple[int, ...]
-    """The shape of one sample. For a table with named columns it is (columns - 1,); each recipe chooses its inputs."""
+    """The shape of one sample. For a table with named columns it is (columns - 1,); each recipe chooses its inputs. Of
+    ragged sequences it is that of the longest."""
+    lengths: Lengths | None = None
+    """How many steps the sequences of all splits have, if they are ragged; null if all have as many."""
     dtype: Dtype
     """The type in which inputs are stored; models take the stored units. `float64` if 32 bits would round a feature or
     channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""

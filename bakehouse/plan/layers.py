@@ -332,6 +332,8 @@ class Recurrent:
     activation: Literal["tanh", "relu"]
     norm: NormLayer | None
     gives_last: bool
+    is_ragged: bool = False
+    """Whether sequences differ in their number of steps, of which `input` has the largest."""
 
     @property
     def output(self) -> Shape:

@@ -194,6 +194,8 @@ def norm_call(layer: Norm, run_steps: int) -> Call:
 def recurrent_call(layer: Recurrent, run_steps: int) -> Call:
     sizes = layer.input[1], layer.hidden_size
     options: dict[str, Argument] = {"gives_last": layer.gives_last}
+    if layer.is_ragged:
+        options["is_ragged"] = True
     if layer.cell == "elman":
         options["nonlinearity"] = layer.activation
     if layer.norm is None:

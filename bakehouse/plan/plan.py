@@ -14,7 +14,7 @@ from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
 from bakehouse.plan.sources.teacher import teacher_in
 from bakehouse.plan.sources.transfer import with_normalization_of_source
 from bakehouse.plan.splits import SplitSizes, plan_sizes
-from bakehouse.plan.targets import ResolvedData, Target, TargetError, resolve_targets
+from bakehouse.plan.targets import ResolvedData, Target, TargetError, as_trained, resolve_targets
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import Problem, RecipeInvalid
@@ -88,6 +88,7 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     """
     checkpoints = checkpoints or {}
     data = resolve(recipe, card)
+    card = as_trained(card, data)
     # The source's normalization comes first, because the defaults of epsilon and of the attack depend on it.
     recipe = fill_in(with_normalization_of_source(recipe, checkpoints), data)
     sizes = plan_sizes(recipe.dataset, card, data.unlabelled)

@@ -8,6 +8,7 @@ from bakehouse.plan.checks import (
     evaluation,
     norm,
     objective,
+    sequences,
     training,
     whitening,
 )
@@ -17,7 +18,7 @@ from bakehouse.recipe.problems import Problem
 
 WITH_CHECKS = (
     architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, balance,
-    transfer, teacher, hints,
+    sequences, transfer, teacher, hints,
 )  # fmt: skip
 """Modules that register their checks when they are imported."""
 

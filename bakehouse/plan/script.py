@@ -121,8 +121,12 @@ def constants(plan: Plan) -> Iterator[str]:
         yield f"# Pictures are turned upright (by ImageOps.exif_transpose) and converted to {mode}, with grey (128)"
         yield f"# where they are transparent; ImageOps.fit (BILINEAR) makes them {width} x {height} unless they are."
     if plan.input_columns is not None:
-        yield "# The columns of the inputs, in order. For a row as csv.DictReader gives it:"
-        yield "# model(torch.tensor([encode_row(row, INPUTS)], dtype=torch.float64))"
+        if plan.data.steps is None:
+            yield "# The columns of the inputs, in order. For a row as csv.DictReader gives it:"
+            yield "# model(torch.tensor([encode_row(row, INPUTS)], dtype=torch.float64))"
+        else:
+            yield "# The columns of the inputs, in order. For the rows of a sequence as csv.DictReader gives them:"
+            yield "# model(torch.tensor([[encode_row(row, INPUTS) for row in rows]], dtype=torch.float64))"
         entries = [column_lines(each.name, input_call(each)) for each in plan.data.inputs]
         yield "\n".join(["INPUTS = {", *chain.from_iterable(entries), "}"])
     classes = {target.label: target.classes for target in plan.targets if target.classes is not None}
@@ -175,6 +179,8 @@ def class_names(call: Call) -> Iterator[str]:
 def inputs(plan: Plan) -> str:
     """Describes the model's inputs."""
     shape = " x ".join(map(str, ("batch", *plan.data.shape)))
+    if plan.data.lengths is not None:
+        shape = f"batch x steps x {plan.data.shape[1]}, where steps of nan follow sequences that end before the longest"
     return f"{shape}, in the data set's units ({plan.card.minimum:g} to {plan.card.maximum:g})"
 
 

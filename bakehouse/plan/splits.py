@@ -72,6 +72,9 @@ def class_counts(card: DatasetCard, data: ResolvedData) -> tuple[int, ...] | Non
     """Returns the rows of each class of the main target in the set's own train split; None if the card does not say."""
     columns = {column.name: column for column in card.columns or ()}
     name = data.main.name
+    if data.steps is not None:
+        # A column counts rows, of which a sequence has any number.
+        return None
     counts = columns[name].class_counts if name in columns else card.class_counts
     return counts if counts and sum(counts) else None
 

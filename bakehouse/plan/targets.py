@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, TargetCard, Task
+from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, Lengths, TargetCard, Task
 from bakehouse.plan.columns import (
     MAX_NAMES,
     TARGET_KINDS,
@@ -17,7 +17,16 @@ from bakehouse.plan.columns import (
 )
 from bakehouse.plan.inputs import Encoding, Input
 from bakehouse.plan.proposal import MIN_LABELS, propose_target
-from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset
+from bakehouse.plan.sequences import (
+    as_sequences,
+    check_sequences,
+    measure_lengths,
+    not_inputs,
+    refuse_encoded,
+    refuse_padding,
+)
+from bakehouse.plurals import count_of
+from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset, StepRows
 from bakehouse.recipe.evaluation import ClassMeasure
 from bakehouse.recipe.ingredient import DataKind
 from bakehouse.recipe.objective import Loss, Objective
@@ -123,6 +132,12 @@ class ResolvedData:
     """The columns that are inputs, of a table with named columns."""
     unlabelled: int = 0
     """Number of rows that no split has, because they have no label of the only target."""
+    lengths: Lengths | None = None
+    """How many steps the sequences have, if they are ragged."""
+    steps: StepRows | None = None
+    """The columns that make sequences of a table's rows."""
+    samples: int | None = None
+    """Number of sequences that they make."""
 
     @property
     def encoding(self) -> Encoding | None:
@@ -163,6 +178,9 @@ class ResolvedData:
         match self.kind:
             case "image":
                 return f"a set of images of {' x '.join(map(str, self.shape))}"
+            case "sequence" if self.lengths is not None:
+                span = f"{self.lengths.minimum} to {self.lengths.maximum}"
+                return f"a set of ragged sequences of {span} steps with {count_of(self.shape[1], 'number')} each"
             case "sequence":
                 return f"a set of sequences of {self.shape[0]} steps with {self.shape[1]} numbers each"
             case "table":
@@ -186,9 +204,11 @@ def resolve_targets(card: DatasetCard, dataset: Dataset, objective: Objective) -
     further = [task.target for task in objective.tasks]
     _check_names(dataset.target, further)
     if card.columns is None:
-        _check_no_columns(card, dataset.columns)
+        _check_no_columns(card, dataset)
         found = [_fixed_target(card, dataset.target), *(_further_target(card, *item) for item in enumerate(further))]
-        return ResolvedData(card.shape, _with_outputs(found, objective), is_double=card.dtype == "float64")
+        return ResolvedData(
+            card.shape, _with_outputs(found, objective), is_double=card.dtype == "float64", lengths=card.lengths
+        )
     return _resolve_table(card, card.columns, dataset, objective)
 
 
@@ -207,15 +227,35 @@ def _resolve_table(
         _column_target(column, loss, dataset.columns.kinds.get(column.name))
         for column, loss in zip(targets, _losses(objective), strict=True)
     ]
-    inputs = resolve_inputs(columns, dataset.columns, named | _group_column(dataset))
+    if dataset.sequence is not None:
+        check_sequences(card, columns, dataset, dataset.sequence, named)
+    inputs = resolve_inputs(columns, dataset.columns, named | _group_column(dataset) | not_inputs(dataset))
     if not inputs:
         raise _no_input(columns, dataset.columns, named, len(further))
     names = {each.name for each in inputs}
     is_double = any(column.dtype == "float64" for column in columns if column.name in names)
     unlabelled = targets[0].missing if len(targets) == 1 else 0
     data = ResolvedData((len(inputs),), _with_outputs(found, objective), is_double, inputs, unlabelled)
+    if dataset.sequence is not None:
+        return _as_sequences(data, columns, dataset.sequence)
     # Dates have too many digits for 32 bits, and an encoded row is converted only once it is scaled.
     return data if data.encoding is None else replace(data, is_double=True)
+
+
+def _as_sequences(data: ResolvedData, columns: tuple[Column, ...], steps: StepRows) -> ResolvedData:
+    """Returns the same data with sequences of rows as samples."""
+    refuse_encoded(data.inputs)
+    count, lengths = measure_lengths(columns, steps)
+    numbers = len(data.inputs)
+    refuse_padding(count, lengths, numbers * (8 if data.is_double else 4))
+    is_ragged = lengths.minimum < lengths.maximum
+    shape = (lengths.maximum, numbers)
+    return replace(data, shape=shape, lengths=lengths if is_ragged else None, steps=steps, samples=count)
+
+
+def as_trained(card: DatasetCard, data: ResolvedData) -> DatasetCard:
+    """Returns the card of the samples that a recipe learns from: of a long table, those of its sequences."""
+    return card if data.samples is None else as_sequences(card, data.shape, data.samples, data.lengths)
 
 
 def _group_column(dataset: Dataset) -> set[str]:
@@ -355,10 +395,13 @@ def _named_column(columns: tuple[Column, ...], name: str, allowed: list[str], po
     raise TargetError(f"there is no column {name}{did_you_mean(name, allowed)}", allowed=allowed, pointer=pointer)
 
 
-def _check_no_columns(card: DatasetCard, columns: Columns) -> None:
-    if columns != Columns():
+def _check_no_columns(card: DatasetCard, dataset: Dataset) -> None:
+    if dataset.columns != Columns():
         message = f"{card.id} has no named columns to choose among; leave `columns` out"
         raise TargetError(message, pointer="/dataset/columns")
+    if dataset.sequence is not None:
+        message = f"{card.id} has no named columns that could make sequences of its rows; leave `sequence` out"
+        raise TargetError(message, pointer="/dataset/sequence")
 
 
 def _check_values(column: Column, rows: int, pointer: str) -> None:

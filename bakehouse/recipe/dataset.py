@@ -70,6 +70,35 @@ ColumnsPart = Annotated[
 ]
 
 
+class StepRows(Ingredient):
+    """The columns that make sequences of the rows of a long table, which has a row for each step.
+
+    The rows of equal `id` are one sequence, its steps in ascending `order`. The inputs are the numbers of a step, and
+    the target is one for each sequence: equal in all of its rows. Sequences may differ in their number of steps; `rnn`
+    reads each up to its own last step. Training, validation and test get whole sequences.
+
+    Default: a table's rows are samples of their own.
+
+    Trap: steps that were recorded after the target was known, such as the treatment after a diagnosis, give the target
+    away; leave their rows out of the file.
+
+    Wickham 2014, Tidy Data.
+    """
+
+    main: ClassVar[str | None] = "id"
+
+    id: str = Field(min_length=1, max_length=256)
+    """Column whose value the rows of a sequence have in common. It is never an input."""
+    order: str | None = Field(default=None, min_length=1, max_length=256)
+    """Column of numbers or dates that orders the steps; by default the order of the rows in the file. It is an input
+    only if `columns.include` names it."""
+
+
+StepRowsPart = Annotated[
+    StepRows, BeforeValidator(lambda value: written_as(StepRows, value), json_schema_input_type=StepRows | str)
+]
+
+
 class Dataset(Ingredient):
     """A data set, its split and its normalisation.
 
@@ -92,7 +121,7 @@ class Dataset(Ingredient):
 
     main: ClassVar[str | None] = "id"
     later_fields: ClassVar[frozenset[str]] = frozenset(
-        {"bootstrap", "columns", "sampling", "split", "whitening_epsilon"}
+        {"bootstrap", "columns", "sampling", "sequence", "split", "whitening_epsilon"}
     )
 
     id: Annotated[str, BeforeValidator(refuse_address)] = Field(min_length=1, max_length=80)
@@ -103,6 +132,8 @@ class Dataset(Ingredient):
     """Column to predict, for a table with named columns."""
     columns: ColumnsPart = Columns()
     """Columns of the table that are inputs; by default all that a model can learn from."""
+    sequence: StepRowsPart | None = None
+    """Columns that make sequences of a table with a row for each step; by default each row is a sample."""
     normalization: Literal["none", "standardize", "min_max", "whiten"] = "standardize"
     """Scaling of the inputs, fitted on the training split only and stored in the checkpoint. `standardize` gives mean 0
     and biased variance 1, `min_max` gives [0, 1]; both act per feature for tables, per channel for images, and per

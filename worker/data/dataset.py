@@ -15,6 +15,7 @@ from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.loading import Arrays, StoredInputs, load
 from bakehouse.data.precision import is_rounding
 from bakehouse.data.splits import split_as_planned
+from bakehouse.data.step_rows import StoredSequences
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import target_pointer
@@ -109,6 +110,8 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     if plan.loss == "poisson":
         refuse_negative(plan, (arrays.y, arrays.y_validation, arrays.y_test))
     inputs = splits[0].inputs.numpy()
+    if plan.data.lengths is not None:
+        inputs = real_steps(inputs)
     statistics, fill = fit_inputs(plan, inputs)
     units = fit_units(plan, targets[0])
     precision = np.float64 if plan.data.is_double else np.float32
@@ -117,6 +120,12 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     matrix = whitening_matrix(plan, inputs, statistics, fill, device)
     train, validation, test = (Split(split.inputs.to(device), split.targets.to(device)) for split in splits)
     return Data(train, validation, test, shift, scale, units, matrix, filling)
+
+
+def real_steps(sequences: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Returns the steps of ragged sequences without their padding, each as a sequence of one step."""
+    is_real = ~np.isnan(sequences[:, :, 0].astype(np.float64))
+    return np.asarray(sequences[is_real][:, None])
 
 
 def whitening_matrix(
@@ -211,7 +220,7 @@ def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
     return splits
 
 
-def gather(source: StoredInputs, splits: list[NDArray[np.int64]]) -> list[Tensor]:
+def gather(source: StoredInputs | StoredSequences, splits: list[NDArray[np.int64]]) -> list[Tensor]:
     """Copies rows from disk to a tensor for each split, in one pass. The numbers of the rows are in ascending order."""
     dtype = torch.from_numpy(np.empty(0, source.dtype)).dtype
     tensors = [torch.empty((len(numbers), *source.row_shape), dtype=dtype) for numbers in splits]

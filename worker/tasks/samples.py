@@ -53,7 +53,8 @@ def read_samples(folder: Path, card: DatasetCard, request: SamplesRequest) -> Da
     inputs = np.load(folder / f"x{suffix}.npy", mmap_mode="r")[rows]
     labels = name_labels(np.load(folder / f"y{suffix}.npy", mmap_mode="r")[rows], card)
     if card.kind != "image":
-        return found.model_copy(update={"labels": labels, "values": as_tuples(inputs)})
+        values = map(without_padding, inputs) if card.lengths is not None else inputs
+        return found.model_copy(update={"labels": labels, "values": tuple(map(as_tuples, values))})
     grid = draw_images(inputs, card)
     shown = ", ".join(label or "no label" for label in labels)
     described = {"labels": labels, "png": base64.b64encode(grid.png).decode(), "text": f"{text} Labels: {shown}."}
@@ -95,6 +96,11 @@ def as_tuples(inputs: Array) -> tuple[tuple[Cell | tuple[Cell, ...], ...], ...]:
     if inputs.ndim == 1:
         return tuple(None if isnan(value) else value for value in inputs.tolist())  # type: ignore[misc]
     return tuple(as_tuples(each) for each in inputs)  # type: ignore[misc]
+
+
+def without_padding(sequence: Array) -> Array:
+    """Returns the steps of a ragged sequence."""
+    return np.asarray(sequence[~np.isnan(sequence[:, 0])])
 
 
 def draw_images(inputs: Array, card: DatasetCard) -> Grid:

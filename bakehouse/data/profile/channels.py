@@ -23,11 +23,14 @@ def measure_channels(samples: Samples) -> tuple[Channel, ...] | None:
         return None
     others = tuple(i for i in range(x.ndim) if i != axis)
     lows, highs, sums = [], [], []
+    numbers = 0
+    # The padding of ragged sequences is nan, and is left out of all of these.
     for block in blocks(x):
-        lows.append(block.min(axis=others))
-        highs.append(block.max(axis=others))
-        sums.append(block.sum(axis=others, dtype=np.float64))
-    means = np.sum(sums, axis=0) * x.shape[axis] / x.size
+        lows.append(np.fmin.reduce(block, axis=others))
+        highs.append(np.fmax.reduce(block, axis=others))
+        sums.append(np.nansum(block, axis=others, dtype=np.float64))
+        numbers += block.size - int(np.isnan(block).sum())
+    means = np.sum(sums, axis=0) * x.shape[axis] / numbers
     ranges = zip(np.min(lows, axis=0).tolist(), np.max(highs, axis=0).tolist(), means.tolist(), strict=True)
     return tuple(Channel(minimum=low, maximum=high, mean=mean) for low, high, mean in ranges)
 

@@ -155,20 +155,36 @@ def store_rows(rows: Iterable[Sequence[str | int]], columns: int) -> CellStore:
     return store
 
 
-def store_file(file: BinaryIO, kind: Literal["parquet", "json"]) -> tuple[CellStore, list[str]]:
-    """Reads a file of typed columns into a store; returns the names of the columns too."""
+@dataclass(frozen=True)
+class TypedSource:
+    """A file of typed columns that a database has opened."""
+
+    database: duckdb.DuckDBPyConnection
+    query: str
+    """What the columns are selected from."""
+    types: dict[str, str]
+    """The type of each column, in the words of DuckDB, by its name."""
+
+
+def open_typed(file: BinaryIO, kind: Literal["parquet", "json"]) -> TypedSource:
+    """Opens a file of typed columns."""
     path = f"/proc/self/fd/{file.fileno()}"
     database = connect(path)
-    source = table_in_sql(path, kind)
-    described = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-    types = {str(name): str(type_) for name, type_, *_ in described}
-    for name, type_ in types.items():
+    query = table_in_sql(path, kind)
+    described = database.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()
+    return TypedSource(database, query, {str(name): str(type_) for name, type_, *_ in described})
+
+
+def store_cells(source: TypedSource) -> CellStore:
+    """Reads the columns of a file into a store of texts."""
+    for name, type_ in source.types.items():
         if type_.endswith("]") or type_.startswith(NESTED):
             problem = f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value"
             raise UnusableSource(problem, column=name)
-    texts = (f"{text} AS c{number}" for number, text in enumerate(texts_in_sql(types)))
-    database.execute(f"CREATE TABLE cells AS SELECT row_number() OVER () AS line, {', '.join(texts)} FROM {source}")
-    return CellStore(database, len(types), place="row"), list(types)
+    texts = (f"{text} AS c{number}" for number, text in enumerate(texts_in_sql(source.types)))
+    rows = f"SELECT row_number() OVER () AS line, {', '.join(texts)} FROM {source.query}"
+    source.database.execute(f"CREATE TABLE cells AS {rows}")
+    return CellStore(source.database, len(source.types), place="row")
 
 
 def _write(rows: Iterable[Sequence[str | int]], inlet: int) -> int:

@@ -202,7 +202,7 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
     if dtype.hasobject:
         raise UnusableSource(
             f"{name} holds Python objects, which are never loaded; store plain numbers, or text as of astype(str), and "
-            "pad sequences of different lengths"
+            "sequences of different lengths as JSON lines, a list of steps and a target in each"
         )
     if dtype.kind not in "fiubUS" or any(axis < 1 for axis in shape) or dtype.itemsize == 0:
         raise UnusableSource(f"{name} must hold at least one number or text, but is {dtype} with shape {shape}")

@@ -1,4 +1,7 @@
-"""Reads tables whose columns have types: Parquet files, and JSON with an object for each row."""
+"""Reads files whose columns have types: Parquet files, and JSON with an object for each row.
+
+A column of lists of numbers makes the rows sequences; else the file is a table.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,20 +10,25 @@ from typing import Literal
 import duckdb
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.parsed import Table
-from bakehouse.data.readers.cell_store import store_file
+from bakehouse.data.parsed import Samples, Table
+from bakehouse.data.readers.cell_store import open_typed, store_cells
+from bakehouse.data.readers.sequences import holds_sequences, read_sequences
 from bakehouse.data.readers.tables import make_table
 from bakehouse.data.source_files import open_file
 
 
-def read_typed_table(path: Path, kind: Literal["parquet", "json"]) -> Table:
-    """Reads a table. The text of a cell decides what it means, as in a CSV file: a date stored as text is a date."""
+def read_typed_file(path: Path, kind: Literal["parquet", "json"]) -> Table | Samples:
+    """Reads sequences or a table. The text of a table's cell decides what it means, as in a CSV file: a date stored as
+    text is a date."""
     with open_file(path) as file:
         try:
-            store, names = store_file(file, kind)
+            found = open_typed(file, kind)
+            if holds_sequences(found.types):
+                return read_sequences(found, kind)
+            store = store_cells(found)
         except duckdb.Error as error:
             raise UnusableSource(_explain(error, path, kind)) from error
-    return replace(make_table(store, names, []), format=kind)
+    return replace(make_table(store, list(found.types), []), format=kind)
 
 
 def _explain(error: duckdb.Error, path: Path, kind: str) -> str:

@@ -52,6 +52,6 @@ def build_layers(recipe: Recipe, data: ResolvedData) -> Sequential:
         case Densenet():
             return densenet(recipe.architecture, layers, outputs)
         case Rnn():
-            return rnn(recipe.architecture, layers, outputs)
+            return rnn(recipe.architecture, layers, outputs, is_ragged=data.lengths is not None)
         case _:
             assert_never(recipe.architecture)

@@ -70,6 +70,8 @@ def sample_differences(context: Context, source: TrainedModel) -> Iterator[str]:
     """Describes how the source's inputs differ in shape, units or columns."""
     if context.data.shape != source.data.shape:
         yield f"its inputs are {in_words(source.data.shape)}, and these are {in_words(context.data.shape)}"
+    if context.data.lengths is not None and source.data.lengths is None:
+        yield "it was trained on sequences of one length, and these are ragged"
     yield from input_differences(context, source)
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from bakehouse.plan.card import Column, DatasetCard, TargetCard
+from bakehouse.plan.card import Column, DatasetCard, Lengths, TargetCard
 from bakehouse.plan.checks.architecture import pooling_leaves_pixels
 from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
@@ -20,6 +20,7 @@ from tests import mixed_table
 from tests.plan.cards import SAVED, Document, columns_card, image_card, planned, sequence_card, table_card
 
 SMALL, ROWS, NUMBERS, STEPS = image_card(side=8), table_card(rows=1000), table_card(classes=None), sequence_card()
+RAGGED = STEPS.model_copy(update={"lengths": Lengths(minimum=1, median=4, maximum=12)})
 
 AFTER: Document = {"type": "batch_norm", "placement": "after_activation"}
 CROSS = "cross_iteration_batch_norm"
@@ -77,6 +78,14 @@ CASES = [
          ("input_noise", "mixup")),
     Case("augmentation_takes_the_data", {"augmentation": "cutout"}, {}, "/augmentation/0", ("input_noise", "mixup"),
          table_card().model_copy(update={"kind": "sequence", "shape": (12, 3)})),
+    Case("architecture_reads_ragged_sequences", {"architecture": "mlp"}, {"architecture": "rnn"}, "/architecture/type",
+         ("rnn",), RAGGED),
+    Case("ragged_sequences_are_not_mixed", {"architecture": "rnn", "augmentation": "mixup"},
+         {"architecture": "rnn", "augmentation": "input_noise"}, "/augmentation/0", ("input_noise",), RAGGED),
+    Case("ragged_sequences_are_not_compiled", {"architecture": "rnn", "compile": "on"}, {"architecture": "rnn"},
+         "/compile", ("auto", "off"), RAGGED),
+    Case("hints_see_all_steps", {"architecture": "rnn", "pretraining": HINTS}, {"architecture": "rnn"},
+         "/pretraining/type", ("none", "transfer"), RAGGED),
     Case("crop_leaves_pixels", {"augmentation": {"type": "random_crop", "padding": 8}},
          {"augmentation": {"type": "random_crop", "padding": 7}}, "/augmentation/0/padding", ("< 8",), SMALL),
     Case("cutout_leaves_pixels", {"augmentation": {"type": "cutout", "size": 9}},

@@ -1,50 +1,87 @@
 """Defines recurrent layers, which map (N, steps, numbers) to all states (N, steps, hidden) or the last (N, hidden).
 
 Without norms, torch's own layers are used. A cell with norms loops over the steps; its weights have torch's names.
+
+Ragged sequences end with steps of nan up to the longest. These are left out before anything is computed: norms see the
+real steps alone, and the last state is that of the last real step. Among all states, nan follows a sequence again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+
+def pack_steps(inputs: Tensor) -> PackedSequence:
+    """Returns the real steps of ragged sequences; all first steps come first, those of the longest sequence ahead."""
+    # The first step of a sequence is real, so nan in it comes from weights that diverged, and must stay visible.
+    lengths = (~inputs[:, :, 0].isnan()).sum(1).clamp(min=1)
+    return pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+
+
+def unpack_steps(packed: PackedSequence) -> Tensor:
+    """Returns (N, steps, numbers), with nan after the last step of a sequence."""
+    return pad_packed_sequence(packed, batch_first=True, padding_value=float("nan"))[0]
+
+
+def first_rows(state: Tensor, rows: int) -> Tensor:
+    """Returns the state of the sequences that have another step."""
+    return state if len(state) == rows else state[:rows]
+
+
+def run_layer(layer: Callable[..., tuple[Any, Any]], inputs: Tensor, *, gives_last: bool, is_ragged: bool) -> Tensor:
+    """Runs a recurrent layer of torch; returns all states, or the last of each sequence."""
+    if not is_ragged:
+        states: Tensor = layer(inputs)[0]
+        return states[:, -1] if gives_last else states
+    packed, last = layer(pack_steps(inputs))
+    if not gives_last:
+        return unpack_steps(packed)
+    # An lstm also returns its memory.
+    hidden: Tensor = last[0] if isinstance(last, tuple) else last
+    return hidden[0]
 
 
 class Elman(nn.RNN):
     """Computes h' = f(W x + b + U h + c). Elman 1990."""
 
-    def __init__(self, inputs: int, hidden: int, *, gives_last: bool, nonlinearity: str = "tanh") -> None:
+    def __init__(
+        self, inputs: int, hidden: int, *, gives_last: bool, is_ragged: bool = False, nonlinearity: str = "tanh"
+    ) -> None:
         super().__init__(inputs, hidden, nonlinearity=nonlinearity, batch_first=True)
         self.gives_last = gives_last
+        self.is_ragged = is_ragged
 
     def forward(self, inputs: Tensor) -> Tensor:  # type: ignore[override]
-        states: Tensor = super().forward(inputs)[0]
-        return states[:, -1] if self.gives_last else states
+        return run_layer(super().forward, inputs, gives_last=self.gives_last, is_ragged=self.is_ragged)
 
 
 class Gru(nn.GRU):
     """Computes h' = (1 - z) n + z h. Cho et al. 2014, arXiv 1406.1078."""
 
-    def __init__(self, inputs: int, hidden: int, *, gives_last: bool) -> None:
+    def __init__(self, inputs: int, hidden: int, *, gives_last: bool, is_ragged: bool = False) -> None:
         super().__init__(inputs, hidden, batch_first=True)
         self.gives_last = gives_last
+        self.is_ragged = is_ragged
 
     def forward(self, inputs: Tensor) -> Tensor:  # type: ignore[override]
-        states: Tensor = super().forward(inputs)[0]
-        return states[:, -1] if self.gives_last else states
+        return run_layer(super().forward, inputs, gives_last=self.gives_last, is_ragged=self.is_ragged)
 
 
 class Lstm(nn.LSTM):
     """Computes c' = f c + i g, h' = o tanh(c'). Hochreiter & Schmidhuber 1997."""
 
-    def __init__(self, inputs: int, hidden: int, *, gives_last: bool) -> None:
+    def __init__(self, inputs: int, hidden: int, *, gives_last: bool, is_ragged: bool = False) -> None:
         super().__init__(inputs, hidden, batch_first=True)
         self.gives_last = gives_last
+        self.is_ragged = is_ragged
 
     def forward(self, inputs: Tensor) -> Tensor:  # type: ignore[override]
-        states: Tensor = super().forward(inputs)[0]
-        return states[:, -1] if self.gives_last else states
+        return run_layer(super().forward, inputs, gives_last=self.gives_last, is_ragged=self.is_ragged)
 
 
 class NormalizedCell(nn.Module):
@@ -53,10 +90,20 @@ class NormalizedCell(nn.Module):
 
     gates = 1
 
-    def __init__(self, inputs: int, hidden: int, *, gives_last: bool, bias: bool = False, **norms: nn.Module) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        *,
+        gives_last: bool,
+        is_ragged: bool = False,
+        bias: bool = False,
+        **norms: nn.Module,
+    ) -> None:
         super().__init__()
         self.hidden = hidden
         self.gives_last = gives_last
+        self.is_ragged = is_ragged
         self.weight_ih_l0 = nn.Parameter(torch.empty(self.gates * hidden, inputs))
         self.weight_hh_l0 = nn.Parameter(torch.empty(self.gates * hidden, hidden))
         self.bias_ih_l0 = nn.Parameter(torch.empty(self.gates * hidden)) if bias else None
@@ -66,11 +113,25 @@ class NormalizedCell(nn.Module):
             self.add_module(name, norm)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        states = list(self.states(functional.linear(inputs, self.weight_ih_l0)))
+        if self.is_ragged:
+            return self.over_packed(pack_steps(inputs))
+        states = list(self.states(functional.linear(inputs, self.weight_ih_l0), lambda numbers: numbers.unbind(1)))
         return states[-1] if self.gives_last else torch.stack(states, 1)
 
-    def states(self, from_inputs: Tensor) -> Iterator[Tensor]:
-        """Yields the state after each step; `from_inputs` is W x for all steps."""
+    def over_packed(self, packed: PackedSequence) -> Tensor:
+        """Returns the same for ragged sequences; from step to step, those that have ended drop out of the batch."""
+        rows = packed.batch_sizes.tolist()
+        from_inputs = functional.linear(packed.data, self.weight_ih_l0)
+        states = list(self.states(from_inputs, lambda numbers: torch.split(numbers, rows)))
+        if not self.gives_last:
+            return unpack_steps(packed._replace(data=torch.cat(states)))
+        assert packed.unsorted_indices is not None, "the sequences were sorted by length"
+        # The sequences that end with a step are the last rows of its batch, and the longest ones are the first of all.
+        ended = [state[going_on:] for state, going_on in zip(states, [*rows[1:], 0], strict=True)]
+        return torch.cat(ended[::-1]).index_select(0, packed.unsorted_indices)
+
+    def states(self, from_inputs: Tensor, divide: Callable[[Tensor], tuple[Tensor, ...]]) -> Iterator[Tensor]:
+        """Yields the state after each step; `from_inputs` is W x for all steps, which `divide` takes apart."""
         raise NotImplementedError
 
     def first_state(self, rows: int) -> Tensor:
@@ -102,17 +163,20 @@ class NormalizedElman(NormalizedCell):
         hidden: int,
         *,
         gives_last: bool,
+        is_ragged: bool = False,
         bias: bool = False,
         nonlinearity: str = "tanh",
         **norms: nn.Module,
     ) -> None:
-        super().__init__(inputs, hidden, gives_last=gives_last, bias=bias, **norms)
+        super().__init__(inputs, hidden, gives_last=gives_last, is_ragged=is_ragged, bias=bias, **norms)
         self.nonlinearity = nonlinearity
 
-    def states(self, from_inputs: Tensor) -> Iterator[Tensor]:
+    def states(self, from_inputs: Tensor, divide: Callable[[Tensor], tuple[Tensor, ...]]) -> Iterator[Tensor]:
         activation = torch.tanh if self.nonlinearity == "tanh" else torch.relu
-        hidden = self.first_state(len(from_inputs))
-        for step in self.normalized("norm_ih", from_inputs).unbind(1):
+        steps = divide(self.normalized("norm_ih", from_inputs))
+        hidden = self.first_state(len(steps[0]))
+        for step in steps:
+            hidden = first_rows(hidden, len(step))
             hidden = activation(self.with_bias(self.normalized("norm", step + self.from_state(hidden))))
             yield hidden
 
@@ -122,13 +186,15 @@ class NormalizedGru(NormalizedCell):
 
     gates = 3
 
-    def states(self, from_inputs: Tensor) -> Iterator[Tensor]:
+    def states(self, from_inputs: Tensor, divide: Callable[[Tensor], tuple[Tensor, ...]]) -> Iterator[Tensor]:
         sizes = [2 * self.hidden, self.hidden]
         gates, new = torch.split(from_inputs, sizes, -1)
         normalized = self.normalized("norm_ih", gates), self.normalized("norm_in", new)
         summed = self.with_bias(torch.cat(normalized, -1))
-        hidden = self.first_state(len(from_inputs))
-        for step in summed.unbind(1):
+        steps = divide(summed)
+        hidden = self.first_state(len(steps[0]))
+        for step in steps:
+            hidden = first_rows(hidden, len(step))
             gates, new = torch.split(step, sizes, -1)
             own_gates, own_new = torch.split(self.from_state(hidden), sizes, -1)
             reset, update = (gates + self.normalized("norm_hh", own_gates)).sigmoid().chunk(2, -1)
@@ -143,9 +209,12 @@ class NormalizedLstm(NormalizedCell):
 
     gates = 4
 
-    def states(self, from_inputs: Tensor) -> Iterator[Tensor]:
-        hidden = cell = self.first_state(len(from_inputs))
-        for step in self.with_bias(self.normalized("norm_ih", from_inputs)).unbind(1):
+    def states(self, from_inputs: Tensor, divide: Callable[[Tensor], tuple[Tensor, ...]]) -> Iterator[Tensor]:
+        steps = divide(self.with_bias(self.normalized("norm_ih", from_inputs)))
+        hidden = cell = self.first_state(len(steps[0]))
+        for step in steps:
+            hidden = first_rows(hidden, len(step))
+            cell = first_rows(cell, len(step))
             summed = step + self.normalized("norm_hh", self.from_state(hidden))
             enter, keep, new, leave = summed.chunk(4, -1)
             cell = keep.sigmoid() * cell + enter.sigmoid() * new.tanh()

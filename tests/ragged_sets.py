@@ -1,0 +1,45 @@
+"""Ragged sequences as users have them: JSON lines, and a long table with a row for each step."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bakehouse.data.packing import pack
+
+ROWS = 120
+LONGEST = 9
+
+
+def draw_sequences() -> list[tuple[list[list[float]], str]]:
+    """Steps of two numbers, the second of which is high in one class; the last steps tell the classes best."""
+    rng = np.random.default_rng(0)
+    sequences = []
+    for row in range(ROWS):
+        steps = rng.normal(5, 1, size=(1 + row % LONGEST, 2))
+        steps[-1, 1] += 4 * (-1) ** (row % 2)
+        sequences.append((steps.round(3).tolist(), ("high", "low")[row % 2]))
+    return sequences
+
+
+def pack_lines(folder: Path) -> Path:
+    """Packs JSON lines; returns the folder."""
+    lines = [json.dumps({"steps": steps, "label": label}) for steps, label in draw_sequences()]
+    (folder / "lines.jsonl").write_text("\n".join(lines))
+    pack("lines", folder / "lines.jsonl", folder / "packed_lines")
+    return folder / "packed_lines"
+
+
+def pack_long_table(folder: Path, *, last_label: str | None = None, last_time: int | None = None) -> Path:
+    """Packs the same as a long table, in which the steps of each sequence are in reverse; returns the folder."""
+    rows = [
+        [f"patient {number:03}", place, *step, label]
+        for number, (steps, label) in enumerate(draw_sequences())
+        for place, step in reversed(list(enumerate(steps)))
+    ]
+    rows[-1][-1] = last_label or rows[-1][-1]
+    rows[-1][1] = rows[-1][1] if last_time is None else last_time
+    lines = ["patient,time,pulse,pressure,label", *(",".join(map(str, row)) for row in rows)]
+    (folder / "visits.csv").write_text("\n".join(lines))
+    pack("visits", folder / "visits.csv", folder / "packed_visits")
+    return folder / "packed_visits"
