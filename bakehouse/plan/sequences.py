@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from statistics import median
 
 from bakehouse.plan.card import Column, DatasetCard, Lengths, SplitCounts
-from bakehouse.plan.columns import MAX_LISTED, MAX_NAMES
+from bakehouse.plan.columns import MAX_LISTED
 from bakehouse.plan.inputs import Input
-from bakehouse.plurals import count_of
+from bakehouse.plurals import count_of, listed
 from bakehouse.recipe.dataset import Dataset, StepRows
 from bakehouse.recipe.problems import Problem, RecipeInvalid, conflict, did_you_mean
 from bakehouse.recipe.split import Random
@@ -125,11 +125,10 @@ def refuse_encoded(inputs: Sequence[Input]) -> None:
         if each.is_encoded
     ]
     if odd:
-        more = f" and {len(odd) - MAX_NAMES:,} more" if len(odd) > MAX_NAMES else ""
         message = (
-            f"the steps of sequences are numbers without gaps, unlike {', '.join(odd[:MAX_NAMES])}{more}; fill in "
+            f"the steps of sequences are numbers without gaps, unlike {listed(odd)}; fill in the cells or exclude "
         )
-        message += "the cells or exclude the columns, or give them the kind number"
+        message += "the columns, or give them the kind number"
         raise RecipeInvalid([conflict("/dataset/columns", message)])
 
 

@@ -21,7 +21,7 @@ from bakehouse.data.readers.typed_cells import quote_name
 from bakehouse.data.step_rows import pad_steps
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Lengths
 from bakehouse.plan.sequences import MAX_BYTES, describe_padding
-from bakehouse.plurals import count_of
+from bakehouse.plurals import count_of, listed
 
 Floats = NDArray[np.float64]
 Lines = NDArray[np.int64]
@@ -63,7 +63,7 @@ def read_sequences(source: TypedSource, kind: Literal["parquet", "json"]) -> Sam
     notes = [f"the numbers of a step are those of {', '.join(describe(column) for column in columns)}"]
     notes += [f"the target is {target}{about_target}"]
     notes += (
-        [f"left out, since they are neither lists of numbers nor the target: {', '.join(left_out)}"] if left_out else []
+        [f"left out, since they are neither lists of numbers nor the target: {listed(left_out)}"] if left_out else []
     )
     return Samples(
         kind="sequence",
@@ -82,7 +82,7 @@ def choose_target(types: Mapping[str, str], steps: list[str]) -> tuple[str, list
     named = [name for name in possible if find_meaning(name) == "y"]
     chosen = named or possible
     if len(chosen) != 1:
-        found = f"any of {', '.join(map(quote, chosen[:10]))} could be it" if chosen else "there is none"
+        found = f"any of {listed([quote(each) for each in chosen])} could be it" if chosen else "there is none"
         message = (
             f"{quote(steps[0])} has lists of numbers, so each row is a sequence and needs one target, a text or a "
         )
