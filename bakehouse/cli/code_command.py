@@ -62,6 +62,8 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
             f"no script reads the sequences of {own_name(plan.card)} yet; bakehouse code without --evaluate prints "
         )
         raise NothingToEvaluate(message + "the model")
+    if plan.card.format == "arrow":
+        raise NothingToEvaluate("the data are in Arrow files, which no script reads: export them as Parquet")
     data = data_path(plan)
     evaluation = Evaluation(
         file=data,

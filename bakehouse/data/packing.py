@@ -26,6 +26,8 @@ from bakehouse.data.packed_folders import create_folder, signature_in, write_pat
 from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
 from bakehouse.data.profile.profile import with_profile
 from bakehouse.data.readers.array_names import LONE_ARRAY
+from bakehouse.data.readers.arrow_folders import holds_arrow, holds_pictures
+from bakehouse.data.readers.arrow_tables import read_arrow_table
 from bakehouse.data.readers.cifar import holds_cifar, read_cifar
 from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
@@ -159,7 +161,9 @@ def read_source(source: Path, description: Description) -> Contents:
             return read_cifar(source, description.classes)
         if holds_npy(source):
             return read_npy_folder(source)
-        # This reader's error for a folder without data names all three kinds of folders.
+        if holds_arrow(source) and not holds_pictures(source):
+            return read_arrow_table(source)
+        # This reader's error for a folder without data names all kinds of folders.
         return read_pictures(source)
     try:
         match source.suffix.lower():

@@ -60,7 +60,7 @@ class Table:
 
     values: NDArray[np.float64]
     columns: tuple[Column, ...]
-    format: Literal["csv", "parquet", "json"] = "csv"
+    format: Literal["csv", "parquet", "json", "arrow"] = "csv"
     cells: tuple[str | None, ...] = ()
     """The name of each cell's column; None for a column that is left out."""
     text: TextForm | None = None

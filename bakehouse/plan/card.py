@@ -11,7 +11,7 @@ Task = Literal["classification", "regression"]
 Dtype = Literal["uint8", "float32", "float64"]
 FloatDtype = Literal["float32", "float64"]
 ColumnKind = Literal["number", "category", "boolean", "date", "text", "identifier", "constant"]
-Format = Literal["npy", "csv", "parquet", "json", "npz", "pictures", "idx", "cifar"]
+Format = Literal["npy", "csv", "parquet", "json", "npz", "pictures", "idx", "cifar", "arrow"]
 
 
 class Column(Model):
@@ -152,8 +152,8 @@ class DatasetCard(Model):
     channel by more than 1/16,384 of its standard deviation; for a table with named columns, see `columns`."""
     format: Format = "npy"
     """The format of the files. `npy`: arrays that come with Bakehouse; `csv`: a table of text, whatever its
-    separator; `parquet`, `json`: tables with types; `npz`: arrays; `pictures`: a folder of pictures for each class;
-    `idx`: the files of MNIST; `cifar`: the binary files of CIFAR."""
+    separator; `parquet`, `json`, `arrow`: tables with types; `npz`: arrays; `pictures`: a folder of pictures for each
+    class, or pictures in Arrow files; `idx`: the files of MNIST; `cifar`: the binary files of CIFAR."""
     counts: SplitCounts
     task: Task | None = None
     """The task of the set's fixed target. Null for a table in which each recipe names its target; see `columns`."""

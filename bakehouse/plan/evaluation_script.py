@@ -187,6 +187,8 @@ def reading_call(plan: Plan) -> str:
             return f'read_cifar({start}, "{split}", TARGETS[0])'
         case "pictures":
             return f"read_pictures(DATA, TEST_ROWS, {card.shape}, TARGETS[0])"
+        case "arrow":
+            raise AssertionError("the command refuses to print a script for Arrow files")
         case "idx":
             return f'read_idx({start}, "{split}", {card.shape}, TARGETS[0])'
 

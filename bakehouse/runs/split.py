@@ -48,6 +48,7 @@ class RunSplit(Model):
 
 ROW_NUMBER: dict[Format, str] = {
     "parquet": "A row number counts the rows of the file, from 0.",
+    "arrow": "A row number counts the rows of the Arrow files of a split, one file after the other, from 0.",
     "json": "A row number counts the objects of the file, from 0.",
     "csv": "A row number counts the data rows: row 0 is the first row after the header. Blank lines, comments "
     "and rows of nothing but separators do not count.",

@@ -27,8 +27,8 @@ NESTED = ("STRUCT", "MAP", "LIST", "UNION", "BLOB", "JSON", "BIT")
 WORD = re.compile(r"\b(?:cell|is_plain|is_mark)\b")
 
 
-def connect(path: str) -> duckdb.DuckDBPyConnection:
-    """Opens an empty database in memory that can read one file, and otherwise neither files nor the network."""
+def connect(*paths: str) -> duckdb.DuckDBPyConnection:
+    """Opens an empty database in memory that can read these files, and otherwise neither files nor the network."""
     database = duckdb.connect(
         ":memory:",
         config={
@@ -39,7 +39,7 @@ def connect(path: str) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         },
     )
-    database.execute(f"SET allowed_paths = ['{path}']")
+    database.execute(f"SET allowed_paths = {list(paths)}")
     database.execute("SET TimeZone = 'UTC'")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
@@ -157,7 +157,7 @@ def store_rows(rows: Iterable[Sequence[str | int]], columns: int) -> CellStore:
 
 @dataclass(frozen=True)
 class TypedSource:
-    """A file of typed columns that a database has opened."""
+    """Typed columns, of a file or of a table of pyarrow, that a database has opened."""
 
     database: duckdb.DuckDBPyConnection
     query: str
@@ -171,6 +171,18 @@ def open_typed(file: BinaryIO, kind: Literal["parquet", "json"]) -> TypedSource:
     path = f"/proc/self/fd/{file.fileno()}"
     database = connect(path)
     query = table_in_sql(path, kind)
+    return describe_source(database, query)
+
+
+def open_arrow(table: Any) -> TypedSource:
+    """Opens a table of pyarrow, whose columns have different names."""
+    database = connect()
+    database.register("source", table)
+    return describe_source(database, "source")
+
+
+def describe_source(database: duckdb.DuckDBPyConnection, query: str) -> TypedSource:
+    """Finds the types of the columns of a query."""
     described = database.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()
     return TypedSource(database, query, {str(name): str(type_) for name, type_, *_ in described})
 

@@ -7,6 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.readers.arrow_folders import find_labels, holds_arrow
 from bakehouse.data.readers.picture_labels import SUFFIXES as CSV_SUFFIXES
 from bakehouse.data.readers.picture_labels import PicturePath, read_labels, show
 from bakehouse.data.source_files import Kind, list_folder, refusal
@@ -70,6 +71,8 @@ class Folder:
 
 def find_pictures(source: Path, notes: list[str]) -> list[Picture]:
     """Returns all pictures in the order of their names, so that the packed data is the same on any machine."""
+    if holds_arrow(source):
+        return [Picture(label.path, label.split, label.text) for label in find_labels(source, notes)]
     folder = list_all(source)
     if not folder.pictures:
         notes += folder.notes()

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import MAX_BYTES, Array, Samples, check_rows, check_size
+from bakehouse.data.readers.arrow_folders import is_row, open_row
 from bakehouse.data.readers.labels import encode_targets, parse_number
 from bakehouse.data.readers.picture_files import FORMAT_NAMES, FORMATS, Picture, find_pictures
 from bakehouse.data.readers.picture_labels import PicturePath, show
@@ -163,7 +165,7 @@ def _measure_all(pictures: list[Picture], folder: Path, problems: Problems) -> I
 @contextmanager
 def _open(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
     try:
-        with open_file(folder, *path) as file, Image.open(file, formats=FORMATS) as image:
+        with open_picture_file(path, folder) as file, Image.open(file, formats=FORMATS) as image:
             yield image
     except UnusableSource:  # It is a ValueError, and so one of the errors below.
         raise
@@ -174,6 +176,11 @@ def _open(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
         is_unknown = isinstance(error, UnidentifiedImageError)
         reason = f"it is not a {FORMAT_NAMES} picture" if is_unknown else str(error)
         raise Unreadable(reason[:200]) from error
+
+
+def open_picture_file(path: PicturePath, folder: Path) -> BinaryIO:
+    """Opens the file of a picture, or the picture in a row of an Arrow file."""
+    return open_row(folder, path) if is_row(path) else open_file(folder, *path)
 
 
 def _measure(picture: Picture, folder: Path) -> Picture:
