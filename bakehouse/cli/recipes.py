@@ -11,17 +11,21 @@ from pydantic import BeforeValidator
 from bakehouse.cli.changes import read_changes
 from bakehouse.cli.seeds import repeat_for_seeds
 from bakehouse.client.documents import require_object
+from bakehouse.data.errors import ARCHIVE_ENDINGS, ENDINGS
 from bakehouse.model import JsonObject
 from bakehouse.recipe.read import parse_json
 from bakehouse.recipe.recipe import Recipe
 
-DATA_SUFFIXES = (".csv", ".tsv", ".npz", ".npy", ".xlsx", ".parquet", ".zip", ".gz", ".png", ".jpg")
+RECIPE_ENDINGS = (".json", ".txt")
+"""The endings of data files that the file of a recipe may have too."""
+DATA_ENDINGS = (*ENDINGS, *ARCHIVE_ENDINGS, ".npy", ".xlsx", ".png", ".jpg")
+"""The endings of data files, and of some that hold data but are none."""
 
 
 def read_document(source: str, changes: list[str], seeds: str | None = None) -> JsonObject:
     """Reads the recipe from a file, or from standard input for `-`, and applies the `--set` changes. The seeds are only
     for a message that repeats the command."""
-    if Path(source).suffix.lower() in DATA_SUFFIXES or Path(source).is_dir():
+    if is_data(source):
         message = f"{source} is data. `bakehouse data add {shlex.quote(source)}` uploads it, and prints a recipe that "
         raise typer.BadParameter(f"{message}trains on it: docs/upload_data.md", param_hint="RECIPE")
     try:
@@ -30,6 +34,12 @@ def read_document(source: str, changes: list[str], seeds: str | None = None) -> 
         raise typer.BadParameter(f"cannot read {source}: {error.strerror}", param_hint="RECIPE") from error
     command = with_seeds(f"bakehouse run {shlex.quote(source)}", seeds)
     return apply_changes(require_object(parse_json(text)), changes, command=command)
+
+
+def is_data(source: str) -> bool:
+    """Whether a path that was given for a recipe names data: by its ending, or because it is a folder."""
+    name = source.lower()
+    return (name.endswith(DATA_ENDINGS) and not name.endswith(RECIPE_ENDINGS)) or Path(source).is_dir()
 
 
 def with_seeds(command: str, seeds: str | None) -> str:

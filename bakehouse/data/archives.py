@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bakehouse.data.errors import UnusableSource
+from bakehouse.data.errors import ARCHIVE_ENDINGS, UnusableSource
 from bakehouse.model import Model
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
-NESTED_SUFFIXES = (*ARCHIVE_SUFFIXES, ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar")
+NESTED_SUFFIXES = (*ARCHIVE_ENDINGS, ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar")
 MAX_RATIO = 100
 """Limit on the bytes that an archive, or an entry of it, has for each of its compressed bytes."""
 FREE_BYTES = 1 << 20
@@ -61,7 +60,7 @@ class Entry:
 
 def is_archive(name: str) -> bool:
     """Returns whether a file of this name is unpacked."""
-    return name.lower().endswith(ARCHIVE_SUFFIXES)
+    return name.lower().endswith(ARCHIVE_ENDINGS)
 
 
 def unpack(archive: Path, target: Path, limits: ArchiveLimits, note: Progress) -> None:

@@ -15,6 +15,8 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".data")
 PACKED_ENDINGS = tuple(f"{ending}.gz" for ending in TEXT_ENDINGS)
 ENDINGS = (".npz", *TEXT_ENDINGS, *PACKED_ENDINGS, ".zip", ".parquet", ".json", ".jsonl", ".ndjson")
 """The endings of the names of files that can be data sets."""
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+"""The endings of the names of archives that can be uploaded."""
 
 
 def without_ending(name: str) -> str | None:

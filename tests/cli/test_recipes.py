@@ -11,7 +11,7 @@ from bakehouse.recipe.read import read_recipe
 SHORT = {"dataset": "digits", "architecture": "mlp"}
 
 
-@pytest.mark.parametrize("name", ["houses.csv", "digits.NPZ", "."])
+@pytest.mark.parametrize("name", ["houses.csv", "digits.NPZ", "a.csv.gz", "a.jsonl", "pets.tar.gz", "."])
 def test_data_in_place_of_a_recipe_lead_to_the_page_about_data(name: str) -> None:
     with pytest.raises(typer.BadParameter, match=r"is data\. `bakehouse data add .* docs/upload_data\.md"):
         read_document(name, [])

@@ -169,7 +169,9 @@ def arrow_errors(name: str) -> Iterator[None]:
     pyarrow = import_pyarrow()
     try:
         yield
-    except (pyarrow.ArrowException, OSError) as error:
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, KeyError, OSError) as error:
         # The library raises OSError without a number; an error with a number is one of the disk.
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -222,15 +224,20 @@ def find_labels(source: Path, notes: list[str]) -> Iterator[Label]:
 
 
 def choose_label(folder: ArrowFolder, picture: str) -> str:
-    """Returns the column of labels: the only one of classes, or the one with a usual name, or the only one left."""
+    """Returns the column of labels of the pictures."""
     others = [name for name in folder.features if name != picture]
-    classes = [name for name in others if is_class(folder.features[name])]
-    usual = [name for name in classes or others if name.lower() in LABELS]
-    for names in (classes, usual, others):
-        if len(names) == 1:
-            return names[0]
-    listed = ", ".join(map(quote, classes or others)) or "none"
+    found = find_target(folder, others) or (others[0] if len(others) == 1 else None)
+    if found is not None:
+        return found
+    listed = ", ".join(map(quote, others)) or "none"
     raise UnusableSource(f"which column has the labels of its pictures is not plain: {listed}; keep one of them")
+
+
+def find_target(folder: ArrowFolder, columns: Sequence[str]) -> str | None:
+    """Returns the column that is the target: the only one of classes, or the one with a usual name."""
+    classes = [name for name in columns if is_class(folder.features.get(name, {}))]
+    usual = [name for name in classes or columns if name.lower() in LABELS]
+    return next((names[0] for names in (classes, usual) if len(names) == 1), None)
 
 
 def is_row(path: PicturePath) -> bool:

@@ -81,6 +81,42 @@ def test_a_table_has_the_rows_of_all_files_and_classes_by_their_names(tmp_path: 
     assert table.values[[1, 2, 21], 1].tolist() == [1, 0, 1]
 
 
+def test_a_table_of_numbers_keeps_its_splits(tmp_path: Path) -> None:
+    def columns(count: int) -> dict[str, object]:
+        return {
+            "a": pa.array([n / 2 for n in range(count)]),
+            "label": pa.array([n % 2 for n in range(count)]),
+            "b": pa.array([n > 5 for n in range(count)]),
+        }
+
+    features = {"a": value("float64"), "label": class_label("up", "down"), "b": value("bool")}
+    unlabelled = {**columns(4), "label": pa.array([-1] * 4)}
+    splits = {
+        "train": columns(12),
+        "validation": columns(6),
+        "test": {**columns(5), "label": pa.array([0, 1, -1, 0, 1])},
+    }
+    samples = read(save_splits(tmp_path / "moves", splits, features))
+    assert isinstance(samples, Samples)
+    assert samples.classes == ("down", "up")
+    assert samples.arrays["x"][7].tolist() == [3.5, 1.0]
+    assert samples.arrays["y_test"].tolist() == [1, 0, 1, 0]
+    assert samples.arrays["x_test"][:, 0].tolist() == [0.0, 0.5, 1.5, 2.0]
+    assert any("1 row of test without a value of label" in note for note in samples.notes)
+    hidden = read(save_splits(tmp_path / "hidden", {"train": columns(12), "test": unlabelled}, features))
+    assert isinstance(hidden, Samples)
+    assert set(hidden.arrays) == {"x", "y"}
+    card = pack("moves", tmp_path / "moves", tmp_path / "packed")
+    assert (card.task, card.counts.train, card.counts.validation, card.counts.test) == ("classification", 12, 6, 4)
+
+
+def test_any_other_table_with_splits_is_that_of_its_training_rows(tmp_path: Path) -> None:
+    table = read(save_splits(tmp_path / "houses", {"train": houses(20), "test": houses(5)}, HOUSES))
+    assert isinstance(table, Table)
+    assert len(table.values) == 20
+    assert "5 rows of test were left out" in table.notes[0]
+
+
 def test_without_the_package_the_refusal_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
