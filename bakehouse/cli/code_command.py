@@ -10,6 +10,7 @@ from bakehouse.client import Client, ClientRun, NotFound
 from bakehouse.data.archives import is_archive
 from bakehouse.data.errors import DatasetBroken
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
+from bakehouse.data.readers.arrow_folders import is_row
 from bakehouse.data.uploaded import FETCHED, UPLOAD
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.evaluation_script import Evaluation, evaluation_code
@@ -62,14 +63,14 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
             f"no script reads the sequences of {own_name(plan.card)} yet; bakehouse code without --evaluate prints "
         )
         raise NothingToEvaluate(message + "the model")
-    if plan.card.format == "arrow":
-        raise NothingToEvaluate("the data are in Arrow files, which no script reads: export them as Parquet")
+    pictures = find_test_pictures(run, plan)
+    refuse_arrow(plan.card, pictures)
     data = data_path(plan)
     evaluation = Evaluation(
         file=data,
         is_unpacked=is_unpacked(plan.card),
         rows=find_test_rows(run, plan),
-        pictures=find_test_pictures(run, plan),
+        pictures=pictures,
         row_number=ROW_NUMBER[plan.card.format],
         recorded=recorded,
         threads=provenance.threads,
@@ -155,6 +156,15 @@ def find_test_pictures(run: ClientRun, plan: Plan) -> Sequence[tuple[str, str]]:
         return ()
     test = run.split().test
     return list(zip(test.paths or (), test.labels or (), strict=True))
+
+
+def refuse_arrow(card: DatasetCard, pictures: Sequence[tuple[str, str]]) -> None:
+    """Raises NothingToEvaluate if the data are in Arrow files, which the script does not read."""
+    if card.format == "arrow" or any(is_row(tuple(path.split("/"))) for path, _ in pictures):
+        raise NothingToEvaluate(
+            "the data are in Arrow files, which the script does not read: save the data set as Parquet or as pictures, "
+            "and train on that"
+        )
 
 
 def find_card(run: ClientRun, client: Client) -> DatasetCard:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from bakehouse.cli.code_command import own_name, where_data_are
+from bakehouse.cli.code_command import NothingToEvaluate, own_name, refuse_arrow, where_data_are
 from bakehouse.cli.main import app
 from bakehouse.client import Client
 from tests.fake_worker import FakeWorker
@@ -161,3 +161,14 @@ def test_a_file_for_rows_has_a_known_suffix(tmp_path: Path, monkeypatch: pytest.
     refused = bakehouse("split", "run_222222222222", "-o", "rows.txt")
     assert refused.exit_code == 2
     assert ".json or .npz" in refused.stderr
+
+
+def test_no_script_is_printed_for_arrow_files() -> None:
+    card = table_card()
+    refuse_arrow(card, [("test/cat/1.png", "cat")])
+    for arrow, pictures in (
+        (card.model_copy(update={"format": "arrow"}), []),
+        (card, [("test/data-00000-of-00001.arrow/image/5", "cat")]),
+    ):
+        with pytest.raises(NothingToEvaluate, match="Parquet"):
+            refuse_arrow(arrow, pictures)

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.data.parsed import Array, Samples, Table, check_rows, check_size
+from bakehouse.data.parsed import Array, Samples, Table, check_rows, check_size, quote
 from bakehouse.data.precision import narrow_if_exact
 from bakehouse.data.readers.arrow_folders import (
     ArrowFolder,
@@ -24,7 +24,7 @@ from bakehouse.data.readers.arrow_folders import (
     named,
     read_file,
 )
-from bakehouse.data.readers.cell_store import store_arrow
+from bakehouse.data.readers.cell_store import open_arrow, store_cells
 from bakehouse.data.readers.labels import encode_targets
 from bakehouse.data.readers.tables import make_table
 from bakehouse.plurals import count_of
@@ -61,9 +61,10 @@ def read_split(folder: ArrowFolder, split: str) -> Any:
 def make_table_of(rows: Any, notes: list[str]) -> Table:
     """Makes a table whose columns have kinds."""
     names = rows.column_names
+    if len(set(map(str.lower, names))) < len(names):
+        raise UnusableSource(f"two of its columns have one name: {', '.join(map(quote, sorted(names)))[:200]}")
     try:
-        # The names may come twice, so that the database gets others.
-        store = store_arrow(rows.rename_columns([f"column{index}" for index in range(len(names))]), names)
+        store = store_cells(open_arrow(rows))
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
