@@ -62,7 +62,8 @@ def make_table_of(rows: Any, notes: list[str]) -> Table:
     """Makes a table whose columns have kinds."""
     names = rows.column_names
     if len(set(map(str.lower, names))) < len(names):
-        raise UnusableSource(f"two of its columns have one name: {', '.join(map(quote, sorted(names)))[:200]}")
+        listed = ", ".join(map(quote, sorted(names)))[:200]
+        raise UnusableSource(f"two of its columns have one name, apart from upper and lower case: {listed}")
     try:
         store = store_cells(open_arrow(rows))
     except duckdb.OutOfMemoryException as error:
