@@ -9,6 +9,7 @@ from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetError
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.estimate import Estimate
+from bakehouse.plan.pictures import picture_size, with_size
 from bakehouse.prepare import Limits, Prepared, is_oversized, prepare
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.early_stopping import Patience
@@ -79,11 +80,7 @@ class Preparation:
         limits = await self._limits()
         key = recipe.model_dump_json(exclude=set(FREE_FIELDS))
         found = self._remembered.get(key)
-        if (
-            found
-            and not is_oversized(found.estimate, limits)
-            and await self._is_unchanged(recipe.dataset.id, found.card)
-        ):
+        if found and not is_oversized(found.estimate, limits) and await self._is_unchanged(recipe, found.card):
             self._remembered.move_to_end(key)
             return found.template, recipe
         prepared = await run_in_threadpool(self._prepare, document, limits)
@@ -101,12 +98,14 @@ class Preparation:
     def _prepare(self, document: object, limits: Limits) -> Prepared:
         return prepare(document, self._catalog, limits, runs=self._runs, wait_seconds=MAX_PACKING_SECONDS)
 
-    async def _is_unchanged(self, dataset: str, card: DatasetCard) -> bool:
+    async def _is_unchanged(self, recipe: Recipe, card: DatasetCard) -> bool:
         """Returns whether the data set of a remembered plan is still the same; a name may mean a newer version now."""
+        dataset = recipe.dataset.id
         if self._catalog.is_built_in(dataset):
             return True
         try:
-            return await run_in_threadpool(self._catalog.card, dataset) == card
+            found = await run_in_threadpool(self._catalog.card, dataset)
+            return with_size(found, picture_size(recipe, found)) == card
         except DatasetError:
             return False
 

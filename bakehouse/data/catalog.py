@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import assert_never
 
 from bakehouse.data.child_process import ChildFailed
-from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetError, DatasetNotFound, DatasetNotReady
+from bakehouse.data.errors import (
+    DatasetAbsent,
+    DatasetBroken,
+    DatasetChanged,
+    DatasetError,
+    DatasetNotFound,
+    DatasetNotReady,
+)
 from bakehouse.data.listing import DatasetListing
 from bakehouse.data.packed_folders import (
     hold_lock,
@@ -17,12 +24,15 @@ from bakehouse.data.packed_folders import (
     read_card_if_packed,
     read_problem,
     remove_older_versions,
+    remove_unused_sizes,
+    sized_folder,
 )
-from bakehouse.data.packing_process import SourceChanged, pack_in_child
+from bakehouse.data.packing_process import SourceChanged, pack_in_child, resize_in_child
 from bakehouse.data.signatures import SignatureCache
 from bakehouse.data.sources import BUILTIN_SETS, DATA_FOLDER, BuiltIn, Files, Missing, Refused, Source, find_sources
-from bakehouse.data.uploaded import Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
+from bakehouse.data.uploaded import PACKED, Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
 from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.pictures import PictureSize
 from bakehouse.recipe.problems import nearest_names
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
@@ -38,6 +48,11 @@ MAX_WAIT_FOR_OTHERS_SECONDS = 5.0
 
 WhyNotReady = Callable[[str], DatasetError | None]
 """Returns why recipes cannot name an uploaded data set yet; None if nothing of this name was uploaded."""
+
+
+def is_upload(packed: Path, datasets: Path) -> bool:
+    """Returns whether a packed data set was uploaded: its files never change."""
+    return packed.parent != datasets
 
 
 def hide(source: Source, uploaded: Collection[str]) -> Source:
@@ -90,6 +105,34 @@ class Catalog:
         """Returns the folder that `load` reads; waits up to `wait_seconds` until it is packed. Raises DatasetError."""
         folder, _ = self._open(name, wait_seconds)
         return folder
+
+    def sized_folder(self, name: str, size: PictureSize | None, *, wait_seconds: float = 0.0) -> Path:
+        """Returns the folder that `load` reads if the pictures have another size than that with which they are packed;
+        waits until they are packed at this size. Raises DatasetError."""
+        packed = self.folder(name, wait_seconds=wait_seconds)
+        if size is None:
+            return packed
+        folder = sized_folder(self._settings.datasets, packed, size)
+        with hold_lock(self._settings.datasets, packed.name) as lock:
+            problem = read_problem(folder)
+            if problem is not None:
+                raise DatasetBroken(name, problem)
+            if not is_packed(folder):
+                self._resize(name, packed, folder, size, lock)
+        return folder
+
+    def _resize(self, name: str, packed: Path, folder: Path, size: PictureSize, lock: int) -> None:
+        checks_signature = not is_upload(packed, self._settings.datasets)
+        try:
+            resize_in_child(self.source(name), packed, folder, size, lock, checks_signature=checks_signature)
+        except SourceChanged as error:
+            raise DatasetChanged(name) from error
+        except ChildFailed as error:
+            raise DatasetBroken(name, str(error)) from error
+        problem = read_problem(folder)
+        if problem is not None:
+            raise DatasetBroken(name, problem)
+        remove_unused_sizes(self._settings.datasets, packed, self._store.names(PACKED))
 
     def source(self, name: str) -> Path:
         """Returns the file or folder of a data set; of a built-in set, the folder with its arrays. Raises

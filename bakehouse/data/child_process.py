@@ -38,7 +38,12 @@ class ChildFailed(Exception):
 
 
 def run_in_child(
-    module: str, arguments: Sequence[str], report: Report = lambda line: None, *, pass_fds: Sequence[int] = ()
+    module: str,
+    arguments: Sequence[str],
+    report: Report = lambda line: None,
+    *,
+    pass_fds: Sequence[int] = (),
+    max_seconds: float = MAX_SECONDS,
 ) -> JsonObject:
     """Returns the answer of a module. `report` is called with each line that has a stage, and after half a second
     without any with None; if it raises, the child is killed. Raises ChildFailed."""
@@ -54,7 +59,7 @@ def run_in_child(
             pass_fds=pass_fds,
         )  # fmt: skip
         try:
-            answer = follow(child, report)
+            answer = follow(child, report, Stall(child.pid, max_seconds))
             code = child.wait(timeout=MAX_STALL_SECONDS)
         finally:
             end(child)
@@ -75,11 +80,11 @@ def end(child: "subprocess.Popen[bytes]") -> None:
         child.wait(timeout=1.0)
 
 
-def follow(child: "subprocess.Popen[bytes]", report: Report) -> JsonObject | None:
+def follow(child: "subprocess.Popen[bytes]", report: Report, stall: "Stall") -> JsonObject | None:
     """Reads what the child prints until it ends; returns its answer, None if it printed none."""
     answer = None
     assert child.stdout is not None
-    for line in lines_of(child.stdout, Stall(child.pid)):
+    for line in lines_of(child.stdout, stall):
         document = None if line is None else json.loads(line)
         if document is None or "stage" in document:
             report(document)
@@ -108,9 +113,10 @@ def lines_of(pipe: IO[bytes], stall: "Stall") -> Iterator[bytes | None]:
 class Stall:
     """Notices that a child takes too long, or waits for its files."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, max_seconds: float) -> None:
         self._pid = pid
-        self._ends_at = time.monotonic() + MAX_SECONDS
+        self._max_seconds = max_seconds
+        self._ends_at = time.monotonic() + max_seconds
         self._used = -1.0
         self._since = time.monotonic()
 
@@ -124,7 +130,7 @@ class Stall:
         if now - self._since > MAX_STALL_SECONDS:
             raise ChildFailed(f"its files could not be read for {MAX_STALL_SECONDS} seconds")
         if now > self._ends_at:
-            raise ChildFailed(f"it took more than {MAX_SECONDS:,} seconds")
+            raise ChildFailed(f"it took more than {self._max_seconds:,.0f} seconds")
 
 
 def processor_seconds(pid: int) -> float:

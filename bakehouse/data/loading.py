@@ -10,6 +10,7 @@ import numpy as np
 
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import SPLITS, Array
+from bakehouse.data.photographs import Photographs, open_photographs
 from bakehouse.data.step_rows import StoredSequences, group_rows, labels_of
 from bakehouse.plan.card import Column
 from bakehouse.plan.targets import ResolvedData, Target
@@ -80,6 +81,8 @@ class Arrays:
     y_validation: Array | None = None
     x_test: StoredInputs | None = None
     y_test: Array | None = None
+    photographs: Mapping[str, Photographs] = field(default_factory=dict)
+    """The pictures at their own sizes, if they are kept, by the suffix of the array in whose order they are."""
     columns: Mapping[str, int] = field(default_factory=dict)
     """The index of each column of a table, by its name."""
 
@@ -98,14 +101,18 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     known = [target.name for target in card.targets]
     names = ["y", *(f"target{1 + known.index(target.name)}" for target in data.further)]
     arrays: dict[str, Any] = {}
+    photographs = {}
     for split in SPLITS:
         # The card says which splits there are: a file that is gone is an error.
         if split == "" or getattr(card.counts, split.removeprefix("_")) is not None:
             path = folder / f"x{split}.npy"
             stored = _open(path)
             arrays[f"x{split}"] = StoredInputs(path, stored.dtype, stored)
+            kept = open_photographs(folder, split, stored.shape[1])
+            if kept is not None:
+                photographs[split] = kept
             arrays[f"y{split}"] = _stack_columns([_open(folder / f"{name}{split}.npy") for name in names])
-    return Arrays(**arrays)
+    return Arrays(**arrays, photographs=photographs)
 
 
 def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -> Arrays:

@@ -4,18 +4,22 @@ Each version of a data set's files has a folder, with the packed data or with th
 """
 
 import fcntl
+import glob
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.pictures import PictureSize
 
 SIGNATURE_DIGITS = 16
+MAX_SIZES = 8
+"""Number of sizes at which the pictures of a data set are kept. What is deleted can be packed again."""
 
 
 @contextmanager
@@ -74,11 +78,13 @@ def read_problem(folder: Path) -> str | None:
 
 def write_paths(folder: Path, paths: Mapping[str, tuple[str, ...]]) -> None:
     """Stores the path of the picture in each row, by the suffix of the arrays."""
+    (folder / "paths.json").write_text(json.dumps(paths), encoding="utf-8")
+
+
+def escape_path(path: Sequence[str]) -> str:
+    """Joins the parts of a path below a set's folder, as valid Unicode."""
     # A file's name need not be Unicode, but what is sent to users must be.
-    texts = {
-        suffix: [path.encode(errors="backslashreplace").decode() for path in each] for suffix, each in paths.items()
-    }
-    (folder / "paths.json").write_text(json.dumps(texts), encoding="utf-8")
+    return "/".join(path).encode(errors="backslashreplace").decode()
 
 
 def read_paths(folder: Path, suffix: str) -> list[str]:
@@ -105,7 +111,25 @@ def signature_in(folder: Path) -> str:
 def remove_older_versions(folder: Path, name: str) -> None:
     """Deletes the folders of earlier versions of the files; arrays that are already mapped stay readable."""
     # With the signature's digits, a data set whose name only begins with this name does not match.
-    versions = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{{SIGNATURE_DIGITS}}}(\.aside)?")
+    versions = re.compile(rf"\.?(?P<version>{re.escape(name)}-[0-9a-f]{{{SIGNATURE_DIGITS}}})(@[0-9a-z-]+)?(\.aside)?")
     for path in folder.parent.iterdir():
-        if path != folder and versions.fullmatch(path.name):
+        found = versions.fullmatch(path.name)
+        if found is not None and path != folder and (found["version"] != folder.name or path.suffix == ".aside"):
             shutil.rmtree(path)
+
+
+def sized_folder(datasets: Path, packed: Path, size: PictureSize) -> Path:
+    """Returns the folder for the pictures of a packed data set at another size."""
+    return datasets / f"{packed.name}@{size}"
+
+
+def remove_unused_sizes(datasets: Path, packed: Path, are_packed: Collection[str]) -> None:
+    """Deletes the pictures at other sizes of uploads that are gone, and of this data set those that were packed long
+    before others; `are_packed` are the names of the packed uploads."""
+    for path in datasets.glob("*@*"):
+        base = path.name.lstrip(".").partition("@")[0]
+        if re.fullmatch("[0-9a-f]{64}", base) and base not in are_packed:
+            shutil.rmtree(path)
+    sizes = sorted(datasets.glob(f"{glob.escape(packed.name)}@*"), key=lambda path: path.stat().st_mtime)
+    for path in sizes[:-MAX_SIZES]:
+        shutil.rmtree(path)

@@ -120,9 +120,9 @@ def why_unreadable(error: OSError, source: Path) -> str:
     return f"{file} cannot be read: {error.strerror}"
 
 
-def limit_resources() -> None:
+def limit_resources(limits: Mapping[int, int] = LIMITS) -> None:
     """Limits the memory, processor time and file sizes of this process."""
-    for kind, limit in LIMITS.items():
+    for kind, limit in limits.items():
         _, hard = resource.getrlimit(kind)
         # A process may not raise its limits above the hard ones, for example those of a container.
         allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
@@ -275,6 +275,8 @@ def _samples_card(samples: Samples, description: Description, fingerprint: str) 
         minimum=min(float(np.fmin.reduce(values, axis=None)) for values in inputs),
         maximum=max(float(np.fmax.reduce(values, axis=None)) for values in inputs),
         notes=tuple(samples.notes),
+        own_sizes=samples.own_sizes,
+        unreadable=samples.unreadable,
         mirror_safe=description.mirror_safe,
     )
 

@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
-from bakehouse.data.child_process import ChildFailed, run_in_child
+from bakehouse.data.child_process import MAX_SECONDS, ChildFailed, run_in_child
+from bakehouse.data.packed_folders import read_card
 from bakehouse.data.sources import Files
+from bakehouse.model import JsonObject
+from bakehouse.plan.pictures import PictureSize
+
+SECONDS_A_PICTURE = 0.1
+"""Time for each picture that is packed at another size, if they are very many."""
 
 
 class SourceChanged(Exception):
@@ -13,7 +19,23 @@ class SourceChanged(Exception):
 def pack_in_child(files: Files, folder: Path, lock: int) -> None:
     """Packs into `folder`, or writes there why the files cannot be used. Raises SourceChanged and ChildFailed."""
     # The child inherits the lock, so that no other process packs the same files while it is still ending.
-    answer = run_in_child("bakehouse.data.packing", [files.id, str(files.path), str(folder)], pass_fds=[lock])
+    check(run_in_child("bakehouse.data.packing", [files.id, str(files.path), str(folder)], pass_fds=[lock]))
+
+
+def resize_in_child(
+    source: Path, packed: Path, folder: Path, size: PictureSize, lock: int, *, checks_signature: bool
+) -> None:
+    """Packs the pictures of a packed data set again at another size, into `folder`, or writes there why they cannot be
+    used. Raises SourceChanged and ChildFailed."""
+    arguments = [str(source), str(packed), str(folder), str(size), *(["unchanged"] if checks_signature else [])]
+    counts = read_card(packed).counts
+    pictures = counts.train + (counts.validation or 0) + (counts.test or 0)
+    seconds = max(MAX_SECONDS, pictures * SECONDS_A_PICTURE)
+    check(run_in_child("bakehouse.data.resizing", arguments, pass_fds=[lock], max_seconds=seconds))
+
+
+def check(answer: JsonObject) -> None:
+    """Raises SourceChanged and ChildFailed if the answer says so."""
     if "changed" in answer:
         raise SourceChanged
     if "unreadable" in answer:

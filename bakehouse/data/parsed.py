@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column, Format, Lengths, TargetCard, TextForm
+from bakehouse.plan.card import Column, Format, Lengths, OwnSizes, TargetCard, TextForm, UnreadablePictures
 from bakehouse.plurals import count_of
 
 Array = NDArray[Any]
@@ -50,6 +50,10 @@ class Samples:
     """For a folder of pictures, the path of each row by the suffix of its arrays, such as `_test`."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The names of the arrays in the file, by what they are, such as `x_test`."""
+    own_sizes: OwnSizes | None = None
+    """The sizes of pictures in their files."""
+    unreadable: UnreadablePictures | None = None
+    """The pictures that were passed over because they cannot be read."""
     notes: list[str] = field(default_factory=list)
 
 

@@ -1,6 +1,6 @@
 """Data cards, which describe data sets so that the arrays need not be read."""
 
-from math import prod
+from math import ceil, prod
 from typing import Literal
 
 from bakehouse.model import Model
@@ -95,6 +95,38 @@ class Finding(Model):
     recipe does."""
 
 
+class UnreadablePictures(Model):
+    """The pictures that cannot be read, and were passed over."""
+
+    count: int
+    of: int
+    """Number of all pictures."""
+    problems: tuple[str, ...]
+    """The file and the problem of the first of them."""
+
+    @property
+    def needed_share(self) -> float:
+        """The smallest `dataset.max_unreadable` with four decimals that passes over all of them."""
+        return ceil(10_000 * self.count / self.of) / 10_000
+
+    def __str__(self) -> str:
+        more = self.count - len(self.problems)
+        return "; ".join([*self.problems, *([f"and {more:,} more"] if more else [])])
+
+
+class OwnSizes(Model):
+    """The sizes of the pictures in the files, once they are upright."""
+
+    shortest: int
+    """The shortest side of all, in pixels."""
+    longest: int
+    """The longest side of all."""
+    elongation: float
+    """The largest ratio of a picture's longer to its shorter side."""
+    pixels: int
+    """Number of pixels of all pictures."""
+
+
 class SplitCounts(Model):
     """Number of rows in each of the set's own splits; null if the set leaves that split to the recipe."""
 
@@ -184,6 +216,10 @@ class DatasetCard(Model):
     away."""
     notes: tuple[str, ...] = ()
     """Notes for the user on how the set was packed, for example that images were resized."""
+    own_sizes: OwnSizes | None = None
+    """For a folder of pictures, the sizes that these have in the files."""
+    unreadable: UnreadablePictures | None = None
+    """The pictures that cannot be read and were passed over; null if all can be read."""
     mirror_safe: bool = True
     """Whether a mirrored sample keeps its meaning; false for digits and letters, for example."""
 

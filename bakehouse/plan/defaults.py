@@ -6,6 +6,7 @@ into the canonical recipe. The worker calls the same functions, whose results ar
 
 from typing import Literal, get_args
 
+from bakehouse.plan.pictures import common_crop, short_side
 from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.augmentation import AnyAugmentation, ColorJitter, Cutout, HorizontalFlip, RandomCrop, ScaleCrop
 from bakehouse.recipe.curriculum import AnyCurriculum, Curriculum
@@ -26,7 +27,7 @@ def fill_in(recipe: Recipe, data: ResolvedData) -> Recipe:
             "dataset": with_epsilon(recipe.dataset, data),
             "objective": with_losses(recipe, data),
             "dropout": tuple(with_placement(item, recipe) for item in recipe.dropout),
-            "augmentation": tuple(with_sizes(item, data.shape) for item in recipe.augmentation),
+            "augmentation": with_window(recipe, data.shape),
             "curriculum": with_steps(recipe.curriculum),
             "schedule": with_milestones(recipe.schedule, recipe.epochs),
             "evaluation": with_scales(recipe, data.shape),
@@ -92,6 +93,14 @@ def places(dropout: AnyDropout, recipe: Recipe) -> tuple[Placement, ...]:
     return tuple(place for place in recipe.architecture.dropout_places if place in get_args(known))
 
 
+def with_window(recipe: Recipe, shape: Shape) -> tuple[AnyAugmentation, ...]:
+    """Fills in sizes in pixels, and the window of the augmentation that cuts it out of photographs of any size."""
+    items = [with_sizes(item, shape) for item in recipe.augmentation]
+    if common_crop(recipe) is not None and len(shape) == 3:
+        items[0] = items[0].model_copy(update={"size": shape[1]})
+    return tuple(items)
+
+
 def with_sizes(augmentation: AnyAugmentation, shape: Shape) -> AnyAugmentation:
     """Fills in sizes in pixels, in the proportions to the image that the papers used."""
     match augmentation:
@@ -118,7 +127,7 @@ def resize_range(spec: ScaleCrop, shape: Shape) -> tuple[int, int]:
     """Returns the range of sizes, by default as 256 to 480 for a window of 224 (Simonyan & Zisserman 2015)."""
     shorter = min(shape[1:], default=1)
     # 256 / 224 is 8 / 7 and 480 / 224 is 15 / 7; both are rounded up.
-    return spec.low or -(-shorter * 8 // 7), spec.high or -(-shorter * 15 // 7)
+    return spec.low or short_side(shorter), spec.high or -(-shorter * 15 // 7)
 
 
 def cutout_size(spec: Cutout, shape: Shape) -> int:

@@ -186,7 +186,10 @@ def reading_call(plan: Plan) -> str:
         case "cifar":
             return f'read_cifar({start}, "{split}", TARGETS[0])'
         case "pictures":
-            return f"read_pictures(DATA, TEST_ROWS, {card.shape}, TARGETS[0])"
+            short = (
+                "" if plan.picture_size is None or plan.picture_size.short is None else f", {plan.picture_size.short}"
+            )
+            return f"read_pictures(DATA, TEST_ROWS, {card.shape}, TARGETS[0]{short})"
         case "arrow":
             raise AssertionError("the command refuses to print a script for Arrow files")
         case "idx":

@@ -9,6 +9,7 @@ from bakehouse.plan.defaults import fill_in
 from bakehouse.plan.estimate import FLOAT_BYTES, Estimate, estimate
 from bakehouse.plan.heads import with_class_measures
 from bakehouse.plan.layers import Conv, Sequential, walk
+from bakehouse.plan.pictures import PictureSize, bytes_of_photographs, picture_size, with_size
 from bakehouse.plan.problems import find_problems
 from bakehouse.plan.sources.hints import numbers_of_teaching, with_layer_numbers
 from bakehouse.plan.sources.teacher import teacher_in
@@ -37,6 +38,8 @@ class Plan:
     """Number of training rows that an epoch takes, which `dataset.sampling` may make smaller than the split."""
     root: Sequential
     estimate: Estimate
+    picture_size: PictureSize | None = None
+    """The size of the pictures that training reads, if it is not the one with which they are packed."""
     checkpoints: Mapping[str, "Plan"] = field(default_factory=dict)
     """The plans of the checkpoints that the recipe names, by sha256."""
 
@@ -87,6 +90,8 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     Raises RecipeInvalid, with pointers into the canonical recipe, if the recipe cannot be trained.
     """
     checkpoints = checkpoints or {}
+    size = picture_size(recipe, card)
+    card = with_size(card, size)
     data = resolve(recipe, card)
     card = as_trained(card, data)
     # The source's normalization comes first, because the defaults of epsilon and of the attack depend on it.
@@ -97,13 +102,14 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     if problems:
         raise RecipeInvalid(problems)
     data_bytes = bytes_of_data(card, data, sum(sizes)) + bytes_of_scores(data, max(sizes.validation, sizes.test))
+    data_bytes += bytes_of_photographs(recipe, card)
     teacher = context.trained(teacher_in(recipe))
     if teacher is not None:
         # Only after the checks, which refuse numbers of layers that do not exist.
         recipe = with_layer_numbers(recipe, context.root, teacher.root)
         data_bytes += 4 * numbers_of_teaching(recipe, context.root, teacher.root)
     cost = estimate(recipe, context.root, data_bytes, rows=context.epoch_rows)
-    return Plan(recipe, card, data, sizes, context.epoch_rows, context.root, cost, checkpoints)
+    return Plan(recipe, card, data, sizes, context.epoch_rows, context.root, cost, size, checkpoints)
 
 
 def bytes_of_data(card: DatasetCard, data: ResolvedData, rows: int) -> int:

@@ -8,6 +8,7 @@ from bakehouse.plan.checks import (
     evaluation,
     norm,
     objective,
+    pictures,
     sequences,
     training,
     whitening,
@@ -17,7 +18,7 @@ from bakehouse.plan.sources import hints, teacher, transfer
 from bakehouse.recipe.problems import Problem
 
 WITH_CHECKS = (
-    architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, balance,
+    pictures, architecture, augmentation, objective, evaluation, dropout, norm, training, whitening, balance,
     sequences, transfer, teacher, hints,
 )  # fmt: skip
 """Modules that register their checks when they are imported."""

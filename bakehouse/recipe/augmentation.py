@@ -26,6 +26,7 @@ def ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+WindowSize = Annotated[int | None, Field(ge=8, le=1024)]
 Factor = Annotated[float, Field(gt=0, le=10)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Factors = Annotated[
@@ -80,11 +81,15 @@ class ScaleCrop(Ingredient):
 
     takes: ClassVar[frozenset[DataKind]] = IMAGES
     phase: ClassVar[Literal["pixels"]] = "pixels"
+    later_fields: ClassVar[frozenset[str]] = frozenset({"size"})
     type: Literal["scale_crop"] = "scale_crop"
     low: int | None = Field(default=None, ge=1, le=16_384)
     """Smallest L in pixels, at least the image's own shorter side; by default 8/7 of it (256 for 224)."""
     high: int | None = Field(default=None, ge=1, le=16_384)
     """Largest L in pixels; by default 15/7 of the shorter side (480 for 224)."""
+    size: WindowSize = None
+    """Side of the window if `dataset.size` is off: then L is the shorter side of the photograph, and `low` and `high`
+    are in proportion to the window. By default the size that the data set's card says."""
 
 
 class RandomResizedCrop(Ingredient):
@@ -101,11 +106,15 @@ class RandomResizedCrop(Ingredient):
     phase: ClassVar[Literal["pixels"]] = "pixels"
     main: ClassVar[str | None] = "area"
 
+    later_fields: ClassVar[frozenset[str]] = frozenset({"size"})
     type: Literal["random_resized_crop"] = "random_resized_crop"
     area: Shares = (0.08, 1.0)
     """Range of the box's area, as a share of the image."""
     aspect: Factors = (3 / 4, 4 / 3)
     """Range of the box's width over its height, uniform on a log scale."""
+    size: WindowSize = None
+    """Side of the window if `dataset.size` is off: then the box is cut out of the photograph, and resized to the
+    window. By default the size that the data set's card says."""
 
 
 class HorizontalFlip(Ingredient):

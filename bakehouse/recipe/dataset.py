@@ -9,6 +9,8 @@ from bakehouse.recipe.split import Random, SplitRule
 
 MAX_NAMED = 2_000
 """Limit on the columns that each field names, so that a recipe stays below the number of values of one document."""
+MAX_UNREADABLE = 0.01
+"""Share of unreadable pictures up to which a recipe takes a data set, unless it says otherwise."""
 ChosenKind = Literal["number", "category", "boolean", "date", "identifier", "text"]
 
 
@@ -121,7 +123,7 @@ class Dataset(Ingredient):
 
     main: ClassVar[str | None] = "id"
     later_fields: ClassVar[frozenset[str]] = frozenset(
-        {"bootstrap", "columns", "sampling", "sequence", "split", "whitening_epsilon"}
+        {"bootstrap", "columns", "max_unreadable", "sampling", "sequence", "size", "split", "whitening_epsilon"}
     )
 
     id: Annotated[str, BeforeValidator(refuse_address)] = Field(min_length=1, max_length=80)
@@ -155,6 +157,18 @@ class Dataset(Ingredient):
     """Trains on as many rows as the training split has, drawn from it with replacement by the run's `seed`: on average
     63 % of its rows, some more than once. Everything that is fitted on training rows is fitted on these; validation and
     test stay as they are. Averaging over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""
+
+    size: Annotated[int, Field(ge=8, le=1024)] | Literal["off"] | None = None
+    """Side in pixels of the square that the pictures of a folder are made: scaled until they cover it, and cut to the
+    centre. By default the size that the data set's card says: their own if nine in ten have the same, of at most 64
+    pixels, or else a square of the median of their shorter sides, rounded to a multiple of 8, and at most 64. `off`
+    keeps each picture at its own size for the first augmentation, which is `scale_crop` or `random_resized_crop` and
+    cuts windows of one size out of the photographs; `evaluation.crops` cuts its windows out of them too. All else, such
+    as validation and the normalization, uses one window of each: scaled until the shorter side is the smallest L of
+    `scale_crop` (without it, 8/7 of the window's side), and cut to the centre."""
+    max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
+    """Largest share of the pictures that may be unreadable. They are passed over, and the data set's card counts them
+    and lists the first; a recipe is refused if there are more."""
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from bakehouse.model import Model
+from bakehouse.recipe.patch import PatchStep
 
 Path = Sequence[str | int]
 OFF = (None, "none", {"type": "none"})
@@ -27,6 +28,8 @@ class Problem(Model):
     message: str
     allowed: tuple[str, ...] | None = None
     """Allowed values, names or ranges, if they can be listed."""
+    patch: tuple[PatchStep, ...] | None = None
+    """JSON Patch that, applied to the canonical recipe, settles the problem, if one does."""
 
     def __str__(self) -> str:
         where = self.pointer or self.parameter

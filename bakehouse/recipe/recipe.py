@@ -116,10 +116,18 @@ class Recipe(Ingredient):
         for family in type(self).model_fields:
             part = getattr(self, family)
             if isinstance(part, Ingredient):
-                for name in part.later_fields:
-                    if getattr(part, name) == type(part).model_fields[name].default:
-                        del document[family][name]
+                leave_out_later(part, document[family])
+            elif isinstance(part, tuple):
+                for item, described in zip(part, document[family], strict=True):
+                    leave_out_later(item, described)
         return document
+
+
+def leave_out_later(part: Ingredient, described: JsonObject) -> None:
+    """Deletes the fields of a part that were added later and have their default."""
+    for name in part.later_fields:
+        if getattr(part, name) == type(part).model_fields[name].default:
+            del described[name]
 
 
 class SeededDigest:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bakehouse.data.child_process import PACKAGE_ROOT
-from bakehouse.data.packed_folders import is_packed, read_problem
+from bakehouse.data.packed_folders import is_packed, read_card, read_problem
 from bakehouse.data.signatures import compute_signature
 
 NEWLINE = "\n"
@@ -83,10 +84,16 @@ def test_a_file_that_grows_too_large_is_a_crash_and_leaves_no_set(source: Path) 
 
 def test_names_that_are_not_unicode_are_escaped(tmp_path: Path) -> None:
     source = tmp_path / "set"
-    (source / "dog").mkdir(parents=True)
+    for name in ("cat", "dog"):
+        (source / name).mkdir(parents=True)
     (source / "dog" / "\udcff.png").write_bytes(b"")
     run(source, target_of(source))
-    assert str(read_problem(target_of(source))).startswith("dog/\\udcff.png cannot be read")
+    assert "dog/\\udcff.png cannot be read" in str(read_problem(target_of(source)))
+    for number in range(12):
+        Image.new("L", (8, 8), number).save(source / "dog" / f"{number}.png")
+        Image.new("L", (8, 8), number + 1).save(source.joinpath("cat", f"{number}.png"))
+    run(source, target_of(source))
+    assert "dog/\\udcff.png cannot be read" in str(read_card(target_of(source)).unreadable)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def set_up(record_writer: RecordWriter, storage: RunStorage) -> AttemptSetup:
         raise DatasetChanged(recipe.dataset.id)
     sources = read_sources(recipe, catalog, storage.artifacts_of, wait_seconds=PACKING_SECONDS)
     plan = make_plan(recipe, card, {sha256: source.plan for sha256, source in sources.items()})
+    folder = catalog.sized_folder(recipe.dataset.id, plan.picture_size, wait_seconds=PACKING_SECONDS)
     device = open_device(storage.settings)
     weights = {sha256: source.weights for sha256, source in sources.items()}
     training = Training(plan, load_data(plan, folder, device), device, weights)

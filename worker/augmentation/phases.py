@@ -7,7 +7,9 @@ from typing import assert_never
 
 from torch import Generator, Tensor
 
+from bakehouse.data.photographs import Photographs
 from bakehouse.plan.defaults import color_strengths, crop_padding, cutout_size, resize_range
+from bakehouse.plan.pictures import common_crop
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.augmentation import (
     Affine,
@@ -32,18 +34,22 @@ from worker.augmentation.crops import random_crop, random_resized_crop, scale_cr
 from worker.augmentation.geometry import affine, as_floats, horizontal_flip, perspective
 from worker.augmentation.mixing import cutmix, mixup
 from worker.augmentation.noise import input_noise
+from worker.augmentation.photographs import crop_photographs, scale_photographs
 from worker.augmentation.rand_augment import changes, rand_augment, trivial_augment
 from worker.types import Mixing, Transform
 
 
-def before_normalization(plan: Plan) -> Iterator[Transform]:
-    """Yields the changes of geometry and colour, which take images in stored units."""
+def before_normalization(plan: Plan, photographs: Photographs | None = None) -> Iterator[Transform]:
+    """Yields the changes of geometry and colour, which take images in stored units. With photographs, the first takes
+    their places instead."""
     # Black and white are not always 0 and 255: digits with 17 levels are stored in bytes too.
     low, high = plan.card.minimum, plan.card.maximum
     for spec in plan.recipe.augmentation:
         if spec.phase != "pixels":
             continue
         match spec:
+            case ScaleCrop() | RandomResizedCrop() if photographs is not None and spec is common_crop(plan.recipe):
+                yield from_photographs(spec, plan, photographs)
             case RandomCrop():
                 yield partial(random_crop, padding=crop_padding(spec, plan.data.shape), black=low)
             case ScaleCrop():
@@ -67,6 +73,19 @@ def before_normalization(plan: Plan) -> Iterator[Transform]:
                 yield partial(on_unit_range, transform=in_unit_range(spec, plan), low=low, high=high)
             case _:
                 assert_never(spec)
+
+
+def from_photographs(spec: ScaleCrop | RandomResizedCrop, plan: Plan, photographs: Photographs) -> Transform:
+    """Returns the function that cuts windows of the model's size out of photographs."""
+    side = plan.data.side
+    match spec:
+        case ScaleCrop():
+            low, high = resize_range(spec, plan.data.shape)
+            return partial(scale_photographs, photographs=photographs, low=low, high=high, side=side)
+        case RandomResizedCrop():
+            return partial(crop_photographs, photographs=photographs, area=spec.area, aspect=spec.aspect, side=side)
+        case _:
+            assert_never(spec)
 
 
 def in_unit_range(spec: ColorJitter | RandAugment | TrivialAugment, plan: Plan) -> Transform:

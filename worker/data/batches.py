@@ -39,7 +39,7 @@ class Batches:
         self.batch_size = recipe.batch_size
         self.steps_per_epoch = plan.steps_per_epoch
         self.layout = layout
-        self.before_normalization = tuple(before_normalization(plan))
+        self.before_normalization = tuple(before_normalization(plan, data.train.photographs))
         self.after_normalization = tuple(after_normalization(plan))
         self.mixing = mixing(plan)
         whitens = plan.recipe.dataset.normalization == "whiten"
@@ -50,6 +50,9 @@ class Batches:
         # A product with a matrix would take long at every epoch. Other inputs are not kept twice.
         stage = "batch" if by_batch else "once" if whitens else "block"
         self.inputs = normalize(data.train.inputs) if stage == "once" else data.train.inputs
+        if data.train.photographs is not None:
+            # The first augmentation cuts windows out of the photographs, and takes their places.
+            self.inputs = torch.arange(len(data.train.photographs), device=data.train.inputs.device)
         self.normalize_block = normalize if stage == "block" else None
         self.normalize = normalize if stage == "batch" else None
         self.targets = data.standardized(data.train.targets)
@@ -89,7 +92,7 @@ class Batches:
         inputs = self.inputs.index_select(0, rows)
         if self.normalize_block is not None:
             inputs = self.normalize_block(inputs)
-        if self.layout is torch.channels_last:
+        if self.layout is torch.channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=self.layout)
         targets = self.targets.index_select(0, rows)
         return zip(torch.split(inputs, self.batch_size), torch.split(targets, self.batch_size), strict=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.loading import Arrays, StoredInputs, load
+from bakehouse.data.photographs import Photographs
 from bakehouse.data.precision import is_rounding
 from bakehouse.data.splits import split_as_planned
 from bakehouse.data.step_rows import StoredSequences
@@ -41,6 +42,9 @@ class Split:
 
     inputs: Tensor
     targets: Tensor
+    photographs: Photographs | None = None
+    """The pictures at their own sizes, in the order of the rows, if the recipe keeps these. `inputs` has the window of
+    each that all measurements but those of several crops use."""
 
     def batches(self, rows: int) -> Iterator[Batch]:
         """Yields batches of at most `rows` rows, in the order of the split."""
@@ -118,7 +122,9 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
     filling = None if fill is None else torch.from_numpy(fill).to(device)
     matrix = whitening_matrix(plan, inputs, statistics, fill, device)
-    train, validation, test = (Split(split.inputs.to(device), split.targets.to(device)) for split in splits)
+    train, validation, test = (
+        Split(split.inputs.to(device), split.targets.to(device), split.photographs) for split in splits
+    )
     return Data(train, validation, test, shift, scale, units, matrix, filling)
 
 
@@ -208,15 +214,20 @@ def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
     # The bootstrap follows the run's seed, so that runs with one split_seed can draw different rows.
     train = bootstrapped(rows.train, plan.recipe.seed) if plan.recipe.dataset.bootstrap else rows.train
     taken = [numbers for numbers in (train, rows.validation, rows.test) if numbers is not None]
+    kept = arrays.photographs
     splits = [
-        Split(inputs, torch.tensor(arrays.y[numbers]))
+        Split(inputs, torch.tensor(arrays.y[numbers]), kept[""].take(numbers) if kept else None)
         for inputs, numbers in zip(gather(arrays.x, taken), taken, strict=True)
     ]
     # An own validation split comes before the test rows.
-    for place, x, y in ((1, arrays.x_validation, arrays.y_validation), (2, arrays.x_test, arrays.y_test)):
+    own = (
+        (1, "_validation", arrays.x_validation, arrays.y_validation),
+        (2, "_test", arrays.x_test, arrays.y_test),
+    )
+    for place, suffix, x, y in own:
         if x is not None and y is not None:
             [inputs] = gather(x, [np.arange(len(x))])
-            splits.insert(place, Split(inputs, torch.tensor(y)))
+            splits.insert(place, Split(inputs, torch.tensor(y), kept.get(suffix)))
     return splits
 
 

@@ -1,39 +1,86 @@
 """Averages the probabilities of several crops of each image. He et al. 2016, arXiv 1512.03385, section 3.4."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bakehouse.data import scaling
+from bakehouse.data.photographs import Photographs
+from bakehouse.data.scaling import Size, centre, size_at
 from bakehouse.plan.defaults import crop_scales
+from bakehouse.plan.pictures import RESIZED_BYTES
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import Crops
+from worker.augmentation.photographs import stack
 from worker.data.batches import BATCH_ROWS
+from worker.data.dataset import Split
 from worker.evaluation.averaging import Averages
 
-Size = tuple[int, int]
 Corner = tuple[int, int]
 """The pixel coordinates of a crop's top left corner: (top, left)."""
-
-# Limit on the size of a batch of resized images, whose memory grows with the square of the scale.
-RESIZED_BYTES = 64 << 20
+CropsOfBatch = Callable[[], Iterator[tuple[Tensor, int]]]
 
 
 def over_crops(
-    plan: Plan, spec: Crops, model: nn.Module, inputs: Tensor, averages: Averages
+    plan: Plan, spec: Crops, model: nn.Module, split: Split, averages: Averages
 ) -> Generator[None, None, None]:
     """Averages the whole model's outputs over all crops; `averages` may have the first crops already. Yields after each
     crop of a batch."""
-    batches = torch.split(inputs, rows_at_once(inputs, spec))
-    for rows in batches[len(averages.outputs) :]:
-        for crop, times in islice(crops(rows, spec), averages.passes, None):
+    for batch in batches_of_crops(plan, spec, split)[len(averages.outputs) :]:
+        for crop, times in islice(batch(), averages.passes, None):
             with torch.inference_mode():
                 averages.add(model(crop), times=times)
             yield
         averages.end_batch()
+
+
+def batches_of_crops(plan: Plan, spec: Crops, split: Split) -> list[CropsOfBatch]:
+    """Returns for each batch the function that yields its crops, with their number."""
+    photographs = split.photographs
+    if photographs is None:
+        return [partial(crops, rows, spec) for rows in torch.split(split.inputs, rows_at_once(split.inputs, spec))]
+    step = photographs_at_once(photographs, max(crop_scales(spec, plan.data.shape)))
+    places = np.split(np.arange(len(photographs)), range(step, len(photographs), step))
+    return [
+        partial(crops_of_photographs, photographs.take(rows), spec, plan.data.shape, split.inputs.device)
+        for rows in places
+    ]
+
+
+def photographs_at_once(photographs: Photographs, scale: int) -> int:
+    """Returns the number of photographs of a batch, of which the largest decides."""
+    heights, widths = photographs.index[:, 2:].T.tolist()
+    sizes = (size_at(size, scale) for size in zip(heights, widths, strict=True))
+    largest = photographs.channels * max(height * width for height, width in sizes)
+    return max(1, min(BATCH_ROWS, RESIZED_BYTES // largest))
+
+
+def crops_of_photographs(
+    photographs: Photographs, spec: Crops, shape: tuple[int, ...], device: torch.device
+) -> Iterator[tuple[Tensor, int]]:
+    """Yields crops (N, C, H, W) of resized photographs, as `crops` does of images. Their corners are those of each
+    photograph, so that all five are yielded even if they coincide in some."""
+    side = shape[1]
+    for scale in crop_scales(spec, shape):
+        resized = []
+        for row in range(len(photographs)):
+            pixels = photographs.pixels(row)
+            resized.append(scaling.resize(pixels, size_at((pixels.shape[0], pixels.shape[1]), scale)))
+        corners = [corners_of((image.shape[0], image.shape[1]), (side, side)) for image in resized]
+        for places in zip(*corners, strict=True):
+            windows = (
+                image[top : top + side, left : left + side] for image, (top, left) in zip(resized, places, strict=True)
+            )
+            crop = stack(windows, device)
+            yield crop, 1
+            if spec.flips:
+                yield crop.flip(3), 1
 
 
 def rows_at_once(images: Tensor, spec: Crops) -> int:
@@ -68,15 +115,12 @@ def resize(images: Tensor, scale: int) -> Tensor:
     return functional.interpolate(floats, size, mode="bilinear", antialias=True)
 
 
-def size_at(size: Size, scale: int) -> Size:
-    """Returns the height and width of an image that is resized so that the shorter side is `scale`."""
-    shorter = min(size)
-    return size[0] * scale // shorter, size[1] * scale // shorter
-
-
 def positions(whole: Size, crop: Size) -> Counter[Corner]:
-    """Returns the positions of the four corner crops and the centre crop, with the number of crops at each. The centre
-    is rounded down, because Python's `round` would go to the even neighbour."""
+    """Returns the positions of the four corner crops and the centre crop, with the number of crops at each."""
+    return Counter(corners_of(whole, crop))
+
+
+def corners_of(whole: Size, crop: Size) -> list[Corner]:
+    """Returns the top left corners of the four corner crops and the centre crop."""
     down, right = whole[0] - crop[0], whole[1] - crop[1]
-    corners = [(0, 0), (0, right), (down, 0), (down, right)]
-    return Counter([*corners, (down // 2, right // 2)])
+    return [(0, 0), (0, right), (down, 0), (down, right), centre(whole, crop)]

@@ -119,7 +119,7 @@ class FinalMeasurement:
                 yield from monte_carlo(self.plan, model, split.inputs, self.averages)
             case "test_crops":
                 assert evaluation.crops is not None
-                yield from over_crops(self.plan, evaluation.crops, model, split.inputs, self.averages)
+                yield from over_crops(self.plan, evaluation.crops, model, split, self.averages)
             case _:
                 attack = self.plan.recipe.objective.adversarial
                 assert attack is not None

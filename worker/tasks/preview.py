@@ -59,6 +59,7 @@ def preview(settings: Settings, document: JsonObject) -> bytes:
     sources = read_sources(recipe, catalog, lambda _: artifacts, wait_seconds=PACKING_SECONDS)
     plan = make_plan(recipe, card, {sha256: source.plan for sha256, source in sources.items()})
     weights = {sha256: source.weights for sha256, source in sources.items()}
+    folder = catalog.sized_folder(recipe.dataset.id, plan.picture_size, wait_seconds=PACKING_SECONDS)
     return draw_preview(plan, load_data(plan, folder, torch.device("cpu")), weights)
 
 

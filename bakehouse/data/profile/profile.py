@@ -10,6 +10,7 @@ from bakehouse.data.profile.column_findings import gap_findings, input_findings,
 from bakehouse.data.profile.equal_rows import equal_row_findings
 from bakehouse.data.profile.giveaways import giveaways
 from bakehouse.data.profile.inputs import list_inputs
+from bakehouse.data.profile.picture_findings import picture_findings
 from bakehouse.data.profile.rows import examined_rows
 from bakehouse.data.profile.target import Labels, fixed_labels, proposed_labels
 from bakehouse.plan.card import DatasetCard, Finding
@@ -32,6 +33,7 @@ def find_all(card: DatasetCard, contents: Samples | Table) -> Iterator[Finding]:
         case Samples():
             labels = fixed_labels(contents, card)
             target = None
+            yield from picture_findings(card)
             yield from channel_findings(contents.kind, card.channels)
         case Table(columns=columns):
             labels = proposed_labels(contents, card)

@@ -141,5 +141,5 @@ def _label(name: str, rows: list[Row], columns: Columns, places: dict[str, Pictu
 
 
 def show(path: PicturePath) -> str:
-    """Returns a path for a message, of which only the last part is needed."""
-    return "/".join(path)[-80:]
+    """Returns a path for a message, of which only the last part is needed, as valid Unicode."""
+    return "/".join(path)[-80:].encode(errors="backslashreplace").decode()

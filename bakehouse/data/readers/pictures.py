@@ -4,7 +4,7 @@ import statistics
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +14,14 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.packed_folders import escape_path
 from bakehouse.data.parsed import MAX_BYTES, Array, Samples, check_rows, check_size
 from bakehouse.data.readers.arrow_folders import is_row, open_row
 from bakehouse.data.readers.labels import encode_targets, parse_number
 from bakehouse.data.readers.picture_files import FORMAT_NAMES, FORMATS, Picture, find_pictures
 from bakehouse.data.readers.picture_labels import PicturePath, show
 from bakehouse.data.source_files import open_file
+from bakehouse.plan.card import OwnSizes, UnreadablePictures
 
 # Pillow's limit is switched off: it only warns, and only from 89 million pixels on. `_measure` checks MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
@@ -30,8 +32,6 @@ DECODING_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error,
 )  # fmt: skip
 """The exceptions that Pillow raises for a damaged picture."""
-MAX_UNREADABLE = 0.01
-"""Share of the pictures that may be unreadable; they are passed over."""
 SHOWN_PROBLEMS = 3
 ROUNDING = 8
 MAX_SIDE = 64
@@ -50,35 +50,37 @@ class Unreadable(Exception):
 
 @dataclass
 class Problems:
-    """The pictures that cannot be read, of `total` pictures."""
+    """The pictures that cannot be read, of `total` pictures. How many of them are too many is said by each recipe."""
 
     total: int
-    by_path: dict[PicturePath, str] = field(default_factory=dict)
+    count: int = 0
+    first: list[str] = field(default_factory=list)
 
     def add(self, path: PicturePath, problem: str) -> None:
-        """Remembers a picture. Raises UnusableSource if there are more than `MAX_UNREADABLE`, and enough to show."""
-        self.by_path[path] = problem
-        if len(self.by_path) > MAX_UNREADABLE * self.total + SHOWN_PROBLEMS:
-            self.check()
+        """Counts a picture, and remembers the first ones."""
+        self.count += 1
+        if len(self.first) < SHOWN_PROBLEMS:
+            self.first.append(f"{show(path)} cannot be read: {problem}")
 
-    def check(self) -> None:
-        """Raises UnusableSource if there are more than `MAX_UNREADABLE`."""
-        if len(self.by_path) > MAX_UNREADABLE * self.total:
-            raise UnusableSource(
-                f"{self.text()}; of {self.total:,} pictures at most {100 * MAX_UNREADABLE:g} % may be unreadable, "
-                "which are then passed over: repair or remove them"
-            )
-
-    def text(self) -> str:
-        """Lists the first of them."""
-        shown = [f"{show(path)} cannot be read: {problem}" for path, problem in self.by_path.items()][:SHOWN_PROBLEMS]
-        more = len(self.by_path) - len(shown)
-        return "; ".join([*shown, *([f"and {more} more"] if more else [])])
+    def found(self) -> UnreadablePictures | None:
+        """Returns what the card says of them; None if there are none."""
+        return UnreadablePictures(count=self.count, of=self.total, problems=tuple(self.first)) if self.count else None
 
     def notes(self) -> Iterator[str]:
         """Yields the note for the card."""
-        if self.by_path:
-            yield f"{len(self.by_path)} of {self.total:,} pictures were passed over: {self.text()}"
+        if self.count:
+            yield f"{self.count:,} of {self.total:,} pictures were passed over: {self.found()}"
+
+    def check_left(self, splits: Mapping[str, list[Picture]]) -> None:
+        """Raises UnusableSource if too few pictures are left to train on, or none of another split."""
+        try:
+            check_rows(len(splits.get("", ())))
+        except UnusableSource as error:
+            raise UnusableSource("; ".join([str(error), *self.notes()])) from error
+        for split, pictures in splits.items():
+            if not pictures:
+                name = split.removeprefix("_")
+                raise UnusableSource("; ".join([f"no picture of its {name} split can be read", *self.notes()]))
 
 
 def read_pictures(folder: Path) -> Samples:
@@ -87,15 +89,14 @@ def read_pictures(folder: Path) -> Samples:
     found = find_pictures(folder, notes)
     problems = Problems(len(found))
     pictures = list(_measure_all(found, folder, problems))
-    problems.check()
-    check_rows(sum(picture.split == "" for picture in pictures))
+    splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in found)}
+    problems.check_left(splits)
     channels = 1 if all(picture.grey for picture in pictures) else 3
     size = choose_size([picture.size for picture in pictures], channels)
     notes += _note_sizes([picture.size for picture in pictures], size)
     decoder = Decoder(folder, (channels, size[1], size[0]), problems)
-    splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in pictures)}
     decoded = {split: decoder.decode_all(members) for split, members in splits.items()}
-    problems.check()
+    problems.check_left({split: kept for split, (_, kept) in decoded.items()})
     notes += [*decoder.notes(), *problems.notes()]
     labels = {f"y{split}": _labels(kept) for split, (_, kept) in decoded.items()}
     try:
@@ -108,8 +109,20 @@ def read_pictures(folder: Path) -> Samples:
         format="pictures",
         arrays={**{f"x{split}": x for split, (x, _) in decoded.items()}, **encoded},
         classes=classes,
-        paths={split: tuple("/".join(picture.path) for picture in kept) for split, (_, kept) in decoded.items()},
+        paths={split: tuple(escape_path(picture.path) for picture in kept) for split, (_, kept) in decoded.items()},
+        own_sizes=measure_sizes([picture.size for picture in pictures]),
+        unreadable=problems.found(),
         notes=notes,
+    )
+
+
+def measure_sizes(sizes: list[Size]) -> OwnSizes:
+    """Returns what the card says of the pictures' own sizes."""
+    return OwnSizes(
+        shortest=min(map(min, sizes)),
+        longest=max(map(max, sizes)),
+        elongation=max(max(size) / min(size) for size in sizes),
+        pixels=sum(map(_area, sizes)),
     )
 
 
@@ -163,7 +176,8 @@ def _measure_all(pictures: list[Picture], folder: Path, problems: Problems) -> I
 
 
 @contextmanager
-def _open(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
+def open_picture(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
+    """Opens a picture. Raises Unreadable inside the block and outside of it, and UnusableSource."""
     try:
         with open_picture_file(path, folder) as file, Image.open(file, formats=FORMATS) as image:
             yield image
@@ -184,7 +198,7 @@ def open_picture_file(path: PicturePath, folder: Path) -> BinaryIO:
 
 
 def _measure(picture: Picture, folder: Path) -> Picture:
-    with _open(picture.path, folder) as image:
+    with open_picture(picture.path, folder) as image:
         if image.width * image.height > MAX_PIXELS:
             raise UnusableSource(
                 f"{show(picture.path)} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are "
@@ -218,7 +232,7 @@ class Decoder:
         kept: list[Picture] = []
         for picture in pictures:
             try:
-                with _open(picture.path, self.folder) as image:
+                with open_picture(picture.path, self.folder) as image:
                     x[len(kept)] = self._decode(image)
             except Unreadable as error:
                 self.problems.add(picture.path, str(error))
@@ -250,6 +264,14 @@ def decode(image: Image.Image, shape: tuple[int, int, int]) -> Pixels:
     channels, height, width = shape
     # A JPEG of many times the size is decoded at a half, a quarter or an eighth of it, which takes less memory.
     image.draft(image.mode, (2 * max(height, width), 2 * max(height, width)))
+    image, is_transparent = decode_whole(image, channels)
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return Pixels(np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1), is_transparent)
+
+
+def decode_whole(image: Image.Image, channels: int) -> tuple[Image.Image, bool]:
+    """Decodes a picture upright, with 8 bits per channel; returns also whether it is transparent somewhere."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         image = _narrow(np.asarray(image))
@@ -257,10 +279,7 @@ def decode(image: Image.Image, shape: tuple[int, int, int]) -> Pixels:
     is_transparent = image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255
     if is_transparent:
         image = Image.alpha_composite(Image.new("RGBA", image.size, TRANSPARENT), image.convert("RGBA"))
-    image = image.convert(mode)
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-    return Pixels(np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1), is_transparent)
+    return image.convert(mode), is_transparent
 
 
 def _narrow(values: Array) -> Image.Image:

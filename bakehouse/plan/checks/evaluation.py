@@ -1,14 +1,16 @@
 """Refuses measurements that a recipe does not allow."""
 
 from collections.abc import Iterator
-from math import isqrt, prod
+from math import isqrt
 
 from bakehouse.plan import layers
 from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.context import Context, check
-from bakehouse.plan.defaults import crop_scales
+from bakehouse.plan.defaults import crop_scales, resize_range
 from bakehouse.plan.heads import monitors
 from bakehouse.plan.layers import Activation, Dropout, walk
+from bakehouse.plan.pictures import common_crop, short_side
+from bakehouse.recipe.augmentation import ScaleCrop
 from bakehouse.recipe.diagnostics import InconsistentSamples, Saturation, VarianceShift
 from bakehouse.recipe.evaluation import MONITORS
 from bakehouse.recipe.problems import Problem, conflict, did_you_mean, listed_twice
@@ -65,18 +67,38 @@ def crops_fit(context: Context) -> Iterator[Problem]:
         if scale < data.side:
             message = f"the network takes crops of {data.side} pixels, and an image of {scale} is smaller"
             yield conflict(f"/evaluation/crops/scales/{index}", message, (f">= {data.side}",))
-        elif scale > (most := largest_scale(data.shape)):
+        elif scale > (most := largest_scale(data.shape, elongation(context))):
             message = f"an image resized to {scale} pixels has more numbers than fit into a gibibyte"
             yield conflict(f"/evaluation/crops/scales/{index}", message, (f"<= {most}",))
 
 
-def largest_scale(shape: tuple[int, ...]) -> int:
-    """Returns the largest shorter side with which an image of this shape stays within `RESIZED_NUMBERS`.
+def largest_scale(shape: tuple[int, ...], elongation: float) -> int:
+    """Returns the largest shorter side with which an image stays within `RESIZED_NUMBERS`, whose longer side is
+    `elongation` times the shorter. It is never below the shorter side of the image itself."""
+    return max(min(shape[1:]), isqrt(int(RESIZED_NUMBERS / (shape[0] * elongation))))
 
-    It is never below the image's own shorter side.
-    """
-    side = min(shape[1:])
-    return max(side, isqrt(RESIZED_NUMBERS * side * side // prod(shape)))
+
+def elongation(context: Context) -> float:
+    """Returns the largest ratio of the sides of the images that are resized: photographs, if they keep their sizes."""
+    sides = context.data.shape[1:]
+    sizes = context.card.own_sizes if common_crop(context.recipe) is not None else None
+    return max(sides) / min(sides) if sizes is None else sizes.elongation
+
+
+@check("recipe")
+def resized_photographs_fit(context: Context) -> Iterator[Problem]:
+    """Refuses to resize photographs to more numbers than fit."""
+    crop = common_crop(context.recipe)
+    if crop is None or not context.data.is_image:
+        return
+    most = largest_scale(context.data.shape, elongation(context))
+    message = f"{context.card.id} has a picture that is {elongation(context):,.0f} times as long as wide: resized, it "
+    message += "has more numbers than fit into a gibibyte"
+    if isinstance(crop, ScaleCrop):
+        if resize_range(crop, context.data.shape)[1] > most:
+            yield conflict("/augmentation/0/high", message, (f"<= {most}",))
+    elif short_side(context.data.side) > most:
+        yield conflict("/augmentation/0/size", message, (f"<= {most * 7 // 8}",))
 
 
 @check("recipe")

@@ -127,7 +127,6 @@ def test_the_bomb_is_small() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("bomb.png", BOMB, "dog/bomb.png has 12000 x 12000 pixels; at most 80,000,000 pixels are allowed"),
         ("cut.png", make_png(6, 4, bytes(3)), "dog/cut.png cannot be read: "),
         ("text.jpg", b"hello", "dog/text.jpg cannot be read: it is not a PNG, JPEG, WebP"),
         ("picture.png", b"GIF87z" + bytes(100), "dog/picture.png cannot be read: it is not a PNG, JPEG, WebP"),
@@ -136,9 +135,18 @@ def test_the_bomb_is_small() -> None:
 )
 def test_bad_pictures_are_named(folder: Path, name: str, content: bytes, problem: str) -> None:
     (folder / "dog" / name).write_bytes(content)
+    samples = read_pictures(folder)
+    assert len(samples.arrays["x"]) == 12
+    assert samples.unreadable is not None
+    assert (samples.unreadable.count, samples.unreadable.of) == (1, 13)
+    assert problem in samples.unreadable.problems[0]
+
+
+def test_a_picture_with_too_many_pixels_is_refused(folder: Path) -> None:
+    (folder / "dog" / "bomb.png").write_bytes(BOMB)
     with pytest.raises(UnusableSource) as caught:
         read_pictures(folder)
-    assert problem in str(caught.value)
+    assert "dog/bomb.png has 12000 x 12000 pixels; at most 80,000,000 pixels are allowed" in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
@@ -147,8 +155,7 @@ def test_a_truncated_picture_is_named(folder: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:1500])
-    with pytest.raises(UnusableSource, match=rf"dog/cut\.{suffix} cannot be read"):
-        read_pictures(folder)
+    assert rf"dog/cut.{suffix} cannot be read" in str(read_pictures(folder).unreadable)
 
 
 def test_folders_without_pictures_are_refused(tmp_path: Path, save_picture: SavePicture) -> None:
@@ -288,7 +295,7 @@ def test_large_photographs_are_packed_in_little_memory(tmp_path: Path) -> None:
     assert int(kilobytes) < 250_000
 
 
-def test_one_bad_picture_in_a_hundred_is_passed_over_and_listed(tmp_path: Path) -> None:
+def test_bad_pictures_are_passed_over_counted_and_the_first_listed(tmp_path: Path) -> None:
     folder = save_classes(tmp_path, Image.new("L", (8, 8), 9), "png", count=200)
     (folder / "a" / "0100.png").write_bytes((folder / "a" / "0100.png").read_bytes()[:40])
     (folder / "b" / "0001.png").write_text("hello")
@@ -300,8 +307,15 @@ def test_one_bad_picture_in_a_hundred_is_passed_over_and_listed(tmp_path: Path) 
     assert note.startswith("2 of 200 pictures were passed over: ")
     assert "b/0001.png cannot be read: it is not a PNG" in note
     assert "a/0100.png cannot be read: " in note
-    (folder / "b" / "0003.png").write_text("")
-    with pytest.raises(UnusableSource, match=r"of 200 pictures at most 1 % may be unreadable"):
+    for path in sorted((folder / "b").iterdir())[:90]:
+        path.write_text("")
+    samples = read_pictures(folder)
+    assert samples.unreadable is not None
+    assert (samples.unreadable.count, samples.unreadable.of, len(samples.unreadable.problems)) == (91, 200, 3)
+    assert str(samples.unreadable).endswith("; and 88 more")
+    for path in sorted((folder / "a").iterdir()):
+        path.write_text("")
+    with pytest.raises(UnusableSource, match=r"190 of 200 pictures were passed over: a/0000\.png cannot be read"):
         read_pictures(folder)
 
 

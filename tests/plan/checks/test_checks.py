@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from bakehouse.plan.card import Column, DatasetCard, Lengths, TargetCard
+from bakehouse.plan.card import Column, DatasetCard, Lengths, OwnSizes, TargetCard, UnreadablePictures
 from bakehouse.plan.checks.architecture import pooling_leaves_pixels
 from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
@@ -47,6 +47,13 @@ PARITY = TargetCard(name="parity", task="classification", classes=("even", "odd"
 BOTH = image_card(side=8).model_copy(
     update={"targets": (PARITY, TargetCard(name="gain", task="regression", minimum=-1))}
 )
+SPOILT = SMALL.model_copy(
+    update={"unreadable": UnreadablePictures(count=3, of=200, problems=("a/1.png cannot be read",))}
+)
+OWN = {"id": "pictures", "size": "off"}
+PICTURES = SMALL.model_copy(
+    update={"format": "pictures", "own_sizes": OwnSizes(shortest=8, longest=80, elongation=10, pixels=10**7)}
+)
 COUNTED = table_card(classes=2, rows=1000).model_copy(update={"class_counts": (900, 100)})
 ALONE: dict[str, Document] = {
     "/augmentation/0": {"augmentation": "mixup"},
@@ -69,6 +76,21 @@ class Case:
 
 
 CASES = [
+    Case("photographs_get_one_size", {"dataset": OWN, "augmentation": ["horizontal_flip", "scale_crop"]},
+         {"dataset": OWN, "augmentation": ["scale_crop", "horizontal_flip"]}, "/dataset/size", ("null", "8 to 1024"),
+         PICTURES),
+    Case("windows_are_cut_out_of_photographs", {"augmentation": {"type": "random_resized_crop", "size": 8}},
+         {"dataset": OWN, "augmentation": {"type": "random_resized_crop", "size": 8}}, "/augmentation/0/size",
+         ("null",), PICTURES),
+    Case("resized_photographs_fit", {"dataset": OWN, "augmentation": {"type": "scale_crop", "high": 2992}},
+         {"dataset": OWN, "augmentation": {"type": "scale_crop", "high": 2991}}, "/augmentation/0/high", ("<= 2991",),
+         PICTURES),
+    Case("crops_fit", {"dataset": OWN, "augmentation": "scale_crop", "evaluation": {"crops": 2992}},
+         {"dataset": OWN, "augmentation": "scale_crop", "evaluation": {"crops": 2991}}, "/evaluation/crops/scales/0",
+         ("<= 2991",), PICTURES),
+    Case("size_is_that_of_pictures", {"dataset": {"id": "images", "size": 16}}, {}, "/dataset/size", ("null",), SMALL),
+    Case("pictures_are_readable", {}, {"dataset": {"id": "images", "max_unreadable": 0.015}}, "/dataset/max_unreadable",
+         (">= 0.015",), SPOILT),
     Case("architecture_takes_the_data", {"architecture": "cnn"}, {"architecture": "mlp"}, "/architecture/type",
          ("linear", "mlp")),
     Case("augmentation_takes_the_data", {"augmentation": ["input_noise", "random_crop"]},

@@ -226,27 +226,39 @@ def read_npy(folder: Path, rows: Array, count: int, names: Sequence[str]) -> tup
 
 
 def read_pictures(
-    folder: Path, pictures: Sequence[tuple[str, str]], shape: tuple[int, int, int], target: Target
+    folder: Path,
+    pictures: Sequence[tuple[str, str]],
+    shape: tuple[int, int, int],
+    target: Target,
+    short: int | None = None,
 ) -> tuple[Array, Array]:
     """Reads pictures, which are given as pairs of a path and a label."""
-    x = np.ascontiguousarray([read_picture(folder / path, shape) for path, _ in pictures])
+    x = np.ascontiguousarray([read_picture(folder / path, shape, short) for path, _ in pictures])
     return x, encode_labels((label for _, label in pictures), target)
 
 
-def read_picture(path: Path, shape: tuple[int, int, int]) -> Array:
-    """Decodes a picture upright, in grey or in RGB, at the size of the model's inputs, with the channels first."""
+def read_picture(path: Path, shape: tuple[int, int, int], short: int | None) -> Array:
+    """Decodes a picture upright, in grey or in RGB, at the size of the model's inputs, with the channels first. With
+    `short`, it is scaled until its shorter side has as many pixels, and cut to the centre."""
     channels, height, width = shape
     image: Image.Image
     with Image.open(path, formats=FORMATS) as image:
         # A JPEG of many times the size is decoded at a half, a quarter or an eighth of it.
-        image.draft(image.mode, (2 * max(height, width), 2 * max(height, width)))
+        if short is None:
+            image.draft(image.mode, (2 * max(height, width), 2 * max(height, width)))
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):  # 16 bits; `convert` would clip at 255
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
             image = Image.alpha_composite(Image.new("RGBA", image.size, (128, 128, 128, 255)), image.convert("RGBA"))
         image = image.convert("L" if channels == 1 else "RGB")
-        if image.size != (width, height):
+        if short is not None:
+            scaled = [side * short // min(image.size) for side in image.size]
+            if image.size != (scaled[0], scaled[1]):
+                image = image.resize((scaled[0], scaled[1]), Image.Resampling.BILINEAR)
+            left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+            image = image.crop((left, top, left + width, top + height))
+        elif image.size != (width, height):
             image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
         return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
 
