@@ -20,6 +20,8 @@ from bakehouse.uploads.records import DatasetRecords
 from worker.host.https_request import Cut, Deadline, FetchRefused, Response, open_response
 
 MAX_TRIES = 5
+"""Number of tries, one after the other, that bring less than PROGRESS_BYTES."""
+PROGRESS_BYTES = 1 << 20
 FIRST_PAUSE_SECONDS = 0.5
 """Time before the second try; it doubles with each."""
 MAX_REDIRECTS = 5
@@ -114,16 +116,21 @@ class Download:
 
     def run(self, address: Address) -> Part:
         """Fetches the file. Raises AddressRefused and what says that there is no room."""
-        for number in range(MAX_TRIES):
+        tries = 0
+        before = 0
+        while True:
             try:
                 self._receive(address)
             except Cut as error:
-                problem = str(error)
-                self._wait(FIRST_PAUSE_SECONDS * 2**number)
+                tries = 1 if self._bytes >= before + PROGRESS_BYTES else tries + 1
+                before = self._bytes
+                if tries == MAX_TRIES:
+                    where = f"{self._bytes:,} bytes after the beginning, at the last of {MAX_TRIES} tries"
+                    raise FetchRefused(f"{error}, {where}") from error
+                self._wait(FIRST_PAUSE_SECONDS * 2 ** (tries - 1))
             else:
                 self._file.flush()
                 return Part(number=1, bytes=self._bytes, sha256=self._digest.hexdigest())
-        raise FetchRefused(f"{problem}, {self._bytes:,} bytes after the beginning, at the last of {MAX_TRIES} tries")
 
     def _wait(self, seconds: float) -> None:
         """Waits before the next try. The report notices a deletion."""
@@ -139,6 +146,8 @@ class Download:
             if total is not None:
                 self._require(total)
             for block in response.wire.body():
+                if not self._bytes:
+                    refuse_web_page(response.headers, block)
                 self._keep(block, total)
             if response.wire.has_more():
                 raise FetchRefused(f"the server sends more than the {self._bytes:,} bytes that it announces")
@@ -207,6 +216,15 @@ class Download:
             refuse_without_room(self._settings.store / "fetched", wanted - self._bytes)
             self._reserve(wanted)
             self._reserved = wanted
+
+
+def refuse_web_page(headers: Mapping[str, str], beginning: bytes) -> None:
+    """Raises FetchRefused for a page that a server shows about a file, or in place of it."""
+    is_page = beginning.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))
+    if is_page and headers.get("content-type", "").lower().startswith("text/html"):
+        raise FetchRefused(
+            "the server sends a web page: use the address of the file itself, as of a link to download it"
+        )
 
 
 def validator_of(headers: Mapping[str, str]) -> str | None:

@@ -44,12 +44,14 @@ class Deadline:
     """The time by which everything must be over, by the monotonic clock."""
 
     ends_at: float
+    why: str = "it takes longer than BAKEHOUSE_FETCH_SECONDS allows"
+    """What is said of a server that has not answered by then."""
 
     def wait(self, at_most: float) -> float:
         """Returns for how long to wait now. Raises FetchRefused if the time is over."""
         remaining = self.ends_at - time.monotonic()
         if remaining <= 0:
-            raise FetchRefused("it takes longer than BAKEHOUSE_FETCH_SECONDS allows")
+            raise FetchRefused(self.why)
         return min(at_most, remaining)
 
 
@@ -88,7 +90,10 @@ class Wire:
 
     def header(self) -> h11.Response:
         """Reads the header of the response."""
-        by = Deadline(min(self._deadline.ends_at, time.monotonic() + HEADER_SECONDS))
+        own = time.monotonic() + HEADER_SECONDS
+        by = self._deadline
+        if own < by.ends_at:
+            by = Deadline(own, f"the server takes longer than {HEADER_SECONDS:g} seconds to answer")
         while True:
             match self._next(by):
                 case h11.Response() as response:
@@ -182,8 +187,11 @@ def connect(address: Address, *, may_be_private: bool, deadline: Deadline) -> It
         endpoints = resolve(address, may_be_private=may_be_private)
     except HostNotFound as error:
         raise Cut(str(error)) from error
-    # The authorities of SSL_CERT_FILE or SSL_CERT_DIR, or else those of the package certifi.
-    context = httpx.create_ssl_context()
+    try:
+        # The authorities of SSL_CERT_FILE or SSL_CERT_DIR, or else those of the package certifi.
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        raise FetchRefused("the authorities that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read") from error
     with open_socket(address, endpoints, deadline) as plain:
         try:
             # A connection that ends without a goodbye was cut: it may have carried a half of the file.

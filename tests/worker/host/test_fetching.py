@@ -128,6 +128,21 @@ def test_after_a_cut_only_the_rest_is_asked_for_if_the_file_is_still_the_same(be
     assert "range" not in bench.server.requests[-1].lower()
 
 
+def test_as_long_as_a_cut_file_grows_the_rest_is_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "PROGRESS_BYTES", 20)
+    cuts = [file_answer(TABLE[:20], length=len(TABLE), **TAGGED)]
+    cuts += [part(start, start + 20) for start in range(20, 200, 20)]
+    assert bench.add(*cuts, rest(200)).sha256 == SHA256
+    assert len(bench.server.requests) == 11 > fetching.MAX_TRIES
+
+
+def part(start: int, stop: int) -> Answer:
+    """The answer with the rest of the file, which is cut."""
+    place = f"bytes {start}-{len(TABLE) - 1}/{len(TABLE)}"
+    fields = {"content_range": place, "etag": '"one"'}
+    return file_answer(TABLE[start:stop], status="206 Partial Content", length=len(TABLE) - start, **fields)
+
+
 def test_a_server_that_goes_on_cutting_is_refused(bench: Bench) -> None:
     cut = file_answer(TABLE[:100], length=len(TABLE))
     assert "was cut" in bench.refusal(cut)
@@ -174,6 +189,8 @@ def test_a_server_that_drips_is_left(
     assert "fewer than 1,024 bytes a second" in bench.refusal(drip)
     monkeypatch.setattr(https_request, "STALL_SECONDS", 0.01)
     assert "sends nothing" in bench.refusal(drip)
+    monkeypatch.setattr(https_request, "HEADER_SECONDS", 0.0)
+    assert "longer than 0 seconds to answer" in bench.refusal(drip)
 
 
 def test_a_redirect_is_followed_to_a_listed_host_only(bench: Bench, server: HttpsServer) -> None:
@@ -226,10 +243,13 @@ def fetched_directly(bench: Bench) -> bytes:
 def test_what_no_repetition_mends_is_refused_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "status 404" in bench.refusal(file_answer(b"no", status="404 Not Found"))
     assert "compressed" in bench.refusal(file_answer(b"no", content_encoding="gzip"))
-    assert len(bench.server.requests) == 2
+    assert "web page" in bench.refusal(file_answer(b"\n<!DOCTYPE html><p>a,b", content_type="text/html; charset=x"))
+    assert len(bench.server.requests) == 3
+    monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
+    assert "SSL_CERT_FILE" in bench.refusal(file_answer(TABLE))
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "the certificate of localhost is refused" in bench.refusal(file_answer(TABLE))
-    assert len(bench.server.requests) == 2
+    assert len(bench.server.requests) == 3
 
 
 def test_a_data_set_that_is_deleted_while_it_is_fetched_leaves_nothing(
