@@ -6,7 +6,7 @@ const SHORT = {
   ecma: 2020,
   module: true,
   compress: {
-    passes: 2,
+    passes: 4,
     keep_fargs: false,
     lhs_constants: false,
     unsafe: true,

@@ -11,7 +11,7 @@ def test_a_card_says_what_is_in_a_data_set_and_leads_to_its_details(home: Runnin
     card = page.get_by_role("article").filter(has=page.get_by_role("link", name="digits", exact=True))
     expect(card).to_contain_text("1,797 rows · image · 8 × 8 pixels, grey · 10 classes")
     expect(card.get_by_role("img", name="10 classes, 174 to 183 rows each")).to_be_visible()
-    expect(card.get_by_role("link", name="Train on it")).to_have_attribute("href", "?page=new&dataset=digits")
+    expect(card.get_by_role("link", name="Use it")).to_have_attribute("href", "?page=new&dataset=digits")
     expect(card.get_by_role("link", name="Its runs")).to_have_attribute("href", "?dataset=digits")
     assert_accessible(page)
     card.get_by_role("link", name="digits", exact=True).click()
@@ -44,12 +44,12 @@ def test_a_file_that_cannot_be_used_is_at_the_top_with_the_reason_as_text(home: 
     page.goto(f"{home.url}/?page=data")
     expect(page.locator(".notice").first).to_contain_text("<i>houses cannot be used")
     expect(page.locator(".notice").first).to_contain_text(MARKUP)
-    expect(page.get_by_text("new: being packed for training")).to_be_visible()
+    expect(page.get_by_text("new is being packed for training")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("link", name="<i>houses").click()
     expect(page.get_by_role("heading", level=1, name="<i>houses")).to_be_visible()
     expect(page.get_by_text(MARKUP)).to_be_visible()
-    expect(page.get_by_role("link", name="Train on it")).to_have_count(0)
+    expect(page.get_by_role("link", name="Use it")).to_have_count(0)
     assert_accessible(page)
 
 

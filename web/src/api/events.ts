@@ -1,5 +1,5 @@
 /** The events of a run's log, as `GET /v1/events` sends them. */
-import type { BriefRun, Run } from "./types";
+import type { BriefRun, DatasetListing, Inspection, Run } from "./types";
 
 interface Common<Type extends string, Data> {
   run_id: string;
@@ -37,6 +37,12 @@ export type LogEvent =
 
 /** In streams of several runs, the end of everything about a run is an event too. */
 export type RunEvent = LogEvent | Common<"deleted", Record<string, never>>;
+
+/** The state of an uploaded data set, in streams of several runs. */
+export interface DatasetEvent {
+  dataset_id: string;
+  data: { status: DatasetListing["status"]; received_bytes: number } & Partial<Inspection>;
+}
 
 export const EVENT_TYPES = [
   "state",

@@ -18,7 +18,7 @@ export interface Selection {
   label?: readonly string[];
   all?: true;
   /** The types of the events that are wanted; by default all. */
-  type?: readonly RunEvent["type"][];
+  type?: readonly (RunEvent["type"] | "dataset")[];
 }
 
 export interface Follower {
@@ -112,7 +112,7 @@ function open(wanted: string): void {
     loadNew();
   };
   source.onerror = handleError;
-  for (const type of [...EVENT_TYPES, "deleted"]) source.addEventListener(type, receive);
+  for (const type of [...EVENT_TYPES, "deleted", "dataset"]) source.addEventListener(type, receive);
   source.addEventListener("heartbeat", hear);
   source.addEventListener("reset", (message) => {
     lastId = message.lastEventId || lastId;

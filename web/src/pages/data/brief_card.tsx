@@ -2,7 +2,7 @@ import { addressOf } from "../../address";
 import type { DatasetCard } from "../../api/types";
 import { count } from "../../format";
 import { ClassBars } from "./class_bars";
-import { countRows, describeCounts, describeShape, describeTask } from "./words";
+import { countRows, datasetWith, describeCounts, describeShape, describeTask } from "./words";
 
 /** What one sees of a data set in the list. */
 export function BriefCard({ card }: { card: DatasetCard }) {
@@ -26,16 +26,17 @@ export function BriefCard({ card }: { card: DatasetCard }) {
           {each}
         </p>
       ))}
-      <TrainOn id={card.id} />
+      <TrainOn id={card.id} dataset={datasetWith(card)} />
     </article>
   );
 }
 
-export function TrainOn({ id }: { id: string }) {
+/** `dataset` is what the new recipe begins with: the id, or more. */
+export function TrainOn({ id, dataset }: { id: string; dataset: string }) {
   return (
     <p class="buttons">
-      <a class="button" href={addressOf({ page: "new", dataset: id })}>
-        Train on it<span class="visually-hidden">: {id}</span>
+      <a class="button" href={addressOf({ page: "new", dataset })}>
+        Use it<span class="visually-hidden">: {id}</span>
       </a>
       <a class="button plain" href={addressOf({ dataset: id })}>
         Its runs<span class="visually-hidden">: {id}</span>

@@ -1,20 +1,66 @@
 import type { Column } from "../../api/types";
 import { count, formatWhole } from "../../format";
+import { Select } from "../../parts/options";
 import { Table } from "../../parts/table";
-import { describeColumn } from "./words";
+import { type Choice, describeColumn, fittingKinds, isLearnable, proposeTarget } from "./words";
 
-/** The columns of a table, any of which a recipe may name as its target. */
-export function Columns({ columns }: { columns: readonly Column[] }) {
+/** The columns of a table, and what a recipe makes of each. */
+export function Columns(props: {
+  columns: readonly Column[];
+  choice: Choice;
+  onChoose: (choice: Choice) => void;
+}) {
+  const { columns, choice, onChoose } = props;
+  const { target = proposeTarget(columns), columns: { exclude, kinds } = { exclude: [], kinds: {} } } =
+    choice;
+  const kindOf = ({ name, kind }: Column) => kinds[name] ?? kind;
+  const useOf = (column: Column) =>
+    column.name === target
+      ? "target"
+      : exclude.includes(column.name) || !isLearnable(kindOf(column))
+        ? "left out"
+        : "input";
+  const choose = (name: string, use: string) => {
+    const others = exclude.filter((each) => each !== name);
+    onChoose({
+      target: use === "target" ? name : target,
+      columns: { kinds, exclude: use === "left out" ? [...others, name] : others },
+    });
+  };
   return (
     <section class="below">
       <h2>{count(columns.length, "column")}</h2>
-      <p class="quiet">A recipe names one as its target. A column with empty cells cannot be an input.</p>
+      <p class="quiet">“Use it” begins a recipe with what you choose here.</p>
       <Table
         label="Columns"
+        class="columns"
         rows={columns}
         columns={[
           { title: "Column", cell: (each) => each.name },
-          { title: "Kind", cell: (each) => each.kind },
+          {
+            title: "Use",
+            cell: (each) => (
+              <Select
+                aria-label={`Use of ${each.name}`}
+                options={usesOf(kindOf(each), useOf(each)).map((use) => [use, use])}
+                selected={useOf(each)}
+                onSelect={(use) => choose(each.name, use)}
+              />
+            ),
+          },
+          {
+            title: "Kind",
+            cell: (each) => (
+              <Select
+                aria-label={`Kind of ${each.name}`}
+                options={fittingKinds(each).map((kind) => [kind, kind])}
+                selected={kindOf(each)}
+                onSelect={(kind) =>
+                  onChoose({ target, columns: { exclude, kinds: { ...kinds, [each.name]: kind } } })
+                }
+              />
+            ),
+          },
           { title: "Values", cell: describeColumn },
           {
             title: "Empty cells",
@@ -25,4 +71,10 @@ export function Columns({ columns }: { columns: readonly Column[] }) {
       />
     </section>
   );
+}
+
+/** A target is given up by choosing another one. */
+function usesOf(kind: Column["kind"], use: string): string[] {
+  if (use === "target") return ["target"];
+  return isLearnable(kind) ? ["input", "target", "left out"] : ["left out"];
 }

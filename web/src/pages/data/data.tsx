@@ -1,14 +1,15 @@
 import { query } from "../../address";
-import { useAnswer } from "../../api/answer";
 import type { DatasetListing } from "../../api/types";
 import { count } from "../../format";
-import { Copy } from "../../parts/copy";
 import { Filter, filterText } from "../../parts/filter";
-import { Pairs } from "../../parts/pairs";
 import { Waiting } from "../../parts/waiting";
+import { Add, UploadRow } from "./add";
 import { BriefCard } from "./brief_card";
 import "./data.css";
 import { Dataset } from "./dataset";
+import { type News, useLive } from "./live";
+import { State } from "./state";
+import { type Upload, uploads } from "./upload";
 import { groupListings, matches } from "./words";
 
 export function Data() {
@@ -17,84 +18,51 @@ export function Data() {
 }
 
 function Datasets() {
-  const answered = useAnswer<{ data: DatasetListing[] }>("v1/datasets");
-  const { answer, load } = answered;
-  const filter = filterText();
+  const answered = useLive<{ data: DatasetListing[] }>("v1/datasets");
+  const { answer } = answered;
   return (
     <>
       <div class="heading">
         <h1>Data</h1>
-        <div class="buttons">
-          <Filter label="Filter the data sets" />
-          <button type="button" onClick={load}>
-            Look again
-          </button>
-        </div>
+        <Filter label="Filter the data sets" />
       </div>
+      <Add />
       <Waiting {...answered} lines={9} label="Loading the data sets" />
-      {answer && <Groups listings={answer.data.filter((each) => matches(each, filter))} filter={filter} />}
-      {answer && <AddOwn />}
+      <Uploads listings={answer?.data ?? []} />
+      {answer && <Groups {...answered} listings={answer.data} />}
     </>
   );
 }
 
-function Groups({ listings, filter }: { listings: readonly DatasetListing[]; filter: string }) {
-  const { broken, packing, ready, absent } = groupListings(listings);
+/** The files of this tab, until the service has all of one. */
+function Uploads({ listings }: { listings: readonly DatasetListing[] }) {
+  const isOpen = ({ id, sent, file }: Upload) =>
+    sent.value !== file.size || listings.some((each) => each.id === id && each.status === "uploading");
+  return uploads.value.filter(isOpen).map((each) => <UploadRow key={each.key} upload={each} />);
+}
+
+function Groups(props: {
+  listings: readonly DatasetListing[];
+  news: Record<string, News>;
+  load: () => void;
+}) {
+  const own = uploads.value.map((each) => each.id);
+  const show = (each: DatasetListing) => (
+    <State key={each.id} listing={each} news={props.news[each.id]} onRetry={props.load} />
+  );
+  const { pending, ready, absent } = groupListings(
+    props.listings.filter((each) => matches(each, filterText())),
+  );
   return (
     <>
-      {broken.map((each) => (
-        <div class="notice bad" key={each.id}>
-          <h2>
-            <a href={`?page=data&id=${encodeURIComponent(each.id)}`}>{each.id}</a> cannot be used
-          </h2>
-          <p>{each.problem}</p>
-        </div>
-      ))}
-      {packing.length > 0 && (
-        <div class="notice">
-          <p>
-            {packing.map((each) => each.id).join(", ")}: being packed for training. This happens once; recipes
-            can name the data set already.
-          </p>
-        </div>
-      )}
+      {pending.filter(({ id, status }) => status !== "uploading" || !own.includes(id)).map(show)}
       <p class="quiet" role="status">
-        {filter
-          ? `${count(listings.length, "data set")} with “${filter}”`
-          : `${count(ready.length, "data set")} ready to train on`}
+        {count(ready.length, "data set")} ready to train on
       </p>
       <div class="cards">
         {ready.map((each) => each.card && <BriefCard key={each.id} card={each.card} />)}
       </div>
-      {absent.length > 0 && (
-        <section class="below">
-          <h2>Known by name, not on this machine</h2>
-          <Pairs pairs={absent.map(({ id, problem }) => [<code key={id}>{id}</code>, problem])} />
-        </section>
-      )}
+      <div class="below">{absent.map(show)}</div>
     </>
-  );
-}
-
-const FORMATS = [
-  [
-    "name.csv",
-    "a header, and numbers without empty cells. The recipe names the target column; the others are inputs.",
-  ],
-  [
-    "name.npz",
-    "arrays x and y. An x with three axes holds grey images, or sequences if an array kind says so.",
-  ],
-  ["name/", "one folder of pictures for each class."],
-] as const;
-
-function AddOwn() {
-  return (
-    <section class="below">
-      <h2>Your own data</h2>
-      <p>Start Bakehouse with a folder: each file or folder in it is a data set of that name.</p>
-      <Copy text="BAKEHOUSE_DATA=./data bakehouse up" />
-      <Pairs pairs={FORMATS.map(([name, text]) => [<code key={name}>{name}</code>, text])} />
-    </section>
   );
 }

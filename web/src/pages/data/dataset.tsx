@@ -1,5 +1,5 @@
+import { useState } from "preact/hooks";
 import { addressOf } from "../../address";
-import { useAnswer } from "../../api/answer";
 import type { DatasetCard, DatasetListing } from "../../api/types";
 import { formatNumber } from "../../format";
 import { ClassTable } from "../../parts/class_table";
@@ -8,22 +8,23 @@ import { Waiting } from "../../parts/waiting";
 import { useTitle } from "../../title";
 import { TrainOn } from "./brief_card";
 import { Columns } from "./columns";
-import { describeCounts, describeShape, describeSplits, describeTask } from "./words";
-
-const UNUSABLE = ["bad", "This data set cannot be used"];
-const STATES: Record<string, string[]> = {
-  broken: UNUSABLE,
-  refused: UNUSABLE,
-  absent: ["warning", "The files of this data set are not on this machine"],
-  packing: ["", "It is being packed for training, which happens once"],
-  uploading: ["", "Parts of its file are still to come"],
-  inspecting: ["", "It is being read and packed for training"],
-};
+import { useLive } from "./live";
+import { State } from "./state";
+import {
+  type Choice,
+  datasetWith,
+  describeCounts,
+  describeShape,
+  describeSplits,
+  describeTask,
+} from "./words";
 
 /** One data set: what is wrong with it, or what is in it. */
 export function Dataset({ id }: { id: string }) {
-  const answered = useAnswer<DatasetListing>(`v1/datasets/${encodeURIComponent(id)}`);
-  const { answer, load } = answered;
+  const answered = useLive<DatasetListing>(`v1/datasets/${encodeURIComponent(id)}`);
+  const { answer, load, news } = answered;
+  const [choice, setChoice] = useState<Choice>({});
+  const card = answer?.card;
   useTitle(id);
   return (
     <>
@@ -32,27 +33,17 @@ export function Dataset({ id }: { id: string }) {
       </p>
       <div class="heading">
         <h1>{id}</h1>
-        {answer && (answer.status === "ready" || answer.status === "packing") && <TrainOn id={id} />}
+        {(card || answer?.status === "packing") && (
+          <TrainOn id={id} dataset={card ? datasetWith(card, choice) : id} />
+        )}
       </div>
       <Waiting {...answered} lines={9} label={`Loading ${id}`} />
-      {answer && answer.status !== "ready" && <State listing={answer} onRetry={load} />}
-      {answer?.card && <Card card={answer.card} />}
+      {answer && answer.status !== "ready" && (
+        <State listing={answer} news={news[answer.id]} onRetry={load} />
+      )}
+      {card && <Card card={card} />}
+      {card?.columns && <Columns columns={card.columns} choice={choice} onChoose={setChoice} />}
     </>
-  );
-}
-
-function State({ listing, onRetry }: { listing: DatasetListing; onRetry: () => void }) {
-  const [kind, text] = STATES[listing.status] ?? [];
-  return (
-    <div class={`notice ${kind}`} role="status">
-      <p>
-        <strong>{text}</strong>
-      </p>
-      {listing.problem && <p>{listing.problem}</p>}
-      <button type="button" onClick={onRetry}>
-        Look again
-      </button>
-    </div>
   );
 }
 
@@ -69,7 +60,6 @@ function Card({ card }: { card: DatasetCard }) {
             "Values",
             `${formatNumber(card.minimum)} to ${formatNumber(card.maximum)}, stored as ${card.dtype}`,
           ],
-          ["Mirroring", `A mirrored sample ${card.mirror_safe ? "keeps" : "changes"} its meaning`],
           ...(card.notes ?? []).map((note): Pair => ["Note", note]),
           ["Origin", card.origin],
           ["Fingerprint", <code key="fingerprint">{card.fingerprint}</code>],
@@ -90,7 +80,6 @@ function Card({ card }: { card: DatasetCard }) {
           <p key={each.name}>Further target: {each.name}, a number</p>
         ),
       )}
-      {card.columns && <Columns columns={card.columns} />}
     </>
   );
 }

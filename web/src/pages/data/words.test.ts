@@ -1,13 +1,16 @@
 import { expect, test } from "vitest";
-import type { DatasetCard } from "../../api/types";
+import type { Column, DatasetCard } from "../../api/types";
 import {
+  datasetWith,
   describeColumn,
   describeCounts,
   describeShape,
   describeSplits,
   describeTask,
+  fittingKinds,
   groupListings,
   matches,
+  proposeTarget,
 } from "./words";
 
 test("a shape is described by its kind", () => {
@@ -57,6 +60,35 @@ test("listings are grouped by status and found by all words", () => {
     { id: "digits", name: "digits", status: "ready" as const, card },
     { id: "houses", name: "houses", status: "broken" as const, problem: "row 3 is empty" },
   ];
-  expect(groupListings(listings).broken.map((each) => each.id)).toEqual(["houses"]);
+  expect(groupListings(listings).pending.map((each) => each.id)).toEqual(["houses"]);
   expect(listings.filter((each) => matches(each, "hand IMAGE")).map((each) => each.id)).toEqual(["digits"]);
+});
+
+const COLUMNS = [
+  { name: "id", kind: "identifier" },
+  { name: "zip", kind: "number", whole: true, minimum: 1, classes: ["1", "2"] },
+  { name: "price", kind: "number", minimum: 0 },
+  { name: "note", kind: "text" },
+] as Column[];
+
+test("the last column that a model can predict is the proposed target", () => {
+  expect(proposeTarget(COLUMNS)).toBe("price");
+  expect(proposeTarget(COLUMNS.filter(({ kind }) => kind !== "number"))).toBeUndefined();
+});
+
+test("a column can have the kinds that its values allow", () => {
+  expect(COLUMNS.map(fittingKinds)).toEqual([
+    ["identifier", "text"],
+    ["number", "category", "boolean", "identifier", "text"],
+    ["number", "identifier", "text"],
+    ["text", "identifier"],
+  ]);
+});
+
+test("a new recipe begins with the proposed target, and with what was changed only", () => {
+  const card = { id: "houses@2", columns: COLUMNS };
+  expect(JSON.parse(datasetWith(card))).toEqual({ id: "houses@2", target: "price" });
+  const choice = { target: "zip", columns: { exclude: ["price"], kinds: { zip: "category" as const } } };
+  expect(JSON.parse(datasetWith(card, choice))).toEqual({ id: "houses@2", ...choice });
+  expect(datasetWith({ id: "digits", columns: null })).toBe("digits");
 });

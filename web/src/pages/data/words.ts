@@ -60,20 +60,64 @@ export function describeColumn(column: Column): string {
   return `${formatNumber(column.minimum)} to ${formatNumber(column.maximum)}`;
 }
 
-/** Splits the listings by what a user can do with them, keeping the order of each. */
+/** The name by which recipes know a data set; that of an uploaded one has its version. */
+export function referenceOf({ id, name, version }: DatasetListing): string {
+  return version ? `${name}@${version}` : id;
+}
+
+/** Splits the listings by what a user can do with them, keeping the order of each; one's own come before built-in ones. */
 export function groupListings(
   listings: readonly DatasetListing[],
-): Record<"broken" | "packing" | "ready" | "absent", DatasetListing[]> {
+): Record<"pending" | "ready" | "absent", DatasetListing[]> {
   const of = (...statuses: string[]) => listings.filter((each) => statuses.includes(each.status));
+  const ready = of("ready");
   return {
-    broken: of("broken", "refused"),
-    packing: of("packing", "uploading", "inspecting"),
-    ready: of("ready"),
+    pending: of("broken", "refused", "uploading", "inspecting", "packing"),
+    ready: [...ready.filter((each) => each.version), ...ready.filter((each) => !each.version)],
     absent: of("absent"),
   };
 }
 
 /** Whether a listing has all the words of a filter somewhere in its id, title, kind or task. */
-export function matches({ id, card }: DatasetListing, filter: string): boolean {
-  return hasWords([card?.id ?? id, card?.title, card?.kind, card?.task], filter);
+export function matches(listing: DatasetListing, filter: string): boolean {
+  const { card } = listing;
+  return hasWords([card?.id ?? referenceOf(listing), card?.title, card?.kind, card?.task], filter);
+}
+
+type Kind = Column["kind"];
+
+/** What a user wants of a data set, as a recipe says it. */
+export interface Choice {
+  target?: string | undefined;
+  columns?: { exclude: readonly string[]; kinds: Readonly<Record<string, Kind>> };
+}
+
+/** Returns the last column that can be a target, as the profile of the data set does. */
+export function proposeTarget(columns: readonly Column[]): string | undefined {
+  const isTarget = ({ kind, classes, minimum }: Column) =>
+    ["number", "boolean", "category"].includes(kind) && (classes || typeof minimum === "number");
+  return columns.findLast(isTarget)?.name;
+}
+
+/** Returns the kinds that a recipe can give a column, its own first. */
+export function fittingKinds({ kind, classes, minimum }: Column): Kind[] {
+  const kinds: Kind[] = [kind];
+  if (kind === "boolean" || typeof minimum === "number") kinds.push("number");
+  if (classes) kinds.push("category");
+  if (classes?.length === 2) kinds.push("boolean");
+  return [...new Set<Kind>([...kinds, "identifier", "text"])];
+}
+
+/** Whether a model can learn from columns of this kind. */
+export function isLearnable(kind: Kind): boolean {
+  return ["number", "boolean", "category", "date"].includes(kind);
+}
+
+/** Returns the data set as the address of a new recipe has it: a table with its target, any other as its name. */
+export function datasetWith(
+  { id, columns }: Pick<DatasetCard, "id" | "columns">,
+  choice: Choice = {},
+): string {
+  const dataset = { id, target: proposeTarget(columns ?? []), ...choice };
+  return dataset.target ? JSON.stringify(dataset) : id;
 }

@@ -1,5 +1,6 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { changeView } from "../../address";
+import { useDrop } from "../../parts/files";
 import { useForm } from "./context";
 import { BLANK, readRecipe } from "./draft";
 import { Import } from "./import";
@@ -23,13 +24,13 @@ export function Head({ note }: { note: string }) {
       setImporting(true);
     }
   };
-  const takeFile = (file: File) => {
-    file.text().then(
+  const takeFiles = ([file]: readonly File[]) => {
+    file?.text().then(
       (text) => take(text, file.name),
       (error: Error) => setProblem(error.message),
     );
   };
-  useDrop(takeFile);
+  useDrop(takeFiles);
   const restart = () => {
     draft.load(BLANK, "start again", "");
     changeView(Object.fromEntries(ORIGIN_NAMES.map((name) => [name, null])));
@@ -60,7 +61,7 @@ export function Head({ note }: { note: string }) {
         </div>
       </div>
       {isImporting && (
-        <Import problem={problem} onText={(text) => take(text, "the pasted text")} onFile={takeFile} />
+        <Import problem={problem} onText={(text) => take(text, "the pasted text")} onFiles={takeFiles} />
       )}
       {note && <p class="notice">{note}</p>}
       {!draft.isKept.value && <p class="notice warning">This browser keeps no drafts.</p>}
@@ -69,22 +70,4 @@ export function Head({ note }: { note: string }) {
       </p>
     </>
   );
-}
-
-/** Takes a file that is dropped anywhere on the page. */
-function useDrop(takeFile: (file: File) => void): void {
-  useEffect(() => {
-    const allow = (event: DragEvent) => event.preventDefault();
-    const drop = (event: DragEvent) => {
-      event.preventDefault();
-      const file = event.dataTransfer?.files[0];
-      if (file) takeFile(file);
-    };
-    addEventListener("dragover", allow);
-    addEventListener("drop", drop);
-    return () => {
-      removeEventListener("dragover", allow);
-      removeEventListener("drop", drop);
-    };
-  }, []);
 }

@@ -1,13 +1,14 @@
 import { useState } from "preact/hooks";
+import { FileButton } from "../../parts/files";
 
 interface ImportProps {
   problem: string;
   onText: (text: string) => void;
-  onFile: (file: File) => void;
+  onFiles: (files: readonly File[]) => void;
 }
 
 /** Takes a recipe from a pasted text or from a file. */
-export function Import({ problem, onText, onFile }: ImportProps) {
+export function Import({ problem, onText, onFiles }: ImportProps) {
   const [text, setText] = useState("");
   return (
     <section class="card import" aria-label="Import a recipe">
@@ -29,20 +30,7 @@ export function Import({ problem, onText, onFile }: ImportProps) {
         <button type="button" class="primary" onClick={() => onText(text)}>
           Use this recipe
         </button>
-        <label class="button">
-          Choose a file
-          <input
-            type="file"
-            class="visually-hidden"
-            accept=".json,application/json"
-            onChange={(event) => {
-              const file = event.currentTarget.files?.[0];
-              // The same file can be chosen again after it was changed.
-              event.currentTarget.value = "";
-              if (file) onFile(file);
-            }}
-          />
-        </label>
+        <FileButton onFiles={onFiles} />
       </div>
     </section>
   );

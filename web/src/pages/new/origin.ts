@@ -23,7 +23,11 @@ export function originOf(query: URLSearchParams): string {
 export async function fetchOrigin(query: URLSearchParams): Promise<Origin> {
   const study = query.get("cookbook");
   const dataset = query.get("dataset");
-  if (dataset !== null) return { recipe: { ...BLANK, dataset }, note: "" };
+  if (dataset !== null) {
+    // Beside the name it may have the target and what the columns are.
+    const spec = dataset.startsWith("{") ? (JSON.parse(dataset) as Json) : dataset;
+    return { recipe: { ...BLANK, dataset: spec }, note: "" };
+  }
   return study === null ? fetchRun(query) : fetchStudy(study);
 }
 
