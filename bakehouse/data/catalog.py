@@ -30,6 +30,7 @@ from bakehouse.data.packed_folders import (
 from bakehouse.data.packing_process import SourceChanged, pack_in_child, resize_in_child
 from bakehouse.data.signatures import SignatureCache
 from bakehouse.data.sources import BUILTIN_SETS, DATA_FOLDER, BuiltIn, Files, Missing, Refused, Source, find_sources
+from bakehouse.data.summary import summarize
 from bakehouse.data.uploaded import PACKED, Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.pictures import PictureSize
@@ -60,6 +61,11 @@ def hide(source: Source, uploaded: Collection[str]) -> Source:
     if isinstance(source, Files) and source.id in uploaded:
         return Refused(source.id, f"{source.id} is also the name of an uploaded data set: rename {source.path.name}")
     return source
+
+
+def ready_listing(name: str, card: DatasetCard) -> DatasetListing:
+    """Returns the listing of a data set that is packed."""
+    return DatasetListing(id=name, name=name, status="ready", card=card, summary=summarize(card))
 
 
 class Catalog:
@@ -206,7 +212,7 @@ class Catalog:
         """Returns None if the files are gone since they were found."""
         match source:
             case BuiltIn():
-                return DatasetListing(id=source.id, name=source.id, status="ready", card=read_card(source.folder))
+                return ready_listing(source.id, read_card(source.folder))
             case Files():
                 try:
                     folder = self._folder(source)
@@ -235,7 +241,7 @@ class Catalog:
     def _files_listing(self, files: Files, folder: Path) -> DatasetListing:
         card = read_card_if_packed(folder)
         if card is not None:
-            return DatasetListing(id=files.id, name=files.id, status="ready", card=card)
+            return ready_listing(files.id, card)
         problem = read_problem(folder) or self._recent_failure(folder)
         if problem is not None:
             return DatasetListing(id=files.id, name=files.id, status="broken", problem=problem)

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from bakehouse.data.summary import DatasetSummary
 from bakehouse.model import Model
 from bakehouse.plan.card import DatasetCard
 
@@ -89,6 +90,8 @@ class DatasetListing(Model):
     """Null unless the data set is being inspected."""
     card: DatasetCard | None = None
     """Null until the set is ready."""
+    summary: DatasetSummary | None = None
+    """The card in short; null without a card."""
 
     @property
     def reference(self) -> str:

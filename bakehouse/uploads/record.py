@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from bakehouse.data.listing import DatasetListing, DatasetStatus, Inspection, Part, Place, Upload
 from bakehouse.data.sources import NAME
+from bakehouse.data.summary import summarize
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.card import DatasetCard
 from bakehouse.runs.record import ID_ALPHABET, ID_LENGTH, Owner, rfc3339
@@ -113,6 +114,7 @@ class DatasetRecord(Model):
             upload=upload,
             inspection=self.inspection,
             card=card,
+            summary=None if card is None else summarize(card),
         )
 
     def event(self) -> JsonObject:

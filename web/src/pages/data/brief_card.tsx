@@ -1,11 +1,13 @@
 import { addressOf } from "../../address";
-import type { DatasetCard } from "../../api/types";
+import type { DatasetListing } from "../../api/types";
 import { count } from "../../format";
 import { ClassBars } from "./class_bars";
-import { countRows, datasetWith, describeCounts, describeShape, describeTask } from "./words";
+import { datasetWith, describeCounts } from "./words";
 
 /** What one sees of a data set in the list. */
-export function BriefCard({ card }: { card: DatasetCard }) {
+export function BriefCard({ listing: { card, summary } }: { listing: DatasetListing }) {
+  if (!card || !summary) return null;
+  const { rows, sample, task, target } = summary;
   return (
     <article class="card dataset">
       <h2>
@@ -13,20 +15,17 @@ export function BriefCard({ card }: { card: DatasetCard }) {
       </h2>
       {card.title && <p>{card.title}</p>}
       <p class="quiet">
-        {count(countRows(card), "row")} · {card.kind} · {describeShape(card)} · {describeTask(card)}
+        {count(rows, "row")} · {card.kind} · {sample} · {task}
       </p>
       {card.class_counts && (
-        <ClassBars
-          counts={card.class_counts}
-          label={`${describeTask(card)}, ${describeCounts(card.class_counts)}`}
-        />
+        <ClassBars counts={card.class_counts} label={`${task}, ${describeCounts(card.class_counts)}`} />
       )}
       {card.notes?.map((each) => (
         <p key={each} class="quiet">
           {each}
         </p>
       ))}
-      <TrainOn id={card.id} dataset={datasetWith(card)} />
+      <TrainOn id={card.id} dataset={datasetWith(card.id, { target })} />
     </article>
   );
 }

@@ -2,7 +2,7 @@ import type { Column } from "../../api/types";
 import { count, formatWhole } from "../../format";
 import { Select } from "../../parts/options";
 import { Table } from "../../parts/table";
-import { type Choice, describeColumn, fittingKinds, isLearnable, proposeTarget } from "./words";
+import { type Choice, describeColumn, fittingKinds, isLearnable } from "./words";
 
 /** The columns of a table, and what a recipe makes of each. */
 export function Columns(props: {
@@ -11,8 +11,7 @@ export function Columns(props: {
   onChoose: (choice: Choice) => void;
 }) {
   const { columns, choice, onChoose } = props;
-  const { target = proposeTarget(columns), columns: { exclude, kinds } = { exclude: [], kinds: {} } } =
-    choice;
+  const { target, columns: { exclude, kinds } = { exclude: [], kinds: {} } } = choice;
   const kindOf = ({ name, kind }: Column) => kinds[name] ?? kind;
   const useOf = (column: Column) =>
     column.name === target

@@ -60,7 +60,9 @@ function Groups(props: {
         {count(ready.length, "data set")} ready to train on
       </p>
       <div class="cards">
-        {ready.map((each) => each.card && <BriefCard key={each.id} card={each.card} />)}
+        {ready.map((each) => (
+          <BriefCard key={each.id} listing={each} />
+        ))}
       </div>
       <div class="below">{absent.map(show)}</div>
     </>

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { addressOf } from "../../address";
-import type { DatasetCard, DatasetListing } from "../../api/types";
+import type { DatasetCard, DatasetListing, DatasetSummary } from "../../api/types";
 import { formatNumber } from "../../format";
 import { ClassTable } from "../../parts/class_table";
 import { type Pair, Pairs } from "../../parts/pairs";
@@ -10,21 +10,15 @@ import { TrainOn } from "./brief_card";
 import { Columns } from "./columns";
 import { useLive } from "./live";
 import { State } from "./state";
-import {
-  type Choice,
-  datasetWith,
-  describeCounts,
-  describeShape,
-  describeSplits,
-  describeTask,
-} from "./words";
+import { type Choice, datasetWith, describeCounts } from "./words";
 
 /** One data set: what is wrong with it, or what is in it. */
 export function Dataset({ id }: { id: string }) {
   const answered = useLive<DatasetListing>(`v1/datasets/${encodeURIComponent(id)}`);
   const { answer, load, news } = answered;
-  const [choice, setChoice] = useState<Choice>({});
-  const card = answer?.card;
+  const [chosen, setChosen] = useState<Choice>({});
+  const { card, summary } = answer ?? {};
+  const choice = { target: summary?.target, ...chosen };
   useTitle(id);
   return (
     <>
@@ -34,28 +28,28 @@ export function Dataset({ id }: { id: string }) {
       <div class="heading">
         <h1>{id}</h1>
         {(card || answer?.status === "packing") && (
-          <TrainOn id={id} dataset={card ? datasetWith(card, choice) : id} />
+          <TrainOn id={id} dataset={datasetWith(card?.id ?? id, choice)} />
         )}
       </div>
       <Waiting {...answered} lines={9} label={`Loading ${id}`} />
       {answer && answer.status !== "ready" && (
         <State listing={answer} news={news[answer.id]} onRetry={load} />
       )}
-      {card && <Card card={card} />}
-      {card?.columns && <Columns columns={card.columns} choice={choice} onChoose={setChoice} />}
+      {card && summary && <Card card={card} summary={summary} />}
+      {card?.columns && <Columns columns={card.columns} choice={choice} onChoose={setChosen} />}
     </>
   );
 }
 
-function Card({ card }: { card: DatasetCard }) {
+function Card({ card, summary }: { card: DatasetCard; summary: DatasetSummary }) {
   return (
     <>
       {card.title && <p>{card.title}</p>}
       <Pairs
         pairs={[
-          ["Sample", `${card.kind}, ${describeShape(card)}`],
-          ["Learn", describeTask(card)],
-          ["Rows", describeSplits(card)],
+          ["Sample", `${card.kind}, ${summary.sample}`],
+          ["Learn", summary.task],
+          ["Rows", summary.splits],
           [
             "Values",
             `${formatNumber(card.minimum)} to ${formatNumber(card.maximum)}, stored as ${card.dtype}`,

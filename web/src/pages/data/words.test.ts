@@ -1,44 +1,6 @@
 import { expect, test } from "vitest";
 import type { Column, DatasetCard } from "../../api/types";
-import {
-  datasetWith,
-  describeColumn,
-  describeCounts,
-  describeShape,
-  describeSplits,
-  describeTask,
-  fittingKinds,
-  groupListings,
-  matches,
-  proposeTarget,
-} from "./words";
-
-test("a shape is described by its kind", () => {
-  expect(describeShape({ kind: "image", shape: [1, 8, 8] })).toBe("8 × 8 pixels, grey");
-  expect(describeShape({ kind: "image", shape: [4, 8, 9] })).toBe("8 × 9 pixels, 4 channels");
-  expect(describeShape({ kind: "sequence", shape: [8, 1] })).toBe("8 steps of 1 number");
-  expect(describeShape({ kind: "table", shape: [1] })).toBe("1 number");
-});
-
-test("the splits that the set leaves to the recipe are named", () => {
-  expect(describeSplits({ counts: { train: 1797 } })).toBe(
-    "One set of 1,797 rows; the recipe cuts validation and test from it",
-  );
-  expect(describeSplits({ counts: { train: 60_000, test: 10_000 } })).toBe(
-    "60,000 train, 10,000 test; the recipe cuts validation from it",
-  );
-  expect(describeSplits({ counts: { train: 3, validation: 2, test: 1 } })).toBe(
-    "3 train, 2 validation, 1 test",
-  );
-});
-
-test("few classes are named, many are counted, and a table without a fixed target says so", () => {
-  expect(describeTask({ task: "classification", classes: ["malignant", "benign"] })).toBe(
-    "malignant or benign (classification)",
-  );
-  expect(describeTask({ task: "classification", classes: [..."0123"] })).toBe("4 classes");
-  expect(describeTask({ task: null, columns: [] })).toBe("the column that the recipe names");
-});
+import { datasetWith, describeColumn, describeCounts, fittingKinds, groupListings, matches } from "./words";
 
 test("balanced classes are told from unbalanced ones", () => {
   expect(describeCounts([50, 50])).toBe("50 rows each");
@@ -52,6 +14,8 @@ test("a column has its first classes, its range, or only text", () => {
   );
   expect(describeColumn({ name: "a", kind: "number", minimum: 0, maximum: 2.5 } as never)).toBe("0 to 2.5");
   expect(describeColumn({ name: "a", kind: "text" } as never)).toBe("text");
+  const dates = { name: "a", kind: "date", minimum: 0, maximum: 1_700_000_000 };
+  expect(describeColumn(dates as never)).toBe("1970-01-01 to 2023-11-14");
 });
 
 test("listings are grouped by status and found by all words", () => {
@@ -71,11 +35,6 @@ const COLUMNS = [
   { name: "note", kind: "text" },
 ] as Column[];
 
-test("the last column that a model can predict is the proposed target", () => {
-  expect(proposeTarget(COLUMNS)).toBe("price");
-  expect(proposeTarget(COLUMNS.filter(({ kind }) => kind !== "number"))).toBeUndefined();
-});
-
 test("a column can have the kinds that its values allow", () => {
   expect(COLUMNS.map(fittingKinds)).toEqual([
     ["identifier", "text"],
@@ -85,10 +44,12 @@ test("a column can have the kinds that its values allow", () => {
   ]);
 });
 
-test("a new recipe begins with the proposed target, and with what was changed only", () => {
-  const card = { id: "houses@2", columns: COLUMNS };
-  expect(JSON.parse(datasetWith(card))).toEqual({ id: "houses@2", target: "price" });
+test("a new recipe begins with the target, and with what was changed only", () => {
+  expect(JSON.parse(datasetWith("houses@2", { target: "price" }))).toEqual({
+    id: "houses@2",
+    target: "price",
+  });
   const choice = { target: "zip", columns: { exclude: ["price"], kinds: { zip: "category" as const } } };
-  expect(JSON.parse(datasetWith(card, choice))).toEqual({ id: "houses@2", ...choice });
-  expect(datasetWith({ id: "digits", columns: null })).toBe("digits");
+  expect(JSON.parse(datasetWith("houses@2", choice))).toEqual({ id: "houses@2", ...choice });
+  expect(datasetWith("digits", { target: null })).toBe("digits");
 });

@@ -1,6 +1,6 @@
 import { useLoaded } from "../../api/answer";
 import { get, type RequestFailed, send } from "../../api/http";
-import type { DatasetCard, Run } from "../../api/types";
+import type { DatasetListing, Run } from "../../api/types";
 import { formatWhole } from "../../format";
 import { Table } from "../../parts/table";
 import { Waiting } from "../../parts/waiting";
@@ -11,39 +11,35 @@ interface Plan {
   estimate: { train_rows: number; validation_rows: number; test_rows: number };
 }
 
-interface Found {
-  card: DatasetCard | null;
-  plan: Plan | null;
-}
-
 /** The data set of the run: its card, and the sizes of its splits. */
 export function DataTab({ run }: { live: LiveRun; run: Run }) {
   const loaded = useLoaded(run.id, () => loadData(run));
   const { answer: found } = loaded;
   if (!found) return <Waiting {...loaded} lines={5} label="Loading the data set" />;
-  const isChanged =
-    found.card && run.dataset_fingerprint && run.dataset_fingerprint !== found.card.fingerprint;
+  const [listing, plan] = found;
+  const fingerprint = listing?.card?.fingerprint;
+  const isChanged = fingerprint && run.dataset_fingerprint && run.dataset_fingerprint !== fingerprint;
   return (
     <div class="cards data-cards">
-      {found.card && <BriefCard card={found.card} />}
-      {found.plan && <Splits plan={found.plan} run={run} />}
+      {listing && <BriefCard listing={listing} />}
+      {plan && <Splits plan={plan} run={run} />}
       {isChanged && <p class="notice warning">The data set has changed since the run was submitted.</p>}
     </div>
   );
 }
 
-async function loadData(run: Run): Promise<Found> {
-  const [datasets, plan] = await Promise.all([
-    get<{ data: { id: string; card: DatasetCard | null }[] }>("v1/datasets"),
-    loadPlan(run),
+/** The sizes of the splits follow from the recipe and the data. */
+function loadData({ recipe }: Run) {
+  return Promise.all([
+    unlessGone(get<DatasetListing>(`v1/datasets/${encodeURIComponent(recipe.dataset.id)}`)),
+    unlessGone(send<Plan>("POST", "v1/runs?validate_only=true", recipe)),
   ]);
-  return { card: datasets.data.find((each) => each.id === run.recipe.dataset.id)?.card ?? null, plan };
 }
 
-/** The sizes follow from the recipe and the data. A data set that is gone, or has changed, has none. */
-async function loadPlan(run: Run): Promise<Plan | null> {
+/** Returns null for a data set that is gone, and for what a changed one does not have. */
+async function unlessGone<Answer>(answer: Promise<Answer>): Promise<Answer | null> {
   try {
-    return await send<Plan>("POST", "v1/runs?validate_only=true", run.recipe);
+    return await answer;
   } catch (error) {
     if ((error as RequestFailed).isFinal) return null;
     throw error;
