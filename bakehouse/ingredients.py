@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from bakehouse.advice.rules import rules_about
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.described import docstring_parts
-from bakehouse.recipe.ingredient import Ingredient, variants
+from bakehouse.recipe.ingredient import Chart, Ingredient, variants
+from bakehouse.recipe.ranges import allowed
 from bakehouse.recipe.recipe import Recipe
 
 
@@ -31,6 +32,8 @@ class IngredientField(Model):
     """The value that applies if a recipe leaves the field out; null also if it depends on the data."""
     json_schema: JsonObject
     """The field's type and range, as JSON Schema without references."""
+    takes: str
+    """The type and the range in words, or the ingredients that the field takes."""
     nullable: bool
     """Whether the field takes null: for an ingredient it means off, else the default that depends on the data."""
     variants: tuple["Variant", ...] = ()
@@ -59,6 +62,8 @@ class Variant(Model):
     """Common mistakes."""
     advice: tuple[AdviceAbout, ...]
     """The advice rules that concern the ingredient."""
+    charts: tuple[Chart, ...] = ()
+    """What of a diagnostic is drawn; empty for any other ingredient."""
     main: str | None
     """The field that is set if a recipe has a bare value in place of the ingredient."""
     fields: tuple[IngredientField, ...]
@@ -138,6 +143,7 @@ def variant(kind: type[Ingredient]) -> Variant:
         default_reason=parts.default,
         traps=parts.traps,
         advice=tuple(AdviceAbout(code=rule.code, about=rule.reason) for rule in rules_about(kind)),
+        charts=kind.charts,
         main=kind.main,
         fields=tuple(field for field in fields_of(kind) if field.name != "type"),
     )
@@ -179,13 +185,23 @@ def resolved(node: Any, definitions: JsonObject) -> Any:
 def field_of(name: str, info: FieldInfo, schema: JsonObject) -> IngredientField:
     """Describes one field; its schema leaves out what is given by other attributes, such as the description."""
     bare = {key: value for key, value in schema.items() if key not in ("description", "default", "title")}
+    kinds = tuple(variant(inner) for inner in variants(info.annotation).values())
+    several = get_origin(info.annotation) is tuple and bool(kinds)
+    nullable = {"type": "null"} in schema.get("anyOf", ())
     return IngredientField(
         name=name,
         description=" ".join(schema.get("description", "").split()),
         required=info.is_required(),
         default=schema.get("default"),
         json_schema=bare,
-        nullable={"type": "null"} in schema.get("anyOf", ()),
-        variants=tuple(variant(inner) for inner in variants(info.annotation).values()),
-        several=get_origin(info.annotation) is tuple and bool(variants(info.annotation)),
+        takes=names_of(kinds, several=several, nullable=nullable) if kinds else allowed(bare, str),
+        nullable=nullable,
+        variants=kinds,
+        several=several,
     )
+
+
+def names_of(kinds: tuple[Variant, ...], *, several: bool, nullable: bool) -> str:
+    """Returns the ingredients that a field takes; one without a type is an object with its fields."""
+    names = (kind.type or f"object with {', '.join(field.name for field in kind.fields)}" for kind in kinds)
+    return f"{'list of ' if several else ''}{', '.join(names)}{', or null' if nullable else ''}"

@@ -10,7 +10,6 @@ from bakehouse.cli.output import rows_as_json
 from bakehouse.cli.tables import Column, block, table
 from bakehouse.ingredients import Family, IngredientField, Variant, ingredients
 from bakehouse.recipe.problems import nearest_names
-from bakehouse.recipe.ranges import allowed
 
 MAX_SUGGESTIONS = 3
 MEANING = Column("MEANING", least=20)
@@ -109,7 +108,7 @@ def overview(entries: list[Entry]) -> str:
             case Family() as family:
                 rows.append((entry.name, number_of(family), contents_of(family)))
             case IngredientField() as field:
-                rows.append((entry.name, type_of(field), field.description))
+                rows.append((entry.name, field.takes, field.description))
             case Variant():
                 pass
     return table((Column("NAME"), Column("TAKES", least=8, rank=1), Column("INGREDIENTS OR MEANING", least=20)), rows)
@@ -176,7 +175,7 @@ def variant_text(entry: Entry, kind: Variant) -> str:
         rows.append(("usage", f"--set {'.'.join(entry.fields)}={kind.type}"))
     if not kind.fields:
         return block(rows)
-    fields = [(field.name, default_text(field), type_of(field), field.description) for field in kind.fields]
+    fields = [(field.name, default_text(field), field.takes, field.description) for field in kind.fields]
     return f"{block(rows)}\n\n{table(FIELD_COLUMNS, fields)}"
 
 
@@ -186,22 +185,12 @@ def field_text(entries: list[Entry], field: IngredientField) -> str:
     rows = [
         ("name", "\n".join(entry.name for entry in entries)),
         ("meaning", field.description),
-        ("takes", type_of(field)),
+        ("takes", field.takes),
         ("default", default_text(field)),
         *(("source", source) for source in sources),
         ("usage", f"--set {'.'.join(entries[0].fields)}=VALUE"),
     ]
     return block(rows)
-
-
-def type_of(field: IngredientField) -> str:
-    """Returns the type and the range of a field in words."""
-    types = {kind.name: kind.type or f"an object with {fields_of(kind)}" for kind in field.variants}
-    return allowed(field.json_schema, lambda name: types.get(name, name))
-
-
-def fields_of(kind: Variant) -> str:
-    return ", ".join(field.name for field in kind.fields)
 
 
 def default_text(item: object) -> str:

@@ -2,11 +2,11 @@
 the training split that stay the same for the whole run. They change nothing: weights, buffers, metrics and random
 numbers are those of a run without them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bakehouse.recipe.ingredient import Ingredient, several
+from bakehouse.recipe.ingredient import Chart, Ingredient, several
 
 Rows = Annotated[int, Field(ge=2, le=10**9)] | Literal["all"]
 
@@ -50,6 +50,10 @@ class TrainEvalGap(Ingredient):
     Li et al. 2018, arXiv 1801.05134, figure 5.
     """
 
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Training mode and evaluation mode", values=("train_mode_loss", "eval_mode_loss")),
+    )
+
     type: Literal["train_eval_gap"] = "train_eval_gap"
     rows: Rows = 512
     """Number of rows in the probe; `all` is the whole training split."""
@@ -71,6 +75,12 @@ class InconsistentSamples(Ingredient):
     Li et al. 2018, arXiv 1801.05134, figure 6.
     """
 
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(
+            title="Inconsistent samples", values=("only_in_training_share", "only_in_evaluation_share"), is_share=True
+        ),
+    )
+
     type: Literal["inconsistent_samples"] = "inconsistent_samples"
     rows: Rows = 512
     """Number of rows in the probe; `all` is the whole training split."""
@@ -90,6 +100,10 @@ class Saturation(Ingredient):
 
     Glorot & Bengio 2010, AISTATS.
     """
+
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Saturation", values=("saturated",), layers="layers", is_share=True),
+    )
 
     type: Literal["saturation"] = "saturation"
     rows: Rows = 512
@@ -112,6 +126,11 @@ class GradientNorms(Ingredient):
     Glorot & Bengio 2010, AISTATS.
     """
 
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Gradient norms", values=("norms",), layers="layers", is_log=True),
+        Chart(title="Gradient, first layer to last", values=("first_to_last",), is_log=True),
+    )
+
     type: Literal["gradient_norms"] = "gradient_norms"
     rows: Rows = 512
     """Number of rows in the probe; `all` is the whole training split."""
@@ -133,6 +152,10 @@ class ActivationDrift(Ingredient):
     Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
 
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Drift of the inputs of layers", values=("mean_drift",), layers="layers"),
+    )
+
     type: Literal["activation_drift"] = "activation_drift"
     rows: Rows = 512
     """Number of rows in the probe; `all` is the whole training split."""
@@ -152,6 +175,11 @@ class Sparsity(Ingredient):
     Glorot et al. 2011, AISTATS.
     """
 
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Dead units", values=("dead_units",), layers="activations", is_share=True),
+        Chart(title="Zero activations", values=("zero_activations",), layers="activations", is_share=True),
+    )
+
     type: Literal["sparsity"] = "sparsity"
     rows: Rows = 512
     """Number of rows in the probe; `all` is the whole training split."""
@@ -170,6 +198,10 @@ class CleanGap(Ingredient):
 
     Goodfellow et al. 2016, 7.4 and 7.5.
     """
+
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Objective and clean loss", values=("train_objective", "train_clean_loss")),
+    )
 
     type: Literal["clean_gap"] = "clean_gap"
     rows: Rows = 512

@@ -17,6 +17,20 @@ ANY_DATA: frozenset[DataKind] = frozenset(get_args(DataKind))
 IMAGES: frozenset[DataKind] = frozenset({"image"})
 
 
+class Chart(Model):
+    """A chart of what a diagnostic measures, by epoch."""
+
+    title: str
+    values: tuple[str, ...]
+    """The names of the drawn values in the diagnostic's entries of `GET /v1/runs/{id}/metrics`."""
+    layers: str | None = None
+    """The name of the value that names the layers; each drawn value then has a number for each of these."""
+    is_share: bool = False
+    """Whether the values are shares of 1."""
+    is_log: bool = False
+    """Whether the values are read on a logarithmic scale."""
+
+
 class Ingredient(Model):
     """A part of a recipe. Variants of a family have a field `type`, the snake case of their class name."""
 
@@ -29,6 +43,9 @@ class Ingredient(Model):
     later_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that were added to the language after its first version. Digests leave them out where they have their
     default, so that a recipe that does not use them keeps its digest."""
+
+    charts: ClassVar[tuple[Chart, ...]] = ()
+    """What of a diagnostic is drawn."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

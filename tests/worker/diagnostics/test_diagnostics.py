@@ -21,7 +21,8 @@ from tests.small_trainings import (
 from worker.diagnostics.diagnostics import Diagnostics
 from worker.training.events import DiagnosticLog
 
-EVERY = [kind.model_fields["type"].default for kind in get_args(AnyDiagnostic)]
+KINDS = {kind.model_fields["type"].default: kind for kind in get_args(AnyDiagnostic)}
+EVERY = list(KINDS)
 WITHOUT_SIGMOID = [name for name in EVERY if name != "saturation"]
 WITHOUT_STATISTICS = [name for name in WITHOUT_SIGMOID if name != "variance_shift"]
 TANH: Document = {"architecture": {"type": "cnn", "channels": [4], "hidden": [], "activation": "tanh"}}
@@ -128,6 +129,16 @@ def test_diagnostics_follow_their_epoch_in_the_order_of_the_recipe() -> None:
     assert marks == [*["step"] * 3, "epoch", *names] * 2
     places = [(item["epoch"], item["step"]) for item in logged if "values" in item]
     assert places == [(1, 3)] * 2 + [(2, 6)] * 2
+
+
+def test_what_is_drawn_is_measured() -> None:
+    found = diagnosed({**DIGITS_CNN, **TANH, "epochs": 1}, *EVERY)
+    for name, kind in KINDS.items():
+        assert kind.charts or name == "variance_shift", name
+        for chart in kind.charts:
+            layers = None if chart.layers is None else len(found[name][chart.layers])
+            measured = [found[name][value] for value in chart.values]
+            assert all((len(value) if isinstance(value, list) else None) == layers for value in measured), chart
 
 
 def test_without_anything_random_both_modes_are_one() -> None:

@@ -1,14 +1,9 @@
 /** The defaults of the ingredients' fields, with which values are shortened. */
 import { useMemo } from "preact/hooks";
 import { useAnswer } from "../../api/answer";
+import type { Ingredients } from "../../api/types";
 import type { Json } from "../../json";
 import type { Defaults } from "./fields";
-
-interface Ingredients {
-  families: {
-    variants: { type: string | null; main: string | null; fields: { name: string; default: Json }[] }[];
-  }[];
-}
 
 /** Returns the defaults, once they are loaded; until then, or if that fails, values are shown as their types alone. */
 export function useDefaults(): Defaults {
@@ -19,6 +14,9 @@ export function useDefaults(): Defaults {
 function defaultsOf({ variants }: Ingredients["families"][number]) {
   return variants.map(
     ({ type, main, fields }) =>
-      [String(type), { main, fields: new Map(fields.map((field) => [field.name, field.default])) }] as const,
+      [
+        String(type),
+        { main, fields: new Map(fields.map((field) => [field.name, field.default as Json])) },
+      ] as const,
   );
 }

@@ -1,11 +1,10 @@
 import type { ComponentChildren } from "preact";
 import { type Pair, Pairs } from "../../parts/pairs";
 import { Prose } from "../../parts/prose";
-import { type About, type Field, rangeText } from "./shapes";
+import type { About, Field } from "./shapes";
 
 /** What a field means, one key away. */
 export function FieldHelp({ field, label, path }: { field: Field; label: string; path: string }) {
-  const range = rangeText(field.shape);
   return (
     <Help label={`About ${label}`}>
       {field.description && (
@@ -17,7 +16,7 @@ export function FieldHelp({ field, label, path }: { field: Field; label: string;
         class=""
         pairs={[
           ["Field", <code key="field">{path}</code>],
-          ...facts("Allowed", range),
+          ...facts("Takes", field.takes),
           ...facts("Default", defaultText(field)),
         ]}
       />

@@ -14,7 +14,7 @@ export type Shape =
   | { kind: "either"; values: readonly Json[]; inner: readonly Shape[] }
   | { kind: "list"; item: Shape }
   /** A list of numbers, which fits into one line. */
-  | { kind: "numbers"; item: NumberShape; least: number; most: number }
+  | { kind: "numbers"; item: NumberShape; least: number }
   /** Names with texts. */
   | { kind: "labels" }
   /** A value of a form that the page does not know; it is edited as JSON. */
@@ -34,7 +34,6 @@ export interface TextShape {
   /** Whether null is allowed, which an empty box then means. */
   isNullable: boolean;
   examples: readonly string[];
-  pattern: string | null;
 }
 
 export interface VariantsShape {
@@ -68,6 +67,8 @@ export interface About {
 export interface Field {
   name: string;
   description: string;
+  /** The type and the range in words. */
+  takes: string;
   required: boolean;
   default: Json;
   shape: Shape;
@@ -83,6 +84,7 @@ export interface Ingredients {
 interface FieldAnswer {
   name: string;
   description?: string;
+  takes?: string;
   required: boolean;
   default?: unknown;
   json_schema?: Record<string, unknown>;
@@ -109,8 +111,15 @@ export function recipeShape(answer: Ingredients): VariantsShape {
 }
 
 function fieldOf(answer: FieldAnswer): Field {
-  const { name, description = "", required } = answer;
-  return { name, description, required, default: (answer.default ?? null) as Json, shape: shapeOf(answer) };
+  const { name, description = "", takes = "", required } = answer;
+  return {
+    name,
+    description,
+    takes,
+    required,
+    default: (answer.default ?? null) as Json,
+    shape: shapeOf(answer),
+  };
 }
 
 function shapeOf({ variants, number = null, several, nullable, json_schema }: FieldAnswer): Shape {
@@ -163,7 +172,6 @@ function basicShape(schema: JsonObject): Shape {
         kind: "text",
         isNullable: false,
         examples: isList(schema.examples) ? schema.examples.map(String) : [],
-        pattern: typeof schema.pattern === "string" ? schema.pattern : null,
       };
     case "array":
       return listShape(schema);
@@ -181,12 +189,7 @@ function listShape(schema: JsonObject): Shape {
   const [item] = items.map(schemaShape);
   const isOneLine = items.length > 0 && items.every((each) => schemaShape(each).kind === "number");
   if (item?.kind === "number" && isOneLine) {
-    return {
-      kind: "numbers",
-      item,
-      least: Number(schema.minItems ?? 0),
-      most: Number(schema.maxItems ?? Infinity),
-    };
+    return { kind: "numbers", item, least: Number(schema.minItems ?? 0) };
   }
   return item && !schema.prefixItems ? { kind: "list", item } : { kind: "json" };
 }
@@ -201,38 +204,4 @@ function numberShape(schema: JsonObject): NumberShape {
     isLeastExcluded: exclusiveMinimum !== undefined,
     isMostExcluded: exclusiveMaximum !== undefined,
   };
-}
-
-/** Returns the allowed values as text, or null if everything is allowed. */
-export function rangeText(shape: Shape): string | null {
-  switch (shape.kind) {
-    case "number":
-      return numberRange(shape);
-    case "numbers":
-      return `${listLength(shape.least, shape.most)}, each ${numberRange(shape.item)}`;
-    case "optional":
-      return rangeText(shape.inner);
-    case "either":
-      return [...shape.values.map(String), ...shape.inner.map((each) => rangeText(each) ?? each.kind)].join(
-        ", or ",
-      );
-    case "text":
-      return shape.pattern ? `text that matches ${shape.pattern}` : null;
-    case "choice":
-      return shape.values.map(String).join(", ");
-    default:
-      return null;
-  }
-}
-
-function listLength(least: number, most: number): string {
-  if (least === most) return `${least} numbers`;
-  return most === Infinity ? `${least} or more numbers` : `${least} to ${most} numbers`;
-}
-
-function numberRange(shape: NumberShape): string {
-  const kind = shape.isInteger ? "a whole number" : "a number";
-  const low = shape.least > -Infinity ? ` ${shape.isLeastExcluded ? "above" : "from"} ${shape.least}` : "";
-  const high = shape.most < Infinity ? ` ${shape.isMostExcluded ? "below" : "up to"} ${shape.most}` : "";
-  return kind + low + high;
 }

@@ -2,7 +2,22 @@ import { expect, test } from "vitest";
 import type { Diagnostics } from "../../runs/columns";
 import { layerCharts } from "./diagnostic_charts";
 
-const chartsOf = (diagnostics: Diagnostics) => layerCharts(diagnostics, (name) => `About ${name}.`);
+const ABOUT = [
+  { type: "variance_shift", sentence: "About variance_shift.", charts: [] },
+  {
+    type: "saturation",
+    sentence: "About saturation.",
+    charts: [{ title: "Saturation", values: ["saturated"], layers: "layers", is_share: true, is_log: false }],
+  },
+  {
+    type: "gradient_norms",
+    sentence: "About gradient_norms.",
+    charts: [
+      { title: "Gradient, first layer to last", values: ["first_to_last"], is_share: false, is_log: true },
+    ],
+  },
+];
+const chartsOf = (diagnostics: Diagnostics) => layerCharts(diagnostics, ABOUT);
 
 test("the variance shift is the ratio of the variances by norm layer, with the usual values around 1", () => {
   const values = {
@@ -52,12 +67,11 @@ test("saturation is a heat map with a row for each layer", () => {
   });
 });
 
-test("a diagnostic that is new to the page is drawn from what it contains", () => {
-  const values = { layers: [["a"]], width: [[3]], worst: [7], rows: [["text"]] };
-  const charts = chartsOf({ new_one: { epoch: [1], step: [5], ...values } });
-  expect(charts.map((chart) => chart.title)).toEqual(["New one: width", "New one: worst"]);
-  expect(charts[0]?.heat?.rows).toEqual([[3]]);
-  expect(charts[1]?.lines?.[0]?.values).toEqual([7]);
+test("a value of the whole model is a line", () => {
+  const [found] = chartsOf({ gradient_norms: { epoch: [1, 2], step: [5, 10], first_to_last: [0.5, null] } });
+  expect(found?.title).toBe("Gradient, first layer to last");
+  expect(found?.lines?.map((line) => [line.label, line.values])).toEqual([["first to last", [0.5, null]]]);
+  expect(found?.isLog).toBe(true);
 });
 
 test("a diagnostic without values has no chart", () => {

@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { addressOf } from "../../address";
 import { useAnswer } from "../../api/answer";
-import type { Run } from "../../api/types";
+import type { Ingredients, Run } from "../../api/types";
 import { ZoomInAddress } from "../../parts/axes";
 import { Empty } from "../../parts/empty";
 import { Skeleton } from "../../parts/skeleton";
@@ -10,19 +10,12 @@ import { isOver } from "../../runs/status";
 import { layerCharts } from "./diagnostic_charts";
 import { RunChart } from "./run_chart";
 
-interface Ingredients {
-  families: { name: string; variants: { type: string | null; sentence: string }[] }[];
-}
-
 export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
   const version = live.version.value;
-  const { answer } = useAnswer<Ingredients>("v1/recipes/ingredients");
+  const { answer, failure } = useAnswer<Ingredients>("v1/recipes/ingredients");
   const charts = useMemo(() => {
     const known = answer?.families.find(({ name }) => name === "diagnostics")?.variants;
-    return layerCharts(
-      live.diagnostics,
-      (diagnostic) => known?.find(({ type }) => type === diagnostic)?.sentence,
-    );
+    return layerCharts(live.diagnostics, known ?? []);
   }, [version, answer]);
   const isMeasured = (run.recipe.diagnostics ?? []).length > 0;
   if (charts.length === 0) {
@@ -31,6 +24,8 @@ export function LayersTab({ live, run }: { live: LiveRun; run: Run }) {
       return <Empty title="No epoch was measured">The run ended before its first epoch did.</Empty>;
     return <Skeleton lines={6} label="Waiting for the first epoch" />;
   }
+  // Without the answer the charts would have other titles for a moment.
+  if (!answer && !failure) return <Skeleton lines={6} />;
   return (
     <div class="charts">
       {charts.map((chart) => (
