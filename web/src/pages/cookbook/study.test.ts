@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeDifference, describeSetting, formatDifference, isClear, matches, rangeOf } from "./study";
+import { describeDifference, formatDifference, isClear, matches, rangeOf } from "./study";
 
 const CLEAR = { mean: 1.95, low: 1.4, high: 2.5 };
 const UNCLEAR = { mean: 0.223, low: -0.29, high: 0.736 };
@@ -21,20 +21,6 @@ test("the range of the intervals includes 0", () => {
   expect(low).toBeLessThan(0);
   expect(high).toBeGreaterThan(2.5);
   expect(rangeOf([])[0]).toBeLessThan(0);
-});
-
-test("a setting is listed with its nested fields in words", () => {
-  expect(
-    describeSetting({
-      dataset: { id: "digits", split_seed: 3 },
-      architecture: { type: "mlp", hidden: [256, 64] },
-      epochs: 60,
-    }),
-  ).toEqual([
-    ["dataset", "digits, split seed 3"],
-    ["architecture", "mlp, hidden 256, 64"],
-    ["epochs", "60"],
-  ]);
 });
 
 test("a study is found by words of its question or of its recipes", () => {

@@ -49,18 +49,3 @@ export function describeDifference(
     ? `${recipe} differs from ${against} by ${formatSigned(difference.mean)}${unit}.`
     : `${recipe} does not clearly differ from ${against}.`;
 }
-
-/** Returns a setting as lines such as `epochs` and `60`, or `architecture` and `mlp, hidden 256, 256`. */
-export function describeSetting(setting: Record<string, unknown>): [string, string][] {
-  return Object.entries(setting).map(([name, value]) => [name.replaceAll("_", " "), describeValue(value)]);
-}
-
-function describeValue(value: unknown): string {
-  if (Array.isArray(value)) return value.map(describeValue).join(", ");
-  if (typeof value !== "object" || value === null) return value === null ? "none" : String(value);
-  return Object.entries(value)
-    .map(([name, each]) =>
-      name === "type" || name === "id" ? String(each) : `${name.replaceAll("_", " ")} ${describeValue(each)}`,
-    )
-    .join(", ");
-}

@@ -1,14 +1,17 @@
 import { addressOf } from "../../address";
 import { useAnswer } from "../../api/answer";
 import { count } from "../../format";
+import type { Json } from "../../json";
+import { Copy } from "../../parts/copy";
 import { Pairs } from "../../parts/pairs";
 import { Prose } from "../../parts/prose";
 import { Waiting } from "../../parts/waiting";
 import { useTitle } from "../../title";
+import { printJson } from "../new/print";
 import { Evidence } from "./evidence";
 import { type Block, readBlocks } from "./prose";
 import { Recipes } from "./recipes";
-import { describeSetting, type Study } from "./study";
+import type { Study } from "./study";
 
 export function StudyPage({ name }: { name: string }) {
   const answered = useAnswer<Study>(`v1/cookbook/${encodeURIComponent(name)}`);
@@ -45,12 +48,8 @@ function Content({ study }: { study: Study }) {
       )}
       <section class="below">
         <h2>Setting of all recipes</h2>
-        <Pairs
-          pairs={[
-            ...describeSetting(study.setting),
-            ["seeds", `${count(study.seeds, "run")} of each recipe`],
-          ]}
-        />
+        <p class="quiet">{count(study.seeds, "run")} of each recipe, with different seeds.</p>
+        <Copy text={printJson(study.setting as Json)} />
       </section>
     </>
   );
