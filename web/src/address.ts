@@ -1,5 +1,5 @@
 /** The address is the view: `?page=run&id=run_…&x=step`. Whoever opens the same address sees the same. */
-import { computed, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals-core";
 
 const search = signal(location.search);
 

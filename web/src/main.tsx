@@ -1,3 +1,4 @@
+import "./watch";
 import { render } from "preact";
 import { App } from "./app";
 import { followAwaited } from "./notifications";

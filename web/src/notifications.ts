@@ -2,7 +2,7 @@
  * The browser's own notifications: when a run ends, and only for runs for which the user asked. While there are such
  * runs, the stream of events stays open in a hidden tab; without that, no tab would know that a run has ended.
  */
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals-core";
 import { navigate } from "./address";
 import { get, type RequestFailed } from "./api/http";
 import { follow } from "./api/stream";

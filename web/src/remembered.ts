@@ -1,5 +1,5 @@
 /** Values that this browser remembers for this Bakehouse: a draft, a preference. They are the same in all its tabs. */
-import { effect, type Signal, signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals-core";
 import { browserStore, readDocument } from "./store";
 
 /** Returns a signal whose value survives a reload. */

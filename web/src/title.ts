@@ -1,5 +1,5 @@
 /** The title of the tab, by which a user finds it among others. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { useEffect } from "preact/hooks";
 
 /** What the shown page says of itself, such as the name of a run; null for the page's own title. */

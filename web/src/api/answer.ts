@@ -1,5 +1,5 @@
 /** An answer of the API that a page shows, with its states: not there yet, there, failed. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { useEffect, useMemo } from "preact/hooks";
 import { get, type RequestFailed } from "./http";
 import { Loader } from "./loader";

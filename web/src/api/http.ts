@@ -1,5 +1,5 @@
 /** Requests to the API. Every failure is a `RequestFailed` with the sentence to show. */
-import { computed, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals-core";
 import type { ProblemDocument } from "./types";
 
 export class RequestFailed extends Error {

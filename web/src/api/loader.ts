@@ -1,5 +1,5 @@
 /** Loads again what has changed: one request at a time, what changes together at once, and what has failed later. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import type { RequestFailed } from "./http";
 
 /** Changes that come within this time are loaded together. */

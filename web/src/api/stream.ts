@@ -3,7 +3,7 @@
  * to a host for all tabs together, and resumes after the last id that it saw: no event is missed or seen twice. While a
  * follower asks for it (see notifications.ts), the stream stays open in a hidden tab too.
  */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import type { RunEvent } from "./events";
 import { EVENT_TYPES } from "./events";
 import { apiAddress } from "./http";

@@ -1,5 +1,5 @@
 /** The axes of charts: what the address says of them, and how a user changes that. */
-import { computed, effect } from "@preact/signals";
+import { computed, effect } from "@preact/signals-core";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { changeView, query } from "../address";
 import type { Range } from "../charts/types";

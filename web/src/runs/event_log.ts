@@ -2,7 +2,7 @@
  * The log of a run as far as it is looked at: its newest events, those that come, and older ones on demand. However long
  * the log is, a window of it is drawn.
  */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { EVENT_TYPES, type LogEvent } from "../api/events";
 import { get } from "../api/http";
 import { Loader } from "../api/loader";

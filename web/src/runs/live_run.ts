@@ -1,5 +1,5 @@
 /** A run with its curves, kept up to date by the events of the stream. */
-import { computed, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals-core";
 import type { LogEvent, RunEvent } from "../api/events";
 import { get, type RequestFailed } from "../api/http";
 import { Loader } from "../api/loader";

@@ -1,4 +1,4 @@
-import { computed } from "@preact/signals";
+import { computed } from "@preact/signals-core";
 import { useEffect, useMemo } from "preact/hooks";
 import { addressOf, changeView, listed, query } from "../../address";
 import { useAnswer } from "../../api/answer";

@@ -1,5 +1,5 @@
 /** Several runs with the curves of one metric, kept up to date by the events of the stream. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import type { RunEvent } from "../../api/events";
 import { get } from "../../api/http";
 import { Loader } from "../../api/loader";

@@ -1,5 +1,5 @@
 /** What the address says about the comparison. */
-import { computed } from "@preact/signals";
+import { computed } from "@preact/signals-core";
 import { changeView, listed, query } from "../../address";
 import { isLog, xAxis } from "../../parts/axes";
 import type { XAxis } from "../../runs/positions";

@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { useEffect, useMemo } from "preact/hooks";
 import { useAnswer } from "../../api/answer";
 import type { DatasetEvent } from "../../api/events";

@@ -1,5 +1,5 @@
 /** The uploads of this tab. They go on while another page is shown; after a cut, only missing parts are sent. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { create, RequestFailed, randomKey, request, send } from "../../api/http";
 import type { DatasetListing } from "../../api/types";
 

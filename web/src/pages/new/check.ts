@@ -1,5 +1,5 @@
 /** Asks the service, while a recipe is being written, what it would make of it. The newest answer wins. */
-import { effect, type Signal, signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals-core";
 import { post, type RequestFailed } from "../../api/http";
 import type { Preview } from "../../api/types";
 import type { Draft } from "./draft";

@@ -1,5 +1,6 @@
-import { type ReadonlySignal, type Signal, signal, useComputed } from "@preact/signals";
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { type Json, type Path, pointerOf, valueAt } from "../../json";
+import { useComputed } from "../../watch";
 import type { Check } from "./check";
 import type { Draft } from "./draft";
 

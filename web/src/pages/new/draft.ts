@@ -1,5 +1,5 @@
 /** The recipe that is being written. It survives a reload, and every change can be undone. */
-import { computed, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals-core";
 import {
   isEqual,
   isList,

@@ -1,8 +1,8 @@
 /** The form: its fields and groups of fields, drawn from their shapes. */
-import { useComputed } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { shorten, spellOut } from "../../format";
 import { isEqual, isList, isObject, type Json, type Path, pointerOf } from "../../json";
+import { useComputed } from "../../watch";
 import { EitherControl, OptionalControl } from "./alternatives";
 import { idOf, useAt, useForm, useProblems } from "./context";
 import {

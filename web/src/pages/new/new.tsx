@@ -1,6 +1,6 @@
 /** A new recipe: left the form, right what the service makes of it. */
 import "./new.css";
-import { computed, effect, type Signal, signal } from "@preact/signals";
+import { computed, effect, type Signal, signal } from "@preact/signals-core";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { query } from "../../address";
 import { get, RequestFailed } from "../../api/http";

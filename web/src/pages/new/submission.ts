@@ -1,5 +1,5 @@
 /** Sends the recipe. Pressing twice, or again after an answer was lost, makes one run. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { post, type RequestFailed, randomKey } from "../../api/http";
 import { readDocument, type Store } from "../../store";
 

@@ -1,5 +1,5 @@
 /** What can be done with runs of the list. */
-import { signal } from "@preact/signals";
+import { signal } from "@preact/signals-core";
 import { type RequestFailed, send } from "../../api/http";
 import type { BriefRun } from "../../api/types";
 import { formatBytes } from "../../format";

@@ -1,4 +1,4 @@
-import type { Signal } from "@preact/signals";
+import type { Signal } from "@preact/signals-core";
 import { addressOf, toggleListed } from "../../address";
 import type { BriefRun } from "../../api/types";
 import { formatMetric, formatSeconds, formatWhole, spellOut } from "../../format";

@@ -1,5 +1,5 @@
 /** The rows of the list of runs, kept up to date by the events of the stream. */
-import { batch, type Signal, signal } from "@preact/signals";
+import { batch, type Signal, signal } from "@preact/signals-core";
 import type { RunEvent } from "../../api/events";
 import { get } from "../../api/http";
 import { Loader } from "../../api/loader";

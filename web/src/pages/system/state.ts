@@ -1,5 +1,5 @@
 /** The workers, the queue and the checks, as they were last read. */
-import { computed, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals-core";
 import type { RunEvent } from "../../api/events";
 import { get } from "../../api/http";
 import { Loader } from "../../api/loader";
