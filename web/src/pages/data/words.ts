@@ -30,14 +30,14 @@ export function referenceOf({ id, name, version }: DatasetListing): string {
   return version ? `${name}@${version}` : id;
 }
 
-/** Splits the listings by what a user can do with them, keeping the order of each; one's own come before built-in ones. */
+/** Splits the listings by what a user can do with them, keeping the order of each: first what needs the user. */
 export function groupListings(
   listings: readonly DatasetListing[],
 ): Record<"pending" | "ready" | "absent", DatasetListing[]> {
   const of = (...statuses: string[]) => listings.filter((each) => statuses.includes(each.status));
   const ready = of("ready");
   return {
-    pending: of("broken", "refused", "uploading", "inspecting", "packing"),
+    pending: [...of("broken", "refused"), ...of("uploading", "inspecting", "packing")],
     ready: [...ready.filter((each) => each.version), ...ready.filter((each) => !each.version)],
     absent: of("absent"),
   };
