@@ -2,8 +2,10 @@
 
 from bakehouse.model import Model
 from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.columns import fitting_kinds
 from bakehouse.plan.proposal import propose_target
 from bakehouse.plurals import count_of
+from bakehouse.recipe.dataset import ChosenKind
 
 MAX_NAMED_CLASSES = 3
 COLORS = {1: "grey", 3: "colour"}
@@ -22,6 +24,8 @@ class DatasetSummary(Model):
     """What a model learns, such as `10 classes`."""
     target: str | None = None
     """The proposed column of a table; null if the target is fixed, or if no column can be learned."""
+    kinds: tuple[tuple[ChosenKind, ...], ...] = ()
+    """For each column of a table, the kinds that a recipe can give it."""
 
 
 def summarize(card: DatasetCard) -> DatasetSummary:
@@ -33,6 +37,7 @@ def summarize(card: DatasetCard) -> DatasetSummary:
         sample=describe_sample(card),
         task=describe_task(card, target),
         target=target,
+        kinds=tuple(map(fitting_kinds, card.columns or ())),
     )
 
 

@@ -34,4 +34,6 @@ def test_a_table_says_which_column_is_proposed() -> None:
     assert summary.target is not None
     assert summary.task == f"{summary.target} or another column"
     assert describe_task(columns_card(), None) == "the column that the recipe names"
-    assert summarize(table_card()).target is None
+    assert len(summary.kinds) == len(columns_card().columns or ())
+    assert all("text" in kinds for kinds in summary.kinds)
+    assert (summarize(table_card()).target, summarize(table_card()).kinds) == (None, ())

@@ -17,8 +17,8 @@ from tests.running_service import RunningService, start_service
 from tests.web.accessibility import assert_accessible, assert_sound
 from tests.web.views import tab_to
 
-HOUSES = "id,area,zip,heated,price\n" + "".join(
-    f"h{n},{'' if n % 7 == 0 else 40 + n % 90},{1000 + n % 4},{'yes' if n % 3 else 'no'},{40 + n % 90}.5\n"
+HOUSES = "id,area,zip,heated,pool,price\n" + "".join(
+    f"h{n},{'' if n % 7 == 0 else 40 + n % 90},{1000 + n % 4},{'yes' if n % 3 else 'no'},{'' if n % 9 else n},{n}.5\n"
     for n in range(120)
 )
 DROP = """([name, text]) => {
@@ -80,7 +80,20 @@ def test_a_dropped_table_is_ready_to_be_used_as_the_user_says_and_trains(home: R
     expect(page.get_by_role("combobox", name="Use of id")).to_have_value("left out")
     page.get_by_role("combobox", name="Kind of zip").select_option("category")
     page.get_by_role("combobox", name="Use of heated").select_option("left out")
+    finding = page.locator(".notice").filter(has_text="Mostly missing")
+    expect(finding).to_contain_text("warning, pool")
+    samples = page.get_by_role("region", name="Samples").get_by_role("row")
+    expect(samples).to_have_count(17)
+    before = samples.all_inner_texts()
+    page.get_by_role("button", name="Draw others").click()
+    expect(samples.nth(1)).not_to_have_text(before[1])
     assert_sound(page)
+    finding.get_by_role("link", name="Apply to a new recipe").click()
+    expect(page.get_by_text("Most cells are empty: pool in 88.3 % of the rows")).to_be_visible()
+    expect(page.get_by_role("region", name="The recipe as text")).to_contain_text('"exclude": ["heated", "pool"]')
+    page.go_back()
+    page.get_by_role("combobox", name="Kind of zip").select_option("category")
+    page.get_by_role("combobox", name="Use of heated").select_option("left out")
     page.get_by_role("link", name="Use it").click()
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".run[data-status]")).to_be_visible()
@@ -120,6 +133,42 @@ def test_by_keyboard_a_wrong_file_is_sent_refused_with_its_line_and_deleted(
     page.keyboard.press("Enter")
     expect(notice).to_have_count(0)
     assert "wrong" not in home.get("/v1/datasets").text
+
+
+def test_a_data_set_is_deleted_after_a_question_and_one_that_is_gone_says_so(home: RunningHome, page: Page) -> None:
+    for _ in range(2):
+        httpx.post(f"{home.url}/v1/datasets?name=gone&filename=gone.csv", content=HOUSES, timeout=60, trust_env=False)
+    wait_until(lambda: home.get("/v1/datasets/gone@2").json().get("status") == "ready")
+    page.goto(f"{home.url}/?page=data&id=gone@2")
+    page.get_by_role("button", name="Delete gone@2").click()
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    assert_accessible(page)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Delete gone@2").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("heading", name="This data set has been deleted")).to_be_visible()
+    page.goto(f"{home.url}/?page=data&id=gone@1")
+    expect(page.get_by_role("link", name="Use it")).to_be_visible()
+    httpx.delete(f"{home.url}/v1/datasets/gone@1", timeout=60, trust_env=False)
+    expect(page.get_by_role("heading", name="This data set has been deleted")).to_be_visible()
+    expect(page.get_by_role("link", name="Use it")).to_have_count(0)
+    assert_accessible(page)
+
+
+def test_a_file_for_which_there_is_no_room_waits_and_says_what_to_do(
+    redis_server: str, tmp_path: Path, page: Page
+) -> None:
+    (tmp_path / "home").mkdir()
+    service = start_service(redis_server, tmp_path / "home", BAKEHOUSE_MAX_UPLOADED_BYTES="1024")
+    try:
+        page.goto(f"{service.url}/?page=data")
+        drop(page, "houses.csv", HOUSES)
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_role("alert")).to_contain_text("Delete data sets that are no longer needed.")
+        expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+        assert_accessible(page)
+    finally:
+        service.end()
 
 
 def test_a_cancelled_upload_leaves_nothing_behind(home: RunningHome, page: Page, tmp_path: Path) -> None:

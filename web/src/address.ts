@@ -10,7 +10,7 @@ export const pageName = computed(() => query.value.get("page") ?? "");
 /** Counts how often another view was shown; a change of the present view does not count. */
 export const navigations = signal(0);
 
-type Query = Record<string, string | readonly string[] | null | undefined>;
+export type Query = Record<string, string | readonly string[] | null | undefined>;
 
 /** Returns the address of a view. Names without a value, and empty lists, are left out. */
 export function addressOf(view: Query): string {

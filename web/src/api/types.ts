@@ -10,6 +10,7 @@ export type Advice = Schemas["Advice"];
 export type ProblemDocument = Schemas["ProblemDocument"];
 export type DatasetListing = Schemas["DatasetListing"];
 export type DatasetCard = Schemas["DatasetCard"];
+export type DatasetSamples = Schemas["DatasetSamples"];
 export type DatasetSummary = Schemas["DatasetSummary"];
 export type Inspection = Schemas["Inspection"];
 export type Column = Schemas["Column"];

@@ -7,7 +7,8 @@ import type { Axis, Values } from "./types";
 
 const ROWS = 200;
 
-type Format = (value: number) => string;
+/** Returns a value as text; of none, a dash. */
+export type Format = (value: number | null | undefined) => string;
 
 interface Numbers {
   title: string;
@@ -52,10 +53,6 @@ export function ChartFigure(
   );
 }
 
-export function cellText(value: number | null | undefined, format: Format): string {
-  return typeof value === "number" ? format(value) : "–";
-}
-
 /** Long tables are shown in parts, so that a browser can draw them at once. */
 function ChartTable({ title, x, columns, format }: Numbers) {
   const [start, setStart] = useState(0);
@@ -74,7 +71,7 @@ function ChartTable({ title, x, columns, format }: Numbers) {
             .map(({ label, values }) => ({
               title: label,
               isNumber: true,
-              cell: (_: number, index: number) => cellText(values[first + index], format),
+              cell: (_: number, index: number) => format(values[first + index]),
             })),
         ]}
       />

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatNumber } from "../format";
-import { ChartFigure, cellText } from "./chart_figure";
+import { ChartFigure, type Format } from "./chart_figure";
 import { describeHeat, type Heat, heatRange, heatShare } from "./heat";
 import { clamp } from "./scale";
 import { onSchemeChange, resolveColor } from "./theme";
@@ -14,7 +14,7 @@ export interface HeatMapProps {
   title: string;
   x: Axis;
   heat: Heat;
-  format?: (value: number) => string;
+  format?: Format;
   note?: string | undefined;
 }
 
@@ -90,7 +90,7 @@ export function HeatMap({ title, x, heat, format = formatNumber, note }: HeatMap
       </div>
       <p class="heat-value" role="status">
         {cell &&
-          `${heat.labels[cell.row]}, ${place(cell.column)}: ${cellText(heat.rows[cell.row]?.[cell.column], format)}`}
+          `${heat.labels[cell.row]}, ${place(cell.column)}: ${format(heat.rows[cell.row]?.[cell.column])}`}
       </p>
     </ChartFigure>
   );

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatNumber } from "../format";
-import { ChartFigure, cellText } from "./chart_figure";
+import { ChartFigure, type Format } from "./chart_figure";
 import { Legend } from "./legend";
 import type { Drawing } from "./paint";
 import { makePlot, type Plot } from "./plot";
@@ -19,7 +19,7 @@ export interface LineChartProps {
   /** Charts with one key have one cursor and one zoom. */
   syncKey: string;
   height?: number;
-  format?: (value: number) => string;
+  format?: Format;
   /** Which values are better, for the sentence. */
   goal?: "low" | "high";
   /** Said besides, for example that the chart shows a part of the points. */
@@ -133,7 +133,7 @@ function readCursor(drawing: Drawing, index: number | null, outputs: Map<string,
   const parts = drawing.lines.flatMap((line) => {
     const output = outputs.get(lineId(line));
     const value = index === null ? undefined : line.values[index];
-    const text = position === undefined ? "" : cellText(value, drawing.format);
+    const text = position === undefined ? "" : drawing.format(value);
     if (output && output.textContent !== text) output.textContent = text;
     return output && !drawing.hidden.has(lineId(line)) ? [`${line.label} ${text}`] : [];
   });

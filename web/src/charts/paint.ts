@@ -1,4 +1,5 @@
 /** Paints a line chart on a canvas, in pixels of CSS. */
+import type { Format } from "./chart_figure";
 import { dashPen, type Pen, solidPen } from "./dashes";
 import { indicesToDraw, isDrawable, type Scale } from "./scale";
 import { resolveColor } from "./theme";
@@ -13,7 +14,7 @@ export interface Drawing {
   marks: readonly Mark[] | undefined;
   level: Level | undefined;
   hidden: ReadonlySet<string>;
-  format: (value: number) => string;
+  format: Format;
 }
 
 export interface Box {

@@ -15,8 +15,8 @@ export function Add() {
     <section class="card drop" aria-label="Your own data">
       <h2>Your own data</h2>
       <p>
-        Drop a file anywhere on this page: a table (CSV), arrays <code>x</code> and <code>y</code> (.npz), or
-        pictures (a .zip or .tar with a folder for each class).
+        Drop a file anywhere on this page: a table (CSV, Parquet, JSON lines), arrays <code>x</code> and{" "}
+        <code>y</code> (.npz), or pictures (a .zip or .tar with a folder for each class).
       </p>
       <p>
         <FileButton multiple onFiles={take} />

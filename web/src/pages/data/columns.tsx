@@ -1,12 +1,14 @@
-import type { Column } from "../../api/types";
+import type { Column, DatasetSummary } from "../../api/types";
 import { count, formatWhole } from "../../format";
 import { Select } from "../../parts/options";
 import { Table } from "../../parts/table";
-import { type Choice, describeColumn, fittingKinds, isLearnable } from "./words";
+import { type Choice, describeColumn, isLearnable } from "./words";
 
 /** The columns of a table, and what a recipe makes of each. */
 export function Columns(props: {
   columns: readonly Column[];
+  /** Those that a recipe can give each column. */
+  kinds: DatasetSummary["kinds"];
   choice: Choice;
   onChoose: (choice: Choice) => void;
 }) {
@@ -49,10 +51,13 @@ export function Columns(props: {
           },
           {
             title: "Kind",
-            cell: (each) => (
+            cell: (each, index) => (
               <Select
                 aria-label={`Kind of ${each.name}`}
-                options={fittingKinds(each).map((kind) => [kind, kind])}
+                options={[...new Set([each.kind, ...(props.kinds?.[index] ?? [])])].map((kind) => [
+                  kind,
+                  kind,
+                ])}
                 selected={kindOf(each)}
                 onSelect={(kind) =>
                   onChoose({ target, columns: { exclude, kinds: { ...kinds, [each.name]: kind } } })

@@ -1,8 +1,8 @@
 import { addressOf } from "../../address";
-import { request } from "../../api/http";
 import type { DatasetListing } from "../../api/types";
 import { formatBytes } from "../../format";
 import type { News } from "./live";
+import { Remove } from "./remove";
 import { referenceOf } from "./words";
 
 const UNUSABLE = "cannot be used";
@@ -22,16 +22,14 @@ const STATES: Record<string, string> = {
 /** Why a data set cannot be used, or not yet. */
 export function State(props: { listing: DatasetListing; news: News | undefined; onRetry: () => void }) {
   const { listing, onRetry } = props;
-  const { id, status, problem, place, upload } = listing;
+  const { status, problem, place, upload } = listing;
   const name = referenceOf(listing);
   // An event of an earlier state says nothing of this one.
   const news = props.news?.status === status ? props.news : undefined;
   const inspection = { ...listing.inspection, ...news };
   const isUploading = status === "uploading";
   const isInspecting = status === "inspecting";
-  const canDelete = upload && !isInspecting;
   const where = Object.entries(place ?? {}).filter(([, value]) => value !== null);
-  const remove = () => void request(`v1/datasets/${id}`, { method: "DELETE" }).then(onRetry, onRetry);
   return (
     <div class={`notice ${problem && status !== "absent" ? "bad" : ""}`}>
       <p role="status">
@@ -48,11 +46,13 @@ export function State(props: { listing: DatasetListing; news: News | undefined; 
           max={isUploading ? upload?.bytes : inspection.total_bytes}
         />
       )}
-      <p class="buttons">
-        <button type="button" onClick={canDelete ? remove : onRetry}>
-          {canDelete ? `Delete ${name}` : "Look again"}
+      {upload && !isInspecting ? (
+        <Remove listing={listing} onDone={onRetry} />
+      ) : (
+        <button type="button" onClick={onRetry}>
+          Look again
         </button>
-      </p>
+      )}
     </div>
   );
 }

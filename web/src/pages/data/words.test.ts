@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Column, DatasetCard } from "../../api/types";
-import { datasetWith, describeColumn, describeCounts, fittingKinds, groupListings, matches } from "./words";
+import type { DatasetCard } from "../../api/types";
+import { datasetWith, describeColumn, describeCounts, groupListings, matches } from "./words";
 
 test("balanced classes are told from unbalanced ones", () => {
   expect(describeCounts([50, 50])).toBe("50 rows each");
@@ -26,22 +26,6 @@ test("listings are grouped by status and found by all words", () => {
   ];
   expect(groupListings(listings).pending.map((each) => each.id)).toEqual(["houses"]);
   expect(listings.filter((each) => matches(each, "hand IMAGE")).map((each) => each.id)).toEqual(["digits"]);
-});
-
-const COLUMNS = [
-  { name: "id", kind: "identifier" },
-  { name: "zip", kind: "number", whole: true, minimum: 1, classes: ["1", "2"] },
-  { name: "price", kind: "number", minimum: 0 },
-  { name: "note", kind: "text" },
-] as Column[];
-
-test("a column can have the kinds that its values allow", () => {
-  expect(COLUMNS.map(fittingKinds)).toEqual([
-    ["identifier", "text"],
-    ["number", "category", "boolean", "identifier", "text"],
-    ["number", "identifier", "text"],
-    ["text", "identifier"],
-  ]);
 });
 
 test("a new recipe begins with the target, and with what was changed only", () => {

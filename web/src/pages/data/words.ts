@@ -57,15 +57,6 @@ export interface Choice {
   columns?: { exclude: readonly string[]; kinds: Readonly<Record<string, Kind>> };
 }
 
-/** Returns the kinds that a recipe can give a column, its own first. */
-export function fittingKinds({ kind, classes, minimum }: Column): Kind[] {
-  const kinds: Kind[] = [kind];
-  if (kind === "boolean" || typeof minimum === "number") kinds.push("number");
-  if (classes) kinds.push("category");
-  if (classes?.length === 2) kinds.push("boolean");
-  return [...new Set<Kind>([...kinds, "identifier", "text"])];
-}
-
 /** Whether a model can learn from columns of this kind. */
 export function isLearnable(kind: Kind): boolean {
   return ["number", "boolean", "category", "date"].includes(kind);

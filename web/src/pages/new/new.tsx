@@ -12,6 +12,7 @@ import { BLANK, Draft, readDraft } from "./draft";
 import { RecipeFields } from "./fields";
 import { Head } from "./head";
 import { fetchOrigin, originOf } from "./origin";
+import { applyPatch } from "./patch";
 import { Results } from "./results";
 import { type Ingredients, recipeShape } from "./shapes";
 import { Spellings } from "./spellings";
@@ -59,9 +60,10 @@ async function begin(): Promise<Start> {
   }
   const draft = new Draft(shape, kept?.recipe ?? BLANK, wanted);
   if (wanted === "") return { draft, note: "" };
-  const { recipe, note } = await fetchOrigin(query.value);
+  const { recipe, patch = [], note } = await fetchOrigin(query.value);
   // The draft of the last visit can be had back by undoing.
   draft.replace(recipe, "copy");
+  draft.replace(applyPatch(draft.state.value, patch), "change that was suggested");
   return { draft, note };
 }
 

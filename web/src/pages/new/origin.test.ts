@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Run } from "../../api/types";
 import { copyOf, originOf } from "./origin";
+import { applyPatch } from "./patch";
 
 const PATCH = (value: number) => [{ op: "replace", path: "/epochs", value }];
 const RUN = {
@@ -24,7 +25,8 @@ test.each([
   [null, "verdict", 1],
   [null, "nothing", 1],
 ])("a copy with the patch %s and the advice %s has %i epochs", (patch, advice, epochs) => {
-  expect(copyOf(RUN, patch, advice).recipe).toMatchObject({ epochs });
+  const copy = copyOf(RUN, patch, advice);
+  expect(applyPatch(copy.recipe, copy.patch ?? [])).toMatchObject({ epochs });
 });
 
 test("a copy says what was changed, or why nothing was", () => {

@@ -1,15 +1,18 @@
 /** Where a new recipe begins: blank, from a run, or from the cookbook, as the address says. */
 import { get } from "../../api/http";
-import type { Run } from "../../api/types";
+import type { DatasetListing, Run } from "../../api/types";
 import { type Json, placeName } from "../../json";
+import { sentence } from "../../parts/finding";
 import { BLANK } from "./draft";
-import { applyPatch, type PatchStep } from "./patch";
+import type { PatchStep } from "./patch";
 
 /** The names in the address that say where the recipe comes from. */
-export const ORIGIN_NAMES = ["from", "patch", "advice", "cookbook", "dataset"];
+export const ORIGIN_NAMES = ["from", "patch", "advice", "cookbook", "dataset", "finding"];
 
 export interface Origin {
   recipe: Json;
+  /** Changes of the recipe, as JSON Patch of its complete form. */
+  patch?: readonly PatchStep[];
   /** What the reader should know about it. */
   note: string;
 }
@@ -23,12 +26,21 @@ export function originOf(query: URLSearchParams): string {
 export async function fetchOrigin(query: URLSearchParams): Promise<Origin> {
   const study = query.get("cookbook");
   const dataset = query.get("dataset");
-  if (dataset !== null) {
-    // Beside the name it may have the target and what the columns are.
-    const spec = dataset.startsWith("{") ? (JSON.parse(dataset) as Json) : dataset;
-    return { recipe: { ...BLANK, dataset: spec }, note: "" };
-  }
+  if (dataset !== null) return fetchDataset(dataset, query.get("finding"));
   return study === null ? fetchRun(query) : fetchStudy(study);
+}
+
+/** Begins with a data set, and with what settles one of its findings. */
+async function fetchDataset(dataset: string, finding: string | null): Promise<Origin> {
+  // Beside the name it may have the target and what the columns are.
+  const spec = dataset.startsWith("{") ? (JSON.parse(dataset) as { id: string }) : { id: dataset };
+  const recipe = { ...BLANK, dataset: spec };
+  if (finding === null) return { recipe, note: "" };
+  const { card } = await get<DatasetListing>(`v1/datasets/${encodeURIComponent(spec.id)}`);
+  const found = card?.findings?.[Number(finding)];
+  return found
+    ? { recipe, patch: found.patch as readonly PatchStep[], note: sentence(found.message) }
+    : { recipe, note: "" };
 }
 
 async function fetchRun(query: URLSearchParams): Promise<Origin> {
@@ -47,7 +59,8 @@ export function copyOf(run: Run, patch: string | null, advice: string | null): O
   if (!found?.patch?.length)
     return { recipe, note: `${copy}, unchanged: it has no ${code} that suggests a change.` };
   return {
-    recipe: applyPatch(recipe, found.patch as readonly PatchStep[]),
+    recipe,
+    patch: found.patch as readonly PatchStep[],
     note: `${copy} with the change that ${found.code} suggests. ${found.message}`,
   };
 }

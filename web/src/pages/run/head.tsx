@@ -5,6 +5,7 @@ import type { Run } from "../../api/types";
 import { formatAgo, formatNumber, formatSeconds, formatWhole } from "../../format";
 import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
+import { Finding, toneOf } from "../../parts/finding";
 import { NotifyButton } from "../../parts/notify";
 import { type Pair, Pairs } from "../../parts/pairs";
 import { Place } from "../../parts/place";
@@ -12,7 +13,6 @@ import { StatusMark } from "../../parts/status_mark";
 import type { LiveRun } from "../../runs/live_run";
 import { isOver } from "../../runs/status";
 import { verdictTitle } from "../../runs/verdict";
-import { Finding, toneOf } from "./finding";
 import { Results } from "./results";
 import { describeState, isDiverged, possibleActions } from "./state";
 
@@ -124,10 +124,9 @@ function Verdict(props: { run: Run; verdict: NonNullable<Run["verdict"]>; patch:
   const { verdict, run, patch } = props;
   return (
     <Finding
-      run={run}
       finding={verdict}
       title={<strong title={verdict.code}>{verdictTitle(verdict.code)}.</strong>}
-      change={isDiverged(run) && patch === "verdict" ? null : { patch }}
+      change={isDiverged(run) && patch === "verdict" ? null : { from: run.id, patch }}
     />
   );
 }

@@ -2,11 +2,11 @@ import { changeView, query } from "../../address";
 import type { Run } from "../../api/types";
 import type { Json } from "../../json";
 import { Copy } from "../../parts/copy";
+import { Finding, toneOf } from "../../parts/finding";
 import { Segments } from "../../parts/options";
 import { Place } from "../../parts/place";
 import type { LiveRun } from "../../runs/live_run";
 import { LANGUAGES, spell } from "../new/print";
-import { Finding, toneOf } from "./finding";
 
 /** The canonical recipe, which trains the same model again, in each language; and what was advised about it. */
 export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
@@ -29,10 +29,9 @@ export function RecipeTab({ run }: { live: LiveRun; run: Run }) {
           {run.advice.map((advice) => (
             <div key={`${advice.code}${advice.pointer}`} class={`notice ${toneOf(advice.severity)}`}>
               <Finding
-                run={run}
                 finding={advice}
                 title={advice.pointer && <Place pointer={advice.pointer} />}
-                change={{ advice: advice.code }}
+                change={{ from: run.id, advice: advice.code }}
               />
             </div>
           ))}

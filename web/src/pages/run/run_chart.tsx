@@ -22,7 +22,7 @@ export interface Chart {
 }
 
 export function RunChart({ chart: { metric, heat, lines = [], ...chart } }: { chart: Chart }) {
-  const format = useMemo(() => (value: number) => formatMetric(metric, value), [metric]);
+  const format = useMemo(() => (value: number | null | undefined) => formatMetric(metric, value), [metric]);
   return heat ? (
     <HeatMap {...chart} heat={heat} format={format} />
   ) : (

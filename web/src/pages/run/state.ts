@@ -1,6 +1,7 @@
 /** What a run's state means, as sentences. */
 import type { Run } from "../../api/types";
 import { capitalize, count, formatMetric, spellOut } from "../../format";
+import { sentence } from "../../parts/finding";
 import { monitorOf } from "../../runs/status";
 
 export interface State {
@@ -103,10 +104,6 @@ export function isDiverged(run: Run): boolean {
 
 function bestValue(run: Run): string {
   return formatMetric(monitorOf(run), run.best?.value);
-}
-
-export function sentence(text: string): string {
-  return capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
 }
 
 /** Which buttons a run has now. */

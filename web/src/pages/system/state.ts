@@ -6,14 +6,9 @@ import { Loader } from "../../api/loader";
 import type { Queues, System, Worker } from "../../api/types";
 import { isOver } from "../../runs/status";
 
-interface Links {
-  links: Record<string, string>;
-}
-
 export const system = signal<System | null>(null);
 export const workers = signal<readonly Worker[] | null>(null);
 export const queue = signal<Queues["data"][number] | null>(null);
-export const links = signal<Links["links"]>({});
 
 /** Runs that events have shown to be trained no more. A worker reports every few seconds, and may still name them. */
 const released = signal<ReadonlySet<string>>(new Set());
@@ -51,9 +46,6 @@ const PARTS = {
   },
   queue: async () => {
     queue.value = (await get<Queues>("v1/queues")).data[0] ?? null;
-  },
-  links: async () => {
-    links.value = (await get<Links>("./", {}, { headers: { Accept: "application/json" } })).links;
   },
 } as const;
 type Part = keyof typeof PARTS;

@@ -1,12 +1,12 @@
 import { useEffect } from "preact/hooks";
 import { follow } from "../../api/stream";
 import type { System as Checked } from "../../api/types";
-import { spellOut } from "../../format";
+import { count, spellOut } from "../../format";
 import { Waiting } from "../../parts/waiting";
 import { Queue } from "./queue";
-import { handle, isReportDue, links, load, loader, loadWorkers, system } from "./state";
+import { handle, isReportDue, load, loader, loadWorkers, system } from "./state";
 import "./system.css";
-import { sortRows, summarize } from "./words";
+import { sortRows } from "./words";
 import { Workers } from "./workers";
 
 /** The page of who runs the service: is all well, who trains what, who waits. */
@@ -32,7 +32,6 @@ export function System() {
       <Workers />
       <Queue />
       {system.value && <Checks system={system.value} />}
-      <Links />
     </>
   );
 }
@@ -41,7 +40,9 @@ function Findings({ system: { data } }: { system: Checked }) {
   const findings = sortRows(data).filter((each) => each.status !== "ok");
   return (
     <>
-      <p role="status">{summarize(data)}</p>
+      <p role="status">
+        {findings.length === 0 ? "Everything is as it should be." : `${count(findings.length, "problem")}:`}
+      </p>
       {findings.map((each) => (
         <div class={`notice ${each.status === "error" ? "bad" : "warning"}`} key={each.name}>
           <h2>
@@ -71,32 +72,6 @@ function Checks({ system: { data, version } }: { system: Checked }) {
           </div>
         ))}
       </dl>
-    </section>
-  );
-}
-
-const TITLES: Readonly<Record<string, string>> = {
-  docs: "API documentation",
-  "openapi.json": "OpenAPI document",
-  problems: "What a problem means",
-  "llms.txt": "The service for programs and agents",
-  metrics: "Metrics",
-};
-
-function Links() {
-  // Addresses below v1/ are for programs; the documentation describes them.
-  const shown = Object.entries(links.value).filter(([, address]) => !address.startsWith("v1/"));
-  if (shown.length === 0) return null;
-  return (
-    <section class="below">
-      <h2>The API</h2>
-      <ul class="api-links">
-        {shown.map(([name, address]) => (
-          <li key={name}>
-            <a href={address}>{TITLES[name] ?? name}</a>
-          </li>
-        ))}
-      </ul>
     </section>
   );
 }

@@ -1,6 +1,5 @@
 /** What a page about the system says in words. */
 import type { System, Worker } from "../../api/types";
-import { count } from "../../format";
 
 type Row = System["data"][number];
 
@@ -9,17 +8,6 @@ const SEVERITY = { error: 0, warning: 1, ok: 2 } as const;
 /** Returns the gravest rows first, otherwise in the order of the service. */
 export function sortRows(rows: readonly Row[]): Row[] {
   return [...rows].sort((one, other) => SEVERITY[one.status] - SEVERITY[other.status]);
-}
-
-/** Returns `1 error and 2 warnings`, or that all is well. */
-export function summarize(rows: readonly Row[]): string {
-  const number = (status: Row["status"]) => rows.filter((each) => each.status === status).length;
-  const found = [
-    [number("error"), "error"],
-    [number("warning"), "warning"],
-  ] as const;
-  const parts = found.filter(([value]) => value > 0).map(([value, word]) => count(value, word));
-  return parts.length === 0 ? "Everything is as it should be." : `${parts.join(" and ")}:`;
 }
 
 /** Returns versions by the worker's names, such as `torch 2.13.0+cpu`; workers that share all versions share a text. */
