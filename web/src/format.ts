@@ -45,6 +45,11 @@ export function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** Returns a text with a capital letter at its beginning and a stop at its end. */
+export function sentence(text: string): string {
+  return capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
+}
+
 /** Returns a text that has at most so many letters. */
 export function shorten(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;

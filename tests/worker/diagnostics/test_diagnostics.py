@@ -132,7 +132,7 @@ def test_diagnostics_follow_their_epoch_in_the_order_of_the_recipe() -> None:
 
 
 def test_what_is_drawn_is_measured() -> None:
-    found = diagnosed({**DIGITS_CNN, **TANH, "epochs": 1}, *EVERY)
+    found = diagnosed({**DIGITS_CNN, **TANH, "epochs": 2}, *EVERY)
     for name, kind in KINDS.items():
         assert kind.charts or name == "variance_shift", name
         for chart in kind.charts:

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { addressOf, type Query } from "../address";
-import { capitalize } from "../format";
+import { sentence } from "../format";
 import "./finding.css";
 
 /** What was found about a run, its recipe or its data, and the change of a recipe that would settle it. */
@@ -24,10 +24,6 @@ export function Finding(props: {
       )}
     </div>
   );
-}
-
-export function sentence(text: string): string {
-  return capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
 }
 
 export function toneOf(severity: string): string {

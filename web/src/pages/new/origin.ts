@@ -1,8 +1,8 @@
 /** Where a new recipe begins: blank, from a run, or from the cookbook, as the address says. */
 import { get } from "../../api/http";
 import type { DatasetListing, Run } from "../../api/types";
+import { sentence } from "../../format";
 import { type Json, placeName } from "../../json";
-import { sentence } from "../../parts/finding";
 import { BLANK } from "./draft";
 import type { PatchStep } from "./patch";
 

@@ -1,7 +1,6 @@
 /** What a run's state means, as sentences. */
 import type { Run } from "../../api/types";
-import { capitalize, count, formatMetric, spellOut } from "../../format";
-import { sentence } from "../../parts/finding";
+import { capitalize, count, formatMetric, sentence, spellOut } from "../../format";
 import { monitorOf } from "../../runs/status";
 
 export interface State {
