@@ -75,10 +75,16 @@ def pack_folder(folder: Path, archive: Path) -> None:
     """Writes an archive that is the same whenever the files are, so that an interrupted upload of it can resume."""
     with tarfile.open(archive, "w") as opened:
         for path in sorted(folder.rglob("*")):
-            # Hidden files are no data; a link could lead anywhere.
+            # Hidden files are no data.
             names = path.relative_to(folder).parts
-            if path.is_file() and not path.is_symlink() and not any(name.startswith(".") for name in names):
-                member = tarfile.TarInfo("/".join(names))
+            if any(name.startswith(".") for name in names):
+                continue
+            member = tarfile.TarInfo("/".join(names))
+            if path.is_symlink():
+                # It could lead anywhere. The service refuses it by its name.
+                member.type = tarfile.SYMTYPE
+                opened.addfile(member)
+            elif path.is_file():
                 member.size = path.stat().st_size
                 with path.open("rb") as file:
                     opened.addfile(member, file)

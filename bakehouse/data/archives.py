@@ -106,7 +106,9 @@ class Unpacking:
         """Returns the place of an entry; None if it is passed over."""
         names = safe_names(entry.name)
         if entry.kind not in ("file", "folder"):
-            raise refusal(entry.name, f"is a {entry.kind}, but an archive may only have files and folders")
+            links = "and none are followed: put a copy of its target in its place"
+            why = links if "link" in entry.kind else "but an archive may only have files and folders"
+            raise refusal(entry.name, f"is a {entry.kind}, {why}")
         if not names or any(name in HIDDEN or name.startswith("._") for name in names):
             return None
         path = "/".join(names)

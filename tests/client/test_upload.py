@@ -86,6 +86,16 @@ def test_a_folder_of_pictures_is_uploaded_as_an_archive(client: Client, tmp_path
     assert run.split().test.paths is not None
 
 
+def test_a_folder_with_a_link_is_refused_by_the_name_of_the_link(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "pets" / "cats").mkdir(parents=True)
+    Image.new("L", (8, 8)).save(tmp_path / "pets" / "cats" / "1.png")
+    (tmp_path / "pets" / "dogs").symlink_to(tmp_path / "pets" / "cats")
+    with pytest.raises(
+        DatasetRefused, match="dogs is a symbolic link, and none are followed: put a copy of its target"
+    ):
+        client.upload(tmp_path / "pets")
+
+
 def test_a_file_that_cannot_be_used_is_refused_with_the_place(client: Client, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"not an archive")
     with pytest.raises(DatasetRefused, match="bad@1 cannot be used") as refused:

@@ -184,7 +184,11 @@ def open_arrow(table: Any) -> TypedSource:
 def describe_source(database: duckdb.DuckDBPyConnection, query: str) -> TypedSource:
     """Finds the types of the columns of a query."""
     described = database.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()
-    return TypedSource(database, query, {str(name): str(type_) for name, type_, *_ in described})
+    types = {str(name): str(type_) for name, type_, *_ in described}
+    # What DuckDB says of an empty list and of empty objects.
+    if types in ({"json": "JSON"}, {"json": "MAP(VARCHAR, JSON)"}):
+        raise UnusableSource("it has no objects with fields; JSON needs an object for each row")
+    return TypedSource(database, query, types)
 
 
 def store_cells(source: TypedSource) -> CellStore:

@@ -71,6 +71,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"a": 1, "b": 2}\n{"a": 1, "b"\n')
     with pytest.raises(UnusableSource, match=r"bad\.jsonl cannot be read as JSON with an object for each row"):
         read_table(tmp_path / "bad.jsonl", "json")
-    (tmp_path / "empty.json").write_text("[]")
-    with pytest.raises(UnusableSource):
-        read_table(tmp_path / "empty.json", "json")
+    for empty in ("[]", "", "[{}]"):
+        (tmp_path / "empty.json").write_text(empty)
+        with pytest.raises(UnusableSource, match="it has no objects with fields; JSON needs an object for each row"):
+            read_table(tmp_path / "empty.json", "json")
