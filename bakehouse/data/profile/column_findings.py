@@ -128,5 +128,6 @@ def left_out_findings(columns: Sequence[Column], target: int | None) -> Iterator
         if index != target and column.kind not in LEARNABLE
     ]
     if found:
-        message = f"no model learns from {listed([each.name for each in found])}: they are left out of the inputs"
+        they = "it is" if len(found) == 1 else "they are"
+        message = f"no model learns from {listed([each.name for each in found])}: {they} left out of the inputs"
         yield Finding(code="left_out", severity="info", where=pointer_to(found), message=message)
