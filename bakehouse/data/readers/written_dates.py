@@ -4,18 +4,26 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-_TIME = (
-    r"(?:(?:T|\s+|,\s*)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
-    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?\s*(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?"
+_ZONE = r"(?P<zone>Z|UTC|GMT|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
+_CLOCK_TIME = (
+    r"(?:T|\s+|,\s*)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
 )
+# A day may have a zone only where it is written as in 2024-01-31Z: what follows 10 Jan 20 is the rest of the year.
+_TIME = rf"(?:{_CLOCK_TIME}\s*{_ZONE}?)?"
 _DAY_NAME = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
 _MONTH = r"(?P<name>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
 _YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
-YEAR_FIRST = rf"(?P<year>[0-9]{{4}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?:(?P=mark)(?P<day>[0-9]{{1,2}}){_TIME})?"
+YEAR_FIRST = (
+    rf"(?P<year>[0-9]{{4}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})"
+    rf"(?:(?P=mark)(?P<day>[0-9]{{1,2}})(?:{_CLOCK_TIME})?\s*{_ZONE}?)?"
+)
 DAY_FIRST = rf"(?P<day>[0-9]{{1,2}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark){_YEAR}{_TIME}"
 MONTH_FIRST = rf"(?P<month>[0-9]{{1,2}})(?P<mark>[-/.])(?P<day>[0-9]{{1,2}})(?P=mark){_YEAR}{_TIME}"
 NAMED = rf"{_DAY_NAME}(?:(?P<day>[0-9]{{1,2}})\.?[-\s/]*)?{_MONTH}[-\s,/]*{_YEAR}{_TIME}"
-NAMED_FIRST = rf"{_DAY_NAME}{_MONTH}\s+(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>[0-9]{{4}}){_TIME}"
+NAMED_FIRST = (
+    rf"{_DAY_NAME}{_MONTH}[-\s/]+(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?(?:,\s*|[-\s/]+)(?P<year>[0-9]{{4}}){_TIME}"
+)
 NAMED_LAST_YEAR = (
     rf"{_DAY_NAME}{_MONTH}\s+(?P<day>[0-9]{{1,2}})\s+(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}}):(?P<second>[0-9]{{2}})\s+"
     r"(?P<zone>UTC\s+|GMT\s+)?(?P<year>[0-9]{4})"

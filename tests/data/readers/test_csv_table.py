@@ -182,6 +182,9 @@ CASES = {
         lambda i: f"0{i % 9 + 1}/01/2024", "date", note="the month first; write days as 2024-01-31 if that is wrong"
     ),
     "names of months": Case(lambda i: f"{i % 28 + 1}-Jan-2024", "date", lambda i: 1704067200 + 86400 * (i % 28)),
+    "names of months first, with dashes": Case(
+        lambda i: f"Jan-{i % 19 + 10}-2024", "date", lambda i: 1704844800 + 86400 * (i % 19)
+    ),
     "names of months first": Case(
         lambda i: f'"January {i % 28 + 1}, 2024"', "date", lambda i: 1704067200 + 86400 * (i % 28)
     ),
