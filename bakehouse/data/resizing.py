@@ -29,7 +29,7 @@ from bakehouse.data.parsed import SPLITS, Array
 from bakehouse.data.photographs import SHARD_BYTES, write_photographs
 from bakehouse.data.readers.picture_files import find_pictures
 from bakehouse.data.readers.picture_labels import PicturePath, show
-from bakehouse.data.readers.pictures import Unreadable, decode, decode_whole, open_picture
+from bakehouse.data.readers.pictures import Unreadable, decode, decode_whole, file_bytes, open_picture
 from bakehouse.data.scaling import cut_centre
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.pictures import PictureSize, with_size
@@ -137,7 +137,7 @@ def read_squares(
     with write_photographs(folder, suffix) as photographs:
         for path in paths:
             pixels = read_picture(path, source, lambda image: decode_photograph(image, channels))
-            budget.spend(source.joinpath(*path), pixels.nbytes)
+            budget.spend(file_bytes(path, source), pixels.nbytes)
             photographs.add(pixels)
             yield cut_centre(pixels, size.side, short=size.short).transpose(2, 0, 1)
 
@@ -154,9 +154,9 @@ class Budget:
     def __init__(self) -> None:
         self._left = MIN_PIXEL_BYTES
 
-    def spend(self, path: Path, pixel_bytes: int) -> None:
+    def spend(self, file_bytes: int, pixel_bytes: int) -> None:
         """Counts a picture. Raises UnusableSource."""
-        self._left += MAX_RATIO * path.stat().st_size - pixel_bytes
+        self._left += MAX_RATIO * file_bytes - pixel_bytes
         if self._left < 0:
             raise UnusableSource(
                 f"its pictures take more than {MAX_RATIO} times as many bytes as their files, and more than "

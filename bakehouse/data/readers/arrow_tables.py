@@ -26,6 +26,7 @@ from bakehouse.data.readers.arrow_folders import (
 )
 from bakehouse.data.readers.cell_store import open_arrow, store_cells
 from bakehouse.data.readers.labels import encode_targets
+from bakehouse.data.readers.sequences import holds_sequences, read_sequences
 from bakehouse.data.readers.tables import make_table
 from bakehouse.plurals import count_of
 
@@ -44,10 +45,10 @@ def read_arrow_table(source: Path) -> Table | Samples:
     others = [f"{count_of(len(each), 'row')} of {split[1:]}" for split, each in rows.items() if split]
     if others:
         notes.append(
-            f"{' and '.join(others)} were left out, because recipes split a table themselves: only one of numbers "
-            "without empty cells, with one column of classes, keeps its splits"
+            f"{' and '.join(others)} were left out, because recipes split such rows themselves: only a table "
+            "of numbers without empty cells, with one column of classes, keeps its splits"
         )
-    return replace(make_table_of(rows[""], notes), format="arrow")
+    return make_contents(rows[""], notes)
 
 
 def read_split(folder: ArrowFolder, split: str) -> Any:
@@ -58,19 +59,23 @@ def read_split(folder: ArrowFolder, split: str) -> Any:
     return pyarrow.table(columns, names=rows.column_names)
 
 
-def make_table_of(rows: Any, notes: list[str]) -> Table:
-    """Makes a table whose columns have kinds."""
+def make_contents(rows: Any, notes: list[str]) -> Table | Samples:
+    """Makes a table whose columns have kinds, or sequences if a column has lists of numbers."""
     names = rows.column_names
     if len(set(map(str.lower, names))) < len(names):
         listed = ", ".join(map(quote, sorted(names)))[:200]
         raise UnusableSource(f"two of its columns have one name, apart from upper and lower case: {listed}")
     try:
-        store = store_cells(open_arrow(rows))
+        found = open_arrow(rows)
+        if holds_sequences(found.types):
+            samples = read_sequences(found, "arrow")
+            return replace(samples, notes=[*notes, *samples.notes])
+        store = store_cells(found)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
         raise UnusableSource(f"its Arrow files cannot be read: {str(error).splitlines()[0][:200]}") from error
-    return make_table(store, names, notes)
+    return replace(make_table(store, names, notes), format="arrow")
 
 
 def has_numbers(rows: Any, target: str) -> bool:

@@ -1,5 +1,6 @@
 """Reads a folder of pictures with their labels, and scales them to one size."""
 
+import os
 import statistics
 import struct
 import zlib
@@ -195,6 +196,12 @@ def open_picture(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
 def open_picture_file(path: PicturePath, folder: Path) -> BinaryIO:
     """Opens the file of a picture, or the picture in a row of an Arrow file."""
     return open_row(folder, path) if is_row(path) else open_file(folder, *path)
+
+
+def file_bytes(path: PicturePath, folder: Path) -> int:
+    """Returns the size of a picture's file."""
+    with open_picture_file(path, folder) as file:
+        return file.seek(0, os.SEEK_END)
 
 
 def _measure(picture: Picture, folder: Path) -> Picture:

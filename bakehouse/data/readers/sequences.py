@@ -47,7 +47,7 @@ def holds_sequences(types: Mapping[str, str]) -> bool:
     return any(STEPS.fullmatch(type_) for type_ in types.values())
 
 
-def read_sequences(source: TypedSource, kind: Literal["parquet", "json"]) -> Samples:
+def read_sequences(source: TypedSource, kind: Literal["parquet", "json", "arrow"]) -> Samples:
     """Reads the sequences and their target. Raises UnusableSource with the row if a step or target is missing."""
     names = [name for name, type_ in source.types.items() if STEPS.fullmatch(type_)]
     target, left_out = choose_target(source.types, names)

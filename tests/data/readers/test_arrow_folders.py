@@ -11,8 +11,11 @@ import pyarrow as pa
 import pytest
 
 from bakehouse.data.errors import UnusableSource
+from bakehouse.data.packed_folders import read_card
 from bakehouse.data.packing import describe, pack, read_source
 from bakehouse.data.parsed import Contents, Samples, Table
+from bakehouse.data.resizing import resize
+from bakehouse.plan.pictures import PictureSize, with_size
 from tests.arrow_folder import class_label, pictures, save_splits, save_to_disk, value
 
 PETS = {"image": {"_type": "Image"}, "label": class_label("dog", "cat")}
@@ -110,6 +113,26 @@ def test_a_table_of_numbers_keeps_its_splits(tmp_path: Path) -> None:
     assert (card.task, card.counts.train, card.counts.validation, card.counts.test) == ("classification", 12, 6, 4)
 
 
+def test_lists_of_numbers_are_sequences(tmp_path: Path) -> None:
+    steps = {
+        "steps": pa.array([list(range(1 + n % 3)) for n in range(12)]),
+        "label": pa.array([n % 2 for n in range(12)]),
+    }
+    samples = read(save_to_disk(tmp_path / "walks", [steps], {"label": class_label("walks", "runs")}))
+    assert isinstance(samples, Samples)
+    assert (samples.kind, samples.format, samples.classes) == ("sequence", "arrow", ("runs", "walks"))
+    assert samples.arrays["x"].shape == (12, 3, 1)
+
+
+def test_pictures_are_packed_again_at_their_own_sizes(tmp_path: Path) -> None:
+    folder = save_splits(tmp_path / "pets", {"train": labelled(12), "test": labelled(6)}, PETS)
+    pack("pets", folder, tmp_path / "packed")
+    size = PictureSize(side=8, short=8)
+    card = with_size(read_card(tmp_path / "packed"), size)
+    resize(folder, tmp_path / "packed", tmp_path / "sized", card, size)
+    assert np.array_equal(np.load(tmp_path / "sized" / "x.npy"), np.load(tmp_path / "packed" / "x.npy"))
+
+
 def test_any_other_table_with_splits_is_that_of_its_training_rows(tmp_path: Path) -> None:
     table = read(save_splits(tmp_path / "houses", {"train": houses(20), "test": houses(5)}, HOUSES))
     assert isinstance(table, Table)
@@ -140,8 +163,8 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
         change(folder)
         assert said in refusal(folder)
         shutil.rmtree(folder)
-    lists = {"a": pa.array([[1, 2]] * 20), "b": pa.array(range(20))}
-    assert "column 'a' has values of type BIGINT[]" in refusal(save_to_disk(tmp_path / "lists", [lists], {}))
+    nested = {"a": pa.array([{"b": 1}] * 20), "b": pa.array(range(20))}
+    assert "column 'a' has values of type STRUCT" in refusal(save_to_disk(tmp_path / "nested", [nested], {}))
     beyond = {**houses(20), "kind": pa.array([7] * 20)}
     assert "as Arrow data" in refusal(save_to_disk(tmp_path / "beyond", [beyond], HOUSES))
     several = {"image": pictures(12), "a": pa.array([1] * 12), "b": pa.array([2] * 12)}
