@@ -22,16 +22,14 @@ def draw_sequences() -> list[tuple[list[list[float]], str]]:
     return sequences
 
 
-def pack_lines(folder: Path) -> Path:
-    """Packs JSON lines; returns the folder."""
+def write_lines(path: Path) -> None:
+    """Writes JSON lines."""
     lines = [json.dumps({"steps": steps, "label": label}) for steps, label in draw_sequences()]
-    (folder / "lines.jsonl").write_text("\n".join(lines))
-    pack("lines", folder / "lines.jsonl", folder / "packed_lines")
-    return folder / "packed_lines"
+    path.write_text("\n".join(lines))
 
 
-def pack_long_table(folder: Path, *, last_label: str | None = None, last_time: int | None = None) -> Path:
-    """Packs the same as a long table, in which the steps of each sequence are in reverse; returns the folder."""
+def write_long_table(path: Path, *, last_label: str | None = None, last_time: int | None = None) -> None:
+    """Writes the same as a long table, in which the steps of each sequence are in reverse."""
     rows = [
         [f"patient {number:03}", place, *step, label]
         for number, (steps, label) in enumerate(draw_sequences())
@@ -40,6 +38,18 @@ def pack_long_table(folder: Path, *, last_label: str | None = None, last_time: i
     rows[-1][-1] = last_label or rows[-1][-1]
     rows[-1][1] = rows[-1][1] if last_time is None else last_time
     lines = ["patient,time,pulse,pressure,label", *(",".join(map(str, row)) for row in rows)]
-    (folder / "visits.csv").write_text("\n".join(lines))
+    path.write_text("\n".join(lines))
+
+
+def pack_lines(folder: Path) -> Path:
+    """Packs JSON lines; returns the folder."""
+    write_lines(folder / "lines.jsonl")
+    pack("lines", folder / "lines.jsonl", folder / "packed_lines")
+    return folder / "packed_lines"
+
+
+def pack_long_table(folder: Path, *, last_label: str | None = None, last_time: int | None = None) -> Path:
+    """Packs a long table; returns the folder."""
+    write_long_table(folder / "visits.csv", last_label=last_label, last_time=last_time)
     pack("visits", folder / "visits.csv", folder / "packed_visits")
     return folder / "packed_visits"

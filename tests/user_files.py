@@ -12,10 +12,13 @@ from PIL import Image
 
 from bakehouse.data.readers.idx import FILES
 from tests.data.readers.test_cifar import HUNDRED, TEN, make_files, write_archive, write_unpacked
+from tests.ragged_sets import write_lines, write_long_table
 
 Document = dict[str, Any]
 MLP: Document = {"architecture": {"type": "mlp", "hidden": [8]}, "epochs": 2, "batch_size": 32}
 CNN: Document = {**MLP, "architecture": {"type": "cnn", "channels": [4], "hidden": []}, "norm": "batch_norm"}
+STEP_ROWS = {"target": "label", "sequence": {"id": "patient", "order": "time"}}
+RNN: Document = {**MLP, "architecture": {"type": "rnn", "cell": "gru", "hidden_size": 4}, "norm": "batch_norm"}
 WORDS = ("ash", "beech", "cedar, red", "10", "9")
 
 
@@ -222,6 +225,12 @@ USER_FILES = {
         "steps.npz",
         write_sequences,
         {**MLP, "architecture": {"type": "rnn", "hidden_size": 4}, "objective": {"tasks": ["speed"]}},
+    ),
+    "json lines of ragged sequences": UserFile("walks.jsonl", write_lines, RNN),
+    "long table of ragged sequences": UserFile(
+        "visits.csv",
+        write_long_table,
+        {**RNN, "dataset": STEP_ROWS},
     ),
     "pictures": UserFile("pets", write_folder, CNN),
     "pictures with splits": UserFile("scans", write_grey_splits, CNN),

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,12 @@ from bakehouse.data.readers.written_dates import write_date
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import Column, DatasetCard
 from bakehouse.plan.proposal import propose_target
+from bakehouse.recipe.ingredient import DataKind
 from bakehouse.tasks.sample_choices import Split
 from bakehouse.tasks.samples import Cell, DatasetSamples
 
+ARCHITECTURES: Mapping[DataKind, str] = {"image": "cnn", "sequence": "rnn", "table": "mlp"}
+"""The architecture of the recipe that is shown for a data set."""
 MAX_SHOWN_COLUMNS = 40
 MAX_SHOWN_CLASSES = 6
 STANDARD_INPUT = "-"
@@ -152,7 +155,7 @@ def describe_card(card: DatasetCard) -> Iterator[str]:
     yield f"  {card.kind} {'x'.join(map(str, card.shape))}, rows: {rows}"
     if card.lengths is not None:
         low, middle, high = card.lengths.minimum, card.lengths.median, card.lengths.maximum
-        yield f"  ragged: {low:,} to {high:,} steps, half of the sequences at most {middle:,.0f}"
+        yield f"  ragged: {low:,} to {high:,} steps, half of the sequences at most {middle:g}"
     if card.classes is not None:
         yield f"  {len(card.classes)} classes: {shorten(card.classes)}"
     for column in (card.columns or ())[:MAX_SHOWN_COLUMNS]:
@@ -184,4 +187,4 @@ def example_recipe(card: DatasetCard) -> JsonObject:
     """Returns a short recipe that trains on a data set, with the proposed target of a table."""
     target = propose_target(card)
     dataset: object = card.id if target is None else {"id": card.id, "target": target}
-    return {"dataset": dataset, "architecture": "cnn" if card.kind == "image" else "mlp", "epochs": 20}
+    return {"dataset": dataset, "architecture": ARCHITECTURES[card.kind], "epochs": 20}

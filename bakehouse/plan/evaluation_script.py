@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bakehouse.plan.card import TextForm
+from bakehouse.plan.card import Column, TextForm
 from bakehouse.plan.layers import Conv, walk
 from bakehouse.plan.module_source import read_source
 from bakehouse.plan.modules import Call
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import (
     STANDALONE,
+    class_names,
     column_call,
     expression,
     join_script,
@@ -21,6 +22,7 @@ from bakehouse.plan.script import (
     row_names,
 )
 from bakehouse.plan.targets import Target
+from bakehouse.recipe.dataset import StepRows
 
 NOT_COMPUTED = """# The run recorded these too, which this script does not compute. They are means over dropout masks or
 # over crops, or metrics under an attack."""
@@ -58,6 +60,8 @@ def evaluation_code(plan: Plan, path: str, evaluation: Evaluation, *, note: str)
         used.add("TextForm")
     if plan.card.columns is not None:
         used |= {*row_names(plan), *(target_column(plan, target).name for target in plan.targets)}
+    if plan.data.steps is not None:
+        used |= {*class_names(steps_call(plan, plan.data.steps))}
     return join_script(
         note, [model_use(plan), (source, used)], [model_text(plan, path), *measurement(plan, evaluation, call)]
     )
@@ -77,6 +81,8 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
     yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
     if plan.card.text is not None:
         yield f"FORM = {text_form(plan.card.text)}"
+    if plan.data.steps is not None:
+        yield f"STEPS = {expression(steps_call(plan, plan.data.steps), '')}"
     computed = measured_metrics(plan)
     recorded = {name: value for name, value in evaluation.recorded.items() if name in computed}
     yield f"# As recorded by the run.\nRECORDED = {literal(recorded)}"
@@ -142,7 +148,7 @@ def target_text(plan: Plan, target: Target) -> str:
 
 def target_column(plan: Plan, target: Target) -> Call:
     """Returns the constructor call of what reads the cells of a target."""
-    column = next(column for column in plan.card.columns or () if column.name == target.name)
+    column = column_of(plan, target.name)
     kind = "category" if target.classes is not None and column.kind != "boolean" else column.kind
     return column_call(kind, target.classes or (), column.form)
 
@@ -158,7 +164,7 @@ def classes_in_file(plan: Plan, target: Target) -> tuple[str, ...] | None:
 def target_dtype(plan: Plan, target: Target) -> str:
     """Returns the type of a target's numbers."""
     if plan.card.columns is not None:
-        return next(column.dtype for column in plan.card.columns if column.name == target.name)
+        return column_of(plan, target.name).dtype
     if target.index == 0:
         return plan.card.target_dtype
     return next(further.dtype for further in plan.card.targets if further.name == target.name)
@@ -168,12 +174,15 @@ def reading_call(plan: Plan) -> str:
     """Returns the call that reads the test rows from DATA."""
     card = plan.card
     split = "train" if card.counts.test is None else "test"
-    start = f"DATA, TEST_ROWS, {card.counts.test or card.counts.train}"
+    start = f"DATA, TEST_ROWS, {card.counts.test or rows_in_file(plan)}"
+    dtype = "float64" if plan.data.is_double else "float32"
     match card.format:
+        case "parquet" | "json" if card.columns is None:
+            return f'read_sequences({start}, "{card.format}", {card.arrays.get("y", "y")!r}, TARGETS, "{dtype}")'
         case "csv" | "parquet" | "json":
-            dtype = "float64" if plan.data.is_double else "float32"
             read = f'read_typed({start}, "{card.format}"' if card.text is None else f"read_csv({start}, FORM"
-            return f'{read}, INPUTS, TARGETS, "{dtype}")'
+            steps = "" if plan.data.steps is None else ", STEPS"
+            return f'{read}, INPUTS, TARGETS, "{dtype}"{steps})'
         case "npz":
             suffix = "" if split == "train" else f"_{split}"
             known = [f"x{suffix}", f"y{suffix}", *(f"y_{target.name}{suffix}" for target in plan.data.further)]
@@ -194,6 +203,26 @@ def reading_call(plan: Plan) -> str:
             raise AssertionError("the command refuses to print a script for Arrow files")
         case "idx":
             return f'read_idx({start}, "{split}", {card.shape}, TARGETS[0])'
+
+
+def rows_in_file(plan: Plan) -> int:
+    """Returns the number of rows that the script counts; a long table has several for each sequence."""
+    if plan.data.steps is None:
+        return plan.card.counts.train
+    return sum(size * times for size, times in column_of(plan, plan.data.steps.id).group_sizes)
+
+
+def column_of(plan: Plan, name: str) -> Column:
+    return next(column for column in plan.card.columns or () if column.name == name)
+
+
+def steps_call(plan: Plan, steps: StepRows) -> Call:
+    """Returns the constructor call of `StepRows` in worker/evaluation/standalone/reading.py."""
+    readers = [
+        column_call("number", (), column.form) if column is not None and column.has_numbers else None
+        for column in (column_of(plan, steps.id), None if steps.order is None else column_of(plan, steps.order))
+    ]
+    return Call("StepRows", (steps.id, readers[0], steps.order, readers[1]))
 
 
 def measured_metrics(plan: Plan) -> list[str]:

@@ -27,6 +27,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "dataset.columns.kinds": "dtypes column_types column_kinds feature_types categorical_features "
         "categorical_columns cat_features categorical",
         "dataset.columns.missing": "imputer impute imputation fillna missing_values missing_value_strategy na_values",
+        "dataset.sequence.id": "sequence_id sequence_column series_id series_column entity_id group_by groupby",
+        "dataset.sequence.order": "sort_by order_by sequence_order time_column timestamp_column step_column",
         "dataset.id": "path file filename file_name",
         "dropout.placement norm.placement": "position location where",
         "dataset.split_seed": "data_seed fold_seed",

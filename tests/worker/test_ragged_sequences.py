@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bakehouse.cli.data_commands import describe_card, example_recipe
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.step_rows import pad_steps
 from bakehouse.plan.card import Lengths
@@ -15,11 +16,14 @@ from bakehouse.plan.plan import make_plan
 from bakehouse.plan.script import pytorch_code
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
+from bakehouse.tasks.samples import SamplesRequest
 from service.split import find_rows
 from tests import small_trainings
-from tests.ragged_sets import LONGEST, ROWS, pack_lines, pack_long_table
+from tests.ragged_sets import LONGEST, ROWS, draw_sequences, pack_lines, pack_long_table
 from tests.small_trainings import DEVICE, make_training, resume_to_end, run_to_end, stop_after
 from worker.data.dataset import load_data
+from worker.tasks.preview import draw_preview
+from worker.tasks.samples import read_samples
 
 Document = dict[str, Any]
 RNN: Document = {
@@ -59,6 +63,24 @@ def test_the_card_has_the_lengths(folders: dict[str, Path]) -> None:
         expected = [each(x[..., index]) for each in (np.nanmin, np.nanmax, np.nanmean)]
         np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert (card.minimum, card.maximum) == (np.nanmin(x), np.nanmax(x))
+    assert "  ragged: 1 to 9 steps, half of the sequences at most 5" in list(describe_card(card))
+    assert example_recipe(card)["architecture"] == "rnn"
+
+
+def test_samples_end_with_their_last_step(folders: dict[str, Path]) -> None:
+    card = read_card(folders["lines"])
+    request = SamplesRequest(dataset="lines", fingerprint=card.fingerprint, split="train", limit=5, seed=0)
+    found = read_samples(folders["lines"], card, request)
+    drawn = [draw_sequences()[row] for row in found.rows]
+    assert found.labels == tuple(label for _, label in drawn)
+    assert found.values is not None
+    for values, (steps, _) in zip(found.values, drawn, strict=True):
+        np.testing.assert_allclose(np.array(values, np.float64), steps, rtol=1e-6)
+
+
+def test_a_preview_draws_ragged_sequences(folders: dict[str, Path]) -> None:
+    plan = make_plan(read_recipe(VISITS), read_card(folders["visits"]))
+    assert b"lines" in draw_preview(plan, load_data(plan, folders["visits"], DEVICE), {})
 
 
 def test_json_lines_and_a_long_table_train_to_the_same_bits(folders: dict[str, Path]) -> None:

@@ -128,7 +128,10 @@ def draw_lines(sample: Numbers, original: Numbers) -> Pixels:
     places = np.linspace(2, SIDE - 3, len(sample))
     for values, colors in ((original, (GREY,)), (sample, COLORS)):
         for index, line in enumerate(values.T):
-            points = [(float(x), height_of(value)) for x, value in zip(places, line, strict=True)]
+            # Nothing follows the last step of a ragged sequence.
+            points = [
+                (float(x), height_of(value)) for x, value in zip(places, line, strict=True) if not np.isnan(value)
+            ]
             pen.line(points, fill=colors[index % len(colors)], width=2)
     return np.asarray(picture)
 

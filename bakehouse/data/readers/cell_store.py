@@ -195,7 +195,10 @@ def store_cells(source: TypedSource) -> CellStore:
     """Reads the columns of a file into a store of texts."""
     for name, type_ in source.types.items():
         if type_.endswith("]") or type_.startswith(NESTED):
-            problem = f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value"
+            problem = (
+                f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value, or the steps of a "
+            )
+            problem += "sequence: a list of numbers, or of lists of equally many numbers"
             raise UnusableSource(problem, column=name)
     texts = (f"{text} AS c{number}" for number, text in enumerate(texts_in_sql(source.types)))
     rows = f"SELECT row_number() OVER () AS line, {', '.join(texts)} FROM {source.query}"

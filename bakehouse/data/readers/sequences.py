@@ -17,7 +17,7 @@ from bakehouse.data.precision import narrow_if_exact
 from bakehouse.data.readers.array_names import TARGETS, find_meaning
 from bakehouse.data.readers.cell_store import TypedSource
 from bakehouse.data.readers.labels import encode_targets
-from bakehouse.data.readers.typed_cells import quote_name
+from bakehouse.data.readers.typed_cells import NUMBER, quote_name, step_columns, steps_in_sql
 from bakehouse.data.step_rows import pad_steps
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Lengths
 from bakehouse.plan.sequences import MAX_BYTES, describe_padding
@@ -25,9 +25,8 @@ from bakehouse.plurals import count_of, listed
 
 Floats = NDArray[np.float64]
 Lines = NDArray[np.int64]
-WHOLE = r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?"
-STEPS = re.compile(rf"(?:BOOLEAN|{WHOLE}|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))(\[\d*\]){{1,2}}")
-TARGET = re.compile(rf"VARCHAR|BOOLEAN|{WHOLE}|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
+WHOLE = re.compile(r".*INT(EGER)?")
+TARGET = re.compile(rf"VARCHAR|{NUMBER}")
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
 
@@ -44,12 +43,12 @@ class Steps:
 
 def holds_sequences(types: Mapping[str, str]) -> bool:
     """Whether a column has lists of numbers, or lists of lists of numbers."""
-    return any(STEPS.fullmatch(type_) for type_ in types.values())
+    return bool(step_columns(types))
 
 
 def read_sequences(source: TypedSource, kind: Literal["parquet", "json", "arrow"]) -> Samples:
     """Reads the sequences and their target. Raises UnusableSource with the row if a step or target is missing."""
-    names = [name for name, type_ in source.types.items() if STEPS.fullmatch(type_)]
+    names = step_columns(source.types)
     target, left_out = choose_target(source.types, names)
     store_rows(source, names, target)
     columns = [read_steps(source, place, name) for place, name in enumerate(names)]
@@ -71,6 +70,7 @@ def read_sequences(source: TypedSource, kind: Literal["parquet", "json", "arrow"
         arrays={"x": x, **encoded},
         classes=classes,
         lengths=measure(lengths) if lengths.min() < lengths.max() else None,
+        names={"y": target},
         notes=notes,
     )
 
@@ -92,11 +92,7 @@ def choose_target(types: Mapping[str, str], steps: list[str]) -> tuple[str, list
 
 def store_rows(source: TypedSource, steps: list[str], target: str) -> None:
     """Reads the columns into a table `rows`, so that the file is read once."""
-    depths = (source.types[name].count("[") for name in steps)
-    lists = (
-        f"CAST({quote_name(name)} AS DOUBLE{'[]' * depth}) AS s{place}"
-        for place, (name, depth) in enumerate(zip(steps, depths, strict=True))
-    )
+    lists = (f"{steps_in_sql(name, source.types[name])} AS s{place}" for place, name in enumerate(steps))
     selected = f"row_number() OVER () - 1 AS row, {', '.join(lists)}, {quote_name(target)} AS y"
     source.database.execute(f"CREATE TABLE rows AS SELECT {selected} FROM {source.query}")
 
@@ -160,7 +156,7 @@ def check_equal_lengths(first: Steps, other: Steps) -> None:
 def read_target(source: TypedSource, name: str) -> tuple[Array, str]:
     """Returns the targets: texts, truth values and few whole numbers are classes, other numbers are values."""
     kind = source.types[name]
-    is_whole = re.fullmatch(WHOLE, kind) is not None
+    is_whole = WHOLE.fullmatch(kind) is not None
     found = "y" if kind in ("VARCHAR", "BOOLEAN") else "CAST(y AS BIGINT)" if is_whole else "CAST(y AS DOUBLE)"
     values = source.database.execute(f"SELECT {found} AS found FROM rows ORDER BY row").fetchnumpy()["found"]
     if (row := first_true(np.ma.getmaskarray(values))) is not None:

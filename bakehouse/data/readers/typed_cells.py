@@ -1,6 +1,7 @@
 """Says in SQL how DuckDB reads a file of typed columns as texts. `bakehouse code --evaluate` prints this source, so it
 imports nothing from Bakehouse."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 MAX_OBJECT = 64 << 20
@@ -9,6 +10,21 @@ READERS = {
     "parquet": "read_parquet('{}')",
     "json": f"read_json_auto('{{}}', sample_size = -1, maximum_object_size = {MAX_OBJECT})",
 }
+
+
+NUMBER = r"BOOLEAN|U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
+STEPS = re.compile(rf"(?:{NUMBER})(\[\d*\]){{1,2}}")
+"""The types of lists of numbers, and of lists of lists of numbers: the steps of sequences."""
+
+
+def step_columns(types: Mapping[str, str]) -> list[str]:
+    """Returns the names of the columns that have steps of sequences, given the types by the names of the columns."""
+    return [name for name, type_ in types.items() if STEPS.fullmatch(type_)]
+
+
+def steps_in_sql(name: str, type_: str) -> str:
+    """Returns the expression of a column of steps, as lists of numbers or of lists."""
+    return f"CAST({quote_name(name)} AS DOUBLE{'[]' * type_.count('[')})"
 
 
 def table_in_sql(path: str, kind: str) -> str:

@@ -21,9 +21,9 @@ import duckdb
 import numpy as np
 from PIL import Image, ImageOps
 
-from bakehouse.data.readers.typed_cells import table_in_sql, texts_in_sql
+from bakehouse.data.readers.typed_cells import quote_name, step_columns, steps_in_sql, table_in_sql, texts_in_sql
 from worker.evaluation.standalone.labels import Array, Target, encode_cells, encode_labels, stack_labels
-from worker.evaluation.standalone.rows import Column, encode_row
+from worker.evaluation.standalone.rows import Column, encode_cell, encode_row
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 IDX_PREFIX = {"train": "train", "test": "t10k"}
@@ -89,6 +89,19 @@ class TextForm:
     """The name of each cell's column; None for a column that is left out."""
 
 
+@dataclass(frozen=True)
+class StepRows:
+    """How the rows of a long table make sequences."""
+
+    id: str
+    """The column whose value the rows of a sequence have in common."""
+    id_column: Column | None
+    """How its cells become numbers; None if they are texts."""
+    order: str | None
+    """The column that orders the steps; None if they are in order."""
+    order_column: Column | None
+
+
 def read_csv(
     path: Path,
     rows: Array,
@@ -97,24 +110,61 @@ def read_csv(
     inputs: Mapping[str, Column],
     targets: Sequence[Target],
     dtype: str,
+    steps: StepRows | None = None,
 ) -> tuple[Array, Array]:
     """Reads rows of a table of text."""
     table = [dict(zip(form.names, cells, strict=True)) for cells in read_cells(path, form)]
     check_count(path, len(table), count)
-    return encode_table(table, rows, inputs, targets, dtype)
+    return encode_table(table, rows, inputs, targets, dtype, steps)
 
 
 def read_typed(
-    path: Path, rows: Array, count: int, kind: str, inputs: Mapping[str, Column], targets: Sequence[Target], dtype: str
+    path: Path,
+    rows: Array,
+    count: int,
+    kind: str,
+    inputs: Mapping[str, Column],
+    targets: Sequence[Target],
+    dtype: str,
+    steps: StepRows | None = None,
 ) -> tuple[Array, Array]:
     """Reads rows of a Parquet file, or of JSON with an object for each row."""
     duckdb.execute("SET TimeZone = 'UTC'")
     source = table_in_sql(str(path), kind)
-    described = duckdb.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
-    types = {str(name): str(type_) for name, type_, *_ in described}
+    types = find_types(source)
     cells = duckdb.execute(f"SELECT {', '.join(texts_in_sql(types))} FROM {source}").fetchall()  # noqa: S608
     check_count(path, len(cells), count)
-    return encode_table([dict(zip(types, row, strict=True)) for row in cells], rows, inputs, targets, dtype)
+    return encode_table([dict(zip(types, row, strict=True)) for row in cells], rows, inputs, targets, dtype, steps)
+
+
+def find_types(source: str) -> dict[str, str]:
+    """Returns the types of the columns by their names."""
+    described = duckdb.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
+    return {str(name): str(type_) for name, type_, *_ in described}
+
+
+def read_sequences(
+    path: Path, rows: Array, count: int, kind: str, name: str, targets: Sequence[Target], dtype: str
+) -> tuple[Array, Array]:
+    """Reads sequences of a Parquet file, or of JSON with an object for each row; `name` is the column of the target."""
+    source = table_in_sql(str(path), kind)
+    types = find_types(source)
+    columns = [quote_name(name), *(steps_in_sql(each, types[each]) for each in step_columns(types))]
+    found = duckdb.execute(f"SELECT {', '.join(columns)} FROM {source}").fetchall()  # noqa: S608
+    check_count(path, len(found), count)
+    chosen = [found[row] for row in rows]
+    parts = [[np.array(each, np.float64).reshape(len(each), -1) for each in lists] for _, *lists in chosen]
+    x = pad([np.concatenate(each, axis=1) for each in parts])
+    return x.astype(dtype), encode_labels((label for label, *_ in chosen), targets[0])
+
+
+def pad(sequences: Sequence[Array]) -> Array:
+    """Returns sequences of any lengths as one array, where nan follows the last step of each."""
+    longest = max(map(len, sequences))
+    padded = np.full((len(sequences), longest, sequences[0].shape[1]), np.nan)
+    for row, steps in zip(padded, sequences, strict=True):
+        row[: len(steps)] = steps
+    return padded
 
 
 def encode_table(
@@ -123,14 +173,32 @@ def encode_table(
     inputs: Mapping[str, Column],
     targets: Sequence[Target],
     dtype: str,
+    steps: StepRows | None,
 ) -> tuple[Array, Array]:
-    """Returns the inputs and the labels of rows, which are given by the names of their columns."""
+    """Returns the inputs and the labels of rows, which are given by the names of their columns, or of the sequences
+    that they make."""
     missing = {*inputs, *(target.name for target in targets)} - set(table[0])
     if missing:
         raise SystemExit(f"the data have no column {', '.join(sorted(missing))}")
     x = np.array([encode_row(table[row], inputs) for row in rows], np.float64)
     labels = [encode_cells((table[row][target.name] for row in rows), target) for target in targets]
-    return x.astype(dtype), stack_labels(labels)
+    y = stack_labels(labels)
+    if steps is None:
+        return x.astype(dtype), y
+    places = group_rows([table[row] for row in rows], steps)
+    return pad([x[each] for each in places]).astype(dtype), y[[each[0] for each in places]]
+
+
+def group_rows(rows: Sequence[Mapping[str | None, str]], steps: StepRows) -> list[list[int]]:
+    """Returns the places of the rows of each sequence, in the order of its steps."""
+    groups: dict[float | str, list[int]] = {}
+    for place, row in enumerate(rows):
+        name = row[steps.id] if steps.id_column is None else encode_cell(row[steps.id], steps.id_column)
+        groups.setdefault(name, []).append(place)
+    if steps.order is None or steps.order_column is None:
+        return list(groups.values())
+    order = [encode_cell(row[steps.order], steps.order_column) for row in rows]
+    return [sorted(places, key=order.__getitem__) for places in groups.values()]
 
 
 def read_cells(path: Path, form: TextForm) -> Iterator[list[str]]:
