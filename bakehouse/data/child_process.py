@@ -42,15 +42,17 @@ def run_in_child(
     arguments: Sequence[str],
     report: Report = lambda line: None,
     *,
+    scratch: Path,
     pass_fds: Sequence[int] = (),
     max_seconds: float = MAX_SECONDS,
 ) -> JsonObject:
-    """Returns the answer of a module. `report` is called with each line that has a stage, and after half a second
-    without any with None; if it raises, the child is killed. Raises ChildFailed."""
+    """Returns the answer of a module, whose large arrays are files in the folder `scratch`. `report` is called with
+    each line that has a stage, and after half a second without any with None; if it raises, the child is killed. Raises
+    ChildFailed."""
     # The child ends with this process: it would go on to write into a folder that was perhaps removed.
     starter = [sys.executable, "-I", "-S", exec_with_parent.__file__, str(os.getpid())]
-    # The child's address space is limited, and each thread of BLAS would reserve a share of it for nothing.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # The child's memory is limited, and each thread of BLAS would reserve a share of it for nothing.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TMPDIR": str(scratch)}
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             [*starter, sys.executable, "-m", module, *arguments],

@@ -16,13 +16,12 @@ from bakehouse.data.archives import ArchiveLimits, find_contents, is_archive, un
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.inspection_process import PACKED, SOURCE
 from bakehouse.data.packing import (
-    CPU_SECONDS,
     GIB,
     LIMITS,
     SourceUnreadable,
     TooSlow,
     describe,
-    limit_resources,
+    limit_resources_for,
     read_source,
     why_unreadable,
     write_packed,
@@ -35,7 +34,7 @@ PLACES = ("file", "line", "column", "member")
 
 def main(name: str, file: Path, work: Path, limits: ArchiveLimits) -> None:
     """Inspects a file and prints the outcome; an unexpected exception ends the process."""
-    limit_resources()
+    seconds = limit_resources_for(file)
     try:
         answer: dict[str, object] = {"fingerprint": inspect(name, file, work, limits).fingerprint}
     except UnusableSource as error:
@@ -44,9 +43,9 @@ def main(name: str, file: Path, work: Path, limits: ArchiveLimits) -> None:
     except SourceUnreadable as error:
         answer = {"problem": to_unicode(str(error))}
     except TooSlow:
-        answer = {"problem": f"reading it takes more than {CPU_SECONDS} seconds of processor time"}
+        answer = {"problem": f"reading it takes more than {seconds} seconds of processor time"}
     except MemoryError:
-        answer = {"problem": f"reading it takes more than {LIMITS[resource.RLIMIT_AS] // GIB} GiB of memory"}
+        answer = {"problem": f"reading it takes more than {LIMITS[resource.RLIMIT_DATA] // GIB} GiB of memory"}
     print_line(answer)
 
 

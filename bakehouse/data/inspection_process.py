@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakehouse.data.archives import ArchiveLimits
-from bakehouse.data.child_process import run_in_child
+from bakehouse.data.child_process import MAX_SECONDS, run_in_child
 from bakehouse.data.listing import Inspection, Place
+from bakehouse.data.source_files import extra_seconds
 from bakehouse.model import JsonObject
 
 # The names, in the folder of its work, of what the child has read and of what it has packed.
@@ -33,6 +34,8 @@ def inspect_in_child(
         report(None if line is None else Inspection(stage=line["stage"], done_bytes=line.get("done", 0)))
 
     arguments = [name, str(file), str(work), limits.model_dump_json()]
-    answer = run_in_child("bakehouse.data.inspection", arguments, tell)
+    # Before the child starts, because it moves the file.
+    seconds = MAX_SECONDS + extra_seconds(file)
+    answer = run_in_child("bakehouse.data.inspection", arguments, tell, scratch=work, max_seconds=seconds)
     place = answer.get("place")
     return Answer(answer.get("fingerprint"), answer.get("problem"), Place(**place) if place else None)

@@ -23,7 +23,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.group_sizes import with_group_sizes
 from bakehouse.data.known_datasets import KNOWN
 from bakehouse.data.packed_folders import create_folder, signature_in, write_paths, write_problem
-from bakehouse.data.parsed import Array, Contents, Description, Samples, Table
+from bakehouse.data.parsed import MAX_BYTES, Array, Contents, Description, Samples, Table
 from bakehouse.data.profile.profile import with_profile
 from bakehouse.data.readers.array_names import LONE_ARRAY
 from bakehouse.data.readers.arrow_folders import holds_arrow, holds_pictures
@@ -34,16 +34,17 @@ from bakehouse.data.readers.idx import holds_idx, read_idx
 from bakehouse.data.readers.npz import holds_npy, read_npy_folder, read_npz
 from bakehouse.data.readers.pictures import read_pictures
 from bakehouse.data.readers.typed_tables import read_typed_file
+from bakehouse.data.scratch_arrays import in_rows
 from bakehouse.data.signatures import compute_signature
-from bakehouse.data.source_files import is_folder
+from bakehouse.data.source_files import extra_seconds, is_folder
 from bakehouse.plan.card import Column, DatasetCard, Dtype, FloatDtype, SplitCounts
 
 GIB = 1 << 30
 CPU_SECONDS = 600
 LIMITS = {
-    # The arrays take at most 2 GiB (MAX_BYTES), so there is room for copies of them.
-    resource.RLIMIT_AS: 8 * GIB,
-    resource.RLIMIT_FSIZE: 4 * GIB,
+    # Arrays that are files do not count.
+    resource.RLIMIT_DATA: 8 * GIB,
+    resource.RLIMIT_FSIZE: MAX_BYTES + GIB,
     resource.RLIMIT_CPU: CPU_SECONDS,
     # A core dump would leave the user's data on the disk.
     resource.RLIMIT_CORE: 0,
@@ -71,7 +72,7 @@ class SourceUnreadable(Exception):
 
 def main(name: str, source: Path, target: Path) -> None:
     """Packs a data set and prints whether its files could be used; an unexpected exception ends the process."""
-    limit_resources()
+    seconds = limit_resources_for(source)
     try:
         description = describe(name, source)
         contents = read_unchanged(source, description, signature_in(target))
@@ -84,9 +85,9 @@ def main(name: str, source: Path, target: Path) -> None:
     except UnusableSource as error:
         answer = {"problem": str(error)}
     except TooSlow:
-        answer = {"problem": f"reading its files takes more than {CPU_SECONDS} seconds of processor time"}
+        answer = {"problem": f"reading its files takes more than {seconds} seconds of processor time"}
     except MemoryError:
-        answer = {"problem": f"reading its files takes more than {LIMITS[resource.RLIMIT_AS] // GIB} GiB of memory"}
+        answer = {"problem": f"reading its files takes more than {LIMITS[resource.RLIMIT_DATA] // GIB} GiB of memory"}
     if "problem" in answer:
         write_problem(target, str(answer["problem"]))
     print(json.dumps(answer))
@@ -120,7 +121,14 @@ def why_unreadable(error: OSError, source: Path) -> str:
     return f"{file} cannot be read: {error.strerror}"
 
 
-def limit_resources(limits: Mapping[int, int] = LIMITS) -> None:
+def limit_resources_for(source: Path) -> int:
+    """Limits the resources of this process; returns the seconds that it may take to read a source of this size."""
+    extra = extra_seconds(source)
+    limit_resources({**LIMITS, resource.RLIMIT_CPU: LIMITS[resource.RLIMIT_CPU] + extra})
+    return CPU_SECONDS + extra
+
+
+def limit_resources(limits: Mapping[int, int]) -> None:
     """Limits the memory, processor time and file sizes of this process."""
     for kind, limit in limits.items():
         _, hard = resource.getrlimit(kind)
@@ -215,7 +223,7 @@ def fingerprint(contents: Contents, arrays: Mapping[str, Array]) -> str:
     for name, values in sorted(arrays.items()):
         # Without type and shape, different arrays of the same bytes would have the same digest.
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).data)
+        digest.update(in_rows(values, values.dtype).data)
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bakehouse.data.child_process import MAX_SECONDS, ChildFailed, run_in_child
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.source_files import extra_seconds
 from bakehouse.data.sources import Files
 from bakehouse.model import JsonObject
 from bakehouse.plan.pictures import PictureSize
@@ -19,7 +20,11 @@ class SourceChanged(Exception):
 def pack_in_child(files: Files, folder: Path, lock: int) -> None:
     """Packs into `folder`, or writes there why the files cannot be used. Raises SourceChanged and ChildFailed."""
     # The child inherits the lock, so that no other process packs the same files while it is still ending.
-    check(run_in_child("bakehouse.data.packing", [files.id, str(files.path), str(folder)], pass_fds=[lock]))
+    seconds = MAX_SECONDS + extra_seconds(files.path)
+    arguments = [files.id, str(files.path), str(folder)]
+    check(
+        run_in_child("bakehouse.data.packing", arguments, scratch=folder.parent, pass_fds=[lock], max_seconds=seconds)
+    )
 
 
 def resize_in_child(
@@ -31,7 +36,8 @@ def resize_in_child(
     counts = read_card(packed).counts
     pictures = counts.train + (counts.validation or 0) + (counts.test or 0)
     seconds = max(MAX_SECONDS, pictures * SECONDS_A_PICTURE)
-    check(run_in_child("bakehouse.data.resizing", arguments, pass_fds=[lock], max_seconds=seconds))
+    scratch = folder.parent
+    check(run_in_child("bakehouse.data.resizing", arguments, scratch=scratch, pass_fds=[lock], max_seconds=seconds))
 
 
 def check(answer: JsonObject) -> None:

@@ -17,8 +17,9 @@ SPLITS = ("", "_validation", "_test")
 """The suffixes of array names for train, validation and test, as in `x_test`."""
 MIN_ROWS = 10
 CHECKED_ROWS = 1024
-MAX_BYTES = 2 << 30
-"""Limit on the size of a data set's arrays, which an ordinary machine can pack in memory."""
+MAX_BYTES = 512 << 30
+"""Limit on the size of a data set's arrays, more than twice that of ImageNet's pictures. Large arrays are files, which
+also need room on the disk."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.parsed import Array, check_finite
+from bakehouse.data.scratch_arrays import in_rows
 
 MAX_ERROR = 2.0**-14
 """Largest rounding error, as a share of the standard deviation, at which the faster float32 is used. It rounds unix
@@ -31,12 +32,12 @@ def narrow_if_exact(arrays: Mapping[str, Array], first: str, axes: tuple[int, ..
     """Converts all arrays to float32, or all to float64 if a column of the array named `first` needs it."""
     # A number beyond the range of float32 becomes infinite, and check_finite refuses it below.
     with np.errstate(over="ignore"):
-        narrow = {name: values.astype(np.float32, copy=False) for name, values in arrays.items()}
+        narrow = {name: in_rows(values, np.float32) for name, values in arrays.items()}
     for name, values in narrow.items():
         check_finite(name, values)
     # All splits get the same type, because a model is built for one type of inputs.
     if needs_double(arrays[first], axes, others=list(arrays.values())):
-        return {name: values.astype(np.float64, copy=False) for name, values in arrays.items()}
+        return {name: in_rows(values, np.float64) for name, values in arrays.items()}
     return narrow
 
 

@@ -7,7 +7,8 @@ opened relative to the folder that holds it, so that a link that replaces a fold
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -15,6 +16,8 @@ from bakehouse.data.errors import UnusableSource
 
 Kind = Literal["file", "folder", "symbolic link", "named pipe", "socket", "device"]
 
+READ_BYTES_PER_SECOND = 2 << 20
+"""Speed of reading that the limits on time allow for, for example that of scaling photographs."""
 KINDS: dict[int, Kind] = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "folder",
@@ -39,6 +42,22 @@ def refusal(kind: Kind) -> str:
 def is_folder(source: Path) -> bool:
     """Whether a data set is a folder, and not a file or a link."""
     return kind_of(source.lstat()) == "folder"
+
+
+def extra_seconds(source: Path) -> int:
+    """Returns the seconds by which the limits on the time of its reader are longer for a source of this size."""
+    return count_bytes(source) // READ_BYTES_PER_SECOND
+
+
+def count_bytes(source: Path) -> int:
+    """Returns the size of a file, or of all files in a folder. What cannot be looked at counts as nothing."""
+    total = 0
+    inside = ((folder, names) for folder, _, names in os.walk(source))
+    for folder, names in chain([(str(source.parent), [source.name])], inside):
+        for name in names:
+            with suppress(OSError):
+                total += Path(folder, name).lstat().st_size
+    return total
 
 
 def exists(source: Path, *names: str) -> bool:

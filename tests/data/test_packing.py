@@ -59,7 +59,7 @@ def test_a_broken_file_is_an_answer_that_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "problem"),
     [
-        ("packing.LIMITS[resource.RLIMIT_AS] = 0", "reading its files takes more than 0 GiB of memory"),
+        ("packing.LIMITS[resource.RLIMIT_DATA] = 1 << 20", "reading its files takes more than 0 GiB of memory"),
         ("packing.LIMITS[resource.RLIMIT_CPU] = 0", "reading its files takes more than 600 seconds of processor time"),
     ],
 )

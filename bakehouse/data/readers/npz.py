@@ -23,6 +23,7 @@ from bakehouse.data.precision import narrow_if_exact
 from bakehouse.data.readers.array_names import READ_NAMES, find_arrays, find_meaning
 from bakehouse.data.readers.further_targets import check_rows_match, encode_further_target, find_names
 from bakehouse.data.readers.labels import encode_targets
+from bakehouse.data.scratch_arrays import in_rows, new_array
 from bakehouse.data.source_files import list_folder, open_file
 from bakehouse.plan.card import TargetCard
 from bakehouse.plurals import count_of
@@ -119,7 +120,7 @@ def _make_samples(arrays: dict[str, Array], notes: list[str]) -> Samples:
     return Samples(
         kind=kind,
         format="npz",
-        arrays={**{name: np.ascontiguousarray(values) for name, values in inputs.items()}, **encoded, **further},
+        arrays={**{name: in_rows(values, values.dtype) for name, values in inputs.items()}, **encoded, **further},
         classes=classes,
         targets=cards,
         notes=list(dict.fromkeys(notes)),
@@ -210,7 +211,7 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
 
 
 def _read_body(stream: IO[bytes], size: int) -> Array:
-    body = np.empty(size, dtype=np.uint8)
+    body = new_array((size,), np.uint8)
     for start in range(0, size, CHUNK_BYTES):
         chunk = stream.read(min(CHUNK_BYTES, size - start))
         body[start : start + len(chunk)] = np.frombuffer(chunk, dtype=np.uint8)

@@ -21,6 +21,7 @@ from bakehouse.data.readers.arrow_folders import is_row, open_row
 from bakehouse.data.readers.labels import encode_targets, parse_number
 from bakehouse.data.readers.picture_files import FORMAT_NAMES, FORMATS, Picture, find_pictures
 from bakehouse.data.readers.picture_labels import PicturePath, show
+from bakehouse.data.scratch_arrays import new_array
 from bakehouse.data.source_files import open_file
 from bakehouse.plan.card import OwnSizes, UnreadablePictures
 
@@ -235,7 +236,7 @@ class Decoder:
 
     def decode_all(self, pictures: list[Picture]) -> tuple[Array, list[Picture]]:
         """Returns the pixels of the pictures, and the pictures without those that cannot be read."""
-        x = np.empty((len(pictures), *self.shape), dtype=np.uint8)
+        x = new_array((len(pictures), *self.shape), np.uint8)
         kept: list[Picture] = []
         for picture in pictures:
             try:

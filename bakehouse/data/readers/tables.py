@@ -8,6 +8,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Table, check_rows, check_size, quote
 from bakehouse.data.readers.cell_store import CellStore
 from bakehouse.data.readers.columns import ColumnReader
+from bakehouse.data.scratch_arrays import new_array
 
 MAX_NOTES = 100
 
@@ -21,7 +22,7 @@ def make_table(
     # The rows are counted by now, so the size is checked before the numbers take memory.
     check_size("its numbers", store.rows * len(names) * 8)
     reader = ColumnReader(store, is_comma_likely=is_comma_likely)
-    values = np.empty((store.rows, len(names)))
+    values = new_array((store.rows, len(names)), np.float64)
     columns = []
     about_columns: list[str] = []
     for place, (index, name) in enumerate(names.items()):

@@ -257,13 +257,17 @@ def test_a_drawing_on_a_transparent_ground_is_not_lost(tmp_path: Path) -> None:
         ([(96, 96)], (64, 64)),
         ([(300, 41), (41, 500), (90, 42)], (40, 40)),
         ([(3, 3), (4, 2), (2, 9)], (8, 8)),
-        ([(4000, 3000)] * 400_000, (40, 40)),
     ],
 )
 def test_the_size_is_that_of_all_or_the_median_of_the_shorter_sides(
     sizes: list[tuple[int, int]], size: tuple[int, int]
 ) -> None:
     assert choose_size(sizes, channels=3) == size
+
+
+def test_very_many_pictures_get_a_size_that_fits_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bakehouse.data.readers.pictures.MAX_BYTES", 2 << 20)
+    assert choose_size([(4000, 3000)] * 400, channels=3) == (40, 40)
 
 
 def test_the_shorter_side_is_scaled_and_the_centre_cut_out(tmp_path: Path) -> None:
