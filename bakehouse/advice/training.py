@@ -5,17 +5,20 @@ from itertools import pairwise
 
 from bakehouse.advice.advice import replace
 from bakehouse.advice.rule import Finding, rule
+from bakehouse.plan.data_bytes import bytes_of_inputs
 from bakehouse.plan.defaults import milestones
 from bakehouse.plan.plan import Plan
 from bakehouse.plurals import count_of
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.early_stopping import GeneralizationLoss, Patience, ProgressQuotient
-from bakehouse.recipe.ingredient import with_field
+from bakehouse.recipe.ingredient import Off, with_field
 from bakehouse.recipe.optimizer import Adam, Sgd
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.schedule import AnySchedule, MultiStep, OneCycle, Plateau, Step
+from bakehouse.recipe.shuffle import Blocks, Full
 
 LARGE_BATCH = 1024
+LARGE_SET = 16 << 30
 MAX_ADAM_LR = 0.1
 WARMUP_EPOCHS = 5.0
 FEW_VALIDATION_ROWS = 200
@@ -53,6 +56,21 @@ def adam_lr_high(plan: Plan) -> Iterator[Finding]:
             "0.0001 to 0.01."
         )
         yield Finding(pointer, message, replace(pointer, Adam().lr))
+
+
+@rule("info", about=(Full, Blocks), source="Meng et al. 2019, Convergence Analysis of Distributed SGD with Shuffling")
+def full_shuffle_of_a_large_set(plan: Plan) -> Iterator[Finding]:
+    """A set that is larger than memory is read slowly if its rows are taken in random order."""
+    dataset = plan.recipe.dataset
+    size = bytes_of_inputs(plan.card, plan.data, sum(plan.sizes))
+    has_curriculum = not isinstance(plan.recipe.curriculum, Off)
+    if size < LARGE_SET or isinstance(dataset.shuffle, Blocks) or dataset.sampling != "none" or has_curriculum:
+        return
+    message = (
+        f"the inputs take {size / 2**30:,.0f} GiB. If the memory of the machine is smaller, a full shuffle reads each "
+        "row from another place of the disk, while blocks are read nearly in order."
+    )
+    yield Finding("/dataset/shuffle", message, replace("/dataset/shuffle", Blocks().model_dump(mode="json")))
 
 
 @rule("warning", about=(Dataset,), source="LeCun et al. 1998, Efficient BackProp, section 4.3")

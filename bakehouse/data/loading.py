@@ -1,6 +1,6 @@
 """Opens a packed data set to train on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -15,21 +15,14 @@ from bakehouse.data.step_rows import StoredSequences, group_rows, labels_of
 from bakehouse.plan.card import Column
 from bakehouse.plan.targets import ResolvedData, Target
 
-BLOCK_BYTES = 8 << 20
-
 
 @dataclass(frozen=True)
 class StoredInputs:
-    """Inputs on disk: the rows of an array, or some columns of a table.
+    """Inputs on disk: the rows of an array, or some columns of a table."""
 
-    They are read block by block and not mapped, because the pages of a mapped file would take memory beside the rows
-    that are copied from them.
-    """
-
-    path: Path
-    dtype: np.dtype[Any]
     stored: Array
-    """The mapped array, whose type, shape and offset are used, but not its rows."""
+    """The array, which is mapped: its pages are shared by all processes that read it."""
+    dtype: np.dtype[Any]
     columns: tuple[int, ...] | None = None
     class_values: Mapping[int, Array] = field(default_factory=dict)
     """By position among `columns`, the numbers that are the classes of a category; rows get the numbers of classes."""
@@ -42,28 +35,34 @@ class StoredInputs:
         """The shape of a row."""
         return self.stored.shape[1:] if self.columns is None else (len(self.columns),)
 
-    def blocks(self) -> Iterator[Array]:
-        """Yields all rows in blocks of a few MiB."""
-        numbers = prod(self.stored.shape[1:])
-        rows = max(1, BLOCK_BYTES // (numbers * self.stored.itemsize))
-        with self.path.open("rb") as file:
-            assert isinstance(self.stored, np.memmap)
-            file.seek(self.stored.offset)
-            for start in range(0, len(self), rows):
-                count = min(rows, len(self) - start)
-                block = np.fromfile(file, self.stored.dtype, count * numbers).reshape(count, *self.stored.shape[1:])
-                yield block if self.columns is None else self._chosen(block)
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a row on disk."""
+        return self.stored.itemsize * prod(self.stored.shape[1:])
 
-    def _chosen(self, block: Array) -> Array:
-        rows: Array = block[:, self.columns].astype(self.dtype)
+    def take(self, rows: Array) -> Array:
+        """Copies rows, by their numbers."""
+        return self._choose(self.stored.take(rows, axis=0))
+
+    def column(self, place: int) -> Array:
+        """Reads the column at a position among `columns`, of all rows."""
+        assert self.columns is not None
+        values = {0: self.class_values[place]} if place in self.class_values else {}
+        return replace(self, columns=(self.columns[place],), class_values=values).whole()[:, 0]
+
+    def whole(self) -> Array:
+        """Reads all rows."""
+        return self._choose(self.stored)
+
+    def _choose(self, block: Array) -> Array:
+        if self.columns is None:
+            return block
+        # Not indexed, which would place the columns one after the other in memory.
+        rows: Array = block.take(self.columns, axis=1).astype(self.dtype)
         for place, values in self.class_values.items():
             is_known = ~np.isnan(rows[:, place])
             rows[is_known, place] = np.searchsorted(values, rows[is_known, place])
         return rows
-
-    def whole(self) -> Array:
-        """Reads all rows into one array."""
-        return np.concatenate(list(self.blocks()))
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ class Arrays:
     def column(self, name: str) -> Array:
         """Reads a column of a table, whether or not it is an input."""
         assert isinstance(self.x, StoredInputs), "sequences are split by none of their columns"
-        return replace(self.x, columns=(self.columns[name],), dtype=self.x.stored.dtype).whole()[:, 0]
+        stored = self.x.stored
+        return StoredInputs(stored, stored.dtype, (self.columns[name],)).whole()[:, 0]
 
 
 def load(folder: Path, data: ResolvedData) -> Arrays:
@@ -105,9 +105,8 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     for split in SPLITS:
         # The card says which splits there are: a file that is gone is an error.
         if split == "" or getattr(card.counts, split.removeprefix("_")) is not None:
-            path = folder / f"x{split}.npy"
-            stored = _open(path)
-            arrays[f"x{split}"] = StoredInputs(path, stored.dtype, stored)
+            stored = _open(folder / f"x{split}.npy")
+            arrays[f"x{split}"] = StoredInputs(stored, stored.dtype)
             kept = open_photographs(folder, split, stored.shape[1])
             if kept is not None:
                 photographs[split] = kept
@@ -116,13 +115,12 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
 
 
 def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -> Arrays:
-    path = folder / "table.npy"
-    stored = _open(path)
+    stored = _open(folder / "table.npy")
     names = [column.name for column in columns]
     indices = [names.index(target.name) for target in data.targets]
     features = tuple(names.index(each.name) for each in data.inputs)
     dtype = np.dtype(np.float64 if data.is_double else np.float32)
-    labels = StoredInputs(path, stored.dtype, stored, tuple(indices)).whole()
+    labels = StoredInputs(stored, stored.dtype, tuple(indices)).whole()
     pairs = zip(labels.T, indices, data.targets, strict=True)
     y = _stack_columns([_labels(values, columns[index], target) for values, index, target in pairs])
     values = {
@@ -130,7 +128,7 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
         for place, each in enumerate(data.inputs)
         if each.classes and columns[features[place]].has_numbers
     }
-    inputs = StoredInputs(path, dtype, stored, features, values)
+    inputs = StoredInputs(stored, dtype, features, values)
     arrays = Arrays(inputs, y, columns={name: i for i, name in enumerate(names)})
     if data.steps is None:
         return arrays
@@ -140,7 +138,8 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
 
 
 def _open(path: Path) -> Array:
-    array: Array = np.load(path, mmap_mode="r")
+    # As a plain array, which gives plain arrays and does not look for the file at each access.
+    array: Array = np.load(path, mmap_mode="r").view(np.ndarray)
     return array
 
 

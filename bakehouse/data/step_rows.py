@@ -1,6 +1,5 @@
 """Makes sequences of the rows of a packed long table, which has a row for each step."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,7 +12,6 @@ from bakehouse.plan.targets import Target, target_pointer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 
 Rows = NDArray[np.int64]
-BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -100,19 +98,22 @@ class StoredSequences:
         """The shape of a padded sequence."""
         return (int(self.grouping.lengths.max()), *self.table.row_shape)
 
-    def blocks(self) -> Iterator[Array]:
-        """Yields all sequences in blocks of a few MiB."""
-        steps = self.table.whole()[self.grouping.rows]
-        count = max(1, BLOCK_BYTES // (prod(self.row_shape) * self.dtype.itemsize))
-        for start in range(0, len(self), count):
-            chosen = slice(start, start + count)
-            first = self.grouping.starts[chosen][0]
-            lengths = self.grouping.lengths[chosen]
-            yield pad_steps(steps[first : first + lengths.sum()], lengths, self.row_shape[0])
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a padded sequence."""
+        return prod(self.row_shape) * self.dtype.itemsize
+
+    def take(self, sequences: Rows) -> Array:
+        """Copies sequences, by their numbers."""
+        lengths = self.grouping.lengths[sequences]
+        # The places of the steps of one sequence follow each other.
+        begins = self.grouping.starts[sequences] - (np.cumsum(lengths) - lengths)
+        places = np.repeat(begins, lengths) + np.arange(lengths.sum())
+        return pad_steps(self.table.take(self.grouping.rows[places]), lengths, self.row_shape[0])
 
     def whole(self) -> Array:
         """Reads all sequences into one array."""
-        return np.concatenate(list(self.blocks()))
+        return self.take(np.arange(len(self)))
 
 
 def pad_steps(steps: Array, lengths: Rows, longest: int) -> Array:

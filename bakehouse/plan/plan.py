@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.context import Context
+from bakehouse.plan.data_bytes import bytes_of_data, bytes_of_scores
 from bakehouse.plan.defaults import fill_in
-from bakehouse.plan.estimate import FLOAT_BYTES, Estimate, estimate
+from bakehouse.plan.estimate import Estimate, estimate
 from bakehouse.plan.heads import with_class_measures
 from bakehouse.plan.layers import Conv, Sequential, walk
 from bakehouse.plan.pictures import PictureSize, bytes_of_photographs, picture_size, with_size
@@ -20,9 +21,6 @@ from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.objective import Loss
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.recipe import Recipe
-
-ORDER_BYTES = 56
-"""Bytes for each row while the scores of one class are ordered: seven numbers of 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,8 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
     problems = find_problems(context)
     if problems:
         raise RecipeInvalid(problems)
-    data_bytes = bytes_of_data(card, data, sum(sizes)) + bytes_of_scores(data, max(sizes.validation, sizes.test))
+    data_bytes = bytes_of_data(recipe.dataset, card, data, sizes)
+    data_bytes += bytes_of_scores(data, max(sizes.validation, sizes.test))
     data_bytes += bytes_of_photographs(recipe, card)
     teacher = context.trained(teacher_in(recipe))
     if teacher is not None:
@@ -110,22 +109,6 @@ def make_plan(recipe: Recipe, card: DatasetCard, checkpoints: Mapping[str, Plan]
         data_bytes += 4 * numbers_of_teaching(recipe, context.root, teacher.root)
     cost = estimate(recipe, context.root, data_bytes, rows=context.epoch_rows)
     return Plan(recipe, card, data, sizes, context.epoch_rows, context.root, cost, size, checkpoints)
-
-
-def bytes_of_data(card: DatasetCard, data: ResolvedData, rows: int) -> int:
-    """Returns the bytes of all inputs and targets as training holds them; images may be held as bytes."""
-    input_bytes = 1 if card.dtype == "uint8" else 8 if data.is_double else 4
-    numbers = len(data.inputs) if data.encoding is not None else card.features
-    return rows * (input_bytes * numbers + 8 * len(data.targets))
-
-
-def bytes_of_scores(data: ResolvedData, rows: int) -> int:
-    """Returns the bytes that `auroc` needs at the end of a split: the outputs for all rows, several times while they
-    are joined and divided among targets, and the probabilities of one class with their order."""
-    if not any("auroc" in target.class_measures for target in data.targets):
-        return 0
-    outputs = sum(target.outputs for target in data.targets)
-    return rows * (3 * FLOAT_BYTES * outputs + ORDER_BYTES)
 
 
 def resolve(recipe: Recipe, card: DatasetCard) -> ResolvedData:

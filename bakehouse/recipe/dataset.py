@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from bakehouse.recipe.ingredient import Ingredient, as_names, written_as
+from bakehouse.recipe.shuffle import Full, Shuffle
 from bakehouse.recipe.split import Random, SplitRule
 
 MAX_NAMED = 2_000
@@ -123,8 +124,11 @@ class Dataset(Ingredient):
 
     main: ClassVar[str | None] = "id"
     later_fields: ClassVar[frozenset[str]] = frozenset(
-        {"bootstrap", "columns", "max_unreadable", "sampling", "sequence", "size", "split", "whitening_epsilon"}
-    )
+        {
+            "bootstrap", "columns", "max_unreadable", "sampling", "sequence", "shuffle", "size", "split",
+            "whitening_epsilon",
+        }
+    )  # fmt: skip
 
     id: Annotated[str, BeforeValidator(refuse_address)] = Field(min_length=1, max_length=80)
     """Name of a built-in data set, of your own file or folder, or of a data set that was uploaded; `GET /v1/datasets`
@@ -180,3 +184,5 @@ class Dataset(Ingredient):
     them. `balanced`: as many rows as the split has, equally many of each class (but for the remainder), drawn with
     replacement. `undersample`: of each class as many rows as its rarest class has, each at most once. Normalization is
     fitted on the whole split, and validation and test stay as they are."""
+    shuffle: Shuffle = Full()
+    """Order in which an epoch takes the training rows, drawn anew for each epoch by the run's `seed`."""

@@ -70,6 +70,12 @@ TANH = {"type": "mlp", "activation": "tanh"}
 NO_JITTER: Document = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
 
 CASES = [
+    Case("full_shuffle_of_a_large_set", {"architecture": "cnn"},
+         {"architecture": "cnn", "dataset": {"id": "pictures", "shuffle": "blocks"}}, severity="info",
+         pointer="/dataset/shuffle", says=("18 GiB",), card=image_card(side=128, rows=400_000)),
+    Case("full_shuffle_of_a_large_set", {"architecture": "cnn"}, {"architecture": "cnn"}, severity="info",
+         pointer="/dataset/shuffle", card=image_card(side=128, rows=400_000),
+         near_card=image_card(side=128, rows=300_000)),
     Case("transfer_other_activation", {**TRANSFER, "architecture": TANH}, TRANSFER, pointer="/architecture/activation",
          says=("relu", "tanh")),
     Case("transfer_inputs_elsewhere", TRANSFER, TRANSFER, pointer="/pretraining", says=("-3 to 700", "-3 to 7", "70"),

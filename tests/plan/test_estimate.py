@@ -75,7 +75,7 @@ def test_what_takes_more_memory(smaller: Document, larger: Document) -> None:
 
 def test_memory_of_a_small_model_by_hand() -> None:
     plan = planned({"architecture": "linear", "batch_size": 10}, table_card(features=4, classes=3, rows=100))
-    weights, data = 4 * 3 + 3, (4 * 4 + 8) * 100
+    weights, data = 4 * 3 + 3, (4 * 4 + 16) * 100
     # Evaluation holds inputs and outputs of 128 rows, and copies of a batch are made ready for the next step.
     rows = round(SCATTERED_UNEVEN * 4 * 128 * 2 * (4 + 3)) + 4 * 5 * 10 * 4
     assert plan.estimate.memory_bytes == PROCESS_BYTES + 4 * round((11.5 + 2 * 1.5) * weights) + rows + data

@@ -1,4 +1,4 @@
-"""Makes batches of the training split, which is on the device. Many batches are copied at a time, by index."""
+"""Makes batches of the training split. Many batches are copied at a time, by index."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -6,10 +6,14 @@ from itertools import islice
 import torch
 from torch import Generator, Tensor, nn
 
+from bakehouse.plan.data_bytes import MAX_WHITENED_BYTES
 from bakehouse.plan.plan import Plan
+from bakehouse.recipe.shuffle import Blocks, Full
 from worker.augmentation.phases import after_normalization, before_normalization, mixing
-from worker.data.dataset import Data
+from worker.data.dataset import Data, Split
+from worker.data.rows import MappedRows
 from worker.data.sampling import sampler
+from worker.data.shuffle import shuffle_blocks
 from worker.seeds import Seeds
 from worker.types import Batch, Subset
 
@@ -19,8 +23,6 @@ ALIGNED_BYTES = 64
 MAX_UNALIGNED_BLOCK_BYTES = 64 << 20
 """Size of blocks whose batches do not begin at multiples of 64 bytes. The place of such a batch in its block decides
 which kernel computes it, so that the blocks keep the size with which earlier versions have trained."""
-MAX_WHITENED_BYTES = 2 << 30
-"""Size as float32 up to which all inputs are whitened once and kept; larger inputs are whitened at each step."""
 BATCH_ROWS = 128
 """Number of rows of a batch in evaluation. Larger batches do not fit into the caches: with 1,024 rows, a small
 residual network was measured to be 2.3 times slower."""
@@ -44,22 +46,23 @@ class Batches:
         self.mixing = mixing(plan)
         whitens = plan.recipe.dataset.normalization == "whiten"
         features = plan.card.features if plan.data.encoding is None else plan.data.width
-        is_small = len(data.train.inputs) * features * 4 <= MAX_WHITENED_BYTES
+        is_small = len(data.train) * features * 4 <= MAX_WHITENED_BYTES
         # Augmentations of pixels need stored units, so their inputs are normalised after them.
         by_batch = bool(self.before_normalization) or (whitens and not is_small)
         # A product with a matrix would take long at every epoch. Other inputs are not kept twice.
         stage = "batch" if by_batch else "once" if whitens else "block"
-        self.inputs = normalize(data.train.inputs) if stage == "once" else data.train.inputs
+        source = normalize(data.train.inputs) if stage == "once" else data.train.source
         if data.train.photographs is not None:
             # The first augmentation cuts windows out of the photographs, and takes their places.
-            self.inputs = torch.arange(len(data.train.photographs), device=data.train.inputs.device)
+            source = torch.arange(len(data.train.photographs), device=data.train.device)
         self.normalize_block = normalize if stage == "block" else None
         self.normalize = normalize if stage == "batch" else None
-        self.targets = data.standardized(data.train.targets)
+        self.split = Split(source, data.standardized(data.train.targets))
         self.draw_sample = sampler(plan, data.train.targets)
+        self.shuffle = recipe.dataset.shuffle
         self.order_seeds = Seeds(recipe.seed, "order")
         self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
-        self.generator = torch.Generator(data.train.inputs.device)
+        self.generator = torch.Generator(data.train.device)
         batch_bytes = 4 * recipe.batch_size * features
         limit = MAX_UNALIGNED_BLOCK_BYTES if batch_bytes % ALIGNED_BYTES else MAX_BLOCK_BYTES
         self.block_rows = recipe.batch_size * max(1, min(MAX_BLOCK_BATCHES, limit // batch_bytes))
@@ -70,10 +73,12 @@ class Batches:
         # A generator on the CPU gives the same order on any device.
         generator = torch.Generator().manual_seed(self.order_seeds.at(epoch))
         if self.draw_sample is not None:
-            return self.draw_sample(generator).to(self.inputs.device)
+            return self.draw_sample(generator).to(self.split.device)
+        if isinstance(self.shuffle, Blocks):
+            return shuffle_blocks(self.shuffle, len(self.split), generator).to(self.split.device)
         step = epoch * self.steps_per_epoch
-        rows = draw_passes(len(self.inputs), self.subset, step=step, batch_size=self.batch_size, generator=generator)
-        return rows.to(self.inputs.device)
+        rows = draw_passes(len(self.split), self.subset, step=step, batch_size=self.batch_size, generator=generator)
+        return rows.to(self.split.device)
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """Yields the batches from this step to the end of its epoch."""
@@ -81,20 +86,34 @@ class Batches:
         # A resumed run uses the same blocks as an uninterrupted one, because the alignment of a batch in its block
         # decides which kernel computes it, and thus the last bits.
         first, skipped = divmod(done, self.block_rows // self.batch_size)
-        for rows in torch.split(self.order(epoch), self.block_rows)[first:]:
-            for inputs, targets in islice(self.gather(rows), skipped, None):
+        order = self.order(epoch)
+        read_to = first * self.block_rows
+        for start in range(read_to, len(order), self.block_rows):
+            read_to = self.read_ahead(order, start, read_to)
+            for inputs, targets in islice(self.gather(order[start : start + self.block_rows]), skipped, None):
                 yield self.transform(inputs, targets, step)
                 step += 1
             skipped = 0
 
+    def read_ahead(self, order: Tensor, start: int, read_to: int) -> int:
+        """Asks the system to read the rows that are shuffled together with those of the block at `start`, and those
+        that are next. They are read up to `read_to`; returns up to where they are now."""
+        if isinstance(self.shuffle, Full) or not isinstance(self.split.source, MappedRows):
+            return read_to
+        window = self.shuffle.rows * self.shuffle.mixed
+        end = ((start + self.block_rows - 1) // window + 2) * window
+        if read_to < min(end, len(order)):
+            self.split.source.read_ahead(order[read_to:end])
+        return end
+
     def gather(self, rows: Tensor) -> Iterator[Batch]:
         """Copies the rows at once, and splits them into batches. Normalises them, unless `transform` does it."""
-        inputs = self.inputs.index_select(0, rows)
+        inputs = self.split.take(rows)
         if self.normalize_block is not None:
             inputs = self.normalize_block(inputs)
         if self.layout is torch.channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=self.layout)
-        targets = self.targets.index_select(0, rows)
+        targets = self.split.targets.index_select(0, rows)
         return zip(torch.split(inputs, self.batch_size), torch.split(targets, self.batch_size), strict=True)
 
     def transform(self, inputs: Tensor, targets: Tensor, step: int) -> Batch:

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from bakehouse.data.precision import is_rounding
 from bakehouse.plan.inputs import Encoding
 from bakehouse.recipe.dataset import Dataset
+from worker.data.rows import StoredRows, column_of
 
 Floats = NDArray[np.float64]
 
 
-def fit_columns(encoding: Encoding, rows: Floats, dataset: Dataset) -> tuple[Floats, Floats, Floats]:
+def fit_columns(encoding: Encoding, rows: StoredRows, dataset: Dataset) -> tuple[Floats, Floats, Floats]:
     """Returns the numbers that empty cells become, and the shift and scale of each feature."""
-    fitted = np.array([fit_number(rows[:, place], dataset) for place in encoding.numbers]).reshape(-1, 3)
-    fill, shift, scale = fitted.T
+    # One column at a time, because a large table stays on disk.
+    fitted = [fit_number(column_of(rows, place).astype(np.float64), dataset) for place in encoding.numbers]
+    fill, shift, scale = np.array(fitted).reshape(-1, 3).T
     others = np.ones(2 * len(encoding.cycles) + len(encoding.flags))
-    occurs = [occurring_classes(rows[:, place], count) for place, count in encoding.categories]
+    occurs = [occurring_classes(column_of(rows, place), count) for place, count in encoding.categories]
     unscaled = np.concatenate([others, *occurs])
     return fill, np.concatenate([shift, np.zeros_like(unscaled)]), np.concatenate([scale, unscaled])
 

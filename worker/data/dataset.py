@@ -1,7 +1,7 @@
 """Loads the data of a run as tensors on its device, and fits statistics on the training split."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakehouse.data.errors import DatasetChanged
-from bakehouse.data.loading import Arrays, StoredInputs, load
+from bakehouse.data.loading import Arrays, load
 from bakehouse.data.photographs import Photographs
 from bakehouse.data.precision import is_rounding
 from bakehouse.data.splits import split_as_planned
-from bakehouse.data.step_rows import StoredSequences
+from bakehouse.plan.data_bytes import stays_on_disk
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.targets import target_pointer
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from worker.data.columns import fit_columns
+from worker.data.rows import MappedRows, Rows, StoredRows, columns_of, flatten_rows, split_rows, take
 from worker.data.whitening import whitening
 from worker.seeds import Seeds
 from worker.types import Batch
@@ -40,15 +41,33 @@ class Split:
     """The rows of a split: inputs (N, ...) in stored units, and targets (N,) as class numbers or in the data's units.
     Several targets are floats (N, targets), with nan where a label is missing."""
 
-    inputs: Tensor
+    source: Rows
+    """The inputs, which may stay on disk."""
     targets: Tensor
     photographs: Photographs | None = None
     """The pictures at their own sizes, in the order of the rows, if the recipe keeps these. `inputs` has the window of
     each that all measurements but those of several crops use."""
 
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of batches."""
+        return self.targets.device
+
+    @property
+    def inputs(self) -> Tensor:
+        """All inputs in one tensor, which is a copy if they are on disk."""
+        return self.source if isinstance(self.source, Tensor) else self.source.tensor(self.device)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Copies the inputs of some rows."""
+        return take(self.source, rows)
+
     def batches(self, rows: int) -> Iterator[Batch]:
         """Yields batches of at most `rows` rows, in the order of the split."""
-        return zip(torch.split(self.inputs, rows), torch.split(self.targets, rows), strict=True)
+        return zip(split_rows(self.source, rows), torch.split(self.targets, rows), strict=True)
 
 
 @dataclass(frozen=True)
@@ -101,7 +120,7 @@ def column(targets: Tensor, index: int) -> Tensor:
 
 
 def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
-    """Loads a packed data set, splits it as planned, and copies it to the device."""
+    """Opens a packed data set and splits it as planned. A large one stays on disk, unless it fits a GPU."""
     try:
         arrays = load(folder, plan.data)
         splits = read_splits(plan, arrays)
@@ -113,18 +132,17 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     refuse_single_class(plan, targets[1])
     if plan.loss == "poisson":
         refuse_negative(plan, (arrays.y, arrays.y_validation, arrays.y_test))
-    inputs = splits[0].inputs.numpy()
+    source = splits[0].source
+    inputs = source.numpy() if isinstance(source, Tensor) else source
     if plan.data.lengths is not None:
-        inputs = real_steps(inputs)
+        inputs = real_steps(np.asarray(inputs))
     statistics, fill = fit_inputs(plan, inputs)
     units = fit_units(plan, targets[0])
     precision = np.float64 if plan.data.is_double else np.float32
     shift, scale = (torch.from_numpy(array.astype(precision)).to(device) for array in statistics)
     filling = None if fill is None else torch.from_numpy(fill).to(device)
     matrix = whitening_matrix(plan, inputs, statistics, fill, device)
-    train, validation, test = (
-        Split(split.inputs.to(device), split.targets.to(device), split.photographs) for split in splits
-    )
+    train, validation, test = place(splits, device, plan.estimate.memory_bytes)
     return Data(train, validation, test, shift, scale, units, matrix, filling)
 
 
@@ -134,9 +152,24 @@ def real_steps(sequences: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.asarray(sequences[is_real][:, None])
 
 
+def place(splits: Sequence[Split], device: torch.device, needed: int) -> Iterator[Split]:
+    """Yields the splits with their tensors on the device. Rows on disk are copied to a GPU if they leave free the bytes
+    that the run needs besides; otherwise their batches are."""
+    mapped = [split.source for split in splits if not isinstance(split.source, Tensor)]
+    size = sum(rows.size * rows.dtype.itemsize for rows in mapped)
+    fits = device.type == "cuda" and size + needed <= torch.cuda.mem_get_info(device)[0]
+    for split in splits:
+        source = split.source
+        if isinstance(source, Tensor):
+            placed: Rows = source.to(device)
+        else:
+            placed = source.tensor(device) if fits else replace(source, device=device)
+        yield Split(placed, split.targets.to(device), split.photographs)
+
+
 def whitening_matrix(
     plan: Plan,
-    inputs: NDArray[np.floating],
+    inputs: StoredRows,
     statistics: tuple[Floats, Floats],
     fill: Floats | None,
     device: torch.device,
@@ -150,7 +183,7 @@ def whitening_matrix(
     if encoding is None:
         return whitening(inputs, *statistics, epsilon=epsilon).float().to(device)
     assert fill is not None, "columns that are encoded have values for empty cells"
-    numbers = inputs[:, encoding.numbers]
+    numbers = columns_of(inputs, encoding.numbers)
     shift, scale = (each[: len(fill)] for each in statistics)
     matrix = torch.eye(encoding.width)
     found = whitening(np.where(np.isnan(numbers), fill, numbers), shift, scale, epsilon=epsilon)
@@ -209,39 +242,26 @@ def refuse_single_class(plan: Plan, targets: NDArray[np.generic]) -> None:
 
 
 def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
-    """Reads train, validation and test: rows of the data set's main array, or its own arrays for these splits."""
+    """Returns train, validation and test: rows of the data set's main array, or its own arrays for these splits. Small
+    arrays are copied to tensors; of large ones only the numbers of the rows are held."""
     rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
     # The bootstrap follows the run's seed, so that runs with one split_seed can draw different rows.
     train = bootstrapped(rows.train, plan.recipe.seed) if plan.recipe.dataset.bootstrap else rows.train
-    taken = [numbers for numbers in (train, rows.validation, rows.test) if numbers is not None]
     kept = arrays.photographs
-    splits = [
-        Split(inputs, torch.tensor(arrays.y[numbers]), kept[""].take(numbers) if kept else None)
-        for inputs, numbers in zip(gather(arrays.x, taken), taken, strict=True)
-    ]
-    # An own validation split comes before the test rows.
-    own = (
-        (1, "_validation", arrays.x_validation, arrays.y_validation),
-        (2, "_test", arrays.x_test, arrays.y_test),
+    parts = (
+        ("", arrays.x, arrays.y, train),
+        ("_validation", arrays.x_validation or arrays.x, arrays.y_validation, rows.validation),
+        ("_test", arrays.x_test or arrays.x, arrays.y_test, rows.test),
     )
-    for place, suffix, x, y in own:
-        if x is not None and y is not None:
-            [inputs] = gather(x, [np.arange(len(x))])
-            splits.insert(place, Split(inputs, torch.tensor(y), kept.get(suffix)))
+    is_mapped = stays_on_disk(plan.card, plan.data, sum(plan.sizes))
+    splits = []
+    for suffix, x, y, numbers in parts:
+        chosen = np.arange(len(x)) if numbers is None else numbers
+        targets = torch.tensor((arrays.y if y is None else y)[chosen])
+        source = MappedRows(x, chosen, x.row_shape, targets.device)
+        photographs = kept.get(suffix) if numbers is None else kept[""].take(numbers) if kept else None
+        splits.append(Split(source if is_mapped else source.tensor(targets.device), targets, photographs))
     return splits
-
-
-def gather(source: StoredInputs | StoredSequences, splits: list[NDArray[np.int64]]) -> list[Tensor]:
-    """Copies rows from disk to a tensor for each split, in one pass. The numbers of the rows are in ascending order."""
-    dtype = torch.from_numpy(np.empty(0, source.dtype)).dtype
-    tensors = [torch.empty((len(numbers), *source.row_shape), dtype=dtype) for numbers in splits]
-    first = 0
-    for block in source.blocks():
-        for tensor, numbers in zip(tensors, splits, strict=True):
-            start, stop = np.searchsorted(numbers, (first, first + len(block)))
-            tensor.numpy()[start:stop] = block[numbers[start:stop] - first]
-        first += len(block)
-    return tensors
 
 
 def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -251,15 +271,15 @@ def bootstrapped(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return np.sort(rows[drawn])
 
 
-def fit_inputs(plan: Plan, inputs: NDArray[np.generic]) -> tuple[tuple[Floats, Floats], Floats | None]:
+def fit_inputs(plan: Plan, inputs: StoredRows) -> tuple[tuple[Floats, Floats], Floats | None]:
     """Fits shift and scale on the training rows and, if columns are encoded, the numbers that empty cells become."""
     if plan.data.encoding is None:
         return normalization(plan, inputs), None
-    fill, shift, scale = fit_columns(plan.data.encoding, inputs.astype(np.float64, copy=False), plan.recipe.dataset)
+    fill, shift, scale = fit_columns(plan.data.encoding, inputs, plan.recipe.dataset)
     return (shift, scale), fill
 
 
-def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:
+def normalization(plan: Plan, inputs: StoredRows) -> tuple[Floats, Floats]:
     """Fits the shift and scale of each feature or channel on the training rows. A constant feature becomes 0."""
     match plan.recipe.dataset.normalization:
         case "none":
@@ -270,22 +290,31 @@ def normalization(plan: Plan, inputs: NDArray[np.generic]) -> tuple[Floats, Floa
             return mean, inverse_std(mean, variance, inputs.dtype)
         case "whiten" if inputs.ndim == 4:
             # Each pixel is centred on its own mean, and scaled like all pixels of its channel.
-            mean, variance = (each.reshape(inputs.shape[1:]) for each in moments(inputs.reshape(len(inputs), -1)))
+            mean, variance = (each.reshape(inputs.shape[1:]) for each in moments(flatten_rows(inputs)))
             level, spread = (each.mean((1, 2), keepdims=True) for each in (np.abs(mean), variance))
             return mean, np.broadcast_to(inverse_std(level, spread, inputs.dtype), mean.shape)
         case "whiten":
             mean, variance = moments(inputs)
             return mean, inverse_std(mean, variance, inputs.dtype)
         case "min_max":
-            axes = reduced_axes(inputs)
-            low = inputs.min(axis=axes, keepdims=True)[0].astype(np.float64)
-            extent = inputs.max(axis=axes, keepdims=True)[0] - low
+            low, high = extremes(inputs)
+            extent = high - low
             return low, np.where(extent == 0, 0.0, 1 / np.where(extent == 0, 1.0, extent))
         case _:
             assert_never(plan.recipe.dataset.normalization)
 
 
-def moments(inputs: NDArray[np.generic]) -> tuple[Floats, Floats]:
+def extremes(inputs: StoredRows) -> tuple[Floats, Floats]:
+    """Returns the least and the largest number of each feature or channel, in blocks, to read few rows at a time."""
+    step = max(1, BLOCK_NUMBERS // prod(inputs.shape[1:]))
+    blocks = (np.asarray(inputs[start : start + step]) for start in range(0, len(inputs), step))
+    axes = reduced_axes(inputs)
+    found = [(block.min(axis=axes, keepdims=True)[0], block.max(axis=axes, keepdims=True)[0]) for block in blocks]
+    lows, highs = zip(*found, strict=True)
+    return np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
+
+
+def moments(inputs: StoredRows) -> tuple[Floats, Floats]:
     """Returns the mean and the biased variance of each feature or channel."""
     mean = mean_power(inputs, power=1)
     if inputs.dtype == np.float64:
@@ -301,14 +330,14 @@ def inverse_std(mean: Floats, variance: Floats, dtype: np.dtype[Any]) -> Floats:
     return np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, std))
 
 
-def mean_power(inputs: NDArray[np.generic], *, power: Literal[1, 2], about: Floats | float = 0.0) -> Floats:
+def mean_power(inputs: StoredRows, *, power: Literal[1, 2], about: Floats | float = 0.0) -> Floats:
     """Returns the mean of (x - about)^power over `reduced_axes`."""
     chunks = (inputs[start : start + CHUNK_ROWS] for start in range(0, len(inputs), CHUNK_ROWS))
     total = sum(power_sum(chunk, power=power, about=about) for chunk in chunks)
     return np.asarray(total / (inputs.size / np.asarray(total).size))
 
 
-def power_sum(rows: NDArray[np.generic], *, power: Literal[1, 2], about: Floats | float) -> Floats:
+def power_sum(rows: StoredRows, *, power: Literal[1, 2], about: Floats | float) -> Floats:
     """Returns the sum of (x - about)^power over `reduced_axes`, in blocks, to avoid a float64 copy of all rows.
 
     NumPy adds the rows of several columns one after the other, so that the blocks do not change a bit. The numbers of a
@@ -330,10 +359,10 @@ def power_sum(rows: NDArray[np.generic], *, power: Literal[1, 2], about: Floats 
         # One row for each image and channel, or for each step.
         values = values.sum(axis=(2, 3)) if values.ndim == 4 else values.reshape(-1, columns)
         total = values.sum(0) if total is None else np.concatenate((total[None], values)).sum(0)
-    return np.asarray(total).reshape(rows[:1].sum(axis=reduced_axes(rows), keepdims=True)[0].shape)
+    return np.asarray(total).reshape(np.asarray(rows[:1]).sum(axis=reduced_axes(rows), keepdims=True)[0].shape)
 
 
-def reduced_axes(inputs: NDArray[np.generic]) -> tuple[int, ...]:
+def reduced_axes(inputs: StoredRows) -> tuple[int, ...]:
     """Returns the axes of rows, and of the steps of sequences or the height and width of images."""
     return {2: (0,), 3: (0, 1), 4: (0, 2, 3)}[inputs.ndim]
 

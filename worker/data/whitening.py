@@ -5,11 +5,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worker.data.rows import StoredRows
+
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 1024
 
 
-def whitening(inputs: NDArray[np.generic], shift: Floats, scale: Floats, *, epsilon: float) -> Tensor:
+def whitening(inputs: StoredRows, shift: Floats, scale: Floats, *, epsilon: float) -> Tensor:
     """W = U diag(1 / sqrt(lambda + epsilon)) U^T, of the covariance U diag(lambda) U^T of (x - shift) * scale. In
     float64 on the CPU, by torch, whose threads are part of what a run's bits depend on."""
     values, vectors = torch.linalg.eigh(covariance(inputs, shift, scale))
@@ -19,7 +21,7 @@ def whitening(inputs: NDArray[np.generic], shift: Floats, scale: Floats, *, epsi
     return (matrix + matrix.T) / 2
 
 
-def covariance(inputs: NDArray[np.generic], shift: Floats, scale: Floats) -> Tensor:
+def covariance(inputs: StoredRows, shift: Floats, scale: Floats) -> Tensor:
     """Over rows, of sequences over all steps; chunk by chunk: no float64 copy of the whole set."""
     total: Tensor | float = 0.0
     count = 0

@@ -54,7 +54,7 @@ class Probe:
         self.data = data
         self.seeds = Seeds(plan.recipe.seed, "diagnostics")
         order = torch.randperm(plan.sizes.train, generator=torch.Generator().manual_seed(self.seeds.at(0)))
-        self.rows = order[: None if rows == "all" else rows].to(data.train.inputs.device)
+        self.rows = order[: None if rows == "all" else rows].to(data.train.device)
         # Batches are as large as in training, because batch statistics depend on the size, and the size fits the
         # device.
         self.parts = even_batches(self.rows, plan.recipe.batch_size)
@@ -67,9 +67,9 @@ class Probe:
     def split(self) -> Split:
         """Returns the probe's rows as a split, in stored units."""
         train = self.data.train
-        if len(self.rows) == len(train.inputs):
+        if len(self.rows) == len(train):
             return train
-        return Split(train.inputs.index_select(0, self.rows), train.targets.index_select(0, self.rows))
+        return Split(train.take(self.rows), train.targets.index_select(0, self.rows))
 
     def targets(self) -> Tensor:
         """Returns the targets in the order of the batches, in the data's units."""
@@ -78,7 +78,7 @@ class Probe:
     def clean_inputs(self) -> Iterator[Tensor]:
         """Yields inputs without augmentation, batch by batch, in stored units."""
         for rows in self.parts:
-            yield self.data.train.inputs.index_select(0, rows)
+            yield self.data.train.take(rows)
 
     def training_batches(self, epoch: int, *, mixed: bool) -> Iterator[ProbeBatch]:
         """Yields augmented and normalised batches; with `mixed`, also with mixup or cutmix if the recipe has it."""

@@ -44,13 +44,21 @@ def batches_of_crops(plan: Plan, spec: Crops, split: Split) -> list[CropsOfBatch
     """Returns for each batch the function that yields its crops, with their number."""
     photographs = split.photographs
     if photographs is None:
-        return [partial(crops, rows, spec) for rows in torch.split(split.inputs, rows_at_once(split.inputs, spec))]
+        rows = torch.arange(len(split), device=split.device)
+        return [
+            partial(crops_of_rows, split, part, spec)
+            for part in torch.split(rows, rows_at_once(split.source.shape[1:], spec))
+        ]
     step = photographs_at_once(photographs, max(crop_scales(spec, plan.data.shape)))
     places = np.split(np.arange(len(photographs)), range(step, len(photographs), step))
     return [
-        partial(crops_of_photographs, photographs.take(rows), spec, plan.data.shape, split.inputs.device)
-        for rows in places
+        partial(crops_of_photographs, photographs.take(rows), spec, plan.data.shape, split.device) for rows in places
     ]
+
+
+def crops_of_rows(split: Split, rows: Tensor, spec: Crops) -> Iterator[tuple[Tensor, int]]:
+    """Yields the crops of some rows of a split."""
+    return crops(split.take(rows), spec)
 
 
 def photographs_at_once(photographs: Photographs, scale: int) -> int:
@@ -83,10 +91,10 @@ def crops_of_photographs(
                 yield crop.flip(3), 1
 
 
-def rows_at_once(images: Tensor, spec: Crops) -> int:
+def rows_at_once(shape: tuple[int, ...], spec: Crops) -> int:
     """Returns the number of rows of a batch, which is smaller than usual if images are large at the largest scale."""
-    _, channels, *sides = images.shape
-    height, width = size_at((sides[0], sides[1]), max(crop_scales(spec, images.shape[1:])))
+    channels, *sides = shape
+    height, width = size_at((sides[0], sides[1]), max(crop_scales(spec, shape)))
     return max(1, min(BATCH_ROWS, RESIZED_BYTES // (4 * channels * height * width)))
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from bakehouse.plan.checks.norm import layers_with_statistics
 from bakehouse.plan.plan import Plan
 from worker.data.batches import BATCH_ROWS
-from worker.data.dataset import Data
+from worker.data.dataset import Data, Split
 from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
 from worker.model.state_dict import strip_prefix, with_own_buffers
@@ -46,11 +46,11 @@ class Population:
 
     def __init__(self, plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> None:
         self.plan = plan
-        self.inputs = data.train.inputs
+        self.split = data.train
         self.frozen = frozenset(frozen)
         seed = Seeds(plan.recipe.seed, "population").at(0)
         # Rows are shuffled, because sorted rows would give batches of a single class.
-        order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed)).to(self.inputs.device)
+        order = torch.randperm(len(self.split), generator=torch.Generator().manual_seed(seed)).to(self.split.device)
         # Larger batches have less noise in their statistics, so small batches of training are not used here.
         self.batches = even_batches(order, max(BATCH_ROWS, plan.recipe.batch_size))
         self.step = -1
@@ -72,7 +72,7 @@ class Population:
             self.done = 0
             self.moments = {name: Moments() for name in names}
         moments = {copy.get_submodule(name): self.moments[name] for name in names}
-        for _ in estimate(copy, self.inputs, self.batches[self.done :], moments):
+        for _ in estimate(copy, self.split, self.batches[self.done :], moments):
             self.done += 1
             yield
         return copy
@@ -87,7 +87,7 @@ class Population:
         self.done = state["done"]
         self.moments = {name: Moments() for name in state["norms"]}
         for name, item in self.moments.items():
-            item.load_state_dict(strip_prefix(name, state), self.inputs.device)
+            item.load_state_dict(strip_prefix(name, state), self.split.device)
 
 
 def evaluated_statistics(plan: Plan, data: Data, frozen: Iterable[nn.Module]) -> MovingAverages | Population:
@@ -102,7 +102,7 @@ def even_batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
 
 
 def estimate(
-    model: nn.Module, inputs: Tensor, batches: Iterable[Tensor], moments: Mapping[nn.Module, Moments]
+    model: nn.Module, split: Split, batches: Iterable[Tensor], moments: Mapping[nn.Module, Moments]
 ) -> Generator[None, None, None]:
     """Adds the inputs of each norm over these batches to its moments, and writes their mean and variance into its
     buffers. Yields after each batch.
@@ -116,7 +116,7 @@ def estimate(
     with batch_statistics(moments):
         for rows in batches:
             with torch.inference_mode():
-                model(inputs.index_select(0, rows))
+                model(split.take(rows))
             yield
     for norm, found in moments.items():
         write_statistics(norm, found)

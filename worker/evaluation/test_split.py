@@ -116,7 +116,7 @@ class FinalMeasurement:
                 counted = self.predicted.of(model)
                 return (yield from measure(self.plan, self.data, counted, split, name, self.totals))
             case "test_monte_carlo":
-                yield from monte_carlo(self.plan, model, split.inputs, self.averages)
+                yield from monte_carlo(self.plan, model, split, self.averages)
             case "test_crops":
                 assert evaluation.crops is not None
                 yield from over_crops(self.plan, evaluation.crops, model, split, self.averages)

@@ -82,7 +82,7 @@ def draw_samples(plan: Plan, data: Data, normalize: Normalize) -> Samples:
     # The draws of the next steps are for the same rows, which training would only meet again in the next epoch.
     draws = [batches.transform(inputs, targets, step)[0][:ROWS] for step in steps]
     shown = rows[:ROWS]
-    return Samples(normalize(data.train.inputs[shown]), draws, labels(plan, data.train.targets[shown]))
+    return Samples(normalize(data.train.take(shown)), draws, labels(plan, data.train.targets[shown]))
 
 
 def labels(plan: Plan, targets: Tensor) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def rank_rows(
     groups = row_classes(plan, data)
     match spec.scorer:
         case Distance():
-            difficulty = distances(data.train.inputs, model[0], groups)
+            difficulty = distances(data.train, model[0], groups)
         case Teacher(teacher=checkpoint):
             digest = checkpoint.digest
             difficulty = yield from teacher_losses(plan.checkpoints[digest], checkpoints[digest], data)
@@ -157,16 +157,17 @@ def renumber(groups: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def distances(inputs: Tensor, normalize: nn.Module, groups: Tensor) -> Tensor:
+def distances(split: Split, normalize: nn.Module, groups: Tensor) -> Tensor:
     """Returns |x - mean of its group| of each row, in float64 on the CPU, so that the order is the same on any
     device."""
     groups = renumber(groups)
-    means = torch.zeros(int(groups.max()) + 1, normalize(inputs[:1]).numel(), dtype=torch.float64)
 
     def chunks() -> Generator[tuple[Tensor, Tensor], None, None]:
-        for rows, row_groups in zip(torch.split(inputs, CHUNK_ROWS), torch.split(groups, CHUNK_ROWS), strict=True):
-            yield normalize(rows).flatten(1).cpu().double(), row_groups
+        for rows, row_groups in zip(split.batches(CHUNK_ROWS), torch.split(groups, CHUNK_ROWS), strict=True):
+            yield normalize(rows[0]).flatten(1).cpu().double(), row_groups
 
+    features = next(chunks())[0].shape[1]
+    means = torch.zeros(int(groups.max()) + 1, features, dtype=torch.float64)
     for rows, row_groups in chunks():
         means.index_add_(0, row_groups, rows)
     means /= groups.bincount()[:, None]
@@ -177,10 +178,10 @@ def teacher_losses(plan: Plan, weights: Weights, data: Data) -> Generator[None, 
     """Returns the loss of a trained model on each row, which is infinite for rows without a label."""
     teacher = build_model(plan)
     teacher.load_state_dict(weights)
-    teacher.to(data.train.inputs.device)
+    teacher.to(data.train.device)
     targets = column(data.train.targets, 0)
     known = targets.nan_to_num(0.0).to(targets.dtype if plan.data.main.task == "regression" else torch.int64)
-    rows = Split(data.train.inputs, known)
+    rows = Split(data.train.source, known)
     losses = yield from row_losses(teacher, rows, measured_objective(plan, teacher))
     return losses.masked_fill(targets.isnan().cpu(), torch.inf)
 

@@ -57,10 +57,10 @@ class HintStage:
         stop_request: StopRequest,
     ) -> None:
         join = regressor(spec, plan.root, plan.checkpoints[spec.teacher.digest].root)
-        device = data.train.inputs.device
+        device = data.train.device
         self.spec = spec
         self.model = model
-        self.validation = data.validation.inputs
+        self.validation = data.validation
         self.train_rows = plan.epoch_rows
         self.batches = with_own_seeds(batches, plan.recipe.seed)
         self.stop_request = stop_request
@@ -139,7 +139,7 @@ class HintStage:
         """Returns the loss on the validation split, with the student in evaluation mode. Yields after each batch."""
         self.guided.eval()
         total = torch.zeros_like(self.loss_sum)
-        for rows in torch.split(self.validation, BATCH_ROWS):
+        for rows, _ in self.validation.batches(BATCH_ROWS):
             with torch.inference_mode():
                 total += self.loss(self.model[0](rows)).double() * len(rows)
             yield
@@ -185,7 +185,7 @@ def with_own_seeds(batches: Batches, seed: int) -> Batches:
     """Returns batches of all rows, with seeds that differ from those of the run's own epochs."""
     own = copy(batches)
     # The run's own curriculum has not begun yet, so it has no rows to offer.
-    own.subset = AllRows(len(batches.inputs)).subset
+    own.subset = AllRows(len(batches.split)).subset
     own.order_seeds = Seeds(seed, "hints_order")
     if own.augmentation_seeds is not None:
         own.augmentation_seeds = Seeds(seed, "hints_augmentation")

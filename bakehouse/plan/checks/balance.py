@@ -1,4 +1,4 @@
-"""Refuses class weights and balanced samples that do not fit the data or the rest of the recipe."""
+"""Refuses class weights, balanced samples and shuffles that do not fit the data or the rest of the recipe."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from bakehouse.plan.context import Context, check
 from bakehouse.plan.splits import training_counts
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
+from bakehouse.recipe.shuffle import Blocks
 from bakehouse.recipe.split import Random
 
 
@@ -47,9 +48,21 @@ def sampling_fits(context: Context) -> Iterator[Problem]:
         yield conflict("/dataset/sampling", message, ("none",))
     elif sampling == "undersample":
         yield from rows_are_counted(context)
+    if isinstance(context.recipe.dataset.shuffle, Blocks):
+        message = f"dataset.sampling {sampling} draws rows of the whole split, so that they are not read in blocks"
+        yield conflict("/dataset/shuffle", message, ("full",))
     if not isinstance(context.recipe.curriculum, Off):
         message = f"the curriculum {context.recipe.curriculum.type} chooses the rows of a step, and so does "
         yield conflict("/dataset/sampling", message + "dataset.sampling", ("none",))
+
+
+@check("recipe")
+def shuffle_fits(context: Context) -> Iterator[Problem]:
+    """Refuses blocks of rows under a curriculum, whose easy rows are at all places of the file."""
+    curriculum = context.recipe.curriculum
+    if isinstance(context.recipe.dataset.shuffle, Blocks) and not isinstance(curriculum, Off):
+        message = f"the curriculum {curriculum.type} chooses rows of the whole split, which are not read in blocks"
+        yield conflict("/dataset/shuffle", message, ("full",))
 
 
 def rows_are_counted(context: Context) -> Iterator[Problem]:

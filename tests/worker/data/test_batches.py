@@ -39,12 +39,12 @@ def test_an_epoch_has_every_row_once_and_the_last_batch_is_kept(batch_size: int)
     sizes = [len(targets) for _, targets in epoch]
     assert len(epoch) == batches.steps_per_epoch
     assert sizes[:-1] == [min(batch_size, 96)] * (len(sizes) - 1)
-    assert sum(sizes) == len(batches.inputs)
+    assert sum(sizes) == len(batches.split.inputs)
     rows = [
         (*row.tolist(), int(target)) for inputs, targets in epoch for row, target in zip(inputs, targets, strict=True)
     ]
     assert batches.normalize_block is not None
-    whole = zip(batches.normalize_block(batches.inputs), batches.targets, strict=True)
+    whole = zip(batches.normalize_block(batches.split.inputs), batches.split.targets, strict=True)
     assert sorted(rows) == sorted((*row.tolist(), int(target)) for row, target in whole)
 
 
@@ -85,7 +85,7 @@ def test_inputs_come_normalised_and_in_the_layout_that_was_asked_for(augmentatio
 def test_the_draw_of_a_step_does_not_depend_on_the_steps_before_it() -> None:
     document = {**DIGITS_CNN, "augmentation": [{"type": "input_noise"}]}
     batches = batches_of(document)
-    rows, targets = batches.inputs[:5], batches.targets[:5]
+    rows, targets = batches.split.inputs[:5], batches.split.targets[:5]
     first, _ = batches.transform(rows, targets, 4)
     batches.transform(rows, targets, 5)
     assert torch.equal(batches.transform(rows, targets, 4)[0], first)

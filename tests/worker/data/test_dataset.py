@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from bakehouse.data.child_process import PACKAGE_ROOT
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.known_datasets import BUILTIN
-from bakehouse.data.loading import StoredInputs
 from bakehouse.data.packing import pack
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.packed_arrays import load_arrays
@@ -25,7 +24,6 @@ from worker.data.dataset import (
     Data,
     Floats,
     fit_unit,
-    gather,
     load_data,
     mean_power,
     normalization,
@@ -139,19 +137,6 @@ def test_sums_in_small_blocks_have_the_bits_of_sums_in_one(
     np.testing.assert_array_equal(mean_power(x, power=2, about=about), whole / (x.size / about.size))
 
 
-def test_rows_are_gathered_across_blocks_for_each_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.random.default_rng(0).normal(size=(1000, 6)).astype("f4")
-    np.save(tmp_path / "x.npy", x)
-    stored = np.load(tmp_path / "x.npy", mmap_mode="r")
-    monkeypatch.setattr("bakehouse.data.loading.BLOCK_BYTES", 24 * 7)
-    rows = [np.array([0, 6, 6, 7, 13, 14, 999]), np.array([], dtype=np.int64), np.arange(500)]
-    for tensor, numbers in zip(gather(StoredInputs(tmp_path / "x.npy", x.dtype, stored), rows), rows, strict=True):
-        np.testing.assert_array_equal(tensor.numpy(), x[numbers])
-    columns = StoredInputs(tmp_path / "x.npy", np.dtype("f8"), stored, (4, 1))
-    [tensor] = gather(columns, [np.arange(1000)])
-    np.testing.assert_array_equal(tensor.numpy(), x[:, [4, 1]].astype("f8"))
-
-
 def test_data_that_is_replaced_while_it_is_loaded_has_changed(tmp_path: Path) -> None:
     plan = make_small_plan(IRIS)
     shutil.copytree(BUILTIN / "iris", tmp_path / "iris")
@@ -186,11 +171,11 @@ folder = Path(sys.argv[1])
 device = torch.device("cpu")
 plan = make_plan(read_recipe(recipe), read_card(folder))
 data = load_data(plan, folder, device)
-held = sum(split.inputs.nbytes for split in (data.train, data.validation, data.test))
 steps = Training(plan, data, device).run()
 for _ in range(40):
     next(steps)
-print((resident("VmHWM:") - before) / held)
+# The pages of the mapped file count too, although the system can drop them.
+print((resident("VmHWM:") - before) / (folder / "x.npy").stat().st_size)
 """
 
 
@@ -203,7 +188,7 @@ def test_a_process_holds_its_data_once(tmp_path: Path, dtype: str) -> None:
     pack("mine", tmp_path / "mine.npz", tmp_path / "packed")
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "packed")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE_ROOT)
-    assert 1 < float(done.stdout) < 1.5
+    assert 0.5 < float(done.stdout) < 1.5
 
 
 def test_targets_are_standardised_on_the_training_rows_for_regression_only() -> None:

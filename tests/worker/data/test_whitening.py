@@ -81,7 +81,7 @@ def test_the_matrix_is_the_same_chunk_by_chunk() -> None:
 def test_statistics_are_of_the_training_rows_that_a_bootstrap_draws() -> None:
     training = make_training(whitened(ROWS, bootstrap=True))
     z = centred(training.data, training.data.train.inputs)
-    white = training.batches.inputs.double().numpy()
+    white = training.batches.split.inputs.double().numpy()
     np.testing.assert_allclose(np.cov(white.T, bias=True), np.eye(z.shape[1]), atol=5e-3)
 
 
@@ -126,7 +126,7 @@ def test_what_speaks_of_normalised_units_works_on_whitened_pictures(fields: Docu
 
 def test_an_attack_moves_no_whitened_number_by_more_than_epsilon() -> None:
     training = make_training(whitened({**DIGITS_CNN, "objective": ATTACKED}))
-    inputs, targets = training.batches.inputs[:9], training.batches.targets[:9]
+    inputs, targets = training.batches.split.inputs[:9], training.batches.split.targets[:9]
     assert training.plan.recipe.objective.adversarial is not None
     attack = Attack(
         training.plan.recipe.objective.adversarial,

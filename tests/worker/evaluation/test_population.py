@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from tests.small_trainings import DIGITS_CNN, IRIS, Document, bits, epochs_of, make_training, measure_split, run_to_end
+from worker.data.dataset import Split
 from worker.evaluation.population import Population, estimate, even_batches
 from worker.model.modules import BatchRenorm
 from worker.model.moments import Moments
@@ -16,7 +17,10 @@ POPULATION: Document = {"evaluation": {"statistics": "population"}}
 def run_through(model: nn.Module, inputs: torch.Tensor, sizes: list[int], norms: list[nn.Module]) -> None:
     """Takes the statistics in batches of these sizes."""
     for _ in estimate(
-        model, inputs, torch.split(torch.arange(len(inputs)), sizes), {norm: Moments() for norm in norms}
+        model,
+        Split(inputs, torch.zeros(len(inputs))),
+        torch.split(torch.arange(len(inputs)), sizes),
+        {norm: Moments() for norm in norms},
     ):
         pass
 

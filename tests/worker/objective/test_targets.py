@@ -199,7 +199,7 @@ def test_numbers_are_standardised_by_their_labels_and_predicted_in_units(visits:
     state = training.model.state_dict()
     assert float(state["units.task1.mean"]) == pytest.approx(float(train.nanmean()), rel=1e-6)
     assert float(state["units.task1.std"]) == pytest.approx(float(train[~train.isnan()].std(correction=0)), rel=1e-5)
-    seen = training.batches.targets
+    seen = training.batches.split.targets
     assert float(seen[:, 1].nanmean()) == pytest.approx(0, abs=1e-4)
     assert torch.equal(seen[:, 0].nan_to_num(9), training.data.train.targets[:, 0].nan_to_num(9))
     mean = float(training.data.train.targets[:, 2].mean())
