@@ -56,7 +56,8 @@ def describe_sample(card: DatasetCard) -> str:
         return f"{height} × {width} pixels, {COLORS.get(channels) or count_of(channels, 'channel')}"
     if card.kind == "sequence":
         steps, numbers = card.shape
-        return f"{count_of(steps, 'step')} of {count_of(numbers, 'number')}"
+        least = "" if card.lengths is None else f"{card.lengths.minimum} to "
+        return f"{least}{count_of(steps, 'step')} of {count_of(numbers, 'number')}"
     return count_of(card.features, "number") if card.columns is None else count_of(len(card.columns), "column")
 
 

@@ -1,5 +1,5 @@
 from bakehouse.data.summary import describe_sample, describe_splits, describe_task, summarize
-from bakehouse.plan.card import SplitCounts
+from bakehouse.plan.card import Lengths, SplitCounts
 from tests.plan.cards import columns_card, image_card, sequence_card, table_card
 
 
@@ -7,6 +7,8 @@ def test_a_sample_is_described_by_its_kind() -> None:
     assert describe_sample(image_card(channels=1, side=8)) == "8 × 8 pixels, grey"
     assert describe_sample(image_card(channels=4)) == "32 × 32 pixels, 4 channels"
     assert describe_sample(sequence_card(steps=8, numbers=1)) == "8 steps of 1 number"
+    ragged = sequence_card(steps=8).model_copy(update={"lengths": Lengths(minimum=3, median=5, maximum=8)})
+    assert describe_sample(ragged) == "3 to 8 steps of 5 numbers"
     assert describe_sample(table_card(features=1)) == "1 number"
     assert describe_sample(columns_card()) == f"{len(columns_card().columns or ())} columns"
 

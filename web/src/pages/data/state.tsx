@@ -14,6 +14,7 @@ const STATES: Record<string, string> = {
   packing: "is being packed for training; recipes can name it already",
   uploading: "is not complete: choose its file again to send the rest",
   waiting: "waits for a worker",
+  fetching: "is being fetched",
   joining: "is being joined",
   unpacking: "is being unpacked",
   reading: "is being read",

@@ -87,6 +87,14 @@ test("ingredients that all runs have are shared, and a single run has none to hi
   expect([...sharedIngredients(rows.slice(0, 1))]).toEqual([]);
 });
 
+test("a row that is cut always shows that it has more", () => {
+  const rows = [
+    aRow({ ingredients: ["batch_norm", "…"] }),
+    aRow({ ingredients: ["batch_norm", "…", "seed 1"] }),
+  ];
+  expect([...sharedIngredients(rows)]).toEqual(["batch_norm"]);
+});
+
 test("the header names the metric only if all runs monitor the same one", () => {
   expect(sharedMonitor([aRow({}), aRow({ best: best(1) })])).toBe("validation_loss");
   expect(sharedMonitor([aRow({ best: best(1, "validation_r2") }), aRow({ best: best(1) })])).toBe(null);

@@ -80,11 +80,16 @@ export function areRising(rows: readonly BriefRun[]): boolean {
   return rows.some((row) => row.best && isRising(row.best.monitor));
 }
 
+/** Stands in a row for ingredients for which it has no room; the run's own page has them all. */
+export const CUT = "…";
+
 /** Returns the ingredients that all of the runs have, which tell nothing about a single one. */
 export function sharedIngredients(rows: readonly BriefRun[]): ReadonlySet<string> {
   const [first, ...others] = rows;
   if (!first || others.length === 0) return new Set();
-  return new Set(first.ingredients.filter((each) => others.every((row) => row.ingredients.includes(each))));
+  return new Set(
+    first.ingredients.filter((each) => each !== CUT && others.every((row) => row.ingredients.includes(each))),
+  );
 }
 
 /** Returns the metric that all runs monitor if their values compare, or null. */

@@ -6,7 +6,7 @@ import { RunLine } from "../../parts/run_line";
 import { StatusMark } from "../../parts/status_mark";
 import { runStyle } from "../../runs/colors";
 import { verdictTitle } from "../../runs/verdict";
-import { gravity, remainingSeconds } from "./arrangement";
+import { CUT, gravity, remainingSeconds } from "./arrangement";
 import { RowMenu } from "./row_menu";
 import { sparklinePath } from "./sparkline";
 
@@ -19,6 +19,8 @@ export interface RowProps {
   namesMetric: boolean;
   isTicked: boolean;
 }
+
+const CUT_NOTE = "\nThe recipe of the run has more than this list has room for.";
 
 /** A run in the list; a change of the run draws only this row again. */
 export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
@@ -75,7 +77,7 @@ export function Row({ row, index, shared, namesMetric, isTicked }: RowProps) {
         )}
       </Cell>
       <Cell name="ingredients">
-        <span class="tokens" title={tokens}>
+        <span class="tokens" title={tokens + (run.ingredients.includes(CUT) ? CUT_NOTE : "")}>
           {tokens}
         </span>
       </Cell>
