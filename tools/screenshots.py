@@ -43,6 +43,12 @@ OVER: tuple[JsonObject, ...] = (
     {**DIGITS, "name": "far too fast", "optimizer": {"type": "sgd", "lr": 1000}},
     {**DIGITS, "name": "two of many names: <b>1</b> 🍞 خبز"},
 )
+HOUSES = "id,area,city,heated,pool,sold,price\n" + "".join(
+    f"h{n},{'' if n % 17 == 0 else 40 + 37 * n % 90},{('Bern', 'Lyon', 'Graz')[n % 3]},{'yes' if n % 4 else 'no'},"
+    f"{'' if n % 9 else n % 5},2{n % 24:03}-0{1 + n % 9}-1{n % 10},{90 + 2 * (37 * n % 90) + n % 13}.5\n"
+    for n in range(400)
+)
+"""A table with what a user's own has: names of the rows, empty cells, dates, categories."""
 ENDLESS: JsonObject = {**NORMALIZED, "name": "live", "epochs": 100_000, "early_stopping": "none"}
 
 
@@ -55,6 +61,9 @@ def main() -> None:
         with home_running(settings) as home, Client(home.url) as client:
             take(browser, home.url, {"runs-empty": ""}, is_whole=is_whole)
             runs = [client.submit(recipe) for recipe in OVER]
+            table = Path(folder) / "houses.csv"
+            table.write_text(HOUSES, encoding="utf-8")
+            client.upload(table)
             for run in runs:
                 run.wait(timeout=300)
             live = [client.submit({**ENDLESS, "seed": seed}) for seed in range(3)]
@@ -84,6 +93,7 @@ def views_of(runs: list[ClientRun], live: list[ClientRun]) -> Mapping[str, str]:
         "cookbook-study": "?page=cookbook&study=small_network",
         "data": "?page=data",
         "data-card": "?page=data&id=digits",
+        "data-table": "?page=data&id=houses@1",
         "system": "?page=system",
     }
 

@@ -127,14 +127,14 @@ def levels(curve: JsonObject | None, monitor: str) -> list[int | None] | None:
 
 
 def fit(row: JsonObject) -> JsonObject:
-    """Cuts a long name, then the list of ingredients, then the rest of the name, so that the row has at most 600
-    bytes."""
+    """Cuts a long name, then the ingredients but for the seed, then the rest of the name, so that the row has at most
+    600 bytes."""
     row = with_short_name(row, LEAST_NAME_BYTES)
-    *tokens, last = row["ingredients"] or [""]
-    # The last one stays, because it is the seed if there is one.
+    seed = [token for token in row["ingredients"][-1:] if token.startswith("seed ")]
+    tokens = row["ingredients"][: len(row["ingredients"]) - len(seed)]
     while size(row) > MAX_BYTES and tokens:
         tokens = tokens[:-1]
-        row = {**row, "ingredients": [*tokens, "…", last]}
+        row = {**row, "ingredients": [*tokens, "…", *seed]}
     row = with_short_name(row, size("…"))
     # Only a row in which nearly everything else is as long as it can be comes to this.
     return row if size(row) <= MAX_BYTES else {**row, "sparkline": None, "ingredients": ["…"]}

@@ -137,6 +137,17 @@ def test_a_usual_row_is_whole() -> None:
     assert row.ingredients == ("batch_norm", "dropout 0.5", "l2 0.0001", "seed 3")
 
 
+def test_of_too_many_ingredients_the_first_and_the_seed_are_kept() -> None:
+    many = [{"type": "input_noise", "std": 1.2345 + number} for number in range(16)]
+    recipe = {**USUAL_RECIPE, "dataset": "digits", "augmentation": many}
+
+    def ingredients_of(seed: int) -> tuple[str, ...]:
+        return a_row(recipe=read_recipe({**recipe, "seed": seed})).ingredients
+
+    assert (ingredients_of(3)[0], *ingredients_of(3)[-2:]) == ("batch_norm", "…", "seed 3")
+    assert (ingredients_of(0)[0], ingredients_of(0)[-1]) == ("batch_norm", "…")
+
+
 def test_little_is_kept_of_the_recipes_that_were_listed_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brief_rows, "KNOWN_RECIPES", 3)
     brief_rows.known_recipes.clear()
