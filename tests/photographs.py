@@ -31,11 +31,19 @@ def write(folder: Path) -> Settings:
     return Settings(home=folder / "home", data=folder / "data")
 
 
+def paths(settings: Settings) -> list[Path]:
+    """The files that can be read, in the order of the packed rows."""
+    assert settings.data is not None
+    return sorted(path for path in (settings.data / NAME).rglob("*.png") if path.name != BAD)
+
+
 def images(settings: Settings) -> list[Image.Image]:
     """The pictures that can be read, in the order of the packed rows."""
-    assert settings.data is not None
-    paths = sorted(path for path in (settings.data / NAME).rglob("*.png") if path.name != BAD)
-    return [Image.open(path) for path in paths]
+    read = []
+    for path in paths(settings):
+        with Image.open(path) as image:
+            read.append(image.copy())
+    return read
 
 
 def first_channel(image: Image.Image) -> NDArray[Any]:

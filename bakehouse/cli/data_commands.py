@@ -156,6 +156,9 @@ def describe_card(card: DatasetCard) -> Iterator[str]:
     if card.lengths is not None:
         low, middle, high = card.lengths.minimum, card.lengths.median, card.lengths.maximum
         yield f"  ragged: {low:,} to {high:,} steps, half of the sequences at most {middle:g}"
+    if card.own_sizes is not None:
+        shortest, longest = card.own_sizes.shortest, card.own_sizes.longest
+        yield f"  in the files, sides of {shortest:,} to {longest:,} pixels: see dataset.size"
     if card.classes is not None:
         yield f"  {len(card.classes)} classes: {shorten(card.classes)}"
     for column in (card.columns or ())[:MAX_SHOWN_COLUMNS]:

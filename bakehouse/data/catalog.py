@@ -23,15 +23,15 @@ from bakehouse.data.packed_folders import (
     read_card,
     read_card_if_packed,
     read_problem,
+    remove_earlier_sizes,
     remove_older_versions,
-    remove_unused_sizes,
     sized_folder,
 )
 from bakehouse.data.packing_process import SourceChanged, pack_in_child, resize_in_child
 from bakehouse.data.signatures import SignatureCache
 from bakehouse.data.sources import BUILTIN_SETS, DATA_FOLDER, BuiltIn, Files, Missing, Refused, Source, find_sources
 from bakehouse.data.summary import summarize
-from bakehouse.data.uploaded import PACKED, Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
+from bakehouse.data.uploaded import Uploaded, find_uploaded, list_uploaded, packed_folder, source_key
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.pictures import PictureSize
 from bakehouse.recipe.problems import nearest_names
@@ -138,7 +138,7 @@ class Catalog:
         problem = read_problem(folder)
         if problem is not None:
             raise DatasetBroken(name, problem)
-        remove_unused_sizes(self._settings.datasets, packed, self._store.names(PACKED))
+        remove_earlier_sizes(self._settings.datasets, packed)
 
     def source(self, name: str) -> Path:
         """Returns the file or folder of a data set; of a built-in set, the folder with its arrays. Raises

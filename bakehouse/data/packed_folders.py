@@ -123,13 +123,16 @@ def sized_folder(datasets: Path, packed: Path, size: PictureSize) -> Path:
     return datasets / f"{packed.name}@{size}"
 
 
-def remove_unused_sizes(datasets: Path, packed: Path, are_packed: Collection[str]) -> None:
-    """Deletes the pictures at other sizes of uploads that are gone, and of this data set those that were packed long
-    before others; `are_packed` are the names of the packed uploads."""
+def remove_sizes_of_lost_uploads(datasets: Path, are_packed: Collection[str]) -> None:
+    """Deletes the pictures at other sizes of uploads that are gone; `are_packed` are the names of the others."""
     for path in datasets.glob("*@*"):
-        base = path.name.lstrip(".").partition("@")[0]
+        base = path.name.partition("@")[0]
         if re.fullmatch("[0-9a-f]{64}", base) and base not in are_packed:
             shutil.rmtree(path)
+
+
+def remove_earlier_sizes(datasets: Path, packed: Path) -> None:
+    """Deletes the pictures of a data set at all sizes but those that were packed last."""
     sizes = sorted(datasets.glob(f"{glob.escape(packed.name)}@*"), key=lambda path: path.stat().st_mtime)
     for path in sizes[:-MAX_SIZES]:
         shutil.rmtree(path)

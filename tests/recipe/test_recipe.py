@@ -67,6 +67,12 @@ def test_a_hash_stays_what_it_is() -> None:
     assert read_recipe(SHORT).sha256() == digest
 
 
+def test_a_field_that_an_augmentation_got_later_changes_no_hash() -> None:
+    one, other = (read_recipe({**SHORT, "augmentation": {"type": "scale_crop", "size": size}}) for size in (None, 8))
+    assert "size" not in one.without_names()["augmentation"][0]
+    assert one.sha256() != other.sha256()
+
+
 @given(documents())
 def test_every_canonical_form_is_a_fixed_point(document: Document) -> None:
     recipe = read_recipe(document)

@@ -19,6 +19,7 @@ from bakehouse.data.archives import ArchiveLimits
 from bakehouse.data.child_process import ChildFailed
 from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, inspect_in_child
 from bakehouse.data.listing import Inspection, Part, Place
+from bakehouse.data.packed_folders import remove_sizes_of_lost_uploads
 from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
 from bakehouse.data.uploaded import NAMED as NAMED_DATASETS
@@ -78,6 +79,7 @@ class Inspector:
         self.inspections = Inspections(records)
         self.fetches = Inspections(records, fetches=True)
         self._store = store
+        self._datasets = settings.datasets
         self._renew_seconds = settings.lease_seconds / 4
         self._limits = ArchiveLimits(
             entries=settings.max_archive_entries,
@@ -280,6 +282,7 @@ class Inspector:
         for folder in (UPLOADS, NAMED_DATASETS, PACKED_DATASETS):
             self._store.clean_up(folder, older_than_seconds=ORPHAN_SECONDS)
         remove_unnamed(self._store)
+        remove_sizes_of_lost_uploads(self._datasets, self._store.names(PACKED_DATASETS))
 
 
 def describe_failure(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
+import jsonpatch
 import numpy as np
 import pytest
 
@@ -448,6 +449,18 @@ def test_pooling_in_layers_of_any_name_is_counted(
     messages = [problem.message for problem in pooling_leaves_pixels(context)]
     wanted = "pooling divides the image's side by 8 in densenet; it needs at least 8 x 8 pixels"
     assert messages == [wanted] * is_refused
+
+
+def test_the_patch_for_photographs_gives_a_recipe_that_is_taken() -> None:
+    document: Document = {"dataset": OWN, "augmentation": "horizontal_flip"}
+    with pytest.raises(RecipeInvalid) as refused:
+        planned(document, PICTURES)
+    [problem] = refused.value.problems
+    steps = [step.model_dump() for step in problem.patch or ()]
+    patched = jsonpatch.apply_patch(read_recipe({"architecture": "linear", **document}).canonical(), steps)
+    plan = planned(patched, PICTURES)
+    assert plan.data.shape == (3, 8, 8)
+    assert plan.recipe.augmentation[0].model_dump() == {"type": "scale_crop", "low": 10, "high": 18, "size": 8}
 
 
 def test_problems_of_one_stage_come_together() -> None:

@@ -22,6 +22,8 @@ from worker.data.batches import Batches
 from worker.data.dataset import Data, load_data
 from worker.evaluation.averaging import Averages
 from worker.evaluation.crops import batches_of_crops, over_crops
+from worker.evaluation.standalone.reading import read_picture
+from worker.tasks.preview import draw_preview
 from worker.training.curriculum import AllRows
 from worker.training.training import Training
 
@@ -69,6 +71,23 @@ def test_scale_crop_scales_the_shorter_side_of_the_photograph_and_cuts_the_windo
         assert min(scaled.size) == length
         left, top = int(right * (scaled.width - SIDE + 1)), int(down * (scaled.height - SIDE + 1))
         assert np.array_equal(window, photographs.cut(scaled, left, top, SIDE))
+
+
+def test_a_script_reads_the_window_that_is_evaluated(settings: Settings) -> None:
+    _, data = prepared(settings)
+    windows = [
+        each.numpy().tobytes() for each in torch.cat([data.train.inputs, data.validation.inputs, data.test.inputs])
+    ]
+    for path in photographs.paths(settings):
+        assert read_picture(path, (3, SIDE, SIDE), LOW).tobytes() in windows
+
+
+def test_the_estimate_counts_what_the_photographs_need(settings: Settings) -> None:
+    plan, _ = prepared(settings)
+    fixed, _ = prepared(settings, dataset={"id": photographs.NAME, "size": SIDE, "max_unreadable": 1}, augmentation=[])
+    # The longest side is 90, and one picture is 90 / 17 times as long as wide.
+    pixels = 90 * 90 + round(90 / 17 * HIGH**2)
+    assert plan.estimate.memory_bytes - fixed.estimate.memory_bytes == 32 * 24 + 2 * 3 * pixels
 
 
 def test_random_resized_crop_cuts_its_box_out_of_the_photograph(settings: Settings) -> None:
@@ -156,5 +175,6 @@ def test_a_recipe_trains_on_photographs_to_its_end(settings: Settings, tmp_path:
         "evaluation": {"crops": [SIDE, 20], "statistics": "population"},
     }
     plan, data = prepared(settings, **document)
+    assert b"PNG" in draw_preview(plan, data, {})
     metrics = run_to_end(Training(plan, data, torch.device("cpu"), {})).logged[-1]["metrics"]
     assert {"test_loss", "test_crops_loss"} <= set(metrics)

@@ -9,6 +9,7 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from redis import Redis
@@ -17,6 +18,7 @@ from bakehouse.data import uploaded
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotFound
 from bakehouse.data.listing import Part
+from bakehouse.plan.pictures import PictureSize
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
@@ -172,9 +174,24 @@ def test_a_file_whose_name_is_not_unicode_has_an_outcome(bench: Bench) -> None:
         archive.addfile(broken, io.BytesIO(b"junk"))
     record = bench.upload(file.getvalue(), filename="pets.tar")
     assert bench.inspector.inspect_next()
-    refused = bench.records.get(record.id)
-    assert refused.status == "refused"
-    assert "\\udcff" in (refused.problem or "") + str(refused.place)
+    assert bench.records.get(record.id).status == "ready"
+    catalog = Catalog(bench.settings)
+    unreadable = catalog.card("houses").unreadable
+    assert unreadable is not None
+    assert (unreadable.count, unreadable.of) == (1, 13)
+    assert "\\udcff" in str(unreadable)
+    check_sizes_of_uploads(bench, catalog, record)
+
+
+def check_sizes_of_uploads(bench: Bench, catalog: Catalog, record: DatasetRecord) -> None:
+    """Packs the pictures of an upload at another size, which is deleted once the upload is gone."""
+    folder = catalog.sized_folder("houses@1", PictureSize(16))
+    assert np.load(folder / "x.npy")[:, 0, 8, 8].tolist() == [0, 10, 2, 4, 6, 8, 1, 11, 3, 5, 7, 9]
+    [packed] = bench.store.names("datasets/packed")
+    assert folder.name == f"{packed}@16"
+    bench.records.delete(record.id)
+    bench.inspector.clean_up()
+    assert not folder.exists()
 
 
 def test_a_part_that_was_damaged_on_the_disk_is_noticed(bench: Bench) -> None:
