@@ -161,7 +161,6 @@ class Dataset(Ingredient):
     """Trains on as many rows as the training split has, drawn from it with replacement by the run's `seed`: on average
     63 % of its rows, some more than once. Everything that is fitted on training rows is fitted on these; validation and
     test stay as they are. Averaging over runs with different seeds is bagging (Breiman 1996, Bagging Predictors)."""
-
     size: Annotated[int, Field(ge=8, le=1024)] | Literal["off"] | None = None
     """Side in pixels of the square that the pictures of a folder are made: scaled until they cover it, and cut to the
     centre. By default the size that the data set's card says: their own if nine in ten have the same, of at most 64
@@ -173,12 +172,6 @@ class Dataset(Ingredient):
     max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
     """Largest share of the pictures that may be unreadable. They are passed over, and the data set's card counts them
     and lists the first; a recipe is refused if there are more."""
-
-    @property
-    def name(self) -> str:
-        """The name without a version."""
-        return self.id.partition("@")[0]
-
     sampling: Literal["none", "balanced", "undersample"] = "none"
     """Rows of the training split that an epoch takes, drawn anew for each epoch by the run's `seed`. `none`: all of
     them. `balanced`: as many rows as the split has, equally many of each class (but for the remainder), drawn with
@@ -186,3 +179,8 @@ class Dataset(Ingredient):
     fitted on the whole split, and validation and test stay as they are."""
     shuffle: Shuffle = Full()
     """Order in which an epoch takes the training rows, drawn anew for each epoch by the run's `seed`."""
+
+    @property
+    def name(self) -> str:
+        """The name without a version."""
+        return self.id.partition("@")[0]
