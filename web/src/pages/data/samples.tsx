@@ -41,7 +41,9 @@ export function Samples({ id }: { id: string }) {
 }
 
 function Rows({ rows, labels, columns, values }: DatasetSamples) {
-  const names = columns ?? values?.[0]?.map((_, index) => String(index)) ?? [];
+  // Sequences may have different numbers of steps.
+  const longest = Math.max(0, ...(values ?? []).map((each) => each.length));
+  const names = columns ?? Array.from({ length: longest }, (_, index) => String(index));
   return (
     <>
       <Table
