@@ -156,19 +156,18 @@ def test_a_data_set_is_deleted_after_a_question_and_one_that_is_gone_says_so(hom
 
 
 def test_a_file_for_which_there_is_no_room_waits_and_says_what_to_do(
-    redis_server: str, tmp_path: Path, page: Page
+    redis_server: str, service: RunningService, page: Page
 ) -> None:
-    (tmp_path / "home").mkdir()
-    service = start_service(redis_server, tmp_path / "home", BAKEHOUSE_MAX_UPLOADED_BYTES="1024")
+    small = start_service(redis_server, service.home, BAKEHOUSE_MAX_UPLOADED_BYTES="1024")
     try:
-        page.goto(f"{service.url}/?page=data")
+        page.goto(f"{small.url}/?page=data")
         drop(page, "houses.csv", HOUSES)
         page.get_by_role("button", name="Upload").click()
         expect(page.get_by_role("alert")).to_contain_text("Delete data sets that are no longer needed.")
         expect(page.get_by_role("button", name="Cancel")).to_be_focused()
         assert_accessible(page)
     finally:
-        service.end()
+        small.end()
 
 
 def test_a_cancelled_upload_leaves_nothing_behind(home: RunningHome, page: Page, tmp_path: Path) -> None:
