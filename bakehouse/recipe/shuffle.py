@@ -12,6 +12,8 @@ class Full(Ingredient):
 
     Trap: of a set that is larger than memory, each row is read from another place of the disk, which a hard disk or a
     network disk does a hundred times as slowly as it reads in order: see `blocks`.
+
+    Bottou 2012, Stochastic Gradient Descent Tricks.
     """
 
     type: Literal["full"] = "full"
