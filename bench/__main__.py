@@ -1,7 +1,7 @@
 """`python -m bench`: runs the benchmarks and prints the tables of bench/README.md.
 
-Three are only named at the end: `bench.scale` takes half an hour and 3 GB of memory, `bench.tables` needs archives of
-packages, and `bench.gpu` a GPU.
+Four are only named at the end: `bench.scale` takes half an hour and 3 GB of memory, `bench.data` as long and 10 GB of
+disk, `bench.tables` needs archives of packages, and `bench.gpu` a GPU.
 """
 
 import subprocess
@@ -27,4 +27,4 @@ if __name__ == "__main__":
     print(flush=True)
     # It measures forks of its process, which must not hold what the benchmarks above have left.
     subprocess.run([sys.executable, "-m", "bench.memory"], check=True)
-    print("\nNot measured here: `python -m bench.scale` (half an hour), `bench.tables` (archives), `make gpu` (a GPU)")
+    print("\nNot measured here: `python -m bench.scale` and `bench.data` (half an hour), `bench.tables`, `make gpu`")

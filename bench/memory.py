@@ -127,10 +127,11 @@ def train_measured(recipe: dict[str, Any], settings: Settings, folder: Path) -> 
     warm_up()
     # The number resets the largest resident memory (proc_pid_clear_refs in the kernel's documentation).
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = status_bytes("VmRSS")
+    before = status_bytes("VmRSS") - status_bytes("RssFile")
     prepared = plan(recipe, settings)
     run(prepared, folder, settings)
-    return prepared.plan.estimate.memory_bytes, status_bytes("VmHWM") - before
+    # Pages of the data set, which other processes share and the system can drop, are not counted.
+    return prepared.plan.estimate.memory_bytes, status_bytes("VmHWM") - status_bytes("RssFile") - before
 
 
 def in_child(function: Callable[[], object]) -> tuple[int, ...]:
