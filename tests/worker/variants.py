@@ -39,8 +39,9 @@ BASES: list[Document] = [
 """A variant is tried in each, the first that it fits is trained."""
 assert {type(read_recipe(base).architecture) for base in BASES} == set(get_args(AnyArchitecture))
 
-# A compiler costs half a minute; not a choice: version.
-LEFT_OUT = {"compile", "version"}
+# A compiler costs half a minute; pictures of different sizes are trained on in tests/worker/data/test_photographs.py;
+# not a choice: version.
+LEFT_OUT = {"compile", "size", "version"}
 OPTIONAL: dict[str, list[Any]] = {
     "adversarial": [0.05, {"unit": "normalized", "steps": 2, "weight": 1}],
     "columns": [{"missing": "mean_and_flag"}, {"missing": "median"}, {"kinds": {"dogs": "category"}}],

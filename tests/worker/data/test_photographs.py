@@ -17,6 +17,7 @@ from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from tests import photographs
 from tests.small_trainings import run_to_end
+from worker.attempt.snapshot import restore, snapshot, to_files
 from worker.augmentation.photographs import crop_photographs, scale_photographs
 from worker.data.batches import Batches
 from worker.data.dataset import Data, load_data
@@ -165,6 +166,23 @@ def test_a_batch_of_crops_has_few_photographs_if_one_is_large(
     monkeypatch.setattr("worker.evaluation.crops.RESIZED_BYTES", 2 * 3 * 16 * 84)
     batches = batches_of_crops(plan, plan.recipe.evaluation.crops, data.test)
     assert [len(next(iter(batch()))[0]) for batch in batches] in ([2, 2, 1], [2, 2])
+
+
+def test_a_training_on_photographs_resumes_with_the_same_bits(settings: Settings) -> None:
+    plan, data = prepared(settings, epochs=2)
+
+    def make() -> Training:
+        return Training(plan, data, torch.device("cpu"), {})
+
+    whole = run_to_end(make())
+    units = len(list(make().run()))
+    for unit in range(1, units):
+        stopped = make()
+        logged = tuple(item for item in islice(stopped.run(), unit) if item is not None)
+        logged += tuple(stopped.read())
+        resumed = make()
+        restore(resumed, to_files(snapshot(stopped, {})))
+        assert run_to_end(resumed, logged) == whole
 
 
 def test_a_recipe_trains_on_photographs_to_its_end(settings: Settings, tmp_path: Path) -> None:
