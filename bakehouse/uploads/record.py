@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from bakehouse.data.listing import DatasetListing, DatasetStatus, Inspection, Part, Place, Upload
 from bakehouse.data.sources import NAME
@@ -50,6 +50,9 @@ class DatasetDraft(Model):
 
 class DatasetRecord(Model):
     """One version of an uploaded data set. Times are in ms by Redis's clock."""
+
+    # Another version of Bakehouse beside this one may have more to say.
+    model_config = ConfigDict(extra="ignore")
 
     id: str
     name: str

@@ -5,12 +5,14 @@ conflict, again. `inspections.py` has what only the processes that inspect data 
 """
 
 import json
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from pydantic import ValidationError
 from redis import Redis
 
 from bakehouse.data.listing import Inspection, Part
@@ -35,6 +37,8 @@ from bakehouse.uploads.errors import (
 )
 from bakehouse.uploads.limits import UploadLimits, check_complete
 from bakehouse.uploads.record import DATASET_ID, DatasetDraft, DatasetRecord, new_dataset_id
+
+log = logging.getLogger(__name__)
 
 UNFINISHED = ("queued", "running", "paused")
 MAX_WAKE_UPS = 16
@@ -115,11 +119,18 @@ class DatasetRecords:
         return [record for record in records if record is not None and record.status != "deleted"]
 
     def read(self, dataset_id: str) -> DatasetRecord | None:
-        """Returns the record of a data set, also if it was deleted; None if there is none."""
-        record, token = self.redis.hmget(self.keys.dataset(dataset_id), "record", "token")
-        if record is None or token is None:
+        """Returns the record of a data set, also if it was deleted; None if there is none, or none that this
+        version can read."""
+        stored, token = self.redis.hmget(self.keys.dataset(dataset_id), "record", "token")
+        if stored is None or token is None:
             return None
-        return DatasetRecord.model_validate_json(record).model_copy(update={"token": wire.text(token)})
+        try:
+            record = DatasetRecord.model_validate_json(stored)
+        except ValidationError as error:
+            # One record of another version must not take all others away.
+            log.warning("The record of %s cannot be read: %s", dataset_id, error)
+            return None
+        return record.model_copy(update={"token": wire.text(token)})
 
     # Uploading
 

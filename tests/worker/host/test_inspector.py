@@ -276,3 +276,15 @@ def test_what_a_killed_process_has_left_beside_packed_data_is_deleted(bench: Ben
         os.utime(path, (0, 0))
     bench.inspector.clean_up()
     assert bench.files() == []
+
+
+def test_a_record_of_another_version_does_not_take_the_others_away(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    newer, stranger, known = bench.upload(), bench.upload(), bench.upload()
+    for record, change in ((newer, {"colour": "red"}), (stranger, {"status": "painting"})):
+        document = json.loads(record.model_dump_json(exclude={"token"})) | change
+        bench.records.redis.hset(bench.records.keys.dataset(record.id), "record", json.dumps(document))
+    assert [record.id for record in bench.records.all()] == [newer.id, known.id]
+    assert f"The record of {stranger.id} cannot be read" in caplog.text
+    bench.inspector.clean_up()
