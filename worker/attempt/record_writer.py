@@ -97,10 +97,10 @@ class RecordWriter:
         """Queues a human-readable message for the run's log."""
         self.put(LogEntry(code, message, dict(details or {})), self.record_store.record.progress)
 
-    def send(self, command: SingleCommand) -> None:
-        """Writes all earlier entries and commands and then this one; returns when that is done. Raises the error of the
-        commit."""
-        done = self._queue(command)
+    def send(self, command: SingleCommand, *entries: Entry) -> None:
+        """Writes all earlier entries and commands, these entries and then the command; returns when that is done. The
+        command is written together with the entries. Raises the error of the commit."""
+        done = self._queue(command, *entries)
         self._hurry.set()
         self._wake.set()
         done.result()
@@ -110,19 +110,20 @@ class RecordWriter:
         gets the error if the writing ends."""
         self._queue(command)
 
-    def _queue(self, command: SingleCommand) -> "Future[None]":
+    def _queue(self, command: SingleCommand, *entries: Entry) -> "Future[None]":
         done: Future[None] = Future()
         # The error is looked at under the lock, or a command queued just after a failure would wait forever.
         with self._lock:
             if self.error is not None:
                 raise self.error
+            self._entries += entries
+            self._progress = self._progress or (self.record_store.record.progress if entries else None)
             self._pending.append(PendingCommand(command, done))
         return done
 
     def mark_inexact(self, message: str) -> None:
-        """Records that the results may no longer be bit-identical, and logs the reason."""
-        self.send(MarkNonReproducible(self.nonce))
-        self.note("inexact", message)
+        """Records that the results may no longer be bit-identical, and logs the reason, either both or none."""
+        self.send(MarkNonReproducible(self.nonce), LogEntry("inexact", message))
 
     def flush(self) -> None:
         """Waits until all earlier entries are written."""

@@ -83,7 +83,8 @@ class PreforkWorker(ForkingWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Runs the job in a child, then releases any run that the child still owned when it exited."""
         super().execute_job(job, queue)
-        if self.release_lost_runs():
+        # A child that was killed before it had claimed a run leaves the run to the next one.
+        if self.release_lost_runs() or os.WIFSIGNALED(self.child_status):
             self.wake_queue.wake()
 
     def dequeue_job_and_maintain_ttl(
@@ -151,7 +152,10 @@ class PreforkWorker(ForkingWorker):
     def wait_for_horse(self) -> Any:
         """Waits for the child, and publishes its run as soon as there is one."""
         if self.claims is not None:
-            run_id = self.claims.recv(MAX_MESSAGE_BYTES).decode()
+            run_id = ""
+            # A child that was killed before it had read its job leaves a broken connection.
+            with suppress(ConnectionResetError):
+                run_id = self.claims.recv(MAX_MESSAGE_BYTES).decode()
             self.claims.close()
             self.claims = None
             # Without it, a worker that is to end while Redis is away would end before its child.

@@ -13,6 +13,7 @@ from bakehouse.runs.commands import (
     Command,
     LogEntry,
     LogEvents,
+    MarkNonReproducible,
     PublishResume,
     Release,
     Renew,
@@ -92,6 +93,17 @@ def test_entries_and_commands_that_wait_are_one_write(monkeypatch: pytest.Monkey
         record_writer.send(Release("first"))
         assert record_store.writes == 2
     assert [type(command) for command in record_store.commands] == [LogEvents, PublishResume, Release]
+
+
+def test_a_run_is_not_marked_as_inexact_without_the_reason_in_its_log() -> None:
+    record_store = FakeRecordStore()
+    with record_writer_of(record_store) as record_writer:
+        record_writer.flush()
+        written = record_store.writes
+        record_writer.mark_inexact("The device has changed.")
+        assert record_store.writes == written + 1
+    assert [type(command) for command in record_store.commands[-2:]] == [LogEvents, MarkNonReproducible]
+    assert not record_store.record.exact
 
 
 def test_a_refused_command_does_not_keep_the_others_of_its_write(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,19 @@ def test_a_waiting_child_that_was_killed_is_replaced(worker: RunningWorker) -> N
     assert worker.wait_for(worker.submit(SHORT), "succeeded").attempt == 1
 
 
+def test_a_child_that_was_killed_before_it_had_read_its_job_is_replaced(worker: RunningWorker) -> None:
+    wait_until(lambda: status_of(worker).status == "idle")
+    (waiting,) = wait_until(lambda: children_of(worker.pid))
+    os.kill(waiting, signal.SIGSTOP)
+    run_id = worker.submit(SHORT)
+    queue = Queue(QUEUE, connection=worker.redis, serializer=JSONSerializer)
+    wait_until(queue.started_job_registry.get_job_ids)
+    kill(waiting)
+    assert worker.wait_for(run_id, "succeeded").attempt == 1
+    # The worker is the same as before.
+    assert children_of(worker.pid)
+
+
 def status_of(worker: RunningWorker) -> Worker:
     """The status that the worker published last."""
     (listed,) = worker.store.workers()
