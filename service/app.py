@@ -34,7 +34,7 @@ from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.error_responses import HANDLED_ERRORS, respond_to_error
 from service.folder_check import FolderCheck
-from service.hub import BLOCK_MS, Hub
+from service.hub import BLOCK_MS, Hub, end_task
 from service.middleware import RequestGuard
 from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
@@ -98,9 +98,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(warn_of_data_loss, services.store)
     reader = asyncio.create_task(services.hub.listen())
     yield
-    reader.cancel()
-    # Unlike `await reader`, this does not raise CancelledError.
-    await asyncio.wait([reader])
+    await end_task(reader)
 
 
 def warn_of_data_loss(store: Store) -> None:

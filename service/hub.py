@@ -33,6 +33,7 @@ MAX_CHANGES_PER_READ = 1000
 BATCH_SECONDS = 0.03
 # A heartbeat is sent when a read of the change stream ends, so at most BLOCK_MS later than this.
 HEARTBEAT_SECONDS = 10.0
+CANCEL_AGAIN_SECONDS = 0.1
 RETRY_SECONDS = 0.5
 MAX_START_SECONDS = 2.0
 # A subscriber with more pending events than this is disconnected; it resumes from the log.
@@ -318,6 +319,14 @@ class Hub:
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
                 subscription.put(Batch(()))
+
+
+async def end_task(task: "asyncio.Task[None]") -> None:
+    """Cancels a task and waits for its end."""
+    while not task.done():
+        # redis-py loses a cancellation that comes while it sends a command.
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
 
 
 def ranges_of(changes: Iterable[Change]) -> list[LogRange]:

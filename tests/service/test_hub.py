@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import ChangePage, ChangeRange, Logs
 from bakehouse.runs.store import Store, connect
 from service.frames import Batch
-from service.hub import MAX_PENDING, ChangesLost, Hub, Selection, Subscription
+from service.hub import BLOCK_MS, MAX_PENDING, ChangesLost, Hub, Selection, Subscription, end_task
 from service.streams import RunFollower
 from tests.fake_worker import FakeWorker
 from tests.processes import LIMIT_SECONDS, wait_until
@@ -49,9 +49,7 @@ def use_hub(redis_url: str, use: Callable[[Hub], Coroutine[Any, Any, None]], log
         task = asyncio.create_task(hub.listen())
         await hub.wait_until_ready()
         yield hub
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)
 
     asyncio.run(listen_and_use())
 
@@ -128,6 +126,17 @@ def test_a_heartbeat_is_an_event_without_data_or_id(redis_url: str, worker: Fake
         assert (step.event, step.id) == ("step", "3")
         assert (heartbeat.event, heartbeat.data) == ("heartbeat", "")
         assert b"id" not in frames.split(b"\n\n")[1]
+
+    use_hub(redis_url, use, worker.store.logs)
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_the_reader_ends_in_whatever_it_does(redis_url: str, worker: FakeWorker, turns: int) -> None:
+    async def use(hub: Hub) -> None:
+        task = asyncio.create_task(hub.listen())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(end_task(task), timeout=BLOCK_MS / 1000)
 
     use_hub(redis_url, use, worker.store.logs)
 
