@@ -28,6 +28,7 @@ MAX_PATH_BYTES = 2_000
 BLOCK_BYTES = 1 << 18
 # What operating systems add to archives.
 HIDDEN = ("__MACOSX", ".DS_Store", "Thumbs.db")
+# What zipfile and tarfile raise: RuntimeError for an encrypted entry, NotImplementedError for an unknown compression.
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 MAGIC = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a rar archive"}
 # npz files are zip archives of arrays.

@@ -85,13 +85,7 @@ class Inspections:
 
     def note_stored(self, record: DatasetRecord, size: int) -> None:
         """Counts what the data set keeps on the disk. Raises UploadsFull and InspectionLost."""
-
-        def change(present: DatasetRecord) -> Write:
-            after = present.model_copy(update={"stored_bytes": size})
-            hashes, quota = self._records.counted(after)
-            return Write(record=after, hash=hashes, quota=quota)
-
-        self._own(record, change)
+        self._count(record, {"stored_bytes": size})
 
     def publish(self, record: DatasetRecord, fingerprint: str) -> None:
         """Notes that the data set is ready, after its packed data were published. Raises InspectionLost."""
@@ -110,9 +104,11 @@ class Inspections:
 
     def reserve(self, record: DatasetRecord, size: int) -> None:
         """Counts the bytes of a data set that is being fetched. Raises UploadsFull and InspectionLost."""
+        self._count(record, {"received_bytes": size})
 
+    def _count(self, record: DatasetRecord, update: JsonObject) -> None:
         def change(present: DatasetRecord) -> Write:
-            after = present.model_copy(update={"received_bytes": size})
+            after = present.model_copy(update=update)
             hashes, quota = self._records.counted(after)
             return Write(record=after, hash=hashes, quota=quota)
 

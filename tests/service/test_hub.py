@@ -137,6 +137,7 @@ def test_the_reader_ends_in_whatever_it_does(redis_url: str, worker: FakeWorker,
         for _ in range(turns):
             await asyncio.sleep(0)
         await asyncio.wait_for(end_task(task), timeout=BLOCK_MS / 1000)
+        assert task.done()
 
     use_hub(redis_url, use, worker.store.logs)
 

@@ -63,7 +63,7 @@ ORPHAN_SECONDS = 86_400.0
 FORGET_MS = 600_000
 # Inspections of one data set that end by a crash or a stall before it is refused.
 MAX_FAILURES = 3
-# Processes that disappear during the inspection of one data set before it is refused: it may be what kills them.
+# Processes that disappear while they fetch or inspect one data set before it is refused: it may be what kills them.
 MAX_LOSSES = 5
 
 
@@ -103,6 +103,8 @@ class Inspector:
         watch = Watch(self.fetches, record, self._renew_seconds)
         with suppress(InspectionLost, UploadNotFound), keep_lease(self.fetches, record, self._renew_seconds):
             try:
+                if self._refuse_after_losses(self.fetches, record):
+                    return True
                 # It may have been fetched between the look at the queue and the claim.
                 if self._records.parts(record.id):
                     self.fetches.release(record)
@@ -123,12 +125,17 @@ class Inspector:
         """Inspects a data set, unless it is deleted meanwhile, or this process is stopped for so long that another one
         takes it."""
         with suppress(InspectionLost, UploadNotFound):
-            if record.losses < MAX_LOSSES:
+            if not self._refuse_after_losses(self.inspections, record):
                 self.inspect(record)
-            else:
-                why = f"{MAX_LOSSES} processes that inspected it were killed, for instance because of its memory"
-                self.inspections.refuse(record, why, None)
-                self._store.delete(files_of(record.id))
+
+    def _refuse_after_losses(self, inspections: Inspections, record: DatasetRecord) -> bool:
+        """Refuses a data set that may be what kills the processes that work on it; returns whether it did."""
+        if record.losses < MAX_LOSSES:
+            return False
+        why = f"{MAX_LOSSES} processes that worked on it were killed, for instance because of its memory"
+        inspections.refuse(record, why, None)
+        self._store.delete(files_of(record.id))
+        return True
 
     def inspect(self, record: DatasetRecord) -> None:
         """Inspects a data set that this process has claimed."""

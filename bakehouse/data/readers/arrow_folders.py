@@ -58,7 +58,7 @@ class ArrowFolder:
 
 
 def holds_arrow(source: Path) -> bool:
-    """Whether the library has written a folder."""
+    """Whether a folder is one that `save_to_disk` of Hugging Face's `datasets` has written, with or without splits."""
     return exists(source, SPLITS_FILE) or (exists(source, STATE_FILE) and exists(source, INFO_FILE))
 
 

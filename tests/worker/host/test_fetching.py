@@ -18,7 +18,8 @@ from bakehouse.uploads.addresses import parse_address
 from bakehouse.uploads.record import DatasetDraft, DatasetRecord
 from bakehouse.uploads.records import DatasetRecords
 from tests.https_server import Answer, HttpsServer, file_answer, https_server, redirect
-from worker.host import fetching, https_request
+from tests.runs.examples import an_owner
+from worker.host import fetching, https_request, inspector
 from worker.host.inspector import Inspector
 
 TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
@@ -250,6 +251,18 @@ def test_what_no_repetition_mends_is_refused_at_once(bench: Bench, monkeypatch: 
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "the certificate of localhost is refused" in bench.refusal(file_answer(TABLE))
     assert len(bench.server.requests) == 3
+
+
+def test_an_address_that_kills_its_fetchers_is_refused(bench: Bench) -> None:
+    draft = DatasetDraft(name="houses", source=bench.server.address())
+    record, _ = bench.records.create(draft, newest_on_disk=0)
+    for number in range(inspector.MAX_LOSSES):
+        assert bench.inspector.fetches.claim(an_owner(f"{number}"), is_dead=lambda owner: True)
+    bench.records.redis.delete(bench.records.keys.inspection_lease(record.id))
+    assert bench.inspector.fetch_next()
+    refused = bench.records.get(record.id)
+    assert (refused.status, "5 processes that worked on it" in (refused.problem or "")) == ("refused", True)
+    assert bench.server.requests == []
 
 
 def test_a_data_set_that_is_deleted_while_it_is_fetched_leaves_nothing(

@@ -247,7 +247,7 @@ def test_a_data_set_that_kills_its_inspectors_is_refused(bench: Bench) -> None:
     assert taken is not None
     bench.inspector.inspect_claimed(taken)
     refused = bench.records.get(record.id)
-    assert (refused.status, "5 processes that inspected it" in (refused.problem or "")) == ("refused", True)
+    assert (refused.status, "5 processes that worked on it" in (refused.problem or "")) == ("refused", True)
     assert bench.files() == []
 
 
