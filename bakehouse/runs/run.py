@@ -199,6 +199,18 @@ class Verified(Model):
     """The first difference as human-readable text."""
 
 
+class Cell(Model):
+    """The place of a run in an experiment."""
+
+    id: str
+    """The experiment."""
+    arm: str
+    """The name of the arm, which is one of the recipes that are compared."""
+    seed: int
+    fold: int | None = None
+    """The number of the fold whose rows validate, from 0; null without cross-validation."""
+
+
 class Run(Model):
     """One execution of one recipe with one seed, from submission to a terminal state."""
 
@@ -220,6 +232,10 @@ class Run(Model):
     """Fingerprint of the data set at submission; the run trains on no other data. Null in runs of older versions."""
     advice: tuple[Advice, ...]
     """Findings about the recipe when it was submitted."""
+    experiment: Cell | None = None
+    """The place of the run in the experiment that made it; null if it was posted alone."""
+    priority: int = 0
+    """Among queued runs, those of higher priority are claimed first."""
     parent_run: str | None = None
     """The run that this one retries or verifies, or that it was forked from."""
     parent_failure: Failure | None = None
