@@ -228,6 +228,8 @@ def ending(view: View) -> str:
             return f"completed {count_of(view.epoch, 'epoch')}; {best}"
         case "time_budget":
             return f"the time budget was spent at epoch {view.epoch}; {best}"
+        case "pruned":
+            return f"ended early at epoch {view.epoch}, as others were better at the same epoch; {best}"
         case "stopped_by_user":
             return f"a user stopped it at epoch {view.epoch}; {best}"
         case "cancelled_by_user":

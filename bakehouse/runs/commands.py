@@ -148,7 +148,7 @@ class Succeed:
     """The owner has finished; `metrics` are those of the best weights on the test split."""
 
     nonce: str
-    reason: Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
+    reason: Literal["early_stopped", "epochs_done", "time_budget", "pruned", "stopped_by_user"]
     provenance: Provenance
     metrics: Numbers = field(default_factory=dict)
     verification: Verification | None = None
@@ -188,7 +188,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class RequestAction:
-    """A user asks for a pause, a stop or a cancel."""
+    """A user asks for a pause, a stop or a cancel, or a search for the early end of a run that others are ahead of."""
 
     request: Request
 
@@ -239,6 +239,8 @@ def actor_of(command: Command) -> Actor:
         # Several programs can send these commands, so they name their actor.
         case OwnerLost(actor=actor) | Cancel(actor=actor) | NoteVerified(actor=actor):
             return actor
+        case RequestAction(request="prune"):
+            return "supervisor"
         case RequestAction() | Resume() | Rename():
             return "service"
         case PurgeReplaced() | NoteCleanedUp():

@@ -45,8 +45,8 @@ MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
 # Time that a replaced checkpoint is kept, so that downloads in progress can finish.
 KEEP_REPLACED_MS = 600_000
 
-STRENGTH: dict[Request | None, int] = {None: 0, "pause": 1, "stop": 2, "cancel": 3}
-PARTICIPLE: dict[Request, str] = {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}
+STRENGTH: dict[Request | None, int] = {None: 0, "pause": 1, "prune": 2, "stop": 3, "cancel": 4}
+PARTICIPLE: dict[Request, str] = {"pause": "paused", "prune": "pruned", "stop": "stopped", "cancel": "cancelled"}
 
 WITHOUT_OWNER: JsonObject = {"owner": None, "lease_until": None}
 """The changes to a record that take the run from its owner."""
@@ -252,6 +252,9 @@ def request_action(record: Record, request: Request, now: int) -> Reduced:
         # A repeated request keeps its time, so that it does not delay the kill of an owner that does not obey.
         case _ if record.request == request:
             return record, []
+        # Only what trains has epochs that others can be ahead of.
+        case "queued" | "paused", "prune":
+            raise illegal(record, "pruned")
         case _:
             return with_request(record, now, request)
 
@@ -261,6 +264,8 @@ def is_done(record: Record, request: Request) -> bool:
     match request:
         case "pause":
             return record.status == "paused"
+        case "prune":
+            return record.reason == "pruned"
         case "stop":
             return record.reason == "stopped_by_user"
         case "cancel":
@@ -281,7 +286,7 @@ def resume(record: Record, now: int) -> Reduced:
 def with_request(record: Record, now: int, request: Request | None) -> Reduced:
     """Returns the record in the same status with another request."""
     after = updated(record, now, request=request, requested_ms=now if request else None)
-    return after, [state_event(after, "service")]
+    return after, [state_event(after, "supervisor" if request == "prune" else "service")]
 
 
 def log(record: Record, command: LogEvents, now: int) -> Reduced:

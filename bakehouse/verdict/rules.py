@@ -18,7 +18,7 @@ from bakehouse.verdict.learning import classes_never_predicted, learned_nothing
 from bakehouse.verdict.outcome import Outcome
 from bakehouse.verdict.result import learned
 from bakehouse.verdict.rule import Rule
-from bakehouse.verdict.stopping import best_is_first_epoch, still_improving, stopped_too_early
+from bakehouse.verdict.stopping import best_is_first_epoch, pruned, still_improving, stopped_too_early
 from bakehouse.verdict.validation import best_is_noise
 from bakehouse.verdict.verdict import Verdict
 
@@ -27,7 +27,7 @@ RULES: tuple[Rule, ...] = (
     diverged, variance_shift, vanishing_gradients, exploding_gradients, saturated_units, dead_units,
     classes_never_predicted, best_is_first_epoch, diverged_and_recovered, overfits, stopped_too_early, still_improving,
     best_is_noise,
-    learned,
+    pruned, learned,
 )  # fmt: skip
 """All rules, the gravest first: an error before a warning, a cause before its effect, and what was reached last."""
 

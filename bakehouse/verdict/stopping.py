@@ -134,6 +134,14 @@ def still_improving(outcome: Outcome) -> Iterator[Found]:
         yield Found(f"{message}would help", more_time(outcome))
 
 
+@rule("info", source="Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning")
+def pruned(outcome: Outcome) -> Iterator[Found]:
+    """A search ended the run early."""
+    if outcome.reason == "pruned":
+        after = count_of(outcome.last_epoch, "epoch")
+        yield Found(f"was ended early, after {after}, because other runs of the search were better at the same epoch")
+
+
 def fell_within_epoch(outcome: Outcome) -> bool:
     """Whether the loss at the end of an epoch is clearly below its mean over the epoch."""
     losses = outcome.last

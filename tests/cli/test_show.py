@@ -83,6 +83,12 @@ def test_the_best_and_the_last_epoch_have_a_column_each() -> None:
         ),
         (3, "succeeded", "epochs_done", "completed 5 epochs; best epoch 4"),
         (3, "succeeded", "time_budget", "the time budget was spent at epoch 5; best epoch 4"),
+        (
+            3,
+            "succeeded",
+            "pruned",
+            "ended early at epoch 5, as others were better at the same epoch; best epoch 4",
+        ),
         (3, "succeeded", "stopped_by_user", "a user stopped it at epoch 5; best epoch 4"),
         (3, "cancelled", "cancelled_by_user", "a user cancelled it at epoch 5; best epoch 4"),
         (3, "failed", "non_finite", "non finite"),

@@ -54,7 +54,7 @@ entries = st.lists(
     ),
     max_size=4,
 ).map(tuple)
-reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget", "stopped_by_user"])
+reasons = st.sampled_from(["early_stopped", "epochs_done", "time_budget", "pruned", "stopped_by_user"])
 frequent: st.SearchStrategy[Command] = st.one_of(
     st.builds(Claim, nonces.map(an_owner), st.just(LEASE_MS)),
     st.builds(RequestAction, st.just("pause")),
@@ -223,6 +223,9 @@ def test_a_submitted_run_has_an_event_for_itself_and_one_for_each_piece_of_advic
         (running(), "pause", "running", "pause"),
         (running(), "stop", "running", "stop"),
         (running(), "cancel", "running", "cancel"),
+        (running(), "prune", "running", "prune"),
+        (after(running(), RequestAction("pause")), "prune", "running", "prune"),
+        (after(running(), RequestAction("prune")), "stop", "running", "stop"),
         (paused(), "pause", "paused", None),
         (paused(), "stop", "queued", "stop"),
         (paused(), "cancel", "cancelled", None),
@@ -251,6 +254,11 @@ def test_a_request_is_obeyed_at_once_or_waits_for_the_owner(
         (over("cancelled"), Claim(an_owner(), LEASE_MS)),
         (after(running(), RequestAction("cancel")), RequestAction("pause")),
         (after(running(), RequestAction("stop")), Resume()),
+        (queued(), RequestAction("prune")),
+        (paused(), RequestAction("prune")),
+        (after(running(), RequestAction("prune")), RequestAction("pause")),
+        (after(running(), RequestAction("stop")), RequestAction("prune")),
+        (over("failed"), RequestAction("prune")),
         (running(), Claim(an_owner("second"), LEASE_MS)),
         (paused(), Claim(an_owner("second"), LEASE_MS)),
         (running(), Pause("first")),

@@ -360,6 +360,12 @@ CASES = [
         patch={"/time_budget_seconds": 10.0},
     ),
     Case(
+        "pruned",
+        {"epochs": HEALTHY, "reason": "pruned"},
+        {"epochs": HEALTHY, "reason": "stopped_by_user"},
+        says=("was ended early, after", "better at the same epoch"),
+    ),
+    Case(
         "best_is_noise",
         {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.5, 0.4, 0.45], accuracy=[0.7, 0.8, 0.7])},
         {"epochs": epochs(train=[1.0, 0.9, 0.8], loss=[0.9, 0.4, 0.8], accuracy=[0.2, 0.8, 0.2])},
@@ -515,7 +521,9 @@ histories = st.lists(st.tuples(metrics, metrics, st.floats(0, 1), st.floats(0, 1
 
 
 @settings(max_examples=60)
-@given(plans(), histories, st.sampled_from(["epochs_done", "early_stopped", "time_budget", "stopped_by_user"]))
+@given(
+    plans(), histories, st.sampled_from(["epochs_done", "early_stopped", "time_budget", "pruned", "stopped_by_user"])
+)
 def test_any_run_with_a_best_epoch_has_a_verdict_whose_patch_is_accepted(
     plan: Plan, history: list[tuple[float, ...]], reason: str
 ) -> None:

@@ -122,6 +122,6 @@ export function notificationOf(run: Pick<Run, "id" | "recipe" | "status" | "reas
 function ending({ status, reason }: Pick<Run, "status" | "reason">): string {
   if (status === "failed") return "has failed";
   if (status === "cancelled") return "was cancelled";
-  if (reason === "early_stopped") return "stopped early";
+  if (reason === "early_stopped" || reason === "pruned") return "stopped early";
   return reason === "stopped_by_user" ? "was stopped" : "has finished";
 }

@@ -67,10 +67,12 @@ class Trainer:
         raise AssertionError("a training ends with Finished")
 
     def stop_as_verified(self) -> None:
-        """Makes the repetition of a run that a user or its time budget ended end after the same step."""
+        """Makes the repetition of a run that a user, a search or its time budget ended end after the same step."""
         verification = self.record_store.record.verification
         match verification:
-            case Verification(expected=Expected(reason="stopped_by_user" | "time_budget" as reason, step=step)):
+            case Verification(
+                expected=Expected(reason="stopped_by_user" | "pruned" | "time_budget" as reason, step=step)
+            ):
                 self.training.stop(reason, not_before=step)
                 final = self.training.final
                 final.if_stopped = [name for name in final.names if f"{name}_loss" in verification.expected.metrics]
@@ -157,6 +159,8 @@ class Trainer:
             case "stop":
                 # A resumed run repeats steps that are logged already, and must not end among them.
                 self.training.stop("stopped_by_user", not_before=self.setup.logged_step)
+            case "prune":
+                self.training.stop("pruned", not_before=self.setup.logged_step)
             case None:
                 if self.is_out_of_time():
                     self.training.stop("time_budget", not_before=self.setup.logged_step)

@@ -8,7 +8,7 @@ from worker.evaluation.evaluate import Metrics, SplitName
 from worker.training.metrics import StepLog
 from worker.types import Weights
 
-Ending = Literal["early_stopped", "epochs_done", "time_budget", "stopped_by_user"]
+Ending = Literal["early_stopped", "epochs_done", "time_budget", "pruned", "stopped_by_user"]
 
 
 @dataclass(frozen=True, slots=True)

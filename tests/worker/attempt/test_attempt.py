@@ -172,11 +172,12 @@ def test_a_terminated_attempt_releases_its_run_and_the_next_resumes_it(
     assert_same_run(record_store, uninterrupted)
 
 
-def test_a_stop_keeps_the_best(storage: RunStorage) -> None:
+@pytest.mark.parametrize(("request_", "reason"), [("stop", "stopped_by_user"), ("prune", "pruned")])
+def test_a_stop_or_a_prune_keeps_the_best(storage: RunStorage, request_: Request, reason: str) -> None:
     record_store = RecordStore(ENDLESS)
-    record_store.request_at_epoch("stop", 3)
+    record_store.request_at_epoch(request_, 3)
     record = run_attempt(record_store, storage)
-    assert (record.status, record.reason) == ("succeeded", "stopped_by_user")
+    assert (record.status, record.reason) == ("succeeded", reason)
     assert record.progress.epoch == record.logged_epoch >= 3
     assert set(digests(record_store)) == {"best", "last"}
 

@@ -68,12 +68,15 @@ test("a run that trains says how good it is, or what it was asked for", () => {
   });
   expect(title({ best: null })).toBe("Training; no epoch is complete yet");
   expect(describeState(run({ request: "stop" })).text).toContain("keep its best weights");
+  expect(describeState(run({ request: "prune" })).text).toContain("keep its best weights");
+  expect(title({ status: "succeeded", reason: "pruned" })).toContain("others were better at the same epoch");
 });
 
 test("the buttons are those that the state allows", () => {
   expect(possibleActions(run({}))).toEqual(["pause", "stop", "cancel"]);
   expect(possibleActions(run({ request: "pause" }))).toEqual(["resume", "stop", "cancel"]);
   expect(possibleActions(run({ request: "stop" }))).toEqual(["cancel"]);
+  expect(possibleActions(run({ request: "prune" }))).toEqual(["stop", "cancel"]);
   expect(possibleActions(run({ request: "cancel" }))).toEqual([]);
   expect(possibleActions(run({ status: "paused" }))).toContain("resume");
   expect(possibleActions(run({ status: "cancelled" }))).toEqual(["retry"]);

@@ -18,7 +18,7 @@ const WAITING: Partial<Record<Run["reason"], string>> = {
 /** Returns what a user should know of the present state. */
 export function describeState(run: Run): State {
   if (run.request) {
-    const text = `The worker will ${run.request} the run after the present step${run.request === "stop" ? " and keep its best weights" : ""}.`;
+    const text = `The worker will ${run.request} the run after the present step${/stop|prune/.test(run.request) ? " and keep its best weights" : ""}.`;
     return { tone: "info", title: `${capitalize(run.request)} requested`, text };
   }
   switch (run.status) {
@@ -78,6 +78,8 @@ function describeSuccess(run: Run): State {
       };
     case "stopped_by_user":
       return ended(`Stopped at epoch ${epoch} of ${epochs} as asked`);
+    case "pruned":
+      return ended(`Ended at epoch ${epoch} of ${epochs}: others were better at the same epoch`);
     case "time_budget":
       return ended(`Stopped at epoch ${epoch} of ${epochs}: the time budget was used up`);
     default:
@@ -113,6 +115,7 @@ export function possibleActions(run: Run): readonly ("stop" | "pause" | "resume"
     case "running":
       if (run.request === "cancel") return [];
       if (run.request === "stop") return ["cancel"];
+      if (run.request === "prune") return ["stop", "cancel"];
       return run.request === "pause" ? ["resume", "stop", "cancel"] : ["pause", "stop", "cancel"];
     case "paused":
       return run.best ? ["resume", "stop", "cancel"] : ["resume", "cancel"];
