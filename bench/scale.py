@@ -4,7 +4,6 @@ The finished runs (1,000,000 by default) are written by the store's own code, as
 """
 
 import asyncio
-import json
 import os
 import secrets
 import signal
@@ -13,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -67,35 +67,36 @@ def finish_run(store: Store, settings: Settings, document: dict[str, object]) ->
 def copies(redis: Redis, templates: list[str], count: int) -> Iterator[list[str]]:
     """Yields, for each copy of a finished run, the arguments of the script that stores it."""
     keys = Keys()
-    arguments = [(run_id, *copy_argument(redis, keys, run_id)) for run_id in templates]
+    arguments = [(run_id, *copy_arguments(redis, keys, run_id)) for run_id in templates]
     for number in range(count):
-        template, recipe, argument = arguments[number % len(arguments)]
+        template, recipe, texts = arguments[number % len(arguments)]
         run_id = new_run_id()
         # Most runs have a seed of their own, and so an index of their recipe.
-        own = argument.replace(template, run_id).replace(recipe, secrets.token_hex(32))
-        yield [*keys.of_script(run_id, None), own]
+        digest = secrets.token_hex(32)
+        own = [text.replace(template, run_id).replace(recipe, digest) for text in texts]
+        yield own
 
 
-def copy_argument(redis: Redis, keys: Keys, run_id: str) -> tuple[str, str]:
-    """Returns the digest of a finished run's recipe, and the argument of the script that stores the run as a new one,
+def copy_arguments(redis: Redis, keys: Keys, run_id: str) -> tuple[str, list[str]]:
+    """Returns the digest of a finished run's recipe, and the arguments of the script that stores the run as a new one,
     as it is after its archival."""
     fields = wire.decoded(redis.hgetall(keys.run(run_id)))
     known = {name: fields[name] for name in Record.model_fields if name in fields}
     record = wire.decode(fields)
-    write = wire.creation(keys, record, (), None, known)
     packed = {name: fields[name] for name in ("id", "status", wire.PACKED)}
-    argument = json.loads(wire.script_argument(write, secrets.token_hex(16)))
-    return record.recipe_sha256, json.dumps(argument | {"fields": packed})
+    write = replace(wire.creation(keys, record, (), known), fields=packed)
+    return record.recipe_sha256, wire.script_arguments([write], secrets.token_hex(16))
 
 
 def store_copies(redis: Redis, templates: list[str], count: int) -> None:
     """Stores copies of finished runs, many in a round trip."""
     script = redis.script_load(COMMIT)
+    keys = Keys().of_script(None)
     arguments = copies(redis, templates, count)
     while batch := list(islice(arguments, RUNS_PER_ROUND_TRIP)):
         with redis.pipeline(transaction=False) as pipeline:
             for each in batch:
-                pipeline.evalsha(script, len(each) - 1, *each)
+                pipeline.evalsha(script, len(keys), *keys, *each)
             pipeline.execute()
 
 

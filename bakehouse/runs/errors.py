@@ -8,6 +8,7 @@ RunsError
 ├── RunHasDependants     other runs build on the weights of the run that should be deleted
 ├── SourceRunDeleted     the run whose weights a new run builds on was deleted meanwhile
 ├── DatasetDeleted       the data set that a new run trains on was deleted meanwhile
+├── ExperimentChanged    the experiment that a write should change was changed or deleted meanwhile
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the idempotency key was used before with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
@@ -95,6 +96,14 @@ class DatasetDeleted(RunsError):
     def __init__(self, dataset: str) -> None:
         super().__init__(f"The data set {dataset} was deleted meanwhile.")
         self.dataset = dataset
+
+
+class ExperimentChanged(RunsError):
+    """Raised if an experiment was changed or deleted since it was read; the writer reads it again."""
+
+    def __init__(self, experiment_id: str) -> None:
+        super().__init__(f"The experiment {experiment_id} was changed meanwhile.")
+        self.experiment_id = experiment_id
 
 
 class OwnershipLost(RunsError):

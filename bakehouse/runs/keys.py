@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from bakehouse.runs.record import Record
+from bakehouse.runs.status import Status
 
 # A request that is repeated after this time creates a second run.
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
@@ -45,6 +46,15 @@ class Keys:
         """Returns the key of the hash with the record's fields as JSON and the fields that commit.lua adds."""
         return f"{self.tenant}:run:{run_id}"
 
+    def experiment(self, experiment_id: str) -> str:
+        """Returns the key of the hash of an experiment, whose fields are JSON. No run of it is claimed while its
+        `request` is not null, or if as many of its runs are running as its `max_running`, which is null or a number."""
+        return f"{self.tenant}:experiment:{experiment_id}"
+
+    def experiments(self) -> str:
+        """Returns the key of the sorted set of all experiments, ordered by creation time."""
+        return f"{self.tenant}:experiments"
+
     def log(self, run_id: str) -> str:
         """Returns the key of the stream of the run's events, ordered by `seq`."""
         return f"{self.tenant}:log:{run_id}"
@@ -68,6 +78,10 @@ class Keys:
     def filtered(self, field: str, value: str) -> str:
         """Returns the key of the sorted set of runs whose `field` has this value, ordered by creation time."""
         return f"{self.tenant}:runs:{field}:{quoted(value)}"
+
+    def in_experiment(self, experiment: str, status: Status) -> str:
+        """Returns the key of the sorted set of an experiment's runs with a status, ordered by creation time."""
+        return self.filtered("experiment_status", f"{experiment}:{status}")
 
     def labelled(self, name: str, value: str) -> str:
         """Returns the key of the sorted set of runs with this label, ordered by creation time."""
@@ -197,9 +211,9 @@ class Keys:
         """Returns the key of the sorted set of deleted data sets that may still have files, ordered by time."""
         return f"{self.tenant}:deleted_datasets"
 
-    def of_script(self, run_id: str, idempotency: str | None) -> list[str]:
+    def of_script(self, idempotency: str | None) -> list[str]:
         """Returns the keys that commit.lua reads by position, in the order of its header."""
-        keys = [self.run(run_id), self.log(run_id), self.changes(), self.runs(), self.claimable(), self.workers()]
+        keys = [self.changes(), self.runs(), self.claimable(), self.workers()]
         return keys if idempotency is None else [*keys, self.idempotency(idempotency)]
 
     def indexes(self, record: Record) -> dict[str, str]:
@@ -214,8 +228,16 @@ class Keys:
             self.filtered("recipe_sha256", record.recipe_sha256),
             *(self.labelled(name, value) for name, value in record.labels.items()),
             *map(self.dependants, record.depends_on),
+            *self.of_experiment(record),
         ]
         return dict.fromkeys(by_creation, IN_ORDER) | self.queues(record)
+
+    def of_experiment(self, record: Record) -> list[str]:
+        """Returns the keys of the sorted sets of the runs of one experiment: of all, and of those in each status."""
+        if record.experiment is None:
+            return []
+        experiment = record.experiment.id
+        return [self.filtered("experiment", experiment), self.in_experiment(experiment, record.status)]
 
     def queues(self, record: Record) -> dict[str, str]:
         """Returns the keys of the sorted sets from which workers and supervisors take the run, with its scores."""

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from importlib.resources import files
 from operator import methodcaller
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
@@ -21,6 +21,7 @@ from bakehouse.runs.commands import Command, OwnerCommand, actor_of
 from bakehouse.runs.errors import (
     CursorNotFound,
     DatasetDeleted,
+    ExperimentChanged,
     IdempotencyMismatch,
     IllegalTransition,
     OwnershipLost,
@@ -30,7 +31,7 @@ from bakehouse.runs.errors import (
     SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
-from bakehouse.runs.record import FORMAT, Idempotency, Record, queue_place
+from bakehouse.runs.record import FORMAT, CreatedExperiment, Idempotency, Record, queue_place
 from bakehouse.runs.run import Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
 from bakehouse.runs.status import Status
@@ -45,10 +46,15 @@ CHUNK = 200
 Result = TypeVar("Result")
 Call = Callable[[Any], object]
 """Adds one command to a pipeline; the pipelines of both kinds of clients have methods of the same names."""
+NewRun = tuple[Run, wire.Texts]
+"""A run that is not stored yet, and those of its fields whose JSON is known."""
 Operation = Generator[Sequence[Call], list[Any], Result]
 """Yields calls, receives their replies, returns the result. An error reply is raised at the `yield`."""
 
 log = logging.getLogger(__name__)
+
+
+NO_ANSWER: Mapping[str, str] = {}
 
 
 class Filters(TypedDict, total=False):
@@ -85,15 +91,14 @@ class Operations:
         """
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=(yield from self.now()))
-        write = wire.creation(self._keys, record, events, idempotency, known)
-        reply = yield from self._write(write)
+        write = wire.creation(self._keys, record, events, known)
+        reply = yield from self._write([write], idempotency, {"run_id": run.id})
         match reply.outcome:
             case "replayed":
                 assert idempotency is not None
                 return (yield from self._replay(idempotency, reply.payload))
             case "source_missing":
-                source = wire.text(reply.payload)
-                raise DatasetDeleted(source) if source == run.recipe.dataset.id else SourceRunDeleted(source)
+                raise deleted_source(wire.text(reply.payload))
             # The reply of the first try was lost, so the place in the queue has to be read.
             case "repeated":
                 return CreatedRun((yield from self.show(run.id)), replayed=False)
@@ -103,6 +108,31 @@ class Operations:
                 shown = shown_run(write.fields, queue_place(ahead, workers))
                 return CreatedRun(shown, replayed=False)
 
+    def new_runs(self, runs: Iterable[NewRun], now: int) -> list[wire.Write]:
+        """Describes the writes of queued runs, which takes about 0.1 ms each."""
+        submitted = [(submit(run, idempotency=None, now=now), known) for run, known in runs]
+        return [wire.creation(self._keys, record, events, known) for (record, events), known in submitted]
+
+    def create_many(
+        self, runs: Sequence[wire.Write], *, experiment: wire.Write, idempotency: Idempotency | None = None
+    ) -> Operation[CreatedExperiment]:
+        """Stores runs and what they change in the record of their experiment, either all or nothing.
+
+        Raises ExperimentChanged if the experiment is not as the write expects it.
+        """
+        reply = yield from self._write([experiment, *runs], idempotency, {"experiment": experiment.run_id})
+        match reply.outcome:
+            case "replayed":
+                assert idempotency is not None
+                first = first_answer(idempotency, reply.payload)
+                return CreatedExperiment(first["experiment"], replayed=True)
+            case "source_missing":
+                raise deleted_source(wire.text(reply.payload))
+            case "conflict" | "absent":
+                raise ExperimentChanged(experiment.run_id)
+            case _:
+                return CreatedExperiment(experiment.run_id, replayed=False)
+
     def first_answer(self, idempotency: Idempotency) -> Operation[CreatedRun | None]:
         """Returns the run that the same idempotency key created before, if any."""
         key = self._keys.idempotency(digest(idempotency.key))
@@ -110,10 +140,13 @@ class Operations:
         return None if value is None else (yield from self._replay(idempotency, value))
 
     def _replay(self, idempotency: Idempotency, payload: wire.Text) -> Operation[CreatedRun]:
-        first = json.loads(payload)
-        if first["body_sha256"] != idempotency.body_sha256:
-            raise IdempotencyMismatch(idempotency.key)
+        first = first_answer(idempotency, payload)
         return CreatedRun((yield from self.show(first["run_id"])), replayed=True)
+
+    def first_experiment(self, idempotency: Idempotency) -> Operation[CreatedExperiment | None]:
+        """Returns the experiment that the same idempotency key created before, if any."""
+        (value,) = yield [methodcaller("get", self._keys.idempotency(digest(idempotency.key)))]
+        return None if value is None else CreatedExperiment(first_answer(idempotency, value)["experiment"], True)
 
     def command(self, run_id: str, command: Command) -> Operation[Record]:
         """Reads a run's record and applies a command to it."""
@@ -132,7 +165,7 @@ class Operations:
             # The reducer returns the same object if nothing changes; then Redis need not be asked.
             if after is record:
                 return record
-            reply = yield from self._write(wire.change(self._keys, record, after, events, actor_of(command)))
+            reply = yield from self._write([wire.change(self._keys, record, after, events, actor_of(command))])
             match reply.outcome:
                 case "done":
                     return after.model_copy(update={"token": reply.token, "seq": reply.seq, "format": FORMAT})
@@ -153,7 +186,7 @@ class Operations:
             record = yield from self.record(run_id)
             if not record.is_over:
                 raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
-            reply = yield from self._write(wire.deletion(self._keys, record))
+            reply = yield from self._write([wire.deletion(self._keys, record)])
             if reply.outcome == "has_dependants":
                 raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
             # A rename in the meantime changes the indexes that list the run, so its record is read again.
@@ -171,7 +204,7 @@ class Operations:
             return True
         if not record.is_over or record.seq != seq:
             return False
-        reply = yield from self._write(wire.archival(self._keys, record, wire.decoded(fields)))
+        reply = yield from self._write([wire.archival(self._keys, record, wire.decoded(fields))])
         return reply.outcome in ("done", "repeated")
 
     def largest_memory(self) -> Operation[int | None]:
@@ -183,11 +216,17 @@ class Operations:
         # A status may expire before its worker's name leaves the sorted set.
         return max((json.loads(status)["memory_bytes"] for status in statuses if status is not None), default=None)
 
-    def _write(self, write: wire.Write) -> Operation[wire.Reply]:
+    def _write(
+        self,
+        writes: Sequence[wire.Write],
+        idempotency: Idempotency | None = None,
+        answer: Mapping[str, str] = NO_ANSWER,
+    ) -> Operation[wire.Reply]:
         # If the client repeats the call after a lost reply, it sends the same token, and the script recognizes it.
         token = secrets.token_hex(16)
-        keys = self._keys.of_script(write.run_id, write.idempotency[0] if write.idempotency else None)
-        arguments = (len(keys), *keys, wire.script_argument(write, token))
+        value = json.dumps({**answer, "body_sha256": idempotency.body_sha256}) if idempotency else ""
+        keys = self._keys.of_script(digest(idempotency.key) if idempotency else None)
+        arguments = (len(keys), *keys, *wire.script_arguments(writes, token, value))
         try:
             (reply,) = yield [methodcaller("evalsha", COMMIT_SHA1, *arguments)]
         except NoScriptError:
@@ -326,3 +365,16 @@ class Operations:
             bounds = ("zrangebyscore", index, start or "-inf", "+inf")
         (chunk,) = yield [methodcaller(*bounds, 0, size, withscores=True)]
         return list(chunk)
+
+
+def first_answer(idempotency: Idempotency, value: wire.Text) -> dict[str, str]:
+    """Returns what the first request with an idempotency key created. Raises IdempotencyMismatch for another body."""
+    first: dict[str, str] = json.loads(value)
+    if first["body_sha256"] != idempotency.body_sha256:
+        raise IdempotencyMismatch(idempotency.key)
+    return first
+
+
+def deleted_source(source: str) -> DatasetDeleted | SourceRunDeleted:
+    """Returns the error of a new run whose source was deleted meanwhile."""
+    return DatasetDeleted(source) if "@" in source else SourceRunDeleted(source)

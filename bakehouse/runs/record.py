@@ -127,6 +127,14 @@ class Created:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CreatedExperiment:
+    """A new experiment, or the experiment that the same key created before."""
+
+    id: str
+    replayed: bool
+
+
 # A command formats the same moment several times.
 @lru_cache(maxsize=16)
 def rfc3339(milliseconds: int) -> str:

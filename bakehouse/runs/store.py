@@ -2,7 +2,7 @@
 read by `Logs`, and the change stream also by the service's hub."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar, Unpack
@@ -18,9 +18,9 @@ from bakehouse.runs.commands import Claim, Command
 from bakehouse.runs.errors import IllegalTransition, LogDamaged, RecordUnreadable, RunNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import LogRange, Logs
-from bakehouse.runs.operations import Call, Filters, Operation, Operations
+from bakehouse.runs.operations import Call, Filters, NewRun, Operation, Operations
 from bakehouse.runs.patience import OUTAGE, Patience
-from bakehouse.runs.record import Created, Idempotency, Owner, Record
+from bakehouse.runs.record import Created, CreatedExperiment, Idempotency, Owner, Record
 from bakehouse.runs.run import Event, Page, Run, TaskProcess, Worker
 from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
@@ -94,6 +94,20 @@ class Store:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none."""
         created = self._carry_out(self._operations.create(run, idempotency=idempotency))
         return Created(created.run.run(), created.replayed)
+
+    def create_many(
+        self, runs: Iterable[NewRun], *, experiment: wire.Write, idempotency: Idempotency | None = None
+    ) -> CreatedExperiment:
+        """Stores queued runs and what they change in the record of their experiment, either all or nothing.
+
+        Raises ExperimentChanged if the experiment is not as the write expects it.
+        """
+        writes = self._operations.new_runs(runs, self.now())
+        return self._carry_out(self._operations.create_many(writes, experiment=experiment, idempotency=idempotency))
+
+    def first_experiment(self, idempotency: Idempotency) -> CreatedExperiment | None:
+        """Returns the experiment that the same idempotency key created before, if any."""
+        return self._carry_out(self._operations.first_experiment(idempotency))
 
     def command(self, run_id: str, command: Command) -> Record:
         """Reads a run's record and applies a command to it."""

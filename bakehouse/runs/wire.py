@@ -1,7 +1,7 @@
 """Encodes records for Redis and decodes them. Does not connect to Redis.
 
-A write is one call of commit.lua: `creation`, `change` and `deletion` describe it, `script_argument` encodes it. The
-record of a run is a hash of JSON fields; `decode` reads it, `parse_event` and `parse_change` read the streams.
+A call of commit.lua carries out writes: `creation`, `change` and `deletion` describe them, `script_arguments` encodes
+them. The record of a run is a hash of JSON fields; `decode` reads it, `parse_event` and `parse_change` the streams.
 """
 
 import json
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bakehouse.runs.errors import RecordUnreadable
-from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, Keys, digest
+from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, IN_ORDER, Keys
 from bakehouse.runs.migrations import EARLIER, parse_record
 from bakehouse.runs.packing import pack, unpack
-from bakehouse.runs.record import FORMAT, Idempotency, NewEvent, Record, rfc3339
+from bakehouse.runs.record import FORMAT, NewEvent, Record, rfc3339
 from bakehouse.runs.run import Event, Run
 from bakehouse.runs.status import Actor
 
@@ -43,9 +43,14 @@ Outcome = Literal["done", "repeated", "conflict", "absent", "replayed", "source_
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of commit.lua; Redis carries out either all of it or nothing."""
+    """What commit.lua does to one record; Redis carries out either all writes of a call or nothing."""
 
+    key: str
+    """The key of the record's hash."""
+    log: str
+    """The key of the record's log."""
     run_id: str
+    """The id of the record, which is also its name in the indexes."""
     actor: Actor
     expected_token: str
     """The record's token as the writer read it; empty for a new run."""
@@ -61,8 +66,6 @@ class Write:
     """Fields to remove from the run's hash."""
     delete_log: bool = False
     """Whether to delete the run's log, but not the run."""
-    idempotency: tuple[str, str] | None = None
-    """The digest of the idempotency key, which must not exist yet, and the value to store under it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """The keys that must exist when a run is created, each with the run or the data set that it stands for."""
     dependants: str = ""
@@ -103,16 +106,12 @@ class StoredEvent:
         return Event.model_validate_json(self.json)
 
 
-def creation(
-    keys: Keys, record: Record, events: Sequence[NewEvent], idempotency: Idempotency | None, known: Texts = NOTHING
-) -> Write:
+def creation(keys: Keys, record: Record, events: Sequence[NewEvent], known: Texts = NOTHING) -> Write:
     """Describes the write of a new run; it is carried out only if every run whose weights it builds on exists, and its
     data set if that was uploaded."""
-    replay = None
-    if idempotency:
-        value = {"run_id": record.id, "body_sha256": idempotency.body_sha256}
-        replay = (digest(idempotency.key), json.dumps(value))
     return Write(
+        key=keys.run(record.id),
+        log=keys.log(record.id),
         run_id=record.id,
         actor="service",
         expected_token="",
@@ -120,8 +119,25 @@ def creation(
         events=events,
         remove=(),
         add=keys.indexes(record),
-        idempotency=replay,
         sources=sources_of(keys, record),
+    )
+
+
+def experiment_write(
+    keys: Keys, experiment_id: str, fields: Texts, *, add: Iterable[str], remove: Iterable[str] = (), token: str = ""
+) -> Write:
+    """Describes the write of fields of an experiment, each as JSON. With the token of its present record the experiment
+    is changed, without it is created."""
+    return Write(
+        key=keys.experiment(experiment_id),
+        log=keys.log(experiment_id),
+        run_id=experiment_id,
+        actor="service",
+        expected_token=token,
+        fields=fields,
+        events=(),
+        remove=remove,
+        add=dict.fromkeys(add, IN_ORDER),
     )
 
 
@@ -138,6 +154,8 @@ def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent]
     old = keys.indexes(before)
     new = keys.indexes(after)
     return Write(
+        key=keys.run(after.id),
+        log=keys.log(after.id),
         run_id=after.id,
         actor=actor,
         expected_token=before.token,
@@ -156,6 +174,8 @@ def deletion(keys: Keys, record: Record) -> Write:
     if record.idempotency:
         delete.append(keys.idempotency(record.idempotency))
     return Write(
+        key=keys.run(record.id),
+        log=keys.log(record.id),
         run_id=record.id,
         actor="service",
         expected_token=record.token,
@@ -176,6 +196,8 @@ def archival(keys: Keys, record: Record, stored: Texts) -> Write:
     # The stored texts are kept, because another encoder may write the same number in another way.
     packed = {name: text for name, text in stored.items() if name in READABLE - KEPT} | {"archived": to_json(True)}
     return Write(
+        key=keys.run(record.id),
+        log=keys.log(record.id),
         run_id=record.id,
         actor="supervisor",
         expected_token=record.token,
@@ -189,15 +211,28 @@ def archival(keys: Keys, record: Record, stored: Texts) -> Write:
     )
 
 
-def script_argument(write: Write, token: str) -> str:
-    """Encodes a write, with the random token that identifies it, as the script's one argument."""
+def script_arguments(writes: Iterable[Write], token: str, answer: str = "") -> list[str]:
+    """Encodes writes, with the random token that identifies them, as the arguments of the script. `answer` is stored
+    under the idempotency key, if the call has one."""
+    shared = {
+        # The hash stores every field as JSON, including the token.
+        "token": json.dumps(token),
+        "idempotency": answer,
+        "idempotency_ttl": IDEMPOTENCY_TTL_MS,
+        "changes_length": CHANGES_MAX_LENGTH,
+    }
+    return [ARGUMENTS.encode(shared), *map(write_argument, writes)]
+
+
+def write_argument(write: Write) -> str:
+    """Encodes one write as an argument of the script."""
     return ARGUMENTS.encode(
         {
+            "key": write.key,
+            "log": write.log,
             "run": write.run_id,
             "actor": write.actor,
-            # The hash stores every field as JSON, including the token.
             "expected_token": json.dumps(write.expected_token) if write.expected_token else "",
-            "token": json.dumps(token),
             "fields": write.fields,
             "events": [
                 {"type": event.type, "attempt": event.attempt, "data": to_json(event.data)} for event in write.events
@@ -207,11 +242,8 @@ def script_argument(write: Write, token: str) -> str:
             "delete": write.delete,
             "unset": write.unset,
             "delete_log": write.delete_log,
-            "idempotency": write.idempotency[1] if write.idempotency else "",
-            "idempotency_ttl": IDEMPOTENCY_TTL_MS,
             "sources": write.sources,
             "dependants": write.dependants,
-            "changes_length": CHANGES_MAX_LENGTH,
         }
     )
 

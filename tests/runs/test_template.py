@@ -42,7 +42,7 @@ def test_a_run_from_a_template_equals_one_that_is_planned_by_itself(plan: Plan, 
     own = planned(own_plan).model_copy(update={"id": run.id, "parent_run": "run_a", "reason": "retried"})
     assert run == own
     record = submit(run, idempotency="digest", now=0)[0]
-    written = creation(Keys(), record, (), None, known).fields
+    written = creation(Keys(), record, (), known).fields
     assert as_json(written) == as_json(encode(None, record))
     assert list(json.loads(known["recipe"])) == list(json.loads(own.recipe.model_dump_json()))
 
