@@ -10,6 +10,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
+from bakehouse.early_stopping import EarlyStopper
 from bakehouse.plan.layers import Activation
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.sources.hints import Regressor, regressor
@@ -23,7 +24,6 @@ from worker.model.state_dict import strip_prefix, to_cpu, with_prefix
 from worker.objective.teacher import Teacher
 from worker.seeds import Seeds
 from worker.training.curriculum import AllRows
-from worker.training.early_stopping import EarlyStopper
 from worker.training.events import DiagnosticLog, NonFinite
 from worker.training.optimizer import load_moments, moments
 from worker.training.step import in_precision, mask_seeder

@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from bakehouse.early_stopping import EarlyStopper
 from bakehouse.plan.plan import Plan
 from worker.data.batches import Batches
 from worker.data.dataset import Data, Split
@@ -22,7 +23,6 @@ from worker.model.state_dict import to_cpu, with_own_buffers
 from worker.objective.targets import class_weights
 from worker.objective.teacher import teacher_of
 from worker.training.curriculum import curriculum
-from worker.training.early_stopping import EarlyStopper
 from worker.training.events import DiagnosticLog, Ending, EpochLog, Finished, NonFinite, TrainingEvent
 from worker.training.hints import hint_stages
 from worker.training.history import History

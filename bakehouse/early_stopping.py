@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import assert_never
 
+from bakehouse.model import JsonObject
 from bakehouse.recipe.early_stopping import (
     AnyEarlyStopping,
     GeneralizationLoss,
@@ -15,7 +16,6 @@ from bakehouse.recipe.early_stopping import (
 )
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Off
-from worker.types import State
 
 
 class EarlyStopper:
@@ -74,9 +74,9 @@ class EarlyStopper:
             return 0.0
         return 100 * (error / self.best_value - 1) if self.best_value else math.inf
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> JsonObject:
         """Returns the state as JSON, with null for infinity."""
-        state: State = {
+        state: JsonObject = {
             "best_epoch": self.best_epoch,
             "best_value": self.best_value if self.best_epoch else None,
             "epochs_since_best": self.epochs_since_best,
@@ -87,7 +87,7 @@ class EarlyStopper:
             state["train_losses"] = list(self.train_losses)
         return state
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: JsonObject) -> None:
         """Restores a state."""
         self.best_epoch = state["best_epoch"]
         self.best_value = math.inf * self.sign if state["best_value"] is None else state["best_value"]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakehouse.early_stopping import EarlyStopper
 from bakehouse.recipe.evaluation import Monitor
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from tests.small_trainings import DIGITS_CNN, make_training, resume_to_end, run_to_end, stop_after
-from worker.training.early_stopping import EarlyStopper
 
 VALUES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5, math.nan, math.inf, -math.inf]), min_size=1, max_size=30)
 MONITORS: list[Monitor] = [
