@@ -30,6 +30,7 @@ from bakehouse.tasks.samples import DatasetSamples
 from bakehouse.uploads.record import DatasetDraft
 from bakehouse.uploads.records import DatasetRecords
 from bakehouse.version import VERSION
+from bakehouse.what_if import WhatIf, WhatIfQuestion
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.error_responses import HANDLED_ERRORS, respond_to_error
@@ -40,7 +41,20 @@ from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
 from service.preparation import Preparation
 from service.previews import Previews
-from service.routes import checkpoints, cookbook, datasets, docs, events, page, problems, recipes, runs, samples, system
+from service.routes import (
+    checkpoints,
+    cookbook,
+    datasets,
+    docs,
+    events,
+    page,
+    problems,
+    recipes,
+    runs,
+    samples,
+    system,
+    what_if,
+)
 from service.submit import Preview
 from service.tasks import Tasks, connect_for_answers
 from service.uploads import Uploads
@@ -127,11 +141,11 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
-    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples)
-    api.state.parsed_models = (runs.RunPatch, DatasetDraft, datasets.PartDigests)
+    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf)
+    api.state.parsed_models = (runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion)
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
-    modules = (runs, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs, problems)
+    modules = (runs, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs, problems)
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:
         api.include_router(module.router)

@@ -16,6 +16,7 @@ ServiceError
 ├── InvalidRequest              422  invalid_request
 ├── CheckpointNotFound          404  checkpoint_not_found
 ├── LogNotFound                 404  log_not_found
+├── EpochsMissing               409  epochs_missing
 ├── CheckpointDamaged           410  checkpoint_damaged
 ├── SplitUnknown                409  split_unknown
 ├── DatasetNotUploaded          409  dataset_not_uploaded
@@ -174,6 +175,15 @@ class LogNotFound(ServiceError):
     def __init__(self, run_id: str, attempt: int | None) -> None:
         which = "no log yet: no worker has taken it" if attempt is None else f"no log of an attempt {attempt}"
         super().__init__(f"The run {run_id} has {which}.")
+
+
+class EpochsMissing(ServiceError):
+    """Raised if a question needs the metrics of epochs, and no epoch of the run is complete."""
+
+    name = "epochs_missing"
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(f"The run {run_id} is {status} and has no complete epoch, so it has no curve.")
 
 
 class CheckpointDamaged(ServiceError):

@@ -124,6 +124,11 @@ KINDS = (
         "Put the files that the run was submitted with back into `BAKEHOUSE_DATA`.",
     ),
     problem_type(
+        "epochs_missing", 409, "No epoch of the run is complete, so that there is no curve to ask about.",
+        "Wait for the first epoch: `GET /v1/runs/{id}` has the number of complete epochs in `progress`. A run that is "
+        "over without one can be retried.",
+    ),
+    problem_type(
         "log_damaged", 410, "The file of the archived log is missing or damaged; the run itself can still be read.",
         "Restore the file of the run from a backup of `BAKEHOUSE_HOME`.",
     ),

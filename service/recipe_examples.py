@@ -60,6 +60,12 @@ BODIES: dict[str, dict[str, JsonObject]] = {
     "fork_run": {
         "lower_lr": {"summary": "Train further with a lower rate", "value": {"optimizer": {"type": "adam", "lr": 1e-4}}}
     },
+    "ask_what_if": {
+        "patience": {
+            "summary": "Two patiences and one of Prechelt's criteria",
+            "value": {"early_stopping": [3, 5, {"type": "successive_increases", "strips": 2}]},
+        }
+    },
     "change_run": {
         "rename": {"summary": "A new name and a label", "value": {"name": "baseline", "labels": {"study": "docs"}}}
     },

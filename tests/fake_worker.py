@@ -46,10 +46,10 @@ class FakeWorker:
         self.store.command(run_id, LogEvents(run_id, entries))
 
     def log_epoch(self, run_id: str, epoch: int, **metrics: float) -> None:
-        metrics = metrics or {"validation_loss": 1 / epoch}
+        metrics = {"train_loss": 1 / epoch, **(metrics or {"validation_loss": 1 / epoch})}
         self.losses.setdefault(run_id, {})[epoch] = metrics["validation_loss"]
         epochs_since_best = epoch - self.best_epoch(run_id)
-        details = {"lr": 0.1, "is_best": epochs_since_best == 0, "epochs_since_best": epochs_since_best}
+        details = {"lr": 0.1, "seconds": 1.0, "is_best": epochs_since_best == 0, "epochs_since_best": epochs_since_best}
         step = epoch * STEPS_PER_EPOCH
         epochs = self.store.record(run_id).progress.epochs
         progress = Progress(epoch=epoch, epochs=epochs, step=step, steps=epochs * STEPS_PER_EPOCH)
@@ -68,7 +68,12 @@ class FakeWorker:
         """Logs the first epochs of a run, one for each validation loss, with one command; each takes a second."""
         self.losses[run_id] = dict(enumerate(losses, start=1))
         entries = tuple(
-            EpochEntry(epoch, epoch * STEPS_PER_EPOCH, {"validation_loss": loss}, {"lr": 0.1, "seconds": 1.0})
+            EpochEntry(
+                epoch,
+                epoch * STEPS_PER_EPOCH,
+                {"train_loss": loss, "validation_loss": loss},
+                {"lr": 0.1, "seconds": 1.0},
+            )
             for epoch, loss in self.losses[run_id].items()
         )
         progress = self.store.record(run_id).progress

@@ -73,6 +73,7 @@ def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
     run = f"/v1/runs/{run_id}"
     yield "get_run_metrics", http.get(f"{run}/metrics", params={"format": "csv"})
     yield "get_run_events", http.get(f"{run}/events", headers=STREAM)
+    yield "ask_what_if", http.post(f"{run}/what-if", json=BODIES["ask_what_if"]["patience"]["value"])
     yield "change_run", http.patch(run, json=BODIES["change_run"]["rename"]["value"])
     yield "retry_run", http.post(f"{run}/retry")
     yield "fork_run", http.post(f"{run}/fork", json=BODIES["fork_run"]["lower_lr"]["value"])

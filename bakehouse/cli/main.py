@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from bakehouse.cli.commands.actions import cancel, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
-from bakehouse.cli.commands.comparing import compare, diff
+from bakehouse.cli.commands.comparing import compare, diff, what_if
 from bakehouse.cli.commands.data import app as data_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
@@ -38,6 +38,7 @@ COMMANDS = (
     log,
     diff,
     compare,
+    what_if,
     best,
     code,
     split,

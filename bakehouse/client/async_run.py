@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,7 @@ from bakehouse.model import Model
 from bakehouse.runs.run import Best, Checkpoint, Last
 from bakehouse.runs.split import RunSplit
 from bakehouse.runs.status import Status
+from bakehouse.what_if import WhatIf
 
 MAX_WAIT = 30  # seconds for which the service holds a request
 
@@ -142,6 +143,13 @@ class AsyncClientRun(RunHandle):
         columns = (await self._connection.request("GET", self._path("/metrics"))).json()["epochs"]
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return frame(self._rows)
+
+    async def what_if(self, early_stopping: Sequence[object]) -> WhatIf:
+        """Returns what other settings of early stopping would have done to this run, each written as in a recipe: 5 is
+        a patience of 5. Raises Conflict before the first epoch."""
+        question = {"early_stopping": list(early_stopping)}
+        response = await self._connection.request("POST", self._path("/what-if"), json=question)
+        return self._connection.parse(WhatIf, response)
 
     async def log(self, *, attempt: int | None = None) -> str:
         """Returns what the training process of an attempt wrote, by default of the latest one, with the traceback of an

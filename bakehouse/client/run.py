@@ -55,6 +55,7 @@ class ClientRun(RunHandle):
     stream = yielding(AsyncClientRun.stream)
     wait = returning_self(AsyncClientRun.wait)
     history = blocking(AsyncClientRun.history)
+    what_if = blocking(AsyncClientRun.what_if)
     log = blocking(AsyncClientRun.log)
     split = blocking(AsyncClientRun.split)
     split_npz = blocking(AsyncClientRun.split_npz)

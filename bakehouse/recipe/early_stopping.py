@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Ingredient, Off, one
 
 MinEpochs = Annotated[int, Field(ge=0, le=100_000)]
@@ -97,3 +98,10 @@ class SuccessiveIncreases(Ingredient):
 
 AnyEarlyStopping = Off | Patience | GeneralizationLoss | ProgressQuotient | SuccessiveIncreases
 EarlyStopping = Annotated[AnyEarlyStopping, Field(discriminator="type"), one(AnyEarlyStopping, number=Patience)]
+
+
+def why_unfit(stopping: AnyEarlyStopping, monitor: str) -> str | None:
+    """Returns why a criterion cannot judge a monitor, or None if it can."""
+    if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and is_higher_better(monitor):
+        return f"{stopping.type} compares losses, and {monitor} is not a loss"
+    return None

@@ -48,7 +48,7 @@ def imported_modules(*calls: str, **environment: str) -> set[str]:
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_of_all_commands_import_nothing_slow(option: str) -> None:
-    calls = [f"{command.__name__},{option}" for command in COMMANDS]
+    calls = [f"{command.__name__.replace('_', '-')},{option}" for command in COMMANDS]
     modules = imported_modules(option, *calls)
     assert modules & SLOW == set()
     ours = {name for name in modules if name.startswith("bakehouse")}

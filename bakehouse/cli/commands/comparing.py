@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bakehouse.cli.commands.completing import complete_run
-from bakehouse.cli.options import AsJson, Fields
+from bakehouse.cli.options import AsJson, Fields, RunId
 from bakehouse.runs.status import Status
 
 SomeIds = Annotated[
@@ -53,3 +53,29 @@ def compare(
         ids or [], labels=label or [], status=status, dataset=dataset, architecture=architecture, limit=limit
     )
     print_comparison(runs, group_by=group_by or [], as_json=as_json, fields=fields)
+
+
+def what_if(
+    run_id: RunId,
+    patience: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Ask about a patience of so many epochs; give it again for a further one."),
+    ] = None,
+    early_stopping: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="JSON",
+            help="Ask about early stopping as in a recipe: generalization_loss, or "
+            '\'{"type": "patience", "patience": 5, "min_delta": 0.01}\'.',
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    fields: Fields = None,
+) -> None:
+    """Show where other early stopping would have ended a run, and what that saves and loses; nothing is trained.
+
+    Without settings, asks about a patience of 3, 5, 10 and 20 epochs.
+    """
+    from bakehouse.cli.what_if_command import print_answers, settings_of
+
+    print_answers(run_id, settings_of(patience or [], early_stopping or []), as_json=as_json, fields=fields)

@@ -7,7 +7,7 @@ from bakehouse.plan.heads import monitors
 from bakehouse.plurals import count_of
 from bakehouse.recipe.architecture import Linear
 from bakehouse.recipe.curriculum import Curriculum, SelfPaced
-from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
+from bakehouse.recipe.early_stopping import why_unfit
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.problems import Problem, conflict, listed_twice
 from bakehouse.recipe.regularizer import DropoutPenalty
@@ -50,11 +50,10 @@ def warmup_ends(context: Context) -> Iterator[Problem]:
 @check("recipe")
 def stopping_fits_monitor(context: Context) -> Iterator[Problem]:
     """Refuses early stopping by a percentage above the lowest value if the monitor is not a loss."""
-    stopping = context.recipe.early_stopping
     monitor = context.recipe.evaluation.monitor
-    if isinstance(stopping, GeneralizationLoss | ProgressQuotient) and is_higher_better(monitor):
+    if message := why_unfit(context.recipe.early_stopping, monitor):
         allowed = tuple(name for name in monitors(context.data.targets) if not is_higher_better(name))
-        yield conflict("/evaluation/monitor", f"{stopping.type} compares losses, and {monitor} is not a loss", allowed)
+        yield conflict("/evaluation/monitor", message, allowed)
 
 
 @check("recipe")
