@@ -45,11 +45,13 @@ class FakeWorker:
         entries = tuple(StepEntry(step, {"train_loss": 1 / step}) for step in range(first, last + 1))
         self.store.command(run_id, LogEvents(run_id, entries))
 
-    def log_epoch(self, run_id: str, epoch: int, **metrics: float) -> None:
-        metrics = {"train_loss": 1 / epoch, **(metrics or {"validation_loss": 1 / epoch})}
+    def log_epoch(self, run_id: str, epoch: int, *, seconds: float | None = None, **metrics: float) -> None:
+        metrics = metrics or {"validation_loss": 1 / epoch}
         self.losses.setdefault(run_id, {})[epoch] = metrics["validation_loss"]
         epochs_since_best = epoch - self.best_epoch(run_id)
-        details = {"lr": 0.1, "seconds": 1.0, "is_best": epochs_since_best == 0, "epochs_since_best": epochs_since_best}
+        details = {"lr": 0.1, "is_best": epochs_since_best == 0, "epochs_since_best": epochs_since_best}
+        if seconds is not None:
+            details["seconds"] = seconds
         step = epoch * STEPS_PER_EPOCH
         epochs = self.store.record(run_id).progress.epochs
         progress = Progress(epoch=epoch, epochs=epochs, step=step, steps=epochs * STEPS_PER_EPOCH)
@@ -60,20 +62,16 @@ class FakeWorker:
         return min(losses, key=losses.__getitem__)
 
     def log_losses(self, run_id: str, losses: Sequence[float]) -> None:
-        """Logs an epoch for each validation loss."""
+        """Logs an epoch for each validation loss; each takes a second."""
         for epoch, loss in enumerate(losses, start=len(self.losses.get(run_id, {})) + 1):
-            self.log_epoch(run_id, epoch, train_loss=loss / 2, validation_loss=loss, validation_accuracy=1 - loss / 10)
+            metrics = {"train_loss": loss / 2, "validation_loss": loss, "validation_accuracy": 1 - loss / 10}
+            self.log_epoch(run_id, epoch, seconds=1.0, **metrics)
 
     def log_many(self, run_id: str, losses: Sequence[float]) -> None:
         """Logs the first epochs of a run, one for each validation loss, with one command; each takes a second."""
         self.losses[run_id] = dict(enumerate(losses, start=1))
         entries = tuple(
-            EpochEntry(
-                epoch,
-                epoch * STEPS_PER_EPOCH,
-                {"train_loss": loss, "validation_loss": loss},
-                {"lr": 0.1, "seconds": 1.0},
-            )
+            EpochEntry(epoch, epoch * STEPS_PER_EPOCH, {"validation_loss": loss}, {"lr": 0.1, "seconds": 1.0})
             for epoch, loss in self.losses[run_id].items()
         )
         progress = self.store.record(run_id).progress

@@ -61,7 +61,13 @@ def test_events_arrive_while_the_run_trains(client: Client, worker: FakeWorker) 
         if event.type == "epoch":
             threading.Thread(target=worker.succeed, args=(run.id,)).start()
     assert [event.type for event in seen if event.type != "advice"] == ["state", "state", "epoch", "state", "end"]
-    assert seen[-3].metrics == {"train_loss": 0.45, "validation_loss": 0.9, "validation_accuracy": 0.91, "lr": 0.1}
+    assert seen[-3].metrics == {
+        "train_loss": 0.45,
+        "validation_loss": 0.9,
+        "validation_accuracy": 0.91,
+        "lr": 0.1,
+        "seconds": 1.0,
+    }
 
 
 def test_a_log_that_was_read_to_its_end_has_no_more_events(client: Client, worker: FakeWorker) -> None:
