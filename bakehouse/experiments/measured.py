@@ -1,0 +1,165 @@
+"""Defines what the results of an experiment are computed from: the question, its arms, and their runs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bakehouse.experiments.answer import ExperimentStatus
+from bakehouse.experiments.statistics import is_usable
+from bakehouse.model import JsonObject
+from bakehouse.recipe.problems import pointer
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.run import Run
+from bakehouse.runs.status import TERMINAL, Reason, Status
+
+DesignType = Literal["variants", "grid", "ablation", "factorial", "search"]
+# They name a run, or its place in the experiment.
+NOT_COMPARED = frozenset({"version", "name", "labels", "seed"})
+# The fields of `dataset` that decide what is validated.
+SPLIT_FIELDS = ("target", "split", "split_seed", "validation_fraction", "folds")
+USUAL_LOSSES = (None, "cross_entropy", "squared_error")
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFacts:
+    """What is known of an arm before it is trained."""
+
+    name: str
+    differs: JsonObject = field(default_factory=dict)
+    """The fields that differ from the baseline, by JSON Pointer, with the arm's canonical values."""
+    levels: tuple[bool, ...] = ()
+    """In an ablation or a factorial, whether each factor is on."""
+    parameters: int | None = None
+    split: str = ""
+    """Equal in two arms if, on the same data, they validate the same target on the same rows."""
+    objective: str = ""
+    """Equal in two arms if their losses on the validation split are on one scale."""
+    monitor: str = ""
+    """The metric that chooses the best epoch."""
+    budget: str = ""
+    """How long a run may train, as text: `20 epochs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an experiment asks."""
+
+    experiment: str
+    status: ExperimentStatus
+    design: DesignType
+    metric: str
+    baseline: str | None
+    arms: tuple[ArmFacts, ...]
+    factors: tuple[str, ...] = ()
+    """In an ablation or a factorial, the names of the ingredients that are on or off."""
+    folds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """A run of an experiment, which need not be over. Of a run and its retries only the newest counts."""
+
+    arm: str
+    seed: int
+    run: str
+    status: Status
+    reason: Reason
+    fold: int | None = None
+    value: float | None = None
+    """The metric at the best epoch."""
+    test: Mapping[str, float | None] = field(default_factory=dict)
+    """The metrics of the best weights on the test split."""
+    epochs: int = 0
+    seconds: float = 0.0
+    message: str | None = None
+    """Why the run failed."""
+    exact: bool = True
+    data: str | None = None
+    """The fingerprint of the data set; None if it is not known."""
+    reused: bool = False
+
+    @property
+    def place(self) -> str:
+        """The name of the value in an arm: its seed, or its seed and fold."""
+        return str(self.seed) if self.fold is None else f"{self.seed}/{self.fold}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the run has succeeded with a finite value."""
+        return self.status == "succeeded" and is_usable(self.value)
+
+
+def measure(
+    run: Run, *, arm: str, seed: int, metric: str, fold: int | None = None, reused: bool = False
+) -> MeasuredRun:
+    """Returns what the results need of a run. A reused run may belong to another experiment, so its place is given."""
+    metrics = {run.best.monitor: run.best.value, **run.best.metrics} if run.best else {}
+    return MeasuredRun(
+        arm=arm,
+        seed=seed,
+        fold=fold,
+        run=run.id,
+        status=run.status,
+        reason=run.reason,
+        value=metrics.get(metric),
+        test={name: value for name, value in metrics.items() if name.startswith("test_")},
+        epochs=run.progress.epoch,
+        seconds=run.seconds,
+        message=run.failure.message if run.failure else None,
+        exact=run.exact,
+        data=run.trained_on,
+        reused=reused,
+    )
+
+
+def arm_facts(
+    name: str, recipe: Recipe, baseline: Recipe, *, levels: tuple[bool, ...] = (), parameters: int | None = None
+) -> ArmFacts:
+    """Returns what is known of an arm from its recipe, whose seed does not matter."""
+    document = recipe.canonical()
+    return ArmFacts(
+        name=name,
+        differs=differing_fields(document, baseline.canonical()),
+        levels=levels,
+        parameters=parameters,
+        split=json.dumps([document["dataset"].get(name) for name in SPLIT_FIELDS]),
+        objective=objective_text(document["objective"]),
+        monitor=recipe.evaluation.monitor,
+        budget=budget_text(recipe),
+    )
+
+
+def objective_text(objective: JsonObject) -> str:
+    """Returns what decides the scale of the validation loss. Smoothing, weights, adversaries and teachers do not:
+    validation is without them."""
+    # Without a loss, the usual one of the task is meant, so that its name says the same.
+    loss = "usual" if objective["loss"] in USUAL_LOSSES else objective["loss"]
+    return json.dumps([loss, objective["tasks"]])
+
+
+def budget_text(recipe: Recipe) -> str:
+    epochs = f"{recipe.epochs:,} epoch{'s' if recipe.epochs != 1 else ''}"
+    seconds = recipe.time_budget_seconds
+    return epochs if seconds is None else f"{epochs} and {seconds:g} s"
+
+
+def differing_fields(document: JsonObject, baseline: JsonObject) -> JsonObject:
+    """Returns the fields of a canonical recipe that differ from another, by JSON Pointer."""
+    return dict(differing(document, baseline, ()))
+
+
+def differing(new: JsonObject, old: JsonObject, path: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    for name, value in new.items():
+        other = old.get(name)
+        if value == other or (not path and name in NOT_COMPARED):
+            continue
+        # Ingredients of two types have different fields, so that the whole ingredient differs.
+        if isinstance(value, dict) and isinstance(other, dict) and value.get("type") == other.get("type"):
+            yield from differing(value, other, (*path, name))
+        else:
+            yield pointer([*path, name]), value

@@ -1,0 +1,156 @@
+"""Computes the answer of an experiment from its runs."""
+
+from collections.abc import Sequence
+from math import fsum
+
+from bakehouse.experiments.answer import ArmResult, Difference, FailedRun, Results
+from bakehouse.experiments.effects import compute_effects
+from bakehouse.experiments.fairness import find_cautions, objective_problem
+from bakehouse.experiments.measured import ArmFacts, MeasuredRun, Question
+from bakehouse.experiments.sentences import answer_sentence
+from bakehouse.experiments.statistics import Comparison, adjust, compare, is_usable, judge, largest, summarize
+from bakehouse.experiments.words import note_of
+from bakehouse.recipe.evaluation import is_higher_better
+
+
+def compute_results(question: Question, runs: Sequence[MeasuredRun]) -> Results:
+    """Returns the answer of an experiment, of which any number of runs may have ended."""
+    by_arm: dict[str, list[MeasuredRun]] = {facts.name: [] for facts in question.arms}
+    for run in sorted(runs, key=lambda run: (run.seed, -1 if run.fold is None else run.fold)):
+        by_arm[run.arm].append(run)
+    summaries = [arm_result(facts, by_arm[facts.name], question.folds) for facts in question.arms]
+    arms = with_differences(question, summaries)
+    effects = compute_effects(question, arms)
+    is_over = [run.is_over for run in runs]
+    return Results(
+        experiment=question.experiment,
+        status=question.status,
+        metric=question.metric,
+        higher_is_better=is_higher_better(question.metric),
+        baseline=question.baseline,
+        finished=sum(is_over),
+        runs=len(runs),
+        sentence=answer_sentence(question, arms, effects, finished=sum(is_over), runs=len(runs)),
+        arms=arms,
+        effects=effects,
+        warnings=find_cautions(question, arms, by_arm),
+    )
+
+
+def arm_result(facts: ArmFacts, runs: Sequence[MeasuredRun], folds: int | None) -> ArmResult:
+    """Returns the results of one arm by itself."""
+    measured = [run for run in runs if run.is_measured]
+    values = {run.place: run.value for run in measured if run.value is not None}
+    summary = summarize(list(values.values()), folds=folds)
+    return ArmResult(
+        name=facts.name,
+        n=summary.n,
+        values=values,
+        mean=summary.mean,
+        sd=summary.sd,
+        interval=summary.interval,
+        epochs=mean_of([run.epochs for run in measured]),
+        seconds=mean_of([run.seconds for run in measured]),
+        parameters=facts.parameters,
+        reused=sum(run.reused for run in measured),
+        test=mean_tests(measured),
+        failed=tuple(failed_run(run) for run in runs if run.is_over and not run.is_measured),
+        differs=facts.differs,
+    )
+
+
+def mean_of(numbers: Sequence[float]) -> float | None:
+    return fsum(numbers) / len(numbers) if numbers else None
+
+
+def mean_tests(runs: Sequence[MeasuredRun]) -> dict[str, float]:
+    """Returns the mean of each metric on the test split that all runs have."""
+    names = dict.fromkeys(name for run in runs for name in run.test)
+    columns = {name: [run.test.get(name) for run in runs] for name in names}
+    return {
+        name: fsum(value for value in values if value is not None) / len(values)
+        for name, values in columns.items()
+        if all(map(is_usable, values))
+    }
+
+
+def failed_run(run: MeasuredRun) -> FailedRun:
+    code = "no_value" if run.status == "succeeded" else run.reason
+    return FailedRun(run=run.run, seed=run.seed, fold=run.fold, code=code, message=failure_message(run))
+
+
+def failure_message(run: MeasuredRun) -> str:
+    match run.status:
+        case "succeeded":
+            return "The best epoch has no finite value of the metric."
+        case "cancelled":
+            return "The run was cancelled."
+        case _:
+            return run.message or f"The run failed: {run.reason}."
+
+
+def with_differences(question: Question, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
+    """Returns the arms with their differences from the baseline, whose p values are adjusted together."""
+    if question.baseline is None:
+        return tuple(arms)
+    baseline = next(arm for arm in arms if arm.name == question.baseline)
+    facts = {each.name: each for each in question.arms}
+    found: dict[str, Comparison] = {}
+    refused: dict[str, str] = {}
+    for arm in arms:
+        if arm.name == baseline.name:
+            continue
+        problem = objective_problem(facts[arm.name], facts[baseline.name], question.metric)
+        pairs = [(arm.values[place], baseline.values[place]) for place in arm.values if place in baseline.values]
+        if problem or not pairs:
+            refused[arm.name] = problem or missing_text(arm, baseline)
+        else:
+            found[arm.name] = compare_pairs(pairs, question.folds)
+    differences = dict(zip(found, differences_of(list(found.values()), question.metric), strict=True))
+    return tuple(
+        arm.model_copy(update={"difference": differences.get(arm.name), "not_compared": refused.get(arm.name)})
+        for arm in arms
+    )
+
+
+def compare_pairs(pairs: Sequence[tuple[float, float]], folds: int | None) -> Comparison:
+    """Compares the values of an arm with those of the baseline at the same places."""
+    scale = max(largest(pair) for pair in pairs)
+    return compare(
+        [value - other for value, other in pairs],
+        scale=scale,
+        has_noise=any(pair != pairs[0] for pair in pairs),
+        folds=folds,
+    )
+
+
+def differences_of(found: Sequence[Comparison], metric: str) -> list[Difference]:
+    """Returns comparisons with their verdicts, after the adjustment of all p values."""
+    adjusted = adjust([each.p for each in found])
+    higher = is_higher_better(metric)
+    return [
+        Difference(
+            n=each.n,
+            mean=each.mean,
+            interval=each.interval,
+            p=each.p,
+            p_adjusted=p,
+            p_sign_flip=each.p_sign_flip,
+            test=each.test,
+            verdict=judge(each.mean, p, higher_is_better=higher),
+            detectable=each.detectable,
+            seeds_for_half=each.seeds_for_half,
+            note=note_of(each, p, len(found)),
+        )
+        for each, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def missing_text(arm: ArmResult, baseline: ArmResult) -> str:
+    """Returns in words why two arms have no pair."""
+    for each in (arm, baseline):
+        if not each.values and each.failed:
+            return f"No run of {each.name!r} has a value: {each.failed[0].message}"
+        if not each.values:
+            return f"No run of {each.name!r} is finished yet."
+    return f"No seed has a value both in {arm.name!r} and in {baseline.name!r}."
