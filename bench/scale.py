@@ -90,7 +90,7 @@ def copy_arguments(redis: Redis, keys: Keys, run_id: str) -> tuple[str, list[str
 
 def store_copies(redis: Redis, templates: list[str], count: int) -> None:
     """Stores copies of finished runs, many in a round trip."""
-    script = redis.script_load(COMMIT)
+    script = redis.script_load(COMMIT.text)
     keys = Keys().of_script(None)
     arguments = copies(redis, templates, count)
     while batch := list(islice(arguments, RUNS_PER_ROUND_TRIP)):

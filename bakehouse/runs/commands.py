@@ -208,6 +208,15 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangePriority:
+    """A user gives a run that waits, or is paused, another priority; with `even_if_running` also one that runs, for
+    the case that it has to wait again."""
+
+    priority: int
+    even_if_running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NoteVerified:
     """Another run verifies this one, or has done so."""
 
@@ -230,7 +239,16 @@ Ending = Release | Pause | Succeed | Fail | Cancel
 SingleCommand = Renew | LogEvents | PublishCheckpoint | PublishResume | MarkNonReproducible | MarkRestarted | Ending
 OwnerCommand = SingleCommand | Batch
 Command = (
-    Claim | OwnerCommand | OwnerLost | RequestAction | Resume | Rename | NoteVerified | PurgeReplaced | NoteCleanedUp
+    Claim
+    | OwnerCommand
+    | OwnerLost
+    | RequestAction
+    | Resume
+    | Rename
+    | ChangePriority
+    | NoteVerified
+    | PurgeReplaced
+    | NoteCleanedUp
 )
 
 
@@ -241,7 +259,7 @@ def actor_of(command: Command) -> Actor:
             return actor
         case RequestAction(request="prune"):
             return "supervisor"
-        case RequestAction() | Resume() | Rename():
+        case RequestAction() | Resume() | Rename() | ChangePriority():
             return "service"
         case PurgeReplaced() | NoteCleanedUp():
             return "supervisor"

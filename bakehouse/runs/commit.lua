@@ -1,18 +1,18 @@
--- Compares and sets one record or several: carries out all writes, or changes nothing and says why.
--- KEYS: the change stream, all runs by creation, the waiting runs, the workers, [the idempotency key]
+-- Compares and sets one record or several: carries out all writes, or changes nothing and says why. Follows queue.lua.
+-- KEYS, after those of queue.lua: the change stream, all runs by creation, the workers, [the idempotency key]
 -- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length}, which all writes share
 -- ARGV[2], ...: for each write JSON {key, log, run, actor, expected_token, fields, events, remove, add, delete, unset,
---   delete_log, sources, dependants}
+--   delete_log, sources, dependants, leaves, joins, is_claim, is_asked, experiment}; `leaves` and `joins` are the
+--   participants {key, priority, recovered} in whose queues the run was and will be, or false; `experiment` is false
+--   or {id, key, queued, running}, the hash and the indexes of the run's experiment
 -- Returns {outcome, Redis time in ms, seq, payload} of the first write, or of the one that is refused; depending on the
---   outcome, the payload is {number of workers, number of runs ahead in the queue} (of a new record), the present record,
---   the value of the idempotency key, the source run or data set that is missing, or the dependants.
-local changes, runs, claimable, workers, idempotency = unpack(KEYS)
+--   outcome, the payload is {number of workers, place in the queue} (of a new record), the present record, the value of
+--   the idempotency key, the source run or data set that is missing, or the dependants.
+local changes, runs, workers, idempotency = unpack(KEYS, 4)
 local shared = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local ms = math.floor(clock[1] * 1000 + clock[2] / 1000)
 local newest = 0
-
-local function number(value) return string.format('%.0f', value) end
 
 local function read(text)
   local write = cjson.decode(text)
@@ -36,6 +36,11 @@ local function refusal(write)
   if write.dependants ~= '' then
     local dependants = redis.call('ZRANGE', write.dependants, 0, -1)
     if #dependants > 0 then return 'has_dependants', dependants end
+  end
+  if write.is_claim and write.experiment then
+    local request, running, limit = state_of(write.experiment)
+    -- A run that was itself asked to stop is claimed, so that it stops.
+    if is_held(request and not write.is_asked, running, limit) then return 'held', {} end
   end
 end
 
@@ -67,14 +72,25 @@ local function set(write)
   if write.delete_log then redis.call('DEL', write.log) end
 end
 
+-- Notes whether runs of the experiment wait. Without any waiting run, nobody has to be given a turn after the latest.
+local function note_waiting(experiment)
+  if experiment and redis.call('ZCARD', experiment.queued) > 0 then
+    redis.call('HSET', experiments, experiment.id, cjson.encode(experiment))
+  elseif experiment then
+    redis.call('HDEL', experiments, experiment.id)
+  end
+  if redis.call('EXISTS', claimable) == 0 then redis.call('DEL', turns) end
+end
+
 local function carry_out(write)
   if write.order == 0 then write.order = new_order() end
-  -- Microseconds since 1970 stay below 2^52 until 2112, so the difference is exact and negative.
-  local scores = {order = write.order, recovered = write.order - 4503599627370496}
+  if write.leaves then (write.is_claim and take or leave)(write.leaves, write.run) end
   for _, key in ipairs(write.remove) do redis.call('ZREM', key, write.run) end
   for key, score in pairs(write.add) do
-    redis.call('ZADD', key, number(scores[score] or tonumber(score)), write.run)
+    redis.call('ZADD', key, number(score == 'order' and write.order or tonumber(score)), write.run)
   end
+  if write.joins then join(write.joins, write.run, write.order) end
+  if write.leaves or write.joins then note_waiting(write.experiment) end
   if #write.delete == 0 then
     append(write)
     return set(write)
@@ -106,4 +122,5 @@ for _, write in ipairs(writes) do carry_out(write) end
 if idempotency then redis.call('SET', idempotency, shared.idempotency, 'PX', shared.idempotency_ttl) end
 local first = writes[1]
 if first.expected_token ~= '' then return {'done', ms, first.seq, {}} end
-return {'done', ms, first.seq, {redis.call('ZCOUNT', workers, ms, '+inf'), redis.call('ZRANK', claimable, first.run)}}
+return {'done', ms, first.seq, {redis.call('ZCOUNT', workers, ms, '+inf'),
+  place_of(first.run, first.experiment and first.experiment.id, held_experiments())}}

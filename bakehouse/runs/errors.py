@@ -9,6 +9,7 @@ RunsError
 ├── SourceRunDeleted     the run whose weights a new run builds on was deleted meanwhile
 ├── DatasetDeleted       the data set that a new run trains on was deleted meanwhile
 ├── ExperimentChanged    the experiment that a write should change was changed or deleted meanwhile
+├── ExperimentHeld       the experiment of the run lets none of its runs start at the moment
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the idempotency key was used before with another body
 ├── FolderNotShared      a process does not see the folder that holds the runs' files
@@ -103,6 +104,15 @@ class ExperimentChanged(RunsError):
 
     def __init__(self, experiment_id: str) -> None:
         super().__init__(f"The experiment {experiment_id} was changed meanwhile.")
+        self.experiment_id = experiment_id
+
+
+class ExperimentHeld(RunsError):
+    """Raised if no run of the experiment may be claimed, because it is paused or ends, or has its limit of runs."""
+
+    def __init__(self, run_id: str, experiment_id: str) -> None:
+        super().__init__(f"The experiment {experiment_id} does not let the run {run_id} start at the moment.")
+        self.run_id = run_id
         self.experiment_id = experiment_id
 
 

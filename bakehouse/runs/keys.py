@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from bakehouse.runs.record import Record
+from bakehouse.runs.run import Cell
 from bakehouse.runs.status import Status
 
 # A request that is repeated after this time creates a second run.
@@ -18,10 +19,9 @@ DATASET_EVENTS = 1000
 # Number of entries that the change stream keeps; readers that missed more of them read the runs' own logs.
 CHANGES_MAX_LENGTH = 100_000
 
-# Placeholders that commit.lua replaces by scores: the run's rank in the order of creation, or a rank ahead of all new
-# runs for a run that a worker had before.
+# Placeholders for scores that commit.lua computes: the run's rank in the order of creation, and its turn to be claimed.
 IN_ORDER = "order"
-BEFORE_NEW = "recovered"
+BY_TURN = "turn"
 
 
 def digest(text: str) -> str:
@@ -34,6 +34,18 @@ def digest(text: str) -> str:
 def quoted(value: str) -> str:
     """Returns a value without colons, so that it cannot imitate another key."""
     return quote(value, safe="")
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """The waiting runs of one experiment at one priority, or those that were posted alone, or those that lost their
+    worker; participants of the same priority take turns."""
+
+    key: str
+    """The key of the sorted set of the runs, ordered by creation time."""
+    priority: int
+    recovered: bool
+    """Whether the runs lost their worker: they go ahead of the other runs of their priority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,20 @@ class Keys:
         """Returns the key of the sorted set of an experiment's runs with a status, ordered by creation time."""
         return self.filtered("experiment_status", f"{experiment}:{status}")
 
+    def asked(self, experiment: str) -> str:
+        """Returns the key of the sorted set of an experiment's queued runs that were asked to stop, by creation."""
+        return self.filtered("experiment_asked", experiment)
+
+    def of_cell(self, cell: Cell) -> dict[str, str]:
+        """Returns the keys by which queue.lua learns whether runs of an experiment may be claimed."""
+        return {
+            "id": cell.id,
+            "key": self.experiment(cell.id),
+            "queued": self.in_experiment(cell.id, "queued"),
+            "running": self.in_experiment(cell.id, "running"),
+            "asked": self.asked(cell.id),
+        }
+
     def labelled(self, name: str, value: str) -> str:
         """Returns the key of the sorted set of runs with this label, ordered by creation time."""
         # A quoted name has no colon, so the colon before the value is unambiguous.
@@ -94,8 +120,29 @@ class Keys:
         return filtered + [self.labelled(name, value) for name, value in labels.items()]
 
     def claimable(self) -> str:
-        """Returns the key of the sorted set of queued runs: first those that a worker had before, then the oldest."""
+        """Returns the key of the sorted set of queued runs in the order of their turns to be claimed."""
+        return f"{self.tenant}:waiting"
+
+    def claimable_before(self) -> str:
+        """Returns the key of the sorted set of queued runs of earlier versions, which knew no turns."""
         return f"{self.tenant}:claimable"
+
+    def turns(self) -> str:
+        """Returns the key of the hash with the turn of the latest claim at each priority at which runs wait."""
+        return f"{self.tenant}:turns"
+
+    def waiting_experiments(self) -> str:
+        """Returns the key of the hash with the keys, as JSON, of each experiment that has queued runs."""
+        return f"{self.tenant}:waiting_experiments"
+
+    def participant(self, record: Record) -> Participant | None:
+        """Returns the participant in whose queue the run waits; None if it does not wait."""
+        if record.status != "queued":
+            return None
+        # A run that its user resumed keeps its place by creation; only a run that lost its worker goes ahead.
+        recovered = record.reason in ("preempted", "worker_lost")
+        name = "recovered" if recovered else record.experiment.id if record.experiment else "-"
+        return Participant(f"{self.tenant}:waiting:{record.priority}:{quoted(name)}", record.priority, recovered)
 
     def leases(self) -> str:
         """Returns the key of the sorted set of runs with an owner, ordered by the end of their lease."""
@@ -211,9 +258,13 @@ class Keys:
         """Returns the key of the sorted set of deleted data sets that may still have files, ordered by time."""
         return f"{self.tenant}:deleted_datasets"
 
+    def of_queue(self) -> list[str]:
+        """Returns the keys that queue.lua reads by position, in the order of its header."""
+        return [self.claimable(), self.turns(), self.waiting_experiments()]
+
     def of_script(self, idempotency: str | None) -> list[str]:
         """Returns the keys that commit.lua reads by position, in the order of its header."""
-        keys = [self.changes(), self.runs(), self.claimable(), self.workers()]
+        keys = [*self.of_queue(), self.changes(), self.runs(), self.workers()]
         return keys if idempotency is None else [*keys, self.idempotency(idempotency)]
 
     def indexes(self, record: Record) -> dict[str, str]:
@@ -242,10 +293,10 @@ class Keys:
     def queues(self, record: Record) -> dict[str, str]:
         """Returns the keys of the sorted sets from which workers and supervisors take the run, with its scores."""
         queues: dict[str, str] = {}
-        if record.status == "queued":
-            # A run that its user resumed keeps its place by creation; only a run that lost its worker goes ahead.
-            recovered = record.reason in ("preempted", "worker_lost")
-            queues[self.claimable()] = BEFORE_NEW if recovered else IN_ORDER
+        if participant := self.participant(record):
+            queues |= {self.claimable(): BY_TURN, participant.key: BY_TURN}
+            if record.experiment and record.request:
+                queues[self.asked(record.experiment.id)] = IN_ORDER
         if record.lease_until is not None:
             queues[self.leases()] = str(record.lease_until)
         if record.finished_ms is not None and not record.archived:

@@ -22,6 +22,7 @@ from bakehouse.runs.errors import (
     CursorNotFound,
     DatasetDeleted,
     ExperimentChanged,
+    ExperimentHeld,
     IdempotencyMismatch,
     IllegalTransition,
     OwnershipLost,
@@ -31,15 +32,25 @@ from bakehouse.runs.errors import (
     SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
-from bakehouse.runs.record import FORMAT, CreatedExperiment, Idempotency, Record, queue_place
-from bakehouse.runs.run import Run
+from bakehouse.runs.record import FORMAT, CreatedExperiment, Idempotency, Record
+from bakehouse.runs.run import QueuePlace, Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
 from bakehouse.runs.status import Status
 from bakehouse.runs.transitions import reduce, submit
 
-COMMIT = files("bakehouse.runs").joinpath("commit.lua").read_text()
-# Redis remembers a script by this digest; only a Redis that has never seen the script needs its text.
-COMMIT_SHA1 = hashlib.sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
+SCRIPTS = files("bakehouse.runs")
+
+
+class Script:
+    """A Lua script. Redis remembers it by a digest; only a Redis that has never seen the script needs its text."""
+
+    def __init__(self, name: str) -> None:
+        self.text = "\n".join(SCRIPTS.joinpath(each).read_text() for each in ("queue.lua", name))
+        self.sha1 = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+COMMIT = Script("commit.lua")
+PLACES = Script("places.lua")
 # Number of runs that one read of an index returns if they must be looked up in other indexes.
 CHUNK = 200
 
@@ -103,9 +114,9 @@ class Operations:
             case "repeated":
                 return CreatedRun((yield from self.show(run.id)), replayed=False)
             case _:
-                workers, ahead = reply.payload
+                workers, place = reply.payload
                 self.workers = workers
-                shown = shown_run(write.fields, queue_place(ahead, workers))
+                shown = shown_run(write.fields, wire.place_in(place, workers))
                 return CreatedRun(shown, replayed=False)
 
     def new_runs(self, runs: Iterable[NewRun], now: int) -> list[wire.Write]:
@@ -173,6 +184,9 @@ class Operations:
                     return wire.decode(wire.pairs(reply.payload))
                 case "absent":
                     raise OwnershipLost(record.id) if isinstance(command, OwnerCommand) else RunNotFound(record.id)
+                case "held":
+                    assert record.experiment is not None
+                    raise ExperimentHeld(record.id, record.experiment.id)
                 # After a conflict the reply contains the changed record, so it need not be read again.
                 case _:
                     changed = wire.decode(wire.pairs(reply.payload))
@@ -192,6 +206,17 @@ class Operations:
             # A rename in the meantime changes the indexes that list the run, so its record is read again.
             if reply.outcome != "conflict":
                 return
+
+    def adopt(self, run_id: str) -> Operation[None]:
+        """Gives a turn to a waiting run that an earlier version queued, unless somebody changes it meanwhile."""
+        try:
+            record = yield from self.record(run_id)
+        except RunNotFound:
+            record = None
+        if record is None or record.status != "queued":
+            yield [methodcaller("zrem", self._keys.claimable_before(), run_id)]
+        else:
+            yield from self._write([wire.adoption(self._keys, record)])
 
     def archive(self, run_id: str, *, seq: int) -> Operation[bool]:
         """Packs the record of a finished run, and deletes its log. Returns False, and changes nothing, if the log has
@@ -226,14 +251,19 @@ class Operations:
         token = secrets.token_hex(16)
         value = json.dumps({**answer, "body_sha256": idempotency.body_sha256}) if idempotency else ""
         keys = self._keys.of_script(digest(idempotency.key) if idempotency else None)
-        arguments = (len(keys), *keys, *wire.script_arguments(writes, token, value))
-        try:
-            (reply,) = yield [methodcaller("evalsha", COMMIT_SHA1, *arguments)]
-        except NoScriptError:
-            (reply,) = yield [methodcaller("eval", COMMIT, *arguments)]
+        (reply,) = yield from self._call([], COMMIT, keys, wire.script_arguments(writes, token, value))
         outcome, milliseconds, seq, payload = reply
         self.clock.set(milliseconds)
         return wire.Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]
+
+    def _call(
+        self, calls: Sequence[Call], script: Script, keys: Sequence[str], arguments: Sequence[str]
+    ) -> Operation[list[Any]]:
+        """Makes some calls, and then a call of a script; returns the replies."""
+        try:
+            return (yield [*calls, methodcaller("evalsha", script.sha1, len(keys), *keys, *arguments)])
+        except NoScriptError:
+            return (yield [*calls, methodcaller("eval", script.text, len(keys), *keys, *arguments)])
 
     # Time
 
@@ -261,37 +291,42 @@ class Operations:
 
     def show(self, run_id: str) -> Operation[ShownRun]:
         """Returns the run as clients see it."""
-        now = yield from self.now()
-        workers, fields, rank = yield [self._count_workers(now), *self._read_run(run_id)]
+        workers, (fields,), (place,) = yield from self._read_runs([run_id])
         if not fields:
             raise RunNotFound(run_id)
-        return shown_run(wire.decoded(fields), None if rank is None else queue_place(rank, workers))
+        return shown_run(wire.decoded(fields), wire.place_in(place, workers))
 
     def _show_all(self, ids: Sequence[str]) -> Operation[list[ShownRun]]:
         """Returns the runs with these ids, without those that have been deleted or that this version cannot read."""
-        now = yield from self.now()
-        calls = [call for run_id in ids for call in self._read_run(run_id)]
-        workers, *replies = yield [self._count_workers(now), *calls]
+        workers, hashes, places = yield from self._read_runs(ids)
         runs = []
-        for fields, rank in zip(replies[::2], replies[1::2], strict=True):
-            place = None if rank is None else queue_place(rank, workers)
+        for fields, place in zip(hashes, places, strict=True):
             try:
                 # A run may have been deleted since its id was read.
                 if fields:
-                    runs.append(shown_run(wire.decoded(fields), place))
+                    runs.append(shown_run(wire.decoded(fields), wire.place_in(place, workers)))
             except RecordUnreadable as error:
                 # One unreadable run must not make a whole list of runs fail.
                 log.warning("%s", error)
         return runs
 
-    def _count_workers(self, now: int) -> Call:
-        return methodcaller("zcount", self._keys.workers(), now, "+inf")
+    def _read_runs(self, ids: Sequence[str]) -> Operation[tuple[int, list[Any], list[Any]]]:
+        """Returns the number of workers, and for each run its hash and its place in the queue."""
+        now = yield from self.now()
+        hashes = [methodcaller("hgetall", self._keys.run(run_id)) for run_id in ids]
+        calls = [methodcaller("zcount", self._keys.workers(), now, "+inf"), *hashes]
+        workers, *found, places = yield from self._call(calls, PLACES, self._keys.of_queue(), self._of_places(ids))
+        return workers, found, places
 
-    def _read_run(self, run_id: str) -> list[Call]:
-        return [
-            methodcaller("hgetall", self._keys.run(run_id)),
-            methodcaller("zrank", self._keys.claimable(), run_id),
-        ]
+    def _of_places(self, ids: Sequence[str]) -> list[str]:
+        return [text for run_id in ids for text in (self._keys.run(run_id), run_id)]
+
+    def places(self, ids: Sequence[str]) -> Operation[list[QueuePlace | None]]:
+        """Returns for each run its place in the queue; None if the run does not wait."""
+        now = yield from self.now()
+        calls = [methodcaller("zcount", self._keys.workers(), now, "+inf")]
+        workers, places = yield from self._call(calls, PLACES, self._keys.of_queue(), self._of_places(ids))
+        return [wire.place_in(place, workers) for place in places]
 
     def page(self, **filters: Unpack[Filters]) -> Operation[ShownPage]:
         """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""

@@ -166,12 +166,36 @@ def event_data(fields: Mapping[str, object]) -> JsonObject:
     return {**finite(fields), "non_finite": non_finite} if non_finite else dict(fields)
 
 
-def queue_place(rank: int, workers: int) -> QueuePlace:
-    """Describes a queued run's position, given the number of runs ahead of it."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An experiment of which no run can be claimed at the moment, because of a request or of its limit."""
+
+    id: str
+    request: str
+    """`pause`, `stop` or `cancel`; empty if none is pending."""
+    running: int
+    limit: int | None
+
+    @property
+    def reason(self) -> str:
+        """The reason as text."""
+        if not self.request:
+            return f"experiment {self.id} has {self.running} of {self.limit} runs in training"
+        if self.request == "pause":
+            return f"experiment {self.id} is paused"
+        return f"experiment {self.id} was asked to {self.request}"
+
+
+def queue_place(ahead: int, workers: int, held: Held | None = None) -> QueuePlace:
+    """Describes a queued run's position, given the number of runs that are claimed before it."""
+    if held and held.request:
+        return QueuePlace(position=ahead + 1, reason=held.reason)
     if workers == 0:
-        return QueuePlace(position=rank + 1, reason="no worker is running")
-    ahead = "next" if rank == 0 else f"{rank} ahead"
-    return QueuePlace(position=rank + 1, reason=f"waits for a free worker, {ahead}")
+        return QueuePlace(position=ahead + 1, reason="no worker is running")
+    if held:
+        return QueuePlace(position=ahead + 1, reason=held.reason)
+    others = "next" if ahead == 0 else f"{ahead} ahead"
+    return QueuePlace(position=ahead + 1, reason=f"waits for a free worker, {others}")
 
 
 def new_run_id() -> str:

@@ -15,23 +15,22 @@ from redis.retry import Retry
 from bakehouse.runs import wire
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Claim, Command
-from bakehouse.runs.errors import IllegalTransition, LogDamaged, RecordUnreadable, RunNotFound
+from bakehouse.runs.errors import ExperimentHeld, IllegalTransition, LogDamaged, RecordUnreadable, RunNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import LogRange, Logs
 from bakehouse.runs.operations import Call, Filters, NewRun, Operation, Operations
 from bakehouse.runs.patience import OUTAGE, Patience
 from bakehouse.runs.record import Created, CreatedExperiment, Idempotency, Owner, Record
-from bakehouse.runs.run import Event, Page, Run, TaskProcess, Worker
+from bakehouse.runs.run import Event, Page, QueuePlace, Run, TaskProcess, Worker
 from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
+from bakehouse.runs.waiting import CHUNK, WaitingRuns
 from bakehouse.runs.wire import StoredEvent
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Process = TypeVar("Process", Worker, TaskProcess)
-# Number of waiting runs that are read at once.
-CHUNK = 200
 # With these settings Redis answers a write only after it is on disk, and never drops a key to save memory.
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
@@ -63,6 +62,7 @@ class Store:
         self._redis = redis
         self._keys = Keys(tenant)
         self._operations = Operations(self._keys)
+        self._waiting = WaitingRuns(redis, self._keys)
         self.logs = Logs(redis, self._keys, artifacts)
         self._lease_ms = round(lease_seconds * 1000)
 
@@ -129,11 +129,15 @@ class Store:
 
     def claim(self, owner: Owner, *, fits: Callable[[Record], bool] = lambda record: True) -> Record | None:
         """Gives the first waiting run that fits to the owner; returns None if there is none."""
-        for run_id in self._waiting():
+        self.adopt_waiting()
+        held = self._waiting.held()
+        for run_id in self._waiting.ready(held):
             try:
                 record = self.record(run_id)
                 if record.status == "queued" and fits(record):
                     return self.commit(record, Claim(owner, self._lease_ms))
+            except ExperimentHeld:
+                held |= self._waiting.held()
             except (RunNotFound, IllegalTransition, RecordUnreadable):
                 continue  # another worker was faster, or another version wrote the run
             except OUTAGE:
@@ -208,18 +212,25 @@ class Store:
 
     def claimable_count(self) -> int:
         """Counts the runs that wait for a worker."""
-        return self._redis.zcard(self._keys.claimable())
+        return self._waiting.count()
+
+    def ready_count(self) -> int:
+        """Counts the waiting runs that a worker could claim now: without those whose experiment holds them back."""
+        return self._waiting.count_ready()
 
     def waiting(self, limit: int = 100) -> list[str]:
-        """Returns the waiting runs in the order in which they are claimed."""
-        return list(islice(self._waiting(), limit))
+        """Returns the waiting runs in the order of their turns."""
+        return list(islice(self._waiting.in_order(), limit))
 
-    def _waiting(self) -> Iterator[str]:
-        start = 0
-        # Claims move later runs forward, so this may pass over a run until the next call.
-        while ids := wire.texts(self._redis.zrange(self._keys.claimable(), start, start + CHUNK - 1)):
-            yield from ids
-            start += CHUNK
+    def places(self, run_ids: Sequence[str]) -> list[QueuePlace | None]:
+        """Returns for each run its place in the queue; None if the run does not wait."""
+        return self._carry_out(self._operations.places(run_ids))
+
+    def adopt_waiting(self) -> None:
+        """Gives turns to some of the waiting runs that an earlier version queued, the first ones first."""
+        for run_id in wire.texts(self._redis.zrange(self._keys.claimable_before(), 0, CHUNK - 1)):
+            with suppress(RecordUnreadable):
+                self._carry_out(self._operations.adopt(run_id))
 
     def owned(self) -> Iterator[Record]:
         """Yields the runs that have an owner, in the order in which their leases end."""

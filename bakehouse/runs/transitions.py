@@ -6,6 +6,7 @@ from bakehouse.model import JsonObject
 from bakehouse.runs.commands import (
     Batch,
     Cancel,
+    ChangePriority,
     Claim,
     Command,
     Ending,
@@ -70,6 +71,8 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
             return resume(record, now)
         case Rename():
             return rename(record, command, now), []
+        case ChangePriority():
+            return change_priority(record, command, now), []
         case NoteVerified(verified=verified):
             return note_verified(record, verified, now), []
         case PurgeReplaced():
@@ -84,6 +87,15 @@ def rename(record: Record, command: Rename, now: int) -> Record:
     # The labels are merged here, so that none is lost if two users add labels at the same time.
     labels = {key: value for key, value in {**record.labels, **command.labels}.items() if value is not None}
     return updated(record, now, name=record.name if command.keep_name else command.name, labels=labels)
+
+
+def change_priority(record: Record, command: ChangePriority, now: int) -> Record:
+    """Gives a run another priority; refuses one that no longer waits."""
+    if record.priority == command.priority:
+        return record
+    if record.is_over or (record.status == "running" and not command.even_if_running):
+        raise illegal(record, "given another priority")
+    return updated(record, now, priority=command.priority)
 
 
 def note_verified(record: Record, verified: Verified, now: int) -> Record:

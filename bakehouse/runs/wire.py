@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bakehouse.runs.errors import RecordUnreadable
-from bakehouse.runs.keys import CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, IN_ORDER, Keys
+from bakehouse.runs.keys import BY_TURN, CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, IN_ORDER, Keys, Participant
 from bakehouse.runs.migrations import EARLIER, parse_record
 from bakehouse.runs.packing import pack, unpack
-from bakehouse.runs.record import FORMAT, NewEvent, Record, rfc3339
-from bakehouse.runs.run import Event, Run
+from bakehouse.runs.record import FORMAT, Held, NewEvent, Record, queue_place, rfc3339
+from bakehouse.runs.run import Event, QueuePlace, Run
 from bakehouse.runs.status import Actor
 
 # The script writes these fields itself.
@@ -38,7 +38,7 @@ Texts = Mapping[str, str]
 NOTHING: Texts = {}
 # A hash or a stream entry, from a client that decodes bytes or from one that does not.
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
-Outcome = Literal["done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants"]
+Outcome = Literal["done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,16 @@ class Write:
     """The keys that must exist when a run is created, each with the run or the data set that it stands for."""
     dependants: str = ""
     """The index of the runs that build on the run to delete; it must be empty."""
+    leaves: Participant | None = None
+    """The participant in whose queue the run waits before the write, unless it waits there afterwards too."""
+    joins: Participant | None = None
+    """The participant in whose queue the run waits after the write."""
+    is_claim: bool = False
+    """Whether a worker takes the run; it must not if the run's experiment is held."""
+    is_asked: bool = False
+    """Whether a user has asked this run to stop, so that it may be claimed although its experiment is."""
+    experiment: Mapping[str, str] | None = None
+    """The keys of the experiment, if the run has one and joins or leaves a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,9 @@ def creation(keys: Keys, record: Record, events: Sequence[NewEvent], known: Text
         fields=encode(None, record, {**UNUSED, **known}),
         events=events,
         remove=(),
-        add=keys.indexes(record),
+        add=without_turns(keys.indexes(record)),
+        joins=keys.participant(record),
+        experiment=keys.of_cell(record.experiment) if record.experiment else None,
         sources=sources_of(keys, record),
     )
 
@@ -153,6 +165,9 @@ def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent]
     """Describes the write of a change; it is carried out only if Redis still holds the record `before`."""
     old = keys.indexes(before)
     new = keys.indexes(after)
+    leaves = keys.participant(before)
+    joins = keys.participant(after)
+    is_moved = leaves != joins
     return Write(
         key=keys.run(after.id),
         log=keys.log(after.id),
@@ -162,9 +177,36 @@ def change(keys: Keys, before: Record, after: Record, events: Sequence[NewEvent]
         # Only changed fields are sent, because a whole record is large and most commands change little of it.
         fields=encode(before, after),
         events=events,
-        remove=old.keys() - new.keys(),
-        add={key: score for key, score in new.items() if old.get(key) != score},
+        # An earlier version may have queued the run.
+        remove=[*(old.keys() - new.keys()), *([keys.claimable_before()] if leaves else [])],
+        add=without_turns({key: score for key, score in new.items() if old.get(key) != score}),
+        leaves=leaves if is_moved else None,
+        joins=joins if is_moved else None,
+        is_claim=before.status == "queued" and after.status == "running",
+        is_asked=before.request is not None,
+        experiment=keys.of_cell(after.experiment) if after.experiment and is_moved else None,
     )
+
+
+def adoption(keys: Keys, record: Record) -> Write:
+    """Describes the write that gives a turn to a waiting run that an earlier version queued."""
+    return Write(
+        key=keys.run(record.id),
+        log=keys.log(record.id),
+        run_id=record.id,
+        actor="supervisor",
+        expected_token=record.token,
+        fields={},
+        events=(),
+        remove=[keys.claimable_before()],
+        add={},
+        joins=keys.participant(record),
+    )
+
+
+def without_turns(indexes: Mapping[str, str]) -> dict[str, str]:
+    """Leaves out the indexes to which commit.lua adds a run when the run joins a queue."""
+    return {key: score for key, score in indexes.items() if score != BY_TURN}
 
 
 def deletion(keys: Keys, record: Record) -> Write:
@@ -244,8 +286,31 @@ def write_argument(write: Write) -> str:
             "delete_log": write.delete_log,
             "sources": write.sources,
             "dependants": write.dependants,
+            "leaves": participant_argument(write.leaves),
+            "joins": participant_argument(write.joins),
+            "is_claim": write.is_claim,
+            "is_asked": write.is_asked,
+            "experiment": write.experiment or False,
         }
     )
+
+
+def participant_argument(participant: Participant | None) -> object:
+    """Encodes a participant; JSON's null would be true in Lua."""
+    if participant is None:
+        return False
+    return {"key": participant.key, "priority": participant.priority, "recovered": participant.recovered}
+
+
+def place_in(reply: Any, workers: int) -> QueuePlace | None:
+    """Returns the place in the queue in a reply of queue.lua, which has none for a run that does not wait."""
+    if not reply:
+        return None
+    ahead, state = reply
+    if not state:
+        return queue_place(ahead, workers)
+    experiment, request, running, limit = state
+    return queue_place(ahead, workers, Held(text(experiment), text(request), running, limit or None))
 
 
 def to_json(value: object) -> str:

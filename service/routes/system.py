@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends
 
 from bakehouse.model import Model
 from bakehouse.runs.queue import QUEUE
-from bakehouse.runs.record import queue_place
 from bakehouse.runs.run import QueuePlace, TaskProcess, Worker
 from bakehouse.system.checks import check_system
 from bakehouse.system.system import Port, System, inspect
@@ -75,9 +74,10 @@ def list_workers(services: ServicesDep) -> Workers:
 @router.get("/v1/queues", operation_id="list_queues", responses=problems(503))
 def list_queues(services: ServicesDep) -> Queues:
     """Lists the runs that wait for a worker, each with the reason why it waits."""
-    workers = len(services.store.workers())
     run_ids = services.store.waiting(MAX_LISTED_RUNS)
-    runs = tuple(QueuedRun(run_id=run_id, **dict(queue_place(rank, workers))) for rank, run_id in enumerate(run_ids))
+    places = zip(run_ids, services.store.places(run_ids), strict=True)
+    # A run may have been claimed meanwhile.
+    runs = tuple(QueuedRun(run_id=run_id, **dict(place)) for run_id, place in places if place)
     return Queues(data=(Queue(name=QUEUE, length=services.store.claimable_count(), data=runs),))
 
 

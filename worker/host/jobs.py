@@ -119,8 +119,9 @@ def train_next(
 
 
 def wake_for_next_run(store: Store, wake_queue: WakeQueue) -> None:
-    """Wakes a worker if runs wait and no wake-up is pending: many runs that are submitted at once share wake-ups."""
-    if store.claimable_count() and not wake_queue.pending():
+    """Wakes a worker if a run could be claimed and no wake-up is pending: many runs that are submitted at once share
+    wake-ups."""
+    if store.ready_count() and not wake_queue.pending():
         wake_queue.wake()
 
 

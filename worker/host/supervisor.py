@@ -215,8 +215,9 @@ class Supervisor:
 
     def wake_idle_workers(self) -> None:
         """Repeats lost wake-ups, so that as many are pending as there are idle workers with a run to claim."""
+        self.store.adopt_waiting()
         idle = sum(worker.status == "idle" for worker in self.store.workers())
-        missing = min(self.store.claimable_count(), idle) - self.wake_queue.pending()
+        missing = min(self.store.ready_count(), idle) - self.wake_queue.pending()
         if missing > 0:
             self.wake_queue.wake(missing)
 
