@@ -5,35 +5,20 @@ stopper that trains gives the same epochs as a training with that criterion.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from functools import cached_property
+from typing import Literal, get_args
 
 from bakehouse.early_stopping import EarlyStopper
 from bakehouse.model import JsonObject, Model
 from bakehouse.plurals import count_of
-from bakehouse.recipe.early_stopping import AnyEarlyStopping, EarlyStopping, why_unfit
+from bakehouse.recipe.early_stopping import AnyEarlyStopping
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.ingredient import Off
-from bakehouse.recipe.problems import Problem, RecipeInvalid, conflict, pointer, posted_pointer
-from bakehouse.recipe.read import MAX_PROBLEMS, plain, translate
 from bakehouse.runs.run import Event
 
-MAX_SETTINGS = 100
-FIELD = "early_stopping"
-FITS_EVERY_MONITOR = ("none", "patience", "successive_increases")
 METRIC_PREFIXES = ("train_", "validation_")
-
-
-class WhatIfQuestion(Model):
-    """Settings of early stopping to try on the metrics of epochs that were trained before."""
-
-    early_stopping: Annotated[list[EarlyStopping], Field(min_length=1, max_length=MAX_SETTINGS)]
-    """The settings, each as in a recipe: 5 is short for a patience of 5, and `none` is no early stopping."""
 
 
 class BestEpoch(Model):
@@ -116,64 +101,20 @@ class MeasuredCurve:
         """Whether all epochs of the recipe were trained."""
         return len(self.measured) >= self.epochs
 
-    @property
+    @cached_property
+    def observed(self) -> list[tuple[int, float, float]]:
+        """What training shows a stopper: each epoch with its monitor and its train loss."""
+        return [
+            (each.epoch, or_nan(each.metrics[self.monitor]), or_nan(each.metrics["train_loss"]))
+            for each in self.measured
+        ]
+
+    @cached_property
     def best(self) -> MeasuredEpoch | None:
         """The first epoch with the best finite value of the monitor."""
         sign = -1.0 if is_higher_better(self.monitor) else 1.0
         finite = [(sign * value, each) for each in self.measured if (value := each.metrics[self.monitor]) is not None]
         return min(finite, key=lambda pair: pair[0])[1] if finite else None
-
-
-def read_question(document: object, *, monitor: str) -> WhatIfQuestion:
-    """Returns the question of a JSON document about runs with this monitor, with short forms spelt out. Raises
-    RecipeInvalid with its problems."""
-    try:
-        question = WhatIfQuestion.model_validate(document)
-    except ValidationError as error:
-        problems = question_problems(document, error.errors(include_url=False))
-        raise RecipeInvalid(islice(problems, MAX_PROBLEMS)) from error
-    if unfit := list(unfit_settings(document, question, monitor)):
-        raise RecipeInvalid(unfit)
-    return question
-
-
-def question_problems(document: object, errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
-    """Yields pydantic's errors as problems, those of a setting as they would be in a recipe."""
-    for error in errors:
-        match error["loc"]:
-            case (str(), int() as index, *rest) if isinstance(document, dict):
-                as_in_recipe: ErrorDetails = {**error, "loc": (FIELD, *rest)}
-                for problem in translate({FIELD: document[FIELD][index]}, [as_in_recipe]):
-                    yield in_list(problem, index)
-            case path:
-                yield form_problem(pointer(path), error)
-
-
-def form_problem(where: str, error: ErrorDetails) -> Problem:
-    """Returns pydantic's error as a problem of the question itself."""
-    match error["type"]:
-        case "extra_forbidden":
-            return Problem(pointer=where, code="unknown_field", message="unknown field", allowed=(FIELD,))
-        case "missing":
-            return Problem(pointer=where, code="missing", message="this field is required")
-        case "model_type":
-            return Problem(pointer=where, code="object_type", message=f'should be an object: {{"{FIELD}": [3, 5]}}')
-        case kind:
-            return Problem(pointer=where, code=kind, message=plain(error["msg"]))
-
-
-def in_list(problem: Problem, index: int) -> Problem:
-    """Returns a problem of a recipe's early stopping with a pointer to the setting with this index."""
-    below = (problem.pointer or "").removeprefix(f"/{FIELD}")
-    return problem.model_copy(update={"pointer": f"/{FIELD}/{index}{below}"})
-
-
-def unfit_settings(document: Any, question: WhatIfQuestion, monitor: str) -> Iterator[Problem]:
-    """Yields a problem for each setting that a recipe with this monitor could not have."""
-    for index, setting in enumerate(question.early_stopping):
-        if message := why_unfit(setting, monitor):
-            where = posted_pointer({FIELD: document[FIELD][index]}, (FIELD, "type"))
-            yield in_list(conflict(where, message, FITS_EVERY_MONITOR), index)
 
 
 def curve_of(events: Iterable[Event], *, monitor: str, epochs: int) -> MeasuredCurve:
@@ -234,11 +175,10 @@ def answer_for(setting: AnyEarlyStopping, curve: MeasuredCurve) -> WhatIfAnswer:
 def replay(setting: AnyEarlyStopping, curve: MeasuredCurve) -> tuple[EarlyStopper, int | None]:
     """Shows a stopper the epochs, as training does; returns it with the epoch after which it ends the run, if any."""
     stopper = EarlyStopper(setting, monitor=curve.monitor)
-    for each in curve.measured:
-        value = or_nan(each.metrics[curve.monitor])
-        stopper.observe(each.epoch, value, train_loss=or_nan(each.metrics["train_loss"]))
-        if stopper.is_over(each.epoch):
-            return stopper, each.epoch
+    for epoch, value, train_loss in curve.observed:
+        stopper.observe(epoch, value, train_loss=train_loss)
+        if stopper.is_over(epoch):
+            return stopper, epoch
     return stopper, None
 
 

@@ -30,7 +30,8 @@ from bakehouse.tasks.samples import DatasetSamples
 from bakehouse.uploads.record import DatasetDraft
 from bakehouse.uploads.records import DatasetRecords
 from bakehouse.version import VERSION
-from bakehouse.what_if import WhatIf, WhatIfQuestion
+from bakehouse.what_if import WhatIf
+from bakehouse.what_if_question import WhatIfQuestion
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.error_responses import HANDLED_ERRORS, respond_to_error
