@@ -96,6 +96,7 @@ class Effect(Model):
     ingredient minus the mean without it, over all combinations of the others. `interaction`: half of what the effect
     of the first ingredient with the second differs from that without the second."""
     ingredients: tuple[str, ...]
+    """The ingredients; in an ablation also `all of them`."""
     n: int
     """The number of seeds, or seeds times folds, with a value in every combination."""
     mean: float

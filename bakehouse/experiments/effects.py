@@ -6,7 +6,7 @@ from itertools import combinations
 
 from bakehouse.experiments.answer import ArmResult, Effect
 from bakehouse.experiments.fairness import objective_problem
-from bakehouse.experiments.measured import Question
+from bakehouse.experiments.measured import ComparisonQuestion
 from bakehouse.experiments.statistics import Comparison, adjust, compare, judge, largest
 from bakehouse.experiments.words import note_of
 from bakehouse.recipe.evaluation import is_higher_better
@@ -16,7 +16,7 @@ Values = Mapping[str, float]
 """The values of an arm by seed, or by seed and fold."""
 
 
-def compute_effects(question: Question, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
+def compute_effects(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
     """Returns the effects that a design asks for; none while a combination has no value."""
     match question.design:
         case "ablation":
@@ -27,18 +27,17 @@ def compute_effects(question: Question, arms: Sequence[ArmResult]) -> tuple[Effe
             return ()
 
 
-def ingredient_effects(question: Question, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
+def ingredient_effects(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
     """Returns what each ingredient is worth: the differences from the recipe, the other way round."""
     effects = []
-    for arm, facts in zip(arms, question.arms, strict=True):
+    for arm in arms:
         if arm.difference is None:
             continue
         found = arm.difference
-        off = tuple(name for name, is_on in zip(question.factors, facts.levels, strict=True) if not is_on)
         effects.append(
             Effect(
                 type="ingredient",
-                ingredients=off,
+                ingredients=(arm.name.removeprefix("without "),),
                 n=found.n,
                 mean=-found.mean,
                 interval=None if found.interval is None else (-found.interval[1], -found.interval[0]),
@@ -51,7 +50,7 @@ def ingredient_effects(question: Question, arms: Sequence[ArmResult]) -> tuple[E
     return tuple(effects)
 
 
-def factorial_effects(question: Question, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
+def factorial_effects(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
     """Returns the main effects, and the interactions of two ingredients."""
     cells = {facts.levels: arm.values for arm, facts in zip(arms, question.arms, strict=True)}
     places = shared_places(list(cells.values()))
@@ -87,7 +86,7 @@ def contrasts(cells: Mapping[Levels, Values], places: Sequence[str], factors: Se
 
 
 def effect_of(
-    question: Question, factors: Sequence[int], found: Comparison, p_adjusted: float | None, comparisons: int
+    question: ComparisonQuestion, factors: Sequence[int], found: Comparison, p_adjusted: float | None, comparisons: int
 ) -> Effect:
     return Effect(
         type="main" if len(factors) == 1 else "interaction",

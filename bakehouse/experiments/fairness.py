@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bakehouse.experiments.answer import ArmResult, Caution
-from bakehouse.experiments.measured import ArmFacts, MeasuredRun, Question
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun
 from bakehouse.plurals import count_of, listed
 
 FEW = 3
@@ -22,7 +22,7 @@ def objective_problem(facts: ArmFacts, baseline: ArmFacts, metric: str) -> str |
     )
 
 
-def find_cautions(question: Question, arms: Sequence[ArmResult], runs: Runs) -> tuple[Caution, ...]:
+def find_cautions(question: ComparisonQuestion, arms: Sequence[ArmResult], runs: Runs) -> tuple[Caution, ...]:
     """Returns what is unequal between the arms and the baseline, and what rests on too little."""
     facts = {each.name: each for each in question.arms}
     found = list(missing_pairs(question, arms, runs))
@@ -34,7 +34,11 @@ def find_cautions(question: Question, arms: Sequence[ArmResult], runs: Runs) -> 
 
 
 def unequal_arms(
-    question: Question, arms: Sequence[ArmResult], facts: Mapping[str, ArmFacts], baseline: ArmFacts, runs: Runs
+    question: ComparisonQuestion,
+    arms: Sequence[ArmResult],
+    facts: Mapping[str, ArmFacts],
+    baseline: ArmFacts,
+    runs: Runs,
 ) -> Iterator[Caution]:
     def unequal(same: Callable[[ArmFacts], object]) -> list[str]:
         return [arm.name for arm in arms if same(facts[arm.name]) != same(baseline)]
@@ -88,7 +92,7 @@ def arms_of(runs: Sequence[MeasuredRun]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(run.arm for run in runs))
 
 
-def missing_pairs(question: Question, arms: Sequence[ArmResult], runs: Runs) -> Iterator[Caution]:
+def missing_pairs(question: ComparisonQuestion, arms: Sequence[ArmResult], runs: Runs) -> Iterator[Caution]:
     """Yields each arm that misses pairs because a run is over without a value."""
     if question.baseline is None:
         return
@@ -108,7 +112,7 @@ def missing_pairs(question: Question, arms: Sequence[ArmResult], runs: Runs) -> 
             yield Caution(code="missing_pairs", message=message, arms=(arm.name,))
 
 
-def places_text(question: Question, places: Sequence[str]) -> str:
+def places_text(question: ComparisonQuestion, places: Sequence[str]) -> str:
     return f"{'seed' if question.folds is None else 'seed/fold'} {listed(places, most=5)}"
 
 

@@ -1,21 +1,19 @@
 """Defines what the results of an experiment are computed from: the question, its arms, and their runs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.statistics import is_usable
 from bakehouse.model import JsonObject
-from bakehouse.recipe.problems import pointer
+from bakehouse.plurals import count_of
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Reason, Status
 
 DesignType = Literal["variants", "grid", "ablation", "factorial", "search"]
-# They name a run, or its place in the experiment.
-NOT_COMPARED = frozenset({"version", "name", "labels", "seed"})
 # The fields of `dataset` that decide what is validated.
 SPLIT_FIELDS = ("target", "split", "split_seed", "validation_fraction", "folds")
 USUAL_LOSSES = (None, "cross_entropy", "squared_error")
@@ -29,7 +27,7 @@ class ArmFacts:
     differs: JsonObject = field(default_factory=dict)
     """The fields that differ from the baseline, by JSON Pointer, with the arm's canonical values."""
     levels: tuple[bool, ...] = ()
-    """In an ablation or a factorial, whether each factor is on."""
+    """In a factorial, whether each factor is on."""
     parameters: int | None = None
     split: str = ""
     """Equal in two arms if, on the same data, they validate the same target on the same rows."""
@@ -42,7 +40,7 @@ class ArmFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ComparisonQuestion:
     """What an experiment asks."""
 
     experiment: str
@@ -52,7 +50,7 @@ class Question:
     baseline: str | None
     arms: tuple[ArmFacts, ...]
     factors: tuple[str, ...] = ()
-    """In an ablation or a factorial, the names of the ingredients that are on or off."""
+    """In a factorial, the names of the ingredients that are on or off."""
     folds: int | None = None
 
 
@@ -118,17 +116,17 @@ def measure(
 
 
 def arm_facts(
-    name: str, recipe: Recipe, baseline: Recipe, *, levels: tuple[bool, ...] = (), parameters: int | None = None
+    name: str, recipe: Recipe, *, differs: JsonObject, levels: tuple[bool, ...] = (), parameters: int | None = None
 ) -> ArmFacts:
-    """Returns what is known of an arm from its recipe, whose seed does not matter."""
-    document = recipe.canonical()
+    """Returns what is known of an arm from the recipe of any of its runs."""
+    dataset = recipe.dataset.model_dump(mode="json")
     return ArmFacts(
         name=name,
-        differs=differing_fields(document, baseline.canonical()),
+        differs=differs,
         levels=levels,
         parameters=parameters,
-        split=json.dumps([document["dataset"].get(name) for name in SPLIT_FIELDS]),
-        objective=objective_text(document["objective"]),
+        split=json.dumps([dataset.get(name) for name in SPLIT_FIELDS]),
+        objective=objective_text(recipe.objective.model_dump(mode="json", include={"loss", "tasks"})),
         monitor=recipe.evaluation.monitor,
         budget=budget_text(recipe),
     )
@@ -143,23 +141,6 @@ def objective_text(objective: JsonObject) -> str:
 
 
 def budget_text(recipe: Recipe) -> str:
-    epochs = f"{recipe.epochs:,} epoch{'s' if recipe.epochs != 1 else ''}"
+    epochs = count_of(recipe.epochs, "epoch")
     seconds = recipe.time_budget_seconds
     return epochs if seconds is None else f"{epochs} and {seconds:g} s"
-
-
-def differing_fields(document: JsonObject, baseline: JsonObject) -> JsonObject:
-    """Returns the fields of a canonical recipe that differ from another, by JSON Pointer."""
-    return dict(differing(document, baseline, ()))
-
-
-def differing(new: JsonObject, old: JsonObject, path: tuple[str, ...]) -> Iterator[tuple[str, object]]:
-    for name, value in new.items():
-        other = old.get(name)
-        if value == other or (not path and name in NOT_COMPARED):
-            continue
-        # Ingredients of two types have different fields, so that the whole ingredient differs.
-        if isinstance(value, dict) and isinstance(other, dict) and value.get("type") == other.get("type"):
-            yield from differing(value, other, (*path, name))
-        else:
-            yield pointer([*path, name]), value

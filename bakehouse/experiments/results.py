@@ -6,14 +6,14 @@ from math import fsum
 from bakehouse.experiments.answer import ArmResult, Difference, FailedRun, Results
 from bakehouse.experiments.effects import compute_effects
 from bakehouse.experiments.fairness import find_cautions, objective_problem
-from bakehouse.experiments.measured import ArmFacts, MeasuredRun, Question
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun
 from bakehouse.experiments.sentences import answer_sentence
 from bakehouse.experiments.statistics import Comparison, adjust, compare, is_usable, judge, largest, summarize
 from bakehouse.experiments.words import note_of
 from bakehouse.recipe.evaluation import is_higher_better
 
 
-def compute_results(question: Question, runs: Sequence[MeasuredRun]) -> Results:
+def compute_results(question: ComparisonQuestion, runs: Sequence[MeasuredRun]) -> Results:
     """Returns the answer of an experiment, of which any number of runs may have ended."""
     by_arm: dict[str, list[MeasuredRun]] = {facts.name: [] for facts in question.arms}
     for run in sorted(runs, key=lambda run: (run.seed, -1 if run.fold is None else run.fold)):
@@ -89,7 +89,7 @@ def failure_message(run: MeasuredRun) -> str:
             return run.message or f"The run failed: {run.reason}."
 
 
-def with_differences(question: Question, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
+def with_differences(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
     """Returns the arms with their differences from the baseline, whose p values are adjusted together."""
     if question.baseline is None:
         return tuple(arms)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bakehouse.experiments.answer import ArmResult, Difference, Effect
-from bakehouse.experiments.measured import Question
+from bakehouse.experiments.measured import ComparisonQuestion
 from bakehouse.experiments.words import difference_text, value_text
 from bakehouse.plurals import count_of
 from bakehouse.recipe.evaluation import is_higher_better
@@ -13,7 +13,7 @@ MOST = 5
 
 
 def answer_sentence(
-    question: Question, arms: Sequence[ArmResult], effects: Sequence[Effect], *, finished: int, runs: int
+    question: ComparisonQuestion, arms: Sequence[ArmResult], effects: Sequence[Effect], *, finished: int, runs: int
 ) -> str:
     """Returns the answer in one sentence or some, for a reader who sees nothing else."""
     answer = finding(question, arms, effects)
@@ -25,7 +25,7 @@ def answer_sentence(
     return " ".join(part for part in (f"{so_far}{state}: {answer}", failures) if part)
 
 
-def cancelled_text(question: Question) -> str:
+def cancelled_text(question: ComparisonQuestion) -> str:
     return "The experiment was cancelled." if question.status == "cancelled" else ""
 
 
@@ -39,7 +39,7 @@ def failures_text(arms: Sequence[ArmResult], runs: int) -> str:
     return f"{len(failed):,} of {count_of(runs, 'run')} {'has' if len(failed) == 1 else 'have'} no value."
 
 
-def finding(question: Question, arms: Sequence[ArmResult], effects: Sequence[Effect]) -> str:
+def finding(question: ComparisonQuestion, arms: Sequence[ArmResult], effects: Sequence[Effect]) -> str:
     """Returns what the values say so far."""
     if not any(arm.values for arm in arms):
         return "No run has a value." if any(arm.failed for arm in arms) else "No run has a value yet."
@@ -50,7 +50,7 @@ def finding(question: Question, arms: Sequence[ArmResult], effects: Sequence[Eff
     return arms_sentence(question, arms)
 
 
-def best_trial(question: Question, arms: Sequence[ArmResult]) -> str:
+def best_trial(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> str:
     """Returns the arm with the best mean, of those with the most values: a trial that won by luck was not repeated."""
     most = max(arm.n for arm in arms)
     sign = 1 if is_higher_better(question.metric) else -1
@@ -61,7 +61,7 @@ def best_trial(question: Question, arms: Sequence[ArmResult]) -> str:
     )
 
 
-def arms_sentence(question: Question, arms: Sequence[ArmResult]) -> str:
+def arms_sentence(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> str:
     compared = [(arm, arm.difference) for arm in arms if arm.difference is not None]
     if not compared:
         return " ".join([*alone(arms, question.metric), *reasons(arms)])
@@ -113,7 +113,7 @@ def rest_text(rest: int, shown: int) -> str:
     return f"{count_of(rest, 'other arm')} {have}."
 
 
-def subject(question: Question, name: str) -> str:
+def subject(question: ComparisonQuestion, name: str) -> str:
     """Returns what a sentence is about: an ablation says by its name what was taken away."""
     if question.design == "ablation":
         return name[:1].upper() + name[1:]

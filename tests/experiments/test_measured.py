@@ -1,6 +1,4 @@
-from dataclasses import replace
-
-from bakehouse.experiments.measured import arm_facts, differing_fields, measure
+from bakehouse.experiments.measured import arm_facts, measure
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.record import new_run
@@ -8,34 +6,31 @@ from bakehouse.runs.run import Best, Run
 
 
 def recipe(**fields: object) -> Recipe:
-    return read_recipe({"dataset": "digits", "architecture": "mlp", **fields})
-
-
-def test_fields_that_differ_are_named_by_the_deepest_place_that_both_recipes_have() -> None:
-    baseline = recipe(dropout=0.3, optimizer={"type": "adam", "lr": 0.01}, seed=1).canonical()
-    arm = recipe(norm="batch_norm", optimizer={"type": "adam", "lr": 0.1}, seed=2, name="arm").canonical()
-    differs = differing_fields(arm, baseline)
-    assert set(differs) == {"/norm", "/dropout", "/optimizer/lr"}
-    assert (differs["/dropout"], differs["/optimizer/lr"], differs["/norm"]["type"]) == ([], 0.1, "batch_norm")
+    return read_recipe({"dataset": "digits", "architecture": "mlp"} | fields)
 
 
 def test_an_objective_is_that_of_another_if_clean_losses_are_on_one_scale() -> None:
-    plain = arm_facts("plain", recipe(), recipe()).objective
-    assert arm_facts("named", recipe(objective="cross_entropy"), recipe()).objective == plain
-    assert arm_facts("smooth", recipe(objective={"label_smoothing": 0.1}), recipe()).objective == plain
-    assert arm_facts("other", recipe(objective="binary_cross_entropy"), recipe()).objective != plain
+    plain, named, smooth, other = (
+        arm_facts("arm", recipe(objective=objective), differs={}).objective
+        for objective in ({}, "cross_entropy", {"label_smoothing": 0.1}, "binary_cross_entropy")
+    )
+    assert plain == named == smooth
+    assert plain != other
 
 
 def test_a_budget_and_a_split_are_those_of_the_recipe() -> None:
-    baseline = arm_facts("plain", recipe(), recipe())
-    assert arm_facts("bn", recipe(norm="batch_norm"), recipe()) == replace(
-        baseline, name="bn", differs=arm_facts("bn", recipe(norm="batch_norm"), recipe()).differs
+    plain, norm, long, split = (
+        arm_facts("arm", recipe(**fields), differs={}, parameters=10)
+        for fields in (
+            {},
+            {"norm": "batch_norm", "seed": 3},
+            {"epochs": 1000, "time_budget_seconds": 60},
+            {"dataset": {"id": "digits", "split_seed": 1}},
+        )
     )
-    long = arm_facts("long", recipe(epochs=1000, time_budget_seconds=60), recipe())
-    assert (baseline.budget, long.budget) == ("50 epochs", "1,000 epochs and 60 s")
-    split = arm_facts("split", recipe(dataset={"id": "digits", "split_seed": 1}), recipe())
-    assert split.split != baseline.split
-    assert split.differs == {"/dataset/split_seed": 1}
+    assert plain == norm
+    assert (plain.budget, long.budget) == ("50 epochs", "1,000 epochs and 60 s")
+    assert plain.split == long.split != split.split
 
 
 def finished_run() -> Run:

@@ -8,7 +8,7 @@ import pytest
 from bakehouse.experiments.answer import Results
 from bakehouse.experiments.measured import ArmFacts
 from bakehouse.experiments.results import compute_results
-from tests.experiments.measured_arms import ablation_of, ask, factorial_of, run_of, runs_of
+from tests.experiments.measured_arms import ask, factorial_of, run_of, runs_of
 
 PLAIN = (0.90, 0.91, 0.92, 0.90, 0.91)
 BETTER = (0.93, 0.945, 0.95, 0.93, 0.935)
@@ -164,7 +164,7 @@ def test_warnings_name_what_makes_a_comparison_unfair() -> None:
 def test_an_ablation_says_what_each_ingredient_is_worth() -> None:
     worse = [value - 0.03 + 0.002 * (seed % 2) for seed, value in enumerate(PLAIN)]
     values = {"recipe": PLAIN, "without batch_norm": worse, "without dropout": SAME, "without all of them": worse}
-    results = compute_results(ablation_of(values), runs_of(values))
+    results = compute_results(ask(values, design="ablation"), runs_of(values))
     found = results.arms[1].difference
     assert found is not None
     assert found.interval is not None
@@ -172,7 +172,7 @@ def test_an_ablation_says_what_each_ingredient_is_worth() -> None:
     assert [effect.ingredients for effect in results.effects] == [
         ("batch_norm",),
         ("dropout",),
-        ("batch_norm", "dropout"),
+        ("all of them",),
     ]
     assert (worth.mean, worth.p_adjusted, worth.verdict) == (-found.mean, found.p_adjusted, "better")
     assert worth.interval == (-found.interval[1], -found.interval[0])

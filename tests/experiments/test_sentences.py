@@ -1,15 +1,15 @@
 from dataclasses import replace
 
-from bakehouse.experiments.measured import ArmFacts, MeasuredRun, Question
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun
 from bakehouse.experiments.results import compute_results
-from tests.experiments.measured_arms import Values, ablation_of, ask, factorial_of, runs_of
+from tests.experiments.measured_arms import Values, ask, factorial_of, runs_of
 
 RECIPE = (0.98, 0.978, 0.982, 0.979, 0.981)
 SAME = (0.985, 0.983, 0.984, 0.981, 0.975)
 WORSE = (0.95, 0.949, 0.951, 0.947, 0.952)
 
 
-def sentence(question: Question, values: Values) -> str:
+def sentence(question: ComparisonQuestion, values: Values) -> str:
     return compute_results(question, runs_of(values)).sentence
 
 
@@ -19,7 +19,7 @@ def running(runs: list[MeasuredRun], finished: int) -> list[MeasuredRun]:
 
 def test_an_ablation_says_what_happens_without_each_ingredient() -> None:
     values = {"recipe": RECIPE, "without norm": WORSE, "without dropout": SAME, "without all of them": WORSE}
-    assert sentence(ablation_of(values), values) == (
+    assert sentence(ask(values, design="ablation"), values) == (
         "Without norm: worse (-3.02 points, -3.18 to -2.86, n = 5). "
         "Without dropout: no clear effect (+0.2 points, -0.4 to 0.7, n = 5). "
         "Without all of them: worse (-3.02 points, -3.18 to -2.86, n = 5)."
@@ -126,5 +126,5 @@ def test_a_cancelled_experiment_says_so_and_what_there_is() -> None:
 def test_a_search_names_the_best_of_those_that_were_repeated_most() -> None:
     values = {"trial 0": [0.99], "trial 1": [0.9], "confirmed 1": RECIPE, "confirmed 2": WORSE}
     arms = tuple(map(ArmFacts, values))
-    question = Question("exp_1", "finished", "search", "validation_accuracy", None, arms)
+    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", None, arms)
     assert sentence(question, values) == "confirmed 1 is best: validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
