@@ -3,7 +3,6 @@
 import logging
 import re
 from contextlib import suppress
-from typing import Any
 
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +11,7 @@ from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.layers import Activation, DropConnect, Dropout, Norm, Pool, Primitive, walk
 from bakehouse.plan.plan import Plan
+from bakehouse.recipe.merge import merge_patch
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
@@ -189,16 +189,6 @@ async def fork(services: Services, run_id: str, patch: object, idempotency: Idem
     transfer = {"type": "transfer", "checkpoint": {"run": run_id}, "layers": "all"}
     document = merge_patch({**current_document(run), "pretraining": transfer}, patch)
     return await submit(services, document, idempotency, parent_run=run_id, reason="forked")
-
-
-def merge_patch(document: object, patch: object) -> Any:
-    """Applies a JSON merge patch (RFC 7396), except that an object with another `type` replaces the old object: in
-    another variant, the old fields have no meaning or a different one."""
-    if not isinstance(patch, dict):
-        return patch
-    old = document if isinstance(document, dict) and patch.get("type") in (None, document.get("type")) else {}
-    new = {name: merge_patch(old.get(name), value) for name, value in patch.items() if value is not None}
-    return {**{name: value for name, value in old.items() if name not in patch}, **new}
 
 
 async def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from bakehouse.recipe.merge import merge_patch
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.run import Checkpoint
-from service.submit import merge_patch
 from tests.fake_worker import FakeWorker
 
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [8]}, "epochs": 3, "name": "first"}
