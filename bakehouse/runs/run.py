@@ -313,6 +313,8 @@ class Worker(Model):
     device: str
     memory_bytes: int
     """Memory of the device, in bytes."""
+    threads: int = 1
+    """Number of threads that torch uses; with another number, results may be rounded differently."""
     status: Literal["starting", "idle", "busy"]
     run_id: str | None = None
     """The run that the worker trains while it is `busy`."""

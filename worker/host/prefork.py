@@ -29,7 +29,7 @@ from bakehouse.processes import POLL_SECONDS, REFUSED, ForkedProcess, Restarting
 from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from worker.data.dataset import load_data
-from worker.device import device_class, device_memory, open_device, versions
+from worker.device import device_class, device_memory, open_device, threads, versions
 from worker.host.rq_worker import serve
 from worker.host.task_worker import serve_tasks
 from worker.tasks.preview import draw_preview
@@ -93,6 +93,7 @@ def describe_device(settings: Settings) -> JsonObject:
         device = open_device(settings)
         memory = device_memory(device, settings)
         info = {"device": device_class(device), "memory_bytes": memory, "versions": versions(device)}
+        info["threads"] = threads(settings)
         return {**info, "gpus": torch.cuda.device_count() if device.type == "cuda" else 0}
     # torch has no class of its own for a device that it does not know or that this machine lacks.
     except (RuntimeError, AssertionError, ValueError) as error:
