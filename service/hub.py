@@ -53,10 +53,11 @@ class ChangesLost(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """Selects runs by their ids, and all runs that have these labels, now or later; and types of their events."""
+    """Selects runs by their ids, and all runs that are in these indexes, now or later; and types of their events."""
 
     runs: frozenset[str] = frozenset()
-    labels: tuple[tuple[str, str], ...] = ()
+    indexes: tuple[str, ...] = ()
+    """The keys of sorted sets, such as that of the runs with a label; a selected run is in all of them."""
     all: bool = False
     """Whether every run is selected, now or later."""
     types: frozenset[str] = frozenset()
@@ -214,8 +215,8 @@ class Hub:
                 raise ChangesLost(page.bounds.last)
             if not page.changes:
                 return
-            labelled = await self._find_labelled([selection], page.changes)
-            runs = selection.runs | labelled.get(selection, frozenset())
+            found = await self._find_listed([selection], page.changes)
+            runs = selection.runs | found.get(selection, frozenset())
             selected = [change for change in page.changes if selection.all or change.run_id in runs]
             ranges = ranges_of(selected)
             logs = await asyncio.gather(*map(self._pasts.ask, ranges))
@@ -272,8 +273,8 @@ class Hub:
     async def _deliver(self, changes: Sequence[Change]) -> None:
         of_all = {selection for selection in self._subscriptions if selection.all}
         followers = {change.run_id: of_all.union(self._followers.get(change.run_id, ())) for change in changes}
-        with_labels = [selection for selection in self._subscriptions if selection.labels]
-        for selection, runs in (await self._find_labelled(with_labels, changes)).items():
+        by_index = [selection for selection in self._subscriptions if selection.indexes]
+        for selection, runs in (await self._find_listed(by_index, changes)).items():
             for run_id in runs:
                 followers[run_id].add(selection)
         ranges = ranges_of([change for change in changes if followers[change.run_id]])
@@ -291,19 +292,19 @@ class Hub:
         # Set only after delivery: if Redis fails before, the same changes are read again.
         self._position = changes[-1].id
 
-    async def _find_labelled(
+    async def _find_listed(
         self, selections: Sequence[Selection], changes: Iterable[Change]
     ) -> dict[Selection, frozenset[str]]:
-        """Returns, for each selection by labels, the changed runs that it includes."""
-        labels = sorted({label for selection in selections for label in selection.labels})
-        if not labels:
+        """Returns, for each selection by indexes, the changed runs that it includes."""
+        indexes = sorted({index for selection in selections for index in selection.indexes})
+        if not indexes:
             return {}
         runs = sorted({change.run_id for change in changes})
-        having = dict(zip(labels, await run_in_threadpool(self._logs.labelled, labels, runs), strict=True))
+        listed = dict(zip(indexes, await run_in_threadpool(self._logs.listed, indexes, runs), strict=True))
         return {
-            selection: frozenset.intersection(*(having[label] for label in selection.labels))
+            selection: frozenset.intersection(*(listed[index] for index in selection.indexes))
             for selection in selections
-            if selection.labels
+            if selection.indexes
         }
 
     def _close_all(self) -> None:

@@ -154,11 +154,11 @@ class Logs:
                 raise page
         return [ChangePage([wire.parse_change(*entry) for entry in entries], bounds) for entries in pages]
 
-    def labelled(self, labels: Sequence[tuple[str, str]], run_ids: list[str]) -> list[frozenset[str]]:
-        """Returns, for each label, which of the runs have it."""
+    def listed(self, indexes: Sequence[str], run_ids: list[str]) -> list[frozenset[str]]:
+        """Returns, for each key of an index, which of the runs are in it."""
         with self._redis.pipeline(transaction=False) as pipeline:
-            for name, value in labels:
-                pipeline.zmscore(self._keys.labelled(name, value), run_ids)
+            for index in indexes:
+                pipeline.zmscore(index, run_ids)
             return [
                 frozenset(run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
                 for scores in pipeline.execute()

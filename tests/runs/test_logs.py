@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import START, Bounds, ChangeRange, Head, LogRange, Logs
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.wire import stream_position
@@ -74,5 +75,5 @@ def bounds(logs: Logs) -> Bounds:
 
 def test_labels_are_looked_up_for_many_runs(store: Store, logs: Logs) -> None:
     runs = [store.create(a_run(labels={"class": name})).run.id for name in "abb"]
-    found = logs.labelled([("class", "a"), ("class", "b"), ("class", "c")], runs)
+    found = logs.listed([Keys().labelled("class", each) for each in "abc"], runs)
     assert found == [frozenset(runs[:1]), frozenset(runs[1:]), frozenset()]
