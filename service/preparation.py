@@ -126,5 +126,6 @@ def new_template(prepared: Prepared) -> RunTemplate:
             steps=plan.steps,
             dataset_fingerprint=plan.card.fingerprint,
             patience=stopping.patience if isinstance(stopping, Patience) else None,
-        )
+        ),
+        plan.estimate.parameters,
     )

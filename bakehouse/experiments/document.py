@@ -1,26 +1,73 @@
 """Defines the document of an experiment: what is posted to `/v1/experiments`."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from bakehouse.model import JsonObject, Model
+from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean, pointer
+from bakehouse.recipe.read import bounds, plain
 
 MAX_RUNS = 1000
 MAX_FACTORS = 6
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 ArmName = Annotated[str, Field(min_length=1, max_length=100)]
-Pointer = Annotated[str, Field(pattern="^(/[^/]*)+$", max_length=256)]
+
+
+def refuse_other_than_pointers(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("should be a JSON Pointer into the recipe, such as /optimizer/lr")
+    return text
+
+
+def refuse_other_than_validation(metric: str) -> str:
+    if not metric.startswith("validation_"):
+        raise ValueError("should begin with validation_: the test split never chooses")
+    return metric
+
+
+Pointer = Annotated[str, Field(max_length=256), AfterValidator(refuse_other_than_pointers)]
 """A JSON Pointer into the recipe, such as `/optimizer/lr`."""
+Metric = Annotated[str, Field(max_length=300), AfterValidator(refuse_other_than_validation)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
+
+
+def spell_out_seeds(value: object) -> object:
+    """Expands a number of seeds to the seeds themselves."""
+    # In Python, true and false are integers.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_RUNS:
+        return list(range(value))
+    return value
+
+
+def refuse_repeated_seeds(seeds: list[int]) -> list[int]:
+    for index, seed in enumerate(seeds):
+        if seed in seeds[:index]:
+            raise ValueError(f"the seed {seed} is listed twice")
+    return seeds
+
+
+Seeds = Annotated[
+    list[Seed],
+    Field(min_length=1, max_length=MAX_RUNS),
+    BeforeValidator(
+        spell_out_seeds,
+        json_schema_input_type=Annotated[int, Field(ge=1, le=MAX_RUNS)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MAX_RUNS)],
+    ),
+    AfterValidator(refuse_repeated_seeds),
+]
+"""The seeds as a list; a number n is short for 0 to n - 1."""
 
 
 class Variants(Model):
     """Compares recipes that are each made from the recipe by a JSON merge patch."""
 
     type: Literal["variants"]
-    variants: dict[ArmName, JsonObject] = Field(min_length=2, max_length=MAX_RUNS)
+    variants: dict[ArmName, JsonObject] = Field(min_length=1, max_length=MAX_RUNS)
     """The merge patch of each arm, as in a fork; `{}` is the recipe itself."""
     baseline: ArmName | None = None
     """The arm that the others are compared with; by default the first one."""
@@ -38,7 +85,7 @@ class Ablation(Model):
     """Switches off each ingredient of the recipe alone, and all of them; the recipe itself is the baseline."""
 
     type: Literal["ablation"]
-    ingredients: tuple[Name, ...] | None = None
+    ingredients: list[Name] | None = None
     """The ingredients to switch off: names of families, or types of ingredients; by default all that are on."""
 
 
@@ -46,7 +93,7 @@ class Factorial(Model):
     """Compares all combinations of ingredients that are switched on or off, for main effects and interactions."""
 
     type: Literal["factorial"]
-    ingredients: tuple[Name, ...] | None = None
+    ingredients: list[Name] | None = None
     """Two to six ingredients of the recipe, as for an ablation; by default all that are on."""
 
 
@@ -83,7 +130,8 @@ class Choice(Model):
     values: list[object] = Field(min_length=2, max_length=100)
 
 
-Space = Annotated[Uniform | LogUniform | Integer | Choice, Field(discriminator="type")]
+AnySpace = Uniform | LogUniform | Integer | Choice
+Space = Annotated[AnySpace, Field(discriminator="type")]
 
 
 class Confirm(Model):
@@ -108,7 +156,8 @@ class Search(Model):
     confirm: Confirm | None = None
 
 
-Design = Annotated[Variants | Grid | Ablation | Factorial | Search, Field(discriminator="type")]
+AnyDesign = Variants | Grid | Ablation | Factorial | Search
+Design = Annotated[AnyDesign, Field(discriminator="type")]
 
 
 class ExperimentDocument(Model):
@@ -117,15 +166,14 @@ class ExperimentDocument(Model):
     name: Name | None = None
     recipe: JsonObject
     """The recipe as `POST /v1/runs` accepts it, without `seed`."""
-    seeds: (
-        Annotated[int, Field(ge=1, le=MAX_RUNS)] | Annotated[list[Seed], Field(min_length=1, max_length=MAX_RUNS)]
-    ) = 1
-    """The number of seeds, which are 0, 1 and so on, or the seeds themselves."""
+    seeds: Seeds = [0]
+    """The seeds with which each arm is trained, or their number: 5 is short for 0, 1, 2, 3 and 4."""
     folds: Annotated[int, Field(ge=2, le=20)] | None = None
     """With a number, each seed is a cross-validation over what is not test: every row validates in one fold."""
     design: Design
-    metric: Annotated[str, Field(pattern="^validation_", max_length=100)] | None = None
-    """The metric of the best epoch that is compared; by default `validation_` with the monitor of the recipe."""
+    metric: Metric | None = None
+    """The metric of the best epoch that is compared; by default the recipe's monitor, or the accuracy if that is the
+    loss of classes."""
     priority: Priority = 0
     """Runs of higher priority are claimed first."""
     max_running: Annotated[int, Field(ge=1)] | None = None
@@ -133,3 +181,69 @@ class ExperimentDocument(Model):
     reuse: bool = True
     """Whether a finished run of the same recipe, data, device class and versions that is exact is used instead of a
     new one."""
+
+
+PLAIN_MESSAGES = {"dict_type": "should be an object", "list_type": "should be a list"}
+# The same codes as for the problems of a recipe.
+CODES = {
+    "extra_forbidden": "unknown_field", "value_error": "conflict",
+    "union_tag_invalid": "unknown_variant", "union_tag_not_found": "unknown_variant",
+}  # fmt: skip
+CLASSES: dict[str, type[Model]] = {
+    kind.model_fields["type"].annotation.__args__[0]: kind for kind in (*get_args(AnyDesign), *get_args(AnySpace))
+}
+"""The classes of designs and spaces, by their types."""
+
+
+def read_document(document: object) -> ExperimentDocument:
+    """Returns the document of an experiment. Raises RecipeInvalid with the problems outside of its recipe."""
+    if not isinstance(document, dict):
+        raise RecipeInvalid([Problem(pointer="", code="object_type", message="an experiment is a JSON object")])
+    try:
+        return ExperimentDocument.model_validate(document)
+    except ValidationError as error:
+        raise RecipeInvalid(problems(document, error.errors(include_url=False))) from error
+
+
+def problems(
+    document: JsonObject, errors: list[ErrorDetails], root: type[Model] = ExperimentDocument
+) -> Iterator[Problem]:
+    """Yields pydantic's errors as problems with pointers into a document of the class `root`."""
+    for error in errors:
+        path, owner = located(error["loc"], root)
+        message = PLAIN_MESSAGES.get(error["type"]) or plain(error["msg"])
+        allowed: tuple[str, ...] | None = None
+        match error["type"]:
+            case "extra_forbidden":
+                allowed = tuple(owner.model_fields)
+                message = f"unknown field {path[-1]!r}{did_you_mean(path[-1], allowed)}"
+            case "missing":
+                message = "this field is required"
+            case "union_tag_invalid" | "union_tag_not_found":
+                kinds = AnySpace if "space" in path else AnyDesign
+                allowed = tuple(kind.model_fields["type"].annotation.__args__[0] for kind in get_args(kinds))
+                given = error.get("ctx", {}).get("tag")
+                message = "needs a type" if given is None else f"unknown type {given!r}{did_you_mean(given, allowed)}"
+                path.append("type")
+            case "value_error":
+                message = str(error["ctx"]["error"])
+            case kind:
+                allowed = tuple(bounds(kind, error.get("ctx", {}))) or None
+        if path == ["seeds"] and not isinstance(document["seeds"], list):
+            message = f"should be a number of seeds from 1 to {MAX_RUNS:,}, or a list of seeds"
+        code = CODES.get(error["type"], error["type"])
+        yield Problem(pointer=pointer(path), code=code, message=message, allowed=allowed)
+
+
+def located(location: tuple[int | str, ...], root: type[Model]) -> tuple[list[str | int], type[Model]]:
+    """Returns a path without the types of designs and spaces, which pydantic adds, and the class it leads into."""
+    path: list[str | int] = []
+    owner = root
+    for step in location:
+        # Only here does pydantic choose between classes; a design of the type `variants` also has a field of that name.
+        chooses = (path == ["design"] and owner is root) or (path[:-1] == ["design", "space"] and owner is Search)
+        if chooses and step in CLASSES:
+            owner = CLASSES[str(step)]
+        elif step != "[key]":
+            path.append(step)
+    return path, owner

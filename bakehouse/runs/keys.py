@@ -67,6 +67,11 @@ class Keys:
         """Returns the key of the sorted set of all experiments, ordered by creation time."""
         return f"{self.tenant}:experiments"
 
+    def asked_experiments(self) -> str:
+        """Returns the key of the sorted set of experiments whose runs a user has asked to pause, to stop or to
+        cancel, ordered by creation time."""
+        return f"{self.tenant}:asked_experiments"
+
     def log(self, run_id: str) -> str:
         """Returns the key of the stream of the run's events, ordered by `seq`."""
         return f"{self.tenant}:log:{run_id}"

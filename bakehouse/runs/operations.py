@@ -77,6 +77,7 @@ class Filters(TypedDict, total=False):
     dataset: str | None
     architecture: str | None
     recipe_sha256: str | None
+    experiment: str | None
     after: str | None
     before: str | None
     limit: int
@@ -338,6 +339,7 @@ class Operations:
             "dataset": filters.get("dataset"),
             "architecture": filters.get("architecture"),
             "recipe_sha256": filters.get("recipe_sha256"),
+            "experiment": filters.get("experiment"),
         }
         indexes = self._keys.filters(fields, filters.get("labels", {}))
         # One run more than asked for shows whether there are further runs.

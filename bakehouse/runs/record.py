@@ -200,12 +200,16 @@ def queue_place(ahead: int, workers: int, held: Held | None = None) -> QueuePlac
 
 def new_run_id() -> str:
     """Returns `run_` followed by 12 random characters (59 bits)."""
+    return "run_" + random_characters()
+
+
+def random_characters() -> str:
     number = secrets.randbelow(len(ID_ALPHABET) ** ID_LENGTH)
     letters = []
     for _ in range(ID_LENGTH):
         number, index = divmod(number, len(ID_ALPHABET))
         letters.append(ID_ALPHABET[index])
-    return "run_" + "".join(letters)
+    return "".join(letters)
 
 
 def verification_of(record: Record) -> Verification:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from bakehouse.recipe.recipe import Recipe, SeededDigest
 from bakehouse.runs.record import new_run_id
-from bakehouse.runs.run import Failure, Run, Verification
+from bakehouse.runs.run import Cell, Failure, Run, Verification
 from bakehouse.runs.status import Reason
 from bakehouse.runs.wire import Texts, to_json
 
@@ -15,6 +15,7 @@ FREE_FIELDS = frozenset({"name", "labels", "seed"})
 VARIABLE_FIELDS = {
     "id", "name", "labels", "recipe", "recipe_sha256", "parent_run", "parent_failure", "status", "reason",
     "transitions", "created_at", "updated_at", "verification",
+    "experiment", "priority",
 }  # fmt: skip
 
 
@@ -23,6 +24,12 @@ class RunTemplate:
     """A run that was planned, from which others are copied."""
 
     planned: Run
+    parameters: int
+    """Number of learned parameters."""
+
+    def digest(self, seed: int) -> str:
+        """Returns the digest of the recipe with a seed."""
+        return self._digest.sha256(seed)
 
     def new_run(
         self,
@@ -32,6 +39,8 @@ class RunTemplate:
         reason: Reason,
         verification: Verification | None,
         parent_failure: Failure | None = None,
+        experiment: Cell | None = None,
+        priority: int = 0,
     ) -> tuple[Run, Texts]:
         """Returns a run of a recipe that is not stored yet, and those of its fields whose JSON is known.
 
@@ -44,11 +53,13 @@ class RunTemplate:
                 "name": recipe.name,
                 "labels": recipe.labels,
                 "recipe": self.planned.recipe.model_copy(update=free),
-                "recipe_sha256": self._digest.sha256(recipe.seed),
+                "recipe_sha256": self.digest(recipe.seed),
                 "parent_run": parent_run,
                 "parent_failure": parent_failure,
                 "reason": reason,
                 "verification": verification,
+                "experiment": experiment,
+                "priority": priority,
             }
         )
         first = to_json({"version": recipe.version, **free})

@@ -25,8 +25,9 @@ READABLE = Record.model_fields.keys() | EARLIER
 
 # The field that holds a packed record.
 PACKED = "packed"
-# These are not packed: readers of a log look at the status, and messages about a damaged record name its id.
-KEPT = BY_SCRIPT | {"id", "status"}
+# These are not packed: readers of a log look at the status, messages about a damaged record name its id, and an
+# experiment finds its runs by their places.
+KEPT = BY_SCRIPT | {"id", "status", "experiment"}
 LINE = re.compile(r'\{"seq":(?P<seq>\d+),"time":"[^"]*","attempt":\d+,"type":"(?P<type>\w+)"')
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

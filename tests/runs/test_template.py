@@ -37,7 +37,9 @@ def as_json(fields: Mapping[str, str]) -> dict[str, Any]:
 @settings(max_examples=40)
 def test_a_run_from_a_template_equals_one_that_is_planned_by_itself(plan: Plan, free: dict[str, Any]) -> None:
     recipe = plan.recipe.model_copy(update=free)
-    run, known = RunTemplate(planned(plan)).new_run(recipe, parent_run="run_a", reason="retried", verification=None)
+    run, known = RunTemplate(planned(plan), plan.estimate.parameters).new_run(
+        recipe, parent_run="run_a", reason="retried", verification=None
+    )
     own_plan = make_plan(recipe, plan.card)
     own = planned(own_plan).model_copy(update={"id": run.id, "parent_run": "run_a", "reason": "retried"})
     assert run == own

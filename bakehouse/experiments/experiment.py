@@ -1,0 +1,189 @@
+"""Defines an experiment as clients see it, and its record in Redis."""
+
+from typing import Literal
+
+from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.model import JsonObject, Model
+from bakehouse.runs.status import Request, Status
+
+ExperimentStatus = Literal["queued", "running", "paused", "finished", "cancelled"]
+
+
+class ExperimentArm(Model):
+    """One of the recipes that an experiment compares."""
+
+    name: str
+    differs: JsonObject
+    """The fields that differ from the baseline, by JSON Pointer, with the values of this arm's canonical recipe."""
+    recipe_group_sha256: str
+    """Digest of the recipe without its seed, as in its runs."""
+    parameters: int
+    """Number of learned parameters."""
+    levels: tuple[bool, ...] = ()
+    """In a factorial, whether each factor is on."""
+
+
+class ExperimentRun(Model):
+    """A run of an experiment."""
+
+    run: str
+    arm: str
+    seed: int
+    fold: int | None
+    status: Status
+    reused: bool
+    """Whether the run was finished before, and is used instead of a new one."""
+
+
+class Brief(Model):
+    """What a list shows of an experiment."""
+
+    id: str
+    name: str | None
+    status: ExperimentStatus
+    request: Request | None
+    """What a user has asked for all runs, until something else is asked for."""
+    design: str
+    metric: str
+    """The metric of the best epoch that is compared."""
+    dataset: str
+    architecture: str
+    arms: int
+    """Number of arms."""
+    seeds: int
+    """Number of seeds."""
+    folds: int | None
+    runs: int
+    """Number of runs that the answer needs, reused ones included."""
+    reused: int
+    """Number of runs that were finished before."""
+    counts: dict[Status, int]
+    """Number of new runs by status; a status without runs is left out."""
+    priority: int
+    max_running: int | None
+    created_at: str
+    updated_at: str
+
+
+class Experiment(Model):
+    """A question about recipes, and the runs that answer it."""
+
+    id: str
+    name: str | None
+    status: ExperimentStatus
+    request: Request | None
+    """What a user has asked for all runs, until something else is asked for."""
+    document: ExperimentDocument
+    """The document as it was posted, with what was added since. POST it to ask the question again."""
+    seeds: tuple[int, ...]
+    metric: str
+    """The metric of the best epoch that is compared."""
+    baseline: str
+    """The arm that the others are compared with."""
+    factors: tuple[str, ...]
+    """In a factorial, the names of its factors."""
+    dataset: str
+    architecture: str
+    arms: tuple[ExperimentArm, ...]
+    runs: tuple[ExperimentRun, ...]
+    """The runs by arm, seed and fold. Of a run that was retried, the new one."""
+    counts: dict[Status, int]
+    """Number of new runs by status; a status without runs is left out."""
+    priority: int
+    max_running: int | None
+    created_at: str
+    updated_at: str
+
+
+class ExperimentPage(Model):
+    """A page of the list of experiments, newest first."""
+
+    data: tuple[Brief, ...]
+    has_more: bool
+    """Whether there are older experiments."""
+    last_id: str | None = None
+    """The id to pass as `after` for older experiments."""
+
+
+class ReusedRun(Model):
+    """A run that was finished before, in its place in an experiment."""
+
+    run: str
+    arm: str
+    seed: int
+    fold: int | None
+
+
+class ExperimentRecord(Model):
+    """An experiment in Redis. Its runs are in indexes, so that this changes only if the experiment itself does."""
+
+    id: str
+    name: str | None
+    document: ExperimentDocument
+    seeds: tuple[int, ...]
+    metric: str
+    baseline: str
+    factors: tuple[str, ...]
+    dataset: str
+    architecture: str
+    arms: tuple[ExperimentArm, ...]
+    reused: tuple[ReusedRun, ...]
+    """The runs that were finished before."""
+    is_complete: bool = True
+    """Whether all runs exist; a search adds runs until it is done."""
+    request: Request | None = None
+    priority: int = 0
+    max_running: int | None = None
+    created_at: str = ""
+    updated_at: str = ""
+    token: str = ""
+    """Random text that identifies the latest write."""
+
+    @property
+    def run_count(self) -> int:
+        """Number of runs that the answer needs so far."""
+        return len(self.arms) * len(self.seeds) * (self.document.folds or 1)
+
+
+def status_of(record: ExperimentRecord, counts: dict[Status, int]) -> ExperimentStatus:
+    """Returns the status that follows from the runs."""
+    waiting, running, paused = (counts.get(status, 0) for status in ("queued", "running", "paused"))
+    over = sum(counts.get(status, 0) for status in ("succeeded", "failed", "cancelled"))
+    if record.request == "cancel" and not waiting + running + paused:
+        return "cancelled"
+    if not waiting + running + paused and (record.is_complete or record.request == "stop"):
+        return "finished"
+    if running == 0 and (record.request == "pause" or (paused and not waiting)):
+        return "paused"
+    return "running" if running or over or record.reused else "queued"
+
+
+def brief_of(record: ExperimentRecord, counts: dict[Status, int]) -> Brief:
+    """Returns the row of a list."""
+    document = record.document
+    return Brief(
+        id=record.id,
+        name=record.name,
+        status=status_of(record, counts),
+        request=record.request,
+        design=document.design.type,
+        metric=record.metric,
+        dataset=record.dataset,
+        architecture=record.architecture,
+        arms=len(record.arms),
+        seeds=len(record.seeds),
+        folds=document.folds,
+        runs=record.run_count,
+        reused=len(record.reused),
+        counts=counts,
+        priority=record.priority,
+        max_running=record.max_running,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def shown(record: ExperimentRecord, counts: dict[Status, int], runs: tuple[ExperimentRun, ...]) -> Experiment:
+    """Returns the experiment as clients see it."""
+    same = {name: getattr(record, name) for name in Experiment.model_fields if name in ExperimentRecord.model_fields}
+    return Experiment(**same, status=status_of(record, counts), runs=runs, counts=counts)

@@ -1,0 +1,56 @@
+"""Adds seeds, variants or values of axes to the document of an experiment."""
+
+from pydantic import Field, ValidationError
+
+from bakehouse.experiments.designs import invalid
+from bakehouse.experiments.document import ArmName, ExperimentDocument, Grid, Pointer, Search, Seeds, Variants
+from bakehouse.experiments.document import problems as problems_of
+from bakehouse.model import JsonObject, Model
+from bakehouse.recipe.problems import RecipeInvalid, pointer
+
+
+class Extension(Model):
+    """What to add to an experiment; at least one of these."""
+
+    seeds: Seeds | None = None
+    """Seeds to add, or the number of seeds that there should be; those that are there already are left out."""
+    variants: dict[ArmName, JsonObject] | None = None
+    """Variants to add to a design of the type `variants`."""
+    axes: dict[Pointer, list[object]] | None = Field(default=None, max_length=10)
+    """Values to add to axes of a design of the type `grid`."""
+
+
+def extend_document(document: ExperimentDocument, posted: object) -> JsonObject:
+    """Returns the longer document. Raises RecipeInvalid with pointers into what was posted."""
+    extension = read_extension(posted)
+    longer = document.model_dump(mode="json")
+    if isinstance(document.design, Search):
+        raise invalid("/design", "conflict", "a search cannot be extended; post a new one")
+    for seed in extension.seeds or ():
+        if seed not in longer["seeds"]:
+            longer["seeds"].append(seed)
+    if extension.variants is not None:
+        if not isinstance(document.design, Variants):
+            raise invalid("/variants", "conflict", f"the design is {document.design.type}, which has no variants")
+        for name, patch in extension.variants.items():
+            if name in longer["design"]["variants"]:
+                raise invalid(f"/variants{pointer([name])}", "conflict", f"there is an arm {name!r} already")
+            longer["design"]["variants"][name] = patch
+    if extension.axes is not None:
+        if not isinstance(document.design, Grid):
+            raise invalid("/axes", "conflict", f"the design is {document.design.type}, which has no axes")
+        for axis, values in extension.axes.items():
+            if axis not in longer["design"]["axes"]:
+                message = "a new axis would change every arm; post a new experiment, which uses the runs of this one"
+                raise invalid(f"/axes{pointer([axis])}", "conflict", message, tuple(document.design.axes))
+            longer["design"]["axes"][axis] += values
+    return longer
+
+
+def read_extension(posted: object) -> Extension:
+    if not isinstance(posted, dict) or not posted:
+        raise invalid("", "object_type", "needs an object with seeds, variants or axes", tuple(Extension.model_fields))
+    try:
+        return Extension.model_validate(posted)
+    except ValidationError as error:
+        raise RecipeInvalid(problems_of(posted, error.errors(include_url=False), Extension)) from error

@@ -1,0 +1,137 @@
+"""Makes the record and the runs of an experiment from arms that are planned."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bakehouse.experiments.designs import invalid
+from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.experiment import ExperimentArm, ReusedRun
+from bakehouse.model import JsonObject
+from bakehouse.plan.heads import monitors
+from bakehouse.plan.plan import Plan
+from bakehouse.recipe.evaluation import CLASS_MEASURES
+from bakehouse.recipe.problems import did_you_mean, pointer
+from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.run import Cell, Run
+from bakehouse.runs.template import RunTemplate
+from bakehouse.runs.wire import Texts
+
+NO_DIFFERENCE = frozenset({"name", "labels", "seed", "version"})
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """An arm whose recipe can be trained, with a template of its runs for each fold."""
+
+    name: str
+    templates: Mapping[int | None, RunTemplate]
+    levels: tuple[bool, ...] = ()
+
+    @property
+    def planned(self) -> Run:
+        """The planned run of the first fold."""
+        return next(iter(self.templates.values())).planned
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one run of an experiment trains."""
+
+    arm: PlannedArm
+    seed: int
+    fold: int | None
+
+    @property
+    def key(self) -> tuple[str, int, int | None]:
+        """What distinguishes the place from others in the experiment."""
+        return self.arm.name, self.seed, self.fold
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe to train."""
+        named = f"{self.arm.name}, seed {self.seed}" + ("" if self.fold is None else f", fold {self.fold}")
+        planned = self.template.planned.recipe
+        return planned.model_copy(update={"seed": self.seed, "name": planned.name or named})
+
+    @property
+    def template(self) -> RunTemplate:
+        """The template of the run."""
+        return self.arm.templates[self.fold]
+
+    @property
+    def digest(self) -> tuple[str, str | None]:
+        """The digest of the recipe and the fingerprint of the data, by which equal runs are found."""
+        return self.template.digest(self.seed), self.template.planned.dataset_fingerprint
+
+
+def places(arms: Iterable[PlannedArm], seeds: Sequence[int]) -> Iterator[Place]:
+    """Yields what an experiment trains. The arms take turns, so that an early look has something of each."""
+    listed = list(arms)
+    for seed in seeds:
+        folds = listed[0].templates if listed else ()
+        for fold in folds:
+            for arm in listed:
+                yield Place(arm, seed, fold)
+
+
+def new_run(place: Place, experiment_id: str, priority: int) -> tuple[Run, Texts]:
+    """Returns a run that is not stored yet, and those of its fields whose JSON is known."""
+    cell = Cell(id=experiment_id, arm=place.arm.name, seed=place.seed, fold=place.fold)
+    return place.template.new_run(
+        place.recipe, parent_run=None, reason="submitted", verification=None, experiment=cell, priority=priority
+    )
+
+
+def reused_run(place: Place, run_id: str) -> ReusedRun:
+    return ReusedRun(run=run_id, arm=place.arm.name, seed=place.seed, fold=place.fold)
+
+
+def described(arms: Sequence[PlannedArm], baseline: str) -> tuple[ExperimentArm, ...]:
+    """Returns the arms as clients see them."""
+    [base] = [arm.planned.recipe.canonical() for arm in arms if arm.name == baseline] or [
+        arms[0].planned.recipe.canonical()
+    ]
+    return tuple(
+        ExperimentArm(
+            name=arm.name,
+            differs=dict(differences(base, arm.planned.recipe.canonical())),
+            recipe_group_sha256=arm.planned.recipe_group_sha256,
+            parameters=next(iter(arm.templates.values())).parameters,
+            levels=arm.levels,
+        )
+        for arm in arms
+    )
+
+
+def differences(base: JsonObject, other: JsonObject, path: tuple[str, ...] = ()) -> Iterator[tuple[str, object]]:
+    """Yields the places at which a canonical recipe differs from another, with its values there. Ingredients of
+    different types differ as a whole."""
+    for name in dict.fromkeys([*base, *other]):
+        if not path and name in NO_DIFFERENCE:
+            continue
+        old, new = base.get(name), other.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict) and old.get("type") == new.get("type"):
+            yield from differences(old, new, (*path, name))
+        else:
+            yield pointer([*path, name]), new
+
+
+def metric_of(document: ExperimentDocument, recipe: Recipe, plan: Plan) -> str:
+    """Returns the metric that an experiment compares. Raises RecipeInvalid if its runs do not measure it."""
+    allowed = monitors(plan.data.targets)
+    metric = document.metric
+    if metric is None:
+        monitor = recipe.evaluation.monitor
+        accuracy = "validation_accuracy"
+        return accuracy if monitor == "validation_loss" and accuracy in allowed else monitor
+    if metric not in allowed:
+        raise invalid(
+            "/metric", "not_allowed", f"there is no metric {metric!r} here{did_you_mean(metric, allowed)}", allowed
+        )
+    measure = next((each for each in CLASS_MEASURES if metric.endswith(f"_{each}")), None)
+    if measure and measure not in recipe.evaluation.metrics and metric != recipe.evaluation.monitor:
+        message = f"the runs do not measure it: add {measure!r} to /recipe/evaluation/metrics"
+        raise invalid("/metric", "not_measured", message)
+    return metric

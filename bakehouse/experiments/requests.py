@@ -1,0 +1,61 @@
+"""Carries out what a user has asked for a whole experiment: the service at once, a supervisor if it was interrupted."""
+
+from bakehouse.experiments.errors import IllegalAction
+from bakehouse.experiments.experiment import ExperimentRecord, ExperimentStatus
+from bakehouse.experiments.store import ExperimentStore
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import RequestAction, Resume
+from bakehouse.runs.errors import IllegalTransition, RunNotFound
+from bakehouse.runs.status import TERMINAL, Request, Status
+from bakehouse.runs.store import Store
+
+ACTIVE: frozenset[Status] = frozenset({"queued", "running", "paused"})
+PARTICIPLE: dict[Request | None, str] = {
+    "pause": "paused", "stop": "stopped", "cancel": "cancelled", None: "resumed",
+}  # fmt: skip
+CONCERNED: dict[Request | None, frozenset[Status]] = {
+    "pause": frozenset({"running"}), "stop": ACTIVE, "cancel": ACTIVE, None: frozenset(),
+}  # fmt: skip
+"""The runs to which a request is sent, by their status."""
+FINAL: tuple[Request, ...] = ("stop", "cancel")
+
+
+def refuse_weaker(record: ExperimentRecord, request: Request | None, status: ExperimentStatus) -> None:
+    """Raises IllegalAction if an experiment is over, or if one that was stopped or cancelled should be paused or
+    resumed."""
+    if status in ("finished", "cancelled") and request != record.request:
+        raise IllegalAction(record.id, status=status, asked=PARTICIPLE[request])
+    if record.request in FINAL and request not in ("cancel", record.request):
+        raise IllegalAction(record.id, status=PARTICIPLE[record.request], asked=PARTICIPLE[request])
+
+
+def carry_out(
+    record: ExperimentRecord, request: Request | None, experiments: ExperimentStore, store: Store, artifacts: Artifacts
+) -> None:
+    """Sends a request to all runs of an experiment that are not over; with None resumes those that are paused."""
+    for each in experiments.runs(record):
+        command = None if each.reused or each.status in TERMINAL else command_for(request, each.status)
+        if command is None:
+            continue
+        try:
+            artifacts.clean_up_after(store.command(each.run, command))
+        except (IllegalTransition, RunNotFound):
+            continue  # the run has ended meanwhile
+
+
+def command_for(request: Request | None, status: Status) -> RequestAction | Resume | None:
+    """Returns what a run is asked for when its whole experiment is."""
+    match request, status:
+        case None, "paused" | "running":
+            return Resume()
+        case "pause" | "stop", "running":
+            return RequestAction(request)
+        # A run that has not begun has nothing to keep; one that was paused has its best weights.
+        case "stop", "queued":
+            return RequestAction("cancel")
+        case "stop", "paused":
+            return RequestAction("stop")
+        case "cancel", _:
+            return RequestAction("cancel")
+        case _:
+            return None

@@ -1,0 +1,253 @@
+"""Writes and reads experiments in Redis."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+from redis import Redis
+
+from bakehouse.experiments.errors import ExperimentNotFound, RunInExperiment
+from bakehouse.experiments.experiment import (
+    Brief,
+    Experiment,
+    ExperimentPage,
+    ExperimentRecord,
+    ExperimentRun,
+    brief_of,
+    shown,
+)
+from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
+from bakehouse.runs import wire
+from bakehouse.runs.errors import ExperimentChanged
+from bakehouse.runs.keys import Keys
+from bakehouse.runs.record import CreatedExperiment, Idempotency, random_characters, rfc3339
+from bakehouse.runs.run import Run
+from bakehouse.runs.status import Status
+from bakehouse.runs.store import Store
+from bakehouse.runs.wire import Texts
+
+EXPERIMENT_ID = re.compile(r"exp_[0-9a-z]{12}")
+STATUSES: tuple[Status, ...] = get_args(Status)
+# Number of runs that are read in one round trip.
+CHUNK = 200
+# Runs of one recipe that are looked at for one that can be used again.
+CANDIDATES = 5
+
+Fields = Mapping[str, str]
+
+
+def new_experiment_id() -> str:
+    """Returns `exp_` followed by 12 random characters."""
+    return "exp_" + random_characters()
+
+
+class ExperimentStore:
+    """Stores the experiments of one tenant. Can be shared between threads."""
+
+    def __init__(self, redis: Redis, store: Store, tenant: str = "local") -> None:
+        self._redis = redis
+        self._keys = Keys(tenant)
+        self._store = store
+
+    # Writing
+
+    def create(
+        self, record: ExperimentRecord, runs: Sequence[tuple[Run, Texts]], idempotency: Idempotency | None = None
+    ) -> CreatedExperiment:
+        """Stores an experiment and its queued runs, either all or nothing."""
+        now = rfc3339(self._store.now())
+        record = record.model_copy(update={"created_at": now, "updated_at": now})
+        write = wire.experiment_write(self._keys, record.id, fields_of(record), add=self._indexes(record))
+        return self._store.create_many(runs, experiment=self._with_sources(write, record), idempotency=idempotency)
+
+    def first_answer(self, idempotency: Idempotency) -> CreatedExperiment | None:
+        """Returns the experiment that the same idempotency key created before, if any."""
+        return self._store.first_experiment(idempotency)
+
+    def change(
+        self,
+        experiment_id: str,
+        change: Callable[[ExperimentRecord], tuple[ExperimentRecord, Sequence[tuple[Run, Texts]]]],
+        idempotency: Idempotency | None = None,
+    ) -> ExperimentRecord:
+        """Changes an experiment and adds runs to it, either all or nothing; if the experiment was changed meanwhile,
+        changes the changed one instead."""
+        while True:
+            before = self.record(experiment_id)
+            after, runs = change(before)
+            if after == before and not runs:
+                return before
+            after = after.model_copy(update={"updated_at": rfc3339(self._store.now())})
+            old, new = set(self._indexes(before)), set(self._indexes(after))
+            write = wire.experiment_write(
+                self._keys, before.id, fields_of(after), add=new - old, remove=old - new, token=before.token
+            )
+            try:
+                self._store.create_many(runs, experiment=self._with_sources(write, after), idempotency=idempotency)
+            except ExperimentChanged:
+                continue
+            return after
+
+    def delete(self, record: ExperimentRecord) -> None:
+        """Removes the record of an experiment, whose runs the caller deletes. Raises ExperimentChanged."""
+        write = wire.experiment_write(
+            self._keys, record.id, {}, add=(), remove=self._indexes(record), token=record.token
+        )
+        self._store.create_many([], experiment=replace(write, delete=[self._keys.experiment(record.id)]))
+
+    def _indexes(self, record: ExperimentRecord) -> list[str]:
+        # A run that an experiment uses again cannot be deleted before the experiment.
+        reused = [self._keys.dependants(each.run) for each in record.reused]
+        asked = [self._keys.asked_experiments()] if record.request else []
+        return [self._keys.experiments(), *reused, *asked]
+
+    def _with_sources(self, write: wire.Write, record: ExperimentRecord) -> wire.Write:
+        return replace(write, sources={reused.run: self._keys.run(reused.run) for reused in record.reused})
+
+    # Reading
+
+    def record(self, experiment_id: str) -> ExperimentRecord:
+        """Returns the record. Raises ExperimentNotFound."""
+        stored = self._redis.hgetall(self._keys.experiment(experiment_id))
+        if not stored:
+            raise ExperimentNotFound(experiment_id)
+        return record_in(stored)
+
+    def get(self, experiment_id: str) -> Experiment:
+        """Returns the experiment as clients see it. Raises ExperimentNotFound."""
+        record = self.record(experiment_id)
+        [counts] = self._counts([experiment_id])
+        return shown(record, counts, self.runs(record))
+
+    def brief(self, record: ExperimentRecord) -> Brief:
+        """Returns the row of a list."""
+        [counts] = self._counts([record.id])
+        return brief_of(record, counts)
+
+    def page(self, *, after: str | None, limit: int) -> ExperimentPage:
+        """Returns experiments, newest first, older than the one with the id `after`."""
+        bound = "+inf"
+        if after is not None:
+            score = self._redis.zscore(self._keys.experiments(), after)
+            if score is None:
+                raise ExperimentNotFound(after)
+            bound = f"({score:.0f}"
+        ids = wire.texts(self._redis.zrevrangebyscore(self._keys.experiments(), bound, "-inf", start=0, num=limit + 1))
+        listed = ids[:limit]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for experiment_id in listed:
+                pipeline.hgetall(self._keys.experiment(experiment_id))
+            records = [record_in(stored) for stored in pipeline.execute() if stored]
+        counts = self._counts([record.id for record in records])
+        rows = tuple(brief_of(record, each) for record, each in zip(records, counts, strict=True))
+        return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
+
+    def _counts(self, ids: Sequence[str]) -> list[dict[Status, int]]:
+        """Returns the number of new runs of each experiment by status."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for experiment_id in ids:
+                for status in STATUSES:
+                    pipeline.zcard(self._keys.in_experiment(experiment_id, status))
+            counts = pipeline.execute()
+        rows = [counts[start : start + len(STATUSES)] for start in range(0, len(counts), len(STATUSES))]
+        return [{status: count for status, count in zip(STATUSES, row, strict=True) if count} for row in rows]
+
+    def runs(self, record: ExperimentRecord) -> tuple[ExperimentRun, ...]:
+        """Returns the runs of an experiment by arm, seed and fold; of those in one place, the newest."""
+        places: dict[tuple[str, int, int | None], ExperimentRun] = {
+            (each.arm, each.seed, each.fold): ExperimentRun(
+                run=each.run, arm=each.arm, seed=each.seed, fold=each.fold, status="succeeded", reused=True
+            )
+            for each in record.reused
+        }
+        for run_id, fields in self.fields_of_runs(self.run_ids(record.id), ("status", "experiment")):
+            place = json.loads(fields["experiment"])
+            places[place["arm"], place["seed"], place["fold"]] = ExperimentRun(
+                run=run_id,
+                arm=place["arm"],
+                seed=place["seed"],
+                fold=place["fold"],
+                status=json.loads(fields["status"]),
+                reused=False,
+            )
+        order = {arm.name: index for index, arm in enumerate(record.arms)}
+        found = (each for each in places.values() if each.arm in order)
+        return tuple(sorted(found, key=lambda each: (order[each.arm], each.seed, each.fold or 0)))
+
+    def run_ids(self, experiment_id: str) -> list[str]:
+        """Returns the runs that an experiment has made, the oldest first."""
+        return wire.texts(self._redis.zrange(self._keys.filtered("experiment", experiment_id), 0, -1))
+
+    def fields_of_runs(self, ids: Iterable[str], names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
+        """Yields some fields of runs, each as JSON, without reading the whole records."""
+        listed = list(ids)
+        for start in range(0, len(listed), CHUNK):
+            chunk = listed[start : start + CHUNK]
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for run_id in chunk:
+                    pipeline.hmget(self._keys.run(run_id), [*names, wire.PACKED])
+                replies = pipeline.execute()
+            for run_id, values in zip(chunk, replies, strict=True):
+                stored = {name: value for name, value in zip((*names, wire.PACKED), values, strict=True) if value}
+                # A run may have been deleted since its id was read.
+                if stored:
+                    yield run_id, wire.decoded(stored)
+
+    def with_dependants(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """Returns those of some runs that others need: runs that build on their weights, and other experiments."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for run_id in ids:
+                pipeline.zcard(self._keys.dependants(run_id))
+            return tuple(run_id for run_id, count in zip(ids, pipeline.execute(), strict=True) if count)
+
+    def refuse_if_needed(self, run: Run) -> None:
+        """Raises RunInExperiment if a run is a part of an experiment that was not deleted."""
+        if run.experiment and self._redis.exists(self._keys.experiment(run.experiment.id)):
+            raise RunInExperiment(run.id, run.experiment.id)
+
+    def asked(self) -> list[ExperimentRecord]:
+        """Returns the experiments that a user has asked to pause, to stop or to cancel, and has not resumed."""
+        return [self.record(each) for each in wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1))]
+
+    def forget_request(self, experiment_id: str) -> None:
+        """Notes that a request has reached all runs, so that supervisors need not look again."""
+        self._redis.zrem(self._keys.asked_experiments(), experiment_id)
+
+    def machines(self) -> frozenset[Machine]:
+        """Returns what the present workers would train a new run on."""
+        return machines(self._store.workers())
+
+    def reusable(self, recipes: Sequence[tuple[str, str | None]]) -> list[str | None]:
+        """Returns, for the digest of each recipe and the fingerprint of its data, a finished run that is the result of
+        a new one; None if there is none."""
+        present = self.machines()
+        if not present:
+            return [None] * len(recipes)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for digest, _ in recipes:
+                pipeline.zrevrange(self._keys.filtered("recipe_sha256", digest), 0, CANDIDATES - 1)
+            candidates = [wire.texts(ids) for ids in pipeline.execute()]
+        fields = dict(self.fields_of_runs({run_id for ids in candidates for run_id in ids}, READ))
+        return [
+            next((each for each in ids if each in fields and is_reusable(fields[each], fingerprint, present)), None)
+            for ids, (_, fingerprint) in zip(candidates, recipes, strict=True)
+        ]
+
+
+# These are read by commit.lua at each claim, so they are fields of their own.
+OF_CLAIMS = ("request", "max_running")
+
+
+def fields_of(record: ExperimentRecord) -> Texts:
+    """Returns the fields of the hash, each as JSON."""
+    own = {name: wire.to_json(getattr(record, name)) for name in OF_CLAIMS}
+    return {"record": record.model_dump_json(exclude={"token", *OF_CLAIMS}), **own}
+
+
+def record_in(stored: Mapping[wire.Text, wire.Text]) -> ExperimentRecord:
+    """Returns the record in a hash."""
+    fields = wire.decoded(stored)
+    own = {name: json.loads(fields[name]) for name in (*OF_CLAIMS, "token")}
+    return ExperimentRecord.model_validate_json(fields["record"]).model_copy(update=own)
