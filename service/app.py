@@ -12,6 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route, Router
 
 from bakehouse.data.catalog import Catalog
+from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.extension import Extension
+from bakehouse.experiments.store import ExperimentStore
 from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.artifacts import Artifacts
@@ -48,6 +51,7 @@ from service.routes import (
     datasets,
     docs,
     events,
+    experiments,
     page,
     problems,
     recipes,
@@ -91,6 +95,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         settings=settings,
         store=store,
         async_store=async_store,
+        experiments=ExperimentStore(redis, store),
         artifacts=artifacts,
         folder_check=FolderCheck(settings, store),
         catalog=catalog,
@@ -143,10 +148,15 @@ def create_api(services: Services) -> FastAPI:
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
     api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf)
-    api.state.parsed_models = (runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion)
+    api.state.parsed_models = (
+        runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion,
+        ExperimentDocument, Extension, experiments.ExperimentPatch,
+    )  # fmt: skip
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
-    modules = (runs, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs, problems)
+    modules = (
+        runs, experiments, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs, problems,
+    )  # fmt: skip
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:
         api.include_router(module.router)

@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter, ValidationError
 
 from bakehouse.data.catalog import Catalog
+from bakehouse.experiments.errors import ExperimentNotFound
+from bakehouse.experiments.store import EXPERIMENT_ID, ExperimentStore
 from bakehouse.recipe.problems import Problem, did_you_mean
 from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
@@ -51,6 +53,7 @@ class Services:
     store: Store
     """For calls in threads, and for everything that `async_store` does not do."""
     async_store: AsyncStore
+    experiments: ExperimentStore
     artifacts: Artifacts
     folder_check: FolderCheck
     catalog: Catalog
@@ -85,6 +88,14 @@ def possible_run_id(run_id: str) -> str:
         # The text is the client's and may be long, so the message shows only its beginning.
         raise RunNotFound(run_id[:20])
     return run_id
+
+
+async def check_experiment_id(experiment_id: Annotated[str, Path(description="`exp_` and 12 characters.")]) -> str:
+    """Returns the id. Raises ExperimentNotFound for an id that no experiment can have."""
+    if not EXPERIMENT_ID.fullmatch(experiment_id):
+        # The text is the client's and may be long, so the message shows only its beginning.
+        raise ExperimentNotFound(experiment_id[:20])
+    return experiment_id
 
 
 async def read_json_body(request: Request) -> Any:
@@ -190,6 +201,7 @@ def parse_labels(texts: list[str]) -> dict[str, str]:
 
 ServicesDep = Annotated[Services, Depends(get_services)]
 RunId = Annotated[str, Depends(check_run_id)]
+ExperimentId = Annotated[str, Depends(check_experiment_id)]
 JsonBody = Annotated[Any, Depends(read_json_body)]
 IdempotencyKey = Annotated[Idempotency | None, Depends(read_idempotency)]
 Labels = Annotated[list[str], Query(alias="label", description="`key:value`; runs must have all of these labels.")]

@@ -25,11 +25,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from bakehouse.data.errors import DatasetNotFound, DatasetNotReady
+from bakehouse.experiments.errors import ExperimentNotFound, IllegalAction, RunInExperiment
 from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
 from bakehouse.runs.errors import (
     CursorNotFound,
     DatasetDeleted,
+    ExperimentChanged,
     FolderNotShared,
     IdempotencyMismatch,
     IllegalTransition,
@@ -206,6 +208,14 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             )
         case RunHasDependants():
             return ErrorResponse(name="run_has_dependants", detail=str(error), extra={"dependants": error.dependants})
+        case RunInExperiment():
+            return ErrorResponse(name="run_in_experiment", detail=str(error))
+        case ExperimentNotFound():
+            return ErrorResponse(name="experiment_not_found", detail=str(error))
+        case IllegalAction():
+            return ErrorResponse(name="illegal_action", detail=str(error))
+        case ExperimentChanged():
+            return ErrorResponse(name="experiment_changed", detail=str(error))
         case DatasetDeleted():
             return ErrorResponse(name="dataset_deleted", detail=str(error))
         case SourceRunDeleted():

@@ -55,6 +55,10 @@ KINDS = (
         "`GET /v1/runs` lists all runs. A run that was deleted is gone.",
     ),
     problem_type(
+        "experiment_not_found", 404, "There is no experiment with this id.",
+        "`GET /v1/experiments` lists all experiments. An experiment that was deleted is gone.",
+    ),
+    problem_type(
         "log_not_found", 404, "The run has no such attempt, or no worker has taken it yet.",
         "`attempt` of the run is the number of the latest attempt; without the parameter, its log is returned.",
     ),
@@ -86,6 +90,19 @@ KINDS = (
     problem_type(
         "run_has_dependants", 409, "Other runs build on the weights of the run that you asked to delete.",
         "Delete the runs in `dependants` first, or keep this one.",
+    ),
+    problem_type(
+        "run_in_experiment", 409, "The run that you asked to delete is a part of the answer of an experiment.",
+        "Delete the experiment, which deletes its runs too, or keep the run.",
+    ),
+    problem_type(
+        "illegal_action", 409, "The status of the experiment does not allow this action.",
+        "Read its `status` and `request`. An experiment that was stopped or cancelled cannot be resumed; post its "
+        "`document` again, which uses the runs that are finished.",
+    ),
+    problem_type(
+        "experiment_changed", 409, "The experiment was changed or deleted during the request.",
+        "Read the experiment, and send the request again if it still makes sense.",
     ),
     problem_type(
         "source_run_deleted", 409, "A run that the recipe builds on was deleted during the request.",

@@ -31,6 +31,19 @@ MOST_FAMILIES: JsonObject = {
     "evaluation": {"monitor": "validation_loss"},
     "diagnostics": ["gradient_norms", "train_eval_gap"],
 }
+ABLATION: JsonObject = {
+    "name": "what helps on digits",
+    "recipe": {"dataset": "digits", "architecture": "mlp", "norm": "batch_norm", "dropout": 0.3, "epochs": 4},
+    "seeds": 3,
+    "design": {"type": "ablation"},
+}
+GRID: JsonObject = {
+    "name": "norm and dropout",
+    "recipe": {"dataset": "digits", "architecture": "mlp", "epochs": 30},
+    "seeds": 5,
+    "design": {"type": "grid", "axes": {"/norm": ["none", "batch_norm", "layer_norm"], "/dropout": [0, 0.3]}},
+    "metric": "validation_accuracy",
+}
 OWN_CSV: JsonObject = {
     "name": "own table",
     "dataset": {"id": "houses", "target": "price"},
@@ -47,6 +60,14 @@ BODIES: dict[str, dict[str, JsonObject]] = {
             "summary": "Your own CSV file: houses.csv with a column price, in the folder BAKEHOUSE_DATA",
             "value": OWN_CSV,
         },
+    },
+    "create_experiment": {
+        "ablation": {"summary": "What each ingredient is worth, over three seeds", "value": ABLATION},
+        "grid": {"summary": "All combinations of a norm and a dropout, over five seeds", "value": GRID},
+    },
+    "extend_experiment": {"seeds": {"summary": "Two more seeds", "value": {"seeds": [3, 4]}}},
+    "change_experiment": {
+        "limit": {"summary": "At most two runs at a time", "value": {"max_running": 2}},
     },
     "create_dataset": {
         "houses": {

@@ -25,7 +25,7 @@ MAX_CHARACTERS = 2000
 LONG = {**FIRST_RUN, "name": "a long run", "epochs": 100_000, "early_stopping": "none"}
 
 # A stream that does not end, bytes, a schema that is its own documentation, and a queue that is empty then.
-NOT_READ = {"follow_runs", "get_weights", "get_recipe_schema", "list_queues"}
+NOT_READ = {"follow_runs", "follow_experiment", "get_weights", "get_recipe_schema", "list_queues"}
 
 Answer = tuple[str, httpx.Response]
 
@@ -36,7 +36,12 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, url=None, workers=1)
         with home_running(settings) as home, httpx.Client(base_url=home.url, timeout=60, trust_env=False) as http:
-            answers = [*answers_of_an_upload(http), *answers_of_a_run(http), *answers_to_requests(http)]
+            answers = [
+                *answers_of_an_upload(http),
+                *answers_of_an_experiment(http),
+                *answers_of_a_run(http),
+                *answers_to_requests(http),
+            ]
             for operation, response in answers:
                 media_type = response.headers["content-type"].partition(";")[0]
                 by_status = examples.setdefault(operation, {}).setdefault(str(response.status_code), {})
@@ -80,9 +85,34 @@ def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
     yield "verify_run", http.post(f"{run}/verify")
 
 
+def answers_of_an_experiment(http: httpx.Client) -> Iterator[Answer]:
+    """Yields the answers that concern an experiment, which is over at the end."""
+    document = BODIES["create_experiment"]["ablation"]["value"]
+    yield "create_experiment", http.post("/v1/experiments", params={"validate_only": "true"}, json=document)
+    created = http.post("/v1/experiments", json=document)
+    yield "create_experiment", created
+    experiment = f"/v1/experiments/{created.json()['id']}"
+    yield "pause_experiment", http.post(f"{experiment}/pause")
+    yield "resume_experiment", http.post(f"{experiment}/resume")
+    yield "change_experiment", http.patch(experiment, json=BODIES["change_experiment"]["limit"]["value"])
+    with Client(str(http.base_url)) as client:
+        for each in http.get(experiment).json()["runs"]:
+            client.run(each["run"]).wait(timeout=120)
+    yield "extend_experiment", http.post(f"{experiment}/extend", json=BODIES["extend_experiment"]["seeds"]["value"])
+    second = http.post("/v1/experiments", json={**document, "reuse": False}).json()["id"]
+    yield "stop_experiment", http.post(f"/v1/experiments/{second}/stop")
+    yield "cancel_experiment", http.post(f"{experiment}/cancel")
+    third = http.post("/v1/experiments", json={**document, "seeds": 1, "reuse": False}).json()["id"]
+    http.post(f"/v1/experiments/{third}/cancel")
+    while http.get(f"/v1/experiments/{third}").json()["status"] != "cancelled":
+        pass
+    yield "delete_experiment", http.delete(f"/v1/experiments/{third}")
+
+
 def answers_to_reading(http: httpx.Client, run_id: str) -> Iterator[Answer]:
     """Yields the answer of each operation that reads JSON."""
     values = {"run_id": run_id, "dataset_id": "digits", "epoch_or_role": "best", "name": "small_network"}
+    values["experiment_id"] = http.get("/v1/experiments").json()["last_id"]
     for path, operations in http.get("/openapi.json").json()["paths"].items():
         operation = operations.get("get")
         if operation and operation["operationId"] not in NOT_READ:

@@ -8,10 +8,12 @@ from pydantic import BeforeValidator, Field
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.recipe.problems import Problem
+from bakehouse.runs.keys import Keys
 from bakehouse.runs.run import EventType
 from service.dependencies import (
     CHANGE_ID,
     Accept,
+    ExperimentId,
     Labels,
     RunId,
     Services,
@@ -27,6 +29,7 @@ from service.long_poll import MAX_WAIT_SECONDS, wait_for_events
 from service.openapi import event_stream, problems
 from service.streams import EventStream, RunFollower, SelectionFollower
 
+KEYS = Keys()
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(refuse_unknown_parameters)])
 
 LAST_EVENT_ID = (
@@ -111,8 +114,28 @@ async def follow_runs(
     await services.hub.wait_until_ready()
     # Errors must be found here: once the stream has begun, its status can no longer change.
     await asyncio.gather(services.hub.ping(), *map(services.hub.head, run))
-    labels = tuple(parse_labels(label).items())
+    indexes = tuple(KEYS.filters({}, parse_labels(label)))
     for dataset_id in dataset:
         await run_in_threadpool(services.uploads.find, dataset_id)
-    selection = Selection(runs=frozenset((*run, *dataset)), labels=labels, all=all, types=frozenset(type))
+    selection = Selection(runs=frozenset((*run, *dataset)), indexes=indexes, all=all, types=frozenset(type))
+    return EventStream(services.hub, SelectionFollower(services.hub, selection, last_change or after))
+
+
+@router.get("/experiments/{experiment_id}/events", operation_id="follow_experiment", response_class=Response,
+            responses={200: {"content": event_stream("RunEvent"), "description": "A stream that does not end."},
+                       **problems(404, 422, 503)})  # fmt: skip
+async def follow_experiment(
+    experiment_id: ExperimentId,
+    services: ServicesDep,
+    type: Annotated[list[SharedEventType], Query(description="Only events of these types; by default all.")] = [],  # noqa: A002, B006
+    last_change: LastChange = None,
+    after: Annotated[
+        str | None, Query(pattern=CHANGE_ID, description="Only events after this id of the stream.")
+    ] = None,
+) -> EventStream:
+    """Streams the events of all runs that an experiment has made or will make, after `after` (or `Last-Event-ID`); by
+    default only new ones."""
+    await services.hub.wait_until_ready()
+    await run_in_threadpool(services.experiments.record, experiment_id)
+    selection = Selection(indexes=(KEYS.filtered("experiment", experiment_id),), types=frozenset(type))
     return EventStream(services.hub, SelectionFollower(services.hub, selection, last_change or after))

@@ -117,6 +117,9 @@ async def list_runs(
     dataset: Annotated[str | None, Query(max_length=64, description="The data set's `id`.")] = None,
     architecture: Annotated[str | None, Query(max_length=64, description="The architecture's `type`.")] = None,
     recipe_sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
+    experiment: Annotated[
+        str | None, Query(max_length=64, description="Only the runs that the experiment with this id has made.")
+    ] = None,
     after: Annotated[str | None, Query(max_length=64, description="Only runs older than the run with this id.")] = None,
     before: Annotated[
         str | None, Query(max_length=64, description="Only runs newer than the run with this id.")
@@ -139,7 +142,8 @@ async def list_runs(
         raise InvalidRequest(Problem(parameter="limit", code="less_than_equal", message=message))
     page = await services.async_store.page(
         ids=list(dict.fromkeys(run)), status=status, labels=parse_labels(label), dataset=dataset,
-        architecture=architecture, recipe_sha256=recipe_sha256, after=after, before=before, limit=limit,
+        architecture=architecture, recipe_sha256=recipe_sha256, experiment=experiment,
+        after=after, before=before, limit=limit,
     )  # fmt: skip
     return json_response(page.brief_json if view == "brief" else page.json)
 
@@ -358,8 +362,10 @@ def refuse_too_many_labels(labels: Mapping[str, str | None]) -> None:
 
 @router.delete("/{run_id}", operation_id="delete_run", responses=problems(404, 409, 503))
 def delete_run(run_id: RunId, services: ServicesDep) -> Deleted:
-    """Deletes a run that is over, with its log and files. Runs that build on its weights must be deleted first."""
+    """Deletes a run that is over, with its log and files. Runs that build on its weights must be deleted first. A run
+    of an experiment is deleted with the experiment."""
     try:
+        services.experiments.refuse_if_needed(services.store.record(run_id))
         # The record goes first: without it, no new run can build on the files that are deleted next.
         services.store.delete(run_id)
     except RunNotFound:

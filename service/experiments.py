@@ -1,0 +1,315 @@
+"""Makes experiments from posted documents, extends them, and acts on all their runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+
+from bakehouse.experiments.designs import refuse_equal_arms
+from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.errors import IllegalAction
+from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord, status_of
+from bakehouse.experiments.extension import extend_document
+from bakehouse.experiments.planning import (
+    Place,
+    PlannedArm,
+    described,
+    metric_of,
+    new_run,
+    places,
+    reused_run,
+)  # fmt: skip
+from bakehouse.experiments.question import Question, folds_of, point_into_document, read_question, with_fold
+from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
+from bakehouse.experiments.store import new_experiment_id
+from bakehouse.model import JsonObject, Model
+from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.read import MAX_PROBLEMS
+from bakehouse.runs.errors import RunHasDependants, RunNotFound
+from bakehouse.runs.record import CreatedExperiment, Idempotency
+from bakehouse.runs.run import Run
+from bakehouse.runs.status import TERMINAL, Request
+from bakehouse.runs.wire import Texts
+from service.dependencies import Services
+from service.submit import wake_worker
+
+
+class ExperimentPreview(Model):
+    """A preview of an experiment. Nothing is stored."""
+
+    metric: str
+    """The metric of the best epoch that is compared."""
+    baseline: str
+    """The arm that the others are compared with."""
+    arms: tuple[ExperimentArm, ...]
+    seeds: tuple[int, ...]
+    folds: int | None
+    runs: int
+    """Number of runs that the answer needs."""
+    reused: int
+    """Number of these that were finished before, so that they are not trained again."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An experiment whose recipes are planned."""
+
+    question: Question
+    arms: tuple[PlannedArm, ...]
+    metric: str
+
+    @property
+    def document(self) -> ExperimentDocument:
+        """The document as it was read."""
+        return self.question.document
+
+
+async def plan(services: Services, posted: object) -> Planned:
+    """Reads an experiment and plans all its recipes. Raises RecipeInvalid with pointers into the posted document."""
+    question = await run_in_threadpool(read_question, posted)
+    document = question.document
+    arms: list[PlannedArm] = []
+    problems: list[Problem] = []
+    for arm in question.arms.arms:
+        try:
+            templates = {}
+            for fold in folds_of(document):
+                recipe = with_fold(arm.recipe, document.folds, fold)
+                templates[fold], _ = await services.preparation.template(recipe)
+            arms.append(PlannedArm(arm.name, templates, arm.levels))
+        except RecipeInvalid as error:
+            problems += point_into_document(arm, document, error).problems
+            if len(problems) >= MAX_PROBLEMS:
+                break
+    if problems:
+        raise RecipeInvalid(problems[:MAX_PROBLEMS])
+    refuse_equal_arms(question.arms, [arm.planned.recipe_group_sha256 for arm in arms], document.design)
+    prepared = await services.preparation.prepare(question.arms.arms[0].recipe)
+    return Planned(question, tuple(arms), metric_of(document, question.recipe, prepared.plan))
+
+
+async def preview(services: Services, posted: object) -> ExperimentPreview:
+    """Returns what an experiment would train, without storing anything."""
+    planned = await plan(services, posted)
+    wanted = list(places(planned.arms, planned.document.seeds))
+    reused = await run_in_threadpool(find_reusable, services, planned.document, wanted)
+    return ExperimentPreview(
+        metric=planned.metric,
+        baseline=planned.question.arms.baseline,
+        arms=described(planned.arms, planned.question.arms.baseline),
+        seeds=tuple(planned.document.seeds),
+        folds=planned.document.folds,
+        runs=len(wanted),
+        reused=sum(run is not None for run in reused),
+    )
+
+
+async def submit(services: Services, posted: object, idempotency: Idempotency | None) -> CreatedExperiment:
+    """Queues the runs of an experiment. For a repeated request, returns the experiment of the first one."""
+    experiments = services.experiments
+    if idempotency is not None:
+        first = await run_in_threadpool(experiments.first_answer, idempotency)
+        if first is not None:
+            return first
+    planned = await plan(services, posted)
+    await services.folder_check.check()
+    return await run_in_threadpool(create, services, planned, idempotency)
+
+
+def create(services: Services, planned: Planned, idempotency: Idempotency | None) -> CreatedExperiment:
+    """Stores a planned experiment and its runs."""
+    document = planned.document
+    base = planned.arms[0].planned.recipe
+    record = ExperimentRecord(
+        id=new_experiment_id(),
+        name=document.name,
+        document=with_pinned_dataset(document, base.dataset.id),
+        seeds=tuple(document.seeds),
+        metric=planned.metric,
+        baseline=planned.question.arms.baseline,
+        factors=planned.question.arms.factors,
+        dataset=base.dataset.id,
+        architecture=base.architecture.type,
+        arms=described(planned.arms, planned.question.arms.baseline),
+        reused=(),
+        priority=document.priority,
+        max_running=document.max_running,
+    )
+    record, runs = fill(services, record, list(places(planned.arms, document.seeds)))
+    created = services.experiments.create(record, runs, idempotency)
+    if not created.replayed:
+        wake_workers(services, len(runs))
+    return created
+
+
+def with_pinned_dataset(document: ExperimentDocument, dataset_id: str) -> ExperimentDocument:
+    """Returns the document with the data set's name that always means the same version, so that runs that are added
+    later have the same data."""
+    posted = document.recipe["dataset"]
+    dataset = {**posted, "id": dataset_id} if isinstance(posted, dict) else dataset_id
+    return document.model_copy(update={"recipe": {**document.recipe, "dataset": dataset}})
+
+
+def fill(
+    services: Services, record: ExperimentRecord, wanted: Sequence[Place]
+) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
+    """Returns a record with the finished runs that it can use again, and new runs for all other places."""
+    found = find_reusable(services, record.document, wanted)
+    reused = [reused_run(place, run_id) for place, run_id in zip(wanted, found, strict=True) if run_id is not None]
+    runs = [
+        new_run(place, record.id, record.priority)
+        for place, run_id in zip(wanted, found, strict=True)
+        if run_id is None
+    ]
+    return record.model_copy(update={"reused": (*record.reused, *reused)}), runs
+
+
+def find_reusable(services: Services, document: ExperimentDocument, wanted: Sequence[Place]) -> list[str | None]:
+    """Returns, for each place, a finished run that is its result; None if there is none."""
+    if not document.reuse:
+        return [None] * len(wanted)
+    return services.experiments.reusable([place.digest for place in wanted])
+
+
+async def extend(
+    services: Services, experiment_id: str, posted: object, idempotency: Idempotency | None
+) -> ExperimentRecord:
+    """Adds seeds, variants or values of axes to an experiment, and queues the runs that this adds."""
+    record = await run_in_threadpool(services.experiments.record, experiment_id)
+    if idempotency is not None:
+        first = await run_in_threadpool(services.experiments.first_answer, idempotency)
+        if first is not None:
+            return record
+    planned = await plan(services, extend_document(record.document, posted))
+
+    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
+        if before.document != record.document:
+            # Somebody else has extended it since it was planned.
+            raise RecipeInvalid([CHANGED])
+        return extended(services, before, planned)
+
+    after = await run_in_threadpool(services.experiments.change, experiment_id, change, idempotency)
+    wake_workers(services, 1)
+    return after
+
+
+CHANGED = Problem(pointer="", code="conflict", message="the experiment was extended meanwhile; read it and try again")
+
+
+def extended(
+    services: Services, before: ExperimentRecord, planned: Planned
+) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
+    """Returns the record with what a longer document adds to it, and the runs that are new."""
+    document = planned.document
+    record = before.model_copy(
+        update={
+            "document": document,
+            # Otherwise the new runs would be cancelled too.
+            "request": None if before.request in FINAL else before.request,
+            "seeds": tuple(document.seeds),
+            "arms": described(planned.arms, planned.question.arms.baseline),
+        }
+    )
+    there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
+    missing = [place for place in places(planned.arms, document.seeds) if place.key not in there]
+    return fill(services, record, missing)
+
+
+def act_on_all(services: Services, experiment_id: str, request: Request) -> None:
+    """Pauses, stops or cancels all runs of an experiment that are not over."""
+
+    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
+        refuse_weaker(before, request, services.experiments.brief(before).status)
+        return before.model_copy(update={"request": request}), ()
+
+    # First the record: from then on, no run of the experiment is claimed, and supervisors know what is left to do.
+    record = services.experiments.change(experiment_id, change)
+    carry_out(record, request, services.experiments, services.store, services.artifacts)
+
+
+def resume(services: Services, experiment_id: str) -> None:
+    """Lets the runs of a paused experiment be claimed again."""
+    record = services.experiments.record(experiment_id)
+    refuse_weaker(record, None, services.experiments.brief(record).status)
+    carry_out(record, None, services.experiments, services.store, services.artifacts)
+
+    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
+        refuse_weaker(before, None, services.experiments.brief(before).status)
+        return before.model_copy(update={"request": None}), ()
+
+    # Last the record: if this ends half-way, the experiment is still paused and can be resumed again.
+    services.experiments.change(experiment_id, change)
+    wake_workers(services, record.run_count)
+
+
+def change(services: Services, experiment_id: str, fields: JsonObject) -> None:
+    """Changes the name, the priority or the limit of an experiment."""
+
+    def changed(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
+        return before.model_copy(update=fields), ()
+
+    record = services.experiments.change(experiment_id, changed)
+    wake_workers(services, record.run_count)
+
+
+class ExperimentDeletion(Model):
+    """What the deletion of an experiment deletes, or has deleted."""
+
+    id: str
+    runs: tuple[str, ...]
+    """The runs that are deleted with it."""
+    kept: tuple[str, ...]
+    """The runs that stay: those that were finished before, and those that others need."""
+    bytes_freed: int
+    """Total size of the files of the deleted runs; 0 in a preview."""
+
+
+def preview_deletion(services: Services, experiment_id: str) -> ExperimentDeletion:
+    """Returns what a deletion would delete. Raises IllegalAction unless all runs are over."""
+    record = services.experiments.record(experiment_id)
+    runs = services.experiments.runs(record)
+    active = next((each for each in runs if each.status not in TERMINAL), None)
+    if active is not None:
+        raise IllegalAction(
+            experiment_id, status=status_of(record, {active.status: 1}), asked="deleted before it is cancelled"
+        )
+    own = services.experiments.run_ids(experiment_id)
+    needed = services.experiments.with_dependants(own)
+    return ExperimentDeletion(
+        id=experiment_id,
+        runs=tuple(run_id for run_id in own if run_id not in needed),
+        kept=(*needed, *(each.run for each in record.reused)),
+        bytes_freed=0,
+    )
+
+
+def delete(services: Services, experiment_id: str) -> ExperimentDeletion:
+    """Deletes an experiment and the runs that it has made, except those that others need."""
+    preview = preview_deletion(services, experiment_id)
+    freed = 0
+    deleted: list[str] = []
+    kept = list(preview.kept)
+    # The runs go first: an experiment whose deletion was interrupted is still there to be deleted.
+    for run_id in preview.runs:
+        try:
+            services.store.delete(run_id)
+        except RunHasDependants:
+            kept.append(run_id)
+            continue
+        except RunNotFound:
+            pass
+        freed += services.artifacts.delete_run(run_id)
+        deleted.append(run_id)
+    services.experiments.delete(services.experiments.record(experiment_id))
+    return ExperimentDeletion(id=experiment_id, runs=tuple(deleted), kept=tuple(kept), bytes_freed=freed)
+
+
+def wake_workers(services: Services, runs: int) -> None:
+    """Wakes as many workers as there are new runs, at most those that are there."""
+    for _ in range(min(runs, max(1, len(services.store.workers())))):
+        wake_worker(services)
+
+
+def without_seed(recipe: JsonObject) -> JsonObject:
+    """Returns the recipe of a run as the base of an experiment."""
+    return {name: value for name, value in recipe.items() if name not in ("seed", "name", "labels")}

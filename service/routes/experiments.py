@@ -1,0 +1,160 @@
+"""/v1/experiments: ask a question about recipes, read the answer, add to it, and act on all its runs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from bakehouse.experiments.document import Name, Priority
+from bakehouse.experiments.experiment import Experiment, ExperimentPage
+from bakehouse.model import JsonObject, Model
+from bakehouse.runs.record import CreatedExperiment
+from bakehouse.runs.status import Request as RunRequest
+from service.dependencies import (
+    ExperimentId,
+    IdempotencyKey,
+    JsonBody,
+    Services,
+    ServicesDep,
+    refuse_unknown_parameters,
+)
+from service.error_responses import field_error
+from service.errors import InvalidRequest
+from service.experiments import (
+    ExperimentDeletion,
+    act_on_all,
+    change,
+    delete,
+    extend,
+    preview,
+    preview_deletion,
+    resume,
+    submit,
+)  # fmt: skip
+from service.openapi import json_body, problems, returns
+from service.routes.runs import json_response
+
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"], dependencies=[Depends(refuse_unknown_parameters)])
+
+
+class ExperimentPatch(Model):
+    """The fields of an experiment that a client can change; a field that is left out stays as it is."""
+
+    name: Name | None = None
+    """The new name; null removes the name."""
+    priority: Priority = 0
+    """The new priority of all runs that wait."""
+    max_running: Annotated[int | None, Query(ge=1)] = None
+    """The new limit on runs that are trained at the same time; null removes the limit."""
+
+
+@router.post("", status_code=201, operation_id="create_experiment", openapi_extra=json_body("ExperimentDocument"),
+             responses=returns("ExperimentPreview", description="The preview, if `validate_only` is set.")
+             | returns("Experiment", 400, 409, 413, 415, 422, 503, status=201))  # fmt: skip
+async def create_experiment(
+    document: JsonBody,
+    services: ServicesDep,
+    idempotency: IdempotencyKey,
+    validate_only: Annotated[bool, Query(description="Check the experiment and return a preview of it.")] = False,
+) -> Response:
+    """Queues all runs of an experiment, or none if one of its recipes cannot be trained. Runs that were finished before
+    and would have the same result to the bit are used and not trained again, unless `reuse` is false."""
+    if validate_only:
+        return json_response((await preview(services, document)).model_dump_json())
+    created = await submit(services, document, idempotency)
+    experiment = await run_in_threadpool(services.experiments.get, created.id)
+    return respond_with_experiment(experiment, created)
+
+
+def respond_with_experiment(experiment: Experiment, created: CreatedExperiment) -> Response:
+    headers = {"Location": f"experiments/{experiment.id}"}
+    if created.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return json_response(experiment.model_dump_json(), status=201, headers=headers)
+
+
+@router.get("", operation_id="list_experiments", responses=problems(404, 422, 503))
+def list_experiments(
+    services: ServicesDep,
+    after: Annotated[str | None, Query(max_length=64, description="Only older than the one with this id.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> ExperimentPage:
+    """Lists experiments, newest first. For the next page, pass the last id of this one as `after`."""
+    return services.experiments.page(after=after, limit=limit)
+
+
+@router.get("/{experiment_id}", operation_id="get_experiment", responses=problems(404, 503))
+def get_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
+    """Returns the experiment with its arms and its runs."""
+    return services.experiments.get(experiment_id)
+
+
+@router.post("/{experiment_id}/extend", operation_id="extend_experiment", openapi_extra=json_body("Extension"),
+             responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
+async def extend_experiment(
+    experiment_id: ExperimentId, document: JsonBody, services: ServicesDep, idempotency: IdempotencyKey
+) -> Experiment:
+    """Adds seeds, variants or values of axes, and queues only the runs that this adds."""
+    await extend(services, experiment_id, document, idempotency)
+    return await run_in_threadpool(services.experiments.get, experiment_id)
+
+
+def respond_after(services: Services, experiment_id: str, request: RunRequest) -> Experiment:
+    act_on_all(services, experiment_id, request)
+    return services.experiments.get(experiment_id)
+
+
+@router.post("/{experiment_id}/cancel", status_code=202, operation_id="cancel_experiment",
+             responses=problems(404, 409, 503))  # fmt: skip
+def cancel_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
+    """Cancels all runs that are not over."""
+    return respond_after(services, experiment_id, "cancel")
+
+
+@router.post("/{experiment_id}/stop", status_code=202, operation_id="stop_experiment",
+             responses=problems(404, 409, 503))  # fmt: skip
+def stop_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
+    """Ends the runs in training, which keep their best checkpoints, and cancels those that wait."""
+    return respond_after(services, experiment_id, "stop")
+
+
+@router.post("/{experiment_id}/pause", status_code=202, operation_id="pause_experiment",
+             responses=problems(404, 409, 503))  # fmt: skip
+def pause_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
+    """Pauses the runs in training; those that wait are not claimed until the experiment is resumed."""
+    return respond_after(services, experiment_id, "pause")
+
+
+@router.post("/{experiment_id}/resume", status_code=202, operation_id="resume_experiment",
+             responses=problems(404, 409, 503))  # fmt: skip
+def resume_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
+    """Resumes all runs that are paused, each at its step."""
+    resume(services, experiment_id)
+    return services.experiments.get(experiment_id)
+
+
+@router.patch("/{experiment_id}", operation_id="change_experiment", openapi_extra=json_body("ExperimentPatch"),
+              responses=problems(400, 404, 413, 415, 422, 503))  # fmt: skip
+def change_experiment(experiment_id: ExperimentId, document: JsonBody, services: ServicesDep) -> Experiment:
+    """Changes the name of an experiment, the priority of its runs that wait, or the limit on those in training."""
+    change(services, experiment_id, parse_patch(document))
+    return services.experiments.get(experiment_id)
+
+
+def parse_patch(document: object) -> JsonObject:
+    try:
+        return ExperimentPatch.model_validate(document).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
+
+
+@router.delete("/{experiment_id}", operation_id="delete_experiment", responses=problems(404, 409, 503))
+def delete_experiment(
+    experiment_id: ExperimentId,
+    services: ServicesDep,
+    validate_only: Annotated[bool, Query(description="Return what would be deleted, and delete nothing.")] = False,
+) -> ExperimentDeletion:
+    """Deletes an experiment whose runs are all over, with the runs that it has made; runs that were finished before and
+    those that others need stay."""
+    return (preview_deletion if validate_only else delete)(services, experiment_id)

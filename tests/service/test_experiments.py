@@ -1,0 +1,139 @@
+"""Experiments over HTTP, with a fake worker."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fake_worker import FakeWorker
+from tests.service import requests
+
+RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "norm": "batch_norm", "dropout": 0.1}
+ABLATION = {"recipe": {**RECIPE, "epochs": 2}, "seeds": 2, "design": {"type": "ablation"}}
+
+
+def post(api: httpx.Client, document: object = ABLATION, **arguments: object) -> dict[str, Any]:
+    answer = api.post("/v1/experiments", json=document, **arguments)  # type: ignore[arg-type]
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+    """The problem document of a response that must have this status and type."""
+    document = requests.problem(response, status)
+    assert str(document["type"]).endswith(f"/{name}")
+    return document
+
+
+def test_an_experiment_queues_all_its_runs(api: httpx.Client) -> None:
+    experiment = post(api)
+    assert [arm["name"] for arm in experiment["arms"]] == [
+        "recipe", "without batch_norm", "without dropout", "without all of them",
+    ]  # fmt: skip
+    assert (experiment["status"], experiment["counts"], experiment["metric"]) == (
+        "queued", {"queued": 8}, "validation_accuracy",
+    )  # fmt: skip
+    run = api.get(f"/v1/runs/{experiment['runs'][3]['run']}").json()
+    assert run["experiment"] == {"id": experiment["id"], "arm": "without batch_norm", "seed": 1, "fold": None}
+    assert run["recipe"]["norm"] == {"type": "none"}
+    assert run["recipe"]["seed"] == 1
+    listed = api.get("/v1/runs", params={"experiment": str(experiment["id"])}).json()["data"]
+    assert {each["id"] for each in listed} == {each["run"] for each in experiment["runs"]}
+    [row] = api.get("/v1/experiments").json()["data"]
+    assert (row["id"], row["runs"], row["arms"], row["seeds"]) == (experiment["id"], 8, 4, 2)
+
+
+def test_the_same_request_gives_the_same_experiment(api: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first = post(api, headers=headers)
+    assert post(api, headers=headers)["id"] == first["id"]
+    assert len(api.get("/v1/runs").json()["data"]) == 8
+    other = api.post("/v1/experiments", json={**ABLATION, "seeds": 3}, headers=headers)
+    assert other.json()["type"].endswith("idempotency_mismatch")
+
+
+def test_a_preview_stores_nothing(api: httpx.Client) -> None:
+    preview = api.post("/v1/experiments?validate_only=true", json=ABLATION).json()
+    assert (preview["runs"], preview["reused"], preview["baseline"]) == (8, 0, "recipe")
+    assert preview["arms"][1]["differs"] == {"/norm": {"type": "none"}}
+    assert api.get("/v1/runs").json()["data"] == []
+    assert api.get("/v1/experiments").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"design": {"type": "variants", "variants": {"a": {}, "b": {"norm": {"type": "group_norm", "num_groups": 3}}}}},
+         "/design/variants/b/norm/num_groups"),
+        ({"design": {"type": "variants", "variants": {"a": {}, "b": {"dropout": 0.1}}}}, "/design/variants/b"),
+        ({"design": {"type": "grid", "axes": {"/norm": ["none", {"type": "group_norm", "num_groups": 3}]}}},
+         "/design/axes/~1norm/1/num_groups"),
+        ({"recipe": {**RECIPE, "dataset": "irs"}}, "/recipe/dataset"),
+        ({"metric": "validation_r2"}, "/metric"),
+        ({"metric": "validation_f1"}, "/metric"),
+    ],
+)  # fmt: skip
+def test_one_arm_that_cannot_be_trained_refuses_all(api: httpx.Client, document: dict[str, Any], pointer: str) -> None:
+    answer = problem(api.post("/v1/experiments", json={**ABLATION, **document}), 422, "invalid_recipe")
+    assert answer["errors"][0]["pointer"] == pointer
+    assert api.get("/v1/runs").json()["data"] == []
+    assert api.get("/v1/experiments").json()["data"] == []
+
+
+def test_an_experiment_is_extended_by_what_is_new(api: httpx.Client) -> None:
+    experiment = post(api)
+    path = f"/v1/experiments/{experiment['id']}/extend"
+    longer = api.post(path, json={"seeds": [1, 5]}).json()
+    assert (longer["seeds"], longer["counts"]) == ([0, 1, 5], {"queued": 12})
+    before = {each["run"] for each in experiment["runs"]}
+    assert before < {each["run"] for each in longer["runs"]}
+    assert api.post(path, json={"seeds": 2}).json()["counts"] == {"queued": 12}
+    refused = problem(api.post(path, json={"axes": {"/norm": ["none"]}}), 422, "invalid_recipe")
+    assert refused["errors"][0]["pointer"] == "/axes"
+
+
+def test_a_grid_and_variants_get_further_arms(api: httpx.Client) -> None:
+    grid = post(api, {**ABLATION, "design": {"type": "grid", "axes": {"/norm": ["none", "layer_norm"]}}})
+    longer = api.post(f"/v1/experiments/{grid['id']}/extend", json={"axes": {"/norm": ["rms_norm"]}}).json()
+    assert [arm["name"] for arm in longer["arms"]] == ["norm=none", "norm=layer_norm", "norm=rms_norm"]
+    variants = {"plain": {"norm": None}, "bn": {}}
+    named = post(api, {**ABLATION, "design": {"type": "variants", "variants": variants}})
+    path = f"/v1/experiments/{named['id']}/extend"
+    assert len(api.post(path, json={"variants": {"wet": {"dropout": 0.5}}}).json()["runs"]) == 6
+    refused = problem(api.post(path, json={"variants": {"bn": {}}}), 422, "invalid_recipe")
+    assert refused["errors"][0]["pointer"] == "/variants/bn"
+
+
+def test_cancel_ends_all_runs_and_delete_removes_them(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    runs = [each["run"] for each in experiment["runs"]]
+    path = f"/v1/experiments/{experiment['id']}"
+    assert problem(api.delete(path), 409, "illegal_action")
+    assert api.post(f"{path}/cancel").json()["status"] == "cancelled"
+    assert api.get(f"/v1/runs/{runs[0]}").json()["status"] == "cancelled"
+    assert problem(api.post(f"{path}/resume"), 409, "illegal_action")
+    assert problem(api.delete(f"/v1/runs/{runs[0]}"), 409, "run_in_experiment")
+    preview = api.delete(path, params={"validate_only": True}).json()
+    assert sorted(preview["runs"]) == sorted(runs)
+    assert api.delete(path).json()["kept"] == []
+    assert api.get("/v1/runs").json()["data"] == []
+    assert problem(api.get(path), 404, "experiment_not_found")
+
+
+def test_stop_keeps_what_is_in_training_and_drops_what_waits(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    running = experiment["runs"][0]["run"]
+    worker.claim(running)
+    stopped = api.post(f"/v1/experiments/{experiment['id']}/stop").json()
+    assert (stopped["status"], stopped["counts"]) == ("running", {"running": 1, "cancelled": 7})
+    assert api.get(f"/v1/runs/{running}").json()["request"] == "stop"
+
+
+def test_name_and_limits_can_be_changed(api: httpx.Client) -> None:
+    experiment = post(api, {**ABLATION, "name": "first"})
+    path = f"/v1/experiments/{experiment['id']}"
+    changed = api.patch(path, json={"name": "second", "max_running": 2}).json()
+    assert (changed["name"], changed["max_running"]) == ("second", 2)
+    assert problem(api.patch(path, json={"max_running": 0}), 422, "invalid_request")
+    assert problem(api.get("/v1/experiments/nothing"), 404, "experiment_not_found")
