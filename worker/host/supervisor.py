@@ -14,6 +14,8 @@ from time import sleep
 
 from pydantic import ValidationError
 
+from bakehouse.experiments.requests import CONCERNED, carry_out
+from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import REFUSED, RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Cancel, NoteCleanedUp, OwnerLost, PurgeReplaced
@@ -22,6 +24,7 @@ from bakehouse.runs.marker import check_folder
 from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
+from bakehouse.runs.status import TERMINAL
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings, explain_settings
 from worker.host.attempt_output import note
@@ -44,10 +47,16 @@ class Supervisor:
     """Does the supervisor's work, once per call of `tick`."""
 
     def __init__(
-        self, settings: Settings, store: Store, wake_queue: WakeQueue, children: Sequence[RestartingProcess] = ()
+        self,
+        settings: Settings,
+        store: Store,
+        wake_queue: WakeQueue,
+        experiments: ExperimentStore,
+        children: Sequence[RestartingProcess] = (),
     ) -> None:
         self.settings = settings
         self.store = store
+        self.experiments = experiments
         self.wake_queue = wake_queue
         self.children = children
         self.artifacts = Artifacts(settings.artifacts)
@@ -77,6 +86,7 @@ class Supervisor:
                 self.store.check_writes()
                 self.track_outage()
                 self.guard(self.check_owners)
+                self.guard(self.carry_out_requests)
                 # Before the wake-ups, which are for the workers that are there.
                 self.guard(self.remove_dead_processes)
                 self.guard(self.wake_idle_workers)
@@ -125,6 +135,16 @@ class Supervisor:
             self.guard(self.check_owner, record)
         self.leases.keep(checked)
         self.requests.keep(checked)
+
+    def carry_out_requests(self) -> None:
+        """Sends what users have asked for whole experiments to runs that it has not reached, because the service ended
+        meanwhile or because they are new."""
+        for record in self.experiments.asked():
+            counts = self.experiments.brief(record).counts.keys()
+            if counts & CONCERNED[record.request]:
+                carry_out(record, record.request, self.experiments, self.store, self.artifacts)
+            elif counts <= TERMINAL:
+                self.experiments.forget_request(record.id)
 
     def check_folder(self) -> bool:
         """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.
@@ -301,7 +321,7 @@ def supervise(children: Sequence[RestartingProcess]) -> int:
     # In an outage this process still keeps its children running.
     limit_patience(redis, PATIENCE_SECONDS)
     store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=Artifacts(settings.artifacts))
-    supervisor = Supervisor(settings, store, WakeQueue(redis), children)
+    supervisor = Supervisor(settings, store, WakeQueue(redis), ExperimentStore(redis, store), children)
     for number in SIGNALS:
         signal.signal(number, terminate)
     try:

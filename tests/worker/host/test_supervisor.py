@@ -12,6 +12,7 @@ from time import monotonic
 import pytest
 from redis import Redis
 
+from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import RestartingProcess
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
 from bakehouse.runs.commands import Cancel, PublishCheckpoint, Renew, RequestAction
@@ -47,7 +48,7 @@ class Supervised:
         self.artifacts = Artifacts(settings.artifacts)
         self.store = Store(self.redis, lease_seconds=settings.lease_seconds, artifacts=self.artifacts)
         self.wake_queue = WakeQueue(self.redis)
-        self.supervisor = Supervisor(settings, self.store, self.wake_queue)
+        self.supervisor = Supervisor(settings, self.store, self.wake_queue, ExperimentStore(self.redis, self.store))
 
     def store_run(self) -> str:
         return store_run(self.store, self.settings, SHORT)
