@@ -155,7 +155,8 @@ def create_api(services: Services) -> FastAPI:
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
     modules = (
-        runs, experiments, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs, problems,
+        runs, experiments, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs,
+        problems,
     )  # fmt: skip
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:

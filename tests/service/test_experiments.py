@@ -9,6 +9,8 @@ from tests.fake_worker import FakeWorker
 from tests.service import requests
 
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "norm": "batch_norm", "dropout": 0.1}
+# Four hidden units are not divisible into three groups.
+UNEVEN = {"type": "group_norm", "num_groups": 3}
 ABLATION = {"recipe": {**RECIPE, "epochs": 2}, "seeds": 2, "design": {"type": "ablation"}}
 
 
@@ -64,10 +66,10 @@ def test_a_preview_stores_nothing(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("document", "pointer"),
     [
-        ({"design": {"type": "variants", "variants": {"a": {}, "b": {"norm": {"type": "group_norm", "num_groups": 3}}}}},
+        ({"design": {"type": "variants", "variants": {"a": {}, "b": {"norm": UNEVEN}}}},
          "/design/variants/b/norm/num_groups"),
         ({"design": {"type": "variants", "variants": {"a": {}, "b": {"dropout": 0.1}}}}, "/design/variants/b"),
-        ({"design": {"type": "grid", "axes": {"/norm": ["none", {"type": "group_norm", "num_groups": 3}]}}},
+        ({"design": {"type": "grid", "axes": {"/norm": ["none", UNEVEN]}}},
          "/design/axes/~1norm/1/num_groups"),
         ({"recipe": {**RECIPE, "dataset": "irs"}}, "/recipe/dataset"),
         ({"metric": "validation_r2"}, "/metric"),
