@@ -147,7 +147,9 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
-    api.state.encoded_models = (Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf)
+    api.state.encoded_models = (
+        Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf, ExperimentPreview,
+    )  # fmt: skip
     api.state.parsed_models = (
         runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion,
         ExperimentDocument, Extension, experiments.ExperimentPatch,
