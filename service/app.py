@@ -38,6 +38,7 @@ from bakehouse.what_if_question import WhatIfQuestion
 from service.dependencies import Services
 from service.digests import Digests, hash_file
 from service.error_responses import HANDLED_ERRORS, respond_to_error
+from service.experiments import ExperimentPreview
 from service.folder_check import FolderCheck
 from service.hub import BLOCK_MS, Hub, end_task
 from service.middleware import RequestGuard
