@@ -59,6 +59,8 @@ def split_as_json(run: Run, catalog: Catalog) -> RunSplit:
         row_number=ROW_NUMBER[found.card.format],
         split_seed=dataset.split_seed,
         validation_fraction=dataset.validation_fraction,
+        folds=dataset.folds,
+        fold=dataset.fold,
         bootstrap=dataset.bootstrap,
         train=parts["train"],
         validation=parts["validation"],

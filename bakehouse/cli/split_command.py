@@ -45,7 +45,8 @@ def split_text(split: RunSplit) -> str:
         part = getattr(split, name)
         lines.append(f"{name:<10}  {part.count:>9,}  of {sanitize(part.source)}: {shorten(part.rows)}")
     bootstrap = ["The run draws its training rows from these with replacement (bootstrap)."] if split.bootstrap else []
-    return "\n".join([*lines, "", f"{split.row_number} Numbers are counted from 0.", *bootstrap])
+    fold = [] if split.folds is None else [f"The run validates on fold {split.fold} of 0 to {split.folds - 1}."]
+    return "\n".join([*lines, "", f"{split.row_number} Numbers are counted from 0.", *fold, *bootstrap])
 
 
 def shorten(rows: Sequence[int]) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from bakehouse.plan.card import Column, DatasetCard, SplitCounts
+from bakehouse.plan.folds import Fold, fold_of, refuse_few_parts, refuse_folds, share_among_folds
 from bakehouse.plan.targets import ResolvedData
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean
@@ -33,30 +35,51 @@ GroupCounts = Mapping[int, int]
 
 @dataclass(frozen=True)
 class GroupShares:
-    """For each number of rows, how many groups of that number the test and the validation split get."""
+    """For each number of rows, how many groups of that number the test and the validation split get, and how many
+    validate in the folds before this one."""
 
     test: GroupCounts
     validation: GroupCounts
+    before: GroupCounts
 
 
 def plan_sizes(dataset: Dataset, card: DatasetCard, unlabelled: int) -> SplitSizes:
     """Returns the sizes of the splits of a recipe, which leave unlabelled rows out. Raises RecipeInvalid if its rule
     does not fit the data set."""
+    refuse_folds(dataset, card)
     labelled = card.counts.model_copy(update={"train": card.counts.train - unlabelled})
     match dataset.split:
         case Random():
-            return split_sizes(labelled, dataset.validation_fraction)
+            return share_rows(labelled, dataset)
         case Time(column=name):
             refuse_gaps(card, find_column(card, name, "time"))
-            return split_sizes(labelled, dataset.validation_fraction)
+            return share_rows(labelled, dataset)
         case Group(column=name):
             column = find_column(card, name, "group")
             groups = known_groups(card, column, dataset.target) if unlabelled else count_groups(column)
             refuse_few(column, groups)
-            shares = share_groups(groups, dataset.validation_fraction, seed=dataset.split_seed)
+            shares = share_groups(groups, dataset.validation_fraction, seed=dataset.split_seed, fold=fold_of(dataset))
             test = count_rows(shares.test)
             validation = count_rows(shares.validation)
             return SplitSizes(count_rows(groups) - test - validation, validation, test)
+
+
+def share_rows(counts: SplitCounts, dataset: Dataset) -> SplitSizes:
+    """Returns the sizes of a split that divides single rows. Raises RecipeInvalid if a fold would be empty."""
+    fold = fold_of(dataset)
+    if fold is None:
+        return split_sizes(counts, dataset.validation_fraction)
+    test = test_rows(counts)
+    rest = counts.train if counts.test is not None else counts.train - test
+    is_chained = isinstance(dataset.split, Time)
+    refuse_few_parts(rest, fold.folds + is_chained, "rows", fold.folds)
+    train, validation = fold.count_blocks(rest) if is_chained else (rest - fold.count(rest), fold.count(rest))
+    return SplitSizes(train, validation, test)
+
+
+def test_rows(counts: SplitCounts) -> int:
+    """Returns the number of test rows: the set's own, or 20 % of the rows."""
+    return _share(counts.train, TEST_FRACTION) if counts.test is None else counts.test
 
 
 def split_sizes(counts: SplitCounts, validation_fraction: float) -> SplitSizes:
@@ -82,17 +105,35 @@ def class_counts(card: DatasetCard, data: ResolvedData) -> tuple[int, ...] | Non
 def training_counts(dataset: Dataset, card: DatasetCard, data: ResolvedData) -> list[int] | None:
     """Returns the rows of each class of the only target in the training split, which a random split takes from all
     classes in proportion; None if the card does not determine them."""
-    counts = class_counts(card, data)
-    if counts is None or data.further or dataset.bootstrap or not isinstance(dataset.split, Random):
+    if dataset.bootstrap:
         return None
-    sizes = plan_sizes(dataset, card, data.unlabelled)
-    kept = [rows_kept(count) for count in counts]
-    left = list(counts)
-    for own, taken in ((card.counts.test, sizes.test), (card.counts.validation, sizes.validation)):
-        if own is None:
-            takes = share_proportionally(left, taken, kept)
-            left = [count - take for count, take in zip(left, takes, strict=True)]
-    return left
+    left = counts_outside_test(dataset, card, data)
+    fold = fold_of(dataset)
+    if left is None or card.counts.validation is not None:
+        return left
+    if fold is not None:
+        # The classes take turns one after the other: each begins where the one before it ended.
+        ends = [0, *accumulate(left)]
+        return [end - begin - (fold.count(end) - fold.count(begin)) for begin, end in pairwise(ends)]
+    kept = [rows_kept(count) for count in class_counts(card, data) or ()]
+    return _leave(left, plan_sizes(dataset, card, data.unlabelled).validation, kept)
+
+
+def counts_outside_test(dataset: Dataset, card: DatasetCard, data: ResolvedData) -> list[int] | None:
+    """Returns the rows of each class of the only target that are not tested; None if the card does not determine
+    them."""
+    counts = class_counts(card, data)
+    if counts is None or data.further or not isinstance(dataset.split, Random):
+        return None
+    if card.counts.test is not None:
+        return list(counts)
+    return _leave(counts, plan_sizes(dataset, card, data.unlabelled).test, [rows_kept(count) for count in counts])
+
+
+def _leave(counts: Sequence[int], total: int, kept: Sequence[int]) -> list[int]:
+    """Returns what is left of each class if a split takes rows from all classes in proportion."""
+    takes = share_proportionally(counts, total, kept)
+    return [count - take for count, take in zip(counts, takes, strict=True)]
 
 
 def rows_of_an_epoch(dataset: Dataset, card: DatasetCard, data: ResolvedData, sizes: SplitSizes) -> int:
@@ -188,11 +229,20 @@ def refuse_few(column: Column, groups: GroupCounts) -> None:
         raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message)])
 
 
-def share_groups(groups: GroupCounts, validation_fraction: float, *, seed: int) -> GroupShares:
-    """Shares whole groups among the splits. The test groups do not depend on the validation fraction."""
+def share_groups(
+    groups: GroupCounts, validation_fraction: float, *, seed: int, fold: Fold | None = None
+) -> GroupShares:
+    """Shares whole groups among the splits. The test groups do not depend on the validation fraction or the folds.
+    Raises RecipeInvalid if there are more folds than other groups."""
     test = take_groups(groups, TEST_FRACTION, kept=2, seed=seed)
     rest = {size: count - test[size] for size, count in groups.items()}
-    return GroupShares(test, take_groups(rest, validation_fraction, kept=1, seed=seed))
+    if fold is None:
+        validation = take_groups(rest, validation_fraction, kept=1, seed=seed)
+        return GroupShares(test, validation, before=dict.fromkeys(groups, 0))
+    refuse_few_parts(sum(rest.values()), fold.folds, "groups", fold.folds)
+    shares = share_among_folds(rest, fold.folds)
+    before = {size: sum(share[size] for share in shares[: fold.number]) for size in groups}
+    return GroupShares(test, shares[fold.number], before)
 
 
 def take_groups(groups: GroupCounts, fraction: float, *, kept: int, seed: int) -> GroupCounts:

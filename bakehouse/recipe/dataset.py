@@ -12,6 +12,8 @@ MAX_NAMED = 2_000
 """Limit on the columns that each field names, so that a recipe stays below the number of values of one document."""
 MAX_UNREADABLE = 0.01
 """Share of unreadable pictures up to which a recipe takes a data set, unless it says otherwise."""
+VALIDATION_FRACTION = 0.2
+"""Share of the rows outside the test split that validate, unless the recipe says otherwise."""
 ChosenKind = Literal["number", "category", "boolean", "date", "identifier", "text"]
 
 
@@ -125,8 +127,8 @@ class Dataset(Ingredient):
     main: ClassVar[str | None] = "id"
     later_fields: ClassVar[frozenset[str]] = frozenset(
         {
-            "bootstrap", "columns", "max_unreadable", "sampling", "sequence", "shuffle", "size", "split",
-            "whitening_epsilon",
+            "bootstrap", "columns", "fold", "folds", "max_unreadable", "sampling", "sequence", "shuffle", "size",
+            "split", "whitening_epsilon",
         }
     )  # fmt: skip
 
@@ -152,9 +154,19 @@ class Dataset(Ingredient):
     split: SplitRule = Random()
     """Rule that divides the rows of a table among training, validation and test. A data set whose files have splits
     keeps them."""
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    validation_fraction: float = Field(default=VALIDATION_FRACTION, gt=0, lt=1)
     """Share of the rows outside the test split that is used for validation, which decides when to stop and which epoch
-    is best. It is ignored if the data set has its own validation split."""
+    is best. It is ignored if the data set has its own validation split, and must be left out beside `folds`."""
+    folds: int | None = Field(default=None, ge=2, le=20)
+    """Number of folds of a cross-validation, of which a run trains one. All rows outside the test split validate in one
+    fold and train in the others: a `random` split gives each fold its share of each class, `group` whole groups, the
+    largest first, so that the folds have about as many rows. `time` divides the rows by time into one block more than
+    there are folds; each block but the first validates after a training on all blocks before it. Which rows a fold has
+    depends on `split_seed`, never on the run's `seed`, and the test split is the same as without folds. A data set that
+    has its own validation split has no folds."""
+    fold: int | None = Field(default=None, ge=0, le=19)
+    """Number of the fold that validates, 0 to `folds` - 1. What is fitted on training rows is fitted anew in each
+    fold."""
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the split, independent of the run's `seed`, so that runs with different seeds have the same split."""
     bootstrap: bool = False

@@ -19,6 +19,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     for places, names in {
         "dataset": "data data_set dataset_name dataset_id train_data training_data csv",
         "dataset.validation_fraction": "val_split validation_split valid_fraction val_fraction val_size",
+        "dataset.folds": "cv k_fold k_folds kfold kfolds num_folds n_folds n_splits cross_validation",
+        "dataset.fold": "fold_id fold_index fold_number",
         "dataset.target": "label_column target_column target_name y",
         "dataset.normalization": "scaler standardize standardise input_normalization preprocessing",
         "dataset.columns.include": "features feature_columns feature_names input_columns input_features inputs usecols "

@@ -39,6 +39,10 @@ class RunSplit(Model):
     """What a row number means, as a human-readable sentence."""
     split_seed: int
     validation_fraction: float
+    folds: int | None = None
+    """Number of folds of the run's cross-validation, instead of `validation_fraction`; null without one."""
+    fold: int | None = None
+    """Number of the fold that `validation` is. In a `time` split, the rows of later folds are in no split."""
     bootstrap: bool
     """Whether the run draws its training rows from those in `train` with replacement, some of them several times."""
     train: SplitRows

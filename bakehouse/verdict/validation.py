@@ -64,7 +64,8 @@ def loss_interval(outcome: Outcome, rows: int) -> str:
 
 
 def larger_validation(plan: Plan) -> tuple[PatchStep, ...]:
-    """Returns a patch that doubles the share of validation rows, unless the data set has its own."""
-    fraction = 2 * plan.recipe.dataset.validation_fraction
-    is_own = plan.card.counts.validation is not None
-    return () if is_own or fraction > MOST_VALIDATION else replace("/dataset/validation_fraction", fraction)
+    """Returns a patch that doubles the share of validation rows, unless the data set or the folds decide it."""
+    dataset = plan.recipe.dataset
+    fraction = 2 * dataset.validation_fraction
+    is_fixed = plan.card.counts.validation is not None or dataset.folds is not None
+    return () if is_fixed or fraction > MOST_VALIDATION else replace("/dataset/validation_fraction", fraction)

@@ -17,7 +17,8 @@ def test_rows_are_shown_as_ranges() -> None:
 def test_the_page_says_what_a_row_number_means() -> None:
     found = RunSplit(
         run="run_222222222222", dataset="trees", fingerprint="sha256:0", file="trees.csv", format="csv",
-        row_number="A row number counts rows.", split_seed=0, validation_fraction=0.2, bootstrap=True,
+        row_number="A row number counts rows.", split_seed=0, validation_fraction=0.2, folds=5, fold=2,
+        bootstrap=True,
         train=part(0, 1, 5), validation=part(2), test=part(3, 4),
     )  # fmt: skip
     assert split_text(found).splitlines() == [
@@ -27,5 +28,6 @@ def test_the_page_says_what_a_row_number_means() -> None:
         "test                2  of trees.csv: 3-4",
         "",
         "A row number counts rows. Numbers are counted from 0.",
+        "The run validates on fold 2 of 0 to 4.",
         "The run draws its training rows from these with replacement (bootstrap).",
     ]

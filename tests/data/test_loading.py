@@ -5,15 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import TimeSeriesSplit
 
 from bakehouse.data.loading import load
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.packing import pack
-from bakehouse.data.splits import split_as_planned
+from bakehouse.data.splits import labelled_rows, split_as_planned
 from bakehouse.plan.plan import make_plan
+from bakehouse.plan.splits import training_counts
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from tests.packed_arrays import load_arrays
+from tests.user_files import USER_FILES
 
 
 @pytest.fixture
@@ -140,6 +143,55 @@ def test_the_plan_knows_the_sizes_of_each_split(visits: Path, rule: object, seed
             assert days[rows.validation].max() < days[rows.test].min()
         case _:
             assert rule == "random"
+
+
+@pytest.mark.parametrize("rule", ["random", {"type": "group", "column": "patient"}, {"type": "time", "column": "day"}])
+def test_the_plan_knows_the_sizes_of_each_fold(visits: Path, rule: object) -> None:
+    validated: list[int] = []
+    for fold in range(4):
+        dataset = {"id": "visits", "target": "ill", "split": rule, "folds": 4, "fold": fold}
+        plan = make_plan(read_recipe({"dataset": dataset, "architecture": "mlp", "batch_size": 8}), read_card(visits))
+        arrays = load(visits, plan.data)
+        rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
+        assert rows.validation is not None
+        assert rows.test is not None
+        assert plan.sizes == (len(rows.train), len(rows.validation), len(rows.test))
+        validated += rows.validation.tolist()
+        if rule == "random":
+            counted = training_counts(plan.recipe.dataset, plan.card, plan.data)
+            assert counted == np.bincount(arrays.y[rows.train]).tolist()
+        elif "day" in str(rule):
+            order = np.setdiff1d(np.argsort(arrays.column("day")), rows.test, assume_unique=True)
+            train, validation = list(TimeSeriesSplit(4).split(order))[fold]
+            assert set(order[train]) == set(rows.train)
+            assert set(order[validation]) == set(rows.validation)
+    # The first 14 of the rows in time that are not tested never validate.
+    assert len(set(validated)) == len(validated) == 78 - plan.sizes.test - (14 if "day" in str(rule) else 0)
+
+
+FORMS = [
+    "csv with tasks", "csv with columns of all kinds", "npz of images", "npz of rows", "pictures",
+    "long table of ragged sequences",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_data_of_every_form_have_folds(tmp_path: Path, kind: str) -> None:
+    file = USER_FILES[kind]
+    file.write(tmp_path / file.name)
+    card = pack(file.document["dataset"]["id"], tmp_path / file.name, tmp_path / "packed")
+    validated: list[int] = []
+    for fold in range(3):
+        document = {**file.document, "dataset": {**file.document["dataset"], "folds": 3, "fold": fold}}
+        plan = make_plan(read_recipe(document), card)
+        arrays = load(tmp_path / "packed", plan.data)
+        rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
+        assert rows.validation is not None
+        assert plan.sizes[:2] == (len(rows.train), len(rows.validation))
+        assert not set(rows.train) & set(rows.validation)
+        validated += rows.validation.tolist()
+    tested = [] if rows.test is None else rows.test.tolist()
+    assert sorted([*validated, *tested]) == labelled_rows(arrays.y).tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,19 @@
 """Splits: sizes, proportions, and that they never change."""
 
 import hashlib
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-from bakehouse.data.splits import split_by_group, split_by_time, split_rows, strata
+from bakehouse.data.group_sizes import number_groups
+from bakehouse.data.parsed import Array
+from bakehouse.data.splits import Rows, SplitRows, split_by_group, split_by_time, split_into_folds, split_rows, strata
 from bakehouse.plan.card import SplitCounts, Task
+from bakehouse.plan.folds import Fold
 from bakehouse.plan.splits import MIN_GROUPS, SplitSizes, split_sizes
 
 LABELS = st.lists(st.integers(0, 12), min_size=10, max_size=300)
@@ -93,3 +99,68 @@ def test_the_latest_rows_are_tested_and_rows_of_equal_time_keep_their_order() ->
     assert rows.train.tolist() == [1, 2, 5]
     assert rows.validation.tolist() == [0, 3]
     assert rows.test.tolist() == [4]
+
+
+def known(rows: Rows | None) -> Rows:
+    """The rows of a split that the data set does not have by itself."""
+    assert rows is not None
+    return rows
+
+
+def check_folds(without: SplitRows, parts: Sequence[SplitRows]) -> list[Rows]:
+    """Every row that is not tested validates in one fold and trains in the others; returns the rows of the folds."""
+    rest = np.union1d(without.train, known(without.validation))
+    folds = [known(part.validation) for part in parts]
+    assert np.sort(np.concatenate(folds)).tolist() == rest.tolist()
+    for part, fold in zip(parts, folds, strict=True):
+        np.testing.assert_array_equal(np.sort(np.concatenate([part.train, fold])), rest)
+        np.testing.assert_array_equal(part.test, without.test)
+    return folds
+
+
+@given(LABELS, SEEDS, TASKS, st.integers(2, 20), st.sampled_from([None, 5]))
+def test_every_row_validates_in_one_fold_and_classes_are_shared_as_by_scikit_learn(
+    labels: list[int], seed: int, task: Task, folds: int, test: int | None
+) -> None:
+    y = np.array(labels)
+    counts = SplitCounts(train=len(y), test=test)
+    without = split_rows(y, counts, task=task, validation_fraction=0.3, seed=seed)
+    parts = [split_into_folds(y, counts, Fold(number, folds), task=task, seed=seed) for number in range(folds)]
+    ours = check_folds(without, parts)
+    assert np.ptp(list(map(len, ours))) <= 1
+    rest = np.concatenate(ours)
+    if task == "classification" and np.bincount(y[rest]).max() >= folds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            theirs = [rest[places] for _, places in StratifiedKFold(folds).split(rest, y[rest])]
+        # Which fold has one row more of a class is free, but not how many folds have.
+        np.testing.assert_array_equal(class_shares(y, ours), class_shares(y, theirs))
+
+
+def class_shares(y: Array, folds: Sequence[Rows]) -> Array:
+    """The rows that each class has in the folds, in ascending order."""
+    return np.sort([np.bincount(y[rows], minlength=13) for rows in folds], axis=0)
+
+
+@given(GROUPS, SEEDS, st.integers(2, 6))
+def test_folds_keep_groups_whole_and_have_the_sizes_of_scikit_learn(values: list[float], seed: int, folds: int) -> None:
+    column = np.array(values)
+    assume(len(set(column[~np.isnan(column)])) >= MIN_GROUPS + folds)
+    parts = [split_by_group(column, 0.2, seed=seed, fold=Fold(number, folds)) for number in range(folds)]
+    ours = check_folds(split_by_group(column, 0.2, seed=seed), parts)
+    groups = number_groups(column)
+    for part, fold in zip(parts, ours, strict=True):
+        assert not set(groups[part.train]) & set(groups[fold])
+    rest = np.concatenate(ours)
+    theirs = [len(test) for _, test in GroupKFold(folds).split(rest, groups=groups[rest])]
+    assert sorted(map(len, ours)) == sorted(theirs)
+
+
+def test_a_fold_has_the_same_rows_for_ever() -> None:
+    y = np.arange(1000) % 7
+    first, second = (
+        split_into_folds(y, SplitCounts(train=1000), Fold(3, 5), task="classification", seed=seed) for seed in (0, 1)
+    )
+    text = ",".join(map(str, known(first.validation)))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "08a0b2d857d7db92"
+    assert known(second.validation).tolist() != known(first.validation).tolist()

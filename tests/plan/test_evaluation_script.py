@@ -33,7 +33,7 @@ BUILT_IN: dict[str, Document] = {
         "dropout": 0.2,
         "evaluation": {"statistics": "population", "monte_carlo_samples": 2},
     },
-    "another split": {**MLP, "dataset": {"id": "iris", "split_seed": 3, "bootstrap": True}},
+    "another split": {**MLP, "dataset": {"id": "iris", "split_seed": 3, "bootstrap": True, "folds": 4, "fold": 3}},
 }
 SPLIT: dict[str, tuple[str, Document]] = {
     "groups, of which some rows have no target, with whitened columns": (

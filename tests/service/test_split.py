@@ -55,6 +55,16 @@ def test_the_rows_of_a_built_in_set_are_listed_before_the_run_begins(api: httpx.
     assert other.test.rows != found.test.rows
 
 
+def test_a_run_validates_on_the_rows_of_its_fold(api: httpx.Client) -> None:
+    parts = [read_split(api, create(api, dataset={"id": "iris", "folds": 5, "fold": fold})) for fold in range(5)]
+    assert [(part.folds, part.fold) for part in parts] == [(5, fold) for fold in range(5)]
+    assert len({part.test.rows for part in parts}) == 1
+    rows = chain(parts[0].test.rows, *(part.validation.rows for part in parts))
+    assert sorted(rows) == list(range(150))
+    refused = problem(api.post("/v1/runs", json={"dataset": {"id": "iris", "folds": 5}, "architecture": "mlp"}), 422)
+    assert "a run trains one of the 5 folds: say which, 0 to 4" in str(refused["errors"])
+
+
 def test_the_rows_are_arrays_for_numpy(api: httpx.Client) -> None:
     run_id = create(api)
     found = read_split(api, run_id)

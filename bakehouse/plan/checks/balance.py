@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from bakehouse.plan.context import Context, check
-from bakehouse.plan.splits import training_counts
+from bakehouse.plan.splits import counts_outside_test, training_counts
+from bakehouse.plurals import count_of
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
 from bakehouse.recipe.shuffle import Blocks
@@ -54,6 +55,18 @@ def sampling_fits(context: Context) -> Iterator[Problem]:
     if not isinstance(context.recipe.curriculum, Off):
         message = f"the curriculum {context.recipe.curriculum.type} chooses the rows of a step, and so does "
         yield conflict("/dataset/sampling", message + "dataset.sampling", ("none",))
+
+
+@check("recipe")
+def a_class_is_in_all_folds(context: Context) -> Iterator[Problem]:
+    """Refuses folds of which no class has a row in each."""
+    dataset = context.recipe.dataset
+    counts = counts_outside_test(dataset, context.card, context.data) or ()
+    most = max(counts, default=0)
+    if counts and dataset.folds is not None and most < dataset.folds:
+        right = ("null",) if most < 2 else (f"2 to {most}", "null")
+        message = f"the most common class has {count_of(most, 'row')} outside the test split, and {dataset.folds} folds"
+        yield conflict("/dataset/folds", f"{message} need one each", right)
 
 
 @check("recipe")

@@ -56,6 +56,7 @@ PICTURES = SMALL.model_copy(
     update={"format": "pictures", "own_sizes": OwnSizes(shortest=8, longest=80, elongation=10, pixels=10**7)}
 )
 COUNTED = table_card(classes=2, rows=1000).model_copy(update={"class_counts": (900, 100)})
+FEW_OF_EACH = table_card(classes=3, rows=18).model_copy(update={"class_counts": (6, 6, 6)})
 ALONE: dict[str, Document] = {
     "/augmentation/0": {"augmentation": "mixup"},
     "/augmentation/1": {"augmentation": ["input_noise", "cutmix"]},
@@ -207,6 +208,8 @@ CASES = [
          mixed_table.card()),
     Case("sampling_fits", {"dataset": {"id": "rows", "sampling": "balanced", "shuffle": "blocks"}},
          {"dataset": {"id": "rows", "sampling": "balanced"}}, "/dataset/shuffle", ("full",)),
+    Case("a_class_is_in_all_folds", {"dataset": {"id": "rows", "folds": 6, "fold": 0}},
+         {"dataset": {"id": "rows", "folds": 5, "fold": 0}}, "/dataset/folds", ("2 to 5", "null"), FEW_OF_EACH),
     Case("shuffle_fits", {"dataset": {"id": "rows", "shuffle": "blocks"}, "curriculum": "curriculum"},
          {"dataset": {"id": "rows", "shuffle": "blocks"}}, "/dataset/shuffle", ("full",)),
     Case("metrics_fit", {"evaluation": {"metrics": ["f1"]}}, {}, "/evaluation/metrics", ("[]",), NUMBERS),

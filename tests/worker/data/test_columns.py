@@ -151,11 +151,18 @@ def statistics(folder: Path, document: Document) -> Iterator[tuple[str, bytes]]:
     normalization=st.sampled_from(["standardize", "min_max", "none", "whiten"]),
     missing=st.sampled_from(["mean_and_flag", "mean", "median"]),
     split_seed=st.integers(0, 5),
+    folds=st.sampled_from([{}, {"folds": 2, "fold": 1}, {"folds": 5, "fold": 0}]),
 )
 def test_other_rows_than_those_of_training_change_nothing_that_is_fitted(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, normalization: str, missing: str, split_seed: int
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    normalization: str,
+    missing: str,
+    split_seed: int,
+    folds: Document,
 ) -> None:
     document: Document = {"normalization": normalization, "columns": {"missing": missing}, "split_seed": split_seed}
+    document |= folds
     first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
     plan = plan_of(mixed_table.write(first), **document)
     table, rows = mixed_table.values(), rows_of(plan, first)

@@ -11,11 +11,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
 
 from bakehouse.data.child_process import PACKAGE_ROOT
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.known_datasets import BUILTIN
+from bakehouse.data.loading import load
 from bakehouse.data.packing import pack
+from bakehouse.data.splits import split_as_planned
 from bakehouse.recipe.problems import RecipeInvalid
 from tests.packed_arrays import load_arrays
 from tests.small_trainings import DIABETES, DIGITS_CNN, IRIS, load_small_data, make_small_plan, make_training
@@ -30,6 +34,7 @@ from worker.data.dataset import (
     reduced_axes,
     refuse_negative,
 )
+from worker.objective.targets import class_weights
 from worker.training.curriculum import Pacing
 
 
@@ -48,6 +53,29 @@ def test_standardised_columns_have_mean_0_and_biased_variance_1(document: dict[s
     x = normalized(loaded(document, "standardize"))
     np.testing.assert_allclose(x.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose((x**2).mean(0), 1, rtol=1e-5)
+
+
+def test_each_fold_learns_from_its_own_training_rows() -> None:
+    fitted = []
+    for fold in range(3):
+        dataset = {"id": "breast_cancer", "folds": 3, "fold": fold}
+        plan = make_small_plan({**IRIS, "dataset": dataset, "objective": {"class_weights": "balanced"}})
+        arrays = load_arrays(BUILTIN / "breast_cancer")
+        rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, load(BUILTIN / "breast_cancer", plan.data))
+        data = load_small_data(plan)
+        scaler = StandardScaler().fit(arrays.x[rows.train].astype(np.float64))
+        np.testing.assert_allclose(data.shift, scaler.mean_, rtol=1e-6)
+        np.testing.assert_allclose(data.scale, 1 / scaler.scale_, rtol=1e-6)
+        labels = arrays.y[rows.train]
+        weights = class_weights(plan, data.train.targets)
+        assert weights is not None
+        np.testing.assert_allclose(weights, compute_class_weight("balanced", classes=np.arange(2), y=labels), rtol=1e-6)
+        np.testing.assert_array_equal(data.validation.targets, arrays.y[rows.validation])
+        drawn = make_small_plan({**IRIS, "dataset": {**dataset, "bootstrap": True}})
+        known = {row.tobytes() for row in data.train.inputs.numpy()}
+        assert {row.tobytes() for row in load_small_data(drawn).train.inputs.numpy()} < known
+        fitted.append(data.shift.tolist())
+    assert len(set(map(tuple, fitted))) == 3
 
 
 def test_standardised_images_have_one_mean_and_variance_a_channel() -> None:
