@@ -8,6 +8,7 @@ from bakehouse.advice import (
     curriculum,
     dropout,
     evaluation,
+    folds,
     norm,
     objective,
     regularizer,
@@ -23,7 +24,7 @@ from bakehouse.recipe.ingredient import Ingredient
 
 WITH_RULES = (
     regularizer, dropout, evaluation, norm, sequences, training, augmentation, tasks, objective, curriculum, transfer,
-    columns,
+    columns, folds,
 )  # fmt: skip
 """Modules that register their rules when they are imported."""
 SEVERITIES = ("error", "warning", "info")

@@ -35,7 +35,7 @@ class Case:
 
 def counted(*counts: int) -> DatasetCard:
     """Rows with so many of each class."""
-    return table_card(classes=len(counts)).model_copy(update={"class_counts": counts})
+    return table_card(classes=len(counts), rows=sum(counts)).model_copy(update={"class_counts": counts})
 
 
 BN_DROPOUT: Document = {"norm": "batch_norm", "dropout": 0.5}
@@ -273,6 +273,18 @@ CASES = [
          {"dataset": {"id": "rows", "sampling": "balanced"}, "early_stopping": "generalization_loss"},
          {"evaluation": "validation_auroc"}, severity="info", pointer="/dataset", is_settled=False,
          card=counted(800, 200)),
+    Case("class_missing_in_folds", {"dataset": {"id": "rows", "folds": 5, "fold": 2}},
+         {"dataset": {"id": "rows", "folds": 4, "fold": 2}}, pointer="/dataset/folds",
+         says=("than the 5 folds: 1 (4 rows).",), card=counted(995, 5)),
+    Case("class_missing_in_folds", {"dataset": {"id": "rows", "folds": 5, "fold": 4}},
+         {"dataset": {"id": "rows", "folds": 5, "fold": 4}}, pointer="/dataset/folds", is_settled=False,
+         says=("1 (3 rows), 2 (4 rows)",), card=counted(900, 4, 5),
+         near_card=table_card()),
+    Case("source_saw_the_fold", {**TRANSFER, "dataset": {"id": "rows", "folds": 5, "fold": 2}}, TRANSFER,
+         pointer="/pretraining/checkpoint", is_settled=False, says=("rows that validate in fold 2",)),
+    Case("source_saw_the_fold", {**TRANSFER, "dataset": {"id": "rows", "folds": 2, "fold": 0}},
+         {**TRANSFER, "dataset": {"id": "rows", "folds": 2, "fold": 0}}, pointer="/pretraining/checkpoint",
+         is_settled=False, near_card=table_card().model_copy(update={"fingerprint": "sha256:1"})),
     Case("task_weights_far_apart", {"objective": {"tasks": ["parity", {"target": "gain", "weight": 231}]}},
          {"objective": {"tasks": [{"target": "parity", "weight": 1.6}, {"target": "gain", "weight": 100}]}},
          pointer="/objective/tasks/1/weight", says=("gain in the loss is 231", "parity 0.693", "333 times"), card=BOTH),
