@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 
+from bakehouse.runs.durations import Capacity
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.operations import Call, Filters, NewRun, Operation, Operations
 from bakehouse.runs.queue import WakeQueue
@@ -132,6 +133,8 @@ class AsyncStore:
         self._creations = Batches(redis, self._add_wake_ups)
         self.largest_memory = SharedReading(self._read_largest_memory)
         """Returns the memory of the worker that has the most; None if no worker has been seen yet."""
+        self.capacity = SharedReading(self._read_capacity)
+        """Returns the devices of the workers that are here, and what was measured on them."""
 
     async def create(self, run: Run, *, idempotency: Idempotency | None = None, known: Texts = NOTHING) -> CreatedRun:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none; wakes a
@@ -175,6 +178,9 @@ class AsyncStore:
 
     async def _read_largest_memory(self) -> int | None:
         return await carry_out(self._operations.largest_memory(), self._reads)
+
+    async def _read_capacity(self) -> Capacity:
+        return await carry_out(self._operations.capacity(), self._reads)
 
     def _add_wake_ups(self, pipeline: Any, new_runs: int) -> None:
         # More wake-ups than workers would find nothing to do: a worker that ends a run wakes one for the next run.

@@ -181,6 +181,10 @@ class Keys:
         """Returns the key of the string, which expires, with the status that a worker published last."""
         return f"{self.tenant}:worker:{name}"
 
+    def measurements(self, device: str) -> str:
+        """Returns the key of the hash with what workers measured on devices of this class, by slot."""
+        return f"{self.tenant}:measurements:{quoted(device)}"
+
     def task_processes(self) -> str:
         """Returns the key of the sorted set of task processes, ordered by the time at which they expire."""
         return f"{self.tenant}:task_processes"

@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from importlib.resources import files
+from itertools import chain
 from operator import methodcaller
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
@@ -18,6 +19,7 @@ from redis.exceptions import NoScriptError
 from bakehouse.runs import wire
 from bakehouse.runs.clock import RedisClock
 from bakehouse.runs.commands import Command, OwnerCommand, actor_of
+from bakehouse.runs.durations import Capacity
 from bakehouse.runs.errors import (
     CursorNotFound,
     DatasetDeleted,
@@ -32,6 +34,7 @@ from bakehouse.runs.errors import (
     SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
+from bakehouse.runs.measurements import Measurement, read_measurements
 from bakehouse.runs.record import FORMAT, CreatedExperiment, Idempotency, Record
 from bakehouse.runs.run import QueuePlace, Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
@@ -241,6 +244,22 @@ class Operations:
         (statuses,) = yield [methodcaller("mget", [self._keys.worker(wire.text(name)) for name in names])]
         # A status may expire before its worker's name leaves the sorted set.
         return max((json.loads(status)["memory_bytes"] for status in statuses if status is not None), default=None)
+
+    def capacity(self) -> Operation[Capacity]:
+        """Returns the devices of the workers that are here, and what was measured on them."""
+        now = yield from self.now()
+        (names,) = yield [methodcaller("zrangebyscore", self._keys.workers(), now, "+inf")]
+        if not names:
+            return Capacity((), ())
+        (statuses,) = yield [methodcaller("mget", [self._keys.worker(wire.text(name)) for name in names])]
+        devices = [json.loads(status)["device"] for status in statuses if status is not None]
+        stored = yield [methodcaller("hvals", self._keys.measurements(device)) for device in sorted(set(devices))]
+        return Capacity(devices, tuple(read_measurements(chain.from_iterable(stored))))
+
+    def add_measurement(self, measurement: Measurement) -> Operation[None]:
+        """Keeps what a worker measured, in place of an earlier measurement in the same slot."""
+        key = self._keys.measurements(measurement.device)
+        yield [methodcaller("hset", key, measurement.slot, measurement.model_dump_json())]
 
     def _write(
         self,

@@ -18,6 +18,7 @@ from bakehouse.runs.commands import Claim, Command
 from bakehouse.runs.errors import ExperimentHeld, IllegalTransition, LogDamaged, RecordUnreadable, RunNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import LogRange, Logs
+from bakehouse.runs.measurements import Measurement
 from bakehouse.runs.operations import Call, Filters, NewRun, Operation, Operations
 from bakehouse.runs.patience import OUTAGE, Patience
 from bakehouse.runs.record import Created, CreatedExperiment, Idempotency, Owner, Record
@@ -146,6 +147,10 @@ class Store:
                 # Whatever is wrong with one run, the runs behind it must not wait.
                 log.exception("The run %s cannot be claimed.", run_id)
         return None
+
+    def add_measurement(self, measurement: Measurement) -> None:
+        """Keeps what a worker measured, in place of an earlier measurement in the same slot."""
+        self._carry_out(self._operations.add_measurement(measurement))
 
     # Time
 

@@ -1,9 +1,11 @@
 """Carries out one attempt at a run: sets up, trains, and commits exactly one final command."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from bakehouse.runs.commands import Cancel, Ending, Fail, Release
 from bakehouse.runs.errors import IllegalTransition, OwnershipLost
+from bakehouse.runs.measurements import Measurement
 from bakehouse.runs.patience import OUTAGE
 from worker.attempt.failures import failure_of
 from worker.attempt.record_writer import RecordStore, RecordWriter
@@ -17,13 +19,19 @@ from worker.training.events import NonFinite
 class Attempt:
     """An attempt at a run. `run()` trains in the calling thread; other threads write the record and the files."""
 
-    def __init__(self, record_store: RecordStore, nonce: str, storage: RunStorage) -> None:
+    def __init__(
+        self,
+        record_store: RecordStore,
+        nonce: str,
+        storage: RunStorage,
+        report: Callable[[Measurement], None] = lambda measurement: None,
+    ) -> None:
         self.record_store = record_store
         self.nonce = nonce
         self.storage = storage
         self.signals = Signals()
         self.watchdog = Watchdog()
-        self.record_writer = RecordWriter(record_store, nonce, on_tick=self.on_tick)
+        self.record_writer = RecordWriter(record_store, nonce, on_tick=self.on_tick, report=report)
 
     def terminate(self) -> None:
         """Asks the attempt to save its state, release the run and end. A signal handler may call this."""

@@ -20,6 +20,7 @@ from bakehouse.runs.commands import (
     SingleCommand,
 )
 from bakehouse.runs.errors import OwnershipLost, RunsError
+from bakehouse.runs.measurements import Measurement
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Progress
 
@@ -51,18 +52,27 @@ class PendingCommand:
 class RecordWriter:
     """Writes entries and commands in the order in which they arrive, and renews the lease meanwhile.
 
-    `on_tick` is called a few times a second, in the writer's thread.
+    `on_tick` is called a few times a second, and `report` with what was measured, both in the writer's thread.
     """
 
-    def __init__(self, record_store: RecordStore, nonce: str, *, on_tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        record_store: RecordStore,
+        nonce: str,
+        *,
+        on_tick: Callable[[], None] = lambda: None,
+        report: Callable[[Measurement], None] = lambda measurement: None,
+    ) -> None:
         self.record_store = record_store
         self.nonce = nonce
         self.on_tick = on_tick
+        self.report = report
         self.error: Exception | None = None
         """The error that ended the writing; None if there was none."""
         self._entries: list[Entry] = []
         self._progress: Progress | None = None
         self._pending: list[PendingCommand] = []
+        self._measurement: Measurement | None = None
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -92,6 +102,11 @@ class RecordWriter:
             self._is_urgent = True
         if self._is_urgent:
             self._wake.set()
+
+    def measure(self, measurement: Measurement) -> None:
+        """Queues what was measured of the training, which is reported with the next write."""
+        with self._lock:
+            self._measurement = measurement
 
     def note(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
         """Queues a human-readable message for the run's log."""
@@ -175,6 +190,10 @@ class RecordWriter:
             entries, self._entries = tuple(self._entries), []
             pending, self._pending = self._pending, []
             progress, self._progress = self._progress, None
+            measurement, self._measurement = self._measurement, None
+        # Reported first, so that what follows the end of a run finds its measurement.
+        if measurement is not None:
+            self.report(measurement)
         logs = [
             LogEvents(self.nonce, entries[start : start + MAX_ENTRIES], progress)
             for start in range(0, len(entries), MAX_ENTRIES)

@@ -10,12 +10,14 @@ from typing import assert_never
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.runs.commands import Cancel, DiagnosticEntry, Ending, EpochEntry, Pause, Release, StepEntry, Succeed
 from bakehouse.runs.errors import StorageFull, StorageUnavailable
+from bakehouse.runs.measurements import work_of
 from bakehouse.runs.record import finite
 from bakehouse.runs.run import Expected, Progress, Provenance, Verification
 from worker.attempt.checkpoint_writer import Candidate
 from worker.attempt.record_writer import RecordWriter
 from worker.attempt.setup import AttemptSetup
 from worker.attempt.snapshot import snapshot
+from worker.attempt.stopwatch import Stopwatch
 from worker.attempt.verdicts import verdicts_of
 from worker.attempt.verification import HalfWayKill, Repeated, conclude
 from worker.attempt.watchdog import Watchdog
@@ -48,6 +50,8 @@ class Trainer:
         self.signals = signals
         self.first_step = setup.training.step
         self.started_at = monotonic()
+        device = setup.environment["device"]
+        self.stopwatch = Stopwatch(self.record_store.record.id, device, work_of(setup.plan), record_writer.seconds())
         self.reported_operations: set[str] = set()
         self.half_way_kill = HalfWayKill(self.record_store.record)
         self.stop_as_verified()
@@ -137,12 +141,20 @@ class Trainer:
                     "is_best": event.is_best,
                 }
                 self.record_writer.put(EpochEntry(epoch, step, event.metrics, details), self.progress())
+                self.measure_epoch()
                 if event.is_best and self.training.best_weights is not None:
                     self.checkpoint_writer.offer(Candidate(epoch, event.metrics, self.training.best_weights))
             case DiagnosticLog(name=name, epoch=epoch, step=step):
                 self.record_writer.put(DiagnosticEntry(name, epoch, step, event.values), self.progress())
             case _:
                 assert_never(event)
+
+    def measure_epoch(self) -> None:
+        """Notes the end of an epoch, and now and then reports how long epochs take."""
+        now = self.record_writer.seconds()
+        self.stopwatch.note_epoch(now)
+        if self.stopwatch.is_due(now):
+            self.record_writer.measure(self.stopwatch.measurement(now))
 
     def handle_requests(self) -> Ending | None:
         """Handles signals, the user's request and the time budget; returns a command if the attempt must end now."""
@@ -205,6 +217,11 @@ class Trainer:
         weights: dict[str, str] = dict(recorded) | dict(written)
         verification = self.concluded_verification(finished, weights)
         verdicts = verdicts_of(self.training, finished)
+        # A resumed run may have had no epoch left to train.
+        if self.stopwatch.epochs:
+            stopped_after = self.training.epochs_done if finished.ending == "early_stopped" else None
+            now = self.record_writer.seconds()
+            self.record_writer.measure(self.stopwatch.measurement(now, stopped_after=stopped_after))
         return Succeed(self.nonce, finished.ending, self.provenance(weights), finished.metrics, verification, verdicts)
 
     def note_left_out(self, finished: Finished) -> None:

@@ -99,7 +99,7 @@ def train_next(
     note_claim(record.id)
     record_store = RedisRecordStore(store, record)
     artifacts = Artifacts(settings.artifacts)
-    attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts))
+    attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts), report=store.add_measurement)
     # A SIGTERM that arrived before the attempt existed is passed on now.
     if is_terminated:
         attempt.terminate()
