@@ -20,6 +20,7 @@ from bakehouse.runs.run import Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.status import Reason
 from service.dependencies import Services
+from service.estimates import TrainingEstimate, training_estimate
 
 log = logging.getLogger(__name__)
 
@@ -42,25 +43,6 @@ class LayerRow(Model):
     """Number of learned parameters."""
 
 
-class TrainingEstimate(Model):
-    """The estimated cost of the training, computed from the shapes alone."""
-
-    parameters: int
-    """Number of learned parameters."""
-    flops_per_sample: int
-    """Floating-point operations of a forward pass per sample; training needs about three times as many."""
-    memory_bytes: int
-    """Bytes of memory for weights, gradients, optimizer state, one batch's activations, and the data."""
-    steps: int
-    """Number of steps, unless the run stops early."""
-    train_rows: int
-    """Number of rows of the training split."""
-    validation_rows: int
-    """Number of rows of the validation split."""
-    test_rows: int
-    """Number of rows of the test split."""
-
-
 class Preview(Model):
     """A preview of a run: the recipe, the advice, the layers and the cost. Nothing is stored."""
 
@@ -76,13 +58,14 @@ class Preview(Model):
 async def preview(services: Services, document: object) -> Preview:
     """Returns the canonical recipe, the advice about it, and the cost of the training, without storing anything."""
     prepared = await services.preparation.prepare(document)
+    capacity = await services.async_store.capacity()
     recipe = prepared.plan.recipe
     return Preview(
         recipe=recipe,
         recipe_sha256=recipe.sha256(),
         advice=prepared.advice,
         layers=layer_table(prepared.plan),
-        estimate=training_estimate(prepared.plan),
+        estimate=training_estimate(prepared.plan, capacity),
     )
 
 
@@ -108,18 +91,6 @@ def variant_of(layer: Primitive) -> str | None:
             return name
         case _:
             return None
-
-
-def training_estimate(plan: Plan) -> TrainingEstimate:
-    return TrainingEstimate(
-        parameters=plan.estimate.parameters,
-        flops_per_sample=plan.estimate.flops_per_sample,
-        memory_bytes=plan.estimate.memory_bytes,
-        steps=plan.steps,
-        train_rows=plan.sizes.train,
-        validation_rows=plan.sizes.validation,
-        test_rows=plan.sizes.test,
-    )
 
 
 async def submit(

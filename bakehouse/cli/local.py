@@ -20,6 +20,7 @@ from bakehouse.cli.view import View, label_of
 from bakehouse.client import Client, RunEvent, Unreachable
 from bakehouse.data.catalog import Catalog
 from bakehouse.model import JsonObject
+from bakehouse.plurals import count_of
 from bakehouse.prepare import Limits, Prepared, prepare
 from bakehouse.runs.local_runs import RECORD, LocalRuns
 from bakehouse.runs.migrations import parse_record
@@ -68,8 +69,18 @@ def lint_text(report: JsonObject) -> str:
         ("recipe", "valid"),
         ("parameters", f"{estimate['parameters']:,}"),
         ("memory", f"about {estimate['memory_bytes'] / 2**20:,.1f} MiB"),
+        *time_rows(estimate),
     ]
     return block(rows + [advice_row(item) for item in report["advice"]])
+
+
+def time_rows(estimate: JsonObject) -> list[tuple[str, str]]:
+    """Returns the expected time, which only a service knows."""
+    if seconds := estimate.get("seconds"):
+        alike = seconds["basis"].replace("same_", "the same ").replace("_", " ")
+        basis = f"from {count_of(seconds['measurements'], 'training')} with {alike}"
+        return [("time", f"{seconds['text']} ({basis})")]
+    return [("time", f"not known: {reason}") for reason in [estimate.get("seconds_reason")] if reason]
 
 
 def train_locally(document: JsonObject, folder: Path | None, *, as_json: bool) -> int:

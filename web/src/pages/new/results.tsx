@@ -1,7 +1,7 @@
 /** What the service makes of the recipe: problems, advice, pictures, layers, cost. */
 import { useRef, useState } from "preact/hooks";
 import type { Advice, Preview } from "../../api/types";
-import { count, formatBytes, formatNumber, formatSeconds, formatWhole } from "../../format";
+import { count, formatBytes, formatNumber, formatWhole } from "../../format";
 import { type Json, placeName } from "../../json";
 import { Failure } from "../../parts/failure";
 import { Pairs } from "../../parts/pairs";
@@ -155,13 +155,12 @@ function Samples() {
 
 function Cost({ preview }: { preview: Preview }) {
   const { estimate } = preview;
-  const seconds = (estimate as { seconds?: number | null }).seconds;
   const facts: [string, string][] = [
     ["Parameters", formatWhole(estimate.parameters)],
     ["Memory", formatBytes(estimate.memory_bytes)],
     ["Operations a sample", formatNumber(estimate.flops_per_sample)],
     ["Steps at most", formatWhole(estimate.steps)],
-    ...(seconds ? [["Time at most", formatSeconds(seconds)] as [string, string]] : []),
+    ["Time", estimate.seconds?.text ?? estimate.seconds_reason ?? ""],
     [
       "Rows",
       `${formatWhole(estimate.train_rows)} training, ${formatWhole(estimate.validation_rows)} validation, ${formatWhole(estimate.test_rows)} test`,
