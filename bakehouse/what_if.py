@@ -75,7 +75,7 @@ class WhatIf(Model):
     answers: tuple[WhatIfAnswer, ...]
     """The answer to each setting, in the order of the question."""
     sentence: str
-    """The answer in words of the setting that stops the run and loses least, and of several the one that saves most."""
+    """The answer in words of the setting that saves epochs and loses least, and of several the one that saves most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +200,14 @@ def loss_against_best(best: MeasuredEpoch | None, curve: MeasuredCurve) -> float
 
 
 def most_useful(answers: Sequence[WhatIfAnswer]) -> WhatIfAnswer:
-    """Returns, of the settings that stop the run, the answer that lost least, and of several the one that saves most;
-    if none stops it, one that never stops rather than an undecided one."""
+    """Returns, of the settings that save epochs, the answer that lost least, and of several the one that saves most; if
+    none saves any, one that is decided rather than an undecided one."""
     decisions = get_args(Decision)
 
-    def rank(answer: WhatIfAnswer) -> tuple[int, float, int]:
+    def rank(answer: WhatIfAnswer) -> tuple[bool, int, float, int]:
+        saved = answer.epochs_saved or 0
         lost = math.inf if answer.lost is None else answer.lost
-        return decisions.index(answer.decision), lost, -(answer.epochs_saved or 0)
+        return saved == 0, decisions.index(answer.decision), lost, -saved
 
     return min(answers, key=rank)
 

@@ -144,7 +144,7 @@ def test_a_curve_without_a_finite_value_has_no_best_epoch() -> None:
         (6, [1], "patience 1 would have stopped at epoch 3, saved 3 of 6 epochs and lost 0.1 of validation_loss"),
         (
             6,
-            [4, 1, "none"],
+            [4, 2, 1, "none"],
             "patience 1 would have stopped at epoch 3, saved 3 of 6 epochs and lost 0.1 of validation_loss",
         ),
         (6, [4], "patience 4 never stops early: it would have trained all 6 epochs and lost nothing"),
@@ -160,7 +160,7 @@ def test_a_curve_without_a_finite_value_has_no_best_epoch() -> None:
         ),
         (
             6,
-            [2, 1, {"type": "patience", "patience": 2, "min_epochs": 5}],
+            [2, "none", {"type": "patience", "patience": 2, "min_epochs": 5}],
             "patience 2 would have stopped at epoch 6, where the run ended too, and lost nothing",
         ),
     ],

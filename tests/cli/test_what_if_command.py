@@ -42,9 +42,7 @@ def test_the_command_prints_a_table_and_the_answer_in_a_sentence(run: ClientRun)
         ["patience 9", "undecided", "-", "-", "-", "-", "-"],
         ["generalization_loss 90", "e5", "e4", "0.3", "0", "0", "0 s"],
     ]
-    assert (
-        lines[-1] == "generalization_loss 90 would have stopped at epoch 5, where the run ended too, and lost nothing."
-    )
+    assert lines[-1] == "patience 1 would have stopped at epoch 3, saved 2 of 5 epochs and lost 0.1 of validation_loss."
 
 
 def test_the_command_asks_about_usual_patiences_and_prints_json(run: ClientRun) -> None:
