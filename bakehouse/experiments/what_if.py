@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from bakehouse.experiments.fairness import objective_problem
-from bakehouse.experiments.measured import ArmFacts, Question
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion
 from bakehouse.experiments.statistics import Interval, is_usable, summarize
 from bakehouse.model import JsonObject, Model
 from bakehouse.plurals import count_of
@@ -81,7 +81,7 @@ class ExperimentWhatIf(Model):
     """The answer in words of the setting that saves epochs and loses least, and of several the one that saves most."""
 
 
-def what_if_of_experiment(question: Question, found: Mapping[str, Sequence[WhatIf]]) -> ExperimentWhatIf:
+def what_if_of_experiment(question: ComparisonQuestion, found: Mapping[str, Sequence[WhatIf]]) -> ExperimentWhatIf:
     """Returns the answers for an experiment from those of its runs by arm, all to the same settings. A run without a
     complete epoch has none."""
     runs = [each for facts in question.arms for each in found.get(facts.name, ())]
@@ -100,7 +100,7 @@ def what_if_of_experiment(question: Question, found: Mapping[str, Sequence[WhatI
     )
 
 
-def arm_what_if(name: str, runs: Sequence[WhatIf], question: Question) -> ArmWhatIf:
+def arm_what_if(name: str, runs: Sequence[WhatIf], question: ComparisonQuestion) -> ArmWhatIf:
     answers = tuple(pool(runs, question.folds, metric=question.metric))
     return ArmWhatIf(name=name, runs=len(runs), answers=answers)
 

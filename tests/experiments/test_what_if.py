@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from scipy import stats
 
-from bakehouse.experiments.measured import ArmFacts, Question
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion
 from bakehouse.experiments.what_if import ExperimentWhatIf, what_if_of_experiment
 from bakehouse.what_if import MeasuredCurve, MeasuredEpoch, WhatIf, what_if
 from bakehouse.what_if_question import read_question
 
 Losses = Sequence[float | None]
 METRIC = "validation_accuracy"
-QUESTION = Question(
+QUESTION = ComparisonQuestion(
     "exp_1", "finished", "variants", METRIC, "plain", (ArmFacts("plain"), ArmFacts("dropout")), folds=None
 )
 # Patience 1 stops each run after three epochs, and its best epoch is the first.
@@ -31,7 +31,7 @@ def answer_of(losses: Losses, *settings: object, epochs: int = 4, monitor: str =
 
 
 def ask(
-    arms: Mapping[str, Sequence[Losses]], *settings: object, question: Question = QUESTION, epochs: int = 4
+    arms: Mapping[str, Sequence[Losses]], *settings: object, question: ComparisonQuestion = QUESTION, epochs: int = 4
 ) -> ExperimentWhatIf:
     found = {name: [answer_of(losses, *settings, epochs=epochs) for losses in runs] for name, runs in arms.items()}
     return what_if_of_experiment(question, found)
