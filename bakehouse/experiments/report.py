@@ -1,0 +1,206 @@
+"""Defines the report of an experiment: what one sends to a colleague, as a list of blocks."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bakehouse.experiments.answer import ArmResult, Effect, Results
+from bakehouse.experiments.dot_plot import draw_dot_plot
+from bakehouse.experiments.measured import DesignType
+from bakehouse.experiments.words import difference_text, value_text
+from bakehouse.model import JsonObject
+from bakehouse.plurals import count_of, listed
+
+MOST_VALUE_CHARACTERS = 60
+DESIGNS: Mapping[DesignType, str] = {
+    "variants": "a comparison of variants",
+    "grid": "a grid of values",
+    "ablation": "an ablation, which takes each ingredient away alone, and all of them",
+    "factorial": "a factorial, with all combinations of ingredients that are on or off",
+    "search": "a search",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    svg: str
+
+
+Block = Heading | Paragraph | Items | Table | Code | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """What a report says beside the results."""
+
+    name: str | None
+    design: DesignType
+    document: JsonObject
+    """The document of the experiment, which makes it again if it is posted."""
+    seeds: tuple[int, ...]
+    created_at: str
+    dataset: str
+    fingerprints: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    """The versions that trained, each with its name: `torch 2.12.0`."""
+    devices: tuple[str, ...] = ()
+
+
+def write_report(facts: ReportFacts, results: Results) -> list[Block]:
+    """Returns the blocks of a report: question, answer, what differed, what is unsure, and how to make it again."""
+    return [
+        Heading(facts.name or f"Experiment {results.experiment}", level=1),
+        Paragraph(results.sentence),
+        Heading("Question"),
+        Items(tuple(question_texts(facts, results))),
+        Code(json_text(facts.document.get("recipe", {})), "json"),
+        Heading("Answer"),
+        Picture(draw_dot_plot(results)),
+        *answer_blocks(results),
+        *doubt_blocks(results),
+        Heading("Provenance"),
+        Items(tuple(provenance(facts, results))),
+        Heading("Make it again"),
+        Paragraph("Save this document as `experiment.json` and run `bakehouse experiment run experiment.json`."),
+        Code(json_text(facts.document), "json"),
+    ]
+
+
+def json_text(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def question_texts(facts: ReportFacts, results: Results) -> Iterator[str]:
+    yield f"Design: {DESIGNS[facts.design]}."
+    yield f"Data set: {facts.dataset}."
+    folds = facts.document.get("folds")
+    yield f"Seeds: {listed([str(seed) for seed in facts.seeds])}" + (f", each with {folds} folds." if folds else ".")
+    better = "higher" if results.higher_is_better else "lower"
+    yield f"Metric: {results.metric} at the best epoch of each run; {better} is better."
+    if results.baseline is not None:
+        yield f"Baseline: {results.baseline}."
+
+
+def answer_blocks(results: Results) -> Iterator[Block]:
+    head = ("arm", "n", "mean (95 % interval)", "difference (95 % interval)", "p, adjusted", "verdict")
+    yield Table(head, tuple(answer_cells(arm, results) for arm in results.arms))
+    kind = "the corrected interval of a cross-validation" if is_cross_validation(results) else "Student's t"
+    yield Paragraph(
+        f"Differences are paired by seed, with intervals by {kind}. "
+        "The p value is adjusted for the number of arms (Holm)."
+    )
+    if results.effects:
+        yield Heading("Effects", level=3)
+        effect_head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
+        yield Table(effect_head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
+    yield Heading("What differs, and what it took", level=3)
+    tests = list(dict.fromkeys(name for arm in results.arms for name in arm.test))
+    rows = tuple((*cost_cells(arm), *test_cells(arm, tests)) for arm in results.arms)
+    yield Table(("arm", "differs in", "parameters", "epochs", "seconds", *tests), rows)
+    if tests:
+        yield Paragraph("The values on the test split are means, and choose nothing.")
+
+
+def is_cross_validation(results: Results) -> bool:
+    return any(arm.difference is not None and arm.difference.test == "corrected_t" for arm in results.arms)
+
+
+def answer_cells(arm: ArmResult, results: Results) -> tuple[str, ...]:
+    mean = "-" if arm.mean is None else value_text(arm.mean, arm.interval, results.metric)
+    found = arm.difference
+    if found is None:
+        verdict = "baseline" if arm.name == results.baseline else "-"
+        return arm.name, str(arm.n), mean, arm.not_compared or "-", "-", verdict
+    difference = difference_text(found, results.metric)
+    return arm.name, str(arm.n), mean, difference, p_text(found.p_adjusted), found.verdict
+
+
+def cost_cells(arm: ArmResult) -> tuple[str, ...]:
+    return (
+        arm.name,
+        differs_text(arm.differs),
+        "-" if arm.parameters is None else f"{arm.parameters:,}",
+        "-" if arm.epochs is None else f"{arm.epochs:,.1f}",
+        "-" if arm.seconds is None else f"{arm.seconds:,.1f}",
+    )
+
+
+def test_cells(arm: ArmResult, tests: Sequence[str]) -> tuple[str, ...]:
+    return tuple(value_text(arm.test[name], None, name) if name in arm.test else "-" for name in tests)
+
+
+def effect_cells(effect: Effect, metric: str) -> tuple[str, ...]:
+    name = " with ".join(effect.ingredients)
+    return name, effect.type, difference_text(effect, metric), p_text(effect.p_adjusted), effect.verdict
+
+
+def p_text(p: float | None) -> str:
+    return "-" if p is None else f"{p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def differs_text(differs: JsonObject) -> str:
+    texts = []
+    for pointer, value in differs.items():
+        text = json.dumps(value, ensure_ascii=False)
+        short = text if len(text) <= MOST_VALUE_CHARACTERS else text[: MOST_VALUE_CHARACTERS - 1] + "…"
+        texts.append(f"{pointer}: {short}")
+    return ", ".join(texts) or "-"
+
+
+def doubt_blocks(results: Results) -> Iterator[Block]:
+    """Yields the warnings, and the runs without a value."""
+    if results.warnings:
+        yield Heading("Warnings")
+        yield Items(tuple(caution.message for caution in results.warnings))
+    failed = [(arm.name, run) for arm in results.arms for run in arm.failed]
+    if failed:
+        yield Heading("Runs without a value")
+        rows = tuple(
+            (name, str(run.seed) if run.fold is None else f"{run.seed}/{run.fold}", run.run, run.code, run.message)
+            for name, run in failed
+        )
+        yield Table(("arm", "seed", "run", "code", "reason"), rows)
+
+
+def provenance(facts: ReportFacts, results: Results) -> Iterator[str]:
+    yield f"Experiment {results.experiment}, posted at {facts.created_at}; it is {results.status}."
+    reused = sum(arm.reused for arm in results.arms)
+    runs = (
+        f"{results.finished:,} of {count_of(results.runs, 'run')} {'is' if results.finished == 1 else 'are'} finished"
+    )
+    yield f"{runs}; {reused:,} had been trained before." if reused else f"{runs}."
+    yield f"Data set {facts.dataset}" + (
+        f", fingerprint {', '.join(facts.fingerprints)}." if facts.fingerprints else "."
+    )
+    if facts.versions:
+        yield f"Versions: {', '.join(facts.versions)}."
+    if facts.devices:
+        yield f"Devices: {', '.join(facts.devices)}."
