@@ -154,6 +154,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.parsed_models = (
         runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion,
         ExperimentDocument, Extension, experiments.ExperimentPatch,
+        experiments.AblationRequest,
     )  # fmt: skip
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)

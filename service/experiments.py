@@ -1,6 +1,7 @@
 """Makes experiments from posted documents, extends them, and acts on all their runs."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +26,8 @@ from bakehouse.experiments.store import new_experiment_id
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import MAX_PROBLEMS
-from bakehouse.runs.errors import RunHasDependants, RunNotFound
+from bakehouse.runs.commands import ChangePriority
+from bakehouse.runs.errors import IllegalTransition, RunHasDependants, RunNotFound
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
@@ -249,6 +251,12 @@ def change(services: Services, experiment_id: str, fields: JsonObject) -> None:
         return before.model_copy(update=fields), ()
 
     record = services.experiments.change(experiment_id, changed)
+    if "priority" in fields:
+        for each in services.experiments.runs(record):
+            if not each.reused and each.status not in TERMINAL:
+                # The run may have ended meanwhile.
+                with suppress(IllegalTransition):
+                    services.store.command(each.run, ChangePriority(record.priority, even_if_running=True))
     wake_workers(services, record.run_count)
 
 
@@ -310,6 +318,12 @@ def wake_workers(services: Services, runs: int) -> None:
         wake_worker(services)
 
 
-def without_seed(recipe: JsonObject) -> JsonObject:
-    """Returns the recipe of a run as the base of an experiment."""
-    return {name: value for name, value in recipe.items() if name not in ("seed", "name", "labels")}
+async def ablate(
+    services: Services, run_id: str, fields: JsonObject, idempotency: Idempotency | None
+) -> CreatedExperiment:
+    """Queues an experiment that switches off each ingredient of a run's recipe; `fields` are others of its document."""
+    run = (await services.async_store.get(run_id)).run()
+    recipe = {name: value for name, value in run.recipe.canonical().items() if name not in ("seed", "name", "labels")}
+    named = {"name": f"what helps in {run.name or run.id}"[:200], "seeds": 5, **fields, "recipe": recipe}
+    design = {"type": "ablation", "ingredients": named.pop("ingredients", None)}
+    return await submit(services, {**named, "design": design}, idempotency)

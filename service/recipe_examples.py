@@ -65,6 +65,7 @@ BODIES: dict[str, dict[str, JsonObject]] = {
         "ablation": {"summary": "What each ingredient is worth, over three seeds", "value": ABLATION},
         "grid": {"summary": "All combinations of a norm and a dropout, over five seeds", "value": GRID},
     },
+    "ablate_run": {"seeds": {"summary": "With three seeds", "value": {"seeds": 3}}},
     "extend_experiment": {"seeds": {"summary": "Two more seeds", "value": {"seeds": [3, 4]}}},
     "change_experiment": {
         "limit": {"summary": "At most two runs at a time", "value": {"max_running": 2}},

@@ -16,7 +16,7 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.record import Idempotency, verification_of
-from bakehouse.runs.run import Failure, Run, Verification, Verified
+from bakehouse.runs.run import Cell, Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.status import Reason
 from service.dependencies import Services
@@ -102,6 +102,7 @@ async def submit(
     reason: Reason = "submitted",
     verification: Verification | None = None,
     parent_failure: Failure | None = None,
+    experiment: Cell | None = None,
 ) -> CreatedRun:
     """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
     would be refused now."""
@@ -111,20 +112,36 @@ async def submit(
     # Checked again, in case Redis was emptied: otherwise a worker with another folder could take the run.
     await services.folder_check.check()
     run, known = template.new_run(
-        recipe, parent_run=parent_run, parent_failure=parent_failure, reason=reason, verification=verification
+        recipe,
+        parent_run=parent_run,
+        parent_failure=parent_failure,
+        reason=reason,
+        verification=verification,
+        experiment=experiment,
     )
     return await services.async_store.create(run, idempotency=idempotency, known=known)
 
 
 async def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
-    """Queues the recipe of a run again, with the run's present name and labels."""
+    """Queues the recipe of a run again, with the run's present name and labels. In its experiment the new run takes the
+    place of the old one."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = await get_finished_run(services, run_id, asked="retried")
     document = current_document(run)
+    # Without its experiment, which may have been deleted, the new run stands alone.
+    experiment = run.experiment
+    if experiment is not None and not await run_in_threadpool(services.experiments.exists, experiment.id):
+        experiment = None
     return await submit(
-        services, document, idempotency, parent_run=run_id, parent_failure=run.failure, reason="retried"
+        services,
+        document,
+        idempotency,
+        parent_run=run_id,
+        parent_failure=run.failure,
+        reason="retried",
+        experiment=experiment,
     )
 
 

@@ -79,12 +79,12 @@ class FakeWorker:
         waited = {"epochs_since_best": len(losses) - self.best_epoch(run_id)}
         self.store.command(run_id, LogEvents(run_id, entries, progress.model_copy(update={**done, **waited})))
 
-    def save_best(self, run_id: str, epoch: int, weights: bytes, *, loss: float = 0.5) -> Checkpoint:
-        """Publishes the weights of an epoch as the best so far."""
+    def save_best(self, run_id: str, epoch: int, weights: bytes, *, loss: float = 0.5, **others: float) -> Checkpoint:
+        """Publishes the weights of an epoch as the best so far; `others` are its metrics besides the loss."""
         stored = self.artifacts.write_checkpoint(run_id, weights, {})
-        metrics: dict[str, float | None] = {"validation_loss": loss}
+        metrics: dict[str, float | None] = {"validation_loss": loss, **others}
         checkpoint = Checkpoint(epoch=epoch, roles=("best",), metrics=metrics, sha256=stored.sha256, bytes=stored.bytes)
-        best = Best(epoch=epoch, monitor="validation_loss", value=loss)
+        best = Best(epoch=epoch, monitor="validation_loss", value=loss, metrics=metrics)
         self.store.command(run_id, PublishCheckpoint(run_id, checkpoint, best))
         return checkpoint
 

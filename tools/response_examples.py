@@ -84,6 +84,7 @@ def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
     yield "retry_run", http.post(f"{run}/retry")
     yield "fork_run", http.post(f"{run}/fork", json=BODIES["fork_run"]["lower_lr"]["value"])
     yield "verify_run", http.post(f"{run}/verify")
+    yield "ablate_run", http.post(f"{run}/ablate", json=BODIES["ablate_run"]["seeds"]["value"])
 
 
 def answers_of_an_experiment(http: httpx.Client) -> Iterator[Answer]:

@@ -1,12 +1,9 @@
 """Defines an experiment as clients see it, and its record in Redis."""
 
-from typing import Literal
-
+from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.document import ExperimentDocument
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.status import Request, Status
-
-ExperimentStatus = Literal["queued", "running", "paused", "finished", "cancelled"]
 
 
 class ExperimentArm(Model):
@@ -105,8 +102,8 @@ class ExperimentPage(Model):
     """The id to pass as `after` for older experiments."""
 
 
-class ReusedRun(Model):
-    """A run that was finished before, in its place in an experiment."""
+class PlacedRun(Model):
+    """A run in its place in an experiment."""
 
     run: str
     arm: str
@@ -127,7 +124,7 @@ class ExperimentRecord(Model):
     dataset: str
     architecture: str
     arms: tuple[ExperimentArm, ...]
-    reused: tuple[ReusedRun, ...]
+    reused: tuple[PlacedRun, ...]
     """The runs that were finished before."""
     is_complete: bool = True
     """Whether all runs exist; a search adds runs until it is done."""

@@ -10,7 +10,6 @@ from bakehouse.experiments.statistics import is_usable
 from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Reason, Status
 
 DesignType = Literal["variants", "grid", "ablation", "factorial", "search"]
@@ -92,25 +91,40 @@ class MeasuredRun:
         return self.status == "succeeded" and is_usable(self.value)
 
 
+READ = ("status", "reason", "best", "progress", "seconds", "failure", "exact", "provenance", "dataset_fingerprint")
+"""The fields of a run that the results need."""
+
+
 def measure(
-    run: Run, *, arm: str, seed: int, metric: str, fold: int | None = None, reused: bool = False
+    run_id: str,
+    fields: Mapping[str, str],
+    *,
+    arm: str,
+    seed: int,
+    metric: str,
+    fold: int | None = None,
+    reused: bool = False,
 ) -> MeasuredRun:
-    """Returns what the results need of a run. A reused run may belong to another experiment, so its place is given."""
-    metrics = {run.best.monitor: run.best.value, **run.best.metrics} if run.best else {}
+    """Returns what the results need of a run, from the fields that `READ` names, each as JSON: to read the whole
+    records of a thousand runs would take seconds. A reused run may belong to another experiment, so its place is
+    given."""
+    run = {name: json.loads(fields.get(name, "null")) for name in READ}
+    best, failure, provenance = run["best"], run["failure"], run["provenance"]
+    metrics = {best["monitor"]: best["value"], **best["metrics"]} if best else {}
     return MeasuredRun(
         arm=arm,
         seed=seed,
         fold=fold,
-        run=run.id,
-        status=run.status,
-        reason=run.reason,
+        run=run_id,
+        status=run["status"],
+        reason=run["reason"],
         value=metrics.get(metric),
         test={name: value for name, value in metrics.items() if name.startswith("test_")},
-        epochs=run.progress.epoch,
-        seconds=run.seconds,
-        message=run.failure.message if run.failure else None,
-        exact=run.exact,
-        data=run.trained_on,
+        epochs=run["progress"]["epoch"],
+        seconds=run["seconds"],
+        message=failure and failure["message"],
+        exact=run["exact"],
+        data=provenance["dataset_fingerprint"] if provenance else run["dataset_fingerprint"],
         reused=reused,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument
-from bakehouse.experiments.experiment import ExperimentArm, ReusedRun
+from bakehouse.experiments.experiment import ExperimentArm, PlacedRun
 from bakehouse.model import JsonObject
 from bakehouse.plan.heads import monitors
 from bakehouse.plan.plan import Plan
@@ -82,8 +82,8 @@ def new_run(place: Place, experiment_id: str, priority: int) -> tuple[Run, Texts
     )
 
 
-def reused_run(place: Place, run_id: str) -> ReusedRun:
-    return ReusedRun(run=run_id, arm=place.arm.name, seed=place.seed, fold=place.fold)
+def reused_run(place: Place, run_id: str) -> PlacedRun:
+    return PlacedRun(run=run_id, arm=place.arm.name, seed=place.seed, fold=place.fold)
 
 
 def described(arms: Sequence[PlannedArm], baseline: str) -> tuple[ExperimentArm, ...]:

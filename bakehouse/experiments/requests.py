@@ -1,7 +1,8 @@
 """Carries out what a user has asked for a whole experiment: the service at once, a supervisor if it was interrupted."""
 
+from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.errors import IllegalAction
-from bakehouse.experiments.experiment import ExperimentRecord, ExperimentStatus
+from bakehouse.experiments.experiment import ExperimentRecord
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Resume

@@ -8,6 +8,7 @@ from typing import get_args
 
 from redis import Redis
 
+from bakehouse.experiments.answer import ExperimentStatus, Results
 from bakehouse.experiments.errors import ExperimentNotFound, RunInExperiment
 from bakehouse.experiments.experiment import (
     Brief,
@@ -15,10 +16,16 @@ from bakehouse.experiments.experiment import (
     ExperimentPage,
     ExperimentRecord,
     ExperimentRun,
+    PlacedRun,
     brief_of,
     shown,
+    status_of,
 )
+from bakehouse.experiments.measured import READ as MEASURED
+from bakehouse.experiments.measured import ComparisonQuestion, MeasuredRun, arm_facts, measure
+from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
+from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.errors import ExperimentChanged
 from bakehouse.runs.keys import Keys
@@ -156,25 +163,77 @@ class ExperimentStore:
 
     def runs(self, record: ExperimentRecord) -> tuple[ExperimentRun, ...]:
         """Returns the runs of an experiment by arm, seed and fold; of those in one place, the newest."""
-        places: dict[tuple[str, int, int | None], ExperimentRun] = {
-            (each.arm, each.seed, each.fold): ExperimentRun(
-                run=each.run, arm=each.arm, seed=each.seed, fold=each.fold, status="succeeded", reused=True
-            )
-            for each in record.reused
-        }
-        for run_id, fields in self.fields_of_runs(self.run_ids(record.id), ("status", "experiment")):
-            place = json.loads(fields["experiment"])
-            places[place["arm"], place["seed"], place["fold"]] = ExperimentRun(
-                run=run_id,
-                arm=place["arm"],
-                seed=place["seed"],
-                fold=place["fold"],
+        return tuple(
+            ExperimentRun(
+                run=each.run,
+                arm=each.arm,
+                seed=each.seed,
+                fold=each.fold,
                 status=json.loads(fields["status"]),
-                reused=False,
+                reused=each in record.reused,
             )
+            for each, fields in self._placed(record, ("status",))
+        )
+
+    def results(self, experiment_id: str) -> Results:
+        """Returns the answer of an experiment, as far as its runs have ended. Raises ExperimentNotFound."""
+        record = self.record(experiment_id)
+        [counts] = self._counts([experiment_id])
+        reused = set(record.reused)
+        measured = [
+            measure(
+                each.run,
+                fields,
+                arm=each.arm,
+                seed=each.seed,
+                fold=each.fold,
+                metric=record.metric,
+                reused=each in reused,
+            )
+            for each, fields in self._placed(record, MEASURED)
+        ]
+        return compute_results(self._question(record, status_of(record, counts), measured), measured)
+
+    def _question(
+        self, record: ExperimentRecord, status: ExperimentStatus, runs: Sequence[MeasuredRun]
+    ) -> ComparisonQuestion:
+        first = {run.arm: run.run for run in reversed(runs)}
+        recipes = {
+            run_id: Recipe.model_validate_json(fields["recipe"])
+            for run_id, fields in self.fields_of_runs(first.values(), ("recipe",))
+        }
+        return ComparisonQuestion(
+            experiment=record.id,
+            status=status,
+            design=record.document.design.type,
+            metric=record.metric,
+            baseline=record.baseline,
+            arms=tuple(
+                arm_facts(
+                    arm.name,
+                    recipes[first[arm.name]],
+                    differs=arm.differs,
+                    levels=arm.levels,
+                    parameters=arm.parameters,
+                )
+                for arm in record.arms
+                if first.get(arm.name) in recipes
+            ),
+            factors=record.factors,
+            folds=record.document.folds,
+        )
+
+    def _placed(self, record: ExperimentRecord, names: Sequence[str]) -> list[tuple[PlacedRun, Fields]]:
+        """Returns the runs of an experiment with some of their fields, by arm, seed and fold; of those in one place,
+        the newest."""
+        found: dict[tuple[str, int, int | None], tuple[PlacedRun, Fields]] = {}
+        reused = {each.run: each for each in record.reused}
+        for run_id, fields in self.fields_of_runs([*reused, *self.run_ids(record.id)], ("experiment", *names)):
+            place = reused.get(run_id) or placed(run_id, fields)
+            found[place.arm, place.seed, place.fold] = place, fields
         order = {arm.name: index for index, arm in enumerate(record.arms)}
-        found = (each for each in places.values() if each.arm in order)
-        return tuple(sorted(found, key=lambda each: (order[each.arm], each.seed, each.fold or 0)))
+        listed = [each for each in found.values() if each[0].arm in order]
+        return sorted(listed, key=lambda each: (order[each[0].arm], each[0].seed, each[0].fold or 0))
 
     def run_ids(self, experiment_id: str) -> list[str]:
         """Returns the runs that an experiment has made, the oldest first."""
@@ -202,9 +261,13 @@ class ExperimentStore:
                 pipeline.zcard(self._keys.dependants(run_id))
             return tuple(run_id for run_id, count in zip(ids, pipeline.execute(), strict=True) if count)
 
+    def exists(self, experiment_id: str) -> bool:
+        """Returns whether there is an experiment with this id."""
+        return bool(self._redis.exists(self._keys.experiment(experiment_id)))
+
     def refuse_if_needed(self, run: Run) -> None:
         """Raises RunInExperiment if a run is a part of an experiment that was not deleted."""
-        if run.experiment and self._redis.exists(self._keys.experiment(run.experiment.id)):
+        if run.experiment and self.exists(run.experiment.id):
             raise RunInExperiment(run.id, run.experiment.id)
 
     def asked(self) -> list[ExperimentRecord]:
@@ -234,6 +297,12 @@ class ExperimentStore:
             next((each for each in ids if each in fields and is_reusable(fields[each], fingerprint, present)), None)
             for ids, (_, fingerprint) in zip(candidates, recipes, strict=True)
         ]
+
+
+def placed(run_id: str, fields: Fields) -> PlacedRun:
+    """Returns the place of a run that an experiment has made."""
+    place = json.loads(fields["experiment"])
+    return PlacedRun(run=run_id, arm=place["arm"], seed=place["seed"], fold=place["fold"])
 
 
 # These are read by commit.lua at each claim, so they are fields of their own.

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
-from pydantic import ValidationError
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from bakehouse.experiments.document import Name, Priority
+from bakehouse.experiments.answer import Results
+from bakehouse.experiments.document import Metric, Name, Priority, Seeds
 from bakehouse.experiments.experiment import Experiment, ExperimentPage
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.record import CreatedExperiment
@@ -15,14 +16,17 @@ from service.dependencies import (
     ExperimentId,
     IdempotencyKey,
     JsonBody,
+    RunId,
     Services,
     ServicesDep,
+    read_json_body,
     refuse_unknown_parameters,
 )
 from service.error_responses import field_error
 from service.errors import InvalidRequest
 from service.experiments import (
     ExperimentDeletion,
+    ablate,
     act_on_all,
     change,
     delete,
@@ -32,10 +36,10 @@ from service.experiments import (
     resume,
     submit,
 )  # fmt: skip
-from service.openapi import json_body, problems, returns
+from service.openapi import json_body, optional_json_body, problems, returns
 from service.routes.runs import json_response
 
-router = APIRouter(prefix="/v1/experiments", tags=["experiments"], dependencies=[Depends(refuse_unknown_parameters)])
+router = APIRouter(prefix="/v1", tags=["experiments"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
 class ExperimentPatch(Model):
@@ -45,11 +49,25 @@ class ExperimentPatch(Model):
     """The new name; null removes the name."""
     priority: Priority = 0
     """The new priority of all runs that wait."""
-    max_running: Annotated[int | None, Query(ge=1)] = None
+    max_running: Annotated[int, Field(ge=1)] | None = None
     """The new limit on runs that are trained at the same time; null removes the limit."""
 
 
-@router.post("", status_code=201, operation_id="create_experiment", openapi_extra=json_body("ExperimentDocument"),
+class AblationRequest(Model):
+    """The fields of an experiment that ablates the recipe of a run."""
+
+    name: Name | None = None
+    seeds: Seeds = [0, 1, 2, 3, 4]
+    """The seeds with which each arm is trained, or their number."""
+    ingredients: list[Name] | None = None
+    """The ingredients to switch off; by default all that are on."""
+    metric: Metric | None = None
+    priority: Priority = 0
+    max_running: Annotated[int, Field(ge=1)] | None = None
+
+
+@router.post("/experiments", status_code=201, operation_id="create_experiment",
+             openapi_extra=json_body("ExperimentDocument"),
              responses=returns("ExperimentPreview", description="The preview, if `validate_only` is set.")
              | returns("Experiment", 400, 409, 413, 415, 422, 503, status=201))  # fmt: skip
 async def create_experiment(
@@ -67,14 +85,35 @@ async def create_experiment(
     return respond_with_experiment(experiment, created)
 
 
-def respond_with_experiment(experiment: Experiment, created: CreatedExperiment) -> Response:
-    headers = {"Location": f"experiments/{experiment.id}"}
+def respond_with_experiment(
+    experiment: Experiment, created: CreatedExperiment, folder: str = "experiments"
+) -> Response:
+    headers = {"Location": f"{folder}/{experiment.id}"}
     if created.replayed:
         headers["Idempotency-Replayed"] = "true"
     return json_response(experiment.model_dump_json(), status=201, headers=headers)
 
 
-@router.get("", operation_id="list_experiments", responses=problems(404, 422, 503))
+@router.post("/runs/{run_id}/ablate", status_code=201, operation_id="ablate_run",
+             openapi_extra=optional_json_body("AblationRequest"),
+             responses=returns("Experiment", 400, 404, 409, 413, 415, 422, 503, status=201))  # fmt: skip
+async def ablate_run(run_id: RunId, request: Request, services: ServicesDep, idempotency: IdempotencyKey) -> Response:
+    """Queues an experiment that switches off each ingredient of the run's recipe alone, and all of them. The body may
+    have other fields of the experiment, such as `seeds`, which is 5 otherwise."""
+    fields = parse_ablation(await read_json_body(request)) if await request.body() else {}
+    created = await ablate(services, run_id, fields, idempotency)
+    experiment = await run_in_threadpool(services.experiments.get, created.id)
+    return respond_with_experiment(experiment, created, folder="../../experiments")
+
+
+def parse_ablation(document: object) -> JsonObject:
+    try:
+        return AblationRequest.model_validate(document).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
+
+
+@router.get("/experiments", operation_id="list_experiments", responses=problems(404, 422, 503))
 def list_experiments(
     services: ServicesDep,
     after: Annotated[str | None, Query(max_length=64, description="Only older than the one with this id.")] = None,
@@ -84,13 +123,22 @@ def list_experiments(
     return services.experiments.page(after=after, limit=limit)
 
 
-@router.get("/{experiment_id}", operation_id="get_experiment", responses=problems(404, 503))
+@router.get("/experiments/{experiment_id}", operation_id="get_experiment", responses=problems(404, 503))
 def get_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
     """Returns the experiment with its arms and its runs."""
     return services.experiments.get(experiment_id)
 
 
-@router.post("/{experiment_id}/extend", operation_id="extend_experiment", openapi_extra=json_body("Extension"),
+@router.get("/experiments/{experiment_id}/results", operation_id="get_experiment_results", responses=problems(404, 503))
+def get_experiment_results(experiment_id: ExperimentId, services: ServicesDep) -> Results:
+    """Returns the answer, as far as the runs have ended: the value of each run, each arm's mean with its interval, and
+    the difference from the baseline, paired by seed, with a verdict in words. The metric is that of the best epoch on
+    the validation split; test values are listed and choose nothing."""
+    return services.experiments.results(experiment_id)
+
+
+@router.post("/experiments/{experiment_id}/extend", operation_id="extend_experiment",
+             openapi_extra=json_body("Extension"),
              responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
 async def extend_experiment(
     experiment_id: ExperimentId, document: JsonBody, services: ServicesDep, idempotency: IdempotencyKey
@@ -105,28 +153,28 @@ def respond_after(services: Services, experiment_id: str, request: RunRequest) -
     return services.experiments.get(experiment_id)
 
 
-@router.post("/{experiment_id}/cancel", status_code=202, operation_id="cancel_experiment",
+@router.post("/experiments/{experiment_id}/cancel", status_code=202, operation_id="cancel_experiment",
              responses=problems(404, 409, 503))  # fmt: skip
 def cancel_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
     """Cancels all runs that are not over."""
     return respond_after(services, experiment_id, "cancel")
 
 
-@router.post("/{experiment_id}/stop", status_code=202, operation_id="stop_experiment",
+@router.post("/experiments/{experiment_id}/stop", status_code=202, operation_id="stop_experiment",
              responses=problems(404, 409, 503))  # fmt: skip
 def stop_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
     """Ends the runs in training, which keep their best checkpoints, and cancels those that wait."""
     return respond_after(services, experiment_id, "stop")
 
 
-@router.post("/{experiment_id}/pause", status_code=202, operation_id="pause_experiment",
+@router.post("/experiments/{experiment_id}/pause", status_code=202, operation_id="pause_experiment",
              responses=problems(404, 409, 503))  # fmt: skip
 def pause_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
     """Pauses the runs in training; those that wait are not claimed until the experiment is resumed."""
     return respond_after(services, experiment_id, "pause")
 
 
-@router.post("/{experiment_id}/resume", status_code=202, operation_id="resume_experiment",
+@router.post("/experiments/{experiment_id}/resume", status_code=202, operation_id="resume_experiment",
              responses=problems(404, 409, 503))  # fmt: skip
 def resume_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
     """Resumes all runs that are paused, each at its step."""
@@ -134,7 +182,8 @@ def resume_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Exp
     return services.experiments.get(experiment_id)
 
 
-@router.patch("/{experiment_id}", operation_id="change_experiment", openapi_extra=json_body("ExperimentPatch"),
+@router.patch("/experiments/{experiment_id}", operation_id="change_experiment",
+             openapi_extra=json_body("ExperimentPatch"),
               responses=problems(400, 404, 413, 415, 422, 503))  # fmt: skip
 def change_experiment(experiment_id: ExperimentId, document: JsonBody, services: ServicesDep) -> Experiment:
     """Changes the name of an experiment, the priority of its runs that wait, or the limit on those in training."""
@@ -149,7 +198,7 @@ def parse_patch(document: object) -> JsonObject:
         raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 
 
-@router.delete("/{experiment_id}", operation_id="delete_experiment", responses=problems(404, 409, 503))
+@router.delete("/experiments/{experiment_id}", operation_id="delete_experiment", responses=problems(404, 409, 503))
 def delete_experiment(
     experiment_id: ExperimentId,
     services: ServicesDep,

@@ -1,4 +1,6 @@
-from bakehouse.experiments.measured import arm_facts, measure
+import json
+
+from bakehouse.experiments.measured import READ, arm_facts, measure
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.record import new_run
@@ -45,13 +47,19 @@ def finished_run() -> Run:
     return run.model_copy(update={"status": "succeeded", "reason": "epochs_done", "best": best, "seconds": 4.5})
 
 
+def fields_of(run: Run) -> dict[str, str]:
+    return {name: json.dumps(value) for name, value in run.model_dump(mode="json", include=set(READ)).items()}
+
+
 def test_a_run_is_measured_by_the_metric_at_its_best_epoch() -> None:
-    found = measure(finished_run(), arm="plain", seed=3, metric="validation_accuracy", fold=1, reused=True)
+    found = measure(
+        "run_a", fields_of(finished_run()), arm="plain", seed=3, metric="validation_accuracy", fold=1, reused=True
+    )
     assert (found.value, found.test, found.seconds, found.data) == (0.9, {"test_accuracy": 0.8}, 4.5, "fingerprint")
     assert (found.place, found.is_measured, found.reused) == ("3/1", True, True)
 
 
 def test_a_run_without_the_metric_is_not_measured() -> None:
-    assert not measure(finished_run(), arm="plain", seed=0, metric="validation_auroc").is_measured
+    assert not measure("run_a", fields_of(finished_run()), arm="plain", seed=0, metric="validation_auroc").is_measured
     waiting = new_run(recipe(), advice=(), steps=100)
-    assert not measure(waiting, arm="plain", seed=0, metric="validation_accuracy").is_over
+    assert not measure("run_a", fields_of(waiting), arm="plain", seed=0, metric="validation_accuracy").is_over

@@ -139,3 +139,52 @@ def test_name_and_limits_can_be_changed(api: httpx.Client) -> None:
     assert (changed["name"], changed["max_running"]) == ("second", 2)
     assert problem(api.patch(path, json={"max_running": 0}), 422, "invalid_request")
     assert problem(api.get("/v1/experiments/nothing"), 404, "experiment_not_found")
+
+
+def finish(worker: FakeWorker, run_id: str, accuracy: float) -> None:
+    worker.claim(run_id)
+    worker.log_epoch(run_id, 1, validation_loss=1 - accuracy, validation_accuracy=accuracy)
+    worker.save_best(run_id, 1, run_id.encode(), loss=1 - accuracy, validation_accuracy=accuracy)
+    worker.succeed(run_id)
+
+
+def test_results_compare_the_arms_seed_by_seed(api: httpx.Client, worker: FakeWorker) -> None:
+    variants = {"plain": {"norm": None}, "normalized": {}}
+    experiment = post(api, {**ABLATION, "seeds": 3, "design": {"type": "variants", "variants": variants}})
+    path = f"/v1/experiments/{experiment['id']}/results"
+    assert api.get(path).json()["finished"] == 0
+    for each in experiment["runs"]:
+        base = {"plain": 0.5, "normalized": 0.7}[each["arm"]]
+        finish(worker, each["run"], base + 0.01 * each["seed"] * (1 if each["arm"] == "plain" else 2))
+    results = api.get(path).json()
+    plain, normalized = results["arms"]
+    assert (results["status"], results["finished"], plain["n"]) == ("finished", 6, 3)
+    assert plain["values"] == pytest.approx({"0": 0.5, "1": 0.51, "2": 0.52})
+    assert normalized["difference"]["mean"] == pytest.approx(0.21)
+    assert normalized["difference"]["verdict"] == "better"
+    assert normalized["differs"] == {"/norm": experiment["arms"][1]["differs"]["/norm"]}
+
+
+def test_a_retry_takes_the_place_of_the_run_that_failed(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    failed = experiment["runs"][0]["run"]
+    worker.claim(failed)
+    worker.fail(failed)
+    path = f"/v1/experiments/{experiment['id']}"
+    [reason] = api.get(f"{path}/results").json()["arms"][0]["failed"]
+    assert reason["run"] == failed
+    again = api.post(f"/v1/runs/{failed}/retry").json()["id"]
+    runs = api.get(path).json()["runs"]
+    assert (runs[0]["run"], runs[0]["status"], len(runs)) == (again, "queued", 8)
+    assert api.get(f"{path}/results").json()["arms"][0]["failed"] == []
+
+
+def test_a_run_can_be_ablated(api: httpx.Client, worker: FakeWorker) -> None:
+    run = requests.create(api, norm="batch_norm", architecture={"type": "mlp", "hidden": [4]})
+    experiment = api.post(f"/v1/runs/{run}/ablate", json={"seeds": 2}).json()
+    assert [arm["name"] for arm in experiment["arms"]] == ["recipe", "without batch_norm"]
+    assert len(experiment["runs"]) == 4
+    assert api.post(f"/v1/runs/{run}/ablate").json()["seeds"] == [0, 1, 2, 3, 4]
+    plain = requests.create(api)
+    refused = problem(api.post(f"/v1/runs/{plain}/ablate"), 422, "invalid_recipe")
+    assert refused["errors"][0]["code"] == "nothing_to_ablate"
