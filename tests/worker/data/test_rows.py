@@ -45,7 +45,7 @@ def on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         BLOCKS,
         EVERYTHING,
         {**DIGITS_CNN, "dataset": {**DIGITS, "normalization": "whiten"}, "curriculum": "curriculum"},
-        {**DIABETES, "dataset": {"id": "diabetes", "normalization": "min_max"}},
+        {**DIABETES, "dataset": {"id": "diabetes", "normalization": "min_max", "folds": 3, "fold": 1}},
         MIXED,
         {**IRIS, "dataset": {"id": "digits_sequence", "validation_fraction": 0.9}, "architecture": "rnn"},
     ],
