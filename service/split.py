@@ -115,11 +115,7 @@ def find_rows(packed: Path, card: DatasetCard, recipe: Recipe) -> dict[str, Rows
     data = resolve(recipe, card)
     arrays = load(packed, data)
     taken = split_as_planned(recipe.dataset, as_trained(card, data), data, arrays)
-    validation = taken.validation if arrays.y_validation is None else np.arange(len(arrays.y_validation))
-    test = taken.test if arrays.y_test is None else np.arange(len(arrays.y_test))
-    assert validation is not None
-    assert test is not None
-    found = {"train": taken.train, "validation": validation, "test": test}
+    found = {"train": taken.train, "validation": taken.validation, "test": taken.test}
     if not isinstance(arrays.x, StoredSequences):
         return found
     grouping = arrays.x.grouping
@@ -152,8 +148,14 @@ def counted_in(found: FoundSplit, suffix: str) -> str:
             return FILES[f"x{suffix}"]
         case "cifar":
             return "the test file" if suffix else "the training files"
+        case _ if has_own_splits(found.card):
+            return f"the {suffix[1:] or 'train'} split of {found.source.name}"
         case _:
             return found.source.name
+
+
+def has_own_splits(card: DatasetCard) -> bool:
+    return card.counts.validation is not None or card.counts.test is not None
 
 
 def list_pictures(found: FoundSplit) -> dict[str, SplitRows]:
@@ -181,6 +183,6 @@ def picture_labels(found: FoundSplit, suffix: str, rows: Rows) -> tuple[str, ...
 
 def folder_of(card: DatasetCard, paths: list[str]) -> str | None:
     """Names the folders whose pictures are counted, if the data set has a folder for each split."""
-    if card.counts.validation is None and card.counts.test is None:
+    if not has_own_splits(card):
         return None
     return " and ".join(dict.fromkeys(path.partition("/")[0] for path in paths))

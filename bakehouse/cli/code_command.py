@@ -12,7 +12,7 @@ from bakehouse.data.errors import DatasetBroken
 from bakehouse.data.known_datasets import BUILTIN, KNOWN
 from bakehouse.data.readers.arrow_folders import is_row
 from bakehouse.data.uploaded import FETCHED, UPLOAD
-from bakehouse.plan.card import DatasetCard
+from bakehouse.plan.card import DatasetCard, SplitCounts
 from bakehouse.plan.evaluation_script import Evaluation, evaluation_code
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.plan.script import pytorch_code
@@ -59,7 +59,7 @@ def evaluation_of(run: ClientRun, client: Client, file: Path) -> str:
     if not recorded or provenance is None:
         raise NothingToEvaluate(why_not_measured(run))
     pictures = find_test_pictures(run, plan)
-    refuse_arrow(plan.card, pictures)
+    refuse_several_files(plan.card, pictures)
     data = data_path(plan)
     evaluation = Evaluation(
         file=data,
@@ -153,13 +153,16 @@ def find_test_pictures(run: ClientRun, plan: Plan) -> Sequence[tuple[str, str]]:
     return list(zip(test.paths or (), test.labels or (), strict=True))
 
 
-def refuse_arrow(card: DatasetCard, pictures: Sequence[tuple[str, str]]) -> None:
-    """Raises NothingToEvaluate if the data are in Arrow files, which the script does not read."""
+def refuse_several_files(card: DatasetCard, pictures: Sequence[tuple[str, str]]) -> None:
+    """Raises NothingToEvaluate if the data are in Arrow files or in a table for each split, which the script does not
+    read."""
     if card.format == "arrow" or any(is_row(tuple(path.split("/"))) for path, _ in pictures):
         raise NothingToEvaluate(
             "the data are in Arrow files, which the script does not read: save the data set as Parquet or as pictures, "
             "and train on that"
         )
+    if card.format in ("csv", "parquet", "json") and card.counts != SplitCounts(train=card.counts.train):
+        raise NothingToEvaluate("each split of the data has tables of its own, and the script reads one table")
 
 
 def find_card(run: ClientRun, client: Client) -> DatasetCard:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bakehouse.data.packed_folders import read_card
-from bakehouse.data.parsed import SPLITS, Array
+from bakehouse.data.parsed import SPLITS, Array, parts_of
 from bakehouse.data.photographs import Photographs, open_photographs
 from bakehouse.data.step_rows import StoredSequences, group_rows, labels_of
-from bakehouse.plan.card import Column
+from bakehouse.plan.card import Column, SplitCounts
 from bakehouse.plan.targets import ResolvedData, Target
 
 
@@ -96,7 +96,7 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     """Opens a packed data set; `data` are the recipe's targets, resolved for the card of this data set."""
     card = read_card(folder)
     if card.columns is not None:
-        return _load_table(folder, card.columns, data)
+        return _load_table(folder, card.columns, card.counts, data)
     # The arrays are numbered in the order of the card, which may differ from that of the recipe.
     known = [target.name for target in card.targets]
     names = ["y", *(f"target{1 + known.index(target.name)}" for target in data.further)]
@@ -114,7 +114,14 @@ def load(folder: Path, data: ResolvedData) -> Arrays:
     return Arrays(**arrays, photographs=photographs)
 
 
-def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -> Arrays:
+def labelled_rows(y: Array) -> Array:
+    """Returns the rows that can be learned from: all of them, if there are several targets, of which each may miss."""
+    if y.ndim > 1:
+        return np.arange(len(y))
+    return np.flatnonzero(y >= 0 if y.dtype == np.int64 else ~np.isnan(y))
+
+
+def _load_table(folder: Path, columns: tuple[Column, ...], counts: SplitCounts, data: ResolvedData) -> Arrays:
     stored = _open(folder / "table.npy")
     names = [column.name for column in columns]
     indices = [names.index(target.name) for target in data.targets]
@@ -128,12 +135,19 @@ def _load_table(folder: Path, columns: tuple[Column, ...], data: ResolvedData) -
         for place, each in enumerate(data.inputs)
         if each.classes and columns[features[place]].has_numbers
     }
-    inputs = StoredInputs(stored, dtype, features, values)
-    arrays = Arrays(inputs, y, columns={name: i for i, name in enumerate(names)})
+    parts: dict[str, Any] = {}
+    labels_by_split = parts_of(y, counts)
+    for suffix, rows in parts_of(stored, counts).items():
+        # A split without any label of the only target is like none.
+        if suffix == "" or len(labelled_rows(labels_by_split[suffix])):
+            parts[f"x{suffix}"] = StoredInputs(rows, dtype, features, values)
+            parts[f"y{suffix}"] = labels_by_split[suffix]
+    arrays = Arrays(**parts, columns={name: i for i, name in enumerate(names)})
     if data.steps is None:
         return arrays
     order = None if data.steps.order is None else arrays.column(data.steps.order)
     grouping = group_rows(arrays.column(data.steps.id), order)
+    inputs = parts["x"]
     return Arrays(StoredSequences(inputs, grouping), labels_of(y, grouping, data.targets))
 
 

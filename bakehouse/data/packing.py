@@ -33,6 +33,7 @@ from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
 from bakehouse.data.readers.npz import holds_npy, read_npy_folder, read_npz
 from bakehouse.data.readers.pictures import read_pictures
+from bakehouse.data.readers.split_tables import find_split_tables, read_split_tables
 from bakehouse.data.readers.typed_tables import read_typed_file
 from bakehouse.data.scratch_arrays import in_rows
 from bakehouse.data.signatures import compute_signature
@@ -162,31 +163,39 @@ def describe(name: str, source: Path) -> Description:
 
 def read_source(source: Path, description: Description) -> Contents:
     """Reads the files with the reader for their format: idx, CIFAR, a folder of pictures, NPZ, or a table."""
-    if is_folder(source):
-        if holds_idx(source):
-            return read_idx(source, description.classes)
-        if holds_cifar(source):
-            return read_cifar(source, description.classes)
-        if holds_npy(source):
-            return read_npy_folder(source)
-        if holds_arrow(source) and not holds_pictures(source):
-            return read_arrow_table(source)
-        # This reader's error for a folder without data names all kinds of folders.
-        return read_pictures(source)
     try:
-        match source.suffix.lower():
-            case ".npz":
-                return read_npz(source)
-            case ".npy":
-                raise UnusableSource(LONE_ARRAY)
-            case ".parquet":
-                return read_typed_file(source, "parquet")
-            case ".json" | ".jsonl" | ".ndjson":
-                return read_typed_file(source, "json")
-            case _:
-                return read_csv(source)
+        return _read_folder(source, description) if is_folder(source) else _read_file(source)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
+
+
+def _read_folder(source: Path, description: Description) -> Contents:
+    if holds_idx(source):
+        return read_idx(source, description.classes)
+    if holds_cifar(source):
+        return read_cifar(source, description.classes)
+    if holds_npy(source):
+        return read_npy_folder(source)
+    if holds_arrow(source):
+        return read_pictures(source) if holds_pictures(source) else read_arrow_table(source)
+    if (tables := find_split_tables(source)) is not None:
+        return read_split_tables(tables)
+    # This reader's error for a folder without data names all kinds of folders.
+    return read_pictures(source)
+
+
+def _read_file(source: Path) -> Contents:
+    match source.suffix.lower():
+        case ".npz":
+            return read_npz(source)
+        case ".npy":
+            raise UnusableSource(LONE_ARRAY)
+        case ".parquet":
+            return read_typed_file(source, "parquet")
+        case ".json" | ".jsonl" | ".ndjson":
+            return read_typed_file(source, "json")
+        case _:
+            return read_csv(source)
 
 
 def write_packed(contents: Contents, description: Description, target: Path) -> DatasetCard:
@@ -233,7 +242,8 @@ def _meaning(contents: Contents) -> list[object]:
             further = [[target.name, target.classes] for target in contents.targets]
             return [contents.kind, contents.classes, *further]
         case Table():
-            return ["columns", [(column.name, _kind_in_meaning(column), column.classes) for column in contents.columns]]
+            columns = [(column.name, _kind_in_meaning(column), column.classes) for column in contents.columns]
+            return ["columns", columns, *([] if contents.counts is None else [list(contents.counts)])]
         case _:
             assert_never(contents)
 
@@ -306,8 +316,8 @@ def _table_card(table: Table, description: Description, fingerprint: str) -> Dat
         format=table.format,
         text=table.text,
         dtype="float64" if any(column.dtype == "float64" for column in table.columns) else "float32",
-        counts=SplitCounts(train=len(table.values)),
-        columns=with_group_sizes(table.columns, table.values),
+        counts=table.counts or SplitCounts(train=len(table.values)),
+        columns=with_group_sizes(table.columns, table.training),
         # A table may have only text columns, which have no smallest number.
         minimum=min((column.minimum for column in table.columns if column.minimum is not None), default=0.0),
         maximum=max((column.maximum for column in table.columns if column.maximum is not None), default=0.0),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.errors import UnusableSource
-from bakehouse.plan.card import Column, Format, Lengths, OwnSizes, TargetCard, TextForm, UnreadablePictures
+from bakehouse.plan.card import Column, Format, Lengths, OwnSizes, SplitCounts, TargetCard, TextForm, UnreadablePictures
 from bakehouse.plurals import count_of
 
 Array = NDArray[Any]
@@ -66,14 +66,29 @@ class Table:
     values: NDArray[np.float64]
     columns: tuple[Column, ...]
     format: Literal["csv", "parquet", "json", "arrow"] = "csv"
+    counts: SplitCounts | None = None
+    """How many rows are of each split, if the files have splits: first those of train, then of validation, then of
+    test."""
     cells: tuple[str | None, ...] = ()
     """The name of each cell's column; None for a column that is left out."""
     text: TextForm | None = None
     """How the file is written, if it is text."""
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def training(self) -> Array:
+        """The rows of the train split."""
+        return self.values if self.counts is None else self.values[: self.counts.train]
+
 
 Contents = Samples | Table
+
+
+def parts_of(values: Array, counts: SplitCounts) -> dict[str, Array]:
+    """Returns the rows of each split by its suffix; those of train come first, then those of validation and test."""
+    own = {"" if split == "train" else f"_{split}": count for split, count in counts if count is not None}
+    parts = np.split(values, np.cumsum([*own.values()])[:-1])
+    return dict(zip(own, parts, strict=True))
 
 
 def quote(text: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakehouse.data.group_sizes import number_groups
-from bakehouse.data.loading import Arrays
+from bakehouse.data.loading import Arrays, labelled_rows
 from bakehouse.data.parsed import Array
 from bakehouse.plan.card import DatasetCard, SplitCounts, Task
 from bakehouse.plan.folds import Fold, fold_of
@@ -35,19 +35,32 @@ class SplitRows:
     test: Rows | None
 
 
-def split_as_planned(dataset: Dataset, card: DatasetCard, data: ResolvedData, arrays: Arrays) -> SplitRows:
+@dataclass(frozen=True)
+class PlannedRows:
+    """The rows of each split in ascending order, counted in the array of that split if the data set has one."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def split_as_planned(dataset: Dataset, card: DatasetCard, data: ResolvedData, arrays: Arrays) -> PlannedRows:
     """Divides the rows as the recipe's `dataset` says. Rows without a label of the only target are in no split."""
     labelled = labelled_rows(arrays.y)
     found = _split(dataset, card, data, arrays, labelled)
-    validation, test = (None if rows is None else labelled[rows] for rows in (found.validation, found.test))
-    return SplitRows(labelled[found.train], validation, test)
+    return PlannedRows(
+        labelled[found.train],
+        _rows_of(arrays.y_validation, found.validation, labelled),
+        _rows_of(arrays.y_test, found.test, labelled),
+    )
 
 
-def labelled_rows(y: Array) -> Rows:
-    """Returns the rows that can be learned from: all of them, if there are several targets, of which each may miss."""
-    if y.ndim > 1:
-        return np.arange(len(y))
-    return np.flatnonzero(y >= 0 if y.dtype == np.int64 else ~np.isnan(y))
+def _rows_of(own: Array | None, taken: Rows | None, labelled: Rows) -> Rows:
+    """Returns the rows of a split that the data set has as its own, or that was taken from the labelled rows."""
+    if own is not None:
+        return labelled_rows(own)
+    assert taken is not None, "a split that the data set does not have is taken from its rows"
+    return labelled[taken]
 
 
 def _split(dataset: Dataset, card: DatasetCard, data: ResolvedData, arrays: Arrays, labelled: Rows) -> SplitRows:

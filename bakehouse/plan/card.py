@@ -41,6 +41,9 @@ class Column(Model):
     cells: a `group` split of the rows with a target needs them. A row without a value is a group of its own."""
     missing: int = 0
     """Number of rows whose cell is empty."""
+    missing_in: dict[str, int] = {}
+    """Number of such rows in each of the set's own `validation` and `test` splits that has some. All other counts of a
+    set with own splits are those of its train split; the kind, the classes and the range are those of all rows."""
     form: str | None = None
     """How numbers or dates are written: `point` or `comma` if numbers are not all as 1234.5, which says what begins the
     decimals, or the form of all dates, such as `year first`. Null for texts and plain numbers."""
@@ -48,6 +51,11 @@ class Column(Model):
     """Whether a date of the column has a time of day other than midnight."""
     dtype: FloatDtype = "float32"
     """`float64` if 32 bits would round the numbers by more than 1/16,384 of their standard deviation."""
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a cell of any split is empty."""
+        return self.missing > 0 or bool(self.missing_in)
 
     @property
     def has_numbers(self) -> bool:

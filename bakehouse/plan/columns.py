@@ -44,7 +44,7 @@ def resolve_inputs(columns: Sequence[Column], spec: Columns, targets: Collection
 
 
 def as_input(column: Column, kind: InputKind, *, has_flag: bool) -> Input:
-    has_gaps = column.missing > 0
+    has_gaps = column.has_gaps
     return Input(
         name=column.name,
         kind=kind,
@@ -160,7 +160,8 @@ def describe_kind(kind: str) -> str:
 
 def gaps(inputs: Sequence[Column]) -> Iterator[Problem]:
     """Refuses empty cells in inputs."""
-    empty = [f"{column.name} in {column.missing:,}" for column in inputs if column.missing and column.kind in LEARNABLE]
+    found = [column for column in inputs if column.has_gaps and column.kind in LEARNABLE]
+    empty = [f"{column.name} in {column.missing + sum(column.missing_in.values()):,}" for column in found]
     if empty:
         message = f"inputs are empty in some rows: {listed(empty)}; fill them in, exclude the columns, or let missing "
         message += "be filled"

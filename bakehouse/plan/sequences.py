@@ -28,6 +28,9 @@ def check_sequences(
         *target_problems(by_name, targets),
         *include_problems(dataset, spec),
     ]
+    if card.counts.validation is not None or card.counts.test is not None:
+        message = f"{card.id} has its own splits, and sequences are made of the rows of a table without splits"
+        problems.append(conflict(POINTER, message, ("null",)))
     if not isinstance(dataset.split, Random):
         message = f"whole sequences are split at random, and a {dataset.split.type} split divides rows"
         problems.append(conflict("/dataset/split", message, ("random",)))

@@ -178,6 +178,11 @@ def find_column(card: DatasetCard, name: str, rule: str) -> Column:
         message = f"{card.id} has no columns, so its rows cannot be split by {rule}"
         raise RecipeInvalid([Problem(pointer="/dataset/split", code="split", message=message, allowed=("random",))])
     names = [column.name for column in card.columns]
+    own = [split for split in ("validation", "test") if getattr(card.counts, split) is not None]
+    if own:
+        message = f"{card.id} has its own {' and '.join(own)} split, which stays as it is: rows are split by {rule} "
+        message += "only if the files have no splits"
+        raise RecipeInvalid([Problem(pointer="/dataset/split", code="split", message=message, allowed=("random",))])
     if name not in names:
         message = f"there is no column {name}{did_you_mean(name, names)}"
         raise RecipeInvalid([Problem(pointer=POINTER, code="split", message=message, allowed=tuple(names))])

@@ -1,8 +1,8 @@
 """Resolves the targets of a recipe: the columns or label arrays that a model learns, and the model's outputs for
 each."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, Lengths, TargetCard, Task
@@ -132,6 +132,8 @@ class ResolvedData:
     """The columns that are inputs, of a table with named columns."""
     unlabelled: int = 0
     """Number of rows that no split has, because they have no label of the only target."""
+    unlabelled_in: Mapping[str, int] = field(default_factory=dict)
+    """Number of such rows in the set's own `validation` and `test` splits."""
     lengths: Lengths | None = None
     """How many steps the sequences have, if they are ragged."""
     steps: StepRows | None = None
@@ -234,8 +236,9 @@ def _resolve_table(
         raise _no_input(columns, dataset.columns, named, len(further))
     names = {each.name for each in inputs}
     is_double = any(column.dtype == "float64" for column in columns if column.name in names)
-    unlabelled = targets[0].missing if len(targets) == 1 else 0
-    data = ResolvedData((len(inputs),), _with_outputs(found, objective), is_double, inputs, unlabelled)
+    data = ResolvedData((len(inputs),), _with_outputs(found, objective), is_double, inputs)
+    if len(targets) == 1:
+        data = replace(data, unlabelled=targets[0].missing, unlabelled_in=targets[0].missing_in)
     if dataset.sequence is not None:
         return _as_sequences(data, columns, dataset.sequence)
     # Dates have too many digits for 32 bits, and an encoded row is converted only once it is scaled.
@@ -254,8 +257,14 @@ def _as_sequences(data: ResolvedData, columns: tuple[Column, ...], steps: StepRo
 
 
 def as_trained(card: DatasetCard, data: ResolvedData) -> DatasetCard:
-    """Returns the card of the samples that a recipe learns from: of a long table, those of its sequences."""
-    return card if data.samples is None else as_sequences(card, data.shape, data.samples, data.lengths)
+    """Returns the card of the samples that a recipe learns from: of a long table, those of its sequences, and of the
+    set's own validation and test splits, the rows that have a label of the only target."""
+    if data.samples is not None:
+        return as_sequences(card, data.shape, data.samples, data.lengths)
+    unlabelled = {name: rows for name, rows in data.unlabelled_in.items() if rows}
+    # A split without any label is like none.
+    left = {name: (getattr(card.counts, name) - rows) or None for name, rows in unlabelled.items()}
+    return card.model_copy(update={"counts": card.counts.model_copy(update=left)}) if left else card
 
 
 def _group_column(dataset: Dataset) -> set[str]:
@@ -413,6 +422,8 @@ def _check_values(column: Column, rows: int, pointer: str) -> None:
     elif column.kind == "constant" or (column.has_numbers and column.minimum == column.maximum):
         where = "all rows" if not column.missing else "all rows that have one"
         problem = f"has one value in {where}: there is nothing to learn"
+    elif sum(map(bool, column.class_counts or (1, 1))) == 1:
+        problem = "has one value in the train split: there is nothing to learn"
     elif not column.has_numbers and column.classes is None:
         problem = "has more than 1,000 distinct texts: too many for classes"
     elif not column.has_numbers and max(column.class_counts or (2,)) == 1:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from bakehouse.cli.code_command import NothingToEvaluate, own_name, refuse_arrow, where_data_are
+from bakehouse.cli.code_command import NothingToEvaluate, own_name, refuse_several_files, where_data_are
 from bakehouse.cli.main import app
 from bakehouse.client import Client
+from bakehouse.plan.card import SplitCounts
 from tests.fake_worker import FakeWorker
 from tests.plan.cards import table_card
 from tests.running_home import run_home
@@ -163,12 +164,15 @@ def test_a_file_for_rows_has_a_known_suffix(tmp_path: Path, monkeypatch: pytest.
     assert ".json or .npz" in refused.stderr
 
 
-def test_no_script_is_printed_for_arrow_files() -> None:
+def test_no_script_is_printed_for_arrow_files_and_for_a_table_of_each_split() -> None:
     card = table_card()
-    refuse_arrow(card, [("test/cat/1.png", "cat")])
+    refuse_several_files(card, [("test/cat/1.png", "cat")])
     for arrow, pictures in (
         (card.model_copy(update={"format": "arrow"}), []),
         (card, [("test/data-00000-of-00001.arrow/image/5", "cat")]),
     ):
         with pytest.raises(NothingToEvaluate, match="Parquet"):
-            refuse_arrow(arrow, pictures)
+            refuse_several_files(arrow, pictures)
+    with_splits = card.model_copy(update={"format": "csv", "counts": SplitCounts(train=20, test=9)})
+    with pytest.raises(NothingToEvaluate, match="tables of its own"):
+        refuse_several_files(with_splits, [])

@@ -128,8 +128,6 @@ def test_the_plan_knows_the_sizes_of_each_split(visits: Path, rule: object, seed
     plan = make_plan(read_recipe({"dataset": dataset, "architecture": "mlp", "batch_size": 8}), read_card(visits))
     arrays = load(visits, plan.data)
     rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
-    assert rows.validation is not None
-    assert rows.test is not None
     assert plan.sizes == (len(rows.train), len(rows.validation), len(rows.test))
     match rule:
         case {"column": "patient"}:

@@ -250,16 +250,17 @@ def read_splits(plan: Plan, arrays: Arrays) -> list[Split]:
     kept = arrays.photographs
     parts = (
         ("", arrays.x, arrays.y, train),
-        ("_validation", arrays.x_validation or arrays.x, arrays.y_validation, rows.validation),
-        ("_test", arrays.x_test or arrays.x, arrays.y_test, rows.test),
+        ("_validation", arrays.x_validation, arrays.y_validation, rows.validation),
+        ("_test", arrays.x_test, arrays.y_test, rows.test),
     )
     is_mapped = stays_on_disk(plan.card, plan.data, sum(plan.sizes))
     splits = []
-    for suffix, x, y, numbers in parts:
-        chosen = np.arange(len(x)) if numbers is None else numbers
-        targets = torch.tensor((arrays.y if y is None else y)[chosen])
+    for suffix, own, labels, chosen in parts:
+        x, y = (arrays.x, arrays.y) if own is None or labels is None else (own, labels)
+        targets = torch.tensor(y[chosen])
         source = MappedRows(x, chosen, x.row_shape, targets.device)
-        photographs = kept.get(suffix) if numbers is None else kept[""].take(numbers) if kept else None
+        photographs = kept.get("" if own is None else suffix)
+        photographs = None if photographs is None else photographs.take(chosen)
         splits.append(Split(source if is_mapped else source.tensor(targets.device), targets, photographs))
     return splits
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetChanged
 from bakehouse.data.packed_folders import read_card
+from bakehouse.data.parsed import parts_of
 from bakehouse.data.readers.written_dates import write_date
 from bakehouse.model import JsonObject
 from bakehouse.plan.card import Column, DatasetCard
@@ -45,7 +46,8 @@ def read_samples(folder: Path, card: DatasetCard, request: SamplesRequest) -> Da
     text = f"{count_of(len(rows), noun)} of {count:,} of the {request.split} split of {request.dataset}."
     found = DatasetSamples(dataset=request.dataset, split=request.split, rows=tuple(rows), text=text)
     if card.columns is not None:
-        table = np.load(folder / "table.npy", mmap_mode="r")[rows]
+        parts = parts_of(np.load(folder / "table.npy", mmap_mode="r"), card.counts)
+        table = parts["" if request.split == "train" else f"_{request.split}"][rows]
         columns = [decode(column, table[:, index]) for index, column in enumerate(card.columns)]
         names = tuple(column.name for column in card.columns)
         return found.model_copy(update={"columns": names, "values": tuple(zip(*columns, strict=True))})

@@ -10,10 +10,10 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from bakehouse.data.parsed import SPLITS, Array, Samples, Table
+from bakehouse.data.parsed import SPLITS, Array, Samples, Table, parts_of
 from bakehouse.data.profile.rows import COMPARED_ROWS, Rows, describe_sample, percent, sample_rows
 from bakehouse.data.profile.target import Labels
-from bakehouse.plan.card import Finding
+from bakehouse.plan.card import Finding, SplitCounts
 from bakehouse.plurals import count_of
 from bakehouse.recipe.patch import Severity
 
@@ -75,7 +75,8 @@ def inputs_by_split(contents: Samples | Table, target: int | None) -> dict[str, 
             return {split: (arrays[f"x{split}"], None) for split in SPLITS if f"x{split}" in arrays}
         case Table(values=values, columns=columns):
             chosen = [i for i, column in enumerate(columns) if i != target and column.kind not in NO_INPUTS]
-            return {"": (values if chosen else values[:, :0], chosen)}
+            parts = parts_of(values if chosen else values[:, :0], contents.counts or SplitCounts(train=len(values)))
+            return {suffix: (part, chosen) for suffix, part in parts.items()}
 
 
 def digest_rows(values: Array, columns: list[int] | None) -> Digests:

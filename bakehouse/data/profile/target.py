@@ -46,4 +46,4 @@ def proposed_labels(table: Table, card: DatasetCard) -> Labels | None:
     column = table.columns[index]
     task = target_task(column)
     classes, counts = (column.classes, column.class_counts) if task == "classification" else (None, None)
-    return Labels(name, f"/columns/{index}", task, table.values[:, index], classes, counts, index)
+    return Labels(name, f"/columns/{index}", task, table.training[:, index], classes, counts, index)

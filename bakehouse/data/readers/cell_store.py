@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, quote
 from bakehouse.data.readers.missing_marks import MARKS
-from bakehouse.data.readers.typed_cells import table_in_sql, texts_in_sql
+from bakehouse.data.readers.typed_cells import quote_name, table_in_sql, texts_in_sql
 from bakehouse.data.readers.written_numbers import PLAIN
 
 MEMORY = "4GB"
@@ -119,8 +119,8 @@ def _in_sql(expression: str, column: int) -> str:
     return WORD.sub(lambda match: meanings[match[0]], expression)
 
 
-def store_rows(rows: Iterable[Sequence[str | int]], columns: int) -> CellStore:
-    """Reads rows, each a line number and then texts, through a pipe into a store. Raises what `rows` raises."""
+def store_rows(rows: Iterable[Sequence[str | int]], columns: int, *, place: str) -> CellStore:
+    """Reads rows, each a number and then texts, through a pipe into a store. Raises what `rows` raises."""
     outlet, inlet = os.pipe()
     path = f"/proc/self/fd/{outlet}"
     database = connect(path)
@@ -149,7 +149,7 @@ def store_rows(rows: Iterable[Sequence[str | int]], columns: int) -> CellStore:
         loading.join()
     if failures:
         raise failures[0]
-    store = CellStore(database, columns, place="line")
+    store = CellStore(database, columns, place=place)
     # DuckDB leaves out rows that it cannot read, and says nothing under some of its options.
     assert store.rows == count, f"{count} rows were written and {store.rows} read"
     return store
@@ -165,6 +165,10 @@ class TypedSource:
     types: dict[str, str]
     """The type of each column, in the words of DuckDB, by its name."""
 
+    def count_rows(self) -> int:
+        (rows,) = self.database.execute(f"SELECT count(*) FROM {self.query}").fetchall()[0]
+        return int(rows)
+
 
 def open_typed(file: BinaryIO, kind: Literal["parquet", "json"]) -> TypedSource:
     """Opens a file of typed columns."""
@@ -172,6 +176,18 @@ def open_typed(file: BinaryIO, kind: Literal["parquet", "json"]) -> TypedSource:
     database = connect(path)
     query = table_in_sql(path, kind)
     return describe_source(database, query)
+
+
+def open_typed_files(
+    files: Sequence[BinaryIO], kind: Literal["parquet", "json"]
+) -> tuple[list[TypedSource], TypedSource]:
+    """Opens several files; returns each, and one source of the rows of all, which have the columns of the first."""
+    paths = [f"/proc/self/fd/{file.fileno()}" for file in files]
+    database = connect(*paths)
+    parts = [describe_source(database, table_in_sql(path, kind)) for path in paths]
+    chosen = ", ".join(map(quote_name, parts[0].types))
+    joined = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.query}" for part in parts)
+    return parts, describe_source(database, f"(SELECT {chosen} FROM ({joined}))")
 
 
 def open_arrow(table: Any) -> TypedSource:

@@ -4,14 +4,14 @@ Bakehouse finds the rows, so that each bad one is refused with its line; DuckDB 
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from bakehouse.data.parsed import Table
 from bakehouse.data.readers.cell_store import store_rows
-from bakehouse.data.readers.dialect import find_dialect, read_records
-from bakehouse.data.readers.layout import cut_rows, find_layout
+from bakehouse.data.readers.dialect import Dialect, find_dialect, read_records
+from bakehouse.data.readers.layout import Layout, cut_rows, find_layout
 from bakehouse.data.readers.tables import make_table
 from bakehouse.data.readers.text_lines import TextLines, open_lines
 from bakehouse.plan.card import TextForm
@@ -21,17 +21,31 @@ SAMPLE_CHARACTERS = 4 << 20
 SAMPLE_ROWS = 1_000
 
 
+@dataclass(frozen=True)
+class Form:
+    """How the cells of a file are written, and where its rows begin."""
+
+    dialect: Dialect
+    layout: Layout
+
+
 def read_csv(path: Path) -> Table:
     """Reads a table; its separator, its header and the kinds of its columns are found by looking at it."""
     with open_lines(path) as lines:
-        dialect = find_dialect(list(_first_lines(lines)))
-        layout = find_layout(list(islice(read_records(lines, dialect), SAMPLE_ROWS)))
-        store = store_rows(cut_rows(read_records(lines, dialect), layout), layout.width)
+        form = find_form(lines)
+        dialect, layout = form.dialect, form.layout
+        store = store_rows(cut_rows(read_records(lines, dialect), layout), layout.width, place="line")
         notes = [*_describe_encoding(lines), *layout.notes]
     table = make_table(store, layout.names, notes, is_comma_likely=dialect.delimiter == ";")
     return replace(
         table, text=TextForm(encoding=lines.encoding, **asdict(dialect), skipped=layout.skipped, names=table.cells)
     )
+
+
+def find_form(lines: TextLines) -> Form:
+    """Finds the form of a file by looking at its beginning."""
+    dialect = find_dialect(list(_first_lines(lines)))
+    return Form(dialect, find_layout(list(islice(read_records(lines, dialect), SAMPLE_ROWS))))
 
 
 def _first_lines(lines: TextLines) -> Iterator[str]:

@@ -29,7 +29,7 @@ MAX_DEPTH = 32
 LAYOUTS = (
     f"it needs a folder of {FORMAT_NAMES} pictures for each class; or such folders in folders named "
     f"{', '.join(SPLIT_NAMES)}; or pictures and one CSV file with a column of their names and a column of labels; or "
-    "the four idx files of MNIST, or the binary files of CIFAR"
+    "the four idx files of MNIST, or the binary files of CIFAR; or tables called train.csv, test.csv and the like"
 )
 
 

@@ -14,11 +14,17 @@ MAX_NOTES = 100
 
 
 def make_table(
-    store: CellStore, header: Sequence[str], notes: Sequence[str], *, is_comma_likely: bool = False
+    store: CellStore,
+    header: Sequence[str],
+    notes: Sequence[str],
+    *,
+    is_comma_likely: bool = False,
+    part_rows: int | None = None,
 ) -> Table:
-    """Encodes all columns of a store."""
+    """Encodes all columns of a store; `part_rows` is the number of rows of the largest split, if the files have
+    splits."""
     check_rows(store.rows)
-    names, about_names = name_columns(store, header)
+    names, about_names = name_columns(store, header, part_rows or store.rows)
     # The rows are counted by now, so the size is checked before the numbers take memory.
     check_size("its numbers", store.rows * len(names) * 8)
     reader = ColumnReader(store, is_comma_likely=is_comma_likely)
@@ -42,7 +48,7 @@ def make_table(
     )
 
 
-def name_columns(store: CellStore, header: Sequence[str]) -> tuple[dict[int, str], list[str]]:
+def name_columns(store: CellStore, header: Sequence[str], part_rows: int) -> tuple[dict[int, str], list[str]]:
     """Returns the name of each column by its index in the store, and what was done to the names of the file.
 
     Columns without a name are left out if they are empty, or if they are the first and name the rows.
@@ -55,7 +61,8 @@ def name_columns(store: CellStore, header: Sequence[str]) -> tuple[dict[int, str
             filled, distinct = store.survey(index, "count(*) FILTER (NOT is_mark)", "count(DISTINCT cell)")
             if not filled:
                 continue
-            if index == 0 and distinct == store.rows:
+            # The numbers of rows may begin anew in each file.
+            if index == 0 and distinct >= part_rows:
                 notes.append("the first column has no name and names the rows, so it is left out")
                 continue
             name = _free_name(f"column_{index + 1}", taken)

@@ -60,9 +60,11 @@ class TextLines:
 
 
 @contextmanager
-def open_lines(path: Path) -> Iterator[TextLines]:
-    """Opens a text file, which may be compressed as `.gz` or be the only table in a `.zip`."""
-    with open_file(path) as file:
+def open_lines(source: Path, *names: str) -> Iterator[TextLines]:
+    """Opens a text file, or the one at the path `names` in a folder. It may be compressed as `.gz` or be the only table
+    in a `.zip`."""
+    path = source.joinpath(*names)
+    with open_file(source, *names) as file:
         try:
             match path.suffix.lower():
                 case ".gz":

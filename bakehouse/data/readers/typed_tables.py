@@ -27,11 +27,11 @@ def read_typed_file(path: Path, kind: Literal["parquet", "json"]) -> Table | Sam
                 return read_sequences(found, kind)
             store = store_cells(found)
         except duckdb.Error as error:
-            raise UnusableSource(_explain(error, path, kind)) from error
+            raise UnusableSource(explain(error, path, kind)) from error
     return replace(make_table(store, list(found.types), []), format=kind)
 
 
-def _explain(error: duckdb.Error, path: Path, kind: str) -> str:
+def explain(error: duckdb.Error, path: Path, kind: str) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         raise MemoryError from error
     expected = "a Parquet file" if kind == "parquet" else "JSON with an object for each row"

@@ -15,6 +15,7 @@ from bakehouse.data.packed_folders import read_card
 from bakehouse.data.packing import describe, pack, read_source
 from bakehouse.data.parsed import Contents, Samples, Table
 from bakehouse.data.resizing import resize
+from bakehouse.plan.card import SplitCounts
 from bakehouse.plan.pictures import PictureSize, with_size
 from tests.arrow_folder import class_label, pictures, save_splits, save_to_disk, value
 
@@ -84,33 +85,23 @@ def test_a_table_has_the_rows_of_all_files_and_classes_by_their_names(tmp_path: 
     assert table.values[[1, 2, 21], 1].tolist() == [1, 0, 1]
 
 
-def test_a_table_of_numbers_keeps_its_splits(tmp_path: Path) -> None:
-    def columns(count: int) -> dict[str, object]:
-        return {
-            "a": pa.array([n / 2 for n in range(count)]),
-            "label": pa.array([n % 2 for n in range(count)]),
-            "b": pa.array([n > 5 for n in range(count)]),
-        }
+def test_a_table_keeps_its_splits_whatever_its_columns_are(tmp_path: Path) -> None:
+    splits = {"test": houses(5), "train": houses(20), "val": houses(4)}
+    table = read(save_splits(tmp_path / "houses", splits, HOUSES))
+    assert isinstance(table, Table)
+    assert table.counts == SplitCounts(train=20, validation=4, test=5)
+    assert table.values[[1, 21, 25], 0].tolist() == [1, 1, 1]
+    kind = table.columns[1]
+    assert (kind.classes, kind.class_counts) == (("flat", "house"), (9, 10))
+    assert (kind.missing, kind.missing_in) == (1, {"validation": 1, "test": 1})
 
-    features = {"a": value("float64"), "label": class_label("up", "down"), "b": value("bool")}
-    unlabelled = {**columns(4), "label": pa.array([-1] * 4)}
-    splits = {
-        "train": columns(12),
-        "validation": columns(6),
-        "test": {**columns(5), "label": pa.array([0, 1, -1, 0, 1])},
-    }
-    samples = read(save_splits(tmp_path / "moves", splits, features))
-    assert isinstance(samples, Samples)
-    assert samples.classes == ("down", "up")
-    assert samples.arrays["x"][7].tolist() == [3.5, 1.0]
-    assert samples.arrays["y_test"].tolist() == [1, 0, 1, 0]
-    assert samples.arrays["x_test"][:, 0].tolist() == [0.0, 0.5, 1.5, 2.0]
-    assert any("1 row of test without a value of label" in note for note in samples.notes)
-    hidden = read(save_splits(tmp_path / "hidden", {"train": columns(12), "test": unlabelled}, features))
-    assert isinstance(hidden, Samples)
-    assert set(hidden.arrays) == {"x", "y"}
-    card = pack("moves", tmp_path / "moves", tmp_path / "packed")
-    assert (card.task, card.counts.train, card.counts.validation, card.counts.test) == ("classification", 12, 6, 4)
+
+def test_a_column_that_only_the_training_rows_have_is_empty_elsewhere(tmp_path: Path) -> None:
+    hidden = {name: cells for name, cells in houses(5).items() if name != "kind"}
+    table = read(save_splits(tmp_path / "houses", {"train": houses(20), "test": hidden}, HOUSES))
+    assert isinstance(table, Table)
+    assert (table.columns[1].missing, table.columns[1].missing_in) == (1, {"test": 5})
+    assert "test does not have kind" in table.notes[0]
 
 
 def test_lists_of_numbers_are_sequences(tmp_path: Path) -> None:
@@ -122,6 +113,10 @@ def test_lists_of_numbers_are_sequences(tmp_path: Path) -> None:
     assert isinstance(samples, Samples)
     assert (samples.kind, samples.format, samples.classes) == ("sequence", "arrow", ("runs", "walks"))
     assert samples.arrays["x"].shape == (12, 3, 1)
+    features = {"label": class_label("walks", "runs")}
+    own = read(save_splits(tmp_path / "own", {"train": steps, "test": steps}, features))
+    assert isinstance(own, Samples)
+    assert {name: len(values) for name, values in own.arrays.items()} == {"x": 12, "x_test": 12, "y": 12, "y_test": 12}
 
 
 def test_pictures_are_packed_again_at_their_own_sizes(tmp_path: Path) -> None:
@@ -131,13 +126,6 @@ def test_pictures_are_packed_again_at_their_own_sizes(tmp_path: Path) -> None:
     card = with_size(read_card(tmp_path / "packed"), size)
     resize(folder, tmp_path / "packed", tmp_path / "sized", card, size)
     assert np.array_equal(np.load(tmp_path / "sized" / "x.npy"), np.load(tmp_path / "packed" / "x.npy"))
-
-
-def test_any_other_table_with_splits_is_that_of_its_training_rows(tmp_path: Path) -> None:
-    table = read(save_splits(tmp_path / "houses", {"train": houses(20), "test": houses(5)}, HOUSES))
-    assert isinstance(table, Table)
-    assert len(table.values) == 20
-    assert "5 rows of test were left out" in table.notes[0]
 
 
 def test_without_the_package_the_refusal_says_how_to_install_it(

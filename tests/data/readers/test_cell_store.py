@@ -28,7 +28,7 @@ def test_the_database_reads_only_the_file_that_it_is_for(tmp_path: Path) -> None
 
 def test_cells_keep_every_character() -> None:
     cells = ['"', "''", "a,b", "a\nb\r\nc", "\\", "", "\x01", "é€𝄞", "NULL", " x "]
-    store = store_rows(((line, cell) for line, cell in enumerate(cells)), 1)
+    store = store_rows(((line, cell) for line, cell in enumerate(cells)), 1, place="row")
     (kept,) = store.survey(0, "list(cell ORDER BY line)")
     assert (store.rows, kept) == (len(cells), cells)
 
@@ -39,9 +39,9 @@ def test_an_error_among_the_rows_ends_the_reading() -> None:
         raise UnusableSource("line 100001 is wrong")
 
     with pytest.raises(UnusableSource, match="line 100001 is wrong"):
-        store_rows(rows(), 1)
+        store_rows(rows(), 1, place="row")
 
 
 def test_a_row_that_the_database_cannot_read_is_an_error() -> None:
     with pytest.raises(duckdb.Error):
-        store_rows(((line, "a", "b") for line in range(100_000)), 1)
+        store_rows(((line, "a", "b") for line in range(100_000)), 1, place="row")

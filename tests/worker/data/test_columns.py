@@ -15,7 +15,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
 from bakehouse.data.loading import load
 from bakehouse.data.packed_folders import read_card
-from bakehouse.data.splits import SplitRows, split_as_planned
+from bakehouse.data.splits import PlannedRows, split_as_planned
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
@@ -40,7 +40,7 @@ def plan_of(folder: Path, **dataset: Any) -> Plan:
     return make_plan(read_recipe({"dataset": document, "architecture": "mlp"}), read_card(folder))
 
 
-def rows_of(plan: Plan, folder: Path) -> SplitRows:
+def rows_of(plan: Plan, folder: Path) -> PlannedRows:
     return split_as_planned(plan.recipe.dataset, plan.card, plan.data, load(folder, plan.data))
 
 
@@ -200,7 +200,7 @@ def test_rows_without_a_label_are_in_no_split(folder: Path, target: str, split: 
     plan = plan_of(folder, target=target, split=split)
     rows = rows_of(plan, folder)
     labels = np.load(folder / "table.npy")[:, [column.name for column in plan.card.columns or ()].index(target)]
-    taken = [part for part in (rows.train, rows.validation, rows.test) if part is not None]
+    taken = [rows.train, rows.validation, rows.test]
     assert tuple(map(len, taken)) == plan.sizes
     np.testing.assert_array_equal(np.sort(np.concatenate(taken)), np.flatnonzero(~np.isnan(labels)))
     assert plan.data.unlabelled == np.isnan(labels).sum() > 0
