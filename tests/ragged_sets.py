@@ -53,3 +53,25 @@ def pack_long_table(folder: Path, *, last_label: str | None = None, last_time: i
     write_long_table(folder / "visits.csv", last_label=last_label, last_time=last_time)
     pack("visits", folder / "visits.csv", folder / "packed_visits")
     return folder / "packed_visits"
+
+
+def write_mixed_table(path: Path) -> None:
+    """Writes the long table with a category, a date and empty cells in its steps; some steps have nothing else."""
+    wards = ["north", "south", "", "east"]
+    lines = []
+    for number, (steps, label) in enumerate(draw_sequences()):
+        for place, (pulse, pressure) in enumerate(steps):
+            row = 7 * number + place
+            is_blank = row % 11 == 0
+            day = f"2024-{1 + row % 12:02}-{1 + row % 28:02}"
+            cells = ["" if is_blank or row % 5 == 0 else pulse, pressure, wards[row % 4], day]
+            values = ["", "", "", ""] if is_blank and place < len(steps) - 1 else cells
+            lines.append(",".join(map(str, [f"patient {number:03}", place, *values, label])))
+    path.write_text("\n".join(["patient,time,pulse,pressure,ward,seen,label", *lines]))
+
+
+def pack_mixed_table(folder: Path) -> Path:
+    """Packs that table; returns the folder."""
+    write_mixed_table(folder / "mixed.csv")
+    pack("mixed", folder / "mixed.csv", folder / "packed_mixed")
+    return folder / "packed_mixed"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bakehouse.data.readers.idx import FILES
 from tests.data.readers.test_cifar import HUNDRED, TEN, make_files, write_archive, write_unpacked
-from tests.ragged_sets import write_lines, write_long_table
+from tests.ragged_sets import write_lines, write_mixed_table
 
 Document = dict[str, Any]
 MLP: Document = {"architecture": {"type": "mlp", "hidden": [8]}, "epochs": 2, "batch_size": 32}
@@ -229,7 +229,7 @@ USER_FILES = {
     "json lines of ragged sequences": UserFile("walks.jsonl", write_lines, RNN),
     "long table of ragged sequences": UserFile(
         "visits.csv",
-        write_long_table,
+        write_mixed_table,
         {**RNN, "dataset": STEP_ROWS},
     ),
     "pictures": UserFile("pets", write_folder, CNN),

@@ -34,13 +34,11 @@ def empty_cells_filled(plan: Plan) -> Iterator[Finding]:
     missing = plan.recipe.dataset.columns.missing
     if not names:
         return
-    rows = f"{plan.card.counts.train:,}"
+    rows = "rows" if plan.data.samples is not None else f"{plan.card.counts.train:,} rows"
     counts = [f"{column.name} in {column.missing:,}" for column in plan.card.columns or () if column.name in names]
     filled = "the median" if missing == "median" else "the mean"
     flag = ", and a further feature says where" if missing == "mean_and_flag" else ""
-    message = (
-        f"inputs are empty in some of the {rows} rows ({listed(counts)}): numbers and dates are filled with {filled} "
-    )
+    message = f"inputs are empty in some of the {rows} ({listed(counts)}): numbers and dates are filled with {filled} "
     message += f"of the known training values, empty categories with zeros{flag}. missing: refuse would refuse them."
     yield Finding("/dataset/columns/missing", message, ())
 

@@ -86,10 +86,10 @@ class Arrays:
     """The index of each column of a table, by its name."""
 
     def column(self, name: str) -> Array:
-        """Reads a column of a table, whether or not it is an input."""
-        assert isinstance(self.x, StoredInputs), "sequences are split by none of their columns"
-        stored = self.x.stored
-        return StoredInputs(stored, stored.dtype, (self.columns[name],)).whole()[:, 0]
+        """Reads a column of a table, whether or not it is an input; of sequences, the largest number of each."""
+        table = self.x.table if isinstance(self.x, StoredSequences) else self.x
+        values = StoredInputs(table.stored, table.stored.dtype, (self.columns[name],)).whole()[:, 0]
+        return self.x.grouping.largest(values) if isinstance(self.x, StoredSequences) else values
 
 
 def load(folder: Path, data: ResolvedData) -> Arrays:
@@ -148,7 +148,9 @@ def _load_table(folder: Path, columns: tuple[Column, ...], counts: SplitCounts, 
     order = None if data.steps.order is None else arrays.column(data.steps.order)
     grouping = group_rows(arrays.column(data.steps.id), order)
     inputs = parts["x"]
-    return Arrays(StoredSequences(inputs, grouping), labels_of(y, grouping, data.targets))
+    return Arrays(
+        StoredSequences(inputs, grouping, data.padding), labels_of(y, grouping, data.targets), columns=arrays.columns
+    )
 
 
 def _open(path: Path) -> Array:

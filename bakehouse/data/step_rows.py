@@ -29,6 +29,10 @@ class Grouping:
         """For each sequence, the row of its first step."""
         return self.rows[self.starts]
 
+    def largest(self, values: Array) -> Array:
+        """Returns the largest number of each sequence, given one of each row."""
+        return np.asarray(np.maximum.reduceat(values[self.rows], self.starts))
+
     def rows_of(self, sequences: Rows) -> Rows:
         """Returns the rows of these sequences in ascending order."""
         is_chosen = np.zeros(len(self.lengths), dtype=np.bool_)
@@ -79,11 +83,13 @@ def labels_of(labels: Array, grouping: Grouping, targets: tuple[Target, ...]) ->
 
 @dataclass(frozen=True)
 class StoredSequences:
-    """The inputs of the sequences of a table on disk, each padded with nan to the longest."""
+    """The inputs of the sequences of a table on disk, each padded to the longest."""
 
     table: Any
     """The rows, as `StoredInputs`."""
     grouping: Grouping
+    padding: float
+    """What follows the last step of a sequence."""
 
     def __len__(self) -> int:
         return len(self.grouping.lengths)
@@ -109,15 +115,16 @@ class StoredSequences:
         # The places of the steps of one sequence follow each other.
         begins = self.grouping.starts[sequences] - (np.cumsum(lengths) - lengths)
         places = np.repeat(begins, lengths) + np.arange(lengths.sum())
-        return pad_steps(self.table.take(self.grouping.rows[places]), lengths, self.row_shape[0])
+        return pad_steps(self.table.take(self.grouping.rows[places]), lengths, self.row_shape[0], self.padding)
 
     def whole(self) -> Array:
         """Reads all sequences into one array."""
         return self.take(np.arange(len(self)))
 
 
-def pad_steps(steps: Array, lengths: Rows, longest: int) -> Array:
-    """Returns sequences (N, longest, numbers) of steps that follow each other; nan follows the last step of each."""
-    padded = np.full((len(lengths), longest, steps.shape[1]), np.nan, dtype=steps.dtype)
+def pad_steps(steps: Array, lengths: Rows, longest: int, padding: float = np.nan) -> Array:
+    """Returns sequences (N, longest, numbers) of steps that follow each other; padding follows the last step of
+    each."""
+    padded = np.full((len(lengths), longest, steps.shape[1]), padding, dtype=steps.dtype)
     padded[np.arange(longest) < lengths[:, None]] = steps
     return padded

@@ -1,5 +1,7 @@
 """Counts the bytes that a training process holds of its data. A large set stays on disk, and only an index is held."""
 
+from math import prod
+
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.splits import SplitSizes
 from bakehouse.plan.targets import ResolvedData
@@ -34,7 +36,7 @@ def stays_on_disk(card: DatasetCard, data: ResolvedData, rows: int) -> bool:
 
 def numbers_of_row(card: DatasetCard, data: ResolvedData) -> int:
     """Returns how many numbers of a row training reads."""
-    return len(data.inputs) if data.encoding is not None else card.features
+    return prod(data.shape) if data.encoding is not None else card.features
 
 
 def bytes_of_data(dataset: Dataset, card: DatasetCard, data: ResolvedData, sizes: SplitSizes) -> int:

@@ -222,7 +222,7 @@ def steps_call(plan: Plan, steps: StepRows) -> Call:
         column_call("number", (), column.form) if column is not None and column.has_numbers else None
         for column in (column_of(plan, steps.id), None if steps.order is None else column_of(plan, steps.order))
     ]
-    return Call("StepRows", (steps.id, readers[0], steps.order, readers[1]))
+    return Call("StepRows", (steps.id, readers[0], steps.order, readers[1], str(plan.data.padding)))
 
 
 def measured_metrics(plan: Plan) -> list[str]:

@@ -52,28 +52,26 @@ class Normalize:
 class EncodeColumns:
     """Turns a row of columns, some of which are categories, dates or have empty cells, into features, and computes
     (x - shift) * scale, fitted on the training split for each feature. If it whitens, a square matrix then mixes the
-    numbers."""
+    numbers. Each step of a sequence is such a row."""
 
     parameters: ClassVar[int] = 0
+    input: Shape
     encoding: Encoding
     whitens: bool = False
 
     @property
-    def input(self) -> Shape:
-        return (len(self.encoding.inputs),)
-
-    @property
     def output(self) -> Shape:
-        return (self.encoding.width,)
+        return (*self.input[:-1], self.encoding.width)
 
     @property
     def statistics(self) -> Shape:
         """The shape of `shift` and `scale`."""
-        return self.output
+        return (self.encoding.width,)
 
     @property
     def flops(self) -> int:
-        return 3 * self.encoding.width + 2 * self.encoding.width**2 * self.whitens
+        width = self.encoding.width
+        return prod(self.input[:-1]) * (3 * width + 2 * width**2 * self.whitens)
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,8 @@ def inputs(plan: Plan) -> str:
     """Describes the model's inputs."""
     shape = " x ".join(map(str, ("batch", *plan.data.shape)))
     if plan.data.lengths is not None:
-        shape = f"batch x steps x {plan.data.shape[1]}, where steps of nan follow sequences that end before the longest"
+        steps = f"steps of {plan.data.padding}"
+        shape = f"batch x steps x {plan.data.shape[1]}, where {steps} follow sequences that end before the longest"
     return f"{shape}, in the data set's units ({plan.card.minimum:g} to {plan.card.maximum:g})"
 
 

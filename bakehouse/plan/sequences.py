@@ -5,11 +5,10 @@ from statistics import median
 
 from bakehouse.plan.card import Column, DatasetCard, Lengths, SplitCounts
 from bakehouse.plan.columns import MAX_LISTED
-from bakehouse.plan.inputs import Input
-from bakehouse.plurals import count_of, listed
+from bakehouse.plurals import count_of
 from bakehouse.recipe.dataset import Dataset, StepRows
 from bakehouse.recipe.problems import Problem, RecipeInvalid, conflict, did_you_mean
-from bakehouse.recipe.split import Random
+from bakehouse.recipe.split import Group
 
 MIN_SEQUENCES = 10
 MAX_BYTES = 2 << 30
@@ -31,9 +30,9 @@ def check_sequences(
     if card.counts.validation is not None or card.counts.test is not None:
         message = f"{card.id} has its own splits, and sequences are made of the rows of a table without splits"
         problems.append(conflict(POINTER, message, ("null",)))
-    if not isinstance(dataset.split, Random):
-        message = f"whole sequences are split at random, and a {dataset.split.type} split divides rows"
-        problems.append(conflict("/dataset/split", message, ("random",)))
+    if isinstance(dataset.split, Group):
+        message = "whole sequences are split at random or by time, and a group split divides rows"
+        problems.append(conflict("/dataset/split", message, ("random", "time")))
     if problems:
         raise RecipeInvalid(problems)
 
@@ -118,21 +117,6 @@ def size_at(sizes: Sequence[tuple[int, int]], place: int) -> int:
             return size
         place -= times
     raise AssertionError("the place is that of a group")
-
-
-def refuse_encoded(inputs: Sequence[Input]) -> None:
-    """Refuses inputs that are more than a number in each step."""
-    odd = [
-        f"{each.name} ({'has empty cells' if each.has_gaps else f'a {each.kind}'})"
-        for each in inputs
-        if each.is_encoded
-    ]
-    if odd:
-        message = (
-            f"the steps of sequences are numbers without gaps, unlike {listed(odd)}; fill in the cells or exclude "
-        )
-        message += "the columns, or give them the kind number"
-        raise RecipeInvalid([conflict("/dataset/columns", message)])
 
 
 def refuse_padding(count: int, lengths: Lengths, row_bytes: int) -> None:

@@ -3,7 +3,7 @@ each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import inf, nan, prod
 
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, Lengths, TargetCard, Task
 from bakehouse.plan.columns import (
@@ -22,7 +22,6 @@ from bakehouse.plan.sequences import (
     check_sequences,
     measure_lengths,
     not_inputs,
-    refuse_encoded,
     refuse_padding,
 )
 from bakehouse.plurals import count_of
@@ -150,7 +149,12 @@ class ResolvedData:
     def width(self) -> int:
         """Number of values of a sample after the model's first layer."""
         encoding = self.encoding
-        return prod(self.shape) if encoding is None else encoding.width
+        return prod(self.shape) if encoding is None else prod(self.shape[:-1]) * encoding.width
+
+    @property
+    def padding(self) -> float:
+        """What follows the last step of a ragged sequence. In steps that are encoded, nan is an empty cell."""
+        return nan if self.encoding is None else inf
 
     @property
     def main(self) -> Target:
@@ -177,14 +181,15 @@ class ResolvedData:
         return min(self.shape[1:])
 
     def __str__(self) -> str:
+        noun = "number" if self.encoding is None else "column"
         match self.kind:
             case "image":
                 return f"a set of images of {' x '.join(map(str, self.shape))}"
             case "sequence" if self.lengths is not None:
                 span = f"{self.lengths.minimum} to {self.lengths.maximum}"
-                return f"a set of ragged sequences of {span} steps with {count_of(self.shape[1], 'number')} each"
+                return f"a set of ragged sequences of {span} steps with {count_of(self.shape[1], noun)} each"
             case "sequence":
-                return f"a set of sequences of {self.shape[0]} steps with {self.shape[1]} numbers each"
+                return f"a set of sequences of {self.shape[0]} steps with {count_of(self.shape[1], noun)} each"
             case "table":
                 return f"a table with {self.shape[0]} {'columns that are inputs' if self.inputs else 'features'}"
 
@@ -237,17 +242,17 @@ def _resolve_table(
     names = {each.name for each in inputs}
     is_double = any(column.dtype == "float64" for column in columns if column.name in names)
     data = ResolvedData((len(inputs),), _with_outputs(found, objective), is_double, inputs)
+    # Dates have too many digits for 32 bits, and an encoded row is converted only once it is scaled.
+    data = data if data.encoding is None else replace(data, is_double=True)
     if len(targets) == 1:
         data = replace(data, unlabelled=targets[0].missing, unlabelled_in=targets[0].missing_in)
     if dataset.sequence is not None:
         return _as_sequences(data, columns, dataset.sequence)
-    # Dates have too many digits for 32 bits, and an encoded row is converted only once it is scaled.
-    return data if data.encoding is None else replace(data, is_double=True)
+    return data
 
 
 def _as_sequences(data: ResolvedData, columns: tuple[Column, ...], steps: StepRows) -> ResolvedData:
     """Returns the same data with sequences of rows as samples."""
-    refuse_encoded(data.inputs)
     count, lengths = measure_lengths(columns, steps)
     numbers = len(data.inputs)
     refuse_padding(count, lengths, numbers * (8 if data.is_double else 4))

@@ -78,9 +78,10 @@ ColumnsPart = Annotated[
 class StepRows(Ingredient):
     """The columns that make sequences of the rows of a long table, which has a row for each step.
 
-    The rows of equal `id` are one sequence, its steps in ascending `order`. The inputs are the numbers of a step, and
-    the target is one for each sequence: equal in all of its rows. Sequences may differ in their number of steps; `rnn`
-    reads each up to its own last step. Training, validation and test get whole sequences.
+    The rows of equal `id` are one sequence, its steps in ascending `order`. The inputs are the columns of a step,
+    encoded as `columns` says, and the target is one for each sequence: equal in all of its rows. Sequences may differ
+    in their number of steps; `rnn` reads each up to its own last step. Training, validation and test get whole
+    sequences.
 
     Default: a table's rows are samples of their own.
 

@@ -44,7 +44,7 @@ class Group(Ingredient):
 class Time(Ingredient):
     """Trains on the earliest rows, validates on later ones and tests on the latest, as the model will be used.
 
-    Rows of equal time keep the order of the file.
+    Rows of equal time keep the order of the file. Sequences of a long table have the time of their latest step.
 
     Trap: an input that only grows, such as the date itself, has values in the test split that training never saw.
 

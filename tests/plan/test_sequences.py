@@ -57,6 +57,14 @@ def test_one_name_is_the_id_and_an_included_order_is_an_input() -> None:
     assert plan_with(columns=["day", "pulse"]).input_columns == ("day", "pulse")
 
 
+def test_steps_have_the_features_of_their_columns() -> None:
+    plan = plan_with(make_card(pulse=number("pulse", missing=4)), columns={})
+    assert str(plan.data) == "a set of ragged sequences of 1 to 6 steps with 3 columns each"
+    # Two numbers, a flag and three classes.
+    assert (plan.data.shape, plan.data.width, plan.root.children[0][1].output) == ((6, 3), 36, (6, 6))
+    assert plan.data.is_double
+
+
 def test_equal_lengths_are_not_ragged() -> None:
     equal = Column(name="patient", kind="identifier", group_sizes=((5, 11),))
     plan = plan_with(make_card(patient=equal), {"augmentation": "mixup"})
@@ -90,8 +98,6 @@ def test_the_median_is_that_of_the_sequences(sizes: tuple[tuple[int, int], ...],
         ({"columns": ["patient", "pulse"]}, {}, "/dataset/columns/include/0", "from which a model cannot learn"),
         ({"columns": {"include": ["patient", "pulse"], "kinds": {"patient": "number"}}},
          {"patient": number("patient", group_sizes=((1, 12),))}, "/dataset/columns/include", "so is no input"),
-        ({"columns": {}}, {}, "/dataset/columns", r"ward \(a category\)"),
-        ({}, {"pulse": number("pulse", missing=4)}, "/dataset/columns", r"pulse \(has empty cells\)"),
         ({"split": {"type": "group", "column": "ward"}}, {}, "/dataset/split", "a group split divides rows"),
         ({"sampling": "undersample"}, {}, "/dataset/sampling", "does not count its classes"),
     ],

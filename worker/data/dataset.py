@@ -19,7 +19,7 @@ from bakehouse.data.splits import split_as_planned
 from bakehouse.plan.data_bytes import stays_on_disk
 from bakehouse.plan.layers import Normalize
 from bakehouse.plan.plan import Plan
-from bakehouse.plan.targets import target_pointer
+from bakehouse.plan.targets import ResolvedData, target_pointer
 from bakehouse.recipe.pretraining import Transfer
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from worker.data.columns import fit_columns
@@ -134,8 +134,8 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
         refuse_negative(plan, (arrays.y, arrays.y_validation, arrays.y_test))
     source = splits[0].source
     inputs = source.numpy() if isinstance(source, Tensor) else source
-    if plan.data.lengths is not None:
-        inputs = real_steps(np.asarray(inputs))
+    if plan.data.steps is not None or plan.data.lengths is not None:
+        inputs = real_steps(np.asarray(inputs), plan.data)
     statistics, fill = fit_inputs(plan, inputs)
     units = fit_units(plan, targets[0])
     precision = np.float64 if plan.data.is_double else np.float32
@@ -146,8 +146,14 @@ def load_data(plan: Plan, folder: Path, device: torch.device) -> Data:
     return Data(train, validation, test, shift, scale, units, matrix, filling)
 
 
-def real_steps(sequences: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Returns the steps of ragged sequences without their padding, each as a sequence of one step."""
+def real_steps(sequences: NDArray[np.generic], data: ResolvedData) -> NDArray[np.generic]:
+    """Returns the steps of sequences without their padding: those that are encoded as the rows of a table, and those of
+    other ragged sequences each as a sequence of one step."""
+    if data.encoding is not None:
+        rows = sequences.reshape(-1, sequences.shape[2])
+        return np.asarray(rows[~np.isinf(rows[:, 0].astype(np.float64))])
+    if data.lengths is None:
+        return sequences
     is_real = ~np.isnan(sequences[:, :, 0].astype(np.float64))
     return np.asarray(sequences[is_real][:, None])
 

@@ -69,7 +69,7 @@ class LayerBuilder:
         if self.encoding is None:
             self.add("normalize", Normalize(self.shape, whitens=whitens))
         else:
-            self.add("normalize", EncodeColumns(self.encoding, whitens=whitens))
+            self.add("normalize", EncodeColumns(self.shape, self.encoding, whitens=whitens))
         self.dropout("input")
 
     def finish(self, outputs: int) -> Sequential:
@@ -81,9 +81,9 @@ class LayerBuilder:
         return self.sequential()
 
     def embed(self, *, classes: int, width: int | None) -> None:
-        """Appends the embeddings of all categories with at least so many classes, if there are any."""
+        """Appends the embeddings of all categories of a row with at least so many classes, if there are any."""
         blocks = [block for block in self.encoding.blocks if block[1] >= classes] if self.encoding is not None else []
-        if blocks:
+        if blocks and len(self.shape) == 1:
             widths = [(first, count, width or min(MAX_EMBEDDING, (count + 1) // 2)) for first, count in blocks]
             self.add("embed", Embed(self.shape, tuple(widths)))
 

@@ -16,7 +16,7 @@ minute and 64 MiB. Images of 3 x 32 x 32 have 3,072 values."""
 def covariance_is_small(context: Context) -> Iterator[Problem]:
     """Refuses to whiten so many values together that their covariance matrix would be too large."""
     data = context.data
-    numbers = prod(Normalize(data.shape, whitens=True).statistics) if data.encoding is None else data.width
+    numbers = prod(Normalize(data.shape, whitens=True).statistics) if data.encoding is None else data.encoding.width
     if context.recipe.dataset.normalization == "whiten" and numbers > MAX_WHITENED:
         message = (
             f"whitening needs a matrix of {numbers:,} x {numbers:,} numbers; at most {MAX_WHITENED:,} are whitened"

@@ -100,6 +100,8 @@ class StepRows:
     order: str | None
     """The column that orders the steps; None if they are in order."""
     order_column: Column | None
+    padding: str
+    """What follows the last step of a sequence, `nan` or `inf`."""
 
 
 def read_csv(
@@ -158,10 +160,10 @@ def read_sequences(
     return x.astype(dtype), encode_labels((label for label, *_ in chosen), targets[0])
 
 
-def pad(sequences: Sequence[Array]) -> Array:
-    """Returns sequences of any lengths as one array, where nan follows the last step of each."""
+def pad(sequences: Sequence[Array], padding: str = "nan") -> Array:
+    """Returns sequences of any lengths as one array, where steps of padding follow the last one of each."""
     longest = max(map(len, sequences))
-    padded = np.full((len(sequences), longest, sequences[0].shape[1]), np.nan)
+    padded = np.full((len(sequences), longest, sequences[0].shape[1]), float(padding))
     for row, steps in zip(padded, sequences, strict=True):
         row[: len(steps)] = steps
     return padded
@@ -186,7 +188,7 @@ def encode_table(
     if steps is None:
         return x.astype(dtype), y
     places = group_rows([table[row] for row in rows], steps)
-    return pad([x[each] for each in places]).astype(dtype), y[[each[0] for each in places]]
+    return pad([x[each] for each in places], steps.padding).astype(dtype), y[[each[0] for each in places]]
 
 
 def group_rows(rows: Sequence[Mapping[str | None, str]], steps: StepRows) -> list[list[int]]:

@@ -55,7 +55,8 @@ class Whiten(Normalize):
 
 class EncodeColumns(Normalize):
     """Turns a row of columns into features, and scales them as `Normalize` does. A row has nan in an empty cell, the
-    number of a class in a category (any other number is an unknown class), and seconds since 1970 in a date.
+    number of a class in a category (any other number is an unknown class), and seconds since 1970 in a date. The steps
+    of a sequence are such rows; steps of infinity, which follow the last one of a ragged sequence, become nan.
 
     The features are all numbers, with `fill` in empty cells; sine and cosine of each cycle of a date, which are 0 in
     an empty cell; for each column with a flag, 1 where the cell is empty; and the one-hot features of each category.
@@ -90,15 +91,19 @@ class EncodeColumns(Normalize):
     def expand(self, rows: Tensor) -> Tensor:
         """Returns the features before they are scaled."""
         is_empty = rows.isnan()
-        numbers = torch.where(is_empty[:, self.numbers], self.fill, rows[:, self.numbers])
-        angles = 2 * torch.pi * (rows[:, self.cycle_columns] / self.periods).frac()
-        cycles = torch.stack((angles.sin(), angles.cos()), 2).flatten(1).nan_to_num(0.0)
-        classes = rows[:, self.class_columns] == self.class_numbers
-        parts = (numbers, cycles, is_empty[:, self.flags], classes)
-        return torch.cat([part.to(self.shift.dtype) for part in parts], 1)
+        numbers = torch.where(is_empty[..., self.numbers], self.fill, rows[..., self.numbers])
+        angles = 2 * torch.pi * (rows[..., self.cycle_columns] / self.periods).frac()
+        cycles = torch.stack((angles.sin(), angles.cos()), -1).flatten(-2).nan_to_num(0.0)
+        classes = rows[..., self.class_columns] == self.class_numbers
+        parts = (numbers, cycles, is_empty[..., self.flags], classes)
+        return torch.cat([part.to(self.shift.dtype) for part in parts], -1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return super().forward(self.expand(inputs.to(self.shift.dtype)))
+        rows = inputs.to(self.shift.dtype)
+        features = self.expand(rows)
+        if rows.ndim == 3:
+            features = features.masked_fill(rows[..., :1].isinf(), torch.nan)
+        return super().forward(features)
 
 
 class WhitenColumns(EncodeColumns, Whiten):
