@@ -8,10 +8,10 @@ from torch import Generator, Tensor, nn
 
 from bakehouse.plan.data_bytes import MAX_WHITENED_BYTES
 from bakehouse.plan.plan import Plan
-from bakehouse.recipe.shuffle import Blocks, Full
+from bakehouse.recipe.shuffle import AnyShuffle, Blocks
 from worker.augmentation.phases import after_normalization, before_normalization, mixing
 from worker.data.dataset import Data, Split
-from worker.data.rows import MappedRows
+from worker.data.rows import MappedRows, Rows
 from worker.data.sampling import sampler
 from worker.data.shuffle import shuffle_blocks
 from worker.seeds import Seeds
@@ -60,6 +60,7 @@ class Batches:
         self.split = Split(source, data.standardized(data.train.targets))
         self.draw_sample = sampler(plan, data.train.targets)
         self.shuffle = recipe.dataset.shuffle
+        self.rows_ahead = rows_ahead(self.shuffle, self.split.source)
         self.order_seeds = Seeds(recipe.seed, "order")
         self.augmentation_seeds = Seeds(recipe.seed, "augmentation") if recipe.augmentation else None
         self.generator = torch.Generator(data.train.device)
@@ -98,9 +99,9 @@ class Batches:
     def read_ahead(self, order: Tensor, start: int, read_to: int) -> int:
         """Asks the system to read the rows that are shuffled together with those of the block at `start`, and those
         that are next. They are read up to `read_to`; returns up to where they are now."""
-        if isinstance(self.shuffle, Full) or not isinstance(self.split.source, MappedRows):
+        window = self.rows_ahead
+        if window is None or not isinstance(self.split.source, MappedRows):
             return read_to
-        window = self.shuffle.rows * self.shuffle.mixed
         end = ((start + self.block_rows - 1) // window + 2) * window
         if read_to < min(end, len(order)):
             self.split.source.read_ahead(order[read_to:end])
@@ -130,6 +131,19 @@ class Batches:
             inputs, targets = self.mixing(inputs, targets, self.generator)
         # An augmentation may have returned another layout.
         return inputs.contiguous(memory_format=self.layout), targets
+
+
+def rows_ahead(shuffle: AnyShuffle, source: Rows) -> int | None:
+    """Returns how many rows are read ahead at once: those that are shuffled together or, if all are, some of those that
+    memory does not hold. None if the system reads them well by itself."""
+    if not isinstance(source, MappedRows):
+        return None
+    if isinstance(shuffle, Blocks):
+        return shuffle.rows * shuffle.mixed
+    if not source.exceeds_memory:
+        return None
+    source.expect_random()
+    return source.rows_ahead
 
 
 def draw_passes(rows: int, subset: Subset, *, step: int, batch_size: int, generator: Generator) -> Tensor:

@@ -18,10 +18,15 @@ from torch import Tensor
 
 from bakehouse.data.loading import StoredInputs
 from bakehouse.data.step_rows import StoredSequences
+from worker.memory import system_memory
 
 LIBC = ctypes.CDLL(None)
 MAX_GAP = 128 << 10
 """Bytes between two rows up to which the disk reads them together."""
+AHEAD_BYTES = 16 << 20
+"""Bytes of rows that the disk is asked for at once, if they are not in memory. So many requests keep it busy."""
+HELD_SHARE = 0.75
+"""Share of the memory up to which the system holds all rows once they are read."""
 COPIED_BYTES = 8 << 20
 """Size of the blocks in which rows are copied to a tensor, so that no second copy of them is held."""
 
@@ -82,7 +87,13 @@ class MappedRows:
 
     def batches(self, rows: int) -> Iterator[Tensor]:
         """Yields batches of at most `rows` rows, in order."""
-        return (self._copy(self.numbers[start : start + rows]) for start in range(0, len(self), rows))
+        ahead = max(rows, self.rows_ahead)
+        read_to = 0 if self.exceeds_memory else len(self)
+        for start in range(0, len(self), rows):
+            while read_to < min(start + 2 * ahead, len(self)):
+                self._read_ahead(self.numbers[read_to : read_to + ahead])
+                read_to += ahead
+            yield self._copy(self.numbers[start : start + rows])
 
     def tensor(self, device: torch.device) -> Tensor:
         """Copies all rows to a device."""
@@ -94,19 +105,32 @@ class MappedRows:
             copied[start : start + len(block)] = torch.from_numpy(block)
         return copied
 
+    @property
+    def exceeds_memory(self) -> bool:
+        """Whether memory holds only a part of the array, so that rows in random order are read from the disk."""
+        return len(self.stored) * self.stored.row_bytes > HELD_SHARE * system_memory()
+
+    @property
+    def rows_ahead(self) -> int:
+        """Number of rows that the disk is asked for at once."""
+        return max(1, AHEAD_BYTES // self.stored.row_bytes)
+
+    def expect_random(self) -> None:
+        """Tells the system that rows are read in random order: otherwise it reads 128 KiB around each."""
+        assert isinstance(self.stored, StoredInputs), "sequences are made of rows, and do not stay on disk"
+        advise(self.stored, 0, len(self.stored), mmap.MADV_RANDOM)
+
     def read_ahead(self, rows: Tensor) -> None:
         """Asks the system to read rows that are taken soon, in the order of the file."""
+        self._read_ahead(np.sort(self.numbers[rows.cpu().numpy()]))
+
+    def _read_ahead(self, numbers: NDArray[np.int64]) -> None:
         assert isinstance(self.stored, StoredInputs), "sequences are made of rows, and do not stay on disk"
-        values = self.stored.stored
-        numbers = np.sort(self.numbers[rows.cpu().numpy()])
         gaps = np.flatnonzero(np.diff(numbers) * self.stored.row_bytes > MAX_GAP)
         firsts = numbers[np.append(0, gaps + 1)].tolist()
         lasts = numbers[np.append(gaps, -1)].tolist()
         for first, last in zip(firsts, lasts, strict=True):
-            begin = (values.ctypes.data + first * self.stored.row_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
-            end = values.ctypes.data + (last + 1) * self.stored.row_bytes
-            # It is only advice, so that an error, for example for rows in no file, changes nothing.
-            LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_WILLNEED)
+            advise(self.stored, first, last + 1, mmap.MADV_WILLNEED)
 
     def _copy(self, numbers: NDArray[np.int64]) -> Tensor:
         copied = torch.from_numpy(self.stored.take(numbers).reshape(len(numbers), *self.row_shape))
@@ -114,6 +138,14 @@ class MappedRows:
             return copied
         # From pinned memory, the device copies while the process proceeds.
         return copied.pin_memory().to(self.device, non_blocking=True)
+
+
+def advise(stored: StoredInputs, first: int, end: int, advice: int) -> None:
+    """Gives the system advice on the pages of some rows, which follow each other."""
+    address = stored.stored.ctypes.data
+    begin = (address + first * stored.row_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    # It is only advice, so that an error, for example for rows in no file, changes nothing.
+    LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(address + end * stored.row_bytes - begin), advice)
 
 
 Rows = Tensor | MappedRows

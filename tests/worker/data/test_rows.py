@@ -98,3 +98,34 @@ def test_rows_are_read_ahead_in_the_order_of_the_file(monkeypatch: pytest.Monkey
         pass
     # Each of the 144 rows once.
     assert len(asked) == 144
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_rows_that_memory_does_not_hold_are_asked_for_ahead_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {**DIGITS_CNN, "dataset": DIGITS}
+    wanted = run_to_end(make_training(document))
+    asked: list[int] = []
+
+    def madvise(_: object, __: object, advice: int) -> None:
+        asked.append(advice)
+
+    monkeypatch.setattr("worker.data.rows.LIBC", SimpleNamespace(madvise=madvise))
+    for _ in make_training(document).batches.from_step(0):
+        pass
+    assert asked == []
+    monkeypatch.setattr("worker.data.rows.system_memory", lambda: 0)
+    monkeypatch.setattr("worker.data.rows.AHEAD_BYTES", 5000)
+    monkeypatch.setattr("worker.data.rows.MAX_GAP", 0)
+    training = make_training(document)
+    for _ in training.batches.from_step(0):
+        pass
+    source = training.data.train.source
+    assert isinstance(source, MappedRows)
+    assert asked[0] == mmap.MADV_RANDOM
+    # Neighbours in the file are asked for together.
+    assert len(source) // 2 < asked.count(mmap.MADV_WILLNEED) <= len(source)
+    asked.clear()
+    for _ in training.data.test.batches(20):
+        pass
+    assert mmap.MADV_WILLNEED in asked
+    assert run_to_end(make_training(document)) == wanted
