@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
-from bakehouse.data.loading import load
+from bakehouse.data.loading import labelled_rows, load
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.packing import pack
-from bakehouse.data.splits import labelled_rows, split_as_planned
+from bakehouse.data.splits import split_as_planned
 from bakehouse.plan.plan import make_plan
 from bakehouse.plan.splits import training_counts
 from bakehouse.recipe.problems import RecipeInvalid
@@ -184,11 +184,10 @@ def test_data_of_every_form_have_folds(tmp_path: Path, kind: str) -> None:
         plan = make_plan(read_recipe(document), card)
         arrays = load(tmp_path / "packed", plan.data)
         rows = split_as_planned(plan.recipe.dataset, plan.card, plan.data, arrays)
-        assert rows.validation is not None
         assert plan.sizes[:2] == (len(rows.train), len(rows.validation))
         assert not set(rows.train) & set(rows.validation)
         validated += rows.validation.tolist()
-    tested = [] if rows.test is None else rows.test.tolist()
+    tested = rows.test.tolist() if arrays.y_test is None else []
     assert sorted([*validated, *tested]) == labelled_rows(arrays.y).tolist()
 
 
