@@ -23,6 +23,8 @@ METAPHORS = re.compile(
 )
 ALLOWED_PHRASES = {
     '"border"': "the name of a padding mode of torch's grid_sample",
+    "border-bottom:": "a property of style sheets",
+    "border-collapse:": "a property of style sheets",
     "Journal of": "the title of a scientific journal",
     "Baker et al. 2001": "an author in an invented docstring",
     "Miller & Baker 1998": "an author in an invented docstring",
