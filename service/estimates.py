@@ -1,8 +1,10 @@
 """Estimates the cost of a training: what follows from its shapes, and the time that it is expected to take."""
 
+from collections.abc import Sequence
+
 from bakehouse.model import Model
 from bakehouse.plan.plan import Plan
-from bakehouse.runs.durations import Basis, Capacity, duration_text
+from bakehouse.runs.durations import Basis, Capacity, duration_text, predict_total, total_text
 from bakehouse.runs.measurements import Work, work_of
 
 
@@ -20,6 +22,19 @@ class SecondsEstimate(Model):
     epochs, seed and early stopping; `same_architecture`; or `other_architectures`."""
     measurements: int
     """Number of earlier trainings that the range follows from."""
+    text: str
+    """The range as human-readable text."""
+
+
+class TotalSeconds(Model):
+    """The range of seconds in which the workers that are here are expected to train some runs, if they train no
+    others."""
+
+    low: float
+    high: float
+    """Seconds if each run trains all its epochs; early stopping may end runs sooner."""
+    workers: int
+    """Number of workers that are here."""
     text: str
     """The range as human-readable text."""
 
@@ -74,3 +89,15 @@ def seconds_estimate(work: Work, capacity: Capacity) -> SecondsEstimate | None:
         measurements=duration.measurements,
         text=duration_text(duration, work),
     )
+
+
+def total_seconds(works: Sequence[Work], capacity: Capacity, max_running: int | None) -> TotalSeconds | None:
+    """Predicts the time of many runs, of which at most `max_running` are trained at the same time."""
+    # The runs of an arm differ only in their seeds.
+    durations = {work: capacity.predict(work) for work in set(works)}
+    workers = len(capacity.devices)
+    bounds = predict_total([durations[work] for work in works], min(workers, max_running or workers))
+    if bounds is None:
+        return None
+    low, high = bounds
+    return TotalSeconds(low=round(low, 3), high=round(high, 3), workers=workers, text=total_text(bounds, workers))

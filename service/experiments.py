@@ -33,6 +33,7 @@ from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
 from bakehouse.runs.wire import Texts
 from service.dependencies import Services
+from service.estimates import TotalSeconds, total_seconds
 from service.submit import wake_worker
 
 
@@ -50,6 +51,10 @@ class ExperimentPreview(Model):
     """Number of runs that the answer needs."""
     reused: int
     """Number of these that were finished before, so that they are not trained again."""
+    seconds: TotalSeconds | None = None
+    """The time that the other runs are expected to take together; null if it cannot be predicted."""
+    seconds_reason: str | None = None
+    """The reason why `seconds` is null, as human-readable text."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,9 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
     planned = await plan(services, posted)
     wanted = list(places(planned.arms, planned.document.seeds))
     reused = await run_in_threadpool(find_reusable, services, planned.document, wanted)
+    capacity = await services.async_store.capacity()
+    new = [place.template.work for place, run in zip(wanted, reused, strict=True) if run is None]
+    seconds = await run_in_threadpool(total_seconds, new, capacity, planned.document.max_running)
     return ExperimentPreview(
         metric=planned.metric,
         baseline=planned.question.arms.baseline,
@@ -103,6 +111,8 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
         folds=planned.document.folds,
         runs=len(wanted),
         reused=sum(run is not None for run in reused),
+        seconds=seconds,
+        seconds_reason=capacity.reason() if seconds is None else None,
     )
 
 

@@ -17,6 +17,7 @@ from bakehouse.recipe.read import has_more_values, read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.async_store import AsyncStore
 from bakehouse.runs.errors import RunNotFound
+from bakehouse.runs.measurements import work_of
 from bakehouse.runs.record import Record, new_run
 from bakehouse.runs.store import Store
 from bakehouse.runs.template import FREE_FIELDS, RunTemplate
@@ -128,4 +129,5 @@ def new_template(prepared: Prepared) -> RunTemplate:
             patience=stopping.patience if isinstance(stopping, Patience) else None,
         ),
         plan.estimate.parameters,
+        work_of(plan),
     )

@@ -22,7 +22,7 @@ Bounds = tuple[float, float]
 MARGINS: Mapping[Basis, float] = {"same_ingredients": 1.25, "same_architecture": 2.0, "other_architectures": 3.0}
 # The share of the measurements that lay within the margin of what the others say of them.
 SHARE_WITHIN = 0.9
-# The others are compared with each of these, which takes a few milliseconds.
+# Only so many are compared with each other, because an experiment has up to a thousand arms to predict.
 MOST_COMPARED = 16
 SHORTEST_SHOWN = 0.5
 DAY = 86_400
@@ -125,7 +125,8 @@ def margin(measurements: Sequence[Measurement], least: float) -> float:
     least *= 1 + 0.5 / number
     if number == 1:
         return least
-    misses = sorted(miss(each, measurements) for each in measurements[:MOST_COMPARED])
+    compared = measurements[:MOST_COMPARED]
+    misses = sorted(miss(each, compared) for each in compared)
     return max(least, misses[int(SHARE_WITHIN * (len(misses) - 1))])
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bakehouse.recipe.recipe import Recipe, SeededDigest
+from bakehouse.runs.measurements import Work
 from bakehouse.runs.record import new_run_id
 from bakehouse.runs.run import Cell, Failure, Run, Verification
 from bakehouse.runs.status import Reason
@@ -26,6 +27,8 @@ class RunTemplate:
     planned: Run
     parameters: int
     """Number of learned parameters."""
+    work: Work
+    """The amount of work of the training."""
 
     def digest(self, seed: int) -> str:
         """Returns the digest of the recipe with a seed."""

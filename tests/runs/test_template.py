@@ -11,6 +11,7 @@ from bakehouse.advice.rules import advise
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.recipe import SeededDigest
 from bakehouse.runs.keys import Keys
+from bakehouse.runs.measurements import work_of
 from bakehouse.runs.record import new_run
 from bakehouse.runs.run import Run
 from bakehouse.runs.template import RunTemplate
@@ -37,7 +38,7 @@ def as_json(fields: Mapping[str, str]) -> dict[str, Any]:
 @settings(max_examples=40)
 def test_a_run_from_a_template_equals_one_that_is_planned_by_itself(plan: Plan, free: dict[str, Any]) -> None:
     recipe = plan.recipe.model_copy(update=free)
-    run, known = RunTemplate(planned(plan), plan.estimate.parameters).new_run(
+    run, known = RunTemplate(planned(plan), plan.estimate.parameters, work_of(plan)).new_run(
         recipe, parent_run="run_a", reason="retried", verification=None
     )
     own_plan = make_plan(recipe, plan.card)

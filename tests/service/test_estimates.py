@@ -30,8 +30,8 @@ def measure(document: dict[str, object], run: str, epoch_seconds: float) -> Meas
     return Measurement(run=run, device="cpu", work=work, epoch_seconds=epoch_seconds, other_seconds=1.0)
 
 
-def add_worker(worker: FakeWorker, device: str) -> None:
-    described = a_worker("w").model_copy(update={"device": device, "memory_bytes": 1 << 30})
+def add_worker(worker: FakeWorker, device: str, *, name: str = "w") -> None:
+    described = a_worker(name).model_copy(update={"device": device, "memory_bytes": 1 << 30})
     worker.store.put_worker(described, ttl=60)
 
 
@@ -75,6 +75,31 @@ def test_many_runs_of_one_recipe_do_not_replace_the_measurements_of_others(worke
     assert [each["run"] for each in kept if each["work"]["batches"] == measure(other, "", 1.0).work.batches] == [
         "run_0"
     ]
+
+
+def test_the_preview_of_an_experiment_says_how_long_its_runs_take_together(
+    api: httpx.Client, worker: FakeWorker
+) -> None:
+    base = {name: value for name, value in RECIPE.items() if name != "seed"}
+    experiment = {
+        "recipe": base, "seeds": 3, "design": {"type": "variants", "variants": {"plain": {}, "long": {"epochs": 80}}},
+    }  # fmt: skip
+
+    def look(**fields: object) -> Any:
+        return api.post("/v1/experiments?validate_only=true", json={**experiment, **fields}).json()
+
+    assert (look()["seconds"], look()["seconds_reason"]) == (None, "no worker is running")
+    worker.store.add_measurement(measure(RECIPE, "run_1", 1.0))
+    add_worker(worker, "cpu")
+    alone = look()["seconds"]
+    assert alone["low"] < 3 * (41 + 81) < alone["high"]
+    assert alone["text"].endswith(" min on the worker that is here")
+    add_worker(worker, "cpu", name="another")
+    both = look()["seconds"]
+    assert both["workers"] == 2
+    assert alone["high"] / 2 <= both["high"] < alone["high"]
+    assert both["text"].endswith(" min on the 2 workers that are here")
+    assert look(max_running=1)["seconds"]["high"] == alone["high"]
 
 
 def train(api: httpx.Client, worker: FakeWorker, document: dict[str, object]) -> float:
