@@ -11,7 +11,7 @@ from heapq import heapreplace
 from math import sqrt
 from typing import Literal
 
-from bakehouse.plurals import count_of
+from bakehouse.plurals import count_of, range_text
 from bakehouse.runs.measurements import Measurement, Work
 
 Basis = Literal["same_ingredients", "same_architecture", "other_architectures"]
@@ -24,10 +24,6 @@ MARGINS: Mapping[Basis, float] = {"same_ingredients": 1.25, "same_architecture":
 SHARE_WITHIN = 0.9
 # Only so many are compared with each other, because an experiment has up to a thousand arms to predict.
 MOST_COMPARED = 16
-SHORTEST_SHOWN = 0.5
-DAY = 86_400
-# Below each limit, seconds are shown as whole numbers of this size.
-UNITS = ((100, 1, "s"), (180 * 60, 60, "min"), (2 * DAY, 3600, "h"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,22 +185,3 @@ def duration_text(duration: Duration, work: Work) -> str:
     if work.early_stopping is None:
         return text
     return f"{text} for {count_of(work.epochs, 'epoch')} at most; early stopping may end it sooner"
-
-
-def range_text(low: float, high: float) -> str:
-    """Returns `12 to 19 min`, `40 s to 3 min` or `about 5 s`; a range that begins at half a second is `up to 3 s`."""
-    first, unit = rounded(low)
-    last, unit_of_last = rounded(high)
-    if low < SHORTEST_SHOWN:
-        return f"up to {last} {unit_of_last}"
-    if (first, unit) == (last, unit_of_last):
-        return f"about {last} {unit_of_last}"
-    return f"{first} to {last} {unit_of_last}" if unit == unit_of_last else f"{first} {unit} to {last} {unit_of_last}"
-
-
-def rounded(seconds: float) -> tuple[int, str]:
-    """Returns a whole number, at least 1, and its unit."""
-    for limit, size, unit in UNITS:
-        if seconds < limit:
-            return max(1, round(seconds / size)), unit
-    return max(1, round(seconds / DAY)), "days"

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 from redis.exceptions import NoScriptError
 
 from bakehouse.runs import wire
-from bakehouse.runs.clock import RedisClock
+from bakehouse.runs.clock import RedisClock, monotonic_ms
 from bakehouse.runs.commands import Command, OwnerCommand, actor_of
 from bakehouse.runs.durations import Capacity
 from bakehouse.runs.errors import (
@@ -35,6 +35,7 @@ from bakehouse.runs.errors import (
 )
 from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.measurements import Measurement, read_measurements
+from bakehouse.runs.pace import TRUSTED_MS, Pace, read_pace
 from bakehouse.runs.record import FORMAT, CreatedExperiment, Idempotency, Record
 from bakehouse.runs.run import QueuePlace, Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
@@ -92,6 +93,8 @@ class Operations:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self.clock = RedisClock()
+        self._pace: Pace | None = None
+        self._pace_read_ms = -TRUSTED_MS
         # The number of workers when the latest run was created.
         self.workers = 0
 
@@ -120,7 +123,7 @@ class Operations:
             case _:
                 workers, place = reply.payload
                 self.workers = workers
-                shown = shown_run(write.fields, wire.place_in(place, workers))
+                shown = shown_run(write.fields, wire.place_in(place, workers, self._trusted_pace()))
                 return CreatedRun(shown, replayed=False)
 
     def new_runs(self, runs: Iterable[NewRun], now: int) -> list[wire.Write]:
@@ -311,32 +314,32 @@ class Operations:
 
     def show(self, run_id: str) -> Operation[ShownRun]:
         """Returns the run as clients see it."""
-        workers, (fields,), (place,) = yield from self._read_runs([run_id])
+        (fields,), (place,) = yield from self._read_runs([run_id])
         if not fields:
             raise RunNotFound(run_id)
-        return shown_run(wire.decoded(fields), wire.place_in(place, workers))
+        return shown_run(wire.decoded(fields), place)
 
     def _show_all(self, ids: Sequence[str]) -> Operation[list[ShownRun]]:
         """Returns the runs with these ids, without those that have been deleted or that this version cannot read."""
-        workers, hashes, places = yield from self._read_runs(ids)
+        hashes, places = yield from self._read_runs(ids)
         runs = []
         for fields, place in zip(hashes, places, strict=True):
             try:
                 # A run may have been deleted since its id was read.
                 if fields:
-                    runs.append(shown_run(wire.decoded(fields), wire.place_in(place, workers)))
+                    runs.append(shown_run(wire.decoded(fields), place))
             except RecordUnreadable as error:
                 # One unreadable run must not make a whole list of runs fail.
                 log.warning("%s", error)
         return runs
 
-    def _read_runs(self, ids: Sequence[str]) -> Operation[tuple[int, list[Any], list[Any]]]:
-        """Returns the number of workers, and for each run its hash and its place in the queue."""
+    def _read_runs(self, ids: Sequence[str]) -> Operation[tuple[list[Any], list[QueuePlace | None]]]:
+        """Returns for each run its hash and its place in the queue."""
         now = yield from self.now()
         hashes = [methodcaller("hgetall", self._keys.run(run_id)) for run_id in ids]
         calls = [methodcaller("zcount", self._keys.workers(), now, "+inf"), *hashes]
         workers, *found, places = yield from self._call(calls, PLACES, self._keys.of_queue(), self._of_places(ids))
-        return workers, found, places
+        return found, (yield from self._describe(places, workers))
 
     def _of_places(self, ids: Sequence[str]) -> list[str]:
         return [text for run_id in ids for text in (self._keys.run(run_id), run_id)]
@@ -346,7 +349,25 @@ class Operations:
         now = yield from self.now()
         calls = [methodcaller("zcount", self._keys.workers(), now, "+inf")]
         workers, places = yield from self._call(calls, PLACES, self._keys.of_queue(), self._of_places(ids))
-        return [wire.place_in(place, workers) for place in places]
+        return (yield from self._describe(places, workers))
+
+    def _describe(self, places: Sequence[Any], workers: int) -> Operation[list[QueuePlace | None]]:
+        """Describes places in the queue, with the time at which their runs start."""
+        pace = self._trusted_pace()
+        if pace is None and any(places):
+            pace = self._pace = yield from self._read_pace(workers)
+            self._pace_read_ms = monotonic_ms()
+        return [wire.place_in(place, workers, pace) for place in places]
+
+    def _trusted_pace(self) -> Pace | None:
+        """Returns the pace if it was read recently."""
+        return self._pace if monotonic_ms() - self._pace_read_ms <= TRUSTED_MS else None
+
+    def _read_pace(self, workers: int) -> Operation[Pace | None]:
+        (ids,) = yield [methodcaller("zrange", self._keys.leases(), 0, -1)]
+        keys = [self._keys.run(wire.text(run_id)) for run_id in ids]
+        trained = (yield [methodcaller("hmget", key, "progress", "seconds") for key in keys]) if keys else []
+        return read_pace(trained, workers)
 
     def page(self, **filters: Unpack[Filters]) -> Operation[ShownPage]:
         """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
+from bakehouse.plurals import range_text
 from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.curve import Curve
 from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.pace import Pace
 from bakehouse.runs.run import Checkpoint, EventType, Expected, Progress, QueuePlace, Run, Verification
 from bakehouse.runs.status import Reason
 
@@ -22,7 +24,7 @@ ID_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 12
 # Digest of the JSON Schema of a run. What Redis holds in this format is what clients see; a record in another format is
 # migrated first. After a change of the schema, tests/runs/test_record.py prints the new value.
-FORMAT = "8990d1fe"
+FORMAT = "cf481518"
 
 
 class Owner(Model):
@@ -186,8 +188,8 @@ class Held:
         return f"experiment {self.id} was asked to {self.request}"
 
 
-def queue_place(ahead: int, workers: int, held: Held | None = None) -> QueuePlace:
-    """Describes a queued run's position, given the number of runs that are claimed before it."""
+def queue_place(ahead: int, workers: int, held: Held | None = None, pace: Pace | None = None) -> QueuePlace:
+    """Describes a queued run's position, given the number of runs that are claimed before it, and how fast they are."""
     if held and held.request:
         return QueuePlace(position=ahead + 1, reason=held.reason)
     if workers == 0:
@@ -195,7 +197,12 @@ def queue_place(ahead: int, workers: int, held: Held | None = None) -> QueuePlac
     if held:
         return QueuePlace(position=ahead + 1, reason=held.reason)
     others = "next" if ahead == 0 else f"{ahead} ahead"
-    return QueuePlace(position=ahead + 1, reason=f"waits for a free worker, {others}")
+    reason = f"waits for a free worker, {others}"
+    if pace is None:
+        return QueuePlace(position=ahead + 1, reason=reason)
+    seconds = pace.starts_in(ahead)
+    reason += f"; starts in {range_text(seconds, seconds)}"
+    return QueuePlace(position=ahead + 1, reason=reason, starts_in_seconds=round(seconds, 1))
 
 
 def new_run_id() -> str:

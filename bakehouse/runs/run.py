@@ -47,6 +47,9 @@ class QueuePlace(Model):
     """Position in the queue, from 1."""
     reason: str
     """The reason why the run waits, as human-readable text."""
+    starts_in_seconds: float | None = None
+    """About the time until the run starts, if each run ahead lasts as long as those in training; null if they have no
+    estimated time yet, and if the run waits for something else."""
 
 
 class Progress(Model):

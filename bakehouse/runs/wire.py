@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.keys import BY_TURN, CHANGES_MAX_LENGTH, IDEMPOTENCY_TTL_MS, IN_ORDER, Keys, Participant
 from bakehouse.runs.migrations import EARLIER, parse_record
+from bakehouse.runs.pace import Pace
 from bakehouse.runs.packing import pack, unpack
 from bakehouse.runs.record import FORMAT, Held, NewEvent, Record, queue_place, rfc3339
 from bakehouse.runs.run import Event, QueuePlace, Run
@@ -303,13 +304,13 @@ def participant_argument(participant: Participant | None) -> object:
     return {"key": participant.key, "priority": participant.priority, "recovered": participant.recovered}
 
 
-def place_in(reply: Any, workers: int) -> QueuePlace | None:
+def place_in(reply: Any, workers: int, pace: Pace | None = None) -> QueuePlace | None:
     """Returns the place in the queue in a reply of queue.lua, which has none for a run that does not wait."""
     if not reply:
         return None
     ahead, state = reply
     if not state:
-        return queue_place(ahead, workers)
+        return queue_place(ahead, workers, pace=pace)
     experiment, request, running, limit = state
     return queue_place(ahead, workers, Held(text(experiment), text(request), running, limit or None))
 

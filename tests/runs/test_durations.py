@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakehouse.plurals import range_text
 from bakehouse.runs.durations import (
     Capacity,
     Duration,
@@ -13,7 +14,6 @@ from bakehouse.runs.durations import (
     makespan,
     predict,
     predict_total,
-    range_text,
     total_text,
 )
 from bakehouse.runs.measurements import Measurement, Work
@@ -162,20 +162,3 @@ def test_the_total_is_known_only_if_each_run_is() -> None:
     assert predict_total([minute], 0) is None
     assert total_text((700.0, 1140.0), 2) == "12 to 19 min on the 2 workers that are here"
     assert total_text((700.0, 1140.0), 1) == "12 to 19 min on the worker that is here"
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "text"),
-    [
-        (0.1, 0.3, "up to 1 s"),
-        (0.2, 3.4, "up to 3 s"),
-        (1.2, 4.0, "1 to 4 s"),
-        (4.9, 5.2, "about 5 s"),
-        (40.0, 185.0, "40 s to 3 min"),
-        (720.0, 1140.0, "12 to 19 min"),
-        (3000.0, 12_000.0, "50 min to 3 h"),
-        (90_000.0, 400_000.0, "25 h to 5 days"),
-    ],
-)
-def test_ranges_are_written_in_whole_numbers_with_their_unit(low: float, high: float, text: str) -> None:
-    assert range_text(low, high) == text
