@@ -23,6 +23,7 @@ from bakehouse.runs.async_store import AsyncStore
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
+from bakehouse.runs.run import Priority
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from service.digests import Digests
@@ -43,6 +44,7 @@ MAX_KEY_CHARACTERS = 255
 Value = TypeVar("Value")
 KEY: TypeAdapter[str | None] = TypeAdapter(Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARACTERS)] | None)
 FLAG: TypeAdapter[bool] = TypeAdapter(bool)
+PRIORITY: TypeAdapter[int] = TypeAdapter(Priority)
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,19 @@ def idempotency_key(request: Request) -> str | None:
 def flag(request: Request, name: str) -> bool:
     """Returns a query parameter of a plain route, checked as FastAPI checks it for other routes."""
     return checked(FLAG, "query", name, request.query_params.get(name, False))
+
+
+def priority_of(request: Request) -> int:
+    """Returns the query parameter `priority` of a plain route, checked as FastAPI checks it for other routes."""
+    return checked(PRIORITY, "query", "priority", request.query_params.get("priority", 0))
+
+
+def with_priority(idempotency: Idempotency, priority: int) -> Idempotency:
+    """Returns the key with a digest that is another one for another priority; that of priority 0 stays the same."""
+    if priority == 0:
+        return idempotency
+    content = f"{idempotency.body_sha256}\npriority {priority}"
+    return Idempotency(idempotency.key, hashlib.sha256(content.encode()).hexdigest())
 
 
 def checked(kind: TypeAdapter[Value], place: str, name: str, value: object) -> Value:

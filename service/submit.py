@@ -103,6 +103,7 @@ async def submit(
     verification: Verification | None = None,
     parent_failure: Failure | None = None,
     experiment: Cell | None = None,
+    priority: int = 0,
 ) -> CreatedRun:
     """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
     would be refused now."""
@@ -118,13 +119,14 @@ async def submit(
         reason=reason,
         verification=verification,
         experiment=experiment,
+        priority=priority,
     )
     return await services.async_store.create(run, idempotency=idempotency, known=known)
 
 
 async def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
-    """Queues the recipe of a run again, with the run's present name and labels. In its experiment the new run takes the
-    place of the old one."""
+    """Queues the recipe of a run again, with the run's present name, labels and priority. In its experiment the new run
+    takes the place of the old one."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
@@ -142,6 +144,7 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
         parent_failure=run.failure,
         reason="retried",
         experiment=experiment,
+        priority=run.priority,
     )
 
 
@@ -155,7 +158,13 @@ async def verify(services: Services, run_id: str, idempotency: Idempotency | Non
     # Without its labels, the repetition is not counted as a further seed of the same recipe.
     document = {**record.recipe.canonical(), "name": None, "labels": {}}
     created = await submit(
-        services, document, idempotency, parent_run=run_id, reason="verification", verification=verification
+        services,
+        document,
+        idempotency,
+        parent_run=run_id,
+        reason="verification",
+        verification=verification,
+        priority=record.priority,
     )
     await run_in_threadpool(note_verification, services, run_id, created)
     return created
@@ -176,7 +185,7 @@ async def fork(services: Services, run_id: str, patch: object, idempotency: Idem
     run = await get_finished_run(services, run_id, asked="forked")
     transfer = {"type": "transfer", "checkpoint": {"run": run_id}, "layers": "all"}
     document = merge_patch({**current_document(run), "pretraining": transfer}, patch)
-    return await submit(services, document, idempotency, parent_run=run_id, reason="forked")
+    return await submit(services, document, idempotency, parent_run=run_id, reason="forked", priority=run.priority)
 
 
 async def get_finished_run(services: Services, run_id: str, *, asked: str) -> Run:

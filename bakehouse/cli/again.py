@@ -1,6 +1,7 @@
 """`bakehouse fork` and `bakehouse rerun`: new runs from the recipe of an earlier one."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def submit_again(client: Client, run_id: str, changes: list[str], seeds: str | N
     record = run.record
     document = {**stated(record.recipe), "name": record.name, "labels": record.labels}
     changed = apply_changes(document, changes, command=with_seeds(f"bakehouse rerun {run.id}", seeds))
-    return submit_all(client.submit, repeat_for_seeds(changed, seeds))
+    return submit_all(partial(client.submit, priority=record.priority), repeat_for_seeds(changed, seeds))
 
 
 def stated(value: object) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bakehouse.cli.commands.actions import cancel, pause, resume, stop
+from bakehouse.cli.commands.actions import cancel, change, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff, what_if
 from bakehouse.cli.commands.data import app as data_app
@@ -46,6 +46,7 @@ COMMANDS = (
     stop,
     pause,
     resume,
+    change,
     new,
     explain,
     lint,

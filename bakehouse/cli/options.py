@@ -32,6 +32,7 @@ Changes = Annotated[
     ),
 ]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="Submit a run for each of these seeds: 0-4, or 0,3,7.")]
+Priority = Annotated[int, typer.Option(min=-1000, max=1000, help="Waiting runs of higher priority are claimed first.")]
 Timeout = Annotated[
     float | None,
     typer.Option(min=0, help="Stop watching after this many seconds and exit with 124; the run continues."),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bakehouse.cli.exit_codes import ExitCode
@@ -16,6 +17,7 @@ from bakehouse.model import JsonObject
 def submit_and_watch(
     documents: Sequence[JsonObject],
     *,
+    priority: int,
     detach: bool,
     output: Path | None,
     timeout: float | None,
@@ -24,7 +26,7 @@ def submit_and_watch(
 ) -> ExitCode:
     """Submits recipes and watches their runs, or only prints their ids."""
     with Client() as client:
-        runs = submit_all(client.submit, documents)
+        runs = submit_all(partial(client.submit, priority=priority), documents)
         return watch_unless_detached(
             runs, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json
         )

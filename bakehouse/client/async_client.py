@@ -66,13 +66,21 @@ class AsyncClient:
         self._connection = Connection(self.url, timeout=timeout, transport=transport)
 
     async def submit(
-        self, recipe: RecipeSource, *, name: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        recipe: RecipeSource,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        priority: int = 0,
     ) -> AsyncClientRun:
-        """Queues a recipe, given as a dict or as a file. Raises RecipeRefused, which lists the problems."""
+        """Queues a recipe, given as a dict or as a file. Of the waiting runs, those of higher priority (-1000 to 1000)
+        are claimed first. Raises RecipeRefused, which lists the problems."""
         document = with_name_and_labels(read_document(recipe), name, labels or {})
         # Every repetition of this request sends the same key, so that a lost reply does not create a second run.
         headers = {"Idempotency-Key": str(uuid4())}
-        response = await self._connection.request("POST", "/v1/runs", json=document, headers=headers)
+        # Services of earlier versions do not know the parameter.
+        parameters = {"priority": priority} if priority else {}
+        response = await self._connection.request("POST", "/v1/runs", json=document, headers=headers, params=parameters)
         return AsyncClientRun(self._connection, self._connection.parse(RunRecord, response))
 
     async def validate(self, recipe: RecipeSource) -> JsonObject:

@@ -204,6 +204,12 @@ class AsyncClientRun(RunHandle):
         self._record = self._connection.parse(RunRecord, response)
         return self
 
+    async def set_priority(self, priority: int) -> Self:
+        """Gives a queued or paused run another priority, from -1000 to 1000; higher ones are claimed first."""
+        response = await self._connection.request("PATCH", self._path(), json={"priority": priority})
+        self._record = self._connection.parse(RunRecord, response)
+        return self
+
     async def retry(self) -> "AsyncClientRun":
         """Submits the same recipe as a new run."""
         return await self._create("/retry")

@@ -67,6 +67,7 @@ class ClientRun(RunHandle):
     stop = returning_self(AsyncClientRun.stop)
     pause = returning_self(AsyncClientRun.pause)
     resume = returning_self(AsyncClientRun.resume)
+    set_priority = returning_self(AsyncClientRun.set_priority)
     retry = returning_run(AsyncClientRun.retry)
     verify = returning_run(AsyncClientRun.verify)
     fork = returning_run(AsyncClientRun.fork)

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean, pointer
 from bakehouse.recipe.read import bounds, plain
+from bakehouse.runs.run import Priority
 
 MAX_RUNS = 1000
 MAX_FACTORS = 6
@@ -32,7 +33,6 @@ Pointer = Annotated[str, Field(max_length=256), AfterValidator(refuse_other_than
 """A JSON Pointer into the recipe, such as `/optimizer/lr`."""
 Metric = Annotated[str, Field(max_length=300), AfterValidator(refuse_other_than_validation)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
 def spell_out_seeds(value: object) -> object:

@@ -1,6 +1,8 @@
 """Defines a run as clients see it: the response of `GET /v1/runs/{id}`, and the events of the run's log."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
@@ -9,6 +11,10 @@ from bakehouse.runs.status import TERMINAL, Actor, Reason, Request, Status
 from bakehouse.verdict.verdict import Verdict
 
 EventType = Literal["state", "step", "epoch", "checkpoint", "diagnostic", "advice", "log", "end"]
+
+
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
+"""Waiting runs of higher priority are claimed first."""
 
 
 class Event(Model):

@@ -7,10 +7,11 @@ from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.answer import Results
-from bakehouse.experiments.document import Metric, Name, Priority, Seeds
+from bakehouse.experiments.document import Metric, Name, Seeds
 from bakehouse.experiments.experiment import Experiment, ExperimentPage
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.record import CreatedExperiment
+from bakehouse.runs.run import Priority
 from bakehouse.runs.status import Request as RunRequest
 from service.dependencies import (
     ExperimentId,

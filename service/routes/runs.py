@@ -12,8 +12,9 @@ from bakehouse.recipe.problems import Problem
 from bakehouse.recipe.recipe import LabelKey, LabelValue
 from bakehouse.redaction import redact
 from bakehouse.runs.attempt_logs import read_attempt_log
-from bakehouse.runs.commands import Command, Rename, RequestAction, Resume
+from bakehouse.runs.commands import ChangePriority, Command, Rename, RequestAction, Resume
 from bakehouse.runs.errors import RunNotFound
+from bakehouse.runs.run import Priority
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.status import Status
 from service.dependencies import (
@@ -29,10 +30,12 @@ from service.dependencies import (
     idempotency_key,
     parse_labels,
     possible_run_id,
+    priority_of,
     read_idempotency,
     read_json_body,
     refuse_unknown_parameters,
     services_of,
+    with_priority,
 )
 from service.error_responses import field_error
 from service.errors import InvalidRequest, LogNotFound
@@ -57,6 +60,8 @@ class RunPatch(Model):
     """The new name; null removes the name."""
     labels: dict[LabelKey, LabelValue | None] = {}
     """Labels to add to the run or to change; null removes a label."""
+    priority: Priority = 0
+    """Runs of higher priority are claimed first. Can be changed while the run is queued or paused."""
 
 
 class Deleted(Model):
@@ -77,20 +82,25 @@ def returns_split() -> dict[int | str, JsonObject]:
 def describe_create_run(
     idempotency: IdempotencyKey,
     validate_only: Annotated[bool, Query(description="Check the recipe and return a preview of the run.")] = False,
+    priority: Annotated[Priority, Query(description="Waiting runs of higher priority are claimed first.")] = 0,
 ) -> None:
     """Describes the parameters of `create_run` in the OpenAPI document."""
 
 
 async def create_run(request: Request) -> Response:
-    """Queues a recipe as a run. With `validate_only`, stores nothing and returns a preview."""
+    """Queues a recipe as a run. With `validate_only`, stores nothing and returns a preview. Waiting runs are claimed by
+    priority; among equal ones, experiments and the runs that were posted alone take turns."""
     await refuse_unknown_parameters(request)
     services = services_of(request)
     document = await read_json_body(request)
+    priority = priority_of(request)
     idempotency = await read_idempotency(request, idempotency_key(request))
     if flag(request, "validate_only"):
         shown = await preview(services, document)
         return json_response(shown.model_dump_json())
-    return respond_with_new_run(await submit(services, document, idempotency), folder="runs")
+    if idempotency:
+        idempotency = with_priority(idempotency, priority)
+    return respond_with_new_run(await submit(services, document, idempotency, priority=priority), folder="runs")
 
 
 def respond_with_new_run(created: CreatedRun, *, folder: str, status: int = 201) -> Response:
@@ -337,14 +347,18 @@ async def fork_run(run_id: RunId, document: JsonBody, services: ServicesDep, ide
 
 
 @router.patch("/{run_id}", operation_id="change_run", openapi_extra=json_body("RunPatch"),
-              responses=returns("Run", 400, 404, 413, 415, 422, 503))  # fmt: skip
+              responses=returns("Run", 400, 404, 409, 413, 415, 422, 503))  # fmt: skip
 def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Response:
-    """Changes the name and labels of a run."""
+    """Changes the name and labels of a run, and the priority of one that is queued or paused."""
     patch = parse_patch(document)
     # The check and the write are not atomic: users at the same time may exceed the limit a little.
     refuse_too_many_labels({**services.store.record(run_id).labels, **patch.labels})
-    keep_name = "name" not in patch.model_fields_set
-    services.store.command(run_id, Rename(patch.name, patch.labels, keep_name=keep_name))
+    # The priority comes first, because only this change may be refused.
+    if "priority" in patch.model_fields_set:
+        services.store.command(run_id, ChangePriority(patch.priority))
+    if patch.model_fields_set != {"priority"}:
+        keep_name = "name" not in patch.model_fields_set
+        services.store.command(run_id, Rename(patch.name, patch.labels, keep_name=keep_name))
     return json_response(services.store.show(run_id).json)
 
 

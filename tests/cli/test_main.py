@@ -277,6 +277,20 @@ def test_runs_are_paused_resumed_and_cancelled(recipe: str, client: Client) -> N
     assert "cancelled" in refused.stderr
 
 
+def test_runs_are_submitted_with_a_priority_that_is_changed_later(recipe: str, client: Client) -> None:
+    first = client.submit(RECIPE)
+    second = bakehouse("run", recipe, "--detach", "--priority", "1").stdout.strip()
+    assert bakehouse("change", first.id, "--priority", "2").stdout == (
+        f"{first.id}  queued, priority 2, place 1 in the queue\n"
+    )
+    assert bakehouse("change", second, "--priority", "-2", "--fields", "priority,queue.position").exit_code == 0
+    assert client.run(second).record.priority == -2
+    first.cancel()
+    refused = bakehouse("change", first.id, "--priority", "3")
+    assert refused.exit_code == 1
+    assert "cannot be given another priority" in refused.stderr
+
+
 def test_a_verified_run_is_identical(
     finished: ClientRun, handle_next_run: Callable[[Callable[[str], None]], None], worker: FakeWorker
 ) -> None:

@@ -54,7 +54,8 @@ def test_runs_are_submitted_listed_and_compared(service: RunningService, monkeyp
             ids = [(await client.submit(RECIPE, labels={"odd": str(index % 2)})).id for index in range(5)]
             assert [run.id async for run in client.runs()] == ids[::-1]
             assert [run.id async for run in client.runs(labels={"odd": "0"})] == [ids[4], ids[2], ids[0]]
-            other = await client.submit({**RECIPE, "norm": "layer_norm"})
+            other = await client.submit({**RECIPE, "norm": "layer_norm"}, priority=1)
+            assert (await other.set_priority(2)).record.priority == 2
             rows = await client.compare([other, ids[0]])
             assert [row["norm.type"] for row in rows] == ["layer_norm", "none"]
             assert "digits" in [listing.id for listing in await client.datasets()]

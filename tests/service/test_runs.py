@@ -306,6 +306,38 @@ def test_the_queue_lists_waiting_runs_and_why(api: httpx.Client) -> None:
     assert api.get("/v1/workers").json() == {"data": [], "task_processes": []}
 
 
+def test_runs_wait_by_priority_which_can_be_changed_while_they_wait(api: httpx.Client, worker: FakeWorker) -> None:
+    normal = create(api)
+    key = {"Idempotency-Key": "key"}
+    urgent = api.post("/v1/runs?priority=5", json=RECIPE, headers=key).json()
+    assert (urgent["priority"], urgent["queue"]["position"]) == (5, 1)
+    # The priority is part of what a repetition has to repeat.
+    assert api.post("/v1/runs?priority=5", json=RECIPE, headers=key).json()["id"] == urgent["id"]
+    assert api.post("/v1/runs", json=RECIPE, headers=key).status_code == 422
+    changed = api.patch(f"/v1/runs/{normal}", json={"priority": 6, "name": "n"}).json()
+    assert (changed["priority"], changed["name"], changed["queue"]["position"]) == (6, "n", 1)
+    assert [waiting["run_id"] for waiting in api.get("/v1/queues").json()["data"][0]["data"]] == [normal, urgent["id"]]
+    worker.train(normal)
+    refused = api.patch(f"/v1/runs/{normal}", json={"priority": 7, "name": "other"})
+    assert refused.status_code == 409
+    assert "succeeded" in refused.json()["detail"]
+    assert api.get(f"/v1/runs/{normal}").json() == api.patch(f"/v1/runs/{normal}", json={"priority": 6}).json()
+    again = api.post(f"/v1/runs/{normal}/retry").json()
+    fork = api.post(f"/v1/runs/{normal}/fork", json={"norm": None}).json()
+    assert (again["priority"], fork["priority"]) == (6, 6)
+
+
+@pytest.mark.parametrize("priority", ["1001", "-1001", "1.5", "high"])
+def test_a_priority_out_of_range_is_refused(api: httpx.Client, priority: str) -> None:
+    refused = api.post(f"/v1/runs?priority={priority}", json=RECIPE)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["parameter"] == "priority"
+    value = float(priority) if priority != "high" else priority
+    refused = api.patch(f"/v1/runs/{create(api)}", json={"priority": value})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/priority"
+
+
 def test_simultaneous_changes_lose_nothing(api: httpx.Client) -> None:
     run = create(api)
     with ThreadPoolExecutor(8) as threads:

@@ -1,6 +1,6 @@
 """The commands that change a run."""
 
-from bakehouse.cli.options import AsJson, Fields, PausedIds, UnfinishedIds
+from bakehouse.cli.options import AsJson, Fields, PausedIds, Priority, UnfinishedIds
 
 
 def cancel(ids: UnfinishedIds, as_json: AsJson = False, fields: Fields = None) -> None:
@@ -29,3 +29,10 @@ def resume(ids: PausedIds, as_json: AsJson = False, fields: Fields = None) -> No
     from bakehouse.cli.actions import request_action
 
     request_action(ids, "resume", as_json=as_json, fields=fields)
+
+
+def change(ids: UnfinishedIds, priority: Priority, as_json: AsJson = False, fields: Fields = None) -> None:
+    """Give queued or paused runs another priority, so that they are claimed sooner or later."""
+    from bakehouse.cli.actions import change_priority
+
+    change_priority(ids, priority, as_json=as_json, fields=fields)

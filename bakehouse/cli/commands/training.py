@@ -14,6 +14,7 @@ from bakehouse.cli.options import (
     Folder,
     NotifyCommand,
     Output,
+    Priority,
     Recipe,
     RunId,
     RunIds,
@@ -37,6 +38,7 @@ def run(
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and exit without watching.")] = False,
     changes: Changes = None,
     seeds: Seeds = None,
+    priority: Priority = 0,
     output: Output = None,
     timeout: Timeout = None,
     notify: NotifyCommand = None,
@@ -53,7 +55,9 @@ def run(
     if output is not None and (detach or len(documents) > 1):
         raise typer.BadParameter("works with a single run, and not with --detach", param_hint="--output")
     require_watching(notify, detach=detach)
-    code = submit_and_watch(documents, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json)
+    code = submit_and_watch(
+        documents, priority=priority, detach=detach, output=output, timeout=timeout, notify=notify, as_json=as_json
+    )
     raise typer.Exit(code)
 
 
