@@ -75,7 +75,9 @@ def test_a_service_of_another_version_asks_to_reload(home: RunningHome, page: Pa
     page.goto(f"{home.url}/?page=data")
     expect(page.get_by_role("link", name="digits", exact=True)).to_be_visible()
     page.route("**/v1/datasets", upgrade)
-    page.get_by_role("link", name="System").click()
+    # An answer that comes after the one below would be of the older version again.
+    with page.expect_response("**/v1/cookbook*"):
+        page.get_by_role("link", name="Cookbook").click()
     page.get_by_role("link", name="Data").click()
     expect(page.get_by_text("The service is now Bakehouse 9.9.9")).to_be_visible()
     assert_accessible(page)
@@ -83,6 +85,21 @@ def test_a_service_of_another_version_asks_to_reload(home: RunningHome, page: Pa
     page.get_by_role("button", name="Reload").click()
     expect(page.get_by_role("link", name="digits", exact=True)).to_be_visible()
     expect(page.get_by_text("The service is now")).to_have_count(0)
+
+
+def test_a_page_whose_code_is_gone_says_so_and_can_be_tried_again(home: RunningHome, page: Page) -> None:
+    page.goto(f"{home.url}/?page=data")
+    heading(page, "Data")
+    page.route("**/page/system-*.js", lambda route: route.fulfill(status=404))
+    page.get_by_role("link", name="System").click()
+    expect(page.get_by_role("heading", level=1, name="System")).to_be_focused()
+    expect(page.get_by_role("alert")).to_contain_text("The service was replaced by another version")
+    expect(page.get_by_role("button", name="Reload")).to_be_visible()
+    assert_accessible(page)
+    page.unroute("**/page/system-*.js")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="Check again")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -1,7 +1,8 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { addressOf, followLinks, navigations, pageName } from "./address";
 import { denial, newVersion } from "./api/http";
 import { connection } from "./api/stream";
+import { focusHeading, LazyPage } from "./lazy_page";
 import { PAGES, type Page } from "./pages/pages";
 import { Boundary } from "./parts/boundary";
 import { title } from "./title";
@@ -18,15 +19,15 @@ export function App() {
   const page = PAGES.find((each) => each.name === pageName.value);
   useEffect(followLinks, []);
   useTitleOfTab(page);
-  const main = useFocusAfterNavigation();
+  useFocusAfterNavigation();
   return (
     <>
       <Top page={page} />
-      <main id="content" ref={main} tabIndex={-1}>
+      <main id="content" tabIndex={-1}>
         <NewVersion />
         {/* Another page is another boundary, so that a page with a defect can be left. */}
         <Boundary key={pageName.value}>
-          {denial.value ? <NotAllowed /> : page ? <page.View /> : <NoSuchPage />}
+          {denial.value ? <NotAllowed /> : page ? <LazyPage page={page} /> : <NoSuchPage />}
         </Boundary>
       </main>
     </>
@@ -40,18 +41,13 @@ function useTitleOfTab(page: Page | undefined): void {
   }, [text]);
 }
 
-/** Moves the focus to the heading of a page that was navigated to, so that screen readers read it. */
-function useFocusAfterNavigation() {
-  const main = useRef<HTMLElement>(null);
+function useFocusAfterNavigation(): void {
   const count = navigations.value;
   useEffect(() => {
     if (count === 0) return;
     denial.value = null;
-    const heading = main.current?.querySelector("h1");
-    if (heading) heading.tabIndex = -1;
-    (heading ?? main.current)?.focus({ preventScroll: true });
+    focusHeading();
   }, [count]);
-  return main;
 }
 
 function Top({ page }: { page: Page | undefined }) {

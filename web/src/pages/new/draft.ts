@@ -13,8 +13,8 @@ import {
   valueAt,
   withValue,
 } from "../../json";
+import { printJson } from "../../print";
 import { readDocument, type Store } from "../../store";
-import { printJson } from "./print";
 import { formPath, fromRecipe, toRecipe } from "./recipe";
 import type { VariantsShape } from "./shapes";
 

@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import { shorten, spellOut } from "../../format";
 import { isEqual, isList, isObject, type Json, type Path, pointerOf } from "../../json";
+import { printJson } from "../../print";
 import { useComputed } from "../../watch";
 import { EitherControl, OptionalControl } from "./alternatives";
 import { idOf, useAt, useForm, useProblems } from "./context";
@@ -18,7 +19,6 @@ import { FieldHelp } from "./help";
 import { UnknownFields, VariantsControl } from "./ingredients";
 import { LabelsControl } from "./labels";
 import { ListControl } from "./lists";
-import { printJson } from "./print";
 import { fromRecipe, OFF, toRecipe } from "./recipe";
 import type { Field, Shape, VariantsShape } from "./shapes";
 

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { Copy } from "../../parts/copy";
+import { LANGUAGES, type Language, spell } from "../../print";
 import { useForm } from "./context";
 import { Choice } from "./controls";
-import { LANGUAGES, type Language, spell } from "./print";
 
 /** The recipe as JSON and the same request in other languages: what the button sends. */
 export function Spellings({ seeds }: { seeds: readonly number[] | null }) {

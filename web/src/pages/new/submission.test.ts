@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { bodiesOf } from "../../print";
 import { memoryStore } from "../../store";
-import { bodiesOf } from "./print";
 import { Keys, Submission } from "./submission";
 
 /** Answers requests in turn, and notes the key and the body of each. */

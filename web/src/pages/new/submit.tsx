@@ -3,10 +3,10 @@ import { navigate } from "../../address";
 import { get } from "../../api/http";
 import { count } from "../../format";
 import { Failure } from "../../parts/failure";
+import { bodiesOf } from "../../print";
 import { browserStore } from "../../store";
 import type { Check } from "./check";
 import { focusField, useForm } from "./context";
-import { bodiesOf } from "./print";
 import { Keys, SEEDS, Submission } from "./submission";
 
 const KEYS = new Keys(browserStore("submission"));

@@ -5,8 +5,8 @@ import { Copy } from "../../parts/copy";
 import { Finding, toneOf } from "../../parts/finding";
 import { Segments } from "../../parts/options";
 import { Place } from "../../parts/place";
+import { LANGUAGES, spell } from "../../print";
 import type { LiveRun } from "../../runs/live_run";
-import { LANGUAGES, spell } from "../new/print";
 
 /** The canonical recipe, which trains the same model again, in each language; and what was advised about it. */
 export function RecipeTab({ run }: { live: LiveRun; run: Run }) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Json } from "../../json";
+import type { Json } from "./json";
 import { asCommand, asCurl, printJson, printPython, quoteForShell } from "./print";
 
 const ODD: Json = {

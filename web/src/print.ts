@@ -1,5 +1,5 @@
 /** A recipe as JSON, as a command and as Python: the same request in each language. */
-import { isList, isObject, type Json } from "../../json";
+import { isList, isObject, type Json } from "./json";
 
 const WIDTH = 72;
 
