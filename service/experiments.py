@@ -20,7 +20,7 @@ from bakehouse.experiments.planning import (
     places,
     reused_run,
 )  # fmt: skip
-from bakehouse.experiments.question import Question, folds_of, point_into_document, read_question, with_fold
+from bakehouse.experiments.question import Question, folds_of, point_into_document, read_experiment, with_fold
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
 from bakehouse.experiments.store import new_experiment_id
 from bakehouse.model import JsonObject, Model
@@ -73,7 +73,7 @@ class Planned:
 
 async def plan(services: Services, posted: object) -> Planned:
     """Reads an experiment and plans all its recipes. Raises RecipeInvalid with pointers into the posted document."""
-    question = await run_in_threadpool(read_question, posted)
+    question = await run_in_threadpool(read_experiment, posted)
     document = question.document
     arms: list[PlannedArm] = []
     problems: list[Problem] = []

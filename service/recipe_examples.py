@@ -67,6 +67,9 @@ BODIES: dict[str, dict[str, JsonObject]] = {
     },
     "ablate_run": {"seeds": {"summary": "With three seeds", "value": {"seeds": 3}}},
     "extend_experiment": {"seeds": {"summary": "Two more seeds", "value": {"seeds": [3, 4]}}},
+    "ask_experiment_what_if": {
+        "patience": {"summary": "Two patiences", "value": {"early_stopping": [2, 5]}},
+    },
     "change_experiment": {
         "limit": {"summary": "At most two runs at a time", "value": {"max_running": 2}},
     },

@@ -100,6 +100,9 @@ def answers_of_an_experiment(http: httpx.Client) -> Iterator[Answer]:
     with Client(str(http.base_url)) as client:
         for each in http.get(experiment).json()["runs"]:
             client.run(each["run"]).wait(timeout=120)
+    body = BODIES["ask_experiment_what_if"]["patience"]["value"]
+    yield "ask_experiment_what_if", http.post(f"{experiment}/what-if", json=body)
+    yield "get_experiment_report", http.get(f"{experiment}/report", params={"format": "html"})
     yield "extend_experiment", http.post(f"{experiment}/extend", json=BODIES["extend_experiment"]["seeds"]["value"])
     second = http.post("/v1/experiments", json={**document, "reuse": False}).json()["id"]
     yield "stop_experiment", http.post(f"/v1/experiments/{second}/stop")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bakehouse.experiments.designs import Arm, Arms, expand, invalid
 from bakehouse.experiments.document import MAX_RUNS, ExperimentDocument, Search, read_document
 from bakehouse.model import JsonObject
-from bakehouse.recipe.problems import RecipeInvalid, path_of, posted_pointer
+from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 
@@ -20,7 +20,7 @@ class Question:
     arms: Arms
 
 
-def read_question(posted: object) -> Question:
+def read_experiment(posted: object) -> Question:
     """Reads the document of an experiment. Raises RecipeInvalid with pointers into the document."""
     document = read_document(posted)
     recipe = read_base(document)
@@ -74,12 +74,14 @@ def folds_of(document: ExperimentDocument) -> tuple[int | None, ...]:
 def point_into_document(arm: Arm, document: ExperimentDocument, error: RecipeInvalid) -> RecipeInvalid:
     """Translates the problems of an arm's recipe into problems of the experiment's document."""
 
-    def translated() -> Iterator[object]:
+    def translated() -> Iterator[Problem]:
         for problem in error.problems:
             found = arm.posted(problem)
-            if found.pointer and found.pointer.startswith("/recipe/"):
+            if problem.pointer in ("/dataset/folds", "/dataset/fold"):
+                found = found.model_copy(update={"pointer": "/folds"})
+            elif found.pointer and found.pointer.startswith("/recipe/"):
                 path = path_of(found.pointer.removeprefix("/recipe"))
                 found = found.model_copy(update={"pointer": "/recipe" + posted_pointer(document.recipe, path)})
             yield found
 
-    return RecipeInvalid(translated())  # type: ignore[arg-type]
+    return RecipeInvalid(translated())

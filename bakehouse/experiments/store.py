@@ -22,7 +22,8 @@ from bakehouse.experiments.experiment import (
     status_of,
 )
 from bakehouse.experiments.measured import READ as MEASURED
-from bakehouse.experiments.measured import ComparisonQuestion, MeasuredRun, arm_facts, measure
+from bakehouse.experiments.measured import ComparisonQuestion, arm_facts, measure
+from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
 from bakehouse.recipe.recipe import Recipe
@@ -192,12 +193,21 @@ class ExperimentStore:
             )
             for each, fields in self._placed(record, MEASURED)
         ]
-        return compute_results(self._question(record, status_of(record, counts), measured), measured)
+        first = {run.arm: run.run for run in reversed(measured)}
+        return compute_results(self._question(record, status_of(record, counts), first), measured)
+
+    def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
+        """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""
+        record = self.record(experiment_id)
+        runs = self.runs(record)
+        [counts] = self._counts([experiment_id])
+        first = {run.arm: run.run for run in reversed(runs)}
+        return self._question(record, status_of(record, counts), first), runs
 
     def _question(
-        self, record: ExperimentRecord, status: ExperimentStatus, runs: Sequence[MeasuredRun]
+        self, record: ExperimentRecord, status: ExperimentStatus, first: Mapping[str, str]
     ) -> ComparisonQuestion:
-        first = {run.arm: run.run for run in reversed(runs)}
+        """Returns what an experiment asks; `first` is a run of each arm."""
         recipes = {
             run_id: Recipe.model_validate_json(fields["recipe"])
             for run_id, fields in self.fields_of_runs(first.values(), ("recipe",))
@@ -221,6 +231,24 @@ class ExperimentStore:
             ),
             factors=record.factors,
             folds=record.document.folds,
+        )
+
+    def report_facts(self, experiment_id: str) -> ReportFacts:
+        """Returns what a report says beside the results. Raises ExperimentNotFound."""
+        record = self.record(experiment_id)
+        found = [json.loads(fields["provenance"]) for _, fields in self._placed(record, ("provenance",))]
+        trained = [each for each in found if each is not None]
+        versions = {f"{name} {version}" for each in trained for name, version in each["versions"].items()}
+        return ReportFacts(
+            name=record.name,
+            design=record.document.design.type,
+            document=record.document.model_dump(mode="json", exclude_defaults=True),
+            seeds=record.seeds,
+            created_at=record.created_at,
+            dataset=record.dataset,
+            fingerprints=tuple(sorted({each["dataset_fingerprint"] for each in trained})),
+            versions=tuple(sorted(versions)),
+            devices=tuple(sorted({each["device"] for each in trained})),
         )
 
     def _placed(self, record: ExperimentRecord, names: Sequence[str]) -> list[tuple[PlacedRun, Fields]]:

@@ -1,6 +1,6 @@
 """/v1/experiments: ask a question about recipes, read the answer, add to it, and act on all its runs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, ValidationError
@@ -9,6 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from bakehouse.experiments.answer import Results
 from bakehouse.experiments.document import Metric, Name, Seeds
 from bakehouse.experiments.experiment import Experiment, ExperimentPage
+from bakehouse.experiments.report import write_report
+from bakehouse.experiments.report_formats import as_html, as_markdown
+from bakehouse.experiments.what_if import ExperimentWhatIf
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.record import CreatedExperiment
 from bakehouse.runs.run import Priority
@@ -25,6 +28,7 @@ from service.dependencies import (
 )
 from service.error_responses import field_error
 from service.errors import InvalidRequest
+from service.experiment_what_if import ask_what_if
 from service.experiments import (
     ExperimentDeletion,
     ablate,
@@ -40,6 +44,10 @@ from service.experiments import (
 from service.openapi import json_body, optional_json_body, problems, returns
 from service.routes.runs import json_response
 
+MARKDOWN = "text/markdown"
+TEXT = {"schema": {"type": "string"}}
+# The file has its own styles and no script; it must not run anything if a name in it is not what it seems.
+REPORT_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 router = APIRouter(prefix="/v1", tags=["experiments"], dependencies=[Depends(refuse_unknown_parameters)])
 
 
@@ -136,6 +144,34 @@ def get_experiment_results(experiment_id: ExperimentId, services: ServicesDep) -
     the difference from the baseline, paired by seed, with a verdict in words. The metric is that of the best epoch on
     the validation split; test values are listed and choose nothing."""
     return services.experiments.results(experiment_id)
+
+
+@router.get("/experiments/{experiment_id}/report", operation_id="get_experiment_report", response_class=Response,
+            responses={200: {"content": {MARKDOWN: TEXT, "text/html": TEXT}, "description": "The report."},
+                       **problems(404, 422, 503)})  # fmt: skip
+def get_experiment_report(
+    experiment_id: ExperimentId,
+    services: ServicesDep,
+    format: Annotated[  # noqa: A002 - the parameter's name
+        Literal["markdown", "html"], Query(description="`html` is one file with the picture in it.")
+    ] = "markdown",
+) -> Response:
+    """Returns what one sends to a colleague: the question, the answer with its picture and tables, what is unsure, what
+    produced it, and the document that makes it again."""
+    experiments = services.experiments
+    blocks = write_report(experiments.report_facts(experiment_id), experiments.results(experiment_id))
+    if format == "markdown":
+        return Response(as_markdown(blocks), media_type=MARKDOWN)
+    return Response(as_html(blocks), media_type="text/html", headers=REPORT_HEADERS)
+
+
+@router.post("/experiments/{experiment_id}/what-if", operation_id="ask_experiment_what_if",
+             openapi_extra=json_body("WhatIfQuestion"),
+             responses=problems(400, 404, 409, 410, 413, 415, 422, 503))  # fmt: skip
+def ask_experiment_what_if(experiment_id: ExperimentId, document: JsonBody, services: ServicesDep) -> ExperimentWhatIf:
+    """Says for each setting of early stopping where it would have ended the runs, and what that saves and loses, with
+    the mean and interval over all runs and over those of each arm. Nothing is trained."""
+    return ask_what_if(services, experiment_id, document)
 
 
 @router.post("/experiments/{experiment_id}/extend", operation_id="extend_experiment",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bakehouse.experiments.designs import Arms, refuse_equal_arms
-from bakehouse.experiments.question import read_question
+from bakehouse.experiments.question import read_experiment
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 
@@ -22,12 +22,12 @@ RECIPE: Document = {
 
 
 def arms_of(design: Document, **fields: Any) -> Arms:
-    return read_question({"recipe": RECIPE, "design": design, **fields}).arms
+    return read_experiment({"recipe": RECIPE, "design": design, **fields}).arms
 
 
 def problem_of(document: Document) -> Problem:
     with pytest.raises(RecipeInvalid) as caught:
-        read_question({"recipe": RECIPE, "design": {"type": "ablation"}, **document})
+        read_experiment({"recipe": RECIPE, "design": {"type": "ablation"}, **document})
     return caught.value.problems[0]
 
 
@@ -70,7 +70,7 @@ def test_an_ablation_can_name_families_and_types(named: list[str], off: list[str
 
 def test_two_ingredients_of_one_type_are_numbered() -> None:
     twice = {**RECIPE, "augmentation": [{"type": "input_noise", "std": 0.1}], "regularizer": ["l2", "l1"]}
-    names = [arm.name for arm in read_question({"recipe": twice, "design": {"type": "ablation"}}).arms.arms]
+    names = [arm.name for arm in read_experiment({"recipe": twice, "design": {"type": "ablation"}}).arms.arms]
     assert {"without l1", "without l2"} <= set(names)
 
 
@@ -181,7 +181,7 @@ def test_a_cell_without_the_place_that_an_axis_sets_is_named() -> None:
 def test_two_arms_with_one_recipe_are_refused_by_name() -> None:
     variants = {"a": {}, "b": {"dropout": 0.3}}
     document: Document = {"recipe": RECIPE, "design": {"type": "variants", "variants": variants}}
-    question = read_question(document)
+    question = read_experiment(document)
     with pytest.raises(RecipeInvalid) as caught:
         refuse_equal_arms(question.arms, ["same", "same"], question.document.design)
     [problem] = caught.value.problems

@@ -143,7 +143,8 @@ def test_name_and_limits_can_be_changed(api: httpx.Client) -> None:
 
 def finish(worker: FakeWorker, run_id: str, accuracy: float) -> None:
     worker.claim(run_id)
-    worker.log_epoch(run_id, 1, validation_loss=1 - accuracy, validation_accuracy=accuracy)
+    metrics = {"train_loss": 0.1, "validation_loss": 1 - accuracy, "validation_accuracy": accuracy}
+    worker.log_epoch(run_id, 1, seconds=0.5, **metrics)
     worker.save_best(run_id, 1, run_id.encode(), loss=1 - accuracy, validation_accuracy=accuracy)
     worker.succeed(run_id)
 
@@ -188,3 +189,31 @@ def test_a_run_can_be_ablated(api: httpx.Client, worker: FakeWorker) -> None:
     plain = requests.create(api)
     refused = problem(api.post(f"/v1/runs/{plain}/ablate"), 422, "invalid_recipe")
     assert refused["errors"][0]["code"] == "nothing_to_ablate"
+
+
+def test_folds_are_runs_of_their_own(api: httpx.Client) -> None:
+    experiment = post(api, {**ABLATION, "folds": 3, "design": {"type": "ablation", "ingredients": ["norm"]}})
+    assert [each["fold"] for each in experiment["runs"][:6]] == [0, 1, 2, 0, 1, 2]
+    run = api.get(f"/v1/runs/{experiment['runs'][4]['run']}").json()
+    assert (run["recipe"]["dataset"]["folds"], run["recipe"]["dataset"]["fold"]) == (3, 1)
+    assert run["experiment"]["fold"] == 1
+
+
+def test_the_report_and_what_if_of_an_experiment(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api, {**ABLATION, "name": "<b>bold</b>", "seeds": 1})
+    path = f"/v1/experiments/{experiment['id']}"
+    nothing = api.post(f"{path}/what-if", json={"early_stopping": [2]}).json()
+    assert (nothing["runs"], nothing["sentence"]) == (0, "no run has a complete epoch")
+    for number, each in enumerate(experiment["runs"]):
+        finish(worker, each["run"], 0.5 + number / 10)
+    markdown = api.get(f"{path}/report")
+    assert markdown.headers["content-type"].startswith("text/markdown")
+    assert "## Answer" in markdown.text
+    html = api.get(f"{path}/report", params={"format": "html"})
+    assert "<svg" in html.text
+    assert "<b>bold" not in html.text
+    assert "sandbox" in html.headers["content-security-policy"]
+    answers = api.post(f"{path}/what-if", json={"early_stopping": [1, "none"]}).json()
+    assert [len(answers["answers"]), answers["runs"], len(answers["arms"])] == [2, 4, 4]
+    refused = problem(api.post(f"{path}/what-if", json={"early_stopping": [0]}), 422, "invalid_request")
+    assert refused["errors"][0]["pointer"] == "/early_stopping/0"
