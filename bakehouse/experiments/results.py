@@ -1,6 +1,7 @@
 """Computes the answer of an experiment from its runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import fsum
 
 from bakehouse.experiments.answer import ArmResult, Difference, FailedRun, Results
@@ -15,6 +16,8 @@ from bakehouse.recipe.evaluation import is_higher_better
 
 def compute_results(question: ComparisonQuestion, runs: Sequence[MeasuredRun]) -> Results:
     """Returns the answer of an experiment, of which any number of runs may have ended."""
+    if question.design == "search":
+        question = replace(question, baseline=None)
     by_arm: dict[str, list[MeasuredRun]] = {facts.name: [] for facts in question.arms}
     for run in sorted(runs, key=lambda run: (run.seed, -1 if run.fold is None else run.fold)):
         by_arm[run.arm].append(run)
@@ -90,7 +93,8 @@ def failure_message(run: MeasuredRun) -> str:
 
 
 def with_differences(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
-    """Returns the arms with their differences from the baseline, whose p values are adjusted together."""
+    """Returns the arms with their differences from the baseline, whose p values are adjusted together. A search has
+    none: its trials were chosen by the very values that would be compared."""
     if question.baseline is None:
         return tuple(arms)
     baseline = next(arm for arm in arms if arm.name == question.baseline)

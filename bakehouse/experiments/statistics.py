@@ -18,7 +18,9 @@ MAX_FLIPPED = 12
 ROUNDING = 1e-12
 """Values whose distance is at most this share of the largest one differ by rounding alone."""
 LARGEST = 1e100
-"""Sums and squares of larger numbers overflow."""
+"""Squares of larger numbers may overflow."""
+SMALLEST = 1e-100
+"""Squares of smaller numbers may be 0."""
 
 Interval = tuple[float, float]
 Test = Literal["t", "corrected_t", "sign_flip"]
@@ -66,7 +68,7 @@ def summarize(values: Sequence[float], *, folds: int | None = None) -> Summary:
     mean = math.fsum(values) / n
     if n == 1:
         return Summary(n=1, mean=mean, sd=None, interval=None)
-    if spread(values) <= ROUNDING * largest(values):
+    if spread(values) <= rounding(largest(values)):
         return Summary(n=n, mean=mean, sd=0.0, interval=None)
     sd = deviation(values, mean)
     return Summary(n=n, mean=mean, sd=sd, interval=interval_of(mean, error(sd, n, folds), n))
@@ -84,8 +86,8 @@ def compare(
     mean = math.fsum(differences) / n
     if n == 1 or not has_noise:
         return without_spread(n, mean, p=None)
-    if spread(differences) <= ROUNDING * scale:
-        return compare_equal(n, mean, is_zero=abs(mean) <= ROUNDING * scale, folds=folds)
+    if spread(differences) <= rounding(scale):
+        return compare_equal(n, mean, is_zero=abs(mean) <= rounding(scale), folds=folds)
     deviation_of_mean = error(deviation(differences, mean), n, folds)
     return Comparison(
         n=n,
@@ -93,7 +95,7 @@ def compare(
         interval=interval_of(mean, deviation_of_mean, n),
         p=two_sided_p(mean / deviation_of_mean, n - 1),
         test="t" if folds is None else "corrected_t",
-        p_sign_flip=sign_flip_p(differences, ROUNDING * scale * n) if folds is None and n <= MAX_FLIPPED else None,
+        p_sign_flip=sign_flip_p(differences, rounding(scale) * n) if folds is None and n <= MAX_FLIPPED else None,
         detectable=detectable_shift(n) * deviation_of_mean,
         seeds_for_half=seeds_for_half(n, folds),
     )
@@ -118,6 +120,11 @@ def without_spread(n: int, mean: float, *, p: float | None) -> Comparison:
         detectable=None,
         seeds_for_half=None,
     )
+
+
+def rounding(scale: float) -> float:
+    """Returns the distance up to which values, of which the largest has this size, count as equal."""
+    return max(ROUNDING * scale, SMALLEST)
 
 
 def largest(values: Sequence[float]) -> float:

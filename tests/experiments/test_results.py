@@ -1,13 +1,20 @@
 import json
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
+from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bakehouse.experiments.answer import Results
-from bakehouse.experiments.measured import ArmFacts
+from bakehouse.experiments.answer import Difference, Effect, ExperimentStatus, Results
+from bakehouse.experiments.dot_plot import draw_dot_plot
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, DesignType, MeasuredRun
 from bakehouse.experiments.results import compute_results
+from bakehouse.runs.status import Reason, Status
 from tests.experiments.measured_arms import ask, factorial_of, run_of, runs_of
 
 PLAIN = (0.90, 0.91, 0.92, 0.90, 0.91)
@@ -226,6 +233,47 @@ def test_the_json_is_that_of_the_design() -> None:
     )
 
 
+values = st.sampled_from([None, math.nan, math.inf, 0.0, 1.0, 0.5, 0.5 + 1e-17]) | st.floats(allow_nan=False)
+OUTCOMES: list[tuple[Status, Reason]] = [
+    ("succeeded", "epochs_done"),
+    ("succeeded", "time_budget"),
+    ("failed", "non_finite"),
+    ("running", "claimed"),
+]
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[ComparisonQuestion, list[MeasuredRun]]:
+    """Draws any experiment of four arms with any runs."""
+    names = ["none", "b", "a", "a + b"]
+    design: DesignType = draw(st.sampled_from(get_args(DesignType)))
+    folds = draw(st.sampled_from([None, 2, 5]))
+    question = factorial_of(dict.fromkeys(names, ()), ("a", "b"))
+    metric = draw(st.sampled_from(["validation_loss", "validation_accuracy"]))
+    status: ExperimentStatus = draw(st.sampled_from(get_args(ExperimentStatus)))
+    places = [(seed, fold) for seed in range(draw(st.integers(0, 4))) for fold in range(folds or 1)]
+    runs = []
+    for name in names:
+        for seed, fold in places:
+            state, reason = draw(st.sampled_from(OUTCOMES))
+            run = replace(run_of(name, seed, draw(values)), status=state, reason=reason, fold=fold if folds else None)
+            runs.append(run)
+    return replace(question, design=design, folds=folds, metric=metric, status=status), runs
+
+
+@settings(max_examples=60)
+@given(questions())
+def test_any_runs_have_an_answer_without_a_false_number(drawn: tuple[ComparisonQuestion, list[MeasuredRun]]) -> None:
+    results = compute_results(*drawn)
+    assert Results.model_validate_json(results.model_dump_json()) == results
+    assert results.sentence.endswith(".")
+    ET.fromstring(draw_dot_plot(results))  # noqa: S314 (drawn here)
+    judged: list[Difference | Effect] = [arm.difference for arm in results.arms if arm.difference is not None]
+    for each in [*judged, *results.effects]:
+        assert each.p is None or 0 < each.p <= 1
+        assert each.n > 1 or (each.p, each.interval, each.verdict) == (None, None, "no clear effect")
+
+
 # Under the null all arms have the same mean; the seeds they share make their values depend on each other.
 @pytest.mark.parametrize(("design", "draws"), [("variants", 2000), ("rounded", 500), ("factorial", 500)])
 def test_under_the_null_few_experiments_find_an_effect(design: str, draws: int) -> None:
@@ -240,7 +288,9 @@ def test_under_the_null_few_experiments_find_an_effect(design: str, draws: int) 
             values = {name: [round(value * 360) / 360 for value in each] for name, each in values.items()}
         question = factorial_of(values, ("x", "y")) if design == "factorial" else ask(values)
         results = compute_results(question, runs_of(values))
-        judged = results.effects or [arm.difference for arm in results.arms if arm.difference is not None]
+        judged: Sequence[Difference | Effect] = results.effects or [
+            arm.difference for arm in results.arms if arm.difference is not None
+        ]
         found += any(each.verdict != "no clear effect" for each in judged)
     assert found / draws <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
 

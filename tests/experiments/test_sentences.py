@@ -126,5 +126,5 @@ def test_a_cancelled_experiment_says_so_and_what_there_is() -> None:
 def test_a_search_names_the_best_of_those_that_were_repeated_most() -> None:
     values = {"trial 0": [0.99], "trial 1": [0.9], "confirmed 1": RECIPE, "confirmed 2": WORSE}
     arms = tuple(map(ArmFacts, values))
-    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", None, arms)
+    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", "recipe", arms)
     assert sentence(question, values) == "confirmed 1 is best: validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
