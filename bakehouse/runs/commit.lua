@@ -72,14 +72,22 @@ local function set(write)
   if write.delete_log then redis.call('DEL', write.log) end
 end
 
--- Notes whether runs of the experiment wait. Without any waiting run, nobody has to be given a turn after the latest.
-local function note_waiting(experiment)
-  if experiment and redis.call('ZCARD', experiment.queued) > 0 then
-    redis.call('HSET', experiments, experiment.id, cjson.encode(experiment))
-  elseif experiment then
+-- Notes that runs of the experiment wait, and at which priorities; or that none waits any more.
+local function note_waiting(experiment, joins)
+  if redis.call('ZCARD', experiment.queued) == 0 then
     redis.call('HDEL', experiments, experiment.id)
+    return
   end
-  if redis.call('EXISTS', claimable) == 0 then redis.call('DEL', turns) end
+  local stored = redis.call('HGET', experiments, experiment.id)
+  local keys = stored and cjson.decode(stored).participants or {}
+  if joins and not joins.recovered then keys[#keys + 1] = joins.key end
+  local kept, is_kept = {}, {}
+  for _, key in ipairs(keys) do
+    if not is_kept[key] and redis.call('EXISTS', key) == 1 then kept[#kept + 1] = key end
+    is_kept[key] = true
+  end
+  experiment.participants = kept
+  redis.call('HSET', experiments, experiment.id, cjson.encode(experiment))
 end
 
 local function carry_out(write)
@@ -90,7 +98,9 @@ local function carry_out(write)
     redis.call('ZADD', key, number(score == 'order' and write.order or tonumber(score)), write.run)
   end
   if write.joins then join(write.joins, write.run, write.order) end
-  if write.leaves or write.joins then note_waiting(write.experiment) end
+  if write.experiment then note_waiting(write.experiment, write.joins) end
+  -- Without any waiting run, nobody has to be given a turn after the latest.
+  if write.leaves and redis.call('EXISTS', claimable) == 0 then redis.call('DEL', turns) end
   if #write.delete == 0 then
     append(write)
     return set(write)
@@ -123,4 +133,4 @@ if idempotency then redis.call('SET', idempotency, shared.idempotency, 'PX', sha
 local first = writes[1]
 if first.expected_token ~= '' then return {'done', ms, first.seq, {}} end
 return {'done', ms, first.seq, {redis.call('ZCOUNT', workers, ms, '+inf'),
-  place_of(first.run, first.experiment and first.experiment.id, held_experiments())}}
+  place_of(first.run, first.experiment and first.experiment.id)}}

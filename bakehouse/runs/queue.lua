@@ -103,29 +103,54 @@ local function experiment_in(text)
   return is_read and type(cell) == 'table' and cell.id or nil
 end
 
--- Lists the experiments of which no run can be claimed now, by their ids, each with its state and its runs' turns.
-local function held_experiments()
-  local held = {}
+-- Returns the number of a participant's runs and the turns of the first and the last one; nothing if it has none.
+local function bounds_of(key)
+  local first, last = redis.call('ZRANGE', key, 0, 0)[1], redis.call('ZRANGE', key, -1, -1)[1]
+  if first then return {key = key, count = redis.call('ZCARD', key), first = turn_of(first), last = turn_of(last)} end
+end
+
+-- Returns how many of a participant's runs are before a turn.
+local function count_before(turn, bounds)
+  if turn <= bounds.first then return 0 end
+  if turn > bounds.last then return bounds.count end
+  -- Most participants have a run in each of their slots.
+  if bounds.last - bounds.first == (bounds.count - 1) * SLOT then return math.ceil((turn - bounds.first) / SLOT) end
+  local low, high = 1, bounds.count - 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if turn_of(redis.call('ZRANGE', bounds.key, middle, middle)[1]) < turn then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+-- The experiments of which no run can be claimed now, by their ids, each with its state and its participants; read when
+-- the first run waits behind another one.
+local held
+
+local function read_held()
+  held = {}
   for _, text in ipairs(redis.call('HVALS', experiments)) do
     local experiment = cjson.decode(text)
     local request, running, limit = state_of(experiment)
     if is_held(request, running, limit) then
-      local own = {}
-      for _, run in ipairs(redis.call('ZRANGE', experiment.queued, 0, -1)) do own[#own + 1] = turn_of(run) end
-      held[experiment.id] = {state = {experiment.id, request or '', running, limit or ''}, turns = own}
+      local participants = {}
+      for _, key in ipairs(experiment.participants) do participants[#participants + 1] = bounds_of(key) end
+      held[experiment.id] = {
+        state = {experiment.id, request or '', running, limit or ''}, participants = participants}
     end
   end
-  return held
 end
 
 -- Returns the number of runs that are claimed before a run, and the state of its experiment if that holds it back.
-local function place_of(run, experiment, held)
+local function place_of(run, experiment)
   local ahead = redis.call('ZRANK', claimable, run)
   if not ahead then return false end
+  if ahead == 0 and not experiment then return {ahead, {}} end
+  if not held then read_held() end
   local turn = turn_of(run)
   for id, other in pairs(held) do
-    for _, each in ipairs(other.turns) do
-      if id ~= experiment and each < turn then ahead = ahead - 1 end
+    for _, bounds in ipairs(id ~= experiment and other.participants or {}) do
+      ahead = ahead - count_before(turn, bounds)
     end
   end
   return {ahead, held[experiment] and held[experiment].state or {}}

@@ -274,6 +274,18 @@ def test_the_place_and_its_reason_are_those_of_the_claims(store: Store, redis: R
     assert claimed_ids(store, 2) == alone
 
 
+def test_the_place_counts_no_held_run_wherever_it_waits(store: Store, redis: Redis) -> None:
+    held = experiment_with_runs(store, "exp_a", 12)
+    store.command(held[2], ChangePriority(1))
+    record = store.command(held[3], Claim(an_owner(), 10_000))
+    store.command(held[6], ChangePriority(1))
+    alone = [posted(store) for _ in range(9)]
+    store.command(record.id, RequestAction("cancel"))
+    redis.hset(KEYS.experiment("exp_a"), "max_running", "1")
+    assert [place(store, run_id)[0] for run_id in alone] == list(range(1, 10))
+    assert claimed_ids(store, 9) == alone
+
+
 def test_a_list_shows_the_same_places_as_each_run(store: Store) -> None:
     experiment_with_runs(store, "exp_a", 3, max_running="0")
     alone = [posted(store) for _ in range(3)]

@@ -15,21 +15,23 @@ from redis import Redis
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import RestartingProcess
 from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
-from bakehouse.runs.commands import Cancel, PublishCheckpoint, Renew, RequestAction
+from bakehouse.runs.commands import Cancel, PublishCheckpoint, Renew, RequestAction, Succeed
 from bakehouse.runs.errors import FolderNotShared, OwnershipLost
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
 from bakehouse.runs.patience import limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Owner
-from bakehouse.runs.run import Best, Checkpoint, TaskProcess, Worker
+from bakehouse.runs.run import Best, Cell, Checkpoint, TaskProcess, Worker
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
 from tests.processes import wait_until
+from tests.runs.examples import PROVENANCE, a_run, a_worker, an_owner
 from tests.stored_runs import SHORT, store_run
 from worker.host import supervisor as supervisor_module
 from worker.host import watch
+from worker.host.jobs import wake_for_next_run
 from worker.host.owner import start_time, this_process
 from worker.host.supervisor import CANCEL_GRACE_SECONDS, FOLDER_GRACE_SECONDS, Supervisor
 
@@ -270,6 +272,26 @@ def test_as_many_workers_are_woken_as_could_take_waiting_runs(
     supervised.wake_queue.wake(woken)
     supervised.supervisor.wake_idle_workers()
     assert supervised.wake_queue.pending() == pending
+
+
+def test_no_worker_is_woken_for_runs_that_their_experiment_holds_back(supervised: Supervised) -> None:
+    store = supervised.store
+    cell = Cell(id="exp_a", arm="recipe", seed=0)
+    runs = [store.create(a_run().model_copy(update={"experiment": cell})).run.id for _ in range(3)]
+    for name in ("w1", "w2"):
+        store.put_worker(a_worker(name), ttl=60)
+    supervised.redis.hset(Keys().experiment("exp_a"), "max_running", "1")
+    supervised.supervisor.wake_idle_workers()
+    assert supervised.wake_queue.pending() == 1
+    supervised.redis.delete("rq:queue:bakehouse")
+    assert store.claim(an_owner()) is not None
+    supervised.supervisor.wake_idle_workers()
+    wake_for_next_run(store, supervised.wake_queue)
+    assert supervised.wake_queue.pending() == 0
+    # The worker that ends the run wakes one for the next.
+    store.command(runs[0], Succeed("first", "epochs_done", PROVENANCE))
+    wake_for_next_run(store, supervised.wake_queue)
+    assert supervised.wake_queue.pending() == 1
 
 
 def test_processes_of_this_machine_that_were_killed_are_not_listed(supervised: Supervised, sleeper: Owner) -> None:
