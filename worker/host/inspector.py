@@ -1,8 +1,7 @@
 """`python -m worker.host.inspector`: fetches and inspects data sets, beside the training. It does not import torch.
 
 A data set is claimed with a lease. If this process is killed, the next one starts again: nothing of an inspection can
-be seen before its last step, which publishes the packed data. It also deletes uploads that were not completed in time,
-and files that a killed process has left.
+be seen before its last step, which publishes the packed data. This process also keeps house.
 """
 
 import shutil
@@ -19,23 +18,9 @@ from bakehouse.data.archives import ArchiveLimits
 from bakehouse.data.child_process import ChildFailed
 from bakehouse.data.inspection_process import PACKED, SOURCE, Answer, inspect_in_child
 from bakehouse.data.listing import Inspection, Part, Place
-from bakehouse.data.packed_folders import remove_sizes_of_lost_uploads
 from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.source_formats import ending_of
-from bakehouse.data.uploaded import NAMED as NAMED_DATASETS
-from bakehouse.data.uploaded import PACKED as PACKED_DATASETS
-from bakehouse.data.uploaded import (
-    Manifest,
-    Uploaded,
-    digest_packed,
-    is_packed_otherwise,
-    list_uploaded,
-    packed_key,
-    publish,
-    read_manifest,
-    remove_unnamed,
-    source_key,
-)
+from bakehouse.data.uploaded import Manifest, digest_packed, publish, source_key
 from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
@@ -43,11 +28,12 @@ from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore, remove, sizes
 from bakehouse.store.object_store import ObjectStore
 from bakehouse.uploads.errors import InspectionLost, UploadNotFound, UploadsFull
-from bakehouse.uploads.files import delete_files
+from bakehouse.uploads.files import delete_files, delete_refused
 from bakehouse.uploads.inspections import Inspections
-from bakehouse.uploads.record import DATASET_ID, UPLOADS, DatasetRecord, files_of, part_key
+from bakehouse.uploads.record import DatasetRecord, files_of, part_key
 from bakehouse.uploads.records import DatasetRecords
 from worker.host.fetching import fetch
+from worker.host.housekeeping import clean_up
 from worker.host.owner import is_dead, this_process
 
 # A data set that takes long does not keep the others waiting.
@@ -57,10 +43,6 @@ FETCHED_AT_ONCE = 2
 BLOCK_BYTES = 1 << 20
 REPORT_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
-# Files without a record are deleted after this time: the record follows the files of an upload in a single request.
-ORPHAN_SECONDS = 86_400.0
-# Less than the time for which the record of a deleted data set is kept.
-FORGET_MS = 600_000
 # Inspections of one data set that end by a crash or a stall before it is refused.
 MAX_FAILURES = 3
 # Processes that disappear while they fetch or inspect one data set before it is refused: it may be what kills them.
@@ -79,7 +61,6 @@ class Inspector:
         self.inspections = Inspections(records)
         self.fetches = Inspections(records, fetches=True)
         self._store = store
-        self._datasets = settings.datasets
         self._renew_seconds = settings.lease_seconds / 4
         self._limits = ArchiveLimits(
             entries=settings.max_archive_entries,
@@ -114,7 +95,7 @@ class Inspector:
                 raise
             except Exception as error:  # noqa: BLE001 - here a fetch ends; it must not be tried for ever
                 traceback.print_exception(error)
-                self.fetches.refuse(record, f"it could not be fetched: {describe_failure(error)}", None)
+                self._refuse(self.fetches, record, f"it could not be fetched: {describe_failure(error)}")
         return True
 
     def claim(self) -> DatasetRecord | None:
@@ -133,9 +114,15 @@ class Inspector:
         if record.losses < MAX_LOSSES:
             return False
         why = f"{MAX_LOSSES} processes that worked on it were killed, for instance because of its memory"
-        inspections.refuse(record, why, None)
-        self._store.delete(files_of(record.id))
+        self._refuse(inspections, record, why)
         return True
+
+    def _refuse(
+        self, inspections: Inspections, record: DatasetRecord, problem: str, place: Place | None = None
+    ) -> None:
+        """Refuses a data set, and deletes all its files."""
+        inspections.refuse(record, problem, place)
+        delete_refused(self._store, record)
 
     def inspect(self, record: DatasetRecord) -> None:
         """Inspects a data set that this process has claimed."""
@@ -150,7 +137,7 @@ class Inspector:
                 answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
                 self._finish(record, work, answer)
         except (PartDamaged, UploadsFull) as error:
-            self.inspections.refuse(record, str(error), None)
+            self._refuse(self.inspections, record, str(error))
         except (InspectionLost, UploadNotFound, *OUTAGE):
             raise
         # Such as a disk that is full, or a network drive that is gone; whatever it is, it must not be tried for ever.
@@ -203,9 +190,8 @@ class Inspector:
     def _finish(self, record: DatasetRecord, work: Path, answer: Answer) -> None:
         if answer.fingerprint is None:
             place = answer.place or Place()
-            self.inspections.refuse(
-                record, answer.problem or "", place.model_copy(update={"file": place.file or record.filename})
-            )
+            place = place.model_copy(update={"file": place.file or record.filename})
+            self._refuse(self.inspections, record, answer.problem or "", place)
         else:
             # Another inspector that has the data set now must not publish it twice.
             self.inspections.note_stored(record, sum(sizes(work / SOURCE)) + sum(sizes(work / PACKED)))
@@ -246,50 +232,7 @@ class Inspector:
             self.inspections.release(record)
         else:
             problem = f"its inspection failed {MAX_FAILURES} times: {describe_failure(error)}"
-            self.inspections.refuse(record, problem, None)
-
-    # Housekeeping
-
-    def clean_up(self) -> None:
-        """Deletes what nobody needs: expired uploads, the files of deleted data sets, and files without a record. A
-        data set that Redis has lost gets a record again."""
-        for dataset_id in self.inspections.expired():
-            with suppress(UploadNotFound):
-                self._records.delete(dataset_id)
-        # Twice, because an inspection may have published a data set while it was being deleted.
-        now = self._records.now()
-        for dataset_id in self.inspections.deleted():
-            record = self._records.read(dataset_id)
-            if record is not None:
-                delete_files(self._store, record)
-        self.inspections.forget(before=now - FORGET_MS)
-        for uploaded in list_uploaded(self._store):
-            if not self._records.exists(uploaded.dataset_id):
-                self._adopt(uploaded)
-        for record in self._records.all():
-            # The process that inspected it was killed before it had deleted them.
-            if record.status in ("ready", "refused"):
-                self._store.delete(f"{files_of(record.id)}/parts")
-            uploaded = Uploaded(record.id, record.name, record.version)
-            if record.status == "ready" and is_packed_otherwise(self._store, uploaded):
-                self.inspections.repeat(record.id)
-        self._delete_orphans()
-
-    def _adopt(self, uploaded: Uploaded) -> None:
-        with suppress(FileNotFoundError):
-            manifest = read_manifest(self._store, uploaded)
-            kept = (source_key(manifest.id), packed_key(manifest.packed))
-            self._records.adopt(manifest, sum(size for key in kept for size in self._store.sizes(key)))
-
-    def _delete_orphans(self) -> None:
-        for name in self._store.names(UPLOADS):
-            is_orphan = DATASET_ID.fullmatch(name) and not self._records.exists(name)
-            if is_orphan and self._store.age_seconds(files_of(name)) > ORPHAN_SECONDS:
-                self._store.delete(files_of(name))
-        for folder in (UPLOADS, NAMED_DATASETS, PACKED_DATASETS):
-            self._store.clean_up(folder, older_than_seconds=ORPHAN_SECONDS)
-        remove_unnamed(self._store)
-        remove_sizes_of_lost_uploads(self._datasets, self._store.names(PACKED_DATASETS))
+            self._refuse(self.inspections, record, problem)
 
 
 def describe_failure(error: Exception) -> str:
@@ -370,7 +313,8 @@ def main() -> int:
         return REFUSED
     name_this_process("bakehouse-data")
     records = DatasetRecords(connect(settings.redis_url, patient=True), settings)
-    inspector = Inspector(settings, records, FileStore(settings.store))
+    store = FileStore(settings.store)
+    inspector = Inspector(settings, records, store)
     # They end with this process.
     for _ in range(AT_ONCE):
         threading.Thread(target=serve, args=(inspector.inspect_next, inspector.inspections), daemon=True).start()
@@ -378,7 +322,7 @@ def main() -> int:
         threading.Thread(target=serve, args=(inspector.fetch_next, inspector.fetches), daemon=True).start()
     while True:
         try:
-            inspector.clean_up()
+            clean_up(settings, records, store)
         except Exception as error:  # noqa: BLE001 - it is repeated
             traceback.print_exception(error)
         time.sleep(HOUSEKEEPING_SECONDS)

@@ -20,6 +20,7 @@ from bakehouse.uploads.records import DatasetRecords
 from tests.https_server import Answer, HttpsServer, file_answer, https_server, redirect
 from tests.runs.examples import an_owner
 from worker.host import fetching, https_request, inspector
+from worker.host.housekeeping import clean_up
 from worker.host.inspector import Inspector
 
 TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
@@ -287,6 +288,6 @@ def test_a_data_set_that_is_deleted_while_it_is_fetched_leaves_nothing(
     bench.records.delete(record.id)
     fetching_thread.join(10)
     assert not fetching_thread.is_alive()
-    bench.inspector.clean_up()
+    clean_up(bench.settings, bench.records, FileStore(bench.settings.store))
     assert [Path(path).name for path in bench.files()] == [".publication.lock"]
     assert not bench.inspector.fetch_next()

@@ -27,6 +27,7 @@ from bakehouse.uploads.record import DatasetDraft, DatasetRecord, files_of, new_
 from bakehouse.uploads.records import DatasetRecords
 from tests.runs.examples import an_owner
 from worker.host import inspector
+from worker.host.housekeeping import clean_up
 from worker.host.inspector import Inspector
 
 TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
@@ -40,6 +41,9 @@ class Bench:
         self.store = FileStore(self.settings.store)
         self.records = DatasetRecords(connect(redis_url, patient=False), self.settings)
         self.inspector = Inspector(self.settings, self.records, self.store)
+
+    def clean_up(self) -> None:
+        clean_up(self.settings, self.records, self.store)
 
     def upload(self, data: bytes = TABLE, filename: str = "houses.csv") -> DatasetRecord:
         part = Part(number=1, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -70,7 +74,7 @@ def test_a_data_set_that_another_version_has_packed_is_packed_again(
         monkeypatch.setattr(module, "PACKED_FORM", 1_000_000)
     with pytest.raises(DatasetNotFound):
         Catalog(bench.settings).card("houses")
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert bench.records.get(record.id).status == "inspecting"
     assert bench.inspector.inspect_next()
     assert bench.records.get(record.id).fingerprint == before
@@ -96,7 +100,7 @@ def test_an_upload_that_is_not_completed_in_time_is_deleted(tmp_path: Path, redi
     path = bench.store.new_path(f"{files_of(draft.id)}/parts/1")
     path.write_bytes(b"abc")
     bench.store.put(f"{files_of(draft.id)}/parts/1-abc", path)
-    bench.inspector.clean_up()
+    bench.clean_up()
     with pytest.raises(UploadNotFound):
         bench.records.get(draft.id)
     assert bench.files() == ["datasets/.publication.lock"]
@@ -108,7 +112,7 @@ def test_a_data_set_that_is_deleted_during_its_inspection_leaves_nothing(bench: 
     assert claimed is not None
     bench.records.delete(record.id)
     bench.inspector.inspect_claimed(claimed)
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert bench.files() == ["datasets/.publication.lock"]
     assert not bench.inspector.inspect_next()
 
@@ -190,7 +194,7 @@ def check_sizes_of_uploads(bench: Bench, catalog: Catalog, record: DatasetRecord
     [packed] = bench.store.names("datasets/packed")
     assert folder.name == f"{packed}@16"
     bench.records.delete(record.id)
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert not folder.exists()
 
 
@@ -207,7 +211,7 @@ def test_packed_data_that_no_version_names_are_deleted(bench: Bench) -> None:
     path.mkdir()
     (path / "card.json").write_text("{}")
     bench.store.put("datasets/packed/sha256-abc", path)
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert bench.files() == ["datasets/.publication.lock"]
 
 
@@ -227,12 +231,12 @@ def test_a_data_set_that_redis_has_lost_can_be_listed_and_deleted_again(bench: B
     before = bench.records.get(record.id)
     with Redis.from_url(redis_url) as redis:
         redis.flushall()
-    bench.inspector.clean_up()
+    bench.clean_up()
     found = bench.records.find("houses@1")
     assert (found.status, found.fingerprint) == ("ready", before.fingerprint)
     assert bench.records.used_bytes() == before.stored_bytes
     bench.records.delete(record.id)
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert bench.files() == [str(path) for path in bench.files() if path.endswith(".lock")]
 
 
@@ -249,6 +253,28 @@ def test_a_data_set_that_kills_its_inspectors_is_refused(bench: Bench) -> None:
     refused = bench.records.get(record.id)
     assert (refused.status, "5 processes that worked on it" in (refused.problem or "")) == ("refused", True)
     assert bench.files() == []
+
+
+def test_a_data_set_that_cannot_be_packed_again_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = bench.upload()
+    assert bench.inspector.inspect_next()
+    [published] = uploaded.list_uploaded(bench.store)
+    manifest = uploaded.read_manifest(bench.store, published).model_dump_json()
+    for module in (uploaded, inspector):
+        monkeypatch.setattr(module, "PACKED_FORM", 1_000_000)
+    bench.clean_up()
+    taken = bench.inspector.claim()
+    assert taken is not None
+    bench.inspector.inspect_claimed(taken.model_copy(update={"losses": inspector.MAX_LOSSES}))
+    assert bench.records.get(record.id).status == "refused"
+    lock = ["datasets/.publication.lock"]
+    assert bench.files() == lock
+    # As if the process had been killed before it deleted the version.
+    path = bench.store.new_path("named")
+    path.write_text(manifest)
+    bench.store.put(published.key, path)
+    bench.clean_up()
+    assert bench.files() == lock
 
 
 def test_what_an_upload_keeps_counts_and_a_refused_one_keeps_nothing(tmp_path: Path, redis_url: str) -> None:
@@ -270,11 +296,11 @@ def test_what_a_killed_process_has_left_beside_packed_data_is_deleted(bench: Ben
     left = [bench.store.new_path(f"datasets/{folder}/entry") for folder in ("packed", "named")]
     for path in left:
         path.write_text("half")
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert all(path.exists() for path in left)
     for path in left:
         os.utime(path, (0, 0))
-    bench.inspector.clean_up()
+    bench.clean_up()
     assert bench.files() == []
 
 
@@ -287,4 +313,4 @@ def test_a_record_of_another_version_does_not_take_the_others_away(
         bench.records.redis.hset(bench.records.keys.dataset(record.id), "record", json.dumps(document))
     assert [record.id for record in bench.records.all()] == [newer.id, known.id]
     assert f"The record of {stranger.id} cannot be read" in caplog.text
-    bench.inspector.clean_up()
+    bench.clean_up()
