@@ -8,12 +8,13 @@ import json
 import logging
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,9 @@ MAX_SECONDS = 1800
 MAX_STALL_SECONDS = 60
 """Time after which a child is killed if it has used no processor time, for example because a network drive is gone."""
 POLL_SECONDS = 0.5
+SCRATCH_PREFIX = ".scratch-"
+SCRATCH_SECONDS = 86_400.0
+"""Age of a folder for temporary files from which no child has it any more."""
 MAX_SHOWN_ERRORS = 2000
 PACKAGE_ROOT = Path(__file__).parents[2]
 
@@ -46,18 +50,19 @@ def run_in_child(
     pass_fds: Sequence[int] = (),
     max_seconds: float = MAX_SECONDS,
 ) -> JsonObject:
-    """Returns the answer of a module, whose large arrays are files in the folder `scratch`. `report` is called with
+    """Returns the answer of a module, whose temporary files are in the folder `scratch`. `report` is called with
     each line that has a stage, and after half a second without any with None; if it raises, the child is killed. Raises
     ChildFailed."""
     # The child ends with this process: it would go on to write into a folder that was perhaps removed.
     starter = [sys.executable, "-I", "-S", exec_with_parent.__file__, str(os.getpid())]
     # The child's memory is limited, and each thread of BLAS would reserve a share of it for nothing.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TMPDIR": str(scratch)}
-    with tempfile.TemporaryFile() as errors:
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryFile() as errors, scratch_folder(scratch) as temporary:
         child = subprocess.Popen(
             [*starter, sys.executable, "-m", module, *arguments],
             # In this working directory, `-m` finds the package even if it is not installed.
-            cwd=PACKAGE_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+            cwd=PACKAGE_ROOT, env={**environment, "TMPDIR": str(temporary)}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=errors,
             pass_fds=pass_fds,
         )  # fmt: skip
         try:
@@ -71,6 +76,17 @@ def run_in_child(
             log.error("%s %s has ended with exit code %d: %s", module, arguments[0], code, shown)
             raise ChildFailed(f"reading it failed with exit code {code}; the log has the reason")
     return answer
+
+
+@contextmanager
+def scratch_folder(scratch: Path) -> Iterator[Path]:
+    """Yields a folder for the temporary files of a child, and deletes it after the block."""
+    # A process that was killed has left its own.
+    for path in scratch.glob(f"{SCRATCH_PREFIX}*"):
+        if time.time() - path.stat().st_mtime > SCRATCH_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=SCRATCH_PREFIX, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:

@@ -28,6 +28,7 @@ from bakehouse.data.profile.profile import with_profile
 from bakehouse.data.readers.array_names import LONE_ARRAY
 from bakehouse.data.readers.arrow_folders import holds_arrow, holds_pictures
 from bakehouse.data.readers.arrow_tables import read_arrow_table
+from bakehouse.data.readers.cell_store import raise_if_no_room
 from bakehouse.data.readers.cifar import holds_cifar, read_cifar
 from bakehouse.data.readers.csv_table import read_csv
 from bakehouse.data.readers.idx import holds_idx, read_idx
@@ -165,8 +166,9 @@ def read_source(source: Path, description: Description) -> Contents:
     """Reads the files with the reader for their format: idx, CIFAR, a folder of pictures, NPZ, or a table."""
     try:
         return _read_folder(source, description) if is_folder(source) else _read_file(source)
-    except duckdb.OutOfMemoryException as error:
-        raise MemoryError from error
+    except duckdb.Error as error:
+        raise_if_no_room(error)
+        raise
 
 
 def _read_folder(source: Path, description: Description) -> Contents:

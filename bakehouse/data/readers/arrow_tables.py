@@ -16,7 +16,7 @@ from bakehouse.data.readers.arrow_folders import (
     named,
     read_file,
 )
-from bakehouse.data.readers.cell_store import open_arrow, store_cells
+from bakehouse.data.readers.cell_store import open_arrow, raise_if_no_room, store_cells
 from bakehouse.data.readers.own_splits import compare_columns, divide
 from bakehouse.data.readers.sequences import holds_sequences, read_sequences
 from bakehouse.data.readers.tables import make_table
@@ -57,8 +57,7 @@ def make_contents(rows: Any, notes: list[str]) -> Table | Samples:
             samples = read_sequences(found, "arrow")
             return replace(samples, notes=[*notes, *samples.notes])
         store = store_cells(found)
-    except duckdb.OutOfMemoryException as error:
-        raise MemoryError from error
     except duckdb.Error as error:
+        raise_if_no_room(error)
         raise UnusableSource(f"its Arrow files cannot be read: {str(error).splitlines()[0][:200]}") from error
     return replace(make_table(store, names, notes), format="arrow")

@@ -1,12 +1,18 @@
-"""Holds the cells of a table as texts in columns, in a DuckDB database in memory."""
+"""Holds the cells of a table as texts in columns, in a DuckDB database in memory.
+
+What exceeds its limit on memory is written to files in the folder for temporary ones, which end with the database.
+"""
 
 import csv
+import errno
 import os
 import re
+import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import duckdb
@@ -20,7 +26,8 @@ from bakehouse.data.readers.typed_cells import quote_name, table_in_sql, texts_i
 from bakehouse.data.readers.written_numbers import PLAIN
 
 MEMORY = "4GB"
-"""Limit on the memory of the texts, half of what the packing process may take."""
+"""Limit on the memory of the texts, half of what the packing process may take; further ones are on the disk."""
+FULL = os.strerror(errno.ENOSPC)
 MAX_ROW = 64 << 20
 MARKS_IN_SQL = ", ".join(f"'{mark}'" for mark in MARKS)
 NESTED = ("STRUCT", "MAP", "LIST", "UNION", "BLOB", "JSON", "BIT")
@@ -34,7 +41,7 @@ def connect(*paths: str) -> duckdb.DuckDBPyConnection:
         config={
             "threads": 1,
             "memory_limit": MEMORY,
-            "temp_directory": "",
+            "temp_directory": str(Path(tempfile.gettempdir(), f"bakehouse-cells-{os.getpid()}")),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },
@@ -44,6 +51,14 @@ def connect(*paths: str) -> duckdb.DuckDBPyConnection:
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
     return database
+
+
+def raise_if_no_room(error: duckdb.Error) -> None:
+    """Raises errors of the database that say nothing of the user's file: MemoryError, and OSError for a full disk."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        raise MemoryError from error
+    if isinstance(error, duckdb.IOException) and FULL in str(error):
+        raise OSError(errno.ENOSPC, FULL) from error
 
 
 @dataclass(frozen=True)
@@ -127,7 +142,7 @@ def store_rows(rows: Iterable[Sequence[str | int]], columns: int, *, place: str)
     texts = "".join(f", 'c{number}': 'VARCHAR'" for number in range(columns))
     query = f"""CREATE TABLE cells AS SELECT * FROM read_csv('{path}', auto_detect = false, header = false,
         delim = ',', quote = '"', escape = '"', new_line = '\\n', strict_mode = true, parallel = false,
-        nullstr = '\x01', allow_quoted_nulls = false, max_line_size = {MAX_ROW},
+        nullstr = '\x01', allow_quoted_nulls = false, max_line_size = {MAX_ROW}, buffer_size = {2 * MAX_ROW},
         columns = {{'line': 'BIGINT'{texts}}})"""
     failures: list[duckdb.Error] = []
 

@@ -11,7 +11,7 @@ import duckdb
 
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Samples, Table
-from bakehouse.data.readers.cell_store import open_typed, store_cells
+from bakehouse.data.readers.cell_store import open_typed, raise_if_no_room, store_cells
 from bakehouse.data.readers.sequences import holds_sequences, read_sequences
 from bakehouse.data.readers.tables import make_table
 from bakehouse.data.source_files import open_file
@@ -32,8 +32,7 @@ def read_typed_file(path: Path, kind: Literal["parquet", "json"]) -> Table | Sam
 
 
 def explain(error: duckdb.Error, path: Path, kind: str) -> str:
-    if isinstance(error, duckdb.OutOfMemoryException):
-        raise MemoryError from error
+    raise_if_no_room(error)
     expected = "a Parquet file" if kind == "parquet" else "JSON with an object for each row"
     reason = str(error).splitlines()[0].partition(": ")[2].replace("/proc/self/fd/", "descriptor ")
     return f"{path.name} cannot be read as {expected}: {reason[:200]}"
