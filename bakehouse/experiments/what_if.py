@@ -166,15 +166,15 @@ def mean_of(values: Sequence[float | None], folds: int | None) -> Mean | None:
 
 def describe(pooled: PooledAnswer, monitor: str | None) -> str:
     """Returns an answer that is decided in words."""
-    parts = [
-        f"{pooled.name} would have stopped {pooled.stops} of {count_of(pooled.runs, 'run')}",
-        f"saved {pooled.epochs_saved:,} of {count_of(pooled.epochs, 'epoch')}",
-    ]
+    share = f"{pooled.stops} of" if pooled.stops else "none of"
+    parts = [f"{pooled.name} would have stopped {share} {count_of(pooled.runs, 'run')}"]
+    if pooled.stops:
+        parts.append(f"saved {pooled.epochs_saved:,} of {count_of(pooled.epochs, 'epoch')}")
     if pooled.lost is not None and monitor is not None:
         parts.append(describe_lost(pooled.lost, monitor))
     if pooled.failing:
         parts.append(f"failed in {pooled.failing}, whose {monitor or 'monitor'} was not finite")
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def describe_lost(lost: Mean, monitor: str) -> str:

@@ -93,6 +93,11 @@ def test_losses_of_different_objectives_are_not_averaged_over_arms() -> None:
     assert found.arms[0].answers[0].lost is not None
 
 
+def test_a_setting_that_stops_no_run_says_so() -> None:
+    found = ask({"plain": PLAIN, "dropout": DROPOUT}, 9, "none")
+    assert found.sentence == "patience 9 would have stopped none of 5 runs and lost nothing"
+
+
 def test_an_experiment_without_a_complete_epoch_has_no_answer() -> None:
     found = ask({}, 1)
     assert (found.runs, found.answers, found.sentence) == (0, (), "no run has a complete epoch")
