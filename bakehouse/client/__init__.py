@@ -2,6 +2,7 @@
 loop, `AsyncClient` with the same methods."""
 
 from bakehouse.client.async_client import AsyncClient
+from bakehouse.client.async_experiment import AsyncClientExperiment
 from bakehouse.client.async_run import AsyncClientRun
 from bakehouse.client.client import Client
 from bakehouse.client.errors import (
@@ -10,6 +11,7 @@ from bakehouse.client.errors import (
     Conflict,
     DatasetRefused,
     DownloadDamaged,
+    ExperimentTimeout,
     FileChanged,
     NotAllowed,
     NotFound,
@@ -23,19 +25,25 @@ from bakehouse.client.errors import (
     Unreachable,
 )
 from bakehouse.client.events import RunEvent
+from bakehouse.client.experiment import ClientExperiment
+from bakehouse.client.experiment_events import ExperimentEvent
 from bakehouse.client.reading import NewerService, RunRecord
 from bakehouse.client.run import ClientRun
 
 __all__ = [
     "AsyncClient",
+    "AsyncClientExperiment",
     "AsyncClientRun",
     "Client",
     "ClientClosed",
     "ClientError",
+    "ClientExperiment",
     "ClientRun",
     "Conflict",
     "DatasetRefused",
     "DownloadDamaged",
+    "ExperimentEvent",
+    "ExperimentTimeout",
     "FileChanged",
     "NewerService",
     "NotAllowed",

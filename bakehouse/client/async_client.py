@@ -1,13 +1,21 @@
 """The client in an event loop: submits recipes to the service, and lists runs, data sets and workers."""
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
+from bakehouse.client.async_experiment import (
+    AblationFields,
+    AsyncClientExperiment,
+    ExperimentFields,
+    ablation_document,
+    experiment_document,
+)
 from bakehouse.client.async_run import AsyncClientRun, RunHandle
 from bakehouse.client.comparison import compare
 from bakehouse.client.connection import Connection
@@ -16,6 +24,8 @@ from bakehouse.client.progress_bar import progress_bar
 from bakehouse.client.reading import RecordPage, RunRecord
 from bakehouse.client.transport import AsyncTransport, BlockingTransport
 from bakehouse.data.listing import DatasetListing, Datasets
+from bakehouse.experiments.experiment import Brief as ExperimentBrief
+from bakehouse.experiments.experiment import Experiment, ExperimentPage
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.brief import BriefPage, BriefRun
 from bakehouse.runs.run import TaskProcess, Worker
@@ -45,6 +55,8 @@ class Workers(Model):
 AnyPage = TypeVar("AnyPage", RecordPage, BriefPage)
 Query = list[tuple[str, str]]
 PAGE_SIZE = 100
+RUN_ID = re.compile(r"run_[0-9a-z]{12}")
+EXPERIMENT_ID = re.compile(r"exp_[0-9a-z]{12}")
 # Nobody waits long for a picture. A service without a task process asks for more time than this.
 PREVIEW_SECONDS = 3.0
 
@@ -143,6 +155,57 @@ class AsyncClient:
             params = [*query, *after, ("limit", str(PAGE_SIZE))]
             page = await self._connection.get(kind, "/v1/runs", params=params)
             yield page
+            if not page.has_more or page.last_id is None:
+                return
+            after = [("after", page.last_id)]
+
+    async def experiment(
+        self, source: RecipeSource | None = None, **fields: Unpack[ExperimentFields]
+    ) -> AsyncClientExperiment:
+        """Queues all runs of an experiment, given as a dict, a file or fields: `recipe`, `design`, `seeds` and so on; a
+        field replaces that of the dict or file. An id (`exp_...`) returns an experiment that was posted before.
+
+        Raises RecipeRefused, which lists the problems; then nothing is queued.
+        """
+        if isinstance(source, str) and EXPERIMENT_ID.fullmatch(source):
+            record = await self._connection.get(Experiment, f"/v1/experiments/{source}")
+            return AsyncClientExperiment(self._connection, record)
+        return await self._post_experiment("/v1/experiments", experiment_document(source, fields))
+
+    async def ablate(self, source: RunHandle | RecipeSource, **fields: Unpack[AblationFields]) -> AsyncClientExperiment:
+        """Queues an experiment that switches off each ingredient of a recipe alone, and all of them, by default with 5
+        seeds. The recipe is a dict, a file, or that of a run or a run's id."""
+        run_id = source.id if isinstance(source, RunHandle) else source
+        if isinstance(run_id, str) and RUN_ID.fullmatch(run_id):
+            return await self._post_experiment(f"/v1/runs/{run_id}/ablate", dict(fields))
+        assert not isinstance(source, RunHandle)
+        return await self._post_experiment("/v1/experiments", ablation_document(source, fields))
+
+    async def _post_experiment(self, path: str, document: JsonObject) -> AsyncClientExperiment:
+        # Every repetition of this request sends the same key, so that a lost reply does not create a second experiment.
+        headers = {"Idempotency-Key": str(uuid4())}
+        response = await self._connection.request("POST", path, json=document, headers=headers)
+        return AsyncClientExperiment(self._connection, self._connection.parse(Experiment, response))
+
+    async def validate_experiment(
+        self, source: RecipeSource | None = None, **fields: Unpack[ExperimentFields]
+    ) -> JsonObject:
+        """Checks an experiment without queueing anything; returns its arms and the number of its runs, and of those
+        that were finished before."""
+        document = experiment_document(source, fields)
+        params = {"validate_only": "true"}
+        response = await self._connection.request("POST", "/v1/experiments", json=document, params=params)
+        preview: JsonObject = response.json()
+        return preview
+
+    async def experiments(self) -> AsyncGenerator[ExperimentBrief]:
+        """Yields what a table shows of all experiments, newest first; `experiment(each.id)` has the rest."""
+        after: Query = []
+        while True:
+            params = [*after, ("limit", str(PAGE_SIZE))]
+            page = await self._connection.get(ExperimentPage, "/v1/experiments", params=params)
+            for row in page.data:
+                yield row
             if not page.has_more or page.last_id is None:
                 return
             after = [("after", page.last_id)]

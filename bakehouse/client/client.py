@@ -5,6 +5,7 @@ from typing import Self
 
 from bakehouse.client.async_client import AsyncClient
 from bakehouse.client.blocking import blocking, yielding
+from bakehouse.client.experiment import returning_experiment
 from bakehouse.client.run import returning_run, yielding_runs
 from bakehouse.client.transport import BlockingTransport
 
@@ -22,6 +23,10 @@ class Client:
     run = returning_run(AsyncClient.run)
     runs = yielding_runs(AsyncClient.runs)
     brief_runs = yielding(AsyncClient.brief_runs)
+    experiment = returning_experiment(AsyncClient.experiment)
+    ablate = returning_experiment(AsyncClient.ablate)
+    validate_experiment = blocking(AsyncClient.validate_experiment)
+    experiments = yielding(AsyncClient.experiments)
     dataset = blocking(AsyncClient.dataset)
     samples = blocking(AsyncClient.samples)
     datasets = blocking(AsyncClient.datasets)

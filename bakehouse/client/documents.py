@@ -10,16 +10,17 @@ from bakehouse.recipe.read import parse_json
 RecipeSource = Mapping[str, object] | str | Path
 
 
-def read_document(recipe: RecipeSource) -> JsonObject:
-    if isinstance(recipe, Mapping):
-        return dict(recipe)
-    return require_object(parse_json(Path(recipe).read_bytes()))
+def read_document(source: RecipeSource, kind: str = "a recipe") -> JsonObject:
+    """Returns the document of a dict or a file. `kind` names it in messages."""
+    if isinstance(source, Mapping):
+        return dict(source)
+    return require_object(parse_json(Path(source).read_bytes()), kind)
 
 
-def require_object(document: object) -> JsonObject:
+def require_object(document: object, kind: str = "a recipe") -> JsonObject:
     """Returns the document if it is a JSON object; raises RecipeInvalid otherwise."""
     if not isinstance(document, dict):
-        raise RecipeInvalid([Problem(pointer="", code="object_type", message="a recipe must be a JSON object")])
+        raise RecipeInvalid([Problem(pointer="", code="object_type", message=f"{kind} must be a JSON object")])
     return document
 
 

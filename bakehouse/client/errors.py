@@ -6,6 +6,7 @@ ClientError
 ├── UnexpectedAnswer       the response has a form that this version does not know
 ├── RecipeUnknown          a run's recipe has parts that this version does not know
 ├── RunTimeout             a run was not over in time; the run continues
+├── ExperimentTimeout      an experiment was not over in time; its runs continue
 ├── DownloadDamaged        a downloaded file does not have the digest of its checkpoint
 ├── FileChanged            the file that is being uploaded changes
 ├── DatasetRefused         an uploaded data set cannot be used
@@ -83,6 +84,15 @@ class RunTimeout(ClientError):
     def __init__(self, run_id: str, seconds: float) -> None:
         super().__init__(f"run {run_id} was not over after {seconds:g} s; the run continues")
         self.run_id = run_id
+        self.seconds = seconds
+
+
+class ExperimentTimeout(ClientError):
+    """Raised if an experiment is not over in time; its runs continue."""
+
+    def __init__(self, experiment_id: str, seconds: float) -> None:
+        super().__init__(f"experiment {experiment_id} was not over after {seconds:g} s; its runs continue")
+        self.experiment_id = experiment_id
         self.seconds = seconds
 
 

@@ -1,6 +1,7 @@
 """Streams a run's events as they happen; an interrupted stream resumes without a gap or a repetition."""
 
 from collections.abc import AsyncGenerator
+from typing import TypeVar
 
 import httpx
 from httpx_sse import ServerSentEvent
@@ -46,6 +47,9 @@ class RunEvent(BaseModel):
         }
 
 
+AnyEvent = TypeVar("AnyEvent", bound=RunEvent)
+
+
 def is_number(value: object) -> bool:
     # A bool is an int in Python.
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -68,7 +72,7 @@ async def follow(connection: Connection, run_id: str, *, after: int = 0) -> Asyn
                     # A heartbeat has no data. `reset` only announces that older events are lost.
                     if not message.data or message.event == "reset":
                         continue
-                    event = parse_event(message, response)
+                    event = parse_event(RunEvent, message, response)
                     after = event.seq
                     # The connection worked, so the next interruption gets all delays again.
                     retries = Retries(LONG_RETRY_DELAYS, at_least=pause)
@@ -81,9 +85,9 @@ async def follow(connection: Connection, run_id: str, *, after: int = 0) -> Asyn
             await connection.transport.sleep(retries.delay_or_raise(error))
 
 
-def parse_event(message: ServerSentEvent, response: httpx.Response) -> RunEvent:
+def parse_event(kind: type[AnyEvent], message: ServerSentEvent, response: httpx.Response) -> AnyEvent:
     """Parses the data of a message."""
     try:
-        return RunEvent.model_validate_json(message.data, extra="ignore")
+        return kind.model_validate_json(message.data, extra="ignore")
     except ValidationError as error:
         raise UnexpectedAnswer(response, error) from error

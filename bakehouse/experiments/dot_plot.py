@@ -19,12 +19,14 @@ MOST_ARMS = 40
 RIGHT = 176
 # Dots of equal values lie beside each other.
 SHIFTS = (0, -4, 4, -2, 2)
+# Beside other pictures, on a page or in a notebook, the classes of this one must not style those.
 STYLE = """
-.paper{fill:#fff}.ink{fill:#1c1c1c}.quiet{fill:#5c5c5c}.line{stroke:#dcdcdc}.base{stroke:#8a8a8a}
-.dot{fill:#2563a8;fill-opacity:.38}.mean{fill:#17457a}.interval{stroke:#17457a}
+.dots .paper{fill:#fff}.dots .ink{fill:#1c1c1c}.dots .quiet{fill:#5c5c5c}
+.dots .line{stroke:#dcdcdc}.dots .base{stroke:#8a8a8a}
+.dots .dot{fill:#2563a8;fill-opacity:.38}.dots .mean{fill:#17457a}.dots .interval{stroke:#17457a}
 @media(prefers-color-scheme:dark){
-.paper{fill:#161616}.ink{fill:#ececec}.quiet{fill:#a8a8a8}.line{stroke:#3a3a3a}.base{stroke:#8a8a8a}
-.dot{fill:#7fb2ea;fill-opacity:.45}.mean{fill:#b9d7f7}.interval{stroke:#b9d7f7}}
+.dots .paper{fill:#161616}.dots .ink{fill:#ececec}.dots .quiet{fill:#a8a8a8}.dots .line{stroke:#3a3a3a}
+.dots .dot{fill:#7fb2ea;fill-opacity:.45}.dots .mean{fill:#b9d7f7}.dots .interval{stroke:#b9d7f7}}
 """
 
 
@@ -42,6 +44,7 @@ def draw_dot_plot(results: Results) -> str:
             "width": str(WIDTH),
             "height": str(height),
             "role": "img",
+            "class": "dots",
             "aria-label": printable(f"{results.metric} of {count_of(len(arms), 'arm')}. {results.sentence}"),
             "font-family": "system-ui, sans-serif",
             "font-size": "12",

@@ -109,9 +109,14 @@ def question_texts(facts: ReportFacts, results: Results) -> Iterator[str]:
         yield f"Baseline: {results.baseline}."
 
 
-def answer_blocks(results: Results) -> Iterator[Block]:
+def answer_table(results: Results) -> Table:
+    """Returns a row for each arm: its mean, and how it compares with the baseline."""
     head = ("arm", "n", "mean (95 % interval)", "difference (95 % interval)", "p, adjusted", "verdict")
-    yield Table(head, tuple(answer_cells(arm, results) for arm in results.arms))
+    return Table(head, tuple(answer_cells(arm, results) for arm in results.arms))
+
+
+def answer_blocks(results: Results) -> Iterator[Block]:
+    yield answer_table(results)
     kind = "the corrected interval of a cross-validation" if is_cross_validation(results) else "Student's t"
     yield Paragraph(
         f"Differences are paired by seed, with intervals by {kind}. "
