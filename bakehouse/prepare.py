@@ -11,9 +11,13 @@ from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.estimate import Estimate
 from bakehouse.plan.plan import Plan, make_plan
+from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.runs.measurements import work_of
+from bakehouse.runs.record import new_run
+from bakehouse.runs.template import RunTemplate
 
 NO_RUNS = NoRuns()
 
@@ -55,6 +59,23 @@ def prepare(
     except RecipeInvalid as error:
         raise RecipeInvalid(point_into_posted(document, problem) for problem in error.problems) from error
     return Prepared(plan, advice)
+
+
+def new_template(prepared: Prepared) -> RunTemplate:
+    """Returns the template of the runs with this plan."""
+    plan = prepared.plan
+    stopping = plan.recipe.early_stopping
+    return RunTemplate(
+        new_run(
+            plan.recipe,
+            advice=prepared.advice,
+            steps=plan.steps,
+            dataset_fingerprint=plan.card.fingerprint,
+            patience=stopping.patience if isinstance(stopping, Patience) else None,
+        ),
+        plan.estimate.parameters,
+        work_of(plan),
+    )
 
 
 def find_card(dataset: str, catalog: Catalog, wait_seconds: float) -> DatasetCard:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.designs import refuse_equal_arms
-from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord, status_of
 from bakehouse.experiments.extension import extend_document
@@ -20,10 +21,20 @@ from bakehouse.experiments.planning import (
     places,
     reused_run,
 )  # fmt: skip
-from bakehouse.experiments.question import Question, folds_of, point_into_document, read_experiment, with_fold
+from bakehouse.experiments.question import (
+    Question,
+    count_runs,
+    folds_of,
+    point_into_document,
+    point_into_recipe,
+    read_experiment,
+    with_fold,
+)
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
+from bakehouse.experiments.space import check_space
 from bakehouse.experiments.store import new_experiment_id
 from bakehouse.model import JsonObject, Model
+from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import MAX_PROBLEMS
 from bakehouse.runs.commands import ChangePriority
@@ -42,8 +53,8 @@ class ExperimentPreview(Model):
 
     metric: str
     """The metric of the best epoch that is compared."""
-    baseline: str
-    """The arm that the others are compared with."""
+    baseline: str | None
+    """The arm that the others are compared with; null in a search."""
     arms: tuple[ExperimentArm, ...]
     seeds: tuple[int, ...]
     folds: int | None
@@ -62,6 +73,8 @@ class Planned:
     """An experiment whose recipes are planned."""
 
     question: Question
+    base: Run
+    """The planned run of the baseline; of a search, that of the recipe whose fields it changes."""
     arms: tuple[PlannedArm, ...]
     metric: str
 
@@ -75,6 +88,8 @@ async def plan(services: Services, posted: object) -> Planned:
     """Reads an experiment and plans all its recipes. Raises RecipeInvalid with pointers into the posted document."""
     question = await run_in_threadpool(read_experiment, posted)
     document = question.document
+    if isinstance(document.design, Search):
+        return await plan_search(services, question, document.design)
     arms: list[PlannedArm] = []
     problems: list[Problem] = []
     for arm in question.arms.arms:
@@ -92,7 +107,24 @@ async def plan(services: Services, posted: object) -> Planned:
         raise RecipeInvalid(problems[:MAX_PROBLEMS])
     refuse_equal_arms(question.arms, [arm.planned.recipe_group_sha256 for arm in arms], document.design)
     prepared = await services.preparation.prepare(question.arms.arms[0].recipe)
-    return Planned(question, tuple(arms), metric_of(document, question.recipe, prepared.plan))
+    metric = metric_of(document, question.recipe, prepared.plan)
+    baseline = next(arm for arm in arms if arm.name == question.arms.baseline)
+    return Planned(question, baseline.planned, tuple(arms), metric)
+
+
+async def plan_search(services: Services, question: Question, design: Search) -> Planned:
+    """Plans the recipe of a search, and checks its space. Raises RecipeInvalid with pointers into the posted
+    document."""
+    document = question.document
+    first_fold = partial(with_fold, folds=document.folds, fold=folds_of(document)[0])
+    try:
+        prepared = await services.preparation.prepare(first_fold(question.recipe.canonical()))
+    except RecipeInvalid as error:
+        raise point_into_recipe(document, error) from error
+    prepare = await services.preparation.planner()
+    await run_in_threadpool(check_space, design, question.recipe, lambda recipe: prepare(first_fold(recipe)))
+    metric = metric_of(document, question.recipe, prepared.plan)
+    return Planned(question, new_template(prepared).planned, (), metric)
 
 
 async def preview(services: Services, posted: object) -> ExperimentPreview:
@@ -106,10 +138,10 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
     return ExperimentPreview(
         metric=planned.metric,
         baseline=planned.question.arms.baseline,
-        arms=described(planned.arms, planned.question.arms.baseline),
+        arms=described(planned.arms, planned.base.recipe),
         seeds=tuple(planned.document.seeds),
         folds=planned.document.folds,
-        runs=len(wanted),
+        runs=count_runs(planned.question),
         reused=sum(run is not None for run in reused),
         seconds=seconds,
         seconds_reason=capacity.reason() if seconds is None else None,
@@ -131,7 +163,7 @@ async def submit(services: Services, posted: object, idempotency: Idempotency | 
 def create(services: Services, planned: Planned, idempotency: Idempotency | None) -> CreatedExperiment:
     """Stores a planned experiment and its runs."""
     document = planned.document
-    base = planned.arms[0].planned.recipe
+    base = planned.base.recipe
     record = ExperimentRecord(
         id=new_experiment_id(),
         name=document.name,
@@ -142,8 +174,9 @@ def create(services: Services, planned: Planned, idempotency: Idempotency | None
         factors=planned.question.arms.factors,
         dataset=base.dataset.id,
         architecture=base.architecture.type,
-        arms=described(planned.arms, planned.question.arms.baseline),
+        arms=described(planned.arms, planned.base.recipe),
         reused=(),
+        is_complete=not isinstance(document.design, Search),
         priority=document.priority,
         max_running=document.max_running,
     )
@@ -219,7 +252,7 @@ def extended(
             # Otherwise the new runs would be cancelled too.
             "request": None if before.request in FINAL else before.request,
             "seeds": tuple(document.seeds),
-            "arms": described(planned.arms, planned.question.arms.baseline),
+            "arms": described(planned.arms, planned.base.recipe),
         }
     )
     there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
@@ -232,7 +265,9 @@ def act_on_all(services: Services, experiment_id: str, request: Request) -> None
 
     def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
         refuse_weaker(before, request, services.experiments.brief(before).status)
-        return before.model_copy(update={"request": request}), ()
+        # A search that was stopped or cancelled creates no more runs.
+        is_complete = before.is_complete or request in FINAL
+        return before.model_copy(update={"request": request, "is_complete": is_complete}), ()
 
     # First the record: from then on, no run of the experiment is claimed, and supervisors know what is left to do.
     record = services.experiments.change(experiment_id, change)

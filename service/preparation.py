@@ -1,6 +1,7 @@
 """Plans posted recipes, and remembers the plans of recipes that differ only in name, labels and seed."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -10,16 +11,13 @@ from bakehouse.data.errors import DatasetError
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.estimate import Estimate
 from bakehouse.plan.pictures import picture_size, with_size
-from bakehouse.prepare import Limits, Prepared, is_oversized, prepare
+from bakehouse.prepare import Limits, Prepared, is_oversized, new_template, prepare
 from bakehouse.recipe.checkpoint import checkpoints_in
-from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.read import has_more_values, read_recipe
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.async_store import AsyncStore
-from bakehouse.runs.errors import RunNotFound
-from bakehouse.runs.measurements import work_of
-from bakehouse.runs.record import Record, new_run
 from bakehouse.runs.store import Store
+from bakehouse.runs.stored_runs import StoredRuns
 from bakehouse.runs.template import FREE_FIELDS, RunTemplate
 from bakehouse.settings import Settings
 
@@ -30,21 +28,6 @@ MAX_REMEMBERED = 512
 # Documents of this size are read in about a millisecond, and refused within ten; larger ones must not stop the event
 # loop.
 MAX_VALUES_IN_EVENT_LOOP = 300
-
-
-@dataclass(frozen=True)
-class StoredRuns:
-    """Finds the runs whose checkpoints a recipe may build on."""
-
-    store: Store
-    location: str = "here"
-
-    def find(self, run_id: str) -> Record | None:
-        """Returns the record of a run, or None if there is none."""
-        try:
-            return self.store.record(run_id)
-        except RunNotFound:
-            return None
 
 
 @dataclass(frozen=True)
@@ -91,6 +74,11 @@ class Preparation:
             self._remember(key, Remembered(template, prepared.plan.card, prepared.plan.estimate))
         return template, recipe
 
+    async def planner(self) -> Callable[[object], Prepared]:
+        """Returns a function that plans recipes in a thread. It raises RecipeInvalid or DatasetNotReady."""
+        limits = await self._limits()
+        return lambda document: self._prepare(document, limits)
+
     async def _limits(self) -> Limits:
         # One worker that can hold the run is enough.
         memory = await self._async_store.largest_memory()
@@ -114,20 +102,3 @@ class Preparation:
         self._remembered[key] = remembered
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
-
-
-def new_template(prepared: Prepared) -> RunTemplate:
-    """Returns the template of the runs with this plan."""
-    plan = prepared.plan
-    stopping = plan.recipe.early_stopping
-    return RunTemplate(
-        new_run(
-            plan.recipe,
-            advice=prepared.advice,
-            steps=plan.steps,
-            dataset_fingerprint=plan.card.fingerprint,
-            patience=stopping.patience if isinstance(stopping, Patience) else None,
-        ),
-        plan.estimate.parameters,
-        work_of(plan),
-    )

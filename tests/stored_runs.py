@@ -8,8 +8,8 @@ from bakehouse.runs.record import Record, new_run
 from bakehouse.runs.run import Event
 from bakehouse.runs.status import Status
 from bakehouse.runs.store import Store
+from bakehouse.runs.stored_runs import StoredRuns
 from bakehouse.settings import Settings
-from service.preparation import StoredRuns
 from tests.processes import LIMIT_SECONDS, wait_until
 
 Document = dict[str, Any]

@@ -47,14 +47,15 @@ class Arms:
     """All arms of an experiment, and the one that the others are compared with."""
 
     arms: tuple[Arm, ...]
-    baseline: str
+    baseline: str | None
+    """None in a search."""
     factors: tuple[str, ...] = ()
     """In a factorial, the names of its factors."""
 
 
 def expand(design: AnyDesign, recipe: Recipe) -> Arms:
-    """Returns the arms of a design; of a search only the recipe that it begins with. Raises RecipeInvalid with pointers
-    into the experiment's document."""
+    """Returns the arms of a design; of a search none yet. Raises RecipeInvalid with pointers into the experiment's
+    document."""
     match design:
         case Variants():
             return expand_variants(design, recipe)
@@ -65,7 +66,8 @@ def expand(design: AnyDesign, recipe: Recipe) -> Arms:
         case Factorial():
             return expand_factorial(design, recipe)
         case Search():
-            return Arms((Arm("recipe", recipe.canonical()),), "recipe")
+            # Its trials follow from what others have reached.
+            return Arms((), None)
         case _:
             assert_never(design)
 

@@ -1,8 +1,9 @@
 """Defines an experiment as clients see it, and its record in Redis."""
 
 from bakehouse.experiments.answer import ExperimentStatus
-from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.model import JsonObject, Model
+from bakehouse.recipe.problems import Problem
 from bakehouse.runs.status import Request, Status
 
 
@@ -30,6 +31,17 @@ class ExperimentRun(Model):
     status: Status
     reused: bool
     """Whether the run was finished before, and is used instead of a new one."""
+
+
+class SearchTrial(Model):
+    """A point of the space of a search. Its runs are those of the arm `trial N`, with its number."""
+
+    number: int
+    """The number of the trial, from 0."""
+    parameters: dict[str, int | float]
+    """The number at each place of the space; of a choice the index of its value."""
+    problem: Problem | None = None
+    """Why the values cannot be trained together, if so; such a trial has no runs."""
 
 
 class Brief(Model):
@@ -75,8 +87,8 @@ class Experiment(Model):
     seeds: tuple[int, ...]
     metric: str
     """The metric of the best epoch that is compared."""
-    baseline: str
-    """The arm that the others are compared with."""
+    baseline: str | None
+    """The arm that the others are compared with; null in a search."""
     factors: tuple[str, ...]
     """In a factorial, the names of its factors."""
     dataset: str
@@ -86,6 +98,8 @@ class Experiment(Model):
     """The runs by arm, seed and fold. Of a run that was retried, the new one."""
     counts: dict[Status, int]
     """Number of new runs by status; a status without runs is left out."""
+    trials: tuple[SearchTrial, ...]
+    """The points of a search that were tried so far; empty for another design."""
     priority: int
     max_running: int | None
     created_at: str
@@ -119,13 +133,17 @@ class ExperimentRecord(Model):
     document: ExperimentDocument
     seeds: tuple[int, ...]
     metric: str
-    baseline: str
+    baseline: str | None
     factors: tuple[str, ...]
     dataset: str
     architecture: str
     arms: tuple[ExperimentArm, ...]
     reused: tuple[PlacedRun, ...]
     """The runs that were finished before."""
+    trials: tuple[SearchTrial, ...] = ()
+    """The points of a search that were tried so far."""
+    confirmed: tuple[int, ...] = ()
+    """The numbers of the trials of a search that are trained again with new seeds."""
     is_complete: bool = True
     """Whether all runs exist; a search adds runs until it is done."""
     request: Request | None = None
@@ -139,7 +157,10 @@ class ExperimentRecord(Model):
     @property
     def run_count(self) -> int:
         """Number of runs that the answer needs so far."""
-        return len(self.arms) * len(self.seeds) * (self.document.folds or 1)
+        confirm = self.document.design.confirm if isinstance(self.document.design, Search) else None
+        again = len(self.confirmed) * confirm.seeds if confirm else 0
+        arms = len(self.arms) - len(self.confirmed)
+        return (arms * len(self.seeds) + again) * (self.document.folds or 1)
 
 
 def status_of(record: ExperimentRecord, counts: dict[Status, int]) -> ExperimentStatus:

@@ -86,15 +86,13 @@ def reused_run(place: Place, run_id: str) -> PlacedRun:
     return PlacedRun(run=run_id, arm=place.arm.name, seed=place.seed, fold=place.fold)
 
 
-def described(arms: Sequence[PlannedArm], baseline: str) -> tuple[ExperimentArm, ...]:
-    """Returns the arms as clients see them."""
-    [base] = [arm.planned.recipe.canonical() for arm in arms if arm.name == baseline] or [
-        arms[0].planned.recipe.canonical()
-    ]
+def described(arms: Sequence[PlannedArm], base: Recipe) -> tuple[ExperimentArm, ...]:
+    """Returns the arms as clients see them. `base` is the recipe that they are compared with."""
+    document = base.canonical()
     return tuple(
         ExperimentArm(
             name=arm.name,
-            differs=dict(differences(base, arm.planned.recipe.canonical())),
+            differs=dict(differences(document, arm.planned.recipe.canonical())),
             recipe_group_sha256=arm.planned.recipe_group_sha256,
             parameters=next(iter(arm.templates.values())).parameters,
             levels=arm.levels,

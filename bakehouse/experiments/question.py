@@ -48,15 +48,27 @@ def read_base(document: ExperimentDocument) -> Recipe:
 
 def refuse_too_many_runs(question: Question) -> None:
     document = question.document
-    arms = len(question.arms.arms)
-    folds = document.folds or 1
-    count = arms * len(document.seeds) * folds
-    if isinstance(document.design, Search):
-        count = document.design.trials * len(document.seeds) * folds
+    count = count_runs(question)
     if count > MAX_RUNS:
-        by_folds = f" x {folds} folds" if document.folds else ""
-        message = f"{arms:,} arms x {len(document.seeds):,} seeds{by_folds} are {count:,} runs"
+        by_folds = f" x {document.folds} folds" if document.folds else ""
+        arms = f"{len(question.arms.arms):,} arms"
+        confirmed = ""
+        if isinstance(document.design, Search):
+            arms = f"{document.design.trials:,} trials"
+            confirmed = ", with those that confirm the best," if document.design.confirm else ""
+        message = f"{arms} x {len(document.seeds):,} seeds{by_folds}{confirmed} are {count:,} runs"
         raise invalid("/seeds", "too_many_runs", f"{message}; an experiment has at most {MAX_RUNS:,}")
+
+
+def count_runs(question: Question) -> int:
+    """Returns the number of runs that the answer needs; of a search the most that it may need."""
+    document = question.document
+    seeds = len(document.seeds)
+    if not isinstance(document.design, Search):
+        return len(question.arms.arms) * seeds * (document.folds or 1)
+    confirm = document.design.confirm
+    again = confirm.top * confirm.seeds if confirm else 0
+    return (document.design.trials * seeds + again) * (document.folds or 1)
 
 
 def with_fold(recipe: JsonObject, folds: int | None, fold: int | None) -> JsonObject:
@@ -69,6 +81,17 @@ def with_fold(recipe: JsonObject, folds: int | None, fold: int | None) -> JsonOb
 def folds_of(document: ExperimentDocument) -> tuple[int | None, ...]:
     """Returns the numbers of the folds; without cross-validation only None."""
     return (None,) if document.folds is None else tuple(range(document.folds))
+
+
+def point_into_recipe(document: ExperimentDocument, error: RecipeInvalid) -> RecipeInvalid:
+    """Translates the problems of the recipe that a search changes into problems of the experiment's document."""
+
+    def translated() -> Iterator[Problem]:
+        for problem in error.problems:
+            where = "/recipe" + posted_pointer(document.recipe, path_of(problem.pointer or ""))
+            yield problem.model_copy(update={"pointer": where})
+
+    return RecipeInvalid(translated())
 
 
 def point_into_document(arm: Arm, document: ExperimentDocument, error: RecipeInvalid) -> RecipeInvalid:

@@ -109,7 +109,8 @@ class ExperimentStore:
         # A run that an experiment uses again cannot be deleted before the experiment.
         reused = [self._keys.dependants(each.run) for each in record.reused]
         asked = [self._keys.asked_experiments()] if record.request else []
-        return [self._keys.experiments(), *reused, *asked]
+        searches = [] if record.is_complete else [self._keys.searches()]
+        return [self._keys.experiments(), *reused, *asked, *searches]
 
     def _with_sources(self, write: wire.Write, record: ExperimentRecord) -> wire.Write:
         return replace(write, sources={reused.run: self._keys.run(reused.run) for reused in record.reused})
@@ -301,6 +302,10 @@ class ExperimentStore:
     def asked(self) -> list[ExperimentRecord]:
         """Returns the experiments that a user has asked to pause, to stop or to cancel, and has not resumed."""
         return [self.record(each) for each in wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1))]
+
+    def searches(self) -> list[str]:
+        """Returns the ids of the searches that may still create runs, the oldest first."""
+        return wire.texts(self._redis.zrange(self._keys.searches(), 0, -1))
 
     def forget_request(self, experiment_id: str) -> None:
         """Notes that a request has reached all runs, so that supervisors need not look again."""

@@ -172,7 +172,9 @@ class Trainer:
                 # A resumed run repeats steps that are logged already, and must not end among them.
                 self.training.stop("stopped_by_user", not_before=self.setup.logged_step)
             case "prune":
-                self.training.stop("pruned", not_before=self.setup.logged_step)
+                # A run that has trained all its epochs has come too far to end early.
+                if self.training.epochs_done < self.setup.plan.recipe.epochs:
+                    self.training.stop("pruned", not_before=self.setup.logged_step)
             case None:
                 if self.is_out_of_time():
                     self.training.stop("time_budget", not_before=self.setup.logged_step)

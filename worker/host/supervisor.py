@@ -29,6 +29,7 @@ from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings, explain_settings
 from worker.host.attempt_output import note
 from worker.host.owner import is_dead, kill
+from worker.host.search_driver import SearchDriver
 from worker.host.watch import Watch, seconds_up
 
 TICK_SECONDS = 1.0
@@ -57,6 +58,7 @@ class Supervisor:
         self.settings = settings
         self.store = store
         self.experiments = experiments
+        self.searches = SearchDriver(settings, store, experiments)
         self.wake_queue = wake_queue
         self.children = children
         self.artifacts = Artifacts(settings.artifacts)
@@ -87,8 +89,9 @@ class Supervisor:
                 self.track_outage()
                 self.guard(self.check_owners)
                 self.guard(self.carry_out_requests)
-                # Before the wake-ups, which are for the workers that are there.
+                # Before the searches, which create as many runs as there are workers, and before the wake-ups.
                 self.guard(self.remove_dead_processes)
+                self.guard(self.carry_on_searches)
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
                 self.guard(self.clean_up_after_runs)
@@ -143,7 +146,8 @@ class Supervisor:
             counts = self.experiments.brief(record).counts.keys()
             if counts & CONCERNED[record.request]:
                 carry_out(record, record.request, self.experiments, self.store, self.artifacts)
-            elif counts <= TERMINAL:
+            # A search that is paused between two trials must stay so.
+            elif record.is_complete and counts <= TERMINAL:
                 self.experiments.forget_request(record.id)
 
     def check_folder(self) -> bool:
@@ -240,6 +244,11 @@ class Supervisor:
         missing = min(self.store.ready_count(), idle) - self.wake_queue.pending()
         if missing > 0:
             self.wake_queue.wake(missing)
+
+    def carry_on_searches(self) -> None:
+        """Creates the next runs of each search."""
+        for experiment_id in self.experiments.searches():
+            self.guard(self.searches.carry_on, experiment_id)
 
     def purge_replaced(self) -> None:
         """Removes checkpoints that were replaced long enough ago, first from the record and then from the disk."""

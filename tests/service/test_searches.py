@@ -1,0 +1,71 @@
+"""Searches over HTTP, with a fake worker."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service.test_experiments import RECIPE, UNEVEN, problem
+
+LR = {"type": "log_uniform", "low": 1e-4, "high": 0.1}
+SEARCH: dict[str, Any] = {
+    "recipe": RECIPE,
+    "design": {
+        "type": "search",
+        "space": {"/optimizer/lr": LR, "/norm": {"type": "choice", "values": ["none", "batch_norm"]}},
+        "trials": 24,
+        "confirm": {"top": 3, "seeds": 5},
+    },
+}
+
+
+def with_space(space: dict[str, Any]) -> dict[str, Any]:
+    return {**SEARCH, "design": {**SEARCH["design"], "space": space}}
+
+
+def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Client) -> None:
+    preview = api.post("/v1/experiments?validate_only=true", json=SEARCH).json()
+    assert (preview["runs"], preview["arms"], preview["metric"]) == (39, [], "validation_accuracy")
+    found = api.post("/v1/experiments", json=SEARCH).json()
+    assert (found["status"], found["trials"], found["runs"], found["baseline"]) == ("queued", [], [], None)
+    [row] = api.get("/v1/experiments").json()["data"]
+    assert (row["design"], row["runs"], row["status"]) == ("search", 0, "queued")
+    results = api.get(f"/v1/experiments/{found['id']}/results").json()
+    assert (results["sentence"], results["baseline"], results["arms"]) == ("No run has a value yet.", None, [])
+    stopped = api.post(f"/v1/experiments/{found['id']}/stop").json()
+    assert stopped["status"] == "finished"
+    assert api.post(f"/v1/experiments/{found['id']}/resume").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "code"),
+    [
+        (with_space({"/optimizer/lr": {**LR, "low": 0.3}}), "/design/space/~1optimizer~1lr/low", "range"),
+        (with_space({"/optimizer/lr": {**LR, "low": 0}}), "/design/space/~1optimizer~1lr/low", "greater_than"),
+        (with_space({"/optimizer/lr": {**LR, "low": -1}}), "/design/space/~1optimizer~1lr/low", "greater_than"),
+        (with_space({"/optimizer/rl": LR}), "/design/space/~1optimizer~1rl", "unknown_pointer"),
+        (
+            with_space({"/norm": {"type": "choice", "values": ["none", UNEVEN]}}),
+            "/design/space/~1norm/values/1/num_groups",
+            "conflict",
+        ),
+        (with_space({"/norm": {"type": "choice", "values": ["none"]}}), "/design/space/~1norm/values", "too_short"),
+        (with_space({"/norm": {"type": "chose", "values": []}}), "/design/space/~1norm/type", "unknown_variant"),
+        (with_space({}), "/design/space", "too_short"),
+        (
+            with_space({"/dataset/id": {"type": "choice", "values": ["iris", "irises"]}}),
+            "/design/space/~1dataset~1id/values/1",
+            "unknown_dataset",
+        ),
+        ({**SEARCH, "recipe": {**RECIPE, "norm": UNEVEN}}, "/recipe/norm/num_groups", "conflict"),
+        ({**SEARCH, "metric": "validation_r2"}, "/metric", "not_allowed"),
+        ({**SEARCH, "seeds": 50}, "/seeds", "too_many_runs"),
+    ],
+)
+def test_a_search_that_cannot_be_answered_is_refused_and_nothing_is_stored(
+    api: httpx.Client, document: dict[str, Any], pointer: str, code: str
+) -> None:
+    before = len(api.get("/v1/experiments").json()["data"])
+    found = problem(api.post("/v1/experiments", json=document), 422, "invalid_recipe")
+    assert [(each["pointer"], each["code"]) for each in found["errors"]] == [(pointer, code)]
+    assert len(api.get("/v1/experiments").json()["data"]) == before

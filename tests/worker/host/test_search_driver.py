@@ -1,0 +1,214 @@
+"""What supervisors do for searches, on a real Redis with a fake worker."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakehouse.experiments.document import read_document
+from bakehouse.experiments.experiment import Experiment, ExperimentRecord
+from bakehouse.experiments.store import ExperimentStore, new_experiment_id
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.commands import RequestAction, Succeed
+from bakehouse.runs.store import Store, connect
+from bakehouse.settings import Settings
+from tests.fake_worker import FakeWorker
+from tests.runs.examples import PROVENANCE
+from worker.host.search_driver import SearchDriver
+
+SEARCH: dict[str, Any] = {
+    "recipe": {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 9},
+    "design": {
+        "type": "search",
+        "space": {
+            "/optimizer/lr": {"type": "log_uniform", "low": 1e-4, "high": 0.3},
+            "/norm": {"type": "choice", "values": ["none", "batch_norm"]},
+        },
+        "trials": 14,
+        "pruner": "successive_halving",
+        "confirm": {"top": 2, "seeds": 2},
+    },
+    "max_running": 1,
+}
+
+
+class Killed(BaseException):
+    """Ends a supervisor in the middle of its work."""
+
+
+@dataclass
+class Home:
+    """A store of experiments with a fake worker and two supervisors."""
+
+    store: Store
+    experiments: ExperimentStore
+    worker: FakeWorker
+    drivers: list[SearchDriver] = field(default_factory=list)
+
+    def post(self, document: dict[str, Any]) -> str:
+        read = read_document(document)
+        record = ExperimentRecord(
+            id=new_experiment_id(),
+            name=None,
+            document=read,
+            seeds=tuple(read.seeds),
+            metric="validation_loss",
+            baseline=None,
+            factors=(),
+            dataset="iris",
+            architecture="mlp",
+            arms=(),
+            reused=(),
+            is_complete=False,
+            max_running=read.max_running,
+        )
+        self.experiments.create(record, [])
+        return record.id
+
+    def carry_on(self, experiment_id: str) -> None:
+        for driver in self.drivers:
+            driver.carry_on(experiment_id)
+
+    def train(self, run_id: str, look: Callable[[], None]) -> None:
+        """Trains a run to its end; a supervisor looks after each epoch."""
+        recipe = self.store.record(run_id).recipe
+        self.worker.claim(run_id)
+        for epoch in range(1, recipe.epochs + 1):
+            loss = abs(math.log(recipe.optimizer.lr / 0.01)) + 1 / epoch
+            self.worker.log_epoch(run_id, epoch, validation_loss=loss)
+            look()
+            if self.store.record(run_id).request == "prune":
+                break
+        self.worker.save_best(run_id, epoch, run_id.encode(), loss=loss)
+        if epoch < recipe.epochs:
+            self.store.command(run_id, Succeed(run_id, "pruned", PROVENANCE))
+        else:
+            self.worker.succeed(run_id)
+
+    def finish(self, experiment_id: str, look: Callable[[], None]) -> Experiment:
+        """Lets one worker train until the experiment is over."""
+        for _ in range(100):
+            look()
+            found = self.experiments.get(experiment_id)
+            if found.status == "finished":
+                return found
+            queued = [run.run for run in found.runs if run.status == "queued"]
+            assert len(queued) <= (4 if found.trials[13:] else 1)
+            for run_id in queued:
+                self.train(run_id, look)
+        raise AssertionError("the search has not ended")
+
+
+@pytest.fixture
+def home(redis_url: str, tmp_path: Path) -> Iterator[Home]:
+    settings = Settings(home=tmp_path, redis_url=redis_url, workers=0)
+    redis = connect(redis_url, patient=True)
+    artifacts = Artifacts(settings.artifacts)
+    store = Store(redis, artifacts=artifacts)
+    experiments = ExperimentStore(redis, store)
+    found = Home(store, experiments, FakeWorker(store, artifacts))
+    found.drivers = [SearchDriver(settings, store, experiments) for _ in range(2)]
+    yield found
+    redis.close()
+
+
+def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_is_not(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = home.post(SEARCH)
+    whole = home.finish(first, lambda: home.carry_on(first))
+    second = home.post({**SEARCH, "name": "again"})
+    create = home.store.create_many
+    writes = 0
+
+    def killed_in_every_second_write(*arguments: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes % 2:
+            # Half of them have written what they were about to write.
+            if writes % 4 == 1:
+                create(*arguments, **options)
+            raise Killed
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(home.store, "create_many", killed_in_every_second_write)
+
+    def look() -> None:
+        for driver in home.drivers:
+            try:
+                driver.carry_on(second)
+            except Killed:
+                continue
+
+    killed = home.finish(second, look)
+    assert writes > len(whole.trials)
+    assert killed.trials == whole.trials
+    assert [trial.number for trial in killed.trials] == list(range(14))
+    for search in (whole, killed):
+        assert [(run.arm, run.seed) for run in search.runs if "confirmed" not in run.arm] == [
+            (f"trial {number}", 0) for number in range(14)
+        ]
+        confirmed = [(run.arm, run.seed) for run in search.runs if "confirmed" in run.arm]
+        assert len(confirmed) == 4
+        assert {seed for _, seed in confirmed} == {1, 2}
+    records = [home.store.record(run.run) for run in whole.runs]
+    assert {record.reason for record in records} == {"pruned", "epochs_done"}
+    for record in records:
+        assert record.best is not None
+        assert record.status == "succeeded"
+        if record.reason == "pruned":
+            assert record.progress.epoch in (1, 3)
+    best = min(records[:14], key=lambda record: record.best.value if record.best else math.inf)
+    assert best.experiment is not None
+    assert whole.arms[14].name == f"{best.experiment.arm} confirmed"
+    assert whole.arms[14].differs == whole.arms[int(best.experiment.arm.split()[1])].differs
+    assert home.experiments.searches() == []
+
+
+def test_a_trial_that_fails_does_not_stop_a_search_nor_do_values_that_exclude_each_other(home: Home) -> None:
+    space = {
+        "/optimizer": {"type": "choice", "values": ["sgd", "adam"]},
+        "/optimizer/betas": {"type": "choice", "values": [[0.9, 0.99], [0.8, 0.99]]},
+    }
+    design = {"type": "search", "space": space, "trials": 6, "sampler": "random"}
+    search = home.post({**SEARCH, "design": design})
+    for _ in range(20):
+        home.carry_on(search)
+        for run in home.experiments.get(search).runs:
+            if run.status == "queued":
+                home.worker.claim(run.run)
+                home.worker.fail(run.run)
+    found = home.experiments.get(search)
+    assert (found.status, len(found.trials)) == ("finished", 6)
+    problems = [trial.problem for trial in found.trials if trial.parameters["/optimizer"] == 0]
+    assert problems
+    assert {problem.code for problem in problems if problem} == {"unknown_pointer"}
+    assert len(found.runs) == 6 - len(problems)
+
+
+def test_a_search_that_is_paused_creates_no_trial(home: Home) -> None:
+    search = home.post({**SEARCH, "max_running": 3})
+    home.experiments.change(search, lambda record: (record.model_copy(update={"request": "pause"}), ()))
+    home.carry_on(search)
+    assert home.experiments.get(search).trials == ()
+    home.experiments.change(search, lambda record: (record.model_copy(update={"request": None}), ()))
+    home.carry_on(search)
+    assert len(home.experiments.get(search).trials) == 1
+    home.carry_on("exp_222222222222")
+
+
+def test_a_run_that_a_user_has_asked_for_something_else_is_not_pruned(home: Home) -> None:
+    search = home.post({**SEARCH, "design": {**SEARCH["design"], "sampler": "random"}})
+    for asked in range(6):
+        home.carry_on(search)
+        [run] = [each for each in home.experiments.get(search).runs if each.status == "queued"]
+        home.worker.claim(run.run)
+        home.worker.log_epoch(run.run, 1, validation_loss=float(1 + asked))
+        home.worker.save_best(run.run, 1, run.run.encode(), loss=float(1 + asked))
+        home.store.command(run.run, RequestAction("stop"))
+        home.carry_on(search)
+        assert home.store.record(run.run).request == "stop"
+        home.worker.succeed(run.run)
