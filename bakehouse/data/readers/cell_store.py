@@ -229,7 +229,7 @@ def store_cells(source: TypedSource) -> CellStore:
             problem = (
                 f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value, or the steps of a "
             )
-            problem += "sequence: a list of numbers, or of lists of equally many numbers"
+            problem += "sequence: a list of numbers, of lists of equally many numbers, or of objects of numbers"
             raise UnusableSource(problem, column=name)
     texts = (f"{text} AS c{number}" for number, text in enumerate(texts_in_sql(source.types)))
     rows = f"SELECT row_number() OVER () AS line, {', '.join(texts)} FROM {source.query}"

@@ -1,6 +1,6 @@
 """Reads sequences from JSON lines, JSON and Parquet: each row has lists of steps, and a target.
 
-A step is a number or a list of numbers. Lists in several columns are joined step by step.
+A step is a number, a list of numbers, or an object of numbers. Lists in several columns are joined step by step.
 """
 
 import re
@@ -17,7 +17,7 @@ from bakehouse.data.precision import narrow_if_exact
 from bakehouse.data.readers.array_names import TARGETS, find_meaning
 from bakehouse.data.readers.cell_store import TypedSource
 from bakehouse.data.readers.labels import encode_targets
-from bakehouse.data.readers.typed_cells import NUMBER, quote_name, step_columns, steps_in_sql
+from bakehouse.data.readers.typed_cells import FIELD, NUMBER, OBJECTS, quote_name, step_columns, steps_in_sql
 from bakehouse.data.step_rows import pad_steps
 from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Lengths
 from bakehouse.plan.sequences import MAX_BYTES, describe_padding
@@ -39,6 +39,8 @@ class Steps:
     """The number of steps of each row."""
     numbers: Floats
     """All steps of all rows, and the numbers of a step."""
+    fields: tuple[str, ...]
+    """The names of the numbers, if steps are objects."""
 
 
 def holds_sequences(types: Mapping[str, str]) -> bool:
@@ -102,7 +104,7 @@ def read_steps(source: TypedSource, place: int, name: str) -> Steps:
     lengths = fetch(source, f"SELECT coalesce(len(s{place}), 0) AS found FROM rows ORDER BY row")
     if (row := first_true(lengths == 0)) is not None:
         raise UnusableSource(f"row {row:,} (from 0) has no step in {quote(name)}; leave it out", column=name)
-    is_nested = source.types[name].count("[") == 2
+    is_nested = source.types[name].count("[") == 2 or OBJECTS.fullmatch(source.types[name]) is not None
     width = step_width(source, place, name, lengths) if is_nested else 1
     check_size("its numbers", int(lengths.sum()) * width * 8)
     flat = f"flatten(s{place})" if is_nested else f"s{place}"
@@ -115,7 +117,8 @@ def read_steps(source: TypedSource, place: int, name: str) -> Steps:
         row = int(np.searchsorted(np.cumsum(lengths), step, side="right"))
         what = "an empty number, nan, infinity or a number beyond the range of float32"
         raise UnusableSource(f"row {row:,} (from 0) holds {what} in {quote(name)}", column=name)
-    return Steps(name, lengths, numbers)
+    fields = FIELD.findall(source.types[name]) if OBJECTS.fullmatch(source.types[name]) else ()
+    return Steps(name, lengths, numbers, tuple(field.strip('"') for field in fields))
 
 
 def step_width(source: TypedSource, place: int, name: str, lengths: Lines) -> int:
@@ -188,4 +191,4 @@ def measure(lengths: Lines) -> Lengths:
 
 
 def describe(column: Steps) -> str:
-    return f"{column.name} ({column.numbers.shape[1]})"
+    return f"{column.name} ({', '.join(column.fields) or column.numbers.shape[1]})"

@@ -13,8 +13,11 @@ READERS = {
 
 
 NUMBER = r"BOOLEAN|U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
-STEPS = re.compile(rf"(?:{NUMBER})(\[\d*\]){{1,2}}")
-"""The types of lists of numbers, and of lists of lists of numbers: the steps of sequences."""
+FIELD = re.compile(rf'("(?:[^"]|"")*"|\w+) (?:{NUMBER})')
+OBJECTS = re.compile(rf"STRUCT\((?:{FIELD.pattern}, )*{FIELD.pattern}\)\[\d*\]")
+STEPS = re.compile(rf"(?:{NUMBER})(?:\[\d*\]){{1,2}}|{OBJECTS.pattern}")
+"""The types of lists of numbers, of lists of lists of numbers, and of lists of objects of numbers: the steps of
+sequences."""
 
 
 def step_columns(types: Mapping[str, str]) -> list[str]:
@@ -24,6 +27,9 @@ def step_columns(types: Mapping[str, str]) -> list[str]:
 
 def steps_in_sql(name: str, type_: str) -> str:
     """Returns the expression of a column of steps, as lists of numbers or of lists."""
+    if OBJECTS.fullmatch(type_):
+        fields = ", ".join(f"CAST(step.{field} AS DOUBLE)" for field in FIELD.findall(type_))
+        return f"list_transform({quote_name(name)}, lambda step: [{fields}])"
     return f"CAST({quote_name(name)} AS DOUBLE{'[]' * type_.count('[')})"
 
 

@@ -61,6 +61,26 @@ def test_numbers_are_steps_of_one_and_lists_are_joined_step_by_step(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_steps_may_be_objects_of_numbers(tmp_path: Path, name: str) -> None:
+    records = [
+        {
+            "steps": [{"dose, daily": i, "on": s > 0} for s in range(n)],
+            "pulse": [s / 2 for s in range(n)],
+            "label": "ab"[i % 2],
+        }
+        for i, n in enumerate(LENGTHS)
+    ]
+    found = read(tmp_path, records)
+    if name == "a.parquet":
+        duckdb.sql(f"COPY (FROM '{tmp_path / 'a.jsonl'}') TO '{tmp_path / name}'")
+        again = read_typed_file(tmp_path / name, "parquet")
+        assert isinstance(again, Samples)
+        found = again
+    np.testing.assert_array_equal(found.arrays["x"][6, :3], [[6, 0, 0], [6, 1, 0.5], [6, 1, 1]])
+    assert found.notes[0] == "the numbers of a step are those of steps (dose, daily, on), pulse (1)"
+
+
 def test_sequences_of_one_length_have_no_padding(tmp_path: Path) -> None:
     found = read(tmp_path, [{"x": [i, i + 1, 2.5], "y": i % 2 == 0} for i in range(12)])
     assert (found.lengths, found.classes) == (None, ("False", "True"))
