@@ -278,7 +278,8 @@ class ExperimentStore:
                     pipeline.hmget(self._keys.run(run_id), [*names, wire.PACKED])
                 replies = pipeline.execute()
             for run_id, values in zip(chunk, replies, strict=True):
-                stored = {name: value for name, value in zip((*names, wire.PACKED), values, strict=True) if value}
+                read = zip((*names, wire.PACKED), values, strict=True)
+                stored = {name: wire.text(value) for name, value in read if value is not None}
                 # A run may have been deleted since its id was read.
                 if stored:
                     yield run_id, wire.decoded(stored)
