@@ -26,6 +26,7 @@ from bakehouse.experiments.measured import ComparisonQuestion, arm_facts, measur
 from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
+from bakehouse.experiments.trials import answer_search
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.errors import ExperimentChanged
@@ -196,7 +197,8 @@ class ExperimentStore:
             for each, fields in found
         ]
         recipes = {each.arm: fields["recipe"] for each, fields in reversed(found)}
-        return compute_results(question_of(record, status_of(record, counts), recipes), measured)
+        results = compute_results(question_of(record, status_of(record, counts), recipes), measured)
+        return results.model_copy(update={"search": answer_search(record, measured)})
 
     def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
         """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""
