@@ -1,4 +1,4 @@
-"""Compares searches by TPE with random ones of as many trials on digits: `python -m bench.search`, about five minutes.
+"""Compares searches by TPE with random ones of as many trials on digits: `python -m bench.search`, about a minute.
 
 Each trial trains in this process; the best validation accuracy of a search is compared with the median of the random
 ones.
