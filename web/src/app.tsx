@@ -2,7 +2,8 @@ import { useEffect } from "preact/hooks";
 import { addressOf, followLinks, navigations, pageName } from "./address";
 import { denial, newVersion } from "./api/http";
 import { connection } from "./api/stream";
-import { focusHeading, LazyPage } from "./lazy_page";
+import { focusHeading, keepFocusAtHeading } from "./focus";
+import { LazyPage } from "./lazy_page";
 import { PAGES, type Page } from "./pages/pages";
 import { Boundary } from "./parts/boundary";
 import { title } from "./title";
@@ -43,6 +44,7 @@ function useTitleOfTab(page: Page | undefined): void {
 
 function useFocusAfterNavigation(): void {
   const count = navigations.value;
+  useEffect(keepFocusAtHeading, []);
   useEffect(() => {
     if (count === 0) return;
     denial.value = null;

@@ -1,6 +1,4 @@
 import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
-import { navigations } from "./address";
 import { useLoaded } from "./api/answer";
 import { RequestFailed, request } from "./api/http";
 import type { Page } from "./pages/pages";
@@ -13,10 +11,6 @@ const views = new Map<string, ComponentType>();
 export function LazyPage({ page }: { page: Page }) {
   const { answer, failure, load } = useLoaded(page.name, () => loadView(page));
   const View = views.get(page.name) ?? answer;
-  useEffect(() => {
-    // The heading of the title alone, which had the focus after a navigation, is gone.
-    if (View && navigations.peek() > 0 && document.activeElement === document.body) focusHeading();
-  }, [View]);
   if (View) return <View />;
   return (
     <>
@@ -52,12 +46,4 @@ async function loadView(page: Page): Promise<ComponentType> {
     await request(".");
     throw new RequestFailed("The service was replaced by another version since this page was opened.", 404);
   }
-}
-
-/** Moves the focus to the heading of the page, so that screen readers read it. */
-export function focusHeading(): void {
-  const main = document.getElementById("content");
-  const heading = main?.querySelector("h1");
-  if (heading) heading.tabIndex = -1;
-  (heading ?? main)?.focus({ preventScroll: true });
 }

@@ -50,9 +50,14 @@ export const LANGUAGES = [
 
 export type Language = (typeof LANGUAGES)[number][0];
 
+/** Returns the address of the service, with a slash at its end. */
+export function serviceAddress(): string {
+  return new URL(".", location.href.split("?")[0]).href;
+}
+
 /** Returns the submission of a recipe to this service in a language. */
 export function spell(recipe: Json, language: Language, seeds: readonly number[] | null): string {
-  const service = new URL(".", location.href.split("?")[0]).href;
+  const service = serviceAddress();
   switch (language) {
     case "json":
       return bodiesOf(recipe, seeds)[0] ?? "";
@@ -66,8 +71,8 @@ export function spell(recipe: Json, language: Language, seeds: readonly number[]
 }
 
 /** Returns the requests of a submission, one for each body. */
-export function asCurl(bodies: readonly string[], service: string): string {
-  const start = `curl ${quoteForShell(`${service}v1/runs`)} -H 'Content-Type: application/json' --data-raw`;
+export function asCurl(bodies: readonly string[], service: string, path = "v1/runs"): string {
+  const start = `curl ${quoteForShell(service + path)} -H 'Content-Type: application/json' --data-raw`;
   return bodies.map((body) => `${start} ${quoteForShell(body)}`).join("\n");
 }
 

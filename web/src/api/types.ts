@@ -21,3 +21,14 @@ export type Queues = Schemas["Queues"];
 export type Preview = Schemas["Preview"];
 export type Ingredients = Schemas["Ingredients"];
 export type Variant = Schemas["Variant"];
+export type Experiment = Schemas["Experiment"];
+export type ExperimentBrief = Schemas["Brief"];
+export type ExperimentPage = Schemas["ExperimentPage"];
+export type ExperimentPreview = Schemas["ExperimentPreview"];
+export type ExperimentDeletion = Schemas["ExperimentDeletion"];
+export type ExperimentDocument = Schemas["ExperimentDocument"];
+// What has a default is in every answer.
+export type Results = Required<Omit<Schemas["Results"], "arms">> & { arms: ArmResult[] };
+export type ArmResult = Required<Schemas["ArmResult"]>;
+export type WhatIf = Schemas["WhatIf"];
+export type ExperimentWhatIf = Schemas["ExperimentWhatIf"];

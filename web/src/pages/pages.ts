@@ -28,6 +28,12 @@ export const PAGES: readonly Page[] = [
   },
   { name: "run", title: "Run", load: async () => (await import("./run/run")).RunPage },
   {
+    name: "experiments",
+    title: "Experiments",
+    load: async () => (await import("./experiments/experiments")).Experiments,
+    menu: "link",
+  },
+  {
     name: "cookbook",
     title: "Cookbook",
     load: async () => (await import("./cookbook/cookbook")).Cookbook,

@@ -1,0 +1,146 @@
+"""Questions about recipes: the list, one question while it is trained and when it is answered, and how one is asked."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.processes import wait_until
+from tests.running_home import RunningHome
+from tests.web.accessibility import assert_accessible
+
+QUESTION = {
+    "name": "norm <b>or</b> not",
+    "recipe": {
+        "dataset": "iris",
+        "architecture": "mlp",
+        "optimizer": {"type": "sgd", "lr": 0.1},
+        "batch_size": 8,
+        "epochs": 2,
+    },
+    "seeds": 2,
+    "design": {
+        "type": "variants",
+        "variants": {"plain": {}, "batch norm": {"norm": "batch_norm"}, "far too fast": {"optimizer": {"lr": 1000}}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def answered(started_home: RunningHome) -> dict[str, Any]:
+    """An experiment that is over; two of its runs have failed."""
+    experiment = started_home.post("/v1/experiments", QUESTION)
+    path = f"/v1/experiments/{experiment['id']}"
+    wait_until(lambda: started_home.get(path).json()["status"] == "finished")
+    finished: dict[str, Any] = started_home.get(path).json()
+    return finished
+
+
+def open_experiment(page: Page, home: RunningHome, experiment: dict[str, Any], *, tab: str = "") -> None:
+    page.goto(f"{home.url}/?page=experiments&id={experiment['id']}{tab}")
+    expect(page.get_by_role("heading", level=1, name=str(experiment["name"]))).to_be_visible()
+
+
+def test_a_first_question_is_asked_with_one_button_and_its_runs_are_watched_live(home: RunningHome, page: Page) -> None:
+    page.route("**/v1/experiments?*", lambda route: route.fulfill(json={"data": [], "has_more": False}))
+    page.goto(f"{home.url}/?page=experiments")
+    first = page.get_by_role("button", name="What does each ingredient of the first recipe buy?")
+    expect(page.get_by_text("v1/experiments' -H")).to_be_visible()
+    assert_accessible(page)
+    first.click()
+    expect(page.get_by_role("heading", name="what each ingredient of the first recipe buys")).to_be_visible()
+    page.unroute("**/v1/experiments?*")
+    expect(page.get_by_role("row", name="without dropout").first.get_by_role("link")).to_have_count(5)
+    # The first run begins while the page is open.
+    expect(page.locator(".run-grid .running")).to_have_count(1)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel its runs").click()
+    expect(page.locator(".experiment")).to_have_attribute("data-status", "cancelled")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_contain_text("20 runs with curves, logs and weights go too")
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("heading", level=1, name="Experiments")).to_be_focused()
+    expect(page.get_by_role("link", name="what each ingredient of the first recipe buys")).to_have_count(0)
+
+
+def test_an_answer_has_the_sentence_the_values_the_plot_and_the_reasons_of_failures(
+    home: RunningHome, page: Page, answered: dict[str, Any]
+) -> None:
+    results = home.get(f"/v1/experiments/{answered['id']}/results").json()
+    page.goto(f"{home.url}/?page=experiments")
+    row = page.get_by_role("listitem").filter(has_text="norm <b>or</b> not")
+    expect(row).to_contain_text("6 of 6 runs, 2 failed")
+    expect(row).to_contain_text(results["sentence"])
+    assert_accessible(page)
+    row.get_by_role("link").click()
+    expect(page.get_by_role("region", name="The answer")).to_have_text(results["sentence"])
+    cell = page.get_by_role("link", name="batch norm, seed 1")
+    expect(cell).to_contain_text("%")
+    expect(page.locator(".run-grid .failed")).to_have_count(2)
+    plot = page.get_by_role("figure", name="by arm")
+    expect(plot.locator("circle.value")).to_have_count(4)
+    plot.get_by_role("button", name="Table").press("t")
+    expect(plot.get_by_role("row", name="batch norm")).to_contain_text(cell.inner_text().split()[-1])
+    expect(page.get_by_role("region", name="Arms").get_by_role("row", name="batch norm")).to_contain_text("effect")
+    expect(page.get_by_role("listitem").filter(has_text="far too fast, seed 0: ")).to_contain_text("not finite")
+    assert_accessible(page)
+    cell.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="batch norm, seed 1")).to_be_focused()
+
+
+def test_an_answer_gets_more_seeds_and_a_failed_run_is_tried_again(
+    home: RunningHome, page: Page, answered: dict[str, Any]
+) -> None:
+    open_experiment(page, home, answered)
+    page.get_by_role("button", name="Retry far too fast, seed 0").click()
+    # The new run fails like the first one, which it replaces.
+    before = {run["run"] for run in answered["runs"]}
+    wait_until(lambda: list_runs(home, answered) - before)
+    expect(page.locator(".run-grid .failed")).to_have_count(2)
+    expect(page.get_by_text("6 of 6 runs, 2 failed")).to_be_visible()
+    page.get_by_label("Number of seeds to add").fill("1")
+    page.get_by_role("button", name="Add").press("Enter")
+    expect(page.get_by_role("row", name="plain").first.get_by_role("link")).to_have_count(3)
+    expect(page.locator(".experiment")).to_have_attribute("data-status", "finished")
+    expect(page.get_by_role("link", name="plain, seed 2")).to_contain_text("%")
+    expect(page.get_by_text("9 of 9 runs, 3 failed")).to_be_visible()
+
+
+def list_runs(home: RunningHome, experiment: dict[str, Any]) -> set[str]:
+    return {run["run"] for run in home.get(f"/v1/experiments/{experiment['id']}").json()["runs"]}
+
+
+def test_the_curves_of_an_arm_are_a_band_and_the_document_can_be_posted_again(
+    home: RunningHome, page: Page, answered: dict[str, Any]
+) -> None:
+    open_experiment(page, home, answered, tab="&tab=curves")
+    expect(page.locator(".legend").get_by_role("button")).to_have_count(2)
+    expect(page.locator("figure.chart")).to_have_attribute("data-rows", "2")
+    assert_accessible(page)
+    page.get_by_role("tab", name="Curves").press("ArrowRight")
+    text = page.locator("pre").first.inner_text()
+    preview = httpx.post(f"{home.url}/v1/experiments?validate_only=true", json=json.loads(text), trust_env=False).json()
+    assert (preview["runs"], preview["reused"]) == (3 * len(preview["seeds"]), 2 * len(preview["seeds"]))
+    assert_accessible(page)
+
+
+def test_an_experiment_that_is_not_there_or_cannot_be_read_says_why(home: RunningHome, page: Page) -> None:
+    page.goto(f"{home.url}/?page=experiments&id=exp_000000000000")
+    expect(page.get_by_role("heading", level=1)).to_have_text("There is no experiment “exp_000000000000”")
+    page.get_by_role("link", name="Go to the experiments").click()
+    expect(page.get_by_role("heading", level=1, name="Experiments")).to_be_focused()
+
+    def break_off(route: Route) -> None:
+        route.abort()
+
+    page.route("**/v1/experiments?*", break_off)
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("The service does not answer.")
+    assert_accessible(page)
+    page.unroute("**/v1/experiments?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_have_count(0)

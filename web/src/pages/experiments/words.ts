@@ -1,0 +1,102 @@
+/** What the page says about experiments: counts, differences, and what can be done. */
+import type { Experiment, ExperimentBrief } from "../../api/types";
+import { count, formatMetric, formatNumber } from "../../format";
+
+type Counts = ExperimentBrief["counts"];
+
+/** Returns how many runs are not over. */
+export function countActive(counts: Counts): number {
+  return (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
+}
+
+/** Returns how many of the runs that are not reused have each status. */
+export function countStatuses(runs: Experiment["runs"]): Counts {
+  const counts: Counts = {};
+  for (const { status, reused } of runs) if (!reused) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+/** Returns for example "12 of 30 runs, 5 of them trained before, 1 failed". */
+export function describeProgress(runs: number, reused: number, counts: Counts): string {
+  const parts = [`${runs - countActive(counts)} of ${count(runs, "run")}`];
+  if (reused > 0) parts.push(`${reused} of them trained before`);
+  if (counts.running) parts.push(`${counts.running} in training`);
+  if (counts.failed) parts.push(`${counts.failed} failed`);
+  return parts.join(", ");
+}
+
+/** Returns for example "ablation: 4 arms × 5 seeds × 3 folds". */
+export function describeDesign(design: string, arms: number, seeds: number, folds: number | null): string {
+  const parts = [count(arms, "arm"), count(seeds, "seed"), ...(folds ? [count(folds, "fold")] : [])];
+  return `${design}: ${parts.join(" × ")}`;
+}
+
+/** The ends of the names of metrics that are shares, whose differences are given in hundredths. */
+const SHARES = /(^|_)(accuracy|f1|auroc)$/;
+
+/** Returns the unit of differences of a metric. */
+export function unitOfDifference(metric: string): string {
+  return SHARES.test(metric) ? "points" : "";
+}
+
+type Interval = readonly number[] | null | undefined;
+
+/**
+ * Returns a difference with its sign and its interval, for example `+0.31 (-0.04 to 0.66)`. It has the decimals that its
+ * uncertainty deserves, as in the sentences of the API: the first digit of that, and the second if the first is 1 or 2.
+ */
+export function formatDifference(metric: string, mean: number, interval: Interval): string {
+  const factor = SHARES.test(metric) ? 100 : 1;
+  const [low = mean, high = mean] = interval ?? [];
+  const uncertainty = factor * (interval ? (high - low) / 2 : Math.abs(mean));
+  const write = (value: number) => writeDecimals(factor * value, uncertainty);
+  const text = write(mean);
+  const signed = mean > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+  return interval ? `${signed} (${write(low)} to ${write(high)})` : signed;
+}
+
+function writeDecimals(value: number, uncertainty: number): string {
+  if (!(uncertainty > 1e-7 && uncertainty < 1e7)) return formatNumber(value);
+  const exponent = Math.floor(Math.log10(uncertainty));
+  const places = Math.max(1, (uncertainty < 2.95 * 10 ** exponent ? 1 : 0) - exponent);
+  const text = value.toFixed(places);
+  return /[1-9]/.test(text) ? text : text.replace("-", "");
+}
+
+/** Returns a mean with its interval. */
+export function formatMean(metric: string, mean: number | null | undefined, interval: Interval): string {
+  const [low, high] = (interval ?? []).map((value) => formatMetric(metric, value));
+  return formatMetric(metric, mean) + (interval ? ` (${low} to ${high})` : "");
+}
+
+export type Action = "pause" | "resume" | "stop" | "cancel";
+
+/** Which buttons an experiment has now. */
+export function possibleActions({ status, request }: Pick<Experiment, "status" | "request">): Action[] {
+  if (status === "finished" || status === "cancelled" || request === "cancel") return [];
+  if (request === "stop") return ["cancel"];
+  return [status === "paused" || request === "pause" ? "resume" : "pause", "stop", "cancel"];
+}
+
+/** Returns the place of a run among those of its arm, as in the values of the results: `0`, or `0/2` with folds. */
+export function placeOf(run: { seed: number; fold: number | null }): string {
+  return run.fold === null ? String(run.seed) : `${run.seed}/${run.fold}`;
+}
+
+/** Returns the seeds that follow the present ones. */
+export function nextSeeds(seeds: readonly number[], more: number): number[] {
+  const first = Math.max(-1, ...seeds) + 1;
+  return Array.from({ length: more }, (_, index) => first + index);
+}
+
+/** Returns the experiment after an event of one of its runs; null if the run is not known. */
+export function withStatus(
+  experiment: Experiment,
+  run: string,
+  status: Experiment["runs"][number]["status"],
+): Experiment | null {
+  const index = experiment.runs.findIndex((each) => each.run === run);
+  const before = experiment.runs[index];
+  if (!before) return null;
+  return { ...experiment, runs: experiment.runs.with(index, { ...before, status }) };
+}
