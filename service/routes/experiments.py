@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, ValidationError
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.answer import Results
@@ -11,6 +12,7 @@ from bakehouse.experiments.document import Metric, Name, Seeds
 from bakehouse.experiments.experiment import Experiment, ExperimentPage
 from bakehouse.experiments.report import write_report
 from bakehouse.experiments.report_formats import as_html, as_markdown
+from bakehouse.experiments.statistics import t_quantile
 from bakehouse.experiments.what_if import ExperimentWhatIf
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.record import CreatedExperiment
@@ -100,7 +102,10 @@ def respond_with_experiment(
     headers = {"Location": f"{folder}/{experiment.id}"}
     if created.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_response(experiment.model_dump_json(), status=201, headers=headers)
+    response = json_response(experiment.model_dump_json(), status=201, headers=headers)
+    # Imports SciPy, for which the first results would wait otherwise.
+    response.background = BackgroundTask(t_quantile, 1)
+    return response
 
 
 @router.post("/runs/{run_id}/ablate", status_code=201, operation_id="ablate_run",
