@@ -7,10 +7,13 @@ from typing import TypeGuard
 from pydantic import ValidationError
 
 from bakehouse.cli.exit_codes import ExitCode
+from bakehouse.cli.experiments.errors import ExperimentInvalid
 from bakehouse.cli.formats import sanitize
 from bakehouse.cli.home.errors import HomeError
 from bakehouse.client import (
     ClientError,
+    ExperimentRefused,
+    ExperimentTimeout,
     NotAllowed,
     NotFound,
     RecipeRefused,
@@ -48,6 +51,8 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
     match error:
         case RecipeRefused(errors=problems) if problems and not error.problem.type.endswith("invalid_recipe"):
             return ExitCode.USAGE, "\n".join(["the request was refused", *map(problem_line, problems)])
+        case ExperimentRefused(errors=problems) | ExperimentInvalid(problems=problems) if problems:
+            return ExitCode.USAGE, problem_list(problems, "the experiment")
         case RecipeRefused(errors=problems) | RecipeInvalid(problems=problems) if problems:
             return ExitCode.USAGE, problem_list(problems)
         case RecipeRefused():
@@ -67,6 +72,11 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
             return ExitCode.NOT_ALLOWED, f"{error}{request_id(error)}"
         case RunTimeout():
             return ExitCode.TIMEOUT, f"{error}\n  bakehouse watch {error.run_id}\n  bakehouse cancel {error.run_id}"
+        case ExperimentTimeout():
+            commands = f"bakehouse experiment watch {error.experiment_id}\n  bakehouse experiment cancel"
+            return ExitCode.TIMEOUT, f"{error}\n  {commands} {error.experiment_id}"
+        case NotFound() if error.problem.type.endswith("experiment_not_found"):
+            return ExitCode.USAGE, f"{error}{request_id(error)}\n  `bakehouse experiment ls` lists the experiments"
         case NotFound():
             # The run exists if only a part of it is missing.
             has_run = error.problem.type.endswith(("checkpoint_not_found", "log_not_found"))
@@ -84,9 +94,9 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
             return ExitCode.FAILED, str(error)
 
 
-def problem_list(problems: Iterable[Problem]) -> str:
-    """Returns the problems of a recipe, one per line."""
-    return "\n".join(["the recipe was refused", *(problem_line(problem) for problem in problems)])
+def problem_list(problems: Iterable[Problem], refused: str = "the recipe") -> str:
+    """Returns what was refused, and its problems, one per line."""
+    return "\n".join([f"{refused} was refused", *(problem_line(problem) for problem in problems)])
 
 
 def problem_line(problem: Problem) -> str:

@@ -14,6 +14,7 @@ from bakehouse.cli.commands.actions import cancel, change, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff, what_if
 from bakehouse.cli.commands.data import app as data_app
+from bakehouse.cli.commands.experiment import app as experiment_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
@@ -63,6 +64,7 @@ PREDICT = (
     "`bakehouse code ID` prints a script that loads the weights in plain PyTorch and predicts: docs/plain_pytorch.md"
 )
 LIST = "`bakehouse ls` lists the runs"
+GRID = "`bakehouse experiment grid RECIPE --axis /norm=none,batch_norm` compares all combinations of values"
 USERS = "the service has no accounts: docs/several_users.md"
 SHOW = "`bakehouse show ID` shows a run"
 INSTEAD = {
@@ -86,7 +88,12 @@ INSTEAD = {
     "retry": "`bakehouse rerun ID` trains the recipe of a run again",
     "init": "`bakehouse new` writes a recipe",
     "check": "`bakehouse lint RECIPE` checks a recipe",
-    "sweep": "`bakehouse run RECIPE --set FIELD=A,B --seeds 0-4` prints the commands that run and compare each variant",
+    "sweep": GRID,
+    "grid": GRID,
+    "search": "`bakehouse experiment run FILE` runs a search: docs/experiments.md",
+    "ablate": "`bakehouse experiment ablate RECIPE` asks what each ingredient is worth",
+    "ablation": "`bakehouse experiment ablate RECIPE` asks what each ingredient is worth",
+    "experiments": "`bakehouse experiment ls` lists the experiments",
     "import": "`bakehouse data add FILE` uploads a data set",
     "upload": "`bakehouse data add FILE` uploads a data set",
     "add": "`bakehouse data add FILE` uploads a data set",
@@ -181,4 +188,5 @@ def define_options(
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(experiment_app, name="experiment")
 app.add_typer(data_app, name="data")

@@ -1,4 +1,4 @@
-"""Completes the ids of runs in a shell, from what the running service lists."""
+"""Completes the ids of runs and experiments in a shell, from what the running service lists."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -25,15 +25,34 @@ def completed_ids(start: str, statuses: Sequence[Status] = ()) -> list[tuple[str
         return []
 
 
+def completed_experiments(start: str) -> list[tuple[str, str]]:
+    """Returns the ids of experiments that begin like this, newest first, each with what a shell may show beside it."""
+    try:
+        rows = listed_rows("experiments", {})
+        return [(row["id"], experiment_description(row)) for row in rows if row["id"].startswith(start)]
+    except Exception:  # noqa: BLE001 - a message would appear in the middle of the line that the user types
+        return []
+
+
 def latest_runs(status: Status | None) -> list[JsonObject]:
     """Returns the latest runs, as the service lists them."""
+    return listed_rows("runs", {"view": "brief", **({} if status is None else {"status": status})})
+
+
+def listed_rows(what: str, query: dict[str, str]) -> list[JsonObject]:
     url = Settings().base_url.rstrip("/")
-    query = {"view": "brief", "limit": str(LISTED), **({} if status is None else {"status": status})}
     # A proxy that the user's environment names does not reach this machine.
     is_elsewhere = not is_loopback(urlsplit(url).hostname or "")
-    answer = httpx.get(f"{url}/v1/runs", params=query, timeout=SECONDS, trust_env=is_elsewhere)
+    answer = httpx.get(
+        f"{url}/v1/{what}", params={**query, "limit": str(LISTED)}, timeout=SECONDS, trust_env=is_elsewhere
+    )
     rows: list[JsonObject] = answer.raise_for_status().json()["data"]
     return rows
+
+
+def experiment_description(row: JsonObject) -> str:
+    """Returns what tells an experiment from others."""
+    return f"{row['status']}, {row['name'] or row['design']} on {row['dataset']}"
 
 
 def description(row: JsonObject) -> str:

@@ -15,17 +15,18 @@ from bakehouse.client.async_experiment import (
     ExperimentFields,
     ablation_document,
     experiment_document,
+    post_document,
 )
 from bakehouse.client.async_run import AsyncClientRun, RunHandle
 from bakehouse.client.comparison import compare
 from bakehouse.client.connection import Connection
 from bakehouse.client.documents import RecipeSource, read_document, with_name_and_labels
 from bakehouse.client.progress_bar import progress_bar
-from bakehouse.client.reading import RecordPage, RunRecord
+from bakehouse.client.reading import ExperimentState, RecordPage, RunRecord
 from bakehouse.client.transport import AsyncTransport, BlockingTransport
 from bakehouse.data.listing import DatasetListing, Datasets
 from bakehouse.experiments.experiment import Brief as ExperimentBrief
-from bakehouse.experiments.experiment import Experiment, ExperimentPage
+from bakehouse.experiments.experiment import ExperimentPage
 from bakehouse.model import JsonObject, Model
 from bakehouse.runs.brief import BriefPage, BriefRun
 from bakehouse.runs.run import TaskProcess, Worker
@@ -165,10 +166,10 @@ class AsyncClient:
         """Queues all runs of an experiment, given as a dict, a file or fields: `recipe`, `design`, `seeds` and so on; a
         field replaces that of the dict or file. An id (`exp_...`) returns an experiment that was posted before.
 
-        Raises RecipeRefused, which lists the problems; then nothing is queued.
+        Raises ExperimentRefused, which lists the problems; then nothing is queued.
         """
         if isinstance(source, str) and EXPERIMENT_ID.fullmatch(source):
-            record = await self._connection.get(Experiment, f"/v1/experiments/{source}")
+            record = await self._connection.get(ExperimentState, f"/v1/experiments/{source}")
             return AsyncClientExperiment(self._connection, record)
         return await self._post_experiment("/v1/experiments", experiment_document(source, fields))
 
@@ -182,10 +183,8 @@ class AsyncClient:
         return await self._post_experiment("/v1/experiments", ablation_document(source, fields))
 
     async def _post_experiment(self, path: str, document: JsonObject) -> AsyncClientExperiment:
-        # Every repetition of this request sends the same key, so that a lost reply does not create a second experiment.
-        headers = {"Idempotency-Key": str(uuid4())}
-        response = await self._connection.request("POST", path, json=document, headers=headers)
-        return AsyncClientExperiment(self._connection, self._connection.parse(Experiment, response))
+        response = await post_document(self._connection, path, document)
+        return AsyncClientExperiment(self._connection, self._connection.parse(ExperimentState, response))
 
     async def validate_experiment(
         self, source: RecipeSource | None = None, **fields: Unpack[ExperimentFields]
@@ -193,8 +192,7 @@ class AsyncClient:
         """Checks an experiment without queueing anything; returns its arms and the number of its runs, and of those
         that were finished before."""
         document = experiment_document(source, fields)
-        params = {"validate_only": "true"}
-        response = await self._connection.request("POST", "/v1/experiments", json=document, params=params)
+        response = await post_document(self._connection, "/v1/experiments", document, params={"validate_only": "true"})
         preview: JsonObject = response.json()
         return preview
 

@@ -6,12 +6,16 @@ from contextlib import aclosing
 from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import uuid4
 
+import httpx
+
 from bakehouse.client.async_run import Action
 from bakehouse.client.connection import Connection
 from bakehouse.client.documents import RecipeSource, read_document
+from bakehouse.client.errors import ExperimentRefused, RecipeRefused
 from bakehouse.client.experiment_events import Deadline, ExperimentEvent, follow_runs
+from bakehouse.client.reading import ExperimentState
 from bakehouse.experiments.answer import ExperimentStatus, Results
-from bakehouse.experiments.experiment import Experiment, ExperimentRun
+from bakehouse.experiments.experiment import ExperimentRun
 from bakehouse.experiments.what_if import ExperimentWhatIf
 from bakehouse.model import JsonObject, Model
 from bakehouse.plurals import count_of
@@ -90,12 +94,22 @@ def ablation_document(recipe: RecipeSource, fields: AblationFields) -> JsonObjec
     return {**others, "recipe": read_document(recipe), "design": design}
 
 
+async def post_document(connection: Connection, path: str, document: JsonObject, **options: Any) -> httpx.Response:
+    """Posts the document of an experiment, or what is added to one. Raises ExperimentRefused."""
+    # Every repetition of this request sends the same key, so that a lost reply does not create a second experiment.
+    headers = {"Idempotency-Key": str(uuid4())}
+    try:
+        return await connection.request("POST", path, json=document, headers=headers, **options)
+    except RecipeRefused as error:
+        raise ExperimentRefused(error.problem) from error
+
+
 class ExperimentHandle(ABC):
     """What is known of an experiment, whether its methods block or are coroutines."""
 
     @property
     @abstractmethod
-    def record(self) -> Experiment:
+    def record(self) -> ExperimentState:
         """The latest known state."""
 
     @property
@@ -134,19 +148,19 @@ class ExperimentHandle(ABC):
 class AsyncClientExperiment(ExperimentHandle):
     """An experiment of the service. `record` is its latest known state; `await refresh()` requests the current one."""
 
-    def __init__(self, connection: Connection, record: Experiment) -> None:
+    def __init__(self, connection: Connection, record: ExperimentState) -> None:
         self._connection = connection
         self._record = record
         self._results: Results | None = None
 
     @property
-    def record(self) -> Experiment:
+    def record(self) -> ExperimentState:
         """The latest known state."""
         return self._record
 
     async def refresh(self) -> Self:
         """Requests the current state and updates `record`."""
-        self._record = await self._connection.get(Experiment, self._path())
+        self._record = await self._connection.get(ExperimentState, self._path())
         return self
 
     async def results(self) -> Results:
@@ -195,9 +209,7 @@ class AsyncClientExperiment(ExperimentHandle):
     async def extend(self, **more: Unpack[ExtensionFields]) -> Self:
         """Adds seeds (the number that there should be, or a list of further ones), variants or values of axes, and
         queues only the runs that this adds."""
-        headers = {"Idempotency-Key": str(uuid4())}
-        response = await self._connection.request("POST", self._path("/extend"), json=dict(more), headers=headers)
-        return self._update(response)
+        return self._update(await post_document(self._connection, self._path("/extend"), dict(more)))
 
     async def change(self, **fields: Unpack[ExperimentChanges]) -> Self:
         """Changes the name, the priority of the runs that wait, or the limit on those in training."""
@@ -222,8 +234,8 @@ class AsyncClientExperiment(ExperimentHandle):
     async def _request_action(self, action: Action) -> Self:
         return self._update(await self._connection.request("POST", self._path(f"/{action}")))
 
-    def _update(self, response: Any) -> Self:
-        self._record = self._connection.parse(Experiment, response)
+    def _update(self, response: httpx.Response) -> Self:
+        self._record = self._connection.parse(ExperimentState, response)
         return self
 
     async def delete(self, *, validate_only: bool = False) -> DeletedExperiment:

@@ -12,6 +12,7 @@ ClientError
 ├── DatasetRefused         an uploaded data set cannot be used
 └── Refused                the service answered with a problem document (RFC 9457)
     ├── RecipeRefused      400, 422: `errors` has a JSON pointer and a message for each problem
+    │   └── ExperimentRefused   the same, of the document of an experiment
     ├── NotAllowed         401, 403
     ├── NotFound           404
     ├── Conflict           409: the state of the run does not allow the request
@@ -152,6 +153,10 @@ class Refused(ClientError):
 
 class RecipeRefused(Refused):
     """Raised if the service refused the document; `errors` has a JSON pointer and a message for each problem."""
+
+
+class ExperimentRefused(RecipeRefused):
+    """Raised if the service refused the document of an experiment; nothing was queued."""
 
 
 class NotAllowed(Refused):

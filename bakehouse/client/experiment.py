@@ -6,8 +6,8 @@ from typing import Any
 from bakehouse.client.async_experiment import AsyncClientExperiment, ExperimentHandle
 from bakehouse.client.blocking import AsyncMethod, Method, Parameters, blocking, describe, returning_self, yielding
 from bakehouse.client.errors import ClientError
+from bakehouse.client.reading import ExperimentState
 from bakehouse.client.transport import finish
-from bakehouse.experiments.experiment import Experiment
 
 
 def returning_experiment(
@@ -29,7 +29,7 @@ class ClientExperiment(ExperimentHandle):
         self._async = experiment
 
     @property
-    def record(self) -> Experiment:
+    def record(self) -> ExperimentState:
         """The latest known state."""
         return self._async.record
 

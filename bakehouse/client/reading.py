@@ -10,6 +10,8 @@ from pydantic import BaseModel, PlainValidator, ValidationError, ValidationInfo,
 from pydantic_core import ErrorDetails
 
 from bakehouse.client.errors import RecipeUnknown
+from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.experiment import Experiment
 from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.run import Page, Run
@@ -60,6 +62,31 @@ class RunRecord(Run):
         return super().is_over or self.finished_at is not None
 
 
+def read_experiment_document(value: object, info: ValidationInfo) -> object:
+    try:
+        return ExperimentDocument.model_validate(value, strict=False)
+    except ValidationError:
+        if info.context is UNKNOWN_ALLOWED and isinstance(value, dict):
+            return value
+        raise
+
+
+class ExperimentState(Experiment):
+    """An experiment as the client reads it."""
+
+    # A service only writes documents that it knows, so the class of its experiments is narrower.
+    document: Annotated[ExperimentDocument | JsonObject, PlainValidator(read_experiment_document)]  # type: ignore[assignment]
+    """The document as it was posted, with what was added since; plain JSON if a part of it is unknown to this version
+    of the client."""
+
+    @property
+    def plain_document(self) -> JsonObject:
+        """The document as JSON, whether or not this version knows all of it. POST it to ask the question again."""
+        if isinstance(self.document, ExperimentDocument):
+            return self.document.model_dump(mode="json")
+        return self.document
+
+
 class RecordPage(Page):
     """A page of the list of runs as the client reads it."""
 
@@ -92,8 +119,8 @@ def open_model(kind: type[Document]) -> type[Document]:
 
 
 def open_type(annotation: Any) -> Any:
-    # A recipe is read by `read_recipe`: the variants of its ingredients are told apart by texts that have to be known.
-    if annotation is Recipe:
+    # These are read by functions of their own: their variants are told apart by texts that have to be known.
+    if annotation in (Recipe, ExperimentDocument):
         return annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return open_model(annotation)

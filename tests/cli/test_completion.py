@@ -80,6 +80,9 @@ def test_ids_of_runs_are_completed_where_their_status_fits(
         assert offered(command, over, "run_") == {running, paused}
     assert offered("resume", "run_") == {paused}
     assert offered("show", over[:-1]) == {over}
+    experiment = client.ablate({**RECIPE, "norm": "batch_norm"}).id
+    for command in ("show", "results", "watch", "extend", "what-if", "report", "rm", "cancel"):
+        assert offered("experiment", command, "exp_") == {experiment}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no address", "ftp://127.0.0.1"])

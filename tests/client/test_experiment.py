@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import re
 import threading
 from pathlib import Path
 
 import pytest
 
 from bakehouse import AsyncClient, Client
-from bakehouse.client import Conflict, ExperimentTimeout, NotFound, RecipeRefused
+from bakehouse.client import Conflict, ExperimentRefused, ExperimentTimeout, NotFound
 from bakehouse.client.experiment import ClientExperiment
 from tests.client.conftest import CutUrl
 from tests.fake_worker import FakeWorker
@@ -70,12 +71,19 @@ def test_all_pages_of_experiments_are_requested(client: Client, monkeypatch: pyt
 
 
 def test_a_wrong_experiment_is_refused_with_pointers_and_checked_without_being_stored(client: Client) -> None:
-    with pytest.raises(RecipeRefused) as caught:
+    with pytest.raises(ExperimentRefused) as caught:
         client.experiment(recipe=RECIPE, design={"type": "variants", "variants": {"a": {}, "b": {"norm": "batchnorm"}}})
     assert caught.value.errors[0].pointer == "/design/variants/b/norm"
     preview = client.validate_experiment(recipe=RECIPE, design=VARIANTS, seeds=3)
     assert (preview["runs"], preview["baseline"]) == (6, "<b>plain")
     assert list(client.experiments()) == []
+
+
+def test_every_document_on_the_page_about_experiments_can_be_trained(client: Client) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text()
+    documents = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    designs = {client.validate_experiment(each)["runs"] and each["design"]["type"] for each in documents}
+    assert designs == {"variants", "grid", "ablation", "factorial", "search"}
 
 
 def test_a_repeated_post_does_not_create_a_second_experiment(client: Client, cut_url: CutUrl) -> None:

@@ -1,4 +1,4 @@
-"""What a shell offers for the id of a run. The running service is asked, if there is one."""
+"""What a shell offers for the id of a run or an experiment. The running service is asked, if there is one."""
 
 
 def complete_run(start: str) -> list[tuple[str, str]]:
@@ -20,3 +20,10 @@ def complete_paused_run(start: str) -> list[tuple[str, str]]:
     from bakehouse.cli.run_ids import completed_ids
 
     return completed_ids(start, ("paused",))
+
+
+def complete_experiment(start: str) -> list[tuple[str, str]]:
+    """Returns the latest experiments whose ids begin like this."""
+    from bakehouse.cli.run_ids import completed_experiments
+
+    return completed_experiments(start)

@@ -98,8 +98,10 @@ def preview(
 
 
 def lint(recipe: Recipe, changes: Changes = None, as_json: AsJson = False, fields: Fields = None) -> None:
-    """Check a recipe without training it: its problems, its size, and advice from the literature."""
+    """Check a recipe or an experiment without training it: its problems, its size, and advice from the literature."""
+    from bakehouse.cli.experiments.lint import print_experiment_lint
     from bakehouse.cli.local import print_lint
     from bakehouse.cli.recipes import read_document
 
-    print_lint(read_document(recipe, changes or []), as_json=as_json, fields=fields)
+    document = read_document(recipe, changes or [])
+    (print_experiment_lint if "design" in document else print_lint)(document, as_json=as_json, fields=fields)

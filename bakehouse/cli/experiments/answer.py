@@ -1,0 +1,112 @@
+"""Prints the answer of an experiment: a row for each arm, the effects, and the answer in a sentence."""
+
+import csv
+import sys
+import textwrap
+
+from bakehouse.cli.comparing import heading
+from bakehouse.cli.formats import sanitize
+from bakehouse.cli.output import output_width
+from bakehouse.cli.tables import Column, Row, table
+from bakehouse.client import ClientExperiment
+from bakehouse.experiments.answer import ArmResult, Difference, Effect, Results
+from bakehouse.experiments.report import p_text
+from bakehouse.experiments.words import difference_text, value_text
+
+VALUE_FIELDS = ("arm", "seed", "fold", "run", "status", "reused", "metric", "value")
+
+
+def print_answer(results: Results) -> None:
+    """Prints the table of the arms and, as the last line, the answer; warnings go to stderr."""
+    print(arms_table(results))
+    # The effects of an ablation are the differences of its arms, with the other sign.
+    if any(effect.type != "ingredient" for effect in results.effects):
+        print()
+        print(effects_table(results))
+    for arm in results.arms:
+        for run in arm.failed:
+            place = f"seed {run.seed}" + ("" if run.fold is None else f", fold {run.fold}")
+            print(sanitize(f"{arm.name}, {place} ({run.run}): {run.message}"), file=sys.stderr)
+    for caution in results.warnings:
+        print(sanitize(f"warning: {caution.message}"), file=sys.stderr)
+    sys.stderr.flush()
+    print()
+    print(sentence_text(results), flush=True)
+
+
+def sentence_text(results: Results) -> str:
+    """Returns the answer in words; on a terminal, broken between words."""
+    text = sanitize(results.sentence)
+    width = output_width()
+    return text if width is None else textwrap.fill(text, max(width, 20), break_long_words=False)
+
+
+def arms_table(results: Results) -> str:
+    """Returns a row for each arm: its mean, and how it compares with the baseline."""
+    has_failed = any(arm.failed for arm in results.arms)
+    columns = [
+        Column("ARM", least=12),
+        Column("N", rank=4),
+        *([Column("FAILED", rank=6)] if has_failed else []),
+        Column(heading(results.metric)),
+        Column("95 % INTERVAL", rank=3),
+        Column("DIFFERENCE", rank=1),
+        Column("95 % INTERVAL", rank=2),
+        Column("P", rank=5),
+        Column("VERDICT"),
+    ]
+    return table(columns, [arm_row(arm, results, has_failed=has_failed) for arm in results.arms])
+
+
+def arm_row(arm: ArmResult, results: Results, *, has_failed: bool) -> Row:
+    mean, interval = value_cells(arm, results.metric)
+    found = arm.difference
+    verdict = found.verdict if found else "baseline" if arm.name == results.baseline else "-"
+    difference = difference_cells(found, results.metric) if found else ("-", "-", "-")
+    failed = (str(len(arm.failed)),) if has_failed else ()
+    return (arm.name, str(arm.n), *failed, mean, interval, *difference, verdict)
+
+
+def value_cells(arm: ArmResult, metric: str) -> tuple[str, str]:
+    """Returns a mean and its interval."""
+    if arm.mean is None:
+        return "-", "-"
+    mean, _, interval = value_text(arm.mean, arm.interval, metric).partition(" (")
+    return mean, interval.rstrip(")") or "-"
+
+
+def difference_cells(found: Difference | Effect, metric: str) -> tuple[str, str, str]:
+    """Returns a difference, its interval, and its p value, adjusted for the number of comparisons."""
+    # The unit is that of the column of means.
+    first, *rest = difference_text(found, metric).split(", ")
+    difference = first.removeprefix(f"{metric} ")
+    return difference, rest[0] if found.interval is not None else "-", p_text(found.p_adjusted)
+
+
+def effects_table(results: Results) -> str:
+    """Returns a row for each effect of a factorial."""
+    columns = [
+        Column("EFFECT", least=12),
+        Column("TYPE", rank=4),
+        Column("DIFFERENCE"),
+        Column("95 % INTERVAL", rank=2),
+        Column("P", rank=3),
+        Column("VERDICT"),
+    ]
+    rows = [
+        (" with ".join(effect.ingredients), effect.type, *difference_cells(effect, results.metric), effect.verdict)
+        for effect in results.effects
+    ]
+    return table(columns, rows)
+
+
+def print_csv(experiment: ClientExperiment, results: Results) -> None:
+    """Prints a line for each run: its place in the experiment, and its value."""
+    values = {(arm.name, place): value for arm in results.arms for place, value in arm.values.items()}
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(VALUE_FIELDS)
+    for run in experiment.runs:
+        place = str(run.seed) if run.fold is None else f"{run.seed}/{run.fold}"
+        fold = "" if run.fold is None else run.fold
+        value = values.get((run.arm, place), "")
+        writer.writerow((run.arm, run.seed, fold, run.run, run.status, run.reused, results.metric, value))
