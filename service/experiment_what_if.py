@@ -1,13 +1,15 @@
 """Says what other early stopping would have done to the runs of an experiment."""
 
+from collections.abc import Iterator
+
 from bakehouse.experiments.what_if import ExperimentWhatIf, what_if_of_experiment
 from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.runs.run import Event
 from bakehouse.what_if import WhatIf, curve_of
 from bakehouse.what_if import what_if as answer_what_if
 from bakehouse.what_if_question import read_question, refuse_long_work
 from service.dependencies import Services
 from service.errors import InvalidRequest
-from service.metrics import read_all_events
 
 
 def ask_what_if(services: Services, experiment_id: str, document: object) -> ExperimentWhatIf:
@@ -22,15 +24,17 @@ def what_if(services: Services, experiment_id: str, document: object) -> Experim
     question, runs = services.experiments.question(experiment_id)
     monitors = {arm.name: arm.monitor for arm in question.arms}
     settings = {each: read_question(document, monitor=each) for each in dict.fromkeys(monitors.values())}
+    records = {each.run: services.store.record(each.run) for each in runs}
+    refuse_long_work(next(iter(settings.values())), sum(record.progress.epoch for record in records.values()))
     found: dict[str, list[WhatIf]] = {}
-    epochs = 0
     for each in runs:
-        asked = settings[monitors[each.arm]]
-        run = services.store.record(each.run)
-        events = read_all_events(services.store, each.run)
-        curve = curve_of(events, monitor=monitors[each.arm], epochs=run.recipe.epochs)
-        epochs += len(curve.measured)
-        refuse_long_work(asked, epochs)
+        monitor = monitors[each.arm]
+        curve = curve_of(epochs_of(services, each.run), monitor=monitor, epochs=records[each.run].recipe.epochs)
         if curve.measured:
-            found.setdefault(each.arm, []).append(answer_what_if(each.run, curve, asked.early_stopping))
+            found.setdefault(each.arm, []).append(answer_what_if(each.run, curve, settings[monitor].early_stopping))
     return what_if_of_experiment(question, found)
+
+
+def epochs_of(services: Services, run_id: str) -> Iterator[Event]:
+    """Yields the events of a run's epochs; the others, of which there are many more, are not parsed."""
+    return (event.parse() for event in services.store.logs.whole(run_id) if event.type == "epoch")

@@ -126,6 +126,23 @@ class Caution(Model):
     """The arms that it concerns."""
 
 
+class BetterTrial(Model):
+    """A trial of a search that was better than all before it."""
+
+    trial: int
+    value: float
+
+
+class SearchAnswer(Model):
+    """What a search has found."""
+
+    best_so_far: tuple[BetterTrial, ...]
+    """The trials that were better than all before them; those that were ended early do not count."""
+    importances: dict[str, float] | None
+    """The share of each place in what sets the best tenth of the trials apart (PED-ANOVA), the largest first; null with
+    fewer than ten trials, and where Optuna is not installed."""
+
+
 class Results(Model):
     """The answer of an experiment; while it runs, what there is so far."""
 
@@ -144,4 +161,6 @@ class Results(Model):
     arms: tuple[ArmResult, ...]
     effects: tuple[Effect, ...] = ()
     """In an ablation, what each ingredient is worth; in a factorial, the main effects and interactions of two."""
+    search: SearchAnswer | None = None
+    """In a search, the best so far and what matters; the winners, trained again, are arms like `trial 7 confirmed`."""
     warnings: tuple[Caution, ...] = ()

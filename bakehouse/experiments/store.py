@@ -26,6 +26,7 @@ from bakehouse.experiments.measured import ComparisonQuestion, arm_facts, measur
 from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
+from bakehouse.experiments.trials import answer_search
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.errors import ExperimentChanged
@@ -182,6 +183,7 @@ class ExperimentStore:
         record = self.record(experiment_id)
         [counts] = self._counts([experiment_id])
         reused = set(record.reused)
+        found = self._placed(record, (*MEASURED, "recipe"))
         measured = [
             measure(
                 each.run,
@@ -192,47 +194,20 @@ class ExperimentStore:
                 metric=record.metric,
                 reused=each in reused,
             )
-            for each, fields in self._placed(record, MEASURED)
+            for each, fields in found
         ]
-        first = {run.arm: run.run for run in reversed(measured)}
-        return compute_results(self._question(record, status_of(record, counts), first), measured)
+        recipes = {each.arm: fields["recipe"] for each, fields in reversed(found)}
+        results = compute_results(question_of(record, status_of(record, counts), recipes), measured)
+        return results.model_copy(update={"search": answer_search(record, measured)})
 
     def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
         """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
         runs = self.runs(record)
         [counts] = self._counts([experiment_id])
-        first = {run.arm: run.run for run in reversed(runs)}
-        return self._question(record, status_of(record, counts), first), runs
-
-    def _question(
-        self, record: ExperimentRecord, status: ExperimentStatus, first: Mapping[str, str]
-    ) -> ComparisonQuestion:
-        """Returns what an experiment asks; `first` is a run of each arm."""
-        recipes = {
-            run_id: Recipe.model_validate_json(fields["recipe"])
-            for run_id, fields in self.fields_of_runs(first.values(), ("recipe",))
-        }
-        return ComparisonQuestion(
-            experiment=record.id,
-            status=status,
-            design=record.document.design.type,
-            metric=record.metric,
-            baseline=record.baseline,
-            arms=tuple(
-                arm_facts(
-                    arm.name,
-                    recipes[first[arm.name]],
-                    differs=arm.differs,
-                    levels=arm.levels,
-                    parameters=arm.parameters,
-                )
-                for arm in record.arms
-                if first.get(arm.name) in recipes
-            ),
-            factors=record.factors,
-            folds=record.document.folds,
-        )
+        first = {run.run: run.arm for run in {run.arm: run for run in reversed(runs)}.values()}
+        recipes = {first[run_id]: fields["recipe"] for run_id, fields in self.fields_of_runs(first, ("recipe",))}
+        return question_of(record, status_of(record, counts), recipes), runs
 
     def report_facts(self, experiment_id: str) -> ReportFacts:
         """Returns what a report says beside the results. Raises ExperimentNotFound."""
@@ -271,14 +246,17 @@ class ExperimentStore:
     def fields_of_runs(self, ids: Iterable[str], names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
         """Yields some fields of runs, each as JSON, without reading the whole records."""
         listed = list(ids)
+        # To unpack a record takes longer than to read it.
+        read = tuple(names) if wire.KEPT.issuperset(names) else (*names, wire.PACKED)
         for start in range(0, len(listed), CHUNK):
             chunk = listed[start : start + CHUNK]
             with self._redis.pipeline(transaction=False) as pipeline:
                 for run_id in chunk:
-                    pipeline.hmget(self._keys.run(run_id), [*names, wire.PACKED])
+                    pipeline.hmget(self._keys.run(run_id), read)
                 replies = pipeline.execute()
             for run_id, values in zip(chunk, replies, strict=True):
-                stored = {name: value for name, value in zip((*names, wire.PACKED), values, strict=True) if value}
+                pairs = zip(read, values, strict=True)
+                stored = {name: wire.text(value) for name, value in pairs if value is not None}
                 # A run may have been deleted since its id was read.
                 if stored:
                     yield run_id, wire.decoded(stored)
@@ -330,6 +308,30 @@ class ExperimentStore:
             next((each for each in ids if each in fields and is_reusable(fields[each], fingerprint, present)), None)
             for ids, (_, fingerprint) in zip(candidates, recipes, strict=True)
         ]
+
+
+def question_of(record: ExperimentRecord, status: ExperimentStatus, recipes: Mapping[str, str]) -> ComparisonQuestion:
+    """Returns what an experiment asks; `recipes` are the canonical recipe of a run of each arm, as JSON."""
+    return ComparisonQuestion(
+        experiment=record.id,
+        status=status,
+        design=record.document.design.type,
+        metric=record.metric,
+        baseline=record.baseline,
+        arms=tuple(
+            arm_facts(
+                arm.name,
+                Recipe.model_validate_json(recipes[arm.name]),
+                differs=arm.differs,
+                levels=arm.levels,
+                parameters=arm.parameters,
+            )
+            for arm in record.arms
+            if arm.name in recipes
+        ),
+        factors=record.factors,
+        folds=record.document.folds,
+    )
 
 
 def placed(run_id: str, fields: Fields) -> PlacedRun:

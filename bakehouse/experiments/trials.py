@@ -5,9 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from bakehouse.experiments.answer import BetterTrial, SearchAnswer
 from bakehouse.experiments.document import Search
 from bakehouse.experiments.experiment import ExperimentRecord, SearchTrial
-from bakehouse.experiments.search import SearchQuestion, Trial, search_seed
+from bakehouse.experiments.measured import MeasuredRun
+from bakehouse.experiments.search import (
+    SearchQuestion,
+    SearchUnavailable,
+    Trial,
+    best_so_far,
+    importances,
+    search_seed,
+)
 from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.status import TERMINAL, Reason, Request, Status
@@ -66,6 +75,27 @@ def observe_trial(trial: SearchTrial, runs: Sequence[TrialRun]) -> Trial:
         was_pruned=any(run.reason == "pruned" for run in runs),
         runs=tuple(run.id for run in runs if run.status == "running" and run.request is None),
     )
+
+
+def answer_search(record: ExperimentRecord, measured: Sequence[MeasuredRun]) -> SearchAnswer | None:
+    """Returns the best so far of a search, and what matters; None of another design."""
+    design = record.document.design
+    if not isinstance(design, Search):
+        return None
+    runs: dict[str, list[TrialRun]] = {}
+    for run in measured:
+        runs.setdefault(run.arm, []).append(TrialRun(run.run, run.status, run.reason, value=run.value))
+    question = question_of(record, design)
+    trials = observe(record, runs)
+    better = tuple(BetterTrial(trial=number, value=value) for number, value in best_so_far(question, trials))
+    return SearchAnswer(best_so_far=better, importances=known_importances(question, trials))
+
+
+def known_importances(question: SearchQuestion, trials: Sequence[Trial]) -> dict[str, float] | None:
+    try:
+        return importances(question, trials) or None
+    except SearchUnavailable:
+        return None
 
 
 def common_epochs(runs: Sequence[TrialRun]) -> dict[int, float]:

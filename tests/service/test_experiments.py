@@ -158,6 +158,9 @@ def test_results_compare_the_arms_seed_by_seed(api: httpx.Client, worker: FakeWo
         base = {"plain": 0.5, "normalized": 0.7}[each["arm"]]
         finish(worker, each["run"], base + 0.01 * each["seed"] * (1 if each["arm"] == "plain" else 2))
     results = api.get(path).json()
+    for each in experiment["runs"][::2]:
+        assert worker.store.archive(each["run"], seq=worker.store.head(each["run"]))
+    assert api.get(path).json() == results
     plain, normalized = results["arms"]
     assert (results["status"], results["finished"], plain["n"]) == ("finished", 6, 3)
     assert plain["values"] == pytest.approx({"0": 0.5, "1": 0.51, "2": 0.52})

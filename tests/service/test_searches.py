@@ -32,6 +32,7 @@ def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Clie
     assert (row["design"], row["runs"], row["status"]) == ("search", 0, "queued")
     results = api.get(f"/v1/experiments/{found['id']}/results").json()
     assert (results["sentence"], results["baseline"], results["arms"]) == ("No run has a value yet.", None, [])
+    assert results["search"] == {"best_so_far": [], "importances": None}
     stopped = api.post(f"/v1/experiments/{found['id']}/stop").json()
     assert stopped["status"] == "finished"
     assert api.post(f"/v1/experiments/{found['id']}/resume").status_code == 409

@@ -166,6 +166,10 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     assert whole.arms[14].name == f"{best.experiment.arm} confirmed"
     assert whole.arms[14].differs == whole.arms[int(best.experiment.arm.split()[1])].differs
     assert home.experiments.searches() == []
+    answer = home.experiments.results(first).search
+    assert answer is not None
+    assert answer.importances is None
+    assert f"trial {answer.best_so_far[-1].trial}" == best.experiment.arm
 
 
 def test_a_trial_that_fails_does_not_stop_a_search_nor_do_values_that_exclude_each_other(home: Home) -> None:
