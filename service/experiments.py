@@ -7,10 +7,11 @@ from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
+from bakehouse.experiments.deletion import delete_runs
 from bakehouse.experiments.designs import refuse_equal_arms
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
-from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord, status_of
+from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
 from bakehouse.experiments.extension import extend_document
 from bakehouse.experiments.planning import (
     Place,
@@ -30,7 +31,7 @@ from bakehouse.experiments.question import (
     read_experiment,
     with_fold,
 )
-from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
+from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
 from bakehouse.experiments.space import check_space
 from bakehouse.experiments.store import new_experiment_id
 from bakehouse.model import JsonObject, Model
@@ -38,7 +39,7 @@ from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import MAX_PROBLEMS
 from bakehouse.runs.commands import ChangePriority
-from bakehouse.runs.errors import IllegalTransition, RunHasDependants, RunNotFound
+from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
@@ -246,11 +247,11 @@ def extended(
 ) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
     """Returns the record with what a longer document adds to it, and the runs that are new."""
     document = planned.document
-    record = before.model_copy(
+    # Otherwise the new runs would be cancelled too.
+    open_record = reopened(before, services.experiments, services.store, services.artifacts)
+    record = open_record.model_copy(
         update={
             "document": document,
-            # Otherwise the new runs would be cancelled too.
-            "request": None if before.request in FINAL else before.request,
             "seeds": tuple(document.seeds),
             "arms": described(planned.arms, planned.base.recipe),
         }
@@ -297,11 +298,11 @@ def change(services: Services, experiment_id: str, fields: JsonObject) -> None:
 
     record = services.experiments.change(experiment_id, changed)
     if "priority" in fields:
-        for each in services.experiments.runs(record):
-            if not each.reused and each.status not in TERMINAL:
+        for run_id, status in services.experiments.statuses(experiment_id).items():
+            if status not in TERMINAL:
                 # The run may have ended meanwhile.
-                with suppress(IllegalTransition):
-                    services.store.command(each.run, ChangePriority(record.priority, even_if_running=True))
+                with suppress(IllegalTransition, RunNotFound):
+                    services.store.command(run_id, ChangePriority(record.priority, even_if_running=True))
     wake_workers(services, record.run_count)
 
 
@@ -320,12 +321,7 @@ class ExperimentDeletion(Model):
 def preview_deletion(services: Services, experiment_id: str) -> ExperimentDeletion:
     """Returns what a deletion would delete. Raises IllegalAction unless all runs are over."""
     record = services.experiments.record(experiment_id)
-    runs = services.experiments.runs(record)
-    active = next((each for each in runs if each.status not in TERMINAL), None)
-    if active is not None:
-        raise IllegalAction(
-            experiment_id, status=status_of(record, {active.status: 1}), asked="deleted before it is cancelled"
-        )
+    refuse_active(services, record)
     own = services.experiments.run_ids(experiment_id)
     needed = services.experiments.with_dependants(own)
     return ExperimentDeletion(
@@ -336,25 +332,31 @@ def preview_deletion(services: Services, experiment_id: str) -> ExperimentDeleti
     )
 
 
+def refuse_active(services: Services, record: ExperimentRecord) -> None:
+    """Raises IllegalAction unless all runs of an experiment are over."""
+    brief = services.experiments.brief(record)
+    if brief.counts.keys() - TERMINAL:
+        raise IllegalAction(record.id, status=brief.status, asked="deleted before it is cancelled")
+
+
 def delete(services: Services, experiment_id: str) -> ExperimentDeletion:
     """Deletes an experiment and the runs that it has made, except those that others need."""
-    preview = preview_deletion(services, experiment_id)
-    freed = 0
-    deleted: list[str] = []
-    kept = list(preview.kept)
-    # The runs go first: an experiment whose deletion was interrupted is still there to be deleted.
-    for run_id in preview.runs:
-        try:
-            services.store.delete(run_id)
-        except RunHasDependants:
-            kept.append(run_id)
-            continue
-        except RunNotFound:
-            pass
-        freed += services.artifacts.delete_run(run_id)
-        deleted.append(run_id)
-    services.experiments.delete(services.experiments.record(experiment_id))
-    return ExperimentDeletion(id=experiment_id, runs=tuple(deleted), kept=tuple(kept), bytes_freed=freed)
+    record = delete_record(services, experiment_id)
+    found = delete_runs(experiment_id, services.experiments, services.store, services.artifacts)
+    kept = (*found.kept, *(each.run for each in record.reused))
+    return ExperimentDeletion(id=experiment_id, runs=tuple(found.deleted), kept=kept, bytes_freed=found.bytes_freed)
+
+
+def delete_record(services: Services, experiment_id: str) -> ExperimentRecord:
+    """Deletes the record of an experiment, and returns it. It goes before the runs, so that no run can be added
+    meanwhile. Raises IllegalAction unless all runs are over."""
+    while True:
+        record = services.experiments.record(experiment_id)
+        refuse_active(services, record)
+        # It may have been changed meanwhile, or a run may have been retried.
+        with suppress(ExperimentChanged):
+            services.experiments.delete(record)
+            return record
 
 
 def wake_workers(services: Services, runs: int) -> None:

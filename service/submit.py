@@ -3,18 +3,21 @@
 import logging
 import re
 from contextlib import suppress
+from functools import partial
 
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.advice.advice import Advice
+from bakehouse.experiments.errors import ExperimentNotFound
+from bakehouse.experiments.requests import reopen
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.layers import Activation, DropConnect, Dropout, Norm, Pool, Primitive, walk
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.merge import merge_patch
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
-from bakehouse.runs.errors import IllegalTransition, RunNotFound
+from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound
 from bakehouse.runs.record import Idempotency, verification_of
 from bakehouse.runs.run import Cell, Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
@@ -132,20 +135,24 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = await get_finished_run(services, run_id, asked="retried")
     document = current_document(run)
-    # Without its experiment, which may have been deleted, the new run stands alone.
-    experiment = run.experiment
-    if experiment is not None and not await run_in_threadpool(services.experiments.exists, experiment.id):
-        experiment = None
-    return await submit(
+    again = partial(
+        submit,
         services,
         document,
         idempotency,
         parent_run=run_id,
         parent_failure=run.failure,
         reason="retried",
-        experiment=experiment,
         priority=run.priority,
     )
+    if run.experiment is None:
+        return await again()
+    try:
+        await run_in_threadpool(reopen, run.experiment.id, services.experiments, services.store, services.artifacts)
+        return await again(experiment=run.experiment)
+    except (ExperimentNotFound, ExperimentChanged):
+        # Without its experiment, which was deleted, the new run stands alone.
+        return await again()
 
 
 async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:

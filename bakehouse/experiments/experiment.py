@@ -151,6 +151,8 @@ class ExperimentRecord(Model):
     max_running: int | None = None
     created_at: str = ""
     updated_at: str = ""
+    idempotency: str | None = None
+    """The digest of the idempotency key that created this experiment."""
     token: str = ""
     """Random text that identifies the latest write."""
 

@@ -34,14 +34,35 @@ def carry_out(
     record: ExperimentRecord, request: Request | None, experiments: ExperimentStore, store: Store, artifacts: Artifacts
 ) -> None:
     """Sends a request to all runs of an experiment that are not over; with None resumes those that are paused."""
-    for each in experiments.runs(record):
-        command = None if each.reused or each.status in TERMINAL else command_for(request, each.status)
+    # Also to a run that was retried twice, which is not in its place any more.
+    for run_id, status in experiments.statuses(record.id).items():
+        command = None if status in TERMINAL else command_for(request, status)
         if command is None:
             continue
         try:
-            artifacts.clean_up_after(store.command(each.run, command))
+            artifacts.clean_up_after(store.command(run_id, command))
         except (IllegalTransition, RunNotFound):
             continue  # the run has ended meanwhile
+
+
+def reopen(experiment_id: str, experiments: ExperimentStore, store: Store, artifacts: Artifacts) -> None:
+    """Lets new runs of an experiment be claimed that was stopped or cancelled. Raises ExperimentNotFound."""
+
+    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
+        return reopened(before, experiments, store, artifacts), ()
+
+    experiments.change(experiment_id, change)
+
+
+def reopened(
+    record: ExperimentRecord, experiments: ExperimentStore, store: Store, artifacts: Artifacts
+) -> ExperimentRecord:
+    """Returns the record of an experiment to which runs can be added, after its final request has reached all runs that
+    there are."""
+    if record.request not in FINAL:
+        return record
+    carry_out(record, record.request, experiments, store, artifacts)
+    return record.model_copy(update={"request": None})
 
 
 def command_for(request: Request | None, status: Status) -> RequestAction | Resume | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import get_args
 
@@ -30,10 +31,10 @@ from bakehouse.experiments.trials import answer_search
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.errors import ExperimentChanged
-from bakehouse.runs.keys import Keys
+from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.record import CreatedExperiment, Idempotency, random_characters, rfc3339
 from bakehouse.runs.run import Run
-from bakehouse.runs.status import Status
+from bakehouse.runs.status import TERMINAL, Status
 from bakehouse.runs.store import Store
 from bakehouse.runs.wire import Texts
 
@@ -67,7 +68,8 @@ class ExperimentStore:
     ) -> CreatedExperiment:
         """Stores an experiment and its queued runs, either all or nothing."""
         now = rfc3339(self._store.now())
-        record = record.model_copy(update={"created_at": now, "updated_at": now})
+        key = digest(idempotency.key) if idempotency else None
+        record = record.model_copy(update={"created_at": now, "updated_at": now, "idempotency": key})
         write = wire.experiment_write(self._keys, record.id, fields_of(record), add=self._indexes(record))
         return self._store.create_many(runs, experiment=self._with_sources(write, record), idempotency=idempotency)
 
@@ -90,8 +92,10 @@ class ExperimentStore:
                 return before
             after = after.model_copy(update={"updated_at": rfc3339(self._store.now())})
             old, new = set(self._indexes(before)), set(self._indexes(after))
+            # Supervisors may have carried out the request before, and have forgotten it.
+            add = (new - old) | (new & {self._keys.asked_experiments()})
             write = wire.experiment_write(
-                self._keys, before.id, fields_of(after), add=new - old, remove=old - new, token=before.token
+                self._keys, before.id, fields_of(after), add=add, remove=old - new, token=before.token
             )
             try:
                 self._store.create_many(runs, experiment=self._with_sources(write, after), idempotency=idempotency)
@@ -100,11 +104,22 @@ class ExperimentStore:
             return after
 
     def delete(self, record: ExperimentRecord) -> None:
-        """Removes the record of an experiment, whose runs the caller deletes. Raises ExperimentChanged."""
+        """Removes the record of an experiment, whose runs the caller deletes. Raises ExperimentChanged, also if a run
+        is not over."""
         write = wire.experiment_write(
-            self._keys, record.id, {}, add=(), remove=self._indexes(record), token=record.token
+            self._keys,
+            record.id,
+            {},
+            add=[self._keys.deleted_experiments()],
+            remove=self._indexes(record),
+            token=record.token,
         )
-        self._store.create_many([], experiment=replace(write, delete=[self._keys.experiment(record.id)]))
+        delete = [self._keys.experiment(record.id)]
+        # Otherwise a repeated POST would be answered with an experiment that no longer exists.
+        if record.idempotency:
+            delete.append(self._keys.idempotency(record.idempotency))
+        active = [self._keys.in_experiment(record.id, status) for status in STATUSES if status not in TERMINAL]
+        self._store.create_many([], experiment=replace(write, delete=delete, active=active))
 
     def _indexes(self, record: ExperimentRecord) -> list[str]:
         # A run that an experiment uses again cannot be deleted before the experiment.
@@ -243,6 +258,11 @@ class ExperimentStore:
         """Returns the runs that an experiment has made, the oldest first."""
         return wire.texts(self._redis.zrange(self._keys.filtered("experiment", experiment_id), 0, -1))
 
+    def statuses(self, experiment_id: str) -> dict[str, Status]:
+        """Returns the status of each run that an experiment has made; also of those in whose places others are."""
+        found = self.fields_of_runs(self.run_ids(experiment_id), ("status",))
+        return {run_id: json.loads(fields["status"]) for run_id, fields in found}
+
     def fields_of_runs(self, ids: Iterable[str], names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
         """Yields some fields of runs, each as JSON, without reading the whole records."""
         listed = list(ids)
@@ -279,11 +299,24 @@ class ExperimentStore:
 
     def asked(self) -> list[ExperimentRecord]:
         """Returns the experiments that a user has asked to pause, to stop or to cancel, and has not resumed."""
-        return [self.record(each) for each in wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1))]
+        found = []
+        for each in wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1)):
+            # It may have been deleted since its id was read.
+            with suppress(ExperimentNotFound):
+                found.append(self.record(each))
+        return found
 
     def searches(self) -> list[str]:
         """Returns the ids of the searches that may still create runs, the oldest first."""
         return wire.texts(self._redis.zrange(self._keys.searches(), 0, -1))
+
+    def deleted(self) -> list[str]:
+        """Returns the ids of deleted experiments whose runs may still be there."""
+        return wire.texts(self._redis.zrange(self._keys.deleted_experiments(), 0, -1))
+
+    def forget_deleted(self, experiment_id: str) -> None:
+        """Notes that the runs of a deleted experiment are deleted."""
+        self._redis.zrem(self._keys.deleted_experiments(), experiment_id)
 
     def forget_request(self, experiment_id: str) -> None:
         """Notes that a request has reached all runs, so that supervisors need not look again."""

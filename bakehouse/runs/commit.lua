@@ -2,7 +2,7 @@
 -- KEYS, after those of queue.lua: the change stream, all runs by creation, the workers, [the idempotency key]
 -- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length}, which all writes share
 -- ARGV[2], ...: for each write JSON {key, log, run, actor, expected_token, fields, events, remove, add, delete, unset,
---   delete_log, sources, dependants, leaves, joins, is_claim, is_asked, experiment}; `leaves` and `joins` are the
+--   delete_log, sources, dependants, active, leaves, joins, is_claim, is_asked, experiment}; `leaves` and `joins` are the
 --   participants {key, priority, recovered} in whose queues the run was and will be, or false; `experiment` is false
 --   or {id, key, queued, running}, the hash and the indexes of the run's experiment
 -- Returns {outcome, Redis time in ms, seq, payload} of the first write, or of the one that is refused; depending on the
@@ -36,6 +36,9 @@ local function refusal(write)
   if write.dependants ~= '' then
     local dependants = redis.call('ZRANGE', write.dependants, 0, -1)
     if #dependants > 0 then return 'has_dependants', dependants end
+  end
+  for _, key in ipairs(write.active) do
+    if redis.call('EXISTS', key) == 1 then return 'active', {} end
   end
   if write.is_claim and write.experiment then
     local request, running, limit = state_of(write.experiment)

@@ -76,6 +76,10 @@ class Keys:
         cancel, ordered by creation time."""
         return f"{self.tenant}:asked_experiments"
 
+    def deleted_experiments(self) -> str:
+        """Returns the key of the sorted set of deleted experiments whose runs may still be there."""
+        return f"{self.tenant}:deleted_experiments"
+
     def log(self, run_id: str) -> str:
         """Returns the key of the stream of the run's events, ordered by `seq`."""
         return f"{self.tenant}:log:{run_id}"

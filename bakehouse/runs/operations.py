@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from itertools import chain
 from operator import methodcaller
@@ -105,11 +106,15 @@ class Operations:
     ) -> Operation[CreatedRun]:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none.
 
-        `known` are fields of the run whose JSON the caller has already.
+        `known` are fields of the run whose JSON the caller has already. Raises ExperimentChanged if the run's
+        experiment was deleted.
         """
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=(yield from self.now()))
         write = wire.creation(self._keys, record, events, known)
+        if run.experiment is not None:
+            experiment = run.experiment.id
+            write = replace(write, sources={**write.sources, experiment: self._keys.experiment(experiment)})
         reply = yield from self._write([write], idempotency, {"run_id": run.id})
         match reply.outcome:
             case "replayed":
@@ -146,7 +151,7 @@ class Operations:
                 return CreatedExperiment(first["experiment"], replayed=True)
             case "source_missing":
                 raise deleted_source(wire.text(reply.payload))
-            case "conflict" | "absent":
+            case "conflict" | "absent" | "active":
                 raise ExperimentChanged(experiment.run_id)
             case _:
                 return CreatedExperiment(experiment.run_id, replayed=False)
@@ -452,6 +457,8 @@ def first_answer(idempotency: Idempotency, value: wire.Text) -> dict[str, str]:
     return first
 
 
-def deleted_source(source: str) -> DatasetDeleted | SourceRunDeleted:
-    """Returns the error of a new run whose source was deleted meanwhile."""
+def deleted_source(source: str) -> DatasetDeleted | SourceRunDeleted | ExperimentChanged:
+    """Returns the error of a new run whose source, or whose experiment, was deleted meanwhile."""
+    if source.startswith("exp_"):
+        return ExperimentChanged(source)
     return DatasetDeleted(source) if "@" in source else SourceRunDeleted(source)

@@ -40,7 +40,9 @@ Texts = Mapping[str, str]
 NOTHING: Texts = {}
 # A hash or a stream entry, from a client that decodes bytes or from one that does not.
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
-Outcome = Literal["done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants", "held"]
+Outcome = Literal[
+    "done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants", "active", "held"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Write:
     """The keys that must exist when a run is created, each with the run or the data set that it stands for."""
     dependants: str = ""
     """The index of the runs that build on the run to delete; it must be empty."""
+    active: Sequence[str] = ()
+    """The indexes of the runs of the experiment to delete that are not over; they must be empty."""
     leaves: Participant | None = None
     """The participant in whose queue the run waits before the write, unless it waits there afterwards too."""
     joins: Participant | None = None
@@ -288,6 +292,7 @@ def write_argument(write: Write) -> str:
             "delete_log": write.delete_log,
             "sources": write.sources,
             "dependants": write.dependants,
+            "active": write.active,
             "leaves": participant_argument(write.leaves),
             "joins": participant_argument(write.joins),
             "is_claim": write.is_claim,

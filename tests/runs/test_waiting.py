@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,7 @@ from redis import Redis
 
 from bakehouse.runs import wire
 from bakehouse.runs.commands import ChangePriority, Claim, OwnerLost, Release, RequestAction, Resume, Succeed
-from bakehouse.runs.errors import IllegalTransition
+from bakehouse.runs.errors import ExperimentChanged, IllegalTransition
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Cell
@@ -36,6 +37,10 @@ def store(redis: Redis) -> Store:
 
 def posted(store: Store, experiment: str | None = None, *, priority: int = 0) -> str:
     cell = Cell(id=experiment, arm="recipe", seed=0) if experiment else None
+    if experiment:
+        # A run cannot join an experiment that does not exist.
+        with suppress(ExperimentChanged):
+            experiment_with_runs(store, experiment, 0)
     return store.create(a_run().model_copy(update={"experiment": cell, "priority": priority})).run.id
 
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.fake_worker import FakeWorker
+from tests.runs.examples import PROVENANCE, a_worker
 from tests.service import requests
 
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "norm": "batch_norm", "dropout": 0.1}
@@ -181,6 +182,60 @@ def test_a_retry_takes_the_place_of_the_run_that_failed(api: httpx.Client, worke
     runs = api.get(path).json()["runs"]
     assert (runs[0]["run"], runs[0]["status"], len(runs)) == (again, "queued", 8)
     assert api.get(f"{path}/results").json()["arms"][0]["failed"] == []
+
+
+def test_a_retry_in_an_experiment_that_was_cancelled_is_trained(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    path = f"/v1/experiments/{experiment['id']}"
+    api.post(f"{path}/cancel")
+    again = api.post(f"/v1/runs/{experiment['runs'][0]['run']}/retry").json()
+    assert (again["queue"]["position"], again["experiment"]["id"]) == (1, experiment["id"])
+    found = api.get(path).json()
+    assert (found["request"], found["counts"]) == (None, {"queued": 1, "cancelled": 8})
+    worker.train(again["id"])
+    assert api.get(path).json()["status"] == "finished"
+
+
+def test_cancel_reaches_each_of_two_retries_of_one_run(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    path = f"/v1/experiments/{experiment['id']}"
+    failed = experiment["runs"][0]["run"]
+    worker.claim(failed)
+    worker.fail(failed)
+    for _ in range(2):
+        assert api.post(f"/v1/runs/{failed}/retry").status_code == 201
+    assert problem(api.delete(path), 409, "illegal_action")
+    assert api.patch(path, json={"priority": 3}).json()["counts"] == {"queued": 9, "failed": 1}
+    waiting = worker.store.waiting()
+    assert {worker.store.record(run_id).priority for run_id in waiting} == {3}
+    assert api.post(f"{path}/cancel").json()["counts"] == {"cancelled": 9, "failed": 1}
+    assert len(api.delete(path).json()["runs"]) == 10
+
+
+def test_the_key_of_a_deleted_experiment_makes_a_new_one(api: httpx.Client, worker: FakeWorker) -> None:
+    headers = {"Idempotency-Key": "once more"}
+    first = post(api, headers=headers)["id"]
+    api.post(f"/v1/experiments/{first}/cancel")
+    api.delete(f"/v1/experiments/{first}")
+    assert post(api, headers=headers)["id"] != first
+
+
+def test_a_run_that_another_experiment_uses_again_outlives_its_own(api: httpx.Client, worker: FakeWorker) -> None:
+    first = post(api)
+    for each in first["runs"]:
+        finish(worker, each["run"], 0.5)
+    like = a_worker("same").model_copy(update={"versions": PROVENANCE.versions, "memory_bytes": 10**10})
+    worker.store.put_worker(like, ttl=60)
+    second = post(api, {**ABLATION, "design": {"type": "ablation", "ingredients": ["norm"]}})
+    used = {each["run"] for each in second["runs"]}
+    assert all(each["reused"] for each in second["runs"])
+    deleted = api.delete(f"/v1/experiments/{first['id']}").json()
+    assert (set(deleted["kept"]), len(deleted["runs"])) == (used, 4)
+    again = api.post(f"/v1/runs/{min(used)}/retry").json()
+    assert again["experiment"] is None
+    assert api.get(f"/v1/experiments/{second['id']}/results").json()["finished"] == 4
+    assert set(api.delete(f"/v1/experiments/{second['id']}").json()["kept"]) == used
+    assert api.delete(f"/v1/runs/{min(used)}").status_code == 200
 
 
 def test_a_run_can_be_ablated(api: httpx.Client, worker: FakeWorker) -> None:

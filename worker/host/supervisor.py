@@ -14,6 +14,7 @@ from time import sleep
 
 from pydantic import ValidationError
 
+from bakehouse.experiments.deletion import delete_runs
 from bakehouse.experiments.requests import CONCERNED, carry_out
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import REFUSED, RestartingProcess, end_all
@@ -36,6 +37,8 @@ TICK_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
 GRACE_SECONDS = 30.0
 CANCEL_GRACE_SECONDS = 20.0
+# The service deletes the runs of an experiment at least this fast.
+DELETION_GRACE_SECONDS = 10.0
 # A folder on the network may be away for this time before the workers end.
 FOLDER_GRACE_SECONDS = 30.0
 # Other work must not wait long for the files of many runs.
@@ -66,6 +69,7 @@ class Supervisor:
         self.in_contact_since = self.last_contact = seconds_up()
         self.leases = Watch()
         self.requests = Watch()
+        self.deletions = Watch()
         self.folder_lost_since: float | None = None
         self.reported: set[str] = set()
         # When a part of the work for a run that has failed is tried again, by run.
@@ -89,6 +93,7 @@ class Supervisor:
                 self.track_outage()
                 self.guard(self.check_owners)
                 self.guard(self.carry_out_requests)
+                self.guard(self.carry_out_deletions)
                 # Before the searches, which create as many runs as there are workers, and before the wake-ups.
                 self.guard(self.remove_dead_processes)
                 self.guard(self.carry_on_searches)
@@ -149,6 +154,15 @@ class Supervisor:
             # A search that is paused between two trials must stay so.
             elif record.is_complete and counts <= TERMINAL:
                 self.experiments.forget_request(record.id)
+
+    def carry_out_deletions(self) -> None:
+        """Deletes the runs of deleted experiments, if the service has ended meanwhile."""
+        deleted = self.experiments.deleted()
+        self.deletions.keep(deleted)
+        for experiment_id in deleted:
+            left = len(self.experiments.run_ids(experiment_id))
+            if self.deletions.seconds(experiment_id, left) > DELETION_GRACE_SECONDS:
+                delete_runs(experiment_id, self.experiments, self.store, self.artifacts)
 
     def check_folder(self) -> bool:
         """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.

@@ -277,10 +277,10 @@ def test_as_many_workers_are_woken_as_could_take_waiting_runs(
 def test_no_worker_is_woken_for_runs_that_their_experiment_holds_back(supervised: Supervised) -> None:
     store = supervised.store
     cell = Cell(id="exp_a", arm="recipe", seed=0)
+    supervised.redis.hset(Keys().experiment("exp_a"), "max_running", "1")
     runs = [store.create(a_run().model_copy(update={"experiment": cell})).run.id for _ in range(3)]
     for name in ("w1", "w2"):
         store.put_worker(a_worker(name), ttl=60)
-    supervised.redis.hset(Keys().experiment("exp_a"), "max_running", "1")
     supervised.supervisor.wake_idle_workers()
     assert supervised.wake_queue.pending() == 1
     supervised.redis.delete("rq:queue:bakehouse")
