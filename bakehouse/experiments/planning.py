@@ -11,7 +11,7 @@ from bakehouse.plan.heads import monitors
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import CLASS_MEASURES
 from bakehouse.recipe.problems import did_you_mean, pointer
-from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.recipe import MAX_NAME_CHARACTERS, Recipe
 from bakehouse.runs.run import Cell, Run
 from bakehouse.runs.template import RunTemplate
 from bakehouse.runs.wire import Texts
@@ -49,9 +49,11 @@ class Place:
     @property
     def recipe(self) -> Recipe:
         """The recipe to train."""
-        named = f"{self.arm.name}, seed {self.seed}" + ("" if self.fold is None else f", fold {self.fold}")
+        end = f", seed {self.seed}" + ("" if self.fold is None else f", fold {self.fold}")
         planned = self.template.planned.recipe
-        return planned.model_copy(update={"seed": self.seed, "name": planned.name or named})
+        # The name of an arm lists the values of up to ten axes.
+        name = planned.name or self.arm.name[: MAX_NAME_CHARACTERS - len(end)] + end
+        return planned.model_copy(update={"seed": self.seed, "name": name})
 
     @property
     def template(self) -> RunTemplate:

@@ -23,6 +23,7 @@ from bakehouse.recipe.pretraining import Pretraining
 from bakehouse.recipe.regularizer import Regularizers
 from bakehouse.recipe.schedule import Constant, Schedule
 
+MAX_NAME_CHARACTERS = 200
 Found = TypeVar("Found", bound=Ingredient)
 LabelKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s:=]+$")]
 LabelValue = Annotated[str, Field(max_length=256)]
@@ -37,7 +38,7 @@ class Recipe(Ingredient):
 
     version: Literal[1] = 1
     """Version of the recipe language; it increases if a default changes."""
-    name: str | None = Field(default=None, min_length=1, max_length=200)
+    name: str | None = Field(default=None, min_length=1, max_length=MAX_NAME_CHARACTERS)
     """Name of the run, for people; not part of `recipe_sha256`."""
     labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=32)
     """Labels by which runs can be filtered; not part of `recipe_sha256`."""

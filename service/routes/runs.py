@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem
-from bakehouse.recipe.recipe import LabelKey, LabelValue
+from bakehouse.recipe.recipe import MAX_NAME_CHARACTERS, LabelKey, LabelValue
 from bakehouse.redaction import redact
 from bakehouse.runs.attempt_logs import read_attempt_log
 from bakehouse.runs.commands import ChangePriority, Command, Rename, RequestAction, Resume
@@ -56,7 +56,7 @@ MAX_FULL_RUNS = 100
 class RunPatch(Model):
     """The fields of a run that a client can change; a field that is left out stays as it is."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARACTERS)] | None = None
     """The new name; null removes the name."""
     labels: dict[LabelKey, LabelValue | None] = {}
     """Labels to add to the run or to change; null removes a label."""
