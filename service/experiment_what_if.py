@@ -11,6 +11,8 @@ from bakehouse.what_if_question import read_question, refuse_long_work
 from service.dependencies import Services
 from service.errors import InvalidRequest
 
+USUAL_MONITOR = "validation_loss"
+
 
 def ask_what_if(services: Services, experiment_id: str, document: object) -> ExperimentWhatIf:
     """Returns the answers to the settings in a document. Raises InvalidRequest."""
@@ -23,7 +25,9 @@ def ask_what_if(services: Services, experiment_id: str, document: object) -> Exp
 def what_if(services: Services, experiment_id: str, document: object) -> ExperimentWhatIf:
     question, runs = services.experiments.question(experiment_id)
     monitors = {arm.name: arm.monitor for arm in question.arms}
-    settings = {each: read_question(document, monitor=each) for each in dict.fromkeys(monitors.values())}
+    # A search has no arms before its first trial.
+    asked = dict.fromkeys(monitors.values() or [USUAL_MONITOR])
+    settings = {each: read_question(document, monitor=each) for each in asked}
     records = {each.run: services.store.record(each.run) for each in runs}
     refuse_long_work(next(iter(settings.values())), sum(record.progress.epoch for record in records.values()))
     found: dict[str, list[WhatIf]] = {}

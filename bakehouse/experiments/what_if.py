@@ -107,8 +107,8 @@ def arm_what_if(name: str, runs: Sequence[WhatIf], question: ComparisonQuestion)
 
 def why_not_averaged(arms: Sequence[ArmFacts]) -> str | None:
     """Returns in words why the monitors of arms have no common mean, or None if they have one."""
-    first = arms[0]
     for arm in arms:
+        first = arms[0]
         if arm.monitor != first.monitor:
             return f"{arm.name!r} monitors {arm.monitor}, and {first.name!r} monitors {first.monitor}."
         if problem := objective_problem(arm, first, first.monitor):

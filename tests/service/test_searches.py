@@ -33,6 +33,10 @@ def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Clie
     results = api.get(f"/v1/experiments/{found['id']}/results").json()
     assert (results["sentence"], results["baseline"], results["arms"]) == ("No run has a value yet.", None, [])
     assert results["search"] == {"best_so_far": [], "importances": None}
+    what_if = api.post(f"/v1/experiments/{found['id']}/what-if", json={"early_stopping": [3]}).json()
+    assert (what_if["runs"], what_if["sentence"]) == (0, "no run has a complete epoch")
+    assert api.post(f"/v1/experiments/{found['id']}/what-if", json={"early_stopping": [0]}).status_code == 422
+    assert api.get(f"/v1/experiments/{found['id']}/report", params={"format": "html"}).status_code == 200
     stopped = api.post(f"/v1/experiments/{found['id']}/stop").json()
     assert stopped["status"] == "finished"
     assert api.post(f"/v1/experiments/{found['id']}/resume").status_code == 409
