@@ -70,13 +70,10 @@ def command_for(request: Request | None, status: Status) -> RequestAction | Resu
     match request, status:
         case None, "paused" | "running":
             return Resume()
-        case "pause" | "stop", "running":
-            return RequestAction(request)
-        # A run that has not begun has nothing to keep; one that was paused has its best weights.
-        case "stop", "queued":
-            return RequestAction("cancel")
-        case "stop", "paused":
-            return RequestAction("stop")
+        case "pause", "running":
+            return RequestAction("pause")
+        case "stop", _:
+            return RequestAction("stop", cancels_new=True)
         case "cancel", _:
             return RequestAction("cancel")
         case _:

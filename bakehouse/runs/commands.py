@@ -188,9 +188,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class RequestAction:
-    """A user asks for a pause, a stop or a cancel, or a search for the early end of a run that others are ahead of."""
+    """A user asks for a pause, a stop or a cancel, or a search for the early end of a run that others are ahead of.
+    With `cancels_new`, a stop cancels a run that has not begun, which has nothing to keep."""
 
     request: Request
+    cancels_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ def reduce(record: Record, command: Command, now: int) -> Reduced:
             return claim(record, command, now)
         case OwnerLost():
             return release_lost(record, command, now)
+        case RequestAction(request="stop", cancels_new=True) if record.attempt == 0:
+            return request_action(record, "cancel", now)
         case RequestAction(request=request):
             return request_action(record, request, now)
         case Resume():

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bakehouse.runs.commands import Pause
 from tests.fake_worker import FakeWorker
 from tests.runs.examples import PROVENANCE, a_worker
 from tests.service import requests
@@ -275,3 +276,32 @@ def test_the_report_and_what_if_of_an_experiment(api: httpx.Client, worker: Fake
     assert [len(answers["answers"]), answers["runs"], len(answers["arms"])] == [2, 4, 4]
     refused = problem(api.post(f"{path}/what-if", json={"early_stopping": [0]}), 422, "invalid_request")
     assert refused["errors"][0]["pointer"] == "/early_stopping/0"
+
+
+def test_a_stop_that_is_repeated_lets_paused_runs_end_with_what_they_have(
+    api: httpx.Client, worker: FakeWorker
+) -> None:
+    experiment = post(api)
+    paused, waiting = (each["run"] for each in experiment["runs"][:2])
+    worker.claim(paused)
+    api.post(f"/v1/runs/{paused}/pause")
+    worker.store.command(paused, Pause(paused))
+    for _ in range(2):
+        assert api.post(f"/v1/experiments/{experiment['id']}/stop").status_code == 202
+    run = api.get(f"/v1/runs/{paused}").json()
+    assert (run["status"], run["request"]) == ("queued", "stop")
+    assert api.get(f"/v1/runs/{waiting}").json()["status"] == "cancelled"
+
+
+def test_a_run_with_a_long_list_of_values_can_be_claimed(api: httpx.Client, worker: FakeWorker) -> None:
+    axes = {
+        "/architecture": [{"type": "mlp", "hidden": [4, 4], "activation": "relu", "embed_from": 16}],
+        "/optimizer": [{"type": "adam", "lr": 0.001, "betas": [0.8, 0.99], "eps": 1e-07}],
+        "/early_stopping": [{"type": "patience", "patience": 10, "min_delta": 0.1, "min_epochs": 3}],
+        "/schedule": [{"type": "constant", "warmup_epochs": 1.0}],
+        "/dataset": [{"id": "iris", "validation_fraction": 0.25, "split_seed": 3}],
+    }
+    experiment = post(api, {**ABLATION, "seeds": 1, "design": {"type": "grid", "axes": axes}})
+    [run] = experiment["runs"]
+    assert len(run["arm"]) > 200
+    worker.claim(run["run"])
