@@ -25,8 +25,6 @@ from bakehouse.runs.run import Run
 from bakehouse.runs.split import MAX_JSON_ROWS, ROW_NUMBER, RunSplit, SplitRows
 from service.errors import InvalidRequest, SplitUnknown
 
-"""Limit on the rows that JSON lists, which then has about 8 MB."""
-
 
 @dataclass(frozen=True)
 class FoundSplit:
