@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import assert_never
@@ -98,11 +98,12 @@ def places(patch: object, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def expand_grid(design: Grid, recipe: Recipe) -> Arms:
-    refuse_bad_axes(design, recipe)
-    combinations = prod(len(values) for values in design.axes.values())
+    # First of all, because the values of an axis are compared with each other.
+    combinations = prod(max(1, len(values)) for values in design.axes.values())
     if combinations > MAX_RUNS:
         message = f"the axes have {combinations:,} combinations; an experiment has at most {MAX_RUNS:,} runs"
         raise invalid("/design/axes", "too_many_runs", message)
+    refuse_bad_axes(design, recipe)
     labels = axis_labels(list(design.axes))
     texts = [value_texts(values) for values in design.axes.values()]
     document = recipe.canonical()
@@ -113,10 +114,10 @@ def expand_grid(design: Grid, recipe: Recipe) -> Arms:
         indexes = dict(zip(design.axes, chosen, strict=True))
         sources = {axis: "/design/axes" + pointer([axis, index]) for axis, index in indexes.items()}
         name = ", ".join(f"{label}={text[index]}" for label, text, index in zip(labels, texts, chosen, strict=True))
-        arm = document
+        arm = Arm(name, document, sources)
         for axis in order:
-            arm = with_value(arm, axis, design.axes[axis][indexes[axis]], cell=name)
-        arms.append(Arm(name, arm, sources))
+            arm = with_value(arm, axis, design.axes[axis][indexes[axis]])
+        arms.append(arm)
     return Arms(tuple(arms), arms[0].name)
 
 
@@ -133,22 +134,29 @@ def refuse_bad_axes(design: Grid, recipe: Recipe) -> None:
                 raise invalid(f"{place}/{index}", "conflict", f"the value {text} is listed twice on this axis")
 
 
-def with_value(document: JsonObject, place: str, value: object, *, cell: str) -> JsonObject:
-    """Returns the recipe of a cell with another value at a place. Raises RecipeInvalid if it has no such place."""
+def with_value(arm: Arm, place: str, value: object) -> Arm:
+    """Returns an arm with another value at a place of its recipe. Raises RecipeInvalid if it has no such place."""
     try:
-        parent, last = JsonPointer(place).to_last(document)
+        parent, last = JsonPointer(place).to_last(arm.recipe)
     except JsonPointerException:
         parent, last = None, None
     # A place in an ingredient that an axis has set in a short form is only there in the canonical recipe.
-    if not isinstance(parent, dict | list) and document != (canonical := read_recipe(document).canonical()):
-        return with_value(canonical, place, value, cell=cell)
+    if not isinstance(parent, dict | list) and arm.recipe != (canonical := canonical_recipe(arm)):
+        return with_value(replace(arm, recipe=canonical), place, value)
     known = list(parent) if isinstance(parent, dict) else [str(index) for index in range(len(parent or ()))]
     if str(last) not in known:
         names = tuple(pointer([*path_of(place)[:-1], name]) for name in known)
-        message = f"in the arm {cell!r}: the recipe has no {place}{did_you_mean(place, names)}"
+        message = f"in the arm {arm.name!r}: the recipe has no {place}{did_you_mean(place, names)}"
         raise invalid("/design/axes" + pointer([place]), "unknown_pointer", message, allowed=names or None)
-    changed: JsonObject = JsonPointer(place).set(document, value, inplace=False)
-    return changed
+    return replace(arm, recipe=JsonPointer(place).set(arm.recipe, value, inplace=False))
+
+
+def canonical_recipe(arm: Arm) -> JsonObject:
+    """Returns the recipe of an arm with all defaults. Raises RecipeInvalid with pointers into the document."""
+    try:
+        return read_recipe(arm.recipe).canonical()
+    except RecipeInvalid as error:
+        raise RecipeInvalid(map(arm.posted, error.problems)) from error
 
 
 def axis_labels(axes: Sequence[str]) -> list[str]:

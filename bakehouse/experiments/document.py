@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean, pointer
-from bakehouse.recipe.read import bounds, plain
+from bakehouse.recipe.read import MAX_PROBLEMS, bounds, plain
 from bakehouse.runs.run import Priority
 
 MAX_RUNS = 1000
@@ -63,6 +63,9 @@ Seeds = Annotated[
 """The seeds as a list; a number n is short for 0 to n - 1."""
 
 
+Ingredients = Annotated[list[Name], Field(max_length=100)]
+
+
 class Variants(Model):
     """Compares recipes that are each made from the recipe by a JSON merge patch."""
 
@@ -85,7 +88,7 @@ class Ablation(Model):
     """Switches off each ingredient of the recipe alone, and all of them; the recipe itself is the baseline."""
 
     type: Literal["ablation"]
-    ingredients: list[Name] | None = None
+    ingredients: Ingredients | None = None
     """The ingredients to switch off: names of families, or types of ingredients; by default all that are on."""
 
 
@@ -93,7 +96,7 @@ class Factorial(Model):
     """Compares all combinations of ingredients that are switched on or off, for main effects and interactions."""
 
     type: Literal["factorial"]
-    ingredients: list[Name] | None = None
+    ingredients: Ingredients | None = None
     """Two to six ingredients of the recipe, as for an ablation; by default all that are on."""
 
 
@@ -183,7 +186,9 @@ class ExperimentDocument(Model):
     new one."""
 
 
-PLAIN_MESSAGES = {"dict_type": "should be an object", "list_type": "should be a list"}
+PLAIN_MESSAGES = {
+    "dict_type": "should be an object", "model_attributes_type": "should be an object", "list_type": "should be a list",
+}  # fmt: skip
 # The same codes as for the problems of a recipe.
 CODES = {
     "extra_forbidden": "unknown_field", "value_error": "conflict",
@@ -208,8 +213,8 @@ def read_document(document: object) -> ExperimentDocument:
 def problems(
     document: JsonObject, errors: list[ErrorDetails], root: type[Model] = ExperimentDocument
 ) -> Iterator[Problem]:
-    """Yields pydantic's errors as problems with pointers into a document of the class `root`."""
-    for error in errors:
+    """Yields the first of pydantic's errors as problems with pointers into a document of the class `root`."""
+    for error in errors[:MAX_PROBLEMS]:
         path, owner = located(error["loc"], root)
         message = PLAIN_MESSAGES.get(error["type"]) or plain(error["msg"])
         allowed: tuple[str, ...] | None = None

@@ -8,7 +8,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.answer import Results
-from bakehouse.experiments.document import Metric, Name, Seeds
+from bakehouse.experiments.document import Ingredients, Metric, Name, Seeds
 from bakehouse.experiments.experiment import Experiment, ExperimentPage
 from bakehouse.experiments.report import write_report
 from bakehouse.experiments.report_formats import as_html, as_markdown
@@ -70,7 +70,7 @@ class AblationRequest(Model):
     name: Name | None = None
     seeds: Seeds = [0, 1, 2, 3, 4]
     """The seeds with which each arm is trained, or their number."""
-    ingredients: list[Name] | None = None
+    ingredients: Ingredients | None = None
     """The ingredients to switch off; by default all that are on."""
     metric: Metric | None = None
     priority: Priority = 0

@@ -139,9 +139,16 @@ def test_variants_are_merge_patches_of_the_recipe() -> None:
         ({"design": {"type": "grid", "axes": {"/nrm": ["none"]}}}, "/design/axes/~1nrm", "unknown_pointer"),
         ({"design": {"type": "grid", "axes": {"/dropout/3": [1]}}}, "/design/axes/~1dropout~13", "unknown_pointer"),
         ({"design": {"type": "grid", "axes": {"/norm": []}}}, "/design/axes/~1norm", "too_short"),
+        (
+            {"design": {"type": "grid", "axes": {"/norm": ["bogus"], "/norm/eps": [1e-5]}}},
+            "/design/axes/~1norm/0",
+            "unknown_variant",
+        ),
+        # As much as fits into the body of a request.
+        ({"design": {"type": "grid", "axes": {"/epochs": [*range(150_000)]}}}, "/design/axes", "too_many_runs"),
+        ({"design": []}, "/design", "model_attributes_type"),
         ({"design": {"type": "grid", "axes": {"/norm": ["none", "none"]}}}, "/design/axes/~1norm/1", "conflict"),
         ({"design": {"type": "grid", "axes": {"/seed": [1, 2]}}}, "/design/axes/~1seed", "conflict"),
-        ({"design": {"type": "grid", "axes": {"/epochs": [*range(2000)]}}}, "/design/axes", "too_many_runs"),
         ({"design": {"type": "variants", "variants": {}}}, "/design/variants", "too_short"),
         (
             {"design": {"type": "variants", "variants": {"a": {}, "b": {"seed": 1}}}},
@@ -163,6 +170,12 @@ def test_variants_are_merge_patches_of_the_recipe() -> None:
 def test_a_bad_document_is_refused_with_its_place(document: Document, pointer: str, code: str) -> None:
     problem = problem_of(document)
     assert (problem.pointer, problem.code) == (pointer, code)
+
+
+def test_of_very_many_problems_the_first_are_listed() -> None:
+    with pytest.raises(RecipeInvalid) as caught:
+        read_experiment({"recipe": RECIPE, "design": {"type": "ablation"}, **{f"field_{n}": 1 for n in range(1000)}})
+    assert len(caught.value.problems) == 100
 
 
 def test_a_factorial_of_seven_ingredients_is_refused() -> None:
