@@ -125,6 +125,10 @@ def test_a_cancelled_experiment_says_so_and_what_there_is() -> None:
 
 def test_a_search_names_the_best_of_those_that_were_repeated_most() -> None:
     values = {"trial 0": [0.99], "trial 1": [0.9], "confirmed 1": RECIPE, "confirmed 2": WORSE}
-    arms = tuple(map(ArmFacts, values))
+    chosen = {"/norm": {"type": "batch_norm", "eps": 1e-5}, "/optimizer/lr": 0.00080865, "/dropout": []}
+    arms = tuple(ArmFacts(name, chosen if name == "confirmed 1" else {}) for name in values)
     question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", "recipe", arms)
-    assert sentence(question, values) == "confirmed 1 is best: validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
+    assert sentence(question, values) == (
+        "confirmed 1 (norm batch_norm, lr 0.000809, dropout none) is best: "
+        "validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
+    )
