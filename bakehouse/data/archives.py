@@ -4,6 +4,7 @@ An archive may be hostile: each entry is checked before it is written, and its b
 decompressed, because the sizes in an archive may lie.
 """
 
+import errno
 import stat
 import tarfile
 import zipfile
@@ -237,6 +238,11 @@ def naming(name: str) -> Iterator[None]:
         raise refusal(name, f"is truncated or damaged ({error})") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise refusal(name, "is there twice, as a file and as a folder") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL or error.filename is not None:
+            raise
+        # A damaged table of contents leads to places before the beginning of the file.
+        raise refusal(name, "is truncated or damaged (its table of contents is wrong)") from error
 
 
 def refusal(name: str, why: str) -> UnusableSource:

@@ -100,6 +100,8 @@ EVIL: dict[str, tuple[str, bytes, str]] = {
         "a.zip", with_lying_size(zipped(lambda archive: archive.writestr("a", NOISE * 256))), "truncated or damaged"),
     "a password": ("a.zip", encrypted(zipped_files(a=b"1")), "encrypted"),
     "a truncated zip": ("a.zip", zipped_files(a=NOISE)[:-30], "truncated or damaged"),
+    "a zip without its middle": (
+        "a.zip", zipped_files(a=NOISE * 256, b=b"b")[5_000:], "truncated or damaged"),
     "a truncated tar": ("a.tar", tarred(member("a", size=1 << 16))[:20_000], "truncated or damaged"),
     "a truncated gzip": ("a.tar.gz", tarred(member("a", size=1 << 16), mode="w:gz")[:60], "truncated or damaged"),
     "no zip at all": ("a.zip", b"a,b\n1,2\n", "truncated or damaged"),

@@ -60,5 +60,5 @@ def _first_lines(lines: TextLines) -> Iterator[str]:
 def _describe_encoding(lines: TextLines) -> Iterator[str]:
     if not lines.encoding.startswith("utf"):
         yield f"the text is not UTF-8 and was read as {lines.encoding}, by a guess: save it as UTF-8 if that is wrong"
-    elif lines.encoding.startswith("utf-16"):
-        yield "the text was read as UTF-16"
+    elif not lines.encoding.startswith("utf-8"):
+        yield f"the text was read as {lines.encoding[:6].upper()}"

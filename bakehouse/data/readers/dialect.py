@@ -23,6 +23,8 @@ SPACES = " "
 """As a delimiter, any number of spaces."""
 UNLIKELY = (SPACES, "^", "~", ":")
 MAX_CELL = 1 << 20
+ESCAPED = '\\"'
+"""A quote inside quotes, as other programs than Excel write it. With it, `csv` is not strict."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,30 @@ def read_records(lines: Iterable[str], dialect: Dialect) -> Iterator[Record]:
         skipinitialspace=True,
         strict=True,
     )
+    end = 0
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]
             if any(cells):
                 yield dialect.start + reader.line_num, cells
+            end = reader.line_num
     except csv.Error as error:
-        line = dialect.start + reader.line_num
-        raise UnusableSource(f"line {line}: {error}", line=line) from error
+        raise _refusal(error, dialect.start + end + 1, dialect.start + reader.line_num) from error
+
+
+def _refusal(error: csv.Error, first: int, last: int) -> UnusableSource:
+    """Returns the error for a row that begins in the line `first` and cannot be read beyond `last`."""
+    reason = str(error)
+    if reason == "unexpected end of data":
+        return UnusableSource(f"line {first}: a quote is opened in this row and not closed until the end", line=first)
+    if reason.startswith("field larger"):
+        what = f"line {first}: a cell has more than {MAX_CELL:,} characters; is a quote not closed?"
+        return UnusableSource(what, line=first)
+    if "expected after" in reason:
+        what = f"line {last}: text follows a quote that closes a cell; a quote inside quotes is doubled"
+        begun = "" if first == last else f"; the row begins in line {first}"
+        return UnusableSource(what + begun, line=last)
+    return UnusableSource(f"line {last}: {reason}", line=last)
 
 
 def find_dialect(sample: Sequence[str]) -> Dialect:
@@ -78,11 +96,13 @@ def find_dialect(sample: Sequence[str]) -> Dialect:
     declared = sample[0].strip().lower() if sample else ""
     if declared.startswith("sep=") and len(declared) == 5:
         return replace(_best_quotes(sample[1:], declared[4]), start=1)
-    proposed = _sniff("".join(sample))
     # max() takes the first of equals.
+    text = "".join(sample)
+    proposed = _sniff(text)
     delimiters = dict.fromkeys((*([proposed] if proposed else []), *DELIMITERS))
-    trials = [trial for delimiter in delimiters if (trial := _try(sample, Dialect(delimiter))).cells > 1]
-    trials += [trial for delimiter in delimiters if (trial := _try(sample, Dialect(delimiter, None))).cells > 1]
+    quotings = [Dialect(","), *([Dialect(",", escape="\\")] if ESCAPED in text else []), Dialect(",", None)]
+    ways = [replace(quoting, delimiter=delimiter) for quoting in quotings for delimiter in delimiters]
+    trials = [trial for way in ways if (trial := _try(sample, way)).cells > 1]
     if not trials:
         return Dialect(",")
     return _best_quotes(sample, max(trials, key=_rank).dialect.delimiter)
@@ -96,8 +116,10 @@ def _rank(trial: Trial) -> float:
 
 def _best_quotes(sample: Sequence[str], delimiter: str) -> Dialect:
     plain = Dialect(delimiter)
-    dialects = [plain, replace(plain, escape="\\"), replace(plain, quote=None)]
+    dialects = [plain, replace(plain, quote=None)]
     text = "".join(sample)
+    if ESCAPED in text:
+        dialects.insert(1, replace(plain, escape="\\"))
     if "'" in text and f'{delimiter}"' not in text:
         dialects.insert(0, replace(plain, quote="'"))
     trials = [_try(sample, dialect) for dialect in dialects]

@@ -5,6 +5,7 @@ If `x` has three axes, it holds grey pictures, or sequences (rows x steps x feat
 Pickled objects are never loaded.
 """
 
+import errno
 import math
 import os
 import zipfile
@@ -60,6 +61,11 @@ def read_npz(path: Path) -> Samples:
             arrays = {key: _read_entry(archive, entries[name], name) for key, name in names.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise UnusableSource(f"the file is damaged or not an npz file: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL or error.filename is not None:
+            raise
+        # A damaged table of contents leads to places before the beginning of the file.
+        raise UnusableSource("the file is damaged: its table of contents is wrong") from error
     return _make_samples_of(arrays, names)
 
 

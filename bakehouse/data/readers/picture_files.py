@@ -79,6 +79,8 @@ def find_pictures(source: Path, notes: list[str]) -> list[Picture]:
         raise UnusableSource("; ".join([f"it holds no pictures: {LAYOUTS}", *notes]))
     root = _find_root(folder.pictures)
     has_splits = _has_splits([path[len(root) :] for path in folder.pictures])
+    if has_splits:
+        _check_splits(source, root, folder.pictures)
     labelled = None if has_splits else _label_by_file(source, folder, root, notes)
     notes += folder.notes()
     if labelled is not None:
@@ -131,6 +133,14 @@ def _has_splits(paths: list[PicturePath]) -> bool:
         return False
     # `train` may also be a class, beside `bus` and `tram`.
     return None not in suffixes.values() or any(suffix for suffix in suffixes.values())
+
+
+def _check_splits(source: Path, root: PicturePath, pictures: list[PicturePath]) -> None:
+    """Refuses a folder of a split that has no pictures, which else would be cut from the training split."""
+    filled = {path[len(root)] for path in pictures}
+    for name, kind in list_folder(source, *root).items():
+        if kind == "folder" and find_suffix(name) is not None and name not in filled:
+            raise UnusableSource(f"the split {name} has no pictures: fill its class folders, or remove it", file=name)
 
 
 def _find_in_splits(paths: list[PicturePath], depth: int, notes: list[str]) -> Iterator[Picture]:

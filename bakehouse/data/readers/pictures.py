@@ -210,7 +210,8 @@ def _measure(picture: Picture, folder: Path) -> Picture:
         if image.width * image.height > MAX_PIXELS:
             raise UnusableSource(
                 f"{show(picture.path)} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} pixels are "
-                "allowed"
+                "allowed",
+                file=show(picture.path),
             )
         size = (image.height, image.width) if _is_turned(image) else image.size
         return replace(picture, size=size, grey=image.mode in GREY_MODES)

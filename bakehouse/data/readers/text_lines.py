@@ -1,5 +1,6 @@
 """Opens text files of unknown encoding, plain or compressed, and reads their lines."""
 
+import codecs
 import gzip
 import io
 import re
@@ -27,11 +28,18 @@ WESTERN = ("cp1252", "cp1250", "cp1254", "cp1257")
 OTHERS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949")
 """The encodings of programs that do not write UTF-8. Those of DOS and of old Macs would be guessed far too often."""
 FEW_LETTERS = 4
-BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+# The mark of UTF-32 begins like that of UTF-16.
+BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}  # fmt: skip
 BINARY = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: save the table as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the table as CSV",
     b"\x1f\x8b": "compressed by gzip: let its name end in .csv.gz",
+    b"BZh": "compressed by bzip2: compress it by gzip, or as a .zip",
+    b"\xfd7zXZ": "compressed by xz: compress it by gzip, or as a .zip",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive: pack it as a .zip",
     b"PAR1": "a Parquet file: let its name end in .parquet",
     b"%PDF": "a PDF document: save the table as CSV",
     b"\x89PNG": "a PNG picture",
@@ -52,11 +60,35 @@ class TextLines:
 
     def __iter__(self) -> Iterator[str]:
         self._text.seek(0)
-        for number, line in enumerate(iter(lambda: self._text.readline(MAX_LINE), ""), start=1):
+        for number, line in enumerate(iter(self._read_line, ""), start=1):
             if len(line) == MAX_LINE:
                 raise UnusableSource(f"line {number} has more than {MAX_LINE:,} characters", line=number)
             # DOS ends a text with this character.
             yield line.rstrip("\x1a") if line.endswith("\x1a") else line
+
+    def _read_line(self) -> str:
+        try:
+            return self._text.readline(MAX_LINE)
+        except UnicodeDecodeError as error:
+            number = self._find_damaged_line()
+            raise UnusableSource(
+                f"line {number} is damaged: its bytes are no text in {self.encoding}, in which the file seems to be "
+                "written; save the file as UTF-8",
+                line=number,
+            ) from error
+
+    def _find_damaged_line(self) -> int:
+        """Returns the number of the first line that cannot be decoded; the error only tells the block."""
+        file = self._text.buffer
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        number = 1
+        for block in iter(lambda: file.read(BLOCK), b""):
+            text, damage, _ = decoder.decode(block).partition("\N{REPLACEMENT CHARACTER}")
+            number += text.count("\n")
+            if damage:
+                break
+        return number
 
 
 @contextmanager

@@ -80,6 +80,7 @@ SPELLINGS: dict[str, str | bytes] = {
     "separators at all ends": HEAD.replace("\n", ",,\n") + lines(row, ",", ",,\n"),
     "byte order mark": b"\xef\xbb\xbf" + (HEAD + lines(row)).encode(),
     "UTF-16 with its mark": (HEAD + lines(row)).encode("utf-16"),
+    "UTF-32 with its mark": (HEAD + lines(row)).encode("utf-32"),
     "UTF-16 without": (HEAD + lines(row)).encode("utf-16-be"),
     "sep= line": "sep=;\r\n" + HEAD.replace(",", ";") + lines(row, ";"),
     "title line": "Measurements of plot 7,,\n" + HEAD + lines(row),
@@ -236,6 +237,8 @@ def test_quotes_in_cells_are_kept(tmp_path: Path) -> None:
     assert read(tmp_path, "a,b\n" + doubled).columns[1].classes == ("no", 'said "yes",\nthen left')
     escaped = "".join(f'{i},"a \\"yes\\" b"\n{i},"a, \\"no\\""\n' for i in range(10))
     assert read(tmp_path, "a,b\n" + escaped).columns[1].classes == ('a "yes" b', 'a, "no"')
+    spaced = "".join(f'{i},"say \\"hi\\", {i % 2}",x\n' for i in range(20))
+    assert read(tmp_path, "a,b,c\n" + spaced).columns[1].classes == ('say "hi", 0', 'say "hi", 1')
 
 
 def test_separators_in_quotes_do_not_count(tmp_path: Path) -> None:
@@ -329,16 +332,20 @@ def test_a_table_of_thousands_of_columns(tmp_path: Path) -> None:
         ("a,b,c\n" + ROWS + "1,2,3,4\n", "line 12 has 4 cells, but the header has 3"),
         ("a,b,c\n" + '1,"2\n2",3\n' + ROWS + "1\n", "line 14 has 1 cell, but the header has 3"),
         ("a,b,c\n" + ROWS + "1,-1e39,b\n", "line 12, column 'b': '-1e39' is not a finite number"),
-        ("a,b,c\n" + ROWS + '1,2,"b\n', "line 12: unexpected end of data"),
+        ("a,b,c\n" + ROWS + '1,2,"b\n', "line 12: a quote is opened in this row and not closed until the end"),
+        ("a,b,c\n" + ROWS + '1,"2\n2"2,b\n', "line 13: text follows a quote that closes a cell"),
+        (b"\xef\xbb\xbfa,b,c\n" + ROWS.encode() + b"1,\xff,b\n", "line 12 is damaged: its bytes are no text in utf-8"),
+        ("a,b,c\né,\udc81,b\n" + ROWS, "line 2 is damaged: its bytes are no text in cp1252"),
+        (("a,b,c\n" + ROWS).encode("utf-16") + b"\0\xdc", "line 12 is damaged: its bytes are no text in utf-16"),
         ("a,b\n" + "NA,?\n" * 20, "all cells are empty"),
-        ("a,b,c\n" + ROWS + f"1,2,{'b' * 2_000_000}\n", "line 12: field larger than field limit"),
+        ("a,b,c\n" + ROWS + f"1,2,{'b' * 2_000_000}\n", "line 12: a cell has more than 1,048,576 characters"),
         ("a,b,c\n" + ROWS + "1,2,\0\n", "line 12 has a zero byte: the file is not text, or it is damaged"),
         ("\udc89PNG\r\n\x1a\n\0\0", "it is not a text file, but a PNG picture"),
         ("PK\x03\x04...", "it is not a text file, but a ZIP archive or an Excel workbook: save the table as CSV"),
         ("Dear all,\nthis is a letter, and no table.\nYours,\nA.\n" * 5, "line 4 has 1 cell, but the header has 2"),
     ],
 )
-def test_broken_files_are_explained_with_the_line(tmp_path: Path, text: str, problem: str) -> None:
+def test_broken_files_are_explained_with_the_line(tmp_path: Path, text: str | bytes, problem: str) -> None:
     with pytest.raises(UnusableSource) as caught:
         read(tmp_path, text)
     assert problem in str(caught.value)

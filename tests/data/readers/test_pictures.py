@@ -68,6 +68,9 @@ def test_train_validation_and_test_folders_are_splits(tmp_path: Path, save_pictu
     arrays = read_pictures(tmp_path / "set").arrays
     assert [len(arrays[name]) for name in ("x", "x_validation", "x_test")] == [10, 3, 2]
     assert read_pictures(tmp_path / "set").classes == ("9", "10")
+    (tmp_path / "set" / "dev" / "9").mkdir(parents=True)
+    with pytest.raises(UnusableSource, match="the split dev has no pictures"):
+        read_pictures(tmp_path / "set")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,7 @@ def test_a_picture_with_too_many_pixels_is_refused(folder: Path) -> None:
     (folder / "dog" / "bomb.png").write_bytes(BOMB)
     with pytest.raises(UnusableSource) as caught:
         read_pictures(folder)
+    assert caught.value.file == "dog/bomb.png"
     assert "dog/bomb.png has 12000 x 12000 pixels; at most 80,000,000 pixels are allowed" in str(caught.value)
 
 

@@ -69,8 +69,11 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableSource, match=r"cut\.parquet cannot be read as a Parquet file"):
         read_table(tmp_path / "cut.parquet", "parquet")
     (tmp_path / "bad.jsonl").write_text('{"a": 1, "b": 2}\n{"a": 1, "b"\n')
-    with pytest.raises(UnusableSource, match=r"bad\.jsonl cannot be read as JSON with an object for each row"):
+    with pytest.raises(
+        UnusableSource, match=r"line 2: bad\.jsonl cannot be read as JSON with an object for each"
+    ) as caught:
         read_table(tmp_path / "bad.jsonl", "json")
+    assert caught.value.line == 2
     for empty in ("[]", "", "[{}]"):
         (tmp_path / "empty.json").write_text(empty)
         with pytest.raises(UnusableSource, match="it has no objects with fields; JSON needs an object for each row"):
