@@ -49,6 +49,19 @@ HOUSES = "id,area,city,heated,pool,sold,price\n" + "".join(
     for n in range(400)
 )
 """A table with what a user's own has: names of the rows, empty cells, dates, categories."""
+QUESTION: JsonObject = {
+    "name": "what do norm, dropout and crops buy together?",
+    "recipe": {key: value for key, value in NORMALIZED.items() if key != "early_stopping"} | {"epochs": 12},
+    "seeds": 5,
+    "design": {"type": "factorial"},
+    "metric": "validation_accuracy",
+}
+TOO_FAST: JsonObject = {
+    "name": "learning rates, one far too fast",
+    "recipe": {**DIGITS, "epochs": 6, "optimizer": {"type": "sgd", "lr": 0.1}},
+    "seeds": 3,
+    "design": {"type": "grid", "axes": {"/optimizer/lr": [0.1, 0.01, 1000]}},
+}
 ENDLESS: JsonObject = {**NORMALIZED, "name": "live", "epochs": 100_000, "early_stopping": "none"}
 
 

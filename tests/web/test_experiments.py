@@ -1,6 +1,7 @@
 """Questions about recipes: the list, one question while it is trained and when it is answered, and how one is asked."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -121,11 +122,69 @@ def test_the_curves_of_an_arm_are_a_band_and_the_document_can_be_posted_again(
     expect(page.locator(".legend").get_by_role("button")).to_have_count(2)
     expect(page.locator("figure.chart")).to_have_attribute("data-rows", "2")
     assert_accessible(page)
-    page.get_by_role("tab", name="Curves").press("ArrowRight")
+    page.get_by_role("tab", name="Curves").press("End")
     text = page.locator("pre").first.inner_text()
     preview = httpx.post(f"{home.url}/v1/experiments?validate_only=true", json=json.loads(text), trust_env=False).json()
     assert (preview["runs"], preview["reused"]) == (3 * len(preview["seeds"]), 2 * len(preview["seeds"]))
     assert_accessible(page)
+
+
+def test_sliders_say_what_other_early_stopping_would_have_done(
+    home: RunningHome, page: Page, answered: dict[str, Any]
+) -> None:
+    open_experiment(page, home, answered, tab="&tab=what_if")
+    answer = page.locator(".what-if-answer")
+    expect(answer).to_contain_text("Patience 5")
+    slider = page.get_by_label("Epochs without improvement")
+    slider.press("Home")
+    expect(answer).to_contain_text("Patience 1")
+    row = page.get_by_role("region", name="What another criterion would have done").get_by_role("row", name="all runs")
+    expect(row).to_contain_text(re.compile(r"\d of [46] runs"))
+    assert_accessible(page)
+    run = next(each for each in answered["runs"] if each["arm"] == "plain")["run"]
+    page.goto(f"{home.url}/?page=run&id={run}&tab=what_if")
+    slider.press("Home")
+    question = {"early_stopping": [{"type": "patience", "patience": 1}]}
+    expected = home.post(f"/v1/runs/{run}/what-if", question)["answers"][0]["sentence"]
+    expect(answer).to_contain_text(expected[1:])
+    page.get_by_role("radio", name="generalization loss").check()
+    expect(answer).to_contain_text("Generalization_loss 5")
+    expect(page.locator("figure.chart")).to_have_attribute("data-rows", "2")
+    assert_accessible(page)
+
+
+def test_a_recipe_becomes_an_experiment_from_its_run_and_from_the_form(
+    home: RunningHome, page: Page, answered: dict[str, Any]
+) -> None:
+    run = next(each for each in answered["runs"] if each["arm"] == "batch norm")["run"]
+    page.goto(f"{home.url}/?page=run&id={run}")
+    page.get_by_role("button", name="Make an experiment").click()
+    dialog = page.get_by_role("dialog", name="Make an experiment of this")
+    expect(dialog).to_contain_text("2 arms × 5 seeds: 10 runs")
+    expect(dialog).to_contain_text("Arms: recipe, without batch_norm.")
+    page.get_by_role("radio", name="Is it chance?").check()
+    page.get_by_label("Seeds").fill(str(len(answered["seeds"])))
+    expect(dialog).to_contain_text("of them trained before")
+    assert_accessible(page)
+    page.get_by_role("radio", name="Which values are best?").check()
+    page.get_by_label("Field", exact=True).fill("/nrom")
+    expect(dialog.get_by_role("alert")).to_contain_text("nrom")
+    expect(dialog.get_by_role("button", name="Train")).to_be_disabled()
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.get_by_role("link", name="Clone and edit").click()
+    page.get_by_role("button", name="Make an experiment of this").click()
+    page.get_by_role("radio", name="Which values are best?").check()
+    page.get_by_label("Field", exact=True).fill("/norm")
+    page.get_by_label("Values", exact=True).first.fill("none, batch_norm")
+    dialog.get_by_label("Seeds").fill("1")
+    dialog.get_by_role("button", name="Answer without training").click()
+    expect(page.get_by_role("heading", level=1, name="Which values are best?")).to_be_focused()
+    # Both arms were trained before with this seed, so that the answer is there at once.
+    expect(page.locator(".experiment")).to_have_attribute("data-status", "finished")
+    expect(page.get_by_text("2 of 2 runs, 2 of them trained before")).to_be_visible()
+    expect(page.get_by_text("↺: 2 runs had been trained before")).to_be_visible()
 
 
 def test_an_experiment_that_is_not_there_or_cannot_be_read_says_why(home: RunningHome, page: Page) -> None:

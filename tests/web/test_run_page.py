@@ -126,6 +126,7 @@ def test_the_tabs_and_charts_are_used_by_keyboard(home: RunningHome, page: Page)
     assert_accessible(page)
     for title, text in (
         ("Data", "Splits"),
+        ("What if", "nothing is trained"),
         ("Recipe", "canonical recipe"),
         ("Events", "weights of epoch"),
     ):

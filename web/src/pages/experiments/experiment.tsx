@@ -13,6 +13,7 @@ import { CurvesTab } from "./curves_tab";
 import { DocumentTab } from "./document_tab";
 import { Head } from "./head";
 import { LiveExperiment } from "./live_experiment";
+import { WhatIfTab } from "./what_if_tab";
 
 export interface TabProps {
   live: LiveExperiment;
@@ -23,6 +24,7 @@ export interface TabProps {
 const TABS = [
   { id: "answer", title: "Answer", View: AnswerTab },
   { id: "curves", title: "Curves", View: CurvesTab },
+  { id: "what_if", title: "What if", View: WhatIfTab },
   { id: "document", title: "Document", View: DocumentTab },
 ] as const;
 

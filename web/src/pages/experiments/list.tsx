@@ -25,8 +25,8 @@ export function ExperimentList() {
           </button>
         )}
         {rows && rows.length > 0 && (
-          <a class="button" href={addressOf({ page: "new", ask: "experiment" })}>
-            Ask another question
+          <a class="button" href={addressOf({ page: "new" })}>
+            Make one of a recipe
           </a>
         )}
       </div>

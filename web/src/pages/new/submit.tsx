@@ -2,9 +2,11 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { navigate } from "../../address";
 import { get } from "../../api/http";
 import { count } from "../../format";
+import { isObject, type Json } from "../../json";
 import { Failure } from "../../parts/failure";
 import { bodiesOf } from "../../print";
 import { browserStore } from "../../store";
+import { AskButton } from "../experiments/ask";
 import type { Check } from "./check";
 import { focusField, useForm } from "./context";
 import { Keys, SEEDS, Submission } from "./submission";
@@ -49,11 +51,20 @@ export function Submit(props: {
         <input type="checkbox" checked={seeds !== null} onChange={() => onSeeds(seeds ? null : SEEDS)} />
         <span>with the seeds 0 to 4, to see how much is chance</span>
       </label>
+      <AskButton
+        recipe={draft.recipe.value}
+        name={nameOf(draft.recipe.value)}
+        label="Make an experiment of this"
+      />
       {!hasWorker && <p class="warning-text">No worker is running: the run will wait until one starts.</p>}
       {refused > 0 && <p class="problem">This recipe has {count(refused, "problem")}.</p>}
       {error && error.status !== 422 && <Failure error={error} onRetry={() => void submit()} />}
     </section>
   );
+}
+
+function nameOf(recipe: Json): string | null {
+  return isObject(recipe) && typeof recipe.name === "string" ? recipe.name : null;
 }
 
 /** Returns whether a worker is there; asks again whenever the recipe is checked, as long as there is none. */

@@ -3,6 +3,7 @@ import { addressOf, navigate } from "../../address";
 import { create, type RequestFailed, send } from "../../api/http";
 import type { Run } from "../../api/types";
 import { formatAgo, formatNumber, formatSeconds, formatWhole } from "../../format";
+import type { Json } from "../../json";
 import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
 import { Finding, toneOf } from "../../parts/finding";
@@ -13,6 +14,7 @@ import { StatusMark } from "../../parts/status_mark";
 import type { LiveRun } from "../../runs/live_run";
 import { isOver } from "../../runs/status";
 import { verdictTitle } from "../../runs/verdict";
+import { AskButton } from "../experiments/ask";
 import { Results } from "./results";
 import { describeState, isDiverged, possibleActions } from "./state";
 
@@ -178,6 +180,11 @@ function Actions({ live, run }: { live: LiveRun; run: Run }) {
         <a class="button" href={addressOf({ page: "new", from: run.id })}>
           Clone and edit
         </a>
+        <AskButton
+          recipe={run.recipe as unknown as Json}
+          name={run.name ?? null}
+          label="Make an experiment"
+        />
         {!isOver(run.status) && <NotifyButton ids={[run.id]} />}
       </div>
       {error && <Failure error={error} />}

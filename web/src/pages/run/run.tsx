@@ -14,12 +14,14 @@ import { EventsTab } from "./events_tab";
 import { Head } from "./head";
 import { LayersTab } from "./layers_tab";
 import { RecipeTab } from "./recipe_tab";
+import { WhatIfTab } from "./what_if_tab";
 import "./run.css";
 
 const TABS = [
   { id: "curves", title: "Curves", View: CurvesTab },
   { id: "layers", title: "Layers", View: LayersTab },
   { id: "data", title: "Data", View: DataTab },
+  { id: "what_if", title: "What if", View: WhatIfTab },
   { id: "recipe", title: "Recipe", View: RecipeTab },
   { id: "events", title: "Events", View: EventsTab },
 ] as const;
