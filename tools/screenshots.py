@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bakehouse.cli.home.home import home_running
-from bakehouse.client import Client, ClientRun
+from bakehouse.client import Client, ClientExperiment, ClientRun
 from bakehouse.model import JsonObject
 from bakehouse.settings import Settings
 
@@ -72,20 +72,23 @@ def main() -> None:
     with TemporaryDirectory() as folder, browser_running() as browser:
         settings = Settings(home=Path(folder), port=0, redis_url=None, data=None, url=None, workers=2)
         with home_running(settings) as home, Client(home.url) as client:
-            take(browser, home.url, {"runs-empty": ""}, is_whole=is_whole)
+            take(browser, home.url, {"runs-empty": "", "experiments-empty": "?page=experiments"}, is_whole=is_whole)
             runs = [client.submit(recipe) for recipe in OVER]
             table = Path(folder) / "houses.csv"
             table.write_text(HOUSES, encoding="utf-8")
             client.upload(table)
             for run in runs:
                 run.wait(timeout=300)
+            answered = [client.experiment(document) for document in (QUESTION, TOO_FAST)]
+            for experiment in answered:
+                experiment.wait(timeout=300)
             live = [client.submit({**ENDLESS, "seed": seed}) for seed in range(3)]
-            take(browser, home.url, views_of(runs, live), is_whole=is_whole)
+            take(browser, home.url, views_of(runs, live) | views_of_experiments(answered), is_whole=is_whole)
             for run in live:
                 run.cancel()
 
 
-def views_of(runs: list[ClientRun], live: list[ClientRun]) -> Mapping[str, str]:
+def views_of(runs: list[ClientRun], live: list[ClientRun]) -> dict[str, str]:
     """Returns the address of each picture, by its name."""
     plain, diagnosed, *seeds = (run.id for run in runs)
     failed = seeds[6]
@@ -94,6 +97,7 @@ def views_of(runs: list[ClientRun], live: list[ClientRun]) -> Mapping[str, str]:
         "run": f"?page=run&id={diagnosed}",
         "run-layers": f"?page=run&id={diagnosed}&tab=layers",
         "run-data": f"?page=run&id={diagnosed}&tab=data",
+        "run-what-if": f"?page=run&id={diagnosed}&tab=what_if",
         "run-recipe": f"?page=run&id={diagnosed}&tab=recipe",
         "run-events": f"?page=run&id={diagnosed}&tab=events",
         "run-live": f"?page=run&id={live[0].id}",
@@ -108,6 +112,18 @@ def views_of(runs: list[ClientRun], live: list[ClientRun]) -> Mapping[str, str]:
         "data-card": "?page=data&id=digits",
         "data-table": "?page=data&id=houses@1",
         "system": "?page=system",
+    }
+
+
+def views_of_experiments(answered: list[ClientExperiment]) -> dict[str, str]:
+    factorial, failed = (f"?page=experiments&id={experiment.id}" for experiment in answered)
+    return {
+        "experiments": "?page=experiments",
+        "experiment": factorial,
+        "experiment-curves": f"{factorial}&tab=curves",
+        "experiment-what-if": f"{factorial}&tab=what_if",
+        "experiment-document": f"{factorial}&tab=document",
+        "experiment-failed": failed,
     }
 
 

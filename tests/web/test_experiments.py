@@ -48,7 +48,7 @@ def test_a_first_question_is_asked_with_one_button_and_its_runs_are_watched_live
     page.route("**/v1/experiments?*", lambda route: route.fulfill(json={"data": [], "has_more": False}))
     page.goto(f"{home.url}/?page=experiments")
     first = page.get_by_role("button", name="What does each ingredient of the first recipe buy?")
-    expect(page.get_by_text("v1/experiments' -H")).to_be_visible()
+    expect(page.get_by_text("bakehouse experiment run -")).to_be_visible()
     assert_accessible(page)
     first.click()
     expect(page.get_by_role("heading", name="what each ingredient of the first recipe buys")).to_be_visible()

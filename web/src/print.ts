@@ -77,9 +77,17 @@ export function asCurl(bodies: readonly string[], service: string, path = "v1/ru
 }
 
 export function asCommand(body: string, service: string, seeds: string | null): string {
-  const options = seeds === null ? "" : ` --seeds ${seeds}`;
+  return asPipe(body, service, `run -${seeds === null ? "" : ` --seeds ${seeds}`}`);
+}
+
+/** Returns the command that asks the question of a document, watches its runs and prints the answer. */
+export function asQuestionCommand(body: string): string {
+  return asPipe(body, serviceAddress(), "experiment run -");
+}
+
+function asPipe(body: string, service: string, command: string): string {
   const address = quoteForShell(service.replace(/\/$/, ""));
-  return `printf %s ${quoteForShell(body)} |\n  BAKEHOUSE_URL=${address} bakehouse run -${options}`;
+  return `printf %s ${quoteForShell(body)} |\n  BAKEHOUSE_URL=${address} bakehouse ${command}`;
 }
 
 export function asPython(recipe: Json, service: string, seeds: readonly number[] | null): string {

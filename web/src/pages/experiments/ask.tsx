@@ -8,7 +8,7 @@ import type { Json } from "../../json";
 import { Copy } from "../../parts/copy";
 import { Failure } from "../../parts/failure";
 import { Segments } from "../../parts/options";
-import { asCurl, printJson, serviceAddress } from "../../print";
+import { asQuestionCommand, printJson } from "../../print";
 import { useSettled } from "../../settled";
 import { type AxisText, asQuestion, gridOf, placesIn } from "./documents";
 import "./ask.css";
@@ -165,7 +165,7 @@ function Submission({ question, onClose }: { question: Json; onClose: () => void
       </p>
       <details>
         <summary>The same from a terminal</summary>
-        <Copy text={asCurl([body], serviceAddress(), "v1/experiments")} />
+        <Copy text={asQuestionCommand(body)} />
       </details>
     </>
   );

@@ -1,7 +1,7 @@
 import { addressOf } from "../../address";
 import type { Json } from "../../json";
 import { Copy } from "../../parts/copy";
-import { asCurl, printJson, serviceAddress } from "../../print";
+import { asCurl, asQuestionCommand, printJson, serviceAddress } from "../../print";
 import type { TabProps } from "./experiment";
 
 /** The document, with which the question can be asked again, here or elsewhere. */
@@ -18,6 +18,8 @@ export function DocumentTab({ experiment }: TabProps) {
         </p>
         <Copy text={document} />
         <p class="quiet">The same from a terminal:</p>
+        <Copy text={asQuestionCommand(document)} />
+        <p class="quiet">And with curl:</p>
         <Copy text={asCurl([document], serviceAddress(), "v1/experiments")} />
       </section>
       <section class="card">

@@ -6,7 +6,7 @@ import type { Experiment } from "../../api/types";
 import type { Json, JsonObject } from "../../json";
 import { Empty } from "../../parts/empty";
 import { Failure } from "../../parts/failure";
-import { asCurl, printJson, serviceAddress } from "../../print";
+import { asQuestionCommand, printJson } from "../../print";
 import { asQuestion } from "./documents";
 
 interface Examples {
@@ -60,7 +60,7 @@ export function FirstQuestion() {
             What does each ingredient of the first recipe buy?
           </button>
         }
-        {...(question && { command: asCurl([printJson(question)], serviceAddress(), "v1/experiments") })}
+        {...(question && { command: asQuestionCommand(printJson(question)) })}
       >
         A run says how good one recipe is with one seed. An <dfn>experiment</dfn> trains several recipes with
         several seeds each, and answers with a difference, its 95 % interval and a verdict. This one switches
