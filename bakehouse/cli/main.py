@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from bakehouse.cli.commands.actions import cancel, change, pause, resume, stop
 from bakehouse.cli.commands.again import fork, rerun
-from bakehouse.cli.commands.comparing import compare, diff, what_if
+from bakehouse.cli.commands.comparing import compare, diff, plot, what_if
 from bakehouse.cli.commands.data import app as data_app
 from bakehouse.cli.commands.experiment import app as experiment_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
@@ -39,6 +39,7 @@ COMMANDS = (
     log,
     diff,
     compare,
+    plot,
     what_if,
     best,
     code,

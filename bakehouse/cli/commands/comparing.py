@@ -1,11 +1,13 @@
 """The commands that compare runs."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-from bakehouse.cli.commands.completing import complete_run
-from bakehouse.cli.options import AsJson, Fields, RunId
+from bakehouse.cli.commands.completing import complete_any, complete_run
+from bakehouse.cli.commands.serving import require_package
+from bakehouse.cli.options import AsJson, Fields, RunId, require_folder
 from bakehouse.runs.status import Status
 
 SomeIds = Annotated[
@@ -53,6 +55,30 @@ def compare(
         ids or [], labels=label or [], status=status, dataset=dataset, architecture=architecture, limit=limit
     )
     print_comparison(runs, group_by=group_by or [], as_json=as_json, fields=fields)
+
+
+def plot(
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="ID", help="An experiment, or one or more runs.", autocompletion=complete_any),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", dir_okay=False, callback=require_folder,
+                     help="The file: .png, .svg or .pdf; by default ID.png."),
+    ] = None,
+    kind: Annotated[
+        Literal["dots", "curves", "interaction"] | None,
+        typer.Option(help="Of an experiment: means with intervals, curves with the seeds as a band, or how two "
+                          "ingredients of a factorial work together."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric of curves, such as validation_loss.")] = None,
+) -> None:  # fmt: skip
+    """Draw an experiment, or the curves of runs, as a picture."""
+    require_package("matplotlib", extra="plot")
+    from bakehouse.cli.plots.files import save_plot
+
+    save_plot(ids, output, kind=kind, metric=metric)
 
 
 def what_if(

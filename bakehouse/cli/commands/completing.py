@@ -27,3 +27,8 @@ def complete_experiment(start: str) -> list[tuple[str, str]]:
     from bakehouse.cli.run_ids import completed_experiments
 
     return completed_experiments(start)
+
+
+def complete_any(start: str) -> list[tuple[str, str]]:
+    """Returns the latest experiments and runs whose ids begin like this."""
+    return [*complete_experiment(start), *complete_run(start)]

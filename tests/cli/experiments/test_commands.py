@@ -251,3 +251,48 @@ def test_a_terminal_shows_a_grid_of_marks_and_ctrl_c_only_stops_watching(
     assert f"bakehouse experiment watch {posted.id}" in read_until(side, "gives up")
     assert process.wait() == 130
     assert posted.refresh().status == "running"
+
+
+def plot(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["plot", *arguments])
+
+
+def test_an_experiment_and_its_runs_are_plotted(finished: ClientExperiment) -> None:
+    runs = [each.run for each in finished.runs]
+    assert plot(finished.id).stdout == f"{finished.id}.png\n"
+    assert Path(f"{finished.id}.png").read_bytes().startswith(b"\x89PNG")
+    assert plot(finished.id, "-o", "dots.svg").exit_code == 0
+    assert "norm=batch_norm" in Path("dots.svg").read_text()
+    first = Path("dots.svg").read_bytes()
+    assert plot(finished.id, "-o", "dots.svg").exit_code == 0
+    assert Path("dots.svg").read_bytes() == first
+    assert plot(finished.id, "--kind", "curves", "--metric", "validation_loss", "-o", "curves.svg").exit_code == 0
+    assert "range of 2 runs" in Path("curves.svg").read_text()
+    assert plot(*runs, "-o", "runs.svg").exit_code == 0
+    assert plot(runs[0], "-o", "run.svg").exit_code == 0
+    assert "train_loss" in Path("run.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["EXP", "--kind", "interaction"], "only a factorial has interactions"),
+        (["EXP", "--kind", "curves", "--metric", "validation_los"], "did you mean 'validation_loss'?"),
+        (["EXP", "--metric", "validation_loss"], "works with --kind curves"),
+        (["EXP", "RUN"], "give one experiment, or one or more runs"),
+        (["RUN", "--kind", "dots"], "runs are drawn as curves"),
+        (["EXP", "-o", "picture.gif"], "should end in one of .png, .svg, .pdf"),
+    ],
+)
+def test_what_cannot_be_plotted_is_refused(finished: ClientExperiment, arguments: list[str], words: str) -> None:
+    ids = {"EXP": finished.id, "RUN": finished.runs[0].run}
+    result = plot(*(ids.get(each, each) for each in arguments))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in " ".join(result.stderr.split())
+
+
+def test_without_matplotlib_the_command_to_install_it_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bakehouse.cli.commands.serving.find_spec", lambda name: None)
+    result = plot("run_222222222222")
+    assert result.exit_code == 2
+    assert "matplotlib is not installed here: pip install 'bakehouse[plot]'" in " ".join(result.stderr.split())
