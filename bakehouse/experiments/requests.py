@@ -34,8 +34,9 @@ def carry_out(
     record: ExperimentRecord, request: Request | None, experiments: ExperimentStore, store: Store, artifacts: Artifacts
 ) -> None:
     """Sends a request to all runs of an experiment that are not over; with None resumes those that are paused."""
-    # Also to a run that was retried twice, which is not in its place any more.
-    for run_id, status in experiments.statuses(record.id).items():
+    # Also to a run that was retried twice, which is not in its place any more. The newest come first: if a run leaves
+    # the queue, all younger ones of its experiment move forward.
+    for run_id, status in reversed(experiments.statuses(record.id).items()):
         command = None if status in TERMINAL else command_for(request, status)
         if command is None:
             continue
