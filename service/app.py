@@ -67,6 +67,8 @@ from service.uploads import Uploads
 
 # The hub's reader waits in Redis for up to BLOCK_MS; if the reply takes much longer, the connection is dead.
 READER_TIMEOUT_SECONDS = 2 * BLOCK_MS / 1000
+# Redis takes a tenth of a second to store a thousand runs, and a slow machine or disk many times as long.
+MANY_RUNS_SECONDS = 5.0
 DESCRIPTION = """POST a training recipe, watch it train, download the best checkpoint.
 
 The three examples of `POST /v1/runs` are recipes to begin with. The `type` of a failure is the address of a page with
@@ -96,7 +98,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         settings=settings,
         store=store,
         async_store=async_store,
-        experiments=ExperimentStore(redis, store),
+        experiments=ExperimentStore(redis, Store(connect(redis_url, patient=False, reply_seconds=MANY_RUNS_SECONDS))),
         artifacts=artifacts,
         folder_check=FolderCheck(settings, store),
         catalog=catalog,

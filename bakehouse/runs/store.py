@@ -36,9 +36,9 @@ Process = TypeVar("Process", Worker, TaskProcess)
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
-def connect(url: str, *, patient: bool) -> Redis:
+def connect(url: str, *, patient: bool, reply_seconds: float = 0.6) -> Redis:
     """Returns a client. Patient clients (workers, supervisors) wait without limit for a Redis that is away or refuses
-    writes; others try twice in 2 s.
+    writes; others try twice in 2 s, or longer if they wait so many seconds for a reply.
 
     A retry after a lost reply is harmless: commit.lua recognizes by its token a write that it has carried out.
     """
@@ -46,7 +46,7 @@ def connect(url: str, *, patient: bool) -> Redis:
         # RQ's workers wait for jobs in a blocking call, which has to end before this socket timeout.
         return Redis.from_url(url, retry=Patience(), socket_timeout=10.0, socket_connect_timeout=2.0)
     once_more = Retry(ConstantBackoff(0.1), retries=1)
-    return Redis.from_url(url, retry=once_more, socket_timeout=0.6, socket_connect_timeout=0.6)
+    return Redis.from_url(url, retry=once_more, socket_timeout=reply_seconds, socket_connect_timeout=0.6)
 
 
 class Store:

@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 from bakehouse.runs.commands import Pause
+from bakehouse.runs.store import connect
 from tests.fake_worker import FakeWorker
+from tests.running_service import RunningService
 from tests.runs.examples import PROVENANCE, a_worker
 from tests.service import requests
 
@@ -55,6 +57,14 @@ def test_the_same_request_gives_the_same_experiment(api: httpx.Client) -> None:
     assert len(api.get("/v1/runs").json()["data"]) == 8
     other = api.post("/v1/experiments", json={**ABLATION, "seeds": 3}, headers=headers)
     assert other.json()["type"].endswith("idempotency_mismatch")
+
+
+def test_a_write_of_an_experiment_may_take_redis_longer_than_others(api: httpx.Client, service: RunningService) -> None:
+    experiment = post(api)
+    with connect(service.redis_url, patient=True) as redis:
+        redis.client_pause(2000, all=False)
+    changed = api.patch(f"/v1/experiments/{experiment['id']}", json={"name": "second"})
+    assert changed.json()["name"] == "second"
 
 
 def test_a_preview_stores_nothing(api: httpx.Client) -> None:
