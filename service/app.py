@@ -13,6 +13,7 @@ from starlette.routing import Route, Router
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.experiments.document import ExperimentDocument
+from bakehouse.experiments.ensemble import Ensemble, EnsembleRequest
 from bakehouse.experiments.extension import Extension
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.model import JsonObject
@@ -51,6 +52,7 @@ from service.routes import (
     cookbook,
     datasets,
     docs,
+    ensembles,
     events,
     experiments,
     page,
@@ -152,17 +154,18 @@ def create_api(services: Services) -> FastAPI:
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
     api.state.encoded_models = (
         Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf, ExperimentPreview,
+        Ensemble,
     )  # fmt: skip
     api.state.parsed_models = (
         runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion,
-        ExperimentDocument, Extension, experiments.ExperimentPatch,
+        ExperimentDocument, Extension, experiments.ExperimentPatch, EnsembleRequest,
         experiments.AblationRequest,
     )  # fmt: skip
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
     modules = (
-        runs, experiments, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page, docs,
-        problems,
+        runs, experiments, ensembles, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page,
+        docs, problems,
     )  # fmt: skip
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:

@@ -25,7 +25,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from bakehouse.data.errors import DatasetNotFound, DatasetNotReady
-from bakehouse.experiments.errors import ExperimentNotFound, IllegalAction, RunInExperiment
+from bakehouse.experiments.errors import (
+    EnsembleNotFound,
+    ExperimentNotFound,
+    IllegalAction,
+    NoEnsemble,
+    RunInExperiment,
+)
 from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
 from bakehouse.runs.errors import (
@@ -214,6 +220,10 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return ErrorResponse(name="experiment_not_found", detail=str(error))
         case IllegalAction():
             return ErrorResponse(name="illegal_action", detail=str(error))
+        case NoEnsemble():
+            return ErrorResponse(name="no_ensemble", detail=str(error))
+        case EnsembleNotFound():
+            return ErrorResponse(name="ensemble_not_found", detail=str(error))
         case ExperimentChanged():
             return ErrorResponse(name="experiment_changed", detail=str(error))
         case DatasetDeleted():

@@ -55,6 +55,10 @@ KINDS = (
         "`GET /v1/runs` lists all runs. A run that was deleted is gone.",
     ),
     problem_type(
+        "ensemble_not_found", 404, "The experiment has no ensemble of this name.",
+        "`GET /v1/experiments/{id}/ensembles` lists them with their names.",
+    ),
+    problem_type(
         "experiment_not_found", 404, "There is no experiment with this id.",
         "`GET /v1/experiments` lists all experiments. An experiment that was deleted is gone.",
     ),
@@ -99,6 +103,11 @@ KINDS = (
         "illegal_action", 409, "The status of the experiment does not allow this action.",
         "Read its `status` and `request`. An experiment that was stopped or cancelled cannot be resumed; post its "
         "`document` again, which uses the runs that are finished.",
+    ),
+    problem_type(
+        "no_ensemble", 409, "The runs of the arm cannot be one model: fewer than two are finished, they are a "
+        "cross-validation, weights of a member are gone or damaged, or the data set has changed.",
+        "`detail` says which, and what to do. `GET /v1/experiments/{id}` lists the runs with their status.",
     ),
     problem_type(
         "experiment_changed", 409, "The experiment was changed or deleted during the request.",

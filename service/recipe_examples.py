@@ -67,6 +67,9 @@ BODIES: dict[str, dict[str, JsonObject]] = {
     },
     "ablate_run": {"seeds": {"summary": "With three seeds", "value": {"seeds": 3}}},
     "extend_experiment": {"seeds": {"summary": "Two more seeds", "value": {"seeds": [3, 4]}}},
+    "create_ensemble": {
+        "recipe": {"summary": "The mean of all seeds of an arm", "value": {"arm": "recipe", "mean": "arithmetic"}},
+    },
     "ask_experiment_what_if": {
         "patience": {"summary": "Two patiences", "value": {"early_stopping": [2, 5]}},
     },

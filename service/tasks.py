@@ -12,12 +12,13 @@ from starlette.requests import ClientDisconnect
 
 from bakehouse.data.catalog import RETRY_AFTER_SECONDS
 from bakehouse.data.errors import DatasetNotReady
+from bakehouse.experiments.errors import NoEnsemble
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.errors import StorageUnavailable
 from bakehouse.runs.keys import Keys
 from bakehouse.tasks.answers import TaskFailed, TaskFailure, decode
-from bakehouse.tasks.queue import MAX_WAITING, WAIT_SECONDS, TaskQueue
+from bakehouse.tasks.queue import MAX_WAITING, TaskQueue, wait_of
 from service.task_errors import NoTaskProcess, TaskInternal, TaskInterrupted, TaskOutOfMemory, TaskTimeout, TooManyTasks
 
 IsGone = Callable[[], Awaitable[bool]]
@@ -47,7 +48,7 @@ class Tasks:
         async with self._redis.pipeline() as pipeline:
             self._queue.add_to(pipeline, task_id, kind, document)
             await pipeline.execute()
-        answer = await self._wait(task_id, is_gone)
+        answer = await self._wait(task_id, is_gone, seconds=wait_of(kind))
         try:
             return decode(answer)
         except TaskFailed as error:
@@ -66,10 +67,10 @@ class Tasks:
         if waiting >= MAX_WAITING:
             raise TooManyTasks(MAX_WAITING)
 
-    async def _wait(self, task_id: str, is_gone: IsGone) -> bytes:
+    async def _wait(self, task_id: str, is_gone: IsGone, *, seconds: int) -> bytes:
         """Returns the answer; drops the task if the client has gone or the time is over."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + WAIT_SECONDS
+        ends_at = loop.time() + seconds
         try:
             while loop.time() < ends_at:
                 reply = await self._redis.blpop([self._keys.answer(task_id)], timeout=LOOK_SECONDS)
@@ -79,7 +80,7 @@ class Tasks:
                     return answer
                 if await is_gone():
                     raise ClientDisconnect
-            raise TaskTimeout(f"no answer came within {WAIT_SECONDS} s")
+            raise TaskTimeout(f"no answer came within {seconds} s")
         except (ClientDisconnect, TaskTimeout):
             async with self._redis.pipeline(transaction=False) as pipeline:
                 self._queue.drop_in(pipeline, task_id)
@@ -94,6 +95,8 @@ def error_of(failure: TaskFailure) -> Exception:
             return RecipeInvalid(failure.errors)
         case "dataset_not_ready":
             return DatasetNotReady(failure.dataset, retry_after=RETRY_AFTER_SECONDS)
+        case "member_lost":
+            return NoEnsemble(failure.message)
         case "storage_unavailable":
             return StorageUnavailable(failure.message)
         case "timeout":

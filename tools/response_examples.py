@@ -25,7 +25,9 @@ MAX_CHARACTERS = 2000
 LONG = {**FIRST_RUN, "name": "a long run", "epochs": 100_000, "early_stopping": "none"}
 
 # A stream that does not end, bytes, a schema that is its own documentation, and a queue that is empty then.
-NOT_READ = {"follow_runs", "follow_experiment", "get_weights", "get_recipe_schema", "list_queues"}
+NOT_READ = {
+    "follow_runs", "follow_experiment", "get_weights", "get_ensemble", "get_recipe_schema", "list_queues",
+}  # fmt: skip
 
 Answer = tuple[str, httpx.Response]
 
@@ -100,6 +102,7 @@ def answers_of_an_experiment(http: httpx.Client) -> Iterator[Answer]:
     with Client(str(http.base_url)) as client:
         for each in http.get(experiment).json()["runs"]:
             client.run(each["run"]).wait(timeout=120)
+    yield "create_ensemble", http.post(f"{experiment}/ensembles", json=BODIES["create_ensemble"]["recipe"]["value"])
     body = BODIES["ask_experiment_what_if"]["patience"]["value"]
     yield "ask_experiment_what_if", http.post(f"{experiment}/what-if", json=body)
     yield "get_experiment_report", http.get(f"{experiment}/report", params={"format": "html"})

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.statistics import Interval, Test, Verdict
 from bakehouse.model import JsonObject, Model
 
@@ -163,4 +164,6 @@ class Results(Model):
     """In an ablation, what each ingredient is worth; in a factorial, the main effects and interactions of two."""
     search: SearchAnswer | None = None
     """In a search, the best so far and what matters; the winners, trained again, are arms like `trial 7 confirmed`."""
+    ensembles: tuple[Ensemble, ...] = ()
+    """The arms whose runs were measured as one model. They are single values, so they take part in no comparison."""
     warnings: tuple[Caution, ...] = ()

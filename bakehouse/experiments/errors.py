@@ -26,3 +26,14 @@ class RunInExperiment(RunsError):
     def __init__(self, run_id: str, experiment_id: str) -> None:
         super().__init__(f"The run {run_id} is part of the experiment {experiment_id}; delete the experiment instead.")
         self.experiment_id = experiment_id
+
+
+class NoEnsemble(RunsError):
+    """Raised if the runs of an arm cannot be one model, at least not now."""
+
+
+class EnsembleNotFound(RunsError):
+    """Raised if an experiment has no ensemble of this name."""
+
+    def __init__(self, experiment_id: str, name: str) -> None:
+        super().__init__(f"The experiment {experiment_id} has no ensemble {name!r}.")

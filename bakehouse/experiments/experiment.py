@@ -2,6 +2,7 @@
 
 from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.document import ExperimentDocument, Search
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem
 from bakehouse.runs.status import Request, Status
@@ -144,6 +145,7 @@ class ExperimentRecord(Model):
     """The points of a search that were tried so far."""
     confirmed: tuple[int, ...] = ()
     """The numbers of the trials of a search that are trained again with new seeds."""
+    ensembles: tuple[Ensemble, ...] = ()
     is_complete: bool = True
     """Whether all runs exist; a search adds runs until it is done."""
     request: Request | None = None

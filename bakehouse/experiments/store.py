@@ -213,7 +213,7 @@ class ExperimentStore:
         ]
         recipes = {each.arm: fields["recipe"] for each, fields in reversed(found)}
         results = compute_results(question_of(record, status_of(record, counts), recipes), measured)
-        return results.model_copy(update={"search": answer_search(record, measured)})
+        return results.model_copy(update={"search": answer_search(record, measured), "ensembles": record.ensembles})
 
     def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
         """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""

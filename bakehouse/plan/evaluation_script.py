@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bakehouse.plan.card import Column, TextForm
 from bakehouse.plan.layers import Conv, walk
-from bakehouse.plan.module_source import read_source
+from bakehouse.plan.module_source import Source, read_source
 from bakehouse.plan.modules import Call
 from bakehouse.plan.plan import Plan
 from bakehouse.plan.script import (
@@ -46,14 +46,20 @@ class Evaluation:
     """The test metrics that the run recorded."""
     threads: int
     """Number of threads with which they were computed."""
+    units_in: str = ""
+    """The beginning of the names of the layers that convert numbers to the data's units."""
 
 
 def evaluation_code(plan: Plan, path: str, evaluation: Evaluation, *, note: str) -> str:
     """Returns a script that reads the test rows, measures the model on them, and compares the metrics with those that
     were recorded."""
-    source = read_source(*STANDALONE)
-    call = reading_call(plan)
-    used = {"data_path", "np", "Target", "measure", "compare", call.partition("(")[0]}
+    uses = [model_use(plan), evaluation_use(plan, evaluation)]
+    return join_script(note, uses, [model_text(plan, path), *measurement(plan, evaluation)])
+
+
+def evaluation_use(plan: Plan, evaluation: Evaluation) -> tuple[Source, set[str]]:
+    """Returns the source of what reads rows and measures models, and the names that a script uses of it."""
+    used = {"data_path", "np", "Target", "measure", "compare", reading_call(plan).partition("(")[0]}
     if evaluation.is_unpacked:
         used.add("unpack")
     if plan.card.text is not None:
@@ -62,12 +68,10 @@ def evaluation_code(plan: Plan, path: str, evaluation: Evaluation, *, note: str)
         used |= {*row_names(plan), *(target_column(plan, target).name for target in plan.targets)}
     if plan.data.steps is not None:
         used |= {*class_names(steps_call(plan, plan.data.steps))}
-    return join_script(
-        note, [model_use(plan), (source, used)], [model_text(plan, path), *measurement(plan, evaluation, call)]
-    )
+    return read_source(*STANDALONE), used
 
 
-def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
+def measurement(plan: Plan, evaluation: Evaluation) -> Iterator[str]:
     """Yields the statements after the model."""
     yield "\n".join(
         [
@@ -78,7 +82,9 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
             f"TEST_ROWS = {rows_text(plan, evaluation)}",
         ]
     )  # fmt: skip
-    yield "\n".join(["TARGETS = (", *(f"    {target_text(plan, target)}," for target in plan.targets), ")"])
+    yield "\n".join(
+        ["TARGETS = (", *(f"    {target_text(plan, target, evaluation.units_in)}," for target in plan.targets), ")"]
+    )
     if plan.card.text is not None:
         yield f"FORM = {text_form(plan.card.text)}"
     if plan.data.steps is not None:
@@ -90,7 +96,7 @@ def measurement(plan: Plan, evaluation: Evaluation, call: str) -> Iterator[str]:
     if others:
         yield f"{NOT_COMPUTED}\nNOT_COMPUTED = {literal(others)}"
     path = f"data_path({evaluation.file!r})"
-    lines = [f"x, y = {call.replace('DATA', f'unpack({path})' if evaluation.is_unpacked else path)}"]
+    lines = [f"x, y = {reading_call(plan).replace('DATA', f'unpack({path})' if evaluation.is_unpacked else path)}"]
     # The number of threads and the layout of images decide how sums are rounded.
     lines += [f"torch.set_num_threads({evaluation.threads})"]
     if any(isinstance(layer, Conv) for _, layer in walk(plan.root)):
@@ -128,7 +134,7 @@ def rows_text(plan: Plan, evaluation: Evaluation) -> str:
     return "\n".join(["np.array([", *(f"    {line}" for line in lines), "])"])
 
 
-def target_text(plan: Plan, target: Target) -> str:
+def target_text(plan: Plan, target: Target, units_in: str) -> str:
     """Returns the constructor call of `Target` in worker/evaluation/standalone/labels.py."""
     has_unit = target.loss == "squared_error" and not target.is_alone
     fields = {
@@ -139,7 +145,7 @@ def target_text(plan: Plan, target: Target) -> str:
         "classes": classes_in_file(plan, target),
         "dtype": target_dtype(plan, target),
         "weight": target.weight,
-        "unit": target.unit if has_unit else None,
+        "unit": units_in + target.unit if has_unit else None,
         **({"measures": target.class_measures} if target.class_measures else {}),
     }
     column = "" if plan.card.columns is None else f", column={expression(target_column(plan, target), '')}"

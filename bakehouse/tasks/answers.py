@@ -6,8 +6,9 @@ from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem
 
 FailureCode = Literal[
-    "invalid_recipe", "dataset_not_ready", "storage_unavailable", "timeout", "out_of_memory", "interrupted", "internal"
-]
+    "invalid_recipe", "dataset_not_ready", "member_lost", "storage_unavailable", "timeout", "out_of_memory",
+    "interrupted", "internal",
+]  # fmt: skip
 RESULT = b"+"
 FAILURE = b"-"
 

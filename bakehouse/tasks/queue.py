@@ -15,19 +15,31 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.queue import OLDEST_REDIS
 from bakehouse.runs.wire import text
 from bakehouse.tasks.answers import TaskFailure, encode_failure
+from bakehouse.tasks.ensembles import KIND as ENSEMBLE
+from bakehouse.tasks.ensembles import SECONDS as ENSEMBLE_SECONDS
 
 QUEUE = "tasks"
 # Only a label for RQ's own tools: task processes call this function whatever a job names.
 RUN_TASK = "worker.host.task_worker.run_task"
 TASK_SECONDS = 8
-"""Limit on the time of a task; the kernel then ends its process."""
-WAIT_SECONDS = 10
-"""Time that a client waits for an answer; a task that nobody has taken by then is dropped."""
+"""Limit on the time of most tasks."""
+SPARE_SECONDS = 2
+"""Time that a client waits for an answer beyond the limit of its task."""
 ANSWER_SECONDS = 30
 """Time after which an answer that nobody has collected expires."""
 MAX_WAITING = 32
 """Limit on the tasks that wait in the queue."""
 MAX_ANSWER_BYTES = 8 << 20
+
+
+def seconds_of(kind: str) -> int:
+    """Returns the limit on the time of a task; the kernel then ends its process."""
+    return ENSEMBLE_SECONDS if kind == ENSEMBLE else TASK_SECONDS
+
+
+def wait_of(kind: str) -> int:
+    """Returns the time that a client waits for an answer; a task that nobody has taken by then is dropped."""
+    return seconds_of(kind) + SPARE_SECONDS
 
 
 class TaskQueue:
@@ -51,14 +63,14 @@ class TaskQueue:
             RUN_TASK,
             args=(kind, document),
             job_id=task_id,
-            timeout=TASK_SECONDS,
+            timeout=seconds_of(kind),
             result_ttl=ANSWER_SECONDS,
             failure_ttl=ANSWER_SECONDS,
             description=kind,
             pipeline=composed,
         )
         # RQ passes over a job that has expired, and gives it a new time to live when it ends.
-        composed.expire(Job.key_for(task_id), WAIT_SECONDS)
+        composed.expire(Job.key_for(task_id), wait_of(kind))
         for arguments, _ in composed.command_stack:
             pipeline.execute_command(*arguments)
 
@@ -83,9 +95,9 @@ class TaskQueue:
             pipeline.expire(key, ANSWER_SECONDS)
             pipeline.execute()
 
-    def note_begin(self, process: str, task_id: str) -> None:
+    def note_begin(self, process: str, task_id: str, *, seconds: int = TASK_SECONDS) -> None:
         """Notes the task that a task process begins."""
-        self._redis.set(self._keys.task_of(process), task_id, ex=ANSWER_SECONDS)
+        self._redis.set(self._keys.task_of(process), task_id, ex=seconds + ANSWER_SECONDS)
 
     def note_end(self, process: str) -> str | None:
         """Forgets the task that a task process has begun, and returns it; None if there is none."""

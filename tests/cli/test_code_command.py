@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from bakehouse.cli.code_command import NothingToEvaluate, own_name, refuse_several_files, where_data_are
 from bakehouse.cli.main import app
 from bakehouse.client import Client
+from bakehouse.evaluation_files import NothingToEvaluate, own_name, refuse_several_files, where_data_are
 from bakehouse.plan.card import SplitCounts
 from tests.fake_worker import FakeWorker
 from tests.plan.cards import table_card

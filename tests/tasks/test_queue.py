@@ -8,7 +8,7 @@ from rq.serializers import JSONSerializer
 from bakehouse.runs.keys import Keys
 from bakehouse.tasks import queue as module
 from bakehouse.tasks.answers import TaskFailed, TaskFailure, decode, encode_failure, encode_result
-from bakehouse.tasks.queue import ANSWER_SECONDS, WAIT_SECONDS, TaskQueue
+from bakehouse.tasks.queue import ANSWER_SECONDS, TaskQueue, wait_of
 
 KEYS = Keys()
 
@@ -33,7 +33,7 @@ def test_a_task_is_json_and_expires(redis: Redis, queue: TaskQueue) -> None:
     add(redis, queue, "t1")
     job = Job.fetch("t1", connection=redis, serializer=JSONSerializer)
     assert job.args == ["preview", {"a": 1}]
-    assert 0 < redis.ttl(job.key) <= WAIT_SECONDS
+    assert 0 < redis.ttl(job.key) <= wait_of("preview")
     assert redis.lrange(queue.key, 0, -1) == [b"t1"]
 
 

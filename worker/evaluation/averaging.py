@@ -4,10 +4,10 @@ from math import log
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from bakehouse.plan.targets import Target
 from bakehouse.recipe.objective import Loss
+from worker.evaluation.standalone.ensemble import CLASS_LOSSES, log_probabilities
 from worker.model.state_dict import strip_prefix, with_prefix
 from worker.types import State
 
@@ -106,7 +106,7 @@ class Mean:
         if self.count == 0 and outputs.dtype == torch.float64 and not has_classes(self.loss):
             self.origin = outputs
         self.count += times
-        new = torch.stack(terms(outputs.double() - self.origin, self.loss))
+        new = terms(outputs.double() - self.origin, self.loss)
         # Logarithms are summed as their exponentials, so a factor is added as its logarithm.
         new = new + log(times) if has_classes(self.loss) else new * times
         if self.sums is None:
@@ -155,15 +155,9 @@ class Mean:
 
 def has_classes(loss: Loss) -> bool:
     """Whether the loss is for classes, so that outputs are logits."""
-    return loss in ("cross_entropy", "binary_cross_entropy")
+    return loss in CLASS_LOSSES
 
 
-def terms(outputs: Tensor, loss: Loss) -> tuple[Tensor, ...]:
+def terms(outputs: Tensor, loss: Loss) -> Tensor:
     """Returns the terms to sum: logarithms of probabilities, whose exponentials are summed, or values and squares."""
-    match loss:
-        case "cross_entropy":
-            return (functional.log_softmax(outputs, 1),)
-        case "binary_cross_entropy":
-            return functional.logsigmoid(outputs), functional.logsigmoid(-outputs)
-        case _:
-            return outputs, outputs.square()
+    return log_probabilities(outputs, loss) if has_classes(loss) else torch.stack((outputs, outputs.square()))

@@ -66,10 +66,11 @@ class TaskWorker(ForkingWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Runs the task in a child, then answers for the child if it was killed."""
-        self.task_queue.note_begin(self.place, job.id)
+        seconds = round(job.timeout or TASK_SECONDS)
+        self.task_queue.note_begin(self.place, job.id, seconds=seconds)
         super().execute_job(job, queue)
         if self.child_status != 0:
-            self.fail(job.id, failure_of_child(self.child_status))
+            self.fail(job.id, failure_of_child(self.child_status, seconds=seconds))
         self.task_queue.note_end(self.place)
 
     def fail(self, task_id: str, failure: TaskFailure) -> None:
@@ -99,11 +100,11 @@ def limit_resources(settings: Settings) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def failure_of_child(status: int) -> TaskFailure:
+def failure_of_child(status: int, *, seconds: int) -> TaskFailure:
     """Returns the failure of a task whose process has ended with this status of `os.waitpid`."""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGALRM:
-        return TaskFailure(code="timeout", message=f"the task took more than {TASK_SECONDS} s")
+        return TaskFailure(code="timeout", message=f"the task took more than {seconds} s")
     return TaskFailure(code="interrupted", message=f"the process of the task has ended with code {code}")
 
 

@@ -9,6 +9,7 @@ from bakehouse.runs.errors import StorageUnavailable
 from bakehouse.tasks.answers import TaskFailure
 from worker.attempt.failures import is_out_of_memory
 from worker.attempt.sources import SourceLost
+from worker.tasks.ensembles import MemberLost
 
 
 def failure_of(error: Exception) -> TaskFailure:
@@ -23,6 +24,8 @@ def failure_of(error: Exception) -> TaskFailure:
             return invalid("/dataset/id", "broken_dataset", error)
         case SourceLost():
             return invalid(error.pointer, "checkpoint", error)
+        case MemberLost():
+            return TaskFailure(code="member_lost", message=str(error))
         case StorageUnavailable(reason=reason):
             return TaskFailure(code="storage_unavailable", message=reason)
         case MemoryError() | RuntimeError() if is_out_of_memory(error):

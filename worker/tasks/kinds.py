@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from bakehouse.model import JsonObject
 from bakehouse.settings import Settings
+from worker.tasks.ensembles import ensemble
 from worker.tasks.preview import preview
 from worker.tasks.samples import samples
 
@@ -11,6 +12,7 @@ Task = Callable[[Settings, JsonObject], bytes]
 """A function (settings, document) -> the bytes of the result. `failures.py` knows the errors that it may raise."""
 
 KINDS: Mapping[str, Task] = {
+    "ensemble": ensemble,
     "preview": preview,
     "samples": samples,
 }

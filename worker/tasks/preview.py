@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.errors import DatasetChanged
-from bakehouse.data.packed_folders import read_card
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
@@ -28,10 +26,10 @@ from worker.model.initialize import normalization_layer
 from worker.model.modules import Normalize
 from worker.tasks.cells import Cells, draw_cells
 from worker.tasks.grid import draw_grid
+from worker.tasks.packed_sets import PACKING_SECONDS, find_packed
 from worker.training.curriculum import AllRows
 from worker.types import Weights
 
-PACKING_SECONDS = 1.0
 MAX_NUMBERS = 4 << 20
 """Limit on the numbers of the batch. A larger batch is cut, so that its draws differ from those of the first step."""
 PHASES = ("pixels", "inputs", "mixing")
@@ -51,10 +49,7 @@ def preview(settings: Settings, document: JsonObject) -> bytes:
     """Returns the picture with its description. The document has a canonical recipe and the fingerprint of its data."""
     recipe = read_recipe(document["recipe"])
     catalog = Catalog(settings)
-    folder = catalog.folder(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
-    card = read_card(folder)
-    if card.fingerprint != document["fingerprint"]:
-        raise DatasetChanged(card.id)
+    _, card = find_packed(catalog, recipe.dataset.id, document["fingerprint"])
     artifacts = Artifacts(settings.artifacts)
     sources = read_sources(recipe, catalog, lambda _: artifacts, wait_seconds=PACKING_SECONDS)
     plan = make_plan(recipe, card, {sha256: source.plan for sha256, source in sources.items()})

@@ -10,8 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from bakehouse.data.catalog import Catalog
-from bakehouse.data.errors import DatasetChanged
-from bakehouse.data.packed_folders import read_card
 from bakehouse.data.parsed import parts_of
 from bakehouse.data.readers.written_dates import write_date
 from bakehouse.model import JsonObject
@@ -21,19 +19,15 @@ from bakehouse.settings import Settings
 from bakehouse.tasks.samples import MAX_NUMBERS, Cell, DatasetSamples, SamplesRequest
 from worker.tasks.cells import image_cells
 from worker.tasks.grid import BACKGROUND, GAP, Grid, draw_grid
+from worker.tasks.packed_sets import find_packed
 
 Array = NDArray[Any]
-
-PACKING_SECONDS = 1.0
 
 
 def samples(settings: Settings, document: JsonObject) -> bytes:
     """Returns the samples as JSON."""
     request = SamplesRequest.model_validate(document)
-    folder = Catalog(settings).folder(request.dataset, wait_seconds=PACKING_SECONDS)
-    card = read_card(folder)
-    if card.fingerprint != request.fingerprint:
-        raise DatasetChanged(request.dataset)
+    folder, card = find_packed(Catalog(settings), request.dataset, request.fingerprint)
     return read_samples(folder, card, request).model_dump_json().encode()
 
 
