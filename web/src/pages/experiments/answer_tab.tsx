@@ -1,13 +1,21 @@
-import { sentence } from "../../format";
+import { useState } from "preact/hooks";
+import { count, sentence } from "../../format";
 import { ArmsTable } from "./arms_table";
 import { DotPlot } from "./dot_plot";
 import { Effects } from "./effects";
 import type { TabProps } from "./experiment";
 import { FailedRuns } from "./failed_runs";
 import { RunGrid } from "./run_grid";
+import { SearchFindings } from "./search_findings";
+
+/** More arms would take a browser too long to draw again with each run that ends. */
+const MOST_ARMS = 100;
 
 export function AnswerTab({ live, experiment, results }: TabProps) {
-  const hasValues = results.arms.some((arm) => arm.n > 0);
+  const [isAll, setAll] = useState(false);
+  const { length } = experiment.arms;
+  const most = isAll ? length : MOST_ARMS;
+  const shown = { ...results, arms: results.arms.slice(0, most) };
   return (
     <div class="experiment-parts">
       {results.warnings.length > 0 && (
@@ -19,10 +27,19 @@ export function AnswerTab({ live, experiment, results }: TabProps) {
           </ul>
         </section>
       )}
-      <RunGrid experiment={experiment} results={results} />
+      {length > most && (
+        <p>
+          The first {most} of {count(length, "arm")} are shown.{" "}
+          <button type="button" onClick={() => setAll(true)}>
+            Show all
+          </button>
+        </p>
+      )}
+      <SearchFindings results={results} />
+      <RunGrid experiment={{ ...experiment, arms: experiment.arms.slice(0, most) }} results={shown} />
+      <DotPlot results={shown} />
+      <ArmsTable results={shown} />
       <FailedRuns live={live} results={results} />
-      {hasValues && <DotPlot results={results} />}
-      <ArmsTable results={results} />
       <Effects experiment={experiment} results={results} />
     </div>
   );

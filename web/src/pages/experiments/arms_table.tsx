@@ -15,8 +15,8 @@ export function ArmsTable({ results }: { results: Results }) {
   const { metric, arms, baseline } = results;
   const defaults = useDefaults();
   const test = metric.replace(/^validation_/, "test_");
-  const hasTest = arms.some((arm) => arm.test[test] !== undefined);
-  const isCompared = arms.some((arm) => arm.difference);
+  // From the beginning, so that the table does not change its columns while runs end.
+  const isCompared = baseline !== null && arms.length > 1;
   const unit = unitOfDifference(metric);
   return (
     <section class="card">
@@ -54,15 +54,11 @@ export function ArmsTable({ results }: { results: Results }) {
                 { title: "Verdict", cell: (arm: ArmResult) => <Verdict arm={arm} /> },
               ]
             : []),
-          ...(hasTest
-            ? [
-                {
-                  title: spellOut(test),
-                  isNumber: true,
-                  cell: (arm: ArmResult) => formatMetric(test, arm.test[test]),
-                },
-              ]
-            : []),
+          {
+            title: spellOut(test),
+            isNumber: true,
+            cell: (arm: ArmResult) => formatMetric(test, arm.test[test]),
+          },
           { title: "Epochs", isNumber: true, cell: (arm) => formatNumber(arm.epochs) },
           { title: "Time", isNumber: true, cell: (arm) => formatSeconds(arm.seconds) },
           {
@@ -73,9 +69,14 @@ export function ArmsTable({ results }: { results: Results }) {
         ]}
       />
       <p class="quiet">
-        Means of the {spellOut(metric)} over the seeds, with 95 % intervals by Student's t. Differences are
-        from <bdi>{baseline ?? "the baseline"}</bdi>, paired by seed; the p values are adjusted for the number
-        of arms. {hasTest && "Test values choose nothing."}
+        Means of the {spellOut(metric)} over the seeds, with 95 % intervals by Student's t.{" "}
+        {isCompared && (
+          <>
+            Differences are from <bdi>{baseline}</bdi>, paired by seed; the p values are adjusted for the
+            number of arms.{" "}
+          </>
+        )}
+        Test values choose nothing.
       </p>
       <Power results={results} />
       <p class="buttons">
@@ -128,7 +129,7 @@ function Differs({ arm, defaults }: { arm: ArmResult; defaults: Defaults }) {
     <>
       {fields.map(([pointer, value]) => (
         <div key={pointer}>
-          {placeName(pointer)}: {valueText(value, defaults)}
+          {placeName(pointer)}: {typeof value === "number" ? formatNumber(value) : valueText(value, defaults)}
         </div>
       ))}
     </>

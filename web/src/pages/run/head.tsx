@@ -33,6 +33,11 @@ export function Head({ live, run }: { live: LiveRun; run: Run }) {
             <span>
               {run.recipe.dataset.id} · {run.recipe.architecture.type}
             </span>
+            {run.experiment && (
+              <a href={addressOf({ page: "experiments", id: run.experiment.id })}>
+                experiment, arm <bdi>{run.experiment.arm}</bdi>
+              </a>
+            )}
             <span class="quiet">{timing(run)}</span>
           </p>
         </div>
