@@ -6,7 +6,7 @@ from bakehouse.experiments.experiment import ExperimentRecord
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Resume
-from bakehouse.runs.errors import IllegalTransition, RunNotFound
+from bakehouse.runs.errors import IllegalTransition, RecordUnreadable, RunNotFound
 from bakehouse.runs.status import TERMINAL, Request, Status
 from bakehouse.runs.store import Store
 
@@ -42,8 +42,8 @@ def carry_out(
             continue
         try:
             artifacts.clean_up_after(store.command(run_id, command))
-        except (IllegalTransition, RunNotFound):
-            continue  # the run has ended meanwhile
+        except (IllegalTransition, RunNotFound, RecordUnreadable):
+            continue  # the run has ended meanwhile, or cannot be claimed either
 
 
 def reopen(experiment_id: str, experiments: ExperimentStore, store: Store, artifacts: Artifacts) -> None:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from bakehouse.runs.commands import Pause
+from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import connect
 from tests.fake_worker import FakeWorker
 from tests.running_service import RunningService
@@ -133,6 +134,14 @@ def test_cancel_ends_all_runs_and_delete_removes_them(api: httpx.Client, worker:
     assert api.delete(path).json()["kept"] == []
     assert api.get("/v1/runs").json()["data"] == []
     assert problem(api.get(path), 404, "experiment_not_found")
+
+
+def test_a_damaged_run_does_not_keep_others_from_being_cancelled(api: httpx.Client, service: RunningService) -> None:
+    experiment = post(api)
+    damaged = experiment["runs"][-1]["run"]
+    with connect(service.redis_url, patient=True) as redis:
+        redis.hset(Keys().run(damaged), "recipe", "{}")
+    assert api.post(f"/v1/experiments/{experiment['id']}/cancel").json()["counts"] == {"queued": 1, "cancelled": 7}
 
 
 def test_stop_keeps_what_is_in_training_and_drops_what_waits(api: httpx.Client, worker: FakeWorker) -> None:

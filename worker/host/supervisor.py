@@ -15,6 +15,7 @@ from time import sleep
 from pydantic import ValidationError
 
 from bakehouse.experiments.deletion import delete_runs
+from bakehouse.experiments.experiment import ExperimentRecord
 from bakehouse.experiments.requests import CONCERNED, carry_out
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import REFUSED, RestartingProcess, end_all
@@ -148,12 +149,16 @@ class Supervisor:
         """Sends what users have asked for whole experiments to runs that it has not reached, because the service ended
         meanwhile or because they are new."""
         for record in self.experiments.asked():
-            counts = self.experiments.brief(record).counts.keys()
-            if counts & CONCERNED[record.request]:
-                carry_out(record, record.request, self.experiments, self.store, self.artifacts)
-            # A search that is paused between two trials must stay so.
-            elif record.is_complete and counts <= TERMINAL:
-                self.experiments.forget_request(record.id)
+            self.guard(self.carry_out_request, record)
+
+    def carry_out_request(self, record: ExperimentRecord) -> None:
+        """Sends what a user has asked for an experiment to those of its runs that it has not reached."""
+        counts = self.experiments.brief(record).counts.keys()
+        if counts & CONCERNED[record.request]:
+            carry_out(record, record.request, self.experiments, self.store, self.artifacts)
+        # A search that is paused between two trials must stay so.
+        elif record.is_complete and counts <= TERMINAL:
+            self.experiments.forget_request(record.id)
 
     def carry_out_deletions(self) -> None:
         """Deletes the runs of deleted experiments, if the service has ended meanwhile."""
