@@ -51,6 +51,7 @@ class Uploads:
         self.check_name(draft.name, Problem(pointer="/name", code="", message=""))
         if draft.source is not None:
             draft = self._with_address(draft, draft.source)
+        self._records.limits.check_total(draft.bytes or 0)
         require_room(self._settings.store, draft.bytes or 0)
         record, replayed = self._create(draft, idempotency)
         if record.source is not None:

@@ -401,7 +401,8 @@ def limited(redis_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
 
 
 def test_quotas_are_settings(limited: httpx.Client, tmp_path: Path) -> None:
-    assert problem(limited.post("/v1/datasets", json={"name": "a", "bytes": 2001})) == (413, "dataset_too_large")
+    for size in (2001, 2**52):
+        assert problem(limited.post("/v1/datasets", json={"name": "a", "bytes": size})) == (413, "dataset_too_large")
     whole = limited.post("/v1/datasets", params={"name": "a"}, content=b"a" * 2001)
     assert problem(whole) == (413, "dataset_too_large")
     assert files_in(tmp_path / "store") == []
