@@ -30,6 +30,10 @@ ARCHITECTURES: Mapping[DataKind, str] = {"image": "cnn", "sequence": "rnn", "tab
 MAX_SHOWN_COLUMNS = 40
 MAX_SHOWN_CLASSES = 6
 STANDARD_INPUT = "-"
+NO_TARGET = (
+    "no column is proposed as target: a recipe has to name one in dataset.target, and may change the kinds of others "
+    'to make them inputs, as in dataset.columns.kinds: {"zip": "category"}'
+)
 
 
 def add_dataset(source: str, name: str | None, *, detach: bool, as_json: bool, fields: str | None) -> None:
@@ -128,8 +132,9 @@ def print_dataset(listing: DatasetListing) -> None:
     """Prints what is in a data set, or why it cannot be used; on stderr, a command that trains on it."""
     print("\n".join(sanitize(line) for line in describe(listing)))
     if listing.card is not None:
-        recipe = json.dumps(example_recipe(listing.card))
-        print(f"  next: echo '{recipe}' | bakehouse run -", file=sys.stderr)
+        recipe = example_recipe(listing.card)
+        line = NO_TARGET if recipe is None else f"next: echo '{json.dumps(recipe)}' | bakehouse run -"
+        print(f"  {line}", file=sys.stderr)
 
 
 def describe(listing: DatasetListing) -> Iterator[str]:
@@ -186,8 +191,11 @@ def shorten(names: Sequence[str]) -> str:
     return shown if len(names) <= MAX_SHOWN_CLASSES else f"{shown}, ... ({len(names)})"
 
 
-def example_recipe(card: DatasetCard) -> JsonObject:
-    """Returns a short recipe that trains on a data set, with the proposed target of a table."""
+def example_recipe(card: DatasetCard) -> JsonObject | None:
+    """Returns a short recipe that trains on a data set, with the proposed target of a table; None if no column can be
+    learned from the others."""
     target = propose_target(card)
+    if target is None and card.columns:
+        return None
     dataset: object = card.id if target is None else {"id": card.id, "target": target}
     return {"dataset": dataset, "architecture": ARCHITECTURES[card.kind], "epochs": 20}

@@ -64,7 +64,9 @@ def test_the_card_has_the_lengths(folders: dict[str, Path]) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert (card.minimum, card.maximum) == (np.nanmin(x), np.nanmax(x))
     assert "  ragged: 1 to 9 steps, half of the sequences at most 5" in list(describe_card(card))
-    assert example_recipe(card)["architecture"] == "rnn"
+    recipe = example_recipe(card)
+    assert recipe is not None
+    assert recipe["architecture"] == "rnn"
 
 
 def test_samples_end_with_their_last_step(folders: dict[str, Path]) -> None:

@@ -45,7 +45,9 @@ def find_all(card: DatasetCard, contents: Samples | Table) -> Iterator[Finding]:
     inputs = list_inputs(contents, target)
     rows = examined_rows(card.counts.train, len(inputs))
     yield from input_findings(contents, inputs, rows, card.counts.train)
-    yield from equal_row_findings(contents, labels)
+    # Of a table without a target, no column is an input.
+    if isinstance(contents, Samples) or labels is not None:
+        yield from equal_row_findings(contents, labels)
     if labels is not None:
         yield from class_findings(labels)
         yield from giveaways(contents, inputs, labels, rows)
