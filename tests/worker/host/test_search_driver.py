@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Barrier, get_ident
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from bakehouse.experiments.experiment import Experiment, ExperimentRecord
 from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Succeed
+from bakehouse.runs.errors import ExperimentChanged
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from tests.fake_worker import FakeWorker
@@ -170,6 +173,43 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     assert answer is not None
     assert answer.importances is None
     assert f"trial {answer.best_so_far[-1].trial}" == best.experiment.arm
+
+
+def test_two_supervisors_at_the_same_moment_make_each_trial_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    design = {**SEARCH["design"], "trials": 6, "confirm": None}
+    document = {**SEARCH, "recipe": {**SEARCH["recipe"], "epochs": 2}, "design": design}
+    first = home.post(document)
+    whole = home.finish(first, lambda: home.carry_on(first))
+    second = home.post({**document, "name": "again"})
+    create = home.store.create_many
+    meeting = Barrier(2)
+    tried: set[int] = set()
+    refused = 0
+
+    def create_together(*arguments: Any, **options: Any) -> Any:
+        nonlocal refused
+        # Each has read the same record when the first of them writes; the other is refused and reads again.
+        if get_ident() not in tried:
+            tried.add(get_ident())
+            meeting.wait(60)
+        try:
+            return create(*arguments, **options)
+        except ExperimentChanged:
+            refused += 1
+            raise
+
+    monkeypatch.setattr(home.store, "create_many", create_together)
+
+    def look() -> None:
+        tried.clear()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda driver: driver.carry_on(second), home.drivers))
+
+    raced = home.finish(second, look)
+    assert refused >= 6
+    assert raced.trials == whole.trials
+    assert [(run.arm, run.seed) for run in raced.runs] == [(f"trial {number}", 0) for number in range(6)]
+    assert len(home.experiments.run_ids(second)) == 6
 
 
 def test_a_trial_that_fails_does_not_stop_a_search_nor_do_values_that_exclude_each_other(home: Home) -> None:
