@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 2.0
 GRACE_SECONDS = 30.0
 CANCEL_GRACE_SECONDS = 20.0
 # The service deletes the runs of an experiment at least this fast.
-DELETION_GRACE_SECONDS = 10.0
+DELETION_GRACE_SECONDS = 5.0
 # A folder on the network may be away for this time before the workers end.
 FOLDER_GRACE_SECONDS = 30.0
 # Other work must not wait long for the files of many runs.

@@ -1,0 +1,137 @@
+"""Experiments through real Redis, service and workers: nothing is lost or doubled when parts of the home are killed."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from bakehouse.experiments.experiment import Experiment
+from bakehouse.experiments.store import ExperimentStore
+from bakehouse.runs.store import connect
+from tests.processes import kill, wait_until
+from tests.running_home import RunningHome, run_home
+
+SMALL = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 2}
+LONG = {**SMALL, "epochs": 100_000}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
+    with run_home(tmp_path_factory.mktemp("experiments") / "home", workers=2) as home:
+        yield home
+
+
+def grid_of(name: str, *, seeds: int = 50, recipe: dict[str, Any] = SMALL) -> dict[str, Any]:
+    """An experiment of four arms."""
+    axes = {"/dropout": [0, 0.1, 0.2, 0.3]}
+    return {"name": name, "recipe": recipe, "seeds": seeds, "design": {"type": "grid", "axes": axes}}
+
+
+def experiments_in(home: RunningHome) -> ExperimentStore:
+    return ExperimentStore(connect(home.redis_url, patient=True), home.store)
+
+
+def send(home: RunningHome, path: str, document: object = None, key: str | None = None) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return httpx.post(f"{home.url}{path}", json=document, headers=headers, timeout=60, trust_env=False)
+
+
+def until_it_answers(request: Callable[[], httpx.Response]) -> dict[str, Any]:
+    """Returns the answer to a request that is repeated while the service is down."""
+
+    def look() -> dict[str, Any] | None:
+        with suppress(httpx.TransportError):
+            answer = request()
+            if answer.status_code != 503:
+                return answer.raise_for_status().json()  # type: ignore[no-any-return]
+        return None
+
+    return wait_until(look)
+
+
+def rows_named(home: RunningHome, name: str) -> list[str]:
+    page = until_it_answers(lambda: httpx.get(f"{home.url}/v1/experiments?limit=100", timeout=60, trust_env=False))
+    return [row["id"] for row in page["data"] if row["name"] == name]
+
+
+def finished(home: RunningHome, experiment_id: str) -> Experiment:
+    store = experiments_in(home)
+
+    def look() -> Experiment | None:
+        found = store.get(experiment_id)
+        return found if found.status in ("finished", "cancelled") else None
+
+    return wait_until(look)
+
+
+def test_a_submission_that_is_killed_leaves_all_runs_or_nothing_and_can_be_repeated(home: RunningHome) -> None:
+    outcomes = []
+    for number, seconds in enumerate([0.05, 0.15, 0.4]):
+        document = {**grid_of(f"killed {number}", recipe=LONG), "max_running": 1}
+        key = f"killed {number}"
+        service = wait_until(lambda: home.child("service"))
+        killer = threading.Timer(seconds, kill, [service])
+        killer.start()
+        with suppress(httpx.TransportError):
+            send(home, "/v1/experiments", document, key)
+        killer.join()
+        wait_until(lambda: home.child("service") not in (0, service))  # noqa: B023
+        before = rows_named(home, document["name"])
+        outcomes.append(len(before))
+        for experiment_id in before:
+            assert len(experiments_in(home).run_ids(experiment_id)) == 200
+        created = until_it_answers(lambda: send(home, "/v1/experiments", document, key))  # noqa: B023
+        assert rows_named(home, document["name"]) == [created["id"]]
+        assert before in ([], [created["id"]])
+        assert len(experiments_in(home).run_ids(created["id"])) == 200
+        # Its runs wait for ever, without being in the way of others.
+        until_it_answers(lambda: send(home, f"/v1/experiments/{created['id']}/pause"))  # noqa: B023
+
+
+@pytest.mark.parametrize("action", ["cancel", "stop", "pause"])
+def test_a_request_that_was_interrupted_is_carried_out(home: RunningHome, action: str) -> None:
+    experiment = home.post("/v1/experiments", grid_of(action, recipe=LONG, seeds=10))
+    wait_until(lambda: any(home.store.owned()))
+    service = home.child("service")
+    path = f"/v1/experiments/{experiment['id']}"
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(send, home, f"{path}/{action}")
+        store = experiments_in(home)
+        wait_until(lambda: store.record(experiment["id"]).request)
+        kill(service)
+        with suppress(httpx.TransportError):
+            asked.result()
+    if action == "pause":
+        wait_until(lambda: store.get(experiment["id"]).status == "paused")
+        wait_until(lambda: home.child("service") not in (0, service))
+        for _ in range(2):
+            until_it_answers(lambda: send(home, f"{path}/resume"))
+        wait_until(lambda: store.get(experiment["id"]).counts.get("running"))
+        until_it_answers(lambda: send(home, f"{path}/cancel"))
+    found = finished(home, experiment["id"])
+    assert found.status == {"cancel": "cancelled", "stop": "finished", "pause": "cancelled"}[action]
+    wait_until(lambda: home.child("service") not in (0, service))
+    until_it_answers(lambda: httpx.get(f"{home.url}{path}", timeout=60, trust_env=False))
+
+
+def test_a_deletion_that_was_interrupted_is_carried_out(home: RunningHome) -> None:
+    experiment = home.post("/v1/experiments", grid_of("deleted", recipe=LONG, seeds=20))
+    home.post(f"/v1/experiments/{experiment['id']}/cancel")
+    store = experiments_in(home)
+    service = home.child("service")
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.delete, f"{home.url}/v1/experiments/{experiment['id']}", trust_env=False, timeout=60)
+        wait_until(lambda: not store.exists(experiment["id"]))
+        kill(service)
+        with suppress(httpx.TransportError):
+            asked.result()
+    wait_until(lambda: not store.run_ids(experiment["id"]))
+    wait_until(lambda: home.child("service") not in (0, service))
+
+
+def test_the_services_log_has_no_unexpected_error(home: RunningHome) -> None:
+    assert "Traceback" not in (home.folder / "logs" / "service.log").read_text()
