@@ -11,6 +11,7 @@ import pytest
 from bakehouse import AsyncClient, Client
 from bakehouse.client import Conflict, ExperimentRefused, ExperimentTimeout, NotFound
 from bakehouse.client.experiment import ClientExperiment
+from bakehouse.client.reading import ExperimentState, read
 from tests.client.conftest import CutUrl
 from tests.fake_worker import FakeWorker
 from tests.running_service import RunningService
@@ -77,6 +78,16 @@ def test_a_wrong_experiment_is_refused_with_pointers_and_checked_without_being_s
     preview = client.validate_experiment(recipe=RECIPE, design=VARIANTS, seeds=3)
     assert (preview["runs"], preview["baseline"]) == (6, "<b>plain")
     assert list(client.experiments()) == []
+
+
+def test_a_design_that_only_a_newer_service_knows_is_kept(experiment: ClientExperiment) -> None:
+    record = json.loads(experiment.record.model_dump_json())
+    record["document"]["design"] = {"type": "bandit", "arms": 3}
+    record["mood"] = "good"
+    found, unknown = read(ExperimentState, json.dumps(record).encode())
+    assert set(unknown) == {"design", "mood"}
+    assert found.plain_document["design"] == {"type": "bandit", "arms": 3}
+    assert [each.run for each in found.runs] == [each.run for each in experiment.runs]
 
 
 def test_every_document_on_the_page_about_experiments_can_be_trained(client: Client) -> None:

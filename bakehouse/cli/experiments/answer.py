@@ -1,6 +1,7 @@
 """Prints the answer of an experiment: a row for each arm, the effects, and the answer in a sentence."""
 
 import csv
+import json
 import sys
 import textwrap
 
@@ -42,29 +43,42 @@ def sentence_text(results: Results) -> str:
 
 
 def arms_table(results: Results) -> str:
-    """Returns a row for each arm: its mean, and how it compares with the baseline."""
+    """Returns a row for each arm: its mean, and how it compares with the baseline; without a baseline, as in a search,
+    what differs in its recipe."""
     has_failed = any(arm.failed for arm in results.arms)
-    columns = [
-        Column("ARM", least=12),
-        Column("N", rank=4),
-        *([Column("FAILED", rank=6)] if has_failed else []),
-        Column(heading(results.metric)),
-        Column("95 % INTERVAL", rank=3),
+    differences = (
         Column("DIFFERENCE", rank=1),
         Column("95 % INTERVAL", rank=2),
         Column("P", rank=5),
         Column("VERDICT"),
+    )
+    columns = [
+        Column("ARM", least=18),
+        Column("N", rank=4),
+        *([Column("FAILED", rank=6)] if has_failed else []),
+        Column(heading(results.metric)),
+        Column("95 % INTERVAL", rank=3),
+        *((Column("DIFFERS IN", least=16),) if results.baseline is None else differences),
     ]
     return table(columns, [arm_row(arm, results, has_failed=has_failed) for arm in results.arms])
 
 
 def arm_row(arm: ArmResult, results: Results, *, has_failed: bool) -> Row:
-    mean, interval = value_cells(arm, results.metric)
+    failed = (str(len(arm.failed)),) if has_failed else ()
+    first = (arm.name, str(arm.n), *failed, *value_cells(arm, results.metric))
+    if results.baseline is None:
+        return (*first, ", ".join(choice_text(place, value) for place, value in arm.differs.items()) or "-")
     found = arm.difference
     verdict = found.verdict if found else "baseline" if arm.name == results.baseline else "-"
-    difference = difference_cells(found, results.metric) if found else ("-", "-", "-")
-    failed = (str(len(arm.failed)),) if has_failed else ()
-    return (arm.name, str(arm.n), *failed, mean, interval, *difference, verdict)
+    return (*first, *(difference_cells(found, results.metric) if found else ("-", "-", "-")), verdict)
+
+
+def choice_text(place: str, value: object) -> str:
+    """Returns what a trial has at a place of the recipe: `lr=0.0728`, or `norm=batch_norm` of an ingredient."""
+    if isinstance(value, dict) and "type" in value:
+        value = value["type"]
+    text = f"{value:.3g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    return f"{place.rpartition('/')[2]}={text}"
 
 
 def value_cells(arm: ArmResult, metric: str) -> tuple[str, str]:

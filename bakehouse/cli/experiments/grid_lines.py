@@ -19,6 +19,9 @@ def grid_text(board: Board, *, width: int, height: int, seconds: float | None = 
     """Returns a line about the experiment, a line for each arm, and what the marks mean."""
     arms = [arm.name for arm in board.record.arms]
     shown = chosen_arms(board, max(1, height - 4))
+    if not shown:
+        # A search has no arms before its first trial.
+        return Text(shorten(f"{head_line(board, seconds)}  waits for the first trial", width))
     marks = {arm: marks_of(board, arm) for arm in shown}
     means = {arm: mean_text(board, arm, with_verdict=True) for arm in shown}
     if natural_width(shown, marks, means) > width:

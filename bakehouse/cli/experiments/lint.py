@@ -1,6 +1,7 @@
 """`bakehouse lint` of the document of an experiment."""
 
 import sys
+from collections.abc import Sequence
 
 from bakehouse.cli.experiments.errors import ExperimentInvalid
 from bakehouse.cli.local import LINT_PACKING_SECONDS, prepare_locally
@@ -8,12 +9,24 @@ from bakehouse.cli.output import print_json
 from bakehouse.cli.tables import block
 from bakehouse.client import Client, Unreachable
 from bakehouse.experiments.designs import refuse_equal_arms
+from bakehouse.experiments.document import Search
 from bakehouse.experiments.planning import metric_of
-from bakehouse.experiments.question import Question, folds_of, point_into_document, read_experiment, with_fold
+from bakehouse.experiments.question import (
+    Question,
+    count_runs,
+    folds_of,
+    point_into_document,
+    point_into_recipe,
+    read_experiment,
+    with_fold,
+)
+from bakehouse.experiments.space import check_space
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan
 from bakehouse.plurals import count_of, listed
+from bakehouse.prepare import Prepared
 from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.read import MAX_PROBLEMS
 from bakehouse.settings import Settings
 
 
@@ -42,26 +55,41 @@ def lint_experiment(document: JsonObject, settings: Settings) -> JsonObject:
 def lint_locally(document: JsonObject, settings: Settings) -> JsonObject:
     """Returns the preview of an experiment, without what only a service knows. Raises RecipeInvalid."""
     question = read_experiment(document)
+    design = question.document.design
+    base = plan_search(question, design, settings) if isinstance(design, Search) else None
     plans = plan_arms(question, settings)
     digests = [plan.recipe.group_sha256() for plan in plans]
-    refuse_equal_arms(question.arms, digests, question.document.design)
-    arms = [
-        {"name": arm.name, "parameters": plan.estimate.parameters}
-        for arm, plan in zip(question.arms.arms, plans, strict=True)
-    ]
-    seeds = question.document.seeds
+    refuse_equal_arms(question.arms, digests, design)
     return {
-        "metric": metric_of(question.document, question.recipe, plans[0]),
+        "metric": metric_of(question.document, question.recipe, base or plans[0]),
         "baseline": question.arms.baseline,
-        "arms": arms,
-        "seeds": seeds,
+        "arms": [
+            {"name": arm.name, "parameters": plan.estimate.parameters}
+            for arm, plan in zip(question.arms.arms, plans, strict=True)
+        ],
+        "seeds": question.document.seeds,
         "folds": question.document.folds,
-        "runs": len(arms) * len(seeds) * (question.document.folds or 1),
+        "runs": count_runs(question),
     }
 
 
+def plan_search(question: Question, design: Search, settings: Settings) -> Plan:
+    """Plans the recipe of a search, and checks its space. Raises RecipeInvalid."""
+
+    def plan(recipe: JsonObject) -> Prepared:
+        first_fold = with_fold(recipe, question.document.folds, folds_of(question.document)[0])
+        return prepare_locally(first_fold, settings, wait_seconds=LINT_PACKING_SECONDS)
+
+    try:
+        base = plan(question.recipe.canonical())
+    except RecipeInvalid as error:
+        raise point_into_recipe(question.document, error) from error
+    check_space(design, question.recipe, plan)
+    return base.plan
+
+
 def plan_arms(question: Question, settings: Settings) -> list[Plan]:
-    """Plans the recipe of each arm. Raises RecipeInvalid with the problems of all arms."""
+    """Plans the recipe of each arm; a search has none yet. Raises RecipeInvalid with the problems of all arms."""
     document = question.document
     plans: list[Plan] = []
     problems: list[Problem] = []
@@ -71,31 +99,39 @@ def plan_arms(question: Question, settings: Settings) -> list[Plan]:
             plans.append(prepare_locally(recipe, settings, wait_seconds=LINT_PACKING_SECONDS).plan)
         except RecipeInvalid as error:
             problems += point_into_document(arm, document, error).problems
+            if len(problems) >= MAX_PROBLEMS:
+                break
     if problems:
-        raise RecipeInvalid(problems)
+        raise RecipeInvalid(problems[:MAX_PROBLEMS])
     return plans
 
 
 def preview_text(preview: JsonObject) -> str:
     """Returns the size of an experiment as text."""
-    arms = [arm["name"] for arm in preview["arms"]]
     runs = f"{preview['runs']:,}"
     if reused := preview.get("reused"):
         runs = f"{runs}, of which {reused:,} {'was' if reused == 1 else 'were'} trained before"
     folds = f", each with {preview['folds']} folds" if preview["folds"] else ""
-    parameters = [arm["parameters"] for arm in preview["arms"]]
-    sizes = f"{min(parameters):,} to {max(parameters):,}" if len(set(parameters)) > 1 else f"{parameters[0]:,}"
     rows = [
         ("experiment", "valid"),
-        ("arms", f"{count_of(len(arms), 'arm')}: {listed(arms)}"),
-        ("baseline", preview["baseline"]),
+        *arm_rows(preview["arms"]),
+        *([("baseline", preview["baseline"])] if preview["baseline"] else []),
         ("seeds", listed([str(seed) for seed in preview["seeds"]]) + folds),
         ("runs", runs),
         ("metric", preview["metric"]),
-        ("parameters", sizes),
     ]
     if reason := preview.get("seconds_reason"):
         rows.append(("time", f"not known: {reason}"))
     if seconds := preview.get("seconds"):
-        rows.append(("time", f"{seconds['text']} on {count_of(seconds['workers'], 'worker')}"))
+        rows.append(("time", seconds["text"]))
     return block(rows)
+
+
+def arm_rows(arms: Sequence[JsonObject]) -> list[tuple[str, str]]:
+    """Returns the names and the sizes of the arms."""
+    if not arms:
+        return [("arms", "those that the search tries")]
+    parameters = [arm["parameters"] for arm in arms]
+    sizes = f"{min(parameters):,} to {max(parameters):,}" if len(set(parameters)) > 1 else f"{parameters[0]:,}"
+    names = listed([arm["name"] for arm in arms])
+    return [("arms", f"{count_of(len(arms), 'arm')}: {names}"), ("parameters", sizes)]

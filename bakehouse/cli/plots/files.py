@@ -71,6 +71,8 @@ def draw_experiment(client: Client, experiment: ClientExperiment, kind: Kind, me
     if metric is not None:
         raise typer.BadParameter("works with --kind curves", param_hint="--metric")
     results = experiment.results()
+    if not results.arms:
+        raise typer.BadParameter("the search has no trial yet", param_hint="ID")
     if kind == "dots":
         return draw_dots(results)
     record = experiment.record

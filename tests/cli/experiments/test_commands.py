@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from bakehouse.cli.experiments.answer import choice_text
 from bakehouse.cli.main import app
 from bakehouse.client import Client, ClientExperiment
 from tests.fake_worker import FakeWorker
@@ -207,12 +208,30 @@ def test_lint_checks_an_experiment_with_and_without_a_service(
     assert linted.exit_code == 0, linted.output
     assert "arms        2 arms: norm=none, norm=batch_norm" in linted.stdout.replace("\t", " ")
     assert "runs        4" in linted.stdout
+    space = {"/optimizer/lr": {"type": "log_uniform", "low": 0.001, "high": 0.1}}
+    search = {
+        "recipe": RECIPE,
+        "design": {"type": "search", "space": space, "trials": 5, "confirm": {"top": 1, "seeds": 2}},
+    }
+    Path("search.json").write_text(json.dumps(search))
+    assert "runs        7\n" in CliRunner().invoke(app, ["lint", "search.json"]).stdout
     bad = {**QUESTION, "design": {"type": "variants", "variants": {"a": {}, "b": {"epochs": 0}}}}
     Path("bad.json").write_text(json.dumps(bad))
     refused = CliRunner().invoke(app, ["lint", "bad.json"])
     assert refused.exit_code == 2
     assert "the experiment was refused\n  /design/variants/b/epochs" in refused.stderr
     assert list(client.experiments()) == []
+
+
+def test_a_search_begins_without_arms(client: Client) -> None:
+    space = {"/optimizer/lr": {"type": "log_uniform", "low": 0.001, "high": 0.1}}
+    posted = client.experiment(recipe=RECIPE, design={"type": "search", "space": space, "trials": 5})
+    assert answer("results", posted.id).startswith("ARM\tN\tVAL ACC\t95 % INTERVAL\tDIFFERS IN\n")
+    assert "waits for the first trial" in answer("show", posted.id)
+    assert "the search has no trial yet" in plot(posted.id).stderr
+    assert [choice_text("/optimizer/lr", 0.07281273), choice_text("/norm", {"type": "batch_norm", "eps": 1e-5})] == [
+        "lr=0.0728", "norm=batch_norm",
+    ]  # fmt: skip
 
 
 @pytest.fixture
