@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import uuid4
 
@@ -11,15 +12,19 @@ import httpx
 from bakehouse.client.async_run import Action
 from bakehouse.client.connection import Connection
 from bakehouse.client.documents import RecipeSource, read_document
+from bakehouse.client.download import download_zip
 from bakehouse.client.errors import ExperimentRefused, RecipeRefused
 from bakehouse.client.experiment_events import Deadline, ExperimentEvent, follow_runs
 from bakehouse.client.reading import ExperimentState
 from bakehouse.experiments.answer import ExperimentStatus, Results
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.experiment import ExperimentRun
 from bakehouse.experiments.what_if import ExperimentWhatIf
 from bakehouse.model import JsonObject, Model
 from bakehouse.plurals import count_of
 from bakehouse.runs.status import TERMINAL
+from bakehouse.tasks.ensembles import SECONDS as ENSEMBLE_SECONDS
+from bakehouse.tasks.ensembles import Mean
 
 ReportFormat = Literal["markdown", "html"]
 LIFE = ("state", "end", "deleted")
@@ -251,6 +256,20 @@ class AsyncClientExperiment(ExperimentHandle):
         question = {"early_stopping": list(early_stopping)}
         response = await self._connection.request("POST", self._path("/what-if"), json=question)
         return self._connection.parse(ExperimentWhatIf, response)
+
+    async def ensemble(self, arm: str, *, mean: Mean = "arithmetic") -> Ensemble:
+        """Returns the finished runs of an arm as one model, measured on the validation and the test split; the answer
+        stays with the experiment."""
+        body = {"arm": arm, "mean": mean}
+        # The service answers when the members are measured.
+        seconds = 10.0 + ENSEMBLE_SECONDS
+        response = await self._connection.request("POST", self._path("/ensembles"), json=body, timeout=seconds)
+        return self._connection.parse(Ensemble, response)
+
+    async def download_ensemble(self, name: str, path: str | Path) -> Path:
+        """Saves an ensemble as a zip file: the weights of its members, a manifest, and a script that predicts with
+        their mean."""
+        return await download_zip(self._connection, self._path(f"/ensembles/{name}"), Path(path))
 
     async def report(self, format: ReportFormat = "markdown") -> str:  # noqa: A002 - the parameter's name in the API
         """Returns what one sends to a colleague: question, answer, tables, and the document that makes it again. `html`

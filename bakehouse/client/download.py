@@ -26,6 +26,19 @@ async def download(connection: Connection, run_id: str, checkpoint: Checkpoint, 
     return path
 
 
+async def download_zip(connection: Connection, url: str, path: Path) -> Path:
+    """Saves a zip file that the service makes while it sends it, so that only a whole one gets its name."""
+    require_folder(path.parent)
+    part = path.with_name(f"{path.name}.part")
+    async with connection.stream(url, headers={}, read_timeout=READ_SECONDS) as response:
+        file = await connection.transport.call(part.open, "wb")
+        with file:
+            async for chunk in connection.transport.iter_bytes(response):
+                await connection.transport.call(file.write, chunk)
+    await connection.transport.call(part.replace, path)
+    return path
+
+
 def require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(folder))

@@ -45,6 +45,8 @@ class ClientExperiment(ExperimentHandle):
     resume = returning_self(AsyncClientExperiment.resume)
     delete = blocking(AsyncClientExperiment.delete)
     what_if = blocking(AsyncClientExperiment.what_if)
+    ensemble = blocking(AsyncClientExperiment.ensemble)
+    download_ensemble = blocking(AsyncClientExperiment.download_ensemble)
     report = blocking(AsyncClientExperiment.report)
 
     def _repr_html_(self) -> str:

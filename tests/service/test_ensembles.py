@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from bakehouse.cli.main import app
 from bakehouse.data.known_datasets import BUILTIN
 from tests.processes import wait_until
 from tests.running_home import RunningHome, run_home
@@ -145,6 +147,22 @@ def test_the_folder_has_the_members_and_a_script_with_the_same_metrics(
     printed = run_script(folder)
     assert printed.count("identical") == len(made["test"])
     assert problem(http.get(f"{flowers}/ensembles/none"), 404)
+
+
+def test_the_command_shows_it_beside_its_members_and_saves_it(
+    home: RunningHome, http: httpx.Client, flowers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAKEHOUSE_URL", home.url)
+    file = tmp_path / "flowers.zip"
+    command = ["experiment", "ensemble", flowers.rpartition("/")[2], "--arm", "plain", "-o", str(file)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    made = ask(http, flowers, arm="plain")
+    assert made["sentence"] in result.stdout
+    assert f"test_loss\t{made['test']['test_loss']:.4g}\t{made['members']['test_loss']:.4g}" in result.stdout
+    assert file.read_bytes() == http.get(f"{flowers}/ensembles/{made['name']}").content
+    shown = CliRunner().invoke(app, [*command[:5], "--json"])
+    assert json.loads(shown.stdout) == made
 
 
 def test_values_have_the_arithmetic_mean(home: RunningHome, http: httpx.Client) -> None:

@@ -1,7 +1,7 @@
 """The commands about experiments: `bakehouse experiment run`, `ablate`, `compare`, `grid`, `results` and so on."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -257,6 +257,28 @@ def what_if(
 
     settings = settings_of(patience or [], early_stopping or [])
     show_what_if(experiment_id, settings, as_json=as_json, fields=fields)
+
+
+@app.command()
+def ensemble(
+    experiment_id: ExperimentId,
+    arm: Annotated[str, typer.Option(help="The arm whose finished runs are used as one model.")],
+    mean: Annotated[
+        Literal["arithmetic", "geometric"],
+        typer.Option(help="How the probabilities of classes are averaged; values have the arithmetic mean.")
+    ] = "arithmetic",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE.zip", dir_okay=False, callback=require_folder,
+                     help="Save the members, and a script that predicts with their mean."),
+    ] = None,
+    as_json: AsJson = False,
+    fields: Fields = None,
+) -> None:  # fmt: skip
+    """Measure the runs of an arm as one model: the mean of their probabilities or values."""
+    from bakehouse.cli.experiments.ensembles import show_ensemble
+
+    show_ensemble(experiment_id, arm, mean, output, as_json=as_json, fields=fields)
 
 
 @app.command()
