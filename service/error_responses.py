@@ -28,6 +28,7 @@ from bakehouse.data.errors import DatasetNotFound, DatasetNotReady
 from bakehouse.experiments.errors import (
     EnsembleNotFound,
     ExperimentNotFound,
+    ExperimentUnreadable,
     IllegalAction,
     NoEnsemble,
     RunInExperiment,
@@ -218,6 +219,8 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             return ErrorResponse(name="run_in_experiment", detail=str(error))
         case ExperimentNotFound():
             return ErrorResponse(name="experiment_not_found", detail=str(error))
+        case ExperimentUnreadable():
+            return ErrorResponse(name="experiment_unreadable", detail=str(error))
         case IllegalAction():
             return ErrorResponse(name="illegal_action", detail=str(error))
         case NoEnsemble():

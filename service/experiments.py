@@ -39,7 +39,7 @@ from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import MAX_PROBLEMS
 from bakehouse.runs.commands import ChangePriority
-from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound
+from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound, SourceRunDeleted
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
@@ -181,8 +181,16 @@ def create(services: Services, planned: Planned, idempotency: Idempotency | None
         priority=document.priority,
         max_running=document.max_running,
     )
-    record, runs = fill(services, record, list(places(planned.arms, document.seeds)))
-    created = services.experiments.create(record, runs, idempotency)
+    wanted = list(places(planned.arms, document.seeds))
+    filled, runs = fill(services, record, wanted)
+    try:
+        created = services.experiments.create(filled, runs, idempotency)
+    except SourceRunDeleted as error:
+        # A run that would have been used again was deleted meanwhile; without it, a new one is trained.
+        if error.source not in {each.run for each in filled.reused}:
+            raise
+        filled, runs = fill(services, record, wanted)
+        created = services.experiments.create(filled, runs, idempotency)
     if not created.replayed:
         wake_workers(services, len(runs))
     return created
@@ -277,16 +285,14 @@ def act_on_all(services: Services, experiment_id: str, request: Request) -> None
 
 def resume(services: Services, experiment_id: str) -> None:
     """Lets the runs of a paused experiment be claimed again."""
-    record = services.experiments.record(experiment_id)
-    refuse_weaker(record, None, services.experiments.brief(record).status)
-    carry_out(record, None, services.experiments, services.store, services.artifacts)
 
     def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
         refuse_weaker(before, None, services.experiments.brief(before).status)
         return before.model_copy(update={"request": None}), ()
 
-    # Last the record: if this ends half-way, the experiment is still paused and can be resumed again.
-    services.experiments.change(experiment_id, change)
+    # First the record, so that no supervisor pauses again what is resumed. If this ends half-way, it can be repeated.
+    record = services.experiments.change(experiment_id, change)
+    carry_out(record, None, services.experiments, services.store, services.artifacts)
     wake_workers(services, record.run_count)
 
 
@@ -294,7 +300,7 @@ def change(services: Services, experiment_id: str, fields: JsonObject) -> None:
     """Changes the name, the priority or the limit of an experiment."""
 
     def changed(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
-        return before.model_copy(update=fields), ()
+        return before.model_copy(update={**fields, "document": before.document.model_copy(update=fields)}), ()
 
     record = services.experiments.change(experiment_id, changed)
     if "priority" in fields:
@@ -371,6 +377,10 @@ async def ablate(
     """Queues an experiment that switches off each ingredient of a run's recipe; `fields` are others of its document."""
     run = (await services.async_store.get(run_id)).run()
     recipe = {name: value for name, value in run.recipe.canonical().items() if name not in ("seed", "name", "labels")}
+    # A run of one fold becomes a cross-validation.
+    folds = recipe["dataset"].pop("folds", None)
+    recipe["dataset"].pop("fold", None)
+    fields = {"folds": folds, **fields}
     named = {"name": f"what helps in {run.name or run.id}"[:200], "seeds": 5, **fields, "recipe": recipe}
     design = {"type": "ablation", "ingredients": named.pop("ingredients", None)}
     return await submit(services, {**named, "design": design}, idempotency)

@@ -100,6 +100,11 @@ KINDS = (
         "Delete the experiment, which deletes its runs too, or keep the run.",
     ),
     problem_type(
+        "experiment_unreadable", 409,
+        "Another version of Bakehouse wrote the experiment, and this version cannot read it.",
+        "Read the experiment with the version that wrote it, or a newer one.",
+    ),
+    problem_type(
         "illegal_action", 409, "The status of the experiment does not allow this action.",
         "Read its `status` and `request`. An experiment that was stopped or cancelled cannot be resumed; post its "
         "`document` again, which uses the runs that are finished.",

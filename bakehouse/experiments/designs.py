@@ -18,6 +18,8 @@ from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 
 MAX_VALUE_CHARACTERS = 40
+# The fields of a recipe that the experiment's document sets for all arms, and where.
+SET_FOR_ALL = {"/seed": "/seeds", "/dataset/folds": "/folds", "/dataset/fold": "/folds"}
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,11 @@ def expand_variants(design: Variants, recipe: Recipe) -> Arms:
     arms = []
     for name, patch in design.variants.items():
         place = "/design/variants" + pointer([name])
-        if "seed" in patch:
-            raise invalid(f"{place}/seed", "conflict", "every arm has the same seeds; set them in /seeds")
         sources = {changed: place + changed for changed in places(patch)}
+        for set_by_all in SET_FOR_ALL.keys() & sources:
+            raise invalid(
+                sources[set_by_all], "conflict", f"all arms have the same: set it in {SET_FOR_ALL[set_by_all]}"
+            )
         arms.append(Arm(name, merge_patch(document, patch), sources))
     return Arms(tuple(arms), baseline)
 
@@ -124,7 +128,9 @@ def expand_grid(design: Grid, recipe: Recipe) -> Arms:
 def refuse_bad_axes(design: Grid, recipe: Recipe) -> None:
     for axis, values in design.axes.items():
         place = "/design/axes" + pointer([axis])
-        if path_of(axis)[0] in ("seed", "name", "labels"):
+        if axis in SET_FOR_ALL:
+            raise invalid(place, "conflict", f"all arms have the same: set it in {SET_FOR_ALL[axis]}")
+        if path_of(axis)[0] in ("name", "labels"):
             raise invalid(place, "conflict", f"{axis} is no part of the training that arms can differ in")
         if not values:
             raise invalid(place, "too_short", "an axis needs at least one value")
@@ -171,7 +177,8 @@ def axis_labels(axes: Sequence[str]) -> list[str]:
 def value_texts(values: Sequence[object]) -> list[str]:
     """Returns a short text for each value of an axis; the texts differ."""
     short = [value_text(value) for value in values]
-    return [text if short.count(text) == 1 else f"{text} ({index})" for index, text in enumerate(short)]
+    # The first of equal texts stays as it is: a value that is added later must not rename an arm.
+    return [text if text not in short[:index] else f"{text} ({index})" for index, text in enumerate(short)]
 
 
 def value_text(value: object) -> str:

@@ -37,3 +37,13 @@ class EnsembleNotFound(RunsError):
 
     def __init__(self, experiment_id: str, name: str) -> None:
         super().__init__(f"The experiment {experiment_id} has no ensemble {name!r}.")
+
+
+class ExperimentUnreadable(RunsError):
+    """Raised if another version of Bakehouse wrote the experiment's record and this version cannot read it."""
+
+    def __init__(self, experiment_id: str) -> None:
+        super().__init__(
+            f"The experiment {experiment_id} was written by another version of Bakehouse; this version cannot read it."
+        )
+        self.experiment_id = experiment_id

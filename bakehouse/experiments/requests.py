@@ -40,6 +40,9 @@ def carry_out(
         command = None if status in TERMINAL else command_for(request, status)
         if command is None:
             continue
+        # A user may ask for something else meanwhile.
+        if experiments.request(record.id) != request:
+            return
         try:
             artifacts.clean_up_after(store.command(run_id, command))
         except (IllegalTransition, RunNotFound, RecordUnreadable):

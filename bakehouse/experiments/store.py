@@ -1,16 +1,16 @@
 """Writes and reads experiments in Redis."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import get_args
 
 from redis import Redis
 
 from bakehouse.experiments.answer import ExperimentStatus, Results
-from bakehouse.experiments.errors import ExperimentNotFound, RunInExperiment
+from bakehouse.experiments.errors import ExperimentNotFound, ExperimentUnreadable, RunInExperiment
 from bakehouse.experiments.experiment import (
     Brief,
     Experiment,
@@ -32,11 +32,14 @@ from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.errors import ExperimentChanged
 from bakehouse.runs.keys import Keys, digest
+from bakehouse.runs.migrations import migrate_recipe
 from bakehouse.runs.record import CreatedExperiment, Idempotency, random_characters, rfc3339
 from bakehouse.runs.run import Run
-from bakehouse.runs.status import TERMINAL, Status
+from bakehouse.runs.status import TERMINAL, Request, Status
 from bakehouse.runs.store import Store
 from bakehouse.runs.wire import Texts
+
+log = logging.getLogger(__name__)
 
 EXPERIMENT_ID = re.compile(r"exp_[0-9a-z]{12}")
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -138,13 +141,19 @@ class ExperimentStore:
         stored = self._redis.hgetall(self._keys.experiment(experiment_id))
         if not stored:
             raise ExperimentNotFound(experiment_id)
-        return record_in(stored)
+        return record_in(experiment_id, stored)
 
     def get(self, experiment_id: str) -> Experiment:
         """Returns the experiment as clients see it. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
         [counts] = self._counts([experiment_id])
         return shown(record, counts, self.runs(record))
+
+    def request(self, experiment_id: str) -> Request | None:
+        """Returns what a user has asked for all runs of an experiment."""
+        stored = self._redis.hget(self._keys.experiment(experiment_id), "request")
+        request: Request | None = None if stored is None else json.loads(stored)
+        return request
 
     def brief(self, record: ExperimentRecord) -> Brief:
         """Returns the row of a list."""
@@ -164,10 +173,21 @@ class ExperimentStore:
         with self._redis.pipeline(transaction=False) as pipeline:
             for experiment_id in listed:
                 pipeline.hgetall(self._keys.experiment(experiment_id))
-            records = [record_in(stored) for stored in pipeline.execute() if stored]
+            found = pipeline.execute()
+        records = list(self._readable(zip(listed, found, strict=True)))
         counts = self._counts([record.id for record in records])
         rows = tuple(brief_of(record, each) for record, each in zip(records, counts, strict=True))
         return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
+
+    def _readable(self, found: Iterable[tuple[str, Mapping[wire.Text, wire.Text]]]) -> Iterator[ExperimentRecord]:
+        """Yields the records in hashes, without those of experiments that were deleted since their ids were read, or
+        that this version cannot read: one of these must not make a whole list fail."""
+        for experiment_id, stored in found:
+            try:
+                if stored:
+                    yield record_in(experiment_id, stored)
+            except ExperimentUnreadable as error:
+                log.warning("%s", error)
 
     def _counts(self, ids: Sequence[str]) -> list[dict[Status, int]]:
         """Returns the number of new runs of each experiment by status."""
@@ -299,12 +319,8 @@ class ExperimentStore:
 
     def asked(self) -> list[ExperimentRecord]:
         """Returns the experiments that a user has asked to pause, to stop or to cancel, and has not resumed."""
-        found = []
-        for each in wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1)):
-            # It may have been deleted since its id was read.
-            with suppress(ExperimentNotFound):
-                found.append(self.record(each))
-        return found
+        ids = wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1))
+        return list(self._readable((each, self._redis.hgetall(self._keys.experiment(each))) for each in ids))
 
     def searches(self) -> list[str]:
         """Returns the ids of the searches that may still create runs, the oldest first."""
@@ -354,7 +370,7 @@ def question_of(record: ExperimentRecord, status: ExperimentStatus, recipes: Map
         arms=tuple(
             arm_facts(
                 arm.name,
-                Recipe.model_validate_json(recipes[arm.name]),
+                Recipe.model_validate(migrate_recipe(json.loads(recipes[arm.name]))),
                 differs=arm.differs,
                 levels=arm.levels,
                 parameters=arm.parameters,
@@ -383,8 +399,12 @@ def fields_of(record: ExperimentRecord) -> Texts:
     return {"record": record.model_dump_json(exclude={"token", *OF_CLAIMS}), **own}
 
 
-def record_in(stored: Mapping[wire.Text, wire.Text]) -> ExperimentRecord:
-    """Returns the record in a hash."""
-    fields = wire.decoded(stored)
-    own = {name: json.loads(fields[name]) for name in (*OF_CLAIMS, "token")}
-    return ExperimentRecord.model_validate_json(fields["record"]).model_copy(update=own)
+def record_in(experiment_id: str, stored: Mapping[wire.Text, wire.Text]) -> ExperimentRecord:
+    """Returns the record in a hash. Raises ExperimentUnreadable if this version cannot read it."""
+    try:
+        fields = wire.decoded(stored)
+        own = {name: json.loads(fields[name]) for name in (*OF_CLAIMS, "token")}
+        return ExperimentRecord.model_validate_json(fields["record"]).model_copy(update=own)
+    # A field is missing, or a text is no JSON, or not what the record has.
+    except (KeyError, ValueError) as error:
+        raise ExperimentUnreadable(experiment_id) from error

@@ -149,6 +149,12 @@ def test_variants_are_merge_patches_of_the_recipe() -> None:
         ({"design": []}, "/design", "model_attributes_type"),
         ({"design": {"type": "grid", "axes": {"/norm": ["none", "none"]}}}, "/design/axes/~1norm/1", "conflict"),
         ({"design": {"type": "grid", "axes": {"/seed": [1, 2]}}}, "/design/axes/~1seed", "conflict"),
+        ({"design": {"type": "grid", "axes": {"/dataset/fold": [0, 1]}}}, "/design/axes/~1dataset~1fold", "conflict"),
+        (
+            {"design": {"type": "variants", "variants": {"a": {"dataset": {"folds": 3}}}}},
+            "/design/variants/a/dataset/folds",
+            "conflict",
+        ),
         ({"design": {"type": "variants", "variants": {}}}, "/design/variants", "too_short"),
         (
             {"design": {"type": "variants", "variants": {"a": {}, "b": {"seed": 1}}}},
@@ -200,3 +206,10 @@ def test_two_arms_with_one_recipe_are_refused_by_name() -> None:
     [problem] = caught.value.problems
     assert problem.pointer == "/design/variants/b"
     assert "'a' and 'b'" in problem.message
+
+
+def test_a_value_that_is_added_to_an_axis_renames_no_arm() -> None:
+    long = "x" * 50
+    first = arms_of({"type": "grid", "axes": {"/architecture": [f"{long}a"]}}).arms
+    longer = arms_of({"type": "grid", "axes": {"/architecture": [f"{long}a", f"{long}b"]}}).arms
+    assert first[0].name == longer[0].name != longer[1].name

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
 from bakehouse.runs.commands import Pause
 from bakehouse.runs.keys import Keys
@@ -324,3 +325,29 @@ def test_a_run_with_a_long_list_of_values_can_be_claimed(api: httpx.Client, work
     [run] = experiment["runs"]
     assert len(run["arm"]) > 200
     worker.claim(run["run"])
+
+
+def test_an_experiment_of_another_version_breaks_no_list(api: httpx.Client, redis_server: str) -> None:
+    ids = [post(api)["id"] for _ in range(2)]
+    with Redis.from_url(redis_server) as redis:
+        redis.hset(f"local:experiment:{ids[0]}", "record", '{"of": "the future"}')
+    assert [row["id"] for row in api.get("/v1/experiments").json()["data"]] == [ids[1]]
+    problem(api.get(f"/v1/experiments/{ids[0]}"), 409, "experiment_unreadable")
+
+
+def test_an_ablation_of_one_fold_is_a_cross_validation(api: httpx.Client) -> None:
+    dataset = {"id": "iris", "folds": 3, "fold": 1}
+    run = requests.create(api, norm="batch_norm", architecture={"type": "mlp", "hidden": [4]}, dataset=dataset)
+    experiment = api.post(f"/v1/runs/{run}/ablate", json={"seeds": 1}).json()
+    assert [each["fold"] for each in experiment["runs"]] == [0, 1, 2] * 2
+
+
+def test_a_paused_experiment_is_resumed(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    path = f"/v1/experiments/{experiment['id']}"
+    worker.claim(experiment["runs"][0]["run"])
+    assert api.post(f"{path}/pause").json()["request"] == "pause"
+    assert api.get(f"/v1/runs/{experiment['runs'][0]['run']}").json()["request"] == "pause"
+    resumed = api.post(f"{path}/resume").json()
+    assert (resumed["request"], resumed["status"]) == (None, "running")
+    assert api.get(f"/v1/runs/{experiment['runs'][0]['run']}").json()["request"] is None

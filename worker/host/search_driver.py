@@ -81,6 +81,9 @@ class SearchDriver:
         # Deleted meanwhile; or the data set is packed again, and the next tick finds it ready.
         with suppress(ExperimentNotFound, DatasetNotReady):
             self._experiments.change(experiment_id, change)
+        if found.done:
+            # Only this search, or others that read their epochs again, are concerned.
+            self._epochs.clear()
         for run_id in found.prune:
             # The run may have ended meanwhile.
             with suppress(IllegalTransition, RunNotFound):

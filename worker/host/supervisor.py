@@ -104,7 +104,7 @@ class Supervisor:
         except OUTAGE:
             self.in_contact_since = self.last_contact = seconds_up()
 
-    def guard(self, part: Callable[..., None], *arguments: object) -> bool:
+    def guard(self, part: Callable[..., object], *arguments: object) -> bool:
         """Does a part of the work, and returns whether it was done. An unexpected error must stop neither the other
         parts nor this process."""
         try:
@@ -167,7 +167,7 @@ class Supervisor:
         for experiment_id in deleted:
             left = len(self.experiments.run_ids(experiment_id))
             if self.deletions.seconds(experiment_id, left) > DELETION_GRACE_SECONDS:
-                delete_runs(experiment_id, self.experiments, self.store, self.artifacts)
+                self.guard(delete_runs, experiment_id, self.experiments, self.store, self.artifacts)
 
     def check_folder(self) -> bool:
         """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.
