@@ -109,13 +109,9 @@ def class_with_one_row(plan: Plan) -> Iterator[Finding]:
     if not single:
         return
     has = "has" if len(single) == 1 else "have"
-    message = (
-        f"{count_of(len(single), 'class')} of {len(counts or ()):,} {has} only one row: {listed(single)}. It is in "
-    )
-    message += (
-        "one split alone, so nothing says whether such rows are told apart: add rows, merge classes, or leave them "
-    )
-    yield Finding("/dataset", f"{message}out.", ())
+    message = f"{count_of(len(single), 'class')} of {len(counts or ()):,} {has} only one row: {listed(single)}. It is "
+    message += "in one split alone, so nothing says whether such rows are told apart: add rows, merge classes, or "
+    yield Finding("/dataset", f"{message}leave them out.", ())
 
 
 def is_fair(monitor: str) -> bool:

@@ -205,7 +205,9 @@ def brief_of(record: ExperimentRecord, counts: dict[Status, int]) -> Brief:
     )
 
 
-def shown(record: ExperimentRecord, counts: dict[Status, int], runs: tuple[ExperimentRun, ...]) -> Experiment:
+def shown(
+    record: ExperimentRecord, status: ExperimentStatus, counts: dict[Status, int], runs: tuple[ExperimentRun, ...]
+) -> Experiment:
     """Returns the experiment as clients see it."""
     same = {name: getattr(record, name) for name in Experiment.model_fields if name in ExperimentRecord.model_fields}
-    return Experiment(**same, status=status_of(record, counts), runs=runs, counts=counts)
+    return Experiment(**same, status=status, runs=runs, counts=counts)

@@ -146,8 +146,12 @@ class ExperimentStore:
     def get(self, experiment_id: str) -> Experiment:
         """Returns the experiment as clients see it. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
-        [counts] = self._counts([experiment_id])
-        return shown(record, counts, self.runs(record))
+        runs = self.runs(record)
+        # The indexes also have runs that a retry has replaced, and that may not be over.
+        [everything] = self._counts([experiment_id])
+        new = [each.status for each in runs if not each.reused]
+        counts = {status: new.count(status) for status in STATUSES if status in new}
+        return shown(record, status_of(record, everything), counts, runs)
 
     def request(self, experiment_id: str) -> Request | None:
         """Returns what a user has asked for all runs of an experiment."""
