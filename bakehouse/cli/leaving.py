@@ -16,10 +16,11 @@ def stops_on_request(runs: Sequence[ClientRun]) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     ids, it = " ".join(run.id for run in runs), "it" if len(runs) == 1 else "them"
-    print(f"\nstop {ids} now and keep the best (s), or stop watching and let {it} continue (Enter)? ", end="",
-          file=sys.stderr, flush=True)  # fmt: skip
+    question = f"\nstop {ids} now and keep the best (s), or stop watching and let {it} continue (Enter)? "
     try:
+        # Before the question is shown, because Ctrl-C may be the answer.
         with raise_on_interrupt():
+            print(question, end="", file=sys.stderr, flush=True)
             answer = sys.stdin.readline()
     except KeyboardInterrupt:
         return False

@@ -45,12 +45,13 @@ def watch(run: ClientRun, service: RunningService) -> Iterator[Terminal]:
     environment = {**os.environ, "BAKEHOUSE_URL": service.url, "TERM": "xterm", "COLUMNS": "200"}
     command = [sys.executable, "-c", PROGRAM, "watch", run.id]
     with subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=environment) as process:
+        # Otherwise a read would wait for ever once the process has ended.
+        os.close(other)
         terminal = Terminal(process, side)
         terminal.wait_for("step 1" if run.refresh().status == "running" else "waiting for a worker")
         yield terminal
         process.kill()
     os.close(side)
-    os.close(other)
 
 
 @pytest.fixture
