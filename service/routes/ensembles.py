@@ -11,7 +11,8 @@ from service.ensembles import make_ensemble
 from service.openapi import json_body, problems, returns
 from service.routes.runs import json_response
 
-ZIP = "application/zip"
+# Generators of clients know no type for zip files.
+ZIP = "application/octet-stream"
 EnsembleName = Annotated[str, Path(description="The `name` of the ensemble.")]
 router = APIRouter(
     prefix="/v1/experiments/{experiment_id}/ensembles",

@@ -121,7 +121,7 @@ def test_it_is_listed_beside_the_arms_and_measured_once(http: httpx.Client, flow
 
 def download(http: httpx.Client, path: str, name: str, folder: Path) -> Path:
     answer = http.get(f"{path}/ensembles/{name}")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
     with ZipFile(BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         archive.extractall(folder)

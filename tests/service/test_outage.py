@@ -50,13 +50,23 @@ def fill(path: str, values: dict[str, str]) -> str:
     return path
 
 
+EXPERIMENT = "exp_222222222222"
+
+
 def requests_of_all_routes(client: httpx.Client, run: str) -> list[httpx.Request]:
     paths = client.get("/openapi.json").json()["paths"]
     asked = [(method.upper(), path) for path, methods in paths.items() for method in methods]
     values = {"{run_id}": run, "{epoch_or_role}": "best", "{number}": "1", "{dataset_id}": "data_222222222222"}
+    values |= {"{experiment_id}": EXPERIMENT, "{name}": "recipe-arithmetic"}
     filled = [(method, fill(path, values)) for method, path in asked if path not in WITHOUT_REDIS]
     bodies = {"POST": json.dumps(RECIPE), "PATCH": "{}", "PUT": "a part"}
-    own_bodies = {"/v1/datasets": '{"name": "houses"}', "/v1/datasets/data_222222222222/complete": "{}"}
+    own_bodies = {
+        "/v1/datasets": '{"name": "houses"}',
+        "/v1/datasets/data_222222222222/complete": "{}",
+        "/v1/experiments": json.dumps({"recipe": RECIPE, "design": {"type": "variants", "variants": {"plain": {}}}}),
+        f"/v1/experiments/{EXPERIMENT}/ensembles": json.dumps({"arm": "recipe"}),
+        f"/v1/runs/{run}/ablate": "{}",
+    }
     headers = {"content-type": "application/json", "accept": "text/event-stream"}
     return [
         client.build_request(method, path + ("?label=a:b" if path == "/v1/events" else ""), headers=headers,

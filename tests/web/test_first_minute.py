@@ -4,13 +4,18 @@ import re
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.processes import LIMIT_SECONDS
+from tests.processes import LIMIT_SECONDS, wait_until
 from tests.running_home import RunningHome
 from tests.web.accessibility import assert_sound
 from tests.web.views import chart, expect_rows, expect_status
 
 
 def delete_all_runs(home: RunningHome) -> None:
+    # A run of an experiment is deleted with it.
+    for row in home.get("/v1/experiments?limit=100").json()["data"]:
+        experiment = f"{home.url}/v1/experiments/{row['id']}"
+        httpx.post(f"{experiment}/cancel", timeout=LIMIT_SECONDS, trust_env=False)
+        wait_until(lambda: httpx.delete(experiment, timeout=LIMIT_SECONDS, trust_env=False).is_success)  # noqa: B023
     for row in home.get("/v1/runs?view=brief&limit=100").json()["data"]:
         httpx.delete(f"{home.url}/v1/runs/{row['id']}", timeout=LIMIT_SECONDS, trust_env=False).raise_for_status()
 
