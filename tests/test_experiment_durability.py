@@ -121,6 +121,8 @@ def test_a_request_that_was_interrupted_is_carried_out(home: RunningHome, action
 def test_a_deletion_that_was_interrupted_is_carried_out(home: RunningHome) -> None:
     experiment = home.post("/v1/experiments", grid_of("deleted", recipe=LONG, seeds=20))
     home.post(f"/v1/experiments/{experiment['id']}/cancel")
+    # The runs in training end at their next step.
+    wait_until(lambda: home.get(f"/v1/experiments/{experiment['id']}").json()["status"] == "cancelled")
     store = experiments_in(home)
     service = home.child("service")
     with ThreadPoolExecutor() as pool:
