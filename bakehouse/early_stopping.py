@@ -48,7 +48,7 @@ class EarlyStopper:
         return is_best
 
     def is_over(self, epoch: int) -> bool:
-        """Whether the run ends after this epoch."""
+        """Whether the criterion ends training after this epoch, which must have been observed before."""
         if isinstance(self.spec, Off) or epoch < self.spec.min_epochs:
             return False
         match self.spec:

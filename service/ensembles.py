@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotFound
@@ -19,7 +18,7 @@ from bakehouse.runs.record import Record, rfc3339
 from bakehouse.runs.run import Checkpoint
 from bakehouse.tasks.ensembles import KIND, EnsembleMetrics, EnsembleTask
 from service.dependencies import Services
-from service.error_responses import field_error
+from service.documents import parse_document
 from service.errors import InvalidRequest
 from service.tasks import IsGone
 
@@ -67,7 +66,7 @@ async def make_ensemble(
 
 
 def read_question(services: Services, experiment_id: str, posted: object) -> Question:
-    request = parse_request(posted)
+    request = parse_document(EnsembleRequest, posted)
     record = services.experiments.record(experiment_id)
     arms = tuple(arm.name for arm in record.arms)
     if request.arm not in arms:
@@ -82,13 +81,6 @@ def read_question(services: Services, experiment_id: str, posted: object) -> Que
         raise InvalidRequest(Problem(pointer="/mean", code="mean", message=message, allowed=("arithmetic",)))
     kept = find_kept(record, request)
     return Question(request, members, plan, kept if kept is not None and kept.runs == ids else None)
-
-
-def parse_request(posted: object) -> EnsembleRequest:
-    try:
-        return EnsembleRequest.model_validate(posted)
-    except ValidationError as error:
-        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 
 
 def find_member(services: Services, run_id: str) -> Member:

@@ -57,7 +57,7 @@ class AblationFields(TypedDict, total=False):
 
 
 class ExtensionFields(TypedDict, total=False):
-    """What can be added to an experiment."""
+    """The arguments of `extend`: seeds, variants, and values of axes to add to an experiment."""
 
     seeds: int | Sequence[int]
     variants: Mapping[str, object]
@@ -65,7 +65,7 @@ class ExtensionFields(TypedDict, total=False):
 
 
 class ExperimentChanges(TypedDict, total=False):
-    """What can be changed of an experiment."""
+    """The arguments of `change`: the fields of an experiment that can be changed after it was posted."""
 
     name: str | None
     priority: int

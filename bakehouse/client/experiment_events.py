@@ -17,7 +17,7 @@ LATENESS = 1.0
 
 
 class ExperimentEvent(RunEvent):
-    """One event of a run of an experiment."""
+    """An event of the log of one run, with the run that it belongs to, as the stream of an experiment sends it."""
 
     run_id: str
 

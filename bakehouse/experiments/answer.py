@@ -135,7 +135,7 @@ class BetterTrial(Model):
 
 
 class SearchAnswer(Model):
-    """What a search has found."""
+    """The result of a search: its best trials in their order, and how much each parameter matters."""
 
     best_so_far: tuple[BetterTrial, ...]
     """The trials that were better than all before them; those that were ended early do not count."""

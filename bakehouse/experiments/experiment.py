@@ -9,7 +9,7 @@ from bakehouse.runs.status import Request, Status
 
 
 class ExperimentArm(Model):
-    """One of the recipes that an experiment compares."""
+    """One of the recipes that an experiment compares; each arm is trained once for every seed and fold."""
 
     name: str
     differs: JsonObject
@@ -46,7 +46,7 @@ class SearchTrial(Model):
 
 
 class Brief(Model):
-    """What a list shows of an experiment."""
+    """An experiment as a row of a list: its question in short, and how many of its runs have which status."""
 
     id: str
     name: str | None

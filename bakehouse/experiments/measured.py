@@ -40,7 +40,7 @@ class ArmFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonQuestion:
-    """What an experiment asks."""
+    """The part of an experiment that decides how its results are computed: design, metric, baseline and arms."""
 
     experiment: str
     status: ExperimentStatus

@@ -35,7 +35,7 @@ class PlannedArm:
 
 @dataclass(frozen=True)
 class Place:
-    """What one run of an experiment trains."""
+    """One combination of arm, seed and fold, for which an experiment needs exactly one run."""
 
     arm: PlannedArm
     seed: int

@@ -59,7 +59,7 @@ Block = Heading | Paragraph | Items | Table | Code | Picture
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """What a report says beside the results."""
+    """The facts in a report that are not among the results: the document, the data, and what trained the runs."""
 
     name: str | None
     design: DesignType

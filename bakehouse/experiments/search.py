@@ -38,7 +38,7 @@ class SearchUnavailable(Exception):
 
 @dataclass(frozen=True)
 class SearchQuestion:
-    """What a search looks for."""
+    """A search as its driver needs it: the space, the recipe that trials change, and the direction of the metric."""
 
     design: Search
     recipe: Recipe
@@ -77,7 +77,7 @@ class TrialRecipe:
 
 @dataclass(frozen=True)
 class Advance:
-    """What a search does next."""
+    """The next step of a search: trials to create, runs to end early, winners to confirm, or the end."""
 
     create: tuple[TrialRecipe, ...] = ()
     prune: tuple[str, ...] = ()

@@ -13,12 +13,12 @@ from redis.exceptions import RedisError
 
 from bakehouse.runs.durations import Capacity
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.operations import Call, Filters, NewRun, Operation, Operations
+from bakehouse.runs.operations import Call, Filters, Operation, Operations
 from bakehouse.runs.queue import WakeQueue
-from bakehouse.runs.record import CreatedExperiment, Idempotency
+from bakehouse.runs.record import Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun
-from bakehouse.runs.wire import NOTHING, Texts, Write
+from bakehouse.runs.wire import NOTHING, Texts
 
 Result = TypeVar("Result")
 # A batch of this many new runs occupies Redis for about 10 ms.
@@ -47,7 +47,6 @@ class Waiting:
 
     calls: Sequence[Call]
     replies: "asyncio.Future[list[Any]]"
-    weight: int
 
 
 class Batches:
@@ -58,14 +57,14 @@ class Batches:
 
     def __init__(self, redis: Redis, finish: Callable[[Any, int], None] = lambda pipeline, count: None) -> None:
         self._redis = redis
-        # Adds commands to the end of each batch, whose total weight it gets; their replies are not looked at.
+        # Adds commands to the end of each batch, whose number of senders it gets; their replies are not looked at.
         self._finish = finish
         self._waiting: list[Waiting] = []
         self._sender: asyncio.Task[None] | None = None
 
-    async def send(self, calls: Sequence[Call], weight: int = 1) -> list[Any]:
+    async def send(self, calls: Sequence[Call]) -> list[Any]:
         """Returns the replies; raises the first error among them, or the error of the connection."""
-        waiting = Waiting(calls, asyncio.get_running_loop().create_future(), weight)
+        waiting = Waiting(calls, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
@@ -79,8 +78,7 @@ class Batches:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                calls = [call for waiting in batch for call in waiting.calls]
-                replies = await self._execute(calls, sum(waiting.weight for waiting in batch))
+                replies = await self._execute([call for waiting in batch for call in waiting.calls], len(batch))
             except Exception as error:  # noqa: BLE001 - every sender gets the error, whatever it is
                 replies = [error] * sum(len(waiting.calls) for waiting in batch)
             for waiting in batch:
@@ -93,11 +91,11 @@ class Batches:
                     log.warning("a command at the end of a batch failed: %s", reply)
         self._sender = None
 
-    async def _execute(self, calls: Sequence[Call], weight: int) -> list[Any]:
+    async def _execute(self, calls: Sequence[Call], senders: int) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
         for call in calls:
             call(pipeline)
-        self._finish(pipeline, weight)
+        self._finish(pipeline, senders)
         return await pipeline.execute(raise_on_error=False)
 
 
@@ -146,24 +144,6 @@ class AsyncStore:
         await carry_out(self._operations.now(), self._reads)
         return await carry_out(self._operations.create(run, idempotency=idempotency, known=known), self._creations)
 
-    async def create_many(
-        self, runs: Sequence[NewRun], *, experiment: Write, idempotency: Idempotency | None = None
-    ) -> CreatedExperiment:
-        """Stores queued runs and what they change in the record of their experiment, either all or nothing; wakes
-        workers for them.
-
-        Raises ExperimentChanged if the experiment is not as the write expects it.
-        """
-        now = await carry_out(self._operations.now(), self._reads)
-        # A thousand runs would hold up the event loop for 0.1 s.
-        writes = await asyncio.to_thread(self._operations.new_runs, runs, now)
-        operation = self._operations.create_many(writes, experiment=experiment, idempotency=idempotency)
-        return await carry_out(operation, self._creations, weight=len(runs))
-
-    async def first_experiment(self, idempotency: Idempotency) -> CreatedExperiment | None:
-        """Returns the experiment that the same idempotency key created before, if any."""
-        return await carry_out(self._operations.first_experiment(idempotency), self._reads)
-
     async def first_answer(self, idempotency: Idempotency) -> CreatedRun | None:
         """Returns the run that the same idempotency key created before, if any."""
         return await carry_out(self._operations.first_answer(idempotency), self._reads)
@@ -188,13 +168,13 @@ class AsyncStore:
             self._wake_queue.add_to(pipeline)
 
 
-async def carry_out(operation: Operation[Result], batches: Batches, *, weight: int = 1) -> Result:
-    """Returns the result of an operation; `weight` is the number of runs that it creates."""
+async def carry_out(operation: Operation[Result], batches: Batches) -> Result:
+    """Returns the result of an operation."""
     try:
         calls = next(operation)
         while True:
             try:
-                replies = await batches.send(calls, weight)
+                replies = await batches.send(calls)
             except RedisError as error:
                 calls = operation.throw(error)
             else:

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.errors import DatasetNotFound
@@ -26,7 +26,7 @@ from service.dependencies import (
     idempotency_of,
     refuse_unknown_parameters,
 )
-from service.error_responses import field_error
+from service.documents import parse_document
 from service.errors import DatasetNotUploaded, InvalidRequest, UnsupportedContentEncoding
 from service.form_upload import receive_form
 from service.hub import Selection
@@ -44,7 +44,6 @@ Digest = Annotated[
     str | None,
     Header(alias="Content-Digest", description="`sha-256=:BASE64:` (RFC 9530) of the body, which is compared with it."),
 ]
-Body = TypeVar("Body", bound=Model)
 ADDRESS_FIELDS = ("url", "uri", "address", "href")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
@@ -147,7 +146,7 @@ async def create_draft(request: Request, services: Services, key: str | None) ->
     """Creates a data set whose parts are sent later, or that is fetched."""
     document = parse_json(await request.body())
     refuse_address(document)
-    draft = parse_document(DatasetDraft, document)
+    draft = parse_document(DatasetDraft, document, strict=False)
     await services.folder_check.check()
     idempotency = None if key is None else idempotency_of(request, key, draft.model_dump_json())
     listing, replayed = await run_in_threadpool(services.uploads.create_draft, draft, idempotency)
@@ -219,7 +218,7 @@ async def put_dataset_part(
 async def complete_dataset(request: Request, dataset_id: UploadId, services: ServicesDep) -> Response:
     """Ends the upload of a draft; its inspection begins. Asked again, it returns the data set as it is."""
     body = await request.body()
-    digests = parse_document(PartDigests, parse_json(body)).parts if body else None
+    digests = parse_document(PartDigests, parse_json(body), strict=False).parts if body else None
     await services.folder_check.check()
     return json_response(await run_in_threadpool(services.uploads.complete, dataset_id, digests), status=202)
 
@@ -291,14 +290,6 @@ def refuse_address(document: object) -> None:
             "else download the file, then upload it"
         )
         raise InvalidRequest(*(Problem(pointer=f"/{name}", code="not_fetched", message=message) for name in named))
-
-
-def parse_document(kind: type[Body], document: object) -> Body:
-    """Reads a document as the given model. Raises InvalidRequest."""
-    try:
-        return kind.model_validate(document, strict=False)
-    except ValidationError as error:
-        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 
 
 def announced_bytes(request: Request) -> int:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
@@ -14,7 +14,7 @@ from bakehouse.experiments.report import write_report
 from bakehouse.experiments.report_formats import as_html, as_markdown
 from bakehouse.experiments.statistics import t_quantile
 from bakehouse.experiments.what_if import ExperimentWhatIf
-from bakehouse.model import JsonObject, Model
+from bakehouse.model import Model
 from bakehouse.runs.record import CreatedExperiment
 from bakehouse.runs.run import Priority
 from bakehouse.runs.status import Request as RunRequest
@@ -28,8 +28,7 @@ from service.dependencies import (
     read_json_body,
     refuse_unknown_parameters,
 )
-from service.error_responses import field_error
-from service.errors import InvalidRequest
+from service.documents import parse_document
 from service.experiment_what_if import ask_what_if
 from service.experiments import (
     ExperimentDeletion,
@@ -114,17 +113,11 @@ def respond_with_experiment(
 async def ablate_run(run_id: RunId, request: Request, services: ServicesDep, idempotency: IdempotencyKey) -> Response:
     """Queues an experiment that switches off each ingredient of the run's recipe alone, and all of them. The body may
     have other fields of the experiment, such as `seeds`, which is 5 otherwise."""
-    fields = parse_ablation(await read_json_body(request)) if await request.body() else {}
+    document = await read_json_body(request) if await request.body() else {}
+    fields = parse_document(AblationRequest, document).model_dump(exclude_unset=True)
     created = await ablate(services, run_id, fields, idempotency)
     experiment = await run_in_threadpool(services.experiments.get, created.id)
     return respond_with_experiment(experiment, created, folder="../../experiments")
-
-
-def parse_ablation(document: object) -> JsonObject:
-    try:
-        return AblationRequest.model_validate(document).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 
 
 @router.get("/experiments", operation_id="list_experiments", responses=problems(404, 422, 503))
@@ -229,15 +222,9 @@ def resume_experiment(experiment_id: ExperimentId, services: ServicesDep) -> Exp
               responses=problems(400, 404, 413, 415, 422, 503))  # fmt: skip
 def change_experiment(experiment_id: ExperimentId, document: JsonBody, services: ServicesDep) -> Experiment:
     """Changes the name of an experiment, the priority of its runs that wait, or the limit on those in training."""
-    change(services, experiment_id, parse_patch(document))
+    fields = parse_document(ExperimentPatch, document).model_dump(exclude_unset=True)
+    change(services, experiment_id, fields)
     return services.experiments.get(experiment_id)
-
-
-def parse_patch(document: object) -> JsonObject:
-    try:
-        return ExperimentPatch.model_validate(document).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 
 
 @router.delete("/experiments/{experiment_id}", operation_id="delete_experiment", responses=problems(404, 409, 503))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.responses import PlainTextResponse
 
 from bakehouse.model import JsonObject, Model
@@ -37,7 +37,7 @@ from service.dependencies import (
     services_of,
     with_priority,
 )
-from service.error_responses import field_error
+from service.documents import parse_document
 from service.errors import InvalidRequest, LogNotFound
 from service.long_poll import etag_matches, parse_wait, run_etag, wait_for_change
 from service.metrics import Metrics, collect_metrics, read_all_events, to_csv
@@ -350,7 +350,7 @@ async def fork_run(run_id: RunId, document: JsonBody, services: ServicesDep, ide
               responses=returns("Run", 400, 404, 409, 413, 415, 422, 503))  # fmt: skip
 def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Response:
     """Changes the name and labels of a run, and the priority of one that is queued or paused."""
-    patch = parse_patch(document)
+    patch = parse_document(RunPatch, document)
     # The check and the write are not atomic: users at the same time may exceed the limit a little.
     refuse_too_many_labels({**services.store.record(run_id).labels, **patch.labels})
     # The priority comes first, because only this change may be refused.
@@ -360,13 +360,6 @@ def change_run(run_id: RunId, document: JsonBody, services: ServicesDep) -> Resp
         keep_name = "name" not in patch.model_fields_set
         services.store.command(run_id, Rename(patch.name, patch.labels, keep_name=keep_name))
     return json_response(services.store.show(run_id).json)
-
-
-def parse_patch(document: object) -> RunPatch:
-    try:
-        return RunPatch.model_validate(document)
-    except ValidationError as error:
-        raise InvalidRequest(*(field_error(each) for each in error.errors(include_url=False))) from error
 
 
 def refuse_too_many_labels(labels: Mapping[str, str | None]) -> None:

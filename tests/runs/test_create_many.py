@@ -1,6 +1,5 @@
 """An experiment and its runs are stored together or not at all."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,15 +10,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bakehouse.runs import wire
-from bakehouse.runs.async_store import AsyncStore, connect_async
 from bakehouse.runs.errors import DatasetDeleted, ExperimentChanged, IdempotencyMismatch, SourceRunDeleted
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.operations import NewRun
-from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Cell
 from bakehouse.runs.store import Store, connect
-from tests.runs.examples import a_run, a_worker
+from tests.runs.examples import a_run
 from tests.runs.test_store import Lossy
 
 KEYS = Keys()
@@ -111,23 +108,3 @@ def test_a_lost_reply_makes_no_second_experiment(redis_url: str, store: Store, r
     pool.disconnect()
     assert (Lossy.lost, created) == (1, CreatedExperiment("exp_b", replayed=False))
     assert len(store.waiting()) == 3
-
-
-def test_a_new_experiment_wakes_as_many_workers_as_there_are(redis_url: str, store: Store) -> None:
-    for name in ("w1", "w2", "w3"):
-        store.put_worker(a_worker(name), ttl=60)
-    wake_queue = WakeQueue(connect(redis_url, patient=False))
-
-    async def create() -> tuple[CreatedExperiment, CreatedExperiment | None]:
-        async with connect_async(redis_url) as client:
-            asynchronous = AsyncStore(client, wake_queue)
-            # The store learns the number of workers by the reply.
-            await asynchronous.create(a_run())
-            write = an_experiment("exp_a", {})
-            created = await asynchronous.create_many(runs_of("exp_a", 5), experiment=write, idempotency=KEY)
-            return created, await asynchronous.first_experiment(KEY)
-
-    created, first = asyncio.run(create())
-    assert (created.replayed, first) == (False, CreatedExperiment("exp_a", replayed=True))
-    assert wake_queue.pending() == 1 + 3
-    assert len(store.waiting()) == 6

@@ -355,3 +355,16 @@ def test_a_paused_experiment_is_resumed(api: httpx.Client, worker: FakeWorker) -
     resumed = api.post(f"{path}/resume").json()
     assert (resumed["request"], resumed["status"]) == (None, "running")
     assert api.get(f"/v1/runs/{experiment['runs'][0]['run']}").json()["request"] is None
+
+
+def test_a_new_experiment_wakes_as_many_workers_as_there_are(
+    api: httpx.Client, worker: FakeWorker, redis_server: str
+) -> None:
+    for name in ("w1", "w2", "w3"):
+        worker.store.put_worker(a_worker(name).model_copy(update={"memory_bytes": 1 << 40}), ttl=60)
+    with Redis.from_url(redis_server) as redis:
+        redis.delete("rq:queue:bakehouse")
+        post(api)
+        assert redis.llen("rq:queue:bakehouse") == 3
+    for name in ("w1", "w2", "w3"):
+        worker.store.remove_process(name)
