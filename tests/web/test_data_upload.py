@@ -32,6 +32,7 @@ PART_BYTES = 1 << 20
 
 
 def drop(page: Page, name: str, text: str) -> None:
+    expect(page.get_by_role("region", name="Your own data")).to_be_visible()
     page.evaluate(DROP, [name, text])
 
 

@@ -1,5 +1,5 @@
 /** Takes files that are chosen or dropped. */
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 type TakeFiles = (files: readonly File[]) => void;
 
@@ -31,7 +31,8 @@ export function FileButton({
 
 /** Takes the files that are dropped anywhere on the page. */
 export function useDrop(takeFiles: TakeFiles): void {
-  useEffect(() => {
+  // In place before the page is painted, so that what says "drop a file" does take one.
+  useLayoutEffect(() => {
     const allow = (event: DragEvent) => event.preventDefault();
     const drop = (event: DragEvent) => {
       event.preventDefault();
