@@ -47,6 +47,7 @@ from bakehouse.runs.errors import (
     RecordUnreadable,
     RunHasDependants,
     RunNotFound,
+    RunReplaced,
     RunsError,
     SourceRunDeleted,
     StorageFull,
@@ -215,6 +216,8 @@ def runs_error_response(error: RunsError) -> ErrorResponse:
             )
         case RunHasDependants():
             return ErrorResponse(name="run_has_dependants", detail=str(error), extra={"dependants": error.dependants})
+        case RunReplaced():
+            return ErrorResponse(name="run_replaced", detail=str(error))
         case RunInExperiment():
             return ErrorResponse(name="run_in_experiment", detail=str(error))
         case ExperimentNotFound():

@@ -100,6 +100,10 @@ KINDS = (
         "Delete the experiment, which deletes its runs too, or keep the run.",
     ),
     problem_type(
+        "run_replaced", 409, "The run was retried before, and another run is in its place in the experiment.",
+        "Retry that run, which `detail` names, once it is over.",
+    ),
+    problem_type(
         "experiment_unreadable", 409,
         "Another version of Bakehouse wrote the experiment, and this version cannot read it.",
         "Read the experiment with the version that wrote it, or a newer one.",

@@ -17,7 +17,7 @@ from bakehouse.plan.plan import Plan
 from bakehouse.recipe.merge import merge_patch
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs.commands import NoteVerified
-from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound
+from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound, RunReplaced
 from bakehouse.runs.record import Idempotency, verification_of
 from bakehouse.runs.run import Cell, Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
@@ -129,7 +129,7 @@ async def submit(
 
 async def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
     """Queues the recipe of a run again, with the run's present name, labels and priority. In its experiment the new run
-    takes the place of the old one."""
+    takes the place of the old one; raises RunReplaced if another one has taken it before."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
@@ -147,6 +147,9 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
     )
     if run.experiment is None:
         return await again()
+    # Also refused when the run is created; but then its experiment is open again.
+    if rival := await run_in_threadpool(services.store.replaced_by, run_id):
+        raise RunReplaced(run_id, rival)
     try:
         await run_in_threadpool(reopen, run.experiment.id, services.experiments, services.store, services.artifacts)
         return await again(experiment=run.experiment)

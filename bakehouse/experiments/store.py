@@ -146,12 +146,8 @@ class ExperimentStore:
     def get(self, experiment_id: str) -> Experiment:
         """Returns the experiment as clients see it. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
-        runs = self.runs(record)
-        # The indexes also have runs that a retry has replaced, and that may not be over.
-        [everything] = self._counts([experiment_id])
-        new = [each.status for each in runs if not each.reused]
-        counts = {status: new.count(status) for status in STATUSES if status in new}
-        return shown(record, status_of(record, everything), counts, runs)
+        [counts] = self._counts([experiment_id])
+        return shown(record, status_of(record, counts), counts, self.runs(record))
 
     def request(self, experiment_id: str) -> Request | None:
         """Returns what a user has asked for all runs of an experiment."""
@@ -194,7 +190,7 @@ class ExperimentStore:
                 log.warning("%s", error)
 
     def _counts(self, ids: Sequence[str]) -> list[dict[Status, int]]:
-        """Returns the number of new runs of each experiment by status."""
+        """Returns the number of new runs of each experiment by status, without those that a retry has replaced."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for experiment_id in ids:
                 for status in STATUSES:

@@ -2,12 +2,14 @@
 -- KEYS, after those of queue.lua: the change stream, all runs by creation, the workers, [the idempotency key]
 -- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length}, which all writes share
 -- ARGV[2], ...: for each write JSON {key, log, run, actor, expected_token, fields, events, remove, add, delete, unset,
---   delete_log, sources, dependants, active, leaves, joins, is_claim, is_asked, experiment}; `leaves` and `joins` are the
---   participants {key, priority, recovered} in whose queues the run was and will be, or false; `experiment` is false
---   or {id, key, queued, running}, the hash and the indexes of the run's experiment
+--   delete_log, sources, dependants, active, leaves, joins, is_claim, is_asked, experiment, replaces}; `leaves` and
+--   `joins` are the participants {key, priority, recovered} in whose queues the run was and will be, or false;
+--   `experiment` is false or {id, key, queued, running}, the hash and the indexes of the run's experiment; `replaces` is
+--   false or {run, key, indexes}, the run whose place in the experiment the new run takes
 -- Returns {outcome, Redis time in ms, seq, payload} of the first write, or of the one that is refused; depending on the
 --   outcome, the payload is {number of workers, place in the queue} (of a new record), the present record, the value of
---   the idempotency key, the source run or data set that is missing, or the dependants.
+--   the idempotency key, the source run or data set that is missing, the dependants, or the run that was faster to
+--   replace another one.
 local changes, runs, workers, idempotency = unpack(KEYS, 4)
 local shared = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -40,6 +42,8 @@ local function refusal(write)
   for _, key in ipairs(write.active) do
     if redis.call('EXISTS', key) == 1 then return 'active', {} end
   end
+  local rival = write.replaces and redis.call('HGET', write.replaces.key, 'replaced_by')
+  if rival then return 'replaced', rival end
   if write.is_claim and write.experiment then
     local request, running, limit = state_of(write.experiment)
     -- A run that was itself asked to stop is claimed, so that it stops.
@@ -99,6 +103,10 @@ local function carry_out(write)
   for _, key in ipairs(write.remove) do redis.call('ZREM', key, write.run) end
   for key, score in pairs(write.add) do
     redis.call('ZADD', key, number(score == 'order' and write.order or tonumber(score)), write.run)
+  end
+  if write.replaces then
+    redis.call('HSET', write.replaces.key, 'replaced_by', write.run)
+    for _, key in ipairs(write.replaces.indexes) do redis.call('ZREM', key, write.replaces.run) end
   end
   if write.joins then join(write.joins, write.run, write.order) end
   if write.experiment then note_waiting(write.experiment, write.joins) end

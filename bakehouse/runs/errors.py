@@ -9,6 +9,7 @@ RunsError
 ├── SourceRunDeleted     the run whose weights a new run builds on was deleted meanwhile
 ├── DatasetDeleted       the data set that a new run trains on was deleted meanwhile
 ├── ExperimentChanged    the experiment that a write should change was changed or deleted meanwhile
+├── RunReplaced          another run is in the place of the run in its experiment
 ├── ExperimentHeld       the experiment of the run lets none of its runs start at the moment
 ├── OwnershipLost        the writer no longer owns the run; it must stop and change nothing
 ├── IdempotencyMismatch  the idempotency key was used before with another body
@@ -105,6 +106,18 @@ class ExperimentChanged(RunsError):
     def __init__(self, experiment_id: str) -> None:
         super().__init__(f"The experiment {experiment_id} was changed meanwhile.")
         self.experiment_id = experiment_id
+
+
+class RunReplaced(RunsError):
+    """Raised if a run of an experiment should be retried that was retried before."""
+
+    def __init__(self, run_id: str, replaced_by: str) -> None:
+        super().__init__(
+            f"The run {run_id} was retried already: in its experiment, {replaced_by} is in its place. "
+            "Retry that run once it is over."
+        )
+        self.run_id = run_id
+        self.replaced_by = replaced_by
 
 
 class ExperimentHeld(RunsError):

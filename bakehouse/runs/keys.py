@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Cell
-from bakehouse.runs.status import Status
+from bakehouse.runs.status import TERMINAL, Status
 
 # A request that is repeated after this time creates a second run.
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
@@ -105,7 +105,8 @@ class Keys:
         return f"{self.tenant}:runs:{field}:{quoted(value)}"
 
     def in_experiment(self, experiment: str, status: Status) -> str:
-        """Returns the key of the sorted set of an experiment's runs with a status, ordered by creation time."""
+        """Returns the key of the sorted set of an experiment's runs with a status, ordered by creation time.
+        Those that a retry has replaced are not among them."""
         return self.filtered("experiment_status", f"{experiment}:{status}")
 
     def asked(self, experiment: str) -> str:
@@ -121,6 +122,14 @@ class Keys:
             "running": self.in_experiment(cell.id, "running"),
             "asked": self.asked(cell.id),
         }
+
+    def of_replaced(self, record: Record) -> dict[str, object] | None:
+        """Returns what commit.lua changes of the run that a new run replaces in its experiment; None if the new run
+        replaces no run there."""
+        if record.experiment is None or record.parent_run is None or record.reason != "retried":
+            return None
+        indexes = [self.in_experiment(record.experiment.id, status) for status in TERMINAL]
+        return {"run": record.parent_run, "key": self.run(record.parent_run), "indexes": indexes}
 
     def labelled(self, name: str, value: str) -> str:
         """Returns the key of the sorted set of runs with this label, ordered by creation time."""

@@ -32,6 +32,7 @@ from bakehouse.runs.errors import (
     RecordUnreadable,
     RunHasDependants,
     RunNotFound,
+    RunReplaced,
     SourceRunDeleted,
 )
 from bakehouse.runs.keys import Keys, digest
@@ -107,7 +108,7 @@ class Operations:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none.
 
         `known` are fields of the run whose JSON the caller has already. Raises ExperimentChanged if the run's
-        experiment was deleted.
+        experiment was deleted, and RunReplaced if another run has replaced its parent run there.
         """
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=(yield from self.now()))
@@ -122,6 +123,9 @@ class Operations:
                 return (yield from self._replay(idempotency, reply.payload))
             case "source_missing":
                 raise deleted_source(wire.text(reply.payload))
+            case "replaced":
+                assert run.parent_run is not None
+                raise RunReplaced(run.parent_run, wire.text(reply.payload))
             # The reply of the first try was lost, so the place in the queue has to be read.
             case "repeated":
                 return CreatedRun((yield from self.show(run.id)), replayed=False)

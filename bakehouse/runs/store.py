@@ -119,6 +119,11 @@ class Store:
         changed record instead."""
         return self._carry_out(self._operations.commit(record, command))
 
+    def replaced_by(self, run_id: str) -> str | None:
+        """Returns the run that has taken the place of a run in its experiment, if any."""
+        found = self._redis.hget(self._keys.run(run_id), "replaced_by")
+        return None if found is None else wire.text(found)
+
     def delete(self, run_id: str) -> None:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         self._carry_out(self._operations.delete(run_id))

@@ -41,8 +41,9 @@ NOTHING: Texts = {}
 # A hash or a stream entry, from a client that decodes bytes or from one that does not.
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
 Outcome = Literal[
-    "done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants", "active", "held"
-]
+    "done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants", "active", "replaced",
+    "held",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class Write:
     """Whether a user has asked this run to stop, so that it may be claimed although its experiment is."""
     experiment: Mapping[str, str] | None = None
     """The keys of the experiment, if the run has one and joins or leaves a queue."""
+    replaces: Mapping[str, object] | None = None
+    """The run whose place in the experiment the new run takes, with its key and the indexes of runs that count there;
+    no other run may have taken the place before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ def creation(keys: Keys, record: Record, events: Sequence[NewEvent], known: Text
         joins=keys.participant(record),
         experiment=keys.of_cell(record.experiment) if record.experiment else None,
         sources=sources_of(keys, record),
+        replaces=keys.of_replaced(record),
     )
 
 
@@ -298,6 +303,7 @@ def write_argument(write: Write) -> str:
             "is_claim": write.is_claim,
             "is_asked": write.is_asked,
             "experiment": write.experiment or False,
+            "replaces": write.replaces or False,
         }
     )
 

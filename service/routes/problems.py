@@ -55,6 +55,7 @@ PATHS = {
     "study_not_found": "/v1/cookbook/small_net",
     "illegal_transition": f"{ON_A_RUN}/stop",
     "run_has_dependants": ON_A_RUN,
+    "run_replaced": f"{ON_A_RUN}/retry",
     "run_unreadable": ON_A_RUN,
     "log_damaged": f"{ON_A_RUN}/events",
     "too_many_streams": "/v1/events",

@@ -322,7 +322,8 @@ def send_command(services: Services, run_id: str, command: Command) -> Response:
 @router.post("/{run_id}/retry", status_code=201, operation_id="retry_run",
              responses=returns("Run", 400, 404, 409, 422, 503, status=201))  # fmt: skip
 async def retry_run(run_id: RunId, services: ServicesDep, idempotency: IdempotencyKey) -> Response:
-    """Queues a new run of the same recipe, with this run as its `parent_run`. This run must be over."""
+    """Queues a new run of the same recipe, with this run as its `parent_run`. This run must be over. In an experiment
+    the new run takes the place of this one, which can be done once."""
     return respond_with_new_run(await retry(services, run_id, idempotency), folder="..")
 
 

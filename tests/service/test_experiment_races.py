@@ -59,6 +59,20 @@ def test_an_extension_and_a_cancel_at_the_same_time(service: RunningService, api
         assert counts in ({"cancelled": 6}, {"cancelled": 2, "queued": 4})
 
 
+def test_retries_of_a_run_at_the_same_time_replace_it_once(
+    service: RunningService, api: httpx.Client, worker: FakeWorker
+) -> None:
+    for _ in range(ROUNDS):
+        experiment = post(api, VARIANTS)
+        failed = experiment["runs"][0]["run"]
+        worker.claim(failed)
+        worker.fail(failed)
+        retries = [lambda client: client.post(f"/v1/runs/{failed}/retry")] * 3  # noqa: B023
+        assert sorted(at_once(service, *retries)) == [201, 409, 409]
+        assert api.get(f"/v1/experiments/{experiment['id']}").json()["counts"] == {"queued": 2}
+        assert len(api.get("/v1/runs", params={"experiment": experiment["id"]}).json()["data"]) == 3
+
+
 def test_a_deletion_and_a_retry_or_an_extension_at_the_same_time(
     service: RunningService, api: httpx.Client, worker: FakeWorker
 ) -> None:

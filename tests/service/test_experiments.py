@@ -204,6 +204,8 @@ def test_a_retry_takes_the_place_of_the_run_that_failed(api: httpx.Client, worke
     runs = experiment["runs"]
     assert (runs[0]["run"], runs[0]["status"], len(runs)) == (again, "queued", 8)
     assert experiment["counts"] == {"queued": 8}
+    [row] = api.get("/v1/experiments").json()["data"]
+    assert row["counts"] == {"queued": 8}
     assert api.get(f"{path}/results").json()["arms"][0]["failed"] == []
 
 
@@ -219,21 +221,25 @@ def test_a_retry_in_an_experiment_that_was_cancelled_is_trained(api: httpx.Clien
     assert api.get(path).json()["status"] == "finished"
 
 
-def test_cancel_reaches_each_of_two_retries_of_one_run(api: httpx.Client, worker: FakeWorker) -> None:
+def test_a_run_is_replaced_once_and_then_its_replacement(api: httpx.Client, worker: FakeWorker) -> None:
     experiment = post(api)
     path = f"/v1/experiments/{experiment['id']}"
     failed = experiment["runs"][0]["run"]
     worker.claim(failed)
     worker.fail(failed)
-    for _ in range(2):
-        assert api.post(f"/v1/runs/{failed}/retry").status_code == 201
+    again = api.post(f"/v1/runs/{failed}/retry").json()["id"]
     assert problem(api.delete(path), 409, "illegal_action")
     assert api.patch(path, json={"priority": 3}).json()["counts"] == {"queued": 8}
     waiting = worker.store.waiting()
     assert {worker.store.record(run_id).priority for run_id in waiting} == {3}
     assert api.post(f"{path}/cancel").json()["counts"] == {"cancelled": 8}
+    refused = problem(api.post(f"/v1/runs/{failed}/retry"), 409, "run_replaced")
+    assert again in refused["detail"]
+    assert api.get(path).json()["status"] == "cancelled"
+    assert api.post(f"/v1/runs/{again}/retry").status_code == 201
     [row] = api.get("/v1/experiments").json()["data"]
-    assert row["counts"] == {"cancelled": 9, "failed": 1}
+    assert row["counts"] == {"cancelled": 7, "queued": 1}
+    api.post(f"{path}/cancel")
     assert len(api.delete(path).json()["runs"]) == 10
 
 
