@@ -8,7 +8,7 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.deletion import delete_runs
-from bakehouse.experiments.designs import refuse_equal_arms
+from bakehouse.experiments.designs import invalid, refuse_equal_arms
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
@@ -34,6 +34,7 @@ from bakehouse.experiments.question import (
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
 from bakehouse.experiments.space import check_space
 from bakehouse.experiments.store import new_experiment_id
+from bakehouse.experiments.supervisors import CANNOT_SEARCH
 from bakehouse.model import JsonObject, Model
 from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import Problem, RecipeInvalid
@@ -123,6 +124,8 @@ async def plan_search(services: Services, question: Question, design: Search) ->
     except RecipeInvalid as error:
         raise point_into_recipe(document, error) from error
     prepare = await services.preparation.planner()
+    if await run_in_threadpool(services.experiments.supervisors.cannot_search):
+        raise invalid("/design/type", "search_unavailable", CANNOT_SEARCH)
     await run_in_threadpool(check_space, design, question.recipe, lambda recipe: prepare(first_fold(recipe)))
     metric = metric_of(document, question.recipe, prepared.plan)
     return Planned(question, new_template(prepared).planned, (), metric)

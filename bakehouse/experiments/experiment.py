@@ -68,7 +68,9 @@ class Brief(Model):
     reused: int
     """Number of runs that were finished before."""
     counts: dict[Status, int]
-    """Number of new runs by status; a status without runs is left out."""
+    """Number of new runs by status; a status without runs is left out. Of a run that was retried, the new one."""
+    reason: str | None = None
+    """Why a search creates no trials at the moment, as human-readable text; null if nothing is in its way."""
     priority: int
     max_running: int | None
     created_at: str
@@ -101,6 +103,8 @@ class Experiment(Model):
     """Number of new runs by status; a status without runs is left out."""
     trials: tuple[SearchTrial, ...]
     """The points of a search that were tried so far; empty for another design."""
+    reason: str | None = None
+    """Why a search creates no trials at the moment, as human-readable text; null if nothing is in its way."""
     priority: int
     max_running: int | None
     created_at: str
@@ -159,6 +163,11 @@ class ExperimentRecord(Model):
     """Random text that identifies the latest write."""
 
     @property
+    def creates_runs(self) -> bool:
+        """Whether supervisors create more runs, unless somebody asks for something else."""
+        return not self.is_complete and self.request is None
+
+    @property
     def run_count(self) -> int:
         """Number of runs that the answer needs so far."""
         confirm = self.document.design.confirm if isinstance(self.document.design, Search) else None
@@ -180,7 +189,7 @@ def status_of(record: ExperimentRecord, counts: dict[Status, int]) -> Experiment
     return "running" if running or over or record.reused else "queued"
 
 
-def brief_of(record: ExperimentRecord, counts: dict[Status, int]) -> Brief:
+def brief_of(record: ExperimentRecord, counts: dict[Status, int], reason: str | None) -> Brief:
     """Returns the row of a list."""
     document = record.document
     return Brief(
@@ -198,6 +207,7 @@ def brief_of(record: ExperimentRecord, counts: dict[Status, int]) -> Brief:
         runs=record.run_count,
         reused=len(record.reused),
         counts=counts,
+        reason=reason,
         priority=record.priority,
         max_running=record.max_running,
         created_at=record.created_at,
@@ -206,8 +216,12 @@ def brief_of(record: ExperimentRecord, counts: dict[Status, int]) -> Brief:
 
 
 def shown(
-    record: ExperimentRecord, status: ExperimentStatus, counts: dict[Status, int], runs: tuple[ExperimentRun, ...]
+    record: ExperimentRecord,
+    status: ExperimentStatus,
+    counts: dict[Status, int],
+    runs: tuple[ExperimentRun, ...],
+    reason: str | None,
 ) -> Experiment:
     """Returns the experiment as clients see it."""
     same = {name: getattr(record, name) for name in Experiment.model_fields if name in ExperimentRecord.model_fields}
-    return Experiment(**same, status=status, runs=runs, counts=counts)
+    return Experiment(**same, status=status, runs=runs, counts=counts, reason=reason)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Literal
 
@@ -100,6 +101,11 @@ def load(name: Literal["sampling", "importance"]) -> ModuleType:
         return import_module(f"bakehouse.experiments.{name}")
     except ModuleNotFoundError as error:
         raise SearchUnavailable from error
+
+
+def is_available() -> bool:
+    """Returns whether Optuna is installed, without importing it."""
+    return find_spec("optuna") is not None
 
 
 def trial_seed(seed: int, number: int) -> int:

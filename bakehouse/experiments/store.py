@@ -27,6 +27,7 @@ from bakehouse.experiments.measured import ComparisonQuestion, arm_facts, measur
 from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
+from bakehouse.experiments.supervisors import Supervisors
 from bakehouse.experiments.trials import answer_search
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
@@ -63,6 +64,7 @@ class ExperimentStore:
         self._redis = redis
         self._keys = Keys(tenant)
         self._store = store
+        self.supervisors = Supervisors(redis, self._keys, store)
 
     # Writing
 
@@ -147,7 +149,7 @@ class ExperimentStore:
         """Returns the experiment as clients see it. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
         [counts] = self._counts([experiment_id])
-        return shown(record, status_of(record, counts), counts, self.runs(record))
+        return shown(record, status_of(record, counts), counts, self.runs(record), self._reason(record))
 
     def request(self, experiment_id: str) -> Request | None:
         """Returns what a user has asked for all runs of an experiment."""
@@ -158,7 +160,11 @@ class ExperimentStore:
     def brief(self, record: ExperimentRecord) -> Brief:
         """Returns the row of a list."""
         [counts] = self._counts([record.id])
-        return brief_of(record, counts)
+        return brief_of(record, counts, self._reason(record))
+
+    def _reason(self, record: ExperimentRecord) -> str | None:
+        """Returns in words why a search creates no trials at the moment, if so."""
+        return self.supervisors.search_problem() if record.creates_runs else None
 
     def page(self, *, after: str | None, limit: int) -> ExperimentPage:
         """Returns experiments, newest first, older than the one with the id `after`."""
@@ -176,7 +182,11 @@ class ExperimentStore:
             found = pipeline.execute()
         records = list(self._readable(zip(listed, found, strict=True)))
         counts = self._counts([record.id for record in records])
-        rows = tuple(brief_of(record, each) for record, each in zip(records, counts, strict=True))
+        reason = self.supervisors.search_problem() if any(record.creates_runs for record in records) else None
+        rows = tuple(
+            brief_of(record, each, reason if record.creates_runs else None)
+            for record, each in zip(records, counts, strict=True)
+        )
         return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
 
     def _readable(self, found: Iterable[tuple[str, Mapping[wire.Text, wire.Text]]]) -> Iterator[ExperimentRecord]:
@@ -233,7 +243,14 @@ class ExperimentStore:
         ]
         recipes = {each.arm: fields["recipe"] for each, fields in reversed(found)}
         results = compute_results(question_of(record, status_of(record, counts), recipes), measured)
-        return results.model_copy(update={"search": answer_search(record, measured), "ensembles": record.ensembles})
+        reason = self._reason(record)
+        return results.model_copy(
+            update={
+                "sentence": results.sentence if reason is None else f"{results.sentence} {reason}",
+                "search": answer_search(record, measured),
+                "ensembles": record.ensembles,
+            }
+        )
 
     def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
         """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""

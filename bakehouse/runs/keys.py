@@ -198,6 +198,14 @@ class Keys:
         """Returns the key of the string, which expires, with the status that a worker published last."""
         return f"{self.tenant}:worker:{name}"
 
+    def supervisors(self) -> str:
+        """Returns the key of the sorted set of supervisors, ordered by the time at which they expire."""
+        return f"{self.tenant}:supervisors"
+
+    def searching_supervisors(self) -> str:
+        """Returns the key of the sorted set of the supervisors that can carry on searches, ordered like all."""
+        return f"{self.tenant}:searching_supervisors"
+
     def measurements(self, device: str) -> str:
         """Returns the key of the hash with what workers measured on devices of this class, by slot."""
         return f"{self.tenant}:measurements:{quoted(device)}"

@@ -4,7 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
+from bakehouse.experiments.supervisors import Supervisors
+from bakehouse.runs.keys import Keys
+from tests.fake_worker import FakeWorker
 from tests.service.test_experiments import RECIPE, UNEVEN, problem
 
 LR = {"type": "log_uniform", "low": 1e-4, "high": 0.1}
@@ -31,7 +35,8 @@ def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Clie
     [row] = api.get("/v1/experiments").json()["data"]
     assert (row["design"], row["runs"], row["status"]) == ("search", 0, "queued")
     results = api.get(f"/v1/experiments/{found['id']}/results").json()
-    assert (results["sentence"], results["baseline"], results["arms"]) == ("No run has a value yet.", None, [])
+    assert results["sentence"] == f"No run has a value yet. {found['reason']}"
+    assert (results["baseline"], results["arms"]) == (None, [])
     assert results["search"] == {"best_so_far": [], "importances": None}
     what_if = api.post(f"/v1/experiments/{found['id']}/what-if", json={"early_stopping": [3]}).json()
     assert (what_if["runs"], what_if["sentence"]) == (0, "no run has a complete epoch")
@@ -74,3 +79,26 @@ def test_a_search_that_cannot_be_answered_is_refused_and_nothing_is_stored(
     found = problem(api.post("/v1/experiments", json=document), 422, "invalid_recipe")
     assert [(each["pointer"], each["code"]) for each in found["errors"]] == [(pointer, code)]
     assert len(api.get("/v1/experiments").json()["data"]) == before
+
+
+def test_a_search_that_no_supervisor_can_carry_on_says_so_and_a_new_one_is_refused(
+    api: httpx.Client, worker: FakeWorker, redis_server: str
+) -> None:
+    path = f"/v1/experiments/{api.post('/v1/experiments', json=SEARCH).json()['id']}"
+    with Redis.from_url(redis_server) as redis:
+        supervisors = Supervisors(redis, Keys(), worker.store)
+        supervisors.put("plain", can_search=False)
+        reason = api.get(path).json()["reason"]
+        assert "`pip install 'bakehouse[search]'`" in reason
+        [row] = api.get("/v1/experiments").json()["data"]
+        assert row["reason"] == reason
+        assert api.get(f"{path}/results").json()["sentence"].endswith(reason)
+        for query in ("", "?validate_only=true"):
+            found = problem(api.post(f"/v1/experiments{query}", json=SEARCH), 422, "invalid_recipe")
+            assert [(each["pointer"], each["code"]) for each in found["errors"]] == [
+                ("/design/type", "search_unavailable")
+            ]
+        supervisors.put("with Optuna", can_search=True)
+    assert api.get(path).json()["reason"] is None
+    assert api.post("/v1/experiments", json=SEARCH).status_code == 201
+    assert api.post(f"{path}/cancel").json()["reason"] is None

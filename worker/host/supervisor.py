@@ -5,7 +5,9 @@ has expired, kills owners that do not obey a cancel, and removes workers that we
 Several may run at once.
 """
 
+import os
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +19,7 @@ from pydantic import ValidationError
 from bakehouse.experiments.deletion import delete_runs
 from bakehouse.experiments.experiment import ExperimentRecord
 from bakehouse.experiments.requests import CONCERNED, carry_out
+from bakehouse.experiments.search import is_available
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import REFUSED, RestartingProcess, end_all
 from bakehouse.runs.artifacts import Artifacts
@@ -63,6 +66,7 @@ class Supervisor:
         self.store = store
         self.experiments = experiments
         self.searches = SearchDriver(settings, store, experiments)
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.wake_queue = wake_queue
         self.children = children
         self.artifacts = Artifacts(settings.artifacts)
@@ -92,6 +96,7 @@ class Supervisor:
                 # A full Redis still answers reads, but refuses the renewals of the owners.
                 self.store.check_writes()
                 self.track_outage()
+                self.guard(self.tell_of_itself)
                 self.guard(self.check_owners)
                 self.guard(self.carry_out_requests)
                 self.guard(self.carry_out_deletions)
@@ -263,6 +268,10 @@ class Supervisor:
         missing = min(self.store.ready_count(), idle) - self.wake_queue.pending()
         if missing > 0:
             self.wake_queue.wake(missing)
+
+    def tell_of_itself(self) -> None:
+        """Notes that this supervisor is there, and whether it can carry on searches."""
+        self.experiments.supervisors.put(self.name, can_search=is_available())
 
     def carry_on_searches(self) -> None:
         """Creates the next runs of each search."""

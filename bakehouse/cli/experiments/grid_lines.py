@@ -21,7 +21,10 @@ def grid_text(board: Board, *, width: int, height: int, seconds: float | None = 
     shown = chosen_arms(board, max(1, height - 4))
     if not shown:
         # A search has no arms before its first trial.
-        return Text(shorten(f"{head_line(board, seconds)}  waits for the first trial", width))
+        waiting = shorten(f"{head_line(board, seconds)}  waits for the first trial", width)
+        # Without a live display, the answer below has the reason.
+        reason = None if seconds is None else board.record.reason
+        return Text(f"{waiting}\n{sanitize(reason)}" if reason else waiting)
     marks = {arm: marks_of(board, arm) for arm in shown}
     means = {arm: mean_text(board, arm, with_verdict=True) for arm in shown}
     if natural_width(shown, marks, means) > width:

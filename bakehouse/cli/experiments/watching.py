@@ -154,6 +154,9 @@ def lines(board: Board) -> Iterator[Show]:
         verb = "was" if reused == 1 else "were"
         print(f"{reused:,} of {count_of(len(board.record.runs), 'run')} {verb} trained before", file=sys.stderr)
 
+    if board.record.reason:
+        print(sanitize(board.record.reason), file=sys.stderr, flush=True)
+
     def show(board: Board) -> None:
         for run in board.ended():
             if run.run not in printed:

@@ -16,6 +16,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bakehouse.cli.experiments.answer import choice_text
+from bakehouse.cli.experiments.board import Board
+from bakehouse.cli.experiments.grid_lines import grid_text
 from bakehouse.cli.main import app
 from bakehouse.client import Client, ClientExperiment
 from tests.fake_worker import FakeWorker
@@ -227,7 +229,12 @@ def test_a_search_begins_without_arms(client: Client) -> None:
     space = {"/optimizer/lr": {"type": "log_uniform", "low": 0.001, "high": 0.1}}
     posted = client.experiment(recipe=RECIPE, design={"type": "search", "space": space, "trials": 5})
     assert answer("results", posted.id).startswith("ARM\tN\tVAL ACC\t95 % INTERVAL\tDIFFERS IN\n")
-    assert "waits for the first trial" in answer("show", posted.id)
+    shown = answer("show", posted.id)
+    assert "waits for the first trial" in shown
+    assert shown.count("No supervisor is running") == 1
+    board = Board(posted.record)
+    assert "No supervisor is running" in grid_text(board, width=80, height=20, seconds=1).plain
+    assert experiment("watch", posted.id, "--timeout", "0.1").stderr.count("No supervisor is running") == 1
     assert "the search has no trial yet" in plot(posted.id).stderr
     assert [choice_text("/optimizer/lr", 0.07281273), choice_text("/norm", {"type": "batch_norm", "eps": 1e-5})] == [
         "lr=0.0728", "norm=batch_norm",

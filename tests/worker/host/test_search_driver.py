@@ -1,6 +1,7 @@
 """What supervisors do for searches, on a real Redis with a fake worker."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Succeed
 from bakehouse.runs.errors import ExperimentChanged
+from bakehouse.runs.marker import register_folder
+from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from tests.fake_worker import FakeWorker
 from tests.runs.examples import PROVENANCE
 from worker.host.search_driver import SearchDriver
+from worker.host.supervisor import Supervisor
 
 SEARCH: dict[str, Any] = {
     "recipe": {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 9},
@@ -49,6 +53,7 @@ class Home:
     store: Store
     experiments: ExperimentStore
     worker: FakeWorker
+    supervisor: Supervisor
     drivers: list[SearchDriver] = field(default_factory=list)
 
     def post(self, document: dict[str, Any]) -> str:
@@ -112,7 +117,9 @@ def home(redis_url: str, tmp_path: Path) -> Iterator[Home]:
     artifacts = Artifacts(settings.artifacts)
     store = Store(redis, artifacts=artifacts)
     experiments = ExperimentStore(redis, store)
-    found = Home(store, experiments, FakeWorker(store, artifacts))
+    register_folder(settings, store)
+    supervisor = Supervisor(settings, store, WakeQueue(redis), experiments)
+    found = Home(store, experiments, FakeWorker(store, artifacts), supervisor)
     found.drivers = [SearchDriver(settings, store, experiments) for _ in range(2)]
     yield found
     redis.close()
@@ -256,3 +263,21 @@ def test_a_run_that_a_user_has_asked_for_something_else_is_not_pruned(home: Home
         home.carry_on(search)
         assert home.store.record(run.run).request == "stop"
         home.worker.succeed(run.run)
+
+
+def test_a_search_says_that_optuna_is_missing_and_goes_on_when_it_is_there(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = home.post(SEARCH)
+    assert "No supervisor is running" in str(home.experiments.get(search).reason)
+    with monkeypatch.context() as without_optuna:
+        # Python imports nothing whose entry is None.
+        for name in ("optuna", "bakehouse.experiments.sampling"):
+            without_optuna.setitem(sys.modules, name, None)
+        home.supervisor.tick()
+        found = home.experiments.get(search)
+        assert (found.status, found.trials) == ("queued", ())
+        assert "bakehouse[search]" in str(found.reason)
+    home.supervisor.tick()
+    found = home.experiments.get(search)
+    assert (found.reason, len(found.trials)) == (None, 1)
