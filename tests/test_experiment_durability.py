@@ -1,22 +1,33 @@
 """Experiments through real Redis, service and workers: nothing is lost or doubled when parts of the home are killed."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from redis.exceptions import ConnectionError as RedisUnreachable
 
 from bakehouse.experiments.experiment import Experiment
 from bakehouse.experiments.store import ExperimentStore
+from bakehouse.runs.record import Record
 from bakehouse.runs.store import connect
 from tests.processes import kill, wait_until
-from tests.running_home import RunningHome, run_home
+from tests.running_home import RunningHome, redis_pid, run_home
 
 SMALL = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 2}
 LONG = {**SMALL, "epochs": 100_000}
+# Long enough that runs are in training when a part of the home is killed.
+DISTURBED: dict[str, Any] = {
+    "recipe": {**SMALL, "dropout": 0.1, "epochs": 150},
+    "seeds": 2,
+    "design": {"type": "variants", "variants": {"plain": {}, "normalized": {"norm": "batch_norm"}}},
+    "reuse": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +77,74 @@ def finished(home: RunningHome, experiment_id: str) -> Experiment:
         return found if found.status in ("finished", "cancelled") else None
 
     return wait_until(look)
+
+
+def records_of(home: RunningHome, found: Experiment) -> list[Record]:
+    return [home.store.record(each.run) for each in found.runs]
+
+
+def weights_of(home: RunningHome, experiment_id: str) -> dict[tuple[str, int], str | None]:
+    """The digest of the weights at each place; each has one run, which has succeeded once."""
+    found = finished(home, experiment_id)
+    assert Counter(each.status for each in found.runs) == {"succeeded": 4}
+    assert len(experiments_in(home).run_ids(experiment_id)) == len(found.runs) == 4
+    weights = {}
+    for each, record in zip(found.runs, records_of(home, found), strict=True):
+        assert record.provenance is not None
+        assert (record.exact, record.provenance.seed) == (True, each.seed)
+        weights[each.arm, each.seed] = record.provenance.weights_sha256
+    return weights
+
+
+def is_training_or_over(home: RunningHome, experiment_id: str) -> bool:
+    # Redis may have been killed just now.
+    with suppress(RedisUnreachable):
+        return any(home.store.owned()) or experiments_in(home).get(experiment_id).status == "finished"
+    return False
+
+
+def kill_redis(home: RunningHome) -> None:
+    kill(redis_pid(home.redis_url))
+
+
+def kill_a_worker(home: RunningHome) -> None:
+    kill(home.pids().workers[0])
+
+
+def kill_supervisor(home: RunningHome) -> None:
+    # `pids` would ask Redis, which may have been killed just now.
+    kill(wait_until(lambda: home.child("worker.main")))
+
+
+def kill_everything(home: RunningHome) -> None:
+    kill(*home.all_pids())
+    home.wait()
+    home.start()
+
+
+def test_every_place_has_one_result_with_the_same_bits_whatever_is_killed_and_is_used_again(home: RunningHome) -> None:
+    undisturbed = home.post("/v1/experiments", DISTURBED)["id"]
+    weights = weights_of(home, undisturbed)
+    disturbed = home.post("/v1/experiments", DISTURBED)["id"]
+    for fault in (kill_everything, kill_a_worker, kill_redis, kill_supervisor):
+        wait_until(partial(is_training_or_over, home, disturbed))
+        fault(home)
+    assert weights_of(home, disturbed) == weights
+    assert max(record.attempt for record in records_of(home, experiments_in(home).get(disturbed))) > 1
+    # The same values as those that were trained anew, without training.
+    wait_until(experiments_in(home).machines)
+    linked = until_it_answers(lambda: send(home, "/v1/experiments", {**DISTURBED, "reuse": True}))
+    assert (linked["status"], linked["counts"]) == ("finished", {})
+    answers = [
+        until_it_answers(lambda: httpx.get(f"{home.url}/v1/experiments/{each}/results", timeout=60, trust_env=False))  # noqa: B023
+        for each in (undisturbed, disturbed, linked["id"])
+    ]
+    for arms in zip(*(answer["arms"] for answer in answers), strict=True):
+        assert [(arm["values"], arm["test"]) for arm in arms] == [(arms[0]["values"], arms[0]["test"])] * 3
+    # Another recipe is not found.
+    shorter = {**DISTURBED, "reuse": True, "recipe": {**DISTURBED["recipe"], "epochs": 149}}
+    preview = until_it_answers(lambda: send(home, "/v1/experiments?validate_only=true", shorter))
+    assert (preview["runs"], preview["reused"]) == (4, 0)
 
 
 def test_a_submission_that_is_killed_leaves_all_runs_or_nothing_and_can_be_repeated(home: RunningHome) -> None:
